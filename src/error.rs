@@ -1,0 +1,134 @@
+//! The one error type: what goes wrong at the doors (files, flags, models, stores), with the
+//! file, the fact and the remedy in its text. The middle of the program has no `Result`.
+
+use std::path::{Path, PathBuf};
+
+/// Why something was refused. The text names the file, the fact and the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An audio file that cannot be used.
+    #[error("{}: {fact}; {remedy}", path.display())]
+    Audio {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fact: String,
+        /// What the user can do.
+        remedy: String,
+    },
+    /// A file of another kind (manifest, trial list, model, output) that could not be read or written.
+    #[error("{}: cannot {doing}: {source}; {remedy}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What was attempted: "read", "write", "create".
+        doing: &'static str,
+        /// The system's answer.
+        source: std::io::Error,
+        /// What the user can do.
+        remedy: &'static str,
+    },
+    /// A model file that is damaged, of another version, or inconsistent.
+    #[error("model {}: {fact}; {remedy}", path.display())]
+    Model {
+        /// The model file (`<embedded>` for the one inside the binary).
+        path: PathBuf,
+        /// What is wrong with it.
+        fact: String,
+        /// What the user can do.
+        remedy: String,
+    },
+    /// A layer that is fed a shape it cannot take.
+    #[error("layer {index} ({kind}): got {got}, wanted {wanted}; {remedy}")]
+    Layer {
+        /// Position in the layer list, from 0.
+        index: usize,
+        /// The layer's kind, as in the model file.
+        kind: &'static str,
+        /// The shape that arrives.
+        got: String,
+        /// The shape that the layer takes.
+        wanted: String,
+        /// The number to put, and where.
+        remedy: String,
+    },
+    /// A store of voiceprints that is damaged or cannot be opened.
+    #[error("store {}: {fact}; {remedy}", path.display())]
+    Store {
+        /// The store's file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fact: String,
+        /// What the user can do.
+        remedy: String,
+    },
+    /// The named speaker is not in the store.
+    #[error("speaker {name:?} is not enrolled in {}; enrol with `spkver enroll` or see `spkver list`", store.display())]
+    UnknownSpeaker {
+        /// The name asked for.
+        name: String,
+        /// The store that was searched.
+        store: PathBuf,
+    },
+    /// The voiceprint was made by another model.
+    #[error(
+        "voiceprint of {name:?} was made by model {voiceprint_model}, this is model {model}; \
+         use `--model` with the old model, or enrol {name:?} again"
+    )]
+    ModelMismatch {
+        /// The speaker's name.
+        name: String,
+        /// Model id of the voiceprint.
+        voiceprint_model: String,
+        /// Id of the model in use.
+        model: String,
+    },
+    /// A manifest or trial list with a bad line.
+    #[error("{}:{line}: {fact}; {remedy}", path.display())]
+    List {
+        /// The list.
+        path: PathBuf,
+        /// Line number, from 1.
+        line: usize,
+        /// What is wrong with the line.
+        fact: String,
+        /// What the line should be.
+        remedy: String,
+    },
+    /// A flag, option or configuration value that makes no sense.
+    #[error("{0}")]
+    Usage(String),
+}
+
+impl Error {
+    /// An [`Error::Io`] for `path`, with a remedy that suits the error's kind.
+    pub fn io(path: &Path, doing: &'static str, source: std::io::Error) -> Self {
+        use std::io::ErrorKind;
+        let remedy = match source.kind() {
+            ErrorKind::NotFound => "check the path",
+            ErrorKind::PermissionDenied => "check the permissions",
+            ErrorKind::StorageFull => "free some space",
+            _ => "check the disk and the path",
+        };
+        Error::Io {
+            path: path.to_path_buf(),
+            doing,
+            source,
+            remedy,
+        }
+    }
+
+    /// The process exit code: 2 usage, 3 input refused, 4 model, store or speaker, 5 I/O.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Usage(_) | Error::List { .. } => 2,
+            Error::Audio { .. } => 3,
+            Error::Model { .. }
+            | Error::Layer { .. }
+            | Error::Store { .. }
+            | Error::UnknownSpeaker { .. }
+            | Error::ModelMismatch { .. } => 4,
+            Error::Io { .. } => 5,
+        }
+    }
+}

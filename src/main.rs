@@ -1,0 +1,2 @@
+//! The `spkver` binary: parse, run, print the error, exit code.
+fn main() {}

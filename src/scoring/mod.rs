@@ -1,0 +1,5 @@
+//! Embeddings in, log-likelihood ratio and decision out.
+
+mod pair;
+
+pub use pair::PairHead;
