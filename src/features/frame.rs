@@ -100,7 +100,7 @@ impl Framer {
         padding.fill(0.0);
         self.energy.as_ref().map(|energy| {
             let frame = if energy.raw { scratch } else { tapered };
-            sum(frame, |x| x * x).max(energy.floor).min(f32::MAX).ln()
+            bounded_ln(sum(frame, |x| x * x), energy.floor)
         })
     }
 
@@ -119,6 +119,12 @@ impl Framer {
             }
         }
     }
+}
+
+/// Kaldi's floored logarithm. Levels that overflow end at ln(f32::MAX) and stay finite: `max`
+/// drops the NaN of an overflown FFT.
+pub(super) fn bounded_ln(energy: f32, floor: f32) -> f32 {
+    energy.max(floor).ln().min(88.7)
 }
 
 // Reflects at the edges, the edge sample twice, as often as it takes.

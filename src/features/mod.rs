@@ -118,8 +118,7 @@ impl Mfcc {
             self.spectrum.power(&mut tapered, &mut scratch, &mut power);
             self.mel_banks.energies(&power, &mut log_mel);
             for m in &mut log_mel {
-                // Kaldi's floor; the ceiling keeps absurd levels finite (and `max` drops a NaN).
-                *m = m.max(f32::EPSILON).min(f32::MAX).ln();
+                *m = frame::bounded_ln(*m, f32::EPSILON);
             }
             self.arrange(&log_mel, log_energy, row);
         }
