@@ -1,5 +1,9 @@
 //! Audio files in, [`Waveform`]s out: mono, finite, 16 kHz, non-empty, with quality facts.
 
+mod vad;
+
+pub use vad::{num_frames, speech_frames};
+
 /// The one sample rate after the door, in Hz.
 pub const SAMPLE_RATE_HZ: u32 = 16_000;
 
