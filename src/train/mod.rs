@@ -6,10 +6,26 @@
 //! ```
 
 pub mod affine;
+pub mod architecture;
+pub mod augment;
 pub mod batch;
+pub mod calibration;
+pub mod checkpoint;
+pub mod crops;
+pub mod head;
+pub mod labelled;
+pub mod lda;
 pub mod loss;
+pub mod manifest;
 pub mod norm;
 pub mod optimizer;
+mod pairs;
+pub mod plda;
 pub mod pooling;
 pub mod random;
+pub mod recipe;
+pub mod recordings;
+pub mod rooms;
 pub mod tape;
+
+pub use labelled::Labelled;

@@ -1,0 +1,174 @@
+//! The same/different pairs that a head is refined on: drawn once from labels and a seed.
+//!
+//! Every speaker's target pairs weigh the same in sum, however many recordings; nontarget pairs
+//! are drawn speaker pair first, within one domain.
+
+use super::{Labelled, head::RefineOptions};
+use crate::{Error, Result};
+use rand_core::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use std::collections::BTreeMap;
+
+/// Pairs of embedding indices, targets first.
+#[derive(Debug)]
+pub(super) struct Pairs {
+    ends: Vec<(u32, u32)>,
+    weights: Vec<f64>,
+    num_targets: usize,
+    /// Per embedding: (the other end, the pair).
+    of: Vec<Vec<(u32, u32)>>,
+}
+
+impl Pairs {
+    /// All target pairs (at most `max_targets_per_speaker` of each speaker) and `num_nontargets`.
+    pub fn draw(labelled: &Labelled, options: &RefineOptions) -> Result<Self> {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(options.seed);
+        let (mut ends, mut weights) = (vec![], vec![]);
+        for members in labelled.by_speaker() {
+            let own = target_pairs(labelled, members, options, &mut rng);
+            let sum: f64 = own.iter().map(|(_, weight)| weight).sum();
+            for (pair, weight) in own {
+                ends.push(pair);
+                weights.push(weight / sum);
+            }
+        }
+        let num_targets = ends.len();
+        ends.extend(nontarget_pairs(labelled, options.num_nontargets, &mut rng));
+        weights.resize(ends.len(), 1.0);
+        if num_targets == 0 || num_targets == ends.len() {
+            return Err(Error::Usage(format!(
+                "pairs to refine the head on: {num_targets} target and {} nontarget pairs; give \
+                 speakers with two sessions (or a same-session weight above 0) and two speakers \
+                 in one domain",
+                ends.len() - num_targets
+            )));
+        }
+        let (targets, nontargets) = weights.split_at_mut(num_targets);
+        for (side, prior) in [(targets, options.prior), (nontargets, 1.0 - options.prior)] {
+            let sum: f64 = side.iter().sum();
+            side.iter_mut().for_each(|w| *w *= prior / sum);
+        }
+        let mut of = vec![vec![]; labelled.len()];
+        for (k, &(a, b)) in ends.iter().enumerate() {
+            of[a as usize].push((b, k as u32));
+            of[b as usize].push((a, k as u32));
+        }
+        Ok(Pairs {
+            ends,
+            weights,
+            num_targets,
+            of,
+        })
+    }
+
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+    pub fn num_targets(&self) -> usize {
+        self.num_targets
+    }
+    pub fn ends(&self) -> &[(u32, u32)] {
+        &self.ends
+    }
+    pub fn is_target(&self, pair: usize) -> bool {
+        pair < self.num_targets
+    }
+    pub fn weight(&self, pair: usize) -> f64 {
+        self.weights[pair]
+    }
+    /// The pairs that an embedding is an end of: (the other end, the pair).
+    pub fn of(&self, embedding: usize) -> &[(u32, u32)] {
+        &self.of[embedding]
+    }
+}
+
+/// Of one speaker, with weights; pairs of weight 0 left out.
+fn target_pairs(
+    labelled: &Labelled,
+    members: &[usize],
+    options: &RefineOptions,
+    rng: &mut Xoshiro256PlusPlus,
+) -> Vec<((u32, u32), f64)> {
+    let sessions = labelled.sessions();
+    let weigh = |a: usize, b: usize| {
+        let same_session = sessions[a] == sessions[b];
+        let weight = if same_session {
+            options.same_session
+        } else {
+            1.0
+        };
+        (weight > 0.0).then_some(((a as u32, b as u32), weight))
+    };
+    let (count, most) = (members.len(), options.max_targets_per_speaker);
+    // All pairs of a speaker with thousands of recordings would not fit in memory.
+    if count * count.saturating_sub(1) / 2 > 64 * most {
+        return (0..16 * most)
+            .filter_map(|_| {
+                let first = below(rng, count);
+                let second = (first + 1 + below(rng, count - 1)) % count;
+                weigh(members[first], members[second])
+            })
+            .take(most)
+            .collect();
+    }
+    let rest = |k: usize| members[k + 1..].iter();
+    let mut pairs: Vec<_> = (0..count)
+        .flat_map(|k| rest(k).filter_map(move |&b| weigh(members[k], b)))
+        .collect();
+    let wanted = most.min(pairs.len());
+    for k in 0..wanted {
+        let other = k + below(rng, pairs.len() - k);
+        pairs.swap(k, other);
+    }
+    pairs.truncate(wanted);
+    pairs
+}
+
+/// A domain by its number of speakers, two different speakers of it, one recording of each.
+fn nontarget_pairs(
+    labelled: &Labelled,
+    wanted: usize,
+    rng: &mut Xoshiro256PlusPlus,
+) -> Vec<(u32, u32)> {
+    let mut cells: BTreeMap<u32, BTreeMap<usize, Vec<usize>>> = BTreeMap::new();
+    for (i, (&domain, &speaker)) in labelled
+        .domains()
+        .iter()
+        .zip(labelled.speakers())
+        .enumerate()
+    {
+        let domain = cells.entry(domain).or_default();
+        domain.entry(speaker).or_default().push(i);
+    }
+    // One entry per (domain, speaker): drawing one draws the domain by its number of speakers.
+    let mut domains: Vec<Vec<Vec<usize>>> = vec![];
+    for speakers in cells.into_values() {
+        if speakers.len() >= 2 {
+            domains.push(speakers.into_values().collect());
+        }
+    }
+    let starts: Vec<(usize, usize)> = domains
+        .iter()
+        .enumerate()
+        .flat_map(|(d, speakers)| (0..speakers.len()).map(move |s| (d, s)))
+        .collect();
+    if starts.is_empty() {
+        return vec![];
+    }
+    (0..wanted)
+        .map(|_| {
+            let (domain, first) = starts[below(rng, starts.len())];
+            let speakers = &domains[domain];
+            let second = (first + 1 + below(rng, speakers.len() - 1)) % speakers.len();
+            let (first, second) = (&speakers[first], &speakers[second]);
+            let a = first[below(rng, first.len())];
+            let b = second[below(rng, second.len())];
+            (a as u32, b as u32)
+        })
+        .collect()
+}
+
+/// Uniform in 0..`end`. The multiply's bias is below 2^-32 for `end` below 2^32.
+fn below(rng: &mut Xoshiro256PlusPlus, end: usize) -> usize {
+    ((u128::from(rng.next_u64()) * end as u128) >> 64) as usize
+}
