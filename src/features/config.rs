@@ -35,7 +35,7 @@ pub struct MfccConfig {
     pub frame_shift_ms: f32,
     /// Noise added to the samples. Must be 0: the same file gives the same bits.
     pub dither: f32,
-    /// x[i] − c·x[i−1], within the frame; 0 is off.
+    /// `x[i] − c·x[i−1]`, within the frame; 0 is off.
     pub preemph_coeff: f32,
     /// Subtract the frame's mean before anything else.
     pub remove_dc_offset: bool,
