@@ -17,7 +17,7 @@ use super::{
     tape::Trainable,
 };
 use crate::{
-    Result,
+    Error, Result,
     features::{Mfcc, MfccConfig},
     network::{Layer, Network, fold_batch_norms, infer},
     scoring::PairHead,
@@ -112,6 +112,54 @@ impl Default for TrainOptions {
 }
 
 impl TrainOptions {
+    /// Refuses what would divide by zero, never end, or teach nothing.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming the option and what it should be.
+    pub fn check(&self) -> Result<()> {
+        let range = |(low, high): (f32, f32)| low >= 0.1 && high >= low && high <= 60.0;
+        let positive = |v: f32| v > 0.0 && v.is_finite();
+        let rules = [
+            (self.num_steps > 0, "num_steps: 1 or more"),
+            (self.batch_size > 1, "batch_size: 2 or more"),
+            (
+                range(self.crop_seconds),
+                "crop_seconds: from 0.1 to 60, shortest first",
+            ),
+            (
+                range(self.head.crop_seconds),
+                "head.crop_seconds: from 0.1 to 60, shortest first",
+            ),
+            (
+                self.speeds_percent.first() == Some(&100),
+                "speeds_percent: the first must be 100",
+            ),
+            (
+                self.speeds_percent.iter().all(|s| (50..=200).contains(s)),
+                "speeds_percent: from 50 to 200",
+            ),
+            (positive(self.learning_rate), "learning_rate: above 0"),
+            (
+                self.weight_decay >= 0.0 && self.weight_decay < 1.0,
+                "weight_decay: from 0, below 1",
+            ),
+            (positive(self.scale), "scale: above 0"),
+            (
+                (0.0..1.5).contains(&self.margin),
+                "margin: from 0, below 1.5 rad",
+            ),
+            (
+                (0.0..=1.0).contains(&self.margin_ramp),
+                "margin_ramp: from 0 to 1",
+            ),
+            (self.head.size > 0, "head.size: 1 or more"),
+        ];
+        match rules.iter().find(|(holds, _)| !holds) {
+            Some((_, rule)) => Err(Error::Usage(format!("training option {rule} is wanted"))),
+            None => Ok(()),
+        }
+    }
+
     /// The layer list, BatchNorms and all.
     ///
     /// # Errors

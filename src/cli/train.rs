@@ -1,0 +1,310 @@
+//! `spkver train`: a folder or manifest of labelled speech in, a model file out.
+
+use super::Global;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use spkver::{
+    Error, Result,
+    storage::model,
+    train::{
+        augment::Augmenter,
+        manifest::Manifest,
+        recipe::{Progress, Run, TrainOptions},
+        recordings::Recordings,
+    },
+    verifier::{Limits, Model, ModelCard},
+};
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+/// What `spkver train` takes.
+#[derive(clap::Args)]
+pub struct Args {
+    /// A folder with one sub-folder of recordings per speaker, or a CSV or JSONL manifest with
+    /// `path` and `speaker` (and `session`, `corpus`, `split`)
+    #[arg(value_name = "DIR|MANIFEST")]
+    speech: PathBuf,
+    /// Model file to write
+    #[arg(short, long, value_name = "FILE", default_value = "model.safetensors")]
+    out: PathBuf,
+    /// State of the run, continued if it is there [default: OUT with .ckpt at its end]
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// Steps between two savings of the state
+    #[arg(long, value_name = "N", default_value_t = 250, value_parser = positive)]
+    checkpoint_every: usize,
+    /// Save the state and stop after so many steps of this session
+    #[arg(long, value_name = "N", value_parser = positive)]
+    stop_after: Option<usize>,
+    /// Folder with recordings of noise to mix in
+    #[arg(long, value_name = "DIR")]
+    noise: Option<PathBuf>,
+    /// Folder with room impulse responses, added to the simulated ones
+    #[arg(long, value_name = "DIR")]
+    rir: Option<PathBuf>,
+    /// Options as JSON: any part of what `--print-options` shows
+    #[arg(long, value_name = "FILE")]
+    options: Option<PathBuf>,
+    /// Show all options as they would be used, as JSON, and stop
+    #[arg(long)]
+    print_options: bool,
+    /// Seed of everything random
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Optimisation steps
+    #[arg(long, value_name = "N", value_parser = positive)]
+    steps: Option<usize>,
+    /// Crops per step
+    #[arg(long, value_name = "N", value_parser = positive)]
+    batch_size: Option<usize>,
+    /// Peak learning rate
+    #[arg(long, value_name = "RATE")]
+    learning_rate: Option<f32>,
+    /// Channels of the frame layers
+    #[arg(long, value_name = "C", value_parser = positive)]
+    channels: Option<usize>,
+    /// Size of the embedding
+    #[arg(long, value_name = "D", value_parser = positive)]
+    embedding_size: Option<usize>,
+    /// relu, leaky-relu, tanh, sigmoid or identity
+    #[arg(long, value_name = "NAME")]
+    activation: Option<String>,
+    /// stats, mean or flatten
+    #[arg(long, value_name = "NAME")]
+    pool: Option<String>,
+    /// Most memory for decoded speech, in MB; the corpus may be larger
+    #[arg(long, value_name = "MB", default_value_t = 1024)]
+    cache_mb: usize,
+    /// Name for the model card
+    #[arg(long, value_name = "TEXT", default_value = "spkver")]
+    name: String,
+    /// Training data, for the model card: corpora and licences
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    data: String,
+    /// Terms of use, for the model card
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    license: String,
+}
+
+fn positive(text: &str) -> std::result::Result<usize, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "a whole number above 0 is wanted".into())
+}
+
+/// Runs the command.
+pub fn run(args: &Args, global: &Global) -> Result<u8> {
+    let options = options(args)?;
+    if args.print_options {
+        println!("{}", serde_json::to_string_pretty(&options).expect("plain data"));
+        return Ok(0);
+    }
+    options.layers()?; // before any work: a bad option is told at once
+    let manifest = Manifest::open(&args.speech)?;
+    let num_utterances = manifest.utterances.len();
+    let log = Log::new(global);
+    log.line(&format!(
+        "{num_utterances} recordings of {} speakers; {} threads",
+        manifest.speakers.len(),
+        rayon::current_num_threads()
+    ));
+    let paths = manifest.utterances.iter().map(|u| u.path.clone()).collect();
+    let recordings = Recordings::new(paths, args.cache_mb << 20);
+    let noise = Recordings::new(sounds(args.noise.as_deref())?, args.cache_mb << 18);
+    let rirs = Recordings::new(sounds(args.rir.as_deref())?, usize::MAX);
+    let augmenter = Augmenter::new(options.augment.clone(), noise, &rirs, options.seed)?;
+    let checkpoint = args.checkpoint.clone().unwrap_or_else(|| {
+        let mut name = args.out.clone().into_os_string();
+        name.push(".ckpt");
+        name.into()
+    });
+    let run = Run {
+        options: &options,
+        manifest: &manifest,
+        recordings: &recordings,
+        augmenter: &augmenter,
+        checkpoint: &checkpoint,
+        checkpoint_every: args.checkpoint_every,
+    };
+    let mut watch = Watch::new(&log, args.stop_after);
+    let Some((network, head)) = run.train(&mut |progress| watch.see(progress))? else {
+        let line = format!("stopped; the same command continues from {}", checkpoint.display());
+        global.output().result(&line, &json!({"command": "train", "checkpoint": checkpoint}))?;
+        return Ok(0);
+    };
+    let card = ModelCard {
+        name: args.name.clone(),
+        description: "Text-independent speaker verification: are two recordings of one speaker? \
+                      No liveness detection."
+            .into(),
+        training_data: format!(
+            "{num_utterances} recordings of {} speakers. {}",
+            manifest.speakers.len(),
+            args.data
+        )
+        .trim_end()
+        .into(),
+        recipe: serde_json::to_string(&options).expect("plain data"),
+        license: args.license.clone(),
+        ..ModelCard::default()
+    };
+    let front_end = options.front_end.clone();
+    let model = Model { front_end, network, head, limits: Limits::default(), card };
+    let id = model::save(&args.out, &model)?;
+    let line = format!("wrote {} (model {})", args.out.display(), id.short());
+    let json = json!({"command": "train", "model": args.out, "model_id": id.to_string()});
+    global.output().result(&line, &json)?;
+    Ok(0)
+}
+
+/// Defaults, then the options file, then the flags.
+fn options(args: &Args) -> Result<TrainOptions> {
+    let mut options = TrainOptions::default();
+    if let Some(path) = &args.options {
+        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, "read", e))?;
+        let bad = |fact: String| {
+            Error::Usage(format!("{}: {fact}; see `--print-options`", path.display()))
+        };
+        let given: serde_json::Value =
+            serde_json::from_str(&text).map_err(|e| bad(e.to_string()))?;
+        let mut all = serde_json::to_value(&options).expect("plain data");
+        overlay(&mut all, given).map_err(|key| bad(format!("unknown option {key:?}")))?;
+        options = serde_json::from_value(all).map_err(|e| bad(e.to_string()))?;
+    }
+    fn set<T: Clone>(to: &mut T, from: &Option<T>) {
+        if let Some(value) = from {
+            *to = value.clone();
+        }
+    }
+    set(&mut options.seed, &args.seed);
+    set(&mut options.num_steps, &args.steps);
+    set(&mut options.batch_size, &args.batch_size);
+    set(&mut options.learning_rate, &args.learning_rate);
+    set(&mut options.architecture.channels, &args.channels);
+    set(&mut options.architecture.embedding_size, &args.embedding_size);
+    set(&mut options.architecture.activation, &args.activation);
+    set(&mut options.architecture.pool, &args.pool);
+    options.check()?;
+    Ok(options)
+}
+
+/// Puts `given` over `all`, key by key; the name of a key that `all` has not.
+fn overlay(all: &mut serde_json::Value, given: serde_json::Value) -> std::result::Result<(), String> {
+    match (all, given) {
+        (serde_json::Value::Object(all), serde_json::Value::Object(given)) => {
+            for (key, value) in given {
+                overlay(all.get_mut(&key).ok_or(key)?, value)?;
+            }
+        }
+        (all, given) => *all = given,
+    }
+    Ok(())
+}
+
+/// Files of a folder, sorted; none without a folder.
+fn sounds(dir: Option<&Path>) -> Result<Vec<PathBuf>> {
+    let Some(dir) = dir else { return Ok(vec![]) };
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(dir)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
+        .map_err(|e| Error::io(dir, "read", e))?;
+    paths.retain(|path| path.is_file());
+    paths.sort();
+    Ok(paths)
+}
+
+/// A bar on a terminal, lines elsewhere, both on stderr.
+struct Log {
+    bar: Option<ProgressBar>,
+    quiet: bool,
+}
+
+impl Log {
+    fn new(global: &Global) -> Self {
+        let quiet = global.output().is_quiet();
+        let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
+            let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  ETA {eta}  {msg}");
+            ProgressBar::new(0).with_style(style.expect("the template is right"))
+        });
+        Log { bar, quiet }
+    }
+
+    fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(text),
+            None if self.quiet => {}
+            None => eprintln!("{text}"),
+        }
+    }
+}
+
+/// Averages over what was done since the last line.
+struct Watch<'a> {
+    log: &'a Log,
+    begun: Instant,
+    last_line: Instant,
+    steps_left: Option<usize>,
+    steps_here: usize,
+    sums: (f32, f32, usize),
+}
+
+impl<'a> Watch<'a> {
+    fn new(log: &'a Log, stop_after: Option<usize>) -> Self {
+        let now = Instant::now();
+        Watch {
+            log,
+            begun: now,
+            last_line: now,
+            steps_left: stop_after,
+            steps_here: 0,
+            sums: (0.0, 0.0, 0),
+        }
+    }
+
+    /// Tells how far the run is; `false` stops it.
+    fn see(&mut self, progress: Progress) -> bool {
+        match progress {
+            Progress::Step { step, num_steps, loss, accuracy } => {
+                self.steps_here += 1;
+                self.sums =
+                    (self.sums.0 + loss, self.sums.1 + accuracy, self.sums.2 + 1);
+                let n = self.sums.2 as f32;
+                let text = format!(
+                    "loss {:.3}  accuracy {:.3}",
+                    self.sums.0 / n,
+                    self.sums.1 / n
+                );
+                if let Some(bar) = &self.log.bar {
+                    bar.set_length(num_steps as u64);
+                    bar.set_position(step as u64);
+                    bar.set_message(text.clone());
+                }
+                if self.last_line.elapsed() > Duration::from_secs(30) || step == num_steps {
+                    let per_step = self.begun.elapsed() / self.steps_here as u32;
+                    let left = per_step * (num_steps - step) as u32;
+                    self.log.line(&format!(
+                        "step {step}/{num_steps}  {text}  {:.0} ms/step  ETA {} min",
+                        per_step.as_secs_f64() * 1e3,
+                        left.as_secs().div_ceil(60)
+                    ));
+                    self.last_line = Instant::now();
+                    self.sums = (0.0, 0.0, 0);
+                }
+                if let Some(left) = &mut self.steps_left {
+                    *left -= 1;
+                    return *left > 0;
+                }
+            }
+            Progress::Embeddings { done, total } => {
+                if self.last_line.elapsed() > Duration::from_secs(30) || done == total {
+                    self.log.line(&format!("embeddings for the head {done}/{total}"));
+                    self.last_line = Instant::now();
+                }
+            }
+            Progress::Head { before, after } => self.log.line(&format!(
+                "pair head: {before:.4} bits per pair after LDA and PLDA, {after:.4} after BCE"
+            )),
+        }
+        true
+    }
+}
