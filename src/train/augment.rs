@@ -4,8 +4,9 @@
 use super::{random::Random, recordings::Recordings, rooms};
 use crate::{Result, audio::SAMPLE_RATE_HZ};
 use rayon::prelude::*;
-use realfft::{RealFftPlanner, num_complex::Complex32};
+use realfft::{ComplexToReal, RealFftPlanner, RealToComplex, num_complex::Complex32};
 use serde::{Deserialize, Serialize};
+use std::sync::{Arc, Mutex};
 
 /// How often each thing happens, 0 to 1, and how strong it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,7 +53,12 @@ pub struct Augmenter {
     options: AugmentOptions,
     rooms: Vec<Vec<f32>>,
     noise: Recordings,
+    transforms: Transforms,
 }
+
+/// FFTs by size, planned once.
+#[derive(Default)]
+struct Transforms(Mutex<RealFftPlanner<f32>>);
 
 impl Augmenter {
     /// Simulates the rooms; `rirs` (recorded rooms) stay in memory, `noise` is read on demand.
@@ -78,6 +84,7 @@ impl Augmenter {
             options,
             rooms,
             noise,
+            transforms: Transforms::default(),
         })
     }
 
@@ -94,10 +101,13 @@ impl Augmenter {
         let options = &self.options;
         if random.chance(options.reverberation) && !self.rooms.is_empty() {
             let room = &self.rooms[random.index(self.rooms.len())];
-            filter(samples, room.len(), |spectrum| {
+            self.transforms.filter(samples, room.len(), |spectrum| {
                 let mut response = room.clone();
                 response.resize(2 * (spectrum.len() - 1), 0.0);
-                for (s, r) in spectrum.iter_mut().zip(forward(&mut response)) {
+                for (s, r) in spectrum
+                    .iter_mut()
+                    .zip(self.transforms.forward(&mut response))
+                {
                     *s *= r;
                 }
             });
@@ -125,12 +135,12 @@ impl Augmenter {
             .then(|| equalizer_gains_db(random));
         let band = random.chance(options.band_limit).then(|| band_hz(random));
         if equalizer.is_some() || band.is_some() {
-            filter(samples, 0, |spectrum| {
+            self.transforms.filter(samples, 0, |spectrum| {
                 shape(spectrum, equalizer.as_deref(), band)
             });
         }
         if random.chance(options.codec) {
-            coarsen(samples, random.uniform(18.0, 40.0));
+            self.transforms.coarsen(samples, random.uniform(18.0, 40.0));
         }
         Ok(())
     }
@@ -145,7 +155,7 @@ impl Augmenter {
         }
         let mut noise: Vec<f32> = (0..len).map(|_| random.normal()).collect();
         let exponent = random.uniform(-1.2, 0.3); // amplitude ~ f^exponent: brown to bluish
-        filter(&mut noise, 0, |spectrum| {
+        self.transforms.filter(&mut noise, 0, |spectrum| {
             let n = spectrum.len() as f32;
             for (k, s) in spectrum.iter_mut().enumerate() {
                 *s *= ((k as f32 + 0.005 * n) / n).powf(exponent);
@@ -193,32 +203,46 @@ fn add_at_snr(samples: &mut [f32], noise: &[f32], snr_db: f32) {
         .for_each(|(s, n)| *s += gain * n);
 }
 
-/// Multiplies the spectrum by what `shape` does; `tail` samples of response are cut off.
-fn filter(samples: &mut [f32], tail: usize, shape: impl FnOnce(&mut [Complex32])) {
-    let mut padded = samples.to_vec();
-    padded.resize((samples.len() + tail).next_power_of_two(), 0.0);
-    let scale = 1.0 / padded.len() as f32;
-    let mut spectrum = forward(&mut padded);
-    shape(&mut spectrum);
-    let last = spectrum.len() - 1;
-    spectrum[0].im = 0.0;
-    spectrum[last].im = 0.0;
-    let inverse = RealFftPlanner::<f32>::new().plan_fft_inverse(padded.len());
-    inverse
-        .process(&mut spectrum, &mut padded)
-        .expect("lengths are the plan's");
-    samples
-        .iter_mut()
-        .zip(&padded)
-        .for_each(|(s, p)| *s = p * scale);
-}
+impl Transforms {
+    fn of(&self, size: usize) -> (Arc<dyn RealToComplex<f32>>, Arc<dyn ComplexToReal<f32>>) {
+        let mut planner = self
+            .0
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        (
+            planner.plan_fft_forward(size),
+            planner.plan_fft_inverse(size),
+        )
+    }
 
-fn forward(samples: &mut [f32]) -> Vec<Complex32> {
-    let plan = RealFftPlanner::<f32>::new().plan_fft_forward(samples.len());
-    let mut spectrum = plan.make_output_vec();
-    plan.process(samples, &mut spectrum)
-        .expect("lengths are the plan's");
-    spectrum
+    fn forward(&self, samples: &mut [f32]) -> Vec<Complex32> {
+        let (forward, _) = self.of(samples.len());
+        let mut spectrum = forward.make_output_vec();
+        forward
+            .process(samples, &mut spectrum)
+            .expect("lengths are the plan's");
+        spectrum
+    }
+
+    /// Multiplies the spectrum by what `shape` does; `tail` samples of response are cut off.
+    fn filter(&self, samples: &mut [f32], tail: usize, shape: impl FnOnce(&mut [Complex32])) {
+        let mut padded = samples.to_vec();
+        padded.resize((samples.len() + tail).next_power_of_two(), 0.0);
+        let scale = 1.0 / padded.len() as f32;
+        let mut spectrum = self.forward(&mut padded);
+        shape(&mut spectrum);
+        let last = spectrum.len() - 1;
+        spectrum[0].im = 0.0;
+        spectrum[last].im = 0.0;
+        let (_, inverse) = self.of(padded.len());
+        inverse
+            .process(&mut spectrum, &mut padded)
+            .expect("lengths are the plan's");
+        samples
+            .iter_mut()
+            .zip(&padded)
+            .for_each(|(s, p)| *s = p * scale);
+    }
 }
 
 /// Ten gains, evenly spaced in the logarithm of frequency from 60 Hz to 8 kHz.
@@ -261,58 +285,56 @@ fn shape(spectrum: &mut [Complex32], gains_db: Option<&[f32]>, band: Option<(f32
     }
 }
 
-/// What a low-rate transform codec does: frames of 512, in each the bins more than `depth_db` below
-/// their neighbourhood's peak vanish and the rest keep coarse magnitudes.
-fn coarsen(samples: &mut [f32], depth_db: f32) {
-    const SIZE: usize = 512;
-    const BAND: usize = 16;
-    let floor = 10f32.powf(-depth_db / 20.0);
-    let window: Vec<f32> = (0..SIZE)
-        .map(|i| (std::f32::consts::PI * (i as f32 + 0.5) / SIZE as f32).sin())
-        .collect();
-    let mut planner = RealFftPlanner::<f32>::new();
-    let (analysis, synthesis) = (
-        planner.plan_fft_forward(SIZE),
-        planner.plan_fft_inverse(SIZE),
-    );
-    let mut out = vec![0.0f32; samples.len()];
-    let mut spectrum = analysis.make_output_vec();
-    let mut frame = vec![0.0f32; SIZE];
-    let mut start = 0;
-    while start < samples.len() {
-        let end = (start + SIZE).min(samples.len());
-        frame.fill(0.0);
-        for i in start..end {
-            frame[i - start] = samples[i] * window[i - start];
-        }
-        analysis
-            .process(&mut frame, &mut spectrum)
-            .expect("lengths are the plan's");
-        let frame_peak = spectrum.iter().map(|s| s.norm()).fold(0.0, f32::max);
-        for band in spectrum.chunks_mut(BAND) {
-            let peak = band.iter().map(|s| s.norm()).fold(0.0, f32::max);
-            let step = (peak * floor).max(frame_peak * floor * 0.03).max(1e-12);
-            for s in band {
-                let magnitude = s.norm();
-                let kept = (magnitude / step).round() * step;
-                *s *= if magnitude > 0.0 {
-                    kept / magnitude
-                } else {
-                    0.0
-                };
+impl Transforms {
+    /// What a low-rate transform codec does: frames of 512, in each the bins more than `depth_db` below
+    /// their neighbourhood's peak vanish and the rest keep coarse magnitudes.
+    fn coarsen(&self, samples: &mut [f32], depth_db: f32) {
+        const SIZE: usize = 512;
+        const BAND: usize = 16;
+        let floor = 10f32.powf(-depth_db / 20.0);
+        let window: Vec<f32> = (0..SIZE)
+            .map(|i| (std::f32::consts::PI * (i as f32 + 0.5) / SIZE as f32).sin())
+            .collect();
+        let (analysis, synthesis) = self.of(SIZE);
+        let mut out = vec![0.0f32; samples.len()];
+        let mut spectrum = analysis.make_output_vec();
+        let mut frame = vec![0.0f32; SIZE];
+        let mut start = 0;
+        while start < samples.len() {
+            let end = (start + SIZE).min(samples.len());
+            frame.fill(0.0);
+            for i in start..end {
+                frame[i - start] = samples[i] * window[i - start];
             }
+            analysis
+                .process(&mut frame, &mut spectrum)
+                .expect("lengths are the plan's");
+            let frame_peak = spectrum.iter().map(|s| s.norm()).fold(0.0, f32::max);
+            for band in spectrum.chunks_mut(BAND) {
+                let peak = band.iter().map(|s| s.norm()).fold(0.0, f32::max);
+                let step = (peak * floor).max(frame_peak * floor * 0.03).max(1e-12);
+                for s in band {
+                    let magnitude = s.norm();
+                    let kept = (magnitude / step).round() * step;
+                    *s *= if magnitude > 0.0 {
+                        kept / magnitude
+                    } else {
+                        0.0
+                    };
+                }
+            }
+            spectrum[0].im = 0.0;
+            spectrum[SIZE / 2].im = 0.0;
+            synthesis
+                .process(&mut spectrum, &mut frame)
+                .expect("lengths are the plan's");
+            for i in start..end {
+                out[i] += frame[i - start] * window[i - start] / SIZE as f32;
+            }
+            start += SIZE / 2;
         }
-        spectrum[0].im = 0.0;
-        spectrum[SIZE / 2].im = 0.0;
-        synthesis
-            .process(&mut spectrum, &mut frame)
-            .expect("lengths are the plan's");
-        for i in start..end {
-            out[i] += frame[i - start] * window[i - start] / SIZE as f32;
-        }
-        start += SIZE / 2;
+        // The first half frame has no partner; it is as it was.
+        let head = (SIZE / 2).min(samples.len());
+        samples[head..].copy_from_slice(&out[head..]);
     }
-    // The first half frame has no partner; it is as it was.
-    let head = (SIZE / 2).min(samples.len());
-    samples[head..].copy_from_slice(&out[head..]);
 }

@@ -69,7 +69,8 @@ impl Trainable {
         let mut outputs = vec![features];
         let mut norms = vec![];
         for (index, layer) in self.layers.iter().enumerate() {
-            let x = &outputs[index];
+            let before = index.checked_sub(1).map(|i| &self.layers[i]);
+            let x = &mut outputs[index];
             let mut norm_tape = None;
             let y = match layer {
                 Layer::StatsPool { .. } | Layer::MeanPool | Layer::Flatten { .. } => {
@@ -85,17 +86,16 @@ impl Trainable {
                     (Some(affine), _) => {
                         let (weight, bias) =
                             (self.tensor(index, "weight"), self.tensor(index, "bias"));
-                        affine.forward(x, weight, bias, false)
+                        // A ReLU that follows sits in the store.
+                        let relu = matches!(self.layers.get(index + 1), Some(Layer::Relu));
+                        affine.forward(x, weight, bias, relu)
                     }
-                    (None, activation) => {
-                        let mut y = x.clone();
-                        if let Some(activation) = activation {
-                            y.blocks_mut()
-                                .into_par_iter()
-                                .for_each(|y| activation.apply(y));
-                        }
-                        y
+                    (None, Some(activation)) => {
+                        let in_store =
+                            *layer == Layer::Relu && before.and_then(Affine::of).is_some();
+                        activate(activation, x, before, in_store)
                     }
+                    (None, None) => unreachable!("every layer is one of these"),
                 },
             };
             outputs.push(y);
@@ -151,4 +151,20 @@ impl Trainable {
         }
         gradients
     }
+}
+
+/// In place where it can be: backward wants an activation's output only, and of what is before it
+/// only a pooling wants its own.
+fn activate(activation: Activation, x: &mut Batch, before: Option<&Layer>, done: bool) -> Batch {
+    let shape = x.clone_shape();
+    let mut y = match before {
+        Some(Layer::StatsPool { .. } | Layer::MeanPool | Layer::Flatten { .. }) => x.clone(),
+        _ => std::mem::replace(x, shape),
+    };
+    if !done {
+        y.blocks_mut()
+            .into_par_iter()
+            .for_each(|y| activation.apply(y));
+    }
+    y
 }
