@@ -11,6 +11,7 @@ mod pcm;
 mod quality;
 mod resample;
 mod vad;
+mod voicing;
 mod wav;
 
 pub use decode::{Decoded, RATES_HZ, decode};

@@ -1,5 +1,6 @@
 //! A recording at 16 kHz and its speech flags in, [`Quality`] out: what a verification may hang on.
 
+use super::voicing::{self, BIN_HZ, NUM_BINS};
 use super::{SAMPLE_RATE_HZ, vad};
 
 /// What a recording holds, as far as level and voicing tell.
@@ -38,44 +39,93 @@ pub struct Quality {
 /// Below this peak (−70 dB of full scale) a recording is silence.
 const SILENCE_PEAK: f32 = 3.16e-4;
 
+/// Too few frames to tell a voice from anything else: a recording this short is its own verdict.
+const MIN_FRAMES: usize = 20;
+
 /// Everything that follows from the samples at 16 kHz; the rest is for the caller to fill in.
 pub(super) fn measure(samples: &[f32], speech: &[bool]) -> Quality {
     let powers = vad::frame_powers(samples);
-    let peak = samples.iter().fold(0.0f32, |peak, x| peak.max(x.abs()));
-    let content = if peak < SILENCE_PEAK {
-        Content::Silence
-    } else {
-        Content::Speech
-    };
+    let centres = voicing::speech_centres(speech);
+    let spectra = voicing::spectra(samples, &centres);
     Quality {
         original_rate_hz: SAMPLE_RATE_HZ,
         seconds: samples.len() as f32 / SAMPLE_RATE_HZ as f32,
         speech_seconds: speech.iter().filter(|s| **s).count() as f32 * 0.01,
-        content,
-        bandwidth_hz: 8_000.0,
+        content: content(samples, speech, &centres, &spectra),
+        bandwidth_hz: bandwidth_hz(&spectra),
         clipped: 0.0,
         snr_db: snr_db(&powers, speech),
         warning: None,
     }
 }
 
+fn content(samples: &[f32], speech: &[bool], centres: &[usize], spectra: &[f32]) -> Content {
+    let peak = samples.iter().fold(0.0f32, |peak, x| peak.max(x.abs()));
+    if peak < SILENCE_PEAK {
+        return Content::Silence;
+    }
+    let voice = if centres.len() < MIN_FRAMES {
+        !centres.is_empty() || speech.len() < MIN_FRAMES
+    } else {
+        voicing::evidence(samples, centres, spectra).of_a_voice()
+    };
+    if voice {
+        Content::Speech
+    } else {
+        Content::NoSpeech
+    }
+}
+
+/// The upper edge of the highest band of 125 Hz that carries speech in its loudest frames: within
+/// 55 dB of the strongest band. `(F, NUM_BINS) -> Hz`
+fn bandwidth_hz(spectra: &[f32]) -> f32 {
+    const BINS: usize = 8;
+    const BELOW_PEAK: f32 = 3.2e-6;
+    let bands: Vec<f32> = (0..NUM_BINS / BINS)
+        .map(|band| {
+            let mut levels: Vec<f32> = spectra
+                .chunks_exact(NUM_BINS)
+                .map(|s| s[band * BINS..(band + 1) * BINS].iter().sum())
+                .collect();
+            voicing::quantile(&mut levels, 0.95)
+        })
+        .collect();
+    let peak = bands.iter().copied().fold(0.0, f32::max);
+    let highest = bands.iter().rposition(|&level| level > peak * BELOW_PEAK);
+    highest.map_or(0.0, |band| ((band + 1) * BINS) as f32 * BIN_HZ)
+}
+
 /// Mean power of speech frames, less the noise in them, over mean power of the others.
 fn snr_db(powers: &[f32], speech: &[bool]) -> f32 {
-    let mean_where = |wanted: bool| {
-        let (sum, count) = powers
+    /// Fewer frames of background than this say little about it.
+    const MIN_BACKGROUND: usize = 10;
+    let of = |wanted: bool| {
+        let chosen = powers
             .iter()
             .zip(speech)
+<<<<<<< HEAD
             .filter(|(_, s)| **s == wanted)
             .fold((0.0f64, 0u32), |(sum, count), (p, _)| {
                 (sum + f64::from(*p), count + 1)
             });
         (count > 0).then(|| sum / f64::from(count))
+=======
+            .filter(move |(_, s)| **s == wanted);
+        chosen.map(|(p, _)| f64::from(*p))
+>>>>>>> audio
     };
+    let mean = |sum: f64, count: usize| sum / count.max(1) as f64;
     // Half a bit of 16-bit audio: no recording is cleaner than that.
     let floor = 1e-10;
-    let noise = mean_where(false).unwrap_or(floor).max(floor);
-    let signal = mean_where(true).unwrap_or(0.0) - noise;
-    (10.0 * (signal.max(floor) / noise).log10()).clamp(-20.0, 80.0) as f32
+    let num_background = of(false).count();
+    let noise = if num_background < MIN_BACKGROUND {
+        f64::from(voicing::quantile(&mut powers.to_vec(), 0.05))
+    } else {
+        mean(of(false).sum(), num_background)
+    };
+    let noise = noise.max(floor);
+    let signal = (mean(of(true).sum(), of(true).count()) - noise).max(floor);
+    (10.0 * (signal / noise).log10()).clamp(-20.0, 80.0) as f32
 }
 
 /// Share of samples that lie in flat tops: three or more in a row within 0.1 % of the highest or

@@ -1,0 +1,438 @@
+//! What a user meets when handing over a file: formats, channels, rates, damage. All files are
+//! made here, or lie in `fixtures/audio`.
+
+use hound::{SampleFormat, WavSpec, WavWriter};
+use spkver::Error;
+use spkver::audio::{self, Content, ReadOptions, Waveform};
+use std::f32::consts::TAU;
+use std::fs;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+fn in_dir() -> (TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.wav");
+    (dir, path)
+}
+
+/// A buzz whose pitch glides between 90 and 150 Hz.
+fn buzz(num_samples: usize, rate_hz: u32) -> Vec<f32> {
+    (0..num_samples)
+        .map(|n| {
+            let t = n as f32 / rate_hz as f32;
+            let phase = TAU * 120.0 * t - 30.0 * (TAU * t).cos();
+            let harmonics = (1..12).map(|k| (phase * k as f32).sin() / k as f32);
+            0.1 * harmonics.sum::<f32>()
+        })
+        .collect()
+}
+
+/// Writes interleaved samples as hound does.
+fn write(path: &Path, samples: &[f32], channels: u16, sample_rate: u32, bits: u16, float: bool) {
+    let sample_format = if float {
+        SampleFormat::Float
+    } else {
+        SampleFormat::Int
+    };
+    let spec = WavSpec {
+        channels,
+        sample_rate,
+        bits_per_sample: bits,
+        sample_format,
+    };
+    let mut writer = WavWriter::create(path, spec).unwrap();
+    for &x in samples {
+        if float {
+            writer.write_sample(x).unwrap();
+        } else {
+            let full_scale = (1i64 << (bits - 1)) as f64;
+            writer
+                .write_sample((f64::from(x) * full_scale).round() as i32)
+                .unwrap();
+        }
+    }
+    writer.finalize().unwrap();
+}
+
+/// A plain WAV header followed by `data`.
+fn wav_bytes(tag: u16, channels: u16, rate_hz: u32, bits: u16, data: &[u8]) -> Vec<u8> {
+    let align = channels * bits.div_ceil(8);
+    let mut bytes = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0".to_vec();
+    bytes.extend(tag.to_le_bytes());
+    bytes.extend(channels.to_le_bytes());
+    bytes.extend(rate_hz.to_le_bytes());
+    bytes.extend((rate_hz * u32::from(align)).to_le_bytes());
+    bytes.extend(align.to_le_bytes());
+    bytes.extend(bits.to_le_bytes());
+    bytes.extend(b"data");
+    bytes.extend((data.len() as u32).to_le_bytes());
+    bytes.extend(data);
+    bytes
+}
+
+fn read(path: &Path) -> Waveform {
+    audio::read(path, &ReadOptions::default()).unwrap()
+}
+
+/// The text of the refusal, which must name the file, and the exit code.
+fn refusal(path: &Path) -> (String, u8) {
+    let error = audio::read(path, &ReadOptions::default()).unwrap_err();
+    let text = error.to_string();
+    assert!(text.starts_with(&*path.to_string_lossy()), "{text}");
+    assert!(text.contains("; "), "no remedy: {text}");
+    (text, error.exit_code())
+}
+
+fn assert_refused(bytes: &[u8], fact: &str) {
+    let (_dir, path) = in_dir();
+    fs::write(&path, bytes).unwrap();
+    let (text, code) = refusal(&path);
+    assert!(text.contains(fact), "{text}");
+    assert_eq!(code, 3);
+}
+
+fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter()
+        .zip(b)
+        .map(|(x, y)| (x - y).abs())
+        .fold(0.0, f32::max)
+}
+
+#[test]
+fn every_bit_depth_gives_the_same_samples() {
+    let wanted = buzz(16_000, 16_000);
+    for (bits, float) in [
+        (8, false),
+        (16, false),
+        (24, false),
+        (32, false),
+        (32, true),
+    ] {
+        let (_dir, path) = in_dir();
+        // hound writes WAVE_FORMAT_EXTENSIBLE above 16 bits.
+        write(&path, &wanted, 1, 16_000, bits, float);
+        let decoded = audio::decode(&path).unwrap();
+        let step = if float {
+            0.0
+        } else {
+            2f32.powi(1 - i32::from(bits))
+        };
+        let worst = largest_difference(&decoded.samples, &wanted);
+        assert!(worst <= step + 1e-7, "{bits} bits: {worst}");
+        assert_eq!(decoded.warning, None);
+    }
+    let (_dir, path) = in_dir();
+    let doubles: Vec<u8> = wanted
+        .iter()
+        .flat_map(|x| f64::from(*x).to_le_bytes())
+        .collect();
+    fs::write(&path, wav_bytes(3, 1, 16_000, 64, &doubles)).unwrap();
+    assert_eq!(audio::decode(&path).unwrap().samples, wanted);
+}
+
+#[test]
+fn what_hound_reads_is_read_the_same() {
+    let (_dir, path) = in_dir();
+    write(&path, &buzz(8_000, 16_000), 2, 16_000, 16, false);
+    let theirs: Vec<f32> = hound::WavReader::open(&path)
+        .unwrap()
+        .samples::<i16>()
+        .map(|x| f32::from(x.unwrap()) / 32_768.0)
+        .collect();
+    assert_eq!(audio::decode(&path).unwrap().samples, theirs);
+}
+
+#[test]
+fn compressed_formats_are_told_by_content() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/audio");
+    let original = read(&fixtures.join("buzz.flac"));
+    // AAC in M4A carries its encoder's run-in of 1024 samples.
+    for (name, run_in) in [("buzz.mp3", 0), ("buzz.ogg", 0), ("buzz.m4a", 1024)] {
+        let (_dir, path) = in_dir();
+        fs::copy(fixtures.join(name), &path).unwrap();
+        let decoded = read(&path);
+        assert_eq!(decoded.quality().warning, None);
+        let common = original.samples().iter().zip(&decoded.samples()[run_in..]);
+        let error: f32 = common.map(|(a, b)| (a - b) * (a - b)).sum();
+        let power: f32 = original.samples().iter().map(|x| x * x).sum();
+        // Lossy: 15 dB over its coding noise at least, and in step.
+        assert!(error < 0.03 * power, "{name}: {}", error / power);
+    }
+}
+
+#[test]
+fn stereo_is_mixed_or_picked_from() {
+    let (_dir, path) = in_dir();
+    let left = buzz(16_000, 16_000);
+    let stereo: Vec<f32> = left.iter().flat_map(|x| [*x, -0.5 * x]).collect();
+    write(&path, &stereo, 2, 16_000, 32, true);
+    let pick = |channel| audio::read(&path, &ReadOptions { channel });
+    let level = |w: Waveform| w.samples().iter().map(|x| x.abs()).fold(0.0, f32::max);
+    let [mixed, first, second] = [None, Some(1), Some(2)].map(|c| level(pick(c).unwrap()));
+    assert!((mixed / first - 0.25).abs() < 1e-3 && (second / first - 0.5).abs() < 1e-3);
+    for channel in [0, 3] {
+        let text = pick(Some(channel)).unwrap_err().to_string();
+        assert!(
+            text.contains("has 2 channels") && text.contains("1 to 2"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn every_rate_becomes_16_khz() {
+    for rate_hz in [
+        8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000, 192_000,
+    ] {
+        let (_dir, path) = in_dir();
+        write(
+            &path,
+            &buzz(rate_hz as usize, rate_hz),
+            1,
+            rate_hz,
+            16,
+            false,
+        );
+        let waveform = read(&path);
+        assert_eq!(waveform.samples().len(), 16_000);
+        assert_eq!(waveform.quality().original_rate_hz, rate_hz);
+        let worst = largest_difference(
+            &waveform.samples()[1_000..15_000],
+            &buzz(16_000, 16_000)[1_000..15_000],
+        );
+        assert!(worst < 3e-3, "{rate_hz} Hz: {worst}");
+    }
+    for rate_hz in [0, 1, 7_999, 192_001, u32::MAX / 4] {
+        assert_refused(&wav_bytes(1, 1, rate_hz, 16, &[0; 3_200]), "sample rate");
+    }
+}
+
+#[test]
+fn dc_is_removed_and_facts_are_reported() {
+    let (_dir, path) = in_dir();
+    let shifted: Vec<f32> = buzz(32_000, 16_000).iter().map(|x| x + 0.3).collect();
+    write(&path, &shifted, 1, 16_000, 16, false);
+    let waveform = read(&path);
+    let mean = waveform.samples().iter().sum::<f32>() / 32_000.0;
+    assert!(mean.abs() < 1e-4, "{mean}");
+    assert_eq!(waveform.quality().seconds, 2.0);
+    assert_eq!(waveform.speech().len(), audio::num_frames(32_000));
+}
+
+#[test]
+fn lying_headers_are_read_with_a_warning() {
+    let data: Vec<u8> = buzz(8_000, 16_000)
+        .iter()
+        .flat_map(|x| ((x * 32_768.0) as i16).to_le_bytes())
+        .collect();
+    let whole = wav_bytes(1, 1, 16_000, 16, &data);
+    let patched = |size: u32| {
+        let mut bytes = whole.clone();
+        bytes[40..44].copy_from_slice(&size.to_le_bytes());
+        bytes
+    };
+    let cases = [
+        (whole[..8_044].to_vec(), 4_000),
+        (whole[..8_043].to_vec(), 3_999),
+        (patched(u32::MAX), 8_000),
+        (patched(0x7FFF_F000), 8_000),
+        (patched(0), 8_000),
+        (patched(15_999), 7_999),
+    ];
+    for (bytes, num_samples) in cases {
+        let (_dir, path) = in_dir();
+        fs::write(&path, bytes).unwrap();
+        let waveform = read(&path);
+        assert_eq!(waveform.samples().len(), num_samples);
+        assert!(waveform.quality().warning.is_some());
+    }
+}
+
+#[test]
+fn what_is_no_audio_is_refused_by_what_it_is() {
+    assert_refused(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is a PNG image");
+    assert_refused(b"<!DOCTYPE html><html><body>404</body></html>", "is text");
+    assert_refused(b"", "is empty");
+    assert_refused(&[0; 44], "zeros");
+    assert_refused(b"RIFF", "RIFF file of another kind");
+    assert_refused(&[0x17; 500], "no audio format");
+    assert_refused(&wav_bytes(1, 0, 16_000, 16, &[0; 320]), "0 channels");
+    assert_refused(&wav_bytes(1, 1, 16_000, 16, &[]), "holds no audio");
+    assert_refused(&wav_bytes(1, 1, 16_000, 7, &[0; 320]), "7 bits");
+    assert_refused(
+        &wav_bytes(0x55, 1, 16_000, 8, &[0; 320]),
+        "MPEG audio inside",
+    );
+    assert_refused(
+        &wav_bytes(3, 1, 16_000, 32, &f32::NAN.to_le_bytes()),
+        "not finite",
+    );
+    assert_refused(
+        &wav_bytes(3, 1, 16_000, 32, &1e20f32.to_le_bytes()),
+        "range",
+    );
+}
+
+#[test]
+fn missing_files_directories_and_devices_are_told_apart() {
+    let (dir, path) = in_dir();
+    let (text, code) = refusal(&path);
+    assert!(text.contains("cannot read"), "{text}");
+    assert_eq!(code, 5);
+    let (text, code) = refusal(dir.path());
+    assert!(text.contains("is a directory"), "{text}");
+    assert_eq!(code, 3);
+    if cfg!(unix) {
+        assert!(refusal(Path::new("/dev/zero")).0.contains("device"));
+    }
+}
+
+#[test]
+fn damaged_files_are_refused_or_read_but_never_panic() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/audio");
+    let (_dir, wav) = in_dir();
+    write(&wav, &buzz(2_000, 16_000), 2, 16_000, 24, false);
+    let mut paths: Vec<PathBuf> = ["flac", "mp3", "ogg", "m4a"]
+        .map(|ending| fixtures.join("buzz").with_extension(ending))
+        .to_vec();
+    paths.push(wav);
+    let mut state = 1u64;
+    let mut random = |below: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 33) as usize % below
+    };
+    let (_dir, damaged) = in_dir();
+    for path in paths {
+        let whole = fs::read(&path).unwrap();
+        for _ in 0..60 {
+            let mut bytes = whole.clone();
+            for _ in 0..1 + random(6) {
+                let in_header = random(2) == 0;
+                let at = random(bytes.len().min(if in_header { 80 } else { usize::MAX }));
+                bytes[at] = [0x00, 0xFF, 0x7F, 0x80][random(4)];
+            }
+            if random(3) == 0 {
+                bytes.truncate(1 + random(whole.len()));
+            }
+            fs::write(&damaged, &bytes).unwrap();
+            match audio::read(&damaged, &ReadOptions::default()) {
+                Ok(waveform) => assert!(waveform.samples().iter().all(|x| x.is_finite())),
+                Err(error) => assert_eq!(error.exit_code(), 3, "{error}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn samples_in_memory_are_checked_like_files() {
+    let waveform = Waveform::from_samples(buzz(44_100, 44_100), 44_100).unwrap();
+    assert_eq!(waveform.samples().len(), 16_000);
+    let refused = |samples: Vec<f32>, rate_hz| {
+        matches!(
+            Waveform::from_samples(samples, rate_hz),
+            Err(Error::Audio { .. })
+        )
+    };
+    assert!(refused(vec![], 16_000));
+    assert!(refused(vec![0.0, f32::NAN], 16_000));
+    assert!(refused(vec![0.0, f32::INFINITY], 16_000));
+    assert!(refused(vec![2e4; 16_000], 16_000));
+    assert!(refused(vec![1e-40; 16_000], 16_000));
+    assert!(refused(vec![0.1; 16_000], 4_000));
+    // One sample and a tenth of a second are recordings, however short.
+    for num_samples in [1, 1_600] {
+        let short = Waveform::from_samples(buzz(num_samples, 16_000), 16_000).unwrap();
+        assert_eq!(short.samples().len(), num_samples);
+    }
+}
+
+/// Steady noise, hum, tones, alarms and clicks hold no voice; silence is called silence.
+#[test]
+fn noise_and_tones_are_no_speech() {
+    let len = 48_000;
+    let seconds = |n: usize| n as f32 / 16_000.0;
+    let mut state = 7u32;
+    let mut random = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    };
+    let white: Vec<f32> = (0..len).map(|_| 0.2 * random()).collect();
+    let mut level = 0.0;
+    let brown = white.iter().map(|x| {
+        level = 0.98 * level + 0.1 * x;
+        level
+    });
+    let swelling = |(n, x): (usize, &f32)| x * (0.55 + 0.45 * (TAU * 4.0 * seconds(n)).sin());
+    let tone = |hz: f32| {
+        (0..len)
+            .map(move |n| 0.5 * (TAU * hz * seconds(n)).sin())
+            .collect()
+    };
+    let gated = |n: usize| f32::from(n % 8_000 < 4_000);
+    let beeps = (0..len).map(|n| gated(n) * (TAU * 440.0 * seconds(n)).sin());
+    let hum = (0..len).map(|n| {
+        let harmonics = (1..30).map(|k| (TAU * 50.0 * k as f32 * seconds(n)).sin() / k as f32);
+        0.1 * harmonics.sum::<f32>()
+    });
+    let sounds: [(&str, Vec<f32>); 9] = [
+        (
+            "swelling noise",
+            white.iter().enumerate().map(swelling).collect(),
+        ),
+        ("brown noise", brown.collect()),
+        ("quiet noise", white.iter().map(|x| 0.01 * x).collect()),
+        ("1 kHz", tone(1_000.0)),
+        ("150 Hz", tone(150.0)),
+        ("beeps", beeps.collect()),
+        ("hum", hum.collect()),
+        (
+            "clicks",
+            (0..len).map(|n| f32::from(n % 1_600 == 0)).collect(),
+        ),
+        ("white noise", white),
+    ];
+    for (name, samples) in sounds {
+        let waveform = Waveform::from_samples(samples, 16_000).unwrap();
+        assert_eq!(waveform.quality().content, Content::NoSpeech, "{name}");
+    }
+    for silence in [vec![0.0; len], vec![0.5; len], vec![1e-5; len]] {
+        let waveform = Waveform::from_samples(silence, 16_000).unwrap();
+        assert_eq!(waveform.quality().content, Content::Silence);
+    }
+}
+
+#[test]
+fn clipping_is_told_from_full_scale_and_bandwidth_from_rate() {
+    let voice = buzz(32_000, 16_000);
+    let peak = voice.iter().fold(0.0f32, |p, x| p.max(x.abs()));
+    let clipped_at = |gain: f32, top: f32| {
+        let samples = voice
+            .iter()
+            .map(|x| (gain * x / peak).clamp(-top, top))
+            .collect();
+        Waveform::from_samples(samples, 16_000)
+            .unwrap()
+            .quality()
+            .clipped
+    };
+    assert!(clipped_at(1.0, 1.0) < 0.01, "{}", clipped_at(1.0, 1.0));
+    assert!(clipped_at(4.0, 1.0) > 0.05);
+    assert!(clipped_at(4.0, 0.5) > 0.05);
+
+    let mut state = 7u32;
+    let hiss: Vec<f32> = (0..16_000)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 24) as f32 - 0.5
+        })
+        .collect();
+    let bandwidth_hz = |samples: &[f32], rate_hz| {
+        let waveform = Waveform::from_samples(samples.to_vec(), rate_hz).unwrap();
+        waveform.quality().bandwidth_hz
+    };
+    assert!((3_700.0..4_300.0).contains(&bandwidth_hz(&hiss, 8_000)));
+    assert!(bandwidth_hz(&hiss, 16_000) > 7_500.0);
+}
