@@ -95,6 +95,9 @@ pub enum Error {
         /// What the line should be.
         remedy: String,
     },
+    /// Several files, each with its own complaint.
+    #[error("{}", .0.iter().map(Error::to_string).collect::<Vec<_>>().join("\n"))]
+    Several(Vec<Error>),
     /// A flag, option or configuration value that makes no sense.
     #[error("{0}")]
     Usage(String),
@@ -129,6 +132,7 @@ impl Error {
             | Error::UnknownSpeaker { .. }
             | Error::ModelMismatch { .. } => 4,
             Error::Io { .. } => 5,
+            Error::Several(errors) => errors.iter().map(Error::exit_code).max().unwrap_or(3),
         }
     }
 }

@@ -1,1 +1,249 @@
-//! Verifier.
+//! The page to read first: a [`Model`] and recordings in, embeddings, voiceprints, decisions out.
+//!
+//! ```text
+//! Waveform ──embed──► Embedding ──enroll──► Voiceprint ─┐
+//! Waveform ──embed──► Embedding ────────────────────────┴─verify──► Verification
+//! ```
+//!
+//! There is one way to a score ([`Verifier::llr`]); verifying against one enrolled recording,
+//! comparing two recordings and calling the library give the same bits.
+
+mod model;
+mod voiceprint;
+
+pub use model::{Limits, Measurement, Model, ModelCard, ModelId};
+pub use voiceprint::{Embedding, SpeakerName, Utterance, Voiceprint};
+
+use crate::{
+    Error, Result,
+    audio::{Quality, Waveform},
+    features::Mfcc,
+    scoring::{Decision, Llr, OperatingPoint, Reason},
+};
+
+/// Two recordings of one speaker that score below this do not belong in one voiceprint: it is
+/// more likely than not (at equal priors) that they are of two speakers.
+pub const CONSISTENT_FROM: Llr = Llr(0.0);
+
+/// A model ready to run.
+#[derive(Debug)]
+pub struct Verifier {
+    id: ModelId,
+    model: Model,
+    mfcc: Mfcc,
+}
+
+/// What a trial comes to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Verification {
+    /// Accept, reject or why neither.
+    pub decision: Decision,
+    /// The score; none where a recording was unfit.
+    pub llr: Option<Llr>,
+    /// Posterior of "same speaker" at the operating point's prior.
+    pub probability: Option<f64>,
+}
+
+/// A recording that does not sound like the others of its voiceprint.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OddOneOut {
+    /// Its place among the utterances.
+    pub index: usize,
+    /// Its score against the others.
+    pub llr: Llr,
+}
+
+impl Verifier {
+    /// Checks that front-end, network and head fit together.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] that names the part that does not fit.
+    pub fn new(id: ModelId, model: Model) -> Result<Self> {
+        let mfcc = Mfcc::new(model.front_end.clone())?;
+        model.head.check(model.network.embedding_size())?;
+        model.limits.check()?;
+        Ok(Verifier { id, model, mfcc })
+    }
+
+    /// Id of the model: every embedding and voiceprint carries it.
+    pub fn id(&self) -> ModelId {
+        self.id
+    }
+
+    /// What the model file holds.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The feature extractor.
+    pub fn mfcc(&self) -> &Mfcc {
+        &self.mfcc
+    }
+
+    /// The speaker's embedding, or why this recording has none. `(num_samples,) -> (D,)`
+    ///
+    /// # Errors
+    /// The [`Reason`] that a user can act on.
+    pub fn embed(&self, waveform: &Waveform) -> std::result::Result<Embedding, Reason> {
+        if let Some(reason) = unfit(waveform.quality(), &self.model.limits) {
+            return Err(reason);
+        }
+        let features = self.mfcc.extract(waveform);
+        if features.num_frames() < self.model.network.receptive_field() {
+            return Err(Reason::TooLittleSpeech {
+                seconds: waveform.quality().speech_seconds,
+                wanted: self.wanted_speech_seconds(),
+            });
+        }
+        Embedding::new(self.model.network.embed(&features), self.id)
+    }
+
+    /// One voiceprint of all the utterances, unless some do not sound like the rest.
+    ///
+    /// # Errors
+    /// [`Error::Audio`], one for each of those, within an [`Error::Several`].
+    pub fn enroll(&self, name: SpeakerName, utterances: Vec<Utterance>) -> Result<Voiceprint> {
+        let odd = self.odd_ones_out(&utterances);
+        if odd.is_empty() {
+            return Ok(Voiceprint {
+                name,
+                model: self.id,
+                utterances,
+            });
+        }
+        let refused = odd.iter().map(|odd| Error::Audio {
+            path: utterances[odd.index].file.clone().into(),
+            fact: format!(
+                "does not sound like the other recordings of {:?} (LLR {:+.2})",
+                name.as_str(),
+                odd.llr.0
+            ),
+            remedy: "leave out the recording of somebody else, or insist with --force".into(),
+        });
+        Err(Error::Several(refused.collect()))
+    }
+
+    /// Is the speaker of `test` the one of `voiceprint`?
+    ///
+    /// # Errors
+    /// [`Error::ModelMismatch`] where either was made by another model.
+    pub fn verify(
+        &self,
+        voiceprint: &Voiceprint,
+        test: &Embedding,
+        point: &OperatingPoint,
+    ) -> Result<Verification> {
+        let enrolled: Vec<&Embedding> =
+            voiceprint.utterances.iter().map(|u| &u.embedding).collect();
+        for model in [voiceprint.model, test.model()] {
+            if model != self.id {
+                return Err(Error::ModelMismatch {
+                    name: voiceprint.name.to_string(),
+                    voiceprint_model: model.to_string(),
+                    model: self.id.to_string(),
+                });
+            }
+        }
+        Ok(Verification::of(self.llr(&enrolled, test), point))
+    }
+
+    /// Are these two recordings of one speaker? The same score either way round.
+    pub fn compare(&self, a: &Embedding, b: &Embedding, point: &OperatingPoint) -> Verification {
+        Verification::of(self.llr(&[a], b), point)
+    }
+
+    /// The score of `test` against one or more embeddings of the enrolled speaker.
+    pub fn llr(&self, enrolled: &[&Embedding], test: &Embedding) -> Llr {
+        let head = &self.model.head;
+        // Both sides take the same path, so that swapping two single recordings changes no bit.
+        let speaker = head.project_enrolment(enrolled.iter().map(|e| e.values()));
+        let test = head.project_enrolment(std::iter::once(test.values()));
+        Llr(head.llr(&speaker, &test))
+    }
+
+    /// The utterances that do not sound like the rest, worst first: each is scored against the
+    /// voiceprint of the others, and the worst is taken out before the others are judged again.
+    pub fn odd_ones_out(&self, utterances: &[Utterance]) -> Vec<OddOneOut> {
+        let mut kept: Vec<usize> = (0..utterances.len()).collect();
+        let mut odd = vec![];
+        while kept.len() > 1 {
+            let scores = kept.iter().map(|&index| {
+                let others: Vec<&Embedding> = kept
+                    .iter()
+                    .filter(|&&other| other != index)
+                    .map(|&other| &utterances[other].embedding)
+                    .collect();
+                let llr = self.llr(&others, &utterances[index].embedding);
+                OddOneOut { index, llr }
+            });
+            // A NaN counts as the lowest: it must not pass.
+            let worst = scores
+                .min_by(|a, b| rank(a.llr).total_cmp(&rank(b.llr)))
+                .expect("kept holds two or more");
+            if rank(worst.llr) >= CONSISTENT_FROM.0 {
+                break;
+            }
+            kept.retain(|&index| index != worst.index);
+            odd.push(worst);
+            if kept.len() == 1 {
+                // Of two that disagree nobody knows which is the wrong one.
+                odd.push(OddOneOut {
+                    index: kept[0],
+                    llr: worst.llr,
+                });
+            }
+        }
+        odd
+    }
+
+    fn wanted_speech_seconds(&self) -> f32 {
+        // The network's own need, at the VAD's hop of 10 ms.
+        let receptive_field = self.model.network.receptive_field() as f32 * 0.01;
+        self.model.limits.min_speech_seconds.max(receptive_field)
+    }
+}
+
+impl Verification {
+    /// The outcome where a recording is unfit.
+    pub fn unfit(reason: Reason) -> Self {
+        Verification {
+            decision: Decision::Inconclusive(reason),
+            llr: None,
+            probability: None,
+        }
+    }
+
+    fn of(llr: Llr, point: &OperatingPoint) -> Self {
+        Verification {
+            decision: point.decide(llr),
+            llr: Some(llr),
+            probability: Some(point.probability(llr)),
+        }
+    }
+}
+
+/// The one place where quality facts become reasons.
+pub fn unfit(quality: &Quality, limits: &Limits) -> Option<Reason> {
+    if quality.speech_seconds == 0.0 {
+        Some(Reason::Silence)
+    } else if quality.speech_seconds < limits.min_speech_seconds {
+        Some(Reason::TooLittleSpeech {
+            seconds: quality.speech_seconds,
+            wanted: limits.min_speech_seconds,
+        })
+    } else if quality.clipped > limits.max_clipped {
+        Some(Reason::Clipping {
+            share: quality.clipped,
+        })
+    } else {
+        None
+    }
+}
+
+fn rank(llr: Llr) -> f32 {
+    if llr.0.is_nan() {
+        f32::NEG_INFINITY
+    } else {
+        llr.0
+    }
+}

@@ -1,25 +1,34 @@
 //! Audio files in, [`Waveform`]s out: mono, finite, 16 kHz, non-empty, with quality facts.
+//!
+//! ```text
+//! path ─► decode (WAV: wav + pcm; FLAC, MP3, Ogg, M4A: symphonia) ─► one channel ─► resample
+//!      ─► DC removed ─► vad + quality ─► Waveform
+//! ```
+
+mod compressed;
+mod decode;
+mod pcm;
+mod quality;
+mod resample;
+mod vad;
+mod wav;
+
+pub use decode::{Decoded, RATES_HZ, decode};
+pub use quality::{Content, Quality};
+pub use resample::resample;
+pub use vad::{num_frames, speech_frames};
+
+use crate::Result;
+use std::path::Path;
 
 /// The one sample rate after the door, in Hz.
 pub const SAMPLE_RATE_HZ: u32 = 16_000;
 
-/// Facts about a recording, computed once when it is read.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct Quality {
-    /// Sample rate of the file, in Hz.
-    pub original_rate_hz: u32,
-    /// Length, in seconds.
-    pub seconds: f32,
-    /// Net speech, in seconds, by the energy VAD relative to the file's own level.
-    pub speech_seconds: f32,
-    /// Highest frequency with speech energy, in Hz.
-    pub bandwidth_hz: f32,
-    /// Share of samples at or beyond full scale, 0 to 1.
-    pub clipped: f32,
-    /// Estimated signal-to-noise ratio, in dB.
-    pub snr_db: f32,
-    /// The file's header promised more than the file holds (or some such lie).
-    pub warning: Option<String>,
+/// How to read a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// Which channel, from 1; `None` takes the mean of all.
+    pub channel: Option<usize>,
 }
 
 /// A mono recording at 16 kHz: finite, non-empty, DC removed.
@@ -30,7 +39,57 @@ pub struct Waveform {
     quality: Quality,
 }
 
+/// Reads an audio file: WAV, FLAC, MP3, Ogg Vorbis or M4A (AAC), told by its content.
+///
+/// # Errors
+/// [`crate::Error::Io`] when the file cannot be opened or read, [`crate::Error::Audio`] when what
+/// it holds cannot be used.
+pub fn read(path: &Path, options: &ReadOptions) -> Result<Waveform> {
+    let decoded = decode(path)?;
+    let mono = decoded.mono(options.channel, path)?;
+    let clipped = match options.channel {
+        Some(_) => quality::clipped_share(&mono),
+        // A mean of channels hides the clipping of one.
+        None => (1..=decoded.num_channels)
+            .map(|k| decoded.mono(Some(k), path).map(|c| quality::clipped_share(&c)))
+            .try_fold(0.0, |most, share| share.map(|s| f32::max(most, s)))?,
+    };
+    Ok(Waveform::new(&mono, decoded.rate_hz, clipped, decoded.warning))
+}
+
 impl Waveform {
+    /// A recording that is in memory already: mono, nominally −1 to 1, at 8 to 192 kHz.
+    ///
+    /// # Errors
+    /// [`crate::Error::Audio`] when the samples are none, not finite or far beyond full scale, or
+    /// the rate is not taken.
+    pub fn from_samples(samples: Vec<f32>, sample_rate_hz: u32) -> Result<Self> {
+        decode::check_rate(sample_rate_hz)
+            .and_then(|()| decode::check_samples(&samples))
+            .map_err(|refusal| refusal.of(Path::new("<samples>")))?;
+        let clipped = quality::clipped_share(&samples);
+        Ok(Waveform::new(&samples, sample_rate_hz, clipped, None))
+    }
+
+    fn new(mono: &[f32], rate_hz: u32, clipped: f32, warning: Option<String>) -> Self {
+        let mut samples = resample(mono, rate_hz, SAMPLE_RATE_HZ);
+        let dc = samples.iter().map(|x| f64::from(*x)).sum::<f64>() / samples.len() as f64;
+        samples.iter_mut().for_each(|x| *x -= dc as f32);
+        let speech = speech_frames(&samples);
+        let quality = Quality {
+            original_rate_hz: rate_hz,
+            seconds: mono.len() as f32 / rate_hz as f32,
+            clipped,
+            warning,
+            ..quality::measure(&samples, &speech)
+        };
+        Waveform {
+            samples,
+            speech,
+            quality,
+        }
+    }
+
     /// Samples at 16 kHz, nominally −1 to 1.
     pub fn samples(&self) -> &[f32] {
         &self.samples

@@ -1,25 +1,41 @@
 //! [`Waveform`] in, [`Features`] out: Kaldi's MFCC or log-mel, speech frames only, mean-normalised.
+//!
+//! ```text
+//! samples ─► frame ─► spectrum ─► mel ─► ln ─► cepstrum ─► normalize ─► (T, C)
+//!            cut,     |FFT|²     energies     DCT, lifter  speech frames,
+//!            taper                                         minus their mean
+//! ```
+//!
+//! Kaldi, `feat/feature-mfcc.cc` and `feat/feature-fbank.cc`; `tests/golden_features.rs` holds it
+//! to kaldi-native-fbank's numbers.
+
+mod cepstrum;
+mod config;
+mod frame;
+mod mel;
+mod normalize;
+mod spectrum;
+
+pub use config::{MfccConfig, WindowType};
 
 use crate::{Result, audio::Waveform};
-
-/// Kaldi's MFCC options, by Kaldi's names; stored in the model file.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MfccConfig {
-    /// Number of cepstra out, or 0 for log-mel (the DCT left off).
-    pub num_ceps: usize,
-    /// Number of mel bins.
-    pub num_mel_bins: usize,
-}
+use cepstrum::Cepstrum;
+use frame::Framer;
+use mel::MelBanks;
+use spectrum::Spectrum;
 
 /// The extractor: tables made once from an [`MfccConfig`].
 #[derive(Debug)]
 pub struct Mfcc {
     config: MfccConfig,
+    framer: Framer,
+    spectrum: Spectrum,
+    mel_banks: MelBanks,
+    cepstrum: Option<Cepstrum>, // none: log-mel
 }
 
-/// `(T, C)` row-major, finite.
-#[derive(Debug, Clone)]
+/// `(T, C)` row-major, finite. T may be 0: whoever runs a network asks for its receptive field.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Features {
     values: Vec<f32>,
     num_channels: usize,
@@ -31,34 +47,304 @@ impl Mfcc {
     /// # Errors
     /// [`crate::Error::Usage`] naming the option.
     pub fn new(config: MfccConfig) -> Result<Self> {
-        Ok(Mfcc { config })
+        config.check()?;
+        Ok(Mfcc {
+            framer: Framer::new(&config),
+            spectrum: Spectrum::new(config.fft_size(), config.use_power),
+            mel_banks: MelBanks::new(&config)?,
+            cepstrum: (config.num_ceps > 0).then(|| {
+                Cepstrum::new(config.num_mel_bins, config.num_ceps, config.cepstral_lifter)
+            }),
+            config,
+        })
     }
+
     /// The options.
     pub fn config(&self) -> &MfccConfig {
         &self.config
     }
+
     /// C of the features that leave.
     pub fn num_channels(&self) -> usize {
-        self.config.num_ceps
+        match self.config.num_ceps {
+            0 => self.config.num_mel_bins + usize::from(self.config.use_energy),
+            num_ceps => num_ceps,
+        }
     }
+
+    /// Frames that so many samples have, speech or not.
+    pub fn num_frames(&self, num_samples: usize) -> usize {
+        self.framer.num_frames(num_samples)
+    }
+
+    /// Every frame, as Kaldi has it: no VAD, no normalisation. `(num_samples,) -> (T, C)`.
+    pub fn frames(&self, samples: &[f32]) -> Vec<f32> {
+        self.compute(samples, |_| true)
+    }
+
     /// Speech frames of `waveform`, mean-normalised over the utterance.
     pub fn extract(&self, waveform: &Waveform) -> Features {
-        let _ = waveform;
-        todo!("features")
+        self.extract_samples(waveform.samples(), waveform.speech())
+    }
+
+    /// [`Self::extract`] for part of a recording: samples nominally −1 to 1, and the VAD's flags
+    /// for these samples (25 ms every 10 ms; no flags, no speech).
+    pub fn extract_samples(&self, samples: &[f32], speech: &[bool]) -> Features {
+        let mut values = self.compute(samples, |frame| {
+            !self.config.speech_only || normalize::is_speech(speech, self.framer.centre(frame))
+        });
+        if self.config.mean_norm {
+            normalize::subtract_mean(&mut values, self.num_channels());
+        }
+        Features::new(values, self.num_channels())
+    }
+
+    // (num_samples,) -> (T, C), T the frames that are wanted.
+    fn compute(&self, samples: &[f32], wanted: impl Fn(usize) -> bool) -> Vec<f32> {
+        let frames: Vec<usize> = (0..self.num_frames(samples.len()))
+            .filter(|&frame| wanted(frame))
+            .collect();
+        let mut values = vec![0.0; frames.len() * self.num_channels()];
+        let mut cut = self.framer.scratch();
+        let mut tapered = vec![0.0; self.config.fft_size()];
+        let mut scratch = self.spectrum.scratch();
+        let mut power = vec![0.0; self.config.fft_size() / 2];
+        let mut log_mel = vec![0.0; self.config.num_mel_bins];
+        for (&frame, row) in frames
+            .iter()
+            .zip(values.chunks_exact_mut(self.num_channels()))
+        {
+            let log_energy = self.framer.cut(samples, frame, &mut cut, &mut tapered);
+            self.spectrum.power(&mut tapered, &mut scratch, &mut power);
+            self.mel_banks.energies(&power, &mut log_mel);
+            for m in &mut log_mel {
+                *m = frame::bounded_ln(*m, f32::EPSILON);
+            }
+            self.arrange(&log_mel, log_energy, row);
+        }
+        values
+    }
+
+    // (num_mel_bins,) -> (C,): the DCT, and the energy where Kaldi or HTK puts it.
+    fn arrange(&self, log_mel: &[f32], log_energy: Option<f32>, row: &mut [f32]) {
+        if let Some(cepstrum) = &self.cepstrum {
+            cepstrum.apply(log_mel, row);
+            if let Some(log_energy) = log_energy {
+                row[0] = log_energy;
+            } else if self.config.htk_compat {
+                row[0] *= std::f32::consts::SQRT_2;
+            }
+        } else if let Some(log_energy) = log_energy {
+            row[0] = log_energy;
+            row[1..].copy_from_slice(log_mel);
+        } else {
+            row.copy_from_slice(log_mel);
+            return;
+        }
+        if self.config.htk_compat {
+            row.rotate_left(1);
+        }
     }
 }
 
 impl Features {
+    /// Takes `(T, C)` row-major values.
+    ///
+    /// # Panics
+    /// If `values` is no whole number of frames of `num_channels` (at least one).
+    pub fn new(values: Vec<f32>, num_channels: usize) -> Self {
+        assert!(
+            values.len().is_multiple_of(num_channels) && num_channels > 0,
+            "{} values are no whole frames of {num_channels} channels",
+            values.len()
+        );
+        Features {
+            values,
+            num_channels,
+        }
+    }
+
     /// T.
     pub fn num_frames(&self) -> usize {
         self.values.len() / self.num_channels
     }
+
     /// C.
     pub fn num_channels(&self) -> usize {
         self.num_channels
     }
+
     /// `(T, C)` row-major.
     pub fn values(&self) -> &[f32] {
         &self.values
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ramp(num_samples: usize) -> Vec<f32> {
+        (0..num_samples)
+            .map(|i| ((i * i) as f32 * 1e-4).sin() * 0.1)
+            .collect()
+    }
+
+    fn refusal(config: MfccConfig) -> String {
+        Mfcc::new(config).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn only_speech_frames_stay_and_their_mean_is_zero() {
+        let mfcc = Mfcc::new(MfccConfig::default()).unwrap();
+        let samples = ramp(4000);
+        let speech: Vec<bool> = (0..mfcc.num_frames(4000)).map(|t| t % 3 != 0).collect();
+        let features = mfcc.extract_samples(&samples, &speech);
+        let kept = speech.iter().filter(|&&s| s).count();
+        assert_eq!((features.num_frames(), features.num_channels()), (kept, 40));
+        for c in 0..40 {
+            let sum: f32 = features.values().iter().skip(c).step_by(40).sum();
+            assert!(sum.abs() < 1e-3, "channel {c}: {sum}");
+        }
+    }
+
+    #[test]
+    fn without_normalisation_frames_are_kaldis() {
+        let mfcc = Mfcc::new(MfccConfig {
+            speech_only: false,
+            mean_norm: false,
+            ..MfccConfig::default()
+        })
+        .unwrap();
+        let samples = ramp(2000);
+        let features = mfcc.extract_samples(&samples, &[]);
+        assert_eq!(features.values(), mfcc.frames(&samples));
+        assert_eq!(features.num_frames(), 11);
+    }
+
+    #[test]
+    fn less_than_a_frame_is_no_frame() {
+        for snip_edges in [true, false] {
+            let mfcc = Mfcc::new(MfccConfig {
+                snip_edges,
+                ..MfccConfig::default()
+            })
+            .unwrap();
+            assert!(mfcc.frames(&[]).is_empty());
+            assert!(mfcc.frames(&[0.5; 79]).is_empty());
+            assert_eq!(mfcc.extract_samples(&[0.5; 79], &[]).num_frames(), 0);
+        }
+    }
+
+    #[test]
+    fn features_are_finite_whatever_the_level() {
+        let mfcc = Mfcc::new(MfccConfig {
+            use_energy: true,
+            ..MfccConfig::default()
+        })
+        .unwrap();
+        for level in [0.0, 1e-30, 1.0, 1e15, 1e38] {
+            let samples: Vec<f32> = ramp(800).iter().map(|x| x * 10.0 * level).collect();
+            let frames = mfcc.frames(&samples);
+            assert!(frames.iter().all(|x| x.is_finite()), "level {level}");
+        }
+    }
+
+    #[test]
+    fn refusals_name_the_option() {
+        let ours = MfccConfig::default;
+        let refused = [
+            (
+                "sample_frequency_hz",
+                MfccConfig {
+                    sample_frequency_hz: 8000,
+                    ..ours()
+                },
+            ),
+            (
+                "dither",
+                MfccConfig {
+                    dither: 1.0,
+                    ..ours()
+                },
+            ),
+            (
+                "frame_length_ms",
+                MfccConfig {
+                    frame_length_ms: f32::NAN,
+                    ..ours()
+                },
+            ),
+            (
+                "frame_length_ms",
+                MfccConfig {
+                    frame_length_ms: 1e30,
+                    ..ours()
+                },
+            ),
+            (
+                "frame_shift_ms",
+                MfccConfig {
+                    frame_shift_ms: 0.0,
+                    ..ours()
+                },
+            ),
+            (
+                "high_freq_hz",
+                MfccConfig {
+                    high_freq_hz: 8001.0,
+                    ..ours()
+                },
+            ),
+            (
+                "high_freq_hz",
+                MfccConfig {
+                    high_freq_hz: -7990.0,
+                    ..ours()
+                },
+            ),
+            (
+                "num_mel_bins",
+                MfccConfig {
+                    num_mel_bins: usize::MAX,
+                    ..ours()
+                },
+            ),
+            (
+                "num_ceps",
+                MfccConfig {
+                    num_ceps: 41,
+                    ..ours()
+                },
+            ),
+            (
+                "cepstral_lifter",
+                MfccConfig {
+                    num_ceps: 0,
+                    cepstral_lifter: 22.0,
+                    ..ours()
+                },
+            ),
+            (
+                "energy_floor",
+                MfccConfig {
+                    energy_floor: -1.0,
+                    ..ours()
+                },
+            ),
+        ];
+        for (option, config) in refused {
+            let text = refusal(config);
+            assert!(text.contains(option), "{option}: {text}");
+        }
+    }
+
+    #[test]
+    fn the_options_survive_json_and_strangers_are_refused() {
+        let json = serde_json::to_string(&MfccConfig::default()).unwrap();
+        let back: MfccConfig = serde_json::from_str(&json).unwrap();
+        assert_eq!(back, MfccConfig::default());
+        let stranger = json.replacen('{', "{\"vtln_warp\":1,", 1);
+        assert!(serde_json::from_str::<MfccConfig>(&stranger).is_err());
     }
 }

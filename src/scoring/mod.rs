@@ -1,5 +1,7 @@
 //! Embeddings in, log-likelihood ratio and decision out.
 
+mod decision;
 mod pair;
 
+pub use decision::{Decision, Llr, OperatingPoint, Reason};
 pub use pair::PairHead;

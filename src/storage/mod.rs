@@ -1,1 +1,7 @@
-//! storage.
+//! What is kept on disk: model files and the store of voiceprints. Files written whole or not at all.
+
+pub mod model;
+pub mod voiceprints;
+mod whole_file;
+
+pub use whole_file::write_whole;

@@ -1,10 +1,31 @@
-//! Training. Embeddings in, pair head out: [`lda`], [`plda`], [`head`], [`calibration`].
+//! Training: labelled recordings in, a model out.
+//!
+//! ```text
+//! manifest ─► crops (streamed, augmented) ─► features ─► tape ─► loss ─► backward ─► AdamW
+//!                                             embeddings ─► LDA ─► PLDA ─► BCE on pairs ─► head
+//! ```
 
+pub mod affine;
+pub mod architecture;
+pub mod augment;
+pub mod batch;
 pub mod calibration;
+pub mod checkpoint;
+pub mod crops;
 pub mod head;
 pub mod labelled;
 pub mod lda;
+pub mod loss;
+pub mod manifest;
+pub mod norm;
+pub mod optimizer;
 mod pairs;
 pub mod plda;
+pub mod pooling;
+pub mod random;
+pub mod recipe;
+pub mod recordings;
+pub mod rooms;
+pub mod tape;
 
 pub use labelled::Labelled;

@@ -1,0 +1,89 @@
+//! Log-mel in, cepstra out: orthonormal DCT-II and the lifter, as one matrix.
+//!
+//! c[k] = lifter[k]·√(2/N)·Σₙ m[n]·cos(π/N·(n + ½)·k), with √(1/N) for k = 0
+//! (Kaldi, `ComputeDctMatrix` and `ComputeLifterCoeffs`).
+
+use std::f64::consts::PI;
+
+/// The matrix of the DCT with the lifter in it.
+#[derive(Debug)]
+pub(super) struct Cepstrum {
+    num_ceps: usize,
+    columns: Vec<f32>, // (num_mel_bins, num_ceps)
+}
+
+impl Cepstrum {
+    pub(super) fn new(num_mel_bins: usize, num_ceps: usize, lifter: f32) -> Self {
+        let q = f64::from(lifter);
+        let mut columns = Vec::with_capacity(num_mel_bins * num_ceps);
+        for n in 0..num_mel_bins {
+            for k in 0..num_ceps {
+                let scale = if k == 0 { 1.0 } else { 2.0 } / num_mel_bins as f64;
+                let lifted = if q == 0.0 {
+                    1.0
+                } else {
+                    1.0 + 0.5 * q * (PI * k as f64 / q).sin()
+                };
+                let cos = (PI / num_mel_bins as f64 * (n as f64 + 0.5) * k as f64).cos();
+                columns.push((lifted * scale.sqrt() * cos) as f32);
+            }
+        }
+        Cepstrum { num_ceps, columns }
+    }
+
+    /// `(num_mel_bins,) -> (num_ceps,)`. Sums run across cepstra, so the compiler vectorises them
+    /// without changing the order within any one.
+    pub(super) fn apply(&self, log_mel: &[f32], cepstra: &mut [f32]) {
+        cepstra.fill(0.0);
+        for (m, column) in log_mel.iter().zip(self.columns.chunks_exact(self.num_ceps)) {
+            for (c, d) in cepstra.iter_mut().zip(column) {
+                *c += m * d;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flat_spectrum_has_only_cepstrum_0() {
+        let mut cepstra = vec![1.0; 13];
+        Cepstrum::new(40, 13, 0.0).apply(&[2.0; 40], &mut cepstra);
+        assert!((cepstra[0] - 2.0 * 40f32.sqrt()).abs() < 1e-5);
+        assert!(cepstra[1..].iter().all(|c| c.abs() < 1e-5));
+    }
+
+    #[test]
+    fn a_cosine_has_only_its_own_cepstrum() {
+        let log_mel: Vec<f32> = (0..40)
+            .map(|n| (PI / 40.0 * (f64::from(n) + 0.5) * 7.0).cos() as f32)
+            .collect();
+        let mut cepstra = vec![0.0; 40];
+        Cepstrum::new(40, 40, 0.0).apply(&log_mel, &mut cepstra);
+        for (k, c) in cepstra.iter().enumerate() {
+            let wanted = if k == 7 { 20f32.sqrt() } else { 0.0 };
+            assert!((c - wanted).abs() < 1e-5, "{k}: {c}");
+        }
+    }
+
+    #[test]
+    fn all_cepstra_keep_the_length() {
+        let log_mel: Vec<f32> = (0..40).map(|n| (n as f32).sin()).collect();
+        let mut cepstra = vec![0.0; 40];
+        Cepstrum::new(40, 40, 0.0).apply(&log_mel, &mut cepstra);
+        let norm = |v: &[f32]| v.iter().map(|x| x * x).sum::<f32>();
+        assert!((norm(&log_mel) - norm(&cepstra)).abs() < 1e-4);
+    }
+
+    #[test]
+    fn the_lifter_peaks_at_half_of_q() {
+        let log_mel: Vec<f32> = (0..40).map(|n| (n as f32).sin()).collect();
+        let (mut plain, mut lifted) = (vec![0.0; 13], vec![0.0; 13]);
+        Cepstrum::new(40, 13, 0.0).apply(&log_mel, &mut plain);
+        Cepstrum::new(40, 13, 22.0).apply(&log_mel, &mut lifted);
+        assert_eq!(lifted[0], plain[0]);
+        assert!((lifted[11] / plain[11] - 12.0).abs() < 1e-4);
+    }
+}

@@ -1,0 +1,222 @@
+//! [`MfccConfig`]: Kaldi's MFCC and fbank options under Kaldi's names, checked once.
+//!
+//! Left out: VTLN, down- and upsampling (the audio door owns rates) and dither other than 0.
+
+use crate::{Error, Result, audio::SAMPLE_RATE_HZ};
+use std::ops::RangeInclusive;
+
+/// Taper that a frame is multiplied with; `a` is 2π/(N−1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WindowType {
+    /// Hanning to the power 0.85.
+    Povey,
+    /// 0.54 − 0.46·cos(a·i).
+    Hamming,
+    /// 0.5 − 0.5·cos(a·i).
+    Hanning,
+    /// 1.
+    Rectangular,
+    /// b − 0.5·cos(a·i) + (0.5 − b)·cos(2a·i), with b = `blackman_coeff`.
+    Blackman,
+}
+
+/// Kaldi's MFCC options, by Kaldi's names; stored in the model file, every one of them.
+///
+/// [`Default`] is this crate's front-end, not Kaldi's.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MfccConfig {
+    /// Must be 16000: other rates are resampled when a file is read.
+    pub sample_frequency_hz: u32,
+    /// Length of a frame.
+    pub frame_length_ms: f32,
+    /// Hop from one frame to the next.
+    pub frame_shift_ms: f32,
+    /// Noise added to the samples. Must be 0: the same file gives the same bits.
+    pub dither: f32,
+    /// `x[i] − c·x[i−1]`, within the frame; 0 is off.
+    pub preemph_coeff: f32,
+    /// Subtract the frame's mean before anything else.
+    pub remove_dc_offset: bool,
+    /// The taper.
+    pub window_type: WindowType,
+    /// Kaldi's constant in the Blackman window.
+    pub blackman_coeff: f32,
+    /// Pad frames with zeros to a power of two for the FFT.
+    pub round_to_power_of_two: bool,
+    /// Only frames that fit wholly; otherwise one per hop, edges mirrored.
+    pub snip_edges: bool,
+    /// Number of mel bins.
+    pub num_mel_bins: usize,
+    /// Lower edge of the lowest mel bin.
+    pub low_freq_hz: f32,
+    /// Upper edge of the highest mel bin; 0 or less counts down from Nyquist.
+    pub high_freq_hz: f32,
+    /// Power spectrum into the mel bins; otherwise magnitudes (in Kaldi an option of fbank only).
+    pub use_power: bool,
+    /// Number of cepstra out, or 0 for log-mel (the DCT left off).
+    pub num_ceps: usize,
+    /// Lifter Q: cepstrum i times 1 + Q/2·sin(π·i/Q); 0 is off.
+    pub cepstral_lifter: f32,
+    /// Log energy of the frame in place of cepstrum 0, or as one more channel of log-mel.
+    pub use_energy: bool,
+    /// Energy before pre-emphasis and window; otherwise after.
+    pub raw_energy: bool,
+    /// Floor of the energy, not of its logarithm, at 16-bit scale; 0 is off.
+    pub energy_floor: f32,
+    /// Energy, or √2 times cepstrum 0, goes last, as HTK has it.
+    pub htk_compat: bool,
+    /// Drop the frames that the energy VAD calls no speech. Not Kaldi's.
+    pub speech_only: bool,
+    /// Subtract each channel's mean over the frames kept. Not Kaldi's.
+    pub mean_norm: bool,
+}
+
+impl Default for MfccConfig {
+    fn default() -> Self {
+        MfccConfig {
+            sample_frequency_hz: SAMPLE_RATE_HZ,
+            frame_length_ms: 25.0,
+            frame_shift_ms: 10.0,
+            dither: 0.0,
+            preemph_coeff: 0.97,
+            remove_dc_offset: true,
+            window_type: WindowType::Povey,
+            blackman_coeff: 0.42,
+            round_to_power_of_two: true,
+            snip_edges: true,
+            num_mel_bins: 40,
+            low_freq_hz: 20.0,
+            high_freq_hz: 7600.0,
+            use_power: true,
+            num_ceps: 40,
+            cepstral_lifter: 0.0,
+            use_energy: false,
+            raw_energy: true,
+            energy_floor: 0.0,
+            htk_compat: false,
+            speech_only: true,
+            mean_norm: true,
+        }
+    }
+}
+
+impl MfccConfig {
+    /// Samples in a frame.
+    pub(super) fn frame_length(&self) -> usize {
+        samples(self.frame_length_ms)
+    }
+
+    /// Samples from one frame to the next.
+    pub(super) fn frame_shift(&self) -> usize {
+        samples(self.frame_shift_ms)
+    }
+
+    /// Size of the FFT.
+    pub(super) fn fft_size(&self) -> usize {
+        if self.round_to_power_of_two {
+            self.frame_length().next_power_of_two()
+        } else {
+            self.frame_length()
+        }
+    }
+
+    /// Upper edge of the highest mel bin, Kaldi's "0 or less" resolved.
+    pub(super) fn high_hz(&self) -> f32 {
+        if self.high_freq_hz > 0.0 {
+            self.high_freq_hz
+        } else {
+            NYQUIST_HZ + self.high_freq_hz
+        }
+    }
+
+    /// Everything that can be said without the mel filters.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.sample_frequency_hz != SAMPLE_RATE_HZ {
+            return refuse(
+                "sample_frequency_hz",
+                self.sample_frequency_hz,
+                "16000 (files are resampled when read)",
+            );
+        }
+        if self.dither != 0.0 {
+            return refuse(
+                "dither",
+                self.dither,
+                "0 (the same file gives the same bits)",
+            );
+        }
+        within("frame_length_ms", self.frame_length_ms, 0.125..=1000.0)?;
+        within("frame_shift_ms", self.frame_shift_ms, 0.0625..=1000.0)?;
+        within("preemph_coeff", self.preemph_coeff, 0.0..=1.0)?;
+        within("blackman_coeff", self.blackman_coeff, 0.0..=1.0)?;
+        within("cepstral_lifter", self.cepstral_lifter, 0.0..=1000.0)?;
+        within("energy_floor", self.energy_floor, 0.0..=f32::MAX)?;
+        if self.fft_size() % 2 == 1 {
+            return refuse(
+                "frame_length_ms",
+                self.frame_length_ms,
+                "an even number of samples when round_to_power_of_two is false",
+            );
+        }
+        within("low_freq_hz", self.low_freq_hz, 0.0..=NYQUIST_HZ)?;
+        if !(self.high_hz() > self.low_freq_hz && self.high_hz() <= NYQUIST_HZ) {
+            return refuse(
+                "high_freq_hz",
+                self.high_freq_hz,
+                "more than low_freq_hz and at most 8000 (0 or less counts down from 8000)",
+            );
+        }
+        if !(3..=self.fft_size() / 2).contains(&self.num_mel_bins) {
+            return refuse(
+                "num_mel_bins",
+                self.num_mel_bins,
+                &format!("3 to {}", self.fft_size() / 2),
+            );
+        }
+        if self.num_ceps > self.num_mel_bins {
+            return refuse(
+                "num_ceps",
+                self.num_ceps,
+                &format!(
+                    "at most num_mel_bins ({}), or 0 for log-mel",
+                    self.num_mel_bins
+                ),
+            );
+        }
+        if self.num_ceps == 0 && self.cepstral_lifter != 0.0 {
+            return refuse(
+                "cepstral_lifter",
+                self.cepstral_lifter,
+                "0 with num_ceps 0 (log-mel has no cepstra)",
+            );
+        }
+        Ok(())
+    }
+}
+
+const NYQUIST_HZ: f32 = SAMPLE_RATE_HZ as f32 / 2.0;
+
+// Truncates, as Kaldi's WindowSize and WindowShift do.
+fn samples(ms: f32) -> usize {
+    (f64::from(SAMPLE_RATE_HZ) * 0.001 * f64::from(ms)) as usize
+}
+
+fn within(option: &str, value: f32, range: RangeInclusive<f32>) -> Result<()> {
+    // A NaN is in no range.
+    if range.contains(&value) {
+        return Ok(());
+    }
+    refuse(
+        option,
+        value,
+        &format!("{} to {}", range.start(), range.end()),
+    )
+}
+
+pub(super) fn refuse<T>(option: &str, value: impl std::fmt::Display, wanted: &str) -> Result<T> {
+    Err(Error::Usage(format!(
+        "front-end option {option} is {value}; it must be {wanted}"
+    )))
+}

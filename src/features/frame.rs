@@ -1,0 +1,255 @@
+//! Samples in, one tapered frame out: cut, scale, DC removal, pre-emphasis, window.
+//!
+//! Kaldi, `feat/feature-window.cc`: `NumFrames`, `FirstSampleOfFrame`, `ExtractWindow`,
+//! `ProcessWindow`.
+
+use super::config::{MfccConfig, WindowType};
+
+/// Kaldi reads 16-bit samples as they are; ours are nominally −1 to 1. The floors under the
+/// logarithms are absolute, so the definition includes this factor.
+const KALDI_SCALE: f32 = 32768.0;
+
+/// Where frames lie and how one is prepared for the FFT.
+#[derive(Debug)]
+pub(super) struct Framer {
+    length: usize,
+    shift: usize,
+    snip_edges: bool,
+    remove_dc_offset: bool,
+    preemph_coeff: f32,
+    window: Vec<f32>, // (length,)
+    energy: Option<Energy>,
+}
+
+#[derive(Debug)]
+struct Energy {
+    raw: bool,
+    floor: f32,
+}
+
+impl Framer {
+    pub(super) fn new(config: &MfccConfig) -> Self {
+        Framer {
+            length: config.frame_length(),
+            shift: config.frame_shift(),
+            snip_edges: config.snip_edges,
+            remove_dc_offset: config.remove_dc_offset,
+            preemph_coeff: config.preemph_coeff,
+            window: window(config),
+            energy: config.use_energy.then_some(Energy {
+                raw: config.raw_energy,
+                floor: config.energy_floor.max(f32::EPSILON),
+            }),
+        }
+    }
+
+    /// T for so many samples: the only place that knows the rule.
+    pub(super) fn num_frames(&self, num_samples: usize) -> usize {
+        if !self.snip_edges {
+            (num_samples + self.shift / 2) / self.shift
+        } else if num_samples < self.length {
+            0
+        } else {
+            1 + (num_samples - self.length) / self.shift
+        }
+    }
+
+    /// First sample of a frame; before the recording's start only without `snip_edges`.
+    fn start(&self, frame: usize) -> isize {
+        let start = (frame * self.shift) as isize;
+        if self.snip_edges {
+            start
+        } else {
+            start + (self.shift / 2) as isize - (self.length / 2) as isize
+        }
+    }
+
+    /// Middle sample of a frame.
+    pub(super) fn centre(&self, frame: usize) -> isize {
+        self.start(frame) + (self.length / 2) as isize
+    }
+
+    /// Room for one frame before the taper.
+    pub(super) fn scratch(&self) -> Vec<f32> {
+        vec![0.0; self.length]
+    }
+
+    /// Frame `frame` of `samples`, tapered, into the front of `out`; the rest becomes zeros.
+    /// Returns the log energy if it is wanted.
+    pub(super) fn cut(
+        &self,
+        samples: &[f32],
+        frame: usize,
+        scratch: &mut [f32],
+        out: &mut [f32],
+    ) -> Option<f32> {
+        self.copy(samples, frame, scratch);
+        if self.remove_dc_offset {
+            let mean = sum(scratch, |x| x) / self.length as f32;
+            scratch.iter_mut().for_each(|x| *x -= mean);
+        }
+        let (tapered, padding) = out.split_at_mut(self.length);
+        tapered[0] = (scratch[0] - self.preemph_coeff * scratch[0]) * self.window[0];
+        for ((y, x), window) in tapered[1..]
+            .iter_mut()
+            .zip(scratch.windows(2))
+            .zip(&self.window[1..])
+        {
+            *y = (x[1] - self.preemph_coeff * x[0]) * window;
+        }
+        padding.fill(0.0);
+        self.energy.as_ref().map(|energy| {
+            let frame = if energy.raw { scratch } else { tapered };
+            bounded_ln(sum(frame, |x| x * x), energy.floor)
+        })
+    }
+
+    fn copy(&self, samples: &[f32], frame: usize, out: &mut [f32]) {
+        let start = self.start(frame);
+        let whole = usize::try_from(start)
+            .ok()
+            .and_then(|start| samples.get(start..start + self.length));
+        if let Some(whole) = whole {
+            for (y, x) in out.iter_mut().zip(whole) {
+                *y = x * KALDI_SCALE;
+            }
+        } else {
+            for (i, y) in out.iter_mut().enumerate() {
+                *y = samples[mirror(start + i as isize, samples.len())] * KALDI_SCALE;
+            }
+        }
+    }
+}
+
+/// Kaldi's floored logarithm. Levels that overflow end at ln(f32::MAX) and stay finite: `max`
+/// drops the NaN of an overflown FFT.
+pub(super) fn bounded_ln(energy: f32, floor: f32) -> f32 {
+    energy.max(floor).ln().min(88.7)
+}
+
+// Reflects at the edges, the edge sample twice, as often as it takes.
+fn mirror(index: isize, num_samples: usize) -> usize {
+    let n = num_samples as isize;
+    let folded = index.rem_euclid(2 * n);
+    (if folded < n {
+        folded
+    } else {
+        2 * n - 1 - folded
+    }) as usize
+}
+
+// Eight running sums: the compiler may not reorder a float sum by itself, and one chain of 400
+// dependent additions costs as much as the FFT.
+fn sum(values: &[f32], of: impl Fn(f32) -> f32) -> f32 {
+    let mut sums = [0.0; 8];
+    let (eights, rest) = values.as_chunks::<8>();
+    for eight in eights {
+        for lane in 0..8 {
+            sums[lane] += of(eight[lane]);
+        }
+    }
+    sums.iter().sum::<f32>() + rest.iter().map(|&x| of(x)).sum::<f32>()
+}
+
+fn window(config: &MfccConfig) -> Vec<f32> {
+    let length = config.frame_length();
+    let a = std::f64::consts::TAU / (length - 1) as f64;
+    let blackman = f64::from(config.blackman_coeff);
+    let taper = |i: usize| {
+        let cos = (a * i as f64).cos();
+        match config.window_type {
+            WindowType::Povey => (0.5 - 0.5 * cos).powf(0.85),
+            WindowType::Hamming => 0.54 - 0.46 * cos,
+            WindowType::Hanning => 0.5 - 0.5 * cos,
+            WindowType::Rectangular => 1.0,
+            WindowType::Blackman => {
+                blackman - 0.5 * cos + (0.5 - blackman) * (2.0 * a * i as f64).cos()
+            }
+        }
+    };
+    (0..length).map(|i| taper(i) as f32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_fit_wholly_or_one_per_hop() {
+        let snipped = Framer::new(&MfccConfig::default());
+        let counts = [0, 399, 400, 559, 560, 16000].map(|n| snipped.num_frames(n));
+        assert_eq!(counts, [0, 0, 1, 1, 2, 98]);
+        let mirrored = Framer::new(&MfccConfig {
+            snip_edges: false,
+            ..MfccConfig::default()
+        });
+        let counts = [0, 79, 80, 160, 239, 240, 16000].map(|n| mirrored.num_frames(n));
+        assert_eq!(counts, [0, 0, 1, 1, 1, 2, 100]);
+    }
+
+    #[test]
+    fn edges_are_mirrored_with_the_edge_sample_twice() {
+        let indices: Vec<usize> = (-4..8).map(|i| mirror(i, 3)).collect();
+        assert_eq!(indices, [2, 2, 1, 0, 0, 1, 2, 2, 1, 0, 0, 1]);
+        assert_eq!(mirror(-400, 1), 0);
+    }
+
+    #[test]
+    fn a_constant_vanishes_with_its_mean() {
+        let framer = Framer::new(&MfccConfig::default());
+        let mut out = vec![1.0; 512];
+        framer.cut(&[0.25; 400], 0, &mut framer.scratch(), &mut out);
+        assert!(out.iter().all(|&y| y == 0.0));
+    }
+
+    #[test]
+    fn preemphasis_stays_within_the_frame() {
+        let framer = Framer::new(&MfccConfig {
+            window_type: WindowType::Rectangular,
+            remove_dc_offset: false,
+            preemph_coeff: 0.5,
+            ..MfccConfig::default()
+        });
+        let mut samples = vec![0.0; 560];
+        samples[159] = 1.0; // just before frame 1: must not leak in
+        samples[160] = 1.0;
+        let mut out = vec![0.0; 512];
+        framer.cut(&samples, 1, &mut framer.scratch(), &mut out);
+        assert_eq!(out[..3], [0.5 * 32768.0, -0.5 * 32768.0, 0.0]);
+    }
+
+    #[test]
+    fn energy_is_the_log_of_the_16_bit_sum_of_squares() {
+        let framer = Framer::new(&MfccConfig {
+            use_energy: true,
+            remove_dc_offset: false,
+            ..MfccConfig::default()
+        });
+        let (mut scratch, mut out) = (framer.scratch(), vec![0.0; 512]);
+        let log_energy = framer.cut(&[1.0 / 32768.0; 400], 0, &mut scratch, &mut out);
+        assert!((log_energy.unwrap() - 400f32.ln()).abs() < 1e-6);
+        let floor = framer.cut(&[0.0; 400], 0, &mut scratch, &mut out);
+        assert_eq!(floor, Some(f32::EPSILON.ln()));
+    }
+
+    #[test]
+    fn windows_are_symmetric_with_kaldis_middle() {
+        for (window_type, edge) in [
+            (WindowType::Povey, 0.0),
+            (WindowType::Hamming, 0.08),
+            (WindowType::Hanning, 0.0),
+            (WindowType::Rectangular, 1.0),
+            (WindowType::Blackman, 0.0),
+        ] {
+            let taper = window(&MfccConfig {
+                window_type,
+                ..MfccConfig::default()
+            });
+            assert!((taper[0] - edge).abs() < 1e-6, "{window_type:?}");
+            assert!((taper[199] - 1.0).abs() < 1e-3, "{window_type:?}");
+            for i in 0..200 {
+                assert!((taper[i] - taper[399 - i]).abs() < 1e-6, "{window_type:?}");
+            }
+        }
+    }
+}

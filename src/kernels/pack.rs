@@ -1,0 +1,89 @@
+//! Weights in PyTorch's layout in, panels for the affine tile out, once per load.
+//!
+//! A panel holds `nr` outputs: `(tap, c_in, nr)` contiguous, 64-byte aligned, zeros past C_out.
+
+/// Weights of one affine map (Conv1d or Linear), packed.
+#[derive(Debug, Clone)]
+pub struct Packed {
+    /// K; 1 for a Linear.
+    pub taps: usize,
+    /// C_in.
+    pub c_in: usize,
+    /// C_out.
+    pub c_out: usize,
+    /// Outputs per panel.
+    pub nr: usize,
+    panels: Vec<f32>,
+    start: usize,
+    bias: Vec<f32>,
+}
+
+impl Packed {
+    /// `at(output, input, tap)` gives the weight; `bias` has C_out values, or none for zeros.
+    pub fn new(
+        (c_out, c_in, taps): (usize, usize, usize),
+        nr: usize,
+        bias: &[f32],
+        at: impl Fn(usize, usize, usize) -> f32,
+    ) -> Self {
+        let num_panels = c_out.div_ceil(nr);
+        let len = num_panels * taps * c_in * nr;
+        let mut panels = vec![0.0f32; len + 15];
+        let start = panels.as_ptr().align_offset(64).min(15);
+        for (index, value) in panels[start..start + len].iter_mut().enumerate() {
+            let (rest, lane) = (index / nr, index % nr);
+            let (rest, input) = (rest / c_in, rest % c_in);
+            let (panel, tap) = (rest / taps, rest % taps);
+            let output = panel * nr + lane;
+            if output < c_out {
+                *value = at(output, input, tap);
+            }
+        }
+        let mut padded = bias.to_vec();
+        padded.resize(num_panels * nr, 0.0);
+        Packed {
+            taps,
+            c_in,
+            c_out,
+            nr,
+            panels,
+            start,
+            bias: padded,
+        }
+    }
+
+    /// PyTorch's Conv1d weight `(C_out, C_in, K)`; a Linear's `(C_out, C_in)` has K = 1.
+    pub fn from_pytorch(
+        (c_out, c_in, taps): (usize, usize, usize),
+        nr: usize,
+        weight: &[f32],
+        bias: &[f32],
+    ) -> Self {
+        Self::new((c_out, c_in, taps), nr, bias, |o, i, k| {
+            weight[(o * c_in + i) * taps + k]
+        })
+    }
+
+    /// The map that carries gradients back through `(C_out, C_in, K)`: inputs and outputs change
+    /// places and the taps run backwards; no bias.
+    pub fn transposed(
+        (c_out, c_in, taps): (usize, usize, usize),
+        nr: usize,
+        weight: &[f32],
+    ) -> Self {
+        Self::new((c_in, c_out, taps), nr, &[], |o, i, k| {
+            weight[(i * c_in + o) * taps + (taps - 1 - k)]
+        })
+    }
+
+    /// Panel `p`: `(taps, c_in, nr)`.
+    pub(super) fn panel(&self, p: usize) -> &[f32] {
+        let len = self.taps * self.c_in * self.nr;
+        &self.panels[self.start + p * len..][..len]
+    }
+
+    /// Bias, padded with zeros to whole panels.
+    pub(super) fn bias(&self) -> &[f32] {
+        &self.bias
+    }
+}

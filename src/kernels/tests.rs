@@ -1,0 +1,113 @@
+//! Every instance that the CPU has against the reference, at awkward sizes.
+
+use super::*;
+
+/// f32 sums of n products against f64 sums: n·2⁻²⁴ of the terms' size, with room.
+const TOLERANCE: f32 = 2e-5;
+
+fn noise(len: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+fn assert_close(got: &[f32], wanted: &[f32], size: f32, what: &str) {
+    for (i, (g, w)) in got.iter().zip(wanted).enumerate() {
+        assert!(
+            (g - w).abs() <= TOLERANCE * size,
+            "{what}: [{i}] {g} instead of {w}"
+        );
+    }
+}
+
+#[test]
+fn affine_agrees_with_the_reference_at_awkward_sizes() {
+    for table in instances() {
+        for rows in [0, 1, 2, 3, 5, 6, 7, 13, 14, 15, 17, 29, 301] {
+            for (c_in, c_out) in [
+                (1, 1),
+                (3, 11),
+                (5, 12),
+                (7, 13),
+                (16, 31),
+                (33, 32),
+                (2, 67),
+            ] {
+                for (taps, stride, dilation) in [(1, 1, 1), (3, 1, 2), (2, 3, 1)] {
+                    let frames = (rows.max(1) - 1) * stride + (taps - 1) * dilation + 1;
+                    let x = noise(frames * c_in, 1);
+                    let weight = noise(c_out * c_in * taps, 2);
+                    let weights = Packed::from_pytorch(
+                        (c_out, c_in, taps),
+                        table.nr,
+                        &weight,
+                        &noise(c_out, 3),
+                    );
+                    let steps = Steps {
+                        stride,
+                        dilation,
+                        relu: rows % 2 == 0,
+                    };
+                    let mut got = vec![f32::NAN; rows * c_out];
+                    (table.affine)(&x, &weights, steps, &mut got);
+                    let mut wanted = vec![f32::NAN; rows * c_out];
+                    reference::affine(&x, &weights, steps, &mut wanted);
+                    let what = format!("{} {rows} rows {c_in}->{c_out} k{taps}", table.name);
+                    assert_close(&got, &wanted, (c_in * taps) as f32, &what);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn outer_agrees_with_the_reference_at_awkward_sizes() {
+    for table in instances() {
+        for frames in [0, 1, 2, 17] {
+            for (c_in, c_out) in [(1, 1), (3, 11), (14, 32), (15, 33), (29, 64), (5, 12)] {
+                let (x, dy) = (noise(frames * c_in, 4), noise(frames * c_out, 5));
+                let inputs = (c_in / 3, c_in);
+                let job = Outer {
+                    x: &x,
+                    x_step: c_in,
+                    inputs,
+                    dy: &dy,
+                    c_out,
+                };
+                let mut got = noise((inputs.1 - inputs.0) * c_out, 6);
+                let mut wanted = got.clone();
+                (table.outer)(job, &mut got);
+                reference::outer(job, &mut wanted);
+                let what = format!("{} {frames} frames {c_in}x{c_out}", table.name);
+                assert_close(&got, &wanted, frames.max(1) as f32, &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_nan_in_one_row_stays_in_that_row() {
+    for table in instances() {
+        let mut x = noise(20 * 8, 7);
+        x[8 * 3] = f32::NAN;
+        let weights = Packed::from_pytorch((9, 8, 1), table.nr, &noise(72, 8), &noise(9, 9));
+        let mut y = vec![0.0; 20 * 9];
+        let steps = Steps {
+            stride: 1,
+            dilation: 1,
+            relu: false,
+        };
+        (table.affine)(&x, &weights, steps, &mut y);
+        for (t, row) in y.chunks(9).enumerate() {
+            assert_eq!(
+                row.iter().all(|v| v.is_nan()),
+                t == 3,
+                "{} row {t}",
+                table.name
+            );
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! BatchNorms folded away for inference. In: layers and weights as trained. Out: fewer layers,
+//! same function.
+//!
+//! With running statistics a BatchNorm is x·scale + shift per channel. It goes into the Conv1d or
+//! Linear before it (rows of the weight), or into the one after it (columns; only without padding,
+//! whose zeros are not shifted). One that has no such neighbour stays.
+
+use super::{Layer, Weights};
+
+/// The same network with every BatchNorm folded that can be.
+pub fn fold_batch_norms(layers: &[Layer], weights: &Weights) -> (Vec<Layer>, Weights) {
+    let mut kept: Vec<(Layer, usize)> = layers.iter().cloned().zip(0..).collect();
+    let mut weights = weights.clone();
+    let mut at = 0;
+    while at < kept.len() {
+        let (layer, index) = &kept[at];
+        let Layer::BatchNorm { eps, .. } = *layer else {
+            at += 1;
+            continue;
+        };
+        let (scale, shift) = scale_and_shift(&weights, *index, eps);
+        let index = *index;
+        let folded = if at > 0 && is_affine(&kept[at - 1].0) {
+            into_previous(&mut weights, kept[at - 1].1, &scale, &shift);
+            true
+        } else if at + 1 < kept.len() && takes_shift(&kept[at + 1].0) {
+            into_next(&mut weights, kept[at + 1].1, &scale, &shift);
+            true
+        } else {
+            false
+        };
+        if folded {
+            kept.remove(at);
+            for name in ["weight", "bias", "running_mean", "running_var"] {
+                weights.remove(&format!("{index}.{name}"));
+            }
+        } else {
+            at += 1;
+        }
+    }
+    let mut renamed = Weights::new();
+    for (new, (layer, old)) in kept.iter().enumerate() {
+        for (name, _) in layer.tensors() {
+            if let Some(values) = weights.remove(&format!("{old}.{name}")) {
+                renamed.insert(format!("{new}.{name}"), values);
+            }
+        }
+    }
+    (kept.into_iter().map(|(layer, _)| layer).collect(), renamed)
+}
+
+/// scale = weight/sqrt(var + eps), shift = bias − mean·scale.
+pub(super) fn scale_and_shift(weights: &Weights, index: usize, eps: f32) -> (Vec<f32>, Vec<f32>) {
+    let tensor = |name: &str| &weights[&format!("{index}.{name}")];
+    let (weight, bias) = (tensor("weight"), tensor("bias"));
+    let (mean, var) = (tensor("running_mean"), tensor("running_var"));
+    let scale: Vec<f32> = weight
+        .iter()
+        .zip(var)
+        .map(|(w, v)| w / (v + eps).sqrt())
+        .collect();
+    let shift = bias
+        .iter()
+        .zip(mean)
+        .zip(&scale)
+        .map(|((b, m), s)| b - m * s)
+        .collect();
+    (scale, shift)
+}
+
+fn is_affine(layer: &Layer) -> bool {
+    matches!(layer, Layer::Conv1d { .. } | Layer::Linear { .. })
+}
+
+fn takes_shift(layer: &Layer) -> bool {
+    matches!(
+        layer,
+        Layer::Conv1d { padding: 0, .. } | Layer::Linear { .. }
+    )
+}
+
+/// W' = scale·W, b' = scale·b + shift, per output.
+fn into_previous(weights: &mut Weights, index: usize, scale: &[f32], shift: &[f32]) {
+    if let Some(weight) = weights.get_mut(&format!("{index}.weight")) {
+        let per_output = weight.len() / scale.len();
+        for (row, s) in weight.chunks_exact_mut(per_output).zip(scale) {
+            row.iter_mut().for_each(|w| *w *= s);
+        }
+    }
+    if let Some(bias) = weights.get_mut(&format!("{index}.bias")) {
+        for ((b, s), t) in bias.iter_mut().zip(scale).zip(shift) {
+            *b = *b * s + t;
+        }
+    }
+}
+
+/// W'[o, i, k] = W[o, i, k]·scale[i], b'[o] = b[o] + Σ W[o, i, k]·shift[i].
+fn into_next(weights: &mut Weights, index: usize, scale: &[f32], shift: &[f32]) {
+    let (weight_name, bias_name) = (format!("{index}.weight"), format!("{index}.bias"));
+    let mut weight = weights.remove(&weight_name).unwrap_or_default();
+    if let Some(bias) = weights.get_mut(&bias_name) {
+        let per_output = weight.len() / bias.len();
+        let taps = per_output / scale.len();
+        for (row, b) in weight.chunks_exact_mut(per_output).zip(bias) {
+            let mut sum = f64::from(*b);
+            for (i, run) in row.chunks_exact_mut(taps).enumerate() {
+                for w in run {
+                    sum += f64::from(*w) * f64::from(shift[i]);
+                    *w *= scale[i];
+                }
+            }
+            *b = sum as f32;
+        }
+    }
+    weights.insert(weight_name, weight);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{features::Features, network::Network};
+
+    #[test]
+    fn a_folded_network_computes_the_same() {
+        let layers = vec![
+            Layer::BatchNorm {
+                num_features: 2,
+                eps: 1e-5,
+            },
+            Layer::Conv1d {
+                in_channels: 2,
+                out_channels: 3,
+                kernel_size: 2,
+                stride: 1,
+                dilation: 1,
+                padding: 1,
+            },
+            Layer::Relu,
+            Layer::BatchNorm {
+                num_features: 3,
+                eps: 1e-5,
+            },
+            Layer::Conv1d {
+                in_channels: 3,
+                out_channels: 2,
+                kernel_size: 2,
+                stride: 1,
+                dilation: 2,
+                padding: 0,
+            },
+            Layer::BatchNorm {
+                num_features: 2,
+                eps: 1e-5,
+            },
+            Layer::StatsPool { eps: 1e-5 },
+            Layer::BatchNorm {
+                num_features: 4,
+                eps: 1e-5,
+            },
+            Layer::Linear {
+                in_features: 4,
+                out_features: 2,
+            },
+        ];
+        let mut weights = Weights::new();
+        let mut value = 0.3f32;
+        for (index, layer) in layers.iter().enumerate() {
+            for (name, shape) in layer.tensors() {
+                let values = (0..shape.iter().product()).map(|_| {
+                    value = (value * 3.7 + 0.21) % 1.3;
+                    value + 0.1
+                });
+                weights.insert(format!("{index}.{name}"), values.collect());
+            }
+        }
+        let features = Features::new((0..14).map(|i| (i as f32).sin()).collect(), 2);
+        let (folded_layers, folded_weights) = fold_batch_norms(&layers, &weights);
+        let kinds: Vec<_> = folded_layers.iter().map(Layer::kind).collect();
+        // The first has padding behind it and nothing before it, so it stays.
+        assert_eq!(
+            kinds,
+            [
+                "batch_norm",
+                "conv1d",
+                "relu",
+                "conv1d",
+                "stats_pool",
+                "linear"
+            ]
+        );
+        let wanted = Network::new(layers, weights, 2).unwrap().embed(&features);
+        let got = Network::new(folded_layers, folded_weights, 2)
+            .unwrap()
+            .embed(&features);
+        for (g, w) in got.iter().zip(&wanted) {
+            assert!((g - w).abs() < 1e-5, "{got:?} {wanted:?}");
+        }
+    }
+}

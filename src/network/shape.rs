@@ -1,0 +1,272 @@
+//! Shape inference: walks the layer list once, at load. In: layers and the number of feature
+//! channels. Out: the embedding's size and the fewest frames, or the layer that does not fit.
+
+use super::Layer;
+use crate::{Error, Result};
+
+/// What flows between two layers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Shape {
+    /// `(T, C)`, any T.
+    Frames(usize),
+    /// `(size,)`.
+    Vector(usize),
+}
+
+/// What the layer list amounts to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shapes {
+    /// D.
+    pub embedding_size: usize,
+    /// Fewest input frames for which every layer has at least one output frame.
+    pub receptive_field: usize,
+}
+
+/// Largest count (channels, taps, features, stride…) in a layer: a bound against absurd files.
+const MAX_COUNT: usize = 1 << 20;
+
+/// Output frames of a Conv1d: floor((T + 2p − d(k−1) − 1)/s) + 1, or 0 where T is too small.
+pub fn conv1d_frames(
+    frames: usize,
+    kernel: usize,
+    stride: usize,
+    dilation: usize,
+    padding: usize,
+) -> usize {
+    let span = dilation * (kernel - 1) + 1;
+    if frames + 2 * padding < span {
+        0
+    } else {
+        (frames + 2 * padding - span) / stride + 1
+    }
+}
+
+/// Walks `layers` from `(T, num_features)`.
+///
+/// # Errors
+/// [`Error::Layer`]: the first layer that is fed a shape it cannot take.
+pub fn infer(layers: &[Layer], num_features: usize) -> Result<Shapes> {
+    let mut shape = Shape::Frames(num_features);
+    for (index, layer) in layers.iter().enumerate() {
+        shape = step(index, layer, shape)?;
+    }
+    match shape {
+        Shape::Vector(embedding_size) => Ok(Shapes {
+            embedding_size,
+            receptive_field: receptive_field(layers),
+        }),
+        Shape::Frames(channels) => Err(Error::Layer {
+            index: layers.len(),
+            kind: "end of the list",
+            got: Shape::Frames(channels).to_string(),
+            wanted: "one vector per utterance".into(),
+            remedy: "put stats_pool, mean_pool or flatten before the last linear".into(),
+        }),
+    }
+}
+
+fn step(index: usize, layer: &Layer, shape: Shape) -> Result<Shape> {
+    let refuse = |wanted: String, remedy: String| {
+        Err(Error::Layer {
+            index,
+            kind: layer.kind(),
+            got: shape.to_string(),
+            wanted,
+            remedy,
+        })
+    };
+    let counted = |counts: &[usize]| counts.iter().all(|c| (1..=MAX_COUNT).contains(c));
+    match *layer {
+        Layer::Conv1d {
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            dilation,
+            padding,
+        } => {
+            if !counted(&[
+                in_channels,
+                out_channels,
+                kernel_size,
+                stride,
+                dilation,
+                padding + 1,
+            ]) {
+                return refuse(
+                    format!("counts from 1 to {MAX_COUNT}"),
+                    "correct channels, kernel_size, stride and dilation".into(),
+                );
+            }
+            match shape {
+                Shape::Frames(c) if c == in_channels => Ok(Shape::Frames(out_channels)),
+                Shape::Frames(c) => refuse(
+                    format!("(T, {in_channels})"),
+                    format!("set in_channels to {c}"),
+                ),
+                Shape::Vector(_) => refuse(
+                    format!("(T, {in_channels})"),
+                    "move it before the pooling: no frames are left".into(),
+                ),
+            }
+        }
+        Layer::Linear {
+            in_features,
+            out_features,
+        } => {
+            if !counted(&[in_features, out_features]) {
+                return refuse(
+                    format!("counts from 1 to {MAX_COUNT}"),
+                    "correct in_features and out_features".into(),
+                );
+            }
+            match shape {
+                Shape::Frames(c) if c == in_features => Ok(Shape::Frames(out_features)),
+                Shape::Vector(n) if n == in_features => Ok(Shape::Vector(out_features)),
+                Shape::Frames(n) | Shape::Vector(n) => refuse(
+                    format!("(…, {in_features})"),
+                    format!("set in_features to {n}"),
+                ),
+            }
+        }
+        Layer::BatchNorm { num_features, .. } => match shape {
+            Shape::Frames(c) | Shape::Vector(c) if c == num_features => Ok(shape),
+            Shape::Frames(c) | Shape::Vector(c) => refuse(
+                format!("(…, {num_features})"),
+                format!("set num_features to {c}"),
+            ),
+        },
+        Layer::StatsPool { .. } | Layer::MeanPool | Layer::Flatten { .. } => {
+            let Shape::Frames(c) = shape else {
+                return refuse("(T, C)".into(), "pool once: no frames are left".into());
+            };
+            match *layer {
+                Layer::StatsPool { .. } => Ok(Shape::Vector(2 * c)),
+                Layer::MeanPool => Ok(Shape::Vector(c)),
+                Layer::Flatten { num_frames }
+                    if counted(&[num_frames]) && counted(&[num_frames * c]) =>
+                {
+                    Ok(Shape::Vector(num_frames * c))
+                }
+                _ => refuse(
+                    format!("num_frames·C from 1 to {MAX_COUNT}"),
+                    "correct num_frames".into(),
+                ),
+            }
+        }
+        Layer::Relu | Layer::LeakyRelu { .. } | Layer::Sigmoid | Layer::Tanh | Layer::Identity => {
+            Ok(shape)
+        }
+    }
+}
+
+/// Backwards from one output frame: T = (T' − 1)s + d(k−1) + 1 − 2p, at least 1.
+fn receptive_field(layers: &[Layer]) -> usize {
+    layers.iter().rev().fold(1, |frames, layer| match *layer {
+        Layer::Conv1d {
+            kernel_size,
+            stride,
+            dilation,
+            padding,
+            ..
+        } => {
+            let wanted = (frames - 1) * stride + dilation * (kernel_size - 1) + 1;
+            wanted.saturating_sub(2 * padding).max(1)
+        }
+        _ => frames,
+    })
+}
+
+impl std::fmt::Display for Shape {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            Shape::Frames(c) => write!(f, "(T, {c})"),
+            Shape::Vector(n) => write!(f, "({n})"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn conv(in_channels: usize, out_channels: usize, kernel_size: usize, dilation: usize) -> Layer {
+        Layer::Conv1d {
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride: 1,
+            dilation,
+            padding: 0,
+        }
+    }
+
+    #[test]
+    fn an_x_vector_has_its_receptive_field() {
+        let layers = [
+            conv(40, 8, 5, 1),
+            Layer::Relu,
+            conv(8, 8, 3, 2),
+            conv(8, 8, 3, 3),
+            Layer::StatsPool { eps: 1e-5 },
+            Layer::Linear {
+                in_features: 16,
+                out_features: 4,
+            },
+        ];
+        let shapes = infer(&layers, 40).unwrap();
+        assert_eq!(
+            shapes,
+            Shapes {
+                embedding_size: 4,
+                receptive_field: 15
+            }
+        );
+    }
+
+    #[test]
+    fn a_linear_fed_the_wrong_size_is_refused_with_the_number_to_put() {
+        let layers = [
+            Layer::MeanPool,
+            Layer::Linear {
+                in_features: 80,
+                out_features: 4,
+            },
+        ];
+        let text = infer(&layers, 40).unwrap_err().to_string();
+        assert_eq!(
+            text,
+            "layer 1 (linear): got (40), wanted (…, 80); set in_features to 40"
+        );
+    }
+
+    #[test]
+    fn frames_left_at_the_end_and_pooling_twice_are_refused() {
+        assert!(
+            infer(&[conv(40, 8, 5, 1)], 40)
+                .unwrap_err()
+                .to_string()
+                .contains("stats_pool")
+        );
+        let twice = [Layer::MeanPool, Layer::StatsPool { eps: 1e-5 }];
+        assert!(
+            infer(&twice, 40)
+                .unwrap_err()
+                .to_string()
+                .contains("pool once")
+        );
+    }
+
+    #[test]
+    fn zero_stride_or_channels_are_refused() {
+        let zero = Layer::Conv1d {
+            in_channels: 40,
+            out_channels: 8,
+            kernel_size: 3,
+            stride: 0,
+            dilation: 1,
+            padding: 0,
+        };
+        assert!(infer(&[zero, Layer::MeanPool], 40).is_err());
+    }
+}

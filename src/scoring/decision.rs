@@ -1,0 +1,246 @@
+//! A log-likelihood ratio and an operating point in, a decision out.
+//!
+//! Bayes decision with p the prior of "same speaker": accept when the expected cost of accepting
+//! is the lower one, LLR ≥ ln(c_fa·(1−p) / (c_miss·p)) (Brümmer & du Preez 2006). A score that is
+//! not finite is never an accept.
+
+use crate::{Error, Result};
+use std::fmt;
+
+/// Natural-log likelihood ratio, "same speaker" over "different speakers".
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, serde::Serialize)]
+pub struct Llr(pub f32);
+
+/// What the caller wants: how likely a target is, and what each error costs. Or a threshold.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OperatingPoint {
+    p_target: f64,
+    threshold: Llr,
+}
+
+/// The answer to "is this the enrolled speaker?".
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Decision {
+    /// Yes.
+    Accept,
+    /// No.
+    Reject,
+    /// The recording does not allow an answer.
+    Inconclusive(Reason),
+}
+
+/// Why a recording gives no answer (and is refused at enrolment).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Reason {
+    /// Nothing to hear.
+    Silence,
+    /// Sound, but not speech: noise, tones.
+    NoSpeech,
+    /// Less net speech than the model was measured with.
+    TooLittleSpeech {
+        /// Net speech there is, in seconds.
+        seconds: f32,
+        /// Net speech wanted, in seconds.
+        wanted: f32,
+    },
+    /// Too much of the recording is at full scale.
+    Clipping {
+        /// Share of samples at full scale, 0 to 1.
+        share: f32,
+    },
+    /// The score is not a finite number.
+    ScoreNotFinite,
+}
+
+impl OperatingPoint {
+    /// Prior of a target trial and the costs of a miss and of a false accept.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] unless 0 < `p_target` < 1 and both costs are positive and finite.
+    pub fn new(p_target: f64, c_miss: f64, c_fa: f64) -> Result<Self> {
+        if !(p_target > 0.0 && p_target < 1.0) {
+            return Err(Error::Usage(format!(
+                "p_target is {p_target}; a probability above 0 and below 1 is wanted"
+            )));
+        }
+        for (name, cost) in [("c_miss", c_miss), ("c_fa", c_fa)] {
+            if !(cost > 0.0 && cost.is_finite()) {
+                return Err(Error::Usage(format!(
+                    "{name} is {cost}; a positive, finite cost is wanted"
+                )));
+            }
+        }
+        // Sums of logarithms: the ratio itself could overflow.
+        let threshold = (c_fa.ln() - c_miss.ln()) - logit(p_target);
+        Ok(OperatingPoint {
+            p_target,
+            threshold: Llr(threshold as f32),
+        })
+    }
+
+    /// The same prior for the probability shown, but accept from this LLR on.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a threshold that is not finite.
+    pub fn with_threshold(self, threshold: f32) -> Result<Self> {
+        if !threshold.is_finite() {
+            return Err(Error::Usage(format!(
+                "threshold is {threshold}; a finite log-likelihood ratio is wanted"
+            )));
+        }
+        Ok(OperatingPoint {
+            threshold: Llr(threshold),
+            ..self
+        })
+    }
+
+    /// Prior of "same speaker".
+    pub fn p_target(&self) -> f64 {
+        self.p_target
+    }
+
+    /// Accept from here on.
+    pub fn threshold(&self) -> Llr {
+        self.threshold
+    }
+
+    /// Accept at or above the threshold; inconclusive where the score is not finite.
+    pub fn decide(&self, llr: Llr) -> Decision {
+        if !llr.0.is_finite() {
+            Decision::Inconclusive(Reason::ScoreNotFinite)
+        } else if llr.0 >= self.threshold.0 {
+            Decision::Accept
+        } else {
+            Decision::Reject
+        }
+    }
+
+    /// Posterior of "same speaker": 1/(1 + e^−(LLR + ln(p/(1−p)))).
+    pub fn probability(&self, llr: Llr) -> f64 {
+        1.0 / (1.0 + (-(f64::from(llr.0) + logit(self.p_target))).exp())
+    }
+}
+
+impl Default for OperatingPoint {
+    /// Equal priors, equal costs: threshold 0.
+    fn default() -> Self {
+        OperatingPoint {
+            p_target: 0.5,
+            threshold: Llr(0.0),
+        }
+    }
+}
+
+impl Decision {
+    /// Stable name for machines.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Decision::Accept => "accept",
+            Decision::Reject => "reject",
+            Decision::Inconclusive(_) => "inconclusive",
+        }
+    }
+
+    /// Why there is no answer, if there is none.
+    pub fn reason(&self) -> Option<Reason> {
+        match self {
+            Decision::Inconclusive(reason) => Some(*reason),
+            Decision::Accept | Decision::Reject => None,
+        }
+    }
+}
+
+impl Reason {
+    /// Stable name for machines.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Reason::Silence => "silence",
+            Reason::NoSpeech => "no_speech",
+            Reason::TooLittleSpeech { .. } => "too_little_speech",
+            Reason::Clipping { .. } => "clipping",
+            Reason::ScoreNotFinite => "score_not_finite",
+        }
+    }
+
+    /// What the user can do about it.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Reason::Silence => "check the microphone, and the channel with --channel",
+            Reason::NoSpeech => "record somebody speaking",
+            Reason::TooLittleSpeech { .. } => "record a longer utterance",
+            Reason::Clipping { .. } => "record again at a lower level",
+            Reason::ScoreNotFinite => "enrol the speaker again",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Silence => write!(f, "the recording is silent"),
+            Reason::NoSpeech => write!(f, "no speech found"),
+            Reason::TooLittleSpeech { seconds, wanted } => {
+                write!(f, "{seconds:.2} s of speech, {wanted:.2} s wanted")
+            }
+            Reason::Clipping { share } => {
+                write!(f, "{:.0} % of the samples are clipped", share * 100.0)
+            }
+            Reason::ScoreNotFinite => write!(f, "the score is not a finite number"),
+        }
+    }
+}
+
+fn logit(p: f64) -> f64 {
+    p.ln() - (-p).ln_1p()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_priors_and_costs_put_the_threshold_at_zero() {
+        let point = OperatingPoint::new(0.5, 1.0, 1.0).unwrap();
+        assert_eq!(point, OperatingPoint::default());
+        assert_eq!(point.decide(Llr(0.0)), Decision::Accept);
+        assert_eq!(point.decide(Llr(-f32::MIN_POSITIVE)), Decision::Reject);
+        assert_eq!(point.probability(Llr(0.0)), 0.5);
+    }
+
+    #[test]
+    fn threshold_is_bayes() {
+        let point = OperatingPoint::new(0.01, 1.0, 10.0).unwrap();
+        // ln(10·0.99/0.01) = ln 990
+        assert!((point.threshold().0 - 990.0_f32.ln()).abs() < 1e-6);
+        let only_prior = OperatingPoint::new(0.01, 1.0, 1.0).unwrap();
+        assert!((only_prior.probability(only_prior.threshold()) - 0.5).abs() < 1e-6);
+    }
+
+    #[test]
+    fn what_is_not_finite_is_never_an_accept() {
+        let lenient = OperatingPoint::default().with_threshold(f32::MIN).unwrap();
+        for llr in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert_eq!(
+                lenient.decide(Llr(llr)),
+                Decision::Inconclusive(Reason::ScoreNotFinite)
+            );
+        }
+        assert!(OperatingPoint::default().with_threshold(f32::NAN).is_err());
+    }
+
+    #[test]
+    fn senseless_flags_are_refused_and_extremes_stay_finite() {
+        for (p, miss, fa) in [
+            (0.0, 1.0, 1.0),
+            (1.0, 1.0, 1.0),
+            (f64::NAN, 1.0, 1.0),
+            (0.5, 0.0, 1.0),
+            (0.5, 1.0, -1.0),
+            (0.5, f64::INFINITY, 1.0),
+        ] {
+            assert!(OperatingPoint::new(p, miss, fa).is_err(), "{p} {miss} {fa}");
+        }
+        let extreme = OperatingPoint::new(f64::MIN_POSITIVE, 1e-300, 1e300).unwrap();
+        assert!(extreme.threshold().0.is_finite());
+    }
+}

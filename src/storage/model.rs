@@ -1,0 +1,323 @@
+//! Model files: one safetensors file in, a checked [`Model`] out, and back.
+//!
+//! The file's metadata has one key, `spkver`, with a JSON text:
+//!
+//! ```text
+//! {"format_version":1, "blake3":"<64 hex digits>", "front_end":{…MFCC options…},
+//!  "layers":[{"kind":"conv1d",…},…], "head":{"size":L,"prior":p,"bias":b},
+//!  "limits":{…}, "card":{…}}
+//! ```
+//!
+//! Tensors, all F32: `{i}.{tensor}` for layer i (PyTorch's names and shapes), and the pair head's
+//! `head.mean` (D,), `head.whiten` (L, D), `head.weight` (2L,). No others.
+//!
+//! `blake3` is the BLAKE3 of the whole file with its own 64 digits replaced by zeros; it tells
+//! damage, not forgery. The model's id is the BLAKE3 of the file as it is.
+
+use crate::{
+    Error, Result,
+    features::{Mfcc, MfccConfig},
+    network::{Layer, Network, Weights},
+    scoring::PairHead,
+    storage::write_whole,
+    verifier::{Limits, Model, ModelCard, ModelId, Verifier},
+};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs::File,
+    io::Read,
+    path::Path,
+};
+
+/// The metadata key.
+const KEY: &str = "spkver";
+const FORMAT_VERSION: u32 = 1;
+/// Larger files are refused before they are read.
+const MAX_BYTES: u64 = 256 << 20;
+const NO_CHECKSUM: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+/// What errors call the model inside the binary.
+const EMBEDDED: &str = "<embedded>";
+
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    format_version: u32,
+    blake3: String,
+    front_end: MfccConfig,
+    layers: Vec<Layer>,
+    head: Head,
+    limits: Limits,
+    card: ModelCard,
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Head {
+    size: usize,
+    prior: f32,
+    bias: f32,
+}
+
+/// Read before anything else: a later version may hold fields that this one does not know.
+#[derive(serde::Deserialize)]
+struct Version {
+    format_version: u32,
+    blake3: String,
+}
+
+/// The model inside the binary.
+///
+/// # Errors
+/// None, unless the build was given a damaged file.
+pub fn embedded() -> Result<Verifier> {
+    from_bytes(
+        include_bytes!("../../models/spkver.safetensors"),
+        Path::new(EMBEDDED),
+    )
+}
+
+/// Reads and checks a model file.
+///
+/// # Errors
+/// [`Error::Io`], and [`Error::Model`] for what it holds.
+pub fn load(path: &Path) -> Result<Verifier> {
+    let failed = |source| Error::io(path, "read", source);
+    let file = File::open(path).map_err(failed)?;
+    let mut bytes = vec![];
+    // One byte more than allowed, whatever the file says of its own size.
+    file.take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    from_bytes(&bytes, path)
+}
+
+/// Checks the bytes of a model file; `path` is what errors call it.
+///
+/// # Errors
+/// [`Error::Model`].
+pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Verifier> {
+    let refuse = |fact: String, remedy: &str| Error::Model {
+        path: path.to_path_buf(),
+        fact,
+        remedy: remedy.into(),
+    };
+    let again = "fetch or make the file again";
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(refuse(
+            format!("larger than {} MiB", MAX_BYTES >> 20),
+            "is this a model file?",
+        ));
+    }
+    let no_model = |e| {
+        refuse(
+            format!("not a safetensors file, or a damaged one ({e})"),
+            again,
+        )
+    };
+    let (header_bytes, metadata) = SafeTensors::read_metadata(bytes).map_err(no_model)?;
+    let tensors = SafeTensors::deserialize(bytes).map_err(no_model)?;
+    let text = metadata
+        .metadata()
+        .as_ref()
+        .and_then(|keys| keys.get(KEY))
+        .ok_or_else(|| {
+            refuse(
+                format!("a safetensors file without the metadata key {KEY:?}"),
+                "is this a spkver model?",
+            )
+        })?;
+    let damaged = |e| refuse(format!("metadata {KEY:?}: {e}"), again);
+
+    let version: Version = serde_json::from_str(text).map_err(damaged)?;
+    if version.format_version != FORMAT_VERSION {
+        return Err(refuse(
+            format!(
+                "format version {}, this program reads {FORMAT_VERSION}",
+                version.format_version
+            ),
+            "use the version of spkver that made it",
+        ));
+    }
+    if checksum(bytes, 8 + header_bytes, &version.blake3).as_deref() != Some(&version.blake3) {
+        return Err(refuse("damaged: the checksum does not match".into(), again));
+    }
+
+    let header: Header = serde_json::from_str(text).map_err(damaged)?;
+    let shapes = expected_shapes(&header, path)?;
+    if let Some(extra) = tensors
+        .names()
+        .into_iter()
+        .find(|name| !shapes.contains_key(*name))
+    {
+        return Err(refuse(
+            format!("tensor {extra:?} belongs to no layer"),
+            "the layer list and the tensors must match",
+        ));
+    }
+    let mut weights = Weights::new();
+    for (name, shape) in &shapes {
+        let values = read_tensor(&tensors, name, shape)
+            .map_err(|fact| refuse(fact, "the layer list and the tensors must match"))?;
+        weights.insert(name.clone(), values);
+    }
+    let mut take = |name: &str| weights.remove(name).unwrap_or_default();
+    let head = PairHead {
+        mean: take("head.mean"),
+        whiten: take("head.whiten"),
+        weight: take("head.weight"),
+        bias: header.head.bias,
+        prior: header.head.prior,
+    };
+    let unfit = |e: Error| refuse(e.to_string(), "make the model again");
+    let num_features = Mfcc::new(header.front_end.clone())
+        .map_err(unfit)?
+        .num_channels();
+    let model = Model {
+        front_end: header.front_end,
+        network: Network::new(header.layers, weights, num_features).map_err(unfit)?,
+        head,
+        limits: header.limits,
+        card: header.card,
+    };
+    Verifier::new(ModelId::of(bytes), model).map_err(unfit)
+}
+
+/// The bytes of a model file: the same model, the same bytes.
+pub fn to_bytes(model: &Model) -> Vec<u8> {
+    let size = model.head.weight.len() / 2;
+    let header = Header {
+        format_version: FORMAT_VERSION,
+        blake3: NO_CHECKSUM.into(),
+        front_end: model.front_end.clone(),
+        layers: model.network.layers().to_vec(),
+        head: Head {
+            size,
+            prior: model.head.prior,
+            bias: model.head.bias,
+        },
+        limits: model.limits,
+        card: model.card.clone(),
+    };
+    let mut shapes = layer_shapes(&header.layers);
+    shapes.extend(head_shapes(size, model.head.mean.len()));
+    let values = |name: &str| match name {
+        "head.mean" => &model.head.mean,
+        "head.whiten" => &model.head.whiten,
+        "head.weight" => &model.head.weight,
+        of_layer => &model.network.weights()[of_layer],
+    };
+    let bytes: BTreeMap<&String, Vec<u8>> = shapes
+        .keys()
+        .map(|name| {
+            let values = values(name).iter();
+            (name, values.flat_map(|v| v.to_le_bytes()).collect())
+        })
+        .collect();
+    let views = shapes.iter().map(|(name, shape)| {
+        let view = TensorView::new(Dtype::F32, shape.clone(), &bytes[name]);
+        (name, view.expect("weights of a checked network"))
+    });
+    let text = serde_json::to_string(&header).expect("plain data");
+    // One key only: the order of several would change from run to run.
+    let metadata = HashMap::from([(KEY.to_string(), text)]);
+    let mut file = safetensors::serialize(views, Some(metadata)).expect("checked sizes");
+    let at = find(&file, NO_CHECKSUM.as_bytes()).expect("just written");
+    let digits = blake3::hash(&file).to_hex();
+    file[at..at + NO_CHECKSUM.len()].copy_from_slice(digits.as_bytes());
+    file
+}
+
+/// Writes a model file, whole or not at all, and tells its id.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn save(path: &Path, model: &Model) -> Result<ModelId> {
+    let bytes = to_bytes(model);
+    write_whole(path, &bytes)?;
+    Ok(ModelId::of(&bytes))
+}
+
+/// BLAKE3 of the file with the checksum's own digits as zeros.
+fn checksum(file: &[u8], header_end: usize, digits: &str) -> Option<String> {
+    if digits.len() != NO_CHECKSUM.len() {
+        return None;
+    }
+    let at = find(&file[..header_end], digits.as_bytes())?;
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&file[..at]);
+    hasher.update(NO_CHECKSUM.as_bytes());
+    hasher.update(&file[at + digits.len()..]);
+    Some(hasher.finalize().to_hex().to_string())
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|w| w == wanted)
+}
+
+fn layer_shapes(layers: &[Layer]) -> BTreeMap<String, Vec<usize>> {
+    let tensors = layers.iter().enumerate().flat_map(|(i, layer)| {
+        let tensors = layer.tensors().into_iter();
+        tensors.map(move |(name, shape)| (format!("{i}.{name}"), shape))
+    });
+    tensors.collect()
+}
+
+fn head_shapes(size: usize, embedding_size: usize) -> [(String, Vec<usize>); 3] {
+    [
+        ("head.mean".into(), vec![embedding_size]),
+        ("head.whiten".into(), vec![size, embedding_size]),
+        ("head.weight".into(), vec![2 * size]),
+    ]
+}
+
+/// Name and shape of every tensor that the file must hold.
+fn expected_shapes(header: &Header, path: &Path) -> Result<BTreeMap<String, Vec<usize>>> {
+    let last_linear = header.layers.iter().rev().find_map(|layer| match layer {
+        Layer::Linear { out_features, .. } => Some(*out_features),
+        _ => None,
+    });
+    let too_large = header.head.size as u64 > MAX_BYTES;
+    let (Some(embedding_size), false) = (last_linear, too_large) else {
+        return Err(Error::Model {
+            path: path.to_path_buf(),
+            fact: "no linear layer gives the embedding, or the head's size is absurd".into(),
+            remedy: "end the layer list with a linear layer".into(),
+        });
+    };
+    let mut shapes = layer_shapes(&header.layers);
+    shapes.extend(head_shapes(header.head.size, embedding_size));
+    Ok(shapes)
+}
+
+/// The values, or the fact that speaks against them.
+fn read_tensor(
+    tensors: &SafeTensors,
+    name: &str,
+    shape: &[usize],
+) -> std::result::Result<Vec<f32>, String> {
+    let tensor = tensors
+        .tensor(name)
+        .map_err(|_| format!("tensor {name:?} is missing, wanted shape {shape:?}"))?;
+    if tensor.dtype() != Dtype::F32 {
+        return Err(format!("tensor {name:?} is {}, wanted F32", tensor.dtype()));
+    }
+    if tensor.shape() != shape {
+        return Err(format!(
+            "tensor {name:?} has shape {:?}, wanted {shape:?}",
+            tensor.shape()
+        ));
+    }
+    let values: Vec<f32> = tensor
+        .data()
+        .chunks_exact(4)
+        .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+        .collect();
+    match values.iter().position(|v| !v.is_finite()) {
+        Some(at) => Err(format!(
+            "tensor {name:?} holds {} at position {at}",
+            values[at]
+        )),
+        None => Ok(values),
+    }
+}

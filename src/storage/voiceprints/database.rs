@@ -1,0 +1,140 @@
+//! The SQLite file under the store: how it is made, opened and told from other files, and what its
+//! errors mean to a user.
+
+use crate::{Error, Result};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction};
+use std::{fs, io, path::Path, time::Duration};
+
+const SCHEMA_VERSION: i64 = 1;
+/// "spkv": tells the store from other SQLite files.
+const APPLICATION_ID: i64 = 0x7370_6b76;
+/// How long a command waits for another one that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+const SCHEMA: &str = "
+    CREATE TABLE speaker (
+        id INTEGER PRIMARY KEY,
+        key TEXT NOT NULL UNIQUE,
+        name TEXT NOT NULL,
+        model TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE utterance (
+        id INTEGER PRIMARY KEY,
+        speaker_id INTEGER NOT NULL REFERENCES speaker(id) ON DELETE CASCADE,
+        file TEXT NOT NULL,
+        speech_seconds REAL NOT NULL,
+        quality TEXT NOT NULL,
+        embedding BLOB NOT NULL,
+        checksum BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX utterance_of_speaker ON utterance(speaker_id);";
+
+/// Opens an existing file.
+pub(super) fn connect(path: &Path) -> Result<Connection> {
+    // No CREATE: reading never makes a file. No URI: a name is a name.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let open = || {
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "foreign_keys", "ON")?;
+        // A voiceprint that is removed must be gone.
+        connection.pragma_update(None, "secure_delete", "ON")?;
+        // Views, triggers and functions of a tampered file get no say.
+        connection.pragma_update(None, "trusted_schema", "OFF")?;
+        Ok(connection)
+    };
+    open().map_err(|e| failed(path, e))
+}
+
+/// Makes the tables in a file that has none.
+pub(super) fn make_tables(tx: &Transaction) -> rusqlite::Result<()> {
+    let tables: i64 = tx.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables == 0 {
+        tx.execute_batch(SCHEMA)?;
+        tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+        tx.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    }
+    Ok(())
+}
+
+/// Is this a store, and one that this version knows?
+pub(super) fn check_version(path: &Path, connection: &Connection) -> Result<()> {
+    let pragma = |sql| {
+        connection
+            .query_row(sql, [], |row| row.get::<_, i64>(0))
+            .map_err(|e| failed(path, e))
+    };
+    let refuse = |fact: String, remedy: &str| Error::Store {
+        path: path.to_path_buf(),
+        fact,
+        remedy: remedy.into(),
+    };
+    if pragma("PRAGMA application_id")? != APPLICATION_ID {
+        return Err(refuse(
+            "not a store of voiceprints".into(),
+            "give another file with --store",
+        ));
+    }
+    let version = pragma("PRAGMA user_version")?;
+    if version != SCHEMA_VERSION {
+        return Err(refuse(
+            format!("schema version {version}, this program knows {SCHEMA_VERSION}"),
+            "use the version of spkver that made it",
+        ));
+    }
+    Ok(())
+}
+
+/// The file and its folders, readable by their owner only; nothing where they exist.
+pub(super) fn create_private(path: &Path) -> io::Result<()> {
+    let mut folders = fs::DirBuilder::new();
+    let mut file = fs::OpenOptions::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+        folders.mode(0o700);
+        file.mode(0o600);
+    }
+    if let Some(folder) = path.parent() {
+        folders.recursive(true).create(folder)?;
+    }
+    match file.write(true).create_new(true).open(path) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn damaged(path: &Path, what: &str) -> Error {
+    Error::Store {
+        path: path.to_path_buf(),
+        fact: format!("damaged: {what}"),
+        remedy: "restore it from a backup, or move it away and enrol again".into(),
+    }
+}
+
+/// The error that says what the user can do about an SQLite error.
+pub(super) fn failed(path: &Path, e: rusqlite::Error) -> Error {
+    match e.sqlite_error_code() {
+        Some(
+            ErrorCode::CannotOpen
+            | ErrorCode::PermissionDenied
+            | ErrorCode::ReadOnly
+            | ErrorCode::DiskFull
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::OutOfMemory,
+        ) => Error::Io {
+            path: path.to_path_buf(),
+            doing: "use the store",
+            source: io::Error::other(e),
+            remedy: "check its permissions, its folder's, and the disk",
+        },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Io {
+            path: path.to_path_buf(),
+            doing: "use the store",
+            source: io::Error::other(e),
+            remedy: "another program is writing to it: try again",
+        },
+        _ => damaged(path, &e.to_string()),
+    }
+}

@@ -1,0 +1,204 @@
+//! Conv1d and Linear in training: forward, and gradients of weights, bias and inputs, all three
+//! products on the project's kernels, parallel over utterances, row blocks or weight tiles.
+
+use super::batch::Batch;
+use crate::{
+    kernels::{self, Outer, Packed, Steps},
+    network::{Layer, conv1d_frames, padded},
+};
+use rayon::prelude::*;
+
+/// A Conv1d; a Linear is one with one tap.
+#[derive(Debug, Clone, Copy)]
+pub struct Affine {
+    /// `(C_out, C_in, K)`.
+    pub shape: (usize, usize, usize),
+    /// s.
+    pub stride: usize,
+    /// d.
+    pub dilation: usize,
+    /// p.
+    pub padding: usize,
+}
+
+/// Gradients of one affine map, in PyTorch's layout.
+pub struct AffineGradients {
+    /// `(C_out, C_in, K)`.
+    pub weight: Vec<f32>,
+    /// `(C_out,)`.
+    pub bias: Vec<f32>,
+}
+
+/// Inputs per weight-gradient task: four tiles of the widest instance.
+const INPUTS_PER_TASK: usize = 56;
+
+impl Affine {
+    /// The map that `layer` is, if it is one.
+    pub fn of(layer: &Layer) -> Option<Self> {
+        match *layer {
+            Layer::Conv1d {
+                in_channels,
+                out_channels,
+                kernel_size,
+                stride,
+                dilation,
+                padding,
+            } => Some(Affine {
+                shape: (out_channels, in_channels, kernel_size),
+                stride,
+                dilation,
+                padding,
+            }),
+            Layer::Linear {
+                in_features,
+                out_features,
+            } => Some(Affine {
+                shape: (out_features, in_features, 1),
+                stride: 1,
+                dilation: 1,
+                padding: 0,
+            }),
+            _ => None,
+        }
+    }
+
+    /// One tap, every frame: utterances do not matter, all rows are one sequence.
+    fn is_pointwise(&self) -> bool {
+        self.shape.2 == 1 && self.stride == 1 && self.padding == 0
+    }
+
+    /// `(T, C_in) -> (T', C_out)` for each utterance.
+    pub fn forward(&self, x: &Batch, weight: &[f32], bias: &[f32], relu: bool) -> Batch {
+        let table = kernels::table();
+        let packed = Packed::from_pytorch(self.shape, table.nr, weight, bias);
+        let (_, _, k) = self.shape;
+        let rows = x
+            .lengths()
+            .map(|t| conv1d_frames(t, k, self.stride, self.dilation, self.padding));
+        let mut y = Batch::zeros(rows, self.shape.0);
+        let steps = Steps {
+            stride: self.stride,
+            dilation: self.dilation,
+            relu,
+        };
+        if self.is_pointwise() {
+            let jobs = x.blocks().into_par_iter().zip(y.blocks_mut());
+            jobs.for_each(|(x, y)| (table.affine)(x, &packed, steps, y));
+        } else {
+            let jobs = x.utterances().into_par_iter().zip(y.utterances_mut());
+            jobs.for_each(|(x, y)| match self.padding {
+                0 => (table.affine)(x, &packed, steps, y),
+                p => (table.affine)(&padded(x, self.shape.1, p), &packed, steps, y),
+            });
+        }
+        y
+    }
+
+    /// dW[o, i, k] = Σ_t x[t·s + k·d, i]·dy[t, o]; db[o] = Σ_t dy[t, o].
+    pub fn weight_gradients(&self, x: &Batch, dy: &Batch) -> AffineGradients {
+        let (c_out, c_in, taps) = self.shape;
+        let padded_inputs: Vec<Vec<f32>> = match self.padding {
+            0 => vec![],
+            p => x
+                .utterances()
+                .into_par_iter()
+                .map(|x| padded(x, c_in, p))
+                .collect(),
+        };
+        let segments: Vec<(&[f32], &[f32])> = if self.is_pointwise() {
+            x.blocks().into_iter().zip(dy.blocks()).collect()
+        } else if self.padding > 0 {
+            padded_inputs
+                .iter()
+                .map(Vec::as_slice)
+                .zip(dy.utterances())
+                .collect()
+        } else {
+            x.utterances().into_iter().zip(dy.utterances()).collect()
+        };
+        let mut by_tap = vec![0.0f32; taps * c_in * c_out]; // (K, C_in, C_out)
+        let tasks: Vec<(usize, usize, &mut [f32])> = by_tap
+            .chunks_exact_mut(c_in * c_out)
+            .enumerate()
+            .flat_map(|(tap, g)| {
+                let parts = g.chunks_mut(INPUTS_PER_TASK * c_out).enumerate();
+                parts.map(move |(part, g)| (tap, part * INPUTS_PER_TASK, g))
+            })
+            .collect();
+        let table = kernels::table();
+        tasks.into_par_iter().for_each(|(tap, first, g)| {
+            let inputs = (first, first + g.len() / c_out);
+            for (x, dy) in segments.iter().filter(|(_, dy)| !dy.is_empty()) {
+                let x = &x[tap * self.dilation * c_in..];
+                (table.outer)(
+                    Outer {
+                        x,
+                        x_step: self.stride * c_in,
+                        inputs,
+                        dy,
+                        c_out,
+                    },
+                    g,
+                );
+            }
+        });
+        let mut weight = vec![0.0f32; by_tap.len()];
+        for (o, row) in weight.chunks_exact_mut(c_in * taps).enumerate() {
+            for (index, w) in row.iter_mut().enumerate() {
+                *w = by_tap[((index % taps) * c_in + index / taps) * c_out + o];
+            }
+        }
+        let [bias] = dy.column_sums(|_, row, [sum]| {
+            for (s, d) in sum.iter_mut().zip(row) {
+                *s += d;
+            }
+        });
+        AffineGradients {
+            weight,
+            bias: bias.iter().map(|b| *b as f32).collect(),
+        }
+    }
+
+    /// dx[t·s + k·d, i] += Σ_o W[o, i, k]·dy[t, o]: dy with zeros between (stride) and around its
+    /// frames, through the transposed map.
+    pub fn input_gradient(&self, x: &Batch, weight: &[f32], dy: &Batch) -> Batch {
+        let (c_out, c_in, taps) = self.shape;
+        let table = kernels::table();
+        let packed = Packed::transposed(self.shape, table.nr, weight);
+        let mut dx = Batch::zeros(x.lengths(), c_in);
+        if self.is_pointwise() {
+            let steps = Steps {
+                stride: 1,
+                dilation: 1,
+                relu: false,
+            };
+            let jobs = dy.blocks().into_par_iter().zip(dx.blocks_mut());
+            jobs.for_each(|(dy, dx)| (table.affine)(dy, &packed, steps, dx));
+            return dx;
+        }
+        let steps = Steps {
+            stride: 1,
+            dilation: self.dilation,
+            relu: false,
+        };
+        let margin = (taps - 1) * self.dilation;
+        let jobs = dy.utterances().into_par_iter().zip(dx.utterances_mut());
+        jobs.for_each(|(dy, dx)| {
+            let frames = dy.len() / c_out;
+            if frames == 0 {
+                return;
+            }
+            let spread_rows = (frames - 1) * self.stride + 1;
+            let mut spread = vec![0.0f32; (spread_rows + 2 * margin) * c_out];
+            for (t, row) in dy.chunks_exact(c_out).enumerate() {
+                spread[(margin + t * self.stride) * c_out..][..c_out].copy_from_slice(row);
+            }
+            let mut full = vec![0.0f32; (spread_rows + margin) * c_in]; // the padded input's frames
+            (table.affine)(&spread, &packed, steps, &mut full);
+            let inner = &full[(self.padding * c_in).min(full.len())..];
+            let n = inner.len().min(dx.len());
+            dx[..n].copy_from_slice(&inner[..n]);
+        });
+        dx
+    }
+}

@@ -1,0 +1,274 @@
+//! Augmentation: a clean crop in, the same words in another place out, in the order in which a
+//! recording meets them: room, noise or babble, microphone and band, codec.
+
+use super::{random::Random, recordings::Recordings, rooms};
+use crate::{Result, audio::SAMPLE_RATE_HZ};
+use rayon::prelude::*;
+use realfft::{RealFftPlanner, num_complex::Complex32};
+use serde::{Deserialize, Serialize};
+
+/// How often each thing happens, 0 to 1, and how strong it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AugmentOptions {
+    /// A room, recorded or simulated.
+    pub reverberation: f32,
+    /// Noise from files, or coloured.
+    pub noise: f32,
+    /// Three to six other speakers.
+    pub babble: f32,
+    /// Random smooth frequency response.
+    pub equalizer: f32,
+    /// Band limit: telephone, or somewhere below 7 kHz.
+    pub band_limit: f32,
+    /// Spectral holes and coarse steps, as low-rate codecs leave them.
+    pub codec: f32,
+    /// Signal-to-noise ratio of noise, from and to, in dB.
+    pub noise_snr_db: (f32, f32),
+    /// Signal-to-noise ratio of babble, from and to, in dB.
+    pub babble_snr_db: (f32, f32),
+    /// Number of simulated rooms.
+    pub num_rooms: usize,
+}
+
+impl Default for AugmentOptions {
+    fn default() -> Self {
+        AugmentOptions {
+            reverberation: 0.35,
+            noise: 0.35,
+            babble: 0.2,
+            equalizer: 0.5,
+            band_limit: 0.3,
+            codec: 0.2,
+            noise_snr_db: (3.0, 25.0),
+            babble_snr_db: (8.0, 25.0),
+            num_rooms: 200,
+        }
+    }
+}
+
+/// Rooms and noises, ready.
+pub struct Augmenter {
+    options: AugmentOptions,
+    rooms: Vec<Vec<f32>>,
+    noise: Recordings,
+}
+
+impl Augmenter {
+    /// Simulates the rooms; `rirs` (recorded rooms) stay in memory, `noise` is read on demand.
+    ///
+    /// # Errors
+    /// A room recording that cannot be read.
+    pub fn new(
+        options: AugmentOptions,
+        noise: Recordings,
+        rirs: &Recordings,
+        seed: u64,
+    ) -> Result<Self> {
+        let mut rooms: Vec<Vec<f32>> = (0..options.num_rooms)
+            .into_par_iter()
+            .map(|n| rooms::impulse_response(&mut Random::new(seed, "room", &[n as u64])))
+            .collect();
+        // A recorded room is worth more than a simulated one, and there are few: each counts for ten.
+        for index in 0..rirs.len() {
+            let response = recorded_room(&rirs.samples(index)?);
+            rooms.extend(std::iter::repeat_n(response, 10));
+        }
+        Ok(Augmenter { options, rooms, noise })
+    }
+
+    /// Augments `samples` in place; the length stays. `babble` gives other speakers' samples.
+    ///
+    /// # Errors
+    /// A noise file, or one of `babble`'s, that cannot be read.
+    pub fn apply(
+        &self,
+        samples: &mut [f32],
+        random: &mut Random,
+        mut babble: impl FnMut(&mut Random) -> Result<Vec<f32>>,
+    ) -> Result<()> {
+        let options = &self.options;
+        if random.chance(options.reverberation) && !self.rooms.is_empty() {
+            let room = &self.rooms[random.index(self.rooms.len())];
+            filter(samples, room.len(), |spectrum| {
+                let mut response = room.clone();
+                response.resize(2 * (spectrum.len() - 1), 0.0);
+                for (s, r) in spectrum.iter_mut().zip(forward(&mut response)) {
+                    *s *= r;
+                }
+            });
+        }
+        if random.chance(options.noise) {
+            let noise = self.noise_like(samples.len(), random)?;
+            let (low, high) = options.noise_snr_db;
+            add_at_snr(samples, &noise, random.uniform(low, high));
+        }
+        if random.chance(options.babble) {
+            let mut crowd = vec![0.0f32; samples.len()];
+            for _ in 0..3 + random.index(4) {
+                add_at_snr(&mut crowd, &looped(&babble(random)?, samples.len(), random), 0.0);
+            }
+            let (low, high) = options.babble_snr_db;
+            add_at_snr(samples, &crowd, random.uniform(low, high));
+        }
+        let equalizer = random.chance(options.equalizer).then(|| equalizer_gains_db(random));
+        let band = random.chance(options.band_limit).then(|| band_hz(random));
+        if equalizer.is_some() || band.is_some() {
+            filter(samples, 0, |spectrum| shape(spectrum, equalizer.as_deref(), band));
+        }
+        if random.chance(options.codec) {
+            coarsen(samples, random.uniform(18.0, 40.0));
+        }
+        Ok(())
+    }
+
+    /// Noise of the wanted length: a piece of a file, or coloured by a random slope.
+    fn noise_like(&self, len: usize, random: &mut Random) -> Result<Vec<f32>> {
+        if !self.noise.is_empty() && random.chance(0.7) {
+            let index = random.index(self.noise.len());
+            let samples = self.noise.samples(index)?;
+            let wide: Vec<f32> = samples.iter().map(|v| f32::from(*v) / 32768.0).collect();
+            return Ok(looped(&wide, len, random));
+        }
+        let mut noise: Vec<f32> = (0..len).map(|_| random.normal()).collect();
+        let exponent = random.uniform(-1.2, 0.3); // amplitude ~ f^exponent: brown to bluish
+        filter(&mut noise, 0, |spectrum| {
+            let n = spectrum.len() as f32;
+            for (k, s) in spectrum.iter_mut().enumerate() {
+                *s *= ((k as f32 + 0.005 * n) / n).powf(exponent);
+            }
+        });
+        Ok(noise)
+    }
+}
+
+/// From the loudest sample on, at most half a second, energy 1.
+fn recorded_room(samples: &[i16]) -> Vec<f32> {
+    let loudest = (0..samples.len()).max_by_key(|i| samples[*i].unsigned_abs()).unwrap_or(0);
+    let tail = samples[loudest..].iter().take(SAMPLE_RATE_HZ as usize / 2);
+    let mut response: Vec<f32> = tail.map(|v| f32::from(*v)).collect();
+    let energy = response.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-9);
+    response.iter_mut().for_each(|v| *v /= energy);
+    response
+}
+
+/// A piece of `samples` from a random place, begun again at its end.
+fn looped(samples: &[f32], len: usize, random: &mut Random) -> Vec<f32> {
+    let start = random.index(samples.len().saturating_sub(len).max(1));
+    samples.iter().copied().cycle().skip(start).take(len).collect()
+}
+
+/// samples += noise, scaled so that the energies differ by `snr_db`; into silence, as it is.
+fn add_at_snr(samples: &mut [f32], noise: &[f32], snr_db: f32) {
+    let energy = |x: &[f32]| x.iter().map(|v| v * v).sum::<f32>();
+    let (signal, other) = (energy(samples), energy(noise));
+    if other <= 0.0 {
+        return;
+    }
+    let wanted = if signal > 0.0 { signal } else { other };
+    let gain = (wanted / other * 10f32.powf(-snr_db / 10.0)).sqrt();
+    samples.iter_mut().zip(noise).for_each(|(s, n)| *s += gain * n);
+}
+
+/// Multiplies the spectrum by what `shape` does; `tail` samples of response are cut off.
+fn filter(samples: &mut [f32], tail: usize, shape: impl FnOnce(&mut [Complex32])) {
+    let mut padded = samples.to_vec();
+    padded.resize((samples.len() + tail).next_power_of_two(), 0.0);
+    let scale = 1.0 / padded.len() as f32;
+    let mut spectrum = forward(&mut padded);
+    shape(&mut spectrum);
+    let last = spectrum.len() - 1;
+    spectrum[0].im = 0.0;
+    spectrum[last].im = 0.0;
+    let inverse = RealFftPlanner::<f32>::new().plan_fft_inverse(padded.len());
+    inverse.process(&mut spectrum, &mut padded).expect("lengths are the plan's");
+    samples.iter_mut().zip(&padded).for_each(|(s, p)| *s = p * scale);
+}
+
+fn forward(samples: &mut [f32]) -> Vec<Complex32> {
+    let plan = RealFftPlanner::<f32>::new().plan_fft_forward(samples.len());
+    let mut spectrum = plan.make_output_vec();
+    plan.process(samples, &mut spectrum).expect("lengths are the plan's");
+    spectrum
+}
+
+/// Ten gains, evenly spaced in the logarithm of frequency from 60 Hz to 8 kHz.
+fn equalizer_gains_db(random: &mut Random) -> Vec<f32> {
+    let strength_db = random.uniform(1.0, 6.0);
+    (0..10).map(|_| strength_db * random.normal()).collect()
+}
+
+/// Low and high edge, in Hz: half of them a telephone's.
+fn band_hz(random: &mut Random) -> (f32, f32) {
+    if random.chance(0.5) {
+        let low = if random.chance(0.6) { random.uniform(150.0, 350.0) } else { 0.0 };
+        (low, random.uniform(3300.0, 4000.0))
+    } else {
+        (0.0, random.uniform(4500.0, 7500.0))
+    }
+}
+
+fn shape(spectrum: &mut [Complex32], gains_db: Option<&[f32]>, band: Option<(f32, f32)>) {
+    let hz = SAMPLE_RATE_HZ as f32 / 2.0 / (spectrum.len() - 1) as f32;
+    for (k, s) in spectrum.iter_mut().enumerate() {
+        let f = (k as f32 * hz).max(60.0);
+        let mut gain = 1.0;
+        if let Some(gains_db) = gains_db {
+            let at = (f / 60.0).ln() / (8000.0f32 / 60.0).ln() * (gains_db.len() - 1) as f32;
+            let below = (at as usize).min(gains_db.len() - 2);
+            let share = at - below as f32;
+            let db = gains_db[below] * (1.0 - share) + gains_db[below + 1] * share;
+            gain *= 10f32.powf(db / 20.0);
+        }
+        if let Some((low, high)) = band {
+            let edge = |distance_hz: f32| (distance_hz / 150.0 + 0.5).clamp(0.0, 1.0);
+            gain *= edge(high - f) * if low > 0.0 { edge(f - low) } else { 1.0 };
+        }
+        *s *= gain;
+    }
+}
+
+/// What a low-rate transform codec does: frames of 512, in each the bins more than `depth_db` below
+/// their neighbourhood's peak vanish and the rest keep coarse magnitudes.
+fn coarsen(samples: &mut [f32], depth_db: f32) {
+    const SIZE: usize = 512;
+    const BAND: usize = 16;
+    let floor = 10f32.powf(-depth_db / 20.0);
+    let window: Vec<f32> = (0..SIZE)
+        .map(|i| (std::f32::consts::PI * (i as f32 + 0.5) / SIZE as f32).sin())
+        .collect();
+    let mut planner = RealFftPlanner::<f32>::new();
+    let (analysis, synthesis) = (planner.plan_fft_forward(SIZE), planner.plan_fft_inverse(SIZE));
+    let mut out = vec![0.0f32; samples.len()];
+    let mut spectrum = analysis.make_output_vec();
+    let mut frame = vec![0.0f32; SIZE];
+    let mut start = 0;
+    while start < samples.len() {
+        let end = (start + SIZE).min(samples.len());
+        frame.fill(0.0);
+        for i in start..end {
+            frame[i - start] = samples[i] * window[i - start];
+        }
+        analysis.process(&mut frame, &mut spectrum).expect("lengths are the plan's");
+        let frame_peak = spectrum.iter().map(|s| s.norm()).fold(0.0, f32::max);
+        for band in spectrum.chunks_mut(BAND) {
+            let peak = band.iter().map(|s| s.norm()).fold(0.0, f32::max);
+            let step = (peak * floor).max(frame_peak * floor * 0.03).max(1e-12);
+            for s in band {
+                let magnitude = s.norm();
+                let kept = (magnitude / step).round() * step;
+                *s *= if magnitude > 0.0 { kept / magnitude } else { 0.0 };
+            }
+        }
+        spectrum[0].im = 0.0;
+        spectrum[SIZE / 2].im = 0.0;
+        synthesis.process(&mut spectrum, &mut frame).expect("lengths are the plan's");
+        for i in start..end {
+            out[i] += frame[i - start] * window[i - start] / SIZE as f32;
+        }
+        start += SIZE / 2;
+    }
+    // The first half frame has no partner; it is as it was.
+    let head = (SIZE / 2).min(samples.len());
+    samples[head..].copy_from_slice(&out[head..]);
+}

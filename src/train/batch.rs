@@ -1,0 +1,127 @@
+//! A batch of utterances of different lengths: `(T_0 + T_1 + …, C)` row-major, one after another.
+
+use rayon::prelude::*;
+
+/// Values and where each utterance's rows begin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// `(rows, channels)` row-major.
+    pub values: Vec<f32>,
+    /// First row of each utterance, and the end.
+    pub starts: Vec<usize>,
+    /// C.
+    pub channels: usize,
+}
+
+/// Rows per block where utterances do not matter: a block's inputs stay in the cache.
+const BLOCK_ROWS: usize = 256;
+
+impl Batch {
+    /// Zeros, `rows[u]` rows for utterance u.
+    pub fn zeros(rows: impl IntoIterator<Item = usize>, channels: usize) -> Self {
+        let mut starts = vec![0];
+        for n in rows {
+            starts.push(starts[starts.len() - 1] + n);
+        }
+        let values = vec![0.0; starts[starts.len() - 1] * channels];
+        Batch {
+            values,
+            starts,
+            channels,
+        }
+    }
+
+    /// One row per utterance.
+    pub fn of_rows(values: Vec<f32>, channels: usize) -> Self {
+        let starts = (0..=values.len() / channels).collect();
+        Batch {
+            values,
+            starts,
+            channels,
+        }
+    }
+
+    /// The same utterances and channels, no values yet.
+    pub fn clone_shape(&self) -> Self {
+        Batch {
+            values: vec![],
+            starts: self.starts.clone(),
+            channels: self.channels,
+        }
+    }
+
+    /// Number of utterances.
+    pub fn len(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// Rows of each utterance.
+    pub fn lengths(&self) -> impl Iterator<Item = usize> + '_ {
+        self.starts.windows(2).map(|w| w[1] - w[0])
+    }
+
+    /// All rows.
+    pub fn num_rows(&self) -> usize {
+        self.starts[self.len()]
+    }
+
+    /// Utterance u, `(T_u, C)`.
+    pub fn utterance(&self, u: usize) -> &[f32] {
+        &self.values[self.starts[u] * self.channels..self.starts[u + 1] * self.channels]
+    }
+
+    /// Every utterance, in order.
+    pub fn utterances(&self) -> Vec<&[f32]> {
+        (0..self.len()).map(|u| self.utterance(u)).collect()
+    }
+
+    /// Every utterance, in order, to write to.
+    pub fn utterances_mut(&mut self) -> Vec<&mut [f32]> {
+        let mut rest = &mut self.values[..];
+        let mut parts = Vec::with_capacity(self.starts.len() - 1);
+        for w in self.starts.windows(2) {
+            let (part, tail) = rest.split_at_mut((w[1] - w[0]) * self.channels);
+            parts.push(part);
+            rest = tail;
+        }
+        parts
+    }
+
+    /// All rows in blocks of a fixed size, so that sums over blocks do not depend on threads.
+    pub fn blocks(&self) -> Vec<&[f32]> {
+        self.values.chunks(BLOCK_ROWS * self.channels).collect()
+    }
+
+    /// As [`Self::blocks`], to write to.
+    pub fn blocks_mut(&mut self) -> Vec<&mut [f32]> {
+        self.values.chunks_mut(BLOCK_ROWS * self.channels).collect()
+    }
+
+    /// Σ over rows of `term(row, column sums)`: block sums in parallel, added in order.
+    pub fn column_sums<const N: usize>(
+        &self,
+        term: impl Fn(usize, &[f32], &mut [Vec<f32>; N]) + Sync,
+    ) -> [Vec<f64>; N] {
+        let partial: Vec<[Vec<f32>; N]> = self
+            .values
+            .par_chunks(BLOCK_ROWS * self.channels)
+            .enumerate()
+            .map(|(block, rows)| {
+                let mut sums = std::array::from_fn(|_| vec![0.0f32; self.channels]);
+                for (r, row) in rows.chunks_exact(self.channels).enumerate() {
+                    term(block * BLOCK_ROWS + r, row, &mut sums);
+                }
+                sums
+            })
+            .collect();
+        let mut totals = std::array::from_fn(|_| vec![0.0f64; self.channels]);
+        for sums in &partial {
+            for (total, sum) in totals.iter_mut().zip(sums) {
+                for (t, s) in total.iter_mut().zip(sum) {
+                    *t += f64::from(*s);
+                }
+            }
+        }
+        totals
+    }
+}

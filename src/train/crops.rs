@@ -1,0 +1,154 @@
+//! Training examples on demand: (seed, step, slot) in, augmented features and a class out. Nothing
+//! is remembered between calls, so a resumed run draws what an unbroken one would.
+
+use super::{
+    augment::Augmenter, batch::Batch, manifest::Manifest, random::Random, recordings::Recordings,
+};
+use crate::{
+    Result,
+    audio::{self, SAMPLE_RATE_HZ},
+    features::{Features, Mfcc},
+};
+use rayon::prelude::*;
+
+/// Where crops come from.
+pub struct Crops<'a> {
+    /// Who says what.
+    pub manifest: &'a Manifest,
+    /// The audio.
+    pub recordings: &'a Recordings,
+    /// Utterances of each speaker.
+    pub by_speaker: Vec<Vec<usize>>,
+    /// Rooms, noises, bands.
+    pub augmenter: &'a Augmenter,
+    /// The front-end.
+    pub mfcc: &'a Mfcc,
+    /// Shortest and longest crop, in seconds.
+    pub seconds: (f32, f32),
+    /// Playing speeds, in per cent; each makes new speakers of all.
+    pub speeds_percent: &'a [u32],
+    /// Fewest speech frames of a crop.
+    pub min_frames: usize,
+    /// Everything's seed.
+    pub seed: u64,
+}
+
+/// One example.
+pub struct Crop {
+    /// Speech frames, mean-normalised.
+    pub features: Features,
+    /// Speaker and speed: `speed index · num speakers + speaker`.
+    pub class: u32,
+}
+
+/// A crop this often in vain has too little speech; the last one is taken as it is.
+const MAX_ATTEMPTS: u64 = 8;
+
+impl<'a> Crops<'a> {
+    /// Number of classes.
+    pub fn num_classes(&self) -> usize {
+        self.manifest.speakers.len() * self.speeds_percent.len()
+    }
+
+    /// The batch of `step`: `(ΣT, C)` and its classes, speakers drawn evenly.
+    ///
+    /// # Errors
+    /// A recording that cannot be read.
+    pub fn batch(&self, step: usize, size: usize) -> Result<(Batch, Vec<u32>)> {
+        let crops: Vec<Crop> = (0..size)
+            .into_par_iter()
+            .map(|slot| self.crop("crop", &[step as u64, slot as u64], None, true))
+            .collect::<Result<_>>()?;
+        let channels = self.mfcc.num_channels();
+        let mut batch = Batch::zeros(crops.iter().map(|c| c.features.num_frames()), channels);
+        for (to, crop) in batch.utterances_mut().into_iter().zip(&crops) {
+            to.copy_from_slice(crop.features.values());
+        }
+        Ok((batch, crops.iter().map(|c| c.class).collect()))
+    }
+
+    /// One crop for `purpose` at `place`; of a given utterance at its own speed, or of any.
+    ///
+    /// # Errors
+    /// A recording that cannot be read.
+    pub fn crop(
+        &self,
+        purpose: &str,
+        place: &[u64],
+        utterance: Option<usize>,
+        augmented: bool,
+    ) -> Result<Crop> {
+        let mut attempt = 0;
+        loop {
+            let place: Vec<u64> = place.iter().copied().chain([attempt]).collect();
+            let crop = self.attempt(Random::new(self.seed, purpose, &place), utterance, augmented)?;
+            attempt += 1;
+            if crop.features.num_frames() >= self.min_frames || attempt == MAX_ATTEMPTS {
+                return Ok(self.long_enough(crop));
+            }
+        }
+    }
+
+    fn attempt(
+        &self,
+        mut random: Random,
+        utterance: Option<usize>,
+        augmented: bool,
+    ) -> Result<Crop> {
+        let num_speakers = self.manifest.speakers.len();
+        let (speaker, speed) = match utterance {
+            Some(u) => (self.manifest.utterances[u].speaker as usize, 0),
+            None => (random.index(num_speakers), random.index(self.speeds_percent.len())),
+        };
+        let percent = self.speeds_percent[speed];
+        let seconds = random.uniform(self.seconds.0, self.seconds.1);
+        let wanted = (seconds * SAMPLE_RATE_HZ as f32) as usize * percent as usize / 100;
+        let own = &self.by_speaker[speaker];
+        let first = utterance.unwrap_or_else(|| own[random.index(own.len())]);
+        let mut samples = self.piece(first, wanted, &mut random)?;
+        // Words of a second: half of the time several in a row, as enrolment phrases have them.
+        if utterance.is_none() && random.chance(0.5) {
+            while samples.len() < wanted {
+                let next = own[random.index(own.len())];
+                samples.extend(self.piece(next, wanted - samples.len(), &mut random)?);
+            }
+        }
+        if percent != 100 {
+            samples = audio::resample(&samples, SAMPLE_RATE_HZ * percent / 100, SAMPLE_RATE_HZ);
+        }
+        if augmented {
+            let all = self.recordings.len();
+            self.augmenter.apply(&mut samples, &mut random, |random| {
+                let other = random.index(all);
+                self.piece(other, 3 * SAMPLE_RATE_HZ as usize, random)
+            })?;
+        }
+        let speech = audio::speech_frames(&samples);
+        let features = self.mfcc.extract_samples(&samples, &speech);
+        Ok(Crop { features, class: (speed * num_speakers + speaker) as u32 })
+    }
+
+    /// Up to `len` samples from a random place of a recording.
+    fn piece(&self, utterance: usize, len: usize, random: &mut Random) -> Result<Vec<f32>> {
+        let samples = self.recordings.samples(utterance)?;
+        let start = random.index((samples.len() + 1).saturating_sub(len).max(1));
+        let end = (start + len).min(samples.len());
+        Ok(samples[start..end].iter().map(|v| f32::from(*v) / 32768.0).collect())
+    }
+
+    /// The network needs its receptive field: a crop with less speech is repeated.
+    fn long_enough(&self, crop: Crop) -> Crop {
+        let channels = self.mfcc.num_channels();
+        let have = crop.features.num_frames();
+        if have >= self.min_frames {
+            return crop;
+        }
+        let values = if have == 0 {
+            vec![0.0; self.min_frames * channels]
+        } else {
+            let cycle = crop.features.values().iter().copied().cycle();
+            cycle.take(self.min_frames * channels).collect()
+        };
+        Crop { features: Features::new(values, channels), ..crop }
+    }
+}

@@ -1,0 +1,170 @@
+//! Losses over a batch: scores in, mean loss and its gradient out, all in stable forms.
+
+use crate::{
+    Error, Result,
+    kernels::{self, Outer, Packed, Steps},
+};
+use rayon::prelude::*;
+
+/// Additive angular margin softmax over speakers (Deng et al. 2019, "ArcFace", eq. 3): cosine of the
+/// embedding and each speaker's weight, margin added to the true angle, scaled, cross-entropy.
+#[derive(Debug, Clone, Copy)]
+pub struct AngularMargin {
+    /// s.
+    pub scale: f32,
+    /// m, in radians.
+    pub margin: f32,
+}
+
+/// A loss and its gradients.
+pub struct AngularMarginLoss {
+    /// Mean over the batch.
+    pub loss: f32,
+    /// Share of embeddings whose own speaker has the largest cosine.
+    pub accuracy: f32,
+    /// `(U, D)`.
+    pub d_embeddings: Vec<f32>,
+    /// `(S, D)`.
+    pub d_speakers: Vec<f32>,
+}
+
+impl AngularMargin {
+    /// `embeddings` (U, D), `speakers` (S, D), `labels` (U,) below S.
+    pub fn loss(&self, embeddings: &[f32], speakers: &[f32], labels: &[u32]) -> AngularMarginLoss {
+        let table = kernels::table();
+        let num = labels.len();
+        let d = embeddings.len() / num;
+        let s = speakers.len() / d;
+        let (e, e_norms) = unit_rows(embeddings, d);
+        let (w, w_norms) = unit_rows(speakers, d);
+        let steps = Steps {
+            stride: 1,
+            dilation: 1,
+            relu: false,
+        };
+
+        let mut cosines = vec![0.0f32; num * s]; // (U, S)
+        let to_speakers = Packed::from_pytorch((s, d, 1), table.nr, &w, &vec![0.0; s]);
+        (table.affine)(&e, &to_speakers, steps, &mut cosines);
+
+        let rows: Vec<(f32, bool)> = cosines
+            .par_chunks_exact_mut(s)
+            .zip(labels)
+            .map(|(row, label)| self.row(row, *label as usize, num))
+            .collect();
+        let d_cosines = cosines;
+
+        let mut d_e = vec![0.0f32; num * d];
+        let back = Packed::transposed((s, d, 1), table.nr, &w);
+        (table.affine)(&d_cosines, &back, steps, &mut d_e);
+        let mut d_w = vec![0.0f32; s * d];
+        d_w.par_chunks_mut(56 * d)
+            .enumerate()
+            .for_each(|(part, g)| {
+                let inputs = (part * 56, part * 56 + g.len() / d);
+                (table.outer)(
+                    Outer {
+                        x: &d_cosines,
+                        x_step: s,
+                        inputs,
+                        dy: &e,
+                        c_out: d,
+                    },
+                    g,
+                );
+            });
+        through_unit_rows(&e, &e_norms, &mut d_e);
+        through_unit_rows(&w, &w_norms, &mut d_w);
+        AngularMarginLoss {
+            loss: rows.iter().map(|r| r.0).sum::<f32>() / num as f32,
+            accuracy: rows.iter().filter(|r| r.1).count() as f32 / num as f32,
+            d_embeddings: d_e,
+            d_speakers: d_w,
+        }
+    }
+
+    /// Cosines of one embedding -> their gradients, in place; its loss, and whether it was right.
+    fn row(&self, cosines: &mut [f32], label: usize, num: usize) -> (f32, bool) {
+        let own = cosines[label].clamp(-1.0 + 1e-6, 1.0 - 1e-6);
+        let right = cosines.iter().all(|c| *c <= cosines[label]);
+        let (sin_m, cos_m) = self.margin.sin_cos();
+        let sine = (1.0 - own * own).sqrt();
+        // Past π − m the angle cannot grow: a straight line keeps the loss monotonic.
+        let (with_margin, slope) = if own > -cos_m {
+            (own * cos_m - sine * sin_m, cos_m + own / sine * sin_m)
+        } else {
+            (own - self.margin * sin_m, 1.0)
+        };
+        cosines[label] = with_margin;
+        let logits = |c: &f32| c * self.scale;
+        let top = cosines.iter().map(logits).fold(f32::NEG_INFINITY, f32::max);
+        let total: f32 = cosines.iter().map(|c| (logits(c) - top).exp()).sum();
+        let loss = top + total.ln() - logits(&cosines[label]);
+        for (index, c) in cosines.iter_mut().enumerate() {
+            let p = (*c * self.scale - top).exp() / total;
+            let wanted = if index == label { 1.0 } else { 0.0 };
+            *c = (p - wanted) * self.scale / num as f32;
+        }
+        cosines[label] *= slope;
+        (loss, right)
+    }
+}
+
+/// Rows of length 1, and their lengths before. `(N, D)`
+fn unit_rows(rows: &[f32], d: usize) -> (Vec<f32>, Vec<f32>) {
+    let mut unit = rows.to_vec();
+    let norms = unit
+        .chunks_exact_mut(d)
+        .map(|row| {
+            let norm = row.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-12);
+            row.iter_mut().for_each(|v| *v /= norm);
+            norm
+        })
+        .collect();
+    (unit, norms)
+}
+
+/// d(x/|x|): du -> (du − u(u·du))/|x|, in place.
+fn through_unit_rows(unit: &[f32], norms: &[f32], du: &mut [f32]) {
+    let d = unit.len() / norms.len();
+    for ((du, u), norm) in du.chunks_exact_mut(d).zip(unit.chunks_exact(d)).zip(norms) {
+        let along: f32 = du.iter().zip(u).map(|(a, b)| a * b).sum();
+        for (g, u) in du.iter_mut().zip(u) {
+            *g = (*g - u * along) / norm;
+        }
+    }
+}
+
+/// Softmax cross-entropy over N ≥ 2 outputs: logits `(U, N)` -> mean loss, gradient `(U, N)`.
+///
+/// # Errors
+/// [`Error::Usage`] for one output: softmax over it is always 1, so it always answers class 0.
+pub fn softmax(logits: &[f32], num_outputs: usize, labels: &[u32]) -> Result<(f32, Vec<f32>)> {
+    if num_outputs < 2 {
+        return Err(Error::Usage(
+            "softmax over one output is always 1 and always answers class 0; \
+             use one logit with BCE, or two outputs"
+                .into(),
+        ));
+    }
+    let num = labels.len() as f32;
+    let mut gradient = logits.to_vec();
+    let mut loss = 0.0;
+    for (row, label) in gradient.chunks_exact_mut(num_outputs).zip(labels) {
+        let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let total: f32 = row.iter().map(|z| (z - top).exp()).sum();
+        loss += top + total.ln() - row[*label as usize];
+        row.iter_mut()
+            .for_each(|z| *z = (*z - top).exp() / total / num);
+        row[*label as usize] -= 1.0 / num;
+    }
+    Ok((loss / num, gradient))
+}
+
+/// Mean squared error on one linear output: `(U,)` -> mean loss, gradient.
+pub fn mse(outputs: &[f32], targets: &[f32]) -> (f32, Vec<f32>) {
+    let num = outputs.len() as f32;
+    let errors: Vec<f32> = outputs.iter().zip(targets).map(|(o, t)| o - t).collect();
+    let loss = errors.iter().map(|e| e * e).sum::<f32>() / num;
+    (loss, errors.iter().map(|e| 2.0 * e / num).collect())
+}

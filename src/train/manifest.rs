@@ -1,0 +1,229 @@
+//! What to train on. In: a folder with one sub-folder per speaker, or a CSV or JSONL manifest.
+//! Out: utterances with speaker, session and corpus, in a fixed order.
+//!
+//! Manifest columns (CSV header or JSON keys): `path` (relative to the manifest) and `speaker`;
+//! optional `session`, `corpus`, and `split`, of which only `train` is read.
+
+use crate::{Error, Result};
+use serde::Deserialize;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+/// One recording.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Utterance {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Index into [`Manifest::speakers`].
+    pub speaker: u32,
+    /// The recording session, unique over the manifest.
+    pub session: u32,
+    /// Index into [`Manifest::corpora`].
+    pub corpus: u32,
+}
+
+/// Checked: at least two speakers, each with at least one utterance.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifest {
+    /// Sorted by path.
+    pub utterances: Vec<Utterance>,
+    /// Names, sorted.
+    pub speakers: Vec<String>,
+    /// Names, sorted; one empty name where none are given.
+    pub corpora: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Row {
+    path: PathBuf,
+    speaker: String,
+    #[serde(default)]
+    session: String,
+    #[serde(default)]
+    corpus: String,
+    split: Option<String>,
+}
+
+const AUDIO_EXTENSIONS: [&str; 8] = ["wav", "flac", "mp3", "ogg", "oga", "m4a", "mp4", "aac"];
+
+impl Manifest {
+    /// Reads a folder, or a `.csv` or `.jsonl` file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be read, [`Error::List`] for a bad line,
+    /// [`Error::Usage`] for fewer than two speakers.
+    pub fn open(path: &Path) -> Result<Self> {
+        let rows = if path.is_dir() { folder(path)? } else { file(path)? };
+        let mut rows: Vec<Row> = rows
+            .into_iter()
+            .filter(|row| row.split.as_deref().is_none_or(|split| split == "train"))
+            .collect();
+        rows.sort_by(|a, b| a.path.cmp(&b.path));
+        let speakers = names(rows.iter().map(|r| r.speaker.clone()));
+        let corpora = names(rows.iter().map(|r| r.corpus.clone()));
+        let sessions = names(rows.iter().map(session_name));
+        if speakers.len() < 2 {
+            return Err(Error::Usage(format!(
+                "{}: {} speaker(s) found; training wants at least 2: one sub-folder per speaker with \
+                 audio files, or a CSV/JSONL manifest with columns path and speaker",
+                path.display(),
+                speakers.len()
+            )));
+        }
+        let utterances = rows
+            .into_iter()
+            .map(|row| Utterance {
+                speaker: speakers[&row.speaker],
+                session: sessions[&session_name(&row)],
+                corpus: corpora[&row.corpus],
+                path: row.path,
+            })
+            .collect();
+        let sorted = |names: BTreeMap<String, u32>| names.into_keys().collect();
+        Ok(Manifest { utterances, speakers: sorted(speakers), corpora: sorted(corpora) })
+    }
+
+    /// BLAKE3 over every row: a checkpoint continues only on the same list.
+    pub fn hash(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for u in &self.utterances {
+            hasher.update(u.path.as_os_str().as_encoded_bytes());
+            hasher.update(&u.speaker.to_le_bytes());
+            hasher.update(&u.session.to_le_bytes());
+            hasher.update(&u.corpus.to_le_bytes());
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+}
+
+/// A row without a session is its own.
+fn session_name(row: &Row) -> String {
+    if row.session.is_empty() {
+        format!("{}\u{0}{}", row.speaker, row.path.display())
+    } else {
+        format!("{}\u{0}{}", row.speaker, row.session)
+    }
+}
+
+fn names(all: impl Iterator<Item = String>) -> BTreeMap<String, u32> {
+    let mut names: BTreeMap<String, u32> = all.map(|name| (name, 0)).collect();
+    names.values_mut().zip(0..).for_each(|(index, n)| *index = n);
+    names
+}
+
+/// Sub-folder = speaker; a folder within it = session (VoxCeleb's layout).
+fn folder(root: &Path) -> Result<Vec<Row>> {
+    let mut rows = vec![];
+    for speaker_dir in entries(root)?.into_iter().filter(|p| p.is_dir()) {
+        let speaker = speaker_dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut pending = vec![speaker_dir.clone()];
+        while let Some(dir) = pending.pop() {
+            for path in entries(&dir)? {
+                if path.is_dir() {
+                    pending.push(path);
+                } else if is_audio(&path) {
+                    let within = dir.strip_prefix(&speaker_dir).unwrap_or(Path::new(""));
+                    rows.push(Row {
+                        path,
+                        speaker: speaker.clone(),
+                        session: within.to_string_lossy().into_owned(),
+                        corpus: String::new(),
+                        split: None,
+                    });
+                }
+            }
+        }
+    }
+    Ok(rows)
+}
+
+fn is_audio(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|e| AUDIO_EXTENSIONS.iter().any(|known| e.eq_ignore_ascii_case(known)))
+}
+
+fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
+    std::fs::read_dir(dir)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
+        .map_err(|e| Error::io(dir, "read", e))
+}
+
+fn file(path: &Path) -> Result<Vec<Row>> {
+    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, "read", e))?;
+    let bad = |line: usize, fact: String| Error::List {
+        path: path.to_path_buf(),
+        line,
+        fact,
+        remedy: "each row wants path and speaker".into(),
+    };
+    let mut rows: Vec<Row> = if text.trim_start().starts_with('{') {
+        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+        lines
+            .map(|(n, line)| serde_json::from_str(line).map_err(|e| bad(n + 1, e.to_string())))
+            .collect::<Result<_>>()?
+    } else {
+        csv::Reader::from_reader(text.as_bytes())
+            .deserialize()
+            .enumerate()
+            .map(|(n, row)| row.map_err(|e| bad(n + 2, e.to_string())))
+            .collect::<Result<_>>()?
+    };
+    let root = path.parent().unwrap_or(Path::new(""));
+    for row in &mut rows {
+        row.path = root.join(&row.path);
+    }
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn csv_and_jsonl_give_the_same_manifest_and_leave_out_other_splits() {
+        let dir = tempfile::tempdir().unwrap();
+        let csv = dir.path().join("a.csv");
+        let jsonl = dir.path().join("a.jsonl");
+        std::fs::write(
+            &csv,
+            "path,speaker,session,split\nx/2.wav,zoë,s1,train\nx/1.wav,ann,,train\ny.wav,bob,,dev\n",
+        )
+        .unwrap();
+        std::fs::write(
+            &jsonl,
+            "{\"path\":\"x/2.wav\",\"speaker\":\"zoë\",\"session\":\"s1\"}\n\n\
+             {\"path\":\"x/1.wav\",\"speaker\":\"ann\"}\n",
+        )
+        .unwrap();
+        let manifest = Manifest::open(&csv).unwrap();
+        assert_eq!(manifest, Manifest::open(&jsonl).unwrap());
+        assert_eq!(manifest.speakers, ["ann", "zoë"]);
+        assert_eq!(manifest.utterances[0].path, dir.path().join("x/1.wav"));
+    }
+
+    #[test]
+    fn a_folder_per_speaker_is_read_with_sub_folders_as_sessions() {
+        let dir = tempfile::tempdir().unwrap();
+        for path in ["a/v1/1.wav", "a/v2/1.flac", "b/1.WAV", "b/notes.txt"] {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        let manifest = Manifest::open(dir.path()).unwrap();
+        assert_eq!(manifest.speakers, ["a", "b"]);
+        assert_eq!(manifest.utterances.len(), 3);
+        assert_ne!(manifest.utterances[0].session, manifest.utterances[1].session);
+    }
+
+    #[test]
+    fn a_bad_row_is_named_and_one_speaker_is_not_enough() {
+        let dir = tempfile::tempdir().unwrap();
+        let csv = dir.path().join("a.csv");
+        std::fs::write(&csv, "path,speaker\n1.wav,a\n2.wav\n").unwrap();
+        assert!(Manifest::open(&csv).unwrap_err().to_string().contains("a.csv:3"));
+        std::fs::write(&csv, "path,speaker\n1.wav,a\n").unwrap();
+        assert!(Manifest::open(&csv).unwrap_err().to_string().contains("at least 2"));
+    }
+}

@@ -1,0 +1,109 @@
+//! BatchNorm in training: statistics of the whole batch (all frames of all utterances), running
+//! statistics for inference, and the gradients (Ioffe and Szegedy 2015, §3.1).
+
+use super::batch::Batch;
+use rayon::prelude::*;
+
+/// What backward needs of forward.
+#[derive(Debug, Clone)]
+pub struct NormTape {
+    mean: Vec<f32>,
+    inv_std: Vec<f32>,
+    /// Unbiased, for the running statistics.
+    pub variance: Vec<f32>,
+}
+
+impl NormTape {
+    /// The batch's mean per channel.
+    pub fn mean(&self) -> &[f32] {
+        &self.mean
+    }
+}
+
+/// y = (x − mean)/sqrt(var + eps)·weight + bias, per channel.
+pub fn forward(x: &Batch, weight: &[f32], bias: &[f32], eps: f32) -> (Batch, NormTape) {
+    let rows = x.num_rows() as f64;
+    let [sums] = x.column_sums(|_, row, [sum]| {
+        for (s, v) in sum.iter_mut().zip(row) {
+            *s += v;
+        }
+    });
+    let mean: Vec<f32> = sums.iter().map(|s| (s / rows) as f32).collect();
+    let [squares] = x.column_sums(|_, row, [sum]| {
+        for ((s, v), m) in sum.iter_mut().zip(row).zip(&mean) {
+            *s += (v - m) * (v - m);
+        }
+    });
+    let inv_std: Vec<f32> = squares
+        .iter()
+        .map(|s| (1.0 / (s / rows + f64::from(eps)).sqrt()) as f32)
+        .collect();
+    let variance = squares
+        .iter()
+        .map(|s| (s / (rows - 1.0).max(1.0)) as f32)
+        .collect();
+    let scale: Vec<f32> = inv_std.iter().zip(weight).map(|(i, w)| i * w).collect();
+    let shift: Vec<f32> = bias
+        .iter()
+        .zip(&mean)
+        .zip(&scale)
+        .map(|((b, m), s)| b - m * s)
+        .collect();
+    let mut y = Batch {
+        values: vec![0.0; x.values.len()],
+        ..x.clone_shape()
+    };
+    let channels = x.channels;
+    y.blocks_mut()
+        .into_par_iter()
+        .zip(x.blocks())
+        .for_each(|(y, x)| {
+            for (y, x) in y.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
+                for c in 0..channels {
+                    y[c] = x[c] * scale[c] + shift[c];
+                }
+            }
+        });
+    (
+        y,
+        NormTape {
+            mean,
+            inv_std,
+            variance,
+        },
+    )
+}
+
+/// dy -> dx in place; returns (dweight, dbias).
+pub fn backward(
+    x: &Batch,
+    tape: &NormTape,
+    weight: &[f32],
+    dy: &mut Batch,
+) -> (Vec<f32>, Vec<f32>) {
+    let channels = x.channels;
+    let [dweight, dbias] = dy.column_sums(|r, row, [dw, db]| {
+        let x = &x.values[r * channels..][..channels];
+        for c in 0..channels {
+            dw[c] += row[c] * (x[c] - tape.mean[c]) * tape.inv_std[c];
+            db[c] += row[c];
+        }
+    });
+    let rows = x.num_rows() as f64;
+    let by_weight: Vec<f32> = dweight.iter().map(|d| (d / rows) as f32).collect();
+    let by_bias: Vec<f32> = dbias.iter().map(|d| (d / rows) as f32).collect();
+    dy.blocks_mut()
+        .into_par_iter()
+        .zip(x.blocks())
+        .for_each(|(dy, x)| {
+            for (dy, x) in dy.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
+                for c in 0..channels {
+                    let normed = (x[c] - tape.mean[c]) * tape.inv_std[c];
+                    dy[c] =
+                        weight[c] * tape.inv_std[c] * (dy[c] - by_bias[c] - normed * by_weight[c]);
+                }
+            }
+        });
+    let narrow = |sums: Vec<f64>| sums.iter().map(|s| *s as f32).collect();
+    (narrow(dweight), narrow(dbias))
+}

@@ -1,0 +1,54 @@
+//! Poolings in training: `(T, C)` per utterance to one row, and back.
+
+use super::batch::Batch;
+use crate::network::{Layer, pooling};
+use rayon::prelude::*;
+
+/// `(T, C) -> (1, ·)` for each utterance; `layer` is a pooling.
+pub fn forward(x: &Batch, layer: &Layer) -> Batch {
+    let rows: Vec<Vec<f32>> = x
+        .utterances()
+        .into_par_iter()
+        .map(|x_u| match *layer {
+            Layer::StatsPool { eps } => pooling::stats(x_u, x.channels, eps),
+            Layer::Flatten { num_frames } => pooling::flatten(x_u, x.channels, num_frames),
+            _ => pooling::mean(x_u, x.channels),
+        })
+        .collect();
+    let channels = rows.first().map_or(1, Vec::len);
+    Batch::of_rows(rows.concat(), channels)
+}
+
+/// dx from x, y = forward(x) and dy.
+///
+/// dmean/dx[t] = 1/T; dstd/dx[t] = (x[t] − mean)/(T·std), zero where the variance was floored.
+pub fn backward(x: &Batch, layer: &Layer, y: &Batch, dy: &Batch) -> Batch {
+    let channels = x.channels;
+    let mut dx = Batch::zeros(x.lengths(), channels);
+    let jobs = dx.utterances_mut().into_par_iter().enumerate();
+    jobs.for_each(|(u, dx)| {
+        let (x, y, dy) = (x.utterance(u), y.utterance(u), dy.utterance(u));
+        let share = channels as f32 / x.len() as f32; // 1/T
+        if let Layer::Flatten { .. } = layer {
+            let wrapped = dx.len();
+            for (index, d) in dy.iter().enumerate() {
+                dx[index % wrapped] += d;
+            }
+            return;
+        }
+        for (dx, x) in dx.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
+            for c in 0..channels {
+                dx[c] = dy[c] * share;
+            }
+            if let Layer::StatsPool { eps } = layer {
+                for c in 0..channels {
+                    let std = y[channels + c];
+                    if std * std > *eps {
+                        dx[c] += dy[channels + c] * share * (x[c] - y[c]) / std;
+                    }
+                }
+            }
+        }
+    });
+    dx
+}

@@ -1,0 +1,83 @@
+//! Recordings on demand: index in, 16 kHz samples out. Decoded audio is kept, as 16-bit, up to a
+//! stated number of bytes and no further: the corpus may be of any size.
+
+use crate::{
+    Error, Result,
+    audio::{self, SAMPLE_RATE_HZ},
+};
+use std::{
+    collections::{HashMap, VecDeque},
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
+
+/// Files to read, and what of them is in memory.
+pub struct Recordings {
+    paths: Vec<PathBuf>,
+    budget_bytes: usize,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    samples: HashMap<usize, Arc<Vec<i16>>>,
+    order: VecDeque<usize>,
+    bytes: usize,
+}
+
+impl Recordings {
+    /// Of these files; at most `budget_bytes` of samples are kept.
+    pub fn new(paths: Vec<PathBuf>, budget_bytes: usize) -> Self {
+        Recordings { paths, budget_bytes, kept: Mutex::default() }
+    }
+
+    /// Number of files.
+    pub fn len(&self) -> usize {
+        self.paths.len()
+    }
+
+    /// No files.
+    pub fn is_empty(&self) -> bool {
+        self.paths.is_empty()
+    }
+
+    /// Samples of file `index`: mono, 16 kHz, 16 bits.
+    ///
+    /// # Errors
+    /// As [`audio::decode`].
+    pub fn samples(&self, index: usize) -> Result<Arc<Vec<i16>>> {
+        if let Some(samples) = self.lock().samples.get(&index) {
+            return Ok(samples.clone());
+        }
+        let path = &self.paths[index];
+        let decoded = audio::decode(path)?;
+        let mono = decoded.mono(None, path)?;
+        let mono = audio::resample(&mono, decoded.sample_rate_hz, SAMPLE_RATE_HZ);
+        if mono.is_empty() {
+            return Err(Error::Audio {
+                path: path.clone(),
+                fact: "holds no audio".into(),
+                remedy: "leave it out of the training list".into(),
+            });
+        }
+        let narrow = |v: &f32| (v * 32768.0).round().clamp(-32768.0, 32767.0) as i16;
+        let samples: Arc<Vec<i16>> = Arc::new(mono.iter().map(narrow).collect());
+        let mut kept = self.lock();
+        if !kept.samples.contains_key(&index) {
+            kept.bytes += 2 * samples.len();
+            kept.order.push_back(index);
+            kept.samples.insert(index, samples.clone());
+        }
+        while kept.bytes > self.budget_bytes {
+            let Some(oldest) = kept.order.pop_front() else { break };
+            if let Some(gone) = kept.samples.remove(&oldest) {
+                kept.bytes -= 2 * gone.len();
+            }
+        }
+        Ok(samples)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}

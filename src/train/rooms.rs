@@ -1,0 +1,59 @@
+//! Simulated rooms: random shoebox, source and microphone in, impulse response out.
+//!
+//! Image method (Allen and Berkley 1979): every mirror image of the source adds an impulse at its
+//! distance, weakened by the walls it met; frequency-independent walls, nearest sample.
+
+use super::random::Random;
+use crate::audio::SAMPLE_RATE_HZ;
+
+const SPEED_OF_SOUND_M_S: f32 = 343.0;
+
+/// Longest response, in seconds.
+const MAX_SECONDS: f32 = 0.4;
+
+/// A random room's impulse response at 16 kHz, the direct sound first, energy 1.
+pub fn impulse_response(random: &mut Random) -> Vec<f32> {
+    let size_m = [random.uniform(2.5, 9.0), random.uniform(2.5, 8.0), random.uniform(2.2, 4.0)];
+    let within = |random: &mut Random| size_m.map(|s| random.uniform(0.3, s - 0.3));
+    let source_m = within(random);
+    let microphone_m = within(random);
+    let reflection = random.uniform(0.35, 0.88);
+    let max_m = MAX_SECONDS * SPEED_OF_SOUND_M_S;
+    let direct_m = distance(source_m, microphone_m).max(0.2);
+    let len = (MAX_SECONDS * SAMPLE_RATE_HZ as f32) as usize;
+    let mut response = vec![0.0f32; len];
+    // Images further than 60 dB down are not worth their time.
+    let max_order = ((1e-3f32).ln() / reflection.ln()).ceil() as i32;
+    let reach = size_m.map(|s| ((max_m / (2.0 * s)).ceil() as i32).min(max_order / 2 + 1));
+    for nx in -reach[0]..=reach[0] {
+        for ny in -reach[1]..=reach[1] {
+            for nz in -reach[2]..=reach[2] {
+                for mirrored in 0..8 {
+                    let n = [nx, ny, nz];
+                    let mut image_m = [0.0; 3];
+                    let mut order = 0;
+                    for axis in 0..3 {
+                        let mirror = (mirrored >> axis) & 1;
+                        let sign = if mirror == 1 { -1.0 } else { 1.0 };
+                        image_m[axis] =
+                            2.0 * n[axis] as f32 * size_m[axis] + sign * source_m[axis];
+                        order += n[axis].abs() + (n[axis] - mirror).abs();
+                    }
+                    let far_m = distance(image_m, microphone_m).max(0.2);
+                    let delay_s = (far_m - direct_m).max(0.0) / SPEED_OF_SOUND_M_S;
+                    let at = (delay_s * SAMPLE_RATE_HZ as f32).round() as usize;
+                    if at < len && order <= max_order {
+                        response[at] += reflection.powi(order) / far_m;
+                    }
+                }
+            }
+        }
+    }
+    let energy: f32 = response.iter().map(|v| v * v).sum::<f32>().sqrt();
+    response.iter_mut().for_each(|v| *v /= energy);
+    response
+}
+
+fn distance(a: [f32; 3], b: [f32; 3]) -> f32 {
+    a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum::<f32>().sqrt()
+}

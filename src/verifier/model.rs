@@ -1,0 +1,127 @@
+//! What a model file holds, checked: front-end, network, head, limits, card. And the model's id.
+
+use crate::{Error, Result, features::MfccConfig, network::Network, scoring::PairHead};
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+/// Everything learnt or fixed in training; the caller's policy is
+/// [`OperatingPoint`](crate::scoring::OperatingPoint).
+#[derive(Debug)]
+pub struct Model {
+    /// How recordings become features.
+    pub front_end: MfccConfig,
+    /// How features become an embedding.
+    pub network: Network,
+    /// How two embeddings become a score.
+    pub head: PairHead,
+    /// Which recordings are refused.
+    pub limits: Limits,
+    /// What people should know about the model.
+    pub card: ModelCard,
+}
+
+/// What a recording must have for the model's scores to mean anything.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Net speech, in seconds.
+    pub min_speech_seconds: f32,
+    /// Largest share of samples at full scale, 0 to 1.
+    pub max_clipped: f32,
+}
+
+/// What people should know about a model before they trust it.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelCard {
+    /// Short name.
+    pub name: String,
+    /// What it is for, and what not.
+    pub description: String,
+    /// Speech that it was trained on: corpora, speakers, hours.
+    pub training_data: String,
+    /// How it was trained: recipe, seed, version.
+    pub recipe: String,
+    /// Terms of use.
+    pub license: String,
+    /// Error rates on speakers that were not in training, by trial list.
+    pub measured: BTreeMap<String, Measurement>,
+}
+
+/// Error rates on one trial list.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measurement {
+    /// Equal error rate, 0 to 1.
+    pub eer: f64,
+    /// Target trials.
+    pub num_targets: usize,
+    /// Nontarget trials.
+    pub num_nontargets: usize,
+}
+
+/// BLAKE3 of the model file: whoever has the same id has the same bits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ModelId([u8; 32]);
+
+impl Limits {
+    /// # Errors
+    /// [`Error::Usage`] naming the limit that makes no sense.
+    pub(super) fn check(&self) -> Result<()> {
+        if !(self.min_speech_seconds >= 0.0 && self.min_speech_seconds.is_finite()) {
+            return Err(Error::Usage(format!(
+                "limits: min_speech_seconds is {}; 0 or more is wanted",
+                self.min_speech_seconds
+            )));
+        }
+        if !(self.max_clipped > 0.0 && self.max_clipped <= 1.0) {
+            return Err(Error::Usage(format!(
+                "limits: max_clipped is {}; above 0, up to 1 is wanted",
+                self.max_clipped
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl Default for Limits {
+    /// One second of speech; a tenth of the samples clipped (loud music masters stay below that).
+    fn default() -> Self {
+        Limits {
+            min_speech_seconds: 1.0,
+            max_clipped: 0.1,
+        }
+    }
+}
+
+impl ModelId {
+    /// The id of a model file with these bytes.
+    pub fn of(file: &[u8]) -> Self {
+        ModelId(*blake3::hash(file).as_bytes())
+    }
+
+    /// The first 12 hexadecimal digits, for people.
+    pub fn short(&self) -> String {
+        self.to_string()[..12].to_string()
+    }
+}
+
+/// All 64 hexadecimal digits.
+impl fmt::Display for ModelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&blake3::Hash::from_bytes(self.0).to_hex())
+    }
+}
+
+impl fmt::Debug for ModelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ModelId({})", self.short())
+    }
+}
+
+impl FromStr for ModelId {
+    type Err = blake3::HexError;
+
+    fn from_str(hex: &str) -> std::result::Result<Self, Self::Err> {
+        Ok(ModelId(*blake3::Hash::from_hex(hex)?.as_bytes()))
+    }
+}

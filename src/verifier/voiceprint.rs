@@ -1,0 +1,160 @@
+//! What is kept of a speaker: a checked name, and one embedding per enrolled utterance.
+
+use super::ModelId;
+use crate::{Error, Result, scoring::Reason};
+use std::fmt;
+use unicode_normalization::UnicodeNormalization;
+
+/// A point in the speaker space of one model: `(D,)`, finite.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Embedding {
+    values: Vec<f32>,
+    model: ModelId,
+}
+
+/// A speaker's name: any Unicode text of one line, kept exactly as typed.
+///
+/// Two spellings that look the same (`é` as one character or as `e` + accent) are one name:
+/// [`SpeakerName::key`] is the text in Unicode's NFC. Upper and lower case stay different.
+#[derive(Debug, Clone)]
+pub struct SpeakerName(String);
+
+/// One enrolled recording.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Utterance {
+    /// File name as it was, without the folder: a label, never opened again.
+    pub file: String,
+    /// Net speech, in seconds.
+    pub speech_seconds: f32,
+    /// All quality facts, as they were known to the version that enrolled.
+    pub quality: serde_json::Value,
+    /// The speaker's embedding in this recording.
+    pub embedding: Embedding,
+}
+
+/// An enrolled speaker.
+#[derive(Debug, Clone)]
+pub struct Voiceprint {
+    /// Who.
+    pub name: SpeakerName,
+    /// The model that made the embeddings.
+    pub model: ModelId,
+    /// One or more.
+    pub utterances: Vec<Utterance>,
+}
+
+impl Embedding {
+    /// `(D,)` numbers that `model` made.
+    ///
+    /// # Errors
+    /// [`Reason::ScoreNotFinite`] where a number is not finite.
+    pub fn new(values: Vec<f32>, model: ModelId) -> std::result::Result<Self, Reason> {
+        if values.iter().all(|v| v.is_finite()) {
+            Ok(Embedding { values, model })
+        } else {
+            Err(Reason::ScoreNotFinite)
+        }
+    }
+
+    /// `(D,)`
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// The model that made it.
+    pub fn model(&self) -> ModelId {
+        self.model
+    }
+}
+
+impl SpeakerName {
+    /// Longest name, in bytes of UTF-8.
+    pub const MAX_BYTES: usize = 512;
+
+    /// # Errors
+    /// [`Error::Usage`] for a name that is empty, too long, surrounded by blanks, or holds
+    /// characters that would act on a terminal instead of being seen.
+    pub fn new(name: impl Into<String>) -> Result<Self> {
+        let name = name.into();
+        let fault = if name.trim().is_empty() {
+            "is empty; give the speaker a name".to_string()
+        } else if name.len() > Self::MAX_BYTES {
+            format!(
+                "has {} bytes; at most {} are wanted",
+                name.len(),
+                Self::MAX_BYTES
+            )
+        } else if name.trim() != name {
+            "begins or ends with a blank; leave it off".into()
+        } else if name.chars().any(is_unseen) {
+            "holds control characters; leave them out".into()
+        } else {
+            return Ok(SpeakerName(name));
+        };
+        Err(Error::Usage(format!("speaker name {name:?} {fault}")))
+    }
+
+    /// Exactly as given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What decides whether two names are the same: NFC.
+    pub fn key(&self) -> String {
+        self.0.nfc().collect()
+    }
+}
+
+impl fmt::Display for SpeakerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Control characters, line separators, and the marks that reverse the direction of the text
+/// after them (a name could pose as another).
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_any_text_of_one_line() {
+        for name in [
+            "anna",
+            "Zoë Ångström",
+            "李小龍",
+            "علی‌رضا",
+            "../../etc/passwd",
+            "o'; DROP TABLE",
+        ] {
+            assert_eq!(SpeakerName::new(name).unwrap().as_str(), name);
+        }
+        for name in [
+            "",
+            " ",
+            "a ",
+            "\ta",
+            "a\nb",
+            "a\x1b[2J",
+            "a\u{0}",
+            "a\u{202e}b",
+        ] {
+            assert!(SpeakerName::new(name).is_err(), "{name:?}");
+        }
+        assert!(SpeakerName::new("a".repeat(513)).is_err());
+    }
+
+    #[test]
+    fn spellings_that_look_the_same_are_one_name() {
+        let composed = SpeakerName::new("Zo\u{eb}").unwrap();
+        let decomposed = SpeakerName::new("Zoe\u{308}").unwrap();
+        assert_eq!(composed.key(), decomposed.key());
+        assert_ne!(composed.as_str(), decomposed.as_str());
+    }
+}

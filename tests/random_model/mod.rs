@@ -1,0 +1,82 @@
+//! A seed in, a small model of random numbers out: valid in every respect, knows nothing.
+
+use rand_core::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use spkver::{
+    features::{Mfcc, MfccConfig},
+    network::{Layer, Network, Weights},
+    scoring::PairHead,
+    verifier::{Limits, Model, ModelCard},
+};
+
+/// The x-vector's layer list with C channels and embeddings of size D.
+pub fn x_vector(num_features: usize, c: usize, d: usize) -> Vec<Layer> {
+    let conv = |in_channels, out_channels, kernel_size, dilation| Layer::Conv1d {
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride: 1,
+        dilation,
+        padding: 0,
+    };
+    vec![
+        conv(num_features, c, 5, 1),
+        Layer::Relu,
+        conv(c, c, 3, 2),
+        Layer::Relu,
+        conv(c, c, 3, 3),
+        Layer::Relu,
+        conv(c, c, 1, 1),
+        Layer::Relu,
+        conv(c, 3 * c, 1, 1),
+        Layer::Relu,
+        Layer::StatsPool { eps: 1e-5 },
+        Layer::Linear {
+            in_features: 6 * c,
+            out_features: d,
+        },
+    ]
+}
+
+/// A model of random numbers.
+pub fn random_model(seed: u64, c: usize, d: usize) -> Model {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+    // Uniform in ±scale.
+    let mut numbers = |count: usize, scale: f32| -> Vec<f32> {
+        let unit = || (random.next_u32() >> 8) as f32 / (1 << 23) as f32 - 1.0;
+        std::iter::repeat_with(unit)
+            .map(|v| v * scale)
+            .take(count)
+            .collect()
+    };
+    let front_end = MfccConfig::default();
+    let num_features = Mfcc::new(front_end.clone()).unwrap().num_channels();
+    let layers = x_vector(num_features, c, d);
+    let mut weights = Weights::new();
+    for (i, layer) in layers.iter().enumerate() {
+        for (name, shape) in layer.tensors() {
+            let fan_in: usize = shape[1..].iter().product();
+            let values = numbers(shape.iter().product(), (3.0 / fan_in as f32).sqrt());
+            weights.insert(format!("{i}.{name}"), values);
+        }
+    }
+    let head = PairHead {
+        mean: numbers(d, 0.1),
+        whiten: numbers(d * d, 1.0),
+        weight: [vec![0.2; d], vec![-0.05; d]].concat(),
+        bias: 0.0,
+        prior: 0.5,
+    };
+    Model {
+        front_end,
+        network: Network::new(layers, weights, num_features).unwrap(),
+        head,
+        limits: Limits::default(),
+        card: ModelCard {
+            name: "random".into(),
+            description: "Random numbers, to have something to run. Knows no voices.".into(),
+            recipe: format!("seed {seed}"),
+            ..ModelCard::default()
+        },
+    }
+}

@@ -1,0 +1,112 @@
+//! The collection of odd and malformed WAVs in `../shared/wav-corpus` (or `$SPKVER_SHARED`): every
+//! file must have the outcome that its manifest states, within the time it states.
+
+use sha2::{Digest, Sha256};
+use spkver::Error;
+use spkver::audio::{self, Content, Decoded, ReadOptions};
+use std::path::{Path, PathBuf};
+
+/// One line of `MANIFEST.tsv`.
+#[derive(serde::Deserialize)]
+struct Case {
+    file: String,
+    expected: String,
+    quality: String,
+    /// libsndfile's rate, channels, frames and SHA-256 prefix of its float32 decode.
+    lsf_rate: Option<u32>,
+    lsf_ch: Option<usize>,
+    lsf_frames: Option<usize>,
+    lsf_sha16_f32le: Option<String>,
+}
+
+fn corpus() -> Option<PathBuf> {
+    let shared = std::env::var_os("SPKVER_SHARED").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
+        PathBuf::from,
+    );
+    let corpus = shared.join("wav-corpus");
+    corpus.join("MANIFEST.tsv").is_file().then_some(corpus)
+}
+
+fn sha16(decoded: &Decoded) -> String {
+    let mut hash = Sha256::new();
+    for sample in &decoded.samples {
+        hash.update(sample.to_le_bytes());
+    }
+    hash.finalize()[..8].iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// What went wrong with `case`, if anything.
+fn judge(case: &Case, path: &Path) -> Result<(), String> {
+    let outcome = audio::decode(path);
+    if let Err(e) = &outcome {
+        let text = e.to_string();
+        let named = text.contains(&*path.to_string_lossy()) && text.contains("; ");
+        if !matches!(e, Error::Audio { .. }) || !named {
+            return Err(format!("refused without file, fact and remedy: {text}"));
+        }
+    }
+    let decoded = match (case.expected.as_str(), outcome) {
+        ("REFUSE" | "UNSUPPORTED", Ok(_)) => return Err("must be refused".into()),
+        ("DECODE" | "DECODE_WARN" | "QUALITY", Err(e)) => return Err(format!("refused: {e}")),
+        (_, Err(e)) => {
+            let text = e.to_string();
+            return match case.quality.as_str() {
+                "nonfinite" if !text.contains("not finite") => Err(text),
+                "range" if !text.contains("range") => Err(text),
+                _ => Ok(()),
+            };
+        }
+        (_, Ok(decoded)) => decoded,
+    };
+    if case.expected.starts_with("DECODE_WARN") != decoded.warning.is_some() {
+        return Err(format!("warning: {:?}", decoded.warning));
+    }
+    // libsndfile reads no sample of a stream whose size was left at 0; there is nothing to compare.
+    let comparable = case.lsf_frames.is_some_and(|frames| frames > 0);
+    if comparable {
+        let frames = decoded.samples.len() / decoded.num_channels;
+        let ours = (decoded.rate_hz, decoded.num_channels, frames, sha16(&decoded));
+        let theirs = (
+            case.lsf_rate.unwrap(),
+            case.lsf_ch.unwrap(),
+            case.lsf_frames.unwrap(),
+            case.lsf_sha16_f32le.clone().unwrap(),
+        );
+        if ours != theirs {
+            return Err(format!("{ours:?} is not libsndfile's {theirs:?}"));
+        }
+    }
+    let waveform = audio::read(path, &ReadOptions::default()).map_err(|e| e.to_string())?;
+    let quality = waveform.quality();
+    let flagged = match case.quality.as_str() {
+        "silence" => quality.content == Content::Silence,
+        "nospeech" => quality.content == Content::NoSpeech,
+        "clipping" => quality.clipped > 0.02,
+        "short" => quality.seconds < 0.2,
+        _ => quality.clipped < 0.01 && quality.content == Content::Speech,
+    };
+    if flagged { Ok(()) } else { Err(format!("{quality:?}")) }
+}
+
+#[test]
+fn every_file_has_the_outcome_that_the_manifest_states() {
+    let Some(corpus) = corpus() else {
+        eprintln!("SKIPPED: no ../shared/wav-corpus and no $SPKVER_SHARED");
+        return;
+    };
+    let mut manifest = csv::ReaderBuilder::new()
+        .delimiter(b'\t')
+        .from_path(corpus.join("MANIFEST.tsv"))
+        .unwrap();
+    let cases: Vec<Case> = manifest.deserialize().collect::<Result<_, _>>().unwrap();
+    assert_eq!(cases.len(), 104);
+    let failures: Vec<String> = cases
+        .iter()
+        .filter_map(|case| {
+            let verdict = judge(case, &corpus.join(&case.file));
+            verdict.err().map(|why| format!("{} ({}): {why}", case.file, case.expected))
+        })
+        .collect();
+    assert!(failures.is_empty(), "{} of 104:\n{}", failures.len(), failures.join("\n"));
+}
