@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use spkver::eval::bootstrap::{self, Interval};
 use spkver::eval::metrics::{Costs, Metrics, Ranking};
+use spkver::eval::report::{Plan, Report};
 use spkver::eval::scores;
 use spkver::eval::speakers::Speakers;
 use spkver::eval::trials::TrialList;
@@ -289,6 +290,29 @@ fn too_few_speakers_give_no_interval() {
     assert_eq!(found, None);
 }
 
+#[test]
+fn a_report_counts_refused_trials_and_rejects_them() {
+    let list = parse("1 a/1 a/2\n1 a/1 a/3\n0 a/1 b/1\n0 a/2 b/1\n1 b/1 b/2").unwrap();
+    let scores = [Some(2.0), None, Some(-1.0), None, Some(0.0)];
+    let plan = Plan {
+        costs: EVEN,
+        threshold: 0.0,
+        num_replicates: 100,
+        seed: 1,
+    };
+    let speakers = Speakers::from_paths(&list);
+    let report = Report::new(&list, &scores, speakers.as_ref(), &plan).unwrap();
+    assert_eq!((report.trials, report.targets, report.nontargets), (5, 3, 2));
+    assert_eq!((report.refused_targets, report.refused_nontargets), (1, 1));
+    assert_eq!((report.speakers, report.target_speakers), (Some(2), Some(2)));
+    assert_eq!(report.metrics.eer, 0.0);
+    // All trials: a third of the targets is missed at every threshold but accept-all, half of
+    // the nontargets accepted up to −1: (1/3, 1/2) to (1/3, 0).
+    assert!(close(report.eer_with_refused, 1.0 / 3.0));
+    let refused = Report::new(&list, &[None, None, Some(0.0), None, None], None, &plan);
+    assert_eq!(refused, None);
+}
+
 fn parse(text: &str) -> spkver::Result<TrialList> {
     TrialList::parse(text, Path::new("list.txt"))
 }
@@ -388,10 +412,10 @@ fn scores_go_out_and_come_back() {
     let list = parse("1\tmy voice\tb\n0\tb\tc\n1\tmy voice\tb").unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("scores.txt");
-    let written = [Some(1.5), Some(-0.1), Some(1.5)];
+    let written = vec![Some(1.5), None, Some(1.5)];
     std::fs::write(&path, scores::to_text(&list, &written)).unwrap();
     let read = scores::read(&path, &list, Path::new("list.txt")).unwrap();
-    assert_eq!(read.into_iter().map(Some).collect::<Vec<_>>(), written);
+    assert_eq!(read, written);
 }
 
 #[test]
@@ -401,9 +425,9 @@ fn score_files_with_gaps_or_nonsense_are_refused() {
     let path = folder.path().join("scores.txt");
     for (text, contains) in [
         ("a b 1\n", "list.txt:2: "),
-        ("a b 1\na c nan\n", ":2: score \"nan\""),
+        ("a b 1\na c inf\n", ":2: score \"inf\""),
         ("a b 1\na c\n", ":2: 2 fields"),
-        ("a b 1\na c 0\na b 2\n", ":3: a b had 1 before"),
+        ("a b 1\na c 0\na b 2\n", ":3: a b has another score"),
     ] {
         std::fs::write(&path, text).unwrap();
         let error = scores::read(&path, &list, Path::new("list.txt"))
