@@ -33,7 +33,10 @@ fn sha16(decoded: &Decoded) -> String {
     for sample in &decoded.samples {
         hash.update(sample.to_le_bytes());
     }
-    hash.finalize()[..8].iter().map(|b| format!("{b:02x}")).collect()
+    hash.finalize()[..8]
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect()
 }
 
 /// What went wrong with `case`, if anything.
@@ -66,7 +69,12 @@ fn judge(case: &Case, path: &Path) -> Result<(), String> {
     let comparable = case.lsf_frames.is_some_and(|frames| frames > 0);
     if comparable {
         let frames = decoded.samples.len() / decoded.num_channels;
-        let ours = (decoded.rate_hz, decoded.num_channels, frames, sha16(&decoded));
+        let ours = (
+            decoded.rate_hz,
+            decoded.num_channels,
+            frames,
+            sha16(&decoded),
+        );
         let theirs = (
             case.lsf_rate.unwrap(),
             case.lsf_ch.unwrap(),
@@ -86,7 +94,11 @@ fn judge(case: &Case, path: &Path) -> Result<(), String> {
         "short" => quality.seconds < 0.2,
         _ => quality.clipped < 0.01 && quality.content == Content::Speech,
     };
-    if flagged { Ok(()) } else { Err(format!("{quality:?}")) }
+    if flagged {
+        Ok(())
+    } else {
+        Err(format!("{quality:?}"))
+    }
 }
 
 #[test]
@@ -105,8 +117,15 @@ fn every_file_has_the_outcome_that_the_manifest_states() {
         .iter()
         .filter_map(|case| {
             let verdict = judge(case, &corpus.join(&case.file));
-            verdict.err().map(|why| format!("{} ({}): {why}", case.file, case.expected))
+            verdict
+                .err()
+                .map(|why| format!("{} ({}): {why}", case.file, case.expected))
         })
         .collect();
-    assert!(failures.is_empty(), "{} of 104:\n{}", failures.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} of 104:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
 }

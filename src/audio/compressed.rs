@@ -88,9 +88,13 @@ fn decode_track(file: File) -> Refused<Decoded> {
     };
     let num_frames = (samples.len() / num_channels) as u64;
     let warning = if num_bad > 0 {
-        Some(format!("{num_bad} of {num_packets} packets are damaged and were left out"))
+        Some(format!(
+            "{num_bad} of {num_packets} packets are damaged and were left out"
+        ))
     } else if cut_short || declared_frames.is_some_and(|declared| declared > num_frames) {
-        Some(format!("the file ends early; read the {num_frames} samples that are there"))
+        Some(format!(
+            "the file ends early; read the {num_frames} samples that are there"
+        ))
     } else {
         None
     };

@@ -69,7 +69,10 @@ impl Decoded {
         match channel {
             Some(k) if k == 0 || k > n => Err(Error::Audio {
                 path: path.to_path_buf(),
-                fact: format!("has {n} channel{}, not a channel {k}", if n == 1 { "" } else { "s" }),
+                fact: format!(
+                    "has {n} channel{}, not a channel {k}",
+                    if n == 1 { "" } else { "s" }
+                ),
                 remedy: if n == 1 {
                     "leave `--channel` off".into()
                 } else {
@@ -77,7 +80,13 @@ impl Decoded {
                 },
             }),
             _ if n == 1 => Ok(self.samples.clone()),
-            Some(k) => Ok(self.samples.iter().skip(k - 1).step_by(n).copied().collect()),
+            Some(k) => Ok(self
+                .samples
+                .iter()
+                .skip(k - 1)
+                .step_by(n)
+                .copied()
+                .collect()),
             None => Ok(self
                 .samples
                 .chunks_exact(n)
@@ -100,7 +109,10 @@ pub fn decode(path: &Path) -> Result<Decoded> {
         return refuse("is a directory", "name an audio file in it");
     }
     if !metadata.is_file() {
-        return refuse("is a device or a pipe", "save the recording to a file first");
+        return refuse(
+            "is a device or a pipe",
+            "save the recording to a file first",
+        );
     }
     if metadata.len() == 0 {
         return refuse("is empty", "record it again");
@@ -110,12 +122,17 @@ pub fn decode(path: &Path) -> Result<Decoded> {
     }
     let mut file = File::open(path).map_err(cannot_read)?;
     let mut opening = Vec::with_capacity(512);
-    (&mut file).take(512).read_to_end(&mut opening).map_err(cannot_read)?;
+    (&mut file)
+        .take(512)
+        .read_to_end(&mut opening)
+        .map_err(cannot_read)?;
 
     let decoded = if wav::is_wav(&opening) {
         let mut bytes = opening;
         bytes.reserve(metadata.len() as usize);
-        file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(cannot_read)?;
+        file.take(MAX_FILE_BYTES)
+            .read_to_end(&mut bytes)
+            .map_err(cannot_read)?;
         decode_wav(&bytes)
     } else if let Some(kind) = foreign_kind(&opening) {
         Err(Refusal::new(
@@ -126,7 +143,9 @@ pub fn decode(path: &Path) -> Result<Decoded> {
         file.rewind().map_err(cannot_read)?;
         compressed::decode(file)
     };
-    decoded.and_then(checked).map_err(|refusal| refusal.of(path))
+    decoded
+        .and_then(checked)
+        .map_err(|refusal| refusal.of(path))
 }
 
 fn decode_wav(bytes: &[u8]) -> Refused<Decoded> {
@@ -153,7 +172,10 @@ fn checked(decoded: Decoded) -> Refused<Decoded> {
 }
 
 pub(super) fn too_long() -> Refusal {
-    Refusal::new("is longer than is read here", "cut out the part with the speaker")
+    Refusal::new(
+        "is longer than is read here",
+        "cut out the part with the speaker",
+    )
 }
 
 pub(super) fn check_rate(rate_hz: u32) -> Refused<()> {
@@ -172,18 +194,26 @@ pub(super) fn check_samples(samples: &[f32]) -> Refused<()> {
         return Err(Refusal::new("holds no audio", "record it again"));
     }
     // One pass without branches: NaN and infinity have the largest exponents of all.
-    let peak_bits = samples.iter().fold(0, |peak, x| peak.max(x.abs().to_bits()));
+    let peak_bits = samples
+        .iter()
+        .fold(0, |peak, x| peak.max(x.abs().to_bits()));
     let peak = f32::from_bits(peak_bits);
     let remedy = "export the recording again as 16-bit WAV or FLAC";
     if !peak.is_finite() {
-        Err(Refusal::new("holds samples that are not finite (NaN or infinite)", remedy))
+        Err(Refusal::new(
+            "holds samples that are not finite (NaN or infinite)",
+            remedy,
+        ))
     } else if peak > MAX_LEVEL {
         Err(Refusal::new(
             format!("holds samples out of range (up to {peak:e}, full scale is 1)"),
             remedy,
         ))
     } else if peak > 0.0 && peak < f32::MIN_POSITIVE {
-        Err(Refusal::new("holds silence only (subnormal floats)", "record it again"))
+        Err(Refusal::new(
+            "holds silence only (subnormal floats)",
+            "record it again",
+        ))
     } else {
         Ok(())
     }

@@ -51,10 +51,19 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Waveform> {
         Some(_) => quality::clipped_share(&mono),
         // A mean of channels hides the clipping of one.
         None => (1..=decoded.num_channels)
-            .map(|k| decoded.mono(Some(k), path).map(|c| quality::clipped_share(&c)))
+            .map(|k| {
+                decoded
+                    .mono(Some(k), path)
+                    .map(|c| quality::clipped_share(&c))
+            })
             .try_fold(0.0, |most, share| share.map(|s| f32::max(most, s)))?,
     };
-    Ok(Waveform::new(&mono, decoded.rate_hz, clipped, decoded.warning))
+    Ok(Waveform::new(
+        &mono,
+        decoded.rate_hz,
+        clipped,
+        decoded.warning,
+    ))
 }
 
 impl Waveform {

@@ -54,7 +54,9 @@ impl Encoding {
     pub fn to_f32(self, bytes: &[u8], order: ByteOrder) -> Vec<f32> {
         if order == ByteOrder::Big && self.bytes() > 1 {
             let mut swapped = bytes.to_vec();
-            swapped.chunks_exact_mut(self.bytes()).for_each(<[u8]>::reverse);
+            swapped
+                .chunks_exact_mut(self.bytes())
+                .for_each(<[u8]>::reverse);
             return self.to_f32(&swapped, ByteOrder::Little);
         }
         match self {
@@ -84,7 +86,11 @@ fn alaw(byte: u8) -> f32 {
         0 => (mantissa << 4) + 8,
         exponent => ((mantissa << 4) + 0x108) << (exponent - 1),
     };
-    let signed = if code & 0x80 != 0 { magnitude } else { -magnitude };
+    let signed = if code & 0x80 != 0 {
+        magnitude
+    } else {
+        -magnitude
+    };
     signed as f32 / 32_768.0
 }
 
@@ -93,6 +99,10 @@ fn mulaw(byte: u8) -> f32 {
     let code = !byte;
     let mantissa = i32::from(code & 0x0F);
     let magnitude = (((mantissa << 3) + 0x84) << ((code >> 4) & 7)) - 0x84;
-    let signed = if code & 0x80 != 0 { -magnitude } else { magnitude };
+    let signed = if code & 0x80 != 0 {
+        -magnitude
+    } else {
+        magnitude
+    };
     signed as f32 / 32_768.0
 }

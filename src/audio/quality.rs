@@ -66,7 +66,9 @@ fn snr_db(powers: &[f32], speech: &[bool]) -> f32 {
             .iter()
             .zip(speech)
             .filter(|(_, s)| **s == wanted)
-            .fold((0.0f64, 0u32), |(sum, count), (p, _)| (sum + f64::from(*p), count + 1));
+            .fold((0.0f64, 0u32), |(sum, count), (p, _)| {
+                (sum + f64::from(*p), count + 1)
+            });
         (count > 0).then(|| sum / f64::from(count))
     };
     // Half a bit of 16-bit audio: no recording is cleaner than that.
@@ -82,9 +84,9 @@ pub(super) fn clipped_share(samples: &[f32]) -> f32 {
     const MIN_RUN: usize = 3;
     /// Below this the steps of 16-bit audio make flat tops by themselves.
     const MIN_PEAK: f32 = 0.05;
-    let (low, high) = samples
-        .iter()
-        .fold((0.0f32, 0.0f32), |(low, high), &x| (low.min(x), high.max(x)));
+    let (low, high) = samples.iter().fold((0.0f32, 0.0f32), |(low, high), &x| {
+        (low.min(x), high.max(x))
+    });
     let flat_in = |at_top: &dyn Fn(f32) -> bool| -> usize {
         samples
             .chunk_by(|a, b| at_top(*a) == at_top(*b))

@@ -28,9 +28,7 @@ const TAG_ALAW: u16 = 6;
 const TAG_MULAW: u16 = 7;
 const TAG_EXTENSIBLE: u16 = 0xFFFE;
 /// What follows the tag in the GUID of a WAVE_FORMAT_EXTENSIBLE sub-format.
-const GUID_TAIL: [u8; 14] = [
-    0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71,
-];
+const GUID_TAIL: [u8; 14] = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71];
 /// What follows `riff` in the GUID that opens a Wave64 file.
 const W64_RIFF_TAIL: [u8; 12] = [
     0x2E, 0x91, 0xCF, 0x11, 0xA5, 0xD6, 0x28, 0xDB, 0x04, 0xC1, 0, 0,
@@ -93,10 +91,18 @@ impl Spelling {
             let size = u64::from_le_bytes(head.get(16..24)?.try_into().ok()?);
             // Wave64 counts the chunk's own head of 24 bytes.
             let size = size.saturating_sub(24);
-            Chunk { id, size, body: at + 24 }
+            Chunk {
+                id,
+                size,
+                body: at + 24,
+            }
         } else {
             let size = u64::from(self.order().u32(head.get(4..8)?));
-            Chunk { id, size, body: at + 8 }
+            Chunk {
+                id,
+                size,
+                body: at + 8,
+            }
         })
     }
 
@@ -248,7 +254,9 @@ impl Format {
     fn parse(body: &[u8], order: ByteOrder) -> Refused<Self> {
         if body.len() < 16 {
             let len = body.len();
-            return Err(damaged(format!("has a format header of {len} bytes, not 16 or more")));
+            return Err(damaged(format!(
+                "has a format header of {len} bytes, not 16 or more"
+            )));
         }
         let mut tag = order.u16(&body[0..2]);
         let num_channels = usize::from(order.u16(&body[2..4]));
@@ -257,7 +265,9 @@ impl Format {
         let bits = order.u16(&body[14..16]);
         if tag == TAG_EXTENSIBLE {
             let Some(extension) = body.get(16..40) else {
-                return Err(damaged("has an EXTENSIBLE format header that is cut short".into()));
+                return Err(damaged(
+                    "has an EXTENSIBLE format header that is cut short".into(),
+                ));
             };
             let valid_bits = order.u16(&extension[2..4]);
             if valid_bits > bits {

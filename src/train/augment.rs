@@ -74,7 +74,11 @@ impl Augmenter {
             let response = recorded_room(&rirs.samples(index)?);
             rooms.extend(std::iter::repeat_n(response, 10));
         }
-        Ok(Augmenter { options, rooms, noise })
+        Ok(Augmenter {
+            options,
+            rooms,
+            noise,
+        })
     }
 
     /// Augments `samples` in place; the length stays. `babble` gives other speakers' samples.
@@ -106,15 +110,24 @@ impl Augmenter {
         if random.chance(options.babble) {
             let mut crowd = vec![0.0f32; samples.len()];
             for _ in 0..3 + random.index(4) {
-                add_at_snr(&mut crowd, &looped(&babble(random)?, samples.len(), random), 0.0);
+                let voice = looped(&babble(random)?, samples.len(), random);
+                let energy = voice.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-9);
+                crowd
+                    .iter_mut()
+                    .zip(&voice)
+                    .for_each(|(c, v)| *c += v / energy);
             }
             let (low, high) = options.babble_snr_db;
             add_at_snr(samples, &crowd, random.uniform(low, high));
         }
-        let equalizer = random.chance(options.equalizer).then(|| equalizer_gains_db(random));
+        let equalizer = random
+            .chance(options.equalizer)
+            .then(|| equalizer_gains_db(random));
         let band = random.chance(options.band_limit).then(|| band_hz(random));
         if equalizer.is_some() || band.is_some() {
-            filter(samples, 0, |spectrum| shape(spectrum, equalizer.as_deref(), band));
+            filter(samples, 0, |spectrum| {
+                shape(spectrum, equalizer.as_deref(), band)
+            });
         }
         if random.chance(options.codec) {
             coarsen(samples, random.uniform(18.0, 40.0));
@@ -144,7 +157,9 @@ impl Augmenter {
 
 /// From the loudest sample on, at most half a second, energy 1.
 fn recorded_room(samples: &[i16]) -> Vec<f32> {
-    let loudest = (0..samples.len()).max_by_key(|i| samples[*i].unsigned_abs()).unwrap_or(0);
+    let loudest = (0..samples.len())
+        .max_by_key(|i| samples[*i].unsigned_abs())
+        .unwrap_or(0);
     let tail = samples[loudest..].iter().take(SAMPLE_RATE_HZ as usize / 2);
     let mut response: Vec<f32> = tail.map(|v| f32::from(*v)).collect();
     let energy = response.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-9);
@@ -155,19 +170,27 @@ fn recorded_room(samples: &[i16]) -> Vec<f32> {
 /// A piece of `samples` from a random place, begun again at its end.
 fn looped(samples: &[f32], len: usize, random: &mut Random) -> Vec<f32> {
     let start = random.index(samples.len().saturating_sub(len).max(1));
-    samples.iter().copied().cycle().skip(start).take(len).collect()
+    samples
+        .iter()
+        .copied()
+        .cycle()
+        .skip(start)
+        .take(len)
+        .collect()
 }
 
-/// samples += noise, scaled so that the energies differ by `snr_db`; into silence, as it is.
+/// samples += noise, scaled so that the energies differ by `snr_db`; nothing happens to silence.
 fn add_at_snr(samples: &mut [f32], noise: &[f32], snr_db: f32) {
     let energy = |x: &[f32]| x.iter().map(|v| v * v).sum::<f32>();
     let (signal, other) = (energy(samples), energy(noise));
     if other <= 0.0 {
         return;
     }
-    let wanted = if signal > 0.0 { signal } else { other };
-    let gain = (wanted / other * 10f32.powf(-snr_db / 10.0)).sqrt();
-    samples.iter_mut().zip(noise).for_each(|(s, n)| *s += gain * n);
+    let gain = (signal / other * 10f32.powf(-snr_db / 10.0)).sqrt();
+    samples
+        .iter_mut()
+        .zip(noise)
+        .for_each(|(s, n)| *s += gain * n);
 }
 
 /// Multiplies the spectrum by what `shape` does; `tail` samples of response are cut off.
@@ -181,14 +204,20 @@ fn filter(samples: &mut [f32], tail: usize, shape: impl FnOnce(&mut [Complex32])
     spectrum[0].im = 0.0;
     spectrum[last].im = 0.0;
     let inverse = RealFftPlanner::<f32>::new().plan_fft_inverse(padded.len());
-    inverse.process(&mut spectrum, &mut padded).expect("lengths are the plan's");
-    samples.iter_mut().zip(&padded).for_each(|(s, p)| *s = p * scale);
+    inverse
+        .process(&mut spectrum, &mut padded)
+        .expect("lengths are the plan's");
+    samples
+        .iter_mut()
+        .zip(&padded)
+        .for_each(|(s, p)| *s = p * scale);
 }
 
 fn forward(samples: &mut [f32]) -> Vec<Complex32> {
     let plan = RealFftPlanner::<f32>::new().plan_fft_forward(samples.len());
     let mut spectrum = plan.make_output_vec();
-    plan.process(samples, &mut spectrum).expect("lengths are the plan's");
+    plan.process(samples, &mut spectrum)
+        .expect("lengths are the plan's");
     spectrum
 }
 
@@ -201,7 +230,11 @@ fn equalizer_gains_db(random: &mut Random) -> Vec<f32> {
 /// Low and high edge, in Hz: half of them a telephone's.
 fn band_hz(random: &mut Random) -> (f32, f32) {
     if random.chance(0.5) {
-        let low = if random.chance(0.6) { random.uniform(150.0, 350.0) } else { 0.0 };
+        let low = if random.chance(0.6) {
+            random.uniform(150.0, 350.0)
+        } else {
+            0.0
+        };
         (low, random.uniform(3300.0, 4000.0))
     } else {
         (0.0, random.uniform(4500.0, 7500.0))
@@ -238,7 +271,10 @@ fn coarsen(samples: &mut [f32], depth_db: f32) {
         .map(|i| (std::f32::consts::PI * (i as f32 + 0.5) / SIZE as f32).sin())
         .collect();
     let mut planner = RealFftPlanner::<f32>::new();
-    let (analysis, synthesis) = (planner.plan_fft_forward(SIZE), planner.plan_fft_inverse(SIZE));
+    let (analysis, synthesis) = (
+        planner.plan_fft_forward(SIZE),
+        planner.plan_fft_inverse(SIZE),
+    );
     let mut out = vec![0.0f32; samples.len()];
     let mut spectrum = analysis.make_output_vec();
     let mut frame = vec![0.0f32; SIZE];
@@ -249,7 +285,9 @@ fn coarsen(samples: &mut [f32], depth_db: f32) {
         for i in start..end {
             frame[i - start] = samples[i] * window[i - start];
         }
-        analysis.process(&mut frame, &mut spectrum).expect("lengths are the plan's");
+        analysis
+            .process(&mut frame, &mut spectrum)
+            .expect("lengths are the plan's");
         let frame_peak = spectrum.iter().map(|s| s.norm()).fold(0.0, f32::max);
         for band in spectrum.chunks_mut(BAND) {
             let peak = band.iter().map(|s| s.norm()).fold(0.0, f32::max);
@@ -257,12 +295,18 @@ fn coarsen(samples: &mut [f32], depth_db: f32) {
             for s in band {
                 let magnitude = s.norm();
                 let kept = (magnitude / step).round() * step;
-                *s *= if magnitude > 0.0 { kept / magnitude } else { 0.0 };
+                *s *= if magnitude > 0.0 {
+                    kept / magnitude
+                } else {
+                    0.0
+                };
             }
         }
         spectrum[0].im = 0.0;
         spectrum[SIZE / 2].im = 0.0;
-        synthesis.process(&mut spectrum, &mut frame).expect("lengths are the plan's");
+        synthesis
+            .process(&mut spectrum, &mut frame)
+            .expect("lengths are the plan's");
         for i in start..end {
             out[i] += frame[i - start] * window[i - start] / SIZE as f32;
         }

@@ -81,7 +81,11 @@ impl<'a> Crops<'a> {
         let mut attempt = 0;
         loop {
             let place: Vec<u64> = place.iter().copied().chain([attempt]).collect();
-            let crop = self.attempt(Random::new(self.seed, purpose, &place), utterance, augmented)?;
+            let crop = self.attempt(
+                Random::new(self.seed, purpose, &place),
+                utterance,
+                augmented,
+            )?;
             attempt += 1;
             if crop.features.num_frames() >= self.min_frames || attempt == MAX_ATTEMPTS {
                 return Ok(self.long_enough(crop));
@@ -98,7 +102,10 @@ impl<'a> Crops<'a> {
         let num_speakers = self.manifest.speakers.len();
         let (speaker, speed) = match utterance {
             Some(u) => (self.manifest.utterances[u].speaker as usize, 0),
-            None => (random.index(num_speakers), random.index(self.speeds_percent.len())),
+            None => (
+                random.index(num_speakers),
+                random.index(self.speeds_percent.len()),
+            ),
         };
         let percent = self.speeds_percent[speed];
         let seconds = random.uniform(self.seconds.0, self.seconds.1);
@@ -125,7 +132,10 @@ impl<'a> Crops<'a> {
         }
         let speech = audio::speech_frames(&samples);
         let features = self.mfcc.extract_samples(&samples, &speech);
-        Ok(Crop { features, class: (speed * num_speakers + speaker) as u32 })
+        Ok(Crop {
+            features,
+            class: (speed * num_speakers + speaker) as u32,
+        })
     }
 
     /// Up to `len` samples from a random place of a recording.
@@ -133,7 +143,10 @@ impl<'a> Crops<'a> {
         let samples = self.recordings.samples(utterance)?;
         let start = random.index((samples.len() + 1).saturating_sub(len).max(1));
         let end = (start + len).min(samples.len());
-        Ok(samples[start..end].iter().map(|v| f32::from(*v) / 32768.0).collect())
+        Ok(samples[start..end]
+            .iter()
+            .map(|v| f32::from(*v) / 32768.0)
+            .collect())
     }
 
     /// The network needs its receptive field: a crop with less speech is repeated.
@@ -149,6 +162,9 @@ impl<'a> Crops<'a> {
             let cycle = crop.features.values().iter().copied().cycle();
             cycle.take(self.min_frames * channels).collect()
         };
-        Crop { features: Features::new(values, channels), ..crop }
+        Crop {
+            features: Features::new(values, channels),
+            ..crop
+        }
     }
 }

@@ -55,7 +55,11 @@ impl Manifest {
     /// [`Error::Io`] where it cannot be read, [`Error::List`] for a bad line,
     /// [`Error::Usage`] for fewer than two speakers.
     pub fn open(path: &Path) -> Result<Self> {
-        let rows = if path.is_dir() { folder(path)? } else { file(path)? };
+        let rows = if path.is_dir() {
+            folder(path)?
+        } else {
+            file(path)?
+        };
         let mut rows: Vec<Row> = rows
             .into_iter()
             .filter(|row| row.split.as_deref().is_none_or(|split| split == "train"))
@@ -82,7 +86,11 @@ impl Manifest {
             })
             .collect();
         let sorted = |names: BTreeMap<String, u32>| names.into_keys().collect();
-        Ok(Manifest { utterances, speakers: sorted(speakers), corpora: sorted(corpora) })
+        Ok(Manifest {
+            utterances,
+            speakers: sorted(speakers),
+            corpora: sorted(corpora),
+        })
     }
 
     /// BLAKE3 over every row: a checkpoint continues only on the same list.
@@ -109,7 +117,10 @@ fn session_name(row: &Row) -> String {
 
 fn names(all: impl Iterator<Item = String>) -> BTreeMap<String, u32> {
     let mut names: BTreeMap<String, u32> = all.map(|name| (name, 0)).collect();
-    names.values_mut().zip(0..).for_each(|(index, n)| *index = n);
+    names
+        .values_mut()
+        .zip(0..)
+        .for_each(|(index, n)| *index = n);
     names
 }
 
@@ -117,7 +128,11 @@ fn names(all: impl Iterator<Item = String>) -> BTreeMap<String, u32> {
 fn folder(root: &Path) -> Result<Vec<Row>> {
     let mut rows = vec![];
     for speaker_dir in entries(root)?.into_iter().filter(|p| p.is_dir()) {
-        let speaker = speaker_dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let speaker = speaker_dir
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let mut pending = vec![speaker_dir.clone()];
         while let Some(dir) = pending.pop() {
             for path in entries(&dir)? {
@@ -140,8 +155,11 @@ fn folder(root: &Path) -> Result<Vec<Row>> {
 }
 
 fn is_audio(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|e| AUDIO_EXTENSIONS.iter().any(|known| e.eq_ignore_ascii_case(known)))
+    path.extension().is_some_and(|e| {
+        AUDIO_EXTENSIONS
+            .iter()
+            .any(|known| e.eq_ignore_ascii_case(known))
+    })
 }
 
 fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
@@ -159,7 +177,10 @@ fn file(path: &Path) -> Result<Vec<Row>> {
         remedy: "each row wants path and speaker".into(),
     };
     let mut rows: Vec<Row> = if text.trim_start().starts_with('{') {
-        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+        let lines = text
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| !line.trim().is_empty());
         lines
             .map(|(n, line)| serde_json::from_str(line).map_err(|e| bad(n + 1, e.to_string())))
             .collect::<Result<_>>()?
@@ -214,7 +235,10 @@ mod tests {
         let manifest = Manifest::open(dir.path()).unwrap();
         assert_eq!(manifest.speakers, ["a", "b"]);
         assert_eq!(manifest.utterances.len(), 3);
-        assert_ne!(manifest.utterances[0].session, manifest.utterances[1].session);
+        assert_ne!(
+            manifest.utterances[0].session,
+            manifest.utterances[1].session
+        );
     }
 
     #[test]
@@ -222,8 +246,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let csv = dir.path().join("a.csv");
         std::fs::write(&csv, "path,speaker\n1.wav,a\n2.wav\n").unwrap();
-        assert!(Manifest::open(&csv).unwrap_err().to_string().contains("a.csv:3"));
+        assert!(
+            Manifest::open(&csv)
+                .unwrap_err()
+                .to_string()
+                .contains("a.csv:3")
+        );
         std::fs::write(&csv, "path,speaker\n1.wav,a\n").unwrap();
-        assert!(Manifest::open(&csv).unwrap_err().to_string().contains("at least 2"));
+        assert!(
+            Manifest::open(&csv)
+                .unwrap_err()
+                .to_string()
+                .contains("at least 2")
+        );
     }
 }

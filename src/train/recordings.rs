@@ -28,7 +28,11 @@ struct Kept {
 impl Recordings {
     /// Of these files; at most `budget_bytes` of samples are kept.
     pub fn new(paths: Vec<PathBuf>, budget_bytes: usize) -> Self {
-        Recordings { paths, budget_bytes, kept: Mutex::default() }
+        Recordings {
+            paths,
+            budget_bytes,
+            kept: Mutex::default(),
+        }
     }
 
     /// Number of files.
@@ -52,7 +56,7 @@ impl Recordings {
         let path = &self.paths[index];
         let decoded = audio::decode(path)?;
         let mono = decoded.mono(None, path)?;
-        let mono = audio::resample(&mono, decoded.sample_rate_hz, SAMPLE_RATE_HZ);
+        let mono = audio::resample(&mono, decoded.rate_hz, SAMPLE_RATE_HZ);
         if mono.is_empty() {
             return Err(Error::Audio {
                 path: path.clone(),
@@ -69,7 +73,9 @@ impl Recordings {
             kept.samples.insert(index, samples.clone());
         }
         while kept.bytes > self.budget_bytes {
-            let Some(oldest) = kept.order.pop_front() else { break };
+            let Some(oldest) = kept.order.pop_front() else {
+                break;
+            };
             if let Some(gone) = kept.samples.remove(&oldest) {
                 kept.bytes -= 2 * gone.len();
             }
@@ -78,6 +84,8 @@ impl Recordings {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.kept
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

@@ -13,7 +13,11 @@ const MAX_SECONDS: f32 = 0.4;
 
 /// A random room's impulse response at 16 kHz, the direct sound first, energy 1.
 pub fn impulse_response(random: &mut Random) -> Vec<f32> {
-    let size_m = [random.uniform(2.5, 9.0), random.uniform(2.5, 8.0), random.uniform(2.2, 4.0)];
+    let size_m = [
+        random.uniform(2.5, 9.0),
+        random.uniform(2.5, 8.0),
+        random.uniform(2.2, 4.0),
+    ];
     let within = |random: &mut Random| size_m.map(|s| random.uniform(0.3, s - 0.3));
     let source_m = within(random);
     let microphone_m = within(random);
@@ -35,8 +39,7 @@ pub fn impulse_response(random: &mut Random) -> Vec<f32> {
                     for axis in 0..3 {
                         let mirror = (mirrored >> axis) & 1;
                         let sign = if mirror == 1 { -1.0 } else { 1.0 };
-                        image_m[axis] =
-                            2.0 * n[axis] as f32 * size_m[axis] + sign * source_m[axis];
+                        image_m[axis] = 2.0 * n[axis] as f32 * size_m[axis] + sign * source_m[axis];
                         order += n[axis].abs() + (n[axis] - mirror).abs();
                     }
                     let far_m = distance(image_m, microphone_m).max(0.2);
@@ -55,5 +58,9 @@ pub fn impulse_response(random: &mut Random) -> Vec<f32> {
 }
 
 fn distance(a: [f32; 3], b: [f32; 3]) -> f32 {
-    a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum::<f32>().sqrt()
+    a.iter()
+        .zip(b)
+        .map(|(x, y)| (x - y) * (x - y))
+        .sum::<f32>()
+        .sqrt()
 }

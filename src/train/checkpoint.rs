@@ -1,0 +1,129 @@
+//! Training state on disk, so that a killed run continues bit for bit: weights, moments, step, and
+//! the options and list that they belong to. One safetensors file, replaced whole.
+
+use super::{optimizer::AdamW, recipe::TrainOptions, tape::Trainable};
+use crate::{Error, Result, network::Weights, storage::write_whole};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+};
+
+/// Everything that changes from step to step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct State {
+    /// Steps done.
+    pub step: usize,
+    /// The network.
+    pub trainable: Trainable,
+    /// `(S, D)`, one row per class.
+    pub speakers: Vec<f32>,
+    /// Moments; those of the speakers' rows under [`SPEAKERS`].
+    pub optimizer: AdamW,
+}
+
+/// Name of the speakers' rows among the tensors.
+pub const SPEAKERS: &str = "speakers";
+
+const KEY: &str = "spkver-checkpoint";
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Header {
+    step: usize,
+    options: TrainOptions,
+    manifest: String,
+}
+
+impl State {
+    /// Writes the state, whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn save(&self, path: &Path, options: &TrainOptions, manifest: &str) -> Result<()> {
+        let mut tensors: BTreeMap<String, &[f32]> = BTreeMap::new();
+        let groups = [
+            ("w", &self.trainable.weights),
+            ("m", &self.optimizer.m),
+            ("v", &self.optimizer.v),
+        ];
+        for (group, weights) in groups {
+            tensors.extend(
+                weights
+                    .iter()
+                    .map(|(name, w)| (format!("{group}:{name}"), &w[..])),
+            );
+        }
+        tensors.insert(SPEAKERS.into(), &self.speakers);
+        let header = Header {
+            step: self.step,
+            options: options.clone(),
+            manifest: manifest.into(),
+        };
+        let text = serde_json::to_string(&header).expect("plain data");
+        let views = tensors.iter().map(|(name, values)| {
+            let bytes = bytemuck::cast_slice(values);
+            let view = TensorView::new(Dtype::F32, vec![values.len()], bytes);
+            (name, view.expect("lengths agree"))
+        });
+        let metadata = HashMap::from([(KEY.to_string(), text)]);
+        let file = safetensors::serialize(views, Some(metadata)).expect("lengths agree");
+        write_whole(path, &file)
+    }
+
+    /// Reads a state, if it was made with these options on this list.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Model`] for a damaged file or one of another run.
+    pub fn load(path: &Path, options: &TrainOptions, manifest: &str) -> Result<Self> {
+        let refuse = |fact: String| Error::Model {
+            path: path.to_path_buf(),
+            fact,
+            remedy: "train with the options and list it was begun with, or into another folder"
+                .into(),
+        };
+        let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read", e))?;
+        let damaged = |e: safetensors::SafeTensorError| refuse(format!("damaged checkpoint: {e}"));
+        let tensors = SafeTensors::deserialize(&bytes).map_err(damaged)?;
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
+        let header: Header = metadata
+            .metadata()
+            .as_ref()
+            .and_then(|m| m.get(KEY))
+            .and_then(|text| serde_json::from_str(text).ok())
+            .ok_or_else(|| refuse("is not a checkpoint of this version".into()))?;
+        if header.options != *options {
+            return Err(refuse("belongs to a run with other options".into()));
+        }
+        if header.manifest != manifest {
+            return Err(refuse(
+                "belongs to a run on another list of recordings".into(),
+            ));
+        }
+        let mut groups: [Weights; 3] = Default::default();
+        let mut speakers = vec![];
+        for (name, view) in tensors.tensors() {
+            let values: Vec<f32> = view
+                .data()
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                .collect();
+            match name.split_once(':') {
+                Some(("w", name)) => groups[0].insert(name.into(), values),
+                Some(("m", name)) => groups[1].insert(name.into(), values),
+                Some(("v", name)) => groups[2].insert(name.into(), values),
+                _ => {
+                    speakers = values;
+                    None
+                }
+            };
+        }
+        let [weights, m, v] = groups;
+        let layers = options.layers()?;
+        Ok(State {
+            step: header.step,
+            trainable: Trainable { layers, weights },
+            speakers,
+            optimizer: AdamW { m, v },
+        })
+    }
+}

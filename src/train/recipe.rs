@@ -1,0 +1,373 @@
+//! The recipe: a manifest in, a model out. AAM-softmax over speakers, then LDA and PLDA on
+//! embeddings of the training speech, then BCE-with-logits on pairs.
+
+use super::{
+    Labelled,
+    architecture::ArchitectureOptions,
+    augment::{AugmentOptions, Augmenter},
+    checkpoint::{SPEAKERS, State},
+    crops::Crops,
+    head::{self, RefineOptions},
+    loss::AngularMargin,
+    manifest::Manifest,
+    optimizer::{AdamW, one_cycle},
+    plda::{self, PldaOptions},
+    random::Random,
+    recordings::Recordings,
+    tape::Trainable,
+};
+use crate::{
+    Result,
+    features::{Mfcc, MfccConfig},
+    network::{Layer, Network, fold_batch_norms, infer},
+    scoring::PairHead,
+};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Everything that decides the result, apart from the recordings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainOptions {
+    /// Features.
+    pub front_end: MfccConfig,
+    /// Layers.
+    pub architecture: ArchitectureOptions,
+    /// Augmentation.
+    pub augment: AugmentOptions,
+    /// Of everything random.
+    pub seed: u64,
+    /// Optimisation steps.
+    pub num_steps: usize,
+    /// Crops per step.
+    pub batch_size: usize,
+    /// Shortest and longest crop, in seconds.
+    pub crop_seconds: (f32, f32),
+    /// Playing speeds, in per cent; the first must be 100.
+    pub speeds_percent: Vec<u32>,
+    /// Peak of the one-cycle schedule.
+    pub learning_rate: f32,
+    /// Of AdamW.
+    pub weight_decay: f32,
+    /// s of AAM-softmax.
+    pub scale: f32,
+    /// m of AAM-softmax, reached at `margin_ramp`.
+    pub margin: f32,
+    /// Share of the steps over which m grows from 0.
+    pub margin_ramp: f32,
+    /// The pair head.
+    pub head: HeadOptions,
+}
+
+/// How the head is fitted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HeadOptions {
+    /// L.
+    pub size: usize,
+    /// Of the within-speaker covariance towards a multiple of I.
+    pub shrinkage: f64,
+    /// Crops of each training utterance, besides the first as it is.
+    pub crops_per_utterance: usize,
+    /// Shortest and longest of them, in seconds.
+    pub crop_seconds: (f32, f32),
+    /// Steps of BCE on pairs; 0 keeps PLDA.
+    pub bce_steps: usize,
+    /// Weight of a target pair within one session, against one across sessions.
+    pub same_session: f64,
+}
+
+impl Default for HeadOptions {
+    fn default() -> Self {
+        HeadOptions {
+            size: 128,
+            shrinkage: 0.05,
+            crops_per_utterance: 4,
+            crop_seconds: (2.0, 8.0),
+            bce_steps: 200,
+            same_session: 0.3,
+        }
+    }
+}
+
+impl Default for TrainOptions {
+    fn default() -> Self {
+        TrainOptions {
+            front_end: MfccConfig::default(),
+            architecture: ArchitectureOptions::default(),
+            augment: AugmentOptions::default(),
+            seed: 1,
+            num_steps: 6000,
+            batch_size: 64,
+            crop_seconds: (1.3, 2.9),
+            speeds_percent: vec![100, 90, 110],
+            learning_rate: 2e-3,
+            weight_decay: 0.05,
+            scale: 30.0,
+            margin: 0.2,
+            margin_ramp: 0.5,
+            head: HeadOptions::default(),
+        }
+    }
+}
+
+impl TrainOptions {
+    /// The layer list, BatchNorms and all.
+    ///
+    /// # Errors
+    /// An option that makes no sense.
+    pub fn layers(&self) -> Result<Vec<Layer>> {
+        let num_features = Mfcc::new(self.front_end.clone())?.num_channels();
+        let layers = self.architecture.layers(num_features)?;
+        infer(&layers, num_features)?;
+        Ok(layers)
+    }
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy)]
+pub enum Progress {
+    /// After an optimisation step.
+    Step {
+        /// Steps done.
+        step: usize,
+        /// Of so many.
+        num_steps: usize,
+        /// Mean loss of the batch.
+        loss: f32,
+        /// Share of crops whose speaker was the nearest.
+        accuracy: f32,
+    },
+    /// Embeddings of the training speech, for the head.
+    Embeddings {
+        /// Done.
+        done: usize,
+        /// Of so many.
+        total: usize,
+    },
+    /// Fitting the head: loss per pair in bits, before and after BCE.
+    Head {
+        /// Of LDA and PLDA.
+        before: f64,
+        /// Refined.
+        after: f64,
+    },
+}
+
+/// Where the run keeps its state, and the sources of its sound.
+pub struct Run<'a> {
+    /// Options.
+    pub options: &'a TrainOptions,
+    /// Who says what.
+    pub manifest: &'a Manifest,
+    /// The audio of `manifest.utterances`.
+    pub recordings: &'a Recordings,
+    /// Rooms and noise.
+    pub augmenter: &'a Augmenter,
+    /// The state's file.
+    pub checkpoint: &'a Path,
+    /// Steps between two savings.
+    pub checkpoint_every: usize,
+}
+
+impl Run<'_> {
+    /// Trains, continuing from the checkpoint where there is one. `on_progress` may stop the run by
+    /// answering `false`: the state is saved and `None` returned.
+    ///
+    /// # Errors
+    /// A recording or checkpoint that cannot be read or written; options that make no sense.
+    pub fn train(
+        &self,
+        on_progress: &mut dyn FnMut(Progress) -> bool,
+    ) -> Result<Option<(Network, PairHead)>> {
+        let options = self.options;
+        let mfcc = Mfcc::new(options.front_end.clone())?;
+        let layers = options.layers()?;
+        let shapes = infer(&layers, mfcc.num_channels())?;
+        let crops = self.crops(&mfcc, options.crop_seconds, shapes.receptive_field.max(30));
+        let hash = self.manifest.hash();
+        let mut state = if self.checkpoint.exists() {
+            State::load(self.checkpoint, options, &hash)?
+        } else {
+            fresh(
+                layers,
+                crops.num_classes(),
+                shapes.embedding_size,
+                options.seed,
+            )
+        };
+        while state.step < options.num_steps {
+            let (loss, accuracy) = self.step(&crops, &mut state)?;
+            let (step, num_steps) = (state.step, options.num_steps);
+            let go_on = on_progress(Progress::Step {
+                step,
+                num_steps,
+                loss,
+                accuracy,
+            });
+            if !go_on || step % self.checkpoint_every == 0 || step == num_steps {
+                state.save(self.checkpoint, options, &hash)?;
+            }
+            if !go_on {
+                return Ok(None);
+            }
+        }
+        let trainable = &state.trainable;
+        let (layers, weights) = fold_batch_norms(&trainable.layers, &trainable.weights);
+        let network = Network::new(layers, weights, mfcc.num_channels())?;
+        let labelled = self.embeddings(&mfcc, &network, on_progress)?;
+        let head = fit_head(&labelled, options, on_progress)?;
+        Ok(Some((network, head)))
+    }
+
+    fn crops<'a>(&'a self, mfcc: &'a Mfcc, seconds: (f32, f32), min_frames: usize) -> Crops<'a> {
+        let mut by_speaker = vec![vec![]; self.manifest.speakers.len()];
+        for (index, utterance) in self.manifest.utterances.iter().enumerate() {
+            by_speaker[utterance.speaker as usize].push(index);
+        }
+        Crops {
+            manifest: self.manifest,
+            recordings: self.recordings,
+            by_speaker,
+            augmenter: self.augmenter,
+            mfcc,
+            seconds,
+            speeds_percent: &self.options.speeds_percent,
+            min_frames,
+            seed: self.options.seed,
+        }
+    }
+
+    /// One optimisation step; mean loss and accuracy of its batch.
+    fn step(&self, crops: &Crops, state: &mut State) -> Result<(f32, f32)> {
+        let options = self.options;
+        let (features, labels) = crops.batch(state.step, options.batch_size)?;
+        let done = state.step as f32 / options.num_steps as f32;
+        let margin = options.margin * (done / options.margin_ramp.max(1e-6)).min(1.0);
+        let criterion = AngularMargin {
+            scale: options.scale,
+            margin,
+        };
+
+        let tape = state.trainable.forward(features); // (ΣT, C_in) -> (U, D)
+        let result = criterion.loss(&tape.embeddings().values, &state.speakers, &labels);
+        let mut gradients = state.trainable.backward(&tape, result.d_embeddings);
+        state.trainable.update_running_statistics(&tape);
+
+        gradients.insert(SPEAKERS.into(), result.d_speakers);
+        let trainable = &mut state.trainable;
+        trainable
+            .weights
+            .insert(SPEAKERS.into(), std::mem::take(&mut state.speakers));
+        let layers = &trainable.layers;
+        let decays = |name: &str| match name.split_once('.') {
+            Some((index, "weight")) => index
+                .parse()
+                .is_ok_and(|i: usize| !matches!(layers[i], Layer::BatchNorm { .. })),
+            Some(_) => false,
+            None => true,
+        };
+        let learning_rate = one_cycle(state.step, options.num_steps, options.learning_rate);
+        state.optimizer.step(
+            &mut trainable.weights,
+            &gradients,
+            state.step,
+            learning_rate,
+            options.weight_decay,
+            decays,
+        );
+        state.speakers = trainable.weights.remove(SPEAKERS).unwrap_or_default();
+        state.step += 1;
+        Ok((result.loss, result.accuracy))
+    }
+
+    /// Each training utterance as it is, and some augmented crops of it.
+    fn embeddings(
+        &self,
+        mfcc: &Mfcc,
+        network: &Network,
+        on_progress: &mut dyn FnMut(Progress) -> bool,
+    ) -> Result<Labelled> {
+        let options = &self.options.head;
+        let min_frames = network.receptive_field().max(30);
+        let crops = self.crops(mfcc, options.crop_seconds, min_frames);
+        let whole = self.crops(mfcc, (30.0, 30.0), min_frames);
+        let total = self.manifest.utterances.len();
+        let (mut embeddings, mut of) = (vec![], vec![]);
+        const AT_ONCE: usize = 64;
+        for first in (0..total).step_by(AT_ONCE) {
+            let some = first..(first + AT_ONCE).min(total);
+            let found: Vec<Vec<Vec<f32>>> = some
+                .clone()
+                .into_par_iter()
+                .map(|u| {
+                    (0..=options.crops_per_utterance)
+                        .map(|n| {
+                            let place = [u as u64, n as u64];
+                            let source = if n == 0 { &whole } else { &crops };
+                            let crop = source.crop("head", &place, Some(u), n > 0)?;
+                            Ok(network.embed(&crop.features))
+                        })
+                        .collect()
+                })
+                .collect::<Result<_>>()?;
+            for (u, own) in some.zip(found) {
+                of.extend(std::iter::repeat_n(u, own.len()));
+                embeddings.extend(own);
+            }
+            on_progress(Progress::Embeddings {
+                done: (first + AT_ONCE).min(total),
+                total,
+            });
+        }
+        let label = |pick: fn(&super::manifest::Utterance) -> u32| -> Vec<u32> {
+            of.iter()
+                .map(|u| pick(&self.manifest.utterances[*u]))
+                .collect()
+        };
+        Labelled::new(embeddings, &label(|u| u.speaker))?
+            .with_sessions(label(|u| u.session))?
+            .with_domains(label(|u| u.corpus))
+    }
+}
+
+fn fresh(layers: Vec<Layer>, num_classes: usize, embedding_size: usize, seed: u64) -> State {
+    let mut random = Random::new(seed, "speakers", &[]);
+    let scale = 1.0 / (embedding_size as f32).sqrt();
+    State {
+        step: 0,
+        trainable: Trainable::new(layers, seed),
+        speakers: (0..num_classes * embedding_size)
+            .map(|_| scale * random.normal())
+            .collect(),
+        optimizer: AdamW::default(),
+    }
+}
+
+fn fit_head(
+    labelled: &Labelled,
+    options: &TrainOptions,
+    on_progress: &mut dyn FnMut(Progress) -> bool,
+) -> Result<PairHead> {
+    let plda_options = PldaOptions {
+        size: options.head.size.min(labelled.embedding_size()),
+        shrinkage: options.head.shrinkage,
+        ..PldaOptions::default()
+    };
+    let plda = plda::fit_head(labelled, &plda_options)?;
+    if options.head.bce_steps == 0 {
+        return Ok(plda);
+    }
+    let refine = RefineOptions {
+        num_steps: options.head.bce_steps,
+        same_session: options.head.same_session,
+        seed: options.seed,
+        ..RefineOptions::default()
+    };
+    let (head, report) = head::refine(&plda, labelled, &refine)?;
+    on_progress(Progress::Head {
+        before: report.loss_before,
+        after: report.loss_after,
+    });
+    Ok(head)
+}

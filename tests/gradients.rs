@@ -1,0 +1,413 @@
+//! Every layer and every loss: the gradients that training uses (f32, on the kernels) against
+//! central differences of the same function written again as plain loops in f64.
+
+use spkver::{
+    network::{Layer, Weights},
+    train::{
+        batch::Batch,
+        loss::{self, AngularMargin},
+        random::Random,
+        tape::Trainable,
+    },
+};
+use std::collections::BTreeMap;
+
+/// Step of the central differences: its error is ~h² in f64, far below f32's.
+const H: f64 = 1e-5;
+
+/// f32 sums of some hundred terms of size 1, compared relative to the largest gradient.
+const TOLERANCE: f64 = 2e-4;
+
+type Weights64 = BTreeMap<String, Vec<f64>>;
+/// Utterances, each a list of frames.
+type Frames = Vec<Vec<Vec<f64>>>;
+
+/// Forward pass in training mode, `(T, C)` per utterance -> `(D,)` per utterance.
+fn forward(layers: &[Layer], weights: &Weights64, mut x: Frames) -> Vec<Vec<f64>> {
+    for (index, layer) in layers.iter().enumerate() {
+        let w = |name: &str| &weights[&format!("{index}.{name}")][..];
+        x = match *layer {
+            Layer::Conv1d {
+                in_channels,
+                out_channels,
+                kernel_size,
+                stride,
+                dilation,
+                padding,
+            } => {
+                let per_utterance = |u: &Vec<Vec<f64>>| {
+                    let mut padded = vec![vec![0.0; in_channels]; padding];
+                    padded.extend(u.iter().cloned());
+                    padded.extend(vec![vec![0.0; in_channels]; padding]);
+                    let frames = (padded.len() - dilation * (kernel_size - 1) - 1) / stride + 1;
+                    let at = |t: usize, o: usize| {
+                        let mut sum = w("bias")[o];
+                        for i in 0..in_channels {
+                            for k in 0..kernel_size {
+                                sum += w("weight")[(o * in_channels + i) * kernel_size + k]
+                                    * padded[t * stride + k * dilation][i];
+                            }
+                        }
+                        sum
+                    };
+                    (0..frames)
+                        .map(|t| (0..out_channels).map(|o| at(t, o)).collect())
+                        .collect()
+                };
+                x.iter().map(per_utterance).collect()
+            }
+            Layer::Linear {
+                in_features,
+                out_features,
+            } => map_rows(x, |row| {
+                let at = |o: usize| {
+                    let row = row.iter().enumerate();
+                    w("bias")[o]
+                        + row
+                            .map(|(i, v)| w("weight")[o * in_features + i] * v)
+                            .sum::<f64>()
+                };
+                (0..out_features).map(at).collect()
+            }),
+            Layer::BatchNorm { num_features, eps } => {
+                let rows: Vec<&Vec<f64>> = x.iter().flatten().collect();
+                let n = rows.len() as f64;
+                let mean: Vec<f64> = (0..num_features)
+                    .map(|c| rows.iter().map(|r| r[c]).sum::<f64>() / n)
+                    .collect();
+                let var: Vec<f64> = (0..num_features)
+                    .map(|c| rows.iter().map(|r| (r[c] - mean[c]).powi(2)).sum::<f64>() / n)
+                    .collect();
+                map_rows(x, |row| {
+                    let at = |c: usize| {
+                        (row[c] - mean[c]) / (var[c] + f64::from(eps)).sqrt() * w("weight")[c]
+                            + w("bias")[c]
+                    };
+                    (0..num_features).map(at).collect()
+                })
+            }
+            Layer::StatsPool { .. } | Layer::MeanPool => x
+                .iter()
+                .map(|u| {
+                    let n = u.len() as f64;
+                    let channels = u[0].len();
+                    let mean = |c: usize| u.iter().map(|r| r[c]).sum::<f64>() / n;
+                    let std = |c: usize| {
+                        let m = mean(c);
+                        (u.iter().map(|r| (r[c] - m).powi(2)).sum::<f64>() / n).sqrt()
+                    };
+                    let mut row: Vec<f64> = (0..channels).map(mean).collect();
+                    if matches!(layer, Layer::StatsPool { .. }) {
+                        row.extend((0..channels).map(std));
+                    }
+                    vec![row]
+                })
+                .collect(),
+            Layer::Flatten { num_frames } => x
+                .iter()
+                .map(|u| {
+                    vec![
+                        u.iter()
+                            .cycle()
+                            .take(num_frames)
+                            .flatten()
+                            .copied()
+                            .collect(),
+                    ]
+                })
+                .collect(),
+            Layer::Relu => elementwise(x, |v| v.max(0.0)),
+            Layer::LeakyRelu { negative_slope } => elementwise(x, |v| {
+                if v > 0.0 {
+                    v
+                } else {
+                    f64::from(negative_slope) * v
+                }
+            }),
+            Layer::Sigmoid => elementwise(x, |v| 1.0 / (1.0 + (-v).exp())),
+            Layer::Tanh => elementwise(x, f64::tanh),
+            Layer::Identity => x,
+        };
+    }
+    x.into_iter().map(|u| u.concat()).collect()
+}
+
+fn map_rows(x: Frames, f: impl Fn(&Vec<f64>) -> Vec<f64>) -> Frames {
+    x.iter().map(|u| u.iter().map(&f).collect()).collect()
+}
+
+fn elementwise(x: Frames, f: impl Fn(f64) -> f64) -> Frames {
+    map_rows(x, |row| row.iter().map(|v| f(*v)).collect())
+}
+
+/// Checks every weight of `layers` against Σ embeddings·(fixed random direction).
+fn check(what: &str, layers: Vec<Layer>, channels: usize) {
+    let mut random = Random::new(7, what, &[]);
+    let lengths = [9, 6, 13];
+    let mut features = Batch::zeros(lengths, channels);
+    features
+        .values
+        .iter_mut()
+        .for_each(|v| *v = random.normal());
+    let frames: Frames = features
+        .utterances()
+        .iter()
+        .map(|u| {
+            u.chunks(channels)
+                .map(|r| r.iter().map(|v| f64::from(*v)).collect())
+                .collect()
+        })
+        .collect();
+    let mut trainable = Trainable::new(layers.clone(), 3);
+    // Away from 1 and 0, where a wrong gradient of a BatchNorm could hide.
+    for values in trainable.weights.values_mut() {
+        values.iter_mut().for_each(|v| *v += 0.2 * random.normal());
+    }
+    let tape = trainable.forward(features);
+    let embeddings = tape.embeddings();
+    let direction: Vec<f32> = embeddings.values.iter().map(|_| random.normal()).collect();
+    let gradients: Weights = trainable.backward(&tape, direction.clone());
+
+    let mut weights: Weights64 = trainable
+        .weights
+        .iter()
+        .map(|(name, v)| (name.clone(), v.iter().map(|v| f64::from(*v)).collect()))
+        .collect();
+    let objective = |weights: &Weights64| -> f64 {
+        let out = forward(&layers, weights, frames.clone()).concat();
+        out.iter()
+            .zip(&direction)
+            .map(|(o, d)| o * f64::from(*d))
+            .sum()
+    };
+    for (o, e) in forward(&layers, &weights, frames.clone())
+        .concat()
+        .iter()
+        .zip(&embeddings.values)
+    {
+        assert!(
+            (o - f64::from(*e)).abs() < 1e-4,
+            "{what}: forward {e} instead of {o}"
+        );
+    }
+    for (name, gradient) in &gradients {
+        let largest = gradient
+            .iter()
+            .fold(1.0f64, |m, g| m.max(f64::from(g.abs())));
+        for i in 0..gradient.len() {
+            let value = weights[name][i];
+            let mut at = |v: f64| {
+                weights.get_mut(name).unwrap()[i] = v;
+                objective(&weights)
+            };
+            let wanted = (at(value + H) - at(value - H)) / (2.0 * H);
+            at(value);
+            let got = f64::from(gradient[i]);
+            assert!(
+                (got - wanted).abs() <= TOLERANCE * largest,
+                "{what}: d {name}[{i}] is {got}, differences say {wanted}"
+            );
+        }
+    }
+}
+
+fn conv(c_in: usize, c_out: usize, k: usize, stride: usize, dilation: usize, p: usize) -> Layer {
+    Layer::Conv1d {
+        in_channels: c_in,
+        out_channels: c_out,
+        kernel_size: k,
+        stride,
+        dilation,
+        padding: p,
+    }
+}
+
+#[test]
+fn conv1d_with_stride_dilation_and_padding() {
+    for (stride, dilation, padding) in [(1, 1, 0), (2, 1, 0), (1, 2, 1), (2, 2, 3), (3, 1, 2)] {
+        // Two in a row: the first one's weights see the second one's input gradient.
+        let layers = vec![
+            conv(3, 5, 2, 1, 1, 0),
+            conv(5, 4, 3, stride, dilation, padding),
+            Layer::MeanPool,
+        ];
+        check(&format!("conv s{stride} d{dilation} p{padding}"), layers, 3);
+    }
+}
+
+#[test]
+fn every_activation() {
+    let slope = Layer::LeakyRelu {
+        negative_slope: 0.1,
+    };
+    for activation in [
+        Layer::Relu,
+        slope,
+        Layer::Sigmoid,
+        Layer::Tanh,
+        Layer::Identity,
+    ] {
+        let kind = activation.kind();
+        let layers = vec![
+            conv(3, 6, 3, 1, 1, 0),
+            activation,
+            conv(6, 2, 1, 1, 1, 0),
+            Layer::MeanPool,
+        ];
+        check(kind, layers, 3);
+    }
+}
+
+#[test]
+fn batch_norm_over_frames_and_over_vectors() {
+    let layers = vec![
+        conv(3, 5, 2, 1, 1, 0),
+        Layer::BatchNorm {
+            num_features: 5,
+            eps: 1e-3,
+        },
+        Layer::Tanh,
+        Layer::StatsPool { eps: 1e-5 },
+        Layer::BatchNorm {
+            num_features: 10,
+            eps: 1e-3,
+        },
+        Layer::Linear {
+            in_features: 10,
+            out_features: 4,
+        },
+    ];
+    check("batch norm", layers, 3);
+}
+
+#[test]
+fn poolings_and_linear() {
+    for (pool, size) in [
+        (Layer::StatsPool { eps: 1e-5 }, 10),
+        (Layer::MeanPool, 5),
+        (Layer::Flatten { num_frames: 7 }, 35),
+    ] {
+        let kind = pool.kind();
+        let layers = vec![
+            conv(3, 5, 2, 1, 1, 0),
+            Layer::Linear {
+                in_features: 5,
+                out_features: 5,
+            },
+            pool,
+            Layer::Linear {
+                in_features: size,
+                out_features: 3,
+            },
+        ];
+        check(kind, layers, 3);
+    }
+}
+
+/// d loss of each input value against central differences of `loss64`.
+fn check_loss(what: &str, x: &[f32], gradient: &[f32], loss64: impl Fn(&[f64]) -> f64) {
+    let mut x: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
+    let largest = gradient
+        .iter()
+        .fold(1e-3f64, |m, g| m.max(f64::from(g.abs())));
+    for i in 0..x.len() {
+        let value = x[i];
+        let mut at = |v: f64| {
+            x[i] = v;
+            loss64(&x)
+        };
+        let wanted = (at(value + H) - at(value - H)) / (2.0 * H);
+        at(value);
+        let got = f64::from(gradient[i]);
+        assert!(
+            (got - wanted).abs() <= TOLERANCE * largest,
+            "{what}: d[{i}] is {got}, differences say {wanted}"
+        );
+    }
+}
+
+fn angular_margin_64(e: &[f64], w: &[f64], labels: &[u32], scale: f64, margin: f64) -> f64 {
+    let num = labels.len();
+    let d = e.len() / num;
+    let unit = |row: &[f64]| -> Vec<f64> {
+        let norm = row.iter().map(|v| v * v).sum::<f64>().sqrt();
+        row.iter().map(|v| v / norm).collect()
+    };
+    let mut total = 0.0;
+    for (row, label) in e.chunks(d).zip(labels) {
+        let row = unit(row);
+        let logits: Vec<f64> = w
+            .chunks(d)
+            .enumerate()
+            .map(|(s, speaker)| {
+                let cosine: f64 = unit(speaker).iter().zip(&row).map(|(a, b)| a * b).sum();
+                if s != *label as usize {
+                    scale * cosine
+                } else if cosine > -margin.cos() {
+                    scale * (cosine.acos() + margin).cos()
+                } else {
+                    scale * (cosine - margin * margin.sin())
+                }
+            })
+            .collect();
+        let sum: f64 = logits.iter().map(|z| z.exp()).sum();
+        total += sum.ln() - logits[*label as usize];
+    }
+    total / num as f64
+}
+
+#[test]
+fn angular_margin_softmax() {
+    let mut random = Random::new(1, "aam", &[]);
+    let (num, d, s) = (5, 7, 33);
+    let e: Vec<f32> = (0..num * d).map(|_| random.normal()).collect();
+    let mut w: Vec<f32> = (0..s * d).map(|_| random.normal()).collect();
+    // One embedding opposite to its speaker: the straight part of the margin.
+    for i in 0..d {
+        w[3 * d + i] = -e[i] + 0.05 * random.normal();
+    }
+    let labels = [3, 0, 32, 7, 7];
+    for margin in [0.0, 0.2, 0.5] {
+        let criterion = AngularMargin { scale: 8.0, margin };
+        let result = criterion.loss(&e, &w, &labels);
+        let (e64, w64): (Vec<f64>, Vec<f64>) = (
+            e.iter().map(|v| f64::from(*v)).collect(),
+            w.iter().map(|v| f64::from(*v)).collect(),
+        );
+        let of = |e: &[f64], w: &[f64]| angular_margin_64(e, w, &labels, 8.0, f64::from(margin));
+        assert!((f64::from(result.loss) - of(&e64, &w64)).abs() < 1e-4);
+        check_loss("d embeddings", &e, &result.d_embeddings, |e| of(e, &w64));
+        check_loss("d speakers", &w, &result.d_speakers, |w| of(&e64, w));
+    }
+}
+
+#[test]
+fn softmax_and_mse() {
+    let logits = [0.3, -1.2, 2.0, 0.1, 0.0, -0.4];
+    let labels = [2, 0];
+    let (value, gradient) = loss::softmax(&logits, 3, &labels).unwrap();
+    let softmax_64 = |z: &[f64]| -> f64 {
+        let rows = z.chunks(3).zip(&labels);
+        rows.map(|(z, l)| z.iter().map(|v| v.exp()).sum::<f64>().ln() - z[*l as usize])
+            .sum::<f64>()
+            / 2.0
+    };
+    check_loss("softmax", &logits, &gradient, softmax_64);
+    assert!((f64::from(value) - softmax_64(&logits.map(f64::from))).abs() < 1e-6);
+
+    let targets = [1.0, 0.5, -2.0, 0.0, 0.3, 0.3];
+    let (_, gradient) = loss::mse(&logits, &targets);
+    check_loss("mse", &logits, &gradient, |o| {
+        o.iter()
+            .zip(&targets)
+            .map(|(o, t)| (o - f64::from(*t)).powi(2))
+            .sum::<f64>()
+            / 6.0
+    });
+}
+
+#[test]
+fn softmax_over_one_output_is_refused_with_the_reason() {
+    let text = loss::softmax(&[0.3], 1, &[0]).unwrap_err().to_string();
+    assert!(text.contains("always 1"), "{text}");
+}
