@@ -302,9 +302,15 @@ fn a_report_counts_refused_trials_and_rejects_them() {
     };
     let speakers = Speakers::from_paths(&list);
     let report = Report::new(&list, &scores, speakers.as_ref(), &plan).unwrap();
-    assert_eq!((report.trials, report.targets, report.nontargets), (5, 3, 2));
+    assert_eq!(
+        (report.trials, report.targets, report.nontargets),
+        (5, 3, 2)
+    );
     assert_eq!((report.refused_targets, report.refused_nontargets), (1, 1));
-    assert_eq!((report.speakers, report.target_speakers), (Some(2), Some(2)));
+    assert_eq!(
+        (report.speakers, report.target_speakers),
+        (Some(2), Some(2))
+    );
     assert_eq!(report.metrics.eer, 0.0);
     // All trials: a third of the targets is missed at every threshold but accept-all, half of
     // the nontargets accepted up to −1: (1/3, 1/2) to (1/3, 0).

@@ -16,7 +16,8 @@ pub fn read(path: &Path, list: &TrialList, list_path: &Path) -> Result<Vec<Optio
         path: path.to_path_buf(),
         line,
         fact,
-        remedy: "write one `enrol test score` a line, the score a finite number, or nan for none".into(),
+        remedy: "write one `enrol test score` a line, the score a finite number, or nan for none"
+            .into(),
     };
     let mut scores: HashMap<(&str, &str), Option<f64>> = HashMap::new();
     for (line, fields) in numbered_fields(&text) {
