@@ -72,8 +72,8 @@ pub struct Args {
 struct Measured<'a> {
     path: &'a Path,
     report: Report,
-    /// Recordings without an embedding, and why.
-    refused: Vec<(&'a str, &'a str)>,
+    /// Recordings without an embedding, and why; none known where the scores were given.
+    refused: Option<Vec<(&'a str, &'a str)>>,
 }
 
 /// Runs the command.
@@ -150,7 +150,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         measured.push(Measured {
             path,
             report,
-            refused,
+            refused: args.scores.is_none().then_some(refused),
         });
     }
 
@@ -269,10 +269,9 @@ impl Measured<'_> {
     fn json(&self) -> Value {
         let mut json = json!(self.report);
         json["list"] = json!(self.path.to_string_lossy());
-        let refused = self.refused.iter();
-        json["refused"] = refused
-            .map(|(path, reason)| json!({"path": path, "reason": reason}))
-            .collect();
+        let refusal = |(path, reason): &(&str, &str)| json!({"path": path, "reason": reason});
+        let refused = self.refused.iter().flatten();
+        json["refused"] = refused.map(refusal).collect();
         json
     }
 
@@ -287,7 +286,7 @@ impl Measured<'_> {
             report.targets.to_string(),
             report.nontargets.to_string(),
             known(report.speakers),
-            self.refused.len().to_string(),
+            known(self.refused.as_ref().map(Vec::len)),
             (report.refused_targets + report.refused_nontargets).to_string(),
             percent(report.metrics.eer),
             report.intervals.map_or("?".into(), |i| interval(i.eer)),
