@@ -2,7 +2,7 @@
 //! fitted on.
 
 use crate::{Error, Result};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// N embeddings of size D with their labels, checked once.
 #[derive(Debug, Clone)]
@@ -118,10 +118,6 @@ impl Labelled {
     /// Indices of the embeddings of each speaker.
     pub fn by_speaker(&self) -> &[Vec<usize>] {
         &self.by_speaker
-    }
-    /// Number of different domains.
-    pub fn num_domains(&self) -> usize {
-        self.domains.iter().collect::<BTreeSet<_>>().len()
     }
 }
 

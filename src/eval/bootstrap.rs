@@ -1,0 +1,106 @@
+//! How far the figures would move with other speakers: a bootstrap over speakers, not trials.
+//! Trials of one speaker resemble each other, so that an interval from the number of trials would
+//! be far too narrow.
+//!
+//! Each replicate draws as many speakers as there are, with replacement. A trial between two
+//! speakers then counts as often as the product of their draws; a trial within one speaker as
+//! often as that speaker was drawn (its copies are copies of one person: no trials between them).
+
+use super::metrics::{Costs, Metrics, Ranking};
+use rand_core::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rayon::prelude::*;
+
+/// A 95 % interval.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Interval {
+    /// 2.5th percentile of the replicates.
+    pub low: f64,
+    /// 97.5th percentile.
+    pub high: f64,
+}
+
+/// Intervals of all the figures.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Intervals {
+    /// Of the EER.
+    pub eer: Interval,
+    /// Of the minimum detection cost.
+    pub min_dcf: Interval,
+    /// Of the actual detection cost.
+    pub act_dcf: Interval,
+    /// Of Cllr.
+    pub cllr: Interval,
+    /// Of the minimum Cllr.
+    pub min_cllr: Interval,
+}
+
+/// `speakers`: of the enrolled and of the test recording, per trial of `ranking`, numbered from 0
+/// to below `num_speakers`. The same seed gives the same bits at any thread count. `None` if fewer
+/// than half of the replicates drew a target and a nontarget trial: too few speakers to say.
+pub fn intervals(
+    ranking: &Ranking,
+    speakers: &[(usize, usize)],
+    num_speakers: usize,
+    costs: &Costs,
+    num_replicates: usize,
+    seed: u64,
+) -> Option<Intervals> {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let seeds: Vec<u64> = (0..num_replicates).map(|_| rng.next_u64()).collect();
+    let replicate = |seed: &u64| -> Option<Metrics> {
+        let draws = draw(num_speakers, *seed);
+        ranking.weighted_metrics(costs, |trial| {
+            let (enrol, test) = speakers[trial];
+            if enrol == test {
+                draws[enrol]
+            } else {
+                draws[enrol] * draws[test]
+            }
+        })
+    };
+    let replicates: Vec<Option<Metrics>> = seeds.par_iter().map(replicate).collect();
+    let valid: Vec<Metrics> = replicates.into_iter().flatten().collect();
+    if valid.is_empty() || valid.len() * 2 < num_replicates {
+        return None;
+    }
+    let interval = |figure: fn(&Metrics) -> f64| {
+        let mut values: Vec<f64> = valid.iter().map(figure).collect();
+        values.sort_unstable_by(f64::total_cmp);
+        Interval {
+            low: percentile(&values, 0.025),
+            high: percentile(&values, 0.975),
+        }
+    };
+    Some(Intervals {
+        eer: interval(|m| m.eer),
+        min_dcf: interval(|m| m.min_dcf),
+        act_dcf: interval(|m| m.act_dcf),
+        cllr: interval(|m| m.cllr),
+        min_cllr: interval(|m| m.min_cllr),
+    })
+}
+
+/// How often each speaker was drawn; counts, as floats.
+fn draw(num_speakers: usize, seed: u64) -> Vec<f64> {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let mut draws = vec![0.0; num_speakers];
+    for _ in 0..num_speakers {
+        let speaker = (u128::from(rng.next_u64()) * num_speakers as u128) >> 64;
+        draws[speaker as usize] += 1.0;
+    }
+    draws
+}
+
+/// Of sorted values, between the two nearest ranks (as numpy's default).
+fn percentile(sorted: &[f64], share: f64) -> f64 {
+    let position = share * (sorted.len() - 1) as f64;
+    let below = sorted[position as usize];
+    let above = sorted[(position as usize + 1).min(sorted.len() - 1)];
+    // Equal neighbours may both be infinite.
+    if below == above {
+        below
+    } else {
+        below + (above - below) * position.fract()
+    }
+}
