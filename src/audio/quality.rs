@@ -103,16 +103,8 @@ fn snr_db(powers: &[f32], speech: &[bool]) -> f32 {
         let chosen = powers
             .iter()
             .zip(speech)
-<<<<<<< HEAD
-            .filter(|(_, s)| **s == wanted)
-            .fold((0.0f64, 0u32), |(sum, count), (p, _)| {
-                (sum + f64::from(*p), count + 1)
-            });
-        (count > 0).then(|| sum / f64::from(count))
-=======
             .filter(move |(_, s)| **s == wanted);
         chosen.map(|(p, _)| f64::from(*p))
->>>>>>> audio
     };
     let mean = |sum: f64, count: usize| sum / count.max(1) as f64;
     // Half a bit of 16-bit audio: no recording is cleaner than that.
