@@ -11,9 +11,10 @@ use std::path::PathBuf;
 /// What to compare.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The two recordings
-    #[arg(num_args = 2, required = true, value_names = ["FILE", "FILE"])]
-    files: Vec<PathBuf>,
+    /// One recording
+    file: PathBuf,
+    /// The other recording
+    other: PathBuf,
     #[command(flatten)]
     recordings: recordings::Args,
     #[command(flatten)]
@@ -25,14 +26,15 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let point = args.point.point()?;
     let verifier = global.verifier()?;
     let output = global.output();
-    let both = args.recordings.embed(&args.files, &verifier, output)?;
+    let paths = [args.file.clone(), args.other.clone()];
+    let both = args.recordings.embed(&paths, &verifier, output)?;
     let verification = match (&both[0].embedding, &both[1].embedding) {
         (Ok(a), Ok(b)) => verifier.compare(a, b, &point)?,
         (Err(reason), _) | (_, Err(reason)) => Verification::unfit(*reason),
     };
     let trial = Trial {
         command: "compare",
-        subject: &format!("{} ~ {}", label(&args.files[0]), label(&args.files[1])),
+        subject: &format!("{} ~ {}", label(&args.file), label(&args.other)),
         speaker: None,
         recordings: &both,
     };

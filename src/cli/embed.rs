@@ -2,7 +2,7 @@
 
 use super::{
     Global,
-    output::printable,
+    output::{json_of, printable},
     recordings::{self, Recording, all_or_errors},
 };
 use ndarray::Array2;
@@ -65,7 +65,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         "output": args.output.as_ref().map(|path| path.to_string_lossy()),
         "files": files,
         // In a file already, if there is one.
-        "embeddings": args.output.is_none().then_some(&rows),
+        "embeddings": args.output.is_none().then(|| json_of(&rows)),
     });
     let line = args.output.is_none().then(text).unwrap_or_default();
     output.result(&line, &json)?;

@@ -2,7 +2,7 @@
 
 use super::{
     Global,
-    output::printable,
+    output::{json_of, printable},
     recordings::{self, Recording, all_or_errors},
 };
 use serde_json::json;
@@ -90,7 +90,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         "speaker": name.as_str(),
         "num_added": added.len(),
         "num_utterances": all.len(),
-        "speech_seconds": speech_seconds,
+        "speech_seconds": json_of(&speech_seconds),
         "model": verifier.id().to_string(),
         "store": store_path.to_string_lossy(),
         "files": added

@@ -1,6 +1,9 @@
 //! `spkver model info`: what the model is, what it was trained on, what it was measured to do.
 
-use super::{Global, output::printable};
+use super::{
+    Global,
+    output::{json_of, printable},
+};
 use serde_json::json;
 use spkver::Result;
 
@@ -41,9 +44,9 @@ pub fn run(command: &Command, global: &Global) -> Result<u8> {
         network.receptive_field(),
         model.limits.min_speech_seconds,
     ));
-    lines.push(format!("front-end: {}", json!(model.front_end)));
+    lines.push(format!("front-end: {}", json_of(&model.front_end)));
     for (i, layer) in network.layers().iter().enumerate() {
-        lines.push(format!("layer {i}: {}", json!(layer)));
+        lines.push(format!("layer {i}: {}", json_of(layer)));
     }
     for (trials, m) in &card.measured {
         lines.push(format!(
@@ -58,13 +61,13 @@ pub fn run(command: &Command, global: &Global) -> Result<u8> {
         "command": "model info",
         "model": verifier.id().to_string(),
         "card": card,
-        "limits": model.limits,
-        "front_end": model.front_end,
-        "layers": network.layers(),
+        "limits": json_of(&model.limits),
+        "front_end": json_of(&model.front_end),
+        "layers": json_of(&network.layers()),
         "head": {
             "size": model.head.weight.len() / 2,
-            "prior": model.head.prior,
-            "bias": model.head.bias,
+            "prior": json_of(&model.head.prior),
+            "bias": json_of(&model.head.bias),
         },
         "embedding_size": network.embedding_size(),
         "receptive_field_frames": network.receptive_field(),

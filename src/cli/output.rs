@@ -52,6 +52,11 @@ impl Output {
         }
     }
 
+    /// Does the user want no talk?
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// What the user should know, but need not act on.
     pub fn warning(&self, text: &str) {
         if !self.quiet {
@@ -87,4 +92,10 @@ pub fn printable(text: &str) -> String {
         }
     }
     shown
+}
+
+/// JSON of something with f32 in it, each as its shortest decimal (0.1, not 0.10000000149011612).
+pub fn json_of(value: &impl serde::Serialize) -> serde_json::Value {
+    let text = serde_json::to_string(value).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
 }

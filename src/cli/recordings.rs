@@ -1,6 +1,6 @@
 //! Paths in; recordings read and embedded in parallel, in the order given, out.
 
-use super::Output;
+use super::output::{Output, json_of};
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use spkver::{
@@ -77,7 +77,7 @@ impl Recording {
         Ok(Utterance {
             file: label(&self.path),
             speech_seconds: self.quality.speech_seconds,
-            quality: json!(self.quality),
+            quality: json_of(&self.quality),
             embedding,
         })
     }
@@ -86,7 +86,7 @@ impl Recording {
     pub fn json(&self) -> Value {
         json!({
             "path": self.path.to_string_lossy(),
-            "quality": self.quality,
+            "quality": json_of(&self.quality),
             "reason": self.embedding.as_ref().err().map(Reason::code),
         })
     }

@@ -2,7 +2,7 @@
 
 use super::{
     Global, operating_point,
-    output::{Output, printable},
+    output::{Output, json_of, printable},
     recordings::{self, Recording},
 };
 use serde_json::json;
@@ -88,10 +88,10 @@ impl Trial<'_> {
             "reason": reason.map(|r| r.code()),
             "reason_text": reason.map(|r| r.to_string()),
             "speaker": self.speaker,
-            "llr": verification.llr,
+            "llr": json_of(&verification.llr),
             "p": verification.probability,
             "p_target": point.p_target(),
-            "threshold": point.threshold(),
+            "threshold": json_of(&point.threshold()),
             "model": verifier.id().to_string(),
             "files": self.recordings.iter().map(Recording::json).collect::<Vec<_>>(),
         });
