@@ -1,2 +1,7 @@
 //! The `spkver` binary: parse, run, print the error, exit code.
-fn main() {}
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

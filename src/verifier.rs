@@ -16,7 +16,7 @@ pub use voiceprint::{Embedding, SpeakerName, Utterance, Voiceprint};
 
 use crate::{
     Error, Result,
-    audio::{Quality, Waveform},
+    audio::{Content, Quality, Waveform},
     features::Mfcc,
     scoring::{Decision, Llr, OperatingPoint, Reason},
 };
@@ -101,15 +101,24 @@ impl Verifier {
     /// One voiceprint of all the utterances, unless some do not sound like the rest.
     ///
     /// # Errors
-    /// [`Error::Audio`], one for each of those, within an [`Error::Several`].
+    /// As [`Self::check_consistency`].
     pub fn enroll(&self, name: SpeakerName, utterances: Vec<Utterance>) -> Result<Voiceprint> {
-        let odd = self.odd_ones_out(&utterances);
+        self.check_consistency(&name, &utterances)?;
+        Ok(Voiceprint {
+            name,
+            model: self.id,
+            utterances,
+        })
+    }
+
+    /// Do these utterances sound like one speaker?
+    ///
+    /// # Errors
+    /// [`Error::Several`], an [`Error::Audio`] for each that does not sound like the rest.
+    pub fn check_consistency(&self, name: &SpeakerName, utterances: &[Utterance]) -> Result<()> {
+        let odd = self.odd_ones_out(utterances);
         if odd.is_empty() {
-            return Ok(Voiceprint {
-                name,
-                model: self.id,
-                utterances,
-            });
+            return Ok(());
         }
         let refused = odd.iter().map(|odd| Error::Audio {
             path: utterances[odd.index].file.clone().into(),
@@ -123,6 +132,14 @@ impl Verifier {
         Err(Error::Several(refused.collect()))
     }
 
+    /// Was the voiceprint made by this model?
+    ///
+    /// # Errors
+    /// [`Error::ModelMismatch`].
+    pub fn check_model(&self, voiceprint: &Voiceprint) -> Result<()> {
+        self.check_made_here(voiceprint.name.as_str(), voiceprint.model)
+    }
+
     /// Is the speaker of `test` the one of `voiceprint`?
     ///
     /// # Errors
@@ -133,23 +150,26 @@ impl Verifier {
         test: &Embedding,
         point: &OperatingPoint,
     ) -> Result<Verification> {
-        let enrolled: Vec<&Embedding> =
-            voiceprint.utterances.iter().map(|u| &u.embedding).collect();
-        for model in [voiceprint.model, test.model()] {
-            if model != self.id {
-                return Err(Error::ModelMismatch {
-                    name: voiceprint.name.to_string(),
-                    voiceprint_model: model.to_string(),
-                    model: self.id.to_string(),
-                });
-            }
-        }
+        self.check_model(voiceprint)?;
+        self.check_made_here("the test recording", test.model())?;
+        let utterances = voiceprint.utterances.iter();
+        let enrolled: Vec<&Embedding> = utterances.map(|u| &u.embedding).collect();
         Ok(Verification::of(self.llr(&enrolled, test), point))
     }
 
     /// Are these two recordings of one speaker? The same score either way round.
-    pub fn compare(&self, a: &Embedding, b: &Embedding, point: &OperatingPoint) -> Verification {
-        Verification::of(self.llr(&[a], b), point)
+    ///
+    /// # Errors
+    /// [`Error::ModelMismatch`] where either was made by another model.
+    pub fn compare(
+        &self,
+        a: &Embedding,
+        b: &Embedding,
+        point: &OperatingPoint,
+    ) -> Result<Verification> {
+        self.check_made_here("the first recording", a.model())?;
+        self.check_made_here("the second recording", b.model())?;
+        Ok(Verification::of(self.llr(&[a], b), point))
     }
 
     /// The score of `test` against one or more embeddings of the enrolled speaker.
@@ -196,6 +216,17 @@ impl Verifier {
         odd
     }
 
+    fn check_made_here(&self, name: &str, model: ModelId) -> Result<()> {
+        if model == self.id {
+            return Ok(());
+        }
+        Err(Error::ModelMismatch {
+            name: name.to_string(),
+            voiceprint_model: model.to_string(),
+            model: self.id.to_string(),
+        })
+    }
+
     fn wanted_speech_seconds(&self) -> f32 {
         // The network's own need, at the VAD's hop of 10 ms.
         let receptive_field = self.model.network.receptive_field() as f32 * 0.01;
@@ -224,8 +255,10 @@ impl Verification {
 
 /// The one place where quality facts become reasons.
 pub fn unfit(quality: &Quality, limits: &Limits) -> Option<Reason> {
-    if quality.speech_seconds == 0.0 {
+    if quality.content == Content::Silence {
         Some(Reason::Silence)
+    } else if quality.content == Content::NoSpeech {
+        Some(Reason::NoSpeech)
     } else if quality.speech_seconds < limits.min_speech_seconds {
         Some(Reason::TooLittleSpeech {
             seconds: quality.speech_seconds,

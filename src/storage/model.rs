@@ -23,12 +23,7 @@ use crate::{
     verifier::{Limits, Model, ModelCard, ModelId, Verifier},
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use std::{
-    collections::{BTreeMap, HashMap},
-    fs::File,
-    io::Read,
-    path::Path,
-};
+use std::{collections::HashMap, fs::File, io::Read, path::Path};
 
 /// The metadata key.
 const KEY: &str = "spkver";
@@ -144,24 +139,34 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Verifier> {
     }
 
     let header: Header = serde_json::from_str(text).map_err(damaged)?;
-    let shapes = expected_shapes(&header, path)?;
-    if let Some(extra) = tensors
-        .names()
-        .into_iter()
-        .find(|name| !shapes.contains_key(*name))
-    {
+    let unfit = |e: Error| refuse(e.to_string(), "make the model again");
+    let read = |shapes: Vec<(String, Vec<usize>)>| -> Result<Weights> {
+        let values = shapes.into_iter().map(|(name, shape)| {
+            let values = read_tensor(&tensors, &name, &shape)
+                .map_err(|fact| refuse(fact, "layer list, head and tensors must match"))?;
+            Ok((name, values))
+        });
+        values.collect()
+    };
+    let weights = read(layer_shapes(&header.layers))?;
+    let num_features = Mfcc::new(header.front_end.clone())
+        .map_err(unfit)?
+        .num_channels();
+    let num_layer_tensors = weights.len();
+    let network = Network::new(header.layers, weights, num_features).map_err(unfit)?;
+    if header.head.size as u64 > MAX_BYTES {
+        return Err(refuse(format!("head of size {}", header.head.size), again));
+    }
+    let mut head = read(head_shapes(header.head.size, network.embedding_size()).to_vec())?;
+    if tensors.len() != num_layer_tensors + head.len() {
+        let known = |name: &str| head.contains_key(name) || network.weights().contains_key(name);
+        let extra: Vec<&str> = tensors.names().into_iter().filter(|n| !known(n)).collect();
         return Err(refuse(
-            format!("tensor {extra:?} belongs to no layer"),
-            "the layer list and the tensors must match",
+            format!("tensors that belong to no layer: {}", extra.join(", ")),
+            "layer list, head and tensors must match",
         ));
     }
-    let mut weights = Weights::new();
-    for (name, shape) in &shapes {
-        let values = read_tensor(&tensors, name, shape)
-            .map_err(|fact| refuse(fact, "the layer list and the tensors must match"))?;
-        weights.insert(name.clone(), values);
-    }
-    let mut take = |name: &str| weights.remove(name).unwrap_or_default();
+    let mut take = |name: &str| head.remove(name).unwrap_or_default();
     let head = PairHead {
         mean: take("head.mean"),
         whiten: take("head.whiten"),
@@ -169,13 +174,9 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Verifier> {
         bias: header.head.bias,
         prior: header.head.prior,
     };
-    let unfit = |e: Error| refuse(e.to_string(), "make the model again");
-    let num_features = Mfcc::new(header.front_end.clone())
-        .map_err(unfit)?
-        .num_channels();
     let model = Model {
         front_end: header.front_end,
-        network: Network::new(header.layers, weights, num_features).map_err(unfit)?,
+        network,
         head,
         limits: header.limits,
         card: header.card,
@@ -207,15 +208,12 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
         "head.weight" => &model.head.weight,
         of_layer => &model.network.weights()[of_layer],
     };
-    let bytes: BTreeMap<&String, Vec<u8>> = shapes
-        .keys()
-        .map(|name| {
-            let values = values(name).iter();
-            (name, values.flat_map(|v| v.to_le_bytes()).collect())
-        })
+    let bytes: Vec<Vec<u8>> = shapes
+        .iter()
+        .map(|(name, _)| values(name).iter().flat_map(|v| v.to_le_bytes()).collect())
         .collect();
-    let views = shapes.iter().map(|(name, shape)| {
-        let view = TensorView::new(Dtype::F32, shape.clone(), &bytes[name]);
+    let views = shapes.iter().zip(&bytes).map(|((name, shape), bytes)| {
+        let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
         (name, view.expect("weights of a checked network"))
     });
     let text = serde_json::to_string(&header).expect("plain data");
@@ -255,7 +253,7 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes.windows(wanted.len()).position(|w| w == wanted)
 }
 
-fn layer_shapes(layers: &[Layer]) -> BTreeMap<String, Vec<usize>> {
+fn layer_shapes(layers: &[Layer]) -> Vec<(String, Vec<usize>)> {
     let tensors = layers.iter().enumerate().flat_map(|(i, layer)| {
         let tensors = layer.tensors().into_iter();
         tensors.map(move |(name, shape)| (format!("{i}.{name}"), shape))
@@ -269,25 +267,6 @@ fn head_shapes(size: usize, embedding_size: usize) -> [(String, Vec<usize>); 3] 
         ("head.whiten".into(), vec![size, embedding_size]),
         ("head.weight".into(), vec![2 * size]),
     ]
-}
-
-/// Name and shape of every tensor that the file must hold.
-fn expected_shapes(header: &Header, path: &Path) -> Result<BTreeMap<String, Vec<usize>>> {
-    let last_linear = header.layers.iter().rev().find_map(|layer| match layer {
-        Layer::Linear { out_features, .. } => Some(*out_features),
-        _ => None,
-    });
-    let too_large = header.head.size as u64 > MAX_BYTES;
-    let (Some(embedding_size), false) = (last_linear, too_large) else {
-        return Err(Error::Model {
-            path: path.to_path_buf(),
-            fact: "no linear layer gives the embedding, or the head's size is absurd".into(),
-            remedy: "end the layer list with a linear layer".into(),
-        });
-    };
-    let mut shapes = layer_shapes(&header.layers);
-    shapes.extend(head_shapes(header.head.size, embedding_size));
-    Ok(shapes)
 }
 
 /// The values, or the fact that speaks against them.

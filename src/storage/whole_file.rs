@@ -2,7 +2,11 @@
 //! then renamed.
 
 use crate::{Error, Result};
-use std::{fs::File, io::Write, path::Path};
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::Path,
+};
 
 /// Writes `bytes` to `path`; what was there stays until the new file is safely on disk.
 ///
@@ -10,7 +14,12 @@ use std::{fs::File, io::Write, path::Path};
 /// [`Error::Io`].
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let failed = |source| Error::io(path, "write", source);
-    let folder = match path.parent() {
+    // Through a symbolic link; and a pipe or device is written to, not renamed over.
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    if fs::metadata(&target).is_ok_and(|facts| !facts.is_file()) {
+        return fs::write(&target, bytes).map_err(failed);
+    }
+    let folder = match target.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
@@ -25,7 +34,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = builder.tempfile_in(folder).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|e| failed(e.error))?;
+    file.persist(&target).map_err(|e| failed(e.error))?;
     // The rename itself is safe once the folder is synced.
     #[cfg(unix)]
     File::open(folder)

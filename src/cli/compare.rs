@@ -1,0 +1,42 @@
+//! `spkver compare FILE FILE`: are these two recordings of one speaker?
+
+use super::{
+    Global, operating_point,
+    recordings::{self, label},
+    verify::Trial,
+};
+use spkver::{Result, verifier::Verification};
+use std::path::PathBuf;
+
+/// What to compare.
+#[derive(clap::Args)]
+pub struct Args {
+    /// One recording
+    file: PathBuf,
+    /// The other recording
+    other: PathBuf,
+    #[command(flatten)]
+    recordings: recordings::Args,
+    #[command(flatten)]
+    point: operating_point::Args,
+}
+
+/// Runs the command.
+pub fn run(args: &Args, global: &Global) -> Result<u8> {
+    let point = args.point.point()?;
+    let verifier = global.verifier()?;
+    let output = global.output();
+    let paths = [args.file.clone(), args.other.clone()];
+    let both = args.recordings.embed(&paths, &verifier, output)?;
+    let verification = match (&both[0].embedding, &both[1].embedding) {
+        (Ok(a), Ok(b)) => verifier.compare(a, b, &point)?,
+        (Err(reason), _) | (_, Err(reason)) => Verification::unfit(*reason),
+    };
+    let trial = Trial {
+        command: "compare",
+        subject: &format!("{} ~ {}", label(&args.file), label(&args.other)),
+        speaker: None,
+        recordings: &both,
+    };
+    trial.report(&verification, &point, &verifier, output)
+}

@@ -1,0 +1,34 @@
+//! `spkver list`: who is enrolled.
+
+use super::{Global, output::printable};
+use serde_json::json;
+use spkver::{Result, storage::voiceprints::Store};
+
+/// Runs the command.
+pub fn run(global: &Global) -> Result<u8> {
+    let path = global.store_path()?;
+    let speakers = match Store::open(&path)? {
+        Some(store) => store.list()?,
+        None => vec![],
+    };
+    let output = global.output();
+    if speakers.is_empty() {
+        output.warning(&format!("nobody is enrolled in {}", path.display()));
+    }
+    let lines = speakers.iter().map(|speaker| {
+        format!(
+            "{}  {} recordings, {:.1} s of speech, model {:.12}",
+            printable(&speaker.name),
+            speaker.num_utterances,
+            speaker.speech_seconds,
+            speaker.model,
+        )
+    });
+    let json = json!({
+        "command": "list",
+        "store": path.to_string_lossy(),
+        "speakers": speakers,
+    });
+    output.result(&lines.collect::<Vec<_>>().join("\n"), &json)?;
+    Ok(0)
+}

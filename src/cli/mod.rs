@@ -1,0 +1,125 @@
+//! The command line: flags in, one result on stdout, talk on stderr, an exit code out.
+//!
+//! 0 accept or success, 1 reject, 2 usage, 3 inconclusive or input refused, 4 model, store or
+//! speaker, 5 I/O.
+
+mod compare;
+mod embed;
+mod enroll;
+mod evaluate;
+mod list;
+mod model;
+mod operating_point;
+mod output;
+mod recordings;
+mod remove;
+mod train;
+mod verify;
+
+use clap::{Parser, Subcommand};
+use output::Output;
+use spkver::{Error, Result, storage, verifier::Verifier};
+use std::{path::PathBuf, process::ExitCode};
+
+/// Is this the enrolled speaker? Local, offline speaker verification from audio files.
+#[derive(Parser)]
+#[command(name = "spkver", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(clap::Args)]
+pub struct Global {
+    /// Model file [default: the one inside the program]
+    #[arg(long, global = true, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// Store of voiceprints [default: in your data folder]
+    #[arg(long, global = true, value_name = "FILE")]
+    store: Option<PathBuf>,
+    /// Threads to use [default: one per core]; the result is the same with any number
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Enrol a speaker from one or more recordings, or add recordings to a voiceprint
+    Enroll(enroll::Args),
+    /// Is this recording of the enrolled speaker?
+    Verify(verify::Args),
+    /// Are these two recordings of one speaker?
+    Compare(compare::Args),
+    /// Write the embeddings of recordings
+    Embed(embed::Args),
+    /// List the enrolled speakers
+    List,
+    /// Erase a voiceprint
+    Remove(remove::Args),
+    /// Look at the model
+    #[command(subcommand)]
+    Model(model::Command),
+    /// Train a model
+    Train(train::Args),
+    /// Measure error rates on a list of trials
+    Evaluate(evaluate::Args),
+}
+
+/// Parses, runs, prints the error.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let code = run(&cli).unwrap_or_else(|error| {
+        cli.global.output.error(&error);
+        error.exit_code()
+    });
+    ExitCode::from(code)
+}
+
+fn run(cli: &Cli) -> Result<u8> {
+    let global = &cli.global;
+    if let Some(threads) = global.threads {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.into())
+            .build_global()
+            .map_err(|e| Error::Usage(format!("--threads {threads}: {e}")))?;
+    }
+    match &cli.command {
+        Command::Enroll(args) => enroll::run(args, global),
+        Command::Verify(args) => verify::run(args, global),
+        Command::Compare(args) => compare::run(args, global),
+        Command::Embed(args) => embed::run(args, global),
+        Command::List => list::run(global),
+        Command::Remove(args) => remove::run(args, global),
+        Command::Model(command) => model::run(command, global),
+        Command::Train(args) => train::run(args, global),
+        Command::Evaluate(args) => evaluate::run(args, global),
+    }
+}
+
+impl Global {
+    /// The model asked for, or the embedded one.
+    pub fn verifier(&self) -> Result<Verifier> {
+        match &self.model {
+            Some(path) => storage::model::load(path),
+            None => storage::model::embedded(),
+        }
+    }
+
+    /// The store's file asked for, or the one in the data folder.
+    pub fn store_path(&self) -> Result<PathBuf> {
+        match &self.store {
+            Some(path) => Ok(path.clone()),
+            None => storage::voiceprints::default_path(),
+        }
+    }
+
+    /// Where results and talk go.
+    pub fn output(&self) -> &Output {
+        &self.output
+    }
+}

@@ -1,0 +1,101 @@
+//! The two ways out: results on stdout (a line for people or one JSON object), talk on stderr.
+
+use spkver::{Error, Result};
+use std::{
+    io::{self, Write},
+    path::Path,
+};
+
+/// How to talk.
+#[derive(clap::Args)]
+pub struct Output {
+    /// Results as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    /// No warnings
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// More talk on stderr
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    verbose: bool,
+}
+
+impl Output {
+    /// The result: `line` for people (may have several lines, or none), or the JSON object.
+    pub fn result(&self, line: &str, json: &serde_json::Value) -> Result<()> {
+        let text = match (self.json, line.is_empty()) {
+            (true, _) => format!("{json}\n"),
+            (false, true) => return Ok(()),
+            (false, false) => format!("{line}\n"),
+        };
+        let mut stdout = io::stdout().lock();
+        match stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush())
+        {
+            // Whoever read has read enough; the exit code still tells the decision.
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other.map_err(|e| Error::io(Path::new("<stdout>"), "write", e)),
+        }
+    }
+
+    /// Why there is no result.
+    pub fn error(&self, error: &Error) {
+        talk("error", &error.to_string());
+        if self.json {
+            let json = serde_json::json!({
+                "error": error.to_string(),
+                "exit_code": error.exit_code(),
+            });
+            // Nothing is left to tell a failure to.
+            let _ = self.result("", &json);
+        }
+    }
+
+    /// Does the user want no talk?
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// What the user should know, but need not act on.
+    pub fn warning(&self, text: &str) {
+        if !self.quiet {
+            talk("warning", text);
+        }
+    }
+
+    /// What the user asked for with `-v`.
+    pub fn detail(&self, text: &str) {
+        if self.verbose {
+            talk("info", text);
+        }
+    }
+}
+
+fn talk(kind: &str, text: &str) {
+    let mut stderr = io::stderr().lock();
+    for line in text.split('\n') {
+        // A closed stderr is no reason to fail.
+        let _ = writeln!(stderr, "{kind}: {}", printable(line));
+    }
+}
+
+/// `text` on one line, without characters that would act on the terminal.
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        // Control characters, line separators, and marks that reverse the direction of text.
+        if c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// JSON of something with f32 in it, each as its shortest decimal (0.1, not 0.10000000149011612).
+pub fn json_of(value: &impl serde::Serialize) -> serde_json::Value {
+    let text = serde_json::to_string(value).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
+}

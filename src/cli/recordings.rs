@@ -1,0 +1,133 @@
+//! Paths in; recordings read and embedded in parallel, in the order given, out.
+
+use super::output::{Output, json_of};
+use rayon::prelude::*;
+use serde_json::{Value, json};
+use spkver::{
+    Error, Result,
+    audio::{self, Quality, ReadOptions},
+    scoring::Reason,
+    verifier::{Embedding, Utterance, Verifier},
+};
+use std::path::{Path, PathBuf};
+
+/// How to read audio.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Channel to use, from 1 [default: the mean of all]
+    #[arg(long, value_name = "N")]
+    channel: Option<usize>,
+}
+
+/// A recording that could be read.
+pub struct Recording {
+    /// As given.
+    pub path: PathBuf,
+    /// The quality facts.
+    pub quality: Quality,
+    /// The speaker's embedding, or why there is none.
+    pub embedding: std::result::Result<Embedding, Reason>,
+}
+
+impl Args {
+    /// The options of the audio door.
+    pub fn options(&self) -> ReadOptions {
+        ReadOptions {
+            channel: self.channel,
+        }
+    }
+
+    /// Reads and embeds; an error per file that cannot be read.
+    ///
+    /// # Errors
+    /// The one error, or [`Error::Several`] with one for each bad file.
+    pub fn embed(
+        &self,
+        paths: &[PathBuf],
+        verifier: &Verifier,
+        output: &Output,
+    ) -> Result<Vec<Recording>> {
+        let read = |path: &PathBuf| -> Result<Recording> {
+            let waveform = audio::read(path, &self.options())?;
+            Ok(Recording {
+                path: path.clone(),
+                quality: waveform.quality().clone(),
+                embedding: verifier.embed(&waveform),
+            })
+        };
+        let read: Vec<Result<Recording>> = paths.par_iter().map(read).collect();
+        for recording in read.iter().flatten() {
+            recording.tell(output);
+        }
+        all_or_errors(read)
+    }
+}
+
+impl Recording {
+    /// The embedding and the file's label, for a voiceprint.
+    ///
+    /// # Errors
+    /// [`Error::Audio`] with the reason where the recording is unfit.
+    pub fn utterance(self) -> Result<Utterance> {
+        let embedding = self.embedding.map_err(|reason| Error::Audio {
+            path: self.path.clone(),
+            fact: reason.to_string(),
+            remedy: reason.remedy().into(),
+        })?;
+        Ok(Utterance {
+            file: label(&self.path),
+            speech_seconds: self.quality.speech_seconds,
+            quality: json_of(&self.quality),
+            embedding,
+        })
+    }
+
+    /// What machines are told of the file.
+    pub fn json(&self) -> Value {
+        json!({
+            "path": self.path.to_string_lossy(),
+            "quality": json_of(&self.quality),
+            "reason": self.embedding.as_ref().err().map(Reason::code),
+        })
+    }
+
+    fn tell(&self, output: &Output) {
+        let path = self.path.display();
+        let q = &self.quality;
+        if let Some(warning) = &q.warning {
+            output.warning(&format!("{path}: {warning}"));
+        }
+        output.detail(&format!(
+            "{path}: {:.2} s at {} Hz, {:.2} s of speech, SNR {:.0} dB, speech up to {:.0} Hz, {:.1} % clipped",
+            q.seconds,
+            q.original_rate_hz,
+            q.speech_seconds,
+            q.snr_db,
+            q.bandwidth_hz,
+            q.clipped * 100.0
+        ));
+    }
+}
+
+/// Every value, or every error.
+pub fn all_or_errors<T>(results: Vec<Result<T>>) -> Result<Vec<T>> {
+    let mut values = vec![];
+    let mut errors = vec![];
+    for result in results {
+        match result {
+            Ok(value) => values.push(value),
+            Err(error) => errors.push(error),
+        }
+    }
+    match errors.len() {
+        0 => Ok(values),
+        1 => Err(errors.remove(0)),
+        _ => Err(Error::Several(errors)),
+    }
+}
+
+/// The file's name without its folder.
+pub fn label(path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    name.to_string_lossy().into_owned()
+}

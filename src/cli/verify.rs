@@ -1,0 +1,141 @@
+//! `spkver verify NAME FILE`: is this recording of the enrolled speaker?
+
+use super::{
+    Global, operating_point,
+    output::{Output, json_of, printable},
+    recordings::{self, Recording},
+};
+use serde_json::json;
+use spkver::{
+    Error, Result,
+    scoring::{Decision, OperatingPoint},
+    storage::voiceprints::Store,
+    verifier::{SpeakerName, Verification, Verifier},
+};
+use std::path::PathBuf;
+
+/// What to verify.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Name of the enrolled speaker
+    name: String,
+    /// Recording to test
+    file: PathBuf,
+    #[command(flatten)]
+    recordings: recordings::Args,
+    #[command(flatten)]
+    point: operating_point::Args,
+}
+
+/// Runs the command.
+pub fn run(args: &Args, global: &Global) -> Result<u8> {
+    let point = args.point.point()?;
+    let name = SpeakerName::new(&args.name)?;
+    let path = global.store_path()?;
+    let voiceprint = match Store::open(&path)? {
+        Some(store) => store.get(&name)?,
+        None => {
+            return Err(Error::UnknownSpeaker {
+                name: name.to_string(),
+                store: path,
+            });
+        }
+    };
+    let verifier = global.verifier()?;
+    verifier.check_model(&voiceprint)?;
+    let output = global.output();
+    let tested = args
+        .recordings
+        .embed(std::slice::from_ref(&args.file), &verifier, output)?;
+    let verification = match &tested[0].embedding {
+        Ok(embedding) => verifier.verify(&voiceprint, embedding, &point)?,
+        Err(reason) => Verification::unfit(*reason),
+    };
+    let trial = Trial {
+        command: "verify",
+        subject: voiceprint.name.as_str(),
+        speaker: Some(voiceprint.name.as_str()),
+        recordings: &tested,
+    };
+    trial.report(&verification, &point, &verifier, output)
+}
+
+/// What a decision is about, for `verify` and `compare`.
+pub struct Trial<'a> {
+    /// The sub-command.
+    pub command: &'static str,
+    /// What the line for people calls it.
+    pub subject: &'a str,
+    /// The enrolled speaker, if there is one.
+    pub speaker: Option<&'a str>,
+    /// The recordings that were read for it.
+    pub recordings: &'a [Recording],
+}
+
+impl Trial<'_> {
+    /// Tells the outcome; the exit code.
+    pub fn report(
+        &self,
+        verification: &Verification,
+        point: &OperatingPoint,
+        verifier: &Verifier,
+        output: &Output,
+    ) -> Result<u8> {
+        let reason = verification.decision.reason();
+        let json = json!({
+            "command": self.command,
+            "decision": verification.decision.code(),
+            "reason": reason.map(|r| r.code()),
+            "reason_text": reason.map(|r| r.to_string()),
+            "speaker": self.speaker,
+            "llr": json_of(&verification.llr),
+            "p": verification.probability,
+            "p_target": point.p_target(),
+            "threshold": json_of(&point.threshold()),
+            "model": verifier.id().to_string(),
+            "files": self.recordings.iter().map(Recording::json).collect::<Vec<_>>(),
+        });
+        output.result(&self.line(verification, point), &json)?;
+        Ok(match verification.decision {
+            Decision::Accept => 0,
+            Decision::Reject => 1,
+            Decision::Inconclusive(_) => 3,
+        })
+    }
+
+    fn line(&self, verification: &Verification, point: &OperatingPoint) -> String {
+        let decision = verification.decision.code().to_uppercase();
+        let subject = printable(self.subject);
+        let why = match (verification.llr, verification.probability) {
+            (Some(llr), Some(p)) if verification.decision.reason().is_none() => format!(
+                "LLR {:+.2} (p {} at prior {}, threshold {:+.2})",
+                llr.0,
+                probability(p),
+                point.p_target(),
+                point.threshold().0,
+            ),
+            _ => {
+                let unfit = self.recordings.iter().filter_map(|recording| {
+                    let reason = recording.embedding.as_ref().err()?;
+                    let file = printable(&recording.path.to_string_lossy());
+                    Some(format!("{file}: {reason}; {}", reason.remedy()))
+                });
+                let unfit: Vec<String> = unfit.collect();
+                match verification.decision.reason() {
+                    Some(reason) if unfit.is_empty() => format!("{reason}; {}", reason.remedy()),
+                    _ => unfit.join("; "),
+                }
+            }
+        };
+        format!("{decision}  {subject}  {why}")
+    }
+}
+
+/// Three digits, and never a rounded-up certainty.
+fn probability(p: f64) -> String {
+    match p {
+        p if p > 0.999 => ">0.999".into(),
+        p if p < 0.001 => "<0.001".into(),
+        p => format!("{p:.3}"),
+    }
+}
