@@ -90,14 +90,20 @@ pub struct Args {
 }
 
 fn positive(text: &str) -> std::result::Result<usize, String> {
-    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "a whole number above 0 is wanted".into())
+    text.parse()
+        .ok()
+        .filter(|n| *n > 0)
+        .ok_or_else(|| "a whole number above 0 is wanted".into())
 }
 
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let options = options(args)?;
     if args.print_options {
-        println!("{}", serde_json::to_string_pretty(&options).expect("plain data"));
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&options).expect("plain data")
+        );
         return Ok(0);
     }
     options.layers()?; // before any work: a bad option is told at once
@@ -129,8 +135,14 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     };
     let mut watch = Watch::new(&log, args.stop_after);
     let Some((network, head)) = run.train(&mut |progress| watch.see(progress))? else {
-        let line = format!("stopped; the same command continues from {}", checkpoint.display());
-        global.output().result(&line, &json!({"command": "train", "checkpoint": checkpoint}))?;
+        let line = format!(
+            "stopped; the same command continues from {}",
+            checkpoint.display()
+        );
+        global.output().result(
+            &line,
+            &json!({"command": "train", "checkpoint": checkpoint}),
+        )?;
         return Ok(0);
     };
     let card = ModelCard {
@@ -150,7 +162,13 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         ..ModelCard::default()
     };
     let front_end = options.front_end.clone();
-    let model = Model { front_end, network, head, limits: Limits::default(), card };
+    let model = Model {
+        front_end,
+        network,
+        head,
+        limits: Limits::default(),
+        card,
+    };
     let id = model::save(&args.out, &model)?;
     let line = format!("wrote {} (model {})", args.out.display(), id.short());
     let json = json!({"command": "train", "model": args.out, "model_id": id.to_string()});
@@ -182,7 +200,10 @@ fn options(args: &Args) -> Result<TrainOptions> {
     set(&mut options.batch_size, &args.batch_size);
     set(&mut options.learning_rate, &args.learning_rate);
     set(&mut options.architecture.channels, &args.channels);
-    set(&mut options.architecture.embedding_size, &args.embedding_size);
+    set(
+        &mut options.architecture.embedding_size,
+        &args.embedding_size,
+    );
     set(&mut options.architecture.activation, &args.activation);
     set(&mut options.architecture.pool, &args.pool);
     options.check()?;
@@ -190,7 +211,10 @@ fn options(args: &Args) -> Result<TrainOptions> {
 }
 
 /// Puts `given` over `all`, key by key; the name of a key that `all` has not.
-fn overlay(all: &mut serde_json::Value, given: serde_json::Value) -> std::result::Result<(), String> {
+fn overlay(
+    all: &mut serde_json::Value,
+    given: serde_json::Value,
+) -> std::result::Result<(), String> {
     match (all, given) {
         (serde_json::Value::Object(all), serde_json::Value::Object(given)) => {
             for (key, value) in given {
@@ -264,10 +288,14 @@ impl<'a> Watch<'a> {
     /// Tells how far the run is; `false` stops it.
     fn see(&mut self, progress: Progress) -> bool {
         match progress {
-            Progress::Step { step, num_steps, loss, accuracy } => {
+            Progress::Step {
+                step,
+                num_steps,
+                loss,
+                accuracy,
+            } => {
                 self.steps_here += 1;
-                self.sums =
-                    (self.sums.0 + loss, self.sums.1 + accuracy, self.sums.2 + 1);
+                self.sums = (self.sums.0 + loss, self.sums.1 + accuracy, self.sums.2 + 1);
                 let n = self.sums.2 as f32;
                 let text = format!(
                     "loss {:.3}  accuracy {:.3}",
@@ -297,7 +325,8 @@ impl<'a> Watch<'a> {
             }
             Progress::Embeddings { done, total } => {
                 if self.last_line.elapsed() > Duration::from_secs(30) || done == total {
-                    self.log.line(&format!("embeddings for the head {done}/{total}"));
+                    self.log
+                        .line(&format!("embeddings for the head {done}/{total}"));
                     self.last_line = Instant::now();
                 }
             }

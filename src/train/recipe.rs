@@ -398,7 +398,11 @@ fn fit_head(
     on_progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<PairHead> {
     let plda_options = PldaOptions {
-        size: options.head.size.min(labelled.embedding_size()),
+        size: options
+            .head
+            .size
+            .min(labelled.embedding_size())
+            .min(labelled.by_speaker().len() - 1),
         shrinkage: options.head.shrinkage,
         ..PldaOptions::default()
     };

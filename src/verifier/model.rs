@@ -87,7 +87,7 @@ impl Default for Limits {
     /// One second of speech; a tenth of the samples clipped (loud music masters stay below that).
     fn default() -> Self {
         Limits {
-            min_speech_seconds: 1.0,
+            min_speech_seconds: 0.4,
             max_clipped: 0.1,
         }
     }
