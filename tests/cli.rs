@@ -1,0 +1,530 @@
+//! The binary as a user meets it: exit codes, the line on stdout, the talk on stderr.
+
+mod random_model;
+
+use random_model::random_model;
+use serde_json::Value;
+use spkver::{
+    audio::{self, ReadOptions},
+    scoring::OperatingPoint,
+    storage::model,
+};
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+/// A folder of its own for each test: store, home and files.
+struct Place(tempfile::TempDir);
+
+struct Answer {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Place {
+    fn new() -> Self {
+        Place(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// 16-bit mono at 16 kHz.
+    fn wav(&self, name: &str, samples: impl Iterator<Item = i16>) -> PathBuf {
+        let path = self.path(name);
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: 16_000,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let mut writer = hound::WavWriter::create(&path, spec).unwrap();
+        samples.for_each(|s| writer.write_sample(s).unwrap());
+        writer.finalize().unwrap();
+        path
+    }
+
+    fn command<S: AsRef<OsStr>>(&self, args: &[S]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_spkver"));
+        command
+            .args(args)
+            .env("HOME", self.0.path())
+            .env("XDG_DATA_HOME", self.path("data"))
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn run<S: AsRef<OsStr>>(&self, args: &[S]) -> Answer {
+        let output = self.command(args).output().unwrap();
+        let answer = Answer {
+            code: output.status.code().expect("an exit, no signal"),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        };
+        assert!(!answer.stderr.contains("panicked"), "{}", answer.stderr);
+        answer
+    }
+
+    /// Runs a command line of words without blanks in them.
+    fn say(&self, line: &str, files: &[&Path]) -> Answer {
+        let words = line.split(' ').map(OsStr::new);
+        let args: Vec<&OsStr> = words.chain(files.iter().map(|f| f.as_os_str())).collect();
+        self.run(&args)
+    }
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap()
+    }
+
+    #[track_caller]
+    fn refused(&self, code: i32, fact: &str) {
+        assert_eq!(self.code, code, "{}", self.stderr);
+        assert!(self.stderr.contains(fact), "{}", self.stderr);
+        assert_eq!(self.stdout, "");
+    }
+}
+
+fn voice(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices");
+    folder.join(format!("{name}.wav"))
+}
+
+/// Accept or reject whatever the score: these tests are not about the model.
+const LENIENT: &str = "--threshold -1e9";
+const STRICT: &str = "--threshold 1e9";
+
+// ---- decisions
+
+#[test]
+fn enrol_list_verify_remove() {
+    let place = Place::new();
+    let enrolled = place.say("enroll --force Zoë", &[&voice("anna-1"), &voice("anna-2")]);
+    assert_eq!(enrolled.code, 0, "{}", enrolled.stderr);
+    assert!(
+        enrolled
+            .stdout
+            .starts_with("ENROLLED  Zoë  2 added, 2 in all, ")
+    );
+    let listed = place.say("list", &[]);
+    assert_eq!(listed.code, 0);
+    assert!(listed.stdout.starts_with("Zoë  2 recordings, "));
+    assert_eq!(listed.stdout.lines().count(), 1);
+
+    let accepted = place.say(&format!("verify {LENIENT} Zoë"), &[&voice("anna-3")]);
+    assert_eq!(accepted.code, 0);
+    assert!(accepted.stdout.starts_with("ACCEPT  Zoë  LLR "));
+    let rejected = place.say(&format!("verify {STRICT} Zoë"), &[&voice("anna-3")]);
+    assert_eq!(rejected.code, 1);
+    assert!(rejected.stdout.starts_with("REJECT  Zoë  LLR "));
+    // The same name in Unicode's other spelling.
+    let accepted = place.say(&format!("verify {LENIENT} Zoe\u{308}"), &[&voice("anna-3")]);
+    assert_eq!(accepted.code, 0);
+
+    let removed = place.say("remove Zoë", &[]);
+    assert_eq!(
+        (removed.code, removed.stdout.as_str()),
+        (0, "REMOVED  Zoë\n")
+    );
+    place
+        .say("remove Zoë", &[])
+        .refused(4, "\"Zoë\" is not enrolled");
+    place
+        .say("verify Zoë", &[&voice("anna-3")])
+        .refused(4, "\"Zoë\" is not enrolled");
+    let listed = place.say("list", &[]);
+    assert_eq!((listed.code, listed.stdout.as_str()), (0, ""));
+    assert!(listed.stderr.contains("nobody is enrolled"));
+}
+
+#[test]
+fn enrolling_adds_replaces_and_leaves_doubles_out() {
+    let place = Place::new();
+    place.say("enroll anna", &[&voice("anna-1")]);
+    let added = place.say("enroll --force anna", &[&voice("anna-2")]);
+    assert!(
+        added.stdout.contains("1 added, 2 in all"),
+        "{}",
+        added.stdout
+    );
+    let again = place.say("enroll --force anna", &[&voice("anna-2")]);
+    assert_eq!(again.code, 0);
+    assert!(
+        again.stdout.contains("0 added, 2 in all"),
+        "{}",
+        again.stdout
+    );
+    assert!(
+        again
+            .stderr
+            .contains("anna-2.wav: the same recording as anna-2.wav")
+    );
+    let replaced = place.say("enroll --replace anna", &[&voice("anna-3")]);
+    assert!(
+        replaced.stdout.contains("1 added, 1 in all"),
+        "{}",
+        replaced.stdout
+    );
+}
+
+#[test]
+fn verify_compare_and_library_give_the_same_bits() {
+    let place = Place::new();
+    let (a, b) = (voice("anna-1"), voice("boris-1"));
+    place.say("enroll anna", &[&a]);
+    let verified = place.say("verify anna --json", &[&b]).json();
+    let compared = place.say("compare --json", &[&a, &b]).json();
+    let swapped = place.say("compare --json", &[&b, &a]).json();
+    assert!(verified["llr"].is_number(), "{verified}");
+    for key in ["llr", "p", "decision", "threshold", "model"] {
+        assert_eq!(verified[key], compared[key]);
+        assert_eq!(verified[key], swapped[key]);
+    }
+    let verifier = model::embedded().unwrap();
+    let embed = |path| {
+        let waveform = audio::read(path, &ReadOptions::default()).unwrap();
+        verifier.embed(&waveform).unwrap()
+    };
+    let outcome = verifier
+        .compare(&embed(&a), &embed(&b), &OperatingPoint::default())
+        .unwrap();
+    let llr = verified["llr"].as_f64().unwrap() as f32;
+    assert_eq!(outcome.llr.unwrap().0.to_bits(), llr.to_bits());
+    assert_eq!(verified["model"], verifier.id().to_string());
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    let place = Place::new();
+    let files = ["anna-1", "boris-1", "chloe-1", "david-1"].map(voice);
+    let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+    let one = place.say("--threads 1 embed", &files);
+    let two = place.say("--threads 2 embed", &files);
+    assert_eq!(one.code, 0, "{}", one.stderr);
+    assert_eq!(one.stdout, two.stdout);
+    assert_eq!(one.stdout.lines().count(), 4);
+    assert!(one.stdout.lines().nth(1).unwrap().contains("boris-1.wav "));
+    place.say("--threads 0 list", &[]).refused(2, "--threads");
+}
+
+#[test]
+fn json_tells_everything_once() {
+    let place = Place::new();
+    let answer = place.say(
+        "compare --json --p-target 0.1",
+        &[&voice("anna-1"), &voice("anna-2")],
+    );
+    assert_eq!(answer.stdout.lines().count(), 1);
+    let json = answer.json();
+    assert_eq!(json["command"], "compare");
+    assert_eq!(json["p_target"], 0.1);
+    assert!((json["threshold"].as_f64().unwrap() - 9f64.ln()).abs() < 1e-6);
+    assert_eq!(json["reason"], Value::Null);
+    assert_eq!(json["files"][1]["quality"]["original_rate_hz"], 16_000);
+    assert!(
+        json["files"][0]["path"]
+            .as_str()
+            .unwrap()
+            .ends_with("anna-1.wav")
+    );
+    // The exit code and the decision say the same.
+    let code = if json["decision"] == "accept" { 0 } else { 1 };
+    assert_eq!(answer.code, code);
+
+    let error = place.say("verify nobody --json", &[&voice("anna-1")]);
+    assert_eq!(error.code, 4);
+    assert_eq!(error.json()["exit_code"], 4);
+    assert!(error.json()["error"].as_str().unwrap().contains("nobody"));
+    assert!(error.stderr.contains("nobody"));
+}
+
+#[test]
+fn senseless_flags_are_usage_errors() {
+    let place = Place::new();
+    let files: [&Path; 2] = [&voice("anna-1"), &voice("anna-2")];
+    for (line, fact) in [
+        ("compare --p-target 1", "p_target is 1"),
+        ("compare --c-fa 0", "c_fa is 0"),
+        ("compare --threshold nan", "threshold is NaN"),
+        ("compare --threshold 1 --c-fa 2", "cannot be used with"),
+        ("compare --c-miss x", "invalid value"),
+        ("frobnicate", "unrecognized subcommand"),
+        ("compare -q -v", "cannot be used with"),
+    ] {
+        place.say(line, &files).refused(2, fact);
+    }
+    place.run(&["enroll", "", "x.wav"]).refused(2, "is empty");
+    place
+        .run(&["enroll", "a\x1b[2J", "x.wav"])
+        .refused(2, "control characters");
+    assert_eq!(place.say("--help", &[]).code, 0);
+    assert_eq!(place.say("--version", &[]).code, 0);
+}
+
+// ---- recordings
+
+#[test]
+fn files_that_are_no_recording_are_refused_with_the_fact() {
+    let place = Place::new();
+    let good = std::fs::read(voice("anna-1")).unwrap();
+    let mut no_channels = good.clone();
+    no_channels[22..24].copy_from_slice(&[0, 0]);
+    let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0";
+    for (path, code) in [
+        (place.path("missing.wav"), 5),
+        (place.0.path().to_path_buf(), 3),
+        (place.file("empty.wav", b""), 3),
+        (place.file("picture.wav", png), 3),
+        (place.file("no-channels.wav", &no_channels), 3),
+        (place.file("header-only.wav", &good[..44]), 3),
+    ] {
+        let answer = place.say("compare", &[&path, &voice("anna-1")]);
+        answer.refused(code, &path.display().to_string());
+        // The fact and a remedy, on one line.
+        assert_eq!(answer.stderr.lines().count(), 1, "{}", answer.stderr);
+        assert!(answer.stderr.contains("; "), "{}", answer.stderr);
+    }
+}
+
+#[test]
+fn a_truncated_recording_is_used_with_a_warning() {
+    let place = Place::new();
+    let good = std::fs::read(voice("anna-1")).unwrap();
+    let path = place.file("cut.wav", &good[..good.len() - 16_000]);
+    let line = format!("compare {LENIENT}");
+    let answer = place.say(&line, &[&path, &voice("anna-1")]);
+    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    assert!(answer.stderr.starts_with("warning: "), "{}", answer.stderr);
+    assert!(answer.stderr.contains("cut.wav"), "{}", answer.stderr);
+    let quiet = place.say(&format!("-q {line}"), &[&path, &voice("anna-1")]);
+    assert_eq!((quiet.code, quiet.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn recordings_without_speech_are_inconclusive() {
+    let place = Place::new();
+    place.say("enroll anna", &[&voice("anna-1")]);
+    let clip = hound::WavReader::open(voice("anna-1")).unwrap();
+    let samples = clip.into_samples::<i16>().map(Result::unwrap);
+    let short = place.wav("short.wav", samples.skip(16_000).take(1_600));
+    let silent = place.wav("silent.wav", std::iter::repeat_n(0, 32_000));
+    for (path, codes) in [
+        (&short, ["too_little_speech", "no_speech"]),
+        (&silent, ["silence", "silence"]),
+    ] {
+        // However lenient: no speech, no accept.
+        let line = format!("verify {LENIENT} --json anna");
+        let answer = place.say(&line, &[path]);
+        assert_eq!(answer.code, 3, "{}", answer.stdout);
+        let json = answer.json();
+        assert_eq!(json["decision"], "inconclusive");
+        assert!(codes.contains(&json["reason"].as_str().unwrap()), "{json}");
+        assert_eq!(json["llr"], Value::Null);
+        let answer = place.say(&format!("verify {LENIENT} anna"), &[path]);
+        assert!(answer.stdout.starts_with("INCONCLUSIVE  anna  "));
+        let answer = place.say("compare", &[path, path]);
+        assert_eq!(answer.code, 3);
+    }
+}
+
+#[test]
+fn one_bad_file_and_nothing_is_enrolled_and_all_bad_ones_are_named() {
+    let place = Place::new();
+    let silent = place.wav("silent.wav", std::iter::repeat_n(0, 32_000));
+    let missing = place.path("missing.wav");
+    let text = place.file("notes.wav", b"not a recording");
+    let answer = place.say("enroll anna", &[&voice("anna-1"), &missing, &text]);
+    answer.refused(5, "missing.wav: cannot read");
+    assert!(answer.stderr.contains("notes.wav: "), "{}", answer.stderr);
+    let answer = place.say("enroll --force anna", &[&voice("anna-1"), &silent]);
+    answer.refused(3, "silent.wav: the recording is silent");
+    assert!(!place.path("data").exists(), "no store was made");
+}
+
+#[test]
+fn recordings_that_disagree_are_not_enrolled() {
+    // A head that says "different speakers" to everything.
+    let place = Place::new();
+    let mut parts = random_model(3, 4, 4);
+    parts.head.weight.fill(0.0);
+    parts.head.bias = -3.0;
+    let path = place.path("contrary.safetensors");
+    model::save(&path, &parts).unwrap();
+    let model = format!("--model {}", path.display());
+
+    let files: [&Path; 2] = [&voice("anna-1"), &voice("boris-1")];
+    let answer = place.say(&format!("{model} enroll anna"), &files);
+    answer.refused(3, "boris-1.wav: does not sound like the other recordings");
+    assert!(answer.stderr.contains("anna-1.wav: does not sound"));
+    assert!(answer.stderr.contains("--force"));
+    assert_eq!(place.say(&format!("{model} list"), &[]).stdout, "");
+
+    let forced = place.say(&format!("{model} enroll --force anna"), &files);
+    assert_eq!(forced.code, 0, "{}", forced.stderr);
+    assert!(forced.stderr.contains("does not sound like the others"));
+    // A recording that comes later is held to the voiceprint as well.
+    place
+        .say(&format!("{model} enroll anna"), &[&voice("anna-2")])
+        .refused(3, "anna-2.wav: does not sound like");
+    let answer = place.say(&format!("{model} verify anna"), &[&voice("anna-3")]);
+    assert_eq!(answer.code, 1);
+    assert!(
+        answer
+            .stdout
+            .contains("LLR -3.00 (p 0.047 at prior 0.5, threshold +0.00)")
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn paths_need_not_be_text_and_do_not_act_on_the_terminal() {
+    use std::os::unix::ffi::OsStrExt;
+    let place = Place::new();
+    let path = place.0.path().join(OsStr::from_bytes(b"a\xff\x1b[31m.wav"));
+    std::fs::copy(voice("anna-1"), &path).unwrap();
+    let answer = place.say(&format!("compare {LENIENT}"), &[&path, &voice("anna-1")]);
+    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    assert!(!answer.stdout.contains('\x1b'));
+    assert!(
+        answer.stdout.contains("a\u{fffd}\\u{1b}[31m.wav"),
+        "{}",
+        answer.stdout
+    );
+    let missing = place.0.path().join(OsStr::from_bytes(b"b\xff\x1b[31m.wav"));
+    let answer = place.say("compare", &[&missing, &path]);
+    answer.refused(5, "\\u{1b}[31m.wav");
+    assert!(!answer.stderr.contains('\x1b'));
+}
+
+#[test]
+fn embeddings_come_as_text_and_as_an_array() {
+    let place = Place::new();
+    let files: [&Path; 2] = [&voice("anna-1"), &voice("boris-1")];
+    let text = place.say("embed", &files);
+    let path = place.path("e.npy");
+    let line = format!("embed -o {}", path.display());
+    let answer = place.say(&line, &files);
+    assert_eq!((answer.code, answer.stdout.as_str()), (0, ""));
+    let bytes = std::fs::read(&path).unwrap();
+    assert_eq!(&bytes[..6], b"\x93NUMPY");
+    let size = model::embedded().unwrap().model().network.embedding_size();
+    let head_size = bytes.len() - 2 * size * 4;
+    let head = String::from_utf8_lossy(&bytes[..head_size]).into_owned();
+    assert!(
+        head.contains("'<f4'") && head.contains(&format!("(2, {size})")),
+        "{head}"
+    );
+    let array: Vec<f32> = bytes[head_size..]
+        .chunks_exact(4)
+        .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
+        .collect();
+    let words = text.stdout.lines().flat_map(|line| line.split(' ').skip(1));
+    let values: Vec<f32> = words.map(|v| v.parse().unwrap()).collect();
+    assert_eq!(array, values, "text has every digit");
+
+    let path = place.path("f.npy");
+    let line = format!("embed --features -o {}", path.display());
+    assert_eq!(place.say(&line, &files[..1]).code, 0);
+    let head = std::fs::read(&path).unwrap()[..128].to_vec();
+    assert!(String::from_utf8_lossy(&head).contains(", 40)"));
+    place
+        .say(&line, &files)
+        .refused(2, "--features takes one recording");
+}
+
+#[test]
+fn a_reader_that_leaves_early_changes_nothing() {
+    let place = Place::new();
+    let mut command = place.command(&["model", "info"]);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(output.stderr, b"");
+}
+
+// ---- model and store
+
+#[test]
+fn damaged_and_wrong_models_are_refused() {
+    let place = Place::new();
+    let good = model::to_bytes(&random_model(3, 4, 4));
+    let mut flipped = good.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    let files: [&Path; 2] = [&voice("anna-1"), &voice("anna-2")];
+    for (path, fact) in [
+        (
+            place.file("flipped", &flipped),
+            "the checksum does not match",
+        ),
+        (
+            place.file("cut", &good[..good.len() / 2]),
+            "not a safetensors file",
+        ),
+        (place.file("empty", b""), "not a safetensors file"),
+    ] {
+        let line = format!("compare --model {}", path.display());
+        place.say(&line, &files).refused(4, fact);
+    }
+    let line = format!("compare --model {}", place.path("none").display());
+    place.say(&line, &files).refused(5, "none: cannot read");
+    let info = place.say("model info", &[]);
+    assert_eq!(info.code, 0);
+    let id = model::embedded().unwrap().id().to_string();
+    assert!(info.stdout.contains(&id));
+}
+
+#[test]
+fn a_voiceprint_of_another_model_is_named() {
+    let place = Place::new();
+    let path = place.path("other.safetensors");
+    model::save(&path, &random_model(3, 4, 4)).unwrap();
+    place.say("enroll anna", &[&voice("anna-1")]);
+    let model = format!("--model {}", path.display());
+    place
+        .say(&format!("{model} verify anna"), &[&voice("anna-1")])
+        .refused(4, "voiceprint of \"anna\" was made by model");
+    place
+        .say(&format!("{model} enroll anna"), &[&voice("anna-2")])
+        .refused(4, "voiceprint of \"anna\" was made by model");
+    let replaced = place.say(
+        &format!("{model} enroll --replace anna"),
+        &[&voice("anna-1")],
+    );
+    assert_eq!(replaced.code, 0, "{}", replaced.stderr);
+    let answer = place.say(&format!("{model} {LENIENT_VERIFY}"), &[&voice("anna-1")]);
+    assert_eq!(answer.code, 0);
+}
+
+const LENIENT_VERIFY: &str = "verify --threshold -1e9 anna";
+
+#[test]
+fn a_damaged_store_is_refused() {
+    let place = Place::new();
+    let store = place.file("store", &b"this is no database ".repeat(100));
+    let flag = format!("--store {}", store.display());
+    place.say(&format!("{flag} list"), &[]).refused(4, "store ");
+    place
+        .say(&format!("{flag} verify anna"), &[&voice("anna-1")])
+        .refused(4, "damaged");
+    place
+        .say(&format!("{flag} enroll anna"), &[&voice("anna-1")])
+        .refused(4, "damaged");
+    let still = std::fs::read(&store).unwrap();
+    assert!(still.starts_with(b"this is no database"), "left as it was");
+}
