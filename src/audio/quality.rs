@@ -129,19 +129,28 @@ pub(super) fn clipped_share(samples: &[f32]) -> f32 {
     let (low, high) = samples.iter().fold((0.0f32, 0.0f32), |(low, high), &x| {
         (low.min(x), high.max(x))
     });
-    let flat_in = |at_top: &dyn Fn(f32) -> bool| -> usize {
-        samples
-            .chunk_by(|a, b| at_top(*a) == at_top(*b))
-            .filter(|run| run.len() >= MIN_RUN && at_top(run[0]))
-            .map(<[f32]>::len)
-            .sum()
-    };
     let mut flat = 0;
-    if high > MIN_PEAK {
-        flat += flat_in(&|x| x >= high * 0.999);
-    }
-    if low < -MIN_PEAK {
-        flat += flat_in(&|x| x <= low * 0.999);
+    for (sign, peak) in [(1.0, high), (-1.0, -low)] {
+        if peak < MIN_PEAK {
+            continue;
+        }
+        let near = peak * 0.999;
+        let mut run = 0;
+        // Few samples are near the peak: blocks without any are passed over in lanes.
+        for block in samples.chunks(64) {
+            if !block.iter().fold(false, |any, x| any | (sign * x >= near)) {
+                run = 0;
+                continue;
+            }
+            for x in block {
+                run = if sign * x >= near { run + 1 } else { 0 };
+                flat += match run {
+                    MIN_RUN => MIN_RUN,
+                    0..MIN_RUN => 0,
+                    _ => 1,
+                };
+            }
+        }
     }
     flat as f32 / samples.len() as f32
 }

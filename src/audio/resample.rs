@@ -38,8 +38,9 @@ pub fn resample(samples: &[f32], from_hz: u32, to_hz: u32) -> Vec<f32> {
     out
 }
 
-/// An even number of the smallest chunks that last a whole number of samples at both rates: half a
-/// chunk is the filter's delay, and rubato takes it off in whole samples.
+/// A power of two of the smallest chunks that last a whole number of samples at both rates: even,
+/// because half a chunk is the filter's delay, which rubato takes off in whole samples; and without
+/// large prime factors, because of the FFT.
 fn chunk_len(from: usize, to: usize) -> usize {
     let (mut gcd, mut rest) = (from, to);
     while rest != 0 {
@@ -47,7 +48,7 @@ fn chunk_len(from: usize, to: usize) -> usize {
     }
     let smallest = from / gcd;
     let wanted = CHUNK * from.div_ceil(to);
-    smallest * wanted.div_ceil(smallest).next_multiple_of(2)
+    smallest * wanted.div_ceil(smallest).next_power_of_two().max(2)
 }
 
 #[cfg(test)]
