@@ -322,6 +322,7 @@ fn recordings_without_speech_are_inconclusive() {
     for (path, codes) in [
         (&short, ["too_little_speech", "no_speech"]),
         (&silent, ["silence", "silence"]),
+        (&voice("noise"), ["no_speech", "no_speech"]),
     ] {
         // However lenient: no speech, no accept.
         let line = format!("verify {LENIENT} --json anna");

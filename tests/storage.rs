@@ -244,9 +244,9 @@ fn store_of_two() -> (tempfile::TempDir, PathBuf) {
         utterance("a1.wav", [0.1, -0.2, f32::MIN_POSITIVE]),
         utterance("a2.wav", [1.0, 2.0, 3.0]),
     ];
-    store.add(&name("anna"), id, &of_anna).unwrap();
+    store.add(&name("anna"), id, 0, &of_anna).unwrap();
     let of_boris = [utterance("b1.wav", [4.0, 5.0, 6.0])];
-    store.add(&name("boris"), id, &of_boris).unwrap();
+    store.add(&name("boris"), id, 0, &of_boris).unwrap();
     (folder, path)
 }
 
@@ -277,7 +277,7 @@ fn voiceprints_come_back_bit_for_bit() {
 
     let more = utterance("a3.wav", [7.0, 8.0, 9.0]);
     store
-        .add(&name("anna"), anna.model, std::slice::from_ref(&more))
+        .add(&name("anna"), anna.model, 2, std::slice::from_ref(&more))
         .unwrap();
     assert_eq!(store.get(&name("anna")).unwrap().utterances.len(), 3);
     store
@@ -317,7 +317,9 @@ fn any_name_is_only_a_name() {
     ];
     for text in names {
         let of = utterance(text, [1.0, 2.0, 3.0]);
-        store.add(&name(text), ModelId::of(MODEL), &[of]).unwrap();
+        store
+            .add(&name(text), ModelId::of(MODEL), 0, &[of])
+            .unwrap();
     }
     for text in names {
         let voiceprint = store.get(&name(text)).unwrap();
@@ -340,7 +342,7 @@ fn a_voiceprint_of_another_model_is_not_mixed() {
         ..utterance("x", [0.0; 3])
     };
     let error = store
-        .add(&name("anna"), other, std::slice::from_ref(&of_other))
+        .add(&name("anna"), other, 2, std::slice::from_ref(&of_other))
         .unwrap_err();
     assert!(matches!(error, Error::ModelMismatch { .. }));
     assert_eq!(store.get(&name("anna")).unwrap().utterances.len(), 2);
@@ -457,7 +459,7 @@ fn what_is_removed_is_gone_from_the_disk() {
     let mut store = Store::open_or_create(&path).unwrap();
     let secret = utterance("very-secret-name.wav", [1.25e10, 2.5e10, 3.5e10]);
     store
-        .add(&name("anna"), ModelId::of(MODEL), &[secret])
+        .add(&name("anna"), ModelId::of(MODEL), 0, &[secret])
         .unwrap();
     store.remove(&name("anna")).unwrap();
     for file in std::fs::read_dir(folder.path()).unwrap() {
@@ -475,14 +477,29 @@ fn writers_at_the_same_time_lose_nothing() {
         for writer in 0..4 {
             let path = &path;
             scope.spawn(move || {
+                let mut store = Store::open_or_create(path).unwrap();
                 for i in 0..5 {
-                    let mut store = Store::open_or_create(path).unwrap();
-                    let of = utterance(&format!("{writer}-{i}"), [writer as f32, i as f32, 0.0]);
-                    store.add(&name("anna"), ModelId::of(MODEL), &[of]).unwrap();
+                    let speaker = name(&format!("{writer}-{i}"));
+                    let of = utterance("x", [writer as f32, i as f32, 0.0]);
+                    store.add(&speaker, ModelId::of(MODEL), 0, &[of]).unwrap();
                 }
             });
         }
     });
-    let anna = opened(&path).get(&name("anna")).unwrap();
-    assert_eq!(anna.utterances.len(), 20);
+    assert_eq!(opened(&path).list().unwrap().len(), 20);
+}
+
+#[test]
+fn what_was_checked_against_an_older_voiceprint_is_not_added() {
+    // Two commands read a voiceprint, each finds its recording consistent with it, both write.
+    let (_folder, path) = store_of_two();
+    let (mut one, mut other) = (opened(&path), opened(&path));
+    let id = ModelId::of(MODEL);
+    let of = |file| [utterance(file, [7.0, 8.0, 9.0])];
+    one.add(&name("anna"), id, 2, &of("a3")).unwrap();
+    let error = other.add(&name("anna"), id, 2, &of("a4")).unwrap_err();
+    assert!(error.to_string().contains("run the command again"));
+    assert_eq!(error.exit_code(), 5);
+    let files = other.get(&name("anna")).unwrap().utterances;
+    assert_eq!(files.len(), 3);
 }

@@ -2,7 +2,13 @@
 //! something else that is loud? A voice is harmonic in part of its frames, its spectrum moves as
 //! the mouth moves, and it is no bare tone. Noise is not harmonic, hum and machines stand still,
 //! alarms and dial tones are one or two lines. (A whisper is not harmonic either, and counts as
-//! noise.) The thresholds were set on 2.8 k files of speech and 450 of noise and tones.
+//! noise.)
+//!
+//! The thresholds were set on half of 2844 files of speech and on all of 388 synthetic sounds and 66
+//! pieces of recorded noise, 4 s each. Over them all, 3 files of speech (words of 1 and 2 s) come out
+//! as no voice, and 17 sounds (sirens, square waves from 3 kHz, drumming, single knocks) and 13
+//! noises (some may hold voices) as one. Speech at 10 dB over white or pink noise is lost in 0.6 % of files,
+//! at 5 dB in 2 % and 12 %.
 
 use super::SAMPLE_RATE_HZ;
 use realfft::{RealFftPlanner, RealToComplex, num_complex::Complex32};

@@ -76,7 +76,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     if args.replace {
         store.replace(&name, verifier.id(), added)?;
     } else if !added.is_empty() {
-        store.add(&name, verifier.id(), added)?;
+        store.add(&name, verifier.id(), num_before, added)?;
     }
     let speech_seconds: f32 = all.iter().map(|u| u.speech_seconds).sum();
     let line = format!(

@@ -65,9 +65,9 @@ enum Command {
     #[command(subcommand)]
     Model(model::Command),
     /// Train a model
-    Train(train::Args),
+    Train(Box<train::Args>),
     /// Measure error rates on a list of trials
-    Evaluate(evaluate::Args),
+    Evaluate(Box<evaluate::Args>),
 }
 
 /// Parses, runs, prints the error.

@@ -142,7 +142,11 @@ impl Store {
         let Some((id, stored_name, model)) = speaker else {
             return Ok(None);
         };
-        let damaged = || self.damaged(format!("the row of speaker {stored_name:?}"));
+        let damaged = || Error::Store {
+            path: self.path.clone(),
+            fact: format!("the voiceprint of {stored_name:?} is damaged"),
+            remedy: "restore the store from a backup, or enrol again with --replace".into(),
+        };
         let name = SpeakerName::new(stored_name.clone()).map_err(|_| damaged())?;
         let model: ModelId = model.parse().map_err(|_| damaged())?;
         let rows = self.rows(id).map_err(|e| self.failed(e))?;
@@ -162,8 +166,9 @@ impl Store {
         }
     }
 
-    /// Adds utterances to a voiceprint, or begins one. All or none; refused where the voiceprint
-    /// is of another model.
+    /// Adds utterances to a voiceprint that had `num_before` of them when these were checked
+    /// against it; with 0, begins one. All or none; refused where the voiceprint is of another
+    /// model, or was changed since.
     ///
     /// # Errors
     /// [`Error::ModelMismatch`], [`Error::Store`], [`Error::Io`].
@@ -171,9 +176,27 @@ impl Store {
         &mut self,
         name: &SpeakerName,
         model: ModelId,
+        num_before: usize,
         utterances: &[Utterance],
     ) -> Result<()> {
-        self.write(|tx| insert(tx, name, model, utterances))
+        let changed = Error::Io {
+            path: self.path.clone(),
+            doing: "add to the voiceprint",
+            source: io::Error::other("another command changed it meanwhile"),
+            remedy: "run the command again",
+        };
+        self.write(|tx| {
+            let count: i64 = tx.query_row(
+                "SELECT count(*) FROM utterance JOIN speaker ON speaker.id = speaker_id
+                 WHERE key = ?1",
+                [name.key()],
+                |row| row.get(0),
+            )?;
+            if count != num_before as i64 {
+                return Err(changed.into());
+            }
+            insert(tx, name, model, utterances)
+        })
     }
 
     /// Puts utterances in the place of a voiceprint, whatever model that was of.

@@ -1,0 +1,125 @@
+//! The verifier as a library: who is named at enrolment, and that nothing that is not a number
+//! is accepted.
+
+mod random_model;
+
+use random_model::random_model;
+use serde_json::Value;
+use spkver::{
+    Error,
+    scoring::{Decision, OperatingPoint, Reason},
+    verifier::{Embedding, ModelId, SpeakerName, Utterance, Verifier, Voiceprint},
+};
+
+/// A verifier whose score is 2·cos(a, b) on embeddings of size 2.
+fn cosine() -> Verifier {
+    let mut model = random_model(1, 2, 2);
+    model.head.mean = vec![0.0; 2];
+    model.head.whiten = vec![1.0, 0.0, 0.0, 1.0];
+    model.head.weight = vec![1.0, 1.0, 0.0, 0.0];
+    Verifier::new(ModelId::of(b"cosine"), model).unwrap()
+}
+
+fn embedding(verifier: &Verifier, degrees: f32) -> Embedding {
+    let (y, x) = degrees.to_radians().sin_cos();
+    Embedding::new(vec![x, y], verifier.id()).unwrap()
+}
+
+fn utterances(verifier: &Verifier, degrees: &[f32]) -> Vec<Utterance> {
+    let of = |d: &f32| Utterance {
+        file: format!("{d}.wav"),
+        speech_seconds: 2.0,
+        quality: Value::Null,
+        embedding: embedding(verifier, *d),
+    };
+    degrees.iter().map(of).collect()
+}
+
+fn odd(verifier: &Verifier, degrees: &[f32]) -> Vec<usize> {
+    let odd = verifier.odd_ones_out(&utterances(verifier, degrees));
+    let mut indices: Vec<usize> = odd.iter().map(|odd| odd.index).collect();
+    indices.sort_unstable();
+    indices
+}
+
+#[test]
+fn the_recording_of_somebody_else_is_named_and_no_other() {
+    let verifier = cosine();
+    assert!(odd(&verifier, &[]).is_empty());
+    assert!(odd(&verifier, &[0.0]).is_empty());
+    assert!(odd(&verifier, &[0.0, 40.0, -30.0]).is_empty());
+    assert_eq!(odd(&verifier, &[0.0, 180.0, 20.0, 10.0]), [1]);
+    assert_eq!(odd(&verifier, &[170.0, 0.0, 190.0, 20.0, 10.0]), [0, 2]);
+    // Of two that disagree nobody knows which one is wrong.
+    assert_eq!(odd(&verifier, &[0.0, 180.0]).len(), 2);
+}
+
+#[test]
+fn enrolment_refuses_what_does_not_belong() {
+    let verifier = cosine();
+    let name = SpeakerName::new("anna").unwrap();
+    let good = utterances(&verifier, &[0.0, 20.0]);
+    let voiceprint = verifier.enroll(name.clone(), good).unwrap();
+    assert_eq!(voiceprint.utterances.len(), 2);
+    let bad = utterances(&verifier, &[0.0, 180.0, 20.0]);
+    let error = verifier.enroll(name, bad).unwrap_err();
+    assert_eq!(error.exit_code(), 3);
+    assert!(error.to_string().starts_with("180.wav: "), "{error}");
+    assert!(!error.to_string().contains("20.wav"), "{error}");
+}
+
+#[test]
+fn a_score_that_is_no_number_is_inconclusive() {
+    let verifier = cosine();
+    let point = OperatingPoint::default().with_threshold(f32::MIN).unwrap();
+    // Length normalisation has nothing to work on.
+    let zero = Embedding::new(vec![0.0; 2], verifier.id()).unwrap();
+    let fine = embedding(&verifier, 0.0);
+    for (a, b) in [(&zero, &fine), (&fine, &zero), (&zero, &zero)] {
+        let outcome = verifier.compare(a, b, &point).unwrap();
+        let inconclusive = Decision::Inconclusive(Reason::ScoreNotFinite);
+        assert_eq!(outcome.decision, inconclusive);
+    }
+    assert!(Embedding::new(vec![f32::NAN, 0.0], verifier.id()).is_err());
+    // Nor does it get into a voiceprint.
+    let mut with_zero = utterances(&verifier, &[0.0, 10.0, 5.0]);
+    with_zero[1].embedding = zero;
+    let odd = verifier.odd_ones_out(&with_zero);
+    assert!(odd.iter().any(|odd| odd.index == 1));
+}
+
+#[test]
+fn a_voiceprint_of_one_recording_scores_as_a_comparison() {
+    let verifier = cosine();
+    let point = OperatingPoint::default();
+    let voiceprint = Voiceprint {
+        name: SpeakerName::new("anna").unwrap(),
+        model: verifier.id(),
+        utterances: utterances(&verifier, &[33.3]),
+    };
+    let enrolled = embedding(&verifier, 33.3);
+    for degrees in [-170.0, -20.0, 0.1, 33.3, 77.7] {
+        let test = embedding(&verifier, degrees);
+        let verified = verifier.verify(&voiceprint, &test, &point).unwrap();
+        assert_eq!(
+            verified,
+            verifier.compare(&enrolled, &test, &point).unwrap()
+        );
+        assert_eq!(
+            verified,
+            verifier.compare(&test, &enrolled, &point).unwrap()
+        );
+    }
+}
+
+#[test]
+fn embeddings_of_another_model_are_not_scored() {
+    let verifier = cosine();
+    let point = OperatingPoint::default();
+    let own = embedding(&verifier, 0.0);
+    let other = Embedding::new(vec![1.0, 0.0], ModelId::of(b"other")).unwrap();
+    for (a, b) in [(&own, &other), (&other, &own)] {
+        let error = verifier.compare(a, b, &point).unwrap_err();
+        assert!(matches!(error, Error::ModelMismatch { .. }));
+    }
+}
