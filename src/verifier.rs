@@ -21,9 +21,10 @@ use crate::{
     scoring::{Decision, Llr, OperatingPoint, Reason},
 };
 
-/// Two recordings of one speaker that score below this do not belong in one voiceprint: it is
-/// more likely than not (at equal priors) that they are of two speakers.
-pub const CONSISTENT_FROM: Llr = Llr(0.0);
+/// Recordings that score below this against the rest do not belong in one voiceprint: they are 55
+/// times more likely from two speakers than from one. At 0 one honest enrolment in some ten would
+/// be refused.
+pub const CONSISTENT_FROM: Llr = Llr(-4.0);
 
 /// A model ready to run.
 #[derive(Debug)]

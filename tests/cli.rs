@@ -359,7 +359,7 @@ fn recordings_that_disagree_are_not_enrolled() {
     let place = Place::new();
     let mut parts = random_model(3, 4, 4);
     parts.head.weight.fill(0.0);
-    parts.head.bias = -3.0;
+    parts.head.bias = -5.0;
     let path = place.path("contrary.safetensors");
     model::save(&path, &parts).unwrap();
     let model = format!("--model {}", path.display());

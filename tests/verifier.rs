@@ -11,12 +11,12 @@ use spkver::{
     verifier::{Embedding, ModelId, SpeakerName, Utterance, Verifier, Voiceprint},
 };
 
-/// A verifier whose score is 2·cos(a, b) on embeddings of size 2.
+/// A verifier whose score is 8·cos(a, b) on embeddings of size 2.
 fn cosine() -> Verifier {
     let mut model = random_model(1, 2, 2);
     model.head.mean = vec![0.0; 2];
     model.head.whiten = vec![1.0, 0.0, 0.0, 1.0];
-    model.head.weight = vec![1.0, 1.0, 0.0, 0.0];
+    model.head.weight = vec![4.0, 4.0, 0.0, 0.0];
     Verifier::new(ModelId::of(b"cosine"), model).unwrap()
 }
 

@@ -3,6 +3,7 @@
 //! 0 accept or success, 1 reject, 2 usage, 3 inconclusive or input refused, 4 model, store or
 //! speaker, 5 I/O.
 
+mod calibrate;
 mod compare;
 mod embed;
 mod enroll;
@@ -14,6 +15,7 @@ mod output;
 mod recordings;
 mod remove;
 mod train;
+mod trial_scores;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -66,6 +68,8 @@ enum Command {
     Model(model::Command),
     /// Train a model
     Train(Box<train::Args>),
+    /// Make a model's scores log-likelihood ratios on a list of trials
+    Calibrate(calibrate::Args),
     /// Measure error rates on a list of trials
     Evaluate(Box<evaluate::Args>),
 }
@@ -97,6 +101,7 @@ fn run(cli: &Cli) -> Result<u8> {
         Command::Remove(args) => remove::run(args, global),
         Command::Model(command) => model::run(command, global),
         Command::Train(args) => train::run(args, global),
+        Command::Calibrate(args) => calibrate::run(args, global),
         Command::Evaluate(args) => evaluate::run(args, global),
     }
 }

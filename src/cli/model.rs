@@ -32,6 +32,7 @@ pub fn run(command: &Command, global: &Global) -> Result<u8> {
         ("description", &card.description),
         ("trained on", &card.training_data),
         ("recipe", &card.recipe),
+        ("calibration", &card.calibration),
         ("license", &card.license),
     ] {
         if !text.is_empty() {

@@ -9,7 +9,8 @@ use spkver::{
     train::{
         augment::Augmenter,
         manifest::Manifest,
-        recipe::{Progress, Run, TrainOptions},
+        options::TrainOptions,
+        recipe::{Progress, Run},
         recordings::Recordings,
     },
     verifier::{Limits, Model, ModelCard},
@@ -100,10 +101,8 @@ fn positive(text: &str) -> std::result::Result<usize, String> {
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let options = options(args)?;
     if args.print_options {
-        println!(
-            "{}",
-            serde_json::to_string_pretty(&options).expect("plain data")
-        );
+        let text = serde_json::to_string_pretty(&options).expect("plain data");
+        global.output().result(&text, &json!(options))?;
         return Ok(0);
     }
     options.layers()?; // before any work: a bad option is told at once

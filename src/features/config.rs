@@ -67,7 +67,8 @@ pub struct MfccConfig {
     pub energy_floor: f32,
     /// Energy, or √2 times cepstrum 0, goes last, as HTK has it.
     pub htk_compat: bool,
-    /// Drop the frames that the energy VAD calls no speech. Not Kaldi's.
+    /// Drop the frames that the energy VAD calls no speech. Not Kaldi's. Off in our front-end: on
+    /// every development list the network does better with the pauses in (models/README.md).
     pub speech_only: bool,
     /// Subtract each channel's mean over the frames kept. Not Kaldi's.
     pub mean_norm: bool,
@@ -96,7 +97,7 @@ impl Default for MfccConfig {
             raw_energy: true,
             energy_floor: 0.0,
             htk_compat: false,
-            speech_only: true,
+            speech_only: false,
             mean_norm: true,
         }
     }

@@ -196,7 +196,11 @@ mod tests {
 
     #[test]
     fn only_speech_frames_stay_and_their_mean_is_zero() {
-        let mfcc = Mfcc::new(MfccConfig::default()).unwrap();
+        let config = MfccConfig {
+            speech_only: true,
+            ..MfccConfig::default()
+        };
+        let mfcc = Mfcc::new(config).unwrap();
         let samples = ramp(4000);
         let speech: Vec<bool> = (0..mfcc.num_frames(4000)).map(|t| t % 3 != 0).collect();
         let features = mfcc.extract_samples(&samples, &speech);

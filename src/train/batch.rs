@@ -51,7 +51,7 @@ impl Batch {
     }
 
     /// Number of utterances.
-    pub fn len(&self) -> usize {
+    pub fn num_utterances(&self) -> usize {
         self.starts.len() - 1
     }
 
@@ -62,7 +62,7 @@ impl Batch {
 
     /// All rows.
     pub fn num_rows(&self) -> usize {
-        self.starts[self.len()]
+        self.starts[self.num_utterances()]
     }
 
     /// Utterance u, `(T_u, C)`.
@@ -72,7 +72,9 @@ impl Batch {
 
     /// Every utterance, in order.
     pub fn utterances(&self) -> Vec<&[f32]> {
-        (0..self.len()).map(|u| self.utterance(u)).collect()
+        (0..self.num_utterances())
+            .map(|u| self.utterance(u))
+            .collect()
     }
 
     /// Every utterance, in order, to write to.

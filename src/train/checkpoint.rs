@@ -1,7 +1,7 @@
 //! Training state on disk, so that a killed run continues bit for bit: weights, moments, step, and
 //! the options and list that they belong to. One safetensors file, replaced whole.
 
-use super::{optimizer::AdamW, recipe::TrainOptions, tape::Trainable};
+use super::{optimizer::AdamW, options::TrainOptions, tape::Trainable};
 use crate::{Error, Result, network::Weights, storage::write_whole};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::{
@@ -91,7 +91,12 @@ impl State {
             .and_then(|m| m.get(KEY))
             .and_then(|text| serde_json::from_str(text).ok())
             .ok_or_else(|| refuse("is not a checkpoint of this version".into()))?;
-        if header.options != *options {
+        // The head is fitted after the last step: a finished run may be given another one.
+        let begun_with = TrainOptions {
+            head: options.head.clone(),
+            ..header.options
+        };
+        if begun_with != *options {
             return Err(refuse("belongs to a run with other options".into()));
         }
         if header.manifest != manifest {

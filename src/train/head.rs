@@ -5,6 +5,7 @@
 //! summing to the prior p and those of nontarget pairs to 1 − p, plus an L2 pull towards the
 //! initial values. Parameters move in units of their own block's root mean square, so that one
 //! learning rate suits W, the weights and the bias. Full batch, Adam, f64.
+// Longer than 400 lines: parameters, objective and gradient are one formula, read side by side.
 
 use super::{Labelled, calibration, pairs::Pairs, plda};
 use crate::{Error, Result, scoring::PairHead};

@@ -19,6 +19,7 @@ pub mod loss;
 pub mod manifest;
 pub mod norm;
 pub mod optimizer;
+pub mod options;
 mod pairs;
 pub mod plda;
 pub mod pooling;

@@ -3,174 +3,27 @@
 
 use super::{
     Labelled,
-    architecture::ArchitectureOptions,
-    augment::{AugmentOptions, Augmenter},
+    augment::Augmenter,
     checkpoint::{SPEAKERS, State},
     crops::Crops,
     head::{self, RefineOptions},
     loss::AngularMargin,
     manifest::Manifest,
     optimizer::{AdamW, one_cycle},
+    options::TrainOptions,
     plda::{self, PldaOptions},
     random::Random,
     recordings::Recordings,
     tape::Trainable,
 };
 use crate::{
-    Error, Result,
-    features::{Mfcc, MfccConfig},
+    Result,
+    features::Mfcc,
     network::{Layer, Network, fold_batch_norms, infer},
     scoring::PairHead,
 };
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 use std::path::Path;
-
-/// Everything that decides the result, apart from the recordings.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TrainOptions {
-    /// Features.
-    pub front_end: MfccConfig,
-    /// Layers.
-    pub architecture: ArchitectureOptions,
-    /// Augmentation.
-    pub augment: AugmentOptions,
-    /// Of everything random.
-    pub seed: u64,
-    /// Optimisation steps.
-    pub num_steps: usize,
-    /// Crops per step.
-    pub batch_size: usize,
-    /// Shortest and longest crop, in seconds.
-    pub crop_seconds: (f32, f32),
-    /// Playing speeds, in per cent; the first must be 100.
-    pub speeds_percent: Vec<u32>,
-    /// Peak of the one-cycle schedule.
-    pub learning_rate: f32,
-    /// Of AdamW.
-    pub weight_decay: f32,
-    /// s of AAM-softmax.
-    pub scale: f32,
-    /// m of AAM-softmax, reached at `margin_ramp`.
-    pub margin: f32,
-    /// Share of the steps over which m grows from 0.
-    pub margin_ramp: f32,
-    /// The pair head.
-    pub head: HeadOptions,
-}
-
-/// How the head is fitted.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct HeadOptions {
-    /// L.
-    pub size: usize,
-    /// Of the within-speaker covariance towards a multiple of I.
-    pub shrinkage: f64,
-    /// Crops of each training utterance, besides the first as it is.
-    pub crops_per_utterance: usize,
-    /// Shortest and longest of them, in seconds.
-    pub crop_seconds: (f32, f32),
-    /// Steps of BCE on pairs; 0 keeps PLDA.
-    pub bce_steps: usize,
-    /// Weight of a target pair within one session, against one across sessions.
-    pub same_session: f64,
-}
-
-impl Default for HeadOptions {
-    fn default() -> Self {
-        HeadOptions {
-            size: 128,
-            shrinkage: 0.05,
-            crops_per_utterance: 4,
-            crop_seconds: (2.0, 8.0),
-            bce_steps: 200,
-            same_session: 0.3,
-        }
-    }
-}
-
-impl Default for TrainOptions {
-    fn default() -> Self {
-        TrainOptions {
-            front_end: MfccConfig::default(),
-            architecture: ArchitectureOptions::default(),
-            augment: AugmentOptions::default(),
-            seed: 1,
-            num_steps: 6000,
-            batch_size: 64,
-            crop_seconds: (1.3, 2.9),
-            speeds_percent: vec![100, 90, 110],
-            learning_rate: 2e-3,
-            weight_decay: 0.05,
-            scale: 30.0,
-            margin: 0.2,
-            margin_ramp: 0.5,
-            head: HeadOptions::default(),
-        }
-    }
-}
-
-impl TrainOptions {
-    /// Refuses what would divide by zero, never end, or teach nothing.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] naming the option and what it should be.
-    pub fn check(&self) -> Result<()> {
-        let range = |(low, high): (f32, f32)| low >= 0.1 && high >= low && high <= 60.0;
-        let positive = |v: f32| v > 0.0 && v.is_finite();
-        let rules = [
-            (self.num_steps > 0, "num_steps: 1 or more"),
-            (self.batch_size > 1, "batch_size: 2 or more"),
-            (
-                range(self.crop_seconds),
-                "crop_seconds: from 0.1 to 60, shortest first",
-            ),
-            (
-                range(self.head.crop_seconds),
-                "head.crop_seconds: from 0.1 to 60, shortest first",
-            ),
-            (
-                self.speeds_percent.first() == Some(&100),
-                "speeds_percent: the first must be 100",
-            ),
-            (
-                self.speeds_percent.iter().all(|s| (50..=200).contains(s)),
-                "speeds_percent: from 50 to 200",
-            ),
-            (positive(self.learning_rate), "learning_rate: above 0"),
-            (
-                self.weight_decay >= 0.0 && self.weight_decay < 1.0,
-                "weight_decay: from 0, below 1",
-            ),
-            (positive(self.scale), "scale: above 0"),
-            (
-                (0.0..1.5).contains(&self.margin),
-                "margin: from 0, below 1.5 rad",
-            ),
-            (
-                (0.0..=1.0).contains(&self.margin_ramp),
-                "margin_ramp: from 0 to 1",
-            ),
-            (self.head.size > 0, "head.size: 1 or more"),
-        ];
-        match rules.iter().find(|(holds, _)| !holds) {
-            Some((_, rule)) => Err(Error::Usage(format!("training option {rule} is wanted"))),
-            None => Ok(()),
-        }
-    }
-
-    /// The layer list, BatchNorms and all.
-    ///
-    /// # Errors
-    /// An option that makes no sense.
-    pub fn layers(&self) -> Result<Vec<Layer>> {
-        let num_features = Mfcc::new(self.front_end.clone())?.num_channels();
-        let layers = self.architecture.layers(num_features)?;
-        infer(&layers, num_features)?;
-        Ok(layers)
-    }
-}
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy)]

@@ -43,6 +43,8 @@ pub struct ModelCard {
     pub recipe: String,
     /// Terms of use.
     pub license: String,
+    /// On which trials the scores were made log-likelihood ratios.
+    pub calibration: String,
     /// Error rates on speakers that were not in training, by trial list.
     pub measured: BTreeMap<String, Measurement>,
 }

@@ -1,0 +1,151 @@
+//! `spkver train` on the generated voices, with a network of a few weights: a run that was broken
+//! off ends with the same model, byte for byte, as one that was not; so does any thread count.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+/// Six voices, three recordings each, as a folder per speaker.
+fn speech(dir: &Path) -> PathBuf {
+    let root = dir.join("speech");
+    for name in ["anna", "boris", "chloe", "david", "edith", "felix"] {
+        fs::create_dir_all(root.join(name)).unwrap();
+        for n in 1..=3 {
+            let file = format!("{name}-{n}.wav");
+            let from = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("fixtures/voices")
+                .join(&file);
+            fs::copy(from, root.join(name).join(file)).unwrap();
+        }
+    }
+    root
+}
+
+fn options(dir: &Path) -> PathBuf {
+    let path = dir.join("options.json");
+    let text = r#"{
+        "architecture": {"channels": 8, "embedding_size": 8},
+        "augment": {"num_rooms": 3, "reverberation": 0.5, "babble": 0.5, "codec": 0.5},
+        "num_steps": 12, "batch_size": 4, "crop_seconds": [0.5, 1.0],
+        "head": {"size": 4, "crops_per_utterance": 2, "bce_steps": 5, "crop_seconds": [0.5, 1.0]}
+    }"#;
+    fs::write(&path, text).unwrap();
+    path
+}
+
+fn command(dir: &Path, out: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_spkver"));
+    command
+        .args(["train", "--checkpoint-every", "1", "-o"])
+        .arg(dir.join(out))
+        .arg("--options")
+        .arg(options(dir))
+        .arg(dir.join("speech"));
+    command
+}
+
+fn succeed(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+#[test]
+fn a_run_stopped_or_killed_continues_bit_for_bit_with_any_number_of_threads() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    speech(dir);
+    succeed(command(dir, "whole").args(["--threads", "1"]));
+    let whole = fs::read(dir.join("whole")).unwrap();
+
+    let stopped = succeed(command(dir, "stopped").args(["--stop-after", "5", "--threads", "2"]));
+    assert!(String::from_utf8_lossy(&stopped.stdout).contains("continues from"));
+    assert!(!dir.join("stopped").exists());
+    succeed(command(dir, "stopped").args(["--threads", "2"]));
+    assert!(
+        fs::read(dir.join("stopped")).unwrap() == whole,
+        "stopped and continued"
+    );
+
+    let mut child = command(dir, "killed")
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    while !dir.join("killed.ckpt").exists() && child.try_wait().unwrap().is_none() {
+        std::thread::yield_now();
+    }
+    child.kill().unwrap(); // SIGKILL, wherever it is
+    child.wait().unwrap();
+    succeed(&mut command(dir, "killed"));
+    assert!(
+        fs::read(dir.join("killed")).unwrap() == whole,
+        "killed and continued"
+    );
+
+    let model = dir.join("whole");
+    let compared = Command::new(env!("CARGO_BIN_EXE_spkver"))
+        .arg("--model")
+        .arg(&model)
+        .arg("compare")
+        .args([
+            dir.join("speech/anna/anna-1.wav"),
+            dir.join("speech/boris/boris-1.wav"),
+        ])
+        .output()
+        .unwrap();
+    assert!(
+        matches!(compared.status.code(), Some(0 | 1)),
+        "the model decides"
+    );
+}
+
+#[test]
+fn a_checkpoint_of_another_run_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    speech(dir);
+    succeed(command(dir, "a").args(["--stop-after", "1"]));
+    for (change, fact) in [
+        (["--seed", "6"], "other options"),
+        (["--steps", "13"], "other options"),
+    ] {
+        let output = command(dir, "a").args(change).output().unwrap();
+        assert_eq!(output.status.code(), Some(4));
+        assert!(String::from_utf8_lossy(&output.stderr).contains(fact));
+    }
+    fs::remove_file(dir.join("speech/anna/anna-3.wav")).unwrap();
+    let output = command(dir, "a").output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("another list"));
+}
+
+#[test]
+fn bad_options_and_lists_are_refused_before_any_work() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    speech(dir);
+    for (args, fact) in [
+        (["--pool", "max"], "choose stats, mean or flatten"),
+        (["--activation", "gelu"], "choose relu"),
+        (["--learning-rate", "0"], "learning_rate: above 0"),
+        (["--batch-size", "1"], "batch_size: 2 or more"),
+        (["--channels", "0"], "above 0"),
+    ] {
+        let output = command(dir, "x").args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(text.contains(fact), "{args:?}: {text}");
+    }
+    fs::remove_dir_all(dir.join("speech")).unwrap();
+    fs::create_dir_all(dir.join("speech/only-one")).unwrap();
+    let output = command(dir, "x").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("at least 2"));
+}
