@@ -1,4 +1,5 @@
-//! [`Waveform`] in, [`Features`] out: Kaldi's MFCC or log-mel, speech frames only, mean-normalised.
+//! [`Waveform`] in, [`Features`] out: Kaldi's MFCC or log-mel, mean-normalised; speech
+//! frames only, where the configuration says so.
 //!
 //! ```text
 //! samples ─► frame ─► spectrum ─► mel ─► ln ─► cepstrum ─► normalize ─► (T, C)

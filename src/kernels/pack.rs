@@ -30,13 +30,19 @@ impl Packed {
         let len = num_panels * taps * c_in * nr;
         let mut panels = vec![0.0f32; len + 15];
         let start = panels.as_ptr().align_offset(64).min(15);
-        for (index, value) in panels[start..start + len].iter_mut().enumerate() {
-            let (rest, lane) = (index / nr, index % nr);
-            let (rest, input) = (rest / c_in, rest % c_in);
-            let (panel, tap) = (rest / taps, rest % taps);
-            let output = panel * nr + lane;
-            if output < c_out {
-                *value = at(output, input, tap);
+        // (panel, tap, input, lane)
+        for (p, panel) in panels[start..start + len]
+            .chunks_exact_mut(taps * c_in * nr)
+            .enumerate()
+        {
+            let first = p * nr;
+            let width = nr.min(c_out - first);
+            for (tap, run) in panel.chunks_exact_mut(c_in * nr).enumerate() {
+                for (input, lanes) in run.chunks_exact_mut(nr).enumerate() {
+                    for (lane, value) in lanes[..width].iter_mut().enumerate() {
+                        *value = at(first + lane, input, tap);
+                    }
+                }
             }
         }
         let mut padded = bias.to_vec();
