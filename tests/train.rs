@@ -38,7 +38,8 @@ fn options(dir: &Path) -> PathBuf {
 fn command(dir: &Path, out: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_spkver"));
     command
-        .args(["train", "--checkpoint-every", "1", "-o"])
+        .args(["train", "--checkpoint-every", "1"])
+        .arg("-o")
         .arg(dir.join(out))
         .arg("--options")
         .arg(options(dir))
@@ -148,4 +149,93 @@ fn bad_options_and_lists_are_refused_before_any_work() {
     let output = command(dir, "x").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("at least 2"));
+}
+
+#[test]
+fn a_damaged_checkpoint_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    speech(dir);
+    succeed(command(dir, "a").args(["--stop-after", "2"]));
+    let path = dir.join("a.ckpt");
+    let mut bytes = fs::read(&path).unwrap();
+    let at = bytes.len() - 100;
+    bytes[at] ^= 4;
+    fs::write(&path, bytes).unwrap();
+    let output = command(dir, "a").output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("a.ckpt: is damaged"), "{text}");
+    assert!(!dir.join("a").exists());
+}
+
+#[test]
+fn one_bad_recording_is_left_out_and_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let root = speech(dir);
+    fs::write(
+        root.join("anna/broken.wav"),
+        b"\x89PNG\r\n\x1a\n no sound in here",
+    )
+    .unwrap();
+    let output = succeed(&mut command(dir, "a"));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        text.contains("left out: ") && text.contains("broken.wav: is a PNG"),
+        "{text}"
+    );
+    assert!(dir.join("a").exists());
+}
+
+#[test]
+fn places_that_cannot_be_written_are_told_before_any_work() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    speech(dir);
+    for (out, fact) in [
+        ("speech", "is a folder"),
+        ("nowhere/model", "there is no folder"),
+    ] {
+        let output = command(dir, out).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{out}");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(text.contains(fact), "{text}");
+    }
+}
+
+#[test]
+fn a_run_that_diverges_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    speech(dir);
+    let output = command(dir, "a")
+        .args(["--learning-rate", "1e30"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        text.contains("diverged") && text.contains("--learning-rate"),
+        "{text}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_model_name_that_is_not_utf_8_is_written_and_told_as_json() {
+    use std::os::unix::ffi::OsStrExt;
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    speech(dir);
+    let out = dir.join(std::ffi::OsStr::from_bytes(b"mod\xffel"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_spkver"));
+    command
+        .args(["train", "--json", "--options"])
+        .arg(options(dir))
+        .arg(dir.join("speech"));
+    let output = succeed(command.arg("-o").arg(&out));
+    assert!(out.exists());
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["command"], "train");
 }

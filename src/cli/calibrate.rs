@@ -18,7 +18,7 @@ use spkver::{
     train::calibration::Calibration,
     verifier::{Measurement, Model, ModelCard, Verifier},
 };
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What to calibrate on.
 #[derive(clap::Args)]
@@ -55,6 +55,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let (mut targets, mut nontargets) = (vec![], vec![]);
     let mut card = verifier.model().card.clone();
     let mut num_refused = 0;
+    let mut named = vec![];
     for (path, list) in args.lists.iter().zip(&lists) {
         let scores = score(list, &embeddings, &verifier);
         for (trial, score) in list.trials().iter().zip(&scores) {
@@ -64,22 +65,34 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
                 None => num_refused += 1,
             }
         }
-        measure(&mut card, path, list, &scores);
+        let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read", e))?;
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        named.push(format!(
+            "{name} (BLAKE3 {:.12})",
+            blake3::hash(&bytes).to_hex()
+        ));
+        measure(&mut card, name, list, &scores);
     }
     let calibration = Calibration::fit(&targets, &nontargets, args.p_target)?;
-    if calibration.scale <= 0.0 {
+    // Said this way a NaN is refused as well.
+    if !(calibration.scale > 0.0 && calibration.offset.is_finite()) {
         return Err(Error::Usage(
             "calibration: target trials score lower than nontarget trials; check the labels".into(),
         ));
     }
     card.calibration = format!(
         "scale {:.4}, offset {:+.4}, fitted at prior {} on {} target and {} nontarget trials \
-         ({num_refused} more refused) of the lists above",
+         ({num_refused} more refused) of {}",
         calibration.scale,
         calibration.offset,
         args.p_target,
         targets.len(),
         nontargets.len(),
+        named.join(", "),
     );
     let line = card.calibration.clone();
     let id = model::save(&args.out, &calibrated(&verifier, &calibration, card)?)?;
@@ -119,7 +132,7 @@ fn calibrated(verifier: &Verifier, calibration: &Calibration, card: ModelCard) -
 }
 
 /// Notes a list's equal error rate, which calibration does not change.
-fn measure(card: &mut ModelCard, path: &Path, list: &TrialList, scores: &[Option<f64>]) {
+fn measure(card: &mut ModelCard, name: String, list: &TrialList, scores: &[Option<f64>]) {
     let costs = Costs {
         p_target: 0.01,
         c_miss: 1.0,
@@ -134,11 +147,6 @@ fn measure(card: &mut ModelCard, path: &Path, list: &TrialList, scores: &[Option
     let Some(report) = Report::new(list, scores, None, &plan) else {
         return;
     };
-    let name = path
-        .file_stem()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
     let measurement = Measurement {
         eer: report.metrics.eer,
         num_targets: report.targets - report.refused_targets,

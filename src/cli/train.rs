@@ -105,7 +105,14 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         global.output().result(&text, &json!(options))?;
         return Ok(0);
     }
-    options.layers()?; // before any work: a bad option is told at once
+    let checkpoint = args.checkpoint.clone().unwrap_or_else(|| {
+        let mut name = args.out.clone().into_os_string();
+        name.push(".ckpt");
+        name.into()
+    });
+    options.layers()?; // before any work: a bad option or place is told at once
+    can_be_written(&args.out)?;
+    can_be_written(&checkpoint)?;
     let manifest = Manifest::open(&args.speech)?;
     let num_utterances = manifest.utterances.len();
     let log = Log::new(global);
@@ -115,15 +122,13 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         rayon::current_num_threads()
     ));
     let paths = manifest.utterances.iter().map(|u| u.path.clone()).collect();
-    let recordings = Recordings::new(paths, args.cache_mb << 20);
-    let noise = Recordings::new(sounds(args.noise.as_deref())?, args.cache_mb << 18);
+    let recordings = Recordings::new(paths, args.cache_mb.saturating_mul(1 << 20));
+    let noise = Recordings::new(
+        sounds(args.noise.as_deref())?,
+        args.cache_mb.saturating_mul(1 << 18),
+    );
     let rirs = Recordings::new(sounds(args.rir.as_deref())?, usize::MAX);
     let augmenter = Augmenter::new(options.augment.clone(), noise, &rirs, options.seed)?;
-    let checkpoint = args.checkpoint.clone().unwrap_or_else(|| {
-        let mut name = args.out.clone().into_os_string();
-        name.push(".ckpt");
-        name.into()
-    });
     let run = Run {
         options: &options,
         manifest: &manifest,
@@ -140,10 +145,13 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         );
         global.output().result(
             &line,
-            &json!({"command": "train", "checkpoint": checkpoint}),
+            &json!({"command": "train", "checkpoint": checkpoint.to_string_lossy()}),
         )?;
         return Ok(0);
     };
+    for refused in recordings.refused() {
+        global.output().warning(&format!("left out: {refused}"));
+    }
     let card = ModelCard {
         name: args.name.clone(),
         description: "Text-independent speaker verification: are two recordings of one speaker? \
@@ -170,9 +178,28 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     };
     let id = model::save(&args.out, &model)?;
     let line = format!("wrote {} (model {})", args.out.display(), id.short());
-    let json = json!({"command": "train", "model": args.out, "model_id": id.to_string()});
+    let json = json!({"command": "train", "model": args.out.to_string_lossy(), "model_id": id.to_string()});
     global.output().result(&line, &json)?;
     Ok(0)
+}
+
+/// A model that cannot be written should be known before a day of training.
+fn can_be_written(path: &Path) -> Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    match () {
+        () if path.is_dir() => Err(Error::Usage(format!(
+            "{} is a folder; name a file to write",
+            path.display()
+        ))),
+        () if !folder.is_dir() => Err(Error::Usage(format!(
+            "there is no folder {}; make it first",
+            folder.display()
+        ))),
+        () => Ok(()),
+    }
 }
 
 /// Defaults, then the options file, then the flags.

@@ -91,7 +91,7 @@ fn step(index: usize, layer: &Layer, shape: Shape) -> Result<Shape> {
                 kernel_size,
                 stride,
                 dilation,
-                padding + 1,
+                padding.saturating_add(1),
             ]) {
                 return refuse(
                     format!("counts from 1 to {MAX_COUNT}"),
@@ -170,7 +170,11 @@ fn receptive_field(layers: &[Layer]) -> usize {
             padding,
             ..
         } => {
-            let wanted = (frames - 1) * stride + dilation * (kernel_size - 1) + 1;
+            let span = dilation.saturating_mul(kernel_size - 1);
+            let wanted = (frames - 1)
+                .saturating_mul(stride)
+                .saturating_add(span)
+                .saturating_add(1);
             wanted.saturating_sub(2 * padding).max(1)
         }
         _ => frames,

@@ -53,6 +53,7 @@ pub struct Augmenter {
     options: AugmentOptions,
     rooms: Vec<Vec<f32>>,
     noise: Recordings,
+    hash: String,
     transforms: Transforms,
 }
 
@@ -83,9 +84,15 @@ impl Augmenter {
         Ok(Augmenter {
             options,
             rooms,
+            hash: format!("{} {}", noise.hash(), rirs.hash()),
             noise,
             transforms: Transforms::default(),
         })
+    }
+
+    /// BLAKE3 of the names of what is mixed in: another set of files is another run.
+    pub fn hash(&self) -> &str {
+        &self.hash
     }
 
     /// Augments `samples` in place; the length stays. `babble` gives other speakers' samples.

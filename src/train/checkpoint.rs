@@ -32,6 +32,8 @@ struct Header {
     step: usize,
     options: TrainOptions,
     manifest: String,
+    /// BLAKE3 of every tensor's name and bytes, in order of the names.
+    blake3: String,
 }
 
 impl State {
@@ -58,6 +60,11 @@ impl State {
             step: self.step,
             options: options.clone(),
             manifest: manifest.into(),
+            blake3: checksum(
+                tensors
+                    .iter()
+                    .map(|(name, v)| (&name[..], bytemuck::cast_slice(v))),
+            ),
         };
         let text = serde_json::to_string(&header).expect("plain data");
         let views = tensors.iter().map(|(name, values)| {
@@ -78,8 +85,7 @@ impl State {
         let refuse = |fact: String| Error::Model {
             path: path.to_path_buf(),
             fact,
-            remedy: "train with the options and list it was begun with, or into another folder"
-                .into(),
+            remedy: "go on as it was begun, or delete it, or give another --checkpoint".into(),
         };
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read", e))?;
         let damaged = |e: safetensors::SafeTensorError| refuse(format!("damaged checkpoint: {e}"));
@@ -104,9 +110,14 @@ impl State {
                 "belongs to a run on another list of recordings".into(),
             ));
         }
+        let mut views = tensors.tensors();
+        views.sort_by(|a, b| a.0.cmp(&b.0));
+        if checksum(views.iter().map(|(name, view)| (&name[..], view.data()))) != header.blake3 {
+            return Err(refuse("is damaged: its checksum does not fit".into()));
+        }
         let mut groups: [Weights; 3] = Default::default();
         let mut speakers = vec![];
-        for (name, view) in tensors.tensors() {
+        for (name, view) in views {
             let values: Vec<f32> = view
                 .data()
                 .chunks_exact(4)
@@ -131,4 +142,12 @@ impl State {
             optimizer: AdamW { m, v },
         })
     }
+}
+
+fn checksum<'a>(tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for (name, bytes) in tensors {
+        hasher.update(name.as_bytes()).update(&[0]).update(bytes);
+    }
+    hasher.finalize().to_hex().to_string()
 }

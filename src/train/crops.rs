@@ -5,7 +5,7 @@ use super::{
     augment::Augmenter, batch::Batch, manifest::Manifest, random::Random, recordings::Recordings,
 };
 use crate::{
-    Result,
+    Error, Result,
     audio::{self, SAMPLE_RATE_HZ},
     features::{Features, Mfcc},
 };
@@ -70,7 +70,7 @@ impl<'a> Crops<'a> {
     /// One crop for `purpose` at `place`; of a given utterance at its own speed, or of any.
     ///
     /// # Errors
-    /// A recording that cannot be read.
+    /// The given recording cannot be read, or none of several drawn.
     pub fn crop(
         &self,
         purpose: &str,
@@ -81,14 +81,21 @@ impl<'a> Crops<'a> {
         let mut attempt = 0;
         loop {
             let place: Vec<u64> = place.iter().copied().chain([attempt]).collect();
-            let crop = self.attempt(
+            let drawn = self.attempt(
                 Random::new(self.seed, purpose, &place),
                 utterance,
                 augmented,
-            )?;
+            );
             attempt += 1;
-            if crop.features.num_frames() >= self.min_frames || attempt == MAX_ATTEMPTS {
-                return Ok(self.long_enough(crop));
+            let last = attempt == MAX_ATTEMPTS;
+            match drawn {
+                Ok(crop) if last || crop.features.num_frames() >= self.min_frames => {
+                    return Ok(self.long_enough(crop));
+                }
+                // One bad file among many must not end a run of days; another one is drawn.
+                Err(Error::Audio { .. } | Error::Io { .. }) if !last && utterance.is_none() => {}
+                Err(error) => return Err(error),
+                Ok(_) => {}
             }
         }
     }

@@ -185,7 +185,9 @@ fn file(path: &Path) -> Result<Vec<Row>> {
             .map(|(n, line)| serde_json::from_str(line).map_err(|e| bad(n + 1, e.to_string())))
             .collect::<Result<_>>()?
     } else {
-        csv::Reader::from_reader(text.as_bytes())
+        csv::ReaderBuilder::new()
+            .trim(csv::Trim::All)
+            .from_reader(text.as_bytes())
             .deserialize()
             .enumerate()
             .map(|(n, row)| row.map_err(|e| bad(n + 2, e.to_string())))

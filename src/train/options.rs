@@ -7,6 +7,7 @@ use crate::{
     network::{Layer, infer},
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Everything that decides the result, apart from the recordings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -101,8 +102,34 @@ impl TrainOptions {
     pub fn check(&self) -> Result<()> {
         let range = |(low, high): (f32, f32)| low >= 0.1 && high >= low && high <= 60.0;
         let positive = |v: f32| v > 0.0 && v.is_finite();
+        let augment = &self.augment;
+        let probabilities = [
+            augment.reverberation,
+            augment.noise,
+            augment.babble,
+            augment.equalizer,
+            augment.band_limit,
+            augment.codec,
+        ];
+        let snr_db = [augment.noise_snr_db, augment.babble_snr_db];
+        let distinct: BTreeSet<&u32> = self.speeds_percent.iter().collect();
         let rules = [
             (self.num_steps > 0, "num_steps: 1 or more"),
+            (self.batch_size <= 1 << 16, "batch_size: at most 65536"),
+            (
+                augment.num_rooms <= 100_000,
+                "augment.num_rooms: at most 100000",
+            ),
+            (
+                probabilities.iter().all(|p| (0.0..=1.0).contains(p)),
+                "augment probabilities: from 0 to 1",
+            ),
+            (
+                snr_db
+                    .iter()
+                    .all(|(low, high)| low <= high && low.abs() <= 100.0 && *high <= 100.0),
+                "augment SNRs: from -100 to 100 dB, lower first",
+            ),
             (self.batch_size > 1, "batch_size: 2 or more"),
             (
                 range(self.crop_seconds),
@@ -117,8 +144,9 @@ impl TrainOptions {
                 "speeds_percent: the first must be 100",
             ),
             (
-                self.speeds_percent.iter().all(|s| (50..=200).contains(s)),
-                "speeds_percent: from 50 to 200",
+                distinct.len() == self.speeds_percent.len()
+                    && distinct.iter().all(|s| (50..=200).contains(*s)),
+                "speeds_percent: from 50 to 200, each once",
             ),
             (positive(self.learning_rate), "learning_rate: above 0"),
             (
@@ -149,7 +177,8 @@ impl TrainOptions {
     pub fn layers(&self) -> Result<Vec<Layer>> {
         let num_features = Mfcc::new(self.front_end.clone())?.num_channels();
         let layers = self.architecture.layers(num_features)?;
-        infer(&layers, num_features)?;
+        infer(&layers, num_features)
+            .map_err(|e| Error::Usage(format!("the architecture does not fit together: {e}")))?;
         Ok(layers)
     }
 }

@@ -17,7 +17,7 @@ use super::{
     tape::Trainable,
 };
 use crate::{
-    Result,
+    Error, Result,
     features::Mfcc,
     network::{Layer, Network, fold_batch_norms, infer},
     scoring::PairHead,
@@ -86,7 +86,7 @@ impl Run<'_> {
         let layers = options.layers()?;
         let shapes = infer(&layers, mfcc.num_channels())?;
         let crops = self.crops(&mfcc, options.crop_seconds, shapes.receptive_field.max(30));
-        let hash = self.manifest.hash();
+        let hash = format!("{} {}", self.manifest.hash(), self.augmenter.hash());
         let mut state = if self.checkpoint.exists() {
             State::load(self.checkpoint, options, &hash)?
         } else {
@@ -152,6 +152,12 @@ impl Run<'_> {
 
         let tape = state.trainable.forward(features); // (ΣT, C_in) -> (U, D)
         let result = criterion.loss(&tape.embeddings().values, &state.speakers, &labels);
+        if !result.loss.is_finite() {
+            return Err(Error::Usage(format!(
+                "training diverged at step {}: the loss is {}; choose a lower --learning-rate",
+                state.step, result.loss
+            )));
+        }
         let mut gradients = state.trainable.backward(&tape, result.d_embeddings);
         state.trainable.update_running_statistics(&tape);
 
@@ -202,16 +208,16 @@ impl Run<'_> {
                 .clone()
                 .into_par_iter()
                 .map(|u| {
-                    (0..=options.crops_per_utterance)
-                        .map(|n| {
-                            let place = [u as u64, n as u64];
-                            let source = if n == 0 { &whole } else { &crops };
-                            let crop = source.crop("head", &place, Some(u), n > 0)?;
-                            Ok(network.embed(&crop.features))
-                        })
-                        .collect()
+                    let embed = |n: usize| {
+                        let place = [u as u64, n as u64];
+                        let source = if n == 0 { &whole } else { &crops };
+                        let crop = source.crop("head", &place, Some(u), n > 0)?;
+                        Ok(network.embed(&crop.features))
+                    };
+                    let own: Result<_> = (0..=options.crops_per_utterance).map(embed).collect();
+                    own.unwrap_or_default() // a file that cannot be read: told by `recordings`
                 })
-                .collect::<Result<_>>()?;
+                .collect();
             for (u, own) in some.zip(found) {
                 of.extend(std::iter::repeat_n(u, own.len()));
                 embeddings.extend(own);

@@ -6,7 +6,7 @@ use crate::{
     audio::{self, SAMPLE_RATE_HZ},
 };
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     path::PathBuf,
     sync::{Arc, Mutex},
 };
@@ -23,6 +23,7 @@ struct Kept {
     samples: HashMap<usize, Arc<Vec<i16>>>,
     order: VecDeque<usize>,
     bytes: usize,
+    refused: BTreeMap<usize, String>,
 }
 
 impl Recordings {
@@ -48,11 +49,33 @@ impl Recordings {
     /// Samples of file `index`: mono, 16 kHz, 16 bits.
     ///
     /// # Errors
-    /// As [`audio::decode`].
+    /// As [`audio::decode`]; the file is then among [`Self::refused`].
     pub fn samples(&self, index: usize) -> Result<Arc<Vec<i16>>> {
         if let Some(samples) = self.lock().samples.get(&index) {
             return Ok(samples.clone());
         }
+        self.read(index).inspect_err(|error| {
+            self.lock().refused.insert(index, error.to_string());
+        })
+    }
+
+    /// Files that could not be read so far, and why.
+    pub fn refused(&self) -> Vec<String> {
+        self.lock().refused.values().cloned().collect()
+    }
+
+    /// BLAKE3 of the files' names.
+    pub fn hash(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for path in &self.paths {
+            hasher
+                .update(path.as_os_str().as_encoded_bytes())
+                .update(&[0]);
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+
+    fn read(&self, index: usize) -> Result<Arc<Vec<i16>>> {
         let path = &self.paths[index];
         let decoded = audio::decode(path)?;
         let mono = decoded.mono(None, path)?;

@@ -1,0 +1,85 @@
+//! `spkver calibrate`: the scores become log-likelihood ratios on the trials, and nothing else of the
+//! model changes.
+
+use std::{fs, path::Path, process::Command};
+
+fn say(args: &[&str]) -> (i32, serde_json::Value, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_spkver"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(args)
+        .arg("--json")
+        .output()
+        .unwrap();
+    let json = serde_json::from_slice(&output.stdout).unwrap_or(serde_json::Value::Null);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code().unwrap(), json, text)
+}
+
+/// All pairs of the fixtures' voices, `right` or with the labels swapped.
+fn trials(path: &Path, right: bool) {
+    let voices = ["anna", "boris", "chloe", "david", "edith", "felix"];
+    let files: Vec<(usize, String)> = (0..6)
+        .flat_map(|v| (1..=3).map(move |n| (v, n)))
+        .map(|(v, n)| (v, format!("fixtures/voices/{}-{n}.wav", voices[v])))
+        .collect();
+    let mut text = String::new();
+    for (i, (a, enrol)) in files.iter().enumerate() {
+        for (b, test) in &files[i + 1..] {
+            text += &format!("{} {enrol} {test}\n", i32::from((a == b) == right));
+        }
+    }
+    fs::write(path, text).unwrap();
+}
+
+#[test]
+fn calibrated_scores_cost_no_more_and_rank_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = dir.path().join("voices.txt");
+    let out = dir.path().join("calibrated.safetensors");
+    let (list, out) = (list.to_str().unwrap(), out.to_str().unwrap());
+    trials(Path::new(list), true);
+    let (code, json, text) = say(&["calibrate", list, "-o", out]);
+    assert_eq!(code, 0, "{text}");
+    assert_eq!(
+        (json["targets"].as_i64(), json["nontargets"].as_i64()),
+        (Some(18), Some(135))
+    );
+
+    let evaluate = |model: &[&str]| {
+        let args = [&["evaluate", list, "--bootstrap", "0"], model].concat();
+        let (code, json, text) = say(&args);
+        assert_eq!(code, 0, "{text}");
+        json["lists"][0].clone()
+    };
+    let (before, after) = (evaluate(&[]), evaluate(&["--model", out]));
+    assert_eq!(before["eer"], after["eer"]);
+    assert!(
+        after["cllr"].as_f64() <= before["cllr"].as_f64(),
+        "{before} {after}"
+    );
+
+    let (_, info, _) = say(&["model", "info", "--model", out]);
+    let calibration = info["card"]["calibration"].as_str().unwrap();
+    assert!(
+        calibration.contains("18 target and 135 nontarget"),
+        "{calibration}"
+    );
+    assert!(calibration.contains("voices.txt (BLAKE3 "), "{calibration}");
+}
+
+#[test]
+fn swapped_labels_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = dir.path().join("swapped.txt");
+    trials(&list, false);
+    let out = dir.path().join("x");
+    let (code, _, text) = say(&[
+        "calibrate",
+        list.to_str().unwrap(),
+        "-o",
+        out.to_str().unwrap(),
+    ]);
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("check the labels"), "{text}");
+    assert!(!out.exists());
+}
