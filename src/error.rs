@@ -108,7 +108,11 @@ impl Error {
     pub fn io(path: &Path, doing: &'static str, source: std::io::Error) -> Self {
         use std::io::ErrorKind;
         let remedy = match source.kind() {
+            ErrorKind::NotFound if path == Path::new("-") => {
+                "standard input is not read: give a file"
+            }
             ErrorKind::NotFound => "check the path",
+            ErrorKind::InvalidData => "is this a text file?",
             ErrorKind::PermissionDenied => "check the permissions",
             ErrorKind::StorageFull => "free some space",
             _ => "check the disk and the path",
@@ -134,5 +138,18 @@ impl Error {
             Error::Io { .. } => 5,
             Error::Several(errors) => errors.iter().map(Error::exit_code).max().unwrap_or(3),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_no_text_is_asked_about() {
+        let binary = std::io::Error::from(std::io::ErrorKind::InvalidData);
+        let error = Error::io(Path::new("list.txt"), "read", binary);
+        assert!(error.to_string().starts_with("list.txt: cannot read: "));
+        assert!(error.to_string().ends_with("; is this a text file?"));
     }
 }

@@ -12,7 +12,7 @@ mod model;
 mod voiceprint;
 
 pub use model::{Limits, Measurement, Model, ModelCard, ModelId};
-pub use voiceprint::{Embedding, SpeakerName, Utterance, Voiceprint};
+pub use voiceprint::{Embedding, SpeakerName, Utterance, Voiceprint, is_unseen};
 
 use crate::{
     Error, Result,
@@ -20,6 +20,7 @@ use crate::{
     features::Mfcc,
     scoring::{Decision, Llr, OperatingPoint, Reason},
 };
+use std::path::PathBuf;
 
 /// Recordings that score below this against the rest do not belong in one voiceprint: they are 55
 /// times more likely from two speakers than from one. At 0 one honest enrolment in some ten would
@@ -45,7 +46,7 @@ pub struct Verification {
     pub probability: Option<f64>,
 }
 
-/// A recording that does not sound like the others of its voiceprint.
+/// A recording that does not sound, or hardly sounds, like the others of its voiceprint.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OddOneOut {
     /// Its place among the utterances.
@@ -104,7 +105,9 @@ impl Verifier {
     /// # Errors
     /// As [`Self::check_consistency`].
     pub fn enroll(&self, name: SpeakerName, utterances: Vec<Utterance>) -> Result<Voiceprint> {
-        self.check_consistency(&name, &utterances)?;
+        self.check_consistency(&name, &utterances, 0, |index| {
+            utterances[index].file.clone().into()
+        })?;
         Ok(Voiceprint {
             name,
             model: self.id,
@@ -112,23 +115,44 @@ impl Verifier {
         })
     }
 
-    /// Do these utterances sound like one speaker?
+    /// Do these utterances sound like one speaker? The first `num_enrolled` are in the store
+    /// already; `path_of` names the file of the utterance at an index for the user.
     ///
     /// # Errors
     /// [`Error::Several`], an [`Error::Audio`] for each that does not sound like the rest.
-    pub fn check_consistency(&self, name: &SpeakerName, utterances: &[Utterance]) -> Result<()> {
+    pub fn check_consistency(
+        &self,
+        name: &SpeakerName,
+        utterances: &[Utterance],
+        num_enrolled: usize,
+        path_of: impl Fn(usize) -> PathBuf,
+    ) -> Result<()> {
         let odd = self.odd_ones_out(utterances);
         if odd.is_empty() {
             return Ok(());
         }
-        let refused = odd.iter().map(|odd| Error::Audio {
-            path: utterances[odd.index].file.clone().into(),
-            fact: format!(
-                "does not sound like the other recordings of {:?} (LLR {:+.2})",
-                name.as_str(),
-                odd.llr.0
-            ),
-            remedy: "leave out the recording of somebody else, or insist with --force".into(),
+        let refused = odd.iter().map(|odd| {
+            // What is in the store cannot be left out of the command.
+            let (which, remedy) = if odd.index < num_enrolled {
+                (
+                    "already enrolled, ",
+                    "begin anew with --replace or `spkver remove`, or insist with --force",
+                )
+            } else {
+                (
+                    "",
+                    "leave out the recording of somebody else, or insist with --force",
+                )
+            };
+            Error::Audio {
+                path: path_of(odd.index),
+                fact: format!(
+                    "{which}does not sound like the other recordings of {:?} (LLR {:+.2})",
+                    name.as_str(),
+                    odd.llr.0
+                ),
+                remedy: remedy.into(),
+            }
         });
         Err(Error::Several(refused.collect()))
     }
@@ -188,17 +212,10 @@ impl Verifier {
         let mut kept: Vec<usize> = (0..utterances.len()).collect();
         let mut odd = vec![];
         while kept.len() > 1 {
-            let scores = kept.iter().map(|&index| {
-                let others: Vec<&Embedding> = kept
-                    .iter()
-                    .filter(|&&other| other != index)
-                    .map(|&other| &utterances[other].embedding)
-                    .collect();
-                let llr = self.llr(&others, &utterances[index].embedding);
-                OddOneOut { index, llr }
-            });
             // A NaN counts as the lowest: it must not pass.
-            let worst = scores
+            let worst = self
+                .against_the_others(utterances, &kept)
+                .into_iter()
                 .min_by(|a, b| rank(a.llr).total_cmp(&rank(b.llr)))
                 .expect("kept holds two or more");
             if rank(worst.llr) >= CONSISTENT_FROM.0 {
@@ -215,6 +232,34 @@ impl Verifier {
             }
         }
         odd
+    }
+
+    /// The utterances that pass, but more likely come from somebody else: they score below 0
+    /// against the others that pass.
+    pub fn doubtful(&self, utterances: &[Utterance]) -> Vec<OddOneOut> {
+        let odd = self.odd_ones_out(utterances);
+        let passes = |index: &usize| odd.iter().all(|odd| odd.index != *index);
+        let kept: Vec<usize> = (0..utterances.len()).filter(passes).collect();
+        let mut doubtful = match kept.len() {
+            0 | 1 => vec![],
+            _ => self.against_the_others(utterances, &kept),
+        };
+        doubtful.retain(|one| one.llr.0 < 0.0);
+        doubtful
+    }
+
+    /// Each of the `kept` utterances against the voiceprint of the rest of them.
+    fn against_the_others(&self, utterances: &[Utterance], kept: &[usize]) -> Vec<OddOneOut> {
+        let score = |&index: &usize| {
+            let others: Vec<&Embedding> = kept
+                .iter()
+                .filter(|&&other| other != index)
+                .map(|&other| &utterances[other].embedding)
+                .collect();
+            let llr = self.llr(&others, &utterances[index].embedding);
+            OddOneOut { index, llr }
+        };
+        kept.iter().map(score).collect()
     }
 
     fn check_made_here(&self, name: &str, model: ModelId) -> Result<()> {
@@ -258,16 +303,17 @@ impl Verification {
 pub fn unfit(quality: &Quality, limits: &Limits) -> Option<Reason> {
     if quality.content == Content::Silence {
         Some(Reason::Silence)
+    } else if quality.clipped > limits.max_clipped {
+        // Before the voice is looked for: a voice that is clipped hard does not look like one.
+        Some(Reason::Clipping {
+            share: quality.clipped,
+        })
     } else if quality.content == Content::NoSpeech {
         Some(Reason::NoSpeech)
     } else if quality.speech_seconds < limits.min_speech_seconds {
         Some(Reason::TooLittleSpeech {
             seconds: quality.speech_seconds,
             wanted: limits.min_speech_seconds,
-        })
-    } else if quality.clipped > limits.max_clipped {
-        Some(Reason::Clipping {
-            share: quality.clipped,
         })
     } else {
         None

@@ -121,6 +121,12 @@ fn enrol_list_verify_remove() {
     assert_eq!(listed.code, 0);
     assert!(listed.stdout.starts_with("Zoë  2 recordings, "));
     assert_eq!(listed.stdout.lines().count(), 1);
+    let listed = place.say("list --json", &[]).json();
+    let seconds = listed["speakers"][0]["speech_seconds"].to_string();
+    assert!(seconds.len() <= "00.00".len(), "{seconds}");
+    place.say("enroll one", &[&voice("anna-1")]);
+    assert!(place.say("list", &[]).stdout.contains("one  1 recording, "));
+    place.say("remove one", &[]);
 
     let accepted = place.say(&format!("verify {LENIENT} Zoë"), &[&voice("anna-3")]);
     assert_eq!(accepted.code, 0);
@@ -165,10 +171,20 @@ fn enrolling_adds_replaces_and_leaves_doubles_out() {
         "{}",
         again.stdout
     );
+    let warning = format!(
+        "warning: {}: already enrolled, as anna-2.wav; left out\n",
+        voice("anna-2").display()
+    );
+    assert_eq!(again.stderr, warning);
+    let twice = place.say("enroll twice", &[&voice("anna-1"), &voice("anna-1")]);
+    assert!(twice.stderr.contains("anna-1.wav: given twice; left out"));
+    let copy = place.path("copy.wav");
+    std::fs::copy(voice("anna-1"), &copy).unwrap();
+    let copied = place.say("enroll copied", &[&voice("anna-1"), &copy]);
     assert!(
-        again
-            .stderr
-            .contains("anna-2.wav: the same recording as anna-2.wav")
+        copied.stderr.contains("copy.wav: the same recording as /"),
+        "{}",
+        copied.stderr
     );
     let replaced = place.say("enroll --replace anna", &[&voice("anna-3")]);
     assert!(
@@ -267,9 +283,65 @@ fn senseless_flags_are_usage_errors() {
     place.run(&["enroll", "", "x.wav"]).refused(2, "is empty");
     place
         .run(&["enroll", "a\x1b[2J", "x.wav"])
-        .refused(2, "control characters");
+        .refused(2, "control character");
+    place
+        .run(&["enroll", "an\u{200b}na", "x.wav"])
+        .refused(2, "invisible one, U+200B");
     assert_eq!(place.say("--help", &[]).code, 0);
     assert_eq!(place.say("--version", &[]).code, 0);
+}
+
+#[test]
+fn machines_are_told_of_usage_errors_as_well() {
+    let place = Place::new();
+    for (line, fact) in [
+        ("--json frobnicate", "unrecognized subcommand 'frobnicate'"),
+        ("compare --json a.wav", "<OTHER>"),
+        ("compare a.wav b.wav --json --c-miss x", "invalid value 'x'"),
+        ("--threads 1025 list --json", "1..=1024"),
+        (
+            "evaluate --segment -1 list --json",
+            "--segment -1; a positive",
+        ),
+        ("compare --p-target -1 a b --json", "p_target is -1"),
+    ] {
+        let answer = place.say(line, &[]);
+        assert_eq!(answer.code, 2, "{line}");
+        let json = answer.json();
+        assert_eq!(json["exit_code"], 2);
+        let error = json["error"].as_str().unwrap();
+        assert!(error.contains(fact), "{error}");
+        assert!(!error.contains('\n') && !error.contains("Usage"), "{error}");
+        assert!(answer.stderr.starts_with("error: "), "{}", answer.stderr);
+    }
+    let help = place.say("--json --help", &[]);
+    assert_eq!(help.code, 0);
+    assert!(help.stdout.contains("Usage: spkver"));
+    // After `--` it is a file.
+    place.say("compare -- --json", &[]).refused(2, "<OTHER>");
+}
+
+#[test]
+fn standard_input_is_no_file() {
+    let place = Place::new();
+    for line in ["compare - -", "evaluate -", "--model - model info"] {
+        place
+            .say(line, &[])
+            .refused(5, "standard input is not read");
+    }
+}
+
+#[test]
+fn extreme_priors_are_shown_short() {
+    let place = Place::new();
+    let files: [&Path; 2] = [&voice("anna-1"), &voice("anna-2")];
+    let answer = place.say("compare --p-target 1e-300", &files);
+    assert_eq!(answer.code, 1, "{}", answer.stderr);
+    assert!(
+        answer.stdout.contains("at prior 1e-300, "),
+        "{}",
+        answer.stdout
+    );
 }
 
 // ---- recordings
@@ -340,6 +412,17 @@ fn recordings_without_speech_are_inconclusive() {
 }
 
 #[test]
+fn a_voice_that_is_clipped_hard_is_told_so() {
+    let place = Place::new();
+    let clip = hound::WavReader::open(voice("anna-1")).unwrap();
+    let samples = clip.into_samples::<i16>().map(Result::unwrap);
+    let path = place.wav("loud.wav", samples.map(|s| s.saturating_mul(2000)));
+    let answer = place.say("compare --json", &[&path, &voice("anna-2")]);
+    assert_eq!(answer.code, 3);
+    assert_eq!(answer.json()["reason"], "clipping");
+}
+
+#[test]
 fn one_bad_file_and_nothing_is_enrolled_and_all_bad_ones_are_named() {
     let place = Place::new();
     let silent = place.wav("silent.wav", std::iter::repeat_n(0, 32_000));
@@ -353,17 +436,41 @@ fn one_bad_file_and_nothing_is_enrolled_and_all_bad_ones_are_named() {
     assert!(!place.path("data").exists(), "no store was made");
 }
 
-#[test]
-fn recordings_that_disagree_are_not_enrolled() {
-    // A head that says "different speakers" to everything.
-    let place = Place::new();
+/// `--model` with a head that gives every pair the same LLR.
+fn contrary(place: &Place, llr: f32) -> String {
     let mut parts = random_model(3, 4, 4);
     parts.head.weight.fill(0.0);
-    parts.head.bias = -5.0;
+    parts.head.bias = llr;
     let path = place.path("contrary.safetensors");
     model::save(&path, &parts).unwrap();
-    let model = format!("--model {}", path.display());
+    format!("--model {}", path.display())
+}
 
+#[test]
+fn doubtful_recordings_are_enrolled_with_a_warning() {
+    let place = Place::new();
+    let model = contrary(&place, -1.5);
+    let files: [&Path; 2] = [&voice("anna-1"), &voice("anna-2")];
+    let answer = place.say(&format!("{model} enroll anna"), &files);
+    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    assert!(answer.stdout.contains("2 added"));
+    for file in files {
+        let doubt = format!(
+            "{}: hardly sounds like the others (LLR -1.50)",
+            file.display()
+        );
+        assert!(answer.stderr.contains(&doubt), "{}", answer.stderr);
+    }
+    // Only of what this command adds.
+    let later = place.say(&format!("{model} enroll anna"), &[&voice("anna-3")]);
+    assert_eq!((later.code, later.stderr.lines().count()), (0, 1));
+    assert!(later.stderr.contains("anna-3.wav: hardly sounds"));
+}
+
+#[test]
+fn recordings_that_disagree_are_not_enrolled() {
+    let place = Place::new();
+    let model = contrary(&place, -5.0);
     let files: [&Path; 2] = [&voice("anna-1"), &voice("boris-1")];
     let answer = place.say(&format!("{model} enroll anna"), &files);
     answer.refused(3, "boris-1.wav: does not sound like the other recordings");
@@ -375,15 +482,26 @@ fn recordings_that_disagree_are_not_enrolled() {
     assert_eq!(forced.code, 0, "{}", forced.stderr);
     assert!(forced.stderr.contains("does not sound like the others"));
     // A recording that comes later is held to the voiceprint as well.
-    place
-        .say(&format!("{model} enroll anna"), &[&voice("anna-2")])
-        .refused(3, "anna-2.wav: does not sound like");
+    let answer = place.say(&format!("{model} enroll anna"), &[&voice("anna-2")]);
+    let new = format!(": {}: does not sound like", voice("anna-2").display());
+    answer.refused(3, &new);
+    // What is in the store cannot be left out of the command line.
+    let lines = answer.stderr.lines();
+    let enrolled: Vec<&str> = lines.filter(|l| !l.contains("anna-2.wav")).collect();
+    assert!(!enrolled.is_empty());
+    for line in enrolled {
+        assert!(
+            line.contains(": already enrolled, does not sound"),
+            "{line}"
+        );
+        assert!(line.contains("--replace") && !line.contains("leave out"));
+    }
     let answer = place.say(&format!("{model} verify anna"), &[&voice("anna-3")]);
     assert_eq!(answer.code, 1);
     assert!(
         answer
             .stdout
-            .contains("LLR -3.00 (p 0.047 at prior 0.5, threshold +0.00)")
+            .contains("LLR -5.00 (p 0.007 at prior 0.5, threshold +0.00)")
     );
 }
 
@@ -442,6 +560,13 @@ fn embeddings_come_as_text_and_as_an_array() {
     place
         .say(&line, &files)
         .refused(2, "--features takes one recording");
+    let told = place.say(&format!("{line} --json"), &files[..1]).json();
+    assert_eq!(told["command"], "embed");
+    assert_eq!(told["features"]["channels"], 40);
+    assert_eq!(told["output"], path.display().to_string());
+    // Features are for cross-checks: silence has them, too.
+    let silent = place.wav("silent.wav", std::iter::repeat_n(0, 32_000));
+    assert_eq!(place.say(&line, &[&silent]).code, 0);
 }
 
 #[test]

@@ -503,3 +503,50 @@ fn what_was_checked_against_an_older_voiceprint_is_not_added() {
     let files = other.get(&name("anna")).unwrap().utterances;
     assert_eq!(files.len(), 3);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_read_only_store_can_be_read() {
+    use std::{fs, os::unix::fs::PermissionsExt};
+    let set_mode = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    // Characters that mean something in a URI.
+    let outer = tempfile::tempdir().unwrap();
+    let folder = outer.path().join("50% of a?b#c&d ü");
+    fs::create_dir(&folder).unwrap();
+    let (_folder, made) = store_of_two();
+    let path = folder.join("s");
+    fs::copy(made, &path).unwrap();
+    let utterances = opened(&path).get(&name("anna")).unwrap().utterances;
+    set_mode(&path, 0o400);
+    if fs::OpenOptions::new().write(true).open(&path).is_ok() {
+        println!("SKIPPED: this user may write to read-only files");
+        return;
+    }
+    for folder_mode in [0o700, 0o500] {
+        set_mode(&folder, folder_mode);
+        let mut store = opened(&path);
+        assert_eq!(store.list().unwrap().len(), 2);
+        assert_eq!(store.get(&name("anna")).unwrap().utterances, utterances);
+        for error in [
+            store.remove(&name("anna")).unwrap_err(),
+            Store::open_or_create(&path)
+                .and_then(|mut store| store.add(&name("chloe"), ModelId::of(MODEL), 0, &utterances))
+                .unwrap_err(),
+        ] {
+            assert_eq!(error.exit_code(), 5, "{error}");
+            assert!(error.to_string().contains("is read-only"), "{error}");
+        }
+    }
+    // With a log that cannot be read, part of the store would be missing.
+    set_mode(&folder, 0o700);
+    for log in ["s-wal", "s-shm"] {
+        let _ = fs::remove_file(folder.join(log));
+    }
+    fs::write(folder.join("s-wal"), b"changes").unwrap();
+    set_mode(&folder, 0o500);
+    let error = Store::open(&path).unwrap_err();
+    assert!(error.to_string().contains("latest changes"), "{error}");
+    set_mode(&folder, 0o700);
+}

@@ -7,8 +7,9 @@ use random_model::random_model;
 use serde_json::Value;
 use spkver::{
     Error,
+    audio::{Content, Quality},
     scoring::{Decision, OperatingPoint, Reason},
-    verifier::{Embedding, ModelId, SpeakerName, Utterance, Verifier, Voiceprint},
+    verifier::{Embedding, Limits, ModelId, SpeakerName, Utterance, Verifier, Voiceprint, unfit},
 };
 
 /// A verifier whose score is 8·cos(a, b) on embeddings of size 2.
@@ -122,4 +123,27 @@ fn embeddings_of_another_model_are_not_scored() {
         let error = verifier.compare(a, b, &point).unwrap_err();
         assert!(matches!(error, Error::ModelMismatch { .. }));
     }
+}
+
+#[test]
+fn the_reason_is_the_one_to_act_on_first() {
+    let quality = |content, clipped, speech_seconds| Quality {
+        original_rate_hz: 16_000,
+        seconds: 3.0,
+        speech_seconds,
+        content,
+        bandwidth_hz: 8000.0,
+        clipped,
+        snr_db: 30.0,
+        warning: None,
+    };
+    let code = |quality: Quality| unfit(&quality, &Limits::default()).map(|r| r.code());
+    let (silence, noise, speech) = (Content::Silence, Content::NoSpeech, Content::Speech);
+    assert_eq!(code(quality(silence, 0.5, 0.0)), Some("silence"));
+    // What is clipped hard does not look like a voice any more.
+    assert_eq!(code(quality(noise, 0.5, 3.0)), Some("clipping"));
+    assert_eq!(code(quality(noise, 0.0, 3.0)), Some("no_speech"));
+    assert_eq!(code(quality(speech, 0.5, 0.1)), Some("clipping"));
+    assert_eq!(code(quality(speech, 0.0, 0.1)), Some("too_little_speech"));
+    assert_eq!(code(quality(speech, 0.05, 3.0)), None);
 }

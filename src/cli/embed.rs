@@ -31,7 +31,7 @@ pub struct Args {
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let verifier = global.verifier()?;
     if args.features {
-        return features(args, &verifier);
+        return features(args, &verifier, global);
     }
     let output = global.output();
     let recordings = args.recordings.embed(&args.files, &verifier, output)?;
@@ -72,7 +72,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     Ok(0)
 }
 
-fn features(args: &Args, verifier: &Verifier) -> Result<u8> {
+fn features(args: &Args, verifier: &Verifier, global: &Global) -> Result<u8> {
     let (Some(output), [file]) = (&args.output, args.files.as_slice()) else {
         return Err(Error::Usage("--features takes one recording".into()));
     };
@@ -85,6 +85,17 @@ fn features(args: &Args, verifier: &Verifier) -> Result<u8> {
     let features = verifier.mfcc().extract(&waveform);
     let (frames, channels) = (features.num_frames(), features.num_channels());
     write_npy(output, frames, channels, features.values().to_vec())?;
+    let json = json!({
+        "command": "embed",
+        "model": verifier.id().to_string(),
+        "output": output.to_string_lossy(),
+        "features": { "frames": frames, "channels": channels },
+        "files": [{
+            "path": file.to_string_lossy(),
+            "quality": json_of(waveform.quality()),
+        }],
+    });
+    global.output().result("", &json)?;
     Ok(0)
 }
 

@@ -50,25 +50,43 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let utterances = all_or_errors(utterances)?;
     let mut all: Vec<Utterance> = enrolled.map_or_else(Vec::new, |v| v.utterances);
     let num_before = all.len();
-    for utterance in utterances {
-        // The same recording twice would count twice in the voiceprint.
-        if let Some(same) = all.iter().find(|u| u.embedding == utterance.embedding) {
-            let (file, same) = (&utterance.file, &same.file);
-            output.warning(&format!("{file}: the same recording as {same}; left out"));
-        } else {
+    // What people know each of them by: the label in the store, the path on the command line.
+    let mut paths: Vec<PathBuf> = all.iter().map(|u| PathBuf::from(&u.file)).collect();
+    for (path, utterance) in args.files.iter().zip(utterances) {
+        let same = all.iter().position(|u| u.embedding == utterance.embedding);
+        let Some(same) = same else {
             all.push(utterance);
-        }
+            paths.push(path.clone());
+            continue;
+        };
+        // The same recording twice would count twice in the voiceprint.
+        let (file, other) = (path.display(), paths[same].display());
+        output.warning(&if same < num_before {
+            format!("{file}: already enrolled, as {other}; left out")
+        } else if *path == paths[same] {
+            format!("{file}: given twice; left out the second time")
+        } else {
+            format!("{file}: the same recording as {other}; left out")
+        });
     }
     if args.force {
         for odd in verifier.odd_ones_out(&all) {
-            let file = &all[odd.index].file;
-            let llr = odd.llr.0;
+            let (file, llr) = (paths[odd.index].display(), odd.llr.0);
             output.warning(&format!(
                 "{file}: does not sound like the others (LLR {llr:+.2})"
             ));
         }
     } else {
-        verifier.check_consistency(&name, &all)?;
+        verifier.check_consistency(&name, &all, num_before, |index| paths[index].clone())?;
+    }
+    for one in verifier.doubtful(&all) {
+        if one.index >= num_before {
+            let (file, llr) = (paths[one.index].display(), one.llr.0);
+            output.warning(&format!(
+                "{file}: hardly sounds like the others (LLR {llr:+.2}), enrolled all the same; \
+                 is it the same speaker?"
+            ));
+        }
     }
 
     let added = &all[num_before..];
@@ -78,7 +96,9 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     } else if !added.is_empty() {
         store.add(&name, verifier.id(), num_before, added)?;
     }
+    // Whole hops of the VAD: 10 ms.
     let speech_seconds: f32 = all.iter().map(|u| u.speech_seconds).sum();
+    let speech_seconds = (speech_seconds * 100.0).round() / 100.0;
     let line = format!(
         "ENROLLED  {}  {} added, {} in all, {speech_seconds:.1} s of speech",
         printable(name.as_str()),

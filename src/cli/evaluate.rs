@@ -43,19 +43,34 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     scores_out: Option<PathBuf>,
     /// Use only the first seconds of each recording
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     segment: Option<f32>,
     /// Speaker of each recording (`recording speaker` a line) [default: from the folders]
     #[arg(long, value_name = "FILE")]
     utt2spk: Option<PathBuf>,
     /// Prior of a target trial, for minDCF and actDCF
-    #[arg(long, value_name = "P", default_value_t = 0.01)]
+    #[arg(
+        long,
+        value_name = "P",
+        allow_negative_numbers = true,
+        default_value_t = 0.01
+    )]
     p_target: f64,
     /// Cost of a miss
-    #[arg(long, value_name = "COST", default_value_t = 1.0)]
+    #[arg(
+        long,
+        value_name = "COST",
+        allow_negative_numbers = true,
+        default_value_t = 1.0
+    )]
     c_miss: f64,
     /// Cost of a false accept
-    #[arg(long, value_name = "COST", default_value_t = 1.0)]
+    #[arg(
+        long,
+        value_name = "COST",
+        allow_negative_numbers = true,
+        default_value_t = 1.0
+    )]
     c_fa: f64,
     /// Bootstrap replicates (over speakers) for the 95 % intervals, 0 for none
     #[arg(long, value_name = "N", default_value_t = 1000)]

@@ -17,9 +17,10 @@ pub fn run(global: &Global) -> Result<u8> {
     }
     let lines = speakers.iter().map(|speaker| {
         format!(
-            "{}  {} recordings, {:.1} s of speech, model {:.12}",
+            "{}  {} recording{}, {:.1} s of speech, model {:.12}",
             printable(&speaker.name),
             speaker.num_utterances,
+            if speaker.num_utterances == 1 { "" } else { "s" },
             speaker.speech_seconds,
             speaker.model,
         )

@@ -43,7 +43,7 @@ pub struct Global {
     #[arg(long, global = true, value_name = "FILE")]
     store: Option<PathBuf>,
     /// Threads to use [default: one per core]; the result is the same with any number
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     #[command(flatten)]
     output: Output,
@@ -76,7 +76,17 @@ enum Command {
 
 /// Parses, runs, prints the error.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let mut flags = std::env::args_os().take_while(|arg| arg != "--");
+            // Help and the version are no errors.
+            if error.use_stderr() && flags.any(|arg| arg == "--json") {
+                output::usage_as_json(&error);
+            }
+            error.exit();
+        }
+    };
     let code = run(&cli).unwrap_or_else(|error| {
         cli.global.output.error(&error);
         error.exit_code()

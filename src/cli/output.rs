@@ -1,6 +1,6 @@
 //! The two ways out: results on stdout (a line for people or one JSON object), talk on stderr.
 
-use spkver::{Error, Result};
+use spkver::{Error, Result, verifier::is_unseen};
 use std::{
     io::{self, Write},
     path::Path,
@@ -72,6 +72,21 @@ impl Output {
     }
 }
 
+/// A command line that is none, for machines; clap tells people.
+pub fn usage_as_json(error: &clap::Error) {
+    let text = error.to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    // The fact is in the first paragraph, the usage in the others.
+    let fact: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.is_empty())
+        .collect();
+    let json = serde_json::json!({ "error": fact.join(" "), "exit_code": error.exit_code() });
+    // A closed stdout: the exit code still tells.
+    let _ = writeln!(io::stdout(), "{json}");
+}
+
 fn talk(kind: &str, text: &str) {
     let mut stderr = io::stderr().lock();
     for line in text.split('\n') {
@@ -80,12 +95,11 @@ fn talk(kind: &str, text: &str) {
     }
 }
 
-/// `text` on one line, without characters that would act on the terminal.
+/// `text` on one line, with characters escaped that act on the terminal or cannot be seen.
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        // Control characters, line separators, and marks that reverse the direction of text.
-        if c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+        if is_unseen(c) {
             shown.extend(c.escape_default());
         } else {
             shown.push(c);

@@ -108,7 +108,7 @@ impl Trial<'_> {
         let subject = printable(self.subject);
         let why = match (verification.llr, verification.probability) {
             (Some(llr), Some(p)) if verification.decision.reason().is_none() => format!(
-                "LLR {:+.2} (p {} at prior {}, threshold {:+.2})",
+                "LLR {:+.2} (p {} at prior {:?}, threshold {:+.2})",
                 llr.0,
                 probability(p),
                 point.p_target(),

@@ -32,6 +32,7 @@ pub(super) fn affine<L: Lanes, const NV: usize>(
     y: &mut [f32],
 ) {
     let nr = NV * L::N;
+    debug_assert_eq!(weights.nr, nr, "packed for another instance");
     let rows = y.len() / weights.c_out;
     let mut first = 0;
     while first < rows {

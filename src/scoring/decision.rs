@@ -60,13 +60,13 @@ impl OperatingPoint {
     pub fn new(p_target: f64, c_miss: f64, c_fa: f64) -> Result<Self> {
         if !(p_target > 0.0 && p_target < 1.0) {
             return Err(Error::Usage(format!(
-                "p_target is {p_target}; a probability above 0 and below 1 is wanted"
+                "p_target is {p_target:?}; a probability above 0 and below 1 is wanted"
             )));
         }
         for (name, cost) in [("c_miss", c_miss), ("c_fa", c_fa)] {
             if !(cost > 0.0 && cost.is_finite()) {
                 return Err(Error::Usage(format!(
-                    "{name} is {cost}; a positive, finite cost is wanted"
+                    "{name} is {cost:?}; a positive, finite cost is wanted"
                 )));
             }
         }
@@ -169,7 +169,9 @@ impl Reason {
             Reason::NoSpeech => "record somebody speaking",
             Reason::TooLittleSpeech { .. } => "record a longer utterance",
             Reason::Clipping { .. } => "record again at a lower level",
-            Reason::ScoreNotFinite => "enrol the speaker again",
+            Reason::ScoreNotFinite => {
+                "try another recording; if that does not help, another model, and enrol again"
+            }
         }
     }
 }

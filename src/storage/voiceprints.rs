@@ -16,7 +16,9 @@ use crate::{
     Error, Result,
     verifier::{ModelId, SpeakerName, Utterance, Voiceprint},
 };
-use database::{check_version, connect, create_private, damaged, failed, make_tables};
+use database::{
+    check_version, connect, connect_to_read, create_private, damaged, failed, make_tables,
+};
 use row::Row;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::{
@@ -40,7 +42,7 @@ pub struct Enrolled {
     pub model: String,
     /// Recordings in it.
     pub num_utterances: usize,
-    /// Net speech in all of them.
+    /// Net speech in all of them, in seconds, at the VAD's hop of 10 ms.
     pub speech_seconds: f64,
 }
 
@@ -57,7 +59,8 @@ pub fn default_path() -> Result<PathBuf> {
 }
 
 impl Store {
-    /// Opens a store to read; none if there is no such file, and none is made.
+    /// Opens a store to read; none if there is no such file, and none is made. The file and its
+    /// folder may be read-only.
     ///
     /// # Errors
     /// [`Error::Store`], [`Error::Io`].
@@ -76,7 +79,7 @@ impl Store {
             Ok(facts) if facts.len() == 0 => return Ok(None),
             Ok(_) => {}
         }
-        let connection = connect(path)?;
+        let connection = connect_to_read(path)?;
         check_version(path, &connection)?;
         Ok(Some(Store {
             path: path.to_path_buf(),
@@ -241,7 +244,7 @@ impl Store {
     pub fn list(&self) -> Result<Vec<Enrolled>> {
         let read = || {
             let mut statement = self.connection.prepare(
-                "SELECT name, model, count(utterance.id), total(speech_seconds)
+                "SELECT name, model, count(utterance.id), round(total(speech_seconds), 2)
                  FROM speaker LEFT JOIN utterance ON speaker_id = speaker.id
                  GROUP BY speaker.id ORDER BY key",
             )?;

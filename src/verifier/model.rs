@@ -86,7 +86,7 @@ impl Limits {
 }
 
 impl Default for Limits {
-    /// One second of speech; a tenth of the samples clipped (loud music masters stay below that).
+    /// 0.4 s of speech; a tenth of the samples clipped (loud music masters stay below that).
     fn default() -> Self {
         Limits {
             min_speech_seconds: 0.4,

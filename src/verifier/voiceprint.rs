@@ -86,8 +86,11 @@ impl SpeakerName {
             )
         } else if name.trim() != name {
             "begins or ends with a blank; leave it off".into()
-        } else if name.chars().any(is_unseen) {
-            "holds control characters; leave them out".into()
+        } else if let Some(c) = name.chars().find(|&c| is_unseen(c)) {
+            format!(
+                "holds a control character or an invisible one, U+{:04X}; leave it out",
+                u32::from(c)
+            )
         } else {
             return Ok(SpeakerName(name));
         };
@@ -111,12 +114,21 @@ impl fmt::Display for SpeakerName {
     }
 }
 
-/// Control characters, line separators, and the marks that reverse the direction of the text
-/// after them (a name could pose as another).
-fn is_unseen(c: char) -> bool {
+/// Characters that act on a terminal, or that nobody sees, so that a name could pose as another:
+/// refused in names, escaped where text from outside is printed. Not among them are ZWNJ and ZWJ
+/// (U+200C, U+200D), which Persian, the scripts of India and emoji are written with.
+pub fn is_unseen(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
-        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        // Line and paragraph separator.
+        || matches!(c, '\u{2028}' | '\u{2029}')
+        // Marks that set or reverse the direction of text.
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}')
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{206f}')
+        // Of no width: soft hyphen, zero-width space, word joiner and operators, byte order mark.
+        || matches!(c, '\u{ad}' | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
+        // Hangul fillers, marks of annotations, tags.
+        || matches!(c, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}')
+        || matches!(c, '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -144,6 +156,12 @@ mod tests {
             "a\x1b[2J",
             "a\u{0}",
             "a\u{202e}b",
+            "an\u{200b}na",
+            "anna\u{200e}",
+            "\u{200f}anna",
+            "an\u{2060}na",
+            "an\u{ad}na",
+            "\u{feff}anna",
         ] {
             assert!(SpeakerName::new(name).is_err(), "{name:?}");
         }

@@ -31,20 +31,87 @@ const SCHEMA: &str = "
 
 /// Opens an existing file.
 pub(super) fn connect(path: &Path) -> Result<Connection> {
-    // No CREATE: reading never makes a file. No URI: a name is a name.
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let open = || {
-        let connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "foreign_keys", "ON")?;
-        // A voiceprint that is removed must be gone.
-        connection.pragma_update(None, "secure_delete", "ON")?;
-        // Views, triggers and functions of a tampered file get no say.
-        connection.pragma_update(None, "trusted_schema", "OFF")?;
+    open(path).map_err(|e| failed(path, e))
+}
+
+/// Opens an existing file that may be read-only, or lie in a folder where the lock files cannot
+/// be made: nobody who runs as this user can change it then, so it is read without them.
+pub(super) fn connect_to_read(path: &Path) -> Result<Connection> {
+    let readable = |connection: Connection| {
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         Ok(connection)
     };
-    open().map_err(|e| failed(path, e))
+    let locked_out = |e: &rusqlite::Error| {
+        let code = e.sqlite_error_code();
+        matches!(code, Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
+    };
+    match open(path).and_then(readable) {
+        Err(e) if locked_out(&e) => {
+            let mut log = path.as_os_str().to_os_string();
+            log.push("-wal");
+            if fs::metadata(&log).is_ok_and(|facts| facts.len() > 0) {
+                return Err(Error::Io {
+                    path: path.to_path_buf(),
+                    doing: "read the store",
+                    source: io::Error::other(format!(
+                        "its latest changes are still in {}, and the folder is read-only",
+                        Path::new(&log).display()
+                    )),
+                    remedy: "make the folder writable, or copy both files into one that is",
+                });
+            }
+            open_unchanging(path).and_then(readable)
+        }
+        other => other,
+    }
+    .map_err(|e| failed(path, e))
+}
+
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    // No CREATE: reading never makes a file. No URI: a name is a name.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    // A voiceprint that is removed must be gone.
+    connection.pragma_update(None, "secure_delete", "ON")?;
+    harden(&connection)?;
+    Ok(connection)
+}
+
+/// Opens a file that does not change while it is read: without locks and without a log.
+fn open_unchanging(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(unchanging_uri(path), flags)?;
+    harden(&connection)?;
+    Ok(connection)
+}
+
+/// Views, triggers and functions of a tampered file get no say.
+fn harden(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "trusted_schema", "OFF")
+}
+
+/// `file:///folder/name?immutable=1`, whatever characters the path has.
+fn unchanging_uri(path: &Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let mut uri = String::from("file:///");
+    let bytes = path.as_os_str().as_encoded_bytes();
+    let slash = |b: &u8| *b == b'/';
+    // One slash is there already; more would name a host.
+    for &byte in bytes.iter().skip_while(|b| slash(b)) {
+        match byte {
+            b'\\' if cfg!(windows) => uri.push('/'),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b':' | b'.' | b'-' | b'_' => {
+                uri.push(byte.into());
+            }
+            _ => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    uri + "?immutable=1"
 }
 
 /// Makes the tables in a file that has none.
@@ -119,7 +186,6 @@ pub(super) fn failed(path: &Path, e: rusqlite::Error) -> Error {
         Some(
             ErrorCode::CannotOpen
             | ErrorCode::PermissionDenied
-            | ErrorCode::ReadOnly
             | ErrorCode::DiskFull
             | ErrorCode::SystemIoFailure
             | ErrorCode::OutOfMemory,
@@ -128,6 +194,12 @@ pub(super) fn failed(path: &Path, e: rusqlite::Error) -> Error {
             doing: "use the store",
             source: io::Error::other(e),
             remedy: "check its permissions, its folder's, and the disk",
+        },
+        Some(ErrorCode::ReadOnly) => Error::Io {
+            path: path.to_path_buf(),
+            doing: "change the store",
+            source: io::Error::other("the file or its folder is read-only"),
+            remedy: "make both writable (and `-wal` and `-shm` beside it), or give another file with --store",
         },
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Io {
             path: path.to_path_buf(),
