@@ -80,7 +80,7 @@ impl Default for TrainOptions {
             architecture: ArchitectureOptions::default(),
             augment: AugmentOptions::default(),
             seed: 1,
-            num_steps: 6500,
+            num_steps: 3500,
             batch_size: 64,
             crop_seconds: (1.3, 2.9),
             speeds_percent: vec![100, 90, 110],
