@@ -80,7 +80,7 @@ impl ArchitectureOptions {
             num_features,
             eps: 1e-5,
         };
-        let mut layers = vec![norm(num_features)];
+        let mut layers = vec![];
         for conv in [
             conv(num_features, c, 5, 1),
             conv(c, c, 3, 2),

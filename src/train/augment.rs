@@ -35,13 +35,13 @@ pub struct AugmentOptions {
 impl Default for AugmentOptions {
     fn default() -> Self {
         AugmentOptions {
-            reverberation: 0.35,
-            noise: 0.5,
-            babble: 0.25,
-            equalizer: 0.4,
-            band_limit: 0.3,
+            reverberation: 0.25,
+            noise: 0.3,
+            babble: 0.15,
+            equalizer: 0.35,
+            band_limit: 0.25,
             codec: 0.15,
-            noise_snr_db: (0.0, 20.0),
+            noise_snr_db: (3.0, 25.0),
             babble_snr_db: (8.0, 25.0),
             num_rooms: 200,
         }

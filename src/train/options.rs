@@ -63,11 +63,11 @@ pub struct HeadOptions {
 impl Default for HeadOptions {
     fn default() -> Self {
         HeadOptions {
-            size: 128,
-            shrinkage: 0.05,
+            size: 192,
+            shrinkage: 0.5,
             crops_per_utterance: 4,
             crop_seconds: (2.0, 8.0),
-            bce_steps: 200,
+            bce_steps: 25,
             same_session: 0.3,
         }
     }
@@ -80,7 +80,7 @@ impl Default for TrainOptions {
             architecture: ArchitectureOptions::default(),
             augment: AugmentOptions::default(),
             seed: 1,
-            num_steps: 3500,
+            num_steps: 6500,
             batch_size: 64,
             crop_seconds: (1.3, 2.9),
             speeds_percent: vec![100, 90, 110],
