@@ -31,3 +31,8 @@ pub use error::Error;
 
 /// Everything in this crate that can fail, fails with [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
