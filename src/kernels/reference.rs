@@ -2,7 +2,7 @@
 
 use super::{Outer, Packed, Steps};
 
-/// y[t] = act(bias + Σ_k W_k x[t·s + k·d]); see [`super::affine`].
+/// `y[t] = act(bias + Σ_k W_k x[t·s + k·d])`.
 pub fn affine(x: &[f32], weights: &Packed, steps: Steps, y: &mut [f32]) {
     let (c_in, c_out) = (weights.c_in, weights.c_out);
     for (t, out) in y.chunks_exact_mut(c_out).enumerate() {
@@ -25,7 +25,7 @@ pub fn affine(x: &[f32], weights: &Packed, steps: Steps, y: &mut [f32]) {
     }
 }
 
-/// g[i, o] += Σ_t x[t, i] · dy[t, o]; see [`super::outer`].
+/// `g[i, o] += Σ_t x[t, i] · dy[t, o]`.
 pub fn outer(job: Outer, g: &mut [f32]) {
     for (row, i) in (job.inputs.0..job.inputs.1).enumerate() {
         for o in 0..job.c_out {

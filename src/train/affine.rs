@@ -94,7 +94,7 @@ impl Affine {
         y
     }
 
-    /// dW[o, i, k] = Σ_t x[t·s + k·d, i]·dy[t, o]; db[o] = Σ_t dy[t, o].
+    /// `dW[o, i, k] = Σ_t x[t·s + k·d, i]·dy[t, o]`; `db[o] = Σ_t dy[t, o]`.
     pub fn weight_gradients(&self, x: &Batch, dy: &Batch) -> AffineGradients {
         let (c_out, c_in, taps) = self.shape;
         let padded_inputs: Vec<Vec<f32>> = match self.padding {
@@ -159,7 +159,7 @@ impl Affine {
         }
     }
 
-    /// dx[t·s + k·d, i] += Σ_o W[o, i, k]·dy[t, o]: dy with zeros between (stride) and around its
+    /// `dx[t·s + k·d, i] += Σ_o W[o, i, k]·dy[t, o]`: dy with zeros between (stride) and around its
     /// frames, through the transposed map.
     pub fn input_gradient(&self, x: &Batch, weight: &[f32], dy: &Batch) -> Batch {
         let (c_out, c_in, taps) = self.shape;

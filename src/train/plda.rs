@@ -87,7 +87,7 @@ impl DiagonalPlda {
         DiagonalPlda { between, within }
     }
 
-    /// ln N([a;b]; 0, [[B+W, B],[B, B+W]]) − ln N(a; 0, B+W) − ln N(b; 0, B+W). With t = b + w per
+    /// `ln N([a;b]; 0, [[B+W, B],[B, B+W]]) − ln N(a; 0, B+W) − ln N(b; 0, B+W)`. With t = b + w per
     /// dimension the inverse of the joint covariance is [[t, −b],[−b, t]]/(t² − b²), hence
     /// product = b/(t² − b²), squares = −½·b²/(t·(t² − b²)), bias = Σ ½·ln(t²/(t² − b²)).
     pub fn pair_weights(&self) -> PairWeights {

@@ -21,7 +21,7 @@ pub fn forward(x: &Batch, layer: &Layer) -> Batch {
 
 /// dx from x, y = forward(x) and dy.
 ///
-/// dmean/dx[t] = 1/T; dstd/dx[t] = (x[t] − mean)/(T·std), zero where the variance was floored.
+/// `dmean/dx[t] = 1/T`; `dstd/dx[t] = (x[t] − mean)/(T·std)`, zero where the variance was floored.
 pub fn backward(x: &Batch, layer: &Layer, y: &Batch, dy: &Batch) -> Batch {
     let channels = x.channels;
     let mut dx = Batch::zeros(x.lengths(), channels);
