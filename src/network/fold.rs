@@ -5,7 +5,7 @@
 //! Linear before it (rows of the weight), or into the one after it (columns; only without padding,
 //! whose zeros are not shifted). One that has no such neighbour stays.
 
-use super::{Layer, Weights};
+use super::{Affine, Layer, Weights};
 
 /// The same network with every BatchNorm folded that can be.
 pub fn fold_batch_norms(layers: &[Layer], weights: &Weights) -> (Vec<Layer>, Weights) {
@@ -20,7 +20,7 @@ pub fn fold_batch_norms(layers: &[Layer], weights: &Weights) -> (Vec<Layer>, Wei
         };
         let (scale, shift) = scale_and_shift(&weights, *index, eps);
         let index = *index;
-        let folded = if at > 0 && is_affine(&kept[at - 1].0) {
+        let folded = if at > 0 && Affine::of(&kept[at - 1].0).is_some() {
             into_previous(&mut weights, kept[at - 1].1, &scale, &shift);
             true
         } else if at + 1 < kept.len() && takes_shift(&kept[at + 1].0) {
@@ -68,15 +68,8 @@ pub(super) fn scale_and_shift(weights: &Weights, index: usize, eps: f32) -> (Vec
     (scale, shift)
 }
 
-fn is_affine(layer: &Layer) -> bool {
-    matches!(layer, Layer::Conv1d { .. } | Layer::Linear { .. })
-}
-
 fn takes_shift(layer: &Layer) -> bool {
-    matches!(
-        layer,
-        Layer::Conv1d { padding: 0, .. } | Layer::Linear { .. }
-    )
+    Affine::of(layer).is_some_and(|affine| affine.padding == 0)
 }
 
 /// W' = scale·W, b' = scale·b + shift, per output.

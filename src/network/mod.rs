@@ -4,12 +4,14 @@
 //! call of the affine kernel, with a following ReLU in its store.
 
 mod activation;
+mod affine;
 mod fold;
 mod layer;
 pub mod pooling;
 mod shape;
 
 pub use activation::Activation;
+pub use affine::Affine;
 pub use fold::fold_batch_norms;
 pub use layer::Layer;
 pub use shape::{Shapes, conv1d_frames, infer};
@@ -198,43 +200,20 @@ fn operations(layers: &[Layer], weights: &Weights) -> Vec<Operation> {
     let tensor = |index: usize, name: &str| &weights[&format!("{index}.{name}")][..];
     let mut operations: Vec<Operation> = vec![];
     for (index, layer) in layers.iter().enumerate() {
+        if let Some(affine) = Affine::of(layer) {
+            let (weight, bias) = (tensor(index, "weight"), tensor(index, "bias"));
+            operations.push(Operation::Affine {
+                weights: Packed::from_pytorch(affine.shape, nr, weight, bias),
+                steps: Steps {
+                    stride: affine.stride,
+                    dilation: affine.dilation,
+                    relu: false,
+                },
+                padding: affine.padding,
+            });
+            continue;
+        }
         match *layer {
-            Layer::Conv1d {
-                in_channels,
-                out_channels,
-                kernel_size,
-                stride,
-                dilation,
-                padding,
-            } => {
-                let shape = (out_channels, in_channels, kernel_size);
-                let (weight, bias) = (tensor(index, "weight"), tensor(index, "bias"));
-                operations.push(Operation::Affine {
-                    weights: Packed::from_pytorch(shape, nr, weight, bias),
-                    steps: Steps {
-                        stride,
-                        dilation,
-                        relu: false,
-                    },
-                    padding,
-                });
-            }
-            Layer::Linear {
-                in_features,
-                out_features,
-            } => {
-                let shape = (out_features, in_features, 1);
-                let (weight, bias) = (tensor(index, "weight"), tensor(index, "bias"));
-                operations.push(Operation::Affine {
-                    weights: Packed::from_pytorch(shape, nr, weight, bias),
-                    steps: Steps {
-                        stride: 1,
-                        dilation: 1,
-                        relu: false,
-                    },
-                    padding: 0,
-                });
-            }
             Layer::BatchNorm { eps, .. } => {
                 let (scale, shift) = fold::scale_and_shift(weights, index, eps);
                 operations.push(Operation::Scale { scale, shift });
@@ -242,16 +221,12 @@ fn operations(layers: &[Layer], weights: &Weights) -> Vec<Operation> {
             Layer::StatsPool { eps } => operations.push(Operation::StatsPool { eps }),
             Layer::MeanPool => operations.push(Operation::MeanPool),
             Layer::Flatten { num_frames } => operations.push(Operation::Flatten { num_frames }),
-            Layer::Relu
-            | Layer::LeakyRelu { .. }
-            | Layer::Sigmoid
-            | Layer::Tanh
-            | Layer::Identity => match (Activation::of(layer), operations.last_mut()) {
+            _ => match (Activation::of(layer), operations.last_mut()) {
                 (Some(Activation::Relu), Some(Operation::Affine { steps, .. })) => {
                     steps.relu = true;
                 }
                 (Some(activation), _) => operations.push(Operation::Activation(activation)),
-                (None, _) => {}
+                (None, _) => unreachable!("every layer is one of these"),
             },
         }
     }

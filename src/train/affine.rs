@@ -4,22 +4,9 @@
 use super::batch::Batch;
 use crate::{
     kernels::{self, Outer, Packed, Steps},
-    network::{Layer, conv1d_frames, padded},
+    network::{Affine, conv1d_frames, padded},
 };
 use rayon::prelude::*;
-
-/// A Conv1d; a Linear is one with one tap.
-#[derive(Debug, Clone, Copy)]
-pub struct Affine {
-    /// `(C_out, C_in, K)`.
-    pub shape: (usize, usize, usize),
-    /// s.
-    pub stride: usize,
-    /// d.
-    pub dilation: usize,
-    /// p.
-    pub padding: usize,
-}
 
 /// Gradients of one affine map, in PyTorch's layout.
 pub struct AffineGradients {
@@ -33,35 +20,6 @@ pub struct AffineGradients {
 const INPUTS_PER_TASK: usize = 56;
 
 impl Affine {
-    /// The map that `layer` is, if it is one.
-    pub fn of(layer: &Layer) -> Option<Self> {
-        match *layer {
-            Layer::Conv1d {
-                in_channels,
-                out_channels,
-                kernel_size,
-                stride,
-                dilation,
-                padding,
-            } => Some(Affine {
-                shape: (out_channels, in_channels, kernel_size),
-                stride,
-                dilation,
-                padding,
-            }),
-            Layer::Linear {
-                in_features,
-                out_features,
-            } => Some(Affine {
-                shape: (out_features, in_features, 1),
-                stride: 1,
-                dilation: 1,
-                padding: 0,
-            }),
-            _ => None,
-        }
-    }
-
     /// One tap, every frame: utterances do not matter, all rows are one sequence.
     fn is_pointwise(&self) -> bool {
         self.shape.2 == 1 && self.stride == 1 && self.padding == 0

@@ -4,13 +4,12 @@
 //! weight out. Written by hand, no graph: the layer list is a straight line.
 
 use super::{
-    affine::Affine,
     batch::Batch,
     norm::{self, NormTape},
     pooling,
     random::Random,
 };
-use crate::network::{Activation, Layer, Weights};
+use crate::network::{Activation, Affine, Layer, Weights};
 use rayon::prelude::*;
 
 /// Layers and weights that learn; BatchNorm's running statistics are among the weights.
