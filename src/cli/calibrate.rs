@@ -124,7 +124,7 @@ fn calibrated(verifier: &Verifier, calibration: &Calibration, card: ModelCard) -
     );
     Ok(Model {
         front_end: model.front_end.clone(),
-        network: Network::new(layers, weights, verifier.mfcc().num_channels())?,
+        network: Network::from_tensors(layers, weights, verifier.mfcc().num_channels())?,
         head: calibration.apply(&model.head),
         limits: model.limits,
         card,

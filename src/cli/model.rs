@@ -20,7 +20,7 @@ pub fn run(command: &Command, global: &Global) -> Result<u8> {
     let verifier = global.verifier()?;
     let model = verifier.model();
     let network = &model.network;
-    let num_parameters: usize = network.weights().values().map(Vec::len).sum();
+    let num_parameters: usize = network.weights().values().map(|v| v.len()).sum();
     let card = &model.card;
 
     let mut lines = vec![format!(

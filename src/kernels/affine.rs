@@ -5,6 +5,7 @@
 //! place, weights from packed panels, bias and ReLU sit in the store.
 
 use super::{lanes::Lanes, pack::Packed};
+use std::ops::Range;
 
 /// What one affine call does, apart from its weights.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,11 +18,11 @@ pub struct Steps {
     pub relu: bool,
 }
 
-/// Rows that stay in the second-level cache while the panels pass over them.
-const ROW_BLOCK: usize = 300;
+/// Rows that stay in the second-level cache while the panels pass over them; whole tiles.
+pub(super) const ROW_BLOCK: usize = 308;
 
 /// Widest tile of any instance.
-const MAX_NR: usize = 32;
+pub(super) const MAX_NR: usize = 32;
 
 /// `x` (T, C_in) -> `y` (T', C_out), T' from `y`'s length; `x` must hold the last row's last tap.
 #[inline(always)]
@@ -34,29 +35,35 @@ pub(super) fn affine<L: Lanes, const NV: usize>(
     let nr = NV * L::N;
     debug_assert_eq!(weights.nr, nr, "packed for another instance");
     let rows = y.len() / weights.c_out;
-    let mut first = 0;
-    while first < rows {
-        let block = ROW_BLOCK.min(rows - first);
-        let tiles = block.div_ceil(L::MR);
+    if rows == 1 {
+        return one_row::<L, NV>(x, weights, steps, y);
+    }
+    for block in balanced(0..rows, ROW_BLOCK) {
         for p in 0..weights.c_out.div_ceil(nr) {
-            let (mut row, end) = (first, first + block);
-            for tile_index in 0..tiles {
-                // Balanced, so that no tile is left with one or two rows.
-                let height = (end - row).div_ceil(tiles - tile_index);
+            for Range { start: row, end } in balanced(block.clone(), L::MR) {
                 macro_rules! tiles_of {
                     ($($mr:literal)*) => {
-                        match height {
+                        match end - row {
                             $($mr if $mr <= L::MR => tile::<L, $mr, NV>(x, weights, steps, p, row, y),)*
                             _ => unreachable!(),
                         }
                     };
                 }
                 tiles_of!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
-                row += height;
             }
         }
-        first += block;
     }
+}
+
+/// `rows` in pieces of at most `most`, of nearly equal size: no tile is left with one or two rows.
+pub(super) fn balanced(rows: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
+    let pieces = rows.len().div_ceil(most);
+    let mut row = rows.start;
+    (0..pieces).map(move |index| {
+        let start = row;
+        row += (rows.end - start).div_ceil(pieces - index);
+        start..row
+    })
 }
 
 #[inline(always)]
@@ -69,7 +76,7 @@ fn tile<L: Lanes, const MR: usize, const NV: usize>(
     y: &mut [f32],
 ) {
     let nr = NV * L::N;
-    let (c_in, c_out) = (weights.c_in, weights.c_out);
+    let c_in = weights.c_in;
     let bias = &weights.bias()[p * nr..][..nr];
     let mut acc = [[L::splat(0.0); NV]; MR];
     for v in 0..NV {
@@ -97,6 +104,80 @@ fn tile<L: Lanes, const MR: usize, const NV: usize>(
             }
         }
     }
+    store(acc, weights, steps, p, first, y);
+}
+
+/// A tile one row high keeps few sums in flight, each waiting for its last: here several panels go
+/// side by side. Every output is the same sum in the same order as in a tile.
+#[inline(always)]
+fn one_row<L: Lanes, const NV: usize>(x: &[f32], weights: &Packed, steps: Steps, y: &mut [f32]) {
+    let panels = weights.c_out.div_ceil(NV * L::N);
+    let mut p = 0;
+    while p < panels {
+        macro_rules! panels_of {
+            ($($np:literal)*) => {
+                match (panels - p).min(if NV == 2 { 6 } else { 4 }) {
+                    $($np => {
+                        row_of_panels::<L, $np, NV>(x, weights, steps, p, y);
+                        p += $np;
+                    })*
+                    _ => unreachable!(),
+                }
+            };
+        }
+        panels_of!(1 2 3 4 5 6);
+    }
+}
+
+#[inline(always)]
+fn row_of_panels<L: Lanes, const NP: usize, const NV: usize>(
+    x: &[f32],
+    weights: &Packed,
+    steps: Steps,
+    first: usize,
+    y: &mut [f32],
+) {
+    let nr = NV * L::N;
+    let c_in = weights.c_in;
+    let mut acc = [[L::splat(0.0); NV]; NP];
+    for p in 0..NP {
+        for v in 0..NV {
+            acc[p][v] = L::load(&weights.bias()[(first + p) * nr + v * L::N..]);
+        }
+    }
+    for tap in 0..weights.taps {
+        let row = &x[tap * steps.dilation * c_in..][..c_in];
+        let mut panels = [&x[..0]; NP];
+        for p in 0..NP {
+            panels[p] = &weights.panel(first + p)[tap * c_in * nr..][..c_in * nr];
+        }
+        for (i, x) in row.iter().enumerate() {
+            let xv = L::splat(*x);
+            for p in 0..NP {
+                let w = &panels[p][i * nr..][..nr];
+                for v in 0..NV {
+                    acc[p][v] = xv.mul_add(L::load(&w[v * L::N..]), acc[p][v]);
+                }
+            }
+        }
+    }
+    for p in 0..NP {
+        store([acc[p]], weights, steps, first + p, 0, y);
+    }
+}
+
+/// ReLU, if wanted, and out: rows `first..` of panel `p`.
+#[inline(always)]
+fn store<L: Lanes, const MR: usize, const NV: usize>(
+    mut acc: [[L; NV]; MR],
+    weights: &Packed,
+    steps: Steps,
+    p: usize,
+    first: usize,
+    y: &mut [f32],
+) {
+    let nr = NV * L::N;
+    let c_out = weights.c_out;
     if steps.relu {
         for r in 0..MR {
             for v in 0..NV {

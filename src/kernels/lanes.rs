@@ -20,10 +20,14 @@ pub trait Lanes: Copy {
     fn store(self, to: &mut [f32]);
     /// self + other.
     fn add(self, other: Self) -> Self;
+    /// self · other.
+    fn mul(self, other: Self) -> Self;
     /// self · b + c, fused where the CPU has it.
     fn mul_add(self, b: Self, c: Self) -> Self;
     /// Lane by lane, the larger; `other` where either is NaN.
     fn max(self, other: Self) -> Self;
+    /// Lane by lane, the smaller; `other` where either is NaN.
+    fn min(self, other: Self) -> Self;
 }
 
 macro_rules! wide_lanes {
@@ -50,12 +54,20 @@ macro_rules! wide_lanes {
                 self + other
             }
             #[inline(always)]
+            fn mul(self, other: Self) -> Self {
+                self * other
+            }
+            #[inline(always)]
             fn mul_add(self, b: Self, c: Self) -> Self {
                 <$type>::mul_add(self, b, c)
             }
             #[inline(always)]
             fn max(self, other: Self) -> Self {
                 <$type>::fast_max(self, other)
+            }
+            #[inline(always)]
+            fn min(self, other: Self) -> Self {
+                <$type>::fast_min(self, other)
             }
         }
     };

@@ -2,17 +2,21 @@
 //! [`Lanes`]; one table of instances is chosen at the first call by what the CPU has.
 
 mod affine;
+mod int8;
 mod lanes;
 mod outer;
 mod pack;
+mod pack_int8;
 pub mod reference;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub use affine::Steps;
+pub use int8::{Int8, IntLanes, Quantiser};
 pub use lanes::Lanes;
 pub use outer::Outer;
 pub use pack::Packed;
+pub use pack_int8::{Activations, PackedInt8};
 
 use std::sync::OnceLock;
 
@@ -27,6 +31,8 @@ pub struct Table {
     pub affine: fn(&[f32], &Packed, Steps, &mut [f32]),
     /// Weight gradients; see [`reference::outer`].
     pub outer: fn(Outer, &mut [f32]),
+    /// The same maps in whole numbers.
+    pub int8: Int8,
 }
 
 /// The instance in use, chosen once.
@@ -57,6 +63,13 @@ const WIDE4: Table = Table {
     nr: 12,
     affine: affine::affine::<wide::f32x4, 3>,
     outer: outer::outer::<wide::f32x4, 3>,
+    int8: Int8 {
+        nr: 12,
+        group: 2,
+        quantise: int8::quantise::<int8::Pairs4>,
+        affine: int8::affine::<int8::Pairs4, 3, i32>,
+        affine_to_f32: int8::affine::<int8::Pairs4, 3, f32>,
+    },
 };
 
 const WIDE8: Table = Table {
@@ -64,6 +77,13 @@ const WIDE8: Table = Table {
     nr: 16,
     affine: affine::affine::<wide::f32x8, 2>,
     outer: outer::outer::<wide::f32x8, 2>,
+    int8: Int8 {
+        nr: 16,
+        group: 2,
+        quantise: int8::quantise::<int8::Pairs8>,
+        affine: int8::affine::<int8::Pairs8, 2, i32>,
+        affine_to_f32: int8::affine::<int8::Pairs8, 2, f32>,
+    },
 };
 
 const WIDE16: Table = Table {
@@ -71,6 +91,13 @@ const WIDE16: Table = Table {
     nr: 32,
     affine: affine::affine::<wide::f32x16, 2>,
     outer: outer::outer::<wide::f32x16, 2>,
+    int8: Int8 {
+        nr: 32,
+        group: 2,
+        quantise: int8::quantise::<int8::Pairs16>,
+        affine: int8::affine::<int8::Pairs16, 2, i32>,
+        affine_to_f32: int8::affine::<int8::Pairs16, 2, f32>,
+    },
 };
 
 const REFERENCE: Table = Table {
@@ -78,6 +105,13 @@ const REFERENCE: Table = Table {
     nr: 16,
     affine: reference::affine,
     outer: reference::outer,
+    int8: Int8 {
+        nr: 16,
+        group: 1,
+        quantise: reference::quantise,
+        affine: reference::affine_int8,
+        affine_to_f32: reference::affine_int8_to_f32,
+    },
 };
 
 #[cfg(test)]

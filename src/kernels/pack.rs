@@ -3,7 +3,7 @@
 //! A panel holds `nr` outputs: `(tap, c_in, nr)` contiguous, 64-byte aligned, zeros past C_out.
 
 /// Weights of one affine map (Conv1d or Linear), packed.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Packed {
     /// K; 1 for a Linear.
     pub taps: usize,
@@ -13,9 +13,33 @@ pub struct Packed {
     pub c_out: usize,
     /// Outputs per panel.
     pub nr: usize,
-    panels: Vec<f32>,
-    start: usize,
+    panels: Aligned<f32>,
     bias: Vec<f32>,
+}
+
+/// Values that begin at a multiple of 64 bytes, so that no load crosses a cache line.
+#[derive(Debug)]
+pub(super) struct Aligned<T> {
+    values: Vec<T>,
+    start: usize,
+    len: usize,
+}
+
+impl<T: Copy + Default> Aligned<T> {
+    /// `len` zeros.
+    pub fn zeros(len: usize) -> Self {
+        let values = vec![T::default(); len + 64 / size_of::<T>()];
+        let start = values.as_ptr().align_offset(64).min(values.len() - len);
+        Aligned { values, start, len }
+    }
+
+    pub fn as_slice(&self) -> &[T] {
+        &self.values[self.start..][..self.len]
+    }
+
+    pub fn as_mut_slice(&mut self) -> &mut [T] {
+        &mut self.values[self.start..][..self.len]
+    }
 }
 
 impl Packed {
@@ -27,14 +51,10 @@ impl Packed {
         at: impl Fn(usize, usize, usize) -> f32,
     ) -> Self {
         let num_panels = c_out.div_ceil(nr);
-        let len = num_panels * taps * c_in * nr;
-        let mut panels = vec![0.0f32; len + 15];
-        let start = panels.as_ptr().align_offset(64).min(15);
+        let mut panels = Aligned::zeros(num_panels * taps * c_in * nr);
         // (panel, tap, input, lane)
-        for (p, panel) in panels[start..start + len]
-            .chunks_exact_mut(taps * c_in * nr)
-            .enumerate()
-        {
+        let each_panel = panels.as_mut_slice().chunks_exact_mut(taps * c_in * nr);
+        for (p, panel) in each_panel.enumerate() {
             let first = p * nr;
             let width = nr.min(c_out - first);
             for (tap, run) in panel.chunks_exact_mut(c_in * nr).enumerate() {
@@ -53,7 +73,6 @@ impl Packed {
             c_out,
             nr,
             panels,
-            start,
             bias: padded,
         }
     }
@@ -85,7 +104,7 @@ impl Packed {
     /// Panel `p`: `(taps, c_in, nr)`.
     pub(super) fn panel(&self, p: usize) -> &[f32] {
         let len = self.taps * self.c_in * self.nr;
-        &self.panels[self.start + p * len..][..len]
+        &self.panels.as_slice()[p * len..][..len]
     }
 
     /// Bias, padded with zeros to whole panels.

@@ -111,3 +111,141 @@ fn a_nan_in_one_row_stays_in_that_row() {
         }
     }
 }
+
+/// Every instance, and the one that AVX2 alone would run; the reference last.
+fn int8_instances() -> Vec<Table> {
+    #[cfg(target_arch = "x86_64")]
+    let mut tables = Vec::from_iter(x86::avx2_without_vnni());
+    #[cfg(not(target_arch = "x86_64"))]
+    let mut tables = vec![];
+    tables.extend(instances());
+    tables
+}
+
+/// Activations from a word of `group`.
+fn unpacked(words: &[i32], channels: usize, group: usize) -> Vec<u8> {
+    let row = |words: &[i32]| -> Vec<u8> {
+        let activation = |c: usize| (words[c / group] >> (c % group * (32 / group))) as u8;
+        (0..channels).map(activation).collect()
+    };
+    words
+        .chunks_exact(channels.div_ceil(group))
+        .flat_map(row)
+        .collect()
+}
+
+/// u8 and f32 outputs of one map through one instance, from f32 inputs.
+fn through_int8(
+    table: &Table,
+    (x, frames): (&[f32], usize),
+    (c_in, c_out, taps): (usize, usize, usize),
+    steps: Steps,
+    rows: usize,
+) -> (Vec<u8>, Vec<f32>) {
+    let int8 = table.int8;
+    let inverse: Vec<f32> = (0..c_in).map(|c| 90.0 + c as f32).collect();
+    let input_steps: Vec<f32> = inverse.iter().map(|v| 1.0 / v).collect();
+    let quantiser = Quantiser { inverse, zero: 128 };
+    let mut words = vec![0; frames * c_in.div_ceil(int8.group)];
+    (int8.quantise)(x, &quantiser, &mut words);
+
+    let (weight, bias) = (noise(c_out * c_in * taps, 11), noise(c_out, 12));
+    let inputs = Activations {
+        steps: &input_steps,
+        zero: 128,
+    };
+    let output_steps = vec![0.02; c_out];
+    let outputs = Activations {
+        steps: &output_steps,
+        zero: 0,
+    };
+    let packed = |outputs| {
+        let shape = (c_out, c_in, taps);
+        let layout = (int8.nr, int8.group);
+        let means = vec![0.1; c_in];
+        PackedInt8::from_pytorch(shape, layout, &weight, &bias, inputs, &means, outputs)
+    };
+    let mut y = vec![i32::MIN; rows * c_out.div_ceil(int8.group)];
+    (int8.affine)(&words, &packed(Some(outputs)), steps, &mut y);
+    let mut floats = vec![f32::NAN; rows * c_out];
+    (int8.affine_to_f32)(&words, &packed(None), steps, &mut floats);
+    (unpacked(&y, c_out, int8.group), floats)
+}
+
+#[test]
+fn int8_gives_the_same_bits_on_every_instance_at_awkward_sizes() {
+    let tables = int8_instances();
+    let (reference, fast) = tables.split_last().unwrap();
+    for rows in [0, 1, 2, 3, 6, 7, 13, 14, 15, 29, 311] {
+        for (c_in, c_out) in [
+            (1, 1),
+            (3, 11),
+            (4, 12),
+            (5, 13),
+            (7, 16),
+            (16, 31),
+            (33, 32),
+            (2, 67),
+        ] {
+            for (taps, stride, dilation) in [(1, 1, 1), (3, 1, 2), (2, 3, 1)] {
+                let frames = (rows.max(1) - 1) * stride + (taps - 1) * dilation + 1;
+                let x = noise(frames * c_in, 10);
+                let steps = Steps {
+                    stride,
+                    dilation,
+                    relu: rows % 2 == 0,
+                };
+                let shape = (c_in, c_out, taps);
+                let run = |table: &Table| through_int8(table, (&x, frames), shape, steps, rows);
+                let wanted = run(reference);
+                for table in fast {
+                    let what = format!("{} {rows} rows {c_in}->{c_out} k{taps}", table.name);
+                    assert!(run(table) == wanted, "{what}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn int8_comes_near_the_real_map() {
+    let (rows, shape) = (20, (24, 10, 3));
+    let x = noise((rows + 2) * 24, 10);
+    let steps = Steps {
+        stride: 1,
+        dilation: 1,
+        relu: true,
+    };
+    let (bytes, floats) = through_int8(table(), (&x, rows + 2), shape, steps, rows);
+    let packed = Packed::from_pytorch(
+        (10, 24, 3),
+        table().nr,
+        &noise(10 * 24 * 3, 11),
+        &noise(10, 12),
+    );
+    let mut wanted = vec![0.0; rows * 10];
+    (table().affine)(&x, &packed, steps, &mut wanted);
+    for ((w, float), byte) in wanted.iter().zip(floats).zip(bytes) {
+        // 72 products of numbers below 1, each factor within half a step of 1/127.
+        assert!((w - float).abs() < 0.1, "{float} instead of {w}");
+        assert!(
+            (w.min(5.1) - f32::from(byte) * 0.02).abs() < 0.11,
+            "{byte} for {w}"
+        );
+    }
+}
+
+#[test]
+fn int8_rounds_halves_to_even_and_stays_within_a_byte() {
+    for table in int8_instances() {
+        let quantiser = Quantiser {
+            inverse: vec![1.0; 7],
+            zero: 128,
+        };
+        let x = [0.5, 1.5, -0.5, -127.6, -1e9, 126.6, 1e9];
+        let mut words = vec![0; 7usize.div_ceil(table.int8.group)];
+        (table.int8.quantise)(&x, &quantiser, &mut words);
+        let bytes = unpacked(&words, 7, table.int8.group);
+        assert_eq!(bytes, [128, 130, 128, 0, 0, 255, 255], "{}", table.name);
+    }
+}

@@ -6,8 +6,11 @@
 mod activation;
 mod affine;
 mod fold;
+mod int8;
 mod layer;
+mod operation;
 pub mod pooling;
+mod run;
 mod shape;
 
 pub use activation::Activation;
@@ -16,62 +19,54 @@ pub use fold::fold_batch_norms;
 pub use layer::Layer;
 pub use shape::{Shapes, conv1d_frames, infer};
 
-use crate::{
-    Error, Result,
-    features::Features,
-    kernels::{self, Packed, Steps},
-};
-use std::collections::BTreeMap;
+use crate::{Error, Result, features::Features};
+use operation::Operations;
+use std::{borrow::Cow, collections::BTreeMap, sync::OnceLock};
 
 /// Tensor values by name: `{layer index}.{tensor}`, e.g. `0.weight`; row-major, PyTorch's shapes.
 pub type Weights = BTreeMap<String, Vec<f32>>;
 
-/// A checked network, weights packed for the kernels.
+/// The same, of a network that is not changed any more: its own, or inside the program.
+pub type Tensors = BTreeMap<String, Cow<'static, [f32]>>;
+
+/// A checked network. Its weights are packed for the kernels when the first utterance comes.
 #[derive(Debug)]
 pub struct Network {
     layers: Vec<Layer>,
-    weights: Weights,
+    weights: Tensors,
     shapes: Shapes,
-    operations: Vec<Operation>,
-}
-
-/// A layer made ready to run.
-#[derive(Debug)]
-enum Operation {
-    /// Conv1d or Linear, and the ReLU behind it.
-    Affine {
-        weights: Packed,
-        steps: Steps,
-        padding: usize,
-    },
-    /// Another activation.
-    Activation(Activation),
-    /// x·scale + shift per channel: a BatchNorm that no neighbour could take in.
-    Scale { scale: Vec<f32>, shift: Vec<f32> },
-    /// `(T, C) -> (2C)`.
-    StatsPool { eps: f32 },
-    /// `(T, C) -> (C)`.
-    MeanPool,
-    /// `(T, C) -> (num_frames·C)`.
-    Flatten { num_frames: usize },
+    operations: OnceLock<Operations>,
+    scratch: run::Scratch,
 }
 
 impl Network {
-    /// Checks the layer list against `num_features` input channels and the weights' sizes, and
-    /// packs the weights.
+    /// Checks the layer list against `num_features` input channels and the weights' sizes.
     ///
     /// # Errors
     /// [`Error::Layer`] with the layer, the shape it got and the shape it wants;
     /// [`Error::Usage`] for a tensor that is missing, left over, of the wrong size or not finite.
     pub fn new(layers: Vec<Layer>, weights: Weights, num_features: usize) -> Result<Self> {
+        let owned = |(name, values)| (name, Cow::Owned(values));
+        Self::from_tensors(
+            layers,
+            weights.into_iter().map(owned).collect(),
+            num_features,
+        )
+    }
+
+    /// As [`Self::new`], and the weights may stay where they are.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn from_tensors(layers: Vec<Layer>, weights: Tensors, num_features: usize) -> Result<Self> {
         let shapes = infer(&layers, num_features)?;
         check_weights(&layers, &weights)?;
-        let operations = operations(&layers, &weights);
         Ok(Network {
             layers,
             weights,
             shapes,
-            operations,
+            operations: OnceLock::new(),
+            scratch: run::Scratch::default(),
         })
     }
 
@@ -81,7 +76,7 @@ impl Network {
     }
 
     /// The weights, as in the model file.
-    pub fn weights(&self) -> &Weights {
+    pub fn weights(&self) -> &Tensors {
         &self.weights
     }
 
@@ -95,6 +90,16 @@ impl Network {
         self.shapes.embedding_size
     }
 
+    /// From now on in whole numbers, faster and within a little of the same: 8 bits a weight and an
+    /// activation, whose ranges are those of the `utterances`. Nothing changes if one is too short.
+    pub fn quantise(&mut self, utterances: &[Features]) {
+        let long_enough = |f: &Features| f.num_frames() >= self.receptive_field();
+        if utterances.iter().all(long_enough) {
+            let operations = Operations::int8(&self.layers, &self.weights, utterances);
+            self.operations = OnceLock::from(operations);
+        }
+    }
+
     /// `(T, C_in) -> (D,)`.
     ///
     /// # Panics
@@ -104,52 +109,10 @@ impl Network {
             features.num_frames() >= self.receptive_field(),
             "too few frames"
         );
-        let mut channels = features.num_channels();
-        let mut x = features.values().to_vec(); // (T, C_in)
-        for operation in &self.operations {
-            (x, channels) = operation.apply(x, channels); // (T, C) -> (T', C')
-        }
-        x // (D,)
-    }
-}
-
-impl Operation {
-    /// `(T, C) -> (T', C')`; after a pooling T' is 1.
-    fn apply(&self, mut x: Vec<f32>, channels: usize) -> (Vec<f32>, usize) {
-        match self {
-            Operation::Affine {
-                weights,
-                steps,
-                padding,
-            } => {
-                if *padding > 0 {
-                    x = padded(&x, channels, *padding);
-                }
-                let frames = x.len() / channels;
-                let rows = conv1d_frames(frames, weights.taps, steps.stride, steps.dilation, 0);
-                let mut y = vec![0.0; rows * weights.c_out];
-                (kernels::table().affine)(&x, weights, *steps, &mut y);
-                (y, weights.c_out)
-            }
-            Operation::Activation(activation) => {
-                activation.apply(&mut x);
-                (x, channels)
-            }
-            Operation::Scale { scale, shift } => {
-                for row in x.chunks_exact_mut(channels) {
-                    for c in 0..channels {
-                        row[c] = row[c] * scale[c] + shift[c];
-                    }
-                }
-                (x, channels)
-            }
-            Operation::StatsPool { eps } => (pooling::stats(&x, channels, *eps), 2 * channels),
-            Operation::MeanPool => (pooling::mean(&x, channels), channels),
-            Operation::Flatten { num_frames } => (
-                pooling::flatten(&x, channels, *num_frames),
-                num_frames * channels,
-            ),
-        }
+        let operations = self
+            .operations
+            .get_or_init(|| Operations::new(&self.layers, &self.weights));
+        operations.run(features, &self.scratch)
     }
 }
 
@@ -160,7 +123,7 @@ pub fn padded(x: &[f32], channels: usize, padding: usize) -> Vec<f32> {
     out
 }
 
-fn check_weights(layers: &[Layer], weights: &Weights) -> Result<()> {
+fn check_weights(layers: &[Layer], weights: &Tensors) -> Result<()> {
     let mut known = 0;
     for (index, layer) in layers.iter().enumerate() {
         for (name, shape) in layer.tensors() {
@@ -177,7 +140,9 @@ fn check_weights(layers: &[Layer], weights: &Weights) -> Result<()> {
                     values.len()
                 )));
             }
-            if !values.iter().all(|v| v.is_finite()) {
+            // One pass without branches: NaN and infinity have the largest exponents of all.
+            let largest = values.iter().fold(0, |max, v| v.abs().to_bits().max(max));
+            if !f32::from_bits(largest).is_finite() {
                 return Err(Error::Usage(format!(
                     "tensor {name} holds a NaN or an infinity"
                 )));
@@ -192,43 +157,4 @@ fn check_weights(layers: &[Layer], weights: &Weights) -> Result<()> {
         )));
     }
     Ok(())
-}
-
-/// One operation per layer, but a ReLU goes into the affine map before it.
-fn operations(layers: &[Layer], weights: &Weights) -> Vec<Operation> {
-    let nr = kernels::table().nr;
-    let tensor = |index: usize, name: &str| &weights[&format!("{index}.{name}")][..];
-    let mut operations: Vec<Operation> = vec![];
-    for (index, layer) in layers.iter().enumerate() {
-        if let Some(affine) = Affine::of(layer) {
-            let (weight, bias) = (tensor(index, "weight"), tensor(index, "bias"));
-            operations.push(Operation::Affine {
-                weights: Packed::from_pytorch(affine.shape, nr, weight, bias),
-                steps: Steps {
-                    stride: affine.stride,
-                    dilation: affine.dilation,
-                    relu: false,
-                },
-                padding: affine.padding,
-            });
-            continue;
-        }
-        match *layer {
-            Layer::BatchNorm { eps, .. } => {
-                let (scale, shift) = fold::scale_and_shift(weights, index, eps);
-                operations.push(Operation::Scale { scale, shift });
-            }
-            Layer::StatsPool { eps } => operations.push(Operation::StatsPool { eps }),
-            Layer::MeanPool => operations.push(Operation::MeanPool),
-            Layer::Flatten { num_frames } => operations.push(Operation::Flatten { num_frames }),
-            _ => match (Activation::of(layer), operations.last_mut()) {
-                (Some(Activation::Relu), Some(Operation::Affine { steps, .. })) => {
-                    steps.relu = true;
-                }
-                (Some(activation), _) => operations.push(Operation::Activation(activation)),
-                (None, _) => unreachable!("every layer is one of these"),
-            },
-        }
-    }
-    operations
 }

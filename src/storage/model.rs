@@ -17,13 +17,13 @@
 use crate::{
     Error, Result,
     features::{Mfcc, MfccConfig},
-    network::{Layer, Network, Weights},
+    network::{Layer, Network, Tensors},
     scoring::PairHead,
     storage::write_whole,
     verifier::{Limits, Model, ModelCard, ModelId, Verifier},
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use std::{collections::HashMap, fs::File, io::Read, path::Path};
+use std::{borrow::Cow, collections::HashMap, fs::File, io::Read, path::Path};
 
 /// The metadata key.
 const KEY: &str = "spkver";
@@ -61,15 +61,29 @@ struct Version {
     blake3: String,
 }
 
-/// The model inside the binary.
+/// The model inside the binary, aligned as its tensors want it.
+static EMBEDDED_FILE: &Aligned<[u8]> = &Aligned(*include_bytes!("../../models/spkver.safetensors"));
+/// Its id, as `b3sum` prints it; a test holds it to the file.
+const EMBEDDED_ID: &str = include_str!("../../models/spkver.safetensors.b3");
+
+#[repr(align(64))]
+struct Aligned<T: ?Sized>(T);
+
+/// The model inside the binary, whose weights stay where they are. The checksum is left to a test:
+/// the program's start is the time of every short command.
 ///
 /// # Errors
 /// None, unless the build was given a damaged file.
 pub fn embedded() -> Result<Verifier> {
-    from_bytes(
-        include_bytes!("../../models/spkver.safetensors"),
-        Path::new(EMBEDDED),
-    )
+    let path = Path::new(EMBEDDED);
+    let parsed = Parsed::new(&EMBEDDED_FILE.0, path)?;
+    let digits = EMBEDDED_ID.get(..NO_CHECKSUM.len()).unwrap_or_default();
+    let id = digits.parse().map_err(|e| Error::Model {
+        path: path.to_path_buf(),
+        fact: format!("its id {digits:?}: {e}"),
+        remedy: "write the BLAKE3 of the model beside it and build again".into(),
+    })?;
+    parsed.verifier(id, path, in_place)
 }
 
 /// Reads and checks a model file.
@@ -92,96 +106,140 @@ pub fn load(path: &Path) -> Result<Verifier> {
 /// # Errors
 /// [`Error::Model`].
 pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Verifier> {
-    let refuse = |fact: String, remedy: &str| Error::Model {
+    let parsed = Parsed::new(bytes, path)?;
+    if !parsed.is_intact(bytes) {
+        let fact = "damaged: the checksum does not match".into();
+        return Err(refusal(path, fact, AGAIN));
+    }
+    let copied = |bytes: &[u8]| Cow::Owned(copied(bytes));
+    parsed.verifier(ModelId::of(bytes), path, copied)
+}
+
+const AGAIN: &str = "fetch or make the file again";
+
+fn refusal(path: &Path, fact: String, remedy: &str) -> Error {
+    Error::Model {
         path: path.to_path_buf(),
         fact,
         remedy: remedy.into(),
-    };
-    let again = "fetch or make the file again";
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(refuse(
-            format!("larger than {} MiB", MAX_BYTES >> 20),
-            "is this a model file?",
-        ));
     }
-    let no_model = |e| {
-        refuse(
-            format!("not a safetensors file, or a damaged one ({e})"),
-            again,
-        )
-    };
-    let (header_bytes, metadata) = SafeTensors::read_metadata(bytes).map_err(no_model)?;
-    let tensors = SafeTensors::deserialize(bytes).map_err(no_model)?;
-    let text = metadata
-        .metadata()
-        .as_ref()
-        .and_then(|keys| keys.get(KEY))
-        .ok_or_else(|| {
+}
+
+/// A file taken apart.
+struct Parsed<'a> {
+    tensors: SafeTensors<'a>,
+    text: String,
+    version: Version,
+    header_end: usize,
+}
+
+impl<'a> Parsed<'a> {
+    fn new(bytes: &'a [u8], path: &Path) -> Result<Self> {
+        let refuse = |fact, remedy| refusal(path, fact, remedy);
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(refuse(
+                format!("larger than {} MiB", MAX_BYTES >> 20),
+                "is this a model file?",
+            ));
+        }
+        let no_model = |e| {
             refuse(
-                format!("a safetensors file without the metadata key {KEY:?}"),
-                "is this a spkver model?",
+                format!("not a safetensors file, or a damaged one ({e})"),
+                AGAIN,
             )
-        })?;
-    let damaged = |e| refuse(format!("metadata {KEY:?}: {e}"), again);
+        };
+        let (header_bytes, metadata) = SafeTensors::read_metadata(bytes).map_err(no_model)?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(no_model)?;
+        let text = metadata
+            .metadata()
+            .as_ref()
+            .and_then(|keys| keys.get(KEY))
+            .ok_or_else(|| {
+                refuse(
+                    format!("a safetensors file without the metadata key {KEY:?}"),
+                    "is this a spkver model?",
+                )
+            })?;
+        let damaged = |e| refuse(format!("metadata {KEY:?}: {e}"), AGAIN);
+        let version: Version = serde_json::from_str(text).map_err(damaged)?;
+        if version.format_version != FORMAT_VERSION {
+            return Err(refuse(
+                format!(
+                    "format version {}, this program reads {FORMAT_VERSION}",
+                    version.format_version
+                ),
+                "use the version of spkver that made it",
+            ));
+        }
+        Ok(Parsed {
+            tensors,
+            text: text.clone(),
+            version,
+            header_end: 8 + header_bytes,
+        })
+    }
 
-    let version: Version = serde_json::from_str(text).map_err(damaged)?;
-    if version.format_version != FORMAT_VERSION {
-        return Err(refuse(
-            format!(
-                "format version {}, this program reads {FORMAT_VERSION}",
-                version.format_version
-            ),
-            "use the version of spkver that made it",
-        ));
-    }
-    if checksum(bytes, 8 + header_bytes, &version.blake3).as_deref() != Some(&version.blake3) {
-        return Err(refuse("damaged: the checksum does not match".into(), again));
+    fn is_intact(&self, bytes: &[u8]) -> bool {
+        let digits = &self.version.blake3;
+        checksum(bytes, self.header_end, digits).as_ref() == Some(digits)
     }
 
-    let header: Header = serde_json::from_str(text).map_err(damaged)?;
-    let unfit = |e: Error| refuse(e.to_string(), "make the model again");
-    let read = |shapes: Vec<(String, Vec<usize>)>| -> Result<Weights> {
-        let values = shapes.into_iter().map(|(name, shape)| {
-            let values = read_tensor(&tensors, &name, &shape)
-                .map_err(|fact| refuse(fact, "layer list, head and tensors must match"))?;
-            Ok((name, values))
-        });
-        values.collect()
-    };
-    let weights = read(layer_shapes(&header.layers))?;
-    let num_features = Mfcc::new(header.front_end.clone())
-        .map_err(unfit)?
-        .num_channels();
-    let num_layer_tensors = weights.len();
-    let network = Network::new(header.layers, weights, num_features).map_err(unfit)?;
-    if header.head.size as u64 > MAX_BYTES {
-        return Err(refuse(format!("head of size {}", header.head.size), again));
+    /// Everything checked and put together; `values` makes numbers of a tensor's bytes.
+    fn verifier(
+        &self,
+        id: ModelId,
+        path: &Path,
+        values: impl Fn(&'a [u8]) -> Cow<'static, [f32]>,
+    ) -> Result<Verifier> {
+        let refuse = |fact, remedy| refusal(path, fact, remedy);
+        let damaged = |e| refuse(format!("metadata {KEY:?}: {e}"), AGAIN);
+        let header: Header = serde_json::from_str(&self.text).map_err(damaged)?;
+        let unfit = |e: Error| refuse(e.to_string(), "make the model again");
+        let read = |shapes: Vec<(String, Vec<usize>)>| -> Result<Tensors> {
+            let values = shapes.into_iter().map(|(name, shape)| {
+                let values = read_tensor(&self.tensors, &name, &shape, &values)
+                    .map_err(|fact| refuse(fact, "layer list, head and tensors must match"))?;
+                Ok((name, values))
+            });
+            values.collect()
+        };
+        let weights = read(layer_shapes(&header.layers))?;
+        let num_features = Mfcc::new(header.front_end.clone())
+            .map_err(unfit)?
+            .num_channels();
+        let num_layer_tensors = weights.len();
+        let network = Network::from_tensors(header.layers, weights, num_features).map_err(unfit)?;
+        if header.head.size as u64 > MAX_BYTES {
+            return Err(refuse(format!("head of size {}", header.head.size), AGAIN));
+        }
+        let mut head = read(head_shapes(header.head.size, network.embedding_size()).to_vec())?;
+        if self.tensors.len() != num_layer_tensors + head.len() {
+            let known =
+                |name: &str| head.contains_key(name) || network.weights().contains_key(name);
+            let names = self.tensors.names().into_iter();
+            let extra: Vec<&str> = names.filter(|n| !known(n)).collect();
+            return Err(refuse(
+                format!("tensors that belong to no layer: {}", extra.join(", ")),
+                "layer list, head and tensors must match",
+            ));
+        }
+        let mut take = |name: &str| head.remove(name).unwrap_or_default().into_owned();
+        let head = PairHead {
+            mean: take("head.mean"),
+            whiten: take("head.whiten"),
+            weight: take("head.weight"),
+            bias: header.head.bias,
+            prior: header.head.prior,
+        };
+        let model = Model {
+            front_end: header.front_end,
+            network,
+            head,
+            limits: header.limits,
+            card: header.card,
+        };
+        Verifier::new(id, model).map_err(unfit)
     }
-    let mut head = read(head_shapes(header.head.size, network.embedding_size()).to_vec())?;
-    if tensors.len() != num_layer_tensors + head.len() {
-        let known = |name: &str| head.contains_key(name) || network.weights().contains_key(name);
-        let extra: Vec<&str> = tensors.names().into_iter().filter(|n| !known(n)).collect();
-        return Err(refuse(
-            format!("tensors that belong to no layer: {}", extra.join(", ")),
-            "layer list, head and tensors must match",
-        ));
-    }
-    let mut take = |name: &str| head.remove(name).unwrap_or_default();
-    let head = PairHead {
-        mean: take("head.mean"),
-        whiten: take("head.whiten"),
-        weight: take("head.weight"),
-        bias: header.head.bias,
-        prior: header.head.prior,
-    };
-    let model = Model {
-        front_end: header.front_end,
-        network,
-        head,
-        limits: header.limits,
-        card: header.card,
-    };
-    Verifier::new(ModelId::of(bytes), model).map_err(unfit)
 }
 
 /// The bytes of a model file: the same model, the same bytes.
@@ -203,7 +261,7 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
     let mut shapes = layer_shapes(&header.layers);
     shapes.extend(head_shapes(size, model.head.mean.len()));
     let values = |name: &str| match name {
-        "head.mean" => &model.head.mean,
+        "head.mean" => &model.head.mean[..],
         "head.whiten" => &model.head.whiten,
         "head.weight" => &model.head.weight,
         of_layer => &model.network.weights()[of_layer],
@@ -270,11 +328,12 @@ fn head_shapes(size: usize, embedding_size: usize) -> [(String, Vec<usize>); 3] 
 }
 
 /// The values, or the fact that speaks against them.
-fn read_tensor(
-    tensors: &SafeTensors,
+fn read_tensor<'a>(
+    tensors: &SafeTensors<'a>,
     name: &str,
     shape: &[usize],
-) -> std::result::Result<Vec<f32>, String> {
+    values: impl Fn(&'a [u8]) -> Cow<'static, [f32]>,
+) -> std::result::Result<Cow<'static, [f32]>, String> {
     let tensor = tensors
         .tensor(name)
         .map_err(|_| format!("tensor {name:?} is missing, wanted shape {shape:?}"))?;
@@ -287,16 +346,52 @@ fn read_tensor(
             tensor.shape()
         ));
     }
-    let values: Vec<f32> = tensor
-        .data()
-        .chunks_exact(4)
-        .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-        .collect();
+    let values = values(tensor.data());
     match values.iter().position(|v| !v.is_finite()) {
         Some(at) => Err(format!(
             "tensor {name:?} holds {} at position {at}",
             values[at]
         )),
         None => Ok(values),
+    }
+}
+
+/// Little-endian f32, as safetensors has them.
+fn copied(bytes: &[u8]) -> Vec<f32> {
+    let (values, _) = bytes.as_chunks();
+    values.iter().map(|b| f32::from_le_bytes(*b)).collect()
+}
+
+/// The same without a copy, where this computer has numbers so.
+fn in_place(bytes: &'static [u8]) -> Cow<'static, [f32]> {
+    match bytemuck::try_cast_slice(bytes) {
+        Ok(values) if cfg!(target_endian = "little") => Cow::Borrowed(values),
+        _ => Cow::Owned(copied(bytes)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_model_in_the_binary_is_intact_and_has_its_id() {
+        let file = &EMBEDDED_FILE.0;
+        let checked = from_bytes(file, Path::new(EMBEDDED)).unwrap();
+        let remedy =
+            "write the BLAKE3 of models/spkver.safetensors into models/spkver.safetensors.b3";
+        assert_eq!(
+            embedded().unwrap().id().to_string(),
+            checked.id().to_string(),
+            "{remedy}: {}",
+            checked.id()
+        );
+    }
+
+    #[test]
+    fn the_weights_in_the_binary_are_used_where_they_are() {
+        let verifier = embedded().unwrap();
+        let weights = verifier.model().network.weights();
+        assert!(weights.values().all(|v| matches!(v, Cow::Borrowed(_))));
     }
 }

@@ -1,0 +1,278 @@
+//! The hot kernel in whole numbers: u8 activations and i8 weights in, i32 sums, then
+//! `sum·scale + bias` per output, as f32 or rounded to the u8 activations of the next layer.
+//!
+//! A word of 32 bits holds `GROUP` neighbouring activations, and one instruction adds `GROUP`
+//! products to each lane: 4 where the CPU has VNNI (`vpdpbusd`), else 2 (`pmaddwd`, i16). The sums
+//! are exact, and scale and bias are not fused: every instance gives the same bits.
+
+use super::{
+    affine::{MAX_NR, ROW_BLOCK, Steps, balanced},
+    lanes::Lanes,
+    pack_int8::PackedInt8,
+};
+use std::ops::Range;
+
+/// One instance of the int8 kernels.
+#[derive(Debug, Clone, Copy)]
+pub struct Int8 {
+    /// Outputs per packed panel.
+    pub nr: usize,
+    /// Activations per word: 1, 2 or 4.
+    pub group: usize,
+    /// `(T, C)` f32 -> `(T, ⌈C/group⌉)` words; see [`quantise`](super::reference::quantise).
+    pub quantise: fn(&[f32], &Quantiser, &mut [i32]),
+    /// `(T, ⌈C_in/group⌉)` -> `(T', ⌈C_out/group⌉)` words, ReLU or not; see
+    /// [`affine_int8`](super::reference::affine_int8).
+    pub affine: fn(&[i32], &PackedInt8, Steps, &mut [i32]),
+    /// `(T, ⌈C_in/group⌉)` words -> `(T', C_out)` f32.
+    pub affine_to_f32: fn(&[i32], &PackedInt8, Steps, &mut [f32]),
+}
+
+/// How f32 activations become u8: x·inverse + zero, rounded, within 0..=255.
+#[derive(Debug, Clone)]
+pub struct Quantiser {
+    /// 1/step per channel. `(C,)`
+    pub inverse: Vec<f32>,
+    /// Where 0 goes: 0, or 128 for activations of both signs.
+    pub zero: u8,
+}
+
+/// A vector of i32 lanes, each with `GROUP` activations or weights, or with one sum.
+pub trait IntLanes: Copy {
+    /// As many lanes of f32, which the sums become.
+    type Floats: Lanes;
+    /// Activations per lane.
+    const GROUP: usize;
+    /// All lanes `word`.
+    fn splat(word: i32) -> Self;
+    /// The first lanes of `from`.
+    fn load(from: &[i32]) -> Self;
+    /// self + Σ x·w over each lane's group; x from 0 to 255, w from −127 to 127.
+    fn dot(self, x: Self, w: Self) -> Self;
+    /// The sums, rounded to f32.
+    fn to_f32(self) -> Self::Floats;
+    /// The low bytes of the lanes' bits, `GROUP` to a word.
+    fn pack_low_bytes(floats: Self::Floats, to: &mut [i32]);
+}
+
+/// 1.5·2²³: added to a number of 0 to 255, it leaves the number in the low byte, rounded to the
+/// nearest, halves to even.
+pub(super) const ROUND: f32 = 12_582_912.0;
+
+/// What the sums become: f32, or words of `GROUP` u8.
+pub(super) trait Output<L: IntLanes>: Copy + Default {
+    /// Outputs per value.
+    const PER_VALUE: usize;
+    fn put(sums: L::Floats, relu: bool, to: &mut [Self]);
+}
+
+impl<L: IntLanes> Output<L> for f32 {
+    const PER_VALUE: usize = 1;
+    #[inline(always)]
+    fn put(sums: L::Floats, relu: bool, to: &mut [f32]) {
+        if relu {
+            // This order: where one side is NaN, `max` gives the second, and a NaN must show.
+            L::Floats::splat(0.0).max(sums).store(to);
+        } else {
+            sums.store(to);
+        }
+    }
+}
+
+impl<L: IntLanes> Output<L> for i32 {
+    const PER_VALUE: usize = L::GROUP;
+    #[inline(always)]
+    fn put(sums: L::Floats, _relu: bool, to: &mut [i32]) {
+        L::pack_low_bytes(rounded::<L::Floats>(sums), to);
+    }
+}
+
+/// Within 0 to 255, and rounded into the low byte.
+#[inline(always)]
+fn rounded<F: Lanes>(v: F) -> F {
+    v.max(F::splat(0.0))
+        .min(F::splat(255.0))
+        .add(F::splat(ROUND))
+}
+
+/// x·inverse + zero, rounded: `(T, C)` -> `(T, ⌈C/GROUP⌉)` words.
+#[inline(always)]
+pub(super) fn quantise<L: IntLanes>(x: &[f32], quantiser: &Quantiser, y: &mut [i32]) {
+    let n = <L::Floats as Lanes>::N;
+    let zero = L::Floats::splat(f32::from(quantiser.zero));
+    let channels = quantiser.inverse.len();
+    let words = channels.div_ceil(L::GROUP);
+    for (x, y) in x.chunks_exact(channels).zip(y.chunks_exact_mut(words)) {
+        let mut c = 0;
+        while c + n <= channels {
+            let inverse = L::Floats::load(&quantiser.inverse[c..]);
+            let v = L::Floats::load(&x[c..]).mul(inverse).add(zero);
+            L::pack_low_bytes(rounded(v), &mut y[c / L::GROUP..]);
+            c += n;
+        }
+        if c < channels {
+            let (mut last, mut inverse) = ([0.0; MAX_NR], [0.0; MAX_NR]);
+            last[..channels - c].copy_from_slice(&x[c..]);
+            inverse[..channels - c].copy_from_slice(&quantiser.inverse[c..]);
+            let v = L::Floats::load(&last)
+                .mul(L::Floats::load(&inverse))
+                .add(zero);
+            let mut packed = [0; MAX_NR];
+            L::pack_low_bytes(rounded(v), &mut packed);
+            y[c / L::GROUP..].copy_from_slice(&packed[..words - c / L::GROUP]);
+        }
+    }
+}
+
+/// As [`affine`](super::affine::affine), on words.
+#[inline(always)]
+pub(super) fn affine<L: IntLanes, const NV: usize, O: Output<L>>(
+    x: &[i32],
+    weights: &PackedInt8,
+    steps: Steps,
+    y: &mut [O],
+) {
+    let mr = <L::Floats as Lanes>::MR;
+    let nr = NV * <L::Floats as Lanes>::N;
+    debug_assert!(
+        weights.nr == nr && weights.group == L::GROUP,
+        "packed for another instance"
+    );
+    let rows = y.len() / weights.c_out.div_ceil(O::PER_VALUE);
+    for block in balanced(0..rows, ROW_BLOCK) {
+        for p in 0..weights.c_out.div_ceil(nr) {
+            for Range { start: row, end } in balanced(block.clone(), mr) {
+                macro_rules! tiles_of {
+                    ($($mr:literal)*) => {
+                        match end - row {
+                            $($mr if $mr <= mr => tile::<L, $mr, NV, O>(x, weights, steps, p, row, y),)*
+                            _ => unreachable!(),
+                        }
+                    };
+                }
+                tiles_of!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn tile<L: IntLanes, const MR: usize, const NV: usize, O: Output<L>>(
+    x: &[i32],
+    weights: &PackedInt8,
+    steps: Steps,
+    p: usize,
+    first: usize,
+    y: &mut [O],
+) {
+    let n = <L::Floats as Lanes>::N;
+    let nr = NV * n;
+    let words = weights.c_in.div_ceil(L::GROUP);
+    let mut acc = [[L::splat(0); NV]; MR];
+    for v in 0..NV {
+        let offset = L::load(&weights.offset()[p * nr + v * n..]);
+        for r in 0..MR {
+            acc[r][v] = offset;
+        }
+    }
+    for (tap, panel) in weights.panel(p).chunks_exact(words * nr).enumerate() {
+        let origin = first * steps.stride + tap * steps.dilation;
+        let mut rows = [&x[..0]; MR];
+        for r in 0..MR {
+            rows[r] = &x[(origin + r * steps.stride) * words..][..words];
+        }
+        for (i, w) in panel.chunks_exact(nr).enumerate() {
+            let mut wv = [L::splat(0); NV];
+            for v in 0..NV {
+                wv[v] = L::load(&w[v * n..]);
+            }
+            for r in 0..MR {
+                let xv = L::splat(rows[r][i]);
+                for v in 0..NV {
+                    acc[r][v] = acc[r][v].dot(xv, wv[v]);
+                }
+            }
+        }
+    }
+    let row_len = weights.c_out.div_ceil(O::PER_VALUE);
+    let start = p * nr / O::PER_VALUE;
+    let whole = nr / O::PER_VALUE;
+    let width = whole.min(row_len - start);
+    let y = &mut y[first * row_len..][..MR * row_len];
+    if width == whole {
+        for (out, acc) in y.chunks_exact_mut(row_len).zip(acc) {
+            put::<L, NV, O>(acc, weights, steps, p, &mut out[start..][..whole]);
+        }
+    } else {
+        for (out, acc) in y.chunks_exact_mut(row_len).zip(acc) {
+            let mut padded = [O::default(); MAX_NR];
+            put::<L, NV, O>(acc, weights, steps, p, &mut padded[..whole]);
+            out[start..].copy_from_slice(&padded[..width]);
+        }
+    }
+}
+
+/// One row of panel `p`, scaled.
+#[inline(always)]
+fn put<L: IntLanes, const NV: usize, O: Output<L>>(
+    acc: [L; NV],
+    weights: &PackedInt8,
+    steps: Steps,
+    p: usize,
+    to: &mut [O],
+) {
+    let n = <L::Floats as Lanes>::N;
+    let (scale, bias) = weights.scale_and_bias();
+    let scale = &scale[p * NV * n..][..NV * n];
+    let bias = &bias[p * NV * n..][..NV * n];
+    for v in 0..NV {
+        let scaled = acc[v]
+            .to_f32()
+            .mul(L::Floats::load(&scale[v * n..]))
+            .add(L::Floats::load(&bias[v * n..]));
+        O::put(scaled, steps.relu, &mut to[v * n / O::PER_VALUE..]);
+    }
+}
+
+macro_rules! wide_int_lanes {
+    ($name:ident, $ints:ident, $pairs:ident, $floats:ident, $n:literal) => {
+        /// Pairs of i16.
+        #[derive(Clone, Copy)]
+        pub(super) struct $name(wide::$ints);
+
+        impl IntLanes for $name {
+            type Floats = wide::$floats;
+            const GROUP: usize = 2;
+            #[inline(always)]
+            fn splat(word: i32) -> Self {
+                Self(wide::$ints::splat(word))
+            }
+            #[inline(always)]
+            fn load(from: &[i32]) -> Self {
+                let mut lanes = [0; $n];
+                lanes.copy_from_slice(&from[..$n]);
+                Self(wide::$ints::from(lanes))
+            }
+            #[inline(always)]
+            fn dot(self, x: Self, w: Self) -> Self {
+                let x: wide::$pairs = bytemuck::cast(x.0);
+                Self(self.0 + x.dot(bytemuck::cast(w.0)))
+            }
+            #[inline(always)]
+            fn to_f32(self) -> wide::$floats {
+                self.0.round_float()
+            }
+            #[inline(always)]
+            fn pack_low_bytes(floats: wide::$floats, to: &mut [i32]) {
+                let bits = floats.to_array().map(|v| (v.to_bits() & 0xFF) as i32);
+                for (word, pair) in to[..$n / 2].iter_mut().zip(bits.chunks_exact(2)) {
+                    *word = pair[0] | pair[1] << 16;
+                }
+            }
+        }
+    };
+}
+
+wide_int_lanes!(Pairs4, i32x4, i16x8, f32x4, 4);
+wide_int_lanes!(Pairs8, i32x8, i16x16, f32x8, 8);
+wide_int_lanes!(Pairs16, i32x16, i16x32, f32x16, 16);

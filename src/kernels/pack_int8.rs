@@ -1,0 +1,113 @@
+//! Weights in PyTorch's layout and the steps of the activations in, i8 panels out, once per load.
+//!
+//! w ≈ step_o·q with q from −127 to 127 and one step per output. What each input channel's
+//! activations are worth goes into the weights before, so that one sum serves channels of any size.
+//! A panel holds `nr` outputs: `(tap, ⌈C_in/group⌉, nr)` words of `group` weights, 64-byte aligned.
+
+use super::pack::Aligned;
+
+/// Weights of one affine map (Conv1d or Linear) as whole numbers, packed.
+#[derive(Debug)]
+pub struct PackedInt8 {
+    /// K; 1 for a Linear.
+    pub taps: usize,
+    /// C_in.
+    pub c_in: usize,
+    /// C_out.
+    pub c_out: usize,
+    /// Outputs per panel.
+    pub nr: usize,
+    /// Weights per word.
+    pub group: usize,
+    panels: Aligned<i32>,
+    offset: Vec<i32>,
+    scale: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+/// The activations on one side of an affine map: real value = step·(u8 − zero), per channel.
+#[derive(Debug, Clone, Copy)]
+pub struct Activations<'a> {
+    /// `(C,)`, all above 0.
+    pub steps: &'a [f32],
+    /// Where 0 is.
+    pub zero: u8,
+}
+
+impl PackedInt8 {
+    /// PyTorch's Conv1d weight `(C_out, C_in, K)`; a Linear's `(C_out, C_in)` has K = 1. The sums
+    /// come out in units of `outputs`' steps where they are u8 again, none for f32.
+    ///
+    /// The bias takes up what rounding the weights changes for inputs of the size `means`, `(C_in,)`:
+    /// most of all it changes (Nagel et al. 2019, "Data-free quantization").
+    pub fn from_pytorch(
+        (c_out, c_in, taps): (usize, usize, usize),
+        (nr, group): (usize, usize),
+        weight: &[f32],
+        bias: &[f32],
+        inputs: Activations,
+        means: &[f32],
+        outputs: Option<Activations>,
+    ) -> Self {
+        let num_panels = c_out.div_ceil(nr);
+        let words = c_in.div_ceil(group);
+        let mut packed = PackedInt8 {
+            taps,
+            c_in,
+            c_out,
+            nr,
+            group,
+            panels: Aligned::zeros(num_panels * taps * words * nr),
+            offset: vec![0; num_panels * nr],
+            scale: vec![0.0; num_panels * nr],
+            bias: vec![0.0; num_panels * nr],
+        };
+        let panels = packed.panels.as_mut_slice();
+        let bits = 32 / group;
+        let mask = u32::MAX >> (32 - bits);
+        for (o, row) in weight.chunks_exact(c_in * taps).enumerate() {
+            let weighed = |i: usize, k: usize| row[i * taps + k] * inputs.steps[i];
+            let largest = (0..c_in * taps).fold(0.0f32, |largest, at| {
+                largest.max(weighed(at / taps, at % taps).abs())
+            });
+            // A row of zeros has no step of its own.
+            let step = if largest > 0.0 { largest / 127.0 } else { 1.0 };
+            let (mut sum, mut lost) = (0, 0.0f64);
+            for i in 0..c_in {
+                for k in 0..taps {
+                    let q = (weighed(i, k) / step).round_ties_even() as i32;
+                    sum += q;
+                    let rounded_off = weighed(i, k) - q as f32 * step;
+                    lost += f64::from(rounded_off) * f64::from(means[i] / inputs.steps[i]);
+                    let word = ((o / nr * taps + k) * words + i / group) * nr + o % nr;
+                    panels[word] |= ((q as u32 & mask) << (i % group * bits)) as i32;
+                }
+            }
+            packed.offset[o] = -sum * i32::from(inputs.zero);
+            packed.scale[o] = outputs.map_or(step, |of| step / of.steps[o]);
+            let bias = bias[o] + lost as f32;
+            packed.bias[o] = outputs.map_or(bias, |of| bias / of.steps[o] + f32::from(of.zero));
+        }
+        packed
+    }
+
+    /// Most inputs times taps for which no sum can leave an i32: 255·127 each, and as much for the
+    /// offset.
+    pub const MAX_PRODUCTS: usize = (i32::MAX as usize) / (2 * 255 * 127);
+
+    /// Panel `p`: `(taps, ⌈c_in/group⌉, nr)` words.
+    pub(super) fn panel(&self, p: usize) -> &[i32] {
+        let len = self.taps * self.c_in.div_ceil(self.group) * self.nr;
+        &self.panels.as_slice()[p * len..][..len]
+    }
+
+    /// What each sum begins with: −zero·Σq, padded to whole panels.
+    pub(super) fn offset(&self) -> &[i32] {
+        &self.offset
+    }
+
+    /// Per output, padded with zeros to whole panels.
+    pub(super) fn scale_and_bias(&self) -> (&[f32], &[f32]) {
+        (&self.scale, &self.bias)
+    }
+}

@@ -1,0 +1,209 @@
+//! Layers made ready to run. In: layers and weights. Out: operations on rows of frames, weights
+//! packed for the kernels, each ReLU in the store of the affine map before it.
+
+use super::{Activation, Affine, Layer, Tensors, conv1d_frames, fold};
+use crate::kernels::{self, Packed, PackedInt8, Quantiser, Steps};
+use std::ops::Range;
+
+/// What runs on `(T, C)`; after the pooling, on one row.
+#[derive(Debug)]
+pub(super) enum Operation {
+    /// Conv1d or Linear, and the ReLU behind it.
+    Affine {
+        weights: Packed,
+        steps: Steps,
+        padding: usize,
+    },
+    /// Another activation.
+    Activation(Activation),
+    /// x·scale + shift per channel: a BatchNorm that no neighbour could take in.
+    Scale { scale: Vec<f32>, shift: Vec<f32> },
+    /// f32 to u8, in words of a few channels (see [`crate::kernels::Int8`]).
+    Quantise(Quantiser),
+    /// As `Affine`, in whole numbers: from u8 to u8, or to f32.
+    Int8 {
+        weights: PackedInt8,
+        steps: Steps,
+        padding: usize,
+        to_u8: bool,
+    },
+}
+
+/// `(T, C)` to one vector.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Pooling {
+    /// `(T, C) -> (2C)`.
+    Stats { eps: f32 },
+    /// `(T, C) -> (C)`.
+    Mean,
+    /// `(T, C) -> (num_frames·C)`.
+    Flatten { num_frames: usize },
+}
+
+/// All operations of a network, in order.
+#[derive(Debug)]
+pub(super) struct Operations {
+    /// On frames.
+    pub before: Vec<Operation>,
+    pub pooling: Pooling,
+    /// On the one vector.
+    pub after: Vec<Operation>,
+}
+
+impl Operations {
+    /// One operation per layer of a checked list, but a ReLU goes into the affine map before it.
+    pub fn new(layers: &[Layer], weights: &Tensors) -> Self {
+        let at = layers.iter().position(|layer| pooling(layer).is_some());
+        let at = at.expect("a checked list pools once");
+        Operations {
+            before: operations(&layers[..at], 0, weights),
+            pooling: pooling(&layers[at]).expect("found above"),
+            after: operations(&layers[at + 1..], at + 1, weights),
+        }
+    }
+}
+
+impl Operation {
+    /// Taps, stride, dilation and padding.
+    fn window(&self) -> (usize, usize, usize, usize) {
+        match self {
+            Operation::Affine {
+                weights,
+                steps,
+                padding,
+            } => (weights.taps, steps.stride, steps.dilation, *padding),
+            Operation::Int8 {
+                weights,
+                steps,
+                padding,
+                ..
+            } => (weights.taps, steps.stride, steps.dilation, *padding),
+            _ => (1, 1, 1, 0),
+        }
+    }
+
+    /// Frames that leave when `frames` arrive.
+    pub fn num_frames(&self, frames: usize) -> usize {
+        let (taps, stride, dilation, padding) = self.window();
+        conv1d_frames(frames, taps, stride, dilation, padding)
+    }
+
+    /// The frames that the frames `out` are made of; those below 0 or past the end are padding.
+    pub fn frames_for(&self, out: Range<isize>) -> Range<isize> {
+        let (taps, stride, dilation, padding) = self.window();
+        let (stride, padding) = (stride as isize, padding as isize);
+        let span = (dilation * (taps - 1)) as isize;
+        out.start * stride - padding..(out.end - 1) * stride + span + 1 - padding
+    }
+
+    /// Values per frame that leave when `width` arrive: channels, or words of some.
+    pub fn width(&self, width: usize) -> usize {
+        match self {
+            Operation::Affine { weights, .. } => weights.c_out,
+            Operation::Int8 { weights, to_u8, .. } if *to_u8 => {
+                weights.c_out.div_ceil(weights.group)
+            }
+            Operation::Int8 { weights, .. } => weights.c_out,
+            Operation::Quantise(quantiser) => {
+                let group = kernels::table().int8.group;
+                quantiser.inverse.len().div_ceil(group)
+            }
+            _ => width,
+        }
+    }
+
+    /// What stands for 0 in what leaves.
+    pub fn zero(&self) -> f32 {
+        match self {
+            Operation::Quantise(quantiser) => {
+                let group = kernels::table().int8.group;
+                let bits = 32 / group;
+                let word =
+                    (0..group).fold(0, |word, i| word | u32::from(quantiser.zero) << (i * bits));
+                f32::from_bits(word)
+            }
+            _ => 0.0,
+        }
+    }
+
+    /// `(T, C) -> (T', C')`, T' from `y`'s length. Padding is in `x` already. Words are carried in
+    /// the bits of f32.
+    pub fn apply(&self, x: &[f32], y: &mut [f32]) {
+        match self {
+            Operation::Affine { weights, steps, .. } => {
+                (kernels::table().affine)(x, weights, *steps, y);
+            }
+            Operation::Activation(activation) => {
+                y.copy_from_slice(x);
+                activation.apply(y);
+            }
+            Operation::Scale { scale, shift } => {
+                let channels = scale.len();
+                let rows = y.chunks_exact_mut(channels).zip(x.chunks_exact(channels));
+                for (y, x) in rows {
+                    for c in 0..channels {
+                        y[c] = x[c] * scale[c] + shift[c];
+                    }
+                }
+            }
+            Operation::Quantise(quantiser) => {
+                let y = bytemuck::cast_slice_mut(y);
+                (kernels::table().int8.quantise)(x, quantiser, y);
+            }
+            Operation::Int8 {
+                weights,
+                steps,
+                to_u8,
+                ..
+            } => {
+                let int8 = kernels::table().int8;
+                let x = bytemuck::cast_slice(x);
+                if *to_u8 {
+                    (int8.affine)(x, weights, *steps, bytemuck::cast_slice_mut(y));
+                } else {
+                    (int8.affine_to_f32)(x, weights, *steps, y);
+                }
+            }
+        }
+    }
+}
+
+fn pooling(layer: &Layer) -> Option<Pooling> {
+    match *layer {
+        Layer::StatsPool { eps } => Some(Pooling::Stats { eps }),
+        Layer::MeanPool => Some(Pooling::Mean),
+        Layer::Flatten { num_frames } => Some(Pooling::Flatten { num_frames }),
+        _ => None,
+    }
+}
+
+/// `first` is the place of `layers[0]` in the whole list, by which its tensors are named.
+fn operations(layers: &[Layer], first: usize, weights: &Tensors) -> Vec<Operation> {
+    let nr = kernels::table().nr;
+    let tensor = |index: usize, name: &str| &weights[&format!("{index}.{name}")][..];
+    let mut operations: Vec<Operation> = vec![];
+    for (index, layer) in (first..).zip(layers) {
+        if let Some(affine) = Affine::of(layer) {
+            let (weight, bias) = (tensor(index, "weight"), tensor(index, "bias"));
+            operations.push(Operation::Affine {
+                weights: Packed::from_pytorch(affine.shape, nr, weight, bias),
+                steps: Steps {
+                    stride: affine.stride,
+                    dilation: affine.dilation,
+                    relu: false,
+                },
+                padding: affine.padding,
+            });
+        } else if let Layer::BatchNorm { eps, .. } = *layer {
+            let (scale, shift) = fold::scale_and_shift(weights, index, eps);
+            operations.push(Operation::Scale { scale, shift });
+        } else {
+            let activation = Activation::of(layer).expect("every other layer is one");
+            match (activation, operations.last_mut()) {
+                (Activation::Relu, Some(Operation::Affine { steps, .. })) => steps.relu = true,
+                _ => operations.push(Operation::Activation(activation)),
+            }
+        }
+    }
+    operations
+}

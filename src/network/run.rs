@@ -1,0 +1,382 @@
+//! A network run over an utterance: operations and `(T, C)` in, one vector out.
+//!
+//! The frames before the pooling are cut into parts of nearly equal length, by their number alone,
+//! and the statistics of the parts are combined in order: the same bits at any thread count. A few
+//! neighbouring parts go together through all operations, with the frames around them that they
+//! need, so that threads wait for each other only at the end and activations stay in the cache.
+//! The widest activations, the last, are made and pooled part by part.
+
+use super::{
+    operation::{Operation, Operations, Pooling},
+    pooling,
+};
+use crate::features::Features;
+use rayon::prelude::*;
+use std::{ops::Range, sync::Mutex};
+
+/// Most frames in a part: seven whole tiles of the widest kernel.
+const PART_FRAMES: usize = 98;
+/// Most parts that go through the operations together.
+const PARTS_TOGETHER: usize = 3;
+
+/// Activations between operations, used again from call to call: fresh memory costs page faults.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    idle: Mutex<Vec<Buffers>>,
+}
+
+#[derive(Debug, Default)]
+struct Buffers {
+    together: [Vec<f32>; 2],
+    part: [Vec<f32>; 2],
+}
+
+/// Frames `first..` of all; those below 0 or past the last are padding.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Frames<'a> {
+    /// `(frames, width)`
+    pub values: &'a [f32],
+    /// C, or words of some channels.
+    pub width: usize,
+    pub first: isize,
+    /// T of the whole utterance.
+    pub of: usize,
+}
+
+impl Operations {
+    /// `(T, C_in) -> (D,)`; T gives at least one frame before the pooling.
+    pub fn run(&self, features: &Features, scratch: &Scratch) -> Vec<f32> {
+        let num_frames = self
+            .before
+            .iter()
+            .fold(features.num_frames(), |frames, op| op.num_frames(frames));
+        let parts = parts(num_frames);
+        let threads = match parts.len() {
+            1 => 1,
+            _ => rayon::current_num_threads(),
+        };
+        let together = parts.len().div_ceil(threads).min(PARTS_TOGETHER);
+        let pooled_parts = |parts| self.pooled_parts(features, parts, scratch);
+        let pooled: Vec<Vec<f32>> = if threads == 1 || together == parts.len() {
+            parts.chunks(together).flat_map(pooled_parts).collect()
+        } else {
+            let chunks = parts.par_chunks(together);
+            chunks.flat_map_iter(pooled_parts).collect()
+        };
+        let mut x = match self.pooling {
+            Pooling::Stats { eps } => combined_stats(&pooled, &parts, eps),
+            Pooling::Mean => combined_means(&pooled, &parts),
+            Pooling::Flatten { num_frames } => {
+                let channels = pooled[0].len() / parts[0].len();
+                pooling::flatten(&pooled.concat(), channels, num_frames)
+            }
+        };
+        for operation in &self.after {
+            let mut y = vec![0.0; operation.width(x.len())];
+            operation.apply(&x, &mut y);
+            x = y;
+        }
+        x // (D,)
+    }
+
+    /// The neighbouring `parts` of the frames before the pooling, each pooled.
+    fn pooled_parts(
+        &self,
+        features: &Features,
+        parts: &[Range<usize>],
+        scratch: &Scratch,
+    ) -> Vec<Vec<f32>> {
+        let is_affine =
+            |op: &Operation| matches!(op, Operation::Affine { .. } | Operation::Int8 { .. });
+        let last = self.before.iter().rposition(is_affine).unwrap_or(0);
+        let (together, by_part) = self.before.split_at(last);
+        let mut buffers = scratch.take();
+        let features = Frames {
+            values: features.values(),
+            width: features.num_channels(),
+            first: 0,
+            of: features.num_frames(),
+        };
+        let all = parts[0].start as isize..parts[parts.len() - 1].end as isize;
+        let wanted = frames_for(by_part, all);
+        let x = run(together, features, wanted, &mut buffers.together);
+        let pool = |part: &Range<usize>| {
+            let part = part.start as isize..part.end as isize;
+            let y = run(by_part, x, part, &mut buffers.part);
+            match self.pooling {
+                // Without a floor: it is for the variance over all parts.
+                Pooling::Stats { .. } => pooling::stats(y.values, y.width, 0.0),
+                Pooling::Mean => pooling::mean(y.values, y.width),
+                Pooling::Flatten { .. } => y.values.to_vec(),
+            }
+        };
+        let pooled = parts.iter().map(pool).collect();
+        scratch.give_back(buffers);
+        pooled
+    }
+}
+
+impl Scratch {
+    fn take(&self) -> Buffers {
+        // A panic elsewhere leaves the buffers as good as they were: they hold no state.
+        let mut idle = self.idle.lock().unwrap_or_else(|held| held.into_inner());
+        idle.pop().unwrap_or_default()
+    }
+
+    fn give_back(&self, buffers: Buffers) {
+        let mut idle = self.idle.lock().unwrap_or_else(|held| held.into_inner());
+        idle.push(buffers);
+    }
+}
+
+/// The frames that the frames `out` after `operations` are made of.
+fn frames_for(operations: &[Operation], out: Range<isize>) -> Range<isize> {
+    let backwards = operations.iter().rev();
+    backwards.fold(out, |out, operation| operation.frames_for(out))
+}
+
+/// The frames `wanted` after `operations`; `x` must hold those that they are made of, or lie where
+/// they do.
+pub(super) fn run<'a>(
+    operations: &[Operation],
+    x: Frames<'a>,
+    wanted: Range<isize>,
+    buffers: &'a mut [Vec<f32>; 2],
+) -> Frames<'a> {
+    let [mut held, mut spare] = buffers.each_mut();
+    let Frames {
+        mut width,
+        mut first,
+        mut of,
+        ..
+    } = x;
+    let mut in_place = Some(x.values);
+    let needed = frames_for(operations, wanted.clone());
+    if needed.start < 0 || needed.end > of as isize {
+        // Padding before the first operation.
+        let y = placed(held, needed.clone(), of, width, 0.0);
+        let at = (y.real.start - first) as usize * width;
+        y.values.copy_from_slice(&x.values[at..][..y.values.len()]);
+        (first, in_place) = (needed.start, None);
+    }
+    for (index, operation) in operations.iter().enumerate() {
+        of = operation.num_frames(of);
+        let out = frames_for(&operations[index + 1..], wanted.clone());
+        let zero = operation.zero();
+        let y = placed(spare, out.clone(), of, operation.width(width), zero);
+        let x = in_place.take().unwrap_or(held);
+        if !y.real.is_empty() {
+            let from = operation.frames_for(y.real);
+            let at = |frame: isize| (frame - first) as usize * width;
+            operation.apply(&x[at(from.start)..at(from.end)], y.values);
+        }
+        (first, width) = (out.start, operation.width(width));
+        std::mem::swap(&mut held, &mut spare);
+    }
+    let values = in_place.unwrap_or(held);
+    let len = (wanted.end - wanted.start) as usize * width;
+    Frames {
+        values: &values[(wanted.start - first) as usize * width..][..len],
+        width,
+        first: wanted.start,
+        of,
+    }
+}
+
+/// Room for the real ones of some frames, `zero` in the place of those before 0 and past the last.
+struct Placed<'a> {
+    real: Range<isize>,
+    values: &'a mut [f32],
+}
+
+fn placed(
+    buffer: &mut Vec<f32>,
+    frames: Range<isize>,
+    of: usize,
+    width: usize,
+    zero: f32,
+) -> Placed<'_> {
+    let start = frames.start.max(0).min(frames.end);
+    let real = start..frames.end.min(of as isize).max(start);
+    let at = |frame: isize| (frame - frames.start) as usize * width;
+    let len = at(frames.end);
+    if buffer.len() < len {
+        buffer.resize(len, 0.0);
+    }
+    buffer[..at(real.start)].fill(zero);
+    buffer[at(real.end)..len].fill(zero);
+    Placed {
+        values: &mut buffer[at(real.start)..at(real.end)],
+        real,
+    }
+}
+
+/// Parts of nearly equal length that make up `num_frames`, by this number alone.
+fn parts(num_frames: usize) -> Vec<Range<usize>> {
+    let count = num_frames.div_ceil(PART_FRAMES);
+    let start = |part: usize| part * num_frames / count;
+    (0..count)
+        .map(|part| start(part)..start(part + 1))
+        .collect()
+}
+
+/// Means over all parts' frames.
+fn combined_means(means: &[Vec<f32>], parts: &[Range<usize>]) -> Vec<f32> {
+    let frames = parts.iter().map(Range::len).sum::<usize>() as f64;
+    let mut sums = vec![0.0f64; means[0].len()];
+    for (means, part) in means.iter().zip(parts) {
+        for (sum, mean) in sums.iter_mut().zip(means) {
+            *sum += f64::from(*mean) * part.len() as f64;
+        }
+    }
+    sums.iter().map(|sum| (sum / frames) as f32).collect()
+}
+
+/// Means, then sqrt(max(variance, eps)), from the parts' means and deviations: the variance is the
+/// mean of the parts' variances and of their means' squared distances from the common mean.
+fn combined_stats(stats: &[Vec<f32>], parts: &[Range<usize>], eps: f32) -> Vec<f32> {
+    let channels = stats[0].len() / 2;
+    let mut out = combined_means(stats, parts);
+    let mut squares = vec![0.0f64; channels];
+    for (stats, part) in stats.iter().zip(parts) {
+        let (means, deviations) = stats.split_at(channels);
+        for c in 0..channels {
+            let (distance, deviation) = (
+                f64::from(means[c]) - f64::from(out[c]),
+                f64::from(deviations[c]),
+            );
+            squares[c] += (deviation * deviation + distance * distance) * part.len() as f64;
+        }
+    }
+    let frames = parts.iter().map(Range::len).sum::<usize>() as f64;
+    for (deviation, square) in out[channels..].iter_mut().zip(squares) {
+        let variance = (square / frames) as f32;
+        // `max` would swallow a NaN; a comparison lets it through.
+        *deviation = if variance < eps { eps } else { variance }.sqrt();
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{Layer, Network, Weights};
+
+    fn conv(in_channels: usize, out_channels: usize, kernel_size: usize, padding: usize) -> Layer {
+        Layer::Conv1d {
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride: 1 + kernel_size % 2,
+            dilation: 2,
+            padding,
+        }
+    }
+
+    /// Strides, dilations, padding, and operations before, between and behind the convolutions.
+    fn network(pooling: Layer, pooled: usize) -> Network {
+        let layers = vec![
+            Layer::Tanh,
+            conv(3, 8, 2, 130),
+            Layer::Sigmoid,
+            conv(8, 5, 3, 2),
+            Layer::Relu,
+            conv(5, 7, 1, 1),
+            Layer::LeakyRelu {
+                negative_slope: 0.1,
+            },
+            pooling,
+            Layer::Linear {
+                in_features: pooled,
+                out_features: 4,
+            },
+        ];
+        let mut value = 0.7f32;
+        let mut weights = Weights::new();
+        for (index, layer) in layers.iter().enumerate() {
+            for (name, shape) in layer.tensors() {
+                let values = (0..shape.iter().product()).map(|_| {
+                    value = (value * 3.7 + 0.21) % 1.3;
+                    value - 0.6
+                });
+                weights.insert(format!("{index}.{name}"), values.collect());
+            }
+        }
+        Network::new(layers, weights, 3).unwrap()
+    }
+
+    fn poolings() -> [Network; 3] {
+        [
+            network(Layer::StatsPool { eps: 1e-5 }, 14),
+            network(Layer::MeanPool, 7),
+            network(Layer::Flatten { num_frames: 150 }, 150 * 7),
+        ]
+    }
+
+    fn features(num_frames: usize) -> Features {
+        let values = (0..num_frames * 3).map(|i| (i as f32 * 0.7).sin() + 0.3);
+        Features::new(values.collect(), 3)
+    }
+
+    /// Every operation over the whole utterance, one after the other.
+    fn whole(network: &Network, features: &Features) -> Vec<f32> {
+        let operations = Operations::new(network.layers(), network.weights());
+        let (mut x, mut channels) = (features.values().to_vec(), features.num_channels());
+        for operation in &operations.before {
+            if let Operation::Affine { padding, .. } = operation {
+                x = crate::network::padded(&x, channels, *padding);
+            }
+            let frames = match operation {
+                // Padded already.
+                Operation::Affine { padding, .. } => {
+                    operation.num_frames(x.len() / channels - 2 * padding)
+                }
+                _ => x.len() / channels,
+            };
+            channels = operation.width(channels);
+            let mut y = vec![0.0; frames * channels];
+            operation.apply(&x, &mut y);
+            x = y;
+        }
+        let x = match operations.pooling {
+            Pooling::Stats { eps } => pooling::stats(&x, channels, eps),
+            Pooling::Mean => pooling::mean(&x, channels),
+            Pooling::Flatten { num_frames } => pooling::flatten(&x, channels, num_frames),
+        };
+        let mut y = vec![0.0; network.embedding_size()];
+        operations.after[0].apply(&x, &mut y);
+        y
+    }
+
+    #[test]
+    fn parts_give_what_the_whole_gives() {
+        for network in poolings() {
+            let fewest = network.receptive_field();
+            for frames in [fewest, fewest + 1, 197, 199, 401, 1201, 2003] {
+                let features = features(frames);
+                let (got, wanted) = (network.embed(&features), whole(&network, &features));
+                for (g, w) in got.iter().zip(&wanted) {
+                    assert!((g - w).abs() < 1e-5, "{frames} frames: {got:?} {wanted:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_no_bit() {
+        for network in poolings() {
+            for frames in [30, 400, 2003] {
+                let features = features(frames);
+                let embed = |threads: usize| {
+                    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+                    pool.build().unwrap().install(|| network.embed(&features))
+                };
+                let one = embed(1);
+                assert_eq!(one, network.embed(&features));
+                for threads in [2, 3, 8] {
+                    assert_eq!(one, embed(threads), "{frames} frames, {threads} threads");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! `--precision int8`: nearly the same scores, always the same bits, on any model.
+
+mod random_model;
+
+use random_model::random_model;
+use spkver::{
+    audio::{self, ReadOptions, Waveform},
+    storage::model,
+    verifier::{ModelId, Verifier},
+};
+use std::{path::PathBuf, process::Command};
+
+fn voice(name: &str) -> PathBuf {
+    let voices = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices");
+    voices.join(format!("{name}.wav"))
+}
+
+fn read(name: &str) -> Waveform {
+    audio::read(&voice(name), &ReadOptions::default()).unwrap()
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let dot = |a: &[f32], b: &[f32]| -> f64 {
+        let products = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b));
+        products.sum()
+    };
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+fn compare(flags: &[&str]) -> serde_json::Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_spkver"))
+        .arg("compare")
+        .args([voice("anna-1"), voice("anna-2")])
+        .arg("--json")
+        .args(flags)
+        .output()
+        .unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn int8_scores_come_near_those_of_f32() {
+    let exact = model::embedded().unwrap();
+    let mut rounded = model::embedded().unwrap();
+    rounded.quantise();
+    assert_eq!(
+        exact.id(),
+        rounded.id(),
+        "one model, whatever the precision"
+    );
+    let names = [
+        "anna-1", "anna-2", "boris-1", "chloe-1", "david-1", "felix-2",
+    ];
+    let waveforms = names.map(read);
+    let embeddings = |verifier: &Verifier| waveforms.each_ref().map(|w| verifier.embed(w).unwrap());
+    let (wanted, got) = (embeddings(&exact), embeddings(&rounded));
+    for i in 0..names.len() {
+        let alike = cosine(wanted[i].values(), got[i].values());
+        assert!(alike > 0.998, "{}: cosine {alike}", names[i]);
+        for j in 0..i {
+            let wanted = exact.llr(&[&wanted[i]], &wanted[j]).0;
+            let got = rounded.llr(&[&got[i]], &got[j]).0;
+            // Scores of pairs spread over ten and more.
+            assert!(
+                (wanted - got).abs() < 1.0,
+                "{} ~ {}: {got:+.2}, not {wanted:+.2}",
+                names[i],
+                names[j]
+            );
+        }
+    }
+}
+
+#[test]
+fn any_model_can_be_run_in_int8() {
+    let waveform = read("boris-2");
+    // C from below a word to past a panel.
+    for (seed, channels) in [(1, 1), (2, 3), (3, 18), (4, 67)] {
+        let embed = |quantise: bool| {
+            let model = random_model(seed, channels, 8);
+            let mut verifier = Verifier::new(ModelId::of(b"random"), model).unwrap();
+            if quantise {
+                verifier.quantise();
+            }
+            verifier.embed(&waveform).unwrap().values().to_vec()
+        };
+        let (exact, rounded) = (embed(false), embed(true));
+        assert_ne!(exact, rounded);
+        assert_eq!(rounded, embed(true), "always the same bits");
+        let alike = cosine(&exact, &rounded);
+        assert!(alike > 0.99, "{channels} channels: cosine {alike}");
+    }
+}
+
+#[test]
+fn the_flag_changes_the_score_a_little_and_the_threads_nothing() {
+    let exact = compare(&[]);
+    let rounded = compare(&["--precision", "int8"]);
+    assert_eq!(exact, compare(&["--precision", "f32"]));
+    assert_eq!(exact["decision"], rounded["decision"]);
+    let llr = |json: &serde_json::Value| json["llr"].as_f64().unwrap();
+    assert_ne!(llr(&exact), llr(&rounded));
+    assert!((llr(&exact) - llr(&rounded)).abs() < 1.0);
+    for threads in ["1", "2", "3"] {
+        let flags = ["--precision", "int8", "--threads", threads];
+        assert_eq!(rounded, compare(&flags), "{threads} threads");
+    }
+}
