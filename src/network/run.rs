@@ -56,7 +56,7 @@ impl Operations {
             _ => rayon::current_num_threads(),
         };
         let together = parts.len().div_ceil(threads).min(PARTS_TOGETHER);
-        let pooled_parts = |parts| self.pooled_parts(features, parts, scratch);
+        let pooled_parts = |parts: &[Range<usize>]| self.pooled_parts(features, parts, scratch);
         let pooled: Vec<Vec<f32>> = if threads == 1 || together == parts.len() {
             parts.chunks(together).flat_map(pooled_parts).collect()
         } else {
