@@ -1,5 +1,5 @@
 //! Augmentation: a clean crop in, the same words in another place out, in the order in which a
-//! recording meets them: room, noise or babble, microphone and band, codec.
+//! recording meets them: room, noise or babble, microphone and band, codec, level and 16 bits.
 
 use super::{random::Random, recordings::Recordings, rooms};
 use crate::{Result, audio::SAMPLE_RATE_HZ};
@@ -149,6 +149,7 @@ impl Augmenter {
         if random.chance(options.codec) {
             self.transforms.coarsen(samples, random.uniform(18.0, 40.0));
         }
+        quantise(samples, random.uniform(-26.0, -1.0));
         Ok(())
     }
 
@@ -208,6 +209,16 @@ fn add_at_snr(samples: &mut [f32], noise: &[f32], snr_db: f32) {
         .iter_mut()
         .zip(noise)
         .for_each(|(s, n)| *s += gain * n);
+}
+
+/// The peak to `peak_db` of full scale, then whole 16-bit steps, as files hold them: what a filter
+/// took away is rounding noise there, and not the digital silence that no recording has.
+fn quantise(samples: &mut [f32], peak_db: f32) {
+    let peak = samples.iter().fold(1e-9f32, |peak, v| peak.max(v.abs()));
+    let gain = 10f32.powf(peak_db / 20.0) / peak;
+    samples
+        .iter_mut()
+        .for_each(|v| *v = (*v * gain * 32768.0).round() / 32768.0);
 }
 
 impl Transforms {
