@@ -12,6 +12,7 @@ use path::{BATCH, Enrolled, LONG_SECONDS, Recordings, SHORT_SECONDS};
 use serde_json::{Value, json};
 use spkver::{Result, kernels, verifier::Verifier};
 use std::{
+    cell::Cell,
     ffi::OsString,
     fmt::Write,
     io::IsTerminal,
@@ -59,21 +60,23 @@ fn flags(global: &Global) -> Vec<OsString> {
     flags
 }
 
-/// Shares of the time for each stage; the network's is the largest: it has the most to tell.
-const SHARES: [(&str, f64); 7] = [
-    ("FMA peak", 0.06),
-    ("network", 0.34),
-    ("MFCC", 0.06),
-    ("file to decision", 0.10),
-    ("latency", 0.12),
-    ("fresh processes", 0.12),
-    ("throughput", 0.20),
-];
+/// A stage and its share of the time; with two precisions, most have half of it each.
+#[derive(Clone, Copy)]
+struct Stage(&'static str, f64);
+
+const PEAK: Stage = Stage("FMA peak", 0.06);
+const MFCC: Stage = Stage("MFCC", 0.06);
+const NETWORK: Stage = Stage("network", 0.34);
+const FILE_TO_DECISION: Stage = Stage("file to decision", 0.10);
+const LATENCY: Stage = Stage("latency", 0.12);
+const PROCESSES: Stage = Stage("fresh processes", 0.12);
+const THROUGHPUT: Stage = Stage("throughput", 0.20);
 
 /// A line on the terminal while something is measured.
 struct Progress {
     bar: ProgressBar,
     total: Duration,
+    done: Cell<f64>,
 }
 
 impl Progress {
@@ -87,19 +90,18 @@ impl Progress {
         Progress {
             bar,
             total: Duration::from_secs(seconds),
+            done: Cell::new(0.0),
         }
     }
 
-    /// Tells that the stage begins; its time.
-    fn stage(&self, index: usize, (part, num_parts): (usize, usize), what: &str) -> Duration {
-        let before: f64 = SHARES[..index].iter().map(|s| s.1).sum();
-        let (name, share) = SHARES[index];
-        let share_of_part = share / num_parts as f64;
-        let done = before + share_of_part * part as f64;
-        self.bar.set_position((100.0 * done) as u64);
+    /// Tells that the stage begins; its time, where it is one of `parts`.
+    fn begin(&self, Stage(name, share): Stage, what: &str, parts: usize) -> Duration {
+        let share = share / parts as f64;
+        self.bar.set_position((100.0 * self.done.get()) as u64);
         self.bar.set_message(format!("{name} {what}"));
         self.bar.tick();
-        self.total.mul_f64(share_of_part)
+        self.done.set(self.done.get() + share);
+        self.total.mul_f64(share)
     }
 }
 
@@ -111,8 +113,8 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let recordings = Recordings::write()?;
     let instance = kernels::table().name;
 
-    let peaks = network::peaks(progress.stage(0, (0, 1), ""));
-    let mfcc_budget = progress.stage(2, (0, 1), "");
+    let peaks = network::peaks(progress.begin(PEAK, "", 1));
+    let mfcc_budget = progress.begin(MFCC, "", 1);
     let mfcc_ns = path::mfcc(&precisions[0].verifier, mfcc_budget) * 1e9;
 
     let present: Vec<&str> = kernels::instances().iter().map(|t| t.name).collect();
@@ -144,9 +146,8 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     ));
 
     let mut by_precision = serde_json::Map::new();
-    for (part, precision) in precisions.iter().enumerate() {
-        let parts = (part, precisions.len());
-        let stage = |index: usize| progress.stage(index, parts, precision.name);
+    for precision in &precisions {
+        let stage = |stage| progress.begin(stage, precision.name, precisions.len());
         let measured = Measured::take(precision, &recordings, &stage)?;
         line(measured.text(precision.name));
         by_precision.insert(precision.name.into(), measured.json());
@@ -189,16 +190,18 @@ impl Measured {
     fn take(
         precision: &Precision,
         recordings: &Recordings,
-        stage: &dyn Fn(usize) -> Duration,
+        stage: &dyn Fn(Stage) -> Duration,
     ) -> Result<Self> {
         let verifier = &precision.verifier;
         let enrolled = Enrolled::new(verifier, recordings)?;
         Ok(Measured {
-            network: network::rows(verifier, stage(1)),
-            file_to_decision: enrolled.file_to_decision(recordings, stage(3)).median(),
-            latency: enrolled.latency(recordings, stage(4)),
-            process: process::measure(&precision.flags, recordings, stage(5))?,
-            throughput: path::throughput(verifier, recordings, stage(6)),
+            network: network::rows(verifier, stage(NETWORK)),
+            file_to_decision: enrolled
+                .file_to_decision(recordings, stage(FILE_TO_DECISION))
+                .median(),
+            latency: enrolled.latency(recordings, stage(LATENCY)),
+            process: process::measure(&precision.flags, recordings, stage(PROCESSES))?,
+            throughput: path::throughput(verifier, recordings, stage(THROUGHPUT)),
         })
     }
 
