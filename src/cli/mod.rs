@@ -3,6 +3,7 @@
 //! 0 accept or success, 1 reject, 2 usage, 3 inconclusive or input refused, 4 model, store or
 //! speaker, 5 I/O.
 
+mod bench;
 mod calibrate;
 mod compare;
 mod embed;
@@ -20,7 +21,7 @@ mod verify;
 
 use clap::{Parser, Subcommand};
 use output::Output;
-use spkver::{Error, Result, storage, verifier::Verifier};
+use spkver::{Error, Result, kernels, storage, verifier::Verifier};
 use std::{path::PathBuf, process::ExitCode};
 
 /// Is this the enrolled speaker? Local, offline speaker verification from audio files.
@@ -45,6 +46,9 @@ pub struct Global {
     /// Threads to use [default: one per core]; the result is the same with any number
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+    /// Instructions for the hot loops [default: the fastest that the CPU has]
+    #[arg(long, global = true, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(kernels::NAMES))]
+    kernel: Option<String>,
     #[command(flatten)]
     output: Output,
 }
@@ -72,6 +76,8 @@ enum Command {
     Calibrate(calibrate::Args),
     /// Measure error rates on a list of trials
     Evaluate(Box<evaluate::Args>),
+    /// Measure how fast this CPU is
+    Bench(bench::Args),
 }
 
 /// Parses, runs, prints the error.
@@ -91,7 +97,18 @@ pub fn main() -> ExitCode {
         cli.global.output.error(&error);
         error.exit_code()
     });
+    if let Some(kb) = peak_memory_kb() {
+        let peak = bench::PEAK_MEMORY;
+        cli.global.output.detail(&format!("{peak}{kb} kB"));
+    }
     ExitCode::from(code)
+}
+
+/// Most memory that this process ever had resident, where the system tells it (Linux).
+fn peak_memory_kb() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse().ok()
 }
 
 fn run(cli: &Cli) -> Result<u8> {
@@ -101,6 +118,15 @@ fn run(cli: &Cli) -> Result<u8> {
             .num_threads(threads.into())
             .build_global()
             .map_err(|e| Error::Usage(format!("--threads {threads}: {e}")))?;
+    }
+    if let Some(kernel) = &global.kernel
+        && !kernels::force(kernel)
+    {
+        let present: Vec<&str> = kernels::instances().iter().map(|t| t.name).collect();
+        return Err(Error::Usage(format!(
+            "--kernel {kernel}: this CPU or build has it not; present: {}",
+            present.join(", ")
+        )));
     }
     match &cli.command {
         Command::Enroll(args) => enroll::run(args, global),
@@ -113,6 +139,7 @@ fn run(cli: &Cli) -> Result<u8> {
         Command::Train(args) => train::run(args, global),
         Command::Calibrate(args) => calibrate::run(args, global),
         Command::Evaluate(args) => evaluate::run(args, global),
+        Command::Bench(args) => bench::run(args, global),
     }
 }
 

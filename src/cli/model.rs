@@ -1,23 +1,57 @@
-//! `spkver model info`: what the model is, what it was trained on, what it was measured to do.
+//! `spkver model info|export`: what the model is, what it was trained on, what it was measured to
+//! do; its network as ONNX.
 
 use super::{
     Global,
     output::{json_of, printable},
 };
 use serde_json::json;
-use spkver::Result;
+use spkver::{Result, storage::onnx, verifier::Verifier};
+use std::path::PathBuf;
 
 /// What to do with the model.
 #[derive(clap::Subcommand)]
 pub enum Command {
     /// Show the model's card, front-end and layers
     Info,
+    /// Write the model's network for other programs
+    Export(Export),
+}
+
+/// Where to.
+#[derive(clap::Args)]
+pub struct Export {
+    /// ONNX file to write: `feats` (B, T, num_ceps) in, `embs` (B, D) out
+    #[arg(long, value_name = "FILE", required = true)]
+    onnx: PathBuf,
 }
 
 /// Runs the command.
 pub fn run(command: &Command, global: &Global) -> Result<u8> {
-    let Command::Info = command;
     let verifier = global.verifier()?;
+    match command {
+        Command::Info => info(&verifier, global),
+        Command::Export(args) => export(args, &verifier, global),
+    }
+}
+
+fn export(args: &Export, verifier: &Verifier, global: &Global) -> Result<u8> {
+    onnx::save(&args.onnx, verifier)?;
+    let path = printable(&args.onnx.to_string_lossy());
+    let line = format!(
+        "wrote {path} (the network of model {})",
+        verifier.id().short()
+    );
+    let json = json!({
+        "command": "model export",
+        "model": verifier.id().to_string(),
+        "onnx": args.onnx.to_string_lossy(),
+    });
+    global.output().result(&line, &json)?;
+    Ok(0)
+}
+
+fn info(verifier: &Verifier, global: &Global) -> Result<u8> {
     let model = verifier.model();
     let network = &model.network;
     let num_parameters: usize = network.weights().values().map(Vec::len).sum();

@@ -5,6 +5,7 @@ mod affine;
 mod lanes;
 mod outer;
 mod pack;
+mod peak;
 pub mod reference;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -13,6 +14,7 @@ pub use affine::Steps;
 pub use lanes::Lanes;
 pub use outer::Outer;
 pub use pack::Packed;
+pub use peak::flop_per_round;
 
 use std::sync::OnceLock;
 
@@ -27,12 +29,30 @@ pub struct Table {
     pub affine: fn(&[f32], &Packed, Steps, &mut [f32]),
     /// Weight gradients; see [`reference::outer`].
     pub outer: fn(Outer, &mut [f32]),
+    /// f32 values in one vector of [`Self::peak`].
+    pub lanes: usize,
+    /// So many rounds of [`flop_per_round`] operations: the fastest that these instructions go.
+    pub peak: fn(usize) -> f32,
 }
+
+/// Every name that an instance can have, here or on another CPU.
+pub const NAMES: [&str; 6] = ["wide4", "wide8", "wide16", "avx2", "avx512", "reference"];
+
+/// Widest vector of any instance.
+const MAX_LANES: usize = 16;
+
+static TABLE: OnceLock<Table> = OnceLock::new();
 
 /// The instance in use, chosen once.
 pub fn table() -> &'static Table {
-    static TABLE: OnceLock<Table> = OnceLock::new();
     TABLE.get_or_init(|| *instances().first().expect("wide4 is always there"))
+}
+
+/// Makes `name` the instance in use. Before the first use only: weights are packed for one
+/// instance. `false` where this CPU or build has no such instance, or another one is in use.
+pub fn force(name: &str) -> bool {
+    let wanted = instances().into_iter().find(|table| table.name == name);
+    wanted.is_some_and(|wanted| TABLE.get_or_init(|| wanted).name == name)
 }
 
 /// Every instance that this CPU can run, the fastest first, the reference last.
@@ -57,6 +77,8 @@ const WIDE4: Table = Table {
     nr: 12,
     affine: affine::affine::<wide::f32x4, 3>,
     outer: outer::outer::<wide::f32x4, 3>,
+    lanes: 4,
+    peak: peak::peak::<wide::f32x4>,
 };
 
 const WIDE8: Table = Table {
@@ -64,6 +86,8 @@ const WIDE8: Table = Table {
     nr: 16,
     affine: affine::affine::<wide::f32x8, 2>,
     outer: outer::outer::<wide::f32x8, 2>,
+    lanes: 8,
+    peak: peak::peak::<wide::f32x8>,
 };
 
 const WIDE16: Table = Table {
@@ -71,6 +95,8 @@ const WIDE16: Table = Table {
     nr: 32,
     affine: affine::affine::<wide::f32x16, 2>,
     outer: outer::outer::<wide::f32x16, 2>,
+    lanes: 16,
+    peak: peak::peak::<wide::f32x16>,
 };
 
 const REFERENCE: Table = Table {
@@ -78,6 +104,9 @@ const REFERENCE: Table = Table {
     nr: 16,
     affine: reference::affine,
     outer: reference::outer,
+    lanes: 4,
+    // It has no vectors of its own: what every build has.
+    peak: peak::peak::<wide::f32x4>,
 };
 
 #[cfg(test)]

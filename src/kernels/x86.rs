@@ -8,6 +8,7 @@ use super::{
     lanes::Lanes,
     outer::{self, Outer},
     pack::Packed,
+    peak,
 };
 use std::arch::x86_64::*;
 
@@ -103,6 +104,16 @@ fn outer_avx512(job: Outer, g: &mut [f32]) {
     outer::outer::<Avx512, 2>(job, g);
 }
 
+#[target_feature(enable = "avx2,fma")]
+fn peak_avx2(rounds: usize) -> f32 {
+    peak::peak::<Avx2>(rounds)
+}
+
+#[target_feature(enable = "avx512f")]
+fn peak_avx512(rounds: usize) -> f32 {
+    peak::peak::<Avx512>(rounds)
+}
+
 /// The AVX2 kernels, if the CPU has AVX2 and FMA.
 pub(super) fn avx2() -> Option<Table> {
     let present = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
@@ -113,6 +124,9 @@ pub(super) fn avx2() -> Option<Table> {
         affine: |x, weights, steps, y| unsafe { affine_avx2(x, weights, steps, y) },
         // SAFETY: as above.
         outer: |job, g| unsafe { outer_avx2(job, g) },
+        lanes: 8,
+        // SAFETY: as above.
+        peak: |rounds| unsafe { peak_avx2(rounds) },
     })
 }
 
@@ -125,5 +139,8 @@ pub(super) fn avx512() -> Option<Table> {
         affine: |x, weights, steps, y| unsafe { affine_avx512(x, weights, steps, y) },
         // SAFETY: as above.
         outer: |job, g| unsafe { outer_avx512(job, g) },
+        lanes: 16,
+        // SAFETY: as above.
+        peak: |rounds| unsafe { peak_avx512(rounds) },
     })
 }

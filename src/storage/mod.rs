@@ -1,6 +1,7 @@
 //! What is kept on disk: model files and the store of voiceprints. Files written whole or not at all.
 
 pub mod model;
+pub mod onnx;
 pub mod voiceprints;
 mod whole_file;
 

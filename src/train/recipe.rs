@@ -4,6 +4,7 @@
 use super::{
     Labelled,
     augment::Augmenter,
+    batch::Batch,
     checkpoint::{SPEAKERS, State},
     crops::Crops,
     head::{self, RefineOptions},
@@ -139,53 +140,10 @@ impl Run<'_> {
         }
     }
 
-    /// One optimisation step; mean loss and accuracy of its batch.
+    /// One optimisation step on the next batch; its mean loss and accuracy.
     fn step(&self, crops: &Crops, state: &mut State) -> Result<(f32, f32)> {
-        let options = self.options;
-        let (features, labels) = crops.batch(state.step, options.batch_size)?;
-        let done = state.step as f32 / options.num_steps as f32;
-        let margin = options.margin * (done / options.margin_ramp.max(1e-6)).min(1.0);
-        let criterion = AngularMargin {
-            scale: options.scale,
-            margin,
-        };
-
-        let tape = state.trainable.forward(features); // (ΣT, C_in) -> (U, D)
-        let result = criterion.loss(&tape.embeddings().values, &state.speakers, &labels);
-        if !result.loss.is_finite() {
-            return Err(Error::Usage(format!(
-                "training diverged at step {}: the loss is {}; choose a lower --learning-rate",
-                state.step, result.loss
-            )));
-        }
-        let mut gradients = state.trainable.backward(&tape, result.d_embeddings);
-        state.trainable.update_running_statistics(&tape);
-
-        gradients.insert(SPEAKERS.into(), result.d_speakers);
-        let trainable = &mut state.trainable;
-        trainable
-            .weights
-            .insert(SPEAKERS.into(), std::mem::take(&mut state.speakers));
-        let layers = &trainable.layers;
-        let decays = |name: &str| match name.split_once('.') {
-            Some((index, "weight")) => index
-                .parse()
-                .is_ok_and(|i: usize| !matches!(layers[i], Layer::BatchNorm { .. })),
-            Some(_) => false,
-            None => true,
-        };
-        let learning_rate = one_cycle(state.step, options.num_steps, options.learning_rate);
-        state.optimizer.step(
-            &mut trainable.weights,
-            &gradients,
-            state.step,
-            learning_rate,
-            options.weight_decay,
-            decays,
-        );
-        state.speakers = trainable.weights.remove(SPEAKERS).unwrap_or_default();
-        state.step += 1;
-        Ok((result.loss, result.accuracy))
+        let (features, labels) = crops.batch(state.step, self.options.batch_size)?;
+        optimise(self.options, state, features, &labels)
     }
 
     /// Each training utterance as it is, and some augmented crops of it.
@@ -238,7 +196,63 @@ impl Run<'_> {
     }
 }
 
-fn fresh(layers: Vec<Layer>, num_classes: usize, embedding_size: usize, seed: u64) -> State {
+/// One optimisation step on features `(ΣT, C_in)` and their classes; mean loss and accuracy.
+///
+/// # Errors
+/// [`Error::Usage`] where the loss is not finite any more.
+pub fn optimise(
+    options: &TrainOptions,
+    state: &mut State,
+    features: Batch,
+    labels: &[u32],
+) -> Result<(f32, f32)> {
+    let done = state.step as f32 / options.num_steps as f32;
+    let margin = options.margin * (done / options.margin_ramp.max(1e-6)).min(1.0);
+    let criterion = AngularMargin {
+        scale: options.scale,
+        margin,
+    };
+
+    let tape = state.trainable.forward(features); // (ΣT, C_in) -> (U, D)
+    let result = criterion.loss(&tape.embeddings().values, &state.speakers, labels);
+    if !result.loss.is_finite() {
+        return Err(Error::Usage(format!(
+            "training diverged at step {}: the loss is {}; choose a lower --learning-rate",
+            state.step, result.loss
+        )));
+    }
+    let mut gradients = state.trainable.backward(&tape, result.d_embeddings);
+    state.trainable.update_running_statistics(&tape);
+
+    gradients.insert(SPEAKERS.into(), result.d_speakers);
+    let trainable = &mut state.trainable;
+    trainable
+        .weights
+        .insert(SPEAKERS.into(), std::mem::take(&mut state.speakers));
+    let layers = &trainable.layers;
+    let decays = |name: &str| match name.split_once('.') {
+        Some((index, "weight")) => index
+            .parse()
+            .is_ok_and(|i: usize| !matches!(layers[i], Layer::BatchNorm { .. })),
+        Some(_) => false,
+        None => true,
+    };
+    let learning_rate = one_cycle(state.step, options.num_steps, options.learning_rate);
+    state.optimizer.step(
+        &mut trainable.weights,
+        &gradients,
+        state.step,
+        learning_rate,
+        options.weight_decay,
+        decays,
+    );
+    state.speakers = trainable.weights.remove(SPEAKERS).unwrap_or_default();
+    state.step += 1;
+    Ok((result.loss, result.accuracy))
+}
+
+/// The state before the first step.
+pub fn fresh(layers: Vec<Layer>, num_classes: usize, embedding_size: usize, seed: u64) -> State {
     let mut random = Random::new(seed, "speakers", &[]);
     let scale = 1.0 / (embedding_size as f32).sqrt();
     State {
