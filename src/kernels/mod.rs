@@ -6,6 +6,7 @@ mod lanes;
 mod outer;
 mod pack;
 pub mod reference;
+mod scan;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -13,6 +14,7 @@ pub use affine::Steps;
 pub use lanes::Lanes;
 pub use outer::Outer;
 pub use pack::Packed;
+pub use scan::{PANEL_ROWS, Panel};
 
 use std::sync::OnceLock;
 
@@ -27,6 +29,8 @@ pub struct Table {
     pub affine: fn(&[f32], &Packed, Steps, &mut [f32]),
     /// Weight gradients; see [`reference::outer`].
     pub outer: fn(Outer, &mut [f32]),
+    /// Upper bounds of scores; see [`reference::scan`].
+    pub scan: fn(Panel, &[f32], &[f32], &mut [f32], &mut [f32]),
 }
 
 /// The instance in use, chosen once.
@@ -57,6 +61,7 @@ const WIDE4: Table = Table {
     nr: 12,
     affine: affine::affine::<wide::f32x4, 3>,
     outer: outer::outer::<wide::f32x4, 3>,
+    scan: scan::scan::<wide::f32x4>,
 };
 
 const WIDE8: Table = Table {
@@ -64,6 +69,7 @@ const WIDE8: Table = Table {
     nr: 16,
     affine: affine::affine::<wide::f32x8, 2>,
     outer: outer::outer::<wide::f32x8, 2>,
+    scan: scan::scan::<wide::f32x8>,
 };
 
 const WIDE16: Table = Table {
@@ -71,6 +77,7 @@ const WIDE16: Table = Table {
     nr: 32,
     affine: affine::affine::<wide::f32x16, 2>,
     outer: outer::outer::<wide::f32x16, 2>,
+    scan: scan::scan::<wide::f32x16>,
 };
 
 const REFERENCE: Table = Table {
@@ -78,6 +85,7 @@ const REFERENCE: Table = Table {
     nr: 16,
     affine: reference::affine,
     outer: reference::outer,
+    scan: reference::scan,
 };
 
 #[cfg(test)]

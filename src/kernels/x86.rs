@@ -8,6 +8,7 @@ use super::{
     lanes::Lanes,
     outer::{self, Outer},
     pack::Packed,
+    scan::{self, Panel},
 };
 use std::arch::x86_64::*;
 
@@ -20,7 +21,7 @@ struct Avx2(__m256);
 struct Avx512(__m512);
 
 macro_rules! x86_lanes {
-    ($type:ident, $n:literal, $mr:literal, $set1:ident, $loadu:ident, $storeu:ident, $add:ident, $fmadd:ident, $max:ident) => {
+    ($type:ident, $n:literal, $mr:literal, $set1:ident, $loadu:ident, $storeu:ident, $add:ident, $fmadd:ident, $max:ident, $load_i8:ident) => {
         impl Lanes for $type {
             const N: usize = $n;
             const MR: usize = $mr;
@@ -34,6 +35,11 @@ macro_rules! x86_lanes {
                 let from = &from[..$n];
                 // SAFETY: CPU as above; `from` holds $n values, and the load needs no alignment.
                 Self(unsafe { $loadu(from.as_ptr()) })
+            }
+            #[inline(always)]
+            fn load_i8(from: &[i8]) -> Self {
+                // SAFETY: CPU as above.
+                Self(unsafe { $load_i8(&from[..$n]) })
             }
             #[inline(always)]
             fn store(self, to: &mut [f32]) {
@@ -69,7 +75,8 @@ x86_lanes!(
     _mm256_storeu_ps,
     _mm256_add_ps,
     _mm256_fmadd_ps,
-    _mm256_max_ps
+    _mm256_max_ps,
+    widen_avx2
 );
 x86_lanes!(
     Avx512,
@@ -80,8 +87,27 @@ x86_lanes!(
     _mm512_storeu_ps,
     _mm512_add_ps,
     _mm512_fmadd_ps,
-    _mm512_max_ps
+    _mm512_max_ps,
+    widen_avx512
 );
+
+/// 8 values, or more.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn widen_avx2(from: &[i8]) -> __m256 {
+    // SAFETY: `from` holds 8 values, checked by the caller; the load needs no alignment.
+    let bytes = unsafe { _mm_loadl_epi64(from.as_ptr().cast()) };
+    _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes))
+}
+
+/// 16 values, or more.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn widen_avx512(from: &[i8]) -> __m512 {
+    // SAFETY: `from` holds 16 values, checked by the caller; the load needs no alignment.
+    let bytes = unsafe { _mm_loadu_si128(from.as_ptr().cast()) };
+    _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes))
+}
 
 #[target_feature(enable = "avx2,fma")]
 fn affine_avx2(x: &[f32], weights: &Packed, steps: Steps, y: &mut [f32]) {
@@ -103,6 +129,16 @@ fn outer_avx512(job: Outer, g: &mut [f32]) {
     outer::outer::<Avx512, 2>(job, g);
 }
 
+#[target_feature(enable = "avx2,fma")]
+fn scan_avx2(panel: Panel, probes: &[f32], norms: &[f32], bounds: &mut [f32], peaks: &mut [f32]) {
+    scan::scan::<Avx2>(panel, probes, norms, bounds, peaks);
+}
+
+#[target_feature(enable = "avx512f")]
+fn scan_avx512(panel: Panel, probes: &[f32], norms: &[f32], bounds: &mut [f32], peaks: &mut [f32]) {
+    scan::scan::<Avx512>(panel, probes, norms, bounds, peaks);
+}
+
 /// The AVX2 kernels, if the CPU has AVX2 and FMA.
 pub(super) fn avx2() -> Option<Table> {
     let present = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
@@ -113,6 +149,10 @@ pub(super) fn avx2() -> Option<Table> {
         affine: |x, weights, steps, y| unsafe { affine_avx2(x, weights, steps, y) },
         // SAFETY: as above.
         outer: |job, g| unsafe { outer_avx2(job, g) },
+        // SAFETY: as above.
+        scan: |panel, probes, norms, bounds, peaks| unsafe {
+            scan_avx2(panel, probes, norms, bounds, peaks)
+        },
     })
 }
 
@@ -125,5 +165,9 @@ pub(super) fn avx512() -> Option<Table> {
         affine: |x, weights, steps, y| unsafe { affine_avx512(x, weights, steps, y) },
         // SAFETY: as above.
         outer: |job, g| unsafe { outer_avx512(job, g) },
+        // SAFETY: as above.
+        scan: |panel, probes, norms, bounds, peaks| unsafe {
+            scan_avx512(panel, probes, norms, bounds, peaks)
+        },
     })
 }
