@@ -213,8 +213,11 @@ impl Gallery<'_> {
     }
 
     /// How far the f32 sums of the first stage may stray, all their terms together being no larger
-    /// than the row's and the probe's lengths allow. Not finite where f32 does not reach.
+    /// than the row's and the probe's lengths allow; infinite where f32 might overflow.
     fn slack(&self, norm: f32) -> f64 {
+        if !(norm < 1e15 && self.reach < 1e15) {
+            return f64::INFINITY;
+        }
         let roundings = (self.size() + 8) as f64 * f64::from(f32::EPSILON);
         roundings * (f64::from(norm) + 1.0) * f64::from(self.reach)
     }

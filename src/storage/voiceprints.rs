@@ -217,6 +217,8 @@ impl Store {
         model: ModelId,
         utterances: &[Utterance],
     ) -> Result<()> {
+        // Before as well as after: whenever this is stopped, no index outlives what it holds.
+        index::remove(&self.path)?;
         self.write(|tx| {
             tx.execute("DELETE FROM speaker WHERE key = ?1", [name.key()])?;
             insert(tx, name, model, utterances)
@@ -233,6 +235,7 @@ impl Store {
             name: name.to_string(),
             store: self.path.clone(),
         };
+        index::remove(&self.path)?;
         self.write(
             |tx| match tx.execute("DELETE FROM speaker WHERE key = ?1", [name.key()])? {
                 0 => Err(unknown.into()),
