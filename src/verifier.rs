@@ -18,7 +18,7 @@ use crate::{
     Error, Result,
     audio::{Content, Quality, Waveform},
     features::Mfcc,
-    scoring::{Decision, Llr, OperatingPoint, Reason},
+    scoring::{Decision, Llr, OperatingPoint, Reason, gallery::Probe},
 };
 use std::path::PathBuf;
 
@@ -204,6 +204,21 @@ impl Verifier {
         let speaker = head.project_enrolment(enrolled.iter().map(|e| e.values()));
         let test = head.project_enrolment(std::iter::once(test.values()));
         Llr(head.llr(&speaker, &test))
+    }
+
+    /// The enrolled speaker's point, as [`Self::llr`] scores it. `(L,)`
+    pub fn project(&self, voiceprint: &Voiceprint) -> Vec<f32> {
+        let utterances = voiceprint.utterances.iter();
+        let head = &self.model.head;
+        head.project_enrolment(utterances.map(|u| u.embedding.values()))
+    }
+
+    /// A test recording as what an index is searched with; none where it has no score.
+    pub fn probe(&self, test: &Embedding) -> Option<Probe> {
+        let head = &self.model.head;
+        let point = head.project_enrolment(std::iter::once(test.values()));
+        let finite = point.iter().all(|v| v.is_finite());
+        finite.then(|| head.probe(&point))
     }
 
     /// The utterances that do not sound like the rest, worst first: each is scored against the

@@ -9,12 +9,15 @@ mod compare;
 mod embed;
 mod enroll;
 mod evaluate;
+mod identify;
 mod list;
 mod model;
 mod operating_point;
 mod output;
 mod recordings;
 mod remove;
+mod store;
+mod test_recordings;
 mod train;
 mod trial_scores;
 mod verify;
@@ -59,6 +62,8 @@ enum Command {
     Enroll(enroll::Args),
     /// Is this recording of the enrolled speaker?
     Verify(verify::Args),
+    /// Which of the enrolled speakers is this, if any?
+    Identify(identify::Args),
     /// Are these two recordings of one speaker?
     Compare(compare::Args),
     /// Write the embeddings of recordings
@@ -67,6 +72,9 @@ enum Command {
     List,
     /// Erase a voiceprint
     Remove(remove::Args),
+    /// Take voiceprints out of the store, or into it
+    #[command(subcommand)]
+    Store(store::Command),
     /// Look at the model
     #[command(subcommand)]
     Model(model::Command),
@@ -131,10 +139,12 @@ fn run(cli: &Cli) -> Result<u8> {
     match &cli.command {
         Command::Enroll(args) => enroll::run(args, global),
         Command::Verify(args) => verify::run(args, global),
+        Command::Identify(args) => identify::run(args, global),
         Command::Compare(args) => compare::run(args, global),
         Command::Embed(args) => embed::run(args, global),
         Command::List => list::run(global),
         Command::Remove(args) => remove::run(args, global),
+        Command::Store(command) => store::run(command, global),
         Command::Model(command) => model::run(command, global),
         Command::Train(args) => train::run(args, global),
         Command::Calibrate(args) => calibrate::run(args, global),

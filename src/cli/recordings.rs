@@ -47,6 +47,16 @@ impl Args {
         verifier: &Verifier,
         output: &Output,
     ) -> Result<Vec<Recording>> {
+        all_or_errors(self.embed_each(paths, verifier, output))
+    }
+
+    /// As [`Self::embed`], where one bad file is no reason to leave out the others.
+    pub fn embed_each(
+        &self,
+        paths: &[PathBuf],
+        verifier: &Verifier,
+        output: &Output,
+    ) -> Vec<Result<Recording>> {
         let read = |path: &PathBuf| -> Result<Recording> {
             let waveform = audio::read(path, &self.options())?;
             Ok(Recording {
@@ -59,7 +69,7 @@ impl Args {
         for recording in read.iter().flatten() {
             recording.tell(output);
         }
-        all_or_errors(read)
+        read
     }
 }
 

@@ -132,7 +132,7 @@ impl Trial<'_> {
 }
 
 /// Three digits, and never a rounded-up certainty.
-fn probability(p: f64) -> String {
+pub fn probability(p: f64) -> String {
     match p {
         p if p > 0.999 => ">0.999".into(),
         p if p < 0.001 => "<0.001".into(),

@@ -16,6 +16,8 @@ pub trait Lanes: Copy {
     fn splat(v: f32) -> Self;
     /// The first N values of `from`.
     fn load(from: &[f32]) -> Self;
+    /// The first N values of `from`, widened.
+    fn load_i8(from: &[i8]) -> Self;
     /// Writes the lanes to the first N values of `to`.
     fn store(self, to: &mut [f32]);
     /// self + other.
@@ -39,6 +41,14 @@ macro_rules! wide_lanes {
             fn load(from: &[f32]) -> Self {
                 let mut lanes = [0.0f32; $n];
                 lanes.copy_from_slice(&from[..$n]);
+                <$type>::from(lanes)
+            }
+            #[inline(always)]
+            fn load_i8(from: &[i8]) -> Self {
+                let mut lanes = [0.0f32; $n];
+                for (lane, &v) in lanes.iter_mut().zip(&from[..$n]) {
+                    *lane = v.into();
+                }
                 <$type>::from(lanes)
             }
             #[inline(always)]

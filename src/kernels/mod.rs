@@ -7,6 +7,7 @@ mod outer;
 mod pack;
 mod peak;
 pub mod reference;
+mod scan;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -15,6 +16,7 @@ pub use lanes::Lanes;
 pub use outer::Outer;
 pub use pack::Packed;
 pub use peak::flop_per_round;
+pub use scan::{PANEL_ROWS, Panel};
 
 use std::sync::OnceLock;
 
@@ -33,6 +35,8 @@ pub struct Table {
     pub lanes: usize,
     /// So many rounds of [`flop_per_round`] operations: the fastest that these instructions go.
     pub peak: fn(usize) -> f32,
+    /// Upper bounds of scores; see [`reference::scan`].
+    pub scan: fn(Panel, &[f32], &[f32], &mut [f32], &mut [f32]),
 }
 
 /// Every name that an instance can have, here or on another CPU.
@@ -79,6 +83,7 @@ const WIDE4: Table = Table {
     outer: outer::outer::<wide::f32x4, 3>,
     lanes: 4,
     peak: peak::peak::<wide::f32x4>,
+    scan: scan::scan::<wide::f32x4>,
 };
 
 const WIDE8: Table = Table {
@@ -88,6 +93,7 @@ const WIDE8: Table = Table {
     outer: outer::outer::<wide::f32x8, 2>,
     lanes: 8,
     peak: peak::peak::<wide::f32x8>,
+    scan: scan::scan::<wide::f32x8>,
 };
 
 const WIDE16: Table = Table {
@@ -97,6 +103,7 @@ const WIDE16: Table = Table {
     outer: outer::outer::<wide::f32x16, 2>,
     lanes: 16,
     peak: peak::peak::<wide::f32x16>,
+    scan: scan::scan::<wide::f32x16>,
 };
 
 const REFERENCE: Table = Table {
@@ -107,6 +114,7 @@ const REFERENCE: Table = Table {
     lanes: 4,
     // It has no vectors of its own: what every build has.
     peak: peak::peak::<wide::f32x4>,
+    scan: reference::scan,
 };
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The kernels as plain loops, in f64 sums: definition and oracle.
 
-use super::{Outer, Packed, Steps};
+use super::{Outer, PANEL_ROWS, Packed, Panel, Steps};
 
 /// `y[t] = act(bias + Σ_k W_k x[t·s + k·d])`.
 pub fn affine(x: &[f32], weights: &Packed, steps: Steps, y: &mut [f32]) {
@@ -35,5 +35,24 @@ pub fn outer(job: Outer, g: &mut [f32]) {
                 .sum();
             g[row * job.c_out + o] += sum as f32;
         }
+    }
+}
+
+/// `bounds[q, r] = scale[r]·Σ_i w[q,i]·cell[i,r] + constant[r] + norm[q]·residual[r]`, and the largest
+/// of each row of them.
+pub fn scan(panel: Panel, probes: &[f32], norms: &[f32], bounds: &mut [f32], peaks: &mut [f32]) {
+    let size = panel.cells.len() / PANEL_ROWS;
+    for (q, norm) in norms.iter().enumerate() {
+        let row = &mut bounds[q * PANEL_ROWS..][..PANEL_ROWS];
+        for (r, bound) in row.iter_mut().enumerate() {
+            let products = probes[q * size..][..size].iter().enumerate();
+            let sum: f64 = products
+                .map(|(i, &w)| f64::from(w) * f64::from(panel.cells[i * PANEL_ROWS + r]))
+                .sum();
+            let rest =
+                f64::from(panel.constant[r]) + f64::from(*norm) * f64::from(panel.residual[r]);
+            *bound = (f64::from(panel.scale[r]) * sum + rest) as f32;
+        }
+        peaks[q] = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     }
 }

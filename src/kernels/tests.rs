@@ -111,3 +111,43 @@ fn a_nan_in_one_row_stays_in_that_row() {
         }
     }
 }
+
+#[test]
+fn scan_agrees_with_the_reference_at_any_number_of_probes() {
+    for table in instances() {
+        for num_probes in [0, 1, 2, 3, 4, 6, 7, 13, 14, 15, 29] {
+            for size in [1, 2, 13, 64] {
+                let numbers = noise(size * PANEL_ROWS, 1);
+                let cells: Vec<i8> = numbers.iter().map(|v| (v * 127.0).round() as i8).collect();
+                let mut constant = noise(PANEL_ROWS, 3);
+                // As in the last panel, where rows are missing.
+                constant[PANEL_ROWS - 1] = f32::NEG_INFINITY;
+                let panel = Panel {
+                    cells: &cells,
+                    scale: &noise(PANEL_ROWS, 2),
+                    constant: &constant,
+                    residual: &noise(PANEL_ROWS, 4),
+                };
+                let (probes, norms) = (noise(num_probes * size, 5), noise(num_probes, 6));
+                let run = |kernel: fn(Panel, &[f32], &[f32], &mut [f32], &mut [f32])| {
+                    let mut bounds = vec![f32::NAN; num_probes * PANEL_ROWS];
+                    let mut peaks = vec![f32::NAN; num_probes];
+                    kernel(panel, &probes, &norms, &mut bounds, &mut peaks);
+                    (bounds, peaks)
+                };
+                let (got, peaks) = run(table.scan);
+                let (wanted, _) = run(reference::scan);
+                let what = format!("{} {num_probes} probes of {size}", table.name);
+                for (got, wanted) in got.chunks(PANEL_ROWS).zip(wanted.chunks(PANEL_ROWS)) {
+                    let last = PANEL_ROWS - 1;
+                    assert_eq!(got[last], f32::NEG_INFINITY, "{what}");
+                    assert_close(&got[..last], &wanted[..last], 127.0 * size as f32, &what);
+                }
+                for (row, peak) in got.chunks(PANEL_ROWS).zip(peaks) {
+                    let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                    assert_eq!(peak, largest, "{what}");
+                }
+            }
+        }
+    }
+}

@@ -9,6 +9,7 @@ use super::{
     outer::{self, Outer},
     pack::Packed,
     peak,
+    scan::{self, Panel},
 };
 use std::arch::x86_64::*;
 
@@ -21,7 +22,7 @@ struct Avx2(__m256);
 struct Avx512(__m512);
 
 macro_rules! x86_lanes {
-    ($type:ident, $n:literal, $mr:literal, $set1:ident, $loadu:ident, $storeu:ident, $add:ident, $fmadd:ident, $max:ident) => {
+    ($type:ident, $n:literal, $mr:literal, $set1:ident, $loadu:ident, $storeu:ident, $add:ident, $fmadd:ident, $max:ident, $load_i8:ident) => {
         impl Lanes for $type {
             const N: usize = $n;
             const MR: usize = $mr;
@@ -35,6 +36,11 @@ macro_rules! x86_lanes {
                 let from = &from[..$n];
                 // SAFETY: CPU as above; `from` holds $n values, and the load needs no alignment.
                 Self(unsafe { $loadu(from.as_ptr()) })
+            }
+            #[inline(always)]
+            fn load_i8(from: &[i8]) -> Self {
+                // SAFETY: CPU as above.
+                Self(unsafe { $load_i8(&from[..$n]) })
             }
             #[inline(always)]
             fn store(self, to: &mut [f32]) {
@@ -70,7 +76,8 @@ x86_lanes!(
     _mm256_storeu_ps,
     _mm256_add_ps,
     _mm256_fmadd_ps,
-    _mm256_max_ps
+    _mm256_max_ps,
+    widen_avx2
 );
 x86_lanes!(
     Avx512,
@@ -81,8 +88,27 @@ x86_lanes!(
     _mm512_storeu_ps,
     _mm512_add_ps,
     _mm512_fmadd_ps,
-    _mm512_max_ps
+    _mm512_max_ps,
+    widen_avx512
 );
+
+/// 8 values, or more.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn widen_avx2(from: &[i8]) -> __m256 {
+    // SAFETY: `from` holds 8 values, checked by the caller; the load needs no alignment.
+    let bytes = unsafe { _mm_loadl_epi64(from.as_ptr().cast()) };
+    _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes))
+}
+
+/// 16 values, or more.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn widen_avx512(from: &[i8]) -> __m512 {
+    // SAFETY: `from` holds 16 values, checked by the caller; the load needs no alignment.
+    let bytes = unsafe { _mm_loadu_si128(from.as_ptr().cast()) };
+    _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes))
+}
 
 #[target_feature(enable = "avx2,fma")]
 fn affine_avx2(x: &[f32], weights: &Packed, steps: Steps, y: &mut [f32]) {
@@ -114,6 +140,16 @@ fn peak_avx512(rounds: usize) -> f32 {
     peak::peak::<Avx512>(rounds)
 }
 
+#[target_feature(enable = "avx2,fma")]
+fn scan_avx2(panel: Panel, probes: &[f32], norms: &[f32], bounds: &mut [f32], peaks: &mut [f32]) {
+    scan::scan::<Avx2>(panel, probes, norms, bounds, peaks);
+}
+
+#[target_feature(enable = "avx512f")]
+fn scan_avx512(panel: Panel, probes: &[f32], norms: &[f32], bounds: &mut [f32], peaks: &mut [f32]) {
+    scan::scan::<Avx512>(panel, probes, norms, bounds, peaks);
+}
+
 /// The AVX2 kernels, if the CPU has AVX2 and FMA.
 pub(super) fn avx2() -> Option<Table> {
     let present = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
@@ -127,6 +163,10 @@ pub(super) fn avx2() -> Option<Table> {
         lanes: 8,
         // SAFETY: as above.
         peak: |rounds| unsafe { peak_avx2(rounds) },
+        // SAFETY: as above.
+        scan: |panel, probes, norms, bounds, peaks| unsafe {
+            scan_avx2(panel, probes, norms, bounds, peaks)
+        },
     })
 }
 
@@ -142,5 +182,9 @@ pub(super) fn avx512() -> Option<Table> {
         lanes: 16,
         // SAFETY: as above.
         peak: |rounds| unsafe { peak_avx512(rounds) },
+        // SAFETY: as above.
+        scan: |panel, probes, norms, bounds, peaks| unsafe {
+            scan_avx512(panel, probes, norms, bounds, peaks)
+        },
     })
 }

@@ -94,6 +94,19 @@ impl OperatingPoint {
         })
     }
 
+    /// The policy for each of `num_speakers`, any of whom may be the one that speaks: the prior of
+    /// "one of them" falls to each in equal parts, odds/N, so the threshold rises by ln N. (With it
+    /// a stranger is taken for somebody no more often, however many are enrolled.)
+    pub fn among(self, num_speakers: usize) -> Self {
+        let n = num_speakers as f64;
+        let p = self.p_target;
+        OperatingPoint {
+            // odds' = p/(1−p) / N
+            p_target: p / (p + n * (1.0 - p)),
+            threshold: Llr((f64::from(self.threshold.0) + n.ln()) as f32),
+        }
+    }
+
     /// Prior of "same speaker".
     pub fn p_target(&self) -> f64 {
         self.p_target
@@ -228,6 +241,17 @@ mod tests {
             );
         }
         assert!(OperatingPoint::default().with_threshold(f32::NAN).is_err());
+    }
+
+    #[test]
+    fn among_many_the_odds_are_divided() {
+        let one = OperatingPoint::new(0.2, 1.0, 3.0).unwrap();
+        assert_eq!(one.among(1), one);
+        let many = one.among(1000);
+        let risen = many.threshold().0 - one.threshold().0;
+        assert!((risen - 1000.0_f32.ln()).abs() < 1e-5, "{risen}");
+        let even = OperatingPoint::default().among(1000);
+        assert!((even.probability(even.threshold()) - 0.5).abs() < 1e-6);
     }
 
     #[test]

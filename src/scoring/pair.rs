@@ -88,8 +88,19 @@ impl PairHead {
     }
 }
 
+/// In 16 sums side by side, in the same order on every CPU: a quarter of a million speakers are
+/// projected for an index, and one sum waits for itself.
 fn dot(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(x, y)| x * y).sum()
+    let mut sums = [0.0f32; 16];
+    let (a, rest_a) = a.as_chunks::<16>();
+    let (b, rest_b) = b.as_chunks::<16>();
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..16 {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    let rest: f32 = rest_a.iter().zip(rest_b).map(|(x, y)| x * y).sum();
+    sums.iter().sum::<f32>() + rest
 }
 
 fn scaled_to_sqrt_len(mut v: Vec<f32>) -> Vec<f32> {

@@ -10,10 +10,15 @@
 //! that belongs to somebody else is used. Names are data; no path is ever made of one.
 
 mod database;
+mod import;
 mod row;
+mod sweep;
+
+pub use sweep::Sweep;
 
 use crate::{
     Error, Result,
+    storage::index,
     verifier::{ModelId, SpeakerName, Utterance, Voiceprint},
 };
 use database::{
@@ -212,6 +217,8 @@ impl Store {
         model: ModelId,
         utterances: &[Utterance],
     ) -> Result<()> {
+        // Before as well as after: whenever this is stopped, no index outlives what it holds.
+        index::remove(&self.path)?;
         self.write(|tx| {
             tx.execute("DELETE FROM speaker WHERE key = ?1", [name.key()])?;
             insert(tx, name, model, utterances)
@@ -228,6 +235,7 @@ impl Store {
             name: name.to_string(),
             store: self.path.clone(),
         };
+        index::remove(&self.path)?;
         self.write(
             |tx| match tx.execute("DELETE FROM speaker WHERE key = ?1", [name.key()])? {
                 0 => Err(unknown.into()),
@@ -305,8 +313,8 @@ impl Store {
 
     /// Empties the write-ahead log, which still holds what was deleted.
     fn forget_deleted(&self) -> Result<()> {
-        self.query::<i64>("PRAGMA wal_checkpoint(TRUNCATE)")
-            .map(|_| ())
+        self.query::<i64>("PRAGMA wal_checkpoint(TRUNCATE)")?;
+        index::remove(&self.path)
     }
 
     fn failed(&self, e: rusqlite::Error) -> Error {
@@ -343,15 +351,14 @@ fn insert(
     utterances: &[Utterance],
 ) -> std::result::Result<(), Refusal> {
     let key = name.key();
-    tx.execute(
+    // Prepared once: an import comes here a million times.
+    tx.prepare_cached(
         "INSERT INTO speaker (key, name, model) VALUES (?1, ?2, ?3) ON CONFLICT (key) DO NOTHING",
-        params![key, name.as_str(), model.to_string()],
-    )?;
-    let (id, enrolled_model): (i64, String) = tx.query_row(
-        "SELECT id, model FROM speaker WHERE key = ?1",
-        [&key],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
+    )?
+    .execute(params![key, name.as_str(), model.to_string()])?;
+    let (id, enrolled_model): (i64, String) = tx
+        .prepare_cached("SELECT id, model FROM speaker WHERE key = ?1")?
+        .query_row([&key], |row| Ok((row.get(0)?, row.get(1)?)))?;
     if enrolled_model != model.to_string() {
         return Err(Error::ModelMismatch {
             name: name.to_string(),
@@ -362,19 +369,19 @@ fn insert(
     }
     for utterance in utterances {
         let row = Row::new(utterance, &key, model);
-        tx.execute(
+        tx.prepare_cached(
             "INSERT INTO utterance
              (speaker_id, file, speech_seconds, quality, embedding, checksum)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![
-                id,
-                row.file,
-                row.speech_seconds,
-                row.quality,
-                row.embedding,
-                row.checksum
-            ],
-        )?;
+        )?
+        .execute(params![
+            id,
+            row.file,
+            row.speech_seconds,
+            row.quality,
+            row.embedding,
+            row.checksum
+        ])?;
     }
     Ok(())
 }

@@ -101,6 +101,16 @@ impl ModelId {
         ModelId(*blake3::hash(file).as_bytes())
     }
 
+    /// The 32 bytes.
+    pub fn bytes(&self) -> [u8; 32] {
+        self.0
+    }
+
+    /// The id of these 32 bytes.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        ModelId(bytes)
+    }
+
     /// The first 12 hexadecimal digits, for people.
     pub fn short(&self) -> String {
         self.to_string()[..12].to_string()
