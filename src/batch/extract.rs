@@ -76,8 +76,12 @@ fn extract_chunk(
 ) -> Result<()> {
     let known = places.iter().filter_map(|&p| recordings[p].as_ref().ok());
     let files: IndexSet<&Path> = known.map(|recording| recording.path.as_path()).collect();
-    let hashes: Vec<std::result::Result<AudioHash, Refused>> =
-        files.par_iter().map(|path| hash(path)).collect();
+    let hashes: Vec<std::result::Result<AudioHash, Refused>> = files
+        .iter()
+        .collect::<Vec<_>>()
+        .into_par_iter()
+        .map(|path| hash(path))
+        .collect();
     let found = |place: usize| -> std::result::Result<(AudioHash, blake3::Hash), Refused> {
         let recording = recordings[place].as_ref();
         let recording = recording.map_err(|reason| Refused::new("unknown", reason))?;

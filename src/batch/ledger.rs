@@ -87,8 +87,8 @@ impl Ledger {
              SELECT place FROM main.recording JOIN embedding USING (key)",
             [],
             |row| {
-                let place: usize = row.get(0)?;
-                if let Some(missing) = missing.get_mut(place) {
+                let place: i64 = row.get(0)?;
+                if let Some(missing) = missing.get_mut(place as usize) {
                     *missing = false;
                 }
                 Ok(())
@@ -170,14 +170,14 @@ impl Ledger {
             for (place, found) in places {
                 match found {
                     Ok((audio, key)) => insert.execute(params![
-                        place,
+                        *place as i64,
                         audio.as_bytes(),
                         key.as_bytes(),
                         None::<&str>,
                         None::<&str>
                     ])?,
                     Err(refused) => insert.execute(params![
-                        place,
+                        *place as i64,
                         None::<&[u8]>,
                         None::<&[u8]>,
                         refused.code,
@@ -209,7 +209,8 @@ impl Ledger {
                     outcome: outcome_at(row, 2)?,
                 };
                 if failed.is_ok() {
-                    failed = take(row.get(0)?, entry);
+                    let place: i64 = row.get(0)?;
+                    failed = take(place as usize, entry);
                 }
                 Ok(())
             },
@@ -226,8 +227,8 @@ impl Ledger {
         let sql = "SELECT rows, bytes FROM main.block ORDER BY number";
         self.query(sql, [], |row| {
             blocks.push(Block {
-                rows: row.get(0)?,
-                bytes: row.get(1)?,
+                rows: row.get::<_, i64>(0)? as u64,
+                bytes: row.get::<_, i64>(1)? as u64,
             });
             Ok(())
         })?;
@@ -240,7 +241,7 @@ impl Ledger {
     /// [`Error::Store`].
     pub fn add_block(&self, block: Block) -> Result<()> {
         let insert = "INSERT INTO main.block (rows, bytes) VALUES (?1, ?2)";
-        self.execute(insert, params![block.rows, block.bytes])
+        self.execute(insert, params![block.rows as i64, block.bytes as i64])
     }
 
     /// Erases the ledger's file: the run is complete.
@@ -267,7 +268,7 @@ impl Ledger {
         values: impl rusqlite::Params,
         mut take: impl FnMut(&Row) -> rusqlite::Result<()>,
     ) -> Result<()> {
-        let mut query = || -> rusqlite::Result<()> {
+        let query = || -> rusqlite::Result<()> {
             let mut statement = self.connection.prepare_cached(sql)?;
             let mut rows = statement.query(values)?;
             while let Some(row) = rows.next()? {

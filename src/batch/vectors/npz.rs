@@ -61,7 +61,11 @@ pub(super) fn read(path: &Path, take: &mut Take) -> std::result::Result<(), Faul
     let mut members = vec![];
     for number in 0..zip.len() {
         let mut member = zip.by_index(number).map_err(fault)?;
-        let name = member.name().trim_end_matches(".npy").to_string();
+        let name = member
+            .name()
+            .map_err(fault)?
+            .trim_end_matches(".npy")
+            .to_string();
         members.push((number, name, npy::Header::read(&mut member)?));
     }
     let is_text =
