@@ -1,23 +1,29 @@
 //! The command line: flags in, one result on stdout, talk on stderr, an exit code out.
 //!
 //! 0 accept or success, 1 reject, 2 usage, 3 inconclusive or input refused, 4 model, store or
-//! speaker, 5 I/O.
+//! speaker, 5 I/O, 130 interrupted (long runs go on with `--resume`).
 
 mod bench;
 mod calibrate;
 mod compare;
 mod embed;
+mod embed_batch;
 mod enroll;
 mod evaluate;
 mod identify;
+mod interrupt;
 mod list;
+mod long_run;
 mod model;
 mod operating_point;
 mod output;
+mod progress;
 mod recordings;
 mod remove;
 mod store;
 mod test_recordings;
+mod score;
+mod source;
 mod train;
 mod trial_scores;
 mod verify;
@@ -67,7 +73,9 @@ enum Command {
     /// Are these two recordings of one speaker?
     Compare(compare::Args),
     /// Write the embeddings of recordings
-    Embed(embed::Args),
+    Embed(Box<embed::Args>),
+    /// Score a list of trials, of any length
+    Score(Box<score::Args>),
     /// List the enrolled speakers
     List,
     /// Erase a voiceprint
@@ -142,6 +150,7 @@ fn run(cli: &Cli) -> Result<u8> {
         Command::Identify(args) => identify::run(args, global),
         Command::Compare(args) => compare::run(args, global),
         Command::Embed(args) => embed::run(args, global),
+        Command::Score(args) => score::run(args, global),
         Command::List => list::run(global),
         Command::Remove(args) => remove::run(args, global),
         Command::Store(command) => store::run(command, global),

@@ -64,6 +64,18 @@ impl Output {
         }
     }
 
+    /// How far a long run has come.
+    pub fn progress(&self, text: &str) {
+        if !self.quiet {
+            talk("progress", text);
+        }
+    }
+
+    /// Does the user want the result as JSON?
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// What the user asked for with `-v`.
     pub fn detail(&self, text: &str) {
         if self.verbose {
