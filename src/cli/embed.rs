@@ -8,7 +8,7 @@ use super::{
 use ndarray::Array2;
 use ndarray_npy::WriteNpyExt;
 use serde_json::json;
-use spkver::{Error, Result, audio, storage::write_whole, verifier::Verifier};
+use spkver::{Error, Result, storage::write_whole, verifier::Verifier};
 use std::path::{Path, PathBuf};
 
 /// What to embed, and where to.
@@ -81,7 +81,7 @@ fn features(args: &Args, verifier: &Verifier, global: &Global) -> Result<u8> {
             "--features writes .npy: name the output so".into(),
         ));
     }
-    let waveform = audio::read(file, &args.recordings.options())?;
+    let waveform = args.recordings.read(file)?;
     let features = verifier.mfcc().extract(&waveform);
     let (frames, channels) = (features.num_frames(), features.num_channels());
     write_npy(output, frames, channels, features.values().to_vec())?;
