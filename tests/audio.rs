@@ -167,7 +167,13 @@ fn stereo_is_mixed_or_picked_from() {
     let left = buzz(16_000, 16_000);
     let stereo: Vec<f32> = left.iter().flat_map(|x| [*x, -0.5 * x]).collect();
     write(&path, &stereo, 2, 16_000, 32, true);
-    let pick = |channel| audio::read(&path, &ReadOptions { channel });
+    let pick = |channel| {
+        let options = ReadOptions {
+            channel,
+            ..ReadOptions::default()
+        };
+        audio::read(&path, &options)
+    };
     let level = |w: Waveform| w.samples().iter().map(|x| x.abs()).fold(0.0, f32::max);
     let [mixed, first, second] = [None, Some(1), Some(2)].map(|c| level(pick(c).unwrap()));
     assert!((mixed / first - 0.25).abs() < 1e-3 && (second / first - 0.5).abs() < 1e-3);
@@ -259,7 +265,7 @@ fn what_is_no_audio_is_refused_by_what_it_is() {
     assert_refused(&[0x17; 500], "no audio format");
     assert_refused(&wav_bytes(1, 0, 16_000, 16, &[0; 320]), "0 channels");
     assert_refused(&wav_bytes(1, 1, 16_000, 16, &[]), "holds no audio");
-    assert_refused(&wav_bytes(1, 1, 16_000, 7, &[0; 320]), "7 bits");
+    assert_refused(&wav_bytes(1, 1, 16_000, 1, &[0; 320]), "1 bits");
     assert_refused(
         &wav_bytes(0x55, 1, 16_000, 8, &[0; 320]),
         "MPEG audio inside",
@@ -339,7 +345,7 @@ fn samples_in_memory_are_checked_like_files() {
     assert!(refused(vec![], 16_000));
     assert!(refused(vec![0.0, f32::NAN], 16_000));
     assert!(refused(vec![0.0, f32::INFINITY], 16_000));
-    assert!(refused(vec![2e4; 16_000], 16_000));
+    assert!(refused(vec![2e12; 16_000], 16_000));
     assert!(refused(vec![1e-40; 16_000], 16_000));
     assert!(refused(vec![0.1; 16_000], 4_000));
     // One sample and a tenth of a second are recordings, however short.

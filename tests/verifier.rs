@@ -136,6 +136,7 @@ fn the_reason_is_the_one_to_act_on_first() {
         clipped,
         snr_db: 30.0,
         warning: None,
+        truncated: false,
     };
     let code = |quality: Quality| unfit(&quality, &Limits::default()).map(|r| r.code());
     let (silence, noise, speech) = (Content::Silence, Content::NoSpeech, Content::Speech);

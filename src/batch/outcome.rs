@@ -109,7 +109,13 @@ pub fn embed(
     channel: Option<usize>,
     segments: &[Option<Segment>],
 ) -> Vec<Outcome> {
-    let decoded = guarded(|| audio::read(path, &ReadOptions { channel }));
+    let decoded = guarded(|| {
+        let options = ReadOptions {
+            channel,
+            ..ReadOptions::default()
+        };
+        audio::read(path, &options)
+    });
     match decoded {
         Ok(whole) => segments
             .iter()

@@ -12,7 +12,7 @@ use ndarray::Array2;
 use ndarray_npy::WriteNpyExt;
 use serde_json::json;
 use spkver::{
-    Error, Result, audio,
+    Error, Result,
     batch::{score::Shard, vectors::Format},
     storage::write_whole,
     verifier::Verifier,
@@ -151,7 +151,7 @@ fn features(args: &Args, verifier: &Verifier, global: &Global) -> Result<u8> {
             "--features writes .npy: name the output so".into(),
         ));
     }
-    let waveform = audio::read(file, &args.source.recordings.options())?;
+    let waveform = args.source.recordings.read(file)?;
     let features = verifier.mfcc().extract(&waveform);
     let (frames, channels) = (features.num_frames(), features.num_channels());
     write_npy(output, frames, channels, features.values().to_vec())?;

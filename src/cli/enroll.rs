@@ -27,6 +27,9 @@ pub struct Args {
     /// Begin the voiceprint anew, in the place of adding to it
     #[arg(long)]
     replace: bool,
+    /// Take recordings whose file ends before the recording did
+    #[arg(long)]
+    allow_truncated: bool,
     #[command(flatten)]
     recordings: recordings::Args,
 }
@@ -45,7 +48,10 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         verifier.check_model(voiceprint)?;
     }
 
-    let recordings = args.recordings.embed(&args.files, &verifier, output)?;
+    let mut recordings = args.recordings.embed(&args.files, &verifier, output)?;
+    if !args.allow_truncated {
+        recordings = all_or_errors(recordings.into_iter().map(Recording::whole).collect())?;
+    }
     let utterances = recordings.into_iter().map(Recording::utterance).collect();
     let utterances = all_or_errors(utterances)?;
     let mut all: Vec<Utterance> = enrolled.map_or_else(Vec::new, |v| v.utterances);
