@@ -20,7 +20,6 @@ use spkver::{
     storage::{model, onnx},
     train::{
         batch::Batch,
-        loss::AngularMargin,
         options::TrainOptions,
         random::Random,
         recipe::{self, optimise},
@@ -139,22 +138,23 @@ fn write(path: &str, values: &[f32]) {
     fs::write(path, bytes).expect("a file to write");
 }
 
-/// Of one call; of the whole process, its threads included.
+/// Of one call; of the whole process, its threads included. Wall time where there is no CPU clock.
 fn cpu_seconds(calls: usize, mut job: impl FnMut()) -> f64 {
     let begun = Instant::now();
-    let now = || {
-        #[cfg(target_os = "linux")]
-        {
-            let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-            return time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9;
-        }
-        #[cfg(not(target_os = "linux"))]
-        begun.elapsed().as_secs_f64()
-    };
-    let before = now();
+    let before = cpu_clock(begun);
     for _ in 0..calls {
         job();
     }
-    let _ = begun;
-    (now() - before) / calls as f64
+    (cpu_clock(begun) - before) / calls as f64
+}
+
+#[cfg(target_os = "linux")]
+fn cpu_clock(_: Instant) -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+}
+
+#[cfg(not(target_os = "linux"))]
+fn cpu_clock(begun: Instant) -> f64 {
+    begun.elapsed().as_secs_f64()
 }
