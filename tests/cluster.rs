@@ -34,8 +34,13 @@ fn python_with(packages: &[&str]) -> Option<PathBuf> {
 }
 
 fn make_python(packages: &[&str]) -> Result<PathBuf, String> {
-    let cache = directories::BaseDirs::new().ok_or("no home folder")?.cache_dir().join("spkver-tests");
-    let name: String = packages.join("_").replace(|c: char| !c.is_alphanumeric(), "_");
+    let cache = directories::BaseDirs::new()
+        .ok_or("no home folder")?
+        .cache_dir()
+        .join("spkver-tests");
+    let name: String = packages
+        .join("_")
+        .replace(|c: char| !c.is_alphanumeric(), "_");
     let kept = cache.join(name);
     let python = kept.join("bin/python");
     if python.exists() {
@@ -55,9 +60,24 @@ fn make_python(packages: &[&str]) -> Result<PathBuf, String> {
         output.status.success().then_some(()).ok_or(last)
     };
     let place = aside.path().join("venv");
-    run(OsStr::new("python3"), &["-m", "venv", &place.to_string_lossy()])?;
-    let install = ["-m", "pip", "install", "--quiet", "--retries", "1", "--timeout", "60"];
-    run(place.join("bin/python").as_os_str(), &[&install, packages].concat())?;
+    run(
+        OsStr::new("python3"),
+        &["-m", "venv", &place.to_string_lossy()],
+    )?;
+    let install = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--retries",
+        "1",
+        "--timeout",
+        "60",
+    ];
+    run(
+        place.join("bin/python").as_os_str(),
+        &[&install, packages].concat(),
+    )?;
     match fs::rename(&place, &kept) {
         Err(e) if !python.exists() => Err(e.to_string()),
         _ => Ok(python),
@@ -70,7 +90,9 @@ fn java_is_there() -> bool {
 }
 
 fn check(python: &Path, script: &str, words: &[&OsStr]) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster").join(script);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/cluster")
+        .join(script);
     let output = Command::new(python)
         .arg(&script)
         .arg(env!("CARGO_BIN_EXE_spkver"))
@@ -81,7 +103,11 @@ fn check(python: &Path, script: &str, words: &[&OsStr]) {
     let told = String::from_utf8_lossy(&output.stdout);
     let wrong = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{told}\n{wrong}");
-    say(&format!("{}: {}", script.display(), told.lines().last().unwrap_or_default()));
+    say(&format!(
+        "{}: {}",
+        script.display(),
+        told.lines().last().unwrap_or_default()
+    ));
 }
 
 #[test]
@@ -116,7 +142,10 @@ fn postgres_finds_whom_identify_finds() {
     let work = tempfile::tempdir().unwrap();
     let (rows, size) = (2000, 32);
     let random = random_model(5, 2, size);
-    let (model_file, store) = (work.path().join("m.safetensors"), work.path().join("s.sqlite"));
+    let (model_file, store) = (
+        work.path().join("m.safetensors"),
+        work.path().join("s.sqlite"),
+    );
     model::save(&model_file, &random).unwrap();
     let mut state = 1u32;
     let mut noise = |rows: usize| {
@@ -141,11 +170,17 @@ fn postgres_finds_whom_identify_finds() {
     ];
     let imported = Command::new(env!("CARGO_BIN_EXE_spkver"))
         .args(["store", "import-vectors"])
-        .args([work.path().join("enrolled.npy"), work.path().join("names.txt")])
+        .args([
+            work.path().join("enrolled.npy"),
+            work.path().join("names.txt"),
+        ])
         .args(options)
         .status()
         .unwrap();
     assert!(imported.success());
-    let words: Vec<&OsStr> = [work.path().as_os_str()].into_iter().chain(options).collect();
+    let words: Vec<&OsStr> = [work.path().as_os_str()]
+        .into_iter()
+        .chain(options)
+        .collect();
     check(&python, "pgvector_check.py", &words);
 }

@@ -84,7 +84,7 @@ impl Place {
 
     #[track_caller]
     fn json(&self, line: &str, files: &[&Path]) -> Value {
-        let answer = self.say(&format!("{line} --json"), files);
+        let answer = self.say(&format!("--json {line}"), files);
         serde_json::from_str(&answer.stdout).unwrap_or_else(|_| panic!("{}", answer.stderr))
     }
 }
@@ -126,7 +126,10 @@ fn a_voice_is_found_and_its_score_is_that_of_verify() {
         // The same decimals: the same bits.
         assert_eq!(candidate["llr"], verified["llr"], "{name}");
     }
-    let llrs: Vec<f64> = candidates.iter().map(|c| c["llr"].as_f64().unwrap()).collect();
+    let llrs: Vec<f64> = candidates
+        .iter()
+        .map(|c| c["llr"].as_f64().unwrap())
+        .collect();
     assert!(llrs.is_sorted_by(|a, b| a >= b), "{llrs:?}");
 
     let told = place.say(&line, &[&test]);
@@ -150,7 +153,10 @@ fn several_recordings_each_have_their_outcome() {
     let found = place.json(&line, &files);
     let outcomes = found["results"].as_array().unwrap().iter();
     let outcomes: Vec<&str> = outcomes.map(|r| r["outcome"].as_str().unwrap()).collect();
-    assert_eq!(outcomes, ["identified", "inconclusive", "error", "identified"]);
+    assert_eq!(
+        outcomes,
+        ["identified", "inconclusive", "error", "identified"]
+    );
     assert_eq!(found["results"][1]["reason"], "silence");
     let told = place.say(&line, &files);
     assert_eq!(told.code, 5, "the highest, that of the missing file");
@@ -165,7 +171,11 @@ fn nobody_enrolled_is_no_unknown_speaker() {
     let place = Place::new();
     let told = place.say("identify", &[&voice("anna-1")]);
     assert_eq!(told.code, 4);
-    assert!(told.stderr.contains("nobody is enrolled"), "{}", told.stderr);
+    assert!(
+        told.stderr.contains("nobody is enrolled"),
+        "{}",
+        told.stderr
+    );
     place.done("enroll anna", &[&voice("anna-1")]);
     place.done("remove anna", &[]);
     assert_eq!(place.say("identify", &[&voice("anna-1")]).code, 4);
@@ -194,7 +204,10 @@ impl Crowd {
         let vectors = noise(num_speakers, SIZE, 1);
         let head = random.head;
         let crowd = Crowd {
-            points: vectors.outer_iter().map(|row| project(&head, row.to_vec())).collect(),
+            points: vectors
+                .outer_iter()
+                .map(|row| project(&head, row.to_vec()))
+                .collect(),
             head,
             place,
         };
@@ -206,7 +219,10 @@ impl Crowd {
     }
 
     fn line(&self, line: &str) -> String {
-        format!("{line} --model {}", self.place.path("m.safetensors").display())
+        format!(
+            "--model {} {line}",
+            self.place.path("m.safetensors").display()
+        )
     }
 
     #[track_caller]
@@ -221,9 +237,16 @@ impl Crowd {
         let found = self.place.json(&line, &[array]);
         let names = |result: &Value| {
             let candidates = result["candidates"].as_array().unwrap().iter();
-            candidates.map(|c| c["speaker"].as_str().unwrap().to_string()).collect()
+            candidates
+                .map(|c| c["speaker"].as_str().unwrap().to_string())
+                .collect()
         };
-        found["results"].as_array().unwrap().iter().map(names).collect()
+        found["results"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(names)
+            .collect()
     }
 
     /// The same by f64 sums over everybody.
@@ -261,18 +284,30 @@ fn among_thousands_the_best_are_those_of_brute_force_at_any_number_of_threads() 
     let array = crowd.place.npy("tests.npy", &tests);
     let wanted = crowd.brute_force(7, &tests);
     // The first run makes the index, the second finds it.
-    for line in ["identify --top 7", "identify --top 7 --threads 1", "identify --top 7 --threads 3"] {
-        let found = crowd.place.json(&crowd.line(&format!("{line} --embeddings")), &[&array]);
+    for line in [
+        "identify --top 7",
+        "identify --top 7 --threads 1",
+        "identify --top 7 --threads 3",
+    ] {
+        let found = crowd
+            .place
+            .json(&crowd.line(&format!("{line} --embeddings")), &[&array]);
         assert_eq!(found["num_speakers"], 3001);
         assert!(crowd.place.index().is_file());
         let first = place_of_first(&found);
-        assert_eq!(first, wanted.iter().map(|w| w[0].clone()).collect::<Vec<_>>());
+        assert_eq!(
+            first,
+            wanted.iter().map(|w| w[0].clone()).collect::<Vec<_>>()
+        );
     }
     assert_eq!(crowd.best(7, &array), wanted);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let mode = fs::metadata(crowd.place.index()).unwrap().permissions().mode();
+        let mode = fs::metadata(crowd.place.index())
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600, "voiceprints are for their owner");
     }
 }
@@ -338,7 +373,9 @@ fn the_threshold_rises_with_the_logarithm_of_the_number_enrolled() {
     let (few, many) = (Crowd::new(2), Crowd::new(1500));
     let threshold = |crowd: &Crowd| {
         let array = crowd.place.npy("test.npy", &noise(1, SIZE, 3));
-        let found = crowd.place.json(&crowd.line("identify --embeddings"), &[&array]);
+        let found = crowd
+            .place
+            .json(&crowd.line("identify --embeddings"), &[&array]);
         found["threshold"].as_f64().unwrap()
     };
     assert!((threshold(&few) - 2.0_f64.ln()).abs() < 1e-6);
@@ -350,9 +387,15 @@ fn the_threshold_rises_with_the_logarithm_of_the_number_enrolled() {
 fn voiceprints_of_another_model_are_left_out_and_told() {
     let crowd = Crowd::new(3);
     crowd.place.done("enroll anna", &[&voice("anna-1")]);
-    let found = crowd.place.say(&format!("identify {LENIENT}"), &[&voice("anna-2")]);
+    let found = crowd
+        .place
+        .say(&format!("identify {LENIENT}"), &[&voice("anna-2")]);
     assert_eq!(found.code, 0);
-    assert!(found.stderr.contains("3 voiceprints of other models"), "{}", found.stderr);
+    assert!(
+        found.stderr.contains("3 voiceprints of other models"),
+        "{}",
+        found.stderr
+    );
     assert!(found.stdout.contains("anna"), "{}", found.stdout);
 }
 
@@ -360,7 +403,10 @@ fn voiceprints_of_another_model_are_left_out_and_told() {
 fn what_is_no_array_or_list_of_names_is_told() {
     let crowd = Crowd::new(2);
     let place = &crowd.place;
-    let (wide, two) = (place.npy("w.npy", &noise(2, 3, 1)), place.npy("t.npy", &noise(2, SIZE, 1)));
+    let (wide, two) = (
+        place.npy("w.npy", &noise(2, 3, 1)),
+        place.npy("t.npy", &noise(2, SIZE, 1)),
+    );
     let mut holes = noise(2, SIZE, 1);
     holes[(1, 3)] = f32::NAN;
     let holes = place.npy("h.npy", &holes);
@@ -382,9 +428,16 @@ fn what_is_no_array_or_list_of_names_is_told() {
         assert!(told.stderr.contains(fact), "{}", told.stderr);
     }
     let listed = place.json("list", &[]);
-    assert_eq!(listed["speakers"].as_array().unwrap().len(), 2, "all or none");
+    assert_eq!(
+        listed["speakers"].as_array().unwrap().len(),
+        2,
+        "all or none"
+    );
     // A test without a number is inconclusive, never somebody.
-    let told = place.say(&crowd.line(&format!("identify {LENIENT} --embeddings")), &[&holes]);
+    let told = place.say(
+        &crowd.line(&format!("identify {LENIENT} --embeddings")),
+        &[&holes],
+    );
     assert_eq!(told.code, 3);
     assert!(told.stdout.contains("INCONCLUSIVE  "), "{}", told.stdout);
 }
@@ -408,7 +461,11 @@ fn held(head: &PairHead, points: &[Vec<f32>]) -> Held {
     for (panel, rows) in pairs {
         reach = reach.max(write_panel(head, rows, bytemuck::cast_slice_mut(panel)));
     }
-    Held { panels, rows, reach }
+    Held {
+        panels,
+        rows,
+        reach,
+    }
 }
 
 #[test]
@@ -441,8 +498,7 @@ fn the_search_is_exact_whatever_the_head() {
             let probes: Vec<_> = tests.iter().map(|b| random.probe(b)).collect();
             for top in [1, 5, 64] {
                 for (b, hits) in tests.iter().zip(gallery.search(&probes, top)) {
-                    let mut wanted: Vec<usize> =
-                        (0..n).filter(|&i| n <= 40 || i != 7).collect();
+                    let mut wanted: Vec<usize> = (0..n).filter(|&i| n <= 40 || i != 7).collect();
                     let scores: Vec<f64> = points.iter().map(|a| llr(&random, a, b)).collect();
                     // Sums in another order differ in the last bits: not for two of the same.
                     wanted.sort_by(|&i, &j| scores[j].total_cmp(&scores[i]).then(i.cmp(&j)));
