@@ -100,12 +100,13 @@ fn a_model_comes_back_with_the_same_bits_and_id() {
 }
 
 #[test]
-fn every_flipped_byte_is_noticed() {
-    let bytes = small_model();
-    for at in 0..bytes.len() {
-        let mut damaged = bytes.clone();
-        damaged[at] ^= 1 << (at % 8);
-        refusal(&damaged);
+fn every_flipped_bit_is_noticed() {
+    let mut bytes = small_model();
+    assert!(8 * bytes.len() > 10_000);
+    for bit in 0..8 * bytes.len() {
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        refusal(&bytes);
+        bytes[bit / 8] ^= 1 << (bit % 8);
     }
 }
 
@@ -122,7 +123,7 @@ fn every_cut_is_noticed() {
 #[test]
 fn what_is_no_model_is_called_so() {
     assert!(refusal(b"").contains("not a safetensors file"));
-    assert!(refusal(b"RIFF....WAVEfmt ").contains("not a safetensors file"));
+    assert!(refusal(b"RIFF....WAVEfmt ").contains("claims a header of"));
     let plain = safetensors::serialize(Vec::<(String, TensorView)>::new(), None).unwrap();
     assert!(refusal(&plain).contains("without the metadata key \"spkver\""));
     let missing = model::load(Path::new("/nonexistent/model")).unwrap_err();

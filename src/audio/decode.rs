@@ -68,7 +68,6 @@ pub(super) fn decode_input(input: Input) -> Refused<Decoded> {
         }
         samples.extend_from_slice(block);
     }
-    samples.shrink_to_fit();
     let (num_channels, rate_hz) = (blocks.num_channels, blocks.rate_hz);
     let end = blocks.end()?;
     Ok(Decoded {

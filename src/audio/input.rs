@@ -185,7 +185,10 @@ fn wait_for_writer(pipe: &File) -> Refused<()> {
     let mut ready = [PollFd::new(pipe, PollFlags::IN)];
     if poll(&mut ready, Some(&PATIENCE)).map_err(std::io::Error::from)? == 0 {
         return Err(Refusal::new(
-            format!("is a pipe that nothing came through in {} s", PATIENCE.tv_sec),
+            format!(
+                "is a pipe that nothing came through in {} s",
+                PATIENCE.tv_sec
+            ),
             "start what writes to it first",
         ));
     }

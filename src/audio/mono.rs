@@ -33,17 +33,17 @@ impl Mono {
         let mut samples: Vec<f32> = vec![];
         // Growing would hold the old and the new; memory that is not touched costs nothing.
         let room_for_a_block = 1 << 16;
-        match blocks.num_samples() {
-            Some(counted) if blocks.is_counted() => {
-                let num_in = (counted / num_channels) as u64;
-                let num_out = resampler.as_ref().map_or(num_in, |r| r.num_out(num_in));
-                limit.check(num_out)?;
-                samples.reserve_exact(num_out as usize + room_for_a_block);
-            }
-            _ if limit.of_memory => {
-                samples.reserve_exact(limit.num_samples as usize + room_for_a_block);
-            }
-            _ => {}
+        let at_16_khz = |n: usize| match &resampler {
+            Some(resampler) => resampler.num_out((n / num_channels) as u64),
+            None => (n / num_channels) as u64,
+        };
+        let expected = blocks.num_samples().map(at_16_khz);
+        if let Some(counted) = expected.filter(|_| blocks.is_counted()) {
+            limit.check(counted)?;
+        }
+        if expected.is_some() || limit.of_memory {
+            let expected = expected.unwrap_or(u64::MAX).min(limit.num_samples);
+            samples.reserve_exact(expected as usize + room_for_a_block);
         }
         let mut num_in = 0;
         while let Some(block) = blocks.next()? {
@@ -61,7 +61,9 @@ impl Mono {
         if samples.is_empty() {
             return Err(Refusal::no_audio());
         }
-        samples.shrink_to_fit();
+        if samples.len() < 1 << 20 {
+            samples.shrink_to_fit();
+        }
         Ok(Mono {
             samples,
             original_rate_hz: rate_hz,

@@ -195,7 +195,8 @@ mod tests {
             let wave = chord(30_011, rate_hz, 4_000.0);
             let mut resampler = Resampler::new(rate_hz, 16_000);
             let mut out = vec![];
-            wave.chunks(777).for_each(|block| resampler.push(block, &mut out));
+            wave.chunks(777)
+                .for_each(|block| resampler.push(block, &mut out));
             resampler.finish(&mut out);
             assert_eq!(out, resample(&wave, rate_hz, 16_000), "{rate_hz} Hz");
         }

@@ -30,6 +30,8 @@ const KEY: &str = "spkver";
 const FORMAT_VERSION: u32 = 1;
 /// Larger files are refused before they are read.
 const MAX_BYTES: u64 = 256 << 20;
+/// The same for the header alone, which is parsed before its checksum can be known.
+const MAX_HEADER_BYTES: u64 = 16 << 20;
 const NO_CHECKSUM: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 /// What errors call the model inside the binary.
 const EMBEDDED: &str = "<embedded>";
@@ -101,6 +103,14 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Verifier> {
     if bytes.len() as u64 > MAX_BYTES {
         return Err(refuse(
             format!("larger than {} MiB", MAX_BYTES >> 20),
+            "is this a model file?",
+        ));
+    }
+    if let Some(size) = bytes.first_chunk().map(|b| u64::from_le_bytes(*b))
+        && size > MAX_HEADER_BYTES
+    {
+        return Err(refuse(
+            format!("claims a header of {size} bytes, at most {MAX_HEADER_BYTES} are read"),
             "is this a model file?",
         ));
     }

@@ -1,10 +1,7 @@
 //! Recordings on demand: index in, 16 kHz samples out. Decoded audio is kept, as 16-bit, up to a
 //! stated number of bytes and no further: the corpus may be of any size.
 
-use crate::{
-    Result,
-    audio,
-};
+use crate::{Result, audio};
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     path::PathBuf,
