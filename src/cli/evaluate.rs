@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use shown::Measured;
 use spkver::{
     Error, Result,
+    audio::ReadOptions,
     eval::{
         conditions::Conditions,
         html::{List, Page},
@@ -24,7 +25,7 @@ use spkver::{
     },
     scoring::OperatingPoint,
     storage::write_whole,
-    verifier::Verifier,
+    verifier::{Embedding, Verifier},
 };
 use std::path::{Path, PathBuf};
 
@@ -308,22 +309,17 @@ impl Args {
             }
         }
         let verifier = global.verifier()?;
-        let without = tables.iter().filter(|table| !table.has_scores());
-        let names: Vec<&str> = without.flat_map(|table| table.names()).collect();
+        let without = |table: &&ScoreTable| !table.has_scores();
+        let unscored: Vec<&ScoreTable> = tables.iter().filter(without).collect();
         let options = self.recordings.options();
-        let embeddings = embed_names(names, &self.root, &options, self.segment, &verifier)?;
-        // The names borrow the tables, which are about to change.
-        let embeddings: std::collections::HashMap<String, _> =
-            embeddings.into_iter().map(|(n, e)| (n.to_string(), e)).collect();
-        for (table, refusals) in tables.iter_mut().zip(refusals) {
-            if table.has_scores() {
-                continue;
-            }
-            let own: Vec<_> = table.names().map(|name| &embeddings[name]).collect();
+        let embedded = embed_tables(&unscored, &self.root, &options, self.segment, &verifier)?;
+        let unscored = tables.iter_mut().zip(refusals);
+        let unscored = unscored.filter(|(table, _)| !table.has_scores());
+        for ((table, refusals), own) in unscored.zip(embedded) {
             let reasons = own.iter().map(|e| e.as_ref().err().cloned());
             *refusals = Some(reasons.collect());
             table.set_scores(|enrol, test| {
-                let pair = (own[enrol as usize], own[test as usize]);
+                let pair = (&own[enrol as usize], &own[test as usize]);
                 let (Ok(enrol), Ok(test)) = pair else {
                     return f64::NAN;
                 };
@@ -431,8 +427,28 @@ fn draw(chart: Chart, path: &Path, measured: &[Measured], threshold: f64) -> Vec
     }
 }
 
+/// Per recording of a table: its embedding, or why it has none.
+pub type EmbeddedTable = Vec<std::result::Result<Embedding, String>>;
+
+/// Embeds the recordings of all tables, each once.
+pub fn embed_tables(
+    tables: &[&ScoreTable],
+    root: &Path,
+    options: &ReadOptions,
+    segment: Option<f32>,
+    verifier: &Verifier,
+) -> Result<Vec<EmbeddedTable>> {
+    let names: Vec<&str> = tables.iter().flat_map(|table| table.names()).collect();
+    let embeddings = embed_names(names, root, options, segment, verifier)?;
+    let of_table = |table: &&ScoreTable| {
+        let own = table.names().map(|name| embeddings[name].clone());
+        own.collect()
+    };
+    Ok(tables.iter().map(of_table).collect())
+}
+
 /// A wrong `--root` should be known before an hour of embedding, and not pass as refusals.
-fn find_recordings(list: &Path, table: &ScoreTable, root: &Path) -> Result<()> {
+pub fn find_recordings(list: &Path, table: &ScoreTable, root: &Path) -> Result<()> {
     let names: Vec<&str> = table.names().collect();
     let lost = names.par_iter().find_first(|name| !root.join(name).exists());
     let Some(lost) = lost else { return Ok(()) };

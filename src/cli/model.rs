@@ -1,5 +1,7 @@
 //! `spkver model info`: what the model is, what it was trained on, what it was measured to do.
 
+mod import;
+
 use super::{
     Global,
     output::{json_of, printable},
@@ -12,11 +14,19 @@ use spkver::Result;
 pub enum Command {
     /// Show the model's card, front-end and layers
     Info,
+    /// Make a model of a network that was trained elsewhere: WeSpeaker's XVEC
+    Import(import::Args),
 }
 
 /// Runs the command.
 pub fn run(command: &Command, global: &Global) -> Result<u8> {
-    let Command::Info = command;
+    match command {
+        Command::Info => info(global),
+        Command::Import(args) => import::run(args, global),
+    }
+}
+
+fn info(global: &Global) -> Result<u8> {
     let verifier = global.verifier()?;
     let model = verifier.model();
     let network = &model.network;

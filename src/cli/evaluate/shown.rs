@@ -1,6 +1,6 @@
 //! Reports as tables for people and as JSON for machines.
 
-use crate::cli::output::printable;
+use crate::cli::output::{columns, printable};
 use serde_json::{Value, json};
 use spkver::eval::{
     bootstrap::Interval,
@@ -101,7 +101,7 @@ pub fn text(measured: &[Measured], points: &Points, with_worst: bool) -> String 
     }
     let mut rows = vec![header];
     rows.extend(measured.iter().map(Measured::row));
-    let mut text = table(&rows);
+    let mut text = columns(&rows, 1);
     for one in measured {
         for column in one.report.conditions.chunk_by(|a, b| a.column == b.column) {
             text.push_str(&format!("\n\n{} by {}\n", one.name, printable(&column[0].column)));
@@ -143,7 +143,7 @@ fn by_condition(conditions: &[Condition], threshold: f64) -> String {
             c.false_alarm.map_or_else(none, percent),
         ]
     }));
-    table(&rows)
+    columns(&rows, 1)
 }
 
 fn worst(report: &Report, threshold: f64) -> String {
@@ -158,22 +158,5 @@ fn worst(report: &Report, threshold: f64) -> String {
             s.refused.to_string(),
         ]
     }));
-    table(&rows)
-}
-
-/// Columns to the width of their longest cell, numbers to the right; the first row is the header.
-fn table(rows: &[Vec<String>]) -> String {
-    let width = |column: usize| rows.iter().map(|r| r[column].chars().count()).max();
-    let widths: Vec<usize> = (0..rows[0].len()).filter_map(width).collect();
-    let line = |row: &Vec<String>| -> String {
-        let cells = row.iter().zip(&widths).enumerate();
-        let cells: Vec<String> = cells
-            .map(|(column, (cell, &width))| match column {
-                0 => format!("{cell:<width$}"),
-                _ => format!("{cell:>width$}"),
-            })
-            .collect();
-        cells.join("  ")
-    };
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    columns(&rows, 1)
 }
