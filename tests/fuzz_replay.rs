@@ -96,7 +96,9 @@ fn mutate(seeds: &[Vec<u8>], random: &mut impl Rng) -> Vec<u8> {
     for _ in 0..1 + below(6) {
         let len = bytes.len();
         let reach = if below(2) == 0 { len.min(100) } else { len };
-        let (at, span) = (below(reach), 1 + below([4, 64, 1000][below(3)]));
+        let at = below(reach);
+        let widest = [4, 64, 1000][below(3)];
+        let span = 1 + below(widest);
         let end = (at + span).min(len);
         let odd = [
             0,

@@ -10,7 +10,7 @@ use spkver::{
     Error, Result,
     eval::{
         metrics::Costs,
-        report::{Plan, Report},
+        ranking::Ranking,
         trials::TrialList,
     },
     network::Network,
@@ -138,19 +138,20 @@ fn measure(card: &mut ModelCard, name: String, list: &TrialList, scores: &[Optio
         c_miss: 1.0,
         c_fa: 1.0,
     };
-    let plan = Plan {
-        costs,
-        threshold: 0.0,
-        num_replicates: 0,
-        seed: 0,
-    };
-    let Some(report) = Report::new(list, scores, None, &plan) else {
+    let (mut scored, mut labels) = (vec![], vec![]);
+    for (trial, score) in list.trials().iter().zip(scores) {
+        if let Some(score) = score {
+            scored.push(*score);
+            labels.push(trial.is_target);
+        }
+    }
+    let Some(ranking) = Ranking::new(&scored, &labels) else {
         return;
     };
     let measurement = Measurement {
-        eer: report.metrics.eer,
-        num_targets: report.targets - report.refused_targets,
-        num_nontargets: report.nontargets - report.refused_nontargets,
+        eer: ranking.metrics(&costs).eer,
+        num_targets: ranking.num_targets(),
+        num_nontargets: ranking.num_nontargets(),
     };
     card.measured.insert(name, measurement);
 }

@@ -1,5 +1,7 @@
-//! `spkver model info|export`: what the model is, what it was trained on, what it was measured to
-//! do; its network as ONNX.
+//! `spkver model info|export|import`: what the model is, what it was trained on, what it was
+//! measured to do; its network as ONNX; a network that was trained elsewhere as a model.
+
+mod import;
 
 use super::{
     Global,
@@ -24,14 +26,16 @@ pub struct Export {
     /// ONNX file to write: `feats` (B, T, num_ceps) in, `embs` (B, D) out
     #[arg(long, value_name = "FILE", required = true)]
     onnx: PathBuf,
+    /// Make a model of a network that was trained elsewhere: WeSpeaker's XVEC
+    Import(import::Args),
 }
 
 /// Runs the command.
 pub fn run(command: &Command, global: &Global) -> Result<u8> {
-    let verifier = global.verifier()?;
     match command {
-        Command::Info => info(&verifier, global),
-        Command::Export(args) => export(args, &verifier, global),
+        Command::Info => info(&global.verifier()?, global),
+        Command::Export(args) => export(args, &global.verifier()?, global),
+        Command::Import(args) => import::run(args, global),
     }
 }
 

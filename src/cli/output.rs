@@ -120,6 +120,24 @@ pub fn printable(text: &str) -> String {
     shown
 }
 
+/// Rows as lines: columns to the width of their longest cell, all but the first `num_left` to the
+/// right.
+pub fn columns(rows: &[Vec<String>], num_left: usize) -> String {
+    let width = |column: usize| rows.iter().map(|r| r[column].chars().count()).max();
+    let widths: Vec<usize> = (0..rows[0].len()).filter_map(width).collect();
+    let line = |row: &Vec<String>| -> String {
+        let cells = row.iter().zip(&widths).enumerate();
+        let cells: Vec<String> = cells
+            .map(|(column, (cell, &width))| match column < num_left {
+                true => format!("{cell:<width$}"),
+                false => format!("{cell:>width$}"),
+            })
+            .collect();
+        cells.join("  ")
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
 /// JSON of something with f32 in it, each as its shortest decimal (0.1, not 0.10000000149011612).
 pub fn json_of(value: &impl serde::Serialize) -> serde_json::Value {
     let text = serde_json::to_string(value).unwrap_or_default();

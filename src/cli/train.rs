@@ -1,5 +1,7 @@
 //! `spkver train`: a folder or manifest of labelled speech in, a model file out.
 
+mod heads;
+
 use super::Global;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -8,12 +10,14 @@ use spkver::{
     storage::model,
     train::{
         augment::Augmenter,
+        head,
         manifest::Manifest,
         options::TrainOptions,
+        pair_loss::PairLoss,
         recipe::{Progress, Run},
         recordings::Recordings,
     },
-    verifier::{Limits, Model, ModelCard},
+    verifier::{Limits, Model, ModelCard, Verifier},
 };
 use std::{
     io::IsTerminal,
@@ -76,6 +80,18 @@ pub struct Args {
     /// stats, mean or flatten
     #[arg(long, value_name = "NAME")]
     pool: Option<String>,
+    /// What the pair head is trained for: bce, softmax (two outputs) or mse (a grade)
+    #[arg(long, value_name = "NAME", value_parser = pair_loss)]
+    head: Option<PairLoss>,
+    /// Outputs of the pair head [default: as many as it needs]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    head_outputs: Option<usize>,
+    /// Measure every head on these trial lists: cosine, LDA, PLDA, BCE, softmax, MSE
+    #[arg(long, value_name = "TRIALS", num_args = 1..)]
+    compare_heads: Vec<PathBuf>,
+    /// Folder that the recordings of the trials are relative to
+    #[arg(long, value_name = "DIR", default_value = ".", requires = "compare_heads")]
+    root: PathBuf,
     /// Most memory for decoded speech, in MB; the corpus may be larger
     #[arg(long, value_name = "MB", default_value_t = 1024)]
     cache_mb: usize,
@@ -97,6 +113,10 @@ fn positive(text: &str) -> std::result::Result<usize, String> {
         .ok_or_else(|| "a whole number above 0 is wanted".into())
 }
 
+fn pair_loss(text: &str) -> std::result::Result<PairLoss, String> {
+    serde_json::from_value(json!(text)).map_err(|_| "bce, softmax or mse is wanted".into())
+}
+
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let options = options(args)?;
@@ -113,6 +133,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     options.layers()?; // before any work: a bad option or place is told at once
     can_be_written(&args.out)?;
     can_be_written(&checkpoint)?;
+    let lists = heads::open(&args.compare_heads, &args.root)?;
     let manifest = Manifest::open(&args.speech)?;
     let num_utterances = manifest.utterances.len();
     let log = Log::new(global);
@@ -138,7 +159,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         checkpoint_every: args.checkpoint_every,
     };
     let mut watch = Watch::new(&log, args.stop_after);
-    let Some((network, head)) = run.train(&mut |progress| watch.see(progress))? else {
+    let Some((network, labelled)) = run.train(&mut |progress| watch.see(progress))? else {
         let line = format!(
             "stopped; the same command continues from {}",
             checkpoint.display()
@@ -151,6 +172,10 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     };
     for refused in recordings.refused() {
         global.output().warning(&format!("left out: {refused}"));
+    }
+    let (head, refined) = head::fit(&labelled, &options.head, options.seed)?;
+    if let Some(report) = refined {
+        log.line(&heads::line(options.head.loss, &report));
     }
     let card = ModelCard {
         name: args.name.clone(),
@@ -177,8 +202,24 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         card,
     };
     let id = model::save(&args.out, &model)?;
-    let line = format!("wrote {} (model {})", args.out.display(), id.short());
-    let json = json!({"command": "train", "model": args.out.to_string_lossy(), "model_id": id.to_string()});
+    let mut line = format!("wrote {} (model {})", args.out.display(), id.short());
+    let mut json = json!({
+        "command": "train",
+        "model": args.out.to_string_lossy(),
+        "model_id": id.to_string(),
+        "head": refined.map(|report| json!({
+            "loss": options.head.loss,
+            "before": report.loss_before,
+            "after": report.loss_after,
+            "pearson": report.pearson,
+        })),
+    });
+    if !args.compare_heads.is_empty() {
+        let verifier = Verifier::new(id, model)?;
+        let compared = heads::compare(&lists, &args.root, &verifier, &labelled, &options)?;
+        line = format!("{}\n{line}", heads::table(&compared));
+        json["heads"] = heads::json(&compared);
+    }
     global.output().result(&line, &json)?;
     Ok(0)
 }
@@ -232,6 +273,10 @@ fn options(args: &Args) -> Result<TrainOptions> {
     );
     set(&mut options.architecture.activation, &args.activation);
     set(&mut options.architecture.pool, &args.pool);
+    set(&mut options.head.loss, &args.head);
+    if args.head_outputs.is_some() {
+        options.head.outputs = args.head_outputs;
+    }
     options.check()?;
     Ok(options)
 }
@@ -356,9 +401,6 @@ impl<'a> Watch<'a> {
                     self.last_line = Instant::now();
                 }
             }
-            Progress::Head { before, after } => self.log.line(&format!(
-                "pair head: {before:.4} bits per pair after LDA and PLDA, {after:.4} after BCE"
-            )),
         }
         true
     }

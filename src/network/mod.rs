@@ -50,6 +50,8 @@ enum Operation {
     Scale { scale: Vec<f32>, shift: Vec<f32> },
     /// `(T, C) -> (2C)`.
     StatsPool { eps: f32 },
+    /// `(T, C) -> (2C)`.
+    SampleStatsPool { eps: f32 },
     /// `(T, C) -> (C)`.
     MeanPool,
     /// `(T, C) -> (num_frames·C)`.
@@ -144,6 +146,9 @@ impl Operation {
                 (x, channels)
             }
             Operation::StatsPool { eps } => (pooling::stats(&x, channels, *eps), 2 * channels),
+            Operation::SampleStatsPool { eps } => {
+                (pooling::sample_stats(&x, channels, *eps), 2 * channels)
+            }
             Operation::MeanPool => (pooling::mean(&x, channels), channels),
             Operation::Flatten { num_frames } => (
                 pooling::flatten(&x, channels, *num_frames),
@@ -219,6 +224,7 @@ fn operations(layers: &[Layer], weights: &Weights) -> Vec<Operation> {
                 operations.push(Operation::Scale { scale, shift });
             }
             Layer::StatsPool { eps } => operations.push(Operation::StatsPool { eps }),
+            Layer::SampleStatsPool { eps } => operations.push(Operation::SampleStatsPool { eps }),
             Layer::MeanPool => operations.push(Operation::MeanPool),
             Layer::Flatten { num_frames } => operations.push(Operation::Flatten { num_frames }),
             _ => match (Activation::of(layer), operations.last_mut()) {

@@ -4,15 +4,8 @@
 pub fn stats(x: &[f32], channels: usize, eps: f32) -> Vec<f32> {
     let frames = (x.len() / channels) as f64;
     let mut out = mean(x, channels);
-    let mut squares = vec![0.0f64; channels];
-    for row in x.chunks_exact(channels) {
-        for c in 0..channels {
-            let centred = f64::from(row[c]) - f64::from(out[c]);
-            squares[c] += centred * centred;
-        }
-    }
     // `max` would swallow a NaN; a comparison lets it through.
-    out.extend(squares.iter().map(|s| {
+    out.extend(squares(x, &out).iter().map(|s| {
         let variance = (s / frames) as f32;
         if variance < eps {
             eps.sqrt()
@@ -21,6 +14,28 @@ pub fn stats(x: &[f32], channels: usize, eps: f32) -> Vec<f32> {
         }
     }));
     out
+}
+
+/// Means, then sqrt(sample variance + eps): `(T, C) -> (2C)`. Two passes, f64 sums.
+pub fn sample_stats(x: &[f32], channels: usize, eps: f32) -> Vec<f32> {
+    let frames = (x.len() / channels) as f64;
+    let mut out = mean(x, channels);
+    let freedom = (frames - 1.0).max(1.0); // one frame: the sum is 0
+    let squares = squares(x, &out);
+    out.extend(squares.iter().map(|s| (s / freedom + f64::from(eps)).sqrt() as f32));
+    out
+}
+
+/// Per channel the sum of (x − mean)².
+fn squares(x: &[f32], means: &[f32]) -> Vec<f64> {
+    let mut squares = vec![0.0f64; means.len()];
+    for row in x.chunks_exact(means.len()) {
+        for c in 0..means.len() {
+            let centred = f64::from(row[c]) - f64::from(means[c]);
+            squares[c] += centred * centred;
+        }
+    }
+    squares
 }
 
 /// Means over frames: `(T, C) -> (C)`.

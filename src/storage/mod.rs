@@ -1,5 +1,6 @@
 //! What is kept on disk: model files and the store of voiceprints. Files written whole or not at all.
 
+pub mod import;
 pub mod index;
 pub mod model;
 pub mod onnx;

@@ -29,7 +29,7 @@ use std::{collections::HashMap, fs::File, io::Read, path::Path};
 const KEY: &str = "spkver";
 const FORMAT_VERSION: u32 = 1;
 /// Larger files are refused before they are read.
-const MAX_BYTES: u64 = 256 << 20;
+pub(super) const MAX_BYTES: u64 = 256 << 20;
 /// The same for the header alone, which is parsed before its checksum can be known.
 const MAX_HEADER_BYTES: u64 = 16 << 20;
 const NO_CHECKSUM: &str = "0000000000000000000000000000000000000000000000000000000000000000";

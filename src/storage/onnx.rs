@@ -155,6 +155,27 @@ impl Graph {
                 let both = self.node("Concat", &[&mean, &deviation], vec![int("axis", 1)]);
                 self.node("Flatten", &[&both], vec![int("axis", 1)]) // (B, 2C, 1) -> (B, 2C)
             }
+            Layer::SampleStatsPool { eps } => {
+                let [added, one, axis] = ["eps", "one", "axis"].map(|n| format!("{index}.{n}"));
+                self.floats(&added, &[], &[eps]);
+                self.floats(&one, &[], &[1.0]);
+                self.integers(&axis, &[], &[2]);
+                let mean = self.mean_over_frames(x);
+                let centred = self.node("Sub", &[x, &mean], vec![]);
+                let squares = self.node("Mul", &[&centred, &centred], vec![]);
+                let biased = self.mean_over_frames(&squares);
+                let shape = self.node("Shape", &[x], vec![]);
+                let frames = self.node("Gather", &[&shape, &axis], vec![int("axis", 0)]);
+                let frames = self.node("Cast", &[&frames], vec![int("to", FLOAT.into())]);
+                let fewer = self.node("Sub", &[&frames, &one], vec![]);
+                let freedom = self.node("Max", &[&fewer, &one], vec![]);
+                let correction = self.node("Div", &[&frames, &freedom], vec![]);
+                let variance = self.node("Mul", &[&biased, &correction], vec![]);
+                let variance = self.node("Add", &[&variance, &added], vec![]);
+                let deviation = self.node("Sqrt", &[&variance], vec![]);
+                let both = self.node("Concat", &[&mean, &deviation], vec![int("axis", 1)]);
+                self.node("Flatten", &[&both], vec![int("axis", 1)])
+            }
             Layer::Flatten { num_frames } => {
                 // Frame t is frame t mod T: cut or begun again.
                 let (wanted, axis) = (format!("{index}.frames"), format!("{index}.axis"));

@@ -11,6 +11,7 @@ pub fn forward(x: &Batch, layer: &Layer) -> Batch {
         .into_par_iter()
         .map(|x_u| match *layer {
             Layer::StatsPool { eps } => pooling::stats(x_u, x.channels, eps),
+            Layer::SampleStatsPool { eps } => pooling::sample_stats(x_u, x.channels, eps),
             Layer::Flatten { num_frames } => pooling::flatten(x_u, x.channels, num_frames),
             _ => pooling::mean(x_u, x.channels),
         })
@@ -21,7 +22,8 @@ pub fn forward(x: &Batch, layer: &Layer) -> Batch {
 
 /// dx from x, y = forward(x) and dy.
 ///
-/// `dmean/dx[t] = 1/T`; `dstd/dx[t] = (x[t] − mean)/(T·std)`, zero where the variance was floored.
+/// `dmean/dx[t] = 1/T`; `dstd/dx[t] = (x[t] − mean)/(T·std)`, zero where the variance was floored;
+/// of a sample variance T − 1 in the place of T.
 pub fn backward(x: &Batch, layer: &Layer, y: &Batch, dy: &Batch) -> Batch {
     let channels = x.channels;
     let mut dx = Batch::zeros(x.lengths(), channels);
@@ -40,12 +42,15 @@ pub fn backward(x: &Batch, layer: &Layer, y: &Batch, dy: &Batch) -> Batch {
             for c in 0..channels {
                 dx[c] = dy[c] * share;
             }
-            if let Layer::StatsPool { eps } = layer {
-                for c in 0..channels {
-                    let std = y[channels + c];
-                    if std * std > *eps {
-                        dx[c] += dy[channels + c] * share * (x[c] - y[c]) / std;
-                    }
+            let (share, floor) = match layer {
+                Layer::StatsPool { eps } => (share, *eps),
+                Layer::SampleStatsPool { .. } => (share / (1.0 - share).max(share), 0.0),
+                _ => continue,
+            };
+            for c in 0..channels {
+                let std = y[channels + c];
+                if std * std > floor {
+                    dx[c] += dy[channels + c] * share * (x[c] - y[c]) / std;
                 }
             }
         }

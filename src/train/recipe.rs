@@ -1,5 +1,5 @@
-//! The recipe: a manifest in, a model out. AAM-softmax over speakers, then LDA and PLDA on
-//! embeddings of the training speech, then BCE-with-logits on pairs.
+//! The recipe: a manifest in; a network, trained by AAM-softmax over speakers, and embeddings of the
+//! training speech out. A pair head is then fitted on these: [`super::head`].
 
 use super::{
     Labelled,
@@ -7,12 +7,10 @@ use super::{
     batch::Batch,
     checkpoint::{SPEAKERS, State},
     crops::Crops,
-    head::{self, RefineOptions},
     loss::AngularMargin,
     manifest::Manifest,
     optimizer::{AdamW, one_cycle},
     options::TrainOptions,
-    plda::{self, PldaOptions},
     random::Random,
     recordings::Recordings,
     tape::Trainable,
@@ -21,7 +19,6 @@ use crate::{
     Error, Result,
     features::Mfcc,
     network::{Layer, Network, fold_batch_norms, infer},
-    scoring::PairHead,
 };
 use rayon::prelude::*;
 use std::path::Path;
@@ -47,13 +44,6 @@ pub enum Progress {
         /// Of so many.
         total: usize,
     },
-    /// Fitting the head: loss per pair in bits, before and after BCE.
-    Head {
-        /// Of LDA and PLDA.
-        before: f64,
-        /// Refined.
-        after: f64,
-    },
 }
 
 /// Where the run keeps its state, and the sources of its sound.
@@ -73,15 +63,16 @@ pub struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Trains, continuing from the checkpoint where there is one. `on_progress` may stop the run by
-    /// answering `false`: the state is saved and `None` returned.
+    /// Trains the network, continuing from the checkpoint where there is one, and embeds the
+    /// training speech for [`super::head::fit`]. `on_progress` may stop the run by answering
+    /// `false`: the state is saved and `None` returned.
     ///
     /// # Errors
     /// A recording or checkpoint that cannot be read or written; options that make no sense.
     pub fn train(
         &self,
         on_progress: &mut dyn FnMut(Progress) -> bool,
-    ) -> Result<Option<(Network, PairHead)>> {
+    ) -> Result<Option<(Network, Labelled)>> {
         let options = self.options;
         let mfcc = Mfcc::new(options.front_end.clone())?;
         let layers = options.layers()?;
@@ -118,8 +109,7 @@ impl Run<'_> {
         let (layers, weights) = fold_batch_norms(&trainable.layers, &trainable.weights);
         let network = Network::new(layers, weights, mfcc.num_channels())?;
         let labelled = self.embeddings(&mfcc, &network, on_progress)?;
-        let head = fit_head(&labelled, options, on_progress)?;
-        Ok(Some((network, head)))
+        Ok(Some((network, labelled)))
     }
 
     fn crops<'a>(&'a self, mfcc: &'a Mfcc, seconds: (f32, f32), min_frames: usize) -> Crops<'a> {
@@ -263,36 +253,4 @@ pub fn fresh(layers: Vec<Layer>, num_classes: usize, embedding_size: usize, seed
             .collect(),
         optimizer: AdamW::default(),
     }
-}
-
-fn fit_head(
-    labelled: &Labelled,
-    options: &TrainOptions,
-    on_progress: &mut dyn FnMut(Progress) -> bool,
-) -> Result<PairHead> {
-    let plda_options = PldaOptions {
-        size: options
-            .head
-            .size
-            .min(labelled.embedding_size())
-            .min(labelled.by_speaker().len() - 1),
-        shrinkage: options.head.shrinkage,
-        ..PldaOptions::default()
-    };
-    let plda = plda::fit_head(labelled, &plda_options)?;
-    if options.head.bce_steps == 0 {
-        return Ok(plda);
-    }
-    let refine = RefineOptions {
-        num_steps: options.head.bce_steps,
-        same_session: options.head.same_session,
-        seed: options.seed,
-        ..RefineOptions::default()
-    };
-    let (head, report) = head::refine(&plda, labelled, &refine)?;
-    on_progress(Progress::Head {
-        before: report.loss_before,
-        after: report.loss_after,
-    });
-    Ok(head)
 }
