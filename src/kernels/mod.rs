@@ -2,15 +2,21 @@
 //! [`Lanes`]; one table of instances is chosen at the first call by what the CPU has.
 
 mod affine;
+mod columns;
+mod fft;
 mod lanes;
+mod logarithm;
+mod mfcc;
 mod outer;
 mod pack;
 pub mod reference;
+mod taper;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub use affine::Steps;
 pub use lanes::Lanes;
+pub use mfcc::{Channel, Energy, FrontEnd, MfccPlan};
 pub use outer::Outer;
 pub use pack::Packed;
 
@@ -27,6 +33,16 @@ pub struct Table {
     pub affine: fn(&[f32], &Packed, Steps, &mut [f32]),
     /// Weight gradients; see [`reference::outer`].
     pub outer: fn(Outer, &mut [f32]),
+    /// Frames of samples -> `(T, C)` cepstra or log-mel; see [`reference::mfcc`].
+    pub mfcc: fn(&MfccPlan, &[&[f32]], &mut [f32]),
+    /// ln of every value, each positive and normal; see [`reference::ln`].
+    pub ln: fn(&mut [f32]),
+    /// e to the power of every value, from e^−86 to e^88.7; see [`reference::exp`].
+    pub exp: fn(&mut [f32]),
+    /// Mean of each column; see [`reference::means`].
+    pub means: fn(&[f32], &mut [f32]),
+    /// Biased variance of each column, after its mean; see [`reference::variances`].
+    pub variances: fn(&[f32], &[f32], &mut [f32]),
 }
 
 /// The instance in use, chosen once.
@@ -57,6 +73,11 @@ const WIDE4: Table = Table {
     nr: 12,
     affine: affine::affine::<wide::f32x4, 3>,
     outer: outer::outer::<wide::f32x4, 3>,
+    mfcc: mfcc::mfcc::<wide::f32x4>,
+    ln: logarithm::ln_all::<wide::f32x4>,
+    exp: logarithm::exp_all::<wide::f32x4>,
+    means: columns::means::<wide::f32x4>,
+    variances: columns::variances::<wide::f32x4>,
 };
 
 const WIDE8: Table = Table {
@@ -64,6 +85,11 @@ const WIDE8: Table = Table {
     nr: 16,
     affine: affine::affine::<wide::f32x8, 2>,
     outer: outer::outer::<wide::f32x8, 2>,
+    mfcc: mfcc::mfcc::<wide::f32x8>,
+    ln: logarithm::ln_all::<wide::f32x8>,
+    exp: logarithm::exp_all::<wide::f32x8>,
+    means: columns::means::<wide::f32x8>,
+    variances: columns::variances::<wide::f32x8>,
 };
 
 const WIDE16: Table = Table {
@@ -71,6 +97,11 @@ const WIDE16: Table = Table {
     nr: 32,
     affine: affine::affine::<wide::f32x16, 2>,
     outer: outer::outer::<wide::f32x16, 2>,
+    mfcc: mfcc::mfcc::<wide::f32x16>,
+    ln: logarithm::ln_all::<wide::f32x16>,
+    exp: logarithm::exp_all::<wide::f32x16>,
+    means: columns::means::<wide::f32x16>,
+    variances: columns::variances::<wide::f32x16>,
 };
 
 const REFERENCE: Table = Table {
@@ -78,6 +109,11 @@ const REFERENCE: Table = Table {
     nr: 16,
     affine: reference::affine,
     outer: reference::outer,
+    mfcc: reference::mfcc,
+    ln: reference::ln,
+    exp: reference::exp,
+    means: reference::means,
+    variances: reference::variances,
 };
 
 #[cfg(test)]
