@@ -1,6 +1,9 @@
 //! Features against kaldi-native-fbank's numbers (`fixtures/golden/make_mfcc.py`).
 
-use spkver::features::{Mfcc, MfccConfig};
+use spkver::{
+    features::{Mfcc, MfccConfig},
+    kernels,
+};
 use std::path::{Path, PathBuf};
 
 /// Largest difference allowed, on values of up to ±150. Both sides round single-precision FFTs and
@@ -64,9 +67,16 @@ fn every_option_agrees_with_kaldi() {
             shape,
             "{name}"
         );
-        let difference = largest_difference(&mfcc.frames(&samples), wanted);
-        println!("{name}: largest difference {difference:.1e}");
-        assert!(difference <= TOLERANCE, "{name}: {difference}");
+        let realfft = ("realfft", mfcc.frames_with(None, &samples));
+        let tables = kernels::instances();
+        let lanes = tables
+            .iter()
+            .map(|table| (table.name, mfcc.frames_with(Some(table), &samples)));
+        for (path, got) in lanes.chain([realfft]) {
+            let difference = largest_difference(&got, wanted);
+            println!("{name}, {path}: largest difference {difference:.1e}");
+            assert!(difference <= TOLERANCE, "{name}, {path}: {difference}");
+        }
     }
     assert!(values.is_empty(), "results without a case");
 }

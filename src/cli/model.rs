@@ -18,6 +18,8 @@ pub enum Command {
     Info,
     /// Write the model's network for other programs
     Export(Export),
+    /// Make a model of a network that was trained elsewhere: WeSpeaker's XVEC
+    Import(import::Args),
 }
 
 /// Where to.
@@ -26,8 +28,6 @@ pub struct Export {
     /// ONNX file to write: `feats` (B, T, num_ceps) in, `embs` (B, D) out
     #[arg(long, value_name = "FILE", required = true)]
     onnx: PathBuf,
-    /// Make a model of a network that was trained elsewhere: WeSpeaker's XVEC
-    Import(import::Args),
 }
 
 /// Runs the command.

@@ -2,17 +2,23 @@
 //! [`Lanes`]; one table of instances is chosen at the first call by what the CPU has.
 
 mod affine;
+mod columns;
+mod fft;
 mod lanes;
+mod logarithm;
+mod mfcc;
 mod outer;
 mod pack;
 mod peak;
 pub mod reference;
 mod scan;
+mod taper;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub use affine::Steps;
 pub use lanes::Lanes;
+pub use mfcc::{Channel, Energy, FrontEnd, MfccPlan};
 pub use outer::Outer;
 pub use pack::Packed;
 pub use peak::flop_per_round;
@@ -37,6 +43,16 @@ pub struct Table {
     pub peak: fn(usize) -> f32,
     /// Upper bounds of scores; see [`reference::scan`].
     pub scan: fn(Panel, &[f32], &[f32], &mut [f32], &mut [f32]),
+    /// Frames of samples -> `(T, C)` cepstra or log-mel; see [`reference::mfcc`].
+    pub mfcc: fn(&MfccPlan, &[&[f32]], &mut [f32]),
+    /// ln of every value, each positive and normal; see [`reference::ln`].
+    pub ln: fn(&mut [f32]),
+    /// e to the power of every value, from e^−86 to e^88.7; see [`reference::exp`].
+    pub exp: fn(&mut [f32]),
+    /// Mean of each column; see [`reference::means`].
+    pub means: fn(&[f32], &mut [f32]),
+    /// Biased variance of each column, after its mean; see [`reference::variances`].
+    pub variances: fn(&[f32], &[f32], &mut [f32]),
 }
 
 /// Every name that an instance can have, here or on another CPU.
@@ -84,6 +100,11 @@ const WIDE4: Table = Table {
     lanes: 4,
     peak: peak::peak::<wide::f32x4>,
     scan: scan::scan::<wide::f32x4>,
+    mfcc: mfcc::mfcc::<wide::f32x4>,
+    ln: logarithm::ln_all::<wide::f32x4>,
+    exp: logarithm::exp_all::<wide::f32x4>,
+    means: columns::means::<wide::f32x4>,
+    variances: columns::variances::<wide::f32x4>,
 };
 
 const WIDE8: Table = Table {
@@ -94,6 +115,11 @@ const WIDE8: Table = Table {
     lanes: 8,
     peak: peak::peak::<wide::f32x8>,
     scan: scan::scan::<wide::f32x8>,
+    mfcc: mfcc::mfcc::<wide::f32x8>,
+    ln: logarithm::ln_all::<wide::f32x8>,
+    exp: logarithm::exp_all::<wide::f32x8>,
+    means: columns::means::<wide::f32x8>,
+    variances: columns::variances::<wide::f32x8>,
 };
 
 const WIDE16: Table = Table {
@@ -104,6 +130,11 @@ const WIDE16: Table = Table {
     lanes: 16,
     peak: peak::peak::<wide::f32x16>,
     scan: scan::scan::<wide::f32x16>,
+    mfcc: mfcc::mfcc::<wide::f32x16>,
+    ln: logarithm::ln_all::<wide::f32x16>,
+    exp: logarithm::exp_all::<wide::f32x16>,
+    means: columns::means::<wide::f32x16>,
+    variances: columns::variances::<wide::f32x16>,
 };
 
 const REFERENCE: Table = Table {
@@ -115,6 +146,11 @@ const REFERENCE: Table = Table {
     // It has no vectors of its own: what every build has.
     peak: peak::peak::<wide::f32x4>,
     scan: reference::scan,
+    mfcc: reference::mfcc,
+    ln: reference::ln,
+    exp: reference::exp,
+    means: reference::means,
+    variances: reference::variances,
 };
 
 #[cfg(test)]
