@@ -18,7 +18,7 @@ use crate::{
     Error, Result,
     audio::{Content, Quality, Waveform},
     features::Mfcc,
-    scoring::{Decision, Llr, OperatingPoint, Reason, gallery::Probe},
+    scoring::{Decision, Llr, MeasuredRates, OperatingPoint, Reason, gallery::Probe},
 };
 use std::path::PathBuf;
 
@@ -64,6 +64,7 @@ impl Verifier {
         let mfcc = Mfcc::new(model.front_end.clone())?;
         model.head.check(model.network.embedding_size())?;
         model.limits.check()?;
+        model.rates.as_ref().map_or(Ok(()), MeasuredRates::check)?;
         Ok(Verifier { id, model, mfcc })
     }
 

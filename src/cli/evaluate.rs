@@ -3,10 +3,7 @@
 
 mod shown;
 
-use super::{
-    Global, recordings,
-    trial_scores::embed_names,
-};
+use super::{Global, recordings, trial_scores::embed_names};
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use shown::Measured;
@@ -61,7 +58,12 @@ pub struct Args {
     #[arg(long, value_name = "CSV")]
     metadata: Option<PathBuf>,
     /// Only by these columns of the metadata
-    #[arg(long, value_name = "COLUMN", requires = "metadata", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "COLUMN",
+        requires = "metadata",
+        value_delimiter = ','
+    )]
     by: Vec<String>,
     /// Where to cut a column of numbers, as `seconds=2,5,10` [default: quartiles]
     #[arg(long, value_name = "COLUMN=EDGES", requires = "metadata", value_parser = edges)]
@@ -218,7 +220,10 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     }
 
     for (chart, path) in charts {
-        write_whole(&path, &draw(chart, &path, &measured, plan.points.thresholds[0]))?;
+        write_whole(
+            &path,
+            &draw(chart, &path, &measured, plan.points.thresholds[0]),
+        )?;
     }
     if let Some(path) = &args.report {
         let page = args.page(&measured, &plan, &model);
@@ -351,7 +356,10 @@ impl Args {
             return Ok(vec![]);
         };
         let named = self.by.iter().chain(self.bins.iter().map(|(name, _)| name));
-        if let Some(unknown) = named.into_iter().find(|name| metadata.column(name).is_none()) {
+        if let Some(unknown) = named
+            .into_iter()
+            .find(|name| metadata.column(name).is_none())
+        {
             let known = metadata.columns().iter().map(|c| c.name.as_str());
             return Err(Error::Usage(format!(
                 "the metadata have no column {unknown:?}; they have {}",
@@ -416,7 +424,8 @@ impl Args {
 }
 
 fn has_extension(path: &Path, wanted: &str) -> bool {
-    path.extension().is_some_and(|e| e.eq_ignore_ascii_case(wanted))
+    path.extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case(wanted))
 }
 
 fn draw(chart: Chart, path: &Path, measured: &[Measured], threshold: f64) -> Vec<u8> {
@@ -450,7 +459,9 @@ pub fn embed_tables(
 /// A wrong `--root` should be known before an hour of embedding, and not pass as refusals.
 pub fn find_recordings(list: &Path, table: &ScoreTable, root: &Path) -> Result<()> {
     let names: Vec<&str> = table.names().collect();
-    let lost = names.par_iter().find_first(|name| !root.join(name).exists());
+    let lost = names
+        .par_iter()
+        .find_first(|name| !root.join(name).exists());
     let Some(lost) = lost else { return Ok(()) };
     Err(Error::List {
         path: list.to_path_buf(),

@@ -54,12 +54,12 @@ struct Told {
 
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
-    let point = args.point.point()?;
+    let verifier = global.verifier()?;
+    let point = args.point.point(&verifier)?;
     let path = global.store_path()?;
     let Some(store) = Store::open(&path)? else {
         return Err(nobody(&path));
     };
-    let verifier = global.verifier()?;
     let output = global.output();
     let tests = args.tests.read(&verifier, output)?;
 

@@ -90,7 +90,12 @@ pub struct Args {
     #[arg(long, value_name = "TRIALS", num_args = 1..)]
     compare_heads: Vec<PathBuf>,
     /// Folder that the recordings of the trials are relative to
-    #[arg(long, value_name = "DIR", default_value = ".", requires = "compare_heads")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = ".",
+        requires = "compare_heads"
+    )]
     root: PathBuf,
     /// Most memory for decoded speech, in MB; the corpus may be larger
     #[arg(long, value_name = "MB", default_value_t = 1024)]
@@ -199,6 +204,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         network,
         head,
         limits: Limits::default(),
+        rates: None,
         card,
     };
     let id = model::save(&args.out, &model)?;

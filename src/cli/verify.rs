@@ -8,7 +8,7 @@ use super::{
 use serde_json::json;
 use spkver::{
     Error, Result,
-    scoring::{Decision, OperatingPoint},
+    scoring::{Decision, MeasuredPoint, OperatingPoint, Rate, percent},
     storage::voiceprints::Store,
     verifier::{SpeakerName, Verification, Verifier},
 };
@@ -29,7 +29,8 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
-    let point = args.point.point()?;
+    let verifier = global.verifier()?;
+    let point = args.point.point(&verifier)?;
     let name = SpeakerName::new(&args.name)?;
     let path = global.store_path()?;
     let voiceprint = match Store::open(&path)? {
@@ -41,7 +42,6 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
             });
         }
     };
-    let verifier = global.verifier()?;
     verifier.check_model(&voiceprint)?;
     let output = global.output();
     let tested = args
@@ -92,10 +92,14 @@ impl Trial<'_> {
             "p": verification.probability,
             "p_target": point.p_target(),
             "threshold": json_of(&point.threshold()),
+            "expected": expected(verifier, point).map(|e| json!({
+                "false_accept": e.false_accept,
+                "false_reject": e.false_reject,
+            })),
             "model": verifier.id().to_string(),
             "files": self.recordings.iter().map(Recording::json).collect::<Vec<_>>(),
         });
-        output.result(&self.line(verification, point), &json)?;
+        output.result(&self.line(verification, point, verifier), &json)?;
         Ok(match verification.decision {
             Decision::Accept => 0,
             Decision::Reject => 1,
@@ -103,16 +107,26 @@ impl Trial<'_> {
         })
     }
 
-    fn line(&self, verification: &Verification, point: &OperatingPoint) -> String {
+    fn line(
+        &self,
+        verification: &Verification,
+        point: &OperatingPoint,
+        verifier: &Verifier,
+    ) -> String {
         let decision = verification.decision.code().to_uppercase();
         let subject = printable(self.subject);
         let why = match (verification.llr, verification.probability) {
             (Some(llr), Some(p)) if verification.decision.reason().is_none() => format!(
-                "LLR {:+.2} (p {} at prior {:?}, threshold {:+.2})",
+                "LLR {:+.2} (p {} at prior {:?}, threshold {:+.2}{})",
                 llr.0,
                 probability(p),
                 point.p_target(),
                 point.threshold().0,
+                expected(verifier, point).map_or(String::new(), |e| format!(
+                    ": false accepts {}, false rejects {}",
+                    share(&e.false_accept),
+                    share(&e.false_reject)
+                )),
             ),
             _ => {
                 let unfit = self.recordings.iter().filter_map(|recording| {
@@ -129,6 +143,22 @@ impl Trial<'_> {
         };
         format!("{decision}  {subject}  {why}")
     }
+}
+
+/// Error rates at the threshold, as measured when the model was calibrated.
+fn expected(verifier: &Verifier, point: &OperatingPoint) -> Option<MeasuredPoint> {
+    let rates = verifier.model().rates.as_ref()?;
+    Some(rates.at_threshold(f64::from(point.threshold().0)))
+}
+
+/// A rate with its 95 % interval, in per cent.
+fn share(rate: &Rate) -> String {
+    let digits = |share: f64| {
+        let text = percent(share);
+        text.trim_end_matches(" %").to_string()
+    };
+    let (low, high) = (digits(rate.low), digits(rate.high));
+    format!("{} [{low}, {high}]", percent(rate.rate))
 }
 
 /// Three digits, and never a rounded-up certainty.

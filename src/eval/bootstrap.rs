@@ -49,7 +49,10 @@ pub fn intervals(
     if valid.is_empty() || valid.len() * 2 < num_replicates {
         return None;
     }
-    let table: Vec<Vec<f64>> = valid.iter().map(|f| f.values().copied().collect()).collect();
+    let table: Vec<Vec<f64>> = valid
+        .iter()
+        .map(|f| f.values().copied().collect())
+        .collect();
     let mut column = 0;
     Some(valid[0].with_values(|| {
         let mut values: Vec<f64> = table.iter().map(|row| row[column]).collect();
@@ -63,7 +66,7 @@ pub fn intervals(
 }
 
 /// How often each speaker was drawn; counts, as floats.
-fn draw(num_speakers: usize, seed: u64) -> Vec<f64> {
+pub(super) fn draw(num_speakers: usize, seed: u64) -> Vec<f64> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut draws = vec![0.0; num_speakers];
     for _ in 0..num_speakers {
@@ -74,7 +77,7 @@ fn draw(num_speakers: usize, seed: u64) -> Vec<f64> {
 }
 
 /// Of sorted values, between the two nearest ranks (as numpy's default).
-fn percentile(sorted: &[f64], share: f64) -> f64 {
+pub(super) fn percentile(sorted: &[f64], share: f64) -> f64 {
     let position = share * (sorted.len() - 1) as f64;
     let below = sorted[position as usize];
     let above = sorted[(position as usize + 1).min(sorted.len() - 1)];

@@ -104,10 +104,7 @@ impl<T> Figures<T> {
     /// All of them in one order, for [`Self::with_values`].
     pub fn values(&self) -> impl Iterator<Item = &T> {
         let dcf = self.dcf.iter().flat_map(|d| [&d.min, &d.act]);
-        let rates = self
-            .rates
-            .iter()
-            .flat_map(|r| [&r.miss, &r.false_alarm]);
+        let rates = self.rates.iter().flat_map(|r| [&r.miss, &r.false_alarm]);
         let first = [&self.eer, &self.cllr, &self.min_cllr];
         first.into_iter().chain(dcf).chain(rates)
     }

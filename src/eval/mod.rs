@@ -14,6 +14,7 @@ pub mod metadata;
 pub mod metrics;
 pub mod plots;
 pub mod ranking;
+pub mod rates;
 pub mod report;
 mod row_format;
 pub mod rows;

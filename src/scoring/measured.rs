@@ -133,7 +133,11 @@ impl MeasuredRates {
         let a = &self.points[index - 1];
         match self.points.get(index) {
             None => *a,
-            Some(b) => between(a, b, (threshold - a.threshold) / (b.threshold - a.threshold)),
+            Some(b) => between(
+                a,
+                b,
+                (threshold - a.threshold) / (b.threshold - a.threshold),
+            ),
         }
     }
 }
@@ -141,7 +145,13 @@ impl MeasuredRates {
 /// `share` of the way from `a` to `b`.
 fn between(a: &MeasuredPoint, b: &MeasuredPoint, share: f64) -> MeasuredPoint {
     let line = |a: f64, b: f64| a + (b - a) * share;
-    let figure = |a: f64, b: f64| if a == b { a } else { line(log(a), log(b)).exp() };
+    let figure = |a: f64, b: f64| {
+        if a == b {
+            a
+        } else {
+            line(log(a), log(b)).exp()
+        }
+    };
     let rate = |a: &Rate, b: &Rate| Rate {
         rate: figure(a.rate, b.rate),
         low: figure(a.low, b.low),

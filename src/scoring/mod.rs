@@ -2,7 +2,9 @@
 
 mod decision;
 pub mod gallery;
+mod measured;
 mod pair;
 
 pub use decision::{Decision, Llr, OperatingPoint, Reason};
+pub use measured::{MeasuredPoint, MeasuredRates, Rate, percent};
 pub use pair::PairHead;

@@ -5,7 +5,7 @@
 //! ```text
 //! {"format_version":1, "blake3":"<64 hex digits>", "front_end":{…MFCC options…},
 //!  "layers":[{"kind":"conv1d",…},…], "head":{"size":L,"prior":p,"bias":b},
-//!  "limits":{…}, "card":{…}}
+//!  "limits":{…}, "rates":{…error rates by threshold, where calibrated}, "card":{…}}
 //! ```
 //!
 //! Tensors, all F32: `{i}.{tensor}` for layer i (PyTorch's names and shapes), and the pair head's
@@ -18,7 +18,7 @@ use crate::{
     Error, Result,
     features::{Mfcc, MfccConfig},
     network::{Layer, Network, Weights},
-    scoring::PairHead,
+    scoring::{MeasuredRates, PairHead},
     storage::write_whole,
     verifier::{Limits, Model, ModelCard, ModelId, Verifier},
 };
@@ -45,6 +45,8 @@ struct Header {
     layers: Vec<Layer>,
     head: Head,
     limits: Limits,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rates: Option<MeasuredRates>,
     card: ModelCard,
 }
 
@@ -189,6 +191,7 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Verifier> {
         network,
         head,
         limits: header.limits,
+        rates: header.rates,
         card: header.card,
     };
     Verifier::new(ModelId::of(bytes), model).map_err(unfit)
@@ -208,6 +211,7 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
             bias: model.head.bias,
         },
         limits: model.limits,
+        rates: model.rates.clone(),
         card: model.card.clone(),
     };
     let mut shapes = layer_shapes(&header.layers);

@@ -213,9 +213,7 @@ impl<'a> Objective<'a> {
                 .collect();
             let mut products = points.clone(); // product∘p_i
             products.as_mut_slice().par_chunks_mut(size).for_each(|p| {
-                p.iter_mut()
-                    .zip(&output.product)
-                    .for_each(|(v, w)| *v *= w);
+                p.iter_mut().zip(&output.product).for_each(|(v, w)| *v *= w);
             });
             all.par_iter_mut().enumerate().for_each(|(k, outputs)| {
                 let (a, b) = self.pairs.ends()[k];
@@ -291,7 +289,8 @@ impl<'a> Objective<'a> {
                         let (h, sum) = &per_embedding[i];
                         let p = point(i);
                         for l in 0..size {
-                            du[l] += output.product[l] * h[l] + 2.0 * sum * output.squares[l] * p[l];
+                            du[l] +=
+                                output.product[l] * h[l] + 2.0 * sum * output.squares[l] * p[l];
                         }
                     });
             }

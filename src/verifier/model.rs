@@ -1,6 +1,11 @@
 //! What a model file holds, checked: front-end, network, head, limits, card. And the model's id.
 
-use crate::{Error, Result, features::MfccConfig, network::Network, scoring::PairHead};
+use crate::{
+    Error, Result,
+    features::MfccConfig,
+    network::Network,
+    scoring::{MeasuredRates, PairHead},
+};
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 /// Everything learnt or fixed in training; the caller's policy is
@@ -15,6 +20,8 @@ pub struct Model {
     pub head: PairHead,
     /// Which recordings are refused.
     pub limits: Limits,
+    /// Error rates on the trials it was calibrated on, if it was.
+    pub rates: Option<MeasuredRates>,
     /// What people should know about the model.
     pub card: ModelCard,
 }

@@ -152,7 +152,16 @@ fn heads(labelled: &Labelled, options: &TrainOptions) -> Result<Vec<Fitted>> {
         ..PldaOptions::default()
     };
     let plda = plda::fit_head(labelled, &plda_options)?;
-    let refined = |loss| head::refine(&plda, labelled, &RefineOptions { loss, ..pairs.clone() });
+    let refined = |loss| {
+        head::refine(
+            &plda,
+            labelled,
+            &RefineOptions {
+                loss,
+                ..pairs.clone()
+            },
+        )
+    };
     let (bce, bce_note) = refined(PairLoss::Bce)?;
     let (softmax, softmax_note) = refined(PairLoss::Softmax)?;
     let (mse, mse_note) = refined(PairLoss::Mse)?;
@@ -164,7 +173,11 @@ fn heads(labelled: &Labelled, options: &TrainOptions) -> Result<Vec<Fitted>> {
         ("LDA, cosine, scale and bias", scaled_lda, None),
         ("LDA and PLDA", plda, None),
         (BCE, bce, Some(bce_note)),
-        ("the same by softmax, two outputs", softmax, Some(softmax_note)),
+        (
+            "the same by softmax, two outputs",
+            softmax,
+            Some(softmax_note),
+        ),
         ("the same by MSE on grades", mse, Some(mse_note)),
     ])
 }
@@ -245,7 +258,9 @@ pub fn table(compared: &[Compared]) -> String {
                 printable(&on.list),
                 one.name.into(),
                 percent(on.figures.eer),
-                interval.map_or("?".into(), |i| format!("{}–{}", percent(i.low), percent(i.high))),
+                interval.map_or("?".into(), |i| {
+                    format!("{}–{}", percent(i.low), percent(i.high))
+                }),
                 format!("{:.3}", on.figures.dcf[0].min),
                 format!("{:.3}", on.figures.cllr),
                 format!("{:.3}", on.figures.min_cllr),
