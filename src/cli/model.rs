@@ -5,10 +5,11 @@ mod import;
 
 use super::{
     Global,
+    operating_point::shown,
     output::{json_of, printable},
 };
 use serde_json::json;
-use spkver::{Result, storage::onnx, verifier::Verifier};
+use spkver::{Result, scoring::percent, storage::onnx, verifier::Verifier};
 use std::path::PathBuf;
 
 /// What to do with the model.
@@ -96,11 +97,35 @@ fn info(verifier: &Verifier, global: &Global) -> Result<u8> {
             m.num_nontargets,
         ));
     }
+    if let Some(rates) = &model.rates {
+        lines.push(format!(
+            "error rates: {} target and {} nontarget trials of {} speakers in {} lists (BLAKE3 {:.12}); \
+             --far supports {} and more",
+            rates.targets,
+            rates.nontargets,
+            rates.speakers,
+            rates.lists,
+            rates.blake3,
+            percent(rates.smallest_false_accept_rate()),
+        ));
+        let wanted = [0.1, 0.05, 0.01, 0.001].into_iter();
+        let points = wanted.filter_map(|far| rates.at_false_accept_rate(far).ok());
+        lines.extend(points.map(|point| {
+            format!(
+                "  --far {}: threshold {:+.2}, false accepts {}, false rejects {}",
+                percent(point.false_accept.rate).replace(' ', ""),
+                point.threshold,
+                shown(&point.false_accept),
+                shown(&point.false_reject),
+            )
+        }));
+    }
     let json = json!({
         "command": "model info",
         "model": verifier.id().to_string(),
         "card": card,
         "limits": json_of(&model.limits),
+        "rates": model.rates,
         "front_end": json_of(&model.front_end),
         "layers": json_of(&network.layers()),
         "head": {

@@ -2,7 +2,7 @@
 
 use spkver::{
     Error, Result,
-    scoring::{MeasuredRates, OperatingPoint},
+    scoring::{MeasuredRates, OperatingPoint, Rate, percent},
     verifier::Verifier,
 };
 
@@ -75,4 +75,10 @@ fn rate(text: &str) -> std::result::Result<f64, String> {
         Ok(value) if value * unit > 0.0 && value * unit < 1.0 => Ok(value * unit),
         _ => Err("a rate above 0 and below 1 is wanted, e.g. 0.1% or 0.001".into()),
     }
+}
+
+/// A measured rate with its 95 % interval, in per cent.
+pub fn shown(rate: &Rate) -> String {
+    let [low, high] = [rate.low, rate.high].map(|end| percent(end).replace(" %", ""));
+    format!("{} [{low}, {high}]", percent(rate.rate))
 }

@@ -1,14 +1,15 @@
 //! `spkver verify NAME FILE`: is this recording of the enrolled speaker?
 
 use super::{
-    Global, operating_point,
+    Global,
+    operating_point::{self, shown},
     output::{Output, json_of, printable},
     recordings::{self, Recording},
 };
 use serde_json::json;
 use spkver::{
     Error, Result,
-    scoring::{Decision, MeasuredPoint, OperatingPoint, Rate, percent},
+    scoring::{Decision, MeasuredPoint, OperatingPoint},
     storage::voiceprints::Store,
     verifier::{SpeakerName, Verification, Verifier},
 };
@@ -124,8 +125,8 @@ impl Trial<'_> {
                 point.threshold().0,
                 expected(verifier, point).map_or(String::new(), |e| format!(
                     ": false accepts {}, false rejects {}",
-                    share(&e.false_accept),
-                    share(&e.false_reject)
+                    shown(&e.false_accept),
+                    shown(&e.false_reject)
                 )),
             ),
             _ => {
@@ -149,16 +150,6 @@ impl Trial<'_> {
 fn expected(verifier: &Verifier, point: &OperatingPoint) -> Option<MeasuredPoint> {
     let rates = verifier.model().rates.as_ref()?;
     Some(rates.at_threshold(f64::from(point.threshold().0)))
-}
-
-/// A rate with its 95 % interval, in per cent.
-fn share(rate: &Rate) -> String {
-    let digits = |share: f64| {
-        let text = percent(share);
-        text.trim_end_matches(" %").to_string()
-    };
-    let (low, high) = (digits(rate.low), digits(rate.high));
-    format!("{} [{low}, {high}]", percent(rate.rate))
 }
 
 /// Three digits, and never a rounded-up certainty.
