@@ -8,19 +8,25 @@ mod compare;
 mod embed;
 mod enroll;
 mod evaluate;
+mod key;
 mod list;
 mod model;
 mod operating_point;
 mod output;
 mod recordings;
 mod remove;
+mod store;
 mod train;
 mod trial_scores;
 mod verify;
 
 use clap::{Parser, Subcommand};
 use output::Output;
-use spkver::{Error, Result, storage, verifier::Verifier};
+use spkver::{
+    Error, Result,
+    storage::{self, voiceprints::Store},
+    verifier::Verifier,
+};
 use std::{path::PathBuf, process::ExitCode};
 
 /// Is this the enrolled speaker? Local, offline speaker verification from audio files.
@@ -46,6 +52,8 @@ pub struct Global {
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     #[command(flatten)]
+    key: key::Args,
+    #[command(flatten)]
     output: Output,
 }
 
@@ -63,6 +71,9 @@ enum Command {
     List,
     /// Erase a voiceprint
     Remove(remove::Args),
+    /// Encrypt, back up and restore the store
+    #[command(subcommand)]
+    Store(store::Command),
     /// Look at the model
     #[command(subcommand)]
     Model(model::Command),
@@ -76,6 +87,10 @@ enum Command {
 
 /// Parses, runs, prints the error.
 pub fn main() -> ExitCode {
+    key::leave_environment();
+    // A file that may not grow is an error to tell, no signal to die of.
+    #[cfg(unix)]
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Default::default());
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -84,7 +99,7 @@ pub fn main() -> ExitCode {
             if error.use_stderr() && flags.any(|arg| arg == "--json") {
                 output::usage_as_json(&error);
             }
-            error.exit();
+            output::usage(&error);
         }
     };
     let code = run(&cli).unwrap_or_else(|error| {
@@ -109,6 +124,7 @@ fn run(cli: &Cli) -> Result<u8> {
         Command::Embed(args) => embed::run(args, global),
         Command::List => list::run(global),
         Command::Remove(args) => remove::run(args, global),
+        Command::Store(command) => store::run(command, global),
         Command::Model(command) => model::run(command, global),
         Command::Train(args) => train::run(args, global),
         Command::Calibrate(args) => calibrate::run(args, global),
@@ -131,6 +147,18 @@ impl Global {
             Some(path) => Ok(path.clone()),
             None => storage::voiceprints::default_path(),
         }
+    }
+
+    /// The store, opened with the secret that is given; none if there is no such file.
+    pub fn open_store(&self) -> Result<Option<Store>> {
+        let path = self.store_path()?;
+        Store::open(&path, self.key.secret_for(&path)?.as_ref())
+    }
+
+    /// The store, opened with the secret that is given; made if there is none.
+    pub fn open_or_create_store(&self) -> Result<Store> {
+        let path = self.store_path()?;
+        Store::open_or_create(&path, self.key.secret_for(&path)?.as_ref())
     }
 
     /// Where results and talk go.

@@ -13,11 +13,23 @@ use std::{
 /// # Errors
 /// [`Error::Io`].
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_whole_with(path, |file| {
+        file.write_all(bytes)
+            .map_err(|e| Error::io(path, "write", e))
+    })
+}
+
+/// Writes what `work` writes to `path`, as [`write_whole`]; nothing if it fails.
+pub(super) fn write_whole_with(
+    path: &Path,
+    work: impl FnOnce(&mut File) -> Result<()>,
+) -> Result<()> {
     let failed = |source| Error::io(path, "write", source);
     // Through a symbolic link; and a pipe or device is written to, not renamed over.
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     if fs::metadata(&target).is_ok_and(|facts| !facts.is_file()) {
-        return fs::write(&target, bytes).map_err(failed);
+        let mut device = File::options().write(true).open(&target).map_err(failed)?;
+        return work(&mut device);
     }
     let folder = match target.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -32,7 +44,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
     let mut file = builder.tempfile_in(folder).map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
+    work(file.as_file_mut())?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist(&target).map_err(|e| failed(e.error))?;
     // The rename itself is safe once the folder is synced.
