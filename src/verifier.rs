@@ -21,6 +21,7 @@ use crate::{
     scoring::{Decision, Llr, MeasuredRates, OperatingPoint, Reason, gallery::Probe},
 };
 use std::path::PathBuf;
+use zeroize::Zeroizing;
 
 /// Recordings that score below this against the rest do not belong in one voiceprint: they are 55
 /// times more likely from two speakers than from one. At 0 one honest enrolment in some ten would
@@ -202,8 +203,14 @@ impl Verifier {
     pub fn llr(&self, enrolled: &[&Embedding], test: &Embedding) -> Llr {
         let head = &self.model.head;
         // Both sides take the same path, so that swapping two single recordings changes no bit.
+        let fits = |e: &&Embedding| e.values().len() == head.mean.len();
+        if !(enrolled.iter().all(fits) && fits(&test)) {
+            // Only a forged voiceprint has another size than its model's.
+            return Llr(f32::NAN);
+        }
         let speaker = head.project_enrolment(enrolled.iter().map(|e| e.values()));
         let test = head.project_enrolment(std::iter::once(test.values()));
+        let (speaker, test) = (Zeroizing::new(speaker), Zeroizing::new(test));
         Llr(head.llr(&speaker, &test))
     }
 

@@ -57,13 +57,13 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let verifier = global.verifier()?;
     let point = args.point.point(&verifier)?;
     let path = global.store_path()?;
-    let Some(store) = Store::open(&path)? else {
+    let Some(store) = global.open_store()? else {
         return Err(nobody(&path));
     };
     let output = global.output();
     let tests = args.tests.read(&verifier, output)?;
 
-    let mut index = match Index::find(&path, &verifier) {
+    let mut index = match Index::find(&store, &verifier) {
         Some(index) => index,
         None => build(&store, &verifier, global)?,
     };

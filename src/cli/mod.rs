@@ -12,6 +12,7 @@ mod enroll;
 mod evaluate;
 mod identify;
 mod interrupt;
+mod key;
 mod list;
 mod long_run;
 mod model;
@@ -30,7 +31,11 @@ mod verify;
 
 use clap::{Parser, Subcommand};
 use output::Output;
-use spkver::{Error, Result, kernels, storage, verifier::Verifier};
+use spkver::{
+    Error, Result, kernels,
+    storage::{self, voiceprints::Store},
+    verifier::Verifier,
+};
 use std::{path::PathBuf, process::ExitCode};
 
 /// Is this the enrolled speaker? Local, offline speaker verification from audio files.
@@ -59,6 +64,8 @@ pub struct Global {
     #[arg(long, global = true, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(kernels::NAMES))]
     kernel: Option<String>,
     #[command(flatten)]
+    key: key::Args,
+    #[command(flatten)]
     output: Output,
 }
 
@@ -80,7 +87,7 @@ enum Command {
     List,
     /// Erase a voiceprint
     Remove(remove::Args),
-    /// Take voiceprints out of the store, or into it
+    /// The store as a whole: its key, its backups, its vectors
     #[command(subcommand)]
     Store(store::Command),
     /// Look at the model
@@ -98,6 +105,10 @@ enum Command {
 
 /// Parses, runs, prints the error.
 pub fn main() -> ExitCode {
+    key::leave_environment();
+    // A file that may not grow is an error to tell, no signal to die of.
+    #[cfg(unix)]
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Default::default());
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -106,7 +117,7 @@ pub fn main() -> ExitCode {
             if error.use_stderr() && flags.any(|arg| arg == "--json") {
                 output::usage_as_json(&error);
             }
-            error.exit();
+            output::usage(&error);
         }
     };
     let code = run(&cli).unwrap_or_else(|error| {
@@ -177,6 +188,18 @@ impl Global {
             Some(path) => Ok(path.clone()),
             None => storage::voiceprints::default_path(),
         }
+    }
+
+    /// The store, opened with the secret that is given; none if there is no such file.
+    pub fn open_store(&self) -> Result<Option<Store>> {
+        let path = self.store_path()?;
+        Store::open(&path, self.key.secret_for(&path)?.as_ref())
+    }
+
+    /// The store, opened with the secret that is given; made if there is none.
+    pub fn open_or_create_store(&self) -> Result<Store> {
+        let path = self.store_path()?;
+        Store::open_or_create(&path, self.key.secret_for(&path)?.as_ref())
     }
 
     /// Where results and talk go.

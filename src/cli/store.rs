@@ -1,302 +1,263 @@
-//! `spkver store …`: voiceprints out of the store for another engine, and embeddings into it.
+//! `spkver store …`: the store as a whole: its key, its backups, its vectors.
 
-use super::{
-    Global,
-    output::json_of,
-    test_recordings::{self, read_array},
-};
-use rayon::prelude::*;
-use serde_json::{Value, json};
+mod vectors;
+
+use super::{Global, key};
+use clap::Subcommand;
+use serde_json::json;
 use spkver::{
     Error, Result,
-    scoring::gallery::vector,
     storage::{
-        Readers,
-        voiceprints::{Store, Sweep},
-        write_whole_with,
+        backup,
+        secret::{Secret, new_key_text},
+        voiceprints::{Store, wanted_secret},
     },
-    verifier::{Embedding, SpeakerName, Utterance, Verifier},
 };
 use std::{
     fs,
-    io::{BufWriter, Write},
+    io::Write,
     path::{Path, PathBuf},
 };
 
 /// What to do with the store.
-#[derive(clap::Subcommand)]
+#[derive(Subcommand)]
 pub enum Command {
-    /// Write every voiceprint as a vector whose inner product with a query is the LLR
-    Export(Export),
-    /// Print recordings as queries for what `export` wrote
-    Query(test_recordings::Args),
-    /// Enrol embeddings from a NumPy file
-    ImportVectors(Import),
+    /// Make a random key for an encrypted store
+    NewKey {
+        /// Where to write it, as 64 hexadecimal digits; readable by you only
+        file: PathBuf,
+    },
+    /// Encrypt the store with the key or passphrase given
+    Encrypt,
+    /// Encrypt the store anew with another key or passphrase
+    Rekey(RekeyArgs),
+    /// Take the encryption off
+    Decrypt,
+    /// Write all voiceprints to an age-encrypted file
+    Backup(BackupArgs),
+    /// Read the voiceprints of a backup into the store
+    Restore(RestoreArgs),
+    #[command(flatten)]
+    Vectors(vectors::Command),
 }
 
-/// Where to write the vectors.
+/// The secret that takes the place of the old one.
 #[derive(clap::Args)]
-#[group(required = true, multiple = false)]
-pub struct Export {
-    /// For PostgreSQL with pgvector: the table's rows in COPY's text format; the SQL is printed
+pub struct RekeyArgs {
+    /// New key [or the key itself in SPKVER_NEW_KEY]
+    #[arg(long, value_name = "FILE", conflicts_with = "new_passphrase_file")]
+    new_key_file: Option<PathBuf>,
+    /// New passphrase, in a file's first line [or itself in SPKVER_NEW_PASSPHRASE; else asked for]
     #[arg(long, value_name = "FILE")]
-    pgvector: Option<PathBuf>,
-    /// A float32 array, and beside it the names, one a line (FILE.names)
-    #[arg(long, value_name = "FILE")]
-    npy: Option<PathBuf>,
+    new_passphrase_file: Option<PathBuf>,
 }
 
-/// What to enrol.
+/// What to write, for whom.
 #[derive(clap::Args)]
-pub struct Import {
-    /// A float32 array `(N, D)` of this model's embeddings
-    vectors: PathBuf,
-    /// A text file, one speaker's name a line for each row of the array
-    names: PathBuf,
+pub struct BackupArgs {
+    /// The backup
+    file: PathBuf,
+    /// Who can open it: a public key from age-keygen; may be given several times
+    #[arg(long, value_name = "AGE1…", conflicts_with = "backup_passphrase_file")]
+    recipient: Vec<String>,
+    /// Passphrase of the backup, in a file's first line [default: asked for]
+    #[arg(long, value_name = "FILE")]
+    backup_passphrase_file: Option<PathBuf>,
+}
+
+/// What to read, and what opens it.
+#[derive(clap::Args)]
+pub struct RestoreArgs {
+    /// The backup
+    file: PathBuf,
+    /// Identity from age-keygen that opens it; may be given several times
+    #[arg(long, value_name = "FILE", conflicts_with = "backup_passphrase_file")]
+    identity: Vec<PathBuf>,
+    /// Passphrase of the backup, in a file's first line [default: asked for]
+    #[arg(long, value_name = "FILE")]
+    backup_passphrase_file: Option<PathBuf>,
+    /// Put the backup's voiceprints in the place of those of the same names
+    #[arg(long)]
+    replace: bool,
 }
 
 /// Runs the command.
 pub fn run(command: &Command, global: &Global) -> Result<u8> {
     match command {
-        Command::Export(args) => export(args, global),
-        Command::Query(args) => query(args, global),
-        Command::ImportVectors(args) => import(args, global),
+        Command::Vectors(command) => vectors::run(command, global),
+        Command::NewKey { file } => new_key(file, global),
+        Command::Encrypt => encrypt(global),
+        Command::Rekey(args) => rekey(args, global),
+        Command::Decrypt => decrypt(global),
+        Command::Backup(args) => backup(args, global),
+        Command::Restore(args) => restore(args, global),
     }
 }
 
-fn export(args: &Export, global: &Global) -> Result<u8> {
-    let path = global.store_path()?;
-    let store = Store::open(&path)?.ok_or_else(|| Error::Store {
-        path: path.clone(),
-        fact: "there is no such file".into(),
-        remedy: "enrol with `spkver enroll`, or give another file with --store".into(),
-    })?;
-    let verifier = global.verifier()?;
-    let sweep = store.sweep(verifier.id())?;
-    let num_others = sweep.num_others();
-    let (written, num_speakers, sql) = match args {
-        Export {
-            pgvector: Some(to), ..
-        } => {
-            let sql = pgvector_sql(to, &verifier);
-            (to, write_pgvector(to, sweep, &verifier)?, Some(sql))
-        }
-        Export { npy: Some(to), .. } => (to, write_npy(to, sweep, &verifier)?, None),
-        Export { .. } => unreachable!("one of them is required"),
-    };
-    if num_others > 0 {
-        global.output().warning(&format!(
-            "{num_others} voiceprints of other models are left out; see `spkver list`"
-        ));
+fn new_key(file: &Path, global: &Global) -> Result<u8> {
+    let text = new_key_text()?;
+    let mut options = fs::OpenOptions::new();
+    // Never over another key: what that opens would be lost.
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
     }
-    let json = json!({
-        "command": "store export",
-        "store": path.to_string_lossy(),
-        "output": written.to_string_lossy(),
-        "model": verifier.id().to_string(),
-        "num_speakers": num_speakers,
-        "size": vector_size(&verifier),
-        "sql": sql,
-    });
-    global.output().result(&sql.unwrap_or_default(), &json)?;
+    options
+        .open(file)
+        .and_then(|mut file| {
+            file.write_all(text.as_bytes())
+                .and_then(|()| file.sync_all())
+        })
+        .map_err(|e| Error::io(file, "create", e))?;
+    let json = json!({ "command": "store new-key", "file": file.to_string_lossy() });
+    let line = format!(
+        "NEW KEY  {}  keep a copy elsewhere: without it nobody opens the store",
+        file.display()
+    );
+    global.output().done(&line, &json);
     Ok(0)
 }
 
-/// L + 2.
-fn vector_size(verifier: &Verifier) -> usize {
-    verifier.model().head.weight.len() / 2 + 2
-}
-
-/// Names and vectors, block by block.
-fn for_each_block(
-    mut sweep: Sweep,
-    verifier: &Verifier,
-    mut each: impl FnMut(&[(i64, SpeakerName, Vec<f32>)]) -> Result<()>,
-) -> Result<usize> {
-    let head = &verifier.model().head;
-    let mut num_speakers = 0;
-    loop {
-        let block = sweep.next_block()?;
-        if block.is_empty() {
-            return Ok(num_speakers);
-        }
-        num_speakers += block.len();
-        let vectors = block.into_par_iter().map(|(id, voiceprint)| {
-            let point = verifier.project(&voiceprint);
-            (id, voiceprint.name, vector(head, &point).collect())
-        });
-        each(&vectors.collect::<Vec<_>>())?;
-    }
-}
-
-fn write_pgvector(to: &Path, sweep: Sweep, verifier: &Verifier) -> Result<usize> {
-    let mut num_speakers = 0;
-    write_whole_with(to, Readers::Owner, |file| {
-        let failed = |e| Error::io(to, "write", e);
-        let mut out = BufWriter::with_capacity(1 << 20, file);
-        num_speakers = for_each_block(sweep, verifier, |block| {
-            let lines = block.par_iter().map(|(id, name, vector)| {
-                // COPY's text format; names hold no control characters.
-                let name = name.as_str().replace('\\', "\\\\");
-                format!("{id}\t{name}\t{}\n", literal(vector))
-            });
-            let lines: Vec<String> = lines.collect();
-            out.write_all(lines.concat().as_bytes()).map_err(failed)
-        })?;
-        out.flush().map_err(failed)
-    })?;
-    Ok(num_speakers)
-}
-
-/// pgvector's text: `[1,2.5,-3]`.
-fn literal(vector: &[f32]) -> String {
-    let values: Vec<String> = vector.iter().map(f32::to_string).collect();
-    format!("[{}]", values.join(","))
-}
-
-fn pgvector_sql(rows: &Path, verifier: &Verifier) -> String {
-    let size = vector_size(verifier);
-    let rows = rows.to_string_lossy().replace('\'', "''");
-    let model = verifier.id();
-    format!(
-        "CREATE EXTENSION IF NOT EXISTS vector;
-CREATE TABLE voiceprint (id bigint PRIMARY KEY, name text NOT NULL UNIQUE, point vector({size}) NOT NULL);
-COMMENT ON TABLE voiceprint IS 'spkver model {model}';
-\\copy voiceprint FROM '{rows}'
--- Best five for a query that `spkver store query FILE` printed; <#> is minus the inner product, so llr is the LLR:
--- SELECT name, -(point <#> '[…]') AS llr FROM voiceprint ORDER BY point <#> '[…]' LIMIT 5;
--- Exact without an index. For an approximate search of many:
--- CREATE INDEX ON voiceprint USING hnsw (point vector_ip_ops);"
-    )
-}
-
-fn write_npy(to: &Path, sweep: Sweep, verifier: &Verifier) -> Result<usize> {
-    let mut names = String::new();
-    let shape = (sweep.num_speakers(), vector_size(verifier));
-    let mut num_speakers = 0;
-    write_whole_with(to, Readers::Owner, |file| {
-        let failed = |e| Error::io(to, "write", e);
-        let mut out = BufWriter::with_capacity(1 << 20, file);
-        out.write_all(&npy_header(shape)).map_err(failed)?;
-        num_speakers = for_each_block(sweep, verifier, |block| {
-            for (_, name, vector) in block {
-                names += name.as_str();
-                names.push('\n');
-                let bytes: Vec<u8> = vector.iter().flat_map(|v| v.to_le_bytes()).collect();
-                out.write_all(&bytes).map_err(failed)?;
-            }
-            Ok(())
-        })?;
-        out.flush().map_err(failed)
-    })?;
-    let beside = names_beside(to);
-    write_whole_with(&beside, Readers::Owner, |file| {
-        let written = file.write_all(names.as_bytes());
-        written.map_err(|e| Error::io(&beside, "write", e))
-    })?;
-    Ok(num_speakers)
-}
-
-fn names_beside(array: &Path) -> PathBuf {
-    let mut path = array.as_os_str().to_os_string();
-    path.push(".names");
-    path.into()
-}
-
-/// The head of a NumPy file, so that the rows can follow as they come (version 1.0 of the format).
-fn npy_header((rows, columns): (usize, usize)) -> Vec<u8> {
-    let mut text =
-        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
-    // Magic, version and length are 10 bytes; all together a multiple of 64.
-    let padded = (10 + text.len() + 1).next_multiple_of(64) - 10;
-    text += &" ".repeat(padded - text.len() - 1);
-    text.push('\n');
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend((padded as u16).to_le_bytes());
-    bytes.extend(text.as_bytes());
-    bytes
-}
-
-fn query(args: &test_recordings::Args, global: &Global) -> Result<u8> {
-    let verifier = global.verifier()?;
-    let tests = args.read(&verifier, global.output())?;
-    let mut code = 0;
-    let mut lines = vec![];
-    let mut results: Vec<Value> = vec![];
-    for test in &tests {
-        let mut json = match &test.embedding {
-            Ok((_, probe)) => {
-                let vector: Vec<f32> = probe.vector().collect();
-                lines.push(literal(&vector));
-                json!({ "vector": json_of(&vector) })
-            }
-            Err(unfit) => {
-                code = code.max(unfit.exit_code());
-                global.output().warning(&unfit.line(&test.label));
-                // A line for every recording, in order.
-                lines.push("\\N".into());
-                unfit.json()
-            }
-        };
-        json["path"] = test.label.as_str().into();
-        results.push(json);
-    }
-    let json = json!({
-        "command": "store query",
-        "model": verifier.id().to_string(),
-        "results": results,
-    });
-    global.output().result(&lines.join("\n"), &json)?;
-    Ok(code)
-}
-
-fn import(args: &Import, global: &Global) -> Result<u8> {
-    let verifier = global.verifier()?;
-    let array = read_array(&args.vectors, &verifier)?;
-    let text = fs::read_to_string(&args.names).map_err(|e| Error::io(&args.names, "read", e))?;
-    let bad = |line: usize, fact: String, remedy: &str| Error::List {
-        path: args.names.clone(),
-        line: line + 1,
-        fact,
-        remedy: remedy.into(),
-    };
-    let names = text.lines().enumerate().map(|(line, name)| {
-        SpeakerName::new(name).map_err(|e| bad(line, e.to_string(), "a line is one speaker's name"))
-    });
-    let names: Vec<SpeakerName> = names.collect::<Result<_>>()?;
-    if names.len() != array.nrows() {
-        let fact = format!("{} names for {} rows", names.len(), array.nrows());
-        let remedy = "give a name for each row of the array";
-        return Err(bad(names.len().min(array.nrows()), fact, remedy));
-    }
-    let file = super::recordings::label(&args.vectors);
-    let utterance = |row: usize| -> Result<Utterance> {
-        let embedding = Embedding::new(array.row(row).to_vec(), verifier.id());
-        Ok(Utterance {
-            file: format!("{file}[{row}]"),
-            speech_seconds: 0.0,
-            quality: Value::Null,
-            embedding: embedding.map_err(|_| {
-                let path = args.vectors.display();
-                Error::Usage(format!("{path}: row {row} is not finite; leave it out"))
-            })?,
-        })
-    };
-    let num_utterances = names.len();
-    let named = names.into_iter().enumerate();
+fn encrypt(global: &Global) -> Result<u8> {
     let path = global.store_path()?;
-    let mut store = Store::open_or_create(&path)?;
-    store.import(
-        verifier.id(),
-        named.map(|(row, name)| Ok((name, utterance(row)?))),
+    if wanted_secret(&path)?.is_some() {
+        return Err(Error::Store {
+            path,
+            fact: "is encrypted already".into(),
+            remedy: "`spkver store rekey` changes its key".into(),
+        });
+    }
+    let given = global.key.secret()?;
+    let secret = match given {
+        None => key::asked_twice("New passphrase of the store: ")?,
+        given => given,
+    };
+    let secret = secret.ok_or_else(|| no_secret("--key-file FILE or --passphrase-file FILE"))?;
+    match Store::open(&path, None)? {
+        Some(mut store) => store.reseal(Some(&secret))?,
+        None => drop(Store::open_or_create(&path, Some(&secret))?),
+    }
+    tell(global, "encrypt", "ENCRYPTED", &path)
+}
+
+fn rekey(args: &RekeyArgs, global: &Global) -> Result<u8> {
+    let mut store = existing(global)?;
+    if !store.is_encrypted() {
+        return Err(Error::Store {
+            path: store.path().to_path_buf(),
+            fact: "is not encrypted".into(),
+            remedy: "`spkver store encrypt` does that".into(),
+        });
+    }
+    let given = key::given(
+        args.new_key_file.as_deref(),
+        args.new_passphrase_file.as_deref(),
+        ["SPKVER_NEW_KEY", "SPKVER_NEW_PASSPHRASE"],
     )?;
-    let line = format!("IMPORTED  {num_utterances} embeddings");
+    let secret = match given {
+        None => key::asked_twice("New passphrase of the store: ")?,
+        given => given,
+    };
+    let flags = "--new-key-file FILE or --new-passphrase-file FILE";
+    let secret = secret.ok_or_else(|| no_secret(flags))?;
+    store.reseal(Some(&secret))?;
+    tell(global, "rekey", "REKEYED", store.path())
+}
+
+fn decrypt(global: &Global) -> Result<u8> {
+    let mut store = existing(global)?;
+    store.reseal(None)?;
+    tell(global, "decrypt", "DECRYPTED", store.path())
+}
+
+fn backup(args: &BackupArgs, global: &Global) -> Result<u8> {
+    let store = existing(global)?;
+    let lock = if args.recipient.is_empty() {
+        let asked = || key::asked_twice("New passphrase of the backup: ");
+        let secret = backup_passphrase(args.backup_passphrase_file.as_deref(), asked)?;
+        let flags = "--recipient AGE1… or --backup-passphrase-file FILE";
+        backup::Lock::passphrase(&secret.ok_or_else(|| no_secret(flags))?)?
+    } else {
+        backup::Lock::recipients(&args.recipient)?
+    };
+    let num_saved = backup::save(&store, &args.file, &lock)?;
     let json = json!({
-        "command": "store import-vectors",
-        "store": path.to_string_lossy(),
-        "model": verifier.id().to_string(),
-        "num_utterances": num_utterances,
+        "command": "store backup",
+        "store": store.path().to_string_lossy(),
+        "file": args.file.to_string_lossy(),
+        "num_voiceprints": num_saved,
     });
-    global.output().result(&line, &json)?;
+    let line = format!(
+        "BACKED UP  {num_saved} voiceprints  {}",
+        args.file.display()
+    );
+    global.output().done(&line, &json);
+    Ok(0)
+}
+
+fn restore(args: &RestoreArgs, global: &Global) -> Result<u8> {
+    let key = if args.identity.is_empty() {
+        let asked = || key::asked("Passphrase of the backup: ");
+        let secret = backup_passphrase(args.backup_passphrase_file.as_deref(), asked)?;
+        let flags = "--identity FILE or --backup-passphrase-file FILE";
+        backup::Key::passphrase(&secret.ok_or_else(|| no_secret(flags))?)?
+    } else {
+        backup::Key::identities(&args.identity)?
+    };
+    let voiceprints = backup::load(&args.file, &key)?;
+    let num_restored = voiceprints.len();
+    let mut store = global.open_or_create_store()?;
+    store.restore(voiceprints, args.replace)?;
+    let json = json!({
+        "command": "store restore",
+        "store": store.path().to_string_lossy(),
+        "file": args.file.to_string_lossy(),
+        "num_voiceprints": num_restored,
+    });
+    let line = format!(
+        "RESTORED  {num_restored} voiceprints  {}",
+        store.path().display()
+    );
+    global.output().done(&line, &json);
+    Ok(0)
+}
+
+fn backup_passphrase(
+    file: Option<&Path>,
+    asked: impl FnOnce() -> Result<Option<Secret>>,
+) -> Result<Option<Secret>> {
+    match file {
+        Some(path) => Secret::from_passphrase_file(path).map(Some),
+        None => asked(),
+    }
+}
+
+fn existing(global: &Global) -> Result<Store> {
+    global.open_store()?.ok_or_else(|| {
+        let path = global.store_path().unwrap_or_default();
+        Error::Store {
+            path,
+            fact: "there is no store".into(),
+            remedy: "check --store, or enrol somebody".into(),
+        }
+    })
+}
+
+fn no_secret(flags: &str) -> Error {
+    Error::Usage(format!(
+        "no key or passphrase is given, and there is no terminal to ask for one; give {flags}"
+    ))
+}
+
+fn tell(global: &Global, command: &str, word: &str, store: &Path) -> Result<u8> {
+    let json = json!({
+        "command": format!("store {command}"),
+        "store": store.to_string_lossy(),
+    });
+    global
+        .output()
+        .done(&format!("{word}  {}", store.display()), &json);
     Ok(0)
 }

@@ -10,7 +10,6 @@ use serde_json::json;
 use spkver::{
     Error, Result,
     scoring::{Decision, MeasuredPoint, OperatingPoint},
-    storage::voiceprints::Store,
     verifier::{SpeakerName, Verification, Verifier},
 };
 use std::path::PathBuf;
@@ -33,13 +32,12 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let verifier = global.verifier()?;
     let point = args.point.point(&verifier)?;
     let name = SpeakerName::new(&args.name)?;
-    let path = global.store_path()?;
-    let voiceprint = match Store::open(&path)? {
+    let voiceprint = match global.open_store()? {
         Some(store) => store.get(&name)?,
         None => {
             return Err(Error::UnknownSpeaker {
                 name: name.to_string(),
-                store: path,
+                store: global.store_path()?,
             });
         }
     };

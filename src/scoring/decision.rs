@@ -269,4 +269,75 @@ mod tests {
         let extreme = OperatingPoint::new(f64::MIN_POSITIVE, 1e-300, 1e300).unwrap();
         assert!(extreme.threshold().0.is_finite());
     }
+
+    #[test]
+    fn the_probability_is_the_posterior() {
+        let close = |a: f64, b: f64| (a - b).abs() < 1e-12;
+        for p in [0.01, 0.3, 0.5, 0.999] {
+            let point = OperatingPoint::new(p, 1.0, 1.0).unwrap();
+            assert_eq!(point.p_target(), p);
+            for llr in [-20.0_f32, -1.5, 0.0, 2.25, 30.0] {
+                // Bayes' rule, with likelihoods in the place of their logarithms.
+                let odds = f64::from(llr).exp() * p / (1.0 - p);
+                assert!(close(point.probability(Llr(llr)), odds / (1.0 + odds)));
+            }
+        }
+        let moved = OperatingPoint::new(0.3, 1.0, 1.0).unwrap();
+        let moved = moved.with_threshold(5.0).unwrap();
+        assert_eq!((moved.threshold(), moved.p_target()), (Llr(5.0), 0.3));
+    }
+
+    #[test]
+    fn a_miss_that_costs_more_lowers_the_threshold() {
+        let threshold = |c_miss, c_fa| OperatingPoint::new(0.5, c_miss, c_fa).unwrap().threshold();
+        assert!((threshold(10.0, 1.0).0 + 10.0_f32.ln()).abs() < 1e-6);
+        assert!((threshold(1.0, 10.0).0 - 10.0_f32.ln()).abs() < 1e-6);
+        assert_eq!(threshold(7.0, 7.0), Llr(0.0));
+    }
+
+    #[test]
+    fn each_outcome_has_its_code_and_its_reason() {
+        assert_eq!(Decision::Accept.code(), "accept");
+        assert_eq!(Decision::Reject.code(), "reject");
+        assert_eq!(Decision::Accept.reason(), None);
+        assert_eq!(Decision::Reject.reason(), None);
+        let too_little = Reason::TooLittleSpeech {
+            seconds: 0.1,
+            wanted: 0.4,
+        };
+        for (reason, code, text, remedy) in [
+            (
+                Reason::Silence,
+                "silence",
+                "the recording is silent",
+                "microphone",
+            ),
+            (Reason::NoSpeech, "no_speech", "no speech found", "speaking"),
+            (
+                too_little,
+                "too_little_speech",
+                "0.10 s of speech, 0.40 s wanted",
+                "longer",
+            ),
+            (
+                Reason::Clipping { share: 0.25 },
+                "clipping",
+                "25 % of the samples are clipped",
+                "lower level",
+            ),
+            (
+                Reason::ScoreNotFinite,
+                "score_not_finite",
+                "the score is not a finite number",
+                "another recording",
+            ),
+        ] {
+            assert_eq!(reason.code(), code);
+            assert_eq!(reason.to_string(), text);
+            assert!(reason.remedy().contains(remedy));
+            let decision = Decision::Inconclusive(reason);
+            assert_eq!(decision.code(), "inconclusive");
+            assert_eq!(decision.reason(), Some(reason));
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! logit is the PLDA log-likelihood ratio (Ioffe 2006; Ramoji et al. 2020, "neural PLDA").
 
 use crate::{Error, Result};
+use zeroize::Zeroizing;
 
 /// The head's numbers, as in the model file. L is the head's dimension, D the embedding's.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,11 +53,14 @@ impl PairHead {
     /// `(D,) -> (L,)`: centred, whitened, length sqrt(L).
     pub fn project(&self, embedding: &[f32]) -> Vec<f32> {
         let d = self.mean.len();
-        let centred: Vec<f32> = embedding
-            .iter()
-            .zip(&self.mean)
-            .map(|(x, m)| x - m)
-            .collect();
+        // As telling as the embedding itself.
+        let centred: Zeroizing<Vec<f32>> = Zeroizing::new(
+            embedding
+                .iter()
+                .zip(&self.mean)
+                .map(|(x, m)| x - m)
+                .collect(),
+        );
         let projected: Vec<f32> = self
             .whiten
             .chunks_exact(d)
@@ -69,7 +73,8 @@ impl PairHead {
     pub fn project_enrolment<'a>(&self, embeddings: impl Iterator<Item = &'a [f32]>) -> Vec<f32> {
         let mut sum = vec![0.0; self.weight.len() / 2];
         for embedding in embeddings {
-            for (s, v) in sum.iter_mut().zip(self.project(embedding)) {
+            let projected = Zeroizing::new(self.project(embedding));
+            for (s, v) in sum.iter_mut().zip(projected.iter()) {
                 *s += v;
             }
         }
@@ -140,8 +145,15 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + rest
 }
 
+/// NaN where there is no direction: a length of 0, or one that overflows (and would scale to 0,
+/// which is the score of nobody in particular).
 fn scaled_to_sqrt_len(mut v: Vec<f32>) -> Vec<f32> {
-    let scale = (v.len() as f32 / dot(&v, &v)).sqrt();
+    let squared = dot(&v, &v);
+    let scale = if squared.is_normal() {
+        (v.len() as f32 / squared).sqrt()
+    } else {
+        f32::NAN
+    };
     v.iter_mut().for_each(|x| *x *= scale);
     v
 }

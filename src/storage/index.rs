@@ -3,14 +3,14 @@
 //! ```text
 //! header     4096 bytes: magic, version, model id, state of the store, sizes, BLAKE3 of these
 //! panels     ⌈N/32⌉ × (32·L cells i8, 3·32 f32)   read whole by every search
-//! ids        N × i64: speaker.id in the store
+//! ids        N × i64: the speakers' numbers in the store
 //! rows       N × L f32: projected voiceprints     read where a panel says so
 //! ```
 //!
 //! Numbers as they lie in memory, so that the file is mapped and not read. It lies beside the store
 //! (`voiceprints.sqlite.index`), readable by its owner only, is renamed into place when complete, is
 //! made anew when the store or the model changed, and goes when a voiceprint is erased: it holds
-//! voiceprints. A small store has none. The names stay in the store, and so does the truth: whoever
+//! voiceprints. A small store has none, and an encrypted one never: its index is made anew in memory. The names stay in the store, and so does the truth: whoever
 //! searches confirms the hits there.
 
 mod header;
@@ -83,8 +83,12 @@ pub fn remove(store: &Path) -> Result<()> {
 
 impl Index {
     /// The index beside the store, if it is of this model and of the store as it is now.
-    pub fn find(store: &Path, verifier: &Verifier) -> Option<Self> {
-        Self::map(&path_of(store), verifier, State::of(store).ok()?)
+    pub fn find(store: &Store, verifier: &Verifier) -> Option<Self> {
+        let state = State::of(store.path()).ok()?;
+        match store.is_encrypted() {
+            true => None,
+            false => Self::map(&path_of(store.path()), verifier, state),
+        }
     }
 
     /// Makes the index of a store; kept beside it where that is worth it and the folder allows.
@@ -94,7 +98,8 @@ impl Index {
     pub fn build(store: &Store, verifier: &Verifier) -> Result<Self> {
         // Before the reading: a change in between makes the index stale, not wrong.
         let state = State::of(store.path()).map_err(|e| Error::io(store.path(), "read", e))?;
-        if store.sweep(verifier.id())?.num_speakers() >= KEPT_FROM {
+        let kept = !store.is_encrypted() && store.sweep(verifier.id())?.num_speakers() >= KEPT_FROM;
+        if kept {
             let path = path_of(store.path());
             let written = write_whole_with(&path, Readers::Owner, |file| {
                 fill(store, verifier, state, &path, |_| Ok(file)).map(|_| ())

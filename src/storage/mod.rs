@@ -1,9 +1,12 @@
 //! What is kept on disk: model files and the store of voiceprints. Files written whole or not at all.
 
+pub mod backup;
 pub mod import;
 pub mod index;
 pub mod model;
 pub mod onnx;
+mod seal;
+pub mod secret;
 pub mod voiceprints;
 mod whole_file;
 

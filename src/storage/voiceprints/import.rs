@@ -1,6 +1,6 @@
 //! Many utterances of many speakers into the store at once: one transaction, all or none.
 
-use super::{Store, insert};
+use super::Store;
 use crate::{
     Result,
     verifier::{ModelId, SpeakerName, Utterance},
@@ -20,7 +20,7 @@ impl Store {
         self.write(|tx| {
             for utterance in utterances {
                 let (name, utterance) = utterance?;
-                insert(tx, &name, model, &[utterance])?;
+                self.append(tx, &name, model, None, &[utterance])?;
             }
             Ok(())
         })

@@ -1,14 +1,13 @@
-//! Everybody enrolled with one model, in blocks: one state of the store in, voiceprints by rising
-//! id out.
+//! Everybody enrolled with one model, in blocks: one state of the store in, voiceprints and their
+//! numbers out.
 
-use super::{Store, row::Row};
+use super::{Store, checked, database::failed, row::Rows};
 use crate::{
-    Error, Result,
-    verifier::{ModelId, SpeakerName, Voiceprint},
+    Result,
+    verifier::{ModelId, Voiceprint},
 };
 use rayon::prelude::*;
-use rusqlite::{OptionalExtension, Transaction, params};
-use std::path::Path;
+use rusqlite::Transaction;
 
 /// Speakers in a block.
 const BLOCK: i64 = 4096;
@@ -19,24 +18,16 @@ pub struct Sweep<'a> {
     store: &'a Store,
     snapshot: Transaction<'a>,
     model: ModelId,
-    last_id: i64,
+    last_lookup: Vec<u8>,
     num_speakers: usize,
     num_others: usize,
-}
-
-/// A speaker as stored, not checked yet.
-struct Stored {
-    id: i64,
-    key: String,
-    name: String,
-    utterances: Vec<Row>,
 }
 
 impl Store {
     /// Begins to read everybody enrolled with `model`.
     ///
     /// # Errors
-    /// [`Error::Store`], [`Error::Io`].
+    /// [`crate::Error::Store`], [`crate::Error::Io`].
     pub fn sweep(&self, model: ModelId) -> Result<Sweep<'_>> {
         let begin = || {
             let snapshot = self.connection.unchecked_transaction()?;
@@ -47,38 +38,25 @@ impl Store {
             )?;
             Ok((snapshot, of_model, all))
         };
-        let (snapshot, of_model, all) = begin().map_err(|e| self.failed(e))?;
+        let (snapshot, of_model, all) = begin().map_err(|e| failed(&self.path, e))?;
         Ok(Sweep {
             store: self,
             snapshot,
             model,
-            last_id: i64::MIN,
+            last_lookup: vec![],
             num_speakers: of_model as usize,
             num_others: (all - of_model) as usize,
         })
     }
 
-    /// The voiceprint of the speaker with this id, as [`Sweep`] gives it; none if there is no such
-    /// speaker any more.
+    /// The voiceprint of the speaker with this number, as [`Sweep`] gives it; none if there is no
+    /// such speaker any more.
     ///
     /// # Errors
-    /// [`Error::Store`] for a damaged row.
+    /// [`crate::Error::Store`] for a damaged row.
     pub fn by_id(&self, id: i64) -> Result<Option<Voiceprint>> {
-        let name: Option<String> = self
-            .connection
-            .query_row("SELECT name FROM speaker WHERE id = ?1", [id], |row| {
-                row.get(0)
-            })
-            .optional()
-            .map_err(|e| self.failed(e))?;
-        match name {
-            Some(name) => {
-                let name =
-                    SpeakerName::new(name.clone()).map_err(|_| damaged_print(&self.path, &name))?;
-                self.find(&name)
-            }
-            None => Ok(None),
-        }
+        let rows = self.read(|tx| Ok(Rows::find_by_number(tx, id)?))?;
+        rows.map(|rows| self.checked(&rows, None)).transpose()
     }
 }
 
@@ -93,76 +71,21 @@ impl Sweep<'_> {
         self.num_others
     }
 
-    /// The next voiceprints and their ids, every row checked; none at the end.
+    /// The next voiceprints and their numbers, every row checked; none at the end.
     ///
     /// # Errors
-    /// [`Error::Store`] for a damaged row.
+    /// [`crate::Error::Store`] for a damaged row.
     pub fn next_block(&mut self) -> Result<Vec<(i64, Voiceprint)>> {
-        let stored = self.read_block().map_err(|e| self.store.failed(e))?;
-        if let Some(last) = stored.last() {
-            self.last_id = last.id;
+        let model = self.model.to_string();
+        let block = Rows::block(&self.snapshot, &model, &self.last_lookup, BLOCK)
+            .map_err(|e| failed(&self.store.path, e))?;
+        if let Some(last) = block.last() {
+            self.last_lookup = last.lookup().to_vec();
         }
-        let (model, path) = (self.model, &self.store.path);
-        let checked = stored.into_par_iter().map(|speaker| {
-            let damaged = || damaged_print(path, &speaker.name);
-            let name = SpeakerName::new(speaker.name.clone()).map_err(|_| damaged())?;
-            let rows = speaker.utterances.into_iter();
-            let utterances: Option<Vec<_>> =
-                rows.map(|row| row.checked(&speaker.key, model)).collect();
-            match utterances {
-                Some(utterances) if !utterances.is_empty() && name.key() == speaker.key => {
-                    let voiceprint = Voiceprint {
-                        name,
-                        model,
-                        utterances,
-                    };
-                    Ok((speaker.id, voiceprint))
-                }
-                _ => Err(damaged()),
-            }
-        });
-        checked.collect()
-    }
-
-    fn read_block(&self) -> rusqlite::Result<Vec<Stored>> {
-        let mut statement = self.snapshot.prepare_cached(
-            "SELECT speaker.id, key, name, file, speech_seconds, quality, embedding, checksum
-             FROM (SELECT id, key, name FROM speaker
-                   WHERE id > ?1 AND model = ?2 ORDER BY id LIMIT ?3) AS speaker
-             LEFT JOIN utterance ON speaker_id = speaker.id
-             ORDER BY speaker.id, utterance.id",
-        )?;
-        let mut rows = statement.query(params![self.last_id, self.model.to_string(), BLOCK])?;
-        let mut block: Vec<Stored> = vec![];
-        while let Some(row) = rows.next()? {
-            let id = row.get(0)?;
-            if block.last().is_none_or(|last| last.id != id) {
-                block.push(Stored {
-                    id,
-                    key: row.get(1)?,
-                    name: row.get(2)?,
-                    utterances: vec![],
-                });
-            }
-            // Nothing to join: a speaker without utterances, which is damage.
-            if let (Some(file), Some(last)) = (row.get(3)?, block.last_mut()) {
-                last.utterances.push(Row {
-                    file,
-                    speech_seconds: row.get(4)?,
-                    quality: row.get(5)?,
-                    embedding: row.get(6)?,
-                    checksum: row.get(7)?,
-                });
-            }
-        }
-        Ok(block)
-    }
-}
-
-fn damaged_print(path: &Path, name: &str) -> Error {
-    Error::Store {
-        path: path.to_path_buf(),
-        fact: format!("the voiceprint of {name:?} is damaged"),
-        remedy: "restore the store from a backup, or enrol again with --replace".into(),
+        let (path, seal) = (&self.store.path, &self.store.seal);
+        let numbered = block
+            .par_iter()
+            .map(|rows| Ok((rows.number(), checked(path, seal, rows, None)?)));
+        numbered.collect()
     }
 }
