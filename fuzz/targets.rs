@@ -83,10 +83,10 @@ pub fn voiceprint(bytes: &[u8]) {
     let path = folder.path().join("store");
     std::fs::write(&path, bytes).expect("room for a file");
     let read = || -> Result<(), Error> {
-        let Some(store) = Store::open(&path)? else {
+        let Some(store) = Store::open(&path, None)? else {
             return Ok(());
         };
-        for enrolled in store.list()? {
+        for enrolled in store.list()?.speakers {
             let name = SpeakerName::new(enrolled.name)?;
             let Some(voiceprint) = store.find(&name)? else {
                 continue;
