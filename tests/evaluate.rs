@@ -102,9 +102,18 @@ fn every_format_says_the_same() {
     let bit = |label: bool| u8::from(label);
     let word = |label: bool| if label { "target" } else { "nontarget" };
     let files = [
-        ("text", lines(|(e, t, s, l)| format!("{e} {t} {s} {}", bit(*l)))),
-        ("words", lines(|(e, t, s, l)| format!("{e}\t{t}\t{s}\t{}", word(*l)))),
-        ("front", lines(|(e, t, s, l)| format!("{} {e} {t} {s}", bit(*l)))),
+        (
+            "text",
+            lines(|(e, t, s, l)| format!("{e} {t} {s} {}", bit(*l))),
+        ),
+        (
+            "words",
+            lines(|(e, t, s, l)| format!("{e}\t{t}\t{s}\t{}", word(*l))),
+        ),
+        (
+            "front",
+            lines(|(e, t, s, l)| format!("{} {e} {t} {s}", bit(*l))),
+        ),
         (
             "csv",
             "score,label,enrol,test\r\n".to_string()
@@ -118,11 +127,16 @@ fn every_format_says_the_same() {
         (
             "jsonl",
             lines(|(e, t, s, l)| {
-                format!("{{\"enrol\":\"{e}\",\"test\":\"{t}\",\"score\":{s},\"label\":{l},\"x\":[1]}}")
+                format!(
+                    "{{\"enrol\":\"{e}\",\"test\":\"{t}\",\"score\":{s},\"label\":{l},\"x\":[1]}}"
+                )
             }),
         ),
         ("list", lines(|(e, t, _, l)| format!("{} {e} {t}", bit(*l)))),
-        ("kaldi", "\u{feff}".to_string() + &lines(|(e, t, _, l)| format!("{e} {t} {}", word(*l)))),
+        (
+            "kaldi",
+            "\u{feff}".to_string() + &lines(|(e, t, _, l)| format!("{e} {t} {}", word(*l))),
+        ),
     ];
     for (name, text) in &files {
         fs::write(folder.join(name), text).unwrap();
@@ -160,7 +174,14 @@ fn several_priors_and_thresholds_and_the_refused() {
         format!("{e} {t} {score} {}", u8::from(*l))
     });
     fs::write(folder.join("scores"), text).unwrap();
-    let args = ["evaluate", "scores", "--p-target", "0.01,0.5", "--threshold", "-1,0,2"];
+    let args = [
+        "evaluate",
+        "scores",
+        "--p-target",
+        "0.01,0.5",
+        "--threshold",
+        "-1,0,2",
+    ];
     let list = &json(folder, &args)["lists"][0];
     assert_eq!(list["dcf"].as_array().unwrap().len(), 2);
     assert_eq!(list["rates"].as_array().unwrap().len(), 3);
@@ -181,18 +202,37 @@ fn several_priors_and_thresholds_and_the_refused() {
 fn conditions_come_from_any_column() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    fs::write(folder.join("scores"), lines(|(e, t, s, l)| format!("{e} {t} {s} {}", u8::from(*l))))
-        .unwrap();
+    fs::write(
+        folder.join("scores"),
+        lines(|(e, t, s, l)| format!("{e} {t} {s} {}", u8::from(*l))),
+    )
+    .unwrap();
     let mut csv = "path,speaker,seconds,gender,session\n".to_string();
     for i in 0..18 {
         let (speaker, gender) = (i / 3, if i < 9 { "F" } else { "M" });
-        csv += &format!("set/s{speaker}/{}.wav,{speaker},{i}.5,{gender},day {i}\n", i % 3);
+        csv += &format!(
+            "set/s{speaker}/{}.wav,{speaker},{i}.5,{gender},day {i}\n",
+            i % 3
+        );
     }
     fs::write(folder.join("meta.csv"), &csv).unwrap();
-    let args = ["evaluate", "scores", "--metadata", "meta.csv", "--bins", "seconds=5,10"];
+    let args = [
+        "evaluate",
+        "scores",
+        "--metadata",
+        "meta.csv",
+        "--bins",
+        "seconds=5,10",
+    ];
     let (code, out, err) = run(folder, &args);
     assert_eq!(code, Some(0), "{err}");
-    for shown in ["by seconds", "5 ≤ seconds < 10", "by gender", "F × M", "different session"] {
+    for shown in [
+        "by seconds",
+        "5 ≤ seconds < 10",
+        "by gender",
+        "F × M",
+        "different session",
+    ] {
         assert!(out.contains(shown), "{shown} in {out}");
     }
     let list = &json(folder, &args)["lists"][0];
@@ -202,7 +242,10 @@ fn conditions_come_from_any_column() {
         all.iter().find(|c| c["label"] == label).unwrap().clone()
     };
     // Within nine recordings of three speakers: 9 target and 27 nontarget pairs; across: none.
-    assert_eq!((&of("F")["targets"], &of("F")["nontargets"]), (&9.into(), &27.into()));
+    assert_eq!(
+        (&of("F")["targets"], &of("F")["nontargets"]),
+        (&9.into(), &27.into())
+    );
     assert_eq!(of("F × M")["targets"], 0);
     assert_eq!(of("F × M")["nontargets"], 81);
     assert!(of("F × M")["figures"].is_null());
@@ -224,7 +267,11 @@ fn conditions_come_from_any_column() {
     let (code, _, err) = run(folder, &[&args[..], &["--by", "age"]].concat());
     assert_eq!(code, Some(2));
     assert!(err.contains("speaker, seconds, gender, session"), "{err}");
-    fs::write(folder.join("meta.csv"), csv.replace("set/s0/1.wav", "set/s0/9.wav")).unwrap();
+    fs::write(
+        folder.join("meta.csv"),
+        csv.replace("set/s0/1.wav", "set/s0/9.wav"),
+    )
+    .unwrap();
     let (code, _, err) = run(folder, &args);
     assert_eq!(code, Some(2));
     assert!(err.contains("set/s0/1.wav is missing"), "{err}");
@@ -241,8 +288,20 @@ fn plots_and_a_page_that_needs_nothing_else() {
     });
     fs::write(folder.join("scores & more"), text).unwrap();
     let args = [
-        "evaluate", "scores & more", "--report", "r.html", "--det", "d.svg", "--roc", "r.PNG",
-        "--histogram", "h.png", "--bootstrap", "20", "--threshold", "-9",
+        "evaluate",
+        "scores & more",
+        "--report",
+        "r.html",
+        "--det",
+        "d.svg",
+        "--roc",
+        "r.PNG",
+        "--histogram",
+        "h.png",
+        "--bootstrap",
+        "20",
+        "--threshold",
+        "-9",
     ];
     let (code, _, err) = run(folder, &args);
     assert_eq!(code, Some(0), "{err}");
@@ -253,7 +312,10 @@ fn plots_and_a_page_that_needs_nothing_else() {
     assert_eq!(html.matches("<svg").count(), 3);
     // Nothing is fetched: the only addresses are names of XML.
     let addresses = html.matches("://").count();
-    assert_eq!(addresses, html.matches("http://www.w3.org/2000/svg").count());
+    assert_eq!(
+        addresses,
+        html.matches("http://www.w3.org/2000/svg").count()
+    );
     let svg = fs::read_to_string(folder.join("d.svg")).unwrap();
     assert!(svg.contains("EER") && svg.contains("</svg>"));
     for name in ["r.PNG", "h.png"] {
@@ -287,7 +349,15 @@ fn curves_of_perfect_useless_and_tiny_lists_are_drawn() {
     ] {
         fs::write(folder.join(name), text).unwrap();
         let args = [
-            "evaluate", name, "--det", "d.svg", "--roc", "r.svg", "--histogram", "h.svg", "--report",
+            "evaluate",
+            name,
+            "--det",
+            "d.svg",
+            "--roc",
+            "r.svg",
+            "--histogram",
+            "h.svg",
+            "--report",
             "r.html",
         ];
         let (code, _, err) = run(folder, &args);
@@ -310,9 +380,18 @@ fn broken_lists_are_named_by_line() {
         (b"a b 1 1\na b 1\n", "list:2: 3 fields instead of 4"),
         (b"1 a b\n\n1 my voice.wav b\n", "list:3: 4 fields"),
         (b"1 a b\n1 a \xe9\n", "list:2: not UTF-8"),
-        (b"enrol,test,score,label\na,b,1\n", "list:2: 3 fields instead of 4"),
-        (b"{\"enrol\":\"a\",\"test\":\"b\",\"label\":1}\n{\"enrol\":1}\n", "list:2: "),
-        (b"{\"enrol\":\"a\",\"test\":\"b\",\"label\":1}\n[]\n", "list:2: "),
+        (
+            b"enrol,test,score,label\na,b,1\n",
+            "list:2: 3 fields instead of 4",
+        ),
+        (
+            b"{\"enrol\":\"a\",\"test\":\"b\",\"label\":1}\n{\"enrol\":1}\n",
+            "list:2: ",
+        ),
+        (
+            b"{\"enrol\":\"a\",\"test\":\"b\",\"label\":1}\n[]\n",
+            "list:2: ",
+        ),
         (b"a b c d e\n", "list:1: 5 fields"),
     ];
     for (bytes, wanted) in cases {
@@ -344,10 +423,17 @@ fn a_pair_listed_twice_counts_twice_and_needs_one_score() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     fs::write(folder.join("list"), "1 a b\n1 a b\n0 a c\n1 a d\n").unwrap();
-    for text in ["a b 1\na c 2\na d 3\n", "a d 3\na c 2\na b 1\n", "a b 1\na b 1\na c 2\na d 3\n"] {
+    for text in [
+        "a b 1\na c 2\na d 3\n",
+        "a d 3\na c 2\na b 1\n",
+        "a b 1\na b 1\na c 2\na d 3\n",
+    ] {
         fs::write(folder.join("scores"), text).unwrap();
         let list = &json(folder, &["evaluate", "list", "--scores", "scores"])["lists"][0];
-        assert_eq!((&list["targets"], &list["nontargets"]), (&3.into(), &1.into()));
+        assert_eq!(
+            (&list["targets"], &list["nontargets"]),
+            (&3.into(), &1.into())
+        );
         // 1, 1, 3 against 2.
         assert!((list["eer"].as_f64().unwrap() - 2.0 / 3.0).abs() < 1e-12);
     }
@@ -365,7 +451,16 @@ fn the_worst_served_speaker_is_named() {
     let list = &json(folder, &["evaluate", "scores", "--worst", "2"])["lists"][0];
     let worst = list["worst_speakers"].as_array().unwrap();
     assert_eq!(worst.len(), 2);
-    assert_eq!((&worst[0]["speaker"], &worst[0]["missed"]), (&"s4".into(), &3.into()));
-    let (_, out, _) = run(folder, &["evaluate", "scores", "--worst", "2", "--bootstrap", "0"]);
-    assert!(out.contains("worst served speakers") && out.contains("3 of 3"), "{out}");
+    assert_eq!(
+        (&worst[0]["speaker"], &worst[0]["missed"]),
+        (&"s4".into(), &3.into())
+    );
+    let (_, out, _) = run(
+        folder,
+        &["evaluate", "scores", "--worst", "2", "--bootstrap", "0"],
+    );
+    assert!(
+        out.contains("worst served speakers") && out.contains("3 of 3"),
+        "{out}"
+    );
 }

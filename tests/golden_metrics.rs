@@ -1,9 +1,10 @@
 //! Figures against NumPy's, from the definitions (`fixtures/golden/make_metrics.py`).
 
 use spkver::eval::{
-    metrics::{Costs, Points, Sweep},
+    metrics::{Costs, Points},
     ranking::Ranking,
     report::{Plan, Report},
+    sweep::Sweep,
     table::ScoreTable,
 };
 use std::path::Path;
@@ -37,12 +38,20 @@ fn figures_agree_with_numpy() {
     let mut table = ScoreTable::read(&golden.join("scores.csv")).unwrap();
     let report = Report::new(&mut table, None, None, &[], &plan).unwrap();
     let found = serde_json::to_value(&report).unwrap();
-    for key in ["targets", "nontargets", "refused_targets", "refused_nontargets"] {
+    for key in [
+        "targets",
+        "nontargets",
+        "refused_targets",
+        "refused_nontargets",
+    ] {
         assert_eq!(found[key], wanted[key], "{key}");
     }
     let close = |found: &serde_json::Value, wanted: &serde_json::Value, what: &str| {
         let (found, wanted) = (found.as_f64().unwrap(), wanted.as_f64().unwrap());
-        assert!((found - wanted).abs() < TOLERANCE, "{what}: {found} {wanted}");
+        assert!(
+            (found - wanted).abs() < TOLERANCE,
+            "{what}: {found} {wanted}"
+        );
     };
     for key in ["eer", "cllr", "min_cllr", "eer_with_refused"] {
         close(&found[key], &wanted[key], key);
@@ -60,8 +69,12 @@ fn figures_agree_with_numpy() {
 /// figures of once.
 #[test]
 fn a_long_list_has_the_figures_of_the_short_one() {
-    let scores: Vec<f64> = (0..1000).map(|i| ((i * 37) % 1000) as f64 / 50.0 - 10.0).collect();
-    let labels: Vec<bool> = (0..1000).map(|i| (i * 37 % 1000) + (i * 7) % 300 > 700).collect();
+    let scores: Vec<f64> = (0..1000)
+        .map(|i| ((i * 37) % 1000) as f64 / 50.0 - 10.0)
+        .collect();
+    let labels: Vec<bool> = (0..1000)
+        .map(|i| (i * 37 % 1000) + (i * 7) % 300 > 700)
+        .collect();
     let points = Points {
         costs: vec![],
         thresholds: vec![0.5],

@@ -3,12 +3,7 @@
 
 use spkver::{
     network::{Layer, Weights},
-    train::{
-        batch::Batch,
-        loss::AngularMargin,
-        random::Random,
-        tape::Trainable,
-    },
+    train::{batch::Batch, loss::AngularMargin, random::Random, tape::Trainable},
 };
 use std::collections::BTreeMap;
 

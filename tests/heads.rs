@@ -84,12 +84,16 @@ fn two_softmax_outputs_end_as_the_one_logit_does() {
     assert!((one_report.loss_after - two_report.loss_after).abs() < 1e-9);
     assert!(one_report.loss_after < one_report.loss_before);
     let scores = |head: &PairHead| {
-        let (targets, nontargets) = head::score_pairs(head, &test, &options(PairLoss::Bce)).unwrap();
+        let (targets, nontargets) =
+            head::score_pairs(head, &test, &options(PairLoss::Bce)).unwrap();
         [targets, nontargets].concat()
     };
     for (one, two) in scores(&one).iter().zip(scores(&two)) {
         // Both are f32 sums of some dozen products.
-        assert!((one - two).abs() <= 1e-6 * one.abs().max(10.0), "{one} {two}");
+        assert!(
+            (one - two).abs() <= 1e-6 * one.abs().max(10.0),
+            "{one} {two}"
+        );
         assert_eq!(*one >= 0.0, two >= 0.0);
     }
 }
@@ -142,7 +146,10 @@ fn graded_similarity_of_morphed_voices_is_learnt_and_correlates_on_new_ones() {
     let scores: Vec<f64> = wanted.iter().map(score).collect();
     let grades: Vec<f64> = wanted.iter().map(|pair| pair.2).collect();
     let r = pearson(&scores, &grades).unwrap();
-    println!("Pearson r: {:.3} in training, {r:.3} on new voices", report.pearson.unwrap());
+    println!(
+        "Pearson r: {:.3} in training, {r:.3} on new voices",
+        report.pearson.unwrap()
+    );
     assert!(report.pearson.unwrap() > 0.85 && r > 0.85, "{report:?} {r}");
     let bad = head::regress(&start, &train, &[(0, 9999, 0.5)], &options(PairLoss::Mse));
     assert!(bad.unwrap_err().to_string().contains("9999"));

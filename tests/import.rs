@@ -18,7 +18,9 @@ use std::{
 const TOLERANCE: (f32, f32) = (2e-5, 1e-3);
 
 fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/golden").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures/golden")
+        .join(name)
 }
 
 #[derive(serde::Deserialize)]
@@ -57,19 +59,37 @@ fn an_imported_xvec_computes_what_pytorch_does() {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{text}");
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&json["num_mel_bins"], &json["embedding_size"]), (&80.into(), &16.into()));
+    assert_eq!(
+        (&json["num_mel_bins"], &json["embedding_size"]),
+        (&80.into(), &16.into())
+    );
 
     let verifier = model::load(&out).unwrap();
     assert_eq!(verifier.model().card.name, "small");
-    assert!(verifier.model().card.calibration.contains("spkver calibrate"));
+    assert!(
+        verifier
+            .model()
+            .card
+            .calibration
+            .contains("spkver calibrate")
+    );
     let network = &verifier.model().network;
     // All BatchNorms but the one before the pooling are folded away.
-    let kept = network.layers().iter().filter(|l| matches!(l, Layer::BatchNorm { .. }));
+    let kept = network
+        .layers()
+        .iter()
+        .filter(|l| matches!(l, Layer::BatchNorm { .. }));
     assert_eq!(kept.count(), 1);
     let features = Features::new(wanted.given.features, 80);
-    close(&network.embed(&features), &wanted.given.embedding, TOLERANCE.0);
+    close(
+        &network.embed(&features),
+        &wanted.given.embedding,
+        TOLERANCE.0,
+    );
     for (name, embedding) in wanted.recordings {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices").join(name);
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("fixtures/voices")
+            .join(name);
         let waveform = audio::read(&path, &ReadOptions::default()).unwrap();
         let got = verifier.embed(&waveform).unwrap();
         close(got.values(), &embedding, TOLERANCE.1);
@@ -110,9 +130,17 @@ fn other_networks_and_damage_are_refused_by_name() {
         let at = all.iter().position(|t| t.0 == "seg_1.weight").unwrap();
         all[at].2.reverse();
     });
-    assert!(text.contains("seg_1.weight has shape [80, 16], wanted shape (any, 80)"), "{text}");
+    assert!(
+        text.contains("seg_1.weight has shape [80, 16], wanted shape (any, 80)"),
+        "{text}"
+    );
     let text = changed(|all| {
-        all.push(("pool.linear1.weight".into(), Dtype::F32, vec![1], vec![0; 4]));
+        all.push((
+            "pool.linear1.weight".into(),
+            Dtype::F32,
+            vec![1],
+            vec![0; 4],
+        ));
     });
     assert!(text.contains("pool.linear1.weight"), "{text}");
     let text = changed(|all| {
@@ -121,7 +149,10 @@ fn other_networks_and_damage_are_refused_by_name() {
     });
     assert!(text.contains("NaN"), "{text}");
     let text = changed(|all| {
-        let at = all.iter().position(|t| t.0 == "frame_1.bn.running_var").unwrap();
+        let at = all
+            .iter()
+            .position(|t| t.0 == "frame_1.bn.running_var")
+            .unwrap();
         all[at].3[..4].copy_from_slice(&(-1f32).to_le_bytes());
     });
     assert!(text.contains("running_var is negative"), "{text}");
@@ -136,5 +167,8 @@ fn other_networks_and_damage_are_refused_by_name() {
     let path = folder.path().join("avg_model.pt");
     fs::write(&path, b"PK\x03\x04 a pickle").unwrap();
     let text = import::wespeaker_xvec(&path).unwrap_err().to_string();
-    assert!(text.contains("not a safetensors file") && text.contains("torch.load"), "{text}");
+    assert!(
+        text.contains("not a safetensors file") && text.contains("torch.load"),
+        "{text}"
+    );
 }

@@ -25,7 +25,9 @@ fn tdnn(activation: &str) -> Network {
             values.iter_mut().for_each(|v| *v = 0.3 * random.normal());
         }
         if name.ends_with("running_var") {
-            values.iter_mut().for_each(|v| *v = random.uniform(0.3, 1.5));
+            values
+                .iter_mut()
+                .for_each(|v| *v = random.uniform(0.3, 1.5));
         }
     }
     let (layers, weights) = fold_batch_norms(&trainable.layers, &trainable.weights);
@@ -34,7 +36,12 @@ fn tdnn(activation: &str) -> Network {
 
 fn noise(num_frames: usize, seed: u64) -> Features {
     let mut random = Random::new(seed, "noise", &[]);
-    Features::new((0..num_frames * CHANNELS).map(|_| random.normal()).collect(), CHANNELS)
+    Features::new(
+        (0..num_frames * CHANNELS)
+            .map(|_| random.normal())
+            .collect(),
+        CHANNELS,
+    )
 }
 
 /// One Conv1d over the whole receptive field, then the mean: what the network does to each frame
@@ -71,7 +78,10 @@ fn difference(a: &Network, b: &Network, num_frames: usize) -> f32 {
     let x = noise(num_frames, num_frames as u64);
     let (a, b) = (a.embed(&x), b.embed(&x));
     let largest = a.iter().fold(0f32, |m, v| m.max(v.abs()));
-    a.iter().zip(&b).fold(0f32, |m, (a, b)| m.max((a - b).abs())) / largest
+    a.iter()
+        .zip(&b)
+        .fold(0f32, |m, (a, b)| m.max((a - b).abs()))
+        / largest
 }
 
 #[test]
@@ -114,7 +124,10 @@ impl Map {
     fn apply(&self, x: &[f32]) -> Vec<f64> {
         let rows = self.weight.chunks(CHANNELS).zip(&self.bias);
         rows.map(|(row, b)| {
-            let products = row.iter().zip(x).map(|(w, x)| f64::from(*w) * f64::from(*x));
+            let products = row
+                .iter()
+                .zip(x)
+                .map(|(w, x)| f64::from(*w) * f64::from(*x));
             f64::from(*b) + products.sum::<f64>()
         })
         .collect()
@@ -155,9 +168,15 @@ impl Map {
         let mut random = Random::new(8, "inputs", &[]);
         let mut largest = 0f64;
         for _ in 0..200 {
-            let x: Vec<f32> = (0..CHANNELS).map(|_| random.uniform(-bound, bound)).collect();
+            let x: Vec<f32> = (0..CHANNELS)
+                .map(|_| random.uniform(-bound, bound))
+                .collect();
             let wanted = self.apply(&x);
-            for (got, wanted) in network.embed(&Features::new(x, CHANNELS)).iter().zip(wanted) {
+            for (got, wanted) in network
+                .embed(&Features::new(x, CHANNELS))
+                .iter()
+                .zip(wanted)
+            {
                 largest = largest.max((f64::from(*got) - wanted).abs());
             }
         }
@@ -181,7 +200,10 @@ fn a_relu_layer_can_be_any_linear_map() {
     let network = map.two_layers(first, Layer::Relu, second, map.bias.clone());
     for bound in [1e-3, 1.0, 1e3] {
         let error = map.error(&network, bound);
-        assert!(error <= 1e-6 * f64::from(bound).max(1.0) * 10.0, "{bound}: {error}");
+        assert!(
+            error <= 1e-6 * f64::from(bound).max(1.0) * 10.0,
+            "{bound}: {error}"
+        );
     }
 }
 
@@ -196,14 +218,21 @@ fn a_sigmoid_layer_can_be_any_linear_map_as_nearly_as_wanted() {
         let first = diagonal(epsilon).collect();
         let second: Vec<f32> = map.weight.iter().map(|w| w * 4.0 / epsilon).collect();
         let halves = second.chunks(CHANNELS).zip(&map.bias);
-        let shift = halves.map(|(row, b)| b - 0.5 * row.iter().sum::<f32>()).collect();
+        let shift = halves
+            .map(|(row, b)| b - 0.5 * row.iter().sum::<f32>())
+            .collect();
         let network = map.two_layers(first, Layer::Sigmoid, second, shift);
         let error = map.error(&network, bound);
         let rows = map.weight.chunks(CHANNELS);
-        let most = rows.map(|row| row.iter().map(|w| w.abs()).sum::<f32>()).fold(0.0, f32::max);
+        let most = rows
+            .map(|row| row.iter().map(|w| w.abs()).sum::<f32>())
+            .fold(0.0, f32::max);
         let promised = f64::from(most * epsilon * epsilon * bound.powi(3) / 12.0);
         // f32 rounds σ to 6e-8, which 4/ε enlarges.
-        assert!(error <= promised + 1e-5, "ε {epsilon}: {error}, promised {promised}");
+        assert!(
+            error <= promised + 1e-5,
+            "ε {epsilon}: {error}, promised {promised}"
+        );
         assert!(error < last / 3.0, "ε {epsilon}: {error} after {last}");
         last = error;
     }

@@ -2,11 +2,12 @@
 
 use proptest::prelude::*;
 use spkver::eval::bootstrap::{self, Interval};
-use spkver::eval::metrics::{Costs, Figures, Metrics, Points, Sweep};
+use spkver::eval::metrics::{Costs, Figures, Metrics, Points};
 use spkver::eval::ranking::{Ranking, ScoredTrial};
 use spkver::eval::report::{Plan, Report};
 use spkver::eval::scores;
 use spkver::eval::speakers::Speakers;
+use spkver::eval::sweep::Sweep;
 use spkver::eval::table::ScoreTable;
 use spkver::eval::trials::TrialList;
 use std::path::Path;
@@ -369,14 +370,20 @@ fn a_report_counts_refused_trials_and_rejects_them() {
     let speakers = Speakers::of_table(&list);
     let report = Report::new(&mut list, speakers.as_ref(), None, &[], &plan).unwrap();
     let counts = report.counts;
-    assert_eq!((counts.trials, counts.targets, counts.nontargets), (5, 3, 2));
+    assert_eq!(
+        (counts.trials, counts.targets, counts.nontargets),
+        (5, 3, 2)
+    );
     assert_eq!((counts.refused_targets, counts.refused_nontargets), (1, 1));
     assert_eq!(
         (report.speakers, report.target_speakers),
         (Some(2), Some(2))
     );
     // a/2 has a score with a/1; only a/3 has none at all.
-    assert_eq!((report.enrolment.recordings, report.enrolment.refused), (3, 0));
+    assert_eq!(
+        (report.enrolment.recordings, report.enrolment.refused),
+        (3, 0)
+    );
     assert_eq!((report.test.recordings, report.test.refused), (4, 1));
     assert_eq!(report.figures.eer, 0.0);
     // All trials: a third of the targets is missed at every threshold but accept-all, half of
@@ -469,7 +476,8 @@ fn utt2spk_must_name_every_recording() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("utt2spk");
     std::fs::write(&path, "a1 anna\na2 anna\nb1 bert\nc1 carla\n").unwrap();
-    let speakers = Speakers::read_utt2spk(&path, list.recordings().iter().map(String::as_str)).unwrap();
+    let speakers =
+        Speakers::read_utt2spk(&path, list.recordings().iter().map(String::as_str)).unwrap();
     assert_eq!(
         (speakers.count(), speakers.of(0), speakers.of(2)),
         (2, 0, 1)

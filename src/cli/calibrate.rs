@@ -8,11 +8,7 @@ use super::{
 use serde_json::json;
 use spkver::{
     Error, Result,
-    eval::{
-        metrics::Costs,
-        ranking::Ranking,
-        trials::TrialList,
-    },
+    eval::{metrics::Costs, ranking::Ranking, trials::TrialList},
     network::Network,
     storage::model,
     train::calibration::Calibration,

@@ -6,7 +6,7 @@
 //! speakers then counts as often as the product of their draws; a trial within one speaker as
 //! often as that speaker was drawn (its copies are copies of one person: no trials between them).
 
-use super::metrics::{Figures, Sweep};
+use super::{metrics::Figures, sweep::Sweep};
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
@@ -49,7 +49,10 @@ pub fn intervals(
     if valid.is_empty() || valid.len() * 2 < num_replicates {
         return None;
     }
-    let table: Vec<Vec<f64>> = valid.iter().map(|f| f.values().copied().collect()).collect();
+    let table: Vec<Vec<f64>> = valid
+        .iter()
+        .map(|f| f.values().copied().collect())
+        .collect();
     let mut column = 0;
     Some(valid[0].with_values(|| {
         let mut values: Vec<f64> = table.iter().map(|row| row[column]).collect();

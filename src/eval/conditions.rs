@@ -43,12 +43,14 @@ impl Conditions {
                     false => edges.partition_point(|edge| edge <= v),
                 };
                 let mut labels: Vec<String> = (0..=edges.len())
-                    .map(|i| match (i.checked_sub(1).map(|i| edges[i]), edges.get(i)) {
-                        (None, Some(high)) => format!("{name} < {high}"),
-                        (Some(low), Some(high)) => format!("{low} ≤ {name} < {high}"),
-                        (Some(low), None) => format!("{name} ≥ {low}"),
-                        (None, None) => format!("any {name}"),
-                    })
+                    .map(
+                        |i| match (i.checked_sub(1).map(|i| edges[i]), edges.get(i)) {
+                            (None, Some(high)) => format!("{name} < {high}"),
+                            (Some(low), Some(high)) => format!("{low} ≤ {name} < {high}"),
+                            (Some(low), None) => format!("{name} ≥ {low}"),
+                            (None, None) => format!("any {name}"),
+                        },
+                    )
                     .collect();
                 labels.push(format!("{name} unknown"));
                 Conditions {

@@ -51,7 +51,10 @@ impl Page<'_> {
         );
         html.push_str(STYLE);
         html.push_str("</style>\n</head>\n<body>\n<h1>Speaker verification: evaluation</h1>\n");
-        let facts = self.facts.iter().map(|(what, value)| [text(what), text(value)]);
+        let facts = self
+            .facts
+            .iter()
+            .map(|(what, value)| [text(what), text(value)]);
         table(&mut html, &[], facts);
         html.push_str("<h2>All lists</h2>\n");
         self.summary(&mut html);
@@ -94,7 +97,11 @@ impl Page<'_> {
                 counts.targets.to_string(),
                 counts.nontargets.to_string(),
             ];
-            let figures = cells(Some(&report.figures), report.intervals.as_ref(), self.points);
+            let figures = cells(
+                Some(&report.figures),
+                report.intervals.as_ref(),
+                self.points,
+            );
             row.push(figures[0].clone());
             row.push(percent(report.eer_with_refused));
             row.extend_from_slice(&figures[1..]);
@@ -116,7 +123,10 @@ impl Page<'_> {
             )
         };
         let facts = [
-            ["refused when enrolling (FTE)".into(), side(&report.enrolment)],
+            [
+                "refused when enrolling (FTE)".into(),
+                side(&report.enrolment),
+            ],
             ["refused when testing (FTA)".into(), side(&report.test)],
             [
                 "trials without a score".into(),
@@ -158,7 +168,12 @@ impl Page<'_> {
                 self.points.thresholds[0]
             )
             .expect("a String takes all");
-            let header = ["speaker", "rejected", "impostors accepted", "without a score"];
+            let header = [
+                "speaker",
+                "rejected",
+                "impostors accepted",
+                "without a score",
+            ];
             let rows = report.worst_speakers.iter().map(|s| {
                 [
                     text(&s.speaker),
@@ -306,7 +321,9 @@ fn text(plain: &str) -> String {
             '>' => html.push_str("&gt;"),
             '"' => html.push_str("&quot;"),
             '\'' => html.push_str("&#39;"),
-            c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
+            c if c.is_control()
+                || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+            {
                 html.push('\u{fffd}');
             }
             c => html.push(c),

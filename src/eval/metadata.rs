@@ -73,7 +73,10 @@ impl Metadata {
                 continue;
             };
             if std::mem::replace(&mut found[recording], true) {
-                return Err(refuse(line, format!("{} stands above already", &record[key])));
+                return Err(refuse(
+                    line,
+                    format!("{} stands above already", &record[key]),
+                ));
             }
             for ((distinct, of), column) in texts.iter_mut().zip(&others) {
                 let text = record[*column].trim();
@@ -87,12 +90,15 @@ impl Metadata {
             let name = missing.map_or("", |(name, _)| name);
             return Err(refuse(1, format!("{name} is missing")));
         }
-        let columns = others.iter().zip(texts).map(|(column, (groups, group_of))| Column {
-            name: header[*column].trim().to_string(),
-            numbers: numbers_of(&groups, &group_of),
-            groups,
-            group_of,
-        });
+        let columns = others
+            .iter()
+            .zip(texts)
+            .map(|(column, (groups, group_of))| Column {
+                name: header[*column].trim().to_string(),
+                numbers: numbers_of(&groups, &group_of),
+                groups,
+                group_of,
+            });
         Ok(Metadata {
             columns: columns.collect(),
         })
@@ -125,6 +131,10 @@ fn numbers_of(groups: &IndexSet<String>, group_of: &[u32]) -> Option<Vec<f64>> {
     };
     let numbers: Vec<f64> = groups.iter().map(number).collect::<Option<_>>()?;
     let distinct = numbers.iter().filter(|v| !v.is_nan()).count();
-    (distinct >= QUANTITY_FROM)
-        .then(|| group_of.iter().map(|group| numbers[*group as usize]).collect())
+    (distinct >= QUANTITY_FROM).then(|| {
+        group_of
+            .iter()
+            .map(|group| numbers[*group as usize])
+            .collect()
+    })
 }

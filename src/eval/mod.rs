@@ -18,5 +18,6 @@ mod row_format;
 pub mod rows;
 pub mod scores;
 pub mod speakers;
+pub mod sweep;
 pub mod table;
 pub mod trials;

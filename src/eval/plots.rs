@@ -4,11 +4,7 @@
 //! scores make straight lines. SVG leaves the letters to the viewer; PNG draws them with the font
 //! in `labels.ttf`, so that no font need be installed.
 
-use super::{
-    curve::probit,
-    metrics::ErrorRates,
-    report::Report,
-};
+use super::{curve::probit, metrics::ErrorRates, report::Report};
 use plotters::{
     coord::{
         Shift,
@@ -125,7 +121,10 @@ fn det<B: DrawingBackend>(area: &Area<B>, reports: &[Named]) -> Result<(), Faile
     let (x, y) = (marked(x), marked(y));
     let percent = |deviate: &f64| {
         let near = |p: &&f64| (probit(**p) - deviate).abs() < 1e-9;
-        MARKS.iter().find(near).map_or(String::new(), |p| percent(*p))
+        MARKS
+            .iter()
+            .find(near)
+            .map_or(String::new(), |p| percent(*p))
     };
     let mut chart = ChartBuilder::on(area)
         .caption("Detection error trade-off", (FONT, 18))
@@ -224,7 +223,10 @@ fn percent(p: f64) -> String {
 }
 
 fn roc<B: DrawingBackend>(area: &Area<B>, reports: &[Named]) -> Result<(), Failed<B>> {
-    let rates = reports.iter().flat_map(|(_, r)| &r.curve).map(|r| r.false_alarm);
+    let rates = reports
+        .iter()
+        .flat_map(|(_, r)| &r.curve)
+        .map(|r| r.false_alarm);
     let least = rates.filter(|r| *r > 0.0).fold(0.1f64, f64::min).max(1e-6);
     let low = least.log10().floor();
     let share = |log: &f64| percent(10f64.powf(*log));
@@ -276,7 +278,11 @@ fn histogram<B: DrawingBackend>(
 ) -> Result<(), Failed<B>> {
     let h = &report.histogram;
     let high = h.low + h.step * h.targets.len() as f64;
-    let most = h.targets.iter().chain(&h.nontargets).fold(0.0f64, |m, v| m.max(*v));
+    let most = h
+        .targets
+        .iter()
+        .chain(&h.nontargets)
+        .fold(0.0f64, |m, v| m.max(*v));
     let caption = format!("Scores: {}", short(name));
     let mut chart = ChartBuilder::on(area)
         .caption(caption, (FONT, 18))

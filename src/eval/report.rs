@@ -8,9 +8,10 @@ use super::{
     bootstrap::{self, Interval},
     conditions::Conditions,
     curve::{Histogram, det_points},
-    metrics::{ErrorRates, Figures, Points, Sweep},
+    metrics::{ErrorRates, Figures, Points},
     ranking::{Ranking, ScoredTrial},
     speakers::Speakers,
+    sweep::Sweep,
     table::ScoreTable,
 };
 
@@ -191,7 +192,10 @@ impl Report {
                     false_alarm: share(trials(), false, |score| score >= threshold),
                 }
             };
-            labels.map(of_label).filter(|c| c.counts.trials > 0).collect::<Vec<_>>()
+            labels
+                .map(of_label)
+                .filter(|c| c.counts.trials > 0)
+                .collect::<Vec<_>>()
         });
         Some(Report {
             counts,
@@ -336,7 +340,11 @@ fn worst_speakers(
         }
     }
     errors.retain(|e| e.missed + e.accepted + e.refused > 0);
-    errors.sort_by(|a, b| b.rate().total_cmp(&a.rate()).then(b.refused.cmp(&a.refused)));
+    errors.sort_by(|a, b| {
+        b.rate()
+            .total_cmp(&a.rate())
+            .then(b.refused.cmp(&a.refused))
+    });
     errors.truncate(count);
     errors
 }

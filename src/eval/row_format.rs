@@ -39,16 +39,20 @@ pub enum Separator {
 }
 
 const ENROL: &[&str] = &[
-    "enrol", "enroll", "enrolment", "enrollment", "modelid", "enrol_path", "enroll_path",
-    "path1", "file1", "utt1",
+    "enrol",
+    "enroll",
+    "enrolment",
+    "enrollment",
+    "modelid",
+    "enrol_path",
+    "enroll_path",
+    "path1",
+    "file1",
+    "utt1",
 ];
-const TEST: &[&str] = &[
-    "test", "segmentid", "test_path", "path2", "file2", "utt2",
-];
+const TEST: &[&str] = &["test", "segmentid", "test_path", "path2", "file2", "utt2"];
 const SCORE: &[&str] = &["score", "llr", "scores"];
-const LABEL: &[&str] = &[
-    "label", "target", "is_target", "targettype", "trial_type",
-];
+const LABEL: &[&str] = &["label", "target", "is_target", "targettype", "trial_type"];
 
 const WAYS: &str = "write `1 enrol test` or `enrol test target` for a list of trials, \
      `enrol test score` for scores, with a label behind it where there is no list; with tabs \
@@ -86,11 +90,7 @@ impl Format {
         if line.starts_with('{') {
             return Ok(Format::JsonLines);
         }
-        let separators = [
-            Separator::Char(','),
-            Separator::Char(';'),
-            Separator::Blank,
-        ];
+        let separators = [Separator::Char(','), Separator::Char(';'), Separator::Blank];
         for separator in separators {
             if let Ok(names) = split(line, separator)
                 && let Some(columns) = Columns::of_header(&names, separator)
@@ -99,11 +99,7 @@ impl Format {
             }
         }
         let mut counts = vec![];
-        for separator in [
-            Separator::Blank,
-            Separator::Char(','),
-            Separator::Char(';'),
-        ] {
+        for separator in [Separator::Blank, Separator::Char(','), Separator::Char(';')] {
             let Ok(fields) = split(line, separator) else {
                 continue;
             };
@@ -260,7 +256,13 @@ pub fn split(line: &str, separator: Separator) -> Result<Vec<Cow<'_, str>>, Comp
 /// A line of JSON; other keys are passed over.
 #[derive(serde::Deserialize)]
 pub struct JsonRow<'a> {
-    #[serde(borrow, alias = "enroll", alias = "enrolment", alias = "enrollment", alias = "modelid")]
+    #[serde(
+        borrow,
+        alias = "enroll",
+        alias = "enrolment",
+        alias = "enrollment",
+        alias = "modelid"
+    )]
     enrol: Cow<'a, str>,
     #[serde(borrow, alias = "segmentid")]
     test: Cow<'a, str>,

@@ -109,10 +109,7 @@ impl ScoreTable {
 
     /// Which recordings stand on the enrolment side, and which on the test side.
     pub fn sides(&self) -> (Vec<bool>, Vec<bool>) {
-        let mut sides = (
-            vec![false; self.names.len()],
-            vec![false; self.names.len()],
-        );
+        let mut sides = (vec![false; self.names.len()], vec![false; self.names.len()]);
         for trial in &self.trials {
             sides.0[trial.enrol() as usize] = true;
             sides.1[trial.test() as usize] = true;
@@ -160,7 +157,9 @@ impl ScoreTable {
         rows::read(path, Expected::Scores, &mut |line, row| {
             let score = row.score.ok_or_else(|| without(line))?;
             let names = &join.table.names;
-            let numbers = names.get_index_of(row.enrol).zip(names.get_index_of(row.test));
+            let numbers = names
+                .get_index_of(row.enrol)
+                .zip(names.get_index_of(row.test));
             match numbers {
                 Some((enrol, test)) if !join.set((enrol as u32, test as u32), score) => {
                     Err(twice(line, row.enrol, row.test))

@@ -22,7 +22,11 @@ pub fn sample_stats(x: &[f32], channels: usize, eps: f32) -> Vec<f32> {
     let mut out = mean(x, channels);
     let freedom = (frames - 1.0).max(1.0); // one frame: the sum is 0
     let squares = squares(x, &out);
-    out.extend(squares.iter().map(|s| (s / freedom + f64::from(eps)).sqrt() as f32));
+    out.extend(
+        squares
+            .iter()
+            .map(|s| (s / freedom + f64::from(eps)).sqrt() as f32),
+    );
     out
 }
 

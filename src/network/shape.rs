@@ -144,9 +144,7 @@ fn step(index: usize, layer: &Layer, shape: Shape) -> Result<Shape> {
                 return refuse("(T, C)".into(), "pool once: no frames are left".into());
             };
             match *layer {
-                Layer::StatsPool { .. } | Layer::SampleStatsPool { .. } => {
-                    Ok(Shape::Vector(2 * c))
-                }
+                Layer::StatsPool { .. } | Layer::SampleStatsPool { .. } => Ok(Shape::Vector(2 * c)),
                 Layer::MeanPool => Ok(Shape::Vector(c)),
                 Layer::Flatten { num_frames }
                     if counted(&[num_frames]) && counted(&[num_frames * c]) =>

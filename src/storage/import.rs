@@ -75,7 +75,10 @@ fn from_bytes(bytes: &[u8]) -> std::result::Result<Model, Complaint> {
     let mut inputs = None;
     let mut channels = 0;
     for (name, taps, dilation) in FRAME_LAYERS {
-        let weight = dict.take(&format!("{name}.conv_1d.weight"), &[None, inputs, Some(taps)])?;
+        let weight = dict.take(
+            &format!("{name}.conv_1d.weight"),
+            &[None, inputs, Some(taps)],
+        )?;
         let (out_channels, in_channels) = (weight.shape[0], weight.shape[1]);
         let bias = dict.take(&format!("{name}.conv_1d.bias"), &[Some(out_channels)])?;
         let conv = Layer::Conv1d {
@@ -86,9 +89,19 @@ fn from_bytes(bytes: &[u8]) -> std::result::Result<Model, Complaint> {
             dilation,
             padding: 0,
         };
-        push(&mut layers, &mut weights, conv, [("weight", weight), ("bias", bias)]);
+        push(
+            &mut layers,
+            &mut weights,
+            conv,
+            [("weight", weight), ("bias", bias)],
+        );
         layers.push(Layer::Relu);
-        dict.batch_norm(&format!("{name}.bn"), out_channels, &mut layers, &mut weights)?;
+        dict.batch_norm(
+            &format!("{name}.bn"),
+            out_channels,
+            &mut layers,
+            &mut weights,
+        )?;
         (inputs, channels) = (Some(out_channels), out_channels);
     }
     layers.push(Layer::SampleStatsPool { eps: POOLING_EPS });
@@ -166,7 +179,11 @@ struct StateDict<'a> {
 
 impl<'a> StateDict<'a> {
     fn new(tensors: SafeTensors<'a>) -> Self {
-        let has = |prefix: &&str| tensors.tensor(&format!("{prefix}frame_1.conv_1d.weight")).is_ok();
+        let has = |prefix: &&str| {
+            tensors
+                .tensor(&format!("{prefix}frame_1.conv_1d.weight"))
+                .is_ok()
+        };
         StateDict {
             prefix: ["", "module.", "model.", "module.model."]
                 .into_iter()
@@ -196,9 +213,15 @@ impl<'a> StateDict<'a> {
             .map_err(|_| (format!("tensor {name} is missing, {wanted_text}"), which()))?;
         let shape = tensor.shape().to_vec();
         let fits = shape.len() == wanted.len()
-            && shape.iter().zip(wanted).all(|(n, w)| w.is_none_or(|w| w == *n) && *n > 0);
+            && shape
+                .iter()
+                .zip(wanted)
+                .all(|(n, w)| w.is_none_or(|w| w == *n) && *n > 0);
         if !fits {
-            return Err((format!("tensor {name} has shape {shape:?}, {wanted_text}"), which()));
+            return Err((
+                format!("tensor {name} has shape {shape:?}, {wanted_text}"),
+                which(),
+            ));
         }
         if tensor.dtype() != Dtype::F32 {
             return Err((
@@ -226,7 +249,12 @@ impl<'a> StateDict<'a> {
             in_features,
             out_features,
         };
-        push(layers, weights, linear, [("weight", weight), ("bias", bias)]);
+        push(
+            layers,
+            weights,
+            linear,
+            [("weight", weight), ("bias", bias)],
+        );
         Ok(out_features)
     }
 
@@ -244,7 +272,10 @@ impl<'a> StateDict<'a> {
         };
         let mut own = vec![("weight", constant(1.0)), ("bias", constant(0.0))];
         for statistic in ["running_mean", "running_var"] {
-            own.push((statistic, self.take(&format!("{name}.{statistic}"), &[Some(size)])?));
+            own.push((
+                statistic,
+                self.take(&format!("{name}.{statistic}"), &[Some(size)])?,
+            ));
         }
         if own[3].1.values.iter().any(|v| *v < 0.0) {
             return Err((
@@ -277,7 +308,10 @@ impl<'a> StateDict<'a> {
         match extra.is_empty() {
             true => Ok(()),
             false => Err((
-                format!("tensors that XVEC with TSTP pooling has not: {}", extra.join(", ")),
+                format!(
+                    "tensors that XVEC with TSTP pooling has not: {}",
+                    extra.join(", ")
+                ),
                 "only this architecture is imported".into(),
             )),
         }

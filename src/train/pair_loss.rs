@@ -169,7 +169,10 @@ mod tests {
             let p: f64 = 1.0 / (1.0 + f64::exp(-logit));
             let naive = -(label * p.ln() + (1.0 - label) * (1.0 - p).ln());
             assert!(!naive.is_finite(), "{naive}"); // ∞, or 0·−∞
-            assert_eq!(bce(logit, label), (800.0, if label == 1.0 { -1.0 } else { 1.0 }));
+            assert_eq!(
+                bce(logit, label),
+                (800.0, if label == 1.0 { -1.0 } else { 1.0 })
+            );
         }
         // In f32, as networks compute, a logit of −104 is enough.
         let p = 1.0 / (1.0 + 104f32.exp());

@@ -75,9 +75,7 @@ impl Trainable {
                 Layer::StatsPool { .. }
                 | Layer::SampleStatsPool { .. }
                 | Layer::MeanPool
-                | Layer::Flatten { .. } => {
-                    pooling::forward(x, layer)
-                }
+                | Layer::Flatten { .. } => pooling::forward(x, layer),
                 Layer::BatchNorm { eps, .. } => {
                     let (weight, bias) = (self.tensor(index, "weight"), self.tensor(index, "bias"));
                     let (y, tape) = norm::forward(x, weight, bias, *eps);

@@ -71,7 +71,9 @@ fn percent(share: f64) -> String {
 }
 
 fn interval(of: Option<Interval>) -> String {
-    of.map_or("?".into(), |i| format!("{}–{}", percent(i.low), percent(i.high)))
+    of.map_or("?".into(), |i| {
+        format!("{}–{}", percent(i.low), percent(i.high))
+    })
 }
 
 /// For people.
@@ -104,7 +106,11 @@ pub fn text(measured: &[Measured], points: &Points, with_worst: bool) -> String 
     let mut text = columns(&rows, 1);
     for one in measured {
         for column in one.report.conditions.chunk_by(|a, b| a.column == b.column) {
-            text.push_str(&format!("\n\n{} by {}\n", one.name, printable(&column[0].column)));
+            text.push_str(&format!(
+                "\n\n{} by {}\n",
+                one.name,
+                printable(&column[0].column)
+            ));
             text.push_str(&by_condition(column, points.thresholds[0]));
         }
         if with_worst && !one.report.worst_speakers.is_empty() {

@@ -2,7 +2,7 @@
 //! trial lists of other speakers.
 
 use crate::cli::{
-    evaluate::{EmbeddedTable, embed_tables},
+    evaluate::embedded::{EmbeddedTable, embed_tables, find_recordings},
     output::printable,
 };
 use serde_json::{Value, json};
@@ -11,9 +11,10 @@ use spkver::{
     audio::ReadOptions,
     eval::{
         bootstrap::{self, Interval},
-        metrics::{Costs, Figures, Points, Sweep},
+        metrics::{Costs, Figures, Points},
         ranking::Ranking,
         speakers::Speakers,
+        sweep::Sweep,
         table::ScoreTable,
     },
     scoring::PairHead,
@@ -76,7 +77,7 @@ pub fn line(loss: PairLoss, report: &Report) -> String {
 pub fn open(paths: &[PathBuf], root: &Path) -> Result<Vec<List>> {
     let open = |path: &PathBuf| {
         let table = ScoreTable::read(path)?;
-        crate::cli::evaluate::find_recordings(path, &table, root)?;
+        find_recordings(path, &table, root)?;
         Ok(List {
             path: path.clone(),
             table,
@@ -152,7 +153,16 @@ fn heads(labelled: &Labelled, options: &TrainOptions) -> Result<Vec<Fitted>> {
         ..PldaOptions::default()
     };
     let plda = plda::fit_head(labelled, &plda_options)?;
-    let refined = |loss| head::refine(&plda, labelled, &RefineOptions { loss, ..pairs.clone() });
+    let refined = |loss| {
+        head::refine(
+            &plda,
+            labelled,
+            &RefineOptions {
+                loss,
+                ..pairs.clone()
+            },
+        )
+    };
     let (bce, bce_note) = refined(PairLoss::Bce)?;
     let (softmax, softmax_note) = refined(PairLoss::Softmax)?;
     let (mse, mse_note) = refined(PairLoss::Mse)?;
@@ -164,7 +174,11 @@ fn heads(labelled: &Labelled, options: &TrainOptions) -> Result<Vec<Fitted>> {
         ("LDA, cosine, scale and bias", scaled_lda, None),
         ("LDA and PLDA", plda, None),
         (BCE, bce, Some(bce_note)),
-        ("the same by softmax, two outputs", softmax, Some(softmax_note)),
+        (
+            "the same by softmax, two outputs",
+            softmax,
+            Some(softmax_note),
+        ),
         ("the same by MSE on grades", mse, Some(mse_note)),
     ])
 }
@@ -245,7 +259,9 @@ pub fn table(compared: &[Compared]) -> String {
                 printable(&on.list),
                 one.name.into(),
                 percent(on.figures.eer),
-                interval.map_or("?".into(), |i| format!("{}–{}", percent(i.low), percent(i.high))),
+                interval.map_or("?".into(), |i| {
+                    format!("{}–{}", percent(i.low), percent(i.high))
+                }),
                 format!("{:.3}", on.figures.dcf[0].min),
                 format!("{:.3}", on.figures.cllr),
                 format!("{:.3}", on.figures.min_cllr),
