@@ -1,9 +1,10 @@
 //! Figures against NumPy's, from the definitions (`fixtures/golden/make_metrics.py`).
 
 use spkver::eval::{
-    metrics::{Costs, Points, Sweep},
+    metrics::{Costs, Points},
     ranking::Ranking,
     report::{Plan, Report},
+    sweep::Sweep,
     table::ScoreTable,
 };
 use std::path::Path;

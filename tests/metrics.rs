@@ -2,11 +2,12 @@
 
 use proptest::prelude::*;
 use spkver::eval::bootstrap::{self, Interval};
-use spkver::eval::metrics::{Costs, Figures, Metrics, Points, Sweep};
+use spkver::eval::metrics::{Costs, Figures, Metrics, Points};
 use spkver::eval::ranking::{Ranking, ScoredTrial};
 use spkver::eval::report::{Plan, Report};
 use spkver::eval::scores;
 use spkver::eval::speakers::Speakers;
+use spkver::eval::sweep::Sweep;
 use spkver::eval::table::ScoreTable;
 use spkver::eval::trials::TrialList;
 use std::path::Path;

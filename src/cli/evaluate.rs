@@ -1,28 +1,26 @@
 //! `spkver evaluate TRIALS|SCORES…`: how often is it wrong? Embeds each recording once, scores each
 //! trial (or takes given scores), measures; one row a list, and plots and a page where wanted.
 
+pub mod embedded;
+mod known;
 mod shown;
 
-use super::{Global, recordings, trial_scores::embed_names};
-use rayon::prelude::*;
+use super::{Global, recordings};
+use embedded::{embed_tables, find_recordings};
 use serde_json::{Value, json};
 use shown::Measured;
 use spkver::{
     Error, Result,
-    audio::ReadOptions,
     eval::{
-        conditions::Conditions,
         html::{List, Page},
-        metadata::Metadata,
         metrics::{Costs, Points},
         plots::{self, Chart},
         report::{Plan, Report},
-        speakers::Speakers,
-        table::{ScoreTable, line_of},
+        table::ScoreTable,
     },
     scoring::OperatingPoint,
     storage::write_whole,
-    verifier::{Embedding, Verifier},
+    verifier::Verifier,
 };
 use std::path::{Path, PathBuf};
 
@@ -54,30 +52,14 @@ pub struct Args {
     /// Write the histograms of the scores (.svg or .png)
     #[arg(long, value_name = "FILE")]
     histogram: Option<PathBuf>,
-    /// CSV with `path` and other columns for every recording: errors by each of these
-    #[arg(long, value_name = "CSV")]
-    metadata: Option<PathBuf>,
-    /// Only by these columns of the metadata
-    #[arg(
-        long,
-        value_name = "COLUMN",
-        requires = "metadata",
-        value_delimiter = ','
-    )]
-    by: Vec<String>,
-    /// Where to cut a column of numbers, as `seconds=2,5,10` [default: quartiles]
-    #[arg(long, value_name = "COLUMN=EDGES", requires = "metadata", value_parser = edges)]
-    bins: Vec<(String, Vec<f64>)>,
+    #[command(flatten)]
+    known: known::Args,
     /// Name so many speakers with the highest error rates
     #[arg(long, value_name = "N")]
     worst: Option<usize>,
     /// Use only the first seconds of each recording
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     segment: Option<f32>,
-    /// Speaker of each recording (`recording speaker` a line) [default: from the metadata's column
-    /// `speaker`, or from the folders]
-    #[arg(long, value_name = "FILE")]
-    utt2spk: Option<PathBuf>,
     /// LLRs from which to accept, for the error rates (FNMR, FMR)
     #[arg(
         long,
@@ -126,18 +108,6 @@ pub struct Args {
 /// Speakers named in the page and in JSON where `--worst` does not tell.
 const NUM_WORST: usize = 10;
 
-fn edges(text: &str) -> std::result::Result<(String, Vec<f64>), String> {
-    let wanted = || "write COLUMN=EDGE,EDGE,… with rising numbers".to_string();
-    let (column, list) = text.split_once('=').ok_or_else(wanted)?;
-    let parsed: std::result::Result<Vec<f64>, _> =
-        list.split(',').map(|edge| edge.trim().parse()).collect();
-    let edges = parsed.map_err(|_| wanted())?;
-    let rising = edges.windows(2).all(|w| w[0] < w[1]) && edges.iter().all(|e| e.is_finite());
-    rising
-        .then(|| (column.to_string(), edges))
-        .ok_or_else(wanted)
-}
-
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let plan = args.plan()?;
@@ -175,11 +145,9 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
 
     let mut measured = vec![];
     for ((path, mut table), refusals) in args.lists.iter().zip(tables).zip(refusals) {
-        let metadata = args.metadata.as_deref();
-        let metadata = metadata.map(|path| Metadata::read(path, table.names()));
-        let metadata = metadata.transpose()?;
-        let speakers = args.speakers(&table, metadata.as_ref())?;
-        let conditions = args.conditions(metadata.as_ref())?;
+        let metadata = args.known.metadata(&table)?;
+        let speakers = args.known.speakers(&table, metadata.as_ref())?;
+        let conditions = args.known.conditions(metadata.as_ref())?;
         let refused: Option<Vec<bool>> = refusals
             .as_ref()
             .map(|reasons| reasons.iter().map(Option::is_some).collect());
@@ -334,58 +302,6 @@ impl Args {
         Ok(verifier)
     }
 
-    fn speakers(
-        &self,
-        table: &ScoreTable,
-        metadata: Option<&Metadata>,
-    ) -> Result<Option<Speakers>> {
-        if let Some(path) = &self.utt2spk {
-            let names: Vec<&str> = table.names().collect();
-            return Speakers::read_utt2spk(path, names.into_iter()).map(Some);
-        }
-        let column = metadata.and_then(|m| m.column("speaker"));
-        let told = column.and_then(|column| column.texts());
-        Ok(match told {
-            Some(names) => Some(Speakers::number(names)),
-            None => Speakers::of_table(table),
-        })
-    }
-
-    fn conditions(&self, metadata: Option<&Metadata>) -> Result<Vec<Conditions>> {
-        let Some(metadata) = metadata else {
-            return Ok(vec![]);
-        };
-        let named = self.by.iter().chain(self.bins.iter().map(|(name, _)| name));
-        if let Some(unknown) = named
-            .into_iter()
-            .find(|name| metadata.column(name).is_none())
-        {
-            let known = metadata.columns().iter().map(|c| c.name.as_str());
-            return Err(Error::Usage(format!(
-                "the metadata have no column {unknown:?}; they have {}",
-                known.collect::<Vec<_>>().join(", ")
-            )));
-        }
-        let is_wanted = |name: &str| {
-            let listed = self.by.iter().any(|by| by.eq_ignore_ascii_case(name));
-            listed || self.by.is_empty() && !name.eq_ignore_ascii_case("speaker")
-        };
-        let columns = metadata.columns().iter().filter(|c| is_wanted(&c.name));
-        let conditions = columns.map(|column| {
-            let mut bins = self.bins.iter();
-            let bins = bins.find(|(name, _)| name.eq_ignore_ascii_case(&column.name));
-            if let Some((name, _)) = bins
-                && column.numbers.is_none()
-            {
-                return Err(Error::Usage(format!(
-                    "--bins {name}: the column does not hold nine different numbers or more"
-                )));
-            }
-            Ok(Conditions::new(column, bins.map(|(_, edges)| &edges[..])))
-        });
-        conditions.collect()
-    }
-
     fn page<'a>(&self, measured: &'a [Measured], plan: &'a Plan, model: &Value) -> Page<'a> {
         let mut facts = vec![
             ("program", format!("spkver {}", env!("CARGO_PKG_VERSION"))),
@@ -434,39 +350,4 @@ fn draw(chart: Chart, path: &Path, measured: &[Measured], threshold: f64) -> Vec
         true => plots::svg(chart, &named, threshold).into_bytes(),
         false => plots::png(chart, &named, threshold),
     }
-}
-
-/// Per recording of a table: its embedding, or why it has none.
-pub type EmbeddedTable = Vec<std::result::Result<Embedding, String>>;
-
-/// Embeds the recordings of all tables, each once.
-pub fn embed_tables(
-    tables: &[&ScoreTable],
-    root: &Path,
-    options: &ReadOptions,
-    segment: Option<f32>,
-    verifier: &Verifier,
-) -> Result<Vec<EmbeddedTable>> {
-    let names: Vec<&str> = tables.iter().flat_map(|table| table.names()).collect();
-    let embeddings = embed_names(names, root, options, segment, verifier)?;
-    let of_table = |table: &&ScoreTable| {
-        let own = table.names().map(|name| embeddings[name].clone());
-        own.collect()
-    };
-    Ok(tables.iter().map(of_table).collect())
-}
-
-/// A wrong `--root` should be known before an hour of embedding, and not pass as refusals.
-pub fn find_recordings(list: &Path, table: &ScoreTable, root: &Path) -> Result<()> {
-    let names: Vec<&str> = table.names().collect();
-    let lost = names
-        .par_iter()
-        .find_first(|name| !root.join(name).exists());
-    let Some(lost) = lost else { return Ok(()) };
-    Err(Error::List {
-        path: list.to_path_buf(),
-        line: line_of(list, |row| row.enrol == *lost || row.test == *lost)?,
-        fact: format!("there is no file {}", root.join(lost).display()),
-        remedy: "check --root".into(),
-    })
 }

@@ -1,29 +1,21 @@
 //! `spkver train`: a folder or manifest of labelled speech in, a model file out.
 
 mod heads;
+mod progress;
 
 use super::Global;
-use indicatif::{ProgressBar, ProgressStyle};
+use progress::{Log, Watch};
 use serde_json::json;
 use spkver::{
     Error, Result,
     storage::model,
     train::{
-        augment::Augmenter,
-        head,
-        manifest::Manifest,
-        options::TrainOptions,
-        pair_loss::PairLoss,
-        recipe::{Progress, Run},
-        recordings::Recordings,
+        augment::Augmenter, head, manifest::Manifest, options::TrainOptions, pair_loss::PairLoss,
+        recipe::Run, recordings::Recordings,
     },
     verifier::{Limits, Model, ModelCard, Verifier},
 };
-use std::{
-    io::IsTerminal,
-    path::{Path, PathBuf},
-    time::{Duration, Instant},
-};
+use std::path::{Path, PathBuf};
 
 /// What `spkver train` takes.
 #[derive(clap::Args)]
@@ -312,102 +304,4 @@ fn sounds(dir: Option<&Path>) -> Result<Vec<PathBuf>> {
     paths.retain(|path| path.is_file());
     paths.sort();
     Ok(paths)
-}
-
-/// A bar on a terminal, lines elsewhere, both on stderr.
-struct Log {
-    bar: Option<ProgressBar>,
-    quiet: bool,
-}
-
-impl Log {
-    fn new(global: &Global) -> Self {
-        let quiet = global.output().is_quiet();
-        let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
-            let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  ETA {eta}  {msg}");
-            ProgressBar::new(0).with_style(style.expect("the template is right"))
-        });
-        Log { bar, quiet }
-    }
-
-    fn line(&self, text: &str) {
-        match &self.bar {
-            Some(bar) => bar.println(text),
-            None if self.quiet => {}
-            None => eprintln!("{text}"),
-        }
-    }
-}
-
-/// Averages over what was done since the last line.
-struct Watch<'a> {
-    log: &'a Log,
-    begun: Instant,
-    last_line: Instant,
-    steps_left: Option<usize>,
-    steps_here: usize,
-    sums: (f32, f32, usize),
-}
-
-impl<'a> Watch<'a> {
-    fn new(log: &'a Log, stop_after: Option<usize>) -> Self {
-        let now = Instant::now();
-        Watch {
-            log,
-            begun: now,
-            last_line: now,
-            steps_left: stop_after,
-            steps_here: 0,
-            sums: (0.0, 0.0, 0),
-        }
-    }
-
-    /// Tells how far the run is; `false` stops it.
-    fn see(&mut self, progress: Progress) -> bool {
-        match progress {
-            Progress::Step {
-                step,
-                num_steps,
-                loss,
-                accuracy,
-            } => {
-                self.steps_here += 1;
-                self.sums = (self.sums.0 + loss, self.sums.1 + accuracy, self.sums.2 + 1);
-                let n = self.sums.2 as f32;
-                let text = format!(
-                    "loss {:.3}  accuracy {:.3}",
-                    self.sums.0 / n,
-                    self.sums.1 / n
-                );
-                if let Some(bar) = &self.log.bar {
-                    bar.set_length(num_steps as u64);
-                    bar.set_position(step as u64);
-                    bar.set_message(text.clone());
-                }
-                if self.last_line.elapsed() > Duration::from_secs(30) || step == num_steps {
-                    let per_step = self.begun.elapsed() / self.steps_here as u32;
-                    let left = per_step * (num_steps - step) as u32;
-                    self.log.line(&format!(
-                        "step {step}/{num_steps}  {text}  {:.0} ms/step  ETA {} min",
-                        per_step.as_secs_f64() * 1e3,
-                        left.as_secs().div_ceil(60)
-                    ));
-                    self.last_line = Instant::now();
-                    self.sums = (0.0, 0.0, 0);
-                }
-                if let Some(left) = &mut self.steps_left {
-                    *left -= 1;
-                    return *left > 0;
-                }
-            }
-            Progress::Embeddings { done, total } => {
-                if self.last_line.elapsed() > Duration::from_secs(30) || done == total {
-                    self.log
-                        .line(&format!("embeddings for the head {done}/{total}"));
-                    self.last_line = Instant::now();
-                }
-            }
-        }
-        true
-    }
 }

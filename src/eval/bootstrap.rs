@@ -6,7 +6,7 @@
 //! speakers then counts as often as the product of their draws; a trial within one speaker as
 //! often as that speaker was drawn (its copies are copies of one person: no trials between them).
 
-use super::metrics::{Figures, Sweep};
+use super::{metrics::Figures, sweep::Sweep};
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;

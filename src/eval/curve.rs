@@ -1,10 +1,7 @@
 //! What the plots show: the error trade-off, thinned to what the eye can tell apart, and how the
 //! scores of both kinds are spread.
 
-use super::{
-    metrics::{ErrorRates, Sweep},
-    ranking::Ranking,
-};
+use super::{metrics::ErrorRates, ranking::Ranking, sweep::Sweep};
 
 /// Closest points kept, in standard deviations of the DET plot's normal deviate scale.
 const DET_STEP: f64 = 0.01;

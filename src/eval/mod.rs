@@ -20,6 +20,7 @@ mod row_format;
 pub mod rows;
 pub mod scores;
 pub mod speakers;
+pub mod sweep;
 pub mod table;
 pub mod trial_lines;
 pub mod trials;

@@ -8,9 +8,10 @@ use super::{
     bootstrap::{self, Interval},
     conditions::Conditions,
     curve::{Histogram, det_points},
-    metrics::{ErrorRates, Figures, Points, Sweep},
+    metrics::{ErrorRates, Figures, Points},
     ranking::{Ranking, ScoredTrial},
     speakers::Speakers,
+    sweep::Sweep,
     table::ScoreTable,
 };
 

@@ -10,9 +10,10 @@ use super::{
     Labelled,
     calibration::Calibration,
     lda,
-    objective::{Objective, Parameters, Scales},
+    objective::Objective,
     options::HeadOptions,
     pair_loss::{PairLoss, pearson},
+    pair_parameters::{Parameters, Scales},
     pairs::Pairs,
     plda::{self, PldaOptions},
 };

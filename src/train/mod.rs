@@ -22,6 +22,7 @@ mod objective;
 pub mod optimizer;
 pub mod options;
 pub mod pair_loss;
+mod pair_parameters;
 mod pairs;
 pub mod plda;
 pub mod pooling;

@@ -2,7 +2,7 @@
 //! trial lists of other speakers.
 
 use crate::cli::{
-    evaluate::{EmbeddedTable, embed_tables},
+    evaluate::embedded::{EmbeddedTable, embed_tables, find_recordings},
     output::printable,
 };
 use serde_json::{Value, json};
@@ -11,9 +11,10 @@ use spkver::{
     audio::ReadOptions,
     eval::{
         bootstrap::{self, Interval},
-        metrics::{Costs, Figures, Points, Sweep},
+        metrics::{Costs, Figures, Points},
         ranking::Ranking,
         speakers::Speakers,
+        sweep::Sweep,
         table::ScoreTable,
     },
     scoring::PairHead,
@@ -76,7 +77,7 @@ pub fn line(loss: PairLoss, report: &Report) -> String {
 pub fn open(paths: &[PathBuf], root: &Path) -> Result<Vec<List>> {
     let open = |path: &PathBuf| {
         let table = ScoreTable::read(path)?;
-        crate::cli::evaluate::find_recordings(path, &table, root)?;
+        find_recordings(path, &table, root)?;
         Ok(List {
             path: path.clone(),
             table,
