@@ -140,7 +140,7 @@ pub(super) fn join(
     let schema = Arc::new(parse_message_type(SCHEMA).map_err(failed)?);
     let mut writer =
         SerializedFileWriter::new(out, schema, properties(Some(metadata))).map_err(failed)?;
-    for block in blocks {
+    for block in blocks.iter().filter(|block| block.rows > 0) {
         let mut bytes = vec![0; block.bytes as usize];
         parts
             .read_exact(&mut bytes)

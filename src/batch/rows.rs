@@ -86,7 +86,7 @@ impl Format {
 
 impl ScoredTrial<'_> {
     fn text(&self, bytes: &mut Vec<u8>) {
-        let blank = |name: &str| name.bytes().any(|b| b == b' ');
+        let blank = |name: &str| memchr::memchr(b' ', name.as_bytes()).is_some();
         let gap = match blank(self.enrol) || blank(self.test) {
             true => b'\t',
             false => b' ',

@@ -288,10 +288,19 @@ pub fn serve(
     // Not waited for: it may sit in a read that never returns.
     thread::spawn(move || read_lines(input, &ask, &queue));
     let asked = Mutex::new(asked);
+    let over = AtomicBool::new(false);
     let work = || {
         loop {
-            let next = asked.lock().unwrap_or_else(|e| e.into_inner()).recv();
-            let Ok((line, reply)) = next else { return };
+            let waiting = asked.lock().unwrap_or_else(|e| e.into_inner());
+            let next = waiting.recv_timeout(PATIENCE);
+            // Before the work: the others are to work too.
+            drop(waiting);
+            let (line, reply) = match next {
+                Ok(next) => next,
+                // The reader may sit in a read for ever.
+                Err(RecvTimeoutError::Timeout) if !over.load(Ordering::Relaxed) => continue,
+                Err(_) => return,
+            };
             let answer = match line {
                 Ok(line) => desk.answer(&line),
                 Err(fault) => desk.refusal(&fault),
@@ -312,23 +321,25 @@ pub fn serve(
             output.write_all(row.as_bytes())?;
             output.flush()
         };
-        loop {
-            let done = match answers.recv_timeout(PATIENCE) {
-                Ok(answer) => write(answer),
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
-                Err(RecvTimeoutError::Timeout) if stop.load(Ordering::Relaxed) => break,
-                Err(RecvTimeoutError::Timeout) => continue,
-            };
-            match done {
-                Err(e) if e.kind() == io::ErrorKind::BrokenPipe => break,
-                Err(e) => return Err(Error::io(Path::new("<stdout>"), "write", e)),
-                Ok(()) if stop.load(Ordering::Relaxed) => break,
-                Ok(()) => {}
+        let mut serve = || {
+            loop {
+                let done = match answers.recv_timeout(PATIENCE) {
+                    Ok(answer) => write(answer),
+                    Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                    Err(RecvTimeoutError::Timeout) => Ok(()),
+                };
+                match done {
+                    Err(e) if e.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+                    Err(e) => return Err(Error::io(Path::new("<stdout>"), "write", e)),
+                    Ok(()) if stop.load(Ordering::Relaxed) => return Ok(()),
+                    Ok(()) => {}
+                }
             }
-        }
-        // Nobody asks any more: the workers end with the lines that are read.
+        };
+        let served = serve();
+        over.store(true, Ordering::Relaxed);
         drop(answers);
-        Ok(())
+        served
     })
 }
 

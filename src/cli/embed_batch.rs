@@ -176,8 +176,10 @@ impl List {
         Ok(list)
     }
 
+    /// Below the root, the id is what a list with this root says.
     fn add_path(&mut self, path: PathBuf, naming: &Naming) {
-        self.ids.push(path.to_string_lossy().into_owned());
+        let id = path.strip_prefix(&naming.root).unwrap_or(&path);
+        self.ids.push(id.to_string_lossy().into_owned());
         self.recordings.push(Ok(Recording {
             path,
             channel: naming.channel,
