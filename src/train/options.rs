@@ -98,14 +98,18 @@ impl HeadOptions {
 impl Default for TrainOptions {
     fn default() -> Self {
         TrainOptions {
-            front_end: MfccConfig::default(),
+            // What a telephone carries: with more, low-rate recordings of all speakers look alike.
+            front_end: MfccConfig {
+                high_freq_hz: 3800.0,
+                ..MfccConfig::default()
+            },
             architecture: ArchitectureOptions::default(),
             augment: AugmentOptions::default(),
             seed: 1,
-            num_steps: 6500,
+            num_steps: 5000,
             batch_size: 64,
             crop_seconds: (1.3, 2.9),
-            speeds_percent: vec![100, 90, 110],
+            speeds_percent: vec![100, 90, 110, 85, 115],
             learning_rate: 3e-3,
             weight_decay: 0.05,
             scale: 30.0,
