@@ -5,11 +5,12 @@
 import os
 import subprocess
 import sys
-import time
 
 from ray.cluster_utils import Cluster
 
 from recordings import CLUSTER, Recordings
+
+CHUNK = 6
 
 spkver, work = sys.argv[1:]
 recordings = Recordings(spkver, work)
@@ -19,13 +20,10 @@ cluster.wait_for_nodes()
 out = os.path.join(work, "rows.jsonl")
 script = os.path.join(CLUSTER, "ray_score.py")
 words = [sys.executable, script, recordings.list, "-o", out, "--spkver", recordings.slow]
-scoring = subprocess.Popen(words + ["--address", cluster.address, "--chunk", "6"])
+scoring = subprocess.Popen(words + ["--address", cluster.address, "--chunk", str(CHUNK)])
 try:
-    while recordings.num_begun() < 12:
-        assert scoring.poll() is None, "ended before it was half done"
-        time.sleep(0.05)
+    recordings.wait_for_the_middle(scoring, CHUNK)
     cluster.remove_node(second, allow_graceful=False)
-    print(f"raylet killed after {recordings.num_begun()} lines")
     assert scoring.wait(timeout=600) == 0
 finally:
     scoring.kill()

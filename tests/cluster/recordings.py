@@ -1,11 +1,13 @@
 """What both cluster tests score: recordings good and bad, one that ends its process, and a spkver
 that is slow enough to be killed in the middle."""
 
+import collections
 import os
 import shutil
 import stat
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../cluster"))
 import spkver_lines  # noqa: E402
@@ -19,8 +21,8 @@ VOICES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../fixture
 SLOW = """#!/bin/bash
 trap '' PIPE
 while IFS= read -r line; do
-    echo "$line" >> {begun}
-    case "$line" in *{kills}*) sleep 0.2; kill -ABRT $$;; esac
+    echo "$PPID $line" >> {begun}
+    case "$line" in *{kills}*) sleep 0.2; kill -ABRT $$; exit;; esac
     printf '%s\\n' "$line"
     sleep 0.1
 done | {spkver} "$@"
@@ -32,7 +34,7 @@ class Recordings:
         self.spkver, self.work = spkver, work
         voices = sorted(f for f in os.listdir(VOICES) if f.endswith(".wav"))
         self.lines = []
-        for copy in range(4):
+        for copy in range(6):
             for voice in voices:
                 path = os.path.join(work, f"{copy} {voice}")  # a blank in each path
                 shutil.copy(os.path.join(VOICES, voice), path)
@@ -40,7 +42,8 @@ class Recordings:
         broken = os.path.join(work, "broken.wav")
         with open(broken, "w") as file:
             file.write("no audio")
-        self.lines[7:7] = [broken, os.path.join(work, "missing.wav")]
+        pair = f"{self.lines[0]}\t{self.lines[1]}"
+        self.lines[7:7] = [broken, os.path.join(work, "missing.wav"), pair, ""]
         self.killer = os.path.join(work, f"{KILLS}.wav")
         shutil.copy(self.lines[0], self.killer)
         self.lines.insert(20, self.killer)
@@ -53,11 +56,21 @@ class Recordings:
             file.write(SLOW.format(begun=self.begun, kills=KILLS, spkver=spkver))
         os.chmod(self.slow, os.stat(self.slow).st_mode | stat.S_IXUSR)
 
-    def num_begun(self):
+    def begun_by(self):
+        """Lines begun, for each process that gave them out."""
         if not os.path.exists(self.begun):
-            return 0
+            return {}
         with open(self.begun) as file:
-            return len(file.readlines())
+            return collections.Counter(line.split(" ", 1)[0] for line in file)
+
+    def wait_for_the_middle(self, scoring, chunk):
+        """Until two workers both are within a chunk, and not in their first."""
+        while True:
+            assert scoring.poll() is None, "ended before it was half done"
+            begun = sorted(self.begun_by().values(), reverse=True)[:2]
+            if len(begun) == 2 and all(n > chunk and n % chunk in (1, 2, 3) for n in begun):
+                return
+            time.sleep(0.02)
 
     def by_one_process(self):
         lines = [line for line in self.lines if line != self.killer]
@@ -76,5 +89,5 @@ class Recordings:
         wanted = self.by_one_process()
         assert sorted(rows) == sorted(wanted)
         assert rows == wanted, "the order"
-        begun = self.num_begun() - len(self.lines)
+        begun = sum(self.begun_by().values()) - len(self.lines)
         print(f"{len(rows) + 1} rows as of one process; {begun} lines begun more than once")

@@ -7,12 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 from recordings import CLUSTER, Recordings
 
 # Two executors of one core and 512 MB, each a process of its own.
 MASTER = "local-cluster[2,1,512]"
+CHUNK = 6
 
 spkver, work = sys.argv[1:]
 recordings = Recordings(spkver, work)
@@ -21,7 +21,7 @@ script = os.path.join(CLUSTER, "spark_score.py")
 words = [sys.executable, script, recordings.list, "-o", out, "--spkver", recordings.slow]
 environment = dict(os.environ, PYSPARK_PYTHON=sys.executable, SPARK_LOCAL_IP="127.0.0.1")
 environment["PYSPARK_SUBMIT_ARGS"] = "--conf spark.executor.memory=512m pyspark-shell"
-words += ["--master", MASTER, "--chunk", "6"]
+words += ["--master", MASTER, "--chunk", str(CHUNK)]
 scoring = subprocess.Popen(words, env=environment, cwd=work, start_new_session=True)
 
 
@@ -43,13 +43,10 @@ def executors():
 
 
 try:
-    while recordings.num_begun() < 12:
-        assert scoring.poll() is None, "ended before it was half done"
-        time.sleep(0.05)
+    recordings.wait_for_the_middle(scoring, CHUNK)
     there = executors()
     assert len(there) == 2, there
     os.kill(there[0], signal.SIGKILL)
-    print(f"executor killed after {recordings.num_begun()} lines")
     assert scoring.wait(timeout=600) == 0
 finally:
     if scoring.poll() is None:
