@@ -338,6 +338,16 @@ pub fn unfit(quality: &Quality, limits: &Limits) -> Option<Reason> {
             seconds: quality.speech_seconds,
             wanted: limits.min_speech_seconds,
         })
+    } else if quality.bandwidth_hz < limits.min_bandwidth_hz {
+        Some(Reason::BandLimited {
+            bandwidth_hz: quality.bandwidth_hz,
+            wanted_hz: limits.min_bandwidth_hz,
+        })
+    } else if quality.snr_db < limits.min_snr_db {
+        Some(Reason::Noisy {
+            snr_db: quality.snr_db,
+            wanted_db: limits.min_snr_db,
+        })
     } else {
         None
     }

@@ -48,6 +48,20 @@ pub enum Reason {
         /// Share of samples at full scale, 0 to 1.
         share: f32,
     },
+    /// Nothing above a frequency below which the model was never trained to listen.
+    BandLimited {
+        /// Highest frequency with speech energy, in Hz.
+        bandwidth_hz: f32,
+        /// Wanted, in Hz.
+        wanted_hz: f32,
+    },
+    /// More noise than the model was measured with.
+    Noisy {
+        /// Estimated signal-to-noise ratio, in dB.
+        snr_db: f32,
+        /// Wanted, in dB.
+        wanted_db: f32,
+    },
     /// The score is not a finite number.
     ScoreNotFinite,
 }
@@ -171,6 +185,8 @@ impl Reason {
             Reason::NoSpeech => "no_speech",
             Reason::TooLittleSpeech { .. } => "too_little_speech",
             Reason::Clipping { .. } => "clipping",
+            Reason::BandLimited { .. } => "band_limited",
+            Reason::Noisy { .. } => "noisy",
             Reason::ScoreNotFinite => "score_not_finite",
         }
     }
@@ -182,6 +198,10 @@ impl Reason {
             Reason::NoSpeech => "record somebody speaking",
             Reason::TooLittleSpeech { .. } => "record a longer utterance",
             Reason::Clipping { .. } => "record again at a lower level",
+            Reason::BandLimited { .. } => {
+                "record at 8 kHz or more, without a narrower link between"
+            }
+            Reason::Noisy { .. } => "record closer to the mouth, or in a quieter place",
             Reason::ScoreNotFinite => {
                 "try another recording; if that does not help, another model, and enrol again"
             }
@@ -200,6 +220,17 @@ impl fmt::Display for Reason {
             Reason::Clipping { share } => {
                 write!(f, "{:.0} % of the samples are clipped", share * 100.0)
             }
+            Reason::BandLimited {
+                bandwidth_hz,
+                wanted_hz,
+            } => write!(
+                f,
+                "no speech above {bandwidth_hz:.0} Hz, {wanted_hz:.0} Hz wanted"
+            ),
+            Reason::Noisy { snr_db, wanted_db } => write!(
+                f,
+                "a signal-to-noise ratio of {snr_db:.0} dB, {wanted_db:.0} dB wanted"
+            ),
             Reason::ScoreNotFinite => write!(f, "the score is not a finite number"),
         }
     }

@@ -28,12 +28,16 @@ pub struct Model {
 
 /// What a recording must have for the model's scores to mean anything.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Net speech, in seconds.
     pub min_speech_seconds: f32,
     /// Largest share of samples at full scale, 0 to 1.
     pub max_clipped: f32,
+    /// Highest frequency with speech energy, in Hz.
+    pub min_bandwidth_hz: f32,
+    /// Estimated signal-to-noise ratio, in dB.
+    pub min_snr_db: f32,
 }
 
 /// What people should know about a model before they trust it.
@@ -88,16 +92,30 @@ impl Limits {
                 self.max_clipped
             )));
         }
+        for (name, value) in [
+            ("min_bandwidth_hz", self.min_bandwidth_hz),
+            ("min_snr_db", self.min_snr_db),
+        ] {
+            if !value.is_finite() {
+                return Err(Error::Usage(format!(
+                    "limits: {name} is {value}; a finite number is wanted"
+                )));
+            }
+        }
         Ok(())
     }
 }
 
 impl Default for Limits {
-    /// 0.4 s of speech; a tenth of the samples clipped (loud music masters stay below that).
+    /// 0.4 s of speech; a tenth of the samples clipped (loud music masters stay below that); speech
+    /// up to 2.5 kHz, and 3 dB above the noise. Of 250 development recordings none is below 2.75 kHz
+    /// or 15 dB; with white noise at 0 dB the estimate is 1 dB, at 5 dB it is 5 dB.
     fn default() -> Self {
         Limits {
             min_speech_seconds: 0.4,
             max_clipped: 0.1,
+            min_bandwidth_hz: 2500.0,
+            min_snr_db: 3.0,
         }
     }
 }
