@@ -14,7 +14,7 @@ pub use affine::Steps;
 pub use lanes::Lanes;
 pub use outer::Outer;
 pub use pack::Packed;
-pub use scan::{PANEL_ROWS, Panel};
+pub use scan::{PANEL_ROWS, Panel, Probes};
 
 use std::sync::OnceLock;
 
@@ -30,7 +30,7 @@ pub struct Table {
     /// Weight gradients; see [`reference::outer`].
     pub outer: fn(Outer, &mut [f32]),
     /// Upper bounds of scores; see [`reference::scan`].
-    pub scan: fn(Panel, &[f32], &[f32], &mut [f32], &mut [f32]),
+    pub scan: fn(Panel, Probes, &mut [f32], &mut [f32]),
 }
 
 /// The instance in use, chosen once.

@@ -8,7 +8,7 @@ use super::{
     lanes::Lanes,
     outer::{self, Outer},
     pack::Packed,
-    scan::{self, Panel},
+    scan::{self, Panel, Probes},
 };
 use std::arch::x86_64::*;
 
@@ -130,13 +130,13 @@ fn outer_avx512(job: Outer, g: &mut [f32]) {
 }
 
 #[target_feature(enable = "avx2,fma")]
-fn scan_avx2(panel: Panel, probes: &[f32], norms: &[f32], bounds: &mut [f32], peaks: &mut [f32]) {
-    scan::scan::<Avx2>(panel, probes, norms, bounds, peaks);
+fn scan_avx2(panel: Panel, probes: Probes, bounds: &mut [f32], peaks: &mut [f32]) {
+    scan::scan::<Avx2>(panel, probes, bounds, peaks);
 }
 
 #[target_feature(enable = "avx512f")]
-fn scan_avx512(panel: Panel, probes: &[f32], norms: &[f32], bounds: &mut [f32], peaks: &mut [f32]) {
-    scan::scan::<Avx512>(panel, probes, norms, bounds, peaks);
+fn scan_avx512(panel: Panel, probes: Probes, bounds: &mut [f32], peaks: &mut [f32]) {
+    scan::scan::<Avx512>(panel, probes, bounds, peaks);
 }
 
 /// The AVX2 kernels, if the CPU has AVX2 and FMA.
@@ -150,9 +150,7 @@ pub(super) fn avx2() -> Option<Table> {
         // SAFETY: as above.
         outer: |job, g| unsafe { outer_avx2(job, g) },
         // SAFETY: as above.
-        scan: |panel, probes, norms, bounds, peaks| unsafe {
-            scan_avx2(panel, probes, norms, bounds, peaks)
-        },
+        scan: |panel, probes, bounds, peaks| unsafe { scan_avx2(panel, probes, bounds, peaks) },
     })
 }
 
@@ -166,8 +164,6 @@ pub(super) fn avx512() -> Option<Table> {
         // SAFETY: as above.
         outer: |job, g| unsafe { outer_avx512(job, g) },
         // SAFETY: as above.
-        scan: |panel, probes, norms, bounds, peaks| unsafe {
-            scan_avx512(panel, probes, norms, bounds, peaks)
-        },
+        scan: |panel, probes, bounds, peaks| unsafe { scan_avx512(panel, probes, bounds, peaks) },
     })
 }
