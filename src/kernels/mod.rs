@@ -22,7 +22,7 @@ pub use mfcc::{Channel, Energy, FrontEnd, MfccPlan};
 pub use outer::Outer;
 pub use pack::Packed;
 pub use peak::flop_per_round;
-pub use scan::{PANEL_ROWS, Panel};
+pub use scan::{PANEL_ROWS, Panel, Probes};
 
 use std::sync::OnceLock;
 
@@ -42,7 +42,7 @@ pub struct Table {
     /// So many rounds of [`flop_per_round`] operations: the fastest that these instructions go.
     pub peak: fn(usize) -> f32,
     /// Upper bounds of scores; see [`reference::scan`].
-    pub scan: fn(Panel, &[f32], &[f32], &mut [f32], &mut [f32]),
+    pub scan: fn(Panel, Probes, &mut [f32], &mut [f32]),
     /// Frames of samples -> `(T, C)` cepstra or log-mel; see [`reference::mfcc`].
     pub mfcc: fn(&MfccPlan, &[&[f32]], &mut [f32]),
     /// ln of every value, each positive and normal; see [`reference::ln`].

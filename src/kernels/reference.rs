@@ -1,6 +1,6 @@
 //! The kernels as plain loops, in f64 sums: definition and oracle.
 
-use super::{Channel, MfccPlan, Outer, PANEL_ROWS, Packed, Panel, Steps};
+use super::{Channel, MfccPlan, Outer, PANEL_ROWS, Packed, Panel, Probes, Steps};
 use std::f64::consts::TAU;
 
 /// `y[t] = act(bias + Σ_k W_k x[t·s + k·d])`.
@@ -41,12 +41,12 @@ pub fn outer(job: Outer, g: &mut [f32]) {
 
 /// `bounds[q, r] = scale[r]·Σ_i w[q,i]·cell[i,r] + constant[r] + norm[q]·residual[r]`, and the largest
 /// of each row of them.
-pub fn scan(panel: Panel, probes: &[f32], norms: &[f32], bounds: &mut [f32], peaks: &mut [f32]) {
+pub fn scan(panel: Panel, probes: Probes, bounds: &mut [f32], peaks: &mut [f32]) {
     let size = panel.cells.len() / PANEL_ROWS;
-    for (q, norm) in norms.iter().enumerate() {
+    for (q, norm) in probes.norms.iter().enumerate() {
         let row = &mut bounds[q * PANEL_ROWS..][..PANEL_ROWS];
         for (r, bound) in row.iter_mut().enumerate() {
-            let products = probes[q * size..][..size].iter().enumerate();
+            let products = probes.weights[q * size..][..size].iter().enumerate();
             let sum: f64 = products
                 .map(|(i, &w)| f64::from(w) * f64::from(panel.cells[i * PANEL_ROWS + r]))
                 .sum();

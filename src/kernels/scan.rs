@@ -23,16 +23,19 @@ pub struct Panel<'a> {
     pub residual: &'a [f32],
 }
 
-/// Writes `bounds` (Q, PANEL_ROWS) and the largest of each row of them, `peaks` (Q,), for `probes`
-/// (Q, L) of lengths `norms` (Q,).
+/// Test recordings' sides of the scores.
+#[derive(Debug, Clone, Copy)]
+pub struct Probes<'a> {
+    /// w, `(Q, L)`.
+    pub weights: &'a [f32],
+    /// |w|, `(Q,)`.
+    pub norms: &'a [f32],
+}
+
+/// Writes `bounds` (Q, PANEL_ROWS) and the largest of each row of them, `peaks` (Q,).
 #[inline(always)]
-pub(super) fn scan<V: Lanes>(
-    panel: Panel,
-    probes: &[f32],
-    norms: &[f32],
-    bounds: &mut [f32],
-    peaks: &mut [f32],
-) {
+pub(super) fn scan<V: Lanes>(panel: Panel, probes: Probes, bounds: &mut [f32], peaks: &mut [f32]) {
+    let norms = probes.norms;
     let tiles = norms.len().div_ceil(V::MR);
     let mut first = 0;
     for tile_index in 0..tiles {
@@ -40,7 +43,7 @@ pub(super) fn scan<V: Lanes>(
         macro_rules! tiles_of {
             ($($mr:literal)*) => {
                 match height {
-                    $($mr if $mr <= V::MR => tile::<V, $mr>(panel, probes, norms, first, bounds, peaks),)*
+                    $($mr if $mr <= V::MR => tile::<V, $mr>(panel, probes, first, bounds, peaks),)*
                     _ => unreachable!(),
                 }
             };
@@ -53,16 +56,16 @@ pub(super) fn scan<V: Lanes>(
 #[inline(always)]
 fn tile<V: Lanes, const MR: usize>(
     panel: Panel,
-    probes: &[f32],
-    norms: &[f32],
+    probes: Probes,
     first: usize,
     bounds: &mut [f32],
     peaks: &mut [f32],
 ) {
     let size = panel.cells.len() / PANEL_ROWS;
-    let mut rows = [&probes[..0]; MR];
+    let norms = probes.norms;
+    let mut rows = [&probes.weights[..0]; MR];
     for r in 0..MR {
-        rows[r] = &probes[(first + r) * size..][..size];
+        rows[r] = &probes.weights[(first + r) * size..][..size];
     }
     let mut peak = [V::splat(f32::NEG_INFINITY); MR];
     for start in (0..PANEL_ROWS).step_by(2 * V::N) {

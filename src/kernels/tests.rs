@@ -139,11 +139,15 @@ fn scan_agrees_with_the_reference_at_any_number_of_probes() {
                     constant: &constant,
                     residual: &noise(PANEL_ROWS, 4),
                 };
-                let (probes, norms) = (noise(num_probes * size, 5), noise(num_probes, 6));
-                let run = |kernel: fn(Panel, &[f32], &[f32], &mut [f32], &mut [f32])| {
+                let (weights, norms) = (noise(num_probes * size, 5), noise(num_probes, 6));
+                let probes = Probes {
+                    weights: &weights,
+                    norms: &norms,
+                };
+                let run = |kernel: fn(Panel, Probes, &mut [f32], &mut [f32])| {
                     let mut bounds = vec![f32::NAN; num_probes * PANEL_ROWS];
                     let mut peaks = vec![f32::NAN; num_probes];
-                    kernel(panel, &probes, &norms, &mut bounds, &mut peaks);
+                    kernel(panel, probes, &mut bounds, &mut peaks);
                     (bounds, peaks)
                 };
                 let (got, peaks) = run(table.scan);

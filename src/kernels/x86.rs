@@ -12,7 +12,7 @@ use super::{
     outer::{self, Outer},
     pack::Packed,
     peak,
-    scan::{self, Panel},
+    scan::{self, Panel, Probes},
 };
 use std::arch::x86_64::*;
 
@@ -277,13 +277,13 @@ fn peak_avx512(rounds: usize) -> f32 {
 }
 
 #[target_feature(enable = "avx2,fma")]
-fn scan_avx2(panel: Panel, probes: &[f32], norms: &[f32], bounds: &mut [f32], peaks: &mut [f32]) {
-    scan::scan::<Avx2>(panel, probes, norms, bounds, peaks);
+fn scan_avx2(panel: Panel, probes: Probes, bounds: &mut [f32], peaks: &mut [f32]) {
+    scan::scan::<Avx2>(panel, probes, bounds, peaks);
 }
 
 #[target_feature(enable = "avx512f")]
-fn scan_avx512(panel: Panel, probes: &[f32], norms: &[f32], bounds: &mut [f32], peaks: &mut [f32]) {
-    scan::scan::<Avx512>(panel, probes, norms, bounds, peaks);
+fn scan_avx512(panel: Panel, probes: Probes, bounds: &mut [f32], peaks: &mut [f32]) {
+    scan::scan::<Avx512>(panel, probes, bounds, peaks);
 }
 
 #[target_feature(enable = "avx2,fma")]
@@ -350,9 +350,7 @@ pub(super) fn avx2() -> Option<Table> {
         // SAFETY: as above.
         peak: |rounds| unsafe { peak_avx2(rounds) },
         // SAFETY: as above.
-        scan: |panel, probes, norms, bounds, peaks| unsafe {
-            scan_avx2(panel, probes, norms, bounds, peaks)
-        },
+        scan: |panel, probes, bounds, peaks| unsafe { scan_avx2(panel, probes, bounds, peaks) },
         // SAFETY: as above.
         mfcc: |plan, frames, out| unsafe { mfcc_avx2(plan, frames, out) },
         // SAFETY: as above.
@@ -379,9 +377,7 @@ pub(super) fn avx512() -> Option<Table> {
         // SAFETY: as above.
         peak: |rounds| unsafe { peak_avx512(rounds) },
         // SAFETY: as above.
-        scan: |panel, probes, norms, bounds, peaks| unsafe {
-            scan_avx512(panel, probes, norms, bounds, peaks)
-        },
+        scan: |panel, probes, bounds, peaks| unsafe { scan_avx512(panel, probes, bounds, peaks) },
         // SAFETY: as above.
         mfcc: |plan, frames, out| unsafe { mfcc_avx512(plan, frames, out) },
         // SAFETY: as above.

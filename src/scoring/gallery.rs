@@ -12,7 +12,7 @@
 pub use crate::kernels::PANEL_ROWS;
 
 use super::PairHead;
-use crate::kernels::{self, Panel};
+use crate::kernels::{self, Panel, Probes};
 use rayon::prelude::*;
 
 /// Probes that pass over the matrix together: whole tiles of every kernel.
@@ -172,6 +172,10 @@ impl Gallery<'_> {
         let weights: Vec<f32> = weights.map(|&w| w as f32).collect();
         let norms: Vec<f32> = probes.iter().map(Probe::norm).collect();
         let slacks: Vec<f64> = norms.iter().map(|&norm| self.slack(norm)).collect();
+        let sides = Probes {
+            weights: &weights,
+            norms: &norms,
+        };
         let mut bounds = vec![0.0; probes.len() * PANEL_ROWS];
         let mut peaks = vec![0.0; probes.len()];
         let mut best: Vec<Best> = probes.iter().map(|_| Best::new(top)).collect();
@@ -188,7 +192,7 @@ impl Gallery<'_> {
                 constant,
                 residual,
             };
-            scan(panel, &weights, &norms, &mut bounds, &mut peaks);
+            scan(panel, sides, &mut bounds, &mut peaks);
             for (q, probe) in probes.iter().enumerate() {
                 if peaks[q] < limits[q] {
                     continue;
@@ -196,7 +200,7 @@ impl Gallery<'_> {
                 let exhaustive = !slacks[q].is_finite();
                 for (r, &bound) in bounds[q * PANEL_ROWS..][..PANEL_ROWS].iter().enumerate() {
                     let there = constant[r] != f32::NEG_INFINITY;
-                    if there && (exhaustive || !(bound < limits[q])) {
+                    if there && (exhaustive || bound >= limits[q]) {
                         let row = first_row + p * PANEL_ROWS + r;
                         best[q].offer(Hit {
                             row,
