@@ -37,7 +37,7 @@ use std::path::Path;
 pub const SAMPLE_RATE_HZ: u32 = 16_000;
 
 /// How to read a file.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReadOptions {
     /// Which channel, from 1; `None` takes the mean of all.
     pub channel: Option<usize>,

@@ -7,7 +7,7 @@ use super::{
     recording::{Recording, Segment},
     watch::Watch,
 };
-use crate::{Result, verifier::Verifier};
+use crate::{Result, audio::ReadOptions, verifier::Verifier};
 use indexmap::{IndexMap, IndexSet};
 use rayon::prelude::*;
 use std::path::Path;
@@ -27,9 +27,9 @@ const CHUNKS_PER_RUN: usize = 200;
 const PER_THREAD: usize = 2;
 const MAX_PER_THREAD: usize = 32;
 
-/// A piece of work: one file and channel, its segments, and the key of each.
+/// A piece of work: one file and how to read it, its segments, and the key of each.
 type Job<'a> = (
-    (&'a Path, Option<usize>),
+    (&'a Path, ReadOptions),
     IndexMap<blake3::Hash, Option<Segment>>,
 );
 
@@ -49,9 +49,9 @@ pub fn extract(
     let order = |&place: &usize| match &recordings[place] {
         Ok(Recording {
             path,
-            channel,
+            reading,
             segment: Some(segment),
-        }) => Some((path, channel, segment)),
+        }) => Some((path, reading, segment)),
         _ => None,
     };
     places.sort_by_key(order);
@@ -101,15 +101,15 @@ fn extract_chunk(
         };
         if !queued.contains(key) && !ledger.knows(key)? {
             queued.insert(*key);
-            jobs.entry((recording.path.as_path(), recording.channel))
+            jobs.entry((recording.path.as_path(), recording.reading))
                 .or_default()
                 .insert(*key, recording.segment);
         }
     }
     let jobs: Vec<Job> = jobs.into_iter().collect();
-    let run = |((path, channel), segments): &Job| -> Vec<(blake3::Hash, Outcome)> {
+    let run = |((path, reading), segments): &Job| -> Vec<(blake3::Hash, Outcome)> {
         let parts: Vec<Option<Segment>> = segments.values().copied().collect();
-        let outcomes = embed(verifier, path, *channel, &parts);
+        let outcomes = embed(verifier, path, reading, &parts);
         segments.keys().copied().zip(outcomes).collect()
     };
     let outcomes: Vec<(blake3::Hash, Outcome)> = jobs.par_iter().flat_map_iter(run).collect();

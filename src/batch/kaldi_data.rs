@@ -5,7 +5,7 @@
 //! are not run.
 
 use super::recording::{Naming, Recording, Segment};
-use crate::{Error, Result, eval::lines::Lines};
+use crate::{Error, Result, audio::ReadOptions, eval::lines::Lines};
 use rustc_hash::FxHashMap;
 use std::{
     fs::File,
@@ -64,7 +64,10 @@ impl KaldiData {
         }
         Ok(Recording {
             path: naming.root.join(path),
-            channel: channel.or(naming.channel),
+            reading: ReadOptions {
+                channel: channel.or(naming.reading.channel),
+                ..naming.reading
+            },
             segment,
         })
     }

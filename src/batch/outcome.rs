@@ -72,7 +72,11 @@ pub fn key(model: ModelId, audio: &AudioHash, recording: &Recording) -> blake3::
     hasher.update(model.to_string().as_bytes());
     hasher.update(audio.as_bytes());
     let number = |value: Option<u64>| value.map_or(u64::MAX, |v| v).to_le_bytes();
-    hasher.update(&number(recording.channel.map(|c| c as u64)));
+    let reading = &recording.reading;
+    hasher.update(&number(reading.channel.map(|c| c as u64)));
+    // Limits decide what is refused.
+    hasher.update(&number(reading.max_seconds.map(u64::from)));
+    hasher.update(&number(reading.max_bytes));
     hasher.update(&number(recording.segment.map(|s| s.start_us)));
     hasher.update(&number(recording.segment.and_then(|s| s.end_us)));
     hasher.finalize()
@@ -106,16 +110,10 @@ pub fn hash(path: &Path) -> std::result::Result<AudioHash, Refused> {
 pub fn embed(
     verifier: &Verifier,
     path: &Path,
-    channel: Option<usize>,
+    reading: &ReadOptions,
     segments: &[Option<Segment>],
 ) -> Vec<Outcome> {
-    let decoded = guarded(|| {
-        let options = ReadOptions {
-            channel,
-            ..ReadOptions::default()
-        };
-        audio::read(path, &options)
-    });
+    let decoded = guarded(|| audio::read(path, reading));
     match decoded {
         Ok(whole) => segments
             .iter()

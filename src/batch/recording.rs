@@ -4,6 +4,7 @@
 //! of `name`, as in the lists of NIST, unless there is a file of that very name.
 
 use super::kaldi_data::KaldiData;
+use crate::audio::ReadOptions;
 use std::path::PathBuf;
 
 /// A piece of an audio file.
@@ -11,8 +12,8 @@ use std::path::PathBuf;
 pub struct Recording {
     /// The file.
     pub path: PathBuf,
-    /// From 1; the mean of all where there is none.
-    pub channel: Option<usize>,
+    /// Which channel, and how much of it at most.
+    pub reading: ReadOptions,
     /// The whole file where there is none.
     pub segment: Option<Segment>,
 }
@@ -33,8 +34,8 @@ pub struct Naming {
     pub root: PathBuf,
     /// Put behind each name: `.wav` for lists that leave it off.
     pub suffix: String,
-    /// Channel of recordings whose name tells none.
-    pub channel: Option<usize>,
+    /// How to read; the channel is of recordings whose name tells none.
+    pub reading: ReadOptions,
     /// If there is one, names are its utterances, not paths.
     pub data: Option<KaldiData>,
 }
@@ -58,7 +59,7 @@ impl Naming {
             return found;
         }
         let mut recording = self.find(bare)?;
-        recording.channel = Some(channel);
+        recording.reading.channel = Some(channel);
         Ok(recording)
     }
 
@@ -68,7 +69,7 @@ impl Naming {
         }
         Ok(Recording {
             path: self.root.join(format!("{name}{}", self.suffix)),
-            channel: self.channel,
+            reading: self.reading,
             segment: None,
         })
     }

@@ -226,7 +226,7 @@ impl<'a> Desk<'a> {
             Ok(recording) => recording,
             Err(why) => return refuse("unknown", why),
         };
-        recording.channel = request.channel.or(recording.channel);
+        recording.reading.channel = request.channel.or(recording.reading.channel);
         if request.start.is_some() || request.end.is_some() {
             match Segment::new(request.start.unwrap_or(0.0), request.end) {
                 Ok(segment) => recording.segment = Some(segment),
@@ -255,7 +255,12 @@ impl<'a> Desk<'a> {
         let cached = cache().and_then(|ledger| ledger.outcome(&key).ok().flatten());
         let outcome = cached.unwrap_or_else(|| {
             let segments = [recording.segment];
-            let mut outcomes = embed(self.verifier, &recording.path, recording.channel, &segments);
+            let mut outcomes = embed(
+                self.verifier,
+                &recording.path,
+                &recording.reading,
+                &segments,
+            );
             let outcome = outcomes.remove(0);
             if let Some(mut ledger) = cache() {
                 let _ = ledger.note(&[(key, outcome.clone())], &[]);

@@ -182,7 +182,7 @@ impl List {
         self.ids.push(id.to_string_lossy().into_owned());
         self.recordings.push(Ok(Recording {
             path,
-            channel: naming.channel,
+            reading: naming.reading,
             segment: None,
         }));
     }

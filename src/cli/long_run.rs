@@ -106,7 +106,7 @@ impl Job {
     /// How recordings are found and heard.
     pub fn add_naming(&mut self, naming: &Naming, verifier: &Verifier) -> Result<()> {
         self.add(verifier.id().to_string().as_bytes());
-        let how = (&naming.root, &naming.suffix, naming.channel);
+        let how = (&naming.root, &naming.suffix, naming.reading);
         self.add(format!("{how:?}").as_bytes());
         for path in naming.data.iter().flat_map(KaldiData::files_read) {
             self.add_file(Some(path))?;

@@ -118,8 +118,8 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         .as_ref()
         .map_or(std::env::temp_dir(), |p| p.folder().to_path_buf());
     let mut index = read_index(trials, &folder)?;
-    if index.has_sides() && naming.channel.is_none() {
-        naming.channel = Some(1);
+    if index.has_sides() && naming.reading.channel.is_none() {
+        naming.reading.channel = Some(1);
     }
     let shard = args.shard.unwrap_or(Shard { number: 1, of: 1 });
     let range = shard.range(index.count());

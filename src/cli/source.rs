@@ -46,7 +46,7 @@ impl Source {
         Ok(Naming {
             root: self.root.clone(),
             suffix: self.suffix.clone(),
-            channel: self.recordings.options().channel,
+            reading: self.recordings.options(),
             data,
         })
     }
