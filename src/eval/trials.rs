@@ -66,6 +66,13 @@ impl TrialList {
                      paths may hold spaces",
                 ));
             };
+            if fields.contains(&"") {
+                return Err(refuse(
+                    line,
+                    "an empty field".into(),
+                    "put one tab between two fields",
+                ));
+            }
             let format = *format.get_or_insert(if matches!(third, "target" | "nontarget") {
                 Format::Kaldi
             } else {
