@@ -91,14 +91,13 @@ fn a_store() -> Vec<u8> {
 /// What fuzzers do to a file: bits, bytes and numbers changed, pieces cut, doubled, moved, swapped
 /// with another file's. Half of it in the first 100 bytes, where headers are.
 fn mutate(seeds: &[Vec<u8>], random: &mut impl Rng) -> Vec<u8> {
-    let mut below = |limit: usize| random.next_u64() as usize % limit.max(1);
+    let mut below = |limit: usize| (random.next_u64() as usize) % limit.max(1);
     let mut bytes = seeds[below(seeds.len())].clone();
     for _ in 0..1 + below(6) {
         let len = bytes.len();
         let reach = if below(2) == 0 { len.min(100) } else { len };
-        let at = below(reach);
-        let widest = [4, 64, 1000][below(3)];
-        let span = 1 + below(widest);
+        let longest = [4, 64, 1000][below(3)];
+        let (at, span) = (below(reach), 1 + below(longest));
         let end = (at + span).min(len);
         let odd = [
             0,

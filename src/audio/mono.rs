@@ -5,11 +5,14 @@ use super::decode::{self, Blocks, End, RATES_HZ};
 use super::input::Input;
 use super::mixdown::Mixdown;
 use super::refusal::{Refusal, Refused};
-use super::resample::Resampler;
+use super::resample::{self, Resampler};
 use super::{ReadOptions, SAMPLE_RATE_HZ};
 
 /// Longest recording that is read, in seconds, unless told otherwise.
 pub const MAX_SECONDS: u32 = 3 * 3600;
+
+/// What the resampler may give beyond the end before it is cut off.
+const ROOM_FOR_A_CHUNK: usize = 1 << 16;
 
 /// A recording at 16 kHz, and what can be told only from the samples it had before.
 pub(super) struct Mono {
@@ -31,29 +34,29 @@ impl Mono {
             (rate_hz != SAMPLE_RATE_HZ).then(|| Resampler::new(rate_hz, SAMPLE_RATE_HZ));
         let limit = Limit::of(&blocks, options);
         let mut samples: Vec<f32> = vec![];
-        // Growing would hold the old and the new; memory that is not touched costs nothing.
-        let room_for_a_block = 1 << 16;
-        let at_16_khz = |n: usize| match &resampler {
-            Some(resampler) => resampler.num_out((n / num_channels) as u64),
-            None => (n / num_channels) as u64,
+        let num_out = |num_in| match rate_hz {
+            SAMPLE_RATE_HZ => num_in,
+            _ => resample::num_out(num_in, rate_hz, SAMPLE_RATE_HZ),
         };
-        let expected = blocks.num_samples().map(at_16_khz);
-        if let Some(counted) = expected.filter(|_| blocks.is_counted()) {
-            limit.check(counted)?;
-        }
-        if expected.is_some() || limit.of_memory {
-            let expected = expected.unwrap_or(u64::MAX).min(limit.num_samples);
-            samples.reserve_exact(expected as usize + room_for_a_block);
-        }
+        let declared = blocks.num_samples().map(|n| num_out(n / num_channels));
+        // Growing would hold the old and the new; memory that is not touched costs nothing.
+        let expected = match declared {
+            Some(counted) if blocks.is_counted() => {
+                limit.check(counted)?;
+                counted
+            }
+            _ => declared.unwrap_or(usize::MAX).min(affordable(&blocks)),
+        };
+        samples.reserve_exact(expected + ROOM_FOR_A_CHUNK);
         let mut num_in = 0;
         while let Some(block) = blocks.next()? {
             let mono = mixdown.mix(block);
             num_in += mono.len();
+            limit.check(num_out(num_in))?;
             match &mut resampler {
                 Some(resampler) => resampler.push(mono, &mut samples),
                 None => samples.extend_from_slice(mono),
             }
-            limit.check(samples.len() as u64)?;
         }
         if let Some(resampler) = resampler {
             resampler.finish(&mut samples);
@@ -74,18 +77,23 @@ impl Mono {
     }
 }
 
+/// Samples that fit into the memory that the file's size allows.
+fn affordable(blocks: &Blocks) -> usize {
+    blocks.budget_bytes() as usize / size_of::<f32>()
+}
+
 /// How much is read.
 struct Limit {
     /// At 16 kHz.
-    num_samples: u64,
+    num_samples: usize,
     /// Whether it is for the memory that the file's size allows.
     of_memory: bool,
 }
 
 impl Limit {
     fn of(blocks: &Blocks, options: &ReadOptions) -> Self {
-        let of_time = |seconds| u64::from(seconds) * u64::from(SAMPLE_RATE_HZ);
-        let affordable = blocks.budget_bytes() / size_of::<f32>() as u64;
+        let of_time = |seconds: u32| seconds as usize * SAMPLE_RATE_HZ as usize;
+        let affordable = affordable(blocks);
         match options.max_seconds {
             Some(seconds) => Limit {
                 num_samples: of_time(seconds),
@@ -98,11 +106,11 @@ impl Limit {
         }
     }
 
-    fn check(&self, num_samples: u64) -> Refused<()> {
+    fn check(&self, num_samples: usize) -> Refused<()> {
         if num_samples <= self.num_samples {
             return Ok(());
         }
-        let seconds = self.num_samples / u64::from(SAMPLE_RATE_HZ);
+        let seconds = self.num_samples / SAMPLE_RATE_HZ as usize;
         let fact = if self.of_memory {
             format!("holds more than the {seconds} s of audio that a file of its size may")
         } else {

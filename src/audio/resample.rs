@@ -25,8 +25,8 @@ pub struct Resampler {
     delay: usize,
     from_hz: u32,
     to_hz: u32,
-    num_in: u64,
-    num_out: u64,
+    num_in: usize,
+    num_out: usize,
 }
 
 impl Resampler {
@@ -57,16 +57,9 @@ impl Resampler {
         }
     }
 
-    /// Samples at the new rate that `num_in` make: at least one of any.
-    pub fn num_out(&self, num_in: u64) -> u64 {
-        let (from, to) = (u128::from(self.from_hz), u128::from(self.to_hz));
-        let rounded = (u128::from(num_in) * to * 2 + from) / (from * 2);
-        (rounded as u64).max(num_in.min(1))
-    }
-
     /// Takes the next samples; what is ready of the result goes to the end of `out`.
     pub fn push(&mut self, mut samples: &[f32], out: &mut Vec<f32>) {
-        self.num_in += samples.len() as u64;
+        self.num_in += samples.len();
         while self.pending.len() + samples.len() >= self.chunk_in {
             if self.pending.is_empty() {
                 self.process(&samples[..self.chunk_in], out);
@@ -86,14 +79,14 @@ impl Resampler {
 
     /// The rest of the result.
     pub fn finish(mut self, out: &mut Vec<f32>) {
-        let wanted = self.num_out(self.num_in);
+        let wanted = num_out(self.num_in, self.from_hz, self.to_hz);
         let mut last = std::mem::take(&mut self.pending);
         last.resize(self.chunk_in, 0.0);
         while self.num_out < wanted {
             self.process(&last, out);
             last.fill(0.0);
         }
-        let surplus = (self.num_out - wanted) as usize;
+        let surplus = self.num_out - wanted;
         out.truncate(out.len() - surplus);
     }
 
@@ -107,7 +100,7 @@ impl Resampler {
             .expect("the buffers were made for these lengths");
         let skipped = self.delay.min(len_out);
         self.delay -= skipped;
-        self.num_out += (len_out - skipped) as u64;
+        self.num_out += len_out - skipped;
         out.extend_from_slice(&self.chunk[skipped..]);
     }
 }
@@ -122,11 +115,18 @@ pub fn resample(samples: &[f32], from_hz: u32, to_hz: u32) -> Vec<f32> {
         return samples.to_vec();
     }
     let mut resampler = Resampler::new(from_hz, to_hz);
-    let num_out = resampler.num_out(samples.len() as u64) as usize;
+    let num_out = num_out(samples.len(), from_hz, to_hz);
     let mut out = Vec::with_capacity(num_out + resampler.chunk.len());
     resampler.push(samples, &mut out);
     resampler.finish(&mut out);
     out
+}
+
+/// Samples at the new rate that `num_in` make: at least one of any.
+pub(super) fn num_out(num_in: usize, from_hz: u32, to_hz: u32) -> usize {
+    let (from, to) = (u128::from(from_hz), u128::from(to_hz));
+    let rounded = (num_in as u128 * to * 2 + from) / (from * 2);
+    (rounded as usize).max(num_in.min(1))
 }
 
 /// The two rates in lowest terms, or close to it in terms that are small enough: the last
