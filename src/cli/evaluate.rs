@@ -19,7 +19,7 @@ use spkver::{
         table::ScoreTable,
     },
     scoring::OperatingPoint,
-    storage::write_whole,
+    storage::{write_whole, write_whole_with},
     verifier::Verifier,
 };
 use std::path::{Path, PathBuf};
@@ -64,7 +64,7 @@ pub struct Args {
     #[arg(
         long,
         value_name = "LLR,…",
-        allow_negative_numbers = true,
+        allow_hyphen_values = true,
         value_delimiter = ',',
         default_value = "0"
     )]
@@ -135,12 +135,9 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         model = json!(verifier.id().to_string());
     }
     if let Some(path) = &args.scores_out {
-        let mut text = vec![];
-        for table in &tables {
-            let written = table.write_scores(&mut text);
-            written.map_err(|e| Error::io(path, "write", e))?;
-        }
-        write_whole(path, &text)?;
+        write_whole_with(path, |file| {
+            tables.iter().try_for_each(|table| table.write_scores(file))
+        })?;
     }
 
     let mut measured = vec![];

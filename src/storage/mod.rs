@@ -5,4 +5,4 @@ pub mod model;
 pub mod voiceprints;
 mod whole_file;
 
-pub use whole_file::write_whole;
+pub use whole_file::{write_whole, write_whole_with};
