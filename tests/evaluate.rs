@@ -116,8 +116,8 @@ fn every_format_says_the_same() {
         ),
         (
             "csv",
-            "score,label,enrol,test\r\n".to_string()
-                + &lines(|(e, t, s, l)| format!("{s},{},\"{e}\",{t}\r", bit(*l))),
+            "score,label,enrol,test,error\r\n".to_string()
+                + &lines(|(e, t, s, l)| format!("{s},{},\"{e}\",{t},\r", bit(*l))),
         ),
         (
             "nist.tsv",
@@ -408,8 +408,8 @@ fn broken_lists_are_named_by_line() {
     fs::write(folder.join("list"), "1 a b\n0 a c\n").unwrap();
     for (text, wanted) in [
         ("a c 1\na b 2\na c 3\n", "scores:3: a c has another score"),
-        ("a b 2\n", "list:2: scores has no score of a c"),
-        ("a c 1\n", "list:1: scores has no score of a b"),
+        ("a b 2\n", "list:2: scores has no score of this trial"),
+        ("a c 1\n", "list:1: scores has no score of this trial"),
     ] {
         fs::write(folder.join("scores"), text).unwrap();
         let (code, _, err) = run(folder, &["evaluate", "list", "--scores", "scores"]);
@@ -463,4 +463,37 @@ fn the_worst_served_speaker_is_named() {
         out.contains("worst served speakers") && out.contains("3 of 3"),
         "{out}"
     );
+}
+
+/// What `spkver score` writes, and NIST's lists with two channels a recording.
+#[test]
+fn comments_empty_labels_sides_and_quotes_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let key = "modelid\tsegmentid\tside\ttargettype\nm1\ts1\ta\ttarget\nm1\ts1\tb\tnontarget\n\
+               m2\ts2\ta\ttarget\n";
+    fs::write(folder.join("key"), key).unwrap();
+    for scores in [
+        "m1 s1 2.5\nm1 s1:b -1\nm2 s2 nan # too little speech: 0.1 s, wanted 0.4 s\n",
+        "enroll,test,label,score,error\nm1,s1,,2.5,\nm1,s1:b,,-1,\nm2,s2,,,\"too little, \"\"really\"\"\"\n",
+        "{\"enroll\":\"m1\",\"test\":\"s1\",\"label\":null,\"score\":2.5,\"error\":null}\n\
+         {\"enroll\":\"m1\",\"test\":\"s1:b\",\"label\":null,\"score\":-1}\n\
+         {\"enroll\":\"m2\",\"test\":\"s2\",\"score\":null,\"error\":\"silence\"}\n",
+    ] {
+        fs::write(folder.join("scores"), scores).unwrap();
+        let list = &json(folder, &["evaluate", "key", "--scores", "scores"])["lists"][0];
+        assert_eq!(
+            (&list["targets"], &list["refused_targets"]),
+            (&2.into(), &1.into())
+        );
+        assert_eq!(list["eer"], 0.0);
+    }
+    fs::write(
+        folder.join("quoted"),
+        "1 \"my voice\" b\n0 \"my voice\" c\n",
+    )
+    .unwrap();
+    fs::write(folder.join("scores"), "my voice\tb\t1\nmy voice\tc\t0\n").unwrap();
+    let list = &json(folder, &["evaluate", "quoted", "--scores", "scores"])["lists"][0];
+    assert_eq!(list["recordings"], 3);
 }

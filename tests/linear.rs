@@ -29,6 +29,10 @@ fn tdnn(activation: &str) -> Network {
                 .iter_mut()
                 .for_each(|v| *v = random.uniform(0.3, 1.5));
         }
+        // So that inputs reach where a sigmoid is bent.
+        if name.ends_with(".weight") {
+            values.iter_mut().for_each(|v| *v *= 3.0);
+        }
     }
     let (layers, weights) = fold_batch_norms(&trainable.layers, &trainable.weights);
     Network::new(layers, weights, CHANNELS).unwrap()

@@ -19,10 +19,13 @@ use spkver::{
         table::ScoreTable,
     },
     scoring::OperatingPoint,
-    storage::write_whole,
+    storage::{Readers, write_whole, write_whole_with},
     verifier::Verifier,
 };
-use std::path::{Path, PathBuf};
+use std::{
+    io::{BufWriter, Write},
+    path::{Path, PathBuf},
+};
 
 /// What to measure.
 #[derive(clap::Args)]
@@ -64,7 +67,7 @@ pub struct Args {
     #[arg(
         long,
         value_name = "LLR,…",
-        allow_negative_numbers = true,
+        allow_hyphen_values = true,
         value_delimiter = ',',
         default_value = "0"
     )]
@@ -135,12 +138,14 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         model = json!(verifier.id().to_string());
     }
     if let Some(path) = &args.scores_out {
-        let mut text = vec![];
-        for table in &tables {
-            let written = table.write_scores(&mut text);
-            written.map_err(|e| Error::io(path, "write", e))?;
-        }
-        write_whole(path, &text)?;
+        write_whole_with(path, Readers::Everybody, |file| {
+            let mut file = BufWriter::new(file);
+            let written = tables
+                .iter()
+                .try_for_each(|table| table.write_scores(&mut file))
+                .and_then(|()| file.flush());
+            written.map_err(|e| Error::io(path, "write", e))
+        })?;
     }
 
     let mut measured = vec![];

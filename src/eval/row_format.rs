@@ -24,6 +24,8 @@ pub struct Columns {
     test: usize,
     score: Option<usize>,
     label: Option<usize>,
+    /// NIST: channel a or b of the recording under test.
+    side: Option<usize>,
     /// Fields of a line; more are allowed after a header only.
     count: usize,
     has_header: bool,
@@ -135,6 +137,7 @@ impl Columns {
             test: find(TEST)?,
             score: find(SCORE),
             label: find(LABEL),
+            side: find(&["side"]),
             count: names.len(),
             has_header: true,
         };
@@ -149,6 +152,7 @@ impl Columns {
                 test,
                 score,
                 label,
+                side: None,
                 count: fields.len(),
                 has_header: false,
             })
@@ -163,6 +167,8 @@ impl Columns {
                     of(0, 1, Some(2), None)
                 } else if is_bit(first) {
                     of(1, 2, None, Some(0))
+                } else if is_bit(third) {
+                    of(0, 1, None, Some(2))
                 } else if is_score {
                     of(0, 1, Some(2), None)
                 } else {
@@ -193,28 +199,33 @@ impl Columns {
             ));
         }
         let field = |at: usize| fields[at].as_ref();
-        let is_target = self.label.map(|at| {
-            label(field(at)).ok_or_else(|| {
+        let told = self.label.map(field).filter(|text| !text.is_empty());
+        let is_target = told.map(|text| {
+            label(text).ok_or_else(|| {
                 (
-                    format!("label {:?}", field(at)),
+                    format!("label {text:?}"),
                     "label every trial as the first: 1 or target (same speaker), 0 or nontarget"
                         .to_string(),
                 )
             })
         });
-        let score = self.score.map(|at| {
-            score(field(at)).ok_or_else(|| {
+        let score = self.score.map(field).map(|text| {
+            score(text).ok_or_else(|| {
                 (
-                    format!("score {:?}", field(at)),
+                    format!("score {text:?}"),
                     "write one `enrol test score` a line, the score a finite number, or nan for \
                      none"
                         .to_string(),
                 )
             })
         });
+        let test = field(self.test);
         named(Row {
             enrol: field(self.enrol),
-            test: field(self.test),
+            test: match self.side.map(field) {
+                Some("b" | "B" | "2") => format!("{test}:b").into(),
+                _ => test.into(),
+            },
             is_target: is_target.transpose()?,
             score: score.transpose()?,
         })
@@ -228,29 +239,42 @@ fn named(row: Row) -> Result<Row, Complaint> {
     Ok(row)
 }
 
-/// The fields of a line.
+/// The fields of a line, without a comment (`# why` behind a score).
 pub fn split(line: &str, separator: Separator) -> Result<Vec<Cow<'_, str>>, Complaint> {
-    let separator = match separator {
-        Separator::Blank if line.contains('\t') => {
-            return Ok(line.split('\t').map(|f| Cow::from(f.trim())).collect());
+    let quoted = |delimiter: u8| {
+        let reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .delimiter(delimiter)
+            .from_reader(line.as_bytes());
+        match reader.into_records().next() {
+            Some(Ok(record)) => Ok(record
+                .iter()
+                .map(|field| Cow::from(field.to_string()))
+                .collect::<Vec<_>>()),
+            _ => Err(("quotes that do not match".into(), WAYS.into())),
         }
-        Separator::Blank => return Ok(line.split_whitespace().map(Cow::from).collect()),
-        Separator::Char(separator) => separator,
     };
-    if !line.contains('"') {
-        return Ok(line.split(separator).map(|f| Cow::from(f.trim())).collect());
+    let mut fields: Vec<Cow<str>> = match separator {
+        Separator::Blank if line.contains('\t') => {
+            line.split('\t').map(|f| Cow::from(f.trim())).collect()
+        }
+        Separator::Blank if line.contains('"') => {
+            let mut fields = quoted(b' ')?;
+            fields.retain(|field| !field.is_empty());
+            fields
+        }
+        Separator::Blank => line.split_whitespace().map(Cow::from).collect(),
+        Separator::Char(separator) if line.contains('"') => quoted(separator as u8)?,
+        Separator::Char(separator) => {
+            return Ok(line.split(separator).map(|f| Cow::from(f.trim())).collect());
+        }
+    };
+    if separator == Separator::Blank
+        && let Some(comment) = fields.iter().skip(3).position(|f| f.starts_with('#'))
+    {
+        fields.truncate(3 + comment);
     }
-    let reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .delimiter(separator as u8)
-        .from_reader(line.as_bytes());
-    match reader.into_records().next() {
-        Some(Ok(record)) => Ok(record
-            .iter()
-            .map(|field| Cow::from(field.to_string()))
-            .collect()),
-        _ => Err(("a line that is no CSV".into(), WAYS.into())),
-    }
+    Ok(fields)
 }
 
 /// A line of JSON; other keys are passed over.
@@ -308,7 +332,7 @@ impl<'a> JsonRow<'a> {
         });
         named(Row {
             enrol: &self.enrol,
-            test: &self.test,
+            test: self.test.as_ref().into(),
             is_target: is_target.transpose()?,
             score: self.score,
         })

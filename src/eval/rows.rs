@@ -11,24 +11,26 @@
 //! | with a header | columns by name, between commas, semicolons, tabs or blanks (NIST's as well) |
 //! | JSON lines | `{"enrol":…,"test":…,"score":…,"label":…}` |
 //!
-//! Fields are separated by blanks, or by tabs where a line has one (paths may then hold spaces).
-//! A score of `nan`, an empty one or `null` says that a recording was refused.
+//! Fields are separated by blanks, or by tabs where a line has one; paths with spaces need tabs or
+//! quotes. What follows a `#` behind a score is a comment. NIST's side b is the name with `:b`. A
+//! score of `nan`, an empty one or `null` says that a recording was refused.
 
 use super::row_format::{Format, split};
 use crate::{Error, Result};
 use std::{
+    borrow::Cow,
     fs::File,
     io::{BufRead, BufReader},
     path::Path,
 };
 
 /// What a line says.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Row<'a> {
     /// The enrolled recording.
     pub enrol: &'a str,
     /// The recording under test.
-    pub test: &'a str,
+    pub test: Cow<'a, str>,
     /// Same speaker, where the file tells.
     pub is_target: Option<bool>,
     /// Where the file tells; `Some(None)` for a refused recording.

@@ -66,7 +66,7 @@ impl ScoreTable {
             {
                 return Err(refuse(line, "too many trials", "divide the list"));
             }
-            let (enrol, test) = (table.number(row.enrol), table.number(row.test));
+            let (enrol, test) = (table.number(row.enrol), table.number(&row.test));
             let trial = ScoredTrial::new(enrol, test, is_target, row.score.flatten());
             table.trials.push(trial);
             Ok(())
@@ -84,6 +84,13 @@ impl ScoreTable {
     fn number(&mut self, name: &str) -> u32 {
         let index = self.names.get_index_of(name);
         index.unwrap_or_else(|| self.names.insert_full(name.into()).0) as u32
+    }
+
+    /// Of both recordings, if the table has them.
+    fn numbers(&self, row: &rows::Row) -> Option<(u32, u32)> {
+        let enrol = self.names.get_index_of(row.enrol)?;
+        let test = self.names.get_index_of(&*row.test)?;
+        Some((enrol as u32, test as u32))
     }
 
     /// Did the list hold scores?
@@ -156,24 +163,27 @@ impl ScoreTable {
         };
         rows::read(path, Expected::Scores, &mut |line, row| {
             let score = row.score.ok_or_else(|| without(line))?;
-            let names = &join.table.names;
-            let numbers = names
-                .get_index_of(row.enrol)
-                .zip(names.get_index_of(row.test));
+            let numbers = join.table.numbers(&row);
             match numbers {
-                Some((enrol, test)) if !join.set((enrol as u32, test as u32), score) => {
-                    Err(twice(line, row.enrol, row.test))
-                }
+                Some(pair) if !join.set(pair, score) => Err(twice(line, row.enrol, &row.test)),
                 _ => Ok(()),
             }
         })?;
-        if let Some(trial) = join.finish() {
-            let (enrol, test) = (self.name(trial.enrol()), self.name(trial.test()));
+        let missing = join.finish();
+        if !missing.is_empty() {
+            let line = line_of(list, |row| {
+                let numbers = self.numbers(row);
+                numbers.is_some_and(|pair| missing.binary_search(&pair).is_ok())
+            })?;
             return Err(Error::List {
                 path: list.to_path_buf(),
-                line: line_of(list, |row| (row.enrol, row.test) == (enrol, test))?,
-                fact: format!("{} has no score of {enrol} {test}", path.display()),
-                remedy: "score this trial, or take it off the list".into(),
+                line,
+                fact: format!(
+                    "{} has no score of this trial (and {} more)",
+                    path.display(),
+                    missing.len() - 1
+                ),
+                remedy: "score it, or take it off the list".into(),
             });
         }
         self.has_scores = true;
@@ -185,7 +195,7 @@ impl ScoreTable {
     ///
     /// # Errors
     /// What `to` says.
-    pub fn write_scores(&self, to: &mut impl Write) -> io::Result<()> {
+    pub fn write_scores(&self, to: &mut (impl Write + ?Sized)) -> io::Result<()> {
         for trial in &self.trials {
             let (enrol, test) = (self.name(trial.enrol()), self.name(trial.test()));
             let gap = if enrol.contains(' ') || test.contains(' ') {
@@ -251,8 +261,8 @@ impl Join<'_> {
         true
     }
 
-    /// A pair that is listed again has the score of the first. The first trial without a score.
-    fn finish(mut self) -> Option<ScoredTrial> {
+    /// A pair that is listed again has the score of the first. Pairs without a score, rising.
+    fn finish(mut self) -> Vec<(u32, u32)> {
         if self.next < self.seen.len() {
             self.sort();
         }
@@ -264,8 +274,8 @@ impl Join<'_> {
                 self.put(at, (!score.is_nan()).then_some(score));
             }
         }
-        let missing = self.seen.iter().position(|seen| !seen)?;
-        Some(self.table.trials[missing])
+        let unseen = (self.next..self.seen.len()).filter(|at| !self.seen[*at]);
+        unseen.map(|at| self.pair(at)).collect()
     }
 
     /// Trials of a pair within a sorted half.

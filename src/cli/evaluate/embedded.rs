@@ -39,7 +39,7 @@ pub fn find_recordings(list: &Path, table: &ScoreTable, root: &Path) -> Result<(
     let Some(lost) = lost else { return Ok(()) };
     Err(Error::List {
         path: list.to_path_buf(),
-        line: line_of(list, |row| row.enrol == *lost || row.test == *lost)?,
+        line: line_of(list, |row| row.enrol == *lost || row.test == **lost)?,
         fact: format!("there is no file {}", root.join(lost).display()),
         remedy: "check --root".into(),
     })
