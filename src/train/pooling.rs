@@ -36,17 +36,25 @@ pub fn backward(x: &Batch, layer: &Layer, y: &Batch, dy: &Batch) -> Batch {
             }
             return;
         }
+        let of_mean: Vec<f32> = dy[..channels].iter().map(|d| d * share).collect();
+        let Layer::StatsPool { eps } = *layer else {
+            for dx in dx.chunks_exact_mut(channels) {
+                dx.copy_from_slice(&of_mean);
+            }
+            return;
+        };
+        let (mean, std) = y.split_at(channels);
+        let of_std: Vec<f32> = dy[channels..]
+            .iter()
+            .zip(std)
+            .map(|(d, s)| if s * s > eps { d * share / s } else { 0.0 })
+            .collect();
+        // Lengths that the compiler sees: without them the loop over c is not in lanes.
+        let (of_mean, of_std, mean) =
+            (&of_mean[..channels], &of_std[..channels], &mean[..channels]);
         for (dx, x) in dx.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
             for c in 0..channels {
-                dx[c] = dy[c] * share;
-            }
-            if let Layer::StatsPool { eps } = layer {
-                for c in 0..channels {
-                    let std = y[channels + c];
-                    if std * std > *eps {
-                        dx[c] += dy[channels + c] * share * (x[c] - y[c]) / std;
-                    }
-                }
+                dx[c] = of_mean[c] + of_std[c] * (x[c] - mean[c]);
             }
         }
     });
