@@ -9,7 +9,7 @@
 //! embedding SECONDS FILE  -> D                the network's answer, f32 (D,)
 //! network SECONDS CALLS   -> seconds          CPU time of one call
 //! mfcc SECONDS CALLS      -> seconds frames   CPU time of one call
-//! step UTTERANCES FRAMES CLASSES THREADS CALLS -> cpu wall loss   of one step of training
+//! step UTTERANCES SHORTEST LONGEST CLASSES THREADS CALLS -> cpu wall loss   of one training step
 //! ```
 
 use spkver::{
@@ -101,19 +101,21 @@ fn answer(words: &[&str], waveform: &Waveform, mfcc: &Mfcc, network: &Network) -
             let timed = cpu_seconds(count(2), || drop(black_box(mfcc.frames(samples))));
             format!("{timed} {}", mfcc.num_frames(samples.len()))
         }
-        "step" => step([count(1), count(2), count(3), count(4), count(5)]),
+        "step" => step([1, 2, 3, 4, 5, 6].map(count)),
         other => panic!("no command {other}"),
     }
 }
 
 /// Steps of the shipped recipe on noise: forward, loss, backward, AdamW; no data loading.
-fn step([utterances, frames, classes, threads, calls]: [usize; 5]) -> String {
+fn step([utterances, shortest, longest, classes, threads, calls]: [usize; 6]) -> String {
     let options = TrainOptions::default();
     let layers = options.layers().expect("the defaults are sound");
     let size = options.architecture.embedding_size;
     let mut state = recipe::fresh(layers, classes, size, 1);
     let mut random = Random::new(1, "features", &[]);
-    let mut features = Batch::zeros(vec![frames; utterances], NUM_FEATURES);
+    // Lengths evenly spread.
+    let length = |u| shortest + (longest - shortest) * u / (utterances - 1).max(1);
+    let mut features = Batch::zeros((0..utterances).map(length), NUM_FEATURES);
     let mut fill = || random.uniform(-1.7, 1.7);
     features.values.iter_mut().for_each(|v| *v = fill());
     let labels: Vec<u32> = (0..utterances).map(|u| (u % classes) as u32).collect();

@@ -8,7 +8,7 @@ mod voice;
 
 use super::Global;
 use indicatif::{ProgressBar, ProgressStyle};
-use path::{BATCH, Enrolled, LONG_SECONDS, Recordings, SHORT_SECONDS};
+use path::{Enrolled, LONG_SECONDS, Recordings, SHORT_SECONDS};
 use serde_json::{Value, json};
 use spkver::{Result, kernels, verifier::Verifier};
 use std::{
@@ -248,9 +248,10 @@ impl Measured {
                 kb as f64 / 1024.0
             )),
         );
+        let num_files = self.throughput[0].num_files;
         let _ = writeln!(
             text,
-            "batch of {BATCH} files of {SHORT_SECONDS} s:\nthreads  files/s  × real time  speed-up"
+            "batch of {num_files} files of {SHORT_SECONDS} s:\nthreads  files/s  × real time  speed-up"
         );
         for row in &self.throughput {
             let _ = writeln!(
@@ -273,6 +274,7 @@ impl Measured {
             .map(|row| {
                 json!({
                     "threads": row.threads,
+                    "num_files": row.num_files,
                     "files_per_second": row.files_per_second,
                     "times_real_time": row.files_per_second * f64::from(SHORT_SECONDS),
                     "speed_up": row.speed_up,

@@ -15,15 +15,15 @@ use spkver::{
 use std::{
     hint::black_box,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Length of the recording from file to decision.
 pub const LONG_SECONDS: f32 = 10.0;
 /// Length of the others.
 pub const SHORT_SECONDS: f32 = 3.0;
-/// Files of one batch.
-pub const BATCH: usize = 64;
+/// Most files of one batch.
+const MAX_BATCH: usize = 64;
 
 /// The recordings that everything is measured on.
 pub struct Recordings {
@@ -130,6 +130,8 @@ impl<'a> Enrolled<'a> {
 
 /// A batch of files at some number of threads.
 pub struct Throughput {
+    /// Files of the batch.
+    pub num_files: usize,
     /// Threads.
     pub threads: usize,
     /// Files of [`SHORT_SECONDS`] embedded in a second.
@@ -148,8 +150,14 @@ pub fn throughput(
     let mut counts: Vec<usize> = (0..).map(|n| 1 << n).take_while(|n| *n < most).collect();
     counts.push(most);
     let pools: Vec<rayon::ThreadPool> = counts.iter().map(|n| pool(*n)).collect();
+    // Fewer files where they would take all the time at once; never fewer than keep threads busy.
+    let begun = Instant::now();
+    embed(verifier, &recordings.short[0]);
+    let affordable = budget.as_secs_f64() / (8 * counts.len()) as f64;
+    let num_files = (affordable / begun.elapsed().as_secs_f64()) as usize;
+    let num_files = num_files.clamp(4 * most, MAX_BATCH.max(4 * most));
     let batch = || {
-        (0..BATCH).into_par_iter().for_each(|index| {
+        (0..num_files).into_par_iter().for_each(|index| {
             black_box(embed(verifier, &recordings.short[index % 2]));
         });
     };
@@ -161,8 +169,9 @@ pub fn throughput(
     let one = times[0].median();
     let rows = counts.iter().zip(&times);
     rows.map(|(&threads, times)| Throughput {
+        num_files,
         threads,
-        files_per_second: BATCH as f64 / times.median(),
+        files_per_second: num_files as f64 / times.median(),
         speed_up: one / times.median(),
     })
     .collect()
