@@ -80,3 +80,52 @@ fn every_option_agrees_with_kaldi() {
     }
     assert!(values.is_empty(), "results without a case");
 }
+
+/// `fixtures/voices`, at the level that they were recorded.
+fn voice(name: &str) -> Vec<f32> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures/voices")
+        .join(name);
+    hound::WavReader::open(path)
+        .unwrap()
+        .samples::<i16>()
+        .map(|sample| f32::from(sample.unwrap()) / 32768.0)
+        .collect()
+}
+
+#[test]
+fn on_speech_the_kernels_agree_with_realfft() {
+    for name in ["anna-1.wav", "boris-1.wav"] {
+        let samples = voice(name);
+        for snip_edges in [true, false] {
+            let mfcc = Mfcc::new(MfccConfig {
+                snip_edges,
+                ..MfccConfig::default()
+            })
+            .unwrap();
+            let wanted = mfcc.frames_with(None, &samples);
+            for table in kernels::instances() {
+                let got = mfcc.frames_with(Some(&table), &samples);
+                let difference = largest_difference(&got, &wanted);
+                println!(
+                    "{name}, {}: largest difference {difference:.1e}",
+                    table.name
+                );
+                assert!(difference <= 1e-4, "{name}, {}: {difference}", table.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_frame_is_the_same_wherever_it_stands() {
+    let samples = voice("anna-2.wav");
+    let mfcc = Mfcc::new(MfccConfig::default()).unwrap();
+    for table in kernels::instances() {
+        let all = mfcc.frames_with(Some(&table), &samples);
+        for first in [1, 7, 16, 100] {
+            let later = mfcc.frames_with(Some(&table), &samples[160 * first..]);
+            assert!(all[40 * first..] == later, "{} from {first}", table.name);
+        }
+    }
+}

@@ -7,6 +7,9 @@
 //!            taper                                         minus their mean
 //! ```
 //!
+//! The kernels take all of it from samples to cepstra for several frames at once; these files are
+//! its definition, and the way for FFT sizes that the kernels have not.
+//!
 //! Kaldi, `feat/feature-mfcc.cc` and `feat/feature-fbank.cc`; `tests/golden_features.rs` holds it
 //! to kaldi-native-fbank's numbers.
 
@@ -15,6 +18,7 @@ mod config;
 mod frame;
 mod mel;
 mod normalize;
+mod plan;
 mod spectrum;
 
 pub use config::{MfccConfig, WindowType};
@@ -22,7 +26,7 @@ pub use config::{MfccConfig, WindowType};
 use crate::{
     Result,
     audio::Waveform,
-    kernels::{self, Channel, FrontEnd, MfccPlan, Table},
+    kernels::{self, MfccPlan, Table},
 };
 use cepstrum::Cepstrum;
 use frame::Framer;
@@ -59,18 +63,7 @@ impl Mfcc {
         let mel_banks = MelBanks::new(&config)?;
         let cepstrum = (config.num_ceps > 0).then(|| Cepstrum::new(&config));
         Ok(Mfcc {
-            plan: MfccPlan::new(&FrontEnd {
-                fft_size: config.fft_size(),
-                remove_mean: config.remove_dc_offset,
-                preemph_coeff: config.preemph_coeff,
-                window: &framer.scaled_window(),
-                magnitude: !config.use_power,
-                filters: mel_banks.filters().collect(),
-                dct: cepstrum.as_ref().map_or(&[], Cepstrum::columns),
-                energy: framer.energy(),
-                bounds: frame::LN_BOUNDS,
-                channels: channels(&config),
-            }),
+            plan: plan::plan(&config, &framer, &mel_banks, cepstrum.as_ref()),
             spectrum: Spectrum::new(config.fft_size(), config.use_power),
             framer,
             mel_banks,
@@ -183,22 +176,6 @@ impl Mfcc {
             row.rotate_left(1);
         }
     }
-}
-
-/// The columns, as [`Mfcc::arrange`] puts them.
-fn channels(config: &MfccConfig) -> Vec<Channel> {
-    let outputs = match config.num_ceps {
-        0 => 0..config.num_mel_bins,
-        num_ceps => usize::from(config.use_energy)..num_ceps,
-    };
-    let mut channels: Vec<Channel> = outputs.map(Channel::Output).collect();
-    if config.use_energy {
-        channels.insert(0, Channel::Energy);
-    }
-    if config.htk_compat && (config.num_ceps > 0 || config.use_energy) {
-        channels.rotate_left(1);
-    }
-    channels
 }
 
 impl Features {

@@ -4,10 +4,13 @@
 //! grow with T; variances in two passes, corrected for what rounding left of the mean (Chan, Golub
 //! and LeVeque, 1983).
 
-use super::lanes::Lanes;
+use super::lanes::{Lanes, MAX_LANES};
 
 /// Rows that are summed plainly: few enough for the error, enough to hide the compensation.
 const BLOCK: usize = 16;
+
+/// Vectors of columns that go together: their additions do not wait for each other.
+const MAX_VECTORS: usize = 4;
 
 /// Mean of each of the C = `means.len()` columns of `x`; NaN where T = 0.
 #[inline(always)]
@@ -75,14 +78,18 @@ fn sums<L: Lanes, const V: usize, const SQUARES: bool>(
     for block in (0..x.len() / channels).step_by(BLOCK) {
         let mut sums = [[zero; V]; 2];
         for t in block..(block + BLOCK).min(x.len() / channels) {
-            for v in 0..V {
+            let row = &x[t * channels + c..];
+            let values = match row.get(..V * L::N) {
                 // The lanes past the last column read the next frame.
-                let at = t * channels + c + v * L::N;
-                let value = match x.get(at..at + L::N) {
-                    Some(whole) => L::load(whole),
-                    None => L::load_part(&x[at..]),
-                };
-                let centred = value.sub(centre[v]);
+                Some(row) => load::<L, V>(row),
+                None => {
+                    let mut part = [0.0; MAX_VECTORS * MAX_LANES];
+                    part[..row.len()].copy_from_slice(row);
+                    load::<L, V>(&part)
+                }
+            };
+            for v in 0..V {
+                let centred = values[v].sub(centre[v]);
                 sums[0][v] = sums[0][v].add(centred);
                 if SQUARES {
                     sums[1][v] = centred.mul_add(centred, sums[1][v]);
@@ -99,6 +106,15 @@ fn sums<L: Lanes, const V: usize, const SQUARES: bool>(
         }
     }
     totals
+}
+
+#[inline(always)]
+fn load<L: Lanes, const V: usize>(row: &[f32]) -> [L; V] {
+    let mut values = [L::splat(0.0); V];
+    for v in 0..V {
+        values[v] = L::load(&row[v * L::N..]);
+    }
+    values
 }
 
 /// Sums over T -> means, as many as there are columns left. Returns how many.

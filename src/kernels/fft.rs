@@ -224,15 +224,13 @@ fn apart<L: Lanes>(z: Complex<L>, mirror: Complex<L>, turn: &Turn) -> [L; 2] {
     let (cos, sin) = (L::splat(turn[0]), L::splat(turn[1]));
     let even = [z[0].add(mirror[0]), z[1].sub(mirror[1])];
     let odd = [z[0].sub(mirror[0]), z[1].add(mirror[1])];
-    // even ± odd·(−sin − i·cos)
-    let bin = [
-        odd[0].neg_mul_add(sin, odd[1].mul_add(cos, even[0])),
-        odd[0].neg_mul_add(cos, odd[1].neg_mul_add(sin, even[1])),
+    // odd·(−sin − i·cos), its imaginary part negated
+    let turned = [
+        odd[0].neg_mul_add(sin, odd[1].mul(cos)),
+        odd[1].mul_add(sin, odd[0].mul(cos)),
     ];
-    let mirrored = [
-        odd[0].mul_add(sin, odd[1].neg_mul_add(cos, even[0])),
-        odd[0].mul_add(cos, odd[1].mul_add(sin, even[1])),
-    ];
+    let bin = [even[0].add(turned[0]), even[1].sub(turned[1])];
+    let mirrored = [even[0].sub(turned[0]), even[1].add(turned[1])];
     [square(bin), square(mirrored)]
 }
 
