@@ -357,10 +357,17 @@ fn the_index_follows_the_store() {
         assert_eq!(crowd.best(1, &array), before);
         assert_eq!(fs::read(place.index()).unwrap(), good, "made anew");
     }
-    // Numbers that are not the store's: the points of all rows negated.
-    let points_at = good.len() - 1200 * SIZE * 4;
+    // Numbers that are not the store's: the points of all rows negated. Names that nobody has.
+    let panels = 1200_usize.div_ceil(PANEL_ROWS) * panel_bytes(SIZE);
+    let points = 4096 + panels..4096 + panels + 1200 * SIZE * 4;
+    for bad_byte in [good.len() - 1, good.len() - 6000, points.end + 7] {
+        let mut bad = good.clone();
+        bad[bad_byte..].iter_mut().for_each(|byte| *byte ^= 0x55);
+        fs::write(place.index(), &bad).unwrap();
+        assert_eq!(crowd.best(1, &array), before);
+    }
     let mut bad = good.clone();
-    for byte in bad[points_at..].iter_mut().skip(3).step_by(4) {
+    for byte in bad[points].iter_mut().skip(3).step_by(4) {
         *byte ^= 0x80;
     }
     fs::write(place.index(), &bad).unwrap();
@@ -413,6 +420,7 @@ fn what_is_no_array_or_list_of_names_is_told() {
     let text = place.file("text.npy", "no array");
     let names = place.file("n.txt", "a\nb\n");
     let one = place.file("o.txt", "a\n");
+    let taken = place.file("taken.txt", "a\ns1\n");
     let blank = place.file("b.txt", "a\n\n");
     let import = crowd.line("store import-vectors");
     for (files, code, fact) in [
@@ -422,6 +430,7 @@ fn what_is_no_array_or_list_of_names_is_told() {
         ([&two, &one], 2, "1 names for 2 rows"),
         ([&two, &blank], 2, "b.txt:2: "),
         ([&holes, &names], 2, "row 1 is not finite"),
+        ([&two, &taken], 2, "\"s1\" is enrolled already"),
     ] {
         let told = place.say(&import, &[files[0], files[1]]);
         assert_eq!(told.code, code, "{}", told.stderr);
@@ -541,7 +550,7 @@ fn exported_vectors_give_the_scores_of_identify() {
     let rows: Vec<Vec<f64>> = fs::read_to_string(&text)
         .unwrap()
         .lines()
-        .map(|line| numbers(line.split('\t').nth(2).unwrap()))
+        .map(|line| numbers(line.split('\t').nth(1).unwrap()))
         .collect();
     assert_eq!(rows.len(), 50);
     let names = fs::read_to_string(place.path("out.npy.names")).unwrap();

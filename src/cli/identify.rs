@@ -18,7 +18,7 @@ use spkver::{
         index::{Candidate, Index},
         voiceprints::Store,
     },
-    verifier::{Embedding, Verification, Verifier},
+    verifier::{Embedding, SpeakerName, Verification, Verifier},
 };
 use std::path::Path;
 
@@ -158,9 +158,15 @@ fn search(
     let found = index.search(&verifier.model().head, &probes, top.into());
     let point = point.among(index.num_speakers());
     let confirm = |embedding: &Embedding, candidate: &Candidate| -> Result<Option<Match>> {
-        let Some(voiceprint) = store.by_id(candidate.id)? else {
+        let Ok(name) = SpeakerName::new(candidate.name) else {
             return Ok(None);
         };
+        let Some(voiceprint) = store.find(&name)? else {
+            return Ok(None);
+        };
+        if voiceprint.model != verifier.id() {
+            return Ok(None);
+        }
         // What was searched; bits may differ between versions of this program.
         let same = verifier.project(&voiceprint).into_iter().zip(candidate.row);
         if !same.map(|(a, b)| (a - b).abs()).all(|apart| apart <= 1e-3) {

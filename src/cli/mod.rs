@@ -19,6 +19,7 @@ mod store;
 mod test_recordings;
 mod train;
 mod trial_scores;
+mod vectors;
 mod verify;
 
 use clap::{Parser, Subcommand};

@@ -3,15 +3,16 @@
 //! ```text
 //! header     4096 bytes: magic, version, model id, state of the store, sizes, BLAKE3 of these
 //! panels     ⌈N/32⌉ × (32·L cells i8, 3·32 f32)   read whole by every search
-//! ids        N × i64: speaker.id in the store
 //! rows       N × L f32: projected voiceprints     read where a panel says so
+//! ends       N × u64: where each name ends
+//! names      UTF-8
 //! ```
 //!
 //! Numbers as they lie in memory, so that the file is mapped and not read. It lies beside the store
 //! (`voiceprints.sqlite.index`), readable by its owner only, is renamed into place when complete, is
 //! made anew when the store or the model changed, and goes when a voiceprint is erased: it holds
-//! voiceprints. A small store has none. The names stay in the store, and so does the truth: whoever
-//! searches confirms the hits there.
+//! voiceprints. A small store has none. The truth stays in the store: whoever searches confirms the
+//! hits there.
 
 mod header;
 
@@ -22,7 +23,7 @@ use crate::{
         gallery::{Gallery, Hit, PANEL_ROWS, Probe, panel_bytes, write_panel},
     },
     storage::{Readers, voiceprints::Store, write_whole_with},
-    verifier::Verifier,
+    verifier::{SpeakerName, Verifier},
 };
 use header::{HEADER_BYTES, Header, Layout, State};
 use mmap_io::{MemoryMappedFile, MmapMode};
@@ -54,8 +55,8 @@ enum Bytes {
 /// A speaker who may be the one that speaks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Candidate<'a> {
-    /// The speaker's id in the store.
-    pub id: i64,
+    /// The speaker's name, as the index has it.
+    pub name: &'a str,
     /// The projected voiceprint `(L,)` that was scored.
     pub row: &'a [f32],
     /// LLR, summed in f64.
@@ -111,8 +112,8 @@ impl Index {
             }
         }
         let mut words: Vec<u64> = vec![];
-        let (header, layout) = fill(store, verifier, state, store.path(), |length| {
-            words = vec![0; length.div_ceil(size_of::<u64>())];
+        let (header, layout) = fill(store, verifier, state, store.path(), |longest| {
+            words = vec![0; longest.div_ceil(size_of::<u64>())];
             Ok(Cursor::new(bytemuck::cast_slice_mut(&mut words)))
         })?;
         Ok(Index {
@@ -131,7 +132,7 @@ impl Index {
         let right = header.model == verifier.id()
             && header.state == state
             && header.size == size_of_points(verifier)
-            && file.metadata().ok()?.len() == layout.end as u64;
+            && file.metadata().ok()?.len() == layout.names.end as u64;
         let map = || MemoryMappedFile::from_file(file, MmapMode::ReadOnly, path).ok();
         Some(Index {
             header,
@@ -166,17 +167,26 @@ impl Index {
             rows,
             reach: self.header.reach,
         };
-        let ids: &[i64] = bytemuck::cast_slice(&bytes[layout.ids.clone()]);
         let found = gallery.search(probes, top).into_iter();
         let candidates = found.map(|hits| {
             let candidate = |hit: &Hit| Candidate {
-                id: ids[hit.row],
+                name: self.name(hit.row),
                 row: &rows[hit.row * size..][..size],
                 score: hit.score,
             };
             hits.iter().map(candidate).collect()
         });
         candidates.collect()
+    }
+
+    /// Name of a row; of a damaged index maybe none, which is nobody's name.
+    fn name(&self, row: usize) -> &str {
+        let bytes = self.bytes.all();
+        let ends: &[u64] = bytemuck::cast_slice(&bytes[self.layout.ends.clone()]);
+        let start = row.checked_sub(1).map_or(0, |before| ends[before]) as usize;
+        let names = &bytes[self.layout.names.clone()];
+        let name = names.get(start..ends[row] as usize).unwrap_or_default();
+        std::str::from_utf8(name).unwrap_or_default()
     }
 }
 
@@ -194,7 +204,7 @@ fn size_of_points(verifier: &Verifier) -> usize {
     verifier.model().head.weight.len() / 2
 }
 
-/// Writes an index to what `open` gives for its length; `path` is what an error names.
+/// Writes an index to what `open` gives for the length it may have; `path` is what an error names.
 fn fill<W: Write + Seek>(
     store: &Store,
     verifier: &Verifier,
@@ -210,42 +220,51 @@ fn fill<W: Write + Seek>(
         size: size_of_points(verifier),
         num_speakers: sweep.num_speakers(),
         num_others: sweep.num_others(),
+        num_name_bytes: sweep.num_speakers().saturating_mul(SpeakerName::MAX_BYTES),
         reach: 0.0,
     };
     let too_large = || io::Error::from(io::ErrorKind::OutOfMemory);
     let failed = |e| Error::io(path, "write", e);
     let layout = header.layout().ok_or_else(too_large).map_err(failed)?;
-    let mut out = open(layout.end)?;
+    let mut out = open(layout.names.end)?;
     let mut put = |at: usize, bytes: &[u8]| -> Result<()> {
         let moved = out.seek(SeekFrom::Start(at as u64));
         moved.and_then(|_| out.write_all(bytes)).map_err(failed)
     };
-    let (mut panel_at, mut id_at, mut row_at) =
-        (layout.panels.start, layout.ids.start, layout.rows.start);
+    let (mut panel_at, mut row_at, mut end_at) =
+        (layout.panels.start, layout.rows.start, layout.ends.start);
+    let mut names = String::new();
     loop {
         let block = sweep.next_block()?;
         if block.is_empty() {
             break;
         }
-        let ids: Vec<i64> = block.iter().map(|(id, _)| *id).collect();
+        let ends = block.iter().map(|voiceprint| {
+            names += voiceprint.name.as_str();
+            names.len() as u64
+        });
+        let ends: Vec<u64> = ends.collect();
         let rows: Vec<Vec<f32>> = block
             .par_iter()
-            .map(|(_, voiceprint)| verifier.project(voiceprint))
+            .map(|voiceprint| verifier.project(voiceprint))
             .collect();
         let rows = rows.concat();
-        let mut panels = vec![0; ids.len().div_ceil(PANEL_ROWS) * panel_bytes(header.size)];
+        let mut panels = vec![0; ends.len().div_ceil(PANEL_ROWS) * panel_bytes(header.size)];
         let reaches = panels
             .par_chunks_mut(panel_bytes(header.size))
             .zip(rows.par_chunks(PANEL_ROWS * header.size))
             .map(|(panel, rows)| write_panel(head, rows, panel));
         header.reach = reaches.reduce(|| header.reach, f32::max);
         put(panel_at, &panels)?;
-        put(id_at, bytemuck::cast_slice(&ids))?;
         put(row_at, bytemuck::cast_slice(&rows))?;
+        put(end_at, bytemuck::cast_slice(&ends))?;
         panel_at += panels.len();
-        id_at += size_of_val(&ids[..]);
         row_at += size_of_val(&rows[..]);
+        end_at += size_of_val(&ends[..]);
     }
+    put(layout.names.start, names.as_bytes())?;
+    header.num_name_bytes = names.len();
     put(0, &header.bytes())?;
+    let layout = header.layout().ok_or_else(too_large).map_err(failed)?;
     Ok((header, layout))
 }

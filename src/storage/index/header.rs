@@ -18,7 +18,7 @@ pub(super) const HEADER_BYTES: usize = 4096;
 const MAGIC: &[u8; 8] = b"spkverIX";
 const VERSION: u32 = 1;
 /// Magic to checksum.
-const USED_BYTES: usize = 8 + 4 + 4 + 32 + 32 + 3 * 8 + 4;
+const USED_BYTES: usize = 8 + 4 + 4 + 32 + 32 + 4 * 8 + 4;
 
 /// What an index says of itself.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,6 +29,7 @@ pub(super) struct Header {
     pub size: usize,
     pub num_speakers: usize,
     pub num_others: usize,
+    pub num_name_bytes: usize,
     /// See [`crate::scoring::gallery::write_panel`].
     pub reach: f32,
 }
@@ -41,9 +42,9 @@ pub(super) struct State([u8; 32]);
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
     pub panels: Range<usize>,
-    pub ids: Range<usize>,
     pub rows: Range<usize>,
-    pub end: usize,
+    pub ends: Range<usize>,
+    pub names: Range<usize>,
 }
 
 impl State {
@@ -83,7 +84,12 @@ impl Header {
         bytes.extend((PANEL_ROWS as u32).to_ne_bytes());
         bytes.extend(self.model.bytes());
         bytes.extend(self.state.0);
-        for count in [self.size, self.num_speakers, self.num_others] {
+        for count in [
+            self.size,
+            self.num_speakers,
+            self.num_others,
+            self.num_name_bytes,
+        ] {
             bytes.extend((count as u64).to_ne_bytes());
         }
         bytes.extend(self.reach.to_ne_bytes());
@@ -109,7 +115,8 @@ impl Header {
         let model = ModelId::from_bytes(next(32).try_into().ok()?);
         let state = State(next(32).try_into().ok()?);
         let mut count = || usize::try_from(u64::from_ne_bytes(next(8).try_into().ok()?)).ok();
-        let (size, num_speakers, num_others) = (count()?, count()?, count()?);
+        let (size, num_speakers) = (count()?, count()?);
+        let (num_others, num_name_bytes) = (count()?, count()?);
         let reach = f32::from_ne_bytes(next(4).try_into().ok()?);
         known.then_some(Header {
             model,
@@ -117,22 +124,27 @@ impl Header {
             size,
             num_speakers,
             num_others,
+            num_name_bytes,
             reach,
         })
     }
 
     /// Where the parts lie; none for an index larger than an address.
     pub fn layout(&self) -> Option<Layout> {
-        let panels = self.num_speakers.div_ceil(PANEL_ROWS);
-        let ids = HEADER_BYTES.checked_add(panels.checked_mul(panel_bytes(self.size))?)?;
-        let rows = ids.checked_add(self.num_speakers.checked_mul(size_of::<i64>())?)?;
+        let num_panels = self.num_speakers.div_ceil(PANEL_ROWS);
         let row_bytes = self.size.checked_mul(size_of::<f32>())?;
-        let end = rows.checked_add(self.num_speakers.checked_mul(row_bytes)?)?;
+        let mut at = HEADER_BYTES;
+        let mut part = |count: usize, bytes: usize| -> Option<Range<usize>> {
+            // Aligned for any number.
+            let start = at.checked_next_multiple_of(size_of::<u64>())?;
+            at = start.checked_add(count.checked_mul(bytes)?)?;
+            Some(start..at)
+        };
         Some(Layout {
-            panels: HEADER_BYTES..ids,
-            ids: ids..rows,
-            rows: rows..end,
-            end,
+            panels: part(num_panels, panel_bytes(self.size))?,
+            rows: part(self.num_speakers, row_bytes)?,
+            ends: part(self.num_speakers, size_of::<u64>())?,
+            names: part(self.num_name_bytes, 1)?,
         })
     }
 }

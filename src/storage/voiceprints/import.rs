@@ -1,26 +1,28 @@
-//! Many utterances of many speakers into the store at once: one transaction, all or none.
+//! Many voiceprints into the store at once: one transaction, all or none.
 
 use super::{Store, insert};
-use crate::{
-    Result,
-    verifier::{ModelId, SpeakerName, Utterance},
-};
+use crate::{Error, Result, verifier::Voiceprint};
 
 impl Store {
-    /// Adds each utterance to its speaker's voiceprint, begun where there is none.
+    /// Enrols speakers who are not enrolled yet.
     ///
     /// # Errors
-    /// [`crate::Error::ModelMismatch`] where a voiceprint is of another model,
-    /// [`crate::Error::Store`], [`crate::Error::Io`], and those among the utterances.
-    pub fn import(
-        &mut self,
-        model: ModelId,
-        utterances: impl Iterator<Item = Result<(SpeakerName, Utterance)>>,
-    ) -> Result<()> {
+    /// [`Error::Usage`] naming one who is, [`Error::Store`], [`Error::Io`].
+    pub fn import(&mut self, voiceprints: &[Voiceprint]) -> Result<()> {
         self.write(|tx| {
-            for utterance in utterances {
-                let (name, utterance) = utterance?;
-                insert(tx, &name, model, &[utterance])?;
+            for voiceprint in voiceprints {
+                let name = &voiceprint.name;
+                let enrolled = tx
+                    .prepare_cached("SELECT 1 FROM speaker WHERE key = ?1")?
+                    .exists([name.key()])?;
+                if enrolled {
+                    let name = name.as_str();
+                    return Err(Error::Usage(format!(
+                        "{name:?} is enrolled already; `spkver remove` it, or take another store"
+                    ))
+                    .into());
+                }
+                insert(tx, name, voiceprint.model, &voiceprint.utterances)?;
             }
             Ok(())
         })

@@ -1,5 +1,5 @@
-//! Everybody enrolled with one model, in blocks: one state of the store in, voiceprints by rising
-//! id out.
+//! Everybody enrolled with one model, in blocks: one state of the store in, voiceprints out, always
+//! in the same order.
 
 use super::{Store, row::Row};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     verifier::{ModelId, SpeakerName, Voiceprint},
 };
 use rayon::prelude::*;
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Transaction, params};
 use std::path::Path;
 
 /// Speakers in a block.
@@ -57,29 +57,6 @@ impl Store {
             num_others: (all - of_model) as usize,
         })
     }
-
-    /// The voiceprint of the speaker with this id, as [`Sweep`] gives it; none if there is no such
-    /// speaker any more.
-    ///
-    /// # Errors
-    /// [`Error::Store`] for a damaged row.
-    pub fn by_id(&self, id: i64) -> Result<Option<Voiceprint>> {
-        let name: Option<String> = self
-            .connection
-            .query_row("SELECT name FROM speaker WHERE id = ?1", [id], |row| {
-                row.get(0)
-            })
-            .optional()
-            .map_err(|e| self.failed(e))?;
-        match name {
-            Some(name) => {
-                let name =
-                    SpeakerName::new(name.clone()).map_err(|_| damaged_print(&self.path, &name))?;
-                self.find(&name)
-            }
-            None => Ok(None),
-        }
-    }
 }
 
 impl Sweep<'_> {
@@ -93,11 +70,11 @@ impl Sweep<'_> {
         self.num_others
     }
 
-    /// The next voiceprints and their ids, every row checked; none at the end.
+    /// The next voiceprints, every row checked; none at the end.
     ///
     /// # Errors
     /// [`Error::Store`] for a damaged row.
-    pub fn next_block(&mut self) -> Result<Vec<(i64, Voiceprint)>> {
+    pub fn next_block(&mut self) -> Result<Vec<Voiceprint>> {
         let stored = self.read_block().map_err(|e| self.store.failed(e))?;
         if let Some(last) = stored.last() {
             self.last_id = last.id;
@@ -111,12 +88,11 @@ impl Sweep<'_> {
                 rows.map(|row| row.checked(&speaker.key, model)).collect();
             match utterances {
                 Some(utterances) if !utterances.is_empty() && name.key() == speaker.key => {
-                    let voiceprint = Voiceprint {
+                    Ok(Voiceprint {
                         name,
                         model,
                         utterances,
-                    };
-                    Ok((speaker.id, voiceprint))
+                    })
                 }
                 _ => Err(damaged()),
             }
