@@ -106,6 +106,7 @@ pub fn main() -> ExitCode {
         cli.global.output.error(&error);
         error.exit_code()
     });
+    storage::secret::wipe_traces();
     ExitCode::from(code)
 }
 
