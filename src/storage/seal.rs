@@ -11,7 +11,7 @@
 //! random key of its own, wrapped by the store's: without those 72 bytes the body is noise even to
 //! the owner of the store's key. Nonces are random (192 bits: they do not repeat).
 
-use super::secret::{KEY_BYTES, SecretBytes, fill_random, wipe_stack};
+use super::secret::{KEY_BYTES, SecretBytes, fill_random};
 use crate::Result;
 use chacha20poly1305::{AeadInPlace, Key, KeyInit, Tag, XChaCha20Poly1305, XNonce};
 use zeroize::{Zeroize, Zeroizing};
@@ -45,13 +45,11 @@ pub(super) struct Sealed {
 impl Seal {
     /// The three keys that come from the store's one.
     pub fn cipher(key: &SecretBytes) -> Self {
-        let seal = Seal::Cipher {
+        Seal::Cipher {
             wrapping: derived("spkver store v2: row keys", key),
             lookup: derived("spkver store v2: names", key),
             header: derived("spkver store v2: header", key),
-        };
-        wipe_stack();
-        seal
+        }
     }
 
     /// Are the rows encrypted?
@@ -85,12 +83,10 @@ impl Seal {
             Seal::Cipher { wrapping, .. } => {
                 let mut row_key: SecretBytes = Zeroizing::new(vec![0; KEY_BYTES]);
                 fill_random(&mut row_key)?;
-                let sealed = Sealed {
+                Ok(Sealed {
                     body: encrypted(&row_key, facts, content)?,
                     row_key: encrypted(wrapping, facts, &row_key)?,
-                };
-                wipe_stack();
-                Ok(sealed)
+                })
             }
         }
     }
@@ -104,13 +100,9 @@ impl Seal {
                 let whole = sealed.row_key.is_empty() && checksum(facts, content) == code;
                 whole.then(|| Zeroizing::new(content.to_vec()))
             }
-            Seal::Cipher { wrapping, .. } => {
-                let content = decrypted(wrapping, facts, &sealed.row_key)
-                    .filter(|row_key| row_key.len() == KEY_BYTES)
-                    .and_then(|row_key| decrypted(&row_key, facts, &sealed.body));
-                wipe_stack();
-                content
-            }
+            Seal::Cipher { wrapping, .. } => decrypted(wrapping, facts, &sealed.row_key)
+                .filter(|row_key| row_key.len() == KEY_BYTES)
+                .and_then(|row_key| decrypted(&row_key, facts, &sealed.body)),
         }
     }
 }

@@ -143,7 +143,6 @@ impl Secret {
             }
             _ => return None,
         }
-        wipe_stack();
         Some(key)
     }
 }
@@ -233,11 +232,20 @@ pub(super) fn fill_random(bytes: &mut [u8]) -> Result<()> {
     })
 }
 
-/// Zeroes what the calls before left on the stack: a cipher's state, a key in a register's slot.
+/// Zeroes what the calls before left on the stack (a cipher's state) and in vector registers,
+/// which copying from one buffer to another leaves full.
 #[inline(never)]
-pub(super) fn wipe_stack() {
-    let mut stack = [0u64; 4096];
+pub fn wipe_traces() {
+    let mut stack = [0u64; 8192];
     stack.zeroize();
+    // Copies of each size take their own registers, and so they do in each direction.
+    let (low, high) = (0, stack.len() / 2);
+    for length in (1..=128).step_by(3).chain([256, 512, 1024, 4096]) {
+        black_box(&mut stack).copy_within(low..low + length, high);
+        black_box(&mut stack).copy_within(high..high + length, low);
+        black_box(&mut stack).copy_within(low..low + length, 8);
+        black_box(&mut stack).copy_within(8..8 + length, low);
+    }
     black_box(&stack);
 }
 

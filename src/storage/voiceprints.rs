@@ -15,7 +15,7 @@ pub use sweep::Sweep;
 
 use super::{
     seal::Seal,
-    secret::{Secret, SecretKind},
+    secret::{Secret, SecretKind, wipe_traces},
 };
 use crate::{
     Error, Result,
@@ -94,11 +94,13 @@ impl Store {
         let Some((connection, header)) = find(path)? else {
             return Ok(None);
         };
+        let seal = header.unlock(path, secret);
+        wipe_traces();
         Ok(Some(Store {
             path: path.to_path_buf(),
-            seal: header.unlock(path, secret)?,
             connection,
             header,
+            seal: seal?,
         }))
     }
 
@@ -121,7 +123,9 @@ impl Store {
             })?;
         }
         let header = header_of(path, &connection)?;
-        let seal = header.unlock(path, secret)?;
+        let seal = header.unlock(path, secret);
+        wipe_traces();
+        let seal = seal?;
         connection
             .pragma_update(None, "journal_mode", "WAL")
             .map_err(|e| failed(path, e))?;
@@ -494,5 +498,7 @@ fn transaction<T>(
         tx.commit()?;
         Ok(value)
     };
-    run().map_err(|refusal| refusal.told(path))
+    let outcome = run().map_err(|refusal| refusal.told(path));
+    wipe_traces();
+    outcome
 }

@@ -159,6 +159,15 @@ pub fn is_unseen(c: char) -> bool {
         || matches!(c, '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}')
 }
 
+/// As in Rust's text literals, and so for all that [`is_unseen`].
+fn escaped(c: char) -> String {
+    if is_unseen(c) {
+        c.escape_unicode().to_string()
+    } else {
+        c.escape_debug().to_string()
+    }
+}
+
 /// A blank that passes for the usual one: of another width, or one after another. The ideographic
 /// space, U+3000, is what Japanese names are written with.
 fn posing_blank(name: &str) -> Option<char> {

@@ -160,7 +160,25 @@ pub(super) fn failed(path: &Path, e: rusqlite::Error) -> Error {
             source: io::Error::other(e),
             remedy: "another program is writing to it: try again",
         },
+        // What SQLite calls so may be a read that failed.
+        Some(ErrorCode::DatabaseCorrupt) if reading_fails(path) => Error::Io {
+            path: path.to_path_buf(),
+            doing: "read the store",
+            source: io::Error::other("the disk fails; nothing is wrong with what can be read"),
+            remedy: "check the disk, and run the command again",
+        },
         _ => damaged(path, &e.to_string()),
+    }
+}
+
+/// Is the file whole as far as it can be read?
+fn reading_fails(path: &Path) -> bool {
+    let checked = open(path).and_then(|connection| {
+        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
+    });
+    match checked {
+        Ok(health) => health == "ok",
+        Err(e) => e.sqlite_error_code() == Some(ErrorCode::SystemIoFailure),
     }
 }
 
