@@ -106,15 +106,26 @@ fn a_store_is_encrypted_rekeyed_and_decrypted() {
 
     let verify = format!("verify --threshold -1e9 anna {}", voice("anna-2"));
     place.done(&format!("{verify} --key-file one"));
-    place.done(&format!("enroll --force anna {} --key-file one", voice("anna-3")));
+    place.done(&format!(
+        "enroll --force anna {} --key-file one",
+        voice("anna-3")
+    ));
     let listed = place.done("list --key-file one").stdout;
     assert!(listed.starts_with("anna  2 recordings"), "{listed}");
     for line in [verify.as_str(), "list", "remove anna", "store decrypt"] {
         place.refused(line, 4, "is encrypted with a key; give it with --key-file");
-        place.refused(&format!("{line} --key-file two"), 4, "the key does not open it");
+        place.refused(
+            &format!("{line} --key-file two"),
+            4,
+            "the key does not open it",
+        );
     }
     place.refused("list --key-file none", 5, "none: cannot read");
-    place.refused(&format!("list --key-file {}", voice("anna-1")), 2, "does not hold a key");
+    place.refused(
+        &format!("list --key-file {}", voice("anna-1")),
+        2,
+        "does not hold a key",
+    );
 
     place.done("store rekey --key-file one --new-key-file two");
     place.refused("list --key-file one", 4, "the key does not open it");
@@ -128,7 +139,11 @@ fn a_store_is_encrypted_rekeyed_and_decrypted() {
     place.done("store decrypt --passphrase-file words");
     assert!(place.done("list").stdout.starts_with("anna  2 recordings"));
     // A plain store in the place of an encrypted one.
-    place.refused("list --key-file one", 4, "is not encrypted, although a key was given");
+    place.refused(
+        "list --key-file one",
+        4,
+        "is not encrypted, although a key was given",
+    );
 }
 
 #[test]
@@ -139,7 +154,10 @@ fn a_new_store_is_encrypted_where_a_key_is_given() {
     let with = |line: &str, variables: &[(&str, &str)]| place.say_with(line, variables);
     assert_eq!(with(&enrol, &[("SPKVER_KEY", &key)]).code, 0);
     place.refused("list", 4, "is encrypted with a key");
-    assert_eq!(with("list", &[("SPKVER_KEY", &key)]).stdout.lines().count(), 1);
+    assert_eq!(
+        with("list", &[("SPKVER_KEY", &key)]).stdout.lines().count(),
+        1
+    );
     let wrong = with("list", &[("SPKVER_KEY", &"80".repeat(32))]);
     assert_eq!(wrong.code, 4);
     assert!(!wrong.stderr.contains("8080"), "{}", wrong.stderr);
@@ -165,8 +183,14 @@ fn a_new_store_is_encrypted_where_a_key_is_given() {
         ("SPKVER_NEW_PASSPHRASE", "correct horse"),
     ];
     assert_eq!(with("store rekey", &words).code, 0);
-    assert_eq!(with("list", &[("SPKVER_PASSPHRASE", "correct horse")]).code, 0);
-    assert_eq!(with("list", &[("SPKVER_PASSPHRASE", "correct hors")]).code, 4);
+    assert_eq!(
+        with("list", &[("SPKVER_PASSPHRASE", "correct horse")]).code,
+        0
+    );
+    assert_eq!(
+        with("list", &[("SPKVER_PASSPHRASE", "correct hors")]).code,
+        4
+    );
     // `store encrypt` of a store that is not there makes one.
     place.done("--store third store encrypt --key-file key");
     place.done(&format!("--store third --key-file key {enrol}"));
@@ -187,26 +211,53 @@ fn a_backup_comes_back() {
     assert!(saved.starts_with(b"age-encryption.org/v1\n"));
     assert!(!saved.windows(4).any(|w| w == b"anna"));
 
-    place.refused("store restore saved --identity identity", 2, "is enrolled already");
-    place.refused("store restore saved --identity other", 4, "does not open the backup");
+    place.refused(
+        "store restore saved --identity identity",
+        2,
+        "is enrolled already",
+    );
+    place.refused(
+        "store restore saved --identity other",
+        4,
+        "does not open the backup",
+    );
     place.refused("store restore saved", 2, "give --identity");
     place.refused("store restore none --identity identity", 5, "cannot read");
-    place.refused("store restore saved --identity saved", 2, "holds no identity");
+    place.refused(
+        "store restore saved --identity saved",
+        2,
+        "holds no identity",
+    );
     let text = voice("anna-1");
-    place.refused(&format!("store restore {text} --identity identity"), 4, "not an age file");
-    place.refused("store backup x --recipient age1nobody", 2, "a recipient is wanted");
+    place.refused(
+        &format!("store restore {text} --identity identity"),
+        4,
+        "not an age file",
+    );
+    place.refused(
+        "store backup x --recipient age1nobody",
+        2,
+        "a recipient is wanted",
+    );
     assert!(!place.path("x").exists());
 
     // Into an encrypted store, bit for bit.
     place.done("store new-key key");
-    let restored = place.done("--store again --key-file key --json store restore saved --identity identity");
+    let restored =
+        place.done("--store again --key-file key --json store restore saved --identity identity");
     let json: Value = serde_json::from_str(&restored.stdout).unwrap();
     assert_eq!(json["num_voiceprints"], 2);
     place.refused("--store again list", 4, "is encrypted with a key");
     let listed = place.done("list").stdout;
-    assert_eq!(place.done("--store again --key-file key list").stdout, listed);
+    assert_eq!(
+        place.done("--store again --key-file key list").stdout,
+        listed
+    );
     let score = |flags: &str| {
-        let line = format!("{flags} --json verify --threshold -1e9 anna {}", voice("anna-2"));
+        let line = format!(
+            "{flags} --json verify --threshold -1e9 anna {}",
+            voice("anna-2")
+        );
         let json: Value = serde_json::from_str(&place.done(line.trim()).stdout).unwrap();
         json["llr"].to_string()
     };
@@ -251,7 +302,10 @@ fn a_backup_with_a_passphrase_comes_back() {
         "does not open the backup",
     );
     place.done("--store again store restore saved --backup-passphrase-file words");
-    assert_eq!(place.done("--store again list").stdout, place.done("list").stdout);
+    assert_eq!(
+        place.done("--store again list").stdout,
+        place.done("list").stdout
+    );
 }
 
 #[test]
@@ -297,7 +351,13 @@ fn a_key_in_the_environment_does_not_stay_there() {
     assert_eq!(place.say_with("store encrypt", &new).code, 0);
     // A pipe in the place of a recording keeps the program waiting, with the store open before.
     let pipe = place.path("pipe");
-    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
     let mut child = place
         .command("--json verify anna pipe")
         .env("SPKVER_KEY", &key)
@@ -327,11 +387,19 @@ fn what_is_done_is_told_by_the_exit_code_where_nobody_listens() {
     let place = Place::new();
     let output = place
         .command("remove boris")
-        .stdout(std::fs::File::options().write(true).open("/dev/full").unwrap())
+        .stdout(
+            std::fs::File::options()
+                .write(true)
+                .open("/dev/full")
+                .unwrap(),
+        )
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(0));
     let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.contains("it is done, but <stdout>: cannot write"), "{told}");
+    assert!(
+        told.contains("it is done, but <stdout>: cannot write"),
+        "{told}"
+    );
     assert_eq!(place.done("list").stdout.lines().count(), 1);
 }

@@ -205,11 +205,7 @@ fn values(connection: &Connection, table: &str) -> Vec<(usize, String, Sql)> {
     let mut statement = connection
         .prepare(&format!("SELECT * FROM {table}"))
         .unwrap();
-    let columns: Vec<String> = statement
-        .column_names()
-        .into_iter()
-        .map(|c| c.to_string())
-        .collect();
+    let columns: Vec<String> = statement.column_names().map(|c| c.to_string()).collect();
     let mut rows = statement.query([]).unwrap();
     let mut values = vec![];
     let mut number = 0;
@@ -269,7 +265,7 @@ fn every_bit_of_a_row_counts() {
         let is_anna = |number: usize| -> bool {
             let lookup: Vec<u8> = connection
                 .query_row(
-                    "SELECT lookup FROM speaker LIMIT 1 OFFSET ?1",
+                    "SELECT lookup FROM speaker ORDER BY lookup LIMIT 1 OFFSET ?1",
                     [number as i64],
                     |r| r.get(0),
                 )
@@ -504,7 +500,7 @@ fn what_is_removed_is_gone_from_the_disk() {
         let (speaker, of) = (name(&format!("speaker-{i}-")), [template(i)]);
         store.add(&speaker, ModelId::of(MODEL), 0, &of).unwrap();
     }
-    let removed = |i: &usize| i % 3 > 0;
+    let removed = |i: &usize| !i.is_multiple_of(3);
     for i in (0..num_speakers).filter(removed) {
         store.remove(&name(&format!("speaker-{i}-"))).unwrap();
     }

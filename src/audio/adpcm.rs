@@ -148,7 +148,7 @@ fn microsoft_block(block: &[u8], num_channels: usize, out: &mut [f32]) {
         let predicted = (*last * a + *before * b) >> 8;
         let sample = (predicted + signed * *delta).clamp(-32_768, 32_767);
         // A damaged block can ask for steps that no 16-bit signal has.
-        *delta = (MICROSOFT_ADAPTATION[usize::from(code)] * *delta >> 8).clamp(16, 1 << 20);
+        *delta = ((MICROSOFT_ADAPTATION[usize::from(code)] * *delta) >> 8).clamp(16, 1 << 20);
         (*before, *last) = (*last, sample);
         *out = to_f32(sample);
     }

@@ -29,6 +29,13 @@ pub struct Entry {
     pub outcome: Outcome,
 }
 
+/// A recording's place in the list; its audio's hash and the key of its outcome, or why its file
+/// cannot be read.
+pub type Place = (
+    usize,
+    std::result::Result<(AudioHash, blake3::Hash), Refused>,
+);
+
 /// A piece of the output that is wholly written.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Block {
@@ -48,6 +55,14 @@ impl Ledger {
             connection: database::open(state, cache)?,
             path: state.unwrap_or(Path::new("")).to_path_buf(),
         })
+    }
+
+    /// Removes a ledger's files.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn remove(state: &Path) -> Result<()> {
+        database::remove(state)
     }
 
     /// Is this the job that the ledger was begun for? A new ledger takes it.
@@ -130,14 +145,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`Error::Store`].
-    pub fn note(
-        &mut self,
-        outcomes: &[(blake3::Hash, Outcome)],
-        places: &[(
-            usize,
-            std::result::Result<(AudioHash, blake3::Hash), Refused>,
-        )],
-    ) -> Result<()> {
+    pub fn note(&mut self, outcomes: &[(blake3::Hash, Outcome)], places: &[Place]) -> Result<()> {
         let path = self.path.clone();
         let mut write = || -> rusqlite::Result<()> {
             let transaction = self.connection.transaction()?;

@@ -72,7 +72,13 @@ impl Place {
                 self.state.display()
             )));
         }
-        let ledger = Ledger::open(Some(&self.state), cache)?;
+        let begun = self.state.exists();
+        let opened = Ledger::open(Some(&self.state), cache);
+        if opened.is_err() && !begun {
+            // A run that could not begin is none to be resumed.
+            let _ = Ledger::remove(&self.state);
+        }
+        let ledger = opened?;
         ledger.check_job(fingerprint)?;
         Ok(ledger)
     }

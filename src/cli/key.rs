@@ -11,6 +11,7 @@ use std::{
     env,
     io::{IsTerminal, stderr, stdin},
     path::{Path, PathBuf},
+    sync::Mutex,
 };
 use zeroize::Zeroizing;
 
@@ -110,7 +111,25 @@ pub fn asked_twice(prompt: &str) -> Result<Option<Secret>> {
     }
 }
 
+/// What was read of the pipes: each can be read once, and a command may ask twice.
+static READ: Mutex<Vec<(String, Zeroizing<Vec<u8>>)>> = Mutex::new(vec![]);
+
+/// Wipes what [`variable`] keeps; before the program ends.
+pub fn forget() {
+    READ.lock().unwrap_or_else(|e| e.into_inner()).clear();
+}
+
 fn variable(name: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let mut read = READ.lock().unwrap_or_else(|e| e.into_inner());
+    if let Some((_, value)) = read.iter().find(|(known, _)| known == name) {
+        return Some(value.clone());
+    }
+    let value = read_variable(name)?;
+    read.push((name.to_string(), value.clone()));
+    Some(value)
+}
+
+fn read_variable(name: &str) -> Option<Zeroizing<Vec<u8>>> {
     if let Some(pipe) = env::var_os(pipe_of(name)) {
         // Set but not to be read is not unset: what is empty is no secret, and refused.
         let value = read_short(Path::new(&pipe), MAX_BYTES);

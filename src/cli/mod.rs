@@ -128,6 +128,7 @@ pub fn main() -> ExitCode {
         let peak = bench::PEAK_MEMORY;
         cli.global.output.detail(&format!("{peak}{kb} kB"));
     }
+    key::forget();
     storage::secret::wipe_traces();
     ExitCode::from(code)
 }

@@ -113,7 +113,7 @@ impl Page<'_> {
     fn list(&self, html: &mut String, list: &List) {
         let report = list.report;
         let counts = &report.counts;
-        write!(html, "<h2>{}</h2>\n", text(list.name)).expect("a String takes all");
+        writeln!(html, "<h2>{}</h2>", text(list.name)).expect("a String takes all");
         let side = |side: &super::report::Refusals| {
             format!(
                 "{} of {} recordings ({} %)",
@@ -162,9 +162,9 @@ impl Page<'_> {
         table(html, &header, rows);
         self.conditions(html, &report.conditions);
         if !report.worst_speakers.is_empty() {
-            write!(
+            writeln!(
                 html,
-                "<h3>Worst served speakers, at threshold {}</h3>\n",
+                "<h3>Worst served speakers, at threshold {}</h3>",
                 self.points.thresholds[0]
             )
             .expect("a String takes all");
@@ -190,14 +190,14 @@ impl Page<'_> {
             let rows = named.map(|(name, reason)| [text(name), text(reason)]);
             table(html, &["recording".into(), "reason".into()], rows);
             if let Some(more) = list.refused.len().checked_sub(MOST_REFUSED + 1) {
-                write!(html, "<p>and {} more</p>\n", more + 1).expect("a String takes all");
+                writeln!(html, "<p>and {} more</p>", more + 1).expect("a String takes all");
             }
         }
     }
 
     fn conditions(&self, html: &mut String, conditions: &[Condition]) {
         for column in conditions.chunk_by(|a, b| a.column == b.column) {
-            write!(html, "<h3>By {}</h3>\n", text(&column[0].column)).expect("a String takes all");
+            writeln!(html, "<h3>By {}</h3>", text(&column[0].column)).expect("a String takes all");
             let threshold = self.points.thresholds[0];
             let prior = self.points.costs[0].p_target;
             let header = [

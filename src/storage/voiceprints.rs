@@ -5,6 +5,9 @@
 //! an encrypted store nobody without the secret can read or forge one. Names are data; no path is
 //! ever made of one.
 
+// Longer than 400 lines: everything that one transaction on the store may do, in one place, since
+// each must leave the index, the header and the log as the others expect them.
+
 mod database;
 mod import;
 mod row;

@@ -114,10 +114,10 @@ impl SpeakerName {
             return Ok(SpeakerName(name));
         };
         // A name of a megabyte is no better told whole.
-        let shown: String = name.chars().take(40).collect();
-        let rest = if shown.len() < name.len() { "…" } else { "" };
+        let rest = name.chars().nth(40).map_or("", |_| "…");
+        let shown: String = name.chars().take(40).map(escaped).collect();
         Err(Error::Usage(format!(
-            "speaker name {shown:?}{rest} {fault}"
+            "speaker name \"{shown}\"{rest} {fault}"
         )))
     }
 
