@@ -266,7 +266,8 @@ impl SpeakerRow {
         Ok(SpeakerRow {
             lookup: row.get(0)?,
             id: row.get(1)?,
-            model: row.get(2)?,
+            // Bytes that are no text are no model's id, and damage this row only.
+            model: String::from_utf8_lossy(row.get_ref(2)?.as_bytes()?).into_owned(),
             num_templates: row.get(3)?,
             digest: row.get(4)?,
             sealed: Sealed {
