@@ -142,12 +142,12 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         None => Ledger::open(None, cache.as_deref())?,
     };
 
-    let (points, sides, told);
+    let (points, sides);
+    let mut refused = 0;
     if let Some(path) = &args.embeddings {
         let vectors = args.vectors(path, &cast)?;
         let mut made = Points::new(scorer, vectors.size());
         check_size(&vectors, scorer, &verifier)?;
-        let mut refused = 0;
         sides = cast.sides(&mut made, |take| {
             for (number, name) in cast.utterances().enumerate() {
                 let vector = vectors.get(name);
@@ -157,10 +157,6 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
             Ok(())
         })?;
         points = made;
-        told = Told {
-            recordings: cast.utterances().len(),
-            refused,
-        };
     } else {
         let recordings: Vec<_> = cast
             .utterances()
@@ -172,7 +168,6 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         }
         drop(recordings);
         let mut made = Points::new(scorer, verifier.model().network.embedding_size());
-        let mut refused = 0;
         sides = cast.sides(&mut made, |take| {
             ledger.for_each(|number, entry| {
                 match entry.outcome {
@@ -186,11 +181,11 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
             })
         })?;
         points = made;
-        told = Told {
-            recordings: cast.utterances().len(),
-            refused,
-        };
     }
+    let told = Told {
+        recordings: cast.utterances().len(),
+        refused,
+    };
 
     let format = args.format();
     let header = if shard.number == 1 {

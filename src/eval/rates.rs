@@ -106,12 +106,9 @@ fn thresholds(lists: &[RatedList], nontargets: &[usize]) -> Vec<f64> {
     scored.sort_unstable_by(|a, b| b.0.total_cmp(&a.0)); // falling
     let smallest = 3.0 / scored.len() as f64;
     let num = (POINTS_PER_DECADE * -smallest.log10()).ceil().max(1.0) as i32;
-    let mut wanted: Vec<f64> = (0..=num)
+    let wanted: Vec<f64> = (0..num)
         .map(|i| smallest.powf(f64::from(num - i) / f64::from(num)))
         .collect();
-    wanted.retain(|w| *w < 1.0);
-    wanted.insert(0, smallest);
-    wanted.dedup();
     let (mut found, mut accepted, mut next) = (vec![], 0.0, 0);
     for (llr, share) in &scored {
         accepted += share;

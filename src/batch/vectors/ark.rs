@@ -1,7 +1,7 @@
 //! Kaldi's archives of vectors. Binary: `id`, a blank, `\0B`, `FV ` (f32) or `DV ` (f64), `\4`, the size
 //! as i32, the values; a matrix of one row (`FM `, `DM `) is a vector. Text: `id  [ 1 2 3 ]`.
 
-use super::{Fault, Row, Take};
+use super::{Fault, Row, Take, from_le_bytes};
 use crate::batch::outcome::Outcome;
 use std::{
     collections::HashMap,
@@ -112,17 +112,7 @@ fn vector(source: &mut impl Read) -> Result<Vec<f32>, Fault> {
     }
     let mut bytes = vec![0; size * width];
     source.read_exact(&mut bytes)?;
-    Ok(match width {
-        4 => {
-            let (numbers, _) = bytes.as_chunks::<4>();
-            numbers.iter().map(|&b| f32::from_le_bytes(b)).collect()
-        }
-        _ => {
-            let (numbers, _) = bytes.as_chunks::<8>();
-            let numbers = numbers.iter().map(|&b| f64::from_le_bytes(b) as f32);
-            numbers.collect()
-        }
-    })
+    Ok(from_le_bytes(&bytes, width))
 }
 
 fn at(id: &str, fault: Fault) -> Fault {

@@ -1,6 +1,6 @@
 //! NumPy's `.npy`: bytes to floats or texts, and back. Format: numpy.lib.format, versions 1 to 3.
 
-use super::{Fault, Take};
+use super::{Fault, Take, from_le_bytes};
 use crate::batch::outcome::Outcome;
 use std::{
     fs::File,
@@ -135,17 +135,7 @@ impl Header {
         if bytes.len() < wanted {
             return Err("NumPy array is cut off".into());
         }
-        Ok(match width {
-            4 => {
-                let (numbers, _) = bytes.as_chunks::<4>();
-                numbers.iter().map(|&b| f32::from_le_bytes(b)).collect()
-            }
-            _ => {
-                let (numbers, _) = bytes.as_chunks::<8>();
-                let numbers = numbers.iter().map(|&b| f64::from_le_bytes(b) as f32);
-                numbers.collect()
-            }
-        })
+        Ok(from_le_bytes(&bytes, width))
     }
 
     /// The texts of an array of `<U` or `|S`.

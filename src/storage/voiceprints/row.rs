@@ -18,7 +18,7 @@ use crate::{
     },
     verifier::{Embedding, ModelId, SpeakerName, Utterance, Voiceprint},
 };
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use zeroize::Zeroizing;
 
 /// Random, so that no id comes twice: not even after its speaker was removed.
@@ -130,25 +130,28 @@ impl Rows {
 
     /// The rows of the speaker found by `lookup`.
     pub fn find(connection: &Connection, lookup: &[u8]) -> rusqlite::Result<Option<Self>> {
-        let sql = format!("SELECT {SPEAKER_COLUMNS} FROM speaker WHERE lookup = ?1");
-        let speaker = connection
-            .prepare_cached(&sql)?
-            .query_row([lookup], SpeakerRow::read);
-        let with_templates = |speaker| Self::of(connection, "template", speaker);
-        speaker.optional()?.map(with_templates).transpose()
+        Self::one(connection, "lookup = ?1", [lookup])
     }
 
     /// The rows of the speaker with this [`Self::number`].
     pub fn find_by_number(connection: &Connection, number: i64) -> rusqlite::Result<Option<Self>> {
-        let sql = format!("SELECT {SPEAKER_COLUMNS} FROM speaker WHERE id BETWEEN ?1 AND ?2");
         let end = |filler: u8| {
             let mut id = [filler; 16];
             id[..8].copy_from_slice(&number.to_be_bytes());
             id
         };
+        Self::one(connection, "id BETWEEN ?1 AND ?2", [end(0), end(0xFF)])
+    }
+
+    fn one(
+        connection: &Connection,
+        condition: &str,
+        of: impl Params,
+    ) -> rusqlite::Result<Option<Self>> {
+        let sql = format!("SELECT {SPEAKER_COLUMNS} FROM speaker WHERE {condition}");
         let speaker = connection
             .prepare_cached(&sql)?
-            .query_row([end(0), end(0xFF)], SpeakerRow::read);
+            .query_row(of, SpeakerRow::read);
         let with_templates = |speaker| Self::of(connection, "template", speaker);
         speaker.optional()?.map(with_templates).transpose()
     }
