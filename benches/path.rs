@@ -1,9 +1,10 @@
 //! The path of a recording, stage by stage: three seconds of a fixture from file to decision.
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use spkver::{
     audio::{self, ReadOptions},
     features::{Mfcc, MfccConfig},
+    kernels::instances,
     scoring::OperatingPoint,
     storage::model,
 };
@@ -22,6 +23,19 @@ fn path(c: &mut Criterion) {
         b.iter(|| audio::read(&file, &ReadOptions::default()));
     });
     c.bench_function("MFCC", |b| b.iter(|| mfcc.extract(&waveform)));
+    let mut group = c.benchmark_group("features, frames");
+    group.throughput(Throughput::Elements(
+        mfcc.num_frames(waveform.samples().len()) as u64,
+    ));
+    group.bench_function("realfft", |b| {
+        b.iter(|| mfcc.frames_with(None, waveform.samples()));
+    });
+    for table in instances() {
+        group.bench_function(table.name, |b| {
+            b.iter(|| mfcc.frames_with(Some(&table), waveform.samples()));
+        });
+    }
+    group.finish();
     c.bench_function("network", |b| {
         b.iter(|| verifier.model().network.embed(&features))
     });

@@ -24,6 +24,7 @@ pub mod verifier;
 
 pub mod storage;
 
+pub mod batch;
 pub mod eval;
 pub mod train;
 

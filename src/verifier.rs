@@ -19,9 +19,10 @@ use crate::{
     Error, Result,
     audio::{Content, Quality, Waveform, speech_frames},
     features::{Features, Mfcc},
-    scoring::{Decision, Llr, OperatingPoint, Reason},
+    scoring::{Decision, Llr, MeasuredRates, OperatingPoint, Reason, gallery::Probe},
 };
 use std::path::PathBuf;
+use zeroize::Zeroizing;
 
 /// Recordings that score below this against the rest do not belong in one voiceprint: they are 55
 /// times more likely from two speakers than from one. At 0 one honest enrolment in some ten would
@@ -65,6 +66,7 @@ impl Verifier {
         let mfcc = Mfcc::new(model.front_end.clone())?;
         model.head.check(model.network.embedding_size())?;
         model.limits.check()?;
+        model.rates.as_ref().map_or(Ok(()), MeasuredRates::check)?;
         Ok(Verifier { id, model, mfcc })
     }
 
@@ -215,9 +217,30 @@ impl Verifier {
     pub fn llr(&self, enrolled: &[&Embedding], test: &Embedding) -> Llr {
         let head = &self.model.head;
         // Both sides take the same path, so that swapping two single recordings changes no bit.
+        let fits = |e: &&Embedding| e.values().len() == head.mean.len();
+        if !(enrolled.iter().all(fits) && fits(&test)) {
+            // Only a forged voiceprint has another size than its model's.
+            return Llr(f32::NAN);
+        }
         let speaker = head.project_enrolment(enrolled.iter().map(|e| e.values()));
         let test = head.project_enrolment(std::iter::once(test.values()));
+        let (speaker, test) = (Zeroizing::new(speaker), Zeroizing::new(test));
         Llr(head.llr(&speaker, &test))
+    }
+
+    /// The enrolled speaker's point, as [`Self::llr`] scores it. `(L,)`
+    pub fn project(&self, voiceprint: &Voiceprint) -> Vec<f32> {
+        let utterances = voiceprint.utterances.iter();
+        let head = &self.model.head;
+        head.project_enrolment(utterances.map(|u| u.embedding.values()))
+    }
+
+    /// A test recording as what an index is searched with; none where it has no score.
+    pub fn probe(&self, test: &Embedding) -> Option<Probe> {
+        let head = &self.model.head;
+        let point = head.project_enrolment(std::iter::once(test.values()));
+        let finite = point.iter().all(|v| v.is_finite());
+        finite.then(|| head.probe(&point))
     }
 
     /// The utterances that do not sound like the rest, worst first: each is scored against the
@@ -328,6 +351,16 @@ pub fn unfit(quality: &Quality, limits: &Limits) -> Option<Reason> {
         Some(Reason::TooLittleSpeech {
             seconds: quality.speech_seconds,
             wanted: limits.min_speech_seconds,
+        })
+    } else if quality.bandwidth_hz < limits.min_bandwidth_hz {
+        Some(Reason::BandLimited {
+            bandwidth_hz: quality.bandwidth_hz,
+            wanted_hz: limits.min_bandwidth_hz,
+        })
+    } else if quality.snr_db < limits.min_snr_db {
+        Some(Reason::Noisy {
+            snr_db: quality.snr_db,
+            wanted_db: limits.min_snr_db,
         })
     } else {
         None

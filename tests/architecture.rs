@@ -18,6 +18,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("eval", &["scoring"]),
     (
+        "batch",
+        &["eval", "storage", "verifier", "scoring", "audio"],
+    ),
+    (
         "train",
         &[
             "eval", "storage", "verifier", "scoring", "network", "features", "audio", "kernels",

@@ -83,3 +83,58 @@ fn swapped_labels_are_refused() {
     assert!(text.contains("check the labels"), "{text}");
     assert!(!out.exists());
 }
+
+/// The fixtures' voices with a folder for each speaker, and all pairs of them.
+fn spoken_by_folder(dir: &Path) -> String {
+    for voice in ["anna", "boris", "chloe", "david", "edith", "felix"] {
+        fs::create_dir(dir.join(voice)).unwrap();
+        for n in 1..=3 {
+            let from = format!("fixtures/voices/{voice}-{n}.wav");
+            let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(from);
+            fs::copy(from, dir.join(format!("{voice}/{n}.wav"))).unwrap();
+        }
+    }
+    let list = dir.join("voices.txt");
+    trials(&list, true);
+    let mut text = fs::read_to_string(&list).unwrap();
+    for voice in ["anna", "boris", "chloe", "david", "edith", "felix"] {
+        text = text.replace(&format!("fixtures/voices/{voice}-"), &format!("{voice}/"));
+    }
+    fs::write(&list, text).unwrap();
+    list.to_str().unwrap().into()
+}
+
+#[test]
+fn a_wanted_false_accept_rate_finds_its_threshold_or_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = spoken_by_folder(dir.path());
+    let root = dir.path().to_str().unwrap();
+    let out = dir.path().join("calibrated.safetensors");
+    let out = out.to_str().unwrap();
+    let (code, _, text) = say(&["calibrate", &list, "--root", root, "-o", out]);
+    assert_eq!(code, 0, "{text}");
+
+    let (a, b) = ("fixtures/voices/anna-1.wav", "fixtures/voices/anna-2.wav");
+    let compare = |far: &str| say(&["compare", a, b, "--model", out, "--far", far]);
+    let (code, at_5, text) = compare("5%");
+    assert!(code == 0 || code == 1, "{text}");
+    let expected = &at_5["expected"]["false_accept"];
+    assert!(
+        (expected["rate"].as_f64().unwrap() - 0.05).abs() < 1e-6,
+        "{at_5}"
+    );
+    assert!(expected["low"].as_f64() <= expected["rate"].as_f64());
+    let (_, at_30, _) = compare("0.3");
+    assert!(at_30["threshold"].as_f64() < at_5["threshold"].as_f64());
+
+    // 135 nontarget trials: 3/135 = 2.2 %.
+    let (code, _, text) = compare("1%");
+    assert_eq!(code, 2);
+    assert!(
+        text.contains("135") && text.contains("rule of three"),
+        "{text}"
+    );
+    for senseless in ["0", "-1%", "100%", "x"] {
+        assert_eq!(compare(senseless).0, 2, "{senseless}");
+    }
+}

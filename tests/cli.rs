@@ -322,9 +322,9 @@ fn machines_are_told_of_usage_errors_as_well() {
 }
 
 #[test]
-fn standard_input_is_no_file() {
+fn lists_and_models_are_not_read_from_standard_input() {
     let place = Place::new();
-    for line in ["compare - -", "evaluate -", "--model - model info"] {
+    for line in ["evaluate -", "--model - model info"] {
         place
             .say(line, &[])
             .refused(5, "standard input is not read");

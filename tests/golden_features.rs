@@ -1,6 +1,9 @@
 //! Features against kaldi-native-fbank's numbers (`fixtures/golden/make_mfcc.py`).
 
-use spkver::features::{Mfcc, MfccConfig};
+use spkver::{
+    features::{Mfcc, MfccConfig},
+    kernels,
+};
 use std::path::{Path, PathBuf};
 
 /// Largest difference allowed, on values of up to ±150. Both sides round single-precision FFTs and
@@ -64,9 +67,65 @@ fn every_option_agrees_with_kaldi() {
             shape,
             "{name}"
         );
-        let difference = largest_difference(&mfcc.frames(&samples), wanted);
-        println!("{name}: largest difference {difference:.1e}");
-        assert!(difference <= TOLERANCE, "{name}: {difference}");
+        let realfft = ("realfft", mfcc.frames_with(None, &samples));
+        let tables = kernels::instances();
+        let lanes = tables
+            .iter()
+            .map(|table| (table.name, mfcc.frames_with(Some(table), &samples)));
+        for (path, got) in lanes.chain([realfft]) {
+            let difference = largest_difference(&got, wanted);
+            println!("{name}, {path}: largest difference {difference:.1e}");
+            assert!(difference <= TOLERANCE, "{name}, {path}: {difference}");
+        }
     }
     assert!(values.is_empty(), "results without a case");
+}
+
+/// `fixtures/voices`, at the level that they were recorded.
+fn voice(name: &str) -> Vec<f32> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures/voices")
+        .join(name);
+    hound::WavReader::open(path)
+        .unwrap()
+        .samples::<i16>()
+        .map(|sample| f32::from(sample.unwrap()) / 32768.0)
+        .collect()
+}
+
+#[test]
+fn on_speech_the_kernels_agree_with_realfft() {
+    for name in ["anna-1.wav", "boris-1.wav"] {
+        let samples = voice(name);
+        for snip_edges in [true, false] {
+            let mfcc = Mfcc::new(MfccConfig {
+                snip_edges,
+                ..MfccConfig::default()
+            })
+            .unwrap();
+            let wanted = mfcc.frames_with(None, &samples);
+            for table in kernels::instances() {
+                let got = mfcc.frames_with(Some(&table), &samples);
+                let difference = largest_difference(&got, &wanted);
+                println!(
+                    "{name}, {}: largest difference {difference:.1e}",
+                    table.name
+                );
+                assert!(difference <= 1e-4, "{name}, {}: {difference}", table.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_frame_is_the_same_wherever_it_stands() {
+    let samples = voice("anna-2.wav");
+    let mfcc = Mfcc::new(MfccConfig::default()).unwrap();
+    for table in kernels::instances() {
+        let all = mfcc.frames_with(Some(&table), &samples);
+        for first in [1, 7, 16, 100] {
+            let later = mfcc.frames_with(Some(&table), &samples[160 * first..]);
+            assert!(all[40 * first..] == later, "{} from {first}", table.name);
+        }
+    }
 }

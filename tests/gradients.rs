@@ -3,12 +3,7 @@
 
 use spkver::{
     network::{Layer, Weights},
-    train::{
-        batch::Batch,
-        loss::{self, AngularMargin},
-        random::Random,
-        tape::Trainable,
-    },
+    train::{batch::Batch, loss::AngularMargin, random::Random, tape::Trainable},
 };
 use std::collections::BTreeMap;
 
@@ -86,7 +81,7 @@ fn forward(layers: &[Layer], weights: &Weights64, mut x: Frames) -> Vec<Vec<f64>
                     (0..num_features).map(at).collect()
                 })
             }
-            Layer::StatsPool { .. } | Layer::MeanPool => x
+            Layer::StatsPool { .. } | Layer::SampleStatsPool { .. } | Layer::MeanPool => x
                 .iter()
                 .map(|u| {
                     let n = u.len() as f64;
@@ -94,10 +89,16 @@ fn forward(layers: &[Layer], weights: &Weights64, mut x: Frames) -> Vec<Vec<f64>
                     let mean = |c: usize| u.iter().map(|r| r[c]).sum::<f64>() / n;
                     let std = |c: usize| {
                         let m = mean(c);
-                        (u.iter().map(|r| (r[c] - m).powi(2)).sum::<f64>() / n).sqrt()
+                        let squares = u.iter().map(|r| (r[c] - m).powi(2)).sum::<f64>();
+                        match *layer {
+                            Layer::SampleStatsPool { eps } => {
+                                (squares / (n - 1.0) + f64::from(eps)).sqrt()
+                            }
+                            _ => (squares / n).sqrt(),
+                        }
                     };
                     let mut row: Vec<f64> = (0..channels).map(mean).collect();
-                    if matches!(layer, Layer::StatsPool { .. }) {
+                    if !matches!(layer, Layer::MeanPool) {
                         row.extend((0..channels).map(std));
                     }
                     vec![row]
@@ -284,6 +285,7 @@ fn batch_norm_over_frames_and_over_vectors() {
 fn poolings_and_linear() {
     for (pool, size) in [
         (Layer::StatsPool { eps: 1e-5 }, 10),
+        (Layer::SampleStatsPool { eps: 1e-2 }, 10),
         (Layer::MeanPool, 5),
         (Layer::Flatten { num_frames: 7 }, 35),
     ] {
@@ -379,35 +381,4 @@ fn angular_margin_softmax() {
         check_loss("d embeddings", &e, &result.d_embeddings, |e| of(e, &w64));
         check_loss("d speakers", &w, &result.d_speakers, |w| of(&e64, w));
     }
-}
-
-#[test]
-fn softmax_and_mse() {
-    let logits = [0.3, -1.2, 2.0, 0.1, 0.0, -0.4];
-    let labels = [2, 0];
-    let (value, gradient) = loss::softmax(&logits, 3, &labels).unwrap();
-    let softmax_64 = |z: &[f64]| -> f64 {
-        let rows = z.chunks(3).zip(&labels);
-        rows.map(|(z, l)| z.iter().map(|v| v.exp()).sum::<f64>().ln() - z[*l as usize])
-            .sum::<f64>()
-            / 2.0
-    };
-    check_loss("softmax", &logits, &gradient, softmax_64);
-    assert!((f64::from(value) - softmax_64(&logits.map(f64::from))).abs() < 1e-6);
-
-    let targets = [1.0, 0.5, -2.0, 0.0, 0.3, 0.3];
-    let (_, gradient) = loss::mse(&logits, &targets);
-    check_loss("mse", &logits, &gradient, |o| {
-        o.iter()
-            .zip(&targets)
-            .map(|(o, t)| (o - f64::from(*t)).powi(2))
-            .sum::<f64>()
-            / 6.0
-    });
-}
-
-#[test]
-fn softmax_over_one_output_is_refused_with_the_reason() {
-    let text = loss::softmax(&[0.3], 1, &[0]).unwrap_err().to_string();
-    assert!(text.contains("always 1"), "{text}");
 }

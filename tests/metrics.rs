@@ -2,10 +2,13 @@
 
 use proptest::prelude::*;
 use spkver::eval::bootstrap::{self, Interval};
-use spkver::eval::metrics::{Costs, Metrics, Ranking};
+use spkver::eval::metrics::{Costs, Figures, Metrics, Points};
+use spkver::eval::ranking::{Ranking, ScoredTrial};
 use spkver::eval::report::{Plan, Report};
 use spkver::eval::scores;
 use spkver::eval::speakers::Speakers;
+use spkver::eval::sweep::Sweep;
+use spkver::eval::table::ScoreTable;
 use spkver::eval::trials::TrialList;
 use std::path::Path;
 
@@ -219,49 +222,96 @@ proptest! {
             kept.flat_map(|t| std::iter::repeat_n(f64::from(t.0), t.2)).collect()
         };
         if let Some(weighted) = Ranking::new(&scores, &is_target) {
-            let weighted = weighted.weighted_metrics(&EVEN, |i| trials[i].2 as f64);
+            let points = at(&EVEN, &[0.0, 2.5]);
+            let weight = |t: &ScoredTrial| trials[t.enrol() as usize].2 as f64;
+            let weighted = Sweep::new(&weighted, &points).weighted(weight);
             let (targets, nontargets) = (copies(true), copies(false));
             if targets.is_empty() || nontargets.is_empty() {
                 prop_assert_eq!(weighted, None);
             } else {
-                let (weighted, copied) = (weighted.unwrap(), ranking(&targets, &nontargets).metrics(&EVEN));
-                prop_assert!(close(weighted.eer, copied.eer));
-                prop_assert!(close(weighted.min_dcf, copied.min_dcf));
-                prop_assert!(close(weighted.cllr, copied.cllr));
-                prop_assert!(close(weighted.min_cllr, copied.min_cllr));
+                let copied = figures(&ranking(&targets, &nontargets), &points);
+                for (w, c) in weighted.unwrap().values().zip(copied.values()) {
+                    prop_assert!(close(*w, *c), "{} {}", w, c);
+                }
             }
+        }
+    }
+
+    #[test]
+    fn rates_of_the_sweep_are_rates_of_the_definition(
+        targets in some_scores(),
+        nontargets in some_scores(),
+        threshold in -14i32..14,
+    ) {
+        let threshold = f64::from(threshold) / 2.0;
+        let trials = ranking(&targets, &nontargets);
+        let swept = figures(&trials, &at(&EVEN, &[threshold])).rates[0];
+        prop_assert_eq!(swept, trials.error_rates(threshold));
+        let missed = targets.iter().filter(|s| **s < threshold).count();
+        prop_assert!(close(swept.miss, missed as f64 / targets.len() as f64));
+    }
+
+    #[test]
+    fn the_threshold_for_a_false_match_rate_keeps_it_and_no_lower_one_does(
+        targets in some_scores(),
+        nontargets in prop::collection::vec((-12i32..12).prop_map(|s| f64::from(s) / 2.0), 10..40),
+        wanted in 0.3f64..0.9,
+    ) {
+        let trials = ranking(&targets, &nontargets);
+        let (threshold, miss) = trials.at_false_match(wanted).unwrap();
+        let kept = trials.error_rates(threshold);
+        prop_assert!(kept.false_alarm <= wanted);
+        prop_assert!(close(kept.miss, miss));
+        let below = targets.iter().chain(&nontargets).copied().filter(|s| *s < threshold);
+        let next = below.fold(f64::NEG_INFINITY, f64::max);
+        if next.is_finite() {
+            prop_assert!(trials.error_rates(next).false_alarm > wanted);
         }
     }
 }
 
-/// Every pair among `num_speakers` × 4 recordings; each speaker has its own mean target score.
-fn speaker_trials(num_speakers: usize) -> (Ranking, Vec<(usize, usize)>) {
+fn at(costs: &Costs, thresholds: &[f64]) -> Points {
+    Points {
+        costs: vec![*costs],
+        thresholds: thresholds.to_vec(),
+    }
+}
+
+fn figures(ranking: &Ranking, points: &Points) -> Figures {
+    Sweep::new(ranking, points).figures()
+}
+
+/// Every pair among `num_speakers` × 4 recordings; each speaker has its own mean target score. And
+/// the speaker of each recording.
+fn speaker_trials(num_speakers: usize) -> (Ranking, Vec<u32>) {
     let noise = |i: usize| ((i as f64 * 12.9898).sin() * 43758.5453).fract() * 3.0;
-    let (mut scores, mut is_target, mut speakers) = (vec![], vec![], vec![]);
+    let mut trials = vec![];
     for a in 0..4 * num_speakers {
         for b in a + 1..4 * num_speakers {
-            let pair = (a / 4, b / 4);
-            let same = pair.0 == pair.1;
-            let ease = if same { 2.0 + noise(pair.0) } else { -2.0 };
-            scores.push(ease + noise(1000 + a * 4 * num_speakers + b));
-            is_target.push(same);
-            speakers.push(pair);
+            let same = a / 4 == b / 4;
+            let ease = if same { 2.0 + noise(a / 4) } else { -2.0 };
+            let score = ease + noise(1000 + a * 4 * num_speakers + b);
+            trials.push(ScoredTrial::new(a as u32, b as u32, same, Some(score)));
         }
     }
-    (Ranking::new(&scores, &is_target).unwrap(), speakers)
+    let speaker_of = (0..4 * num_speakers as u32).map(|r| r / 4).collect();
+    (Ranking::of(trials).unwrap(), speaker_of)
 }
 
 #[test]
 fn bootstrap_holds_the_figure_and_narrows_with_speakers() {
     let width = |interval: Interval| interval.high - interval.low;
     let of = |num_speakers: usize| {
-        let (ranking, speakers) = speaker_trials(num_speakers);
-        let found = bootstrap::intervals(&ranking, &speakers, num_speakers, &EVEN, 400, 1).unwrap();
-        let eer = ranking.metrics(&EVEN).eer;
-        assert!(
-            found.eer.low <= eer && eer <= found.eer.high,
-            "{eer} {found:?}"
-        );
+        let (ranking, speaker_of) = speaker_trials(num_speakers);
+        let points = at(&EVEN, &[0.0]);
+        let sweep = Sweep::new(&ranking, &points);
+        let found = bootstrap::intervals(&sweep, &speaker_of, num_speakers, 400, 1).unwrap();
+        for (value, interval) in sweep.figures().values().zip(found.values()) {
+            assert!(
+                interval.low <= *value && *value <= interval.high,
+                "{value} {interval:?}"
+            );
+        }
         width(found.eer)
     };
     let (few, many) = (of(10), of(90));
@@ -270,13 +320,17 @@ fn bootstrap_holds_the_figure_and_narrows_with_speakers() {
 
 #[test]
 fn bootstrap_is_the_same_at_any_thread_count_and_differs_by_seed() {
-    let (ranking, speakers) = speaker_trials(8);
     let with_threads = |threads: usize, seed: u64| {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .build()
             .unwrap();
-        pool.install(|| bootstrap::intervals(&ranking, &speakers, 8, &EVEN, 200, seed).unwrap())
+        pool.install(|| {
+            let (ranking, speaker_of) = speaker_trials(8);
+            let points = at(&EVEN, &[0.0]);
+            let sweep = Sweep::new(&ranking, &points);
+            bootstrap::intervals(&sweep, &speaker_of, 8, 200, seed).unwrap()
+        })
     };
     assert_eq!(with_threads(1, 7), with_threads(3, 7));
     assert_ne!(with_threads(1, 7), with_threads(1, 8));
@@ -285,38 +339,59 @@ fn bootstrap_is_the_same_at_any_thread_count_and_differs_by_seed() {
 #[test]
 fn too_few_speakers_give_no_interval() {
     // All three of three speakers are drawn in 6 of 27 replicates; the others lack a kind.
-    let ranking = ranking(&[1.0], &[0.0]);
-    let found = bootstrap::intervals(&ranking, &[(0, 0), (1, 2)], 3, &EVEN, 400, 1);
-    assert_eq!(found, None);
+    let trials = vec![
+        ScoredTrial::new(0, 1, true, Some(1.0)),
+        ScoredTrial::new(2, 3, false, Some(0.0)),
+    ];
+    let ranking = Ranking::of(trials).unwrap();
+    let points = at(&EVEN, &[0.0]);
+    let sweep = Sweep::new(&ranking, &points);
+    assert_eq!(bootstrap::intervals(&sweep, &[0, 0, 1, 2], 3, 400, 1), None);
+}
+
+/// A table read from the text of a file.
+fn table(text: &str) -> spkver::Result<ScoreTable> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("list.txt");
+    std::fs::write(&path, text).unwrap();
+    ScoreTable::read(&path)
 }
 
 #[test]
 fn a_report_counts_refused_trials_and_rejects_them() {
-    let list = parse("1 a/1 a/2\n1 a/1 a/3\n0 a/1 b/1\n0 a/2 b/1\n1 b/1 b/2").unwrap();
-    let scores = [Some(2.0), None, Some(-1.0), None, Some(0.0)];
+    let text = "a/1 a/2 2 1\na/1 a/3 nan 1\na/1 b/1 -1 0\na/2 b/1 nan 0\nb/1 b/2 0 1\n";
     let plan = Plan {
-        costs: EVEN,
-        threshold: 0.0,
+        points: at(&EVEN, &[0.0]),
         num_replicates: 100,
         seed: 1,
+        num_worst: 5,
     };
-    let speakers = Speakers::from_paths(&list);
-    let report = Report::new(&list, &scores, speakers.as_ref(), &plan).unwrap();
+    let mut list = table(text).unwrap();
+    let speakers = Speakers::of_table(&list);
+    let report = Report::new(&mut list, speakers.as_ref(), None, &[], &plan).unwrap();
+    let counts = report.counts;
     assert_eq!(
-        (report.trials, report.targets, report.nontargets),
+        (counts.trials, counts.targets, counts.nontargets),
         (5, 3, 2)
     );
-    assert_eq!((report.refused_targets, report.refused_nontargets), (1, 1));
+    assert_eq!((counts.refused_targets, counts.refused_nontargets), (1, 1));
     assert_eq!(
         (report.speakers, report.target_speakers),
         (Some(2), Some(2))
     );
-    assert_eq!(report.metrics.eer, 0.0);
+    // a/2 has a score with a/1; only a/3 has none at all.
+    assert_eq!(
+        (report.enrolment.recordings, report.enrolment.refused),
+        (3, 0)
+    );
+    assert_eq!((report.test.recordings, report.test.refused), (4, 1));
+    assert_eq!(report.figures.eer, 0.0);
     // All trials: a third of the targets is missed at every threshold but accept-all, half of
     // the nontargets accepted up to −1: (1/3, 1/2) to (1/3, 0).
     assert!(close(report.eer_with_refused, 1.0 / 3.0));
-    let refused = Report::new(&list, &[None, None, Some(0.0), None, None], None, &plan);
-    assert_eq!(refused, None);
+    assert!(close(report.rates_with_refused[0].miss, 1.0 / 3.0));
+    let mut refused = table("a b nan 1\na c 1 0\n").unwrap();
+    assert_eq!(Report::new(&mut refused, None, None, &[], &plan), None);
 }
 
 fn parse(text: &str) -> spkver::Result<TrialList> {
@@ -401,13 +476,14 @@ fn utt2spk_must_name_every_recording() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("utt2spk");
     std::fs::write(&path, "a1 anna\na2 anna\nb1 bert\nc1 carla\n").unwrap();
-    let speakers = Speakers::read_utt2spk(&path, &list).unwrap();
+    let speakers =
+        Speakers::read_utt2spk(&path, list.recordings().iter().map(String::as_str)).unwrap();
     assert_eq!(
         (speakers.count(), speakers.of(0), speakers.of(2)),
         (2, 0, 1)
     );
     std::fs::write(&path, "a1 anna\na2 anna\n").unwrap();
-    let error = Speakers::read_utt2spk(&path, &list)
+    let error = Speakers::read_utt2spk(&path, list.recordings().iter().map(String::as_str))
         .unwrap_err()
         .to_string();
     assert!(error.contains(":2: b1 is missing"), "{error}");

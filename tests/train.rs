@@ -239,3 +239,127 @@ fn a_model_name_that_is_not_utf_8_is_written_and_told_as_json() {
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(json["command"], "train");
 }
+
+#[test]
+fn every_head_activation_and_pooling_trains() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    speech(dir);
+    let mut flags: Vec<[&str; 2]> = vec![];
+    flags.extend(["bce", "softmax", "mse"].map(|head| ["--head", head]));
+    let activations = ["relu", "leaky-relu", "tanh", "sigmoid", "identity"];
+    flags.extend(activations.map(|activation| ["--activation", activation]));
+    flags.extend(["mean", "flatten"].map(|pool| ["--pool", pool]));
+    for (i, flag) in flags.iter().enumerate() {
+        let out = format!("model-{i}");
+        let output = succeed(
+            command(dir, &out)
+                .args(["--steps", "3", "--json"])
+                .args(flag),
+        );
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(json["head"]["after"].is_number(), "{flag:?}: {json}");
+        assert_eq!(
+            json["head"]["pearson"].is_number(),
+            *flag == ["--head", "mse"]
+        );
+        let mut verify = Command::new(env!("CARGO_BIN_EXE_spkver"));
+        let file = |name: &str| dir.join("speech/anna").join(name);
+        verify.arg("--model").arg(dir.join(out)).arg("compare");
+        let output = verify
+            .args([file("anna-1.wav"), file("anna-2.wav")])
+            .output()
+            .unwrap();
+        assert!(output.status.code().unwrap() < 2, "{flag:?}");
+    }
+}
+
+#[test]
+fn softmax_over_one_output_is_refused_with_the_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    speech(dir);
+    for (flags, fact) in [
+        (
+            ["--head", "softmax", "--head-outputs", "1"],
+            "always answers class 0",
+        ),
+        (
+            ["--head", "bce", "--head-outputs", "3"],
+            "BCE takes one logit",
+        ),
+        (
+            ["--head", "mse", "--head-outputs", "2"],
+            "one linear output",
+        ),
+        (
+            ["--head", "hinge", "--head-outputs", "1"],
+            "bce, softmax or mse",
+        ),
+        (
+            ["--pool", "max", "--activation", "relu"],
+            "choose stats, mean or flatten",
+        ),
+    ] {
+        let output = command(dir, "a").args(flags).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{flags:?}");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(text.contains(fact), "{text}");
+    }
+}
+
+#[test]
+fn heads_are_compared_on_one_trunk() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let root = speech(dir);
+    let mut list = String::new();
+    let files: Vec<(&str, String)> = ["anna", "boris", "chloe", "david", "edith", "felix"]
+        .iter()
+        .flat_map(|name| (1..=3).map(move |n| (*name, format!("{name}/{name}-{n}.wav"))))
+        .collect();
+    for (i, (a, from)) in files.iter().enumerate() {
+        for (b, to) in &files[i + 1..] {
+            list += &format!("{} {from} {to}\n", u8::from(a == b));
+        }
+    }
+    let trials = dir.join("trials");
+    fs::write(&trials, list).unwrap();
+    let mut first = command(dir, "model");
+    succeed(
+        first
+            .arg("--compare-heads")
+            .arg(&trials)
+            .arg("--root")
+            .arg(&root),
+    );
+    // From the finished run: only the heads are fitted again.
+    let mut again = command(dir, "model");
+    again
+        .arg("--compare-heads")
+        .arg(&trials)
+        .arg("--root")
+        .arg(&root);
+    let table = String::from_utf8(succeed(&mut again).stdout).unwrap();
+    for head in ["cosine", "LDA and PLDA", "one logit", "two outputs", "MSE"] {
+        assert!(table.contains(head), "{head} in {table}");
+    }
+    let output = succeed(again.arg("--json"));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let of = |name: &str| {
+        let heads = json["heads"].as_array().unwrap();
+        let head = heads
+            .iter()
+            .find(|h| h["head"].as_str().unwrap().contains(name));
+        head.unwrap()["lists"][0].clone()
+    };
+    // A scale and an offset change no order.
+    assert_eq!(
+        of("cosine")["figures"]["eer"],
+        of("cosine, scale")["figures"]["eer"]
+    );
+    let apart = of("softmax")["largest_difference_from_bce"]
+        .as_f64()
+        .unwrap();
+    assert!(apart < 1e-4, "{apart}");
+}

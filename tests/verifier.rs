@@ -136,6 +136,7 @@ fn the_reason_is_the_one_to_act_on_first() {
         clipped,
         snr_db: 30.0,
         warning: None,
+        truncated: false,
     };
     let code = |quality: Quality| unfit(&quality, &Limits::default()).map(|r| r.code());
     let (silence, noise, speech) = (Content::Silence, Content::NoSpeech, Content::Speech);
@@ -146,4 +147,14 @@ fn the_reason_is_the_one_to_act_on_first() {
     assert_eq!(code(quality(speech, 0.5, 0.1)), Some("clipping"));
     assert_eq!(code(quality(speech, 0.0, 0.1)), Some("too_little_speech"));
     assert_eq!(code(quality(speech, 0.05, 3.0)), None);
+    let narrow = Quality {
+        bandwidth_hz: 1500.0,
+        ..quality(speech, 0.0, 3.0)
+    };
+    assert_eq!(code(narrow), Some("band_limited"));
+    let noisy = Quality {
+        snr_db: 0.5,
+        ..quality(speech, 0.0, 3.0)
+    };
+    assert_eq!(code(noisy), Some("noisy"));
 }

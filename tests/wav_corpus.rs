@@ -1,5 +1,6 @@
-//! The collection of odd and malformed WAVs in `../shared/wav-corpus` (or `$SPKVER_SHARED`): every
-//! file must have the outcome that its manifest states.
+//! Collections of odd and malformed WAVs, ours in `fixtures/wav` and the one in
+//! `../shared/wav-corpus` (or `$SPKVER_SHARED`): every file must have the outcome that its manifest
+//! states, and the samples that libsndfile decodes.
 
 use sha2::{Digest, Sha256};
 use spkver::Error;
@@ -17,15 +18,6 @@ struct Case {
     lsf_ch: Option<usize>,
     lsf_frames: Option<usize>,
     lsf_sha16_f32le: Option<String>,
-}
-
-fn corpus() -> Option<PathBuf> {
-    let shared = std::env::var_os("SPKVER_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
-    let corpus = shared.join("wav-corpus");
-    corpus.join("MANIFEST.tsv").is_file().then_some(corpus)
 }
 
 fn sha16(decoded: &Decoded) -> String {
@@ -105,18 +97,13 @@ fn judge(case: &Case, path: &Path) -> Result<(), String> {
     }
 }
 
-#[test]
-fn every_file_has_the_outcome_that_the_manifest_states() {
-    let Some(corpus) = corpus() else {
-        eprintln!("SKIPPED: no ../shared/wav-corpus and no $SPKVER_SHARED");
-        return;
-    };
+fn check(corpus: &Path, num_files: usize) {
     let mut manifest = csv::ReaderBuilder::new()
         .delimiter(b'\t')
         .from_path(corpus.join("MANIFEST.tsv"))
         .unwrap();
     let cases: Vec<Case> = manifest.deserialize().collect::<Result<_, _>>().unwrap();
-    assert_eq!(cases.len(), 104);
+    assert_eq!(cases.len(), num_files);
     let failures: Vec<String> = cases
         .iter()
         .filter_map(|case| {
@@ -128,8 +115,28 @@ fn every_file_has_the_outcome_that_the_manifest_states() {
         .collect();
     assert!(
         failures.is_empty(),
-        "{} of 104:\n{}",
+        "{} of {num_files}:\n{}",
         failures.len(),
         failures.join("\n")
     );
+}
+
+#[test]
+fn our_own_odd_files_have_the_outcomes_stated() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    check(&fixtures.join("wav"), 74);
+}
+
+#[test]
+fn every_file_has_the_outcome_that_the_manifest_states() {
+    let shared = std::env::var_os("SPKVER_SHARED").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
+        PathBuf::from,
+    );
+    let corpus = shared.join("wav-corpus");
+    if !corpus.join("MANIFEST.tsv").is_file() {
+        eprintln!("SKIPPED: no ../shared/wav-corpus and no $SPKVER_SHARED");
+        return;
+    }
+    check(&corpus, 104);
 }

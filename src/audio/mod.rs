@@ -1,14 +1,20 @@
 //! Audio files in, [`Waveform`]s out: mono, finite, 16 kHz, non-empty, with quality facts.
 //!
 //! ```text
-//! path ─► decode (WAV: wav + pcm; FLAC, MP3, Ogg, M4A: symphonia) ─► one channel ─► resample
-//!      ─► DC removed ─► vad + quality ─► Waveform
+//! path ─► input ─► decode (WAV: wav + pcm; FLAC, MP3, Ogg, M4A: symphonia) ─► blocks ─► one channel
+//!      ─► resample ─► samples ─► DC removed ─► vad + quality ─► Waveform
 //! ```
 
+mod adpcm;
 mod compressed;
 mod decode;
+mod input;
+mod kind;
+mod mixdown;
+mod mono;
 mod pcm;
 mod quality;
+mod refusal;
 mod resample;
 mod vad;
 mod voicing;
@@ -20,16 +26,26 @@ pub use resample::resample;
 pub use vad::{num_frames, speech_frames};
 
 use crate::Result;
+use decode::End;
+use input::Input;
+use mixdown::FlatTops;
+use mono::Mono;
+use std::io::Read;
 use std::path::Path;
 
 /// The one sample rate after the door, in Hz.
 pub const SAMPLE_RATE_HZ: u32 = 16_000;
 
 /// How to read a file.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReadOptions {
     /// Which channel, from 1; `None` takes the mean of all.
     pub channel: Option<usize>,
+    /// Longest recording, in seconds; `None` takes 3 hours, and less of what would need more memory
+    /// than 16 MiB and 4 bytes for each of the file's: compressed silence can be of any length.
+    pub max_seconds: Option<u32>,
+    /// Largest file, in bytes; `None` takes 2 GiB, and 256 MiB of a pipe.
+    pub max_bytes: Option<u64>,
 }
 
 /// A mono recording at 16 kHz: finite, non-empty, DC removed.
@@ -46,21 +62,36 @@ pub struct Waveform {
 /// [`crate::Error::Io`] when the file cannot be opened or read, [`crate::Error::Audio`] when what
 /// it holds cannot be used.
 pub fn read(path: &Path, options: &ReadOptions) -> Result<Waveform> {
-    let decoded = decode(path)?;
-    let mono = decoded.mono(options.channel, path)?;
-    let mut clipped = quality::clipped_share(&mono);
-    if options.channel.is_none() && decoded.num_channels > 1 {
-        // The mean hides the clipping of one channel.
-        for k in 1..=decoded.num_channels {
-            clipped = clipped.max(quality::clipped_share(&decoded.mono(Some(k), path)?));
-        }
-    }
-    Ok(Waveform::new(
-        mono,
-        decoded.rate_hz,
-        clipped,
-        decoded.warning,
-    ))
+    Input::open(path, options.max_bytes)
+        .and_then(|input| Mono::read(input, options))
+        .map(Waveform::new)
+        .map_err(|refusal| refusal.of(path))
+}
+
+/// [`read`] for a stream, such as standard input; errors call it `name`.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_from(stream: impl Read, name: &Path, options: &ReadOptions) -> Result<Waveform> {
+    Input::drain(stream, options.max_bytes)
+        .and_then(|input| Mono::read(input, options))
+        .map(Waveform::new)
+        .map_err(|refusal| refusal.of(name))
+}
+
+/// The samples of a file as they are, mono at 16 kHz, for training.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_samples(path: &Path) -> Result<Vec<f32>> {
+    let options = ReadOptions {
+        max_seconds: Some(mono::MAX_SECONDS),
+        ..ReadOptions::default()
+    };
+    Input::open(path, None)
+        .and_then(|input| Mono::read(input, &options))
+        .map(|mono| mono.samples)
+        .map_err(|refusal| refusal.of(path))
 }
 
 impl Waveform {
@@ -70,27 +101,34 @@ impl Waveform {
     /// [`crate::Error::Audio`] when the samples are none, not finite or far beyond full scale, or
     /// the rate is not taken.
     pub fn from_samples(samples: Vec<f32>, sample_rate_hz: u32) -> Result<Self> {
-        decode::check_rate(sample_rate_hz)
+        decode::check_rate(sample_rate_hz, RATES_HZ)
             .and_then(|()| decode::check_samples(&samples))
             .map_err(|refusal| refusal.of(Path::new("<samples>")))?;
-        let clipped = quality::clipped_share(&samples);
-        Ok(Waveform::new(samples, sample_rate_hz, clipped, None))
+        let mut clipping = FlatTops::default();
+        clipping.count(&samples);
+        Ok(Waveform::new(Mono {
+            original_rate_hz: sample_rate_hz,
+            seconds: samples.len() as f32 / sample_rate_hz as f32,
+            clipped: clipping.share(),
+            end: End::default(),
+            samples: match sample_rate_hz {
+                SAMPLE_RATE_HZ => samples,
+                _ => resample(&samples, sample_rate_hz, SAMPLE_RATE_HZ),
+            },
+        }))
     }
 
-    fn new(mono: Vec<f32>, rate_hz: u32, clipped: f32, warning: Option<String>) -> Self {
-        let seconds = mono.len() as f32 / rate_hz as f32;
-        let mut samples = match rate_hz {
-            SAMPLE_RATE_HZ => mono,
-            _ => resample(&mono, rate_hz, SAMPLE_RATE_HZ),
-        };
+    fn new(mono: Mono) -> Self {
+        let mut samples = mono.samples;
         let dc = mean(&samples);
         samples.iter_mut().for_each(|x| *x -= dc);
         let speech = speech_frames(&samples);
         let quality = Quality {
-            original_rate_hz: rate_hz,
-            seconds,
-            clipped,
-            warning,
+            original_rate_hz: mono.original_rate_hz,
+            seconds: mono.seconds,
+            clipped: mono.clipped,
+            warning: mono.end.warning,
+            truncated: mono.end.truncated,
             ..quality::measure(&samples, &speech)
         };
         Waveform {

@@ -36,6 +36,14 @@ impl ByteOrder {
             ByteOrder::Big => u32::from_be_bytes([b[0], b[1], b[2], b[3]]),
         }
     }
+    /// Number in the first 8 bytes.
+    pub fn u64(self, b: &[u8]) -> u64 {
+        let bytes = [b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]];
+        match self {
+            ByteOrder::Little => u64::from_le_bytes(bytes),
+            ByteOrder::Big => u64::from_be_bytes(bytes),
+        }
+    }
 }
 
 impl Encoding {

@@ -34,6 +34,8 @@ pub struct Quality {
     pub snr_db: f32,
     /// The file's header promised more than the file holds (or some such lie).
     pub warning: Option<String>,
+    /// The file ends before the recording did.
+    pub truncated: bool,
 }
 
 /// Below this peak (−70 dB of full scale) a recording is silence.
@@ -56,6 +58,7 @@ pub(super) fn measure(samples: &[f32], speech: &[bool]) -> Quality {
         clipped: 0.0,
         snr_db: snr_db(&powers, speech),
         warning: None,
+        truncated: false,
     }
 }
 
@@ -118,39 +121,4 @@ fn snr_db(powers: &[f32], speech: &[bool]) -> f32 {
     let noise = noise.max(floor);
     let signal = (mean(of(true).sum(), of(true).count()) - noise).max(floor);
     (10.0 * (signal / noise).log10()).clamp(-20.0, 80.0) as f32
-}
-
-/// Share of samples that lie in flat tops: three or more in a row within 0.1 % of the highest or
-/// lowest sample. A wave that only touches full scale leaves its peak at once.
-pub(super) fn clipped_share(samples: &[f32]) -> f32 {
-    const MIN_RUN: usize = 3;
-    /// Below this the steps of 16-bit audio make flat tops by themselves.
-    const MIN_PEAK: f32 = 0.05;
-    let (low, high) = samples.iter().fold((0.0f32, 0.0f32), |(low, high), &x| {
-        (low.min(x), high.max(x))
-    });
-    let mut flat = 0;
-    for (sign, peak) in [(1.0, high), (-1.0, -low)] {
-        if peak < MIN_PEAK {
-            continue;
-        }
-        let near = peak * 0.999;
-        let mut run = 0;
-        // Few samples are near the peak: blocks without any are passed over in lanes.
-        for block in samples.chunks(64) {
-            if !block.iter().fold(false, |any, x| any | (sign * x >= near)) {
-                run = 0;
-                continue;
-            }
-            for x in block {
-                run = if sign * x >= near { run + 1 } else { 0 };
-                flat += match run {
-                    MIN_RUN => MIN_RUN,
-                    0..MIN_RUN => 0,
-                    _ => 1,
-                };
-            }
-        }
-    }
-    flat as f32 / samples.len() as f32
 }

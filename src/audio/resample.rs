@@ -1,12 +1,109 @@
 //! Samples at one rate in, samples at another out, through rubato's FFT resampler: linear phase,
-//! alias-free, `round(N · to / from)` samples, aligned (time 0 stays time 0).
+//! alias-free, `round(N · to / from)` samples, aligned (time 0 stays time 0). Block by block, so
+//! that a recording of hours needs no more memory than its result.
 
 use rubato::audioadapter_buffers::direct::SequentialSlice;
-use rubato::{Fft, FixedSync, Resampler, WindowFunction};
+use rubato::{Fft, FixedSync, Indexing, Resampler as _, WindowFunction};
 
 /// Samples of the lower rate that go through one FFT. More make a steeper filter: with these the
 /// passband reaches 98 % of the lower Nyquist frequency.
 const CHUNK: usize = 1024;
+
+/// Rates whose ratio takes larger numbers than this are taken for the nearest that does not, less
+/// than 1 part in 10⁴ beside: 191 999 Hz would need an FFT of 384 000 samples.
+const MAX_TERM: u64 = 1 << 14;
+
+/// A resampler for one recording.
+pub struct Resampler {
+    fft: Fft<f32>,
+    /// Fewer samples than go through one FFT.
+    pending: Vec<f32>,
+    chunk_in: usize,
+    /// What comes out of one FFT.
+    chunk: Vec<f32>,
+    /// The filter's delay, as far as it has not come out yet.
+    delay: usize,
+    from_hz: u32,
+    to_hz: u32,
+    num_in: usize,
+    num_out: usize,
+}
+
+impl Resampler {
+    /// # Panics
+    /// When a rate is 0.
+    pub fn new(from_hz: u32, to_hz: u32) -> Self {
+        let (from, to) = ratio(from_hz.into(), to_hz.into());
+        let fft = Fft::<f32>::new_custom(
+            from,
+            to,
+            chunk_len(from, to),
+            1,
+            1,
+            WindowFunction::BlackmanHarris2,
+            FixedSync::Both,
+        )
+        .expect("rates above 0 and a chunk of more than 0 frames");
+        Resampler {
+            pending: vec![],
+            chunk_in: fft.input_frames_max(),
+            chunk: vec![0.0; fft.output_frames_max()],
+            delay: fft.output_delay(),
+            from_hz,
+            to_hz,
+            num_in: 0,
+            num_out: 0,
+            fft,
+        }
+    }
+
+    /// Takes the next samples; what is ready of the result goes to the end of `out`.
+    pub fn push(&mut self, mut samples: &[f32], out: &mut Vec<f32>) {
+        self.num_in += samples.len();
+        while self.pending.len() + samples.len() >= self.chunk_in {
+            if self.pending.is_empty() {
+                self.process(&samples[..self.chunk_in], out);
+                samples = &samples[self.chunk_in..];
+                continue;
+            }
+            let (fill, rest) = samples.split_at(self.chunk_in - self.pending.len());
+            let mut pending = std::mem::take(&mut self.pending);
+            pending.extend_from_slice(fill);
+            self.process(&pending, out);
+            pending.clear();
+            self.pending = pending;
+            samples = rest;
+        }
+        self.pending.extend_from_slice(samples);
+    }
+
+    /// The rest of the result.
+    pub fn finish(mut self, out: &mut Vec<f32>) {
+        let wanted = num_out(self.num_in, self.from_hz, self.to_hz);
+        let mut last = std::mem::take(&mut self.pending);
+        last.resize(self.chunk_in, 0.0);
+        while self.num_out < wanted {
+            self.process(&last, out);
+            last.fill(0.0);
+        }
+        let surplus = self.num_out - wanted;
+        out.truncate(out.len() - surplus);
+    }
+
+    /// `(chunk_in,)`, and all but the delay of what comes out.
+    fn process(&mut self, samples: &[f32], out: &mut Vec<f32>) {
+        let (len_in, len_out) = (samples.len(), self.chunk.len());
+        let samples = SequentialSlice::new(samples, 1, len_in).expect("one channel");
+        let mut chunk = SequentialSlice::new_mut(&mut self.chunk, 1, len_out).expect("one channel");
+        self.fft
+            .process_into_buffer(&samples, &mut chunk, None::<&Indexing>)
+            .expect("the buffers were made for these lengths");
+        let skipped = self.delay.min(len_out);
+        self.delay -= skipped;
+        self.num_out += len_out - skipped;
+        out.extend_from_slice(&self.chunk[skipped..]);
+    }
+}
 
 /// Resamples `(N,) -> (round(N · to / from),)`, at least one of any. Speed perturbation is the same
 /// thing: treat the samples as if recorded at 0.9 times their rate.
@@ -17,38 +114,44 @@ pub fn resample(samples: &[f32], from_hz: u32, to_hz: u32) -> Vec<f32> {
     if from_hz == to_hz || samples.is_empty() {
         return samples.to_vec();
     }
-    let num_out = (samples.len() as u128 * u128::from(to_hz) * 2 + u128::from(from_hz))
-        / (u128::from(from_hz) * 2);
-    let mut resampler = Fft::<f32>::new_custom(
-        from_hz as usize,
-        to_hz as usize,
-        chunk_len(from_hz as usize, to_hz as usize),
-        1,
-        1,
-        WindowFunction::BlackmanHarris2,
-        FixedSync::Both,
-    )
-    .expect("rates above 0 and a chunk of more than 0 frames");
-    let input = SequentialSlice::new(samples, 1, samples.len()).expect("one channel of N frames");
-    let mut out = resampler
-        .process_all(&input, samples.len(), None)
-        .expect("the buffers were made for these lengths")
-        .take_data();
-    out.resize((num_out as usize).max(1), 0.0);
+    let mut resampler = Resampler::new(from_hz, to_hz);
+    let num_out = num_out(samples.len(), from_hz, to_hz);
+    let mut out = Vec::with_capacity(num_out + resampler.chunk.len());
+    resampler.push(samples, &mut out);
+    resampler.finish(&mut out);
     out
 }
 
-/// A power of two of the smallest chunks that last a whole number of samples at both rates: even,
-/// because half a chunk is the filter's delay, which rubato takes off in whole samples; and without
-/// large prime factors, because of the FFT.
-fn chunk_len(from: usize, to: usize) -> usize {
-    let (mut gcd, mut rest) = (from, to);
-    while rest != 0 {
-        (gcd, rest) = (rest, gcd % rest);
+/// Samples at the new rate that `num_in` make: at least one of any.
+pub(super) fn num_out(num_in: usize, from_hz: u32, to_hz: u32) -> usize {
+    let (from, to) = (u128::from(from_hz), u128::from(to_hz));
+    let rounded = (num_in as u128 * to * 2 + from) / (from * 2);
+    (rounded as usize).max(num_in.min(1))
+}
+
+/// The two rates in lowest terms, or close to it in terms that are small enough: the last
+/// convergent of the continued fraction whose terms are.
+fn ratio(from: u64, to: u64) -> (usize, usize) {
+    let (mut p, mut q, mut last_p, mut last_q) = (1, 0, 0, 1);
+    let (mut numerator, mut denominator) = (from, to);
+    while denominator > 0 {
+        let whole = numerator / denominator;
+        let (next_p, next_q) = (whole * p + last_p, whole * q + last_q);
+        if next_p.max(next_q) > MAX_TERM && p > 0 && q > 0 {
+            break;
+        }
+        (last_p, last_q, p, q) = (p, q, next_p, next_q);
+        (numerator, denominator) = (denominator, numerator % denominator);
     }
-    let smallest = from / gcd;
+    (p as usize, q as usize)
+}
+
+/// A power of two of the smallest chunks that last a whole number of samples at both rates (which
+/// are in lowest terms): even, because half a chunk is the filter's delay, which rubato takes off
+/// in whole samples; and without large prime factors, because of the FFT.
+fn chunk_len(from: usize, to: usize) -> usize {
     let wanted = CHUNK * from.div_ceil(to);
-    smallest * wanted.div_ceil(smallest).next_power_of_two().max(2)
+    from * wanted.div_ceil(from).next_power_of_two().max(2)
 }
 
 #[cfg(test)]
@@ -83,6 +186,28 @@ mod tests {
                 .fold(0.0, f32::max);
             // 16-bit audio has steps of 3e-5; −60 dB of the chord is far below any noise.
             assert!(worst < 6e-4, "{rate_hz} Hz: {worst}");
+        }
+    }
+
+    #[test]
+    fn blocks_make_no_difference_and_awkward_rates_little() {
+        for rate_hz in [8_000, 44_100, 44_101, 191_999] {
+            let wave = chord(30_011, rate_hz, 4_000.0);
+            let mut resampler = Resampler::new(rate_hz, 16_000);
+            let mut out = vec![];
+            wave.chunks(777)
+                .for_each(|block| resampler.push(block, &mut out));
+            resampler.finish(&mut out);
+            assert_eq!(out, resample(&wave, rate_hz, 16_000), "{rate_hz} Hz");
+        }
+        assert_eq!(ratio(44_100, 16_000), (441, 160));
+        assert_eq!(ratio(191_999, 16_000), (12, 1));
+        let (p, q) = ratio(44_101, 16_000);
+        assert!((p as f64 / q as f64 / (44_101.0 / 16_000.0) - 1.0).abs() < 1e-6);
+        for rate_hz in [1_000, 1_009, 7_919, 65_537, 767_999] {
+            let (p, q) = ratio(rate_hz, 16_000);
+            let error = p as f64 / q as f64 / (rate_hz as f64 / 16_000.0) - 1.0;
+            assert!(error.abs() < 1e-4, "{rate_hz} Hz: {error:e}");
         }
     }
 

@@ -43,13 +43,20 @@ pub fn num_frames(num_samples: usize) -> usize {
 
 /// Variance of each frame. `(N,) -> (T,)`
 pub(crate) fn frame_powers(samples: &[f32]) -> Vec<f32> {
-    let blocks: Vec<(f32, f32)> = samples.chunks_exact(BLOCK).map(sum_and_squares).collect();
+    const BLOCKS: usize = FRAME_LEN / BLOCK;
+    let mut blocks = samples.chunks_exact(BLOCK).map(sum_and_squares);
+    let mut frame = [(0.0, 0.0); BLOCKS];
+    let mut filled = 0;
     (0..num_frames(samples.len()))
-        .map(|t| {
-            let first = t * (HOP / BLOCK);
-            let (sum, squares) = blocks[first..first + FRAME_LEN / BLOCK]
+        .map(|_| {
+            for block in &mut frame[filled..] {
+                *block = blocks.next().expect("frames that fit wholly");
+            }
+            let (sum, squares) = frame
                 .iter()
                 .fold((0.0, 0.0), |(s, q), (bs, bq)| (s + bs, q + bq));
+            frame.rotate_left(HOP / BLOCK);
+            filled = BLOCKS - HOP / BLOCK;
             let mean = sum / FRAME_LEN as f32;
             (squares / FRAME_LEN as f32 - mean * mean).max(0.0)
         })

@@ -197,22 +197,13 @@ struct Periods {
 
 impl Periods {
     fn find(samples: &[f32], centres: &[usize]) -> Self {
-        // A mean of four is filter enough for a pitch; the difference flattens what is left.
-        let low: Vec<f32> = samples
-            .chunks_exact(DECIMATION)
-            .map(|c| c.iter().sum::<f32>() / DECIMATION as f32)
-            .collect();
-        let mut flat = low.clone();
-        for n in 1..low.len() {
-            flat[n] -= 0.9 * low[n - 1];
-        }
         let mut window = [0.0f32; PERIOD_WINDOW];
         let mut periods = Periods {
             strengths: Vec::with_capacity(centres.len()),
             pitches: Vec::new(),
         };
         for &centre in centres {
-            copy_around(&flat, centre / DECIMATION, &mut window);
+            flat_around(samples, centre / DECIMATION, &mut window);
             let (strength, period) = strongest_period(&mut window);
             periods.strengths.push(strength);
             if strength > HARMONIC {
@@ -220,6 +211,20 @@ impl Periods {
             }
         }
         periods
+    }
+}
+
+/// Fills `window` with 4 kHz around its `centre`th sample, zeros beyond the ends. A mean of four is
+/// filter enough for a pitch; the difference flattens what is left.
+fn flat_around(samples: &[f32], centre: usize, window: &mut [f32; PERIOD_WINDOW]) {
+    let quads = samples.as_chunks::<DECIMATION>().0;
+    let low = |n: usize| quads[n].iter().sum::<f32>() / DECIMATION as f32;
+    for (i, x) in window.iter_mut().enumerate() {
+        *x = match (centre + i).checked_sub(PERIOD_WINDOW / 2) {
+            Some(0) if !quads.is_empty() => low(0),
+            Some(n) if n < quads.len() => low(n) - 0.9 * low(n - 1),
+            _ => 0.0,
+        };
     }
 }
 

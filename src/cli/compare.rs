@@ -23,8 +23,8 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
-    let point = args.point.point()?;
     let verifier = global.verifier()?;
+    let point = args.point.point(&verifier)?;
     let output = global.output();
     let paths = [args.file.clone(), args.other.clone()];
     let both = args.recordings.embed(&paths, &verifier, output)?;

@@ -1,40 +1,83 @@
-//! `spkver embed FILE…`: embeddings as text or as a NumPy array; features for cross-checks.
+//! `spkver embed FILE…`: embeddings as text or as a NumPy array; features for cross-checks. Folders,
+//! lists and other formats are done by [`embed_batch`].
 
 use super::{
-    Global,
+    Global, embed_batch,
     output::{json_of, printable},
-    recordings::{self, Recording, all_or_errors},
+    recordings::{Recording, all_or_errors},
+    score::parse_shard,
+    source::Source,
 };
 use ndarray::Array2;
 use ndarray_npy::WriteNpyExt;
 use serde_json::json;
-use spkver::{Error, Result, audio, storage::write_whole, verifier::Verifier};
+use spkver::{
+    Error, Result,
+    batch::{score::Shard, vectors::Format},
+    storage::write_whole,
+    verifier::Verifier,
+};
 use std::path::{Path, PathBuf};
 
 /// What to embed, and where to.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Recordings
-    #[arg(required = true)]
-    files: Vec<PathBuf>,
-    /// `.npy` for a float32 array (files, D), anything else for text [default: text on stdout]
+    /// Recordings, or folders of them. Of single files all or none are embedded; folders, lists and
+    /// other formats than .npy and text give a row for each recording
+    #[arg(required_unless_present_any = ["list", "data"])]
+    pub files: Vec<PathBuf>,
+    /// By its ending .npy (N, D), .npz, .ark or .scp (Kaldi, both are written), .parquet, .jsonl,
+    /// anything else for text [default: text on stdout]
     #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    pub output: Option<PathBuf>,
+    /// Form of the output, where the ending does not tell it
+    #[arg(long, value_enum)]
+    format: Option<FormatName>,
+    /// Recordings listed in a file: `path` or `id<TAB>path` a line, or a Kaldi .scp
+    #[arg(long, value_name = "FILE")]
+    pub list: Option<PathBuf>,
+    /// Write the ids of the rows of a .npy, one a line
+    #[arg(long, value_name = "FILE")]
+    pub ids: Option<PathBuf>,
+    /// Go on with a run that did not end
+    #[arg(long, requires = "output")]
+    pub resume: bool,
+    /// Only the i-th of n equal parts of the recordings, from 1
+    #[arg(long, value_name = "I/N", value_parser = parse_shard)]
+    pub shard: Option<Shard>,
     /// Write the features (frames, C) of the one recording as `.npy`, in the place of embeddings
     #[arg(long, requires = "output")]
     features: bool,
     #[command(flatten)]
-    recordings: recordings::Args,
+    pub source: Source,
+}
+
+/// Forms of output.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum FormatName {
+    Text,
+    Npy,
+    Npz,
+    Ark,
+    ArkText,
+    Parquet,
+    Jsonl,
 }
 
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
+    if args.is_batch() {
+        return embed_batch::run(args, global);
+    }
     let verifier = global.verifier()?;
     if args.features {
         return features(args, &verifier, global);
     }
     let output = global.output();
-    let recordings = args.recordings.embed(&args.files, &verifier, output)?;
+    let recordings = args
+        .source
+        .recordings
+        .embed(&args.files, &verifier, output)?;
     let files: Vec<_> = recordings.iter().map(Recording::json).collect();
     let utterances = recordings.into_iter().map(Recording::utterance).collect();
     let utterances = all_or_errors(utterances)?;
@@ -52,7 +95,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         lines.collect::<Vec<_>>().join("\n")
     };
     match &args.output {
-        Some(path) if is_npy(path) => {
+        Some(path) if args.format() == Format::Npy => {
             let size = verifier.model().network.embedding_size();
             write_npy(path, rows.len(), size, rows.concat())?;
         }
@@ -72,6 +115,33 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     Ok(0)
 }
 
+impl Args {
+    fn is_batch(&self) -> bool {
+        let asked = self.list.is_some()
+            || !self.source.data.is_empty()
+            || self.source.cache.is_some()
+            || self.ids.is_some()
+            || self.resume
+            || self.shard.is_some()
+            || self.files.iter().any(|path| path.is_dir());
+        !self.features && (asked || !matches!(self.format(), Format::Text | Format::Npy))
+    }
+
+    /// The form of the output.
+    pub fn format(&self) -> Format {
+        match (self.format, &self.output) {
+            (Some(FormatName::Text), _) | (None, None) => Format::Text,
+            (Some(FormatName::Npy), _) => Format::Npy,
+            (Some(FormatName::Npz), _) => Format::Npz,
+            (Some(FormatName::Ark), _) => Format::Ark,
+            (Some(FormatName::ArkText), _) => Format::ArkText,
+            (Some(FormatName::Parquet), _) => Format::Parquet,
+            (Some(FormatName::Jsonl), _) => Format::JsonLines,
+            (None, Some(path)) => Format::of(path),
+        }
+    }
+}
+
 fn features(args: &Args, verifier: &Verifier, global: &Global) -> Result<u8> {
     let (Some(output), [file]) = (&args.output, args.files.as_slice()) else {
         return Err(Error::Usage("--features takes one recording".into()));
@@ -81,7 +151,7 @@ fn features(args: &Args, verifier: &Verifier, global: &Global) -> Result<u8> {
             "--features writes .npy: name the output so".into(),
         ));
     }
-    let waveform = audio::read(file, &args.recordings.options())?;
+    let waveform = args.source.recordings.read(file)?;
     let features = verifier.mfcc().extract(&waveform);
     let (frames, channels) = (features.num_frames(), features.num_channels());
     write_npy(output, frames, channels, features.values().to_vec())?;

@@ -8,8 +8,7 @@ use super::{
 use serde_json::json;
 use spkver::{
     Result,
-    storage::voiceprints::Store,
-    verifier::{SpeakerName, Utterance},
+    verifier::{SpeakerName, Utterance, Verifier, Voiceprint},
 };
 use std::path::PathBuf;
 
@@ -27,6 +26,9 @@ pub struct Args {
     /// Begin the voiceprint anew, in the place of adding to it
     #[arg(long)]
     replace: bool,
+    /// Take recordings whose file ends before the recording did
+    #[arg(long)]
+    allow_truncated: bool,
     #[command(flatten)]
     recordings: recordings::Args,
 }
@@ -34,68 +36,47 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let name = SpeakerName::new(&args.name)?;
-    let store_path = global.store_path()?;
     let verifier = global.verifier()?;
     let output = global.output();
-    let enrolled = match Store::open(&store_path)? {
+    let store_path = global.store_path()?;
+    let mut store = global.open_store()?;
+    let mut enrolled = match &store {
         Some(store) if !args.replace => store.find(&name)?,
         _ => None,
     };
-    if let Some(voiceprint) = &enrolled {
-        verifier.check_model(voiceprint)?;
-    }
+    // Before the work, not after it.
+    enrolled
+        .as_ref()
+        .map_or(Ok(()), |v| verifier.check_model(v))?;
 
-    let recordings = args.recordings.embed(&args.files, &verifier, output)?;
+    let mut recordings = args.recordings.embed(&args.files, &verifier, output)?;
+    if !args.allow_truncated {
+        recordings = all_or_errors(recordings.into_iter().map(Recording::whole).collect())?;
+    }
     let utterances = recordings.into_iter().map(Recording::utterance).collect();
     let utterances = all_or_errors(utterances)?;
-    let mut all: Vec<Utterance> = enrolled.map_or_else(Vec::new, |v| v.utterances);
-    let num_before = all.len();
-    // What people know each of them by: the label in the store, the path on the command line.
-    let mut paths: Vec<PathBuf> = all.iter().map(|u| PathBuf::from(&u.file)).collect();
-    for (path, utterance) in args.files.iter().zip(utterances) {
-        let same = all.iter().position(|u| u.embedding == utterance.embedding);
-        let Some(same) = same else {
-            all.push(utterance);
-            paths.push(path.clone());
-            continue;
+    let joined = loop {
+        let joined = Joined::new(enrolled, &utterances, &args.files);
+        let warnings = joined.check(&name, &verifier, args.force)?;
+        let store = match &mut store {
+            Some(store) => store,
+            none => none.insert(global.open_or_create_store()?),
         };
-        // The same recording twice would count twice in the voiceprint.
-        let (file, other) = (path.display(), paths[same].display());
-        output.warning(&if same < num_before {
-            format!("{file}: already enrolled, as {other}; left out")
-        } else if *path == paths[same] {
-            format!("{file}: given twice; left out the second time")
+        let added = &joined.all[joined.num_before..];
+        let stored = if args.replace {
+            store.replace(&name, verifier.id(), added)?;
+            true
         } else {
-            format!("{file}: the same recording as {other}; left out")
-        });
-    }
-    if args.force {
-        for odd in verifier.odd_ones_out(&all) {
-            let (file, llr) = (paths[odd.index].display(), odd.llr.0);
-            output.warning(&format!(
-                "{file}: does not sound like the others (LLR {llr:+.2})"
-            ));
+            store.add(&name, verifier.id(), joined.num_before, added)?
+        };
+        if stored {
+            warnings.iter().for_each(|warning| output.warning(warning));
+            break joined;
         }
-    } else {
-        verifier.check_consistency(&name, &all, num_before, |index| paths[index].clone())?;
-    }
-    for one in verifier.doubtful(&all) {
-        if one.index >= num_before {
-            let (file, llr) = (paths[one.index].display(), one.llr.0);
-            output.warning(&format!(
-                "{file}: hardly sounds like the others (LLR {llr:+.2}), enrolled all the same; \
-                 is it the same speaker?"
-            ));
-        }
-    }
-
-    let added = &all[num_before..];
-    let mut store = Store::open_or_create(&store_path)?;
-    if args.replace {
-        store.replace(&name, verifier.id(), added)?;
-    } else if !added.is_empty() {
-        store.add(&name, verifier.id(), num_before, added)?;
-    }
+        // Another command changed the voiceprint meanwhile: these must be consistent with it, too.
+        enrolled = store.find(&name)?;
+    };
+    let (all, added) = (&joined.all, &joined.all[joined.num_before..]);
     // Whole hops of the VAD: 10 ms.
     let speech_seconds: f32 = all.iter().map(|u| u.speech_seconds).sum();
     let speech_seconds = (speech_seconds * 100.0).round() / 100.0;
@@ -118,6 +99,73 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
             .map(|u| json!({ "file": u.file, "quality": u.quality }))
             .collect::<Vec<_>>(),
     });
-    output.result(&line, &json)?;
+    output.done(&line, &json);
     Ok(0)
+}
+
+/// What is enrolled and what is new, together.
+struct Joined {
+    /// The enrolled ones first.
+    all: Vec<Utterance>,
+    num_before: usize,
+    /// What people know each of them by: the label in the store, the path on the command line.
+    paths: Vec<PathBuf>,
+    /// What was left out, and why.
+    doubles: Vec<String>,
+}
+
+impl Joined {
+    /// Leaves out the same recording twice: it would count twice in the voiceprint.
+    fn new(enrolled: Option<Voiceprint>, utterances: &[Utterance], files: &[PathBuf]) -> Self {
+        let all = enrolled.map_or_else(Vec::new, |v| v.utterances);
+        let num_before = all.len();
+        let mut joined = Joined {
+            paths: all.iter().map(|u| PathBuf::from(&u.file)).collect(),
+            all,
+            num_before,
+            doubles: vec![],
+        };
+        for (path, utterance) in files.iter().zip(utterances) {
+            let mut all = joined.all.iter();
+            let Some(same) = all.position(|u| u.embedding == utterance.embedding) else {
+                joined.all.push(utterance.clone());
+                joined.paths.push(path.clone());
+                continue;
+            };
+            let (file, other) = (path.display(), joined.paths[same].display());
+            joined.doubles.push(if same < num_before {
+                format!("{file}: already enrolled, as {other}; left out")
+            } else if *path == joined.paths[same] {
+                format!("{file}: given twice; left out the second time")
+            } else {
+                format!("{file}: the same recording as {other}; left out")
+            });
+        }
+        joined
+    }
+
+    /// Do they sound like one speaker? What to warn of, if so or if `force` insists.
+    fn check(&self, name: &SpeakerName, verifier: &Verifier, force: bool) -> Result<Vec<String>> {
+        let mut warnings = self.doubles.clone();
+        let path_of = |index: usize| self.paths[index].display();
+        if force {
+            warnings.extend(verifier.odd_ones_out(&self.all).iter().map(|odd| {
+                let (file, llr) = (path_of(odd.index), odd.llr.0);
+                format!("{file}: does not sound like the others (LLR {llr:+.2})")
+            }));
+        } else {
+            let path_of = |index: usize| self.paths[index].clone();
+            verifier.check_consistency(name, &self.all, self.num_before, path_of)?;
+        }
+        for one in verifier.doubtful(&self.all) {
+            if one.index >= self.num_before {
+                let (file, llr) = (path_of(one.index), one.llr.0);
+                warnings.push(format!(
+                    "{file}: hardly sounds like the others (LLR {llr:+.2}), enrolled all the same; \
+                     is it the same speaker?"
+                ));
+            }
+        }
+        Ok(warnings)
+    }
 }

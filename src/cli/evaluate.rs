@@ -1,61 +1,86 @@
-//! `spkver evaluate TRIALS…`: how often is it wrong? Embeds each recording once, scores each
-//! trial, measures; one row a list.
+//! `spkver evaluate TRIALS|SCORES…`: how often is it wrong? Embeds each recording once, scores each
+//! trial (or takes given scores), measures; one row a list, and plots and a page where wanted.
 
-use super::{
-    Global, recordings,
-    trial_scores::{embed, find_recordings, score},
-};
+pub mod embedded;
+mod known;
+mod shown;
+
+use super::{Global, recordings};
+use embedded::{embed_tables, find_recordings};
 use serde_json::{Value, json};
+use shown::Measured;
 use spkver::{
     Error, Result,
     eval::{
-        bootstrap::Interval,
-        metrics::Costs,
+        html::{List, Page},
+        metrics::{Costs, Points},
+        plots::{self, Chart},
         report::{Plan, Report},
-        scores,
-        speakers::Speakers,
-        trials::TrialList,
+        table::ScoreTable,
     },
     scoring::OperatingPoint,
-    storage::write_whole,
+    storage::{Readers, write_whole, write_whole_with},
+    verifier::Verifier,
 };
 use std::{
-    collections::HashMap,
+    io::{BufWriter, Write},
     path::{Path, PathBuf},
 };
-
-/// LLR of the default decision, whose errors are reported.
-const THRESHOLD: f64 = 0.0;
 
 /// What to measure.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Trial lists: `1 enrol test` (VoxCeleb) or `enrol test target|nontarget` (Kaldi) a line
-    #[arg(required = true, value_name = "TRIALS")]
+    /// Trial lists (`1 enrol test` or `enrol test target|nontarget` a line), or scores with labels
+    /// (`enrol test score label` a line, CSV, JSON lines)
+    #[arg(required = true, value_name = "TRIALS|SCORES")]
     lists: Vec<PathBuf>,
     /// Folder that the recordings' paths are relative to
     #[arg(long, value_name = "DIR", default_value = ".")]
     root: PathBuf,
-    /// Use these scores (`enrol test score` a line, `nan` for none), and no recordings
+    /// Use these scores (`enrol test score` a line, CSV, JSON lines; `nan` for none), and no recordings
     #[arg(long, value_name = "FILE", conflicts_with_all = ["root", "segment", "channel"])]
     scores: Option<PathBuf>,
     /// Write the scores, `enrol test score` a line (`nan`: refused), lists one after the other
     #[arg(long, value_name = "FILE")]
     scores_out: Option<PathBuf>,
+    /// Write a page with all figures and plots
+    #[arg(long, value_name = "HTML")]
+    report: Option<PathBuf>,
+    /// Write the DET curves (.svg or .png)
+    #[arg(long, value_name = "FILE")]
+    det: Option<PathBuf>,
+    /// Write the ROC curves (.svg or .png)
+    #[arg(long, value_name = "FILE")]
+    roc: Option<PathBuf>,
+    /// Write the histograms of the scores (.svg or .png)
+    #[arg(long, value_name = "FILE")]
+    histogram: Option<PathBuf>,
+    #[command(flatten)]
+    known: known::Args,
+    /// Name so many speakers with the highest error rates
+    #[arg(long, value_name = "N")]
+    worst: Option<usize>,
     /// Use only the first seconds of each recording
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     segment: Option<f32>,
-    /// Speaker of each recording (`recording speaker` a line) [default: from the folders]
-    #[arg(long, value_name = "FILE")]
-    utt2spk: Option<PathBuf>,
-    /// Prior of a target trial, for minDCF and actDCF
+    /// LLRs from which to accept, for the error rates (FNMR, FMR)
     #[arg(
         long,
-        value_name = "P",
-        allow_negative_numbers = true,
-        default_value_t = 0.01
+        value_name = "LLR,…",
+        allow_hyphen_values = true,
+        value_delimiter = ',',
+        default_value = "0"
     )]
-    p_target: f64,
+    threshold: Vec<f64>,
+    /// Priors of a target trial, for minDCF and actDCF
+    #[arg(
+        long,
+        value_name = "P,…",
+        allow_negative_numbers = true,
+        value_delimiter = ',',
+        default_value = "0.01,0.05"
+    )]
+    p_target: Vec<f64>,
     /// Cost of a miss
     #[arg(
         long,
@@ -73,8 +98,9 @@ pub struct Args {
     )]
     c_fa: f64,
     /// Bootstrap replicates (over speakers) for the 95 % intervals, 0 for none
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    bootstrap: usize,
+    #[arg(long, value_name = "N", default_value_t = 1000,
+          value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    bootstrap: u32,
     /// Seed of the bootstrap
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -82,71 +108,63 @@ pub struct Args {
     recordings: recordings::Args,
 }
 
-/// A list and what came of it.
-struct Measured<'a> {
-    path: &'a Path,
-    report: Report,
-    /// Recordings without an embedding, and why; none known where the scores were given.
-    refused: Option<Vec<(&'a str, &'a str)>>,
-}
+/// Speakers named in the page and in JSON where `--worst` does not tell.
+const NUM_WORST: usize = 10;
 
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
-    OperatingPoint::new(args.p_target, args.c_miss, args.c_fa)?; // for its checks
-    if let Some(seconds) = args.segment
-        && !(seconds > 0.0 && seconds.is_finite())
-    {
-        return Err(Error::Usage(format!(
-            "--segment {seconds}; a positive number of seconds is wanted"
-        )));
-    }
+    let plan = args.plan()?;
+    let charts = args.charts()?;
     let output = global.output();
-    let lists: Vec<TrialList> = args
+    let mut tables: Vec<ScoreTable> = args
         .lists
         .iter()
-        .map(|path| TrialList::read(path))
+        .map(|path| ScoreTable::read(path))
         .collect::<Result<_>>()?;
-    let named = || args.lists.iter().map(PathBuf::as_path).zip(&lists);
-
-    let (mut model, mut embeddings) = (Value::Null, HashMap::new());
-    let mut all_scores: Vec<Vec<Option<f64>>> = vec![];
-    if let Some(path) = &args.scores {
-        for (list_path, list) in named() {
-            all_scores.push(scores::read(path, list, list_path)?);
+    let mut refusals: Vec<Option<Vec<Option<String>>>> = vec![None; tables.len()];
+    let mut model = Value::Null;
+    if let Some(scores) = &args.scores {
+        for (path, table) in args.lists.iter().zip(&mut tables) {
+            if table.has_scores() {
+                return Err(Error::Usage(format!(
+                    "{} has scores already; leave out --scores",
+                    path.display()
+                )));
+            }
+            table.join(scores, path)?;
         }
-    } else {
-        for (path, list) in named() {
-            find_recordings(path, list, &args.root)?;
-        }
-        let verifier = global.verifier()?;
+    } else if tables.iter().any(|table| !table.has_scores()) {
+        let verifier = args.score(&mut tables, &mut refusals, global)?;
         model = json!(verifier.id().to_string());
-        embeddings = embed(
-            &lists,
-            &args.root,
-            &args.recordings.options(),
-            args.segment,
-            &verifier,
-        )?;
-        for list in &lists {
-            all_scores.push(score(list, &embeddings, &verifier));
-        }
     }
-
     if let Some(path) = &args.scores_out {
-        let texts = lists.iter().zip(&all_scores);
-        let text: String = texts.map(|(l, s)| scores::to_text(l, s)).collect();
-        write_whole(path, text.as_bytes())?;
+        write_whole_with(path, Readers::Everybody, |file| {
+            let mut file = BufWriter::new(file);
+            let written = tables
+                .iter()
+                .try_for_each(|table| table.write_scores(&mut file))
+                .and_then(|()| file.flush());
+            written.map_err(|e| Error::io(path, "write", e))
+        })?;
     }
 
     let mut measured = vec![];
-    for ((path, list), scores) in named().zip(&all_scores) {
-        let speakers = match &args.utt2spk {
-            Some(utt2spk) => Some(Speakers::read_utt2spk(utt2spk, list)?),
-            None => Speakers::from_paths(list),
-        };
-        let report = Report::new(list, scores, speakers.as_ref(), &args.plan());
+    for ((path, mut table), refusals) in args.lists.iter().zip(tables).zip(refusals) {
+        let metadata = args.known.metadata(&table)?;
+        let speakers = args.known.speakers(&table, metadata.as_ref())?;
+        let conditions = args.known.conditions(metadata.as_ref())?;
+        let refused: Option<Vec<bool>> = refusals
+            .as_ref()
+            .map(|reasons| reasons.iter().map(Option::is_some).collect());
+        let report = Report::new(
+            &mut table,
+            speakers.as_ref(),
+            refused.as_deref(),
+            &conditions,
+            &plan,
+        );
         let report = report.ok_or_else(|| Error::List {
-            path: path.to_path_buf(),
+            path: path.clone(),
             line: 1,
             fact: "no target trial, or no nontarget trial, has a score".into(),
             remedy: "list both kinds, of recordings that are fit for scoring".into(),
@@ -158,121 +176,183 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
             };
             output.warning(&format!("{}: no intervals: {why}", path.display()));
         }
-        let names = list.recordings().iter();
-        let refused = names.filter_map(|name| {
-            let reason = embeddings.get(name.as_str())?.as_ref().err()?;
-            Some((name.as_str(), reason.as_str()))
+        let refused = refusals.map(|reasons| {
+            let named = table.names().zip(reasons);
+            let refused = named.filter_map(|(name, reason)| Some((name.to_string(), reason?)));
+            refused.collect::<Vec<(String, String)>>()
         });
-        let refused: Vec<(&str, &str)> = refused.collect();
-        for (name, reason) in &refused {
+        for (name, reason) in refused.iter().flatten() {
             output.detail(&format!("refused {name}: {reason}"));
         }
         measured.push(Measured {
             path,
+            name: shown::name(path),
             report,
-            refused: args.scores.is_none().then_some(refused),
+            refused,
         });
     }
 
+    for (chart, path) in charts {
+        write_whole(
+            &path,
+            &draw(chart, &path, &measured, plan.points.thresholds[0]),
+        )?;
+    }
+    if let Some(path) = &args.report {
+        let page = args.page(&measured, &plan, &model);
+        write_whole(path, page.to_html().as_bytes())?;
+    }
     let json = json!({
         "command": "evaluate",
         "model": model,
-        "p_target": args.p_target,
+        "p_target": args.p_target[0],
         "c_miss": args.c_miss,
         "c_fa": args.c_fa,
-        "threshold": THRESHOLD,
+        "threshold": args.threshold[0],
+        "points": plan.points,
         "segment_seconds": args.segment,
         "bootstrap": args.bootstrap,
         "seed": args.seed,
         "lists": measured.iter().map(Measured::json).collect::<Vec<_>>(),
     });
-    output.result(&table(&measured), &json)?;
+    let text = shown::text(&measured, &plan.points, args.worst.is_some());
+    output.result(&text, &json)?;
     Ok(0)
 }
 
 impl Args {
-    fn plan(&self) -> Plan {
-        Plan {
-            costs: Costs {
-                p_target: self.p_target,
-                c_miss: self.c_miss,
-                c_fa: self.c_fa,
+    fn plan(&self) -> Result<Plan> {
+        if let Some(seconds) = self.segment
+            && !(seconds > 0.0 && seconds.is_finite())
+        {
+            return Err(Error::Usage(format!(
+                "--segment {seconds}; a positive number of seconds is wanted"
+            )));
+        }
+        for p_target in &self.p_target {
+            OperatingPoint::new(*p_target, self.c_miss, self.c_fa)?; // for its checks
+        }
+        if let Some(threshold) = self.threshold.iter().find(|t| !t.is_finite()) {
+            return Err(Error::Usage(format!(
+                "--threshold {threshold}; a finite log-likelihood ratio is wanted"
+            )));
+        }
+        let costs = |p_target: &f64| Costs {
+            p_target: *p_target,
+            c_miss: self.c_miss,
+            c_fa: self.c_fa,
+        };
+        Ok(Plan {
+            points: Points {
+                costs: self.p_target.iter().map(costs).collect(),
+                thresholds: self.threshold.clone(),
             },
-            threshold: THRESHOLD,
-            num_replicates: self.bootstrap,
+            num_replicates: self.bootstrap as usize,
             seed: self.seed,
+            num_worst: self.worst.unwrap_or(NUM_WORST),
+        })
+    }
+
+    /// Told before any work: files of a kind that is not drawn.
+    fn charts(&self) -> Result<Vec<(Chart, PathBuf)>> {
+        let wanted = [
+            (Chart::Det, &self.det),
+            (Chart::Roc, &self.roc),
+            (Chart::Histogram, &self.histogram),
+        ];
+        let mut charts = vec![];
+        for (chart, path) in wanted {
+            let Some(path) = path else { continue };
+            if !(has_extension(path, "svg") || has_extension(path, "png")) {
+                return Err(Error::Usage(format!(
+                    "{}: plots are written as .svg or .png",
+                    path.display()
+                )));
+            }
+            charts.push((chart, path.clone()));
+        }
+        Ok(charts)
+    }
+
+    /// Scores the lists that have none; per list and recording why it was refused.
+    fn score(
+        &self,
+        tables: &mut [ScoreTable],
+        refusals: &mut [Option<Vec<Option<String>>>],
+        global: &Global,
+    ) -> Result<Verifier> {
+        for (path, table) in self.lists.iter().zip(tables.iter()) {
+            if !table.has_scores() {
+                find_recordings(path, table, &self.root)?;
+            }
+        }
+        let verifier = global.verifier()?;
+        let without = |table: &&ScoreTable| !table.has_scores();
+        let unscored: Vec<&ScoreTable> = tables.iter().filter(without).collect();
+        let options = self.recordings.options();
+        let embedded = embed_tables(&unscored, &self.root, &options, self.segment, &verifier)?;
+        let unscored = tables.iter_mut().zip(refusals);
+        let unscored = unscored.filter(|(table, _)| !table.has_scores());
+        for ((table, refusals), own) in unscored.zip(embedded) {
+            let reasons = own.iter().map(|e| e.as_ref().err().cloned());
+            *refusals = Some(reasons.collect());
+            table.set_scores(|enrol, test| {
+                let pair = (&own[enrol as usize], &own[test as usize]);
+                let (Ok(enrol), Ok(test)) = pair else {
+                    return f64::NAN;
+                };
+                f64::from(verifier.llr(&[enrol], test).0)
+            });
+        }
+        Ok(verifier)
+    }
+
+    fn page<'a>(&self, measured: &'a [Measured], plan: &'a Plan, model: &Value) -> Page<'a> {
+        let mut facts = vec![
+            ("program", format!("spkver {}", env!("CARGO_PKG_VERSION"))),
+            (
+                "scores",
+                match model {
+                    Value::String(id) => format!("by model {id}"),
+                    _ => "given".into(),
+                },
+            ),
+            (
+                "costs",
+                format!("miss {}, false accept {}", self.c_miss, self.c_fa),
+            ),
+            (
+                "intervals",
+                format!("{} replicates, seed {}", self.bootstrap, self.seed),
+            ),
+        ];
+        if let Some(seconds) = self.segment {
+            facts.push(("used of each recording", format!("the first {seconds} s")));
+        }
+        Page {
+            facts,
+            points: &plan.points,
+            lists: measured
+                .iter()
+                .map(|one| List {
+                    name: &one.name,
+                    report: &one.report,
+                    refused: one.refused.as_deref().unwrap_or(&[]),
+                })
+                .collect(),
         }
     }
 }
 
-impl Measured<'_> {
-    fn json(&self) -> Value {
-        let mut json = json!(self.report);
-        json["list"] = json!(self.path.to_string_lossy());
-        let refusal = |(path, reason): &(&str, &str)| json!({"path": path, "reason": reason});
-        let refused = self.refused.iter().flatten();
-        json["refused"] = refused.map(refusal).collect();
-        json
-    }
-
-    fn row(&self) -> Vec<String> {
-        let report = &self.report;
-        let percent = |share: f64| format!("{:.2}", share * 100.0);
-        let interval = |of: Interval| format!("{}–{}", percent(of.low), percent(of.high));
-        let name = self.path.file_name().unwrap_or(self.path.as_os_str());
-        let known = |count: Option<usize>| count.map_or("?".into(), |n| n.to_string());
-        vec![
-            name.to_string_lossy().into_owned(),
-            report.targets.to_string(),
-            report.nontargets.to_string(),
-            known(report.speakers),
-            known(self.refused.as_ref().map(Vec::len)),
-            (report.refused_targets + report.refused_nontargets).to_string(),
-            percent(report.metrics.eer),
-            report.intervals.map_or("?".into(), |i| interval(i.eer)),
-            percent(report.eer_with_refused),
-            format!("{:.3}", report.metrics.min_dcf),
-            format!("{:.3}", report.metrics.act_dcf),
-            format!("{:.3}", report.metrics.cllr),
-            format!("{:.3}", report.metrics.min_cllr),
-            percent(report.at_threshold.miss),
-            percent(report.at_threshold.false_alarm),
-        ]
-    }
+fn has_extension(path: &Path, wanted: &str) -> bool {
+    path.extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case(wanted))
 }
 
-/// Columns to the width of their longest cell, numbers to the right.
-fn table(measured: &[Measured]) -> String {
-    let header = [
-        "list",
-        "targets",
-        "nontargets",
-        "speakers",
-        "files refused",
-        "trials refused",
-        "EER %",
-        "95 %",
-        "EER % with refused",
-        "minDCF",
-        "actDCF",
-        "Cllr",
-        "minCllr",
-        "miss % at 0",
-        "false alarm % at 0",
-    ];
-    let mut rows: Vec<Vec<String>> = vec![header.map(String::from).to_vec()];
-    rows.extend(measured.iter().map(Measured::row));
-    let width = |column: usize| rows.iter().map(|r| r[column].chars().count()).max();
-    let widths: Vec<usize> = (0..header.len()).filter_map(width).collect();
-    let line = |row: &Vec<String>| -> String {
-        let cells = row.iter().zip(&widths).enumerate();
-        let cells: Vec<String> = cells
-            .map(|(column, (cell, &width))| match column {
-                0 => format!("{cell:<width$}"),
-                _ => format!("{cell:>width$}"),
-            })
-            .collect();
-        cells.join("  ")
-    };
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+fn draw(chart: Chart, path: &Path, measured: &[Measured], threshold: f64) -> Vec<u8> {
+    let named: Vec<plots::Named> = measured.iter().map(|m| (&m.name[..], &m.report)).collect();
+    match has_extension(path, "svg") {
+        true => plots::svg(chart, &named, threshold).into_bytes(),
+        false => plots::png(chart, &named, threshold),
+    }
 }

@@ -2,17 +2,17 @@
 
 use super::{Global, output::printable};
 use serde_json::json;
-use spkver::{Result, storage::voiceprints::Store};
+use spkver::{Error, Result, storage::voiceprints::Listing};
 
 /// Runs the command.
 pub fn run(global: &Global) -> Result<u8> {
     let path = global.store_path()?;
-    let speakers = match Store::open(&path)? {
+    let Listing { speakers, damaged } = match global.open_store()? {
         Some(store) => store.list()?,
-        None => vec![],
+        None => Listing::default(),
     };
     let output = global.output();
-    if speakers.is_empty() {
+    if speakers.is_empty() && damaged.is_empty() {
         output.warning(&format!("nobody is enrolled in {}", path.display()));
     }
     let lines = speakers.iter().map(|speaker| {
@@ -29,7 +29,11 @@ pub fn run(global: &Global) -> Result<u8> {
         "command": "list",
         "store": path.to_string_lossy(),
         "speakers": speakers,
+        "damaged": damaged.iter().map(ToString::to_string).collect::<Vec<_>>(),
     });
     output.result(&lines.collect::<Vec<_>>().join("\n"), &json)?;
-    Ok(0)
+    for error in &damaged {
+        output.talk_of(error);
+    }
+    Ok(damaged.first().map_or(0, Error::exit_code))
 }

@@ -1,26 +1,41 @@
 //! The command line: flags in, one result on stdout, talk on stderr, an exit code out.
 //!
 //! 0 accept or success, 1 reject, 2 usage, 3 inconclusive or input refused, 4 model, store or
-//! speaker, 5 I/O.
+//! speaker, 5 I/O, 130 interrupted (long runs go on with `--resume`).
 
+mod bench;
 mod calibrate;
 mod compare;
 mod embed;
+mod embed_batch;
 mod enroll;
 mod evaluate;
+mod identify;
+mod interrupt;
+mod key;
 mod list;
+mod long_run;
 mod model;
 mod operating_point;
 mod output;
+mod progress;
 mod recordings;
 mod remove;
+mod score;
+mod source;
+mod store;
+mod test_recordings;
 mod train;
 mod trial_scores;
 mod verify;
 
 use clap::{Parser, Subcommand};
 use output::Output;
-use spkver::{Error, Result, storage, verifier::Verifier};
+use spkver::{
+    Error, Result, kernels,
+    storage::{self, voiceprints::Store},
+    verifier::Verifier,
+};
 use std::{path::PathBuf, process::ExitCode};
 
 /// Is this the enrolled speaker? Local, offline speaker verification from audio files.
@@ -48,6 +63,11 @@ pub struct Global {
     /// Arithmetic of the network: int8 is about three times as fast and changes scores a little
     #[arg(long, global = true, value_enum, default_value_t = Precision::F32)]
     precision: Precision,
+    /// Instructions for the hot loops [default: the fastest that the CPU has]
+    #[arg(long, global = true, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(kernels::NAMES))]
+    kernel: Option<String>,
+    #[command(flatten)]
+    key: key::Args,
     #[command(flatten)]
     output: Output,
 }
@@ -67,14 +87,21 @@ enum Command {
     Enroll(enroll::Args),
     /// Is this recording of the enrolled speaker?
     Verify(verify::Args),
+    /// Which of the enrolled speakers is this, if any?
+    Identify(identify::Args),
     /// Are these two recordings of one speaker?
     Compare(compare::Args),
     /// Write the embeddings of recordings
-    Embed(embed::Args),
+    Embed(Box<embed::Args>),
+    /// Score a list of trials, of any length
+    Score(Box<score::Args>),
     /// List the enrolled speakers
     List,
     /// Erase a voiceprint
     Remove(remove::Args),
+    /// The store as a whole: its key, its backups, its vectors
+    #[command(subcommand)]
+    Store(store::Command),
     /// Look at the model
     #[command(subcommand)]
     Model(model::Command),
@@ -84,10 +111,16 @@ enum Command {
     Calibrate(calibrate::Args),
     /// Measure error rates on a list of trials
     Evaluate(Box<evaluate::Args>),
+    /// Measure how fast this CPU is
+    Bench(bench::Args),
 }
 
 /// Parses, runs, prints the error.
 pub fn main() -> ExitCode {
+    key::leave_environment();
+    // A file that may not grow is an error to tell, no signal to die of.
+    #[cfg(unix)]
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Default::default());
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -96,14 +129,27 @@ pub fn main() -> ExitCode {
             if error.use_stderr() && flags.any(|arg| arg == "--json") {
                 output::usage_as_json(&error);
             }
-            error.exit();
+            output::usage(&error);
         }
     };
     let code = run(&cli).unwrap_or_else(|error| {
         cli.global.output.error(&error);
         error.exit_code()
     });
+    if let Some(kb) = peak_memory_kb() {
+        let peak = bench::PEAK_MEMORY;
+        cli.global.output.detail(&format!("{peak}{kb} kB"));
+    }
+    key::forget();
+    storage::secret::wipe_traces();
     ExitCode::from(code)
+}
+
+/// Most memory that this process ever had resident, where the system tells it (Linux).
+fn peak_memory_kb() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse().ok()
 }
 
 fn run(cli: &Cli) -> Result<u8> {
@@ -114,17 +160,30 @@ fn run(cli: &Cli) -> Result<u8> {
             .build_global()
             .map_err(|e| Error::Usage(format!("--threads {threads}: {e}")))?;
     }
+    if let Some(kernel) = &global.kernel
+        && !kernels::force(kernel)
+    {
+        let present: Vec<&str> = kernels::instances().iter().map(|t| t.name).collect();
+        return Err(Error::Usage(format!(
+            "--kernel {kernel}: this CPU or build has it not; present: {}",
+            present.join(", ")
+        )));
+    }
     match &cli.command {
         Command::Enroll(args) => enroll::run(args, global),
         Command::Verify(args) => verify::run(args, global),
+        Command::Identify(args) => identify::run(args, global),
         Command::Compare(args) => compare::run(args, global),
         Command::Embed(args) => embed::run(args, global),
+        Command::Score(args) => score::run(args, global),
         Command::List => list::run(global),
         Command::Remove(args) => remove::run(args, global),
+        Command::Store(command) => store::run(command, global),
         Command::Model(command) => model::run(command, global),
         Command::Train(args) => train::run(args, global),
         Command::Calibrate(args) => calibrate::run(args, global),
         Command::Evaluate(args) => evaluate::run(args, global),
+        Command::Bench(args) => bench::run(args, global),
     }
 }
 
@@ -147,6 +206,18 @@ impl Global {
             Some(path) => Ok(path.clone()),
             None => storage::voiceprints::default_path(),
         }
+    }
+
+    /// The store, opened with the secret that is given; none if there is no such file.
+    pub fn open_store(&self) -> Result<Option<Store>> {
+        let path = self.store_path()?;
+        Store::open(&path, self.key.secret_for(&path)?.as_ref())
+    }
+
+    /// The store, opened with the secret that is given; made if there is none.
+    pub fn open_or_create_store(&self) -> Result<Store> {
+        let path = self.store_path()?;
+        Store::open_or_create(&path, self.key.secret_for(&path)?.as_ref())
     }
 
     /// Where results and talk go.

@@ -1,23 +1,62 @@
-//! `spkver model info`: what the model is, what it was trained on, what it was measured to do.
+//! `spkver model info|export|import`: what the model is, what it was trained on, what it was
+//! measured to do; its network as ONNX; a network that was trained elsewhere as a model.
+
+mod import;
 
 use super::{
     Global,
+    operating_point::shown,
     output::{json_of, printable},
 };
 use serde_json::json;
-use spkver::Result;
+use spkver::{Result, scoring::percent, storage::onnx, verifier::Verifier};
+use std::path::PathBuf;
 
 /// What to do with the model.
 #[derive(clap::Subcommand)]
 pub enum Command {
     /// Show the model's card, front-end and layers
     Info,
+    /// Write the model's network for other programs
+    Export(Export),
+    /// Make a model of a network that was trained elsewhere: WeSpeaker's XVEC
+    Import(import::Args),
+}
+
+/// Where to.
+#[derive(clap::Args)]
+pub struct Export {
+    /// ONNX file to write: `feats` (B, T, num_ceps) in, `embs` (B, D) out
+    #[arg(long, value_name = "FILE", required = true)]
+    onnx: PathBuf,
 }
 
 /// Runs the command.
 pub fn run(command: &Command, global: &Global) -> Result<u8> {
-    let Command::Info = command;
-    let verifier = global.verifier()?;
+    match command {
+        Command::Info => info(&global.verifier()?, global),
+        Command::Export(args) => export(args, &global.verifier()?, global),
+        Command::Import(args) => import::run(args, global),
+    }
+}
+
+fn export(args: &Export, verifier: &Verifier, global: &Global) -> Result<u8> {
+    onnx::save(&args.onnx, verifier)?;
+    let path = printable(&args.onnx.to_string_lossy());
+    let line = format!(
+        "wrote {path} (the network of model {})",
+        verifier.id().short()
+    );
+    let json = json!({
+        "command": "model export",
+        "model": verifier.id().to_string(),
+        "onnx": args.onnx.to_string_lossy(),
+    });
+    global.output().result(&line, &json)?;
+    Ok(0)
+}
+
+fn info(verifier: &Verifier, global: &Global) -> Result<u8> {
     let model = verifier.model();
     let network = &model.network;
     let num_parameters: usize = network.weights().values().map(|v| v.len()).sum();
@@ -58,11 +97,35 @@ pub fn run(command: &Command, global: &Global) -> Result<u8> {
             m.num_nontargets,
         ));
     }
+    if let Some(rates) = &model.rates {
+        lines.push(format!(
+            "error rates: {} target and {} nontarget trials of {} speakers in {} lists (BLAKE3 {:.12}); \
+             --far supports {} and more",
+            rates.targets,
+            rates.nontargets,
+            rates.speakers,
+            rates.lists,
+            rates.blake3,
+            percent(rates.smallest_false_accept_rate()),
+        ));
+        let wanted = [0.1, 0.05, 0.01, 0.001].into_iter();
+        let points = wanted.filter_map(|far| rates.at_false_accept_rate(far).ok());
+        lines.extend(points.map(|point| {
+            format!(
+                "  --far {}: threshold {:+.2}, false accepts {}, false rejects {}",
+                percent(point.false_accept.rate).replace(' ', ""),
+                point.threshold,
+                shown(&point.false_accept),
+                shown(&point.false_reject),
+            )
+        }));
+    }
     let json = json!({
         "command": "model info",
         "model": verifier.id().to_string(),
         "card": card,
         "limits": json_of(&model.limits),
+        "rates": model.rates,
         "front_end": json_of(&model.front_end),
         "layers": json_of(&network.layers()),
         "head": {

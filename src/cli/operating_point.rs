@@ -1,6 +1,10 @@
 //! The decision flags in, an [`OperatingPoint`] out.
 
-use spkver::{Result, scoring::OperatingPoint};
+use spkver::{
+    Error, Result,
+    scoring::{MeasuredRates, OperatingPoint, Rate, percent},
+    verifier::Verifier,
+};
 
 /// When to accept.
 #[derive(clap::Args)]
@@ -9,6 +13,9 @@ pub struct Args {
     /// Accept from this log-likelihood ratio on
     #[arg(long, value_name = "LLR", allow_negative_numbers = true, conflicts_with_all = ["c_miss", "c_fa"])]
     threshold: Option<f32>,
+    /// Accept from where this share of impostors was accepted in the model's calibration, e.g. 0.1%
+    #[arg(long, value_name = "RATE", value_parser = rate, conflicts_with_all = ["threshold", "c_miss", "c_fa"])]
+    far: Option<f64>,
     /// Prior probability that the recording is of the enrolled speaker
     #[arg(
         long,
@@ -36,12 +43,42 @@ pub struct Args {
 }
 
 impl Args {
-    /// The operating point, checked.
-    pub fn point(&self) -> Result<OperatingPoint> {
+    /// The operating point, checked; what a wanted false-accept rate means is in the model.
+    pub fn point(&self, verifier: &Verifier) -> Result<OperatingPoint> {
         let point = OperatingPoint::new(self.p_target, self.c_miss, self.c_fa)?;
-        match self.threshold {
-            Some(threshold) => point.with_threshold(threshold),
-            None => Ok(point),
-        }
+        let threshold = match (self.threshold, self.far) {
+            (Some(threshold), _) => threshold,
+            (None, Some(far)) => measured(verifier)?.at_false_accept_rate(far)?.threshold as f32,
+            (None, None) => return Ok(point),
+        };
+        point.with_threshold(threshold)
     }
+}
+
+fn measured(verifier: &Verifier) -> Result<&MeasuredRates> {
+    verifier.model().rates.as_ref().ok_or_else(|| {
+        Error::Usage(
+            "--far: the model was never calibrated, so nobody knows its false-accept rates; \
+             calibrate it with `spkver calibrate`, or use --threshold"
+                .into(),
+        )
+    })
+}
+
+/// `0.1%` or `0.001`.
+fn rate(text: &str) -> std::result::Result<f64, String> {
+    let (number, unit) = match text.trim().strip_suffix('%') {
+        Some(number) => (number.trim(), 0.01),
+        None => (text.trim(), 1.0),
+    };
+    match number.parse::<f64>() {
+        Ok(value) if value * unit > 0.0 && value * unit < 1.0 => Ok(value * unit),
+        _ => Err("a rate above 0 and below 1 is wanted, e.g. 0.1% or 0.001".into()),
+    }
+}
+
+/// A measured rate with its 95 % interval, in per cent.
+pub fn shown(rate: &Rate) -> String {
+    let [low, high] = [rate.low, rate.high].map(|end| percent(end).replace(" %", ""));
+    format!("{} [{low}, {high}]", percent(rate.rate))
 }

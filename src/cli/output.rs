@@ -24,9 +24,9 @@ impl Output {
     /// The result: `line` for people (may have several lines, or none), or the JSON object.
     pub fn result(&self, line: &str, json: &serde_json::Value) -> Result<()> {
         let text = match (self.json, line.is_empty()) {
-            (true, _) => format!("{json}\n"),
+            (true, _) => format!("{}\n", harmless(json)),
             (false, true) => return Ok(()),
-            (false, false) => format!("{line}\n"),
+            (false, false) => line.split('\n').map(|l| printable(l) + "\n").collect(),
         };
         let mut stdout = io::stdout().lock();
         match stdout
@@ -39,9 +39,22 @@ impl Output {
         }
     }
 
+    /// As [`Self::result`], of a change that is made and stays made: if nobody can be told, it is
+    /// no less done, and the exit code says so.
+    pub fn done(&self, line: &str, json: &serde_json::Value) {
+        if let Err(error) = self.result(line, json) {
+            talk("warning", &format!("it is done, but {error}"));
+        }
+    }
+
+    /// An error beside a result.
+    pub fn talk_of(&self, error: &Error) {
+        talk("error", &error.to_string());
+    }
+
     /// Why there is no result.
     pub fn error(&self, error: &Error) {
-        talk("error", &error.to_string());
+        self.talk_of(error);
         if self.json {
             let json = serde_json::json!({
                 "error": error.to_string(),
@@ -64,6 +77,18 @@ impl Output {
         }
     }
 
+    /// How far a long run has come.
+    pub fn progress(&self, text: &str) {
+        if !self.quiet {
+            talk("progress", text);
+        }
+    }
+
+    /// Does the user want the result as JSON?
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// What the user asked for with `-v`.
     pub fn detail(&self, text: &str) {
         if self.verbose {
@@ -72,7 +97,20 @@ impl Output {
     }
 }
 
-/// A command line that is none, for machines; clap tells people.
+/// A command line that is none, or help: clap's text and exit code. What was typed is in the text.
+pub fn usage(error: &clap::Error) -> ! {
+    let text = error.to_string();
+    if !text.chars().any(|c| c != '\n' && is_unseen(c)) {
+        error.exit();
+    }
+    let mut stderr = io::stderr().lock();
+    for line in text.split('\n') {
+        let _ = writeln!(stderr, "{}", printable(line));
+    }
+    std::process::exit(error.exit_code());
+}
+
+/// A command line that is none, for machines.
 pub fn usage_as_json(error: &clap::Error) {
     let text = error.to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
@@ -84,7 +122,7 @@ pub fn usage_as_json(error: &clap::Error) {
         .collect();
     let json = serde_json::json!({ "error": fact.join(" "), "exit_code": error.exit_code() });
     // A closed stdout: the exit code still tells.
-    let _ = writeln!(io::stdout(), "{json}");
+    let _ = writeln!(io::stdout(), "{}", harmless(&json));
 }
 
 fn talk(kind: &str, text: &str) {
@@ -101,6 +139,42 @@ pub fn printable(text: &str) -> String {
     for c in text.chars() {
         if is_unseen(c) {
             shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// Rows as lines: columns to the width of their longest cell, all but the first `num_left` to the
+/// right.
+pub fn columns(rows: &[Vec<String>], num_left: usize) -> String {
+    let width = |column: usize| rows.iter().map(|r| r[column].chars().count()).max();
+    let widths: Vec<usize> = (0..rows[0].len()).filter_map(width).collect();
+    let line = |row: &Vec<String>| -> String {
+        let cells = row.iter().zip(&widths).enumerate();
+        let cells: Vec<String> = cells
+            .map(|(column, (cell, &width))| match column < num_left {
+                true => format!("{cell:<width$}"),
+                false => format!("{cell:>width$}"),
+            })
+            .collect();
+        cells.join("  ")
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// JSON text that does nothing on a terminal or in a web page that shows it: what has another
+/// meaning there is in the form \uXXXX, which every reader of JSON undoes.
+fn harmless(json: &serde_json::Value) -> String {
+    let text = json.to_string();
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        // Outside of strings JSON has none of these.
+        if is_unseen(c) || matches!(c, '<' | '>' | '&') {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                shown.push_str(&format!("\\u{unit:04x}"));
+            }
         } else {
             shown.push(c);
         }

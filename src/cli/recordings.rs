@@ -5,10 +5,11 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 use spkver::{
     Error, Result,
-    audio::{self, Quality, ReadOptions},
+    audio::{self, Quality, ReadOptions, Waveform},
     scoring::Reason,
     verifier::{Embedding, Utterance, Verifier},
 };
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 /// How to read audio.
@@ -17,6 +18,12 @@ pub struct Args {
     /// Channel to use, from 1 [default: the mean of all]
     #[arg(long, value_name = "N")]
     channel: Option<usize>,
+    /// Longest recording to read, in seconds [default: 10800, less of a small file that holds much]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=360_000))]
+    max_seconds: Option<u32>,
+    /// Largest file to read, in bytes [default: 2147483648; 268435456 of a pipe]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+    max_bytes: Option<u64>,
 }
 
 /// A recording that could be read.
@@ -34,7 +41,29 @@ impl Args {
     pub fn options(&self) -> ReadOptions {
         ReadOptions {
             channel: self.channel,
+            max_seconds: self.max_seconds,
+            max_bytes: self.max_bytes,
         }
+    }
+
+    /// Reads one recording; `-` is standard input.
+    ///
+    /// # Errors
+    /// As [`audio::read`].
+    pub fn read(&self, path: &Path) -> Result<Waveform> {
+        if path != Path::new("-") {
+            return audio::read(path, &self.options());
+        }
+        let stdin = std::io::stdin().lock();
+        let name = Path::new("standard input");
+        if stdin.is_terminal() {
+            return Err(Error::Audio {
+                path: name.into(),
+                fact: "is the terminal".into(),
+                remedy: "pipe a recording to it, or name a file".into(),
+            });
+        }
+        audio::read_from(stdin, name, &self.options())
     }
 
     /// Reads and embeds; an error per file that cannot be read.
@@ -47,8 +76,18 @@ impl Args {
         verifier: &Verifier,
         output: &Output,
     ) -> Result<Vec<Recording>> {
+        all_or_errors(self.embed_each(paths, verifier, output))
+    }
+
+    /// As [`Self::embed`], where one bad file is no reason to leave out the others.
+    pub fn embed_each(
+        &self,
+        paths: &[PathBuf],
+        verifier: &Verifier,
+        output: &Output,
+    ) -> Vec<Result<Recording>> {
         let read = |path: &PathBuf| -> Result<Recording> {
-            let waveform = audio::read(path, &self.options())?;
+            let waveform = self.read(path)?;
             Ok(Recording {
                 path: path.clone(),
                 quality: waveform.quality().clone(),
@@ -59,11 +98,27 @@ impl Args {
         for recording in read.iter().flatten() {
             recording.tell(output);
         }
-        all_or_errors(read)
+        read
     }
 }
 
 impl Recording {
+    /// The same, unless the file ends before the recording did: a voiceprint is for years.
+    ///
+    /// # Errors
+    /// [`Error::Audio`].
+    pub fn whole(self) -> Result<Self> {
+        if !self.quality.truncated {
+            return Ok(self);
+        }
+        let fact = self.quality.warning.clone();
+        Err(Error::Audio {
+            path: self.path,
+            fact: format!("is cut off: {}", fact.unwrap_or_default()),
+            remedy: "copy it again, or enrol what is there with `--allow-truncated`".into(),
+        })
+    }
+
     /// The embedding and the file's label, for a voiceprint.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use super::{Global, output::printable};
 use serde_json::json;
-use spkver::{Error, Result, storage::voiceprints::Store, verifier::SpeakerName};
+use spkver::{Error, Result, verifier::SpeakerName};
 
 /// Whom to forget.
 #[derive(clap::Args)]
@@ -14,18 +14,13 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let name = SpeakerName::new(&args.name)?;
-    let path = global.store_path()?;
-    match Store::open(&path)? {
-        Some(mut store) => store.remove(&name)?,
-        None => {
-            return Err(Error::UnknownSpeaker {
-                name: name.to_string(),
-                store: path,
-            });
-        }
-    }
+    let mut store = global.open_store()?.ok_or_else(|| Error::UnknownSpeaker {
+        name: name.to_string(),
+        store: global.store_path().unwrap_or_default(),
+    })?;
+    store.remove(&name)?;
     let line = format!("REMOVED  {}", printable(name.as_str()));
     let json = json!({ "command": "remove", "speaker": name.as_str() });
-    global.output().result(&line, &json)?;
+    global.output().done(&line, &json);
     Ok(0)
 }

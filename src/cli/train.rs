@@ -1,25 +1,21 @@
 //! `spkver train`: a folder or manifest of labelled speech in, a model file out.
 
+mod heads;
+mod progress;
+
 use super::Global;
-use indicatif::{ProgressBar, ProgressStyle};
+use progress::{Log, Watch};
 use serde_json::json;
 use spkver::{
     Error, Result,
     storage::model,
     train::{
-        augment::Augmenter,
-        manifest::Manifest,
-        options::TrainOptions,
-        recipe::{Progress, Run},
-        recordings::Recordings,
+        augment::Augmenter, head, manifest::Manifest, options::TrainOptions, pair_loss::PairLoss,
+        recipe::Run, recordings::Recordings,
     },
-    verifier::{Limits, Model, ModelCard},
+    verifier::{Limits, Model, ModelCard, Verifier},
 };
-use std::{
-    io::IsTerminal,
-    path::{Path, PathBuf},
-    time::{Duration, Instant},
-};
+use std::path::{Path, PathBuf};
 
 /// What `spkver train` takes.
 #[derive(clap::Args)]
@@ -76,6 +72,23 @@ pub struct Args {
     /// stats, mean or flatten
     #[arg(long, value_name = "NAME")]
     pool: Option<String>,
+    /// What the pair head is trained for: bce, softmax (two outputs) or mse (a grade)
+    #[arg(long, value_name = "NAME", value_parser = pair_loss)]
+    head: Option<PairLoss>,
+    /// Outputs of the pair head [default: as many as it needs]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    head_outputs: Option<usize>,
+    /// Measure every head on these trial lists: cosine, LDA, PLDA, BCE, softmax, MSE
+    #[arg(long, value_name = "TRIALS", num_args = 1..)]
+    compare_heads: Vec<PathBuf>,
+    /// Folder that the recordings of the trials are relative to
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = ".",
+        requires = "compare_heads"
+    )]
+    root: PathBuf,
     /// Most memory for decoded speech, in MB; the corpus may be larger
     #[arg(long, value_name = "MB", default_value_t = 1024)]
     cache_mb: usize,
@@ -97,6 +110,10 @@ fn positive(text: &str) -> std::result::Result<usize, String> {
         .ok_or_else(|| "a whole number above 0 is wanted".into())
 }
 
+fn pair_loss(text: &str) -> std::result::Result<PairLoss, String> {
+    serde_json::from_value(json!(text)).map_err(|_| "bce, softmax or mse is wanted".into())
+}
+
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let options = options(args)?;
@@ -113,6 +130,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     options.layers()?; // before any work: a bad option or place is told at once
     can_be_written(&args.out)?;
     can_be_written(&checkpoint)?;
+    let lists = heads::open(&args.compare_heads, &args.root)?;
     let manifest = Manifest::open(&args.speech)?;
     let num_utterances = manifest.utterances.len();
     let log = Log::new(global);
@@ -138,7 +156,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         checkpoint_every: args.checkpoint_every,
     };
     let mut watch = Watch::new(&log, args.stop_after);
-    let Some((network, head)) = run.train(&mut |progress| watch.see(progress))? else {
+    let Some((network, labelled)) = run.train(&mut |progress| watch.see(progress))? else {
         let line = format!(
             "stopped; the same command continues from {}",
             checkpoint.display()
@@ -151,6 +169,10 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     };
     for refused in recordings.refused() {
         global.output().warning(&format!("left out: {refused}"));
+    }
+    let (head, refined) = head::fit(&labelled, &options.head, options.seed)?;
+    if let Some(report) = refined {
+        log.line(&heads::line(options.head.loss, &report));
     }
     let card = ModelCard {
         name: args.name.clone(),
@@ -174,11 +196,28 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         network,
         head,
         limits: Limits::default(),
+        rates: None,
         card,
     };
     let id = model::save(&args.out, &model)?;
-    let line = format!("wrote {} (model {})", args.out.display(), id.short());
-    let json = json!({"command": "train", "model": args.out.to_string_lossy(), "model_id": id.to_string()});
+    let mut line = format!("wrote {} (model {})", args.out.display(), id.short());
+    let mut json = json!({
+        "command": "train",
+        "model": args.out.to_string_lossy(),
+        "model_id": id.to_string(),
+        "head": refined.map(|report| json!({
+            "loss": options.head.loss,
+            "before": report.loss_before,
+            "after": report.loss_after,
+            "pearson": report.pearson,
+        })),
+    });
+    if !args.compare_heads.is_empty() {
+        let verifier = Verifier::new(id, model)?;
+        let compared = heads::compare(&lists, &args.root, &verifier, &labelled, &options)?;
+        line = format!("{}\n{line}", heads::table(&compared));
+        json["heads"] = heads::json(&compared);
+    }
     global.output().result(&line, &json)?;
     Ok(0)
 }
@@ -232,6 +271,10 @@ fn options(args: &Args) -> Result<TrainOptions> {
     );
     set(&mut options.architecture.activation, &args.activation);
     set(&mut options.architecture.pool, &args.pool);
+    set(&mut options.head.loss, &args.head);
+    if args.head_outputs.is_some() {
+        options.head.outputs = args.head_outputs;
+    }
     options.check()?;
     Ok(options)
 }
@@ -261,105 +304,4 @@ fn sounds(dir: Option<&Path>) -> Result<Vec<PathBuf>> {
     paths.retain(|path| path.is_file());
     paths.sort();
     Ok(paths)
-}
-
-/// A bar on a terminal, lines elsewhere, both on stderr.
-struct Log {
-    bar: Option<ProgressBar>,
-    quiet: bool,
-}
-
-impl Log {
-    fn new(global: &Global) -> Self {
-        let quiet = global.output().is_quiet();
-        let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
-            let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  ETA {eta}  {msg}");
-            ProgressBar::new(0).with_style(style.expect("the template is right"))
-        });
-        Log { bar, quiet }
-    }
-
-    fn line(&self, text: &str) {
-        match &self.bar {
-            Some(bar) => bar.println(text),
-            None if self.quiet => {}
-            None => eprintln!("{text}"),
-        }
-    }
-}
-
-/// Averages over what was done since the last line.
-struct Watch<'a> {
-    log: &'a Log,
-    begun: Instant,
-    last_line: Instant,
-    steps_left: Option<usize>,
-    steps_here: usize,
-    sums: (f32, f32, usize),
-}
-
-impl<'a> Watch<'a> {
-    fn new(log: &'a Log, stop_after: Option<usize>) -> Self {
-        let now = Instant::now();
-        Watch {
-            log,
-            begun: now,
-            last_line: now,
-            steps_left: stop_after,
-            steps_here: 0,
-            sums: (0.0, 0.0, 0),
-        }
-    }
-
-    /// Tells how far the run is; `false` stops it.
-    fn see(&mut self, progress: Progress) -> bool {
-        match progress {
-            Progress::Step {
-                step,
-                num_steps,
-                loss,
-                accuracy,
-            } => {
-                self.steps_here += 1;
-                self.sums = (self.sums.0 + loss, self.sums.1 + accuracy, self.sums.2 + 1);
-                let n = self.sums.2 as f32;
-                let text = format!(
-                    "loss {:.3}  accuracy {:.3}",
-                    self.sums.0 / n,
-                    self.sums.1 / n
-                );
-                if let Some(bar) = &self.log.bar {
-                    bar.set_length(num_steps as u64);
-                    bar.set_position(step as u64);
-                    bar.set_message(text.clone());
-                }
-                if self.last_line.elapsed() > Duration::from_secs(30) || step == num_steps {
-                    let per_step = self.begun.elapsed() / self.steps_here as u32;
-                    let left = per_step * (num_steps - step) as u32;
-                    self.log.line(&format!(
-                        "step {step}/{num_steps}  {text}  {:.0} ms/step  ETA {} min",
-                        per_step.as_secs_f64() * 1e3,
-                        left.as_secs().div_ceil(60)
-                    ));
-                    self.last_line = Instant::now();
-                    self.sums = (0.0, 0.0, 0);
-                }
-                if let Some(left) = &mut self.steps_left {
-                    *left -= 1;
-                    return *left > 0;
-                }
-            }
-            Progress::Embeddings { done, total } => {
-                if self.last_line.elapsed() > Duration::from_secs(30) || done == total {
-                    self.log
-                        .line(&format!("embeddings for the head {done}/{total}"));
-                    self.last_line = Instant::now();
-                }
-            }
-            Progress::Head { before, after } => self.log.line(&format!(
-                "pair head: {before:.4} bits per pair after LDA and PLDA, {after:.4} after BCE"
-            )),
-        }
-        true
-    }
 }

@@ -43,10 +43,21 @@ pub fn embed<'a>(
     segment: Option<f32>,
     verifier: &Verifier,
 ) -> Result<Embeddings<'a>> {
-    let mut names: Vec<&str> = lists
+    let names = lists
         .iter()
         .flat_map(|list| list.recordings().iter().map(String::as_str))
         .collect();
+    embed_names(names, root, options, segment, verifier)
+}
+
+/// As [`embed`], of any recordings.
+pub fn embed_names<'a>(
+    mut names: Vec<&'a str>,
+    root: &Path,
+    options: &ReadOptions,
+    segment: Option<f32>,
+    verifier: &Verifier,
+) -> Result<Embeddings<'a>> {
     names.sort_unstable();
     names.dedup();
     // Hidden where stderr is no terminal.

@@ -1,15 +1,15 @@
 //! `spkver verify NAME FILE`: is this recording of the enrolled speaker?
 
 use super::{
-    Global, operating_point,
+    Global,
+    operating_point::{self, shown},
     output::{Output, json_of, printable},
     recordings::{self, Recording},
 };
 use serde_json::json;
 use spkver::{
     Error, Result,
-    scoring::{Decision, OperatingPoint},
-    storage::voiceprints::Store,
+    scoring::{Decision, MeasuredPoint, OperatingPoint},
     verifier::{SpeakerName, Verification, Verifier},
 };
 use std::path::PathBuf;
@@ -29,19 +29,18 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
-    let point = args.point.point()?;
+    let verifier = global.verifier()?;
+    let point = args.point.point(&verifier)?;
     let name = SpeakerName::new(&args.name)?;
-    let path = global.store_path()?;
-    let voiceprint = match Store::open(&path)? {
+    let voiceprint = match global.open_store()? {
         Some(store) => store.get(&name)?,
         None => {
             return Err(Error::UnknownSpeaker {
                 name: name.to_string(),
-                store: path,
+                store: global.store_path()?,
             });
         }
     };
-    let verifier = global.verifier()?;
     verifier.check_model(&voiceprint)?;
     let output = global.output();
     let tested = args
@@ -92,10 +91,14 @@ impl Trial<'_> {
             "p": verification.probability,
             "p_target": point.p_target(),
             "threshold": json_of(&point.threshold()),
+            "expected": expected(verifier, point).map(|e| json!({
+                "false_accept": e.false_accept,
+                "false_reject": e.false_reject,
+            })),
             "model": verifier.id().to_string(),
             "files": self.recordings.iter().map(Recording::json).collect::<Vec<_>>(),
         });
-        output.result(&self.line(verification, point), &json)?;
+        output.result(&self.line(verification, point, verifier), &json)?;
         Ok(match verification.decision {
             Decision::Accept => 0,
             Decision::Reject => 1,
@@ -103,16 +106,26 @@ impl Trial<'_> {
         })
     }
 
-    fn line(&self, verification: &Verification, point: &OperatingPoint) -> String {
+    fn line(
+        &self,
+        verification: &Verification,
+        point: &OperatingPoint,
+        verifier: &Verifier,
+    ) -> String {
         let decision = verification.decision.code().to_uppercase();
         let subject = printable(self.subject);
         let why = match (verification.llr, verification.probability) {
             (Some(llr), Some(p)) if verification.decision.reason().is_none() => format!(
-                "LLR {:+.2} (p {} at prior {:?}, threshold {:+.2})",
+                "LLR {:+.2} (p {} at prior {:?}, threshold {:+.2}{})",
                 llr.0,
                 probability(p),
                 point.p_target(),
                 point.threshold().0,
+                expected(verifier, point).map_or(String::new(), |e| format!(
+                    ": false accepts {}, false rejects {}",
+                    shown(&e.false_accept),
+                    shown(&e.false_reject)
+                )),
             ),
             _ => {
                 let unfit = self.recordings.iter().filter_map(|recording| {
@@ -131,8 +144,14 @@ impl Trial<'_> {
     }
 }
 
+/// Error rates at the threshold, as measured when the model was calibrated.
+fn expected(verifier: &Verifier, point: &OperatingPoint) -> Option<MeasuredPoint> {
+    let rates = verifier.model().rates.as_ref()?;
+    Some(rates.at_threshold(f64::from(point.threshold().0)))
+}
+
 /// Three digits, and never a rounded-up certainty.
-fn probability(p: f64) -> String {
+pub fn probability(p: f64) -> String {
     match p {
         p if p > 0.999 => ">0.999".into(),
         p if p < 0.001 => "<0.001".into(),

@@ -6,7 +6,7 @@
 //! speakers then counts as often as the product of their draws; a trial within one speaker as
 //! often as that speaker was drawn (its copies are copies of one person: no trials between them).
 
-use super::metrics::{Costs, Metrics, Ranking};
+use super::{metrics::Figures, sweep::Sweep};
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
@@ -20,69 +20,53 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// Intervals of all the figures.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
-pub struct Intervals {
-    /// Of the EER.
-    pub eer: Interval,
-    /// Of the minimum detection cost.
-    pub min_dcf: Interval,
-    /// Of the actual detection cost.
-    pub act_dcf: Interval,
-    /// Of Cllr.
-    pub cllr: Interval,
-    /// Of the minimum Cllr.
-    pub min_cllr: Interval,
-}
-
-/// `speakers`: of the enrolled and of the test recording, per trial of `ranking`, numbered from 0
-/// to below `num_speakers`. The same seed gives the same bits at any thread count. `None` if fewer
-/// than half of the replicates drew a target and a nontarget trial: too few speakers to say.
+/// `speaker_of`: of every recording, numbered from 0 to below `num_speakers`. The same seed gives
+/// the same bits at any thread count. `None` if fewer than half of the replicates drew a target
+/// and a nontarget trial: too few speakers to say.
 pub fn intervals(
-    ranking: &Ranking,
-    speakers: &[(usize, usize)],
+    sweep: &Sweep,
+    speaker_of: &[u32],
     num_speakers: usize,
-    costs: &Costs,
     num_replicates: usize,
     seed: u64,
-) -> Option<Intervals> {
+) -> Option<Figures<Interval>> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
     let seeds: Vec<u64> = (0..num_replicates).map(|_| rng.next_u64()).collect();
-    let replicate = |seed: &u64| -> Option<Metrics> {
+    let replicate = |seed: &u64| -> Option<Figures> {
         let draws = draw(num_speakers, *seed);
-        ranking.weighted_metrics(costs, |trial| {
-            let (enrol, test) = speakers[trial];
+        sweep.weighted(|trial| {
+            let enrol = speaker_of[trial.enrol() as usize];
+            let test = speaker_of[trial.test() as usize];
             if enrol == test {
-                draws[enrol]
+                draws[enrol as usize]
             } else {
-                draws[enrol] * draws[test]
+                draws[enrol as usize] * draws[test as usize]
             }
         })
     };
-    let replicates: Vec<Option<Metrics>> = seeds.par_iter().map(replicate).collect();
-    let valid: Vec<Metrics> = replicates.into_iter().flatten().collect();
+    let replicates: Vec<Option<Figures>> = seeds.par_iter().map(replicate).collect();
+    let valid: Vec<Figures> = replicates.into_iter().flatten().collect();
     if valid.is_empty() || valid.len() * 2 < num_replicates {
         return None;
     }
-    let interval = |figure: fn(&Metrics) -> f64| {
-        let mut values: Vec<f64> = valid.iter().map(figure).collect();
+    let table: Vec<Vec<f64>> = valid
+        .iter()
+        .map(|f| f.values().copied().collect())
+        .collect();
+    let mut column = 0;
+    Some(valid[0].with_values(|| {
+        let mut values: Vec<f64> = table.iter().map(|row| row[column]).collect();
+        column += 1;
         values.sort_unstable_by(f64::total_cmp);
         Interval {
             low: percentile(&values, 0.025),
             high: percentile(&values, 0.975),
         }
-    };
-    Some(Intervals {
-        eer: interval(|m| m.eer),
-        min_dcf: interval(|m| m.min_dcf),
-        act_dcf: interval(|m| m.act_dcf),
-        cllr: interval(|m| m.cllr),
-        min_cllr: interval(|m| m.min_cllr),
-    })
+    }))
 }
 
 /// How often each speaker was drawn; counts, as floats.
-fn draw(num_speakers: usize, seed: u64) -> Vec<f64> {
+pub(super) fn draw(num_speakers: usize, seed: u64) -> Vec<f64> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut draws = vec![0.0; num_speakers];
     for _ in 0..num_speakers {
@@ -93,7 +77,7 @@ fn draw(num_speakers: usize, seed: u64) -> Vec<f64> {
 }
 
 /// Of sorted values, between the two nearest ranks (as numpy's default).
-fn percentile(sorted: &[f64], share: f64) -> f64 {
+pub(super) fn percentile(sorted: &[f64], share: f64) -> f64 {
     let position = share * (sorted.len() - 1) as f64;
     let below = sorted[position as usize];
     let above = sorted[(position as usize + 1).min(sorted.len() - 1)];

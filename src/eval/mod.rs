@@ -1,10 +1,26 @@
-//! Evaluation. Trial list and scores in, error rates with intervals out: [`trials`] and
-//! [`scores`] read the lists, [`speakers`] says who speaks in each recording, [`metrics`] measures,
-//! [`bootstrap`] says how far the figures would move with other speakers, [`report`] gathers all.
+//! Evaluation. Trial lists and scores in, error rates with intervals out.
+//!
+//! ```text
+//! rows ─► ScoreTable ─► Ranking ─► Sweep ─► Figures ─► Report ─► plots, HTML
+//!            speakers ─► bootstrap ─┘          └─ metadata ─► conditions
+//! ```
 
 pub mod bootstrap;
+pub mod conditions;
+pub mod curve;
+pub mod html;
+pub mod lines;
+pub mod metadata;
 pub mod metrics;
+pub mod plots;
+pub mod ranking;
+pub mod rates;
 pub mod report;
+mod row_format;
+pub mod rows;
 pub mod scores;
 pub mod speakers;
+pub mod sweep;
+pub mod table;
+pub mod trial_lines;
 pub mod trials;

@@ -1,108 +1,358 @@
-//! One trial list and its scores in, everything worth printing about it out.
+//! One trial list with its scores in, everything worth saying about it out.
 //!
 //! A trial whose recording was refused has no score. It is counted, never dropped unseen: the
-//! figures are of the scored trials, and `eer_with_refused` is of all trials, a refusal being a
-//! rejection at every threshold.
+//! figures are of the scored trials; `eer_with_refused` and `with_refused` are of all trials, a
+//! refusal being a rejection at every threshold.
 
 use super::{
-    bootstrap::{self, Intervals},
-    metrics::{Costs, ErrorRates, Metrics, Ranking},
+    bootstrap::{self, Interval},
+    conditions::Conditions,
+    curve::{Histogram, det_points},
+    metrics::{ErrorRates, Figures, Points},
+    ranking::{Ranking, ScoredTrial},
     speakers::Speakers,
-    trials::TrialList,
+    sweep::Sweep,
+    table::ScoreTable,
 };
 
 /// What to measure.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// For the detection costs.
-    pub costs: Costs,
-    /// LLR from which [`Report::at_threshold`] accepts.
-    pub threshold: f64,
+    /// Where: at least one prior and one threshold.
+    pub points: Points,
     /// Bootstrap replicates, 0 for no intervals.
     pub num_replicates: usize,
     /// Of the bootstrap.
     pub seed: u64,
+    /// Speakers to name that are served worst.
+    pub num_worst: usize,
 }
 
 /// The figures of one list.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Report {
-    /// Trials in the list.
+    /// Of the list.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// Speakers, where known.
+    pub speakers: Option<usize>,
+    /// Speakers with target trials, where known.
+    pub target_speakers: Option<usize>,
+    /// Different recordings in the list.
+    pub recordings: usize,
+    /// Recordings to enrol, and how many of them were refused (failure to enrol).
+    pub enrolment: Refusals,
+    /// Recordings to test, and how many of them were refused (failure to acquire).
+    pub test: Refusals,
+    /// Of the scored trials.
+    #[serde(flatten)]
+    pub figures: Figures,
+    /// EER over all trials, those without a score rejected at every threshold.
+    pub eer_with_refused: f64,
+    /// At each threshold, over all trials, those without a score rejected.
+    pub rates_with_refused: Vec<ErrorRates>,
+    /// 95 % intervals over speakers, where speakers are known and enough.
+    pub intervals: Option<Figures<Interval>>,
+    /// Miss rates where so many impostors are accepted.
+    pub at_false_match: Vec<AtFalseMatch>,
+    /// By column and condition.
+    pub conditions: Vec<Condition>,
+    /// Worst first, at the first threshold.
+    pub worst_speakers: Vec<SpeakerErrors>,
+    /// From accepting all to rejecting all, thinned to what can be seen.
+    #[serde(skip)]
+    pub curve: Vec<ErrorRates>,
+    /// Of the scores.
+    #[serde(skip)]
+    pub histogram: Histogram,
+}
+
+/// How many trials.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
+pub struct Counts {
+    /// All.
     pub trials: usize,
     /// Of these, of one speaker.
     pub targets: usize,
     /// Of these, of two speakers.
     pub nontargets: usize,
-    /// Different recordings in the list.
-    pub recordings: usize,
-    /// Speakers, where known.
-    pub speakers: Option<usize>,
-    /// Speakers with target trials, where known.
-    pub target_speakers: Option<usize>,
     /// Target trials without a score.
     pub refused_targets: usize,
     /// Nontarget trials without a score.
     pub refused_nontargets: usize,
-    /// Of the scored trials.
-    #[serde(flatten)]
-    pub metrics: Metrics,
-    /// EER over all trials, those without a score rejected at every threshold.
-    pub eer_with_refused: f64,
-    /// 95 % intervals over speakers, where speakers are known and enough.
-    pub intervals: Option<Intervals>,
-    /// Error rates of the scored trials at the threshold of the [`Plan`].
-    pub at_threshold: ErrorRates,
 }
 
+/// Recordings on one side of the trials.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Refusals {
+    /// Different recordings.
+    pub recordings: usize,
+    /// Of these, refused.
+    pub refused: usize,
+    /// The share refused.
+    pub rate: f64,
+}
+
+/// What it costs to accept only so many impostors.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct AtFalseMatch {
+    /// Wanted share of nontargets accepted.
+    pub false_match: f64,
+    /// The lowest threshold that keeps it; none where the trials are too few to tell.
+    pub threshold: Option<f64>,
+    /// Share of targets rejected there.
+    pub miss: Option<f64>,
+}
+
+/// The trials of one condition.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Condition {
+    /// Column of the metadata.
+    pub column: String,
+    /// Which.
+    pub label: String,
+    /// Its trials.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// None without a target or without a nontarget that has a score.
+    pub figures: Option<Figures>,
+    /// 95 % intervals over speakers.
+    pub intervals: Option<Figures<Interval>>,
+    /// At the first threshold: the share of the targets, and of the nontargets, that are wrong.
+    pub miss: Option<f64>,
+    /// See `miss`.
+    pub false_alarm: Option<f64>,
+}
+
+/// What one speaker meets at the first threshold.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct SpeakerErrors {
+    /// As the folder or the file calls the speaker.
+    pub speaker: String,
+    /// Scored target trials.
+    pub targets: usize,
+    /// Of these, rejected.
+    pub missed: usize,
+    /// Scored nontarget trials with this speaker on either side.
+    pub nontargets: usize,
+    /// Of these, accepted.
+    pub accepted: usize,
+    /// Trials without a score.
+    pub refused: usize,
+}
+
+const FALSE_MATCHES: [f64; 3] = [0.05, 0.01, 0.001];
+
 impl Report {
-    /// `scores`: per trial of `list`, `None` where a recording was refused. `None` if there is no
-    /// target or no nontarget with a score.
+    /// `refused`: per recording, where known; otherwise one counts as refused where none of its
+    /// trials has a score. Takes the trials out of `table`. `None` if there is no target or no
+    /// nontarget with a score.
     pub fn new(
-        list: &TrialList,
-        scores: &[Option<f64>],
+        table: &mut ScoreTable,
         speakers: Option<&Speakers>,
+        refused: Option<&[bool]>,
+        conditions: &[Conditions],
         plan: &Plan,
     ) -> Option<Self> {
-        let labels: Vec<bool> = list.trials().iter().map(|t| t.is_target).collect();
-        let scored: Vec<usize> = (0..scores.len()).filter(|&i| scores[i].is_some()).collect();
-        let scored_labels: Vec<bool> = scored.iter().map(|&i| labels[i]).collect();
-        let scored_scores: Vec<f64> = scores.iter().copied().flatten().collect();
-        let ranking = Ranking::new(&scored_scores, &scored_labels)?;
-        let with_refused: Vec<f64> = scores
-            .iter()
-            .map(|score| score.unwrap_or(f64::NEG_INFINITY))
-            .collect();
-        let all = Ranking::new(&with_refused, &labels)?;
-        let intervals = speakers.and_then(|speakers| {
-            let of_trial = |&i: &usize| {
-                let trial = &list.trials()[i];
-                (speakers.of(trial.enrol), speakers.of(trial.test))
+        let sides = table.sides();
+        let inferred;
+        let refused = match refused {
+            Some(refused) => refused,
+            None => {
+                inferred = without_score(table);
+                &inferred
+            }
+        };
+        let counts = Counts::of(table.trials().iter());
+        let recordings = table.names().len();
+        let ranking = Ranking::of(table.take_trials())?;
+        let sweep = Sweep::new(&ranking, &plan.points);
+        let figures = sweep.figures();
+        let intervals = |sweep: &Sweep| {
+            speakers.and_then(|speakers| {
+                let of = speakers.of_recordings();
+                bootstrap::intervals(sweep, of, speakers.count(), plan.num_replicates, plan.seed)
+            })
+        };
+        let threshold = plan.points.thresholds[0];
+        let conditions = conditions.iter().flat_map(|conditions| {
+            let labels = conditions.labels.iter().enumerate();
+            let of_label = |(index, label): (usize, &String)| {
+                let keep = |trial: &ScoredTrial| conditions.of(trial) == index;
+                let trials = || ranking.trials().iter().filter(|t| keep(t));
+                let part = ranking.part(keep);
+                let sweep = part.as_ref().map(|part| Sweep::new(part, &plan.points));
+                Condition {
+                    column: conditions.column.clone(),
+                    label: label.clone(),
+                    counts: Counts::of(trials()),
+                    figures: sweep.as_ref().map(Sweep::figures),
+                    intervals: sweep.as_ref().and_then(intervals),
+                    miss: share(trials(), true, |score| score < threshold),
+                    false_alarm: share(trials(), false, |score| score >= threshold),
+                }
             };
-            let pairs: Vec<(usize, usize)> = scored.iter().map(of_trial).collect();
-            bootstrap::intervals(
-                &ranking,
-                &pairs,
-                speakers.count(),
-                &plan.costs,
-                plan.num_replicates,
-                plan.seed,
-            )
+            labels
+                .map(of_label)
+                .filter(|c| c.counts.trials > 0)
+                .collect::<Vec<_>>()
         });
-        let targets = labels.iter().filter(|&&l| l).count();
-        let scored_targets = scored_labels.iter().filter(|&&l| l).count();
         Some(Report {
-            trials: labels.len(),
-            targets,
-            nontargets: labels.len() - targets,
-            recordings: list.recordings().len(),
+            counts,
             speakers: speakers.map(Speakers::count),
-            target_speakers: speakers.map(|s| s.num_with_targets(list)),
-            refused_targets: targets - scored_targets,
-            refused_nontargets: (labels.len() - scored.len()) - (targets - scored_targets),
-            metrics: ranking.metrics(&plan.costs),
-            eer_with_refused: all.metrics(&plan.costs).eer,
-            intervals,
-            at_threshold: ranking.error_rates(plan.threshold),
+            target_speakers: speakers.map(|s| num_with_targets(s, ranking.trials())),
+            recordings,
+            enrolment: Refusals::of(&sides.0, refused),
+            test: Refusals::of(&sides.1, refused),
+            eer_with_refused: sweep.eer_with_refused(),
+            rates_with_refused: figures
+                .rates
+                .iter()
+                .map(|rates| counts.with_refused(rates))
+                .collect(),
+            intervals: intervals(&sweep),
+            at_false_match: FALSE_MATCHES
+                .map(|false_match| {
+                    let found = ranking.at_false_match(false_match);
+                    AtFalseMatch {
+                        false_match,
+                        threshold: found.map(|f| f.0).filter(|t| t.is_finite()),
+                        miss: found.map(|f| f.1),
+                    }
+                })
+                .to_vec(),
+            conditions: conditions.collect(),
+            worst_speakers: speakers.map_or(vec![], |s| {
+                worst_speakers(s, ranking.trials(), threshold, plan.num_worst)
+            }),
+            curve: det_points(&sweep),
+            histogram: Histogram::of(&ranking),
+            figures,
         })
+    }
+}
+
+impl Counts {
+    fn of<'a>(trials: impl Iterator<Item = &'a ScoredTrial>) -> Self {
+        let mut counts = Counts::default();
+        for trial in trials {
+            let (kind, refused) = match trial.is_target() {
+                true => (&mut counts.targets, &mut counts.refused_targets),
+                false => (&mut counts.nontargets, &mut counts.refused_nontargets),
+            };
+            *kind += 1;
+            *refused += usize::from(!trial.is_scored());
+            counts.trials += 1;
+        }
+        counts
+    }
+
+    /// Rates of the scored trials -> rates of all, the others being rejected.
+    fn with_refused(&self, rates: &ErrorRates) -> ErrorRates {
+        let scored = |all: usize, refused: usize| (all - refused) as f64 / all as f64;
+        let targets = scored(self.targets, self.refused_targets);
+        let nontargets = scored(self.nontargets, self.refused_nontargets);
+        ErrorRates {
+            miss: 1.0 - (1.0 - rates.miss) * targets,
+            false_alarm: rates.false_alarm * nontargets,
+        }
+    }
+}
+
+impl Refusals {
+    fn of(side: &[bool], refused: &[bool]) -> Self {
+        let recordings = side.iter().filter(|on| **on).count();
+        let both = side.iter().zip(refused);
+        let refused = both.filter(|(on, refused)| **on && **refused).count();
+        Refusals {
+            recordings,
+            refused,
+            rate: refused as f64 / recordings as f64,
+        }
+    }
+}
+
+/// Per recording: has none of its trials a score?
+fn without_score(table: &ScoreTable) -> Vec<bool> {
+    let mut without = vec![true; table.names().len()];
+    for trial in table.trials().iter().filter(|t| t.is_scored()) {
+        without[trial.enrol() as usize] = false;
+        without[trial.test() as usize] = false;
+    }
+    without
+}
+
+/// Of the scored trials of one kind, the share that is wrong; `None` if there are none.
+fn share<'a>(
+    trials: impl Iterator<Item = &'a ScoredTrial>,
+    is_target: bool,
+    is_wrong: impl Fn(f64) -> bool,
+) -> Option<f64> {
+    let (mut count, mut wrong) = (0, 0);
+    for trial in trials.filter(|t| t.is_target() == is_target && t.is_scored()) {
+        count += 1;
+        wrong += usize::from(is_wrong(trial.score));
+    }
+    (count > 0).then(|| wrong as f64 / count as f64)
+}
+
+fn num_with_targets(speakers: &Speakers, trials: &[ScoredTrial]) -> usize {
+    let mut with = vec![false; speakers.count()];
+    for trial in trials.iter().filter(|t| t.is_target()) {
+        with[speakers.of(trial.enrol() as usize)] = true;
+    }
+    with.iter().filter(|with| **with).count()
+}
+
+fn worst_speakers(
+    speakers: &Speakers,
+    trials: &[ScoredTrial],
+    threshold: f64,
+    count: usize,
+) -> Vec<SpeakerErrors> {
+    let mut errors: Vec<SpeakerErrors> = (0..speakers.count())
+        .map(|speaker| SpeakerErrors {
+            speaker: speakers.name(speaker).to_string(),
+            targets: 0,
+            missed: 0,
+            nontargets: 0,
+            accepted: 0,
+            refused: 0,
+        })
+        .collect();
+    for trial in trials {
+        let enrol = speakers.of(trial.enrol() as usize);
+        let test = speakers.of(trial.test() as usize);
+        let both = [enrol, test];
+        for speaker in &both[..if enrol == test { 1 } else { 2 }] {
+            let own = &mut errors[*speaker];
+            match (trial.is_scored(), trial.is_target()) {
+                (false, _) => own.refused += 1,
+                (true, true) => {
+                    own.targets += 1;
+                    own.missed += usize::from(trial.score < threshold);
+                }
+                (true, false) => {
+                    own.nontargets += 1;
+                    own.accepted += usize::from(trial.score >= threshold);
+                }
+            }
+        }
+    }
+    errors.retain(|e| e.missed + e.accepted + e.refused > 0);
+    errors.sort_by(|a, b| {
+        b.rate()
+            .total_cmp(&a.rate())
+            .then(b.refused.cmp(&a.refused))
+    });
+    errors.truncate(count);
+    errors
+}
+
+impl SpeakerErrors {
+    /// Half of the miss rate plus half of the false accept rate.
+    fn rate(&self) -> f64 {
+        let share = |wrong: usize, all: usize| wrong as f64 / all.max(1) as f64;
+        0.5 * (share(self.missed, self.targets) + share(self.accepted, self.nontargets))
     }
 }

@@ -1,6 +1,9 @@
 //! Who speaks in each recording of a trial list: from a Kaldi `utt2spk`, or from the paths.
 
-use super::trials::{TrialList, numbered_fields, read_text};
+use super::{
+    table::ScoreTable,
+    trials::{TrialList, numbered_fields, read_text},
+};
 use crate::{Error, Result};
 use std::{
     collections::{BTreeSet, HashMap},
@@ -10,8 +13,8 @@ use std::{
 /// A speaker for each recording of a list, numbered from 0 without gaps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Speakers {
-    of_recording: Vec<usize>,
-    count: usize,
+    of_recording: Vec<u32>,
+    names: Vec<String>,
 }
 
 impl Speakers {
@@ -19,23 +22,69 @@ impl Speakers {
     /// which all target trials have one speaker and all nontarget trials two (VoxCeleb's is
     /// `speaker/video/file`). `None` if no level of the paths agrees with the labels.
     pub fn from_paths(list: &TrialList) -> Option<Self> {
-        let depth = |name: &String| name.split(['/', '\\']).count();
-        let deepest = list.recordings().iter().map(depth).max().unwrap_or(0);
+        let names: Vec<&str> = list.recordings().iter().map(String::as_str).collect();
+        let trials = list.trials().iter();
+        Self::from_folders(&names, trials.map(|t| (t.enrol, t.test, t.is_target)))
+    }
+
+    /// As [`Self::from_paths`].
+    pub fn of_table(table: &ScoreTable) -> Option<Self> {
+        let names: Vec<&str> = table.names().collect();
+        let trials = table.trials().iter();
+        let pair = |t: &super::ranking::ScoredTrial| {
+            (t.enrol() as usize, t.test() as usize, t.is_target())
+        };
+        Self::from_folders(&names, trials.map(pair))
+    }
+
+    fn from_folders(
+        names: &[&str],
+        trials: impl Iterator<Item = (usize, usize, bool)> + Clone,
+    ) -> Option<Self> {
+        let depth = |name: &&str| name.split(['/', '\\']).count();
+        let deepest = names.iter().map(depth).max().unwrap_or(0);
         (1..deepest)
             .map(|levels| {
-                Self::number(list.recordings().iter().map(|name| {
+                Self::number(names.iter().map(|name| {
                     let end = name.rmatch_indices(['/', '\\']).nth(levels - 1);
                     end.map_or("", |(at, _)| &name[..at])
                 }))
             })
-            .find(|speakers| speakers.agree_with(list))
+            .find(|speakers| {
+                let trials = &mut trials.clone();
+                trials.all(|(enrol, test, is_target)| {
+                    (speakers.of(enrol) == speakers.of(test)) == is_target
+                })
+            })
+            .map(Self::without_common_folders)
     }
 
-    /// From lines of `recording speaker`.
+    /// The folders that all names begin with say nothing.
+    fn without_common_folders(mut self) -> Self {
+        let common = |name: &String| {
+            let first = &self.names[0];
+            let same = first.bytes().zip(name.bytes()).take_while(|(a, b)| a == b);
+            same.count()
+        };
+        let shared = self.names.iter().map(common).min().unwrap_or(0);
+        let folder = self.names.first().map_or(0, |name| {
+            let end = name.as_bytes()[..shared].iter().rposition(|b| *b == b'/');
+            end.map_or(0, |at| at + 1)
+        });
+        for name in &mut self.names {
+            name.drain(..folder);
+        }
+        self
+    }
+
+    /// From lines of `recording speaker`; `names` are the recordings of the list.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::List`] for a bad line, or for a recording of `list` that is missing.
-    pub fn read_utt2spk(path: &Path, list: &TrialList) -> Result<Self> {
+    /// [`Error::Io`]; [`Error::List`] for a bad line, or for a recording of `names` that is missing.
+    pub fn read_utt2spk<'a>(
+        path: &Path,
+        names: impl Iterator<Item = &'a str> + Clone,
+    ) -> Result<Self> {
         let refuse = |line: usize, fact: String| Error::List {
             path: path.to_path_buf(),
             line,
@@ -56,41 +105,46 @@ impl Speakers {
             speaker_of.insert(recording, speaker);
             last_line = line;
         }
-        let missing = |name: &&String| !speaker_of.contains_key(name.as_str());
-        if let Some(name) = list.recordings().iter().find(missing) {
+        let missing = |name: &&str| !speaker_of.contains_key(*name);
+        if let Some(name) = names.clone().find(missing) {
             return Err(refuse(last_line, format!("{name} is missing")));
         }
-        let names = list.recordings().iter();
-        Ok(Self::number(names.map(|name| speaker_of[name.as_str()])))
+        Ok(Self::number(names.map(|name| speaker_of[name])))
     }
 
-    fn number<'a>(names: impl Iterator<Item = &'a str>) -> Self {
-        let mut numbers: HashMap<&str, usize> = HashMap::new();
-        let of_recording: Vec<usize> = names
+    /// From the speaker's name of each recording.
+    pub fn number<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        let mut numbers: HashMap<&str, u32> = HashMap::new();
+        let mut distinct = vec![];
+        let of_recording: Vec<u32> = names
             .map(|name| {
-                let next = numbers.len();
-                *numbers.entry(name).or_insert(next)
+                *numbers.entry(name).or_insert_with(|| {
+                    distinct.push(name.to_string());
+                    distinct.len() as u32 - 1
+                })
             })
             .collect();
         Speakers {
             of_recording,
-            count: numbers.len(),
+            names: distinct,
         }
-    }
-
-    fn agree_with(&self, list: &TrialList) -> bool {
-        list.trials()
-            .iter()
-            .all(|t| (self.of(t.enrol) == self.of(t.test)) == t.is_target)
     }
 
     /// Of a recording, by its index in the list.
     pub fn of(&self, recording: usize) -> usize {
-        self.of_recording[recording]
+        self.of_recording[recording] as usize
+    }
+    /// Of every recording.
+    pub fn of_recordings(&self) -> &[u32] {
+        &self.of_recording
     }
     /// Number of speakers in the list.
     pub fn count(&self) -> usize {
-        self.count
+        self.names.len()
+    }
+    /// Name of a speaker, as the file or the folder has it.
+    pub fn name(&self, speaker: usize) -> &str {
+        &self.names[speaker]
     }
     /// Number of speakers that have a target trial.
     pub fn num_with_targets(&self, list: &TrialList) -> usize {

@@ -1,11 +1,11 @@
 //! Trial lists: text in, pairs of recordings with labels out.
 //!
-//! Formats, told apart by the first line: VoxCeleb (`1 enrol test`, 1 target, 0 nontarget) and
-//! Kaldi (`enrol test target|nontarget`). Fields are separated by blanks, or by tabs where a line
-//! has one (paths may then hold spaces). Trials that occur twice count twice.
+//! The formats are those of [`TrialLines`] that have labels. Trials that occur twice count twice.
 
+use super::trial_lines::TrialLines;
 use crate::{Error, Result};
-use std::{collections::HashMap, path::Path};
+use rustc_hash::FxBuildHasher;
+use std::{collections::HashMap, fs::File, io::Read, path::Path};
 
 /// One comparison of two recordings, as indices into [`TrialList::recordings`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,19 +27,14 @@ pub struct TrialList {
     trials: Vec<Trial>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Format {
-    VoxCeleb,
-    Kaldi,
-}
-
 impl TrialList {
     /// Reads a list.
     ///
     /// # Errors
     /// [`Error::Io`], or [`Error::List`] with the line.
     pub fn read(path: &Path) -> Result<Self> {
-        Self::parse(&read_text(path)?, path)
+        let file = File::open(path).map_err(|e| Error::io(path, "read", e))?;
+        Self::gather(TrialLines::new(file, path))
     }
 
     /// Parses a list; `path` is for the errors.
@@ -47,72 +42,41 @@ impl TrialList {
     /// # Errors
     /// [`Error::List`] with the line.
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
-        let refuse = |line: usize, fact: String, remedy: &str| Error::List {
-            path: path.to_path_buf(),
+        Self::gather(TrialLines::new(text.as_bytes(), path))
+    }
+
+    fn gather(mut lines: TrialLines<impl Read>) -> Result<Self> {
+        let path = lines.path().to_path_buf();
+        let refuse = |line: usize, fact: &str| Error::List {
+            path: path.clone(),
             line,
-            fact,
-            remedy: remedy.to_string(),
+            fact: fact.into(),
+            remedy: "write one trial with its label a line: `1 enrol test` or `enrol test target`"
+                .into(),
         };
-        let mut format = None;
         let mut recordings: Vec<String> = vec![];
-        let mut index_of: HashMap<String, usize> = HashMap::new();
+        let mut index_of: HashMap<String, usize, FxBuildHasher> = HashMap::default();
+        let mut index = |name: &str| {
+            index_of.get(name).copied().unwrap_or_else(|| {
+                recordings.push(name.to_string());
+                index_of.insert(name.to_string(), recordings.len() - 1);
+                recordings.len() - 1
+            })
+        };
         let mut trials = vec![];
-        for (line, fields) in numbered_fields(text) {
-            let &[first, second, third] = fields.as_slice() else {
-                return Err(refuse(
-                    line,
-                    format!("{} fields instead of 3", fields.len()),
-                    "write `1 enrol test` or `enrol test target`; with tabs between the fields, \
-                     paths may hold spaces",
-                ));
-            };
-            let format = *format.get_or_insert(if matches!(third, "target" | "nontarget") {
-                Format::Kaldi
-            } else {
-                Format::VoxCeleb
-            });
-            let (label, enrol, test) = match format {
-                Format::VoxCeleb => (first, second, third),
-                Format::Kaldi => (third, first, second),
-            };
-            let is_target = match (format, label) {
-                (Format::VoxCeleb, "1") | (Format::Kaldi, "target") => true,
-                (Format::VoxCeleb, "0") | (Format::Kaldi, "nontarget") => false,
-                (Format::VoxCeleb, _) => {
-                    return Err(refuse(
-                        line,
-                        format!("label {label:?}"),
-                        "begin each line with 1 (same speaker) or 0, as the VoxCeleb lists do, or \
-                         end each line with target or nontarget, as Kaldi's do",
-                    ));
-                }
-                (Format::Kaldi, _) => {
-                    return Err(refuse(
-                        line,
-                        format!("label {label:?}"),
-                        "end each line with target or nontarget, as the first line does",
-                    ));
-                }
-            };
-            let mut index = |name: &str| {
-                *index_of.entry(name.to_string()).or_insert_with(|| {
-                    recordings.push(name.to_string());
-                    recordings.len() - 1
-                })
+        while let Some(trial) = lines.next_trial()? {
+            let Some(is_target) = trial.is_target else {
+                return Err(refuse(trial.line, "no label"));
             };
             trials.push(Trial {
-                enrol: index(enrol),
-                test: index(test),
+                enrol: index(&trial.enrol),
+                test: index(&trial.test),
                 is_target,
-                line,
+                line: trial.line,
             });
         }
         if trials.is_empty() {
-            return Err(refuse(
-                1,
-                "no trials".into(),
-                "write one trial a line: `1 enrol test` or `enrol test target`",
-            ));
+            return Err(refuse(1, "no trials"));
         }
         Ok(TrialList { recordings, trials })
     }

@@ -1,8 +1,9 @@
 //! Log-mel in, cepstra out: orthonormal DCT-II and the lifter, as one matrix.
 //!
-//! c[k] = lifter[k]·√(2/N)·Σₙ m[n]·cos(π/N·(n + ½)·k), with √(1/N) for k = 0
-//! (Kaldi, `ComputeDctMatrix` and `ComputeLifterCoeffs`).
+//! c[k] = lifter[k]·√(2/N)·Σₙ m[n]·cos(π/N·(n + ½)·k), with √(1/N) for k = 0, or √(2/N) as HTK has
+//! it (Kaldi, `ComputeDctMatrix`, `ComputeLifterCoeffs` and `htk_compat`).
 
+use super::config::MfccConfig;
 use std::f64::consts::PI;
 
 /// The matrix of the DCT with the lifter in it.
@@ -13,12 +14,14 @@ pub(super) struct Cepstrum {
 }
 
 impl Cepstrum {
-    pub(super) fn new(num_mel_bins: usize, num_ceps: usize, lifter: f32) -> Self {
-        let q = f64::from(lifter);
+    pub(super) fn new(config: &MfccConfig) -> Self {
+        let (num_mel_bins, num_ceps) = (config.num_mel_bins, config.num_ceps);
+        let q = f64::from(config.cepstral_lifter);
         let mut columns = Vec::with_capacity(num_mel_bins * num_ceps);
         for n in 0..num_mel_bins {
             for k in 0..num_ceps {
-                let scale = if k == 0 { 1.0 } else { 2.0 } / num_mel_bins as f64;
+                let halved = k == 0 && !config.htk_compat;
+                let scale = if halved { 1.0 } else { 2.0 } / num_mel_bins as f64;
                 let lifted = if q == 0.0 {
                     1.0
                 } else {
@@ -29,6 +32,11 @@ impl Cepstrum {
             }
         }
         Cepstrum { num_ceps, columns }
+    }
+
+    /// `(num_mel_bins, num_ceps)`.
+    pub(super) fn columns(&self) -> &[f32] {
+        &self.columns
     }
 
     /// `(num_mel_bins,) -> (num_ceps,)`. Sums run across cepstra, so the compiler vectorises them
@@ -47,10 +55,19 @@ impl Cepstrum {
 mod tests {
     use super::*;
 
+    fn cepstrum(num_ceps: usize, cepstral_lifter: f32) -> Cepstrum {
+        Cepstrum::new(&MfccConfig {
+            num_mel_bins: 40,
+            num_ceps,
+            cepstral_lifter,
+            ..MfccConfig::default()
+        })
+    }
+
     #[test]
     fn a_flat_spectrum_has_only_cepstrum_0() {
         let mut cepstra = vec![1.0; 13];
-        Cepstrum::new(40, 13, 0.0).apply(&[2.0; 40], &mut cepstra);
+        cepstrum(13, 0.0).apply(&[2.0; 40], &mut cepstra);
         assert!((cepstra[0] - 2.0 * 40f32.sqrt()).abs() < 1e-5);
         assert!(cepstra[1..].iter().all(|c| c.abs() < 1e-5));
     }
@@ -61,7 +78,7 @@ mod tests {
             .map(|n| (PI / 40.0 * (f64::from(n) + 0.5) * 7.0).cos() as f32)
             .collect();
         let mut cepstra = vec![0.0; 40];
-        Cepstrum::new(40, 40, 0.0).apply(&log_mel, &mut cepstra);
+        cepstrum(40, 0.0).apply(&log_mel, &mut cepstra);
         for (k, c) in cepstra.iter().enumerate() {
             let wanted = if k == 7 { 20f32.sqrt() } else { 0.0 };
             assert!((c - wanted).abs() < 1e-5, "{k}: {c}");
@@ -72,7 +89,7 @@ mod tests {
     fn all_cepstra_keep_the_length() {
         let log_mel: Vec<f32> = (0..40).map(|n| (n as f32).sin()).collect();
         let mut cepstra = vec![0.0; 40];
-        Cepstrum::new(40, 40, 0.0).apply(&log_mel, &mut cepstra);
+        cepstrum(40, 0.0).apply(&log_mel, &mut cepstra);
         let norm = |v: &[f32]| v.iter().map(|x| x * x).sum::<f32>();
         assert!((norm(&log_mel) - norm(&cepstra)).abs() < 1e-4);
     }
@@ -81,8 +98,8 @@ mod tests {
     fn the_lifter_peaks_at_half_of_q() {
         let log_mel: Vec<f32> = (0..40).map(|n| (n as f32).sin()).collect();
         let (mut plain, mut lifted) = (vec![0.0; 13], vec![0.0; 13]);
-        Cepstrum::new(40, 13, 0.0).apply(&log_mel, &mut plain);
-        Cepstrum::new(40, 13, 22.0).apply(&log_mel, &mut lifted);
+        cepstrum(13, 0.0).apply(&log_mel, &mut plain);
+        cepstrum(13, 22.0).apply(&log_mel, &mut lifted);
         assert_eq!(lifted[0], plain[0]);
         assert!((lifted[11] / plain[11] - 12.0).abs() < 1e-4);
     }

@@ -4,6 +4,7 @@
 //! `ProcessWindow`.
 
 use super::config::{MfccConfig, WindowType};
+use crate::kernels;
 
 /// Kaldi reads 16-bit samples as they are; ours are nominally −1 to 1. The floors under the
 /// logarithms are absolute, so the definition includes this factor.
@@ -38,7 +39,7 @@ impl Framer {
             window: window(config),
             energy: config.use_energy.then_some(Energy {
                 raw: config.raw_energy,
-                floor: config.energy_floor.max(f32::EPSILON),
+                floor: config.energy_floor.clamp(LN_BOUNDS.0, LN_BOUNDS.1),
             }),
         }
     }
@@ -67,6 +68,48 @@ impl Framer {
     /// Middle sample of a frame.
     pub(super) fn centre(&self, frame: usize) -> isize {
         self.start(frame) + (self.length / 2) as isize
+    }
+
+    /// The taper for samples that are −1 to 1.
+    pub(super) fn scaled_window(&self) -> Vec<f32> {
+        self.window.iter().map(|w| w * KALDI_SCALE).collect()
+    }
+
+    /// How the energy of samples that are −1 to 1 is taken, if it is wanted.
+    pub(super) fn energy(&self) -> Option<kernels::Energy> {
+        self.energy.as_ref().map(|energy| kernels::Energy {
+            raw_scale: energy.raw.then_some(KALDI_SCALE * KALDI_SCALE),
+            floor: energy.floor,
+        })
+    }
+
+    /// The frames of `frames` that reach beyond the samples, mirrored: one after the other.
+    pub(super) fn edges(&self, samples: &[f32], frames: &[usize]) -> Vec<f32> {
+        let beyond = |frame: &&usize| self.whole(samples, **frame).is_none();
+        let mirrored = |frame: &usize| {
+            let start = self.start(*frame);
+            (start..start + self.length as isize).map(|i| samples[mirror(i, samples.len())])
+        };
+        frames.iter().filter(beyond).flat_map(mirrored).collect()
+    }
+
+    /// Samples of each frame, from `edges` for those that reach beyond the samples.
+    pub(super) fn slices<'a>(
+        &self,
+        samples: &'a [f32],
+        frames: &[usize],
+        edges: &'a [f32],
+    ) -> Vec<&'a [f32]> {
+        let mut edges = edges.chunks_exact(self.length);
+        let mut edge = || edges.next().expect("an edge for each such frame");
+        let slice = |frame: &usize| self.whole(samples, *frame).unwrap_or_else(&mut edge);
+        frames.iter().map(slice).collect()
+    }
+
+    /// The frame's samples, where it lies wholly within them.
+    fn whole<'a>(&self, samples: &'a [f32], frame: usize) -> Option<&'a [f32]> {
+        let start = usize::try_from(self.start(frame)).ok()?;
+        samples.get(start..start + self.length)
     }
 
     /// Room for one frame before the taper.
@@ -106,10 +149,7 @@ impl Framer {
 
     fn copy(&self, samples: &[f32], frame: usize, out: &mut [f32]) {
         let start = self.start(frame);
-        let whole = usize::try_from(start)
-            .ok()
-            .and_then(|start| samples.get(start..start + self.length));
-        if let Some(whole) = whole {
+        if let Some(whole) = self.whole(samples, frame) {
             for (y, x) in out.iter_mut().zip(whole) {
                 *y = x * KALDI_SCALE;
             }
@@ -121,10 +161,13 @@ impl Framer {
     }
 }
 
-/// Kaldi's floored logarithm. Levels that overflow end at ln(f32::MAX) and stay finite: `max`
-/// drops the NaN of an overflown FFT.
+/// Energies between which logarithms are taken: Kaldi's floor of a mel bin, and e^88.7, where levels
+/// that overflow end and stay finite.
+pub(super) const LN_BOUNDS: (f32, f32) = (f32::EPSILON, 3.326e38);
+
+/// Kaldi's floored logarithm. `max` drops the NaN of an overflown FFT.
 pub(super) fn bounded_ln(energy: f32, floor: f32) -> f32 {
-    energy.max(floor).ln().min(88.7)
+    energy.max(floor).min(LN_BOUNDS.1).ln()
 }
 
 // Reflects at the edges, the edge sample twice, as often as it takes.

@@ -54,17 +54,21 @@ impl MelBanks {
         Ok(banks)
     }
 
-    /// `(fft_size/2,) -> (num_mel_bins,)`.
-    pub(super) fn energies(&self, power: &[f32], energies: &mut [f32]) {
+    /// First bin and weights of each filter.
+    pub(super) fn filters(&self) -> impl Iterator<Item = (usize, &[f32])> {
         let mut weights = self.weights.as_slice();
-        for (energy, filter) in energies.iter_mut().zip(&self.filters) {
+        self.filters.iter().map(move |filter| {
             let (run, rest) = weights.split_at(filter.num_bins);
             weights = rest;
-            *energy = run
-                .iter()
-                .zip(&power[filter.first_bin..])
-                .map(|(w, p)| w * p)
-                .sum();
+            (filter.first_bin, run)
+        })
+    }
+
+    /// `(fft_size/2,) -> (num_mel_bins,)`.
+    pub(super) fn energies(&self, power: &[f32], energies: &mut [f32]) {
+        for (energy, (first_bin, run)) in energies.iter_mut().zip(self.filters()) {
+            let terms = run.iter().zip(&power[first_bin..]);
+            *energy = terms.map(|(w, p)| w * p).sum();
         }
     }
 }

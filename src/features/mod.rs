@@ -7,6 +7,9 @@
 //!            taper                                         minus their mean
 //! ```
 //!
+//! The kernels take all of it from samples to cepstra for several frames at once; these files are
+//! its definition, and the way for FFT sizes that the kernels have not.
+//!
 //! Kaldi, `feat/feature-mfcc.cc` and `feat/feature-fbank.cc`; `tests/golden_features.rs` holds it
 //! to kaldi-native-fbank's numbers.
 
@@ -15,11 +18,16 @@ mod config;
 mod frame;
 mod mel;
 mod normalize;
+mod plan;
 mod spectrum;
 
 pub use config::{MfccConfig, WindowType};
 
-use crate::{Result, audio::Waveform};
+use crate::{
+    Result,
+    audio::Waveform,
+    kernels::{self, MfccPlan, Table},
+};
 use cepstrum::Cepstrum;
 use frame::Framer;
 use mel::MelBanks;
@@ -33,6 +41,8 @@ pub struct Mfcc {
     spectrum: Spectrum,
     mel_banks: MelBanks,
     cepstrum: Option<Cepstrum>, // none: log-mel
+    /// The same across lanes; none: no lane FFT of this size.
+    plan: Option<MfccPlan>,
 }
 
 /// `(T, C)` row-major, finite. T may be 0: whoever runs a network asks for its receptive field.
@@ -49,13 +59,15 @@ impl Mfcc {
     /// [`crate::Error::Usage`] naming the option.
     pub fn new(config: MfccConfig) -> Result<Self> {
         config.check()?;
+        let framer = Framer::new(&config);
+        let mel_banks = MelBanks::new(&config)?;
+        let cepstrum = (config.num_ceps > 0).then(|| Cepstrum::new(&config));
         Ok(Mfcc {
-            framer: Framer::new(&config),
+            plan: plan::plan(&config, &framer, &mel_banks, cepstrum.as_ref()),
             spectrum: Spectrum::new(config.fft_size(), config.use_power),
-            mel_banks: MelBanks::new(&config)?,
-            cepstrum: (config.num_ceps > 0).then(|| {
-                Cepstrum::new(config.num_mel_bins, config.num_ceps, config.cepstral_lifter)
-            }),
+            framer,
+            mel_banks,
+            cepstrum,
             config,
         })
     }
@@ -80,7 +92,14 @@ impl Mfcc {
 
     /// Every frame, as Kaldi has it: no VAD, no normalisation. `(num_samples,) -> (T, C)`.
     pub fn frames(&self, samples: &[f32]) -> Vec<f32> {
-        self.compute(samples, |_| true)
+        self.frames_with(Some(kernels::table()), samples)
+    }
+
+    /// [`Self::frames`] by the kernels of `table`; without one, or where the kernels have no FFT of
+    /// this size, frame by frame with realfft.
+    pub fn frames_with(&self, table: Option<&Table>, samples: &[f32]) -> Vec<f32> {
+        let frames: Vec<usize> = (0..self.num_frames(samples.len())).collect();
+        self.compute(table, samples, &frames)
     }
 
     /// Speech frames of `waveform`, mean-normalised over the utterance.
@@ -91,21 +110,35 @@ impl Mfcc {
     /// [`Self::extract`] for part of a recording: samples nominally −1 to 1, and the VAD's flags
     /// for these samples (25 ms every 10 ms; no flags, no speech).
     pub fn extract_samples(&self, samples: &[f32], speech: &[bool]) -> Features {
-        let mut values = self.compute(samples, |frame| {
-            !self.config.speech_only || normalize::is_speech(speech, self.framer.centre(frame))
-        });
+        let wanted = |frame: &usize| {
+            !self.config.speech_only || normalize::is_speech(speech, self.framer.centre(*frame))
+        };
+        let frames: Vec<usize> = (0..self.num_frames(samples.len())).filter(wanted).collect();
+        let mut values = self.compute(Some(kernels::table()), samples, &frames);
         if self.config.mean_norm {
             normalize::subtract_mean(&mut values, self.num_channels());
         }
         Features::new(values, self.num_channels())
     }
 
-    // (num_samples,) -> (T, C), T the frames that are wanted.
-    fn compute(&self, samples: &[f32], wanted: impl Fn(usize) -> bool) -> Vec<f32> {
-        let frames: Vec<usize> = (0..self.num_frames(samples.len()))
-            .filter(|&frame| wanted(frame))
-            .collect();
+    // (num_samples,) -> (T, C), T the number of `frames`.
+    fn compute(&self, table: Option<&Table>, samples: &[f32], frames: &[usize]) -> Vec<f32> {
         let mut values = vec![0.0; frames.len() * self.num_channels()];
+        if let (Some(table), Some(plan)) = (table, &self.plan) {
+            let edges = self.framer.edges(samples, frames);
+            (table.mfcc)(
+                plan,
+                &self.framer.slices(samples, frames, &edges),
+                &mut values,
+            );
+        } else {
+            self.compute_one_by_one(samples, frames, &mut values);
+        }
+        values
+    }
+
+    // The definition, and the way of every FFT size.
+    fn compute_one_by_one(&self, samples: &[f32], frames: &[usize], values: &mut [f32]) {
         let mut cut = self.framer.scratch();
         let mut tapered = vec![0.0; self.config.fft_size()];
         let mut scratch = self.spectrum.scratch();
@@ -119,11 +152,10 @@ impl Mfcc {
             self.spectrum.power(&mut tapered, &mut scratch, &mut power);
             self.mel_banks.energies(&power, &mut log_mel);
             for m in &mut log_mel {
-                *m = frame::bounded_ln(*m, f32::EPSILON);
+                *m = frame::bounded_ln(*m, frame::LN_BOUNDS.0);
             }
             self.arrange(&log_mel, log_energy, row);
         }
-        values
     }
 
     // (num_mel_bins,) -> (C,): the DCT, and the energy where Kaldi or HTK puts it.
@@ -132,8 +164,6 @@ impl Mfcc {
             cepstrum.apply(log_mel, row);
             if let Some(log_energy) = log_energy {
                 row[0] = log_energy;
-            } else if self.config.htk_compat {
-                row[0] *= std::f32::consts::SQRT_2;
             }
         } else if let Some(log_energy) = log_energy {
             row[0] = log_energy;

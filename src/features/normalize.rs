@@ -1,6 +1,6 @@
 //! Frames of an utterance in, normalised frames out: which are speech, and their mean taken off.
 
-use crate::audio::SAMPLE_RATE_HZ;
+use crate::{audio::SAMPLE_RATE_HZ, kernels};
 
 // The VAD's grid: 25 ms frames every 10 ms that fit wholly (`Waveform::speech`).
 const VAD_SHIFT: isize = SAMPLE_RATE_HZ as isize / 100;
@@ -17,14 +17,8 @@ pub(super) fn is_speech(speech: &[bool], centre: isize) -> bool {
 
 /// Subtracts each channel's mean over the frames: `(T, C) -> (T, C)`.
 pub(super) fn subtract_mean(values: &mut [f32], num_channels: usize) {
-    let num_frames = (values.len() / num_channels) as f64;
-    let mut means = vec![0f64; num_channels];
-    for frame in values.chunks_exact(num_channels) {
-        for (mean, &x) in means.iter_mut().zip(frame) {
-            *mean += f64::from(x);
-        }
-    }
-    let means: Vec<f32> = means.iter().map(|sum| (sum / num_frames) as f32).collect();
+    let mut means = vec![0.0; num_channels];
+    (kernels::table().means)(values, &mut means);
     for frame in values.chunks_exact_mut(num_channels) {
         for (x, mean) in frame.iter_mut().zip(&means) {
             *x -= mean;

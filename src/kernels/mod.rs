@@ -2,21 +2,31 @@
 //! [`Lanes`]; one table of instances is chosen at the first call by what the CPU has.
 
 mod affine;
+mod columns;
+mod fft;
 mod int8;
 mod lanes;
+mod logarithm;
+mod mfcc;
 mod outer;
 mod pack;
 mod pack_int8;
+mod peak;
 pub mod reference;
+mod scan;
+mod taper;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub use affine::Steps;
 pub use int8::{Int8, IntLanes, Quantiser};
 pub use lanes::Lanes;
+pub use mfcc::{Channel, Energy, FrontEnd, MfccPlan};
 pub use outer::Outer;
 pub use pack::Packed;
 pub use pack_int8::{Activations, PackedInt8};
+pub use peak::flop_per_round;
+pub use scan::{PANEL_ROWS, Panel, Probes};
 
 use std::sync::OnceLock;
 
@@ -31,24 +41,56 @@ pub struct Table {
     pub affine: fn(&[f32], &Packed, Steps, &mut [f32]),
     /// Weight gradients; see [`reference::outer`].
     pub outer: fn(Outer, &mut [f32]),
+    /// f32 values in one vector of [`Self::peak`].
+    pub lanes: usize,
+    /// So many rounds of [`flop_per_round`] operations: the fastest that these instructions go.
+    pub peak: fn(usize) -> f32,
+    /// Upper bounds of scores; see [`reference::scan`].
+    pub scan: fn(Panel, Probes, &mut [f32], &mut [f32]),
+    /// Frames of samples -> `(T, C)` cepstra or log-mel; see [`reference::mfcc`].
+    pub mfcc: fn(&MfccPlan, &[&[f32]], &mut [f32]),
+    /// ln of every value, each positive and normal; see [`reference::ln`].
+    pub ln: fn(&mut [f32]),
+    /// e to the power of every value, from e^−86 to e^88.7; see [`reference::exp`].
+    pub exp: fn(&mut [f32]),
+    /// Mean of each column; see [`reference::means`].
+    pub means: fn(&[f32], &mut [f32]),
+    /// Biased variance of each column, after its mean; see [`reference::variances`].
+    pub variances: fn(&[f32], &[f32], &mut [f32]),
     /// The same maps in whole numbers.
     pub int8: Int8,
 }
 
+/// Every name that an instance can have, here or on another CPU.
+pub const NAMES: [&str; 6] = ["wide4", "wide8", "wide16", "avx2", "avx512", "reference"];
+
+/// Widest vector of any instance.
+const MAX_LANES: usize = 16;
+
+static TABLE: OnceLock<Table> = OnceLock::new();
+
 /// The instance in use, chosen once.
 pub fn table() -> &'static Table {
-    static TABLE: OnceLock<Table> = OnceLock::new();
     TABLE.get_or_init(|| *instances().first().expect("wide4 is always there"))
+}
+
+/// Makes `name` the instance in use. Before the first use only: weights are packed for one
+/// instance. `false` where this CPU or build has no such instance, or another one is in use.
+pub fn force(name: &str) -> bool {
+    let wanted = instances().into_iter().find(|table| table.name == name);
+    wanted.is_some_and(|wanted| TABLE.get_or_init(|| wanted).name == name)
 }
 
 /// Every instance that this CPU can run, the fastest first, the reference last.
 pub fn instances() -> Vec<Table> {
     let mut tables = vec![];
+    // Before wide's 16 lanes, which have no shuffles to transpose with: MFCC 1.5 times slower, the
+    // rest equal.
+    #[cfg(target_arch = "x86_64")]
+    tables.extend(x86::avx512());
     if cfg!(target_feature = "avx512f") {
         tables.push(WIDE16);
     }
-    #[cfg(target_arch = "x86_64")]
-    tables.extend(x86::avx512());
     if cfg!(target_feature = "avx2") {
         tables.push(WIDE8);
     }
@@ -63,6 +105,14 @@ const WIDE4: Table = Table {
     nr: 12,
     affine: affine::affine::<wide::f32x4, 3>,
     outer: outer::outer::<wide::f32x4, 3>,
+    lanes: 4,
+    peak: peak::peak::<wide::f32x4>,
+    scan: scan::scan::<wide::f32x4>,
+    mfcc: mfcc::mfcc::<wide::f32x4>,
+    ln: logarithm::ln_all::<wide::f32x4>,
+    exp: logarithm::exp_all::<wide::f32x4>,
+    means: columns::means::<wide::f32x4>,
+    variances: columns::variances::<wide::f32x4>,
     int8: Int8 {
         nr: 12,
         group: 2,
@@ -77,6 +127,14 @@ const WIDE8: Table = Table {
     nr: 16,
     affine: affine::affine::<wide::f32x8, 2>,
     outer: outer::outer::<wide::f32x8, 2>,
+    lanes: 8,
+    peak: peak::peak::<wide::f32x8>,
+    scan: scan::scan::<wide::f32x8>,
+    mfcc: mfcc::mfcc::<wide::f32x8>,
+    ln: logarithm::ln_all::<wide::f32x8>,
+    exp: logarithm::exp_all::<wide::f32x8>,
+    means: columns::means::<wide::f32x8>,
+    variances: columns::variances::<wide::f32x8>,
     int8: Int8 {
         nr: 16,
         group: 2,
@@ -91,6 +149,14 @@ const WIDE16: Table = Table {
     nr: 32,
     affine: affine::affine::<wide::f32x16, 2>,
     outer: outer::outer::<wide::f32x16, 2>,
+    lanes: 16,
+    peak: peak::peak::<wide::f32x16>,
+    scan: scan::scan::<wide::f32x16>,
+    mfcc: mfcc::mfcc::<wide::f32x16>,
+    ln: logarithm::ln_all::<wide::f32x16>,
+    exp: logarithm::exp_all::<wide::f32x16>,
+    means: columns::means::<wide::f32x16>,
+    variances: columns::variances::<wide::f32x16>,
     int8: Int8 {
         nr: 32,
         group: 2,
@@ -105,6 +171,15 @@ const REFERENCE: Table = Table {
     nr: 16,
     affine: reference::affine,
     outer: reference::outer,
+    lanes: 4,
+    // It has no vectors of its own: what every build has.
+    peak: peak::peak::<wide::f32x4>,
+    scan: reference::scan,
+    mfcc: reference::mfcc,
+    ln: reference::ln,
+    exp: reference::exp,
+    means: reference::means,
+    variances: reference::variances,
     int8: Int8 {
         nr: 16,
         group: 1,

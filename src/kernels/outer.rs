@@ -1,6 +1,6 @@
 //! Weight gradients: `g[i, o] += Σ_t x[t, i] · dy[t, o]`, `(T, C_in), (T, C_out) -> (C_in, C_out)`.
 //!
-//! A tile of g stays in registers over the frames; x and dy are read in place.
+//! A tile of g stays in registers over the frames.
 
 use super::lanes::Lanes;
 
@@ -21,29 +21,45 @@ pub struct Outer<'a> {
 }
 
 /// Adds the product to `g`, `(inputs, C_out)` row-major.
+///
+/// x and dy are copied tile by tile before: rows a power of two apart, or nearly, fall into few sets
+/// of the first-level cache and push each other out.
 #[inline(always)]
 pub(super) fn outer<L: Lanes, const NV: usize>(job: Outer, g: &mut [f32]) {
     let nr = NV * L::N;
+    let frames = job.dy.len() / job.c_out;
+    if frames == 0 {
+        return;
+    }
+    let whole = job.c_out - job.c_out % nr;
+    let mut panels = vec![0.0f32; frames * whole + 15]; // (panel, T, nr)
+    let start = panels.as_ptr().align_offset(64).min(15);
+    let panels = &mut panels[start..][..frames * whole];
+    for (p, panel) in panels.chunks_exact_mut(frames * nr).enumerate() {
+        for (to, dy) in panel
+            .chunks_exact_mut(nr)
+            .zip(job.dy.chunks_exact(job.c_out))
+        {
+            to.copy_from_slice(&dy[p * nr..][..nr]);
+        }
+    }
+    let mut strip = vec![0.0f32; frames * L::MR]; // (T, MR)
     let inputs = job.inputs.1 - job.inputs.0;
     let tiles = inputs.div_ceil(L::MR);
     let mut i = 0;
     for tile_index in 0..tiles {
         let height = (inputs - i).div_ceil(tiles - tile_index);
-        let mut o = 0;
-        while o + nr <= job.c_out {
-            macro_rules! tiles_of {
-                ($($mr:literal)*) => {
-                    match height {
-                        $($mr if $mr <= L::MR => tile::<L, $mr, NV>(job, i, o, g),)*
-                        _ => unreachable!(),
-                    }
-                };
-            }
-            tiles_of!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
-            o += nr;
+        macro_rules! tiles_of {
+            ($($mr:literal)*) => {
+                match height {
+                    $($mr if $mr <= L::MR => rows::<L, $mr, NV>(job, i, panels, &mut strip, g),)*
+                    _ => unreachable!(),
+                }
+            };
         }
+        tiles_of!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
         for row in i..i + height {
-            for col in o..job.c_out {
+            for col in whole..job.c_out {
                 let mut sum = 0.0;
                 for (t, dy) in job.dy.chunks_exact(job.c_out).enumerate() {
                     sum += job.x[t * job.x_step + job.inputs.0 + row] * dy[col];
@@ -55,13 +71,39 @@ pub(super) fn outer<L: Lanes, const NV: usize>(job: Outer, g: &mut [f32]) {
     }
 }
 
+/// Rows `i..i + MR` of `g`, the columns of all panels.
 #[inline(always)]
-fn tile<L: Lanes, const MR: usize, const NV: usize>(job: Outer, i: usize, o: usize, g: &mut [f32]) {
+fn rows<L: Lanes, const MR: usize, const NV: usize>(
+    job: Outer,
+    i: usize,
+    panels: &[f32],
+    strip: &mut [f32],
+    g: &mut [f32],
+) {
+    let nr = NV * L::N;
+    let frames = job.dy.len() / job.c_out;
+    let strip = &mut strip[..frames * MR];
+    for (t, to) in strip.chunks_exact_mut(MR).enumerate() {
+        to.copy_from_slice(&job.x[t * job.x_step + job.inputs.0 + i..][..MR]);
+    }
+    for (p, panel) in panels.chunks_exact(frames * nr).enumerate() {
+        let g = &mut g[i * job.c_out..];
+        tile::<L, MR, NV>(strip, panel, p * nr, job.c_out, g);
+    }
+}
+
+/// `(T, MR), (T, nr)` -> `MR` rows of g, from column `o` on.
+#[inline(always)]
+fn tile<L: Lanes, const MR: usize, const NV: usize>(
+    strip: &[f32],
+    panel: &[f32],
+    o: usize,
+    c_out: usize,
+    g: &mut [f32],
+) {
     let nr = NV * L::N;
     let mut acc = [[L::splat(0.0); NV]; MR];
-    for (t, dy) in job.dy.chunks_exact(job.c_out).enumerate() {
-        let x = &job.x[t * job.x_step + job.inputs.0 + i..][..MR];
-        let d = &dy[o..][..nr];
+    for (x, d) in strip.chunks_exact(MR).zip(panel.chunks_exact(nr)) {
         let mut dv = [L::splat(0.0); NV];
         for v in 0..NV {
             dv[v] = L::load(&d[v * L::N..]);
@@ -73,7 +115,7 @@ fn tile<L: Lanes, const MR: usize, const NV: usize>(job: Outer, i: usize, o: usi
             }
         }
     }
-    for (row, acc) in g[i * job.c_out..].chunks_exact_mut(job.c_out).zip(acc) {
+    for (row, acc) in g.chunks_exact_mut(c_out).zip(acc) {
         let row = &mut row[o..][..nr];
         for v in 0..NV {
             let out = &mut row[v * L::N..];

@@ -1,6 +1,9 @@
 //! The kernels as plain loops, in f64 or whole sums: definition and oracle.
 
-use super::{Outer, Packed, PackedInt8, Quantiser, Steps};
+use super::{
+    Channel, MfccPlan, Outer, PANEL_ROWS, Packed, PackedInt8, Panel, Probes, Quantiser, Steps,
+};
+use std::f64::consts::TAU;
 
 /// `y[t] = act(bias + Σ_k W_k x[t·s + k·d])`.
 pub fn affine(x: &[f32], weights: &Packed, steps: Steps, y: &mut [f32]) {
@@ -35,6 +38,111 @@ pub fn outer(job: Outer, g: &mut [f32]) {
                 .sum();
             g[row * job.c_out + o] += sum as f32;
         }
+    }
+}
+
+/// `bounds[q, r] = scale[r]·Σ_i w[q,i]·cell[i,r] + constant[r] + norm[q]·residual[r]`, and the largest
+/// of each row of them.
+pub fn scan(panel: Panel, probes: Probes, bounds: &mut [f32], peaks: &mut [f32]) {
+    let size = panel.cells.len() / PANEL_ROWS;
+    for (q, norm) in probes.norms.iter().enumerate() {
+        let row = &mut bounds[q * PANEL_ROWS..][..PANEL_ROWS];
+        for (r, bound) in row.iter_mut().enumerate() {
+            let products = probes.weights[q * size..][..size].iter().enumerate();
+            let sum: f64 = products
+                .map(|(i, &w)| f64::from(w) * f64::from(panel.cells[i * PANEL_ROWS + r]))
+                .sum();
+            let rest =
+                f64::from(panel.constant[r]) + f64::from(*norm) * f64::from(panel.residual[r]);
+            *bound = (f64::from(panel.scale[r]) * sum + rest) as f32;
+        }
+        peaks[q] = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    }
+}
+
+/// Each frame: mean off, pre-emphasis, window, |DFT|² of the bins below Nyquist, mel filters, ln,
+/// DCT.
+pub fn mfcc(plan: &MfccPlan, frames: &[&[f32]], out: &mut [f32]) {
+    let n = plan.fft_size;
+    let ln = |x: f64, floor: f32| x.max(f64::from(floor)).min(f64::from(plan.bounds.1)).ln();
+    let turns: Vec<(f64, f64)> = (0..n)
+        .map(|i| (TAU * i as f64 / n as f64).sin_cos())
+        .collect();
+    for (frame, out) in frames.iter().zip(out.chunks_exact_mut(plan.num_channels)) {
+        let mut samples: Vec<f64> = frame.iter().map(|&x| f64::from(x)).collect();
+        if plan.remove_mean {
+            let mean = samples.iter().sum::<f64>() / samples.len() as f64;
+            samples.iter_mut().for_each(|x| *x -= mean);
+        }
+        let raw_energy: f64 = samples.iter().map(|x| x * x).sum();
+        for i in (0..samples.len()).rev() {
+            let emphasised = samples[i] - f64::from(plan.preemph_coeff) * samples[i.max(1) - 1];
+            samples[i] = emphasised * 2.0 * f64::from(plan.window.as_flattened()[i]);
+        }
+        let power = |bin: usize| {
+            let (mut re, mut im) = (0.0, 0.0);
+            for (i, x) in samples.iter().enumerate() {
+                let (sin, cos) = turns[i * bin % n];
+                re += x * cos;
+                im -= x * sin;
+            }
+            let power = re * re + im * im;
+            if plan.magnitude { power.sqrt() } else { power }
+        };
+        let power: Vec<f64> = (0..n / 2).map(power).collect();
+        let log_mel = plan.filters.iter().map(|(first, weights)| {
+            let terms = power[*first..].iter().zip(weights);
+            ln(terms.map(|(p, &w)| p * f64::from(w)).sum(), plan.bounds.0)
+        });
+        let log_mel: Vec<f64> = log_mel.collect();
+        for (c, value) in out.iter_mut().enumerate() {
+            *value = match (plan.channel(c), plan.energy) {
+                (Channel::Output(k), _) => {
+                    let terms = log_mel.iter().enumerate();
+                    terms.map(|(n, x)| x * f64::from(plan.weight(n, k))).sum()
+                }
+                (Channel::Energy, None) => 0.0,
+                (Channel::Energy, Some(energy)) => match energy.raw_scale {
+                    Some(scale) => ln(raw_energy * f64::from(scale), energy.floor),
+                    None => ln(samples.iter().map(|x| x * x).sum(), energy.floor),
+                },
+            } as f32;
+        }
+    }
+}
+
+/// ln of every value.
+pub fn ln(values: &mut [f32]) {
+    values
+        .iter_mut()
+        .for_each(|x| *x = f64::from(*x).ln() as f32);
+}
+
+/// e to the power of every value.
+pub fn exp(values: &mut [f32]) {
+    values
+        .iter_mut()
+        .for_each(|x| *x = f64::from(*x).exp() as f32);
+}
+
+/// Mean of each column, `(T, C) -> (C)`.
+pub fn means(x: &[f32], means: &mut [f32]) {
+    let channels = means.len();
+    for (c, mean) in means.iter_mut().enumerate() {
+        let column = x.iter().skip(c).step_by(channels);
+        let sum: f64 = column.map(|&x| f64::from(x)).sum();
+        *mean = (sum / (x.len() / channels) as f64) as f32;
+    }
+}
+
+/// Biased variance of each column; as exact as it can be, whatever `_means` were rounded to.
+pub fn variances(x: &[f32], _means: &[f32], variances: &mut [f32]) {
+    let channels = variances.len();
+    let frames = (x.len() / channels) as f64;
+    for (c, variance) in variances.iter_mut().enumerate() {
+        let column = x.iter().skip(c).step_by(channels).map(|&x| f64::from(x));
+        let mean = column.clone().sum::<f64>() / frames;
+        *variance = (column.map(|x| (x - mean).powi(2)).sum::<f64>() / frames) as f32;
     }
 }
 

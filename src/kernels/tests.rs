@@ -5,13 +5,24 @@ use super::*;
 /// f32 sums of n products against f64 sums: n·2⁻²⁴ of the terms' size, with room.
 const TOLERANCE: f32 = 2e-5;
 
-fn noise(len: usize, seed: u32) -> Vec<f32> {
+pub(super) fn noise(len: usize, seed: u32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
     let mut next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 8) as f32 / (1 << 23) as f32 - 1.0
     };
     (0..len).map(|_| next()).collect()
+}
+
+/// The instances that this CPU can run; the others are skipped aloud.
+pub(super) fn every_instance() -> Vec<Table> {
+    let tables = instances();
+    for name in ["avx2", "avx512"] {
+        if !tables.iter().any(|table| table.name == name) {
+            println!("SKIPPED: kernels of {name}, which this CPU does not have");
+        }
+    }
+    tables
 }
 
 fn assert_close(got: &[f32], wanted: &[f32], size: f32, what: &str) {
@@ -25,7 +36,7 @@ fn assert_close(got: &[f32], wanted: &[f32], size: f32, what: &str) {
 
 #[test]
 fn affine_agrees_with_the_reference_at_awkward_sizes() {
-    for table in instances() {
+    for table in every_instance() {
         for rows in [0, 1, 2, 3, 5, 6, 7, 13, 14, 15, 17, 29, 301] {
             for (c_in, c_out) in [
                 (1, 1),
@@ -65,7 +76,7 @@ fn affine_agrees_with_the_reference_at_awkward_sizes() {
 
 #[test]
 fn outer_agrees_with_the_reference_at_awkward_sizes() {
-    for table in instances() {
+    for table in every_instance() {
         for frames in [0, 1, 2, 17] {
             for (c_in, c_out) in [(1, 1), (3, 11), (14, 32), (15, 33), (29, 64), (5, 12)] {
                 let (x, dy) = (noise(frames * c_in, 4), noise(frames * c_out, 5));
@@ -90,7 +101,7 @@ fn outer_agrees_with_the_reference_at_awkward_sizes() {
 
 #[test]
 fn a_nan_in_one_row_stays_in_that_row() {
-    for table in instances() {
+    for table in every_instance() {
         let mut x = noise(20 * 8, 7);
         x[8 * 3] = f32::NAN;
         let weights = Packed::from_pytorch((9, 8, 1), table.nr, &noise(72, 8), &noise(9, 9));
@@ -108,6 +119,50 @@ fn a_nan_in_one_row_stays_in_that_row() {
                 "{} row {t}",
                 table.name
             );
+        }
+    }
+}
+
+#[test]
+fn scan_agrees_with_the_reference_at_any_number_of_probes() {
+    for table in instances() {
+        for num_probes in [0, 1, 2, 3, 4, 6, 7, 13, 14, 15, 29] {
+            for size in [1, 2, 13, 64] {
+                let numbers = noise(size * PANEL_ROWS, 1);
+                let cells: Vec<i8> = numbers.iter().map(|v| (v * 127.0).round() as i8).collect();
+                let mut constant = noise(PANEL_ROWS, 3);
+                // As in the last panel, where rows are missing.
+                constant[PANEL_ROWS - 1] = f32::NEG_INFINITY;
+                let panel = Panel {
+                    cells: &cells,
+                    scale: &noise(PANEL_ROWS, 2),
+                    constant: &constant,
+                    residual: &noise(PANEL_ROWS, 4),
+                };
+                let (weights, norms) = (noise(num_probes * size, 5), noise(num_probes, 6));
+                let probes = Probes {
+                    weights: &weights,
+                    norms: &norms,
+                };
+                let run = |kernel: fn(Panel, Probes, &mut [f32], &mut [f32])| {
+                    let mut bounds = vec![f32::NAN; num_probes * PANEL_ROWS];
+                    let mut peaks = vec![f32::NAN; num_probes];
+                    kernel(panel, probes, &mut bounds, &mut peaks);
+                    (bounds, peaks)
+                };
+                let (got, peaks) = run(table.scan);
+                let (wanted, _) = run(reference::scan);
+                let what = format!("{} {num_probes} probes of {size}", table.name);
+                for (got, wanted) in got.chunks(PANEL_ROWS).zip(wanted.chunks(PANEL_ROWS)) {
+                    let last = PANEL_ROWS - 1;
+                    assert_eq!(got[last], f32::NEG_INFINITY, "{what}");
+                    assert_close(&got[..last], &wanted[..last], 127.0 * size as f32, &what);
+                }
+                for (row, peak) in got.chunks(PANEL_ROWS).zip(peaks) {
+                    let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                    assert_eq!(peak, largest, "{what}");
+                }
+            }
         }
     }
 }

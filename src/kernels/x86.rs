@@ -1,15 +1,21 @@
 //! Two more lane types for x86, and the instances of the kernels that use them: chosen at run time
 //! by what the CPU reports. The only file with `unsafe`.
 #![allow(unsafe_code)]
+// Longer than 400 lines: all that is `unsafe` stands in one file, lanes of f32 and of whole numbers.
 
 use super::{
     Table,
     affine::{self, Steps},
+    columns,
     int8::{self, Int8, IntLanes, Output, Quantiser},
-    lanes::Lanes,
+    lanes::{Lanes, SQRT_HALF_BITS},
+    logarithm,
+    mfcc::{self, MfccPlan},
     outer::{self, Outer},
     pack::Packed,
     pack_int8::PackedInt8,
+    peak,
+    scan::{self, Panel, Probes},
 };
 use std::arch::x86_64::*;
 
@@ -22,82 +28,226 @@ struct Avx2(__m256);
 struct Avx512(__m512);
 
 macro_rules! x86_lanes {
-    ($type:ident, $n:literal, $mr:literal, $set1:ident, $loadu:ident, $storeu:ident, $add:ident, $mul:ident, $fmadd:ident, $max:ident, $min:ident) => {
+    ($type:ident, $n:literal, $mr:literal, $ops:ident) => {
         impl Lanes for $type {
             const N: usize = $n;
             const MR: usize = $mr;
             #[inline(always)]
             fn splat(v: f32) -> Self {
                 // SAFETY: reached only from the instances below, whose callers checked the CPU.
-                Self(unsafe { $set1(v) })
+                Self(unsafe { $ops::set1(v) })
             }
             #[inline(always)]
             fn load(from: &[f32]) -> Self {
                 let from = &from[..$n];
                 // SAFETY: CPU as above; `from` holds $n values, and the load needs no alignment.
-                Self(unsafe { $loadu(from.as_ptr()) })
+                Self(unsafe { $ops::loadu(from.as_ptr()) })
+            }
+            #[inline(always)]
+            fn load_i8(from: &[i8]) -> Self {
+                // SAFETY: CPU as above.
+                Self(unsafe { $ops::widen(&from[..$n]) })
             }
             #[inline(always)]
             fn store(self, to: &mut [f32]) {
                 let to = &mut to[..$n];
                 // SAFETY: CPU as above; `to` holds $n values, and the store needs no alignment.
-                unsafe { $storeu(to.as_mut_ptr(), self.0) }
+                unsafe { $ops::storeu(to.as_mut_ptr(), self.0) }
             }
             #[inline(always)]
             fn add(self, other: Self) -> Self {
                 // SAFETY: CPU as above.
-                Self(unsafe { $add(self.0, other.0) })
-            }
-            #[inline(always)]
-            fn mul(self, other: Self) -> Self {
-                // SAFETY: CPU as above.
-                Self(unsafe { $mul(self.0, other.0) })
+                Self(unsafe { $ops::add(self.0, other.0) })
             }
             #[inline(always)]
             fn mul_add(self, b: Self, c: Self) -> Self {
                 // SAFETY: CPU as above.
-                Self(unsafe { $fmadd(self.0, b.0, c.0) })
+                Self(unsafe { $ops::fmadd(self.0, b.0, c.0) })
             }
             #[inline(always)]
             fn max(self, other: Self) -> Self {
                 // SAFETY: CPU as above.
-                Self(unsafe { $max(self.0, other.0) })
+                Self(unsafe { $ops::max(self.0, other.0) })
             }
             #[inline(always)]
             fn min(self, other: Self) -> Self {
                 // SAFETY: CPU as above.
-                Self(unsafe { $min(self.0, other.0) })
+                Self(unsafe { $ops::min(self.0, other.0) })
+            }
+            #[inline(always)]
+            fn sub(self, other: Self) -> Self {
+                // SAFETY: CPU as above.
+                Self(unsafe { $ops::sub(self.0, other.0) })
+            }
+            #[inline(always)]
+            fn mul(self, other: Self) -> Self {
+                // SAFETY: CPU as above.
+                Self(unsafe { $ops::mul(self.0, other.0) })
+            }
+            #[inline(always)]
+            fn div(self, other: Self) -> Self {
+                // SAFETY: CPU as above.
+                Self(unsafe { $ops::div(self.0, other.0) })
+            }
+            #[inline(always)]
+            fn sqrt(self) -> Self {
+                // SAFETY: CPU as above.
+                Self(unsafe { $ops::sqrt(self.0) })
+            }
+            #[inline(always)]
+            fn neg_mul_add(self, b: Self, c: Self) -> Self {
+                // SAFETY: CPU as above.
+                Self(unsafe { $ops::fnmadd(self.0, b.0, c.0) })
+            }
+            #[inline(always)]
+            fn mantissa_and_exponent(self) -> (Self, Self) {
+                // SAFETY: CPU as above.
+                unsafe {
+                    let bits = $ops::bits(self.0);
+                    let scaled = $ops::sub_int(bits, $ops::set1_int(SQRT_HALF_BITS));
+                    let exponent = $ops::shift_right::<23>(scaled);
+                    let mantissa = $ops::sub_int(bits, $ops::shift_left::<23>(exponent));
+                    (Self($ops::of_bits(mantissa)), Self($ops::of_int(exponent)))
+                }
+            }
+            #[inline(always)]
+            fn times_two_to(self, n: Self) -> Self {
+                // SAFETY: CPU as above.
+                unsafe {
+                    let n = $ops::shift_left::<23>($ops::to_int(n.0));
+                    Self($ops::of_bits($ops::add_int($ops::bits(self.0), n)))
+                }
+            }
+            #[inline(always)]
+            fn transpose(block: &mut [Self]) {
+                let block: &mut [Self; $n] = (&mut block[..$n]).try_into().expect("N rows");
+                // SAFETY: CPU as above.
+                unsafe { $ops::transpose(block) }
             }
         }
     };
 }
 
-x86_lanes!(
-    Avx2,
-    8,
-    6,
-    _mm256_set1_ps,
-    _mm256_loadu_ps,
-    _mm256_storeu_ps,
-    _mm256_add_ps,
-    _mm256_mul_ps,
-    _mm256_fmadd_ps,
-    _mm256_max_ps,
-    _mm256_min_ps
-);
-x86_lanes!(
-    Avx512,
-    16,
-    14,
-    _mm512_set1_ps,
-    _mm512_loadu_ps,
-    _mm512_storeu_ps,
-    _mm512_add_ps,
-    _mm512_mul_ps,
-    _mm512_fmadd_ps,
-    _mm512_max_ps,
-    _mm512_min_ps
-);
+/// What AVX2 and FMA call the operations of [`Lanes`].
+mod ymm {
+    use super::Avx2;
+    pub(super) use super::widen_avx2 as widen;
+    pub use std::arch::x86_64::{
+        _mm256_add_epi32 as add_int, _mm256_add_ps as add, _mm256_castps_si256 as bits,
+        _mm256_castsi256_ps as of_bits, _mm256_cvtepi32_ps as of_int, _mm256_cvtps_epi32 as to_int,
+        _mm256_div_ps as div, _mm256_fmadd_ps as fmadd, _mm256_fnmadd_ps as fnmadd,
+        _mm256_loadu_ps as loadu, _mm256_max_ps as max, _mm256_min_ps as min, _mm256_mul_ps as mul,
+        _mm256_set1_epi32 as set1_int, _mm256_set1_ps as set1, _mm256_slli_epi32 as shift_left,
+        _mm256_sqrt_ps as sqrt, _mm256_srai_epi32 as shift_right, _mm256_storeu_ps as storeu,
+        _mm256_sub_epi32 as sub_int, _mm256_sub_ps as sub,
+    };
+    use std::arch::x86_64::{
+        _mm256_permute2f128_ps as halves, _mm256_shuffle_ps as pairs,
+        _mm256_unpackhi_ps as interleave_high, _mm256_unpacklo_ps as interleave_low,
+    };
+
+    /// 8 × 8: single lanes, pairs, then halves change places.
+    ///
+    /// # Safety
+    /// The CPU has AVX2.
+    #[inline(always)]
+    pub unsafe fn transpose(block: &mut [Avx2; 8]) {
+        // SAFETY: the CPU has AVX2, says the caller.
+        unsafe {
+            let mut singles = [block[0].0; 8];
+            for i in [0, 2, 4, 6] {
+                singles[i] = interleave_low(block[i].0, block[i + 1].0);
+                singles[i + 1] = interleave_high(block[i].0, block[i + 1].0);
+            }
+            let mut quads = [block[0].0; 8];
+            for i in [0, 4] {
+                quads[i] = pairs::<0x44>(singles[i], singles[i + 2]);
+                quads[i + 1] = pairs::<0xEE>(singles[i], singles[i + 2]);
+                quads[i + 2] = pairs::<0x44>(singles[i + 1], singles[i + 3]);
+                quads[i + 3] = pairs::<0xEE>(singles[i + 1], singles[i + 3]);
+            }
+            for i in 0..4 {
+                block[i].0 = halves::<0x20>(quads[i], quads[i + 4]);
+                block[i + 4].0 = halves::<0x31>(quads[i], quads[i + 4]);
+            }
+        }
+    }
+}
+
+/// What AVX-512F calls the operations of [`Lanes`].
+mod zmm {
+    use super::Avx512;
+    pub(super) use super::widen_avx512 as widen;
+    pub use std::arch::x86_64::{
+        _mm512_add_epi32 as add_int, _mm512_add_ps as add, _mm512_castps_si512 as bits,
+        _mm512_castsi512_ps as of_bits, _mm512_cvtepi32_ps as of_int, _mm512_cvtps_epi32 as to_int,
+        _mm512_div_ps as div, _mm512_fmadd_ps as fmadd, _mm512_fnmadd_ps as fnmadd,
+        _mm512_loadu_ps as loadu, _mm512_max_ps as max, _mm512_min_ps as min, _mm512_mul_ps as mul,
+        _mm512_set1_epi32 as set1_int, _mm512_set1_ps as set1, _mm512_slli_epi32 as shift_left,
+        _mm512_sqrt_ps as sqrt, _mm512_srai_epi32 as shift_right, _mm512_storeu_ps as storeu,
+        _mm512_sub_epi32 as sub_int, _mm512_sub_ps as sub,
+    };
+    use std::arch::x86_64::{
+        _mm512_shuffle_f32x4 as quarters, _mm512_shuffle_ps as pairs,
+        _mm512_unpackhi_ps as interleave_high, _mm512_unpacklo_ps as interleave_low,
+    };
+
+    /// 16 × 16: single lanes, pairs, quads, then halves change places.
+    ///
+    /// # Safety
+    /// The CPU has AVX-512F.
+    #[inline(always)]
+    pub unsafe fn transpose(block: &mut [Avx512; 16]) {
+        // SAFETY: the CPU has AVX-512F, says the caller.
+        unsafe {
+            let mut singles = [block[0].0; 16];
+            for i in [0, 2, 4, 6, 8, 10, 12, 14] {
+                singles[i] = interleave_low(block[i].0, block[i + 1].0);
+                singles[i + 1] = interleave_high(block[i].0, block[i + 1].0);
+            }
+            // Row 4g + j: columns j, 4 + j, 8 + j, 12 + j of rows 4g to 4g + 3.
+            let mut quads = [block[0].0; 16];
+            for i in [0, 4, 8, 12] {
+                quads[i] = pairs::<0x44>(singles[i], singles[i + 2]);
+                quads[i + 1] = pairs::<0xEE>(singles[i], singles[i + 2]);
+                quads[i + 2] = pairs::<0x44>(singles[i + 1], singles[i + 3]);
+                quads[i + 3] = pairs::<0xEE>(singles[i + 1], singles[i + 3]);
+            }
+            for j in 0..4 {
+                // Columns j and 8 + j (even), 4 + j and 12 + j (odd), of the upper and lower rows.
+                let upper_even = quarters::<0x88>(quads[j], quads[4 + j]);
+                let upper_odd = quarters::<0xDD>(quads[j], quads[4 + j]);
+                let lower_even = quarters::<0x88>(quads[8 + j], quads[12 + j]);
+                let lower_odd = quarters::<0xDD>(quads[8 + j], quads[12 + j]);
+                block[j].0 = quarters::<0x88>(upper_even, lower_even);
+                block[4 + j].0 = quarters::<0x88>(upper_odd, lower_odd);
+                block[8 + j].0 = quarters::<0xDD>(upper_even, lower_even);
+                block[12 + j].0 = quarters::<0xDD>(upper_odd, lower_odd);
+            }
+        }
+    }
+}
+
+x86_lanes!(Avx2, 8, 6, ymm);
+x86_lanes!(Avx512, 16, 14, zmm);
+
+/// 8 values, or more.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn widen_avx2(from: &[i8]) -> __m256 {
+    // SAFETY: `from` holds 8 values, checked by the caller; the load needs no alignment.
+    let bytes = unsafe { _mm_loadl_epi64(from.as_ptr().cast()) };
+    _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes))
+}
+
+/// 16 values, or more.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn widen_avx512(from: &[i8]) -> __m512 {
+    // SAFETY: `from` holds 16 values, checked by the caller; the load needs no alignment.
+    let bytes = unsafe { _mm_loadu_si128(from.as_ptr().cast()) };
+    _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes))
+}
 
 #[target_feature(enable = "avx2,fma")]
 fn affine_avx2(x: &[f32], weights: &Packed, steps: Steps, y: &mut [f32]) {
@@ -117,6 +267,76 @@ fn outer_avx2(job: Outer, g: &mut [f32]) {
 #[target_feature(enable = "avx512f")]
 fn outer_avx512(job: Outer, g: &mut [f32]) {
     outer::outer::<Avx512, 2>(job, g);
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn peak_avx2(rounds: usize) -> f32 {
+    peak::peak::<Avx2>(rounds)
+}
+
+#[target_feature(enable = "avx512f")]
+fn peak_avx512(rounds: usize) -> f32 {
+    peak::peak::<Avx512>(rounds)
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn scan_avx2(panel: Panel, probes: Probes, bounds: &mut [f32], peaks: &mut [f32]) {
+    scan::scan::<Avx2>(panel, probes, bounds, peaks);
+}
+
+#[target_feature(enable = "avx512f")]
+fn scan_avx512(panel: Panel, probes: Probes, bounds: &mut [f32], peaks: &mut [f32]) {
+    scan::scan::<Avx512>(panel, probes, bounds, peaks);
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn mfcc_avx2(plan: &MfccPlan, frames: &[&[f32]], out: &mut [f32]) {
+    mfcc::mfcc::<Avx2>(plan, frames, out);
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn ln_avx2(values: &mut [f32]) {
+    logarithm::ln_all::<Avx2>(values);
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn exp_avx2(values: &mut [f32]) {
+    logarithm::exp_all::<Avx2>(values);
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn means_avx2(x: &[f32], means: &mut [f32]) {
+    columns::means::<Avx2>(x, means);
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn variances_avx2(x: &[f32], means: &[f32], variances: &mut [f32]) {
+    columns::variances::<Avx2>(x, means, variances);
+}
+
+#[target_feature(enable = "avx512f")]
+fn mfcc_avx512(plan: &MfccPlan, frames: &[&[f32]], out: &mut [f32]) {
+    mfcc::mfcc::<Avx512>(plan, frames, out);
+}
+
+#[target_feature(enable = "avx512f")]
+fn ln_avx512(values: &mut [f32]) {
+    logarithm::ln_all::<Avx512>(values);
+}
+
+#[target_feature(enable = "avx512f")]
+fn exp_avx512(values: &mut [f32]) {
+    logarithm::exp_all::<Avx512>(values);
+}
+
+#[target_feature(enable = "avx512f")]
+fn means_avx512(x: &[f32], means: &mut [f32]) {
+    columns::means::<Avx512>(x, means);
+}
+
+#[target_feature(enable = "avx512f")]
+fn variances_avx512(x: &[f32], means: &[f32], variances: &mut [f32]) {
+    columns::variances::<Avx512>(x, means, variances);
 }
 
 /// 8 lanes of pairs of i16, AVX2. Made only inside the instances below.
@@ -256,6 +476,21 @@ pub(super) fn avx2_without_vnni() -> Option<Table> {
         affine: |x, weights, steps, y| unsafe { affine_avx2(x, weights, steps, y) },
         // SAFETY: as above.
         outer: |job, g| unsafe { outer_avx2(job, g) },
+        lanes: 8,
+        // SAFETY: as above.
+        peak: |rounds| unsafe { peak_avx2(rounds) },
+        // SAFETY: as above.
+        scan: |panel, probes, bounds, peaks| unsafe { scan_avx2(panel, probes, bounds, peaks) },
+        // SAFETY: as above.
+        mfcc: |plan, frames, out| unsafe { mfcc_avx2(plan, frames, out) },
+        // SAFETY: as above.
+        ln: |values| unsafe { ln_avx2(values) },
+        // SAFETY: as above.
+        exp: |values| unsafe { exp_avx2(values) },
+        // SAFETY: as above.
+        means: |x, means| unsafe { means_avx2(x, means) },
+        // SAFETY: as above.
+        variances: |x, means, variances| unsafe { variances_avx2(x, means, variances) },
         int8: Int8 {
             nr: 16,
             group: 2,
@@ -312,6 +547,21 @@ pub(super) fn avx512() -> Option<Table> {
         affine: |x, weights, steps, y| unsafe { affine_avx512(x, weights, steps, y) },
         // SAFETY: as above.
         outer: |job, g| unsafe { outer_avx512(job, g) },
+        lanes: 16,
+        // SAFETY: as above.
+        peak: |rounds| unsafe { peak_avx512(rounds) },
+        // SAFETY: as above.
+        scan: |panel, probes, bounds, peaks| unsafe { scan_avx512(panel, probes, bounds, peaks) },
+        // SAFETY: as above.
+        mfcc: |plan, frames, out| unsafe { mfcc_avx512(plan, frames, out) },
+        // SAFETY: as above.
+        ln: |values| unsafe { ln_avx512(values) },
+        // SAFETY: as above.
+        exp: |values| unsafe { exp_avx512(values) },
+        // SAFETY: as above.
+        means: |x, means| unsafe { means_avx512(x, means) },
+        // SAFETY: as above.
+        variances: |x, means, variances| unsafe { variances_avx512(x, means, variances) },
         int8,
     })
 }

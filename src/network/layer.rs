@@ -47,6 +47,12 @@ pub enum Layer {
         /// Floor of the variance.
         eps: f32,
     },
+    /// `(T, C) -> (2C)`: means, then sqrt(sample variance + eps), over frames; the sample variance is
+    /// the sum of squares over T − 1 (0 where T is 1). WeSpeaker's TSTP.
+    SampleStatsPool {
+        /// Added to the variance.
+        eps: f32,
+    },
     /// `(T, C) -> (C)`: means over frames.
     MeanPool,
     /// `(T, C) -> (T·C)`, frame after frame; the utterance is cut or repeated to `num_frames`.
@@ -75,6 +81,7 @@ impl Layer {
             Layer::Identity => "identity",
             Layer::BatchNorm { .. } => "batch_norm",
             Layer::StatsPool { .. } => "stats_pool",
+            Layer::SampleStatsPool { .. } => "sample_stats_pool",
             Layer::MeanPool => "mean_pool",
             Layer::Flatten { .. } => "flatten",
             Layer::Linear { .. } => "linear",

@@ -32,8 +32,10 @@ pub(super) enum Operation {
 /// `(T, C)` to one vector.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Pooling {
-    /// `(T, C) -> (2C)`.
+    /// `(T, C) -> (2C)`, by the biased variance.
     Stats { eps: f32 },
+    /// `(T, C) -> (2C)`, by the sample variance.
+    SampleStats { eps: f32 },
     /// `(T, C) -> (C)`.
     Mean,
     /// `(T, C) -> (num_frames·C)`.
@@ -171,6 +173,7 @@ impl Operation {
 fn pooling(layer: &Layer) -> Option<Pooling> {
     match *layer {
         Layer::StatsPool { eps } => Some(Pooling::Stats { eps }),
+        Layer::SampleStatsPool { eps } => Some(Pooling::SampleStats { eps }),
         Layer::MeanPool => Some(Pooling::Mean),
         Layer::Flatten { num_frames } => Some(Pooling::Flatten { num_frames }),
         _ => None,

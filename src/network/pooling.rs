@@ -1,38 +1,52 @@
 //! Poolings over frames: `(T, C)` in, one vector out.
 
-/// Means, then sqrt(max(biased variance, eps)): `(T, C) -> (2C)`. Two passes, f64 sums.
+use crate::kernels;
+
+/// Means, then sqrt(max(biased variance, eps)): `(T, C) -> (2C)`.
 pub fn stats(x: &[f32], channels: usize, eps: f32) -> Vec<f32> {
-    let frames = (x.len() / channels) as f64;
+    floored(moments(x, channels), eps)
+}
+
+/// Means, then sqrt(sample variance + eps): `(T, C) -> (2C)`.
+pub fn sample_stats(x: &[f32], channels: usize, eps: f32) -> Vec<f32> {
+    of_sample(moments(x, channels), x.len() / channels, eps)
+}
+
+/// Means, then biased variances: `(T, C) -> (2C)`.
+pub(super) fn moments(x: &[f32], channels: usize) -> Vec<f32> {
     let mut out = mean(x, channels);
-    let mut squares = vec![0.0f64; channels];
-    for row in x.chunks_exact(channels) {
-        for c in 0..channels {
-            let centred = f64::from(row[c]) - f64::from(out[c]);
-            squares[c] += centred * centred;
-        }
-    }
-    // `max` would swallow a NaN; a comparison lets it through.
-    out.extend(squares.iter().map(|s| {
-        let variance = (s / frames) as f32;
-        if variance < eps {
-            eps.sqrt()
-        } else {
-            variance.sqrt()
-        }
-    }));
+    let mut variances = vec![0.0; channels];
+    (kernels::table().variances)(x, &out, &mut variances);
+    out.extend(variances);
     out
+}
+
+/// [`stats`] of the frames that have these [`moments`].
+pub(super) fn floored(mut moments: Vec<f32>, eps: f32) -> Vec<f32> {
+    let channels = moments.len() / 2;
+    for variance in &mut moments[channels..] {
+        // `max` would swallow a NaN; a comparison lets it through.
+        *variance = if *variance < eps { eps } else { *variance }.sqrt();
+    }
+    moments
+}
+
+/// [`sample_stats`] of so many frames, which have these [`moments`].
+pub(super) fn of_sample(mut moments: Vec<f32>, num_frames: usize, eps: f32) -> Vec<f32> {
+    let channels = moments.len() / 2;
+    let frames = num_frames as f32;
+    let correction = frames / (frames - 1.0).max(1.0); // one frame: the variance is 0
+    for variance in &mut moments[channels..] {
+        *variance = (*variance * correction + eps).sqrt();
+    }
+    moments
 }
 
 /// Means over frames: `(T, C) -> (C)`.
 pub fn mean(x: &[f32], channels: usize) -> Vec<f32> {
-    let frames = (x.len() / channels) as f64;
-    let mut sums = vec![0.0f64; channels];
-    for row in x.chunks_exact(channels) {
-        for c in 0..channels {
-            sums[c] += f64::from(row[c]);
-        }
-    }
-    sums.iter().map(|s| (s / frames) as f32).collect()
+    let mut means = vec![0.0; channels];
+    (kernels::table().means)(x, &mut means);
+    means
 }
 
 /// The first `num_frames` frames in a row, begun again where the utterance is shorter:

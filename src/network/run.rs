@@ -64,7 +64,10 @@ impl Operations {
             chunks.flat_map_iter(pooled_parts).collect()
         };
         let mut x = match self.pooling {
-            Pooling::Stats { eps } => combined_stats(&pooled, &parts, eps),
+            Pooling::Stats { eps } => pooling::floored(combined_moments(&pooled, &parts), eps),
+            Pooling::SampleStats { eps } => {
+                pooling::of_sample(combined_moments(&pooled, &parts), num_frames, eps)
+            }
             Pooling::Mean => combined_means(&pooled, &parts),
             Pooling::Flatten { num_frames } => {
                 let channels = pooled[0].len() / parts[0].len();
@@ -104,8 +107,9 @@ impl Operations {
             let part = part.start as isize..part.end as isize;
             let y = run(by_part, x, part, &mut buffers.part);
             match self.pooling {
-                // Without a floor: it is for the variance over all parts.
-                Pooling::Stats { .. } => pooling::stats(y.values, y.width, 0.0),
+                Pooling::Stats { .. } | Pooling::SampleStats { .. } => {
+                    pooling::moments(y.values, y.width)
+                }
                 Pooling::Mean => pooling::mean(y.values, y.width),
                 Pooling::Flatten { .. } => y.values.to_vec(),
             }
@@ -232,27 +236,22 @@ fn combined_means(means: &[Vec<f32>], parts: &[Range<usize>]) -> Vec<f32> {
     sums.iter().map(|sum| (sum / frames) as f32).collect()
 }
 
-/// Means, then sqrt(max(variance, eps)), from the parts' means and deviations: the variance is the
-/// mean of the parts' variances and of their means' squared distances from the common mean.
-fn combined_stats(stats: &[Vec<f32>], parts: &[Range<usize>], eps: f32) -> Vec<f32> {
-    let channels = stats[0].len() / 2;
-    let mut out = combined_means(stats, parts);
+/// Means, then biased variances, over all parts' frames: the variance is the mean of the parts'
+/// variances and of their means' squared distances from the common mean.
+fn combined_moments(moments: &[Vec<f32>], parts: &[Range<usize>]) -> Vec<f32> {
+    let channels = moments[0].len() / 2;
+    let mut out = combined_means(moments, parts);
     let mut squares = vec![0.0f64; channels];
-    for (stats, part) in stats.iter().zip(parts) {
-        let (means, deviations) = stats.split_at(channels);
+    for (moments, part) in moments.iter().zip(parts) {
+        let (means, variances) = moments.split_at(channels);
         for c in 0..channels {
-            let (distance, deviation) = (
-                f64::from(means[c]) - f64::from(out[c]),
-                f64::from(deviations[c]),
-            );
-            squares[c] += (deviation * deviation + distance * distance) * part.len() as f64;
+            let distance = f64::from(means[c]) - f64::from(out[c]);
+            squares[c] += (f64::from(variances[c]) + distance * distance) * part.len() as f64;
         }
     }
     let frames = parts.iter().map(Range::len).sum::<usize>() as f64;
-    for (deviation, square) in out[channels..].iter_mut().zip(squares) {
-        let variance = (square / frames) as f32;
-        // `max` would swallow a NaN; a comparison lets it through.
-        *deviation = if variance < eps { eps } else { variance }.sqrt();
+    for (variance, square) in out[channels..].iter_mut().zip(squares) {
+        *variance = (square / frames) as f32;
     }
     out
 }
@@ -305,9 +304,10 @@ mod tests {
         Network::new(layers, weights, 3).unwrap()
     }
 
-    fn poolings() -> [Network; 3] {
+    fn poolings() -> [Network; 4] {
         [
             network(Layer::StatsPool { eps: 1e-5 }, 14),
+            network(Layer::SampleStatsPool { eps: 1e-5 }, 14),
             network(Layer::MeanPool, 7),
             network(Layer::Flatten { num_frames: 150 }, 150 * 7),
         ]
@@ -340,6 +340,7 @@ mod tests {
         }
         let x = match operations.pooling {
             Pooling::Stats { eps } => pooling::stats(&x, channels, eps),
+            Pooling::SampleStats { eps } => pooling::sample_stats(&x, channels, eps),
             Pooling::Mean => pooling::mean(&x, channels),
             Pooling::Flatten { num_frames } => pooling::flatten(&x, channels, num_frames),
         };

@@ -136,12 +136,15 @@ fn step(index: usize, layer: &Layer, shape: Shape) -> Result<Shape> {
                 format!("set num_features to {c}"),
             ),
         },
-        Layer::StatsPool { .. } | Layer::MeanPool | Layer::Flatten { .. } => {
+        Layer::StatsPool { .. }
+        | Layer::SampleStatsPool { .. }
+        | Layer::MeanPool
+        | Layer::Flatten { .. } => {
             let Shape::Frames(c) = shape else {
                 return refuse("(T, C)".into(), "pool once: no frames are left".into());
             };
             match *layer {
-                Layer::StatsPool { .. } => Ok(Shape::Vector(2 * c)),
+                Layer::StatsPool { .. } | Layer::SampleStatsPool { .. } => Ok(Shape::Vector(2 * c)),
                 Layer::MeanPool => Ok(Shape::Vector(c)),
                 Layer::Flatten { num_frames }
                     if counted(&[num_frames]) && counted(&[num_frames * c]) =>

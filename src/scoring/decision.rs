@@ -48,6 +48,20 @@ pub enum Reason {
         /// Share of samples at full scale, 0 to 1.
         share: f32,
     },
+    /// Nothing above a frequency below which the model was never trained to listen.
+    BandLimited {
+        /// Highest frequency with speech energy, in Hz.
+        bandwidth_hz: f32,
+        /// Wanted, in Hz.
+        wanted_hz: f32,
+    },
+    /// More noise than the model was measured with.
+    Noisy {
+        /// Estimated signal-to-noise ratio, in dB.
+        snr_db: f32,
+        /// Wanted, in dB.
+        wanted_db: f32,
+    },
     /// The score is not a finite number.
     ScoreNotFinite,
 }
@@ -92,6 +106,19 @@ impl OperatingPoint {
             threshold: Llr(threshold),
             ..self
         })
+    }
+
+    /// The policy for each of `num_speakers`, any of whom may be the one that speaks: the prior of
+    /// "one of them" falls to each in equal parts, odds/N, so the threshold rises by ln N. (With it
+    /// a stranger is taken for somebody no more often, however many are enrolled.)
+    pub fn among(self, num_speakers: usize) -> Self {
+        let n = num_speakers as f64;
+        let p = self.p_target;
+        OperatingPoint {
+            // odds' = p/(1−p) / N
+            p_target: p / (p + n * (1.0 - p)),
+            threshold: Llr((f64::from(self.threshold.0) + n.ln()) as f32),
+        }
     }
 
     /// Prior of "same speaker".
@@ -158,6 +185,8 @@ impl Reason {
             Reason::NoSpeech => "no_speech",
             Reason::TooLittleSpeech { .. } => "too_little_speech",
             Reason::Clipping { .. } => "clipping",
+            Reason::BandLimited { .. } => "band_limited",
+            Reason::Noisy { .. } => "noisy",
             Reason::ScoreNotFinite => "score_not_finite",
         }
     }
@@ -169,6 +198,10 @@ impl Reason {
             Reason::NoSpeech => "record somebody speaking",
             Reason::TooLittleSpeech { .. } => "record a longer utterance",
             Reason::Clipping { .. } => "record again at a lower level",
+            Reason::BandLimited { .. } => {
+                "record at 8 kHz or more, without a narrower link between"
+            }
+            Reason::Noisy { .. } => "record closer to the mouth, or in a quieter place",
             Reason::ScoreNotFinite => {
                 "try another recording; if that does not help, another model, and enrol again"
             }
@@ -187,6 +220,17 @@ impl fmt::Display for Reason {
             Reason::Clipping { share } => {
                 write!(f, "{:.0} % of the samples are clipped", share * 100.0)
             }
+            Reason::BandLimited {
+                bandwidth_hz,
+                wanted_hz,
+            } => write!(
+                f,
+                "no speech above {bandwidth_hz:.0} Hz, {wanted_hz:.0} Hz wanted"
+            ),
+            Reason::Noisy { snr_db, wanted_db } => write!(
+                f,
+                "a signal-to-noise ratio of {snr_db:.0} dB, {wanted_db:.0} dB wanted"
+            ),
             Reason::ScoreNotFinite => write!(f, "the score is not a finite number"),
         }
     }
@@ -231,6 +275,17 @@ mod tests {
     }
 
     #[test]
+    fn among_many_the_odds_are_divided() {
+        let one = OperatingPoint::new(0.2, 1.0, 3.0).unwrap();
+        assert_eq!(one.among(1), one);
+        let many = one.among(1000);
+        let risen = many.threshold().0 - one.threshold().0;
+        assert!((risen - 1000.0_f32.ln()).abs() < 1e-5, "{risen}");
+        let even = OperatingPoint::default().among(1000);
+        assert!((even.probability(even.threshold()) - 0.5).abs() < 1e-6);
+    }
+
+    #[test]
     fn senseless_flags_are_refused_and_extremes_stay_finite() {
         for (p, miss, fa) in [
             (0.0, 1.0, 1.0),
@@ -244,5 +299,76 @@ mod tests {
         }
         let extreme = OperatingPoint::new(f64::MIN_POSITIVE, 1e-300, 1e300).unwrap();
         assert!(extreme.threshold().0.is_finite());
+    }
+
+    #[test]
+    fn the_probability_is_the_posterior() {
+        let close = |a: f64, b: f64| (a - b).abs() < 1e-12;
+        for p in [0.01, 0.3, 0.5, 0.999] {
+            let point = OperatingPoint::new(p, 1.0, 1.0).unwrap();
+            assert_eq!(point.p_target(), p);
+            for llr in [-20.0_f32, -1.5, 0.0, 2.25, 30.0] {
+                // Bayes' rule, with likelihoods in the place of their logarithms.
+                let odds = f64::from(llr).exp() * p / (1.0 - p);
+                assert!(close(point.probability(Llr(llr)), odds / (1.0 + odds)));
+            }
+        }
+        let moved = OperatingPoint::new(0.3, 1.0, 1.0).unwrap();
+        let moved = moved.with_threshold(5.0).unwrap();
+        assert_eq!((moved.threshold(), moved.p_target()), (Llr(5.0), 0.3));
+    }
+
+    #[test]
+    fn a_miss_that_costs_more_lowers_the_threshold() {
+        let threshold = |c_miss, c_fa| OperatingPoint::new(0.5, c_miss, c_fa).unwrap().threshold();
+        assert!((threshold(10.0, 1.0).0 + 10.0_f32.ln()).abs() < 1e-6);
+        assert!((threshold(1.0, 10.0).0 - 10.0_f32.ln()).abs() < 1e-6);
+        assert_eq!(threshold(7.0, 7.0), Llr(0.0));
+    }
+
+    #[test]
+    fn each_outcome_has_its_code_and_its_reason() {
+        assert_eq!(Decision::Accept.code(), "accept");
+        assert_eq!(Decision::Reject.code(), "reject");
+        assert_eq!(Decision::Accept.reason(), None);
+        assert_eq!(Decision::Reject.reason(), None);
+        let too_little = Reason::TooLittleSpeech {
+            seconds: 0.1,
+            wanted: 0.4,
+        };
+        for (reason, code, text, remedy) in [
+            (
+                Reason::Silence,
+                "silence",
+                "the recording is silent",
+                "microphone",
+            ),
+            (Reason::NoSpeech, "no_speech", "no speech found", "speaking"),
+            (
+                too_little,
+                "too_little_speech",
+                "0.10 s of speech, 0.40 s wanted",
+                "longer",
+            ),
+            (
+                Reason::Clipping { share: 0.25 },
+                "clipping",
+                "25 % of the samples are clipped",
+                "lower level",
+            ),
+            (
+                Reason::ScoreNotFinite,
+                "score_not_finite",
+                "the score is not a finite number",
+                "another recording",
+            ),
+        ] {
+            assert_eq!(reason.code(), code);
+            assert_eq!(reason.to_string(), text);
+            assert!(reason.remedy().contains(remedy));
+            let decision = Decision::Inconclusive(reason);
+            assert_eq!(decision.code(), "inconclusive");
+            assert_eq!(decision.reason(), Some(reason));
+        }
     }
 }

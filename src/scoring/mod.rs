@@ -1,7 +1,10 @@
 //! Embeddings in, log-likelihood ratio and decision out.
 
 mod decision;
+pub mod gallery;
+mod measured;
 mod pair;
 
 pub use decision::{Decision, Llr, OperatingPoint, Reason};
+pub use measured::{MeasuredPoint, MeasuredRates, Rate, percent};
 pub use pair::PairHead;

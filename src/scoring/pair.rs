@@ -5,6 +5,7 @@
 //! logit is the PLDA log-likelihood ratio (Ioffe 2006; Ramoji et al. 2020, "neural PLDA").
 
 use crate::{Error, Result};
+use zeroize::Zeroizing;
 
 /// The head's numbers, as in the model file. L is the head's dimension, D the embedding's.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,11 +53,14 @@ impl PairHead {
     /// `(D,) -> (L,)`: centred, whitened, length sqrt(L).
     pub fn project(&self, embedding: &[f32]) -> Vec<f32> {
         let d = self.mean.len();
-        let centred: Vec<f32> = embedding
-            .iter()
-            .zip(&self.mean)
-            .map(|(x, m)| x - m)
-            .collect();
+        // As telling as the embedding itself.
+        let centred: Zeroizing<Vec<f32>> = Zeroizing::new(
+            embedding
+                .iter()
+                .zip(&self.mean)
+                .map(|(x, m)| x - m)
+                .collect(),
+        );
         let projected: Vec<f32> = self
             .whiten
             .chunks_exact(d)
@@ -69,31 +73,87 @@ impl PairHead {
     pub fn project_enrolment<'a>(&self, embeddings: impl Iterator<Item = &'a [f32]>) -> Vec<f32> {
         let mut sum = vec![0.0; self.weight.len() / 2];
         for embedding in embeddings {
-            for (s, v) in sum.iter_mut().zip(self.project(embedding)) {
+            let projected = Zeroizing::new(self.project(embedding));
+            for (s, v) in sum.iter_mut().zip(projected.iter()) {
                 *s += v;
             }
         }
         scaled_to_sqrt_len(sum)
     }
 
-    /// Two projected points `(L,)`, `(L,)` -> log-likelihood ratio (NaN in, NaN out).
+    /// Two projected points `(L,)`, `(L,)` -> log-likelihood ratio (NaN in, NaN out). The same bits
+    /// whichever comes first.
     pub fn llr(&self, a: &[f32], b: &[f32]) -> f32 {
-        let l = self.weight.len() / 2;
-        let (product, squares) = self.weight.split_at(l);
-        let mut logit = self.bias;
-        for i in 0..l {
-            logit += product[i] * (a[i] * b[i]) + squares[i] * (a[i] * a[i] + b[i] * b[i]);
-        }
+        self.llr_of(self.product(a, b), self.squares(a), self.squares(b))
+    }
+
+    /// Σ w·(a∘b), the part of the logit that takes both points.
+    pub fn product(&self, a: &[f32], b: &[f32]) -> f32 {
+        weighted_dot(&self.weight[..self.weight.len() / 2], a, b)
+    }
+
+    /// Σ w·(a∘a), the part that one point alone brings: once per point where it is in many trials.
+    pub fn squares(&self, a: &[f32]) -> f32 {
+        weighted_dot(&self.weight[self.weight.len() / 2..], a, a)
+    }
+
+    /// The log-likelihood ratio from its parts.
+    pub fn llr_of(&self, product: f32, squares_a: f32, squares_b: f32) -> f32 {
+        let logit = product + (squares_a + squares_b) + self.bias;
         logit - (self.prior / (1.0 - self.prior)).ln()
     }
 }
 
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(x, y)| x * y).sum()
+/// Σ w·(a∘b) in sixteen partial sums that are then added pairwise: one order on every CPU, which
+/// the compiler keeps in vector registers.
+fn weighted_dot(w: &[f32], a: &[f32], b: &[f32]) -> f32 {
+    const LANES: usize = 16;
+    let (w, w_rest) = w.as_chunks::<LANES>();
+    let (a, a_rest) = a.as_chunks::<LANES>();
+    let (b, b_rest) = b.as_chunks::<LANES>();
+    let mut sums = [0.0f32; LANES];
+    for ((w, a), b) in w.iter().zip(a).zip(b) {
+        for lane in 0..LANES {
+            sums[lane] += w[lane] * (a[lane] * b[lane]);
+        }
+    }
+    for (lane, ((w, a), b)) in w_rest.iter().zip(a_rest).zip(b_rest).enumerate() {
+        sums[lane] += w * (a * b);
+    }
+    let mut width = LANES / 2;
+    while width > 0 {
+        for lane in 0..width {
+            sums[lane] += sums[lane + width];
+        }
+        width /= 2;
+    }
+    sums[0]
 }
 
+/// In 16 sums side by side, in the same order on every CPU: a quarter of a million speakers are
+/// projected for an index, and one sum waits for itself.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0f32; 16];
+    let (a, rest_a) = a.as_chunks::<16>();
+    let (b, rest_b) = b.as_chunks::<16>();
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..16 {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    let rest: f32 = rest_a.iter().zip(rest_b).map(|(x, y)| x * y).sum();
+    sums.iter().sum::<f32>() + rest
+}
+
+/// NaN where there is no direction: a length of 0, or one that overflows (and would scale to 0,
+/// which is the score of nobody in particular).
 fn scaled_to_sqrt_len(mut v: Vec<f32>) -> Vec<f32> {
-    let scale = (v.len() as f32 / dot(&v, &v)).sqrt();
+    let squared = dot(&v, &v);
+    let scale = if squared.is_normal() {
+        (v.len() as f32 / squared).sqrt()
+    } else {
+        f32::NAN
+    };
     v.iter_mut().for_each(|x| *x *= scale);
     v
 }

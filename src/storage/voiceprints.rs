@@ -1,36 +1,46 @@
 //! The store of voiceprints: one SQLite file; names in, [`Voiceprint`]s out.
 //!
-//! ```text
-//! speaker(id, key = name in NFC, name, model)
-//! utterance(speaker_id, file, speech_seconds, quality = JSON, embedding = f32 LE, checksum)
-//! ```
-//!
-//! One transaction per enrolment, synced before it counts. The checksum is the BLAKE3 of the
-//! other columns together with the speaker's key and model, so that neither a damaged row nor one
-//! that belongs to somebody else is used. Names are data; no path is ever made of one.
+//! One transaction per enrolment, synced before it counts. Every row is sealed together with what
+//! it belongs to, so that neither a damaged row nor one that belongs to somebody else is used; in
+//! an encrypted store nobody without the secret can read or forge one. Names are data; no path is
+//! ever made of one.
+
+// Longer than 400 lines: everything that one transaction on the store may do, in one place, since
+// each must leave the index, the header and the log as the others expect them.
 
 mod database;
+mod import;
 mod row;
+mod schema;
+mod sweep;
 
+pub use sweep::Sweep;
+
+use super::{
+    seal::Seal,
+    secret::{Secret, SecretKind, wipe_traces},
+};
 use crate::{
     Error, Result,
+    storage::index,
     verifier::{ModelId, SpeakerName, Utterance, Voiceprint},
 };
-use database::{
-    check_version, connect, connect_to_read, create_private, damaged, failed, make_tables,
-};
-use row::Row;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use database::{Refusal, connect, connect_to_read, create_private, damaged, failed};
+use row::Rows;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use schema::Header;
 use std::{
-    fs, io,
+    fmt, fs, io,
     path::{Path, PathBuf},
 };
+use unicode_normalization::UnicodeNormalization;
 
 /// An open store.
-#[derive(Debug)]
 pub struct Store {
     path: PathBuf,
     connection: Connection,
+    header: Header,
+    seal: Seal,
 }
 
 /// A line of the list of speakers.
@@ -46,6 +56,15 @@ pub struct Enrolled {
     pub speech_seconds: f64,
 }
 
+/// Everybody in a store.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// By name.
+    pub speakers: Vec<Enrolled>,
+    /// An [`Error::Store`] for each voiceprint that is damaged.
+    pub damaged: Vec<Error>,
+}
+
 /// Where the store is unless told otherwise: the user's data folder.
 ///
 /// # Errors
@@ -58,57 +77,67 @@ pub fn default_path() -> Result<PathBuf> {
         })
 }
 
+/// What kind of secret opens the store in a file; none if it is not encrypted, or not there.
+///
+/// # Errors
+/// [`Error::Store`], [`Error::Io`].
+pub fn wanted_secret(path: &Path) -> Result<Option<SecretKind>> {
+    let found = find(path)?;
+    Ok(found.and_then(|(_, header)| header.derivation().map(|derivation| derivation.kind())))
+}
+
 impl Store {
     /// Opens a store to read; none if there is no such file, and none is made. The file and its
-    /// folder may be read-only.
+    /// folder may be read-only. `secret` is what it is encrypted with: a store that is not
+    /// encrypted is refused where one is given.
     ///
     /// # Errors
     /// [`Error::Store`], [`Error::Io`].
-    pub fn open(path: &Path) -> Result<Option<Self>> {
-        match fs::metadata(path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(Error::io(path, "read", e)),
-            Ok(facts) if !facts.is_file() => {
-                return Err(Error::Store {
-                    path: path.to_path_buf(),
-                    fact: "not a file".into(),
-                    remedy: "give the store's file with --store".into(),
-                });
-            }
-            // Made by a command that was stopped right away.
-            Ok(facts) if facts.len() == 0 => return Ok(None),
-            Ok(_) => {}
-        }
-        let connection = connect_to_read(path)?;
-        check_version(path, &connection)?;
+    pub fn open(path: &Path, secret: Option<&Secret>) -> Result<Option<Self>> {
+        let Some((connection, header)) = find(path)? else {
+            return Ok(None);
+        };
+        let seal = header.unlock(path, secret);
+        wipe_traces();
         Ok(Some(Store {
             path: path.to_path_buf(),
             connection,
+            header,
+            seal: seal?,
         }))
     }
 
-    /// Opens a store to write, made if there is none (readable by its owner only).
+    /// Opens a store to write, made if there is none (readable by its owner only, and encrypted if
+    /// there is a secret).
     ///
     /// # Errors
     /// [`Error::Store`], [`Error::Io`].
-    pub fn open_or_create(path: &Path) -> Result<Self> {
+    pub fn open_or_create(path: &Path, secret: Option<&Secret>) -> Result<Self> {
         create_private(path).map_err(|e| Error::io(path, "create", e))?;
-        let mut store = Store {
-            path: path.to_path_buf(),
-            connection: connect(path)?,
-        };
-        // In one transaction: two commands that start together must not both make the tables.
-        store.write(|tx| Ok(make_tables(tx)?))?;
-        check_version(path, &store.connection)?;
-        let health: String = store.query("PRAGMA quick_check(1)")?;
-        if health != "ok" {
-            return Err(store.damaged(health));
+        let connection = connect(path)?;
+        if schema::is_empty(&connection).map_err(|e| failed(path, e))? {
+            let header = Header::new(secret)?.0;
+            transaction(path, &connection, TransactionBehavior::Immediate, |tx| {
+                // Two commands that start together must not both make the tables.
+                if schema::is_empty(tx)? {
+                    schema::make_tables(tx, &header)?;
+                }
+                Ok(())
+            })?;
         }
-        store
-            .connection
+        let header = header_of(path, &connection)?;
+        let seal = header.unlock(path, secret);
+        wipe_traces();
+        let seal = seal?;
+        connection
             .pragma_update(None, "journal_mode", "WAL")
-            .map_err(|e| store.failed(e))?;
-        Ok(store)
+            .map_err(|e| failed(path, e))?;
+        Ok(Store {
+            path: path.to_path_buf(),
+            connection,
+            header,
+            seal,
+        })
     }
 
     /// The file.
@@ -116,15 +145,17 @@ impl Store {
         &self.path
     }
 
-    /// The voiceprint of `name`, every row checked.
+    /// Is it encrypted?
+    pub fn is_encrypted(&self) -> bool {
+        self.seal.encrypts()
+    }
+
+    /// The voiceprint of `name`, every bit of its rows checked.
     ///
     /// # Errors
     /// [`Error::UnknownSpeaker`], [`Error::Store`] for a damaged row.
     pub fn get(&self, name: &SpeakerName) -> Result<Voiceprint> {
-        self.find(name)?.ok_or_else(|| Error::UnknownSpeaker {
-            name: name.to_string(),
-            store: self.path.clone(),
-        })
+        self.find(name)?.ok_or_else(|| self.unknown(name))
     }
 
     /// As [`Self::get`], but nothing where the speaker is not enrolled.
@@ -132,46 +163,14 @@ impl Store {
     /// # Errors
     /// [`Error::Store`] for a damaged row.
     pub fn find(&self, name: &SpeakerName) -> Result<Option<Voiceprint>> {
-        let key = name.key();
-        let speaker: Option<(i64, String, String)> = self
-            .connection
-            .query_row(
-                "SELECT id, name, model FROM speaker WHERE key = ?1",
-                [&key],
-                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-            )
-            .optional()
-            .map_err(|e| self.failed(e))?;
-        let Some((id, stored_name, model)) = speaker else {
-            return Ok(None);
-        };
-        let damaged = || Error::Store {
-            path: self.path.clone(),
-            fact: format!("the voiceprint of {stored_name:?} is damaged"),
-            remedy: "restore the store from a backup, or enrol again with --replace".into(),
-        };
-        let name = SpeakerName::new(stored_name.clone()).map_err(|_| damaged())?;
-        let model: ModelId = model.parse().map_err(|_| damaged())?;
-        let rows = self.rows(id).map_err(|e| self.failed(e))?;
-        let utterances: Option<Vec<Utterance>> = rows
-            .into_iter()
-            .map(|row| row.checked(&key, model))
-            .collect();
-        match utterances {
-            Some(utterances) if !utterances.is_empty() && name.key() == key => {
-                Ok(Some(Voiceprint {
-                    name,
-                    model,
-                    utterances,
-                }))
-            }
-            _ => Err(damaged()),
-        }
+        let lookup = self.seal.lookup(&name.key());
+        let rows = self.read(|tx| Ok(Rows::find(tx, &lookup)?))?;
+        rows.map(|rows| self.checked(&rows, Some(name))).transpose()
     }
 
     /// Adds utterances to a voiceprint that had `num_before` of them when these were checked
-    /// against it; with 0, begins one. All or none; refused where the voiceprint is of another
-    /// model, or was changed since.
+    /// against it; with 0, begins one. All or none; false, and none, where the voiceprint was
+    /// changed since: read it again.
     ///
     /// # Errors
     /// [`Error::ModelMismatch`], [`Error::Store`], [`Error::Io`].
@@ -181,25 +180,8 @@ impl Store {
         model: ModelId,
         num_before: usize,
         utterances: &[Utterance],
-    ) -> Result<()> {
-        let changed = Error::Io {
-            path: self.path.clone(),
-            doing: "add to the voiceprint",
-            source: io::Error::other("another command changed it meanwhile"),
-            remedy: "run the command again",
-        };
-        self.write(|tx| {
-            let count: i64 = tx.query_row(
-                "SELECT count(*) FROM utterance JOIN speaker ON speaker.id = speaker_id
-                 WHERE key = ?1",
-                [name.key()],
-                |row| row.get(0),
-            )?;
-            if count != num_before as i64 {
-                return Err(changed.into());
-            }
-            insert(tx, name, model, utterances)
-        })
+    ) -> Result<bool> {
+        self.write(|tx| self.append(tx, name, model, Some(num_before), utterances))
     }
 
     /// Puts utterances in the place of a voiceprint, whatever model that was of.
@@ -212,11 +194,47 @@ impl Store {
         model: ModelId,
         utterances: &[Utterance],
     ) -> Result<()> {
-        self.write(|tx| {
-            tx.execute("DELETE FROM speaker WHERE key = ?1", [name.key()])?;
-            insert(tx, name, model, utterances)
+        // Before as well as after: whenever this is stopped, no index outlives what it holds.
+        index::remove(&self.path)?;
+        self.write(|tx| self.put(tx, name, model, utterances))?;
+        self.forget_deleted();
+        Ok(())
+    }
+
+    /// Puts whole voiceprints into the store, all or none; those of speakers that are enrolled
+    /// only to `replace` them.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming a speaker who is enrolled, [`Error::Store`], [`Error::Io`].
+    pub fn restore(
+        &mut self,
+        voiceprints: Vec<Voiceprint>,
+        replace: bool,
+    ) -> Result<Vec<SpeakerName>> {
+        index::remove(&self.path)?;
+        let names = self.write(|tx| {
+            let mut names = vec![];
+            for voiceprint in voiceprints {
+                let Voiceprint {
+                    name,
+                    model,
+                    utterances,
+                } = voiceprint;
+                let lookup = self.seal.lookup(&name.key());
+                if !replace && Rows::find(tx, &lookup)?.is_some() {
+                    return Err(Error::Usage(format!(
+                        "{:?} is enrolled already; restore with --replace, or into another store",
+                        name.as_str()
+                    ))
+                    .into());
+                }
+                self.put(tx, &name, model, &utterances)?;
+                names.push(name);
+            }
+            Ok(names)
         })?;
-        self.forget_deleted()
+        self.forget_deleted();
+        Ok(names)
     }
 
     /// Erases a voiceprint; its bytes do not stay behind in the file.
@@ -224,157 +242,266 @@ impl Store {
     /// # Errors
     /// [`Error::UnknownSpeaker`], [`Error::Store`], [`Error::Io`].
     pub fn remove(&mut self, name: &SpeakerName) -> Result<()> {
-        let unknown = Error::UnknownSpeaker {
-            name: name.to_string(),
-            store: self.path.clone(),
-        };
-        self.write(
-            |tx| match tx.execute("DELETE FROM speaker WHERE key = ?1", [name.key()])? {
-                0 => Err(unknown.into()),
-                _ => Ok(()),
-            },
-        )?;
-        self.forget_deleted()
+        let lookup = self.seal.lookup(&name.key());
+        index::remove(&self.path)?;
+        self.write(|tx| match Rows::delete(tx, &self.seal, &lookup)? {
+            false => Err(self.unknown(name).into()),
+            true => Ok(()),
+        })?;
+        self.forget_deleted();
+        Ok(())
     }
 
-    /// Everybody enrolled, by name.
+    /// Everybody enrolled, every row checked.
     ///
     /// # Errors
     /// [`Error::Store`], [`Error::Io`].
-    pub fn list(&self) -> Result<Vec<Enrolled>> {
-        let read = || {
-            let mut statement = self.connection.prepare(
-                "SELECT name, model, count(utterance.id), round(total(speech_seconds), 2)
-                 FROM speaker LEFT JOIN utterance ON speaker_id = speaker.id
-                 GROUP BY speaker.id ORDER BY key",
-            )?;
-            let rows = statement.query_map([], |row| {
-                Ok(Enrolled {
-                    name: row.get(0)?,
-                    model: row.get(1)?,
-                    num_utterances: row.get::<_, i64>(2)? as usize,
-                    speech_seconds: row.get(3)?,
-                })
-            })?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
-        };
-        read().map_err(|e| self.failed(e))
-    }
-
-    fn query<T: rusqlite::types::FromSql>(&self, sql: &str) -> Result<T> {
-        self.connection
-            .query_row(sql, [], |row| row.get(0))
-            .map_err(|e| self.failed(e))
-    }
-
-    fn rows(&self, speaker_id: i64) -> rusqlite::Result<Vec<Row>> {
-        let mut statement = self.connection.prepare(
-            "SELECT file, speech_seconds, quality, embedding, checksum
-             FROM utterance WHERE speaker_id = ?1 ORDER BY id",
-        )?;
-        let rows = statement.query_map([speaker_id], |row| {
-            Ok(Row {
-                file: row.get(0)?,
-                speech_seconds: row.get(1)?,
-                quality: row.get(2)?,
-                embedding: row.get(3)?,
-                checksum: row.get(4)?,
-            })
+    pub fn list(&self) -> Result<Listing> {
+        let mut listing = Listing::default();
+        self.each(|voiceprint| {
+            match voiceprint {
+                Ok(voiceprint) => listing.speakers.push(Enrolled::of(&voiceprint)),
+                Err(damaged) => listing.damaged.push(damaged),
+            }
+            Ok(())
         })?;
-        rows.collect()
+        let key = |speaker: &Enrolled| speaker.name.nfc().collect::<String>();
+        listing.speakers.sort_by_cached_key(key);
+        Ok(listing)
+    }
+
+    /// Visits every voiceprint, or the error that says that it is damaged, as of one moment.
+    ///
+    /// # Errors
+    /// What `visit` refuses; [`Error::Store`], [`Error::Io`].
+    pub fn each(&self, mut visit: impl FnMut(Result<Voiceprint>) -> Result<()>) -> Result<()> {
+        self.read(|tx| Rows::each(tx, "", |rows| Ok(visit(self.checked(&rows, None))?)))
+    }
+
+    /// Encrypts the store for another secret, or for none: every row anew, with new row keys, all
+    /// or nothing. What the old secret opened is overwritten.
+    ///
+    /// # Errors
+    /// [`Error::Store`] where a row is damaged (nothing is changed then), [`Error::Io`].
+    pub fn reseal(&mut self, secret: Option<&Secret>) -> Result<()> {
+        let (header, seal) = Header::new(secret)?;
+        index::remove(&self.path)?;
+        self.write(|tx| {
+            schema::set_aside(tx)?;
+            schema::make_tables(tx, &header)?;
+            Rows::each(tx, "old_", |rows| {
+                let voiceprint = self.checked(&rows, None)?;
+                let mut again = Rows::new(seal.lookup(&voiceprint.name.key()), voiceprint.model)?;
+                again.extend(&seal, &voiceprint.name, &voiceprint.utterances)?;
+                Ok(again.write(tx, 0)?)
+            })?;
+            Ok(schema::drop_set_aside(tx)?)
+        })?;
+        (self.header, self.seal) = (header, seal);
+        self.forget_deleted();
+        Ok(())
+    }
+
+    /// False, and nothing done, where the voiceprint does not have `num_before` utterances.
+    fn append(
+        &self,
+        tx: &Transaction,
+        name: &SpeakerName,
+        model: ModelId,
+        num_before: Option<usize>,
+        utterances: &[Utterance],
+    ) -> std::result::Result<bool, Refusal> {
+        let lookup = self.seal.lookup(&name.key());
+        let enrolled = Rows::find(tx, &lookup)?;
+        let voiceprint = match &enrolled {
+            Some(rows) => Some(self.checked(rows, Some(name))?),
+            None => None,
+        };
+        if let Some(voiceprint) = &voiceprint
+            && voiceprint.model != model
+        {
+            return Err(Error::ModelMismatch {
+                name: name.to_string(),
+                voiceprint_model: voiceprint.model.to_string(),
+                model: model.to_string(),
+            }
+            .into());
+        }
+        let enrolled_before = voiceprint.as_ref().map_or(0, |v| v.utterances.len());
+        if num_before.is_some_and(|num| num != enrolled_before) {
+            return Ok(false);
+        }
+        let mut rows = match enrolled {
+            Some(rows) => rows,
+            None => Rows::new(lookup, model)?,
+        };
+        // As first typed.
+        let name = voiceprint.as_ref().map_or(name, |v| &v.name);
+        rows.extend(&self.seal, name, utterances)?;
+        rows.write(tx, enrolled_before)?;
+        Ok(true)
+    }
+
+    fn put(
+        &self,
+        tx: &Transaction,
+        name: &SpeakerName,
+        model: ModelId,
+        utterances: &[Utterance],
+    ) -> std::result::Result<(), Refusal> {
+        let lookup = self.seal.lookup(&name.key());
+        Rows::delete(tx, &self.seal, &lookup)?;
+        let mut rows = Rows::new(lookup, model)?;
+        rows.extend(&self.seal, name, utterances)?;
+        Ok(rows.write(tx, 0)?)
+    }
+
+    fn checked(&self, rows: &Rows, name: Option<&SpeakerName>) -> Result<Voiceprint> {
+        checked(&self.path, &self.seal, rows, name)
+    }
+
+    fn unknown(&self, name: &SpeakerName) -> Error {
+        Error::UnknownSpeaker {
+            name: name.to_string(),
+            store: self.path.clone(),
+        }
+    }
+
+    /// One moment of the store: what others write meanwhile is not seen.
+    fn read<T>(
+        &self,
+        work: impl FnOnce(&Transaction) -> std::result::Result<T, Refusal>,
+    ) -> Result<T> {
+        self.transaction(TransactionBehavior::Deferred, work)
     }
 
     /// One transaction: everything that `work` does, or nothing.
-    fn write(
-        &mut self,
-        work: impl FnOnce(&Transaction) -> std::result::Result<(), Refusal>,
-    ) -> Result<()> {
-        let path = self.path.clone();
-        let run = || -> std::result::Result<(), Refusal> {
-            let tx = self
-                .connection
-                .transaction_with_behavior(TransactionBehavior::Immediate)?;
-            work(&tx)?;
-            Ok(tx.commit()?)
-        };
-        run().map_err(|refusal| match refusal {
-            Refusal::Sqlite(e) => failed(&path, e),
-            Refusal::Ours(e) => *e,
+    fn write<T>(
+        &self,
+        work: impl FnOnce(&Transaction) -> std::result::Result<T, Refusal>,
+    ) -> Result<T> {
+        self.transaction(TransactionBehavior::Immediate, work)
+    }
+
+    fn transaction<T>(
+        &self,
+        behavior: TransactionBehavior,
+        work: impl FnOnce(&Transaction) -> std::result::Result<T, Refusal>,
+    ) -> Result<T> {
+        transaction(&self.path, &self.connection, behavior, |tx| {
+            // A row that was sealed with the old key would be lost.
+            if Header::read(tx)?.as_ref() != Some(&self.header) {
+                return Err(Error::Io {
+                    path: self.path.clone(),
+                    doing: "use the store",
+                    source: io::Error::other("another command changed its key meanwhile"),
+                    remedy: "run the command again, with the new key",
+                }
+                .into());
+            }
+            work(tx)
         })
     }
 
-    /// Empties the write-ahead log, which still holds what was deleted.
-    fn forget_deleted(&self) -> Result<()> {
-        self.query::<i64>("PRAGMA wal_checkpoint(TRUNCATE)")
-            .map(|_| ())
-    }
-
-    fn failed(&self, e: rusqlite::Error) -> Error {
-        failed(&self.path, e)
-    }
-
-    fn damaged(&self, what: impl AsRef<str>) -> Error {
-        damaged(&self.path, what.as_ref())
+    /// Empties the write-ahead log, which still holds what was deleted. What was written is
+    /// written even if that fails (another command reads, the disk is full): the last command
+    /// that closes the store empties it as well.
+    fn forget_deleted(&self) {
+        let _ = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        let _ = index::remove(&self.path);
     }
 }
 
-/// What ends a transaction.
-enum Refusal {
-    Sqlite(rusqlite::Error),
-    Ours(Box<Error>),
-}
-
-impl From<rusqlite::Error> for Refusal {
-    fn from(e: rusqlite::Error) -> Self {
-        Refusal::Sqlite(e)
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store({})", self.path.display())
     }
 }
 
-impl From<Error> for Refusal {
-    fn from(e: Error) -> Self {
-        Refusal::Ours(Box::new(e))
-    }
-}
-
-fn insert(
-    tx: &Transaction,
-    name: &SpeakerName,
-    model: ModelId,
-    utterances: &[Utterance],
-) -> std::result::Result<(), Refusal> {
-    let key = name.key();
-    tx.execute(
-        "INSERT INTO speaker (key, name, model) VALUES (?1, ?2, ?3) ON CONFLICT (key) DO NOTHING",
-        params![key, name.as_str(), model.to_string()],
-    )?;
-    let (id, enrolled_model): (i64, String) = tx.query_row(
-        "SELECT id, model FROM speaker WHERE key = ?1",
-        [&key],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
-    if enrolled_model != model.to_string() {
-        return Err(Error::ModelMismatch {
-            name: name.to_string(),
-            voiceprint_model: enrolled_model,
-            model: model.to_string(),
+impl Enrolled {
+    fn of(voiceprint: &Voiceprint) -> Self {
+        let seconds = voiceprint
+            .utterances
+            .iter()
+            .map(|u| f64::from(u.speech_seconds));
+        Enrolled {
+            name: voiceprint.name.to_string(),
+            model: voiceprint.model.to_string(),
+            num_utterances: voiceprint.utterances.len(),
+            speech_seconds: (seconds.sum::<f64>() * 100.0).round() / 100.0,
         }
-        .into());
     }
-    for utterance in utterances {
-        let row = Row::new(utterance, &key, model);
-        tx.execute(
-            "INSERT INTO utterance
-             (speaker_id, file, speech_seconds, quality, embedding, checksum)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![
-                id,
-                row.file,
-                row.speech_seconds,
-                row.quality,
-                row.embedding,
-                row.checksum
-            ],
-        )?;
+}
+
+/// The voiceprint in some rows of the store in `path`.
+fn checked(
+    path: &Path,
+    seal: &Seal,
+    rows: &Rows,
+    name: Option<&SpeakerName>,
+) -> Result<Voiceprint> {
+    rows.open(seal).map_err(|_| {
+        let whose = match (name, rows.lookup_text(seal)) {
+            (Some(name), _) => format!("the voiceprint of {:?}", name.as_str()),
+            (None, Some(name)) => format!("the voiceprint of {name:?}"),
+            (None, None) => "a voiceprint".into(),
+        };
+        Error::Store {
+            path: path.to_path_buf(),
+            fact: format!("{whose} is damaged"),
+            remedy: "restore the store from a backup, or enrol again with --replace".into(),
+        }
+    })
+}
+
+/// The file's connection and header; none where there is no store yet.
+fn find(path: &Path) -> Result<Option<(Connection, Header)>> {
+    match fs::metadata(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(Error::io(path, "read", e)),
+        Ok(facts) if !facts.is_file() => {
+            return Err(Error::Store {
+                path: path.to_path_buf(),
+                fact: "not a file".into(),
+                remedy: "give the store's file with --store".into(),
+            });
+        }
+        // Made by a command that was stopped right away.
+        Ok(facts) if facts.len() == 0 => return Ok(None),
+        Ok(_) => {}
     }
-    Ok(())
+    let connection = connect_to_read(path)?;
+    if schema::is_empty(&connection).map_err(|e| failed(path, e))? {
+        return Ok(None);
+    }
+    let header = header_of(path, &connection)?;
+    Ok(Some((connection, header)))
+}
+
+/// The header, of one moment and one version.
+fn header_of(path: &Path, connection: &Connection) -> Result<Header> {
+    transaction(path, connection, TransactionBehavior::Deferred, |tx| {
+        schema::check_version(path, tx)??;
+        let unreadable = || damaged(path, "the header");
+        Ok(Header::read(tx)?.ok_or_else(unreadable)?)
+    })
+}
+
+fn transaction<T>(
+    path: &Path,
+    connection: &Connection,
+    behavior: TransactionBehavior,
+    work: impl FnOnce(&Transaction) -> std::result::Result<T, Refusal>,
+) -> Result<T> {
+    let run = || -> std::result::Result<T, Refusal> {
+        let tx = Transaction::new_unchecked(connection, behavior)?;
+        let value = work(&tx)?;
+        tx.commit()?;
+        Ok(value)
+    };
+    let outcome = run().map_err(|refusal| refusal.told(path));
+    wipe_traces();
+    outcome
 }

@@ -13,11 +13,36 @@ use std::{
 /// # Errors
 /// [`Error::Io`].
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_whole_with(path, Readers::Everybody, |file| {
+        file.write_all(bytes)
+            .map_err(|e| Error::io(path, "write", e))
+    })
+}
+
+/// Who may read a new file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readers {
+    /// As the user's mask says.
+    Everybody,
+    /// Its owner.
+    Owner,
+}
+
+/// As [`write_whole`], with what `work` writes, which may go back and forth in the file.
+///
+/// # Errors
+/// [`Error::Io`], and those of `work`.
+pub fn write_whole_with(
+    path: &Path,
+    readers: Readers,
+    work: impl FnOnce(&mut File) -> Result<()>,
+) -> Result<()> {
     let failed = |source| Error::io(path, "write", source);
     // Through a symbolic link; and a pipe or device is written to, not renamed over.
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     if fs::metadata(&target).is_ok_and(|facts| !facts.is_file()) {
-        return fs::write(&target, bytes).map_err(failed);
+        let mut device = File::options().write(true).open(&target).map_err(failed)?;
+        return work(&mut device);
     }
     let folder = match target.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -28,11 +53,15 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // As any new file: the umask decides.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+        let mode = match readers {
+            // As any new file: the umask decides.
+            Readers::Everybody => 0o666,
+            Readers::Owner => 0o600,
+        };
+        builder.permissions(std::fs::Permissions::from_mode(mode));
     }
     let mut file = builder.tempfile_in(folder).map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
+    work(file.as_file_mut())?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist(&target).map_err(|e| failed(e.error))?;
     // The rename itself is safe once the folder is synced.

@@ -16,8 +16,8 @@ pub struct AffineGradients {
     pub bias: Vec<f32>,
 }
 
-/// Inputs per weight-gradient task: four tiles of the widest instance.
-const INPUTS_PER_TASK: usize = 56;
+/// Inputs per weight-gradient task: seven tiles of the widest instance, which share a copy of dy.
+const INPUTS_PER_TASK: usize = 98;
 
 impl Affine {
     /// One tap, every frame: utterances do not matter, all rows are one sequence.

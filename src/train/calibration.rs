@@ -20,37 +20,51 @@ pub struct Calibration {
 const PENALTY: f64 = 1e-6;
 
 impl Calibration {
-    /// Fits at the effective prior `prior` of a target.
+    /// Fits at the effective prior `prior` of a target; every trial counts the same.
     ///
     /// # Errors
-    /// [`Error::Usage`] if there is no target, no nontarget, a score that is not finite, no
-    /// spread of scores, or `prior` is not within (0, 1).
+    /// As [`Self::of_lists`].
     pub fn fit(targets: &[f64], nontargets: &[f64], prior: f64) -> Result<Self> {
+        Self::of_lists(&[(targets, nontargets)], prior)
+    }
+
+    /// Fits on several lists (targets, nontargets), each counting the same however long it is: a
+    /// scale that suits the longest list only would be of use on that kind of speech only.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if a list has no target or no nontarget, a score is not finite, all scores
+    /// are equal, or `prior` is not within (0, 1).
+    pub fn of_lists(lists: &[(&[f64], &[f64])], prior: f64) -> Result<Self> {
         let refuse = |fact: &str| {
             Error::Usage(format!(
                 "calibration: {fact}; give scores of target and nontarget trials, all finite, and \
                  a prior within (0, 1)"
             ))
         };
-        if targets.is_empty() || nontargets.is_empty() {
+        if lists.is_empty() || lists.iter().any(|(t, n)| t.is_empty() || n.is_empty()) {
             return Err(refuse("no target or no nontarget trials"));
         }
         if !(prior > 0.0 && prior < 1.0) {
             return Err(refuse(&format!("prior {prior}")));
         }
-        let all = || targets.iter().chain(nontargets);
+        let all = || lists.iter().flat_map(|(t, n)| t.iter().chain(*n));
         if all().any(|s| !s.is_finite()) {
             return Err(refuse("a score is not finite"));
         }
-        let count = (targets.len() + nontargets.len()) as f64;
+        let count = all().count() as f64;
         let mean = all().sum::<f64>() / count;
         let spread = (all().map(|s| (s - mean) * (s - mean)).sum::<f64>() / count).sqrt();
         if spread <= f64::EPSILON * mean.abs() {
             return Err(refuse("all scores are equal"));
         }
+        let weighted = |scores: &[f64]| {
+            let weight = 1.0 / (scores.len() * lists.len()) as f64;
+            let one = |s: &f64| ((s - mean) / spread, weight);
+            scores.iter().map(one).collect::<Vec<_>>()
+        };
         let trials = Standardised {
-            targets: targets.iter().map(|s| (s - mean) / spread).collect(),
-            nontargets: nontargets.iter().map(|s| (s - mean) / spread).collect(),
+            targets: lists.iter().flat_map(|(t, _)| weighted(t)).collect(),
+            nontargets: lists.iter().flat_map(|(_, n)| weighted(n)).collect(),
             prior,
         };
         let (scale, offset) = trials.newton();
@@ -74,9 +88,10 @@ impl Calibration {
     }
 }
 
+/// Standardised scores and their weights, which sum to 1 on either side.
 struct Standardised {
-    targets: Vec<f64>,
-    nontargets: Vec<f64>,
+    targets: Vec<(f64, f64)>,
+    nontargets: Vec<(f64, f64)>,
     prior: f64,
 }
 
@@ -118,9 +133,10 @@ impl Standardised {
     }
 
     fn loss(&self, scale: f64, offset: f64) -> f64 {
-        let mean = |scores: &[f64], sign: f64| {
-            let term = |s: &f64| softplus(sign * (scale * s + offset + self.shift()));
-            scores.iter().map(term).sum::<f64>() / scores.len() as f64
+        let mean = |scores: &[(f64, f64)], sign: f64| {
+            let term =
+                |(s, w): &(f64, f64)| w * softplus(sign * (scale * s + offset + self.shift()));
+            scores.iter().map(term).sum::<f64>()
         };
         self.prior * mean(&self.targets, -1.0)
             + (1.0 - self.prior) * mean(&self.nontargets, 1.0)
@@ -136,8 +152,8 @@ impl Standardised {
             (&self.nontargets, 0.0, 1.0 - self.prior),
         ];
         for (scores, label, prior) in sides {
-            let weight = prior / scores.len() as f64;
-            for s in scores {
+            for (s, w) in scores {
+                let weight = prior * w;
                 let p = sigmoid(scale * s + offset + self.shift());
                 gradient[0] += weight * (p - label) * s;
                 gradient[1] += weight * (p - label);

@@ -1,9 +1,7 @@
-//! Losses over a batch: scores in, mean loss and its gradient out, all in stable forms.
+//! The loss that the network learns by: embeddings and speakers in, mean loss and its gradients out.
+//! Those of pair heads are in `pair_loss`.
 
-use crate::{
-    Error, Result,
-    kernels::{self, Outer, Packed, Steps},
-};
+use crate::kernels::{self, Outer, Packed, Steps};
 use rayon::prelude::*;
 
 /// Additive angular margin softmax over speakers (Deng et al. 2019, "ArcFace", eq. 3): cosine of the
@@ -133,38 +131,4 @@ fn through_unit_rows(unit: &[f32], norms: &[f32], du: &mut [f32]) {
             *g = (*g - u * along) / norm;
         }
     }
-}
-
-/// Softmax cross-entropy over N ≥ 2 outputs: logits `(U, N)` -> mean loss, gradient `(U, N)`.
-///
-/// # Errors
-/// [`Error::Usage`] for one output: softmax over it is always 1, so it always answers class 0.
-pub fn softmax(logits: &[f32], num_outputs: usize, labels: &[u32]) -> Result<(f32, Vec<f32>)> {
-    if num_outputs < 2 {
-        return Err(Error::Usage(
-            "softmax over one output is always 1 and always answers class 0; \
-             use one logit with BCE, or two outputs"
-                .into(),
-        ));
-    }
-    let num = labels.len() as f32;
-    let mut gradient = logits.to_vec();
-    let mut loss = 0.0;
-    for (row, label) in gradient.chunks_exact_mut(num_outputs).zip(labels) {
-        let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let total: f32 = row.iter().map(|z| (z - top).exp()).sum();
-        loss += top + total.ln() - row[*label as usize];
-        row.iter_mut()
-            .for_each(|z| *z = (*z - top).exp() / total / num);
-        row[*label as usize] -= 1.0 / num;
-    }
-    Ok((loss / num, gradient))
-}
-
-/// Mean squared error on one linear output: `(U,)` -> mean loss, gradient.
-pub fn mse(outputs: &[f32], targets: &[f32]) -> (f32, Vec<f32>) {
-    let num = outputs.len() as f32;
-    let errors: Vec<f32> = outputs.iter().zip(targets).map(|(o, t)| o - t).collect();
-    let loss = errors.iter().map(|e| e * e).sum::<f32>() / num;
-    (loss, errors.iter().map(|e| 2.0 * e / num).collect())
 }

@@ -54,6 +54,8 @@ pub fn forward(x: &Batch, weight: &[f32], bias: &[f32], eps: f32) -> (Batch, Nor
         ..x.clone_shape()
     };
     let channels = x.channels;
+    // Lengths that the compiler sees: without them the loops over c are not in lanes.
+    let (scale, shift) = (&scale[..channels], &shift[..channels]);
     y.blocks_mut()
         .into_par_iter()
         .zip(x.blocks())
@@ -82,25 +84,29 @@ pub fn backward(
     dy: &mut Batch,
 ) -> (Vec<f32>, Vec<f32>) {
     let channels = x.channels;
+    // As above.
+    let (mean, inv_std) = (&tape.mean[..channels], &tape.inv_std[..channels]);
     let [dweight, dbias] = dy.column_sums(|r, row, [dw, db]| {
         let x = &x.values[r * channels..][..channels];
+        let (row, dw, db) = (&row[..channels], &mut dw[..channels], &mut db[..channels]);
         for c in 0..channels {
-            dw[c] += row[c] * (x[c] - tape.mean[c]) * tape.inv_std[c];
+            dw[c] += row[c] * (x[c] - mean[c]) * inv_std[c];
             db[c] += row[c];
         }
     });
     let rows = x.num_rows() as f64;
     let by_weight: Vec<f32> = dweight.iter().map(|d| (d / rows) as f32).collect();
     let by_bias: Vec<f32> = dbias.iter().map(|d| (d / rows) as f32).collect();
+    let (by_weight, by_bias) = (&by_weight[..channels], &by_bias[..channels]);
+    let weight = &weight[..channels];
     dy.blocks_mut()
         .into_par_iter()
         .zip(x.blocks())
         .for_each(|(dy, x)| {
             for (dy, x) in dy.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
                 for c in 0..channels {
-                    let normed = (x[c] - tape.mean[c]) * tape.inv_std[c];
-                    dy[c] =
-                        weight[c] * tape.inv_std[c] * (dy[c] - by_bias[c] - normed * by_weight[c]);
+                    let normed = (x[c] - mean[c]) * inv_std[c];
+                    dy[c] = weight[c] * inv_std[c] * (dy[c] - by_bias[c] - normed * by_weight[c]);
                 }
             }
         });

@@ -1,6 +1,9 @@
 //! Everything that decides what training makes of its recordings, with the values that we use.
 
-use super::{architecture::ArchitectureOptions, augment::AugmentOptions};
+use super::{
+    architecture::ArchitectureOptions, augment::AugmentOptions, head::RefineOptions,
+    pair_loss::PairLoss,
+};
 use crate::{
     Error, Result,
     features::{Mfcc, MfccConfig},
@@ -54,7 +57,11 @@ pub struct HeadOptions {
     pub crops_per_utterance: usize,
     /// Shortest and longest of them, in seconds.
     pub crop_seconds: (f32, f32),
-    /// Steps of BCE on pairs; 0 keeps PLDA.
+    /// What the pair head is trained for: `bce`, `softmax` or `mse`.
+    pub loss: PairLoss,
+    /// Its outputs; none for as many as the loss needs.
+    pub outputs: Option<usize>,
+    /// Steps of refinement (BCE, softmax or MSE) on pairs; 0 keeps PLDA.
     pub bce_steps: usize,
     /// Weight of a target pair within one session, against one across sessions.
     pub same_session: f64,
@@ -67,8 +74,23 @@ impl Default for HeadOptions {
             shrinkage: 0.5,
             crops_per_utterance: 4,
             crop_seconds: (2.0, 8.0),
+            loss: PairLoss::Bce,
+            outputs: None,
             bce_steps: 25,
             same_session: 0.3,
+        }
+    }
+}
+
+impl HeadOptions {
+    /// How the pair head is refined.
+    pub fn refine(&self, seed: u64) -> RefineOptions {
+        RefineOptions {
+            loss: self.loss,
+            num_steps: self.bce_steps,
+            same_session: self.same_session,
+            seed,
+            ..RefineOptions::default()
         }
     }
 }
@@ -76,14 +98,18 @@ impl Default for HeadOptions {
 impl Default for TrainOptions {
     fn default() -> Self {
         TrainOptions {
-            front_end: MfccConfig::default(),
+            // What a telephone carries: with more, low-rate recordings of all speakers look alike.
+            front_end: MfccConfig {
+                high_freq_hz: 3800.0,
+                ..MfccConfig::default()
+            },
             architecture: ArchitectureOptions::default(),
             augment: AugmentOptions::default(),
             seed: 1,
-            num_steps: 6500,
+            num_steps: 5000,
             batch_size: 64,
             crop_seconds: (1.3, 2.9),
-            speeds_percent: vec![100, 90, 110],
+            speeds_percent: vec![100, 90, 110, 85, 115],
             learning_rate: 3e-3,
             weight_decay: 0.05,
             scale: 30.0,
@@ -164,10 +190,12 @@ impl TrainOptions {
             ),
             (self.head.size > 0, "head.size: 1 or more"),
         ];
-        match rules.iter().find(|(holds, _)| !holds) {
-            Some((_, rule)) => Err(Error::Usage(format!("training option {rule} is wanted"))),
-            None => Ok(()),
+        if let Some((_, rule)) = rules.iter().find(|(holds, _)| !holds) {
+            return Err(Error::Usage(format!("training option {rule} is wanted")));
         }
+        let head = &self.head;
+        let num_outputs = head.outputs.unwrap_or(head.loss.num_outputs());
+        head.loss.check(num_outputs)
     }
 
     /// The layer list, BatchNorms and all.

@@ -14,10 +14,17 @@ use std::collections::BTreeMap;
 pub(super) struct Pairs {
     ends: Vec<(u32, u32)>,
     weights: Vec<f64>,
+    /// What a regression should say of each.
+    grades: Vec<f64>,
     num_targets: usize,
     /// Per embedding: (the other end, the pair).
     of: Vec<Vec<(u32, u32)>>,
 }
+
+/// Two crops of one recording share the voice, the channel and the day.
+const GRADE_ONE_SESSION: f64 = 1.0;
+/// Two recordings share the voice only.
+const GRADE_ONE_SPEAKER: f64 = 0.8;
 
 impl Pairs {
     /// All target pairs (at most `max_targets_per_speaker` of each speaker) and `num_nontargets`.
@@ -48,16 +55,42 @@ impl Pairs {
             let sum: f64 = side.iter().sum();
             side.iter_mut().for_each(|w| *w *= prior / sum);
         }
-        let mut of = vec![vec![]; labelled.len()];
-        for (k, &(a, b)) in ends.iter().enumerate() {
-            of[a as usize].push((b, k as u32));
-            of[b as usize].push((a, k as u32));
-        }
+        let sessions = labelled.sessions();
+        let grade = |(k, &(a, b)): (usize, &(u32, u32))| match k < num_targets {
+            true if sessions[a as usize] == sessions[b as usize] => GRADE_ONE_SESSION,
+            true => GRADE_ONE_SPEAKER,
+            false => 0.0,
+        };
+        let grades = ends.iter().enumerate().map(grade).collect();
         Ok(Pairs {
+            of: pairs_of(&ends, labelled.len()),
             ends,
             weights,
+            grades,
             num_targets,
-            of,
+        })
+    }
+
+    /// Pairs with a grade each, from 0 to 1; all weigh the same.
+    pub fn graded(labelled: &Labelled, graded: &[(u32, u32, f64)]) -> Result<Self> {
+        let known = |&(a, b, grade): &(u32, u32, f64)| {
+            (a.max(b) as usize) < labelled.len() && (0.0..=1.0).contains(&grade)
+        };
+        if let Some(bad) = graded.iter().find(|pair| !known(pair)) {
+            return Err(Error::Usage(format!(
+                "graded pair {bad:?}: two indices below {} and a grade from 0 to 1 are wanted",
+                labelled.len()
+            )));
+        }
+        let mut sorted = graded.to_vec();
+        sorted.sort_by(|a, b| b.2.total_cmp(&a.2));
+        let ends: Vec<(u32, u32)> = sorted.iter().map(|&(a, b, _)| (a, b)).collect();
+        Ok(Pairs {
+            of: pairs_of(&ends, labelled.len()),
+            weights: vec![1.0 / ends.len() as f64; ends.len()],
+            grades: sorted.iter().map(|pair| pair.2).collect(),
+            num_targets: sorted.partition_point(|pair| pair.2 >= 0.5),
+            ends,
         })
     }
 
@@ -76,10 +109,24 @@ impl Pairs {
     pub fn weight(&self, pair: usize) -> f64 {
         self.weights[pair]
     }
+    /// From 0, two speakers, to 1, one recording.
+    pub fn grade(&self, pair: usize) -> f64 {
+        self.grades[pair]
+    }
     /// The pairs that an embedding is an end of: (the other end, the pair).
     pub fn of(&self, embedding: usize) -> &[(u32, u32)] {
         &self.of[embedding]
     }
+}
+
+/// Per embedding: (the other end, the pair).
+fn pairs_of(ends: &[(u32, u32)], num_embeddings: usize) -> Vec<Vec<(u32, u32)>> {
+    let mut of = vec![vec![]; num_embeddings];
+    for (k, &(a, b)) in ends.iter().enumerate() {
+        of[a as usize].push((b, k as u32));
+        of[b as usize].push((a, k as u32));
+    }
+    of
 }
 
 /// Of one speaker, with weights; pairs of weight 0 left out.

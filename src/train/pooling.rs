@@ -11,6 +11,7 @@ pub fn forward(x: &Batch, layer: &Layer) -> Batch {
         .into_par_iter()
         .map(|x_u| match *layer {
             Layer::StatsPool { eps } => pooling::stats(x_u, x.channels, eps),
+            Layer::SampleStatsPool { eps } => pooling::sample_stats(x_u, x.channels, eps),
             Layer::Flatten { num_frames } => pooling::flatten(x_u, x.channels, num_frames),
             _ => pooling::mean(x_u, x.channels),
         })
@@ -21,7 +22,8 @@ pub fn forward(x: &Batch, layer: &Layer) -> Batch {
 
 /// dx from x, y = forward(x) and dy.
 ///
-/// `dmean/dx[t] = 1/T`; `dstd/dx[t] = (x[t] − mean)/(T·std)`, zero where the variance was floored.
+/// `dmean/dx[t] = 1/T`; `dstd/dx[t] = (x[t] − mean)/(T·std)`, zero where the variance was floored;
+/// of a sample variance T − 1 in the place of T.
 pub fn backward(x: &Batch, layer: &Layer, y: &Batch, dy: &Batch) -> Batch {
     let channels = x.channels;
     let mut dx = Batch::zeros(x.lengths(), channels);
@@ -36,17 +38,30 @@ pub fn backward(x: &Batch, layer: &Layer, y: &Batch, dy: &Batch) -> Batch {
             }
             return;
         }
+        let of_mean: Vec<f32> = dy[..channels].iter().map(|d| d * share).collect();
+        // What a deviation gives to each frame, and below which variance it does not move.
+        let (of_each, floor) = match *layer {
+            Layer::StatsPool { eps } => (share, eps),
+            Layer::SampleStatsPool { .. } => (share / (1.0 - share).max(share), 0.0),
+            _ => {
+                for dx in dx.chunks_exact_mut(channels) {
+                    dx.copy_from_slice(&of_mean);
+                }
+                return;
+            }
+        };
+        let (mean, std) = y.split_at(channels);
+        let of_std: Vec<f32> = dy[channels..]
+            .iter()
+            .zip(std)
+            .map(|(d, s)| if s * s > floor { d * of_each / s } else { 0.0 })
+            .collect();
+        // Lengths that the compiler sees: without them the loop over c is not in lanes.
+        let (of_mean, of_std, mean) =
+            (&of_mean[..channels], &of_std[..channels], &mean[..channels]);
         for (dx, x) in dx.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
             for c in 0..channels {
-                dx[c] = dy[c] * share;
-            }
-            if let Layer::StatsPool { eps } = layer {
-                for c in 0..channels {
-                    let std = y[channels + c];
-                    if std * std > *eps {
-                        dx[c] += dy[channels + c] * share * (x[c] - y[c]) / std;
-                    }
-                }
+                dx[c] = of_mean[c] + of_std[c] * (x[c] - mean[c]);
             }
         }
     });

@@ -1,17 +1,16 @@
-//! The recipe: a manifest in, a model out. AAM-softmax over speakers, then LDA and PLDA on
-//! embeddings of the training speech, then BCE-with-logits on pairs.
+//! The recipe: a manifest in; a network, trained by AAM-softmax over speakers, and embeddings of the
+//! training speech out. A pair head is then fitted on these: [`super::head`].
 
 use super::{
     Labelled,
     augment::Augmenter,
+    batch::Batch,
     checkpoint::{SPEAKERS, State},
     crops::Crops,
-    head::{self, RefineOptions},
     loss::AngularMargin,
     manifest::Manifest,
     optimizer::{AdamW, one_cycle},
     options::TrainOptions,
-    plda::{self, PldaOptions},
     random::Random,
     recordings::Recordings,
     tape::Trainable,
@@ -20,7 +19,6 @@ use crate::{
     Error, Result,
     features::Mfcc,
     network::{Layer, Network, fold_batch_norms, infer},
-    scoring::PairHead,
 };
 use rayon::prelude::*;
 use std::path::Path;
@@ -46,13 +44,6 @@ pub enum Progress {
         /// Of so many.
         total: usize,
     },
-    /// Fitting the head: loss per pair in bits, before and after BCE.
-    Head {
-        /// Of LDA and PLDA.
-        before: f64,
-        /// Refined.
-        after: f64,
-    },
 }
 
 /// Where the run keeps its state, and the sources of its sound.
@@ -72,15 +63,16 @@ pub struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Trains, continuing from the checkpoint where there is one. `on_progress` may stop the run by
-    /// answering `false`: the state is saved and `None` returned.
+    /// Trains the network, continuing from the checkpoint where there is one, and embeds the
+    /// training speech for [`super::head::fit`]. `on_progress` may stop the run by answering
+    /// `false`: the state is saved and `None` returned.
     ///
     /// # Errors
     /// A recording or checkpoint that cannot be read or written; options that make no sense.
     pub fn train(
         &self,
         on_progress: &mut dyn FnMut(Progress) -> bool,
-    ) -> Result<Option<(Network, PairHead)>> {
+    ) -> Result<Option<(Network, Labelled)>> {
         let options = self.options;
         let mfcc = Mfcc::new(options.front_end.clone())?;
         let layers = options.layers()?;
@@ -117,8 +109,7 @@ impl Run<'_> {
         let (layers, weights) = fold_batch_norms(&trainable.layers, &trainable.weights);
         let network = Network::new(layers, weights, mfcc.num_channels())?;
         let labelled = self.embeddings(&mfcc, &network, on_progress)?;
-        let head = fit_head(&labelled, options, on_progress)?;
-        Ok(Some((network, head)))
+        Ok(Some((network, labelled)))
     }
 
     fn crops<'a>(&'a self, mfcc: &'a Mfcc, seconds: (f32, f32), min_frames: usize) -> Crops<'a> {
@@ -139,53 +130,10 @@ impl Run<'_> {
         }
     }
 
-    /// One optimisation step; mean loss and accuracy of its batch.
+    /// One optimisation step on the next batch; its mean loss and accuracy.
     fn step(&self, crops: &Crops, state: &mut State) -> Result<(f32, f32)> {
-        let options = self.options;
-        let (features, labels) = crops.batch(state.step, options.batch_size)?;
-        let done = state.step as f32 / options.num_steps as f32;
-        let margin = options.margin * (done / options.margin_ramp.max(1e-6)).min(1.0);
-        let criterion = AngularMargin {
-            scale: options.scale,
-            margin,
-        };
-
-        let tape = state.trainable.forward(features); // (ΣT, C_in) -> (U, D)
-        let result = criterion.loss(&tape.embeddings().values, &state.speakers, &labels);
-        if !result.loss.is_finite() {
-            return Err(Error::Usage(format!(
-                "training diverged at step {}: the loss is {}; choose a lower --learning-rate",
-                state.step, result.loss
-            )));
-        }
-        let mut gradients = state.trainable.backward(&tape, result.d_embeddings);
-        state.trainable.update_running_statistics(&tape);
-
-        gradients.insert(SPEAKERS.into(), result.d_speakers);
-        let trainable = &mut state.trainable;
-        trainable
-            .weights
-            .insert(SPEAKERS.into(), std::mem::take(&mut state.speakers));
-        let layers = &trainable.layers;
-        let decays = |name: &str| match name.split_once('.') {
-            Some((index, "weight")) => index
-                .parse()
-                .is_ok_and(|i: usize| !matches!(layers[i], Layer::BatchNorm { .. })),
-            Some(_) => false,
-            None => true,
-        };
-        let learning_rate = one_cycle(state.step, options.num_steps, options.learning_rate);
-        state.optimizer.step(
-            &mut trainable.weights,
-            &gradients,
-            state.step,
-            learning_rate,
-            options.weight_decay,
-            decays,
-        );
-        state.speakers = trainable.weights.remove(SPEAKERS).unwrap_or_default();
-        state.step += 1;
-        Ok((result.loss, result.accuracy))
+        let (features, labels) = crops.batch(state.step, self.options.batch_size)?;
+        optimise(self.options, state, features, &labels)
     }
 
     /// Each training utterance as it is, and some augmented crops of it.
@@ -238,7 +186,63 @@ impl Run<'_> {
     }
 }
 
-fn fresh(layers: Vec<Layer>, num_classes: usize, embedding_size: usize, seed: u64) -> State {
+/// One optimisation step on features `(ΣT, C_in)` and their classes; mean loss and accuracy.
+///
+/// # Errors
+/// [`Error::Usage`] where the loss is not finite any more.
+pub fn optimise(
+    options: &TrainOptions,
+    state: &mut State,
+    features: Batch,
+    labels: &[u32],
+) -> Result<(f32, f32)> {
+    let done = state.step as f32 / options.num_steps as f32;
+    let margin = options.margin * (done / options.margin_ramp.max(1e-6)).min(1.0);
+    let criterion = AngularMargin {
+        scale: options.scale,
+        margin,
+    };
+
+    let tape = state.trainable.forward(features); // (ΣT, C_in) -> (U, D)
+    let result = criterion.loss(&tape.embeddings().values, &state.speakers, labels);
+    if !result.loss.is_finite() {
+        return Err(Error::Usage(format!(
+            "training diverged at step {}: the loss is {}; choose a lower --learning-rate",
+            state.step, result.loss
+        )));
+    }
+    let mut gradients = state.trainable.backward(&tape, result.d_embeddings);
+    state.trainable.update_running_statistics(&tape);
+
+    gradients.insert(SPEAKERS.into(), result.d_speakers);
+    let trainable = &mut state.trainable;
+    trainable
+        .weights
+        .insert(SPEAKERS.into(), std::mem::take(&mut state.speakers));
+    let layers = &trainable.layers;
+    let decays = |name: &str| match name.split_once('.') {
+        Some((index, "weight")) => index
+            .parse()
+            .is_ok_and(|i: usize| !matches!(layers[i], Layer::BatchNorm { .. })),
+        Some(_) => false,
+        None => true,
+    };
+    let learning_rate = one_cycle(state.step, options.num_steps, options.learning_rate);
+    state.optimizer.step(
+        &mut trainable.weights,
+        &gradients,
+        state.step,
+        learning_rate,
+        options.weight_decay,
+        decays,
+    );
+    state.speakers = trainable.weights.remove(SPEAKERS).unwrap_or_default();
+    state.step += 1;
+    Ok((result.loss, result.accuracy))
+}
+
+/// The state before the first step.
+pub fn fresh(layers: Vec<Layer>, num_classes: usize, embedding_size: usize, seed: u64) -> State {
     let mut random = Random::new(seed, "speakers", &[]);
     let scale = 1.0 / (embedding_size as f32).sqrt();
     State {
@@ -249,36 +253,4 @@ fn fresh(layers: Vec<Layer>, num_classes: usize, embedding_size: usize, seed: u6
             .collect(),
         optimizer: AdamW::default(),
     }
-}
-
-fn fit_head(
-    labelled: &Labelled,
-    options: &TrainOptions,
-    on_progress: &mut dyn FnMut(Progress) -> bool,
-) -> Result<PairHead> {
-    let plda_options = PldaOptions {
-        size: options
-            .head
-            .size
-            .min(labelled.embedding_size())
-            .min(labelled.by_speaker().len() - 1),
-        shrinkage: options.head.shrinkage,
-        ..PldaOptions::default()
-    };
-    let plda = plda::fit_head(labelled, &plda_options)?;
-    if options.head.bce_steps == 0 {
-        return Ok(plda);
-    }
-    let refine = RefineOptions {
-        num_steps: options.head.bce_steps,
-        same_session: options.head.same_session,
-        seed: options.seed,
-        ..RefineOptions::default()
-    };
-    let (head, report) = head::refine(&plda, labelled, &refine)?;
-    on_progress(Progress::Head {
-        before: report.loss_before,
-        after: report.loss_after,
-    });
-    Ok(head)
 }

@@ -1,10 +1,7 @@
 //! Recordings on demand: index in, 16 kHz samples out. Decoded audio is kept, as 16-bit, up to a
 //! stated number of bytes and no further: the corpus may be of any size.
 
-use crate::{
-    Error, Result,
-    audio::{self, SAMPLE_RATE_HZ},
-};
+use crate::{Result, audio};
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     path::PathBuf,
@@ -49,7 +46,7 @@ impl Recordings {
     /// Samples of file `index`: mono, 16 kHz, 16 bits.
     ///
     /// # Errors
-    /// As [`audio::decode`]; the file is then among [`Self::refused`].
+    /// As [`audio::read_samples`]; the file is then among [`Self::refused`].
     pub fn samples(&self, index: usize) -> Result<Arc<Vec<i16>>> {
         if let Some(samples) = self.lock().samples.get(&index) {
             return Ok(samples.clone());
@@ -77,16 +74,7 @@ impl Recordings {
 
     fn read(&self, index: usize) -> Result<Arc<Vec<i16>>> {
         let path = &self.paths[index];
-        let decoded = audio::decode(path)?;
-        let mono = decoded.mono(None, path)?;
-        let mono = audio::resample(&mono, decoded.rate_hz, SAMPLE_RATE_HZ);
-        if mono.is_empty() {
-            return Err(Error::Audio {
-                path: path.clone(),
-                fact: "holds no audio".into(),
-                remedy: "leave it out of the training list".into(),
-            });
-        }
+        let mono = audio::read_samples(path)?;
         let narrow = |v: &f32| (v * 32768.0).round().clamp(-32768.0, 32767.0) as i16;
         let samples: Arc<Vec<i16>> = Arc::new(mono.iter().map(narrow).collect());
         let mut kept = self.lock();

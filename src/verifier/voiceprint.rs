@@ -4,11 +4,13 @@ use super::ModelId;
 use crate::{Error, Result, scoring::Reason};
 use std::fmt;
 use unicode_normalization::UnicodeNormalization;
+use zeroize::Zeroizing;
 
-/// A point in the speaker space of one model: `(D,)`, finite.
-#[derive(Debug, Clone, PartialEq)]
+/// A point in the speaker space of one model: `(D,)`, finite. Zeroed when dropped, and never
+/// shown: whoever has it knows the voice.
+#[derive(Clone, PartialEq)]
 pub struct Embedding {
-    values: Vec<f32>,
+    values: Zeroizing<Vec<f32>>,
     model: ModelId,
 }
 
@@ -47,9 +49,10 @@ impl Embedding {
     /// `(D,)` numbers that `model` made.
     ///
     /// # Errors
-    /// [`Reason::ScoreNotFinite`] where a number is not finite.
+    /// [`Reason::ScoreNotFinite`] where a number is not finite, or where there is none.
     pub fn new(values: Vec<f32>, model: ModelId) -> std::result::Result<Self, Reason> {
-        if values.iter().all(|v| v.is_finite()) {
+        let values = Zeroizing::new(values);
+        if !values.is_empty() && values.iter().all(|v| v.is_finite()) {
             Ok(Embedding { values, model })
         } else {
             Err(Reason::ScoreNotFinite)
@@ -67,13 +70,19 @@ impl Embedding {
     }
 }
 
+impl fmt::Debug for Embedding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Embedding(({},), {:?})", self.values.len(), self.model)
+    }
+}
+
 impl SpeakerName {
     /// Longest name, in bytes of UTF-8.
     pub const MAX_BYTES: usize = 512;
 
     /// # Errors
     /// [`Error::Usage`] for a name that is empty, too long, surrounded by blanks, or holds
-    /// characters that would act on a terminal instead of being seen.
+    /// characters that would act on a terminal instead of being seen, or pass for others.
     pub fn new(name: impl Into<String>) -> Result<Self> {
         let name = name.into();
         let fault = if name.trim().is_empty() {
@@ -91,10 +100,25 @@ impl SpeakerName {
                 "holds a control character or an invisible one, U+{:04X}; leave it out",
                 u32::from(c)
             )
+        } else if let Some(c) = posing_blank(&name) {
+            format!(
+                "holds a blank that looks like another, U+{:04X}; use single spaces",
+                u32::from(c)
+            )
+        } else if let Some(c) = unseen_modifier(&name) {
+            format!(
+                "holds U+{:04X} where it changes nothing that can be seen; leave it out",
+                u32::from(c)
+            )
         } else {
             return Ok(SpeakerName(name));
         };
-        Err(Error::Usage(format!("speaker name {name:?} {fault}")))
+        // A name of a megabyte is no better told whole.
+        let rest = name.chars().nth(40).map_or("", |_| "…");
+        let shown: String = name.chars().take(40).map(escaped).collect();
+        Err(Error::Usage(format!(
+            "speaker name \"{shown}\"{rest} {fault}"
+        )))
     }
 
     /// Exactly as given.
@@ -129,6 +153,44 @@ pub fn is_unseen(c: char) -> bool {
         // Hangul fillers, marks of annotations, tags.
         || matches!(c, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}')
         || matches!(c, '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+        // Combining grapheme joiner, Khmer inherent vowels, blank Braille pattern, shorthand and
+        // musical format controls.
+        || matches!(c, '\u{34f}' | '\u{17b4}' | '\u{17b5}' | '\u{2800}')
+        || matches!(c, '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}')
+}
+
+/// As in Rust's text literals, and so for all that [`is_unseen`].
+fn escaped(c: char) -> String {
+    if is_unseen(c) {
+        c.escape_unicode().to_string()
+    } else {
+        c.escape_debug().to_string()
+    }
+}
+
+/// A blank that passes for the usual one: of another width, or one after another. The ideographic
+/// space, U+3000, is what Japanese names are written with.
+fn posing_blank(name: &str) -> Option<char> {
+    let mut before = None;
+    name.chars().find(|&c| {
+        let blank = c.is_whitespace();
+        let twice = blank && before.is_some_and(char::is_whitespace);
+        before = Some(c);
+        twice || (blank && !matches!(c, ' ' | '\u{3000}'))
+    })
+}
+
+/// A joiner or variation selector after a letter that it has no other form of: the scripts that
+/// need them begin at U+0600, emoji beyond.
+fn unseen_modifier(name: &str) -> Option<char> {
+    let mut before = ' ';
+    name.chars().find(|&c| {
+        let modifies = matches!(c, '\u{200c}' | '\u{200d}')
+            || matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}');
+        let vain = modifies && before < '\u{600}';
+        before = c;
+        vain
+    })
 }
 
 #[cfg(test)]

@@ -72,6 +72,7 @@ pub fn random_model(seed: u64, c: usize, d: usize) -> Model {
         network: Network::new(layers, weights, num_features).unwrap(),
         head,
         limits: Limits::default(),
+        rates: None,
         card: ModelCard {
             name: "random".into(),
             description: "Random numbers, to have something to run. Knows no voices.".into(),

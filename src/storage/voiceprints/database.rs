@@ -1,33 +1,11 @@
-//! The SQLite file under the store: how it is made, opened and told from other files, and what its
-//! errors mean to a user.
+//! The SQLite file under the store: how it is made and opened, and what its errors mean to a user.
 
 use crate::{Error, Result};
-use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::{fs, io, path::Path, time::Duration};
 
-const SCHEMA_VERSION: i64 = 1;
-/// "spkv": tells the store from other SQLite files.
-const APPLICATION_ID: i64 = 0x7370_6b76;
 /// How long a command waits for another one that writes.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-
-const SCHEMA: &str = "
-    CREATE TABLE speaker (
-        id INTEGER PRIMARY KEY,
-        key TEXT NOT NULL UNIQUE,
-        name TEXT NOT NULL,
-        model TEXT NOT NULL
-    ) STRICT;
-    CREATE TABLE utterance (
-        id INTEGER PRIMARY KEY,
-        speaker_id INTEGER NOT NULL REFERENCES speaker(id) ON DELETE CASCADE,
-        file TEXT NOT NULL,
-        speech_seconds REAL NOT NULL,
-        quality TEXT NOT NULL,
-        embedding BLOB NOT NULL,
-        checksum BLOB NOT NULL
-    ) STRICT;
-    CREATE INDEX utterance_of_speaker ON utterance(speaker_id);";
+const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Opens an existing file.
 pub(super) fn connect(path: &Path) -> Result<Connection> {
@@ -72,8 +50,9 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    // On disk before it counts; on a Mac, too.
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "foreign_keys", "ON")?;
+    connection.pragma_update(None, "fullfsync", "ON")?;
     // A voiceprint that is removed must be gone.
     connection.pragma_update(None, "secure_delete", "ON")?;
     harden(&connection)?;
@@ -92,7 +71,9 @@ fn open_unchanging(path: &Path) -> rusqlite::Result<Connection> {
 
 /// Views, triggers and functions of a tampered file get no say.
 fn harden(connection: &Connection) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "trusted_schema", "OFF")
+    connection.pragma_update(None, "trusted_schema", "OFF")?;
+    // Nothing of the store in files elsewhere.
+    connection.pragma_update(None, "temp_store", "MEMORY")
 }
 
 /// `file:///folder/name?immutable=1`, whatever characters the path has.
@@ -114,45 +95,6 @@ fn unchanging_uri(path: &Path) -> String {
     uri + "?immutable=1"
 }
 
-/// Makes the tables in a file that has none.
-pub(super) fn make_tables(tx: &Transaction) -> rusqlite::Result<()> {
-    let tables: i64 = tx.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if tables == 0 {
-        tx.execute_batch(SCHEMA)?;
-        tx.pragma_update(None, "application_id", APPLICATION_ID)?;
-        tx.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-    }
-    Ok(())
-}
-
-/// Is this a store, and one that this version knows?
-pub(super) fn check_version(path: &Path, connection: &Connection) -> Result<()> {
-    let pragma = |sql| {
-        connection
-            .query_row(sql, [], |row| row.get::<_, i64>(0))
-            .map_err(|e| failed(path, e))
-    };
-    let refuse = |fact: String, remedy: &str| Error::Store {
-        path: path.to_path_buf(),
-        fact,
-        remedy: remedy.into(),
-    };
-    if pragma("PRAGMA application_id")? != APPLICATION_ID {
-        return Err(refuse(
-            "not a store of voiceprints".into(),
-            "give another file with --store",
-        ));
-    }
-    let version = pragma("PRAGMA user_version")?;
-    if version != SCHEMA_VERSION {
-        return Err(refuse(
-            format!("schema version {version}, this program knows {SCHEMA_VERSION}"),
-            "use the version of spkver that made it",
-        ));
-    }
-    Ok(())
-}
-
 /// The file and its folders, readable by their owner only; nothing where they exist.
 pub(super) fn create_private(path: &Path) -> io::Result<()> {
     let mut folders = fs::DirBuilder::new();
@@ -163,12 +105,19 @@ pub(super) fn create_private(path: &Path) -> io::Result<()> {
         folders.mode(0o700);
         file.mode(0o600);
     }
-    if let Some(folder) = path.parent() {
-        folders.recursive(true).create(folder)?;
-    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    folders.recursive(true).create(folder)?;
     match file.write(true).create_new(true).open(path) {
-        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
-        _ => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(e) => Err(e),
+        // SQLite syncs what it makes itself: this name it finds.
+        #[cfg(unix)]
+        Ok(_) => fs::File::open(folder)?.sync_all(),
+        #[cfg(not(unix))]
+        Ok(_) => Ok(()),
     }
 }
 
@@ -201,12 +150,61 @@ pub(super) fn failed(path: &Path, e: rusqlite::Error) -> Error {
             source: io::Error::other("the file or its folder is read-only"),
             remedy: "make both writable (and `-wal` and `-shm` beside it), or give another file with --store",
         },
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Io {
+        Some(
+            ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::FileLockingProtocolFailed,
+        ) => Error::Io {
             path: path.to_path_buf(),
             doing: "use the store",
             source: io::Error::other(e),
             remedy: "another program is writing to it: try again",
         },
+        // What SQLite calls so may be a read that failed.
+        Some(ErrorCode::DatabaseCorrupt) if reading_fails(path) => Error::Io {
+            path: path.to_path_buf(),
+            doing: "read the store",
+            source: io::Error::other("the disk fails; nothing is wrong with what can be read"),
+            remedy: "check the disk, and run the command again",
+        },
         _ => damaged(path, &e.to_string()),
+    }
+}
+
+/// Is the file whole as far as it can be read?
+fn reading_fails(path: &Path) -> bool {
+    let checked = open(path).and_then(|connection| {
+        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
+    });
+    match checked {
+        Ok(health) => health == "ok",
+        Err(e) => e.sqlite_error_code() == Some(ErrorCode::SystemIoFailure),
+    }
+}
+
+/// What ends a transaction.
+pub(super) enum Refusal {
+    Sqlite(rusqlite::Error),
+    Ours(Box<Error>),
+}
+
+impl Refusal {
+    pub fn told(self, path: &Path) -> Error {
+        match self {
+            Refusal::Sqlite(e) => failed(path, e),
+            Refusal::Ours(e) => *e,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Refusal {
+    fn from(e: rusqlite::Error) -> Self {
+        Refusal::Sqlite(e)
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(e: Error) -> Self {
+        Refusal::Ours(Box::new(e))
     }
 }

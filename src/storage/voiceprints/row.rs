@@ -1,61 +1,375 @@
-//! [`Utterance`] in, the columns of its row out, and back if the checksum allows.
+//! [`Voiceprint`]s in, the rows of a speaker and of the templates out, and back if no bit changed.
+//!
+//! ```text
+//! template content = num_values u32 ‖ embedding f32 × num_values ‖ speech_seconds f32
+//!                    ‖ bytes of the file name u32 ‖ file name ‖ quality as JSON      (little-endian)
+//! speaker content  = name
+//! ```
+//!
+//! A speaker's row is sealed together with a digest of the templates: one that is lost, old, moved
+//! or doubled is noticed.
 
-use crate::verifier::{Embedding, ModelId, Utterance};
+use super::{database::Refusal, schema::VERSION};
+use crate::{
+    Error, Result,
+    storage::{
+        seal::{Seal, Sealed, facts},
+        secret::{SecretBytes, fill_random},
+    },
+    verifier::{Embedding, ModelId, SpeakerName, Utterance, Voiceprint},
+};
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use zeroize::Zeroizing;
 
-/// An utterance as it lies in the file.
-pub(super) struct Row {
-    pub file: String,
-    pub speech_seconds: f64,
-    pub quality: String,
-    pub embedding: Vec<u8>,
-    pub checksum: Vec<u8>,
+/// Random, so that no id comes twice: not even after its speaker was removed.
+type Id = [u8; 16];
+
+/// The row of a speaker.
+pub(super) struct SpeakerRow {
+    lookup: Vec<u8>,
+    id: Id,
+    model: String,
+    num_templates: i64,
+    digest: Vec<u8>,
+    sealed: Sealed,
 }
 
-impl Row {
-    pub fn new(utterance: &Utterance, key: &str, model: ModelId) -> Self {
-        let values = utterance.embedding.values().iter();
-        let mut row = Row {
-            file: utterance.file.clone(),
-            speech_seconds: utterance.speech_seconds.into(),
-            quality: utterance.quality.to_string(),
-            embedding: values.flat_map(|v| v.to_le_bytes()).collect(),
-            checksum: vec![],
-        };
-        row.checksum = row.digest(key, model);
-        row
-    }
+/// The row of an enrolled utterance.
+pub(super) struct TemplateRow {
+    position: i64,
+    id: Id,
+    sealed: Sealed,
+}
 
-    /// The utterance, unless the row is damaged or somebody else's.
-    pub fn checked(self, key: &str, model: ModelId) -> Option<Utterance> {
-        if self.checksum != self.digest(key, model) {
-            return None;
-        }
-        let values = self
-            .embedding
-            .chunks_exact(4)
-            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-        Some(Utterance {
-            embedding: Embedding::new(values.collect(), model).ok()?,
-            quality: serde_json::from_str(&self.quality).ok()?,
-            speech_seconds: self.speech_seconds as f32,
-            file: self.file,
+/// A row that is not as it was written.
+pub(super) struct Damaged;
+
+/// A speaker's rows as they lie in the file.
+pub(super) struct Rows {
+    speaker: SpeakerRow,
+    templates: Vec<TemplateRow>,
+}
+
+impl Rows {
+    /// The rows of a voiceprint that begins.
+    pub fn new(lookup: Vec<u8>, model: ModelId) -> Result<Self> {
+        Ok(Rows {
+            speaker: SpeakerRow {
+                lookup,
+                id: new_id()?,
+                model: model.to_string(),
+                num_templates: 0,
+                digest: vec![],
+                sealed: Sealed::default(),
+            },
+            templates: vec![],
         })
     }
 
-    fn digest(&self, key: &str, model: ModelId) -> Vec<u8> {
-        let mut hasher = blake3::Hasher::new();
-        for part in [
-            key.as_bytes(),
-            model.to_string().as_bytes(),
-            self.file.as_bytes(),
-            &self.speech_seconds.to_le_bytes(),
-            self.quality.as_bytes(),
-            &self.embedding,
-        ] {
-            // The length first: two columns cannot trade bytes.
-            hasher.update(&(part.len() as u64).to_le_bytes());
-            hasher.update(part);
+    /// Adds templates and seals the speaker's row again.
+    pub fn extend(
+        &mut self,
+        seal: &Seal,
+        name: &SpeakerName,
+        utterances: &[Utterance],
+    ) -> Result<()> {
+        for utterance in utterances {
+            let mut template = TemplateRow {
+                position: self.templates.len() as i64,
+                id: new_id()?,
+                sealed: Sealed::default(),
+            };
+            let facts = template.facts(&self.speaker);
+            template.sealed = seal.close(&facts, &template_content(utterance))?;
+            self.templates.push(template);
         }
-        hasher.finalize().as_bytes().to_vec()
+        if self.templates.is_empty() {
+            return Err(Error::Usage(format!(
+                "{:?}: a voiceprint of no recordings is none",
+                name.as_str()
+            )));
+        }
+        self.speaker.num_templates = self.templates.len() as i64;
+        self.speaker.digest = digest(&self.templates);
+        self.speaker.sealed = seal.close(&self.speaker.facts(), name.as_str().as_bytes())?;
+        Ok(())
     }
+
+    /// The name that the rows are found by, where it is no secret.
+    pub fn lookup_text(&self, seal: &Seal) -> Option<String> {
+        (!seal.encrypts()).then(|| String::from_utf8_lossy(&self.speaker.lookup).into_owned())
+    }
+
+    /// The voiceprint, every bit checked.
+    pub fn open(&self, seal: &Seal) -> std::result::Result<Voiceprint, Damaged> {
+        let speaker = &self.speaker;
+        let whole = speaker.num_templates == self.templates.len() as i64
+            && !self.templates.is_empty()
+            && speaker.digest == digest(&self.templates);
+        let content = seal
+            .open(&speaker.facts(), &speaker.sealed)
+            .filter(|_| whole);
+        let name = content.ok_or(Damaged)?;
+        let name = std::str::from_utf8(&name).map_err(|_| Damaged)?;
+        let name = SpeakerName::new(name).map_err(|_| Damaged)?;
+        let model: ModelId = speaker.model.parse().map_err(|_| Damaged)?;
+        let utterances = self.templates.iter().map(|template| {
+            let content = seal.open(&template.facts(speaker), &template.sealed)?;
+            utterance(&content, model)
+        });
+        let utterances: Option<Vec<Utterance>> = utterances.collect();
+        if seal.lookup(&name.key()) != speaker.lookup {
+            return Err(Damaged);
+        }
+        Ok(Voiceprint {
+            name,
+            model,
+            utterances: utterances.ok_or(Damaged)?,
+        })
+    }
+
+    /// The rows of the speaker found by `lookup`.
+    pub fn find(connection: &Connection, lookup: &[u8]) -> rusqlite::Result<Option<Self>> {
+        Self::one(connection, "lookup = ?1", [lookup])
+    }
+
+    /// The rows of the speaker with this [`Self::number`].
+    pub fn find_by_number(connection: &Connection, number: i64) -> rusqlite::Result<Option<Self>> {
+        let end = |filler: u8| {
+            let mut id = [filler; 16];
+            id[..8].copy_from_slice(&number.to_be_bytes());
+            id
+        };
+        Self::one(connection, "id BETWEEN ?1 AND ?2", [end(0), end(0xFF)])
+    }
+
+    fn one(
+        connection: &Connection,
+        condition: &str,
+        of: impl Params,
+    ) -> rusqlite::Result<Option<Self>> {
+        let sql = format!("SELECT {SPEAKER_COLUMNS} FROM speaker WHERE {condition}");
+        let speaker = connection
+            .prepare_cached(&sql)?
+            .query_row(of, SpeakerRow::read);
+        let with_templates = |speaker| Self::of(connection, "template", speaker);
+        speaker.optional()?.map(with_templates).transpose()
+    }
+
+    /// The rows of at most `num` speakers of a model, those that are looked up after `last`.
+    pub fn block(
+        connection: &Connection,
+        model: &str,
+        last: &[u8],
+        num: i64,
+    ) -> rusqlite::Result<Vec<Self>> {
+        let sql = format!(
+            "SELECT {SPEAKER_COLUMNS} FROM speaker
+             WHERE lookup > ?1 AND model = ?2 ORDER BY lookup LIMIT ?3"
+        );
+        let mut statement = connection.prepare_cached(&sql)?;
+        let speakers = statement.query_map(params![last, model, num], SpeakerRow::read)?;
+        speakers
+            .map(|speaker| Self::of(connection, "template", speaker?))
+            .collect()
+    }
+
+    /// What the speaker is looked up by.
+    pub fn lookup(&self) -> &[u8] {
+        &self.speaker.lookup
+    }
+
+    /// A short name of the speaker: the first half of the random id.
+    pub fn number(&self) -> i64 {
+        let (number, _) = self.speaker.id.split_first_chunk().expect("16 bytes");
+        i64::from_be_bytes(*number)
+    }
+
+    /// Everybody's rows, one speaker after the other; `prefix` is before the tables' names.
+    pub fn each(
+        connection: &Connection,
+        prefix: &str,
+        mut visit: impl FnMut(Self) -> std::result::Result<(), Refusal>,
+    ) -> std::result::Result<(), Refusal> {
+        let sql = format!("SELECT {SPEAKER_COLUMNS} FROM {prefix}speaker ORDER BY lookup");
+        let templates = format!("{prefix}template");
+        let mut statement = connection.prepare(&sql)?;
+        for speaker in statement.query_map([], SpeakerRow::read)? {
+            visit(Self::of(connection, &templates, speaker?)?)?;
+        }
+        Ok(())
+    }
+
+    fn of(connection: &Connection, table: &str, speaker: SpeakerRow) -> rusqlite::Result<Self> {
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT position, id, row_key, body FROM {table} WHERE speaker = ?1 ORDER BY position"
+        ))?;
+        let templates = statement
+            .query_map([speaker.id], TemplateRow::read)?
+            .collect::<rusqlite::Result<_>>()?;
+        Ok(Rows { speaker, templates })
+    }
+
+    /// Writes the speaker's row, and the templates from `num_before` on.
+    pub fn write(&self, connection: &Connection, num_before: usize) -> rusqlite::Result<()> {
+        let speaker = &self.speaker;
+        // Prepared once: an import comes here a million times.
+        let mut statement = connection.prepare_cached(
+            "INSERT OR REPLACE INTO speaker
+             (lookup, id, model, num_templates, digest, row_key, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?;
+        statement.execute(params![
+            speaker.lookup,
+            speaker.id,
+            speaker.model,
+            speaker.num_templates,
+            speaker.digest,
+            speaker.sealed.row_key,
+            speaker.sealed.body,
+        ])?;
+        let mut statement = connection.prepare_cached(
+            "INSERT INTO template (speaker, position, id, row_key, body)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?;
+        for template in &self.templates[num_before..] {
+            statement.execute(params![
+                speaker.id,
+                template.position,
+                template.id,
+                template.sealed.row_key,
+                template.sealed.body,
+            ])?;
+        }
+        Ok(())
+    }
+
+    /// Deletes what `lookup` finds, and their keys with them; false if that is nothing.
+    pub fn delete(connection: &Connection, seal: &Seal, lookup: &[u8]) -> rusqlite::Result<bool> {
+        let Some(rows) = Self::find(connection, lookup)? else {
+            return Ok(false);
+        };
+        connection.execute("DELETE FROM template WHERE speaker = ?1", [rows.speaker.id])?;
+        connection.execute("DELETE FROM speaker WHERE lookup = ?1", [lookup])?;
+        if rows.open(seal).is_err() {
+            // Templates may have lost their speaker.
+            connection.execute(
+                "DELETE FROM template WHERE speaker NOT IN (SELECT id FROM speaker)",
+                [],
+            )?;
+        }
+        Ok(true)
+    }
+}
+
+const SPEAKER_COLUMNS: &str = "lookup, id, model, num_templates, digest, row_key, body";
+
+impl SpeakerRow {
+    fn read(row: &Row) -> rusqlite::Result<Self> {
+        Ok(SpeakerRow {
+            lookup: row.get(0)?,
+            id: row.get(1)?,
+            // Bytes that are no text are no model's id, and damage this row only.
+            model: String::from_utf8_lossy(row.get_ref(2)?.as_bytes()?).into_owned(),
+            num_templates: row.get(3)?,
+            digest: row.get(4)?,
+            sealed: Sealed {
+                row_key: row.get(5)?,
+                body: row.get(6)?,
+            },
+        })
+    }
+
+    fn facts(&self) -> Vec<u8> {
+        facts(&[
+            b"speaker",
+            &VERSION.to_le_bytes(),
+            &self.lookup,
+            &self.id,
+            self.model.as_bytes(),
+            &self.num_templates.to_le_bytes(),
+            &self.digest,
+        ])
+    }
+}
+
+impl TemplateRow {
+    fn read(row: &Row) -> rusqlite::Result<Self> {
+        Ok(TemplateRow {
+            position: row.get(0)?,
+            id: row.get(1)?,
+            sealed: Sealed {
+                row_key: row.get(2)?,
+                body: row.get(3)?,
+            },
+        })
+    }
+
+    fn facts(&self, speaker: &SpeakerRow) -> Vec<u8> {
+        facts(&[
+            b"template",
+            &VERSION.to_le_bytes(),
+            &speaker.id,
+            &self.id,
+            &self.position.to_le_bytes(),
+            speaker.model.as_bytes(),
+        ])
+    }
+}
+
+fn new_id() -> Result<Id> {
+    let mut id = Id::default();
+    fill_random(&mut id)?;
+    Ok(id)
+}
+
+fn digest(templates: &[TemplateRow]) -> Vec<u8> {
+    let mut hasher = blake3::Hasher::new();
+    for template in templates {
+        hasher.update(&facts(&[
+            &template.id,
+            &template.position.to_le_bytes(),
+            &template.sealed.row_key,
+            &template.sealed.body,
+        ]));
+    }
+    hasher.finalize().as_bytes().to_vec()
+}
+
+fn template_content(utterance: &Utterance) -> SecretBytes {
+    let values = utterance.embedding.values();
+    let (file, quality) = (utterance.file.as_bytes(), utterance.quality.to_string());
+    // All the room at once: a buffer that grows leaves copies behind.
+    let length = 12 + 4 * values.len() + file.len() + quality.len();
+    let mut bytes: SecretBytes = Zeroizing::new(Vec::with_capacity(length));
+    bytes.extend((values.len() as u32).to_le_bytes());
+    for value in values {
+        bytes.extend(value.to_le_bytes());
+    }
+    bytes.extend(utterance.speech_seconds.to_le_bytes());
+    bytes.extend((file.len() as u32).to_le_bytes());
+    bytes.extend(file);
+    bytes.extend(quality.as_bytes());
+    bytes
+}
+
+/// Nothing for bytes that were sealed by a program with a fault.
+fn utterance(content: &[u8], model: ModelId) -> Option<Utterance> {
+    let (num_values, rest) = length(content)?;
+    let (values, rest) = rest.split_at_checked(num_values.checked_mul(4)?)?;
+    let (speech_seconds, rest) = rest.split_first_chunk()?;
+    let (file_bytes, rest) = length(rest)?;
+    let (file, quality) = rest.split_at_checked(file_bytes)?;
+    let values = values.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b));
+    Some(Utterance {
+        embedding: Embedding::new(values.collect(), model).ok()?,
+        speech_seconds: f32::from_le_bytes(*speech_seconds),
+        file: String::from_utf8(file.to_vec()).ok()?,
+        quality: serde_json::from_slice(quality).ok()?,
+    })
+}
+
+fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    Some((u32::from_le_bytes(*length) as usize, rest))
 }

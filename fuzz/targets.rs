@@ -1,0 +1,140 @@
+//! The doors of the program as functions of arbitrary bytes: for cargo-fuzz (`fuzz_targets/`) and
+//! for the replay and mutation loop that runs on stable (`tests/fuzz_replay.rs`). Each panics where
+//! a promise is broken: a panic inside, a refusal without file, fact and remedy, a result that the
+//! rest of the program must not be given.
+
+use spkver::{
+    Error,
+    audio::{self, ReadOptions},
+    eval::trials::TrialList,
+    features::{Mfcc, MfccConfig},
+    storage::{model, voiceprints::Store},
+    train::options::TrainOptions,
+    verifier::SpeakerName,
+};
+use std::path::Path;
+
+/// A door: its name, and what it does with bytes.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub const TARGETS: [Target; 6] = [
+    ("wav", wav),
+    ("audio", any_audio),
+    ("model", model_file),
+    ("voiceprint", voiceprint),
+    ("trials", trials),
+    ("config", config),
+];
+
+/// WAV only: what is no WAV is passed over, so that the others' decoders take no time.
+pub fn wav(bytes: &[u8]) {
+    let names: [&[u8]; 6] = [b"RIFF", b"RIFX", b"RF64", b"BW64", b"riff", b"ID3"];
+    if names.iter().any(|name| bytes.starts_with(name)) {
+        any_audio(bytes);
+    }
+}
+
+/// Any audio file.
+pub fn any_audio(bytes: &[u8]) {
+    let name = Path::new("some file");
+    match audio::read_from(bytes, name, &ReadOptions::default()) {
+        Ok(waveform) => {
+            let samples = waveform.samples();
+            assert!(!samples.is_empty() && samples.iter().all(|x| x.is_finite()));
+            assert!(4 * samples.len() <= (16 << 20) + 4 * bytes.len());
+            let quality = waveform.quality();
+            assert!(!quality.truncated || quality.warning.is_some());
+            assert!(quality.clipped <= 1.0 && quality.snr_db.is_finite());
+        }
+        Err(error) => refused(&error, "some file", 3),
+    }
+}
+
+/// A model file as it is, and with the checksum made right.
+pub fn model_file(bytes: &[u8]) {
+    let name = Path::new("some model");
+    for bytes in [Some(bytes.to_vec()), sealed(bytes)].into_iter().flatten() {
+        match model::from_bytes(&bytes, name) {
+            Ok(verifier) => {
+                let weights = verifier.model().network.weights();
+                assert!(weights.values().all(|v| v.iter().all(|w| w.is_finite())));
+            }
+            Err(error) => refused(&error, "some model", 4),
+        }
+    }
+}
+
+/// The same file with the BLAKE3 that it should state.
+fn sealed(bytes: &[u8]) -> Option<Vec<u8>> {
+    let key = br#"\"blake3\":\""#;
+    let header = &bytes[..bytes.len().min(1 << 16)];
+    let at = header.windows(key.len()).position(|w| w == key)? + key.len();
+    let mut sealed = bytes.to_vec();
+    sealed.get_mut(at..at + 64)?.fill(b'0');
+    let digits = blake3::hash(&sealed).to_hex();
+    sealed[at..at + 64].copy_from_slice(digits.as_bytes());
+    Some(sealed)
+}
+
+/// A store of voiceprints.
+pub fn voiceprint(bytes: &[u8]) {
+    let folder = tempfile::tempdir().expect("a folder for temporary files");
+    let path = folder.path().join("store");
+    std::fs::write(&path, bytes).expect("room for a file");
+    let read = || -> Result<(), Error> {
+        let Some(store) = Store::open(&path, None)? else {
+            return Ok(());
+        };
+        for enrolled in store.list()?.speakers {
+            let name = SpeakerName::new(enrolled.name)?;
+            let Some(voiceprint) = store.find(&name)? else {
+                continue;
+            };
+            for utterance in &voiceprint.utterances {
+                let values = utterance.embedding.values();
+                assert!(!values.is_empty() && values.iter().all(|v| v.is_finite()));
+            }
+        }
+        Ok(())
+    };
+    if let Err(error) = read() {
+        assert!([2, 4, 5].contains(&error.exit_code()), "{error}");
+    }
+}
+
+/// A list of trials.
+pub fn trials(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    match TrialList::parse(&text, Path::new("some list")) {
+        Ok(list) => {
+            for trial in list.trials() {
+                let (enrol, test) = list.names(trial);
+                assert!(!enrol.is_empty() && !test.is_empty());
+            }
+        }
+        Err(error) => refused(&error, "some list", 2),
+    }
+}
+
+/// A configuration: of the front-end, or of training.
+pub fn config(bytes: &[u8]) {
+    if let Ok(config) = serde_json::from_slice::<MfccConfig>(bytes)
+        && let Ok(mfcc) = Mfcc::new(config)
+    {
+        let features = mfcc.extract_samples(&[0.1; 4000], &[true; 23]);
+        assert!(features.values().iter().all(|v| v.is_finite()));
+    }
+    if let Ok(options) = serde_json::from_slice::<TrainOptions>(bytes)
+        && options.check().is_ok()
+    {
+        // Layers that do not fit are an error like any other.
+        let _ = options.layers();
+    }
+}
+
+fn refused(error: &Error, file: &str, exit_code: u8) {
+    let text = error.to_string();
+    assert_eq!(error.exit_code(), exit_code, "{text}");
+    assert!(text.contains(file) && text.contains("; "), "{text}");
+}

@@ -1,0 +1,214 @@
+//! A path or a stream in, bytes at any position out. A regular file is read where it lies; what
+//! cannot be sought (a pipe, standard input) is held in memory, up to a cap. Directories and
+//! devices are refused before anything waits for them.
+
+use super::refusal::{Refusal, Refused};
+use std::fs::{self, File, Metadata};
+use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::path::Path;
+use symphonia::core::io::MediaSource;
+
+/// Largest file that is read, in bytes, unless told otherwise: more than three hours of 48 kHz
+/// stereo. Somebody's voice fits into less.
+const MAX_FILE_BYTES: u64 = 1 << 31;
+/// The same for what must be held in memory.
+const MAX_PIPE_BYTES: u64 = 256 << 20;
+/// Fewest bytes that are fetched from a file at once.
+const WINDOW: usize = 4096;
+
+/// Bytes that can be read in any order.
+pub(super) struct Input {
+    origin: Origin,
+    len: u64,
+    /// Bytes of the file from `window_at` on.
+    window: Vec<u8>,
+    window_at: u64,
+}
+
+enum Origin {
+    File(File),
+    Memory(Vec<u8>),
+}
+
+impl Input {
+    /// Opens a file, or reads a named pipe to its end.
+    pub fn open(path: &Path, max_bytes: Option<u64>) -> Refused<Self> {
+        check_kind(&fs::metadata(path)?)?;
+        let file = open_without_waiting(path)?;
+        // Once more: between the two looks the name may have been given to something else.
+        let metadata = file.metadata()?;
+        check_kind(&metadata)?;
+        if !metadata.is_file() {
+            wait_for_writer(&file)?;
+            return Input::drain(file, max_bytes);
+        }
+        let (len, most) = (metadata.len(), max_bytes.unwrap_or(MAX_FILE_BYTES));
+        if len > most {
+            return Err(too_large(most));
+        }
+        Input::new(Origin::File(file), len)
+    }
+
+    /// Reads a stream to its end.
+    pub fn drain(stream: impl Read, max_bytes: Option<u64>) -> Refused<Self> {
+        let most = max_bytes.unwrap_or(MAX_PIPE_BYTES);
+        let mut bytes = vec![];
+        let mut stream = stream.take(most.saturating_add(1));
+        loop {
+            if bytes.len() == bytes.capacity() {
+                // By half, not by twice as a `Vec` would: the old and the new lie side by side.
+                bytes.reserve_exact(bytes.len() / 2 + (64 << 10));
+            }
+            let room = (bytes.capacity() - bytes.len()) as u64;
+            if (&mut stream).take(room).read_to_end(&mut bytes)? == 0 {
+                break;
+            }
+            if bytes.len() as u64 > most {
+                return Err(too_large(most));
+            }
+        }
+        bytes.shrink_to_fit();
+        Input::of_bytes(bytes)
+    }
+
+    /// Bytes that are in memory already.
+    pub fn of_bytes(bytes: Vec<u8>) -> Refused<Self> {
+        let len = bytes.len() as u64;
+        Input::new(Origin::Memory(bytes), len)
+    }
+
+    fn new(origin: Origin, len: u64) -> Refused<Self> {
+        if len == 0 {
+            return Err(Refusal::new("is empty", "record it again"));
+        }
+        Ok(Input {
+            origin,
+            len,
+            window: vec![],
+            window_at: 0,
+        })
+    }
+
+    /// Number of bytes.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// How many of them are held in memory.
+    pub fn len_in_memory(&self) -> u64 {
+        match self.origin {
+            Origin::File(_) => 0,
+            Origin::Memory(_) => self.len,
+        }
+    }
+
+    /// The `wanted` bytes from `at` on; fewer, or none, at the end.
+    pub fn get(&mut self, at: u64, wanted: usize) -> Refused<&[u8]> {
+        let there = usize::try_from(self.len.saturating_sub(at)).unwrap_or(usize::MAX);
+        let wanted = wanted.min(there);
+        let file = match &mut self.origin {
+            Origin::Memory(bytes) => {
+                let at = (at as usize).min(bytes.len());
+                return Ok(&bytes[at..at + wanted]);
+            }
+            Origin::File(file) => file,
+        };
+        let held = self.window_at..=self.window_at + self.window.len() as u64;
+        if !(held.contains(&at) && held.contains(&(at + wanted as u64))) {
+            self.window.clear();
+            self.window_at = at;
+            file.seek(SeekFrom::Start(at))?;
+            let fetched = wanted.max(WINDOW).min(there) as u64;
+            file.take(fetched).read_to_end(&mut self.window)?;
+        }
+        let from = ((at - self.window_at) as usize).min(self.window.len());
+        // A file that shrinks while it is read gives less than its length promised.
+        let to = (from + wanted).min(self.window.len());
+        Ok(&self.window[from..to])
+    }
+
+    /// The same bytes for a reader of its own.
+    pub fn into_media(self) -> Refused<Box<dyn MediaSource>> {
+        Ok(match self.origin {
+            Origin::File(mut file) => {
+                file.rewind()?;
+                Box::new(file)
+            }
+            Origin::Memory(bytes) => Box::new(Cursor::new(bytes)),
+        })
+    }
+}
+
+fn too_large(most: u64) -> Refusal {
+    Refusal::new(
+        format!("is larger than {most} bytes"),
+        "cut out the part with the speaker, or raise `--max-bytes`",
+    )
+}
+
+fn check_kind(metadata: &Metadata) -> Refused<()> {
+    if metadata.is_dir() {
+        return Err(Refusal::new("is a directory", "name an audio file in it"));
+    }
+    if metadata.is_file() || is_pipe(metadata) {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        "is a device or a socket",
+        "save the recording to a file first",
+    ))
+}
+
+#[cfg(unix)]
+fn is_pipe(metadata: &Metadata) -> bool {
+    std::os::unix::fs::FileTypeExt::is_fifo(&metadata.file_type())
+}
+
+/// A pipe that nobody writes to would keep an ordinary `open` for ever.
+#[cfg(unix)]
+fn open_without_waiting(path: &Path) -> Refused<File> {
+    use rustix::fs::OFlags;
+    use std::os::unix::fs::OpenOptionsExt;
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    Ok(file)
+}
+
+/// Waits until the pipe has something to read, then lets reads wait as usual.
+#[cfg(unix)]
+fn wait_for_writer(pipe: &File) -> Refused<()> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    const PATIENCE: Timespec = Timespec {
+        tv_sec: 10,
+        tv_nsec: 0,
+    };
+    let mut ready = [PollFd::new(pipe, PollFlags::IN)];
+    if poll(&mut ready, Some(&PATIENCE)).map_err(std::io::Error::from)? == 0 {
+        return Err(Refusal::new(
+            format!(
+                "is a pipe that nothing came through in {} s",
+                PATIENCE.tv_sec
+            ),
+            "start what writes to it first",
+        ));
+    }
+    let flags = rustix::fs::fcntl_getfl(pipe).map_err(std::io::Error::from)?;
+    rustix::fs::fcntl_setfl(pipe, flags - rustix::fs::OFlags::NONBLOCK)
+        .map_err(std::io::Error::from)?;
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn is_pipe(_: &Metadata) -> bool {
+    false
+}
+
+#[cfg(not(unix))]
+fn open_without_waiting(path: &Path) -> Refused<File> {
+    Ok(File::open(path)?)
+}
+
+#[cfg(not(unix))]
+fn wait_for_writer(_: &File) -> Refused<()> {
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! Why bytes are not taken, before the file's name is put to it.
+
+use crate::Error;
+use std::io;
+use std::path::Path;
+
+/// A fact and a remedy, or what the system said.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    Unfit { fact: String, remedy: String },
+    Unread(io::Error),
+}
+
+/// The result of what knows no file name.
+pub(super) type Refused<T> = Result<T, Refusal>;
+
+impl Refusal {
+    pub fn new(fact: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Refusal::Unfit {
+            fact: fact.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// The bytes contradict themselves.
+    pub fn damaged(fact: impl Into<String>) -> Self {
+        Refusal::new(fact, "export the recording again as 16-bit WAV or FLAC")
+    }
+
+    /// Nothing in it.
+    pub fn no_audio() -> Self {
+        Refusal::new("holds no audio", "record it again")
+    }
+
+    pub fn of(self, path: &Path) -> Error {
+        match self {
+            Refusal::Unfit { fact, remedy } => Error::Audio {
+                path: path.to_path_buf(),
+                fact,
+                remedy,
+            },
+            Refusal::Unread(source) => Error::io(path, "read", source),
+        }
+    }
+}
+
+impl From<io::Error> for Refusal {
+    fn from(source: io::Error) -> Self {
+        Refusal::Unread(source)
+    }
+}

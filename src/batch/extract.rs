@@ -1,0 +1,119 @@
+//! Recordings in, their outcomes in the ledger out: each file hashed and decoded at most once a
+//! chunk, each content embedded once, in parallel.
+
+use super::{
+    ledger::Ledger,
+    outcome::{self, AudioHash, Outcome, Refused, embed, hash},
+    recording::{Recording, Segment},
+    watch::Watch,
+};
+use crate::{Result, audio::ReadOptions, verifier::Verifier};
+use indexmap::{IndexMap, IndexSet};
+use rayon::prelude::*;
+use std::path::Path;
+
+/// Where a run came to an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// All is done.
+    Complete,
+    /// The watcher wished it.
+    Stopped,
+}
+
+/// A run that is killed repeats no more than this share of its recordings.
+const CHUNKS_PER_RUN: usize = 200;
+/// At least this many recordings a thread in one chunk, so that no thread waits long for another.
+const PER_THREAD: usize = 2;
+const MAX_PER_THREAD: usize = 32;
+
+/// A piece of work: one file and how to read it, its segments, and the key of each.
+type Job<'a> = (
+    (&'a Path, ReadOptions),
+    IndexMap<blake3::Hash, Option<Segment>>,
+);
+
+/// Fills the ledger's gaps: afterwards each of `recordings` has an entry at its place.
+///
+/// # Errors
+/// [`crate::Error::Store`], [`crate::Error::Io`] of the ledger; what is wrong with a recording is
+/// its outcome.
+pub fn extract(
+    recordings: &[std::result::Result<Recording, String>],
+    verifier: &Verifier,
+    ledger: &mut Ledger,
+    watch: &Watch,
+) -> Result<Ending> {
+    let mut places = ledger.missing(recordings.len())?;
+    // Segments of one file one after the other, so that it is decoded once.
+    let order = |&place: &usize| match &recordings[place] {
+        Ok(Recording {
+            path,
+            reading,
+            segment: Some(segment),
+        }) => Some((path, reading, segment)),
+        _ => None,
+    };
+    places.sort_by_key(order);
+    let threads = rayon::current_num_threads();
+    let size = recordings.len() / CHUNKS_PER_RUN;
+    let size = size.clamp(PER_THREAD * threads, MAX_PER_THREAD * threads);
+    for chunk in places.chunks(size) {
+        if watch.stopped() {
+            return Ok(Ending::Stopped);
+        }
+        extract_chunk(chunk, recordings, verifier, ledger, watch)?;
+    }
+    Ok(Ending::Complete)
+}
+
+fn extract_chunk(
+    places: &[usize],
+    recordings: &[std::result::Result<Recording, String>],
+    verifier: &Verifier,
+    ledger: &mut Ledger,
+    watch: &Watch,
+) -> Result<()> {
+    let known = places.iter().filter_map(|&p| recordings[p].as_ref().ok());
+    let files: IndexSet<&Path> = known.map(|recording| recording.path.as_path()).collect();
+    let hashes: Vec<std::result::Result<AudioHash, Refused>> = files
+        .iter()
+        .collect::<Vec<_>>()
+        .into_par_iter()
+        .map(|path| hash(path))
+        .collect();
+    let found = |place: usize| -> std::result::Result<(AudioHash, blake3::Hash), Refused> {
+        let recording = recordings[place].as_ref();
+        let recording = recording.map_err(|reason| Refused::new("unknown", reason))?;
+        let file = files
+            .get_index_of(recording.path.as_path())
+            .expect("all are in it");
+        let audio = hashes[file].clone()?;
+        Ok((audio, outcome::key(verifier.id(), &audio, recording)))
+    };
+    let found: Vec<_> = places.iter().map(|&place| (place, found(place))).collect();
+
+    let mut queued: IndexSet<blake3::Hash> = IndexSet::new();
+    let mut jobs: IndexMap<_, IndexMap<_, _>> = IndexMap::new();
+    for (place, found) in &found {
+        let (Ok((_, key)), Ok(recording)) = (found, &recordings[*place]) else {
+            continue;
+        };
+        if !queued.contains(key) && !ledger.knows(key)? {
+            queued.insert(*key);
+            jobs.entry((recording.path.as_path(), recording.reading))
+                .or_default()
+                .insert(*key, recording.segment);
+        }
+    }
+    let jobs: Vec<Job> = jobs.into_iter().collect();
+    let run = |((path, reading), segments): &Job| -> Vec<(blake3::Hash, Outcome)> {
+        let parts: Vec<Option<Segment>> = segments.values().copied().collect();
+        let outcomes = embed(verifier, path, reading, &parts);
+        segments.keys().copied().zip(outcomes).collect()
+    };
+    let outcomes: Vec<(blake3::Hash, Outcome)> = jobs.par_iter().flat_map_iter(run).collect();
+    ledger.note(&outcomes, &found)?;
+    (watch.advance)(places.len() as u64);
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! Kaldi data folders in; utterances and speakers out.
+//!
+//! `wav.scp` (`id path`) names the files, `segments` (`utterance id start end [channel]`, seconds)
+//! cuts them into utterances, `spk2utt` or `utt2spk` say whose they are. Command pipes in `wav.scp`
+//! are not run.
+
+use super::recording::{Naming, Recording, Segment};
+use crate::{Error, Result, audio::ReadOptions, eval::lines::Lines};
+use rustc_hash::FxHashMap;
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
+
+/// One or more data folders.
+#[derive(Debug, Default)]
+pub struct KaldiData {
+    /// By recording id: the path, or the command.
+    files: FxHashMap<String, String>,
+    /// By utterance: recording id, part, channel.
+    segments: FxHashMap<String, (String, Segment, Option<usize>)>,
+    /// By speaker: utterances, in the order of the file.
+    speakers: FxHashMap<String, Vec<String>>,
+    /// Utterances in the order of the files.
+    utterances: Vec<String>,
+    /// Every file that was read.
+    read: Vec<PathBuf>,
+}
+
+impl KaldiData {
+    /// Reads the folders one after the other.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::List`] for a bad line, or a name with two meanings.
+    pub fn read(folders: &[PathBuf]) -> Result<Self> {
+        let mut data = KaldiData::default();
+        for folder in folders {
+            data.add_files(&folder.join("wav.scp"))?;
+            data.add_segments(&folder.join("segments"))?;
+            data.add_speakers(folder)?;
+        }
+        Ok(data)
+    }
+
+    /// The utterance of this name.
+    pub(super) fn recording(
+        &self,
+        name: &str,
+        naming: &Naming,
+    ) -> std::result::Result<Recording, String> {
+        let (id, segment, channel) = match self.segments.get(name) {
+            Some((id, segment, channel)) => (id.as_str(), Some(*segment), *channel),
+            None => (name, None, None),
+        };
+        let Some(path) = self.files.get(id) else {
+            return Err(format!(
+                "{id} is not in wav.scp; check the list and the data folder"
+            ));
+        };
+        if path.ends_with('|') {
+            return Err(
+                "wav.scp has a command here, and commands are not run; convert it to a file".into(),
+            );
+        }
+        Ok(Recording {
+            path: naming.root.join(path),
+            reading: ReadOptions {
+                channel: channel.or(naming.reading.channel),
+                ..naming.reading
+            },
+            segment,
+        })
+    }
+
+    /// The utterances of a speaker, if `name` is one and not an utterance.
+    pub fn speaker(&self, name: &str) -> Option<&[String]> {
+        let is_utterance = self.segments.contains_key(name) || self.files.contains_key(name);
+        let utterances = self.speakers.get(name).filter(|_| !is_utterance)?;
+        Some(utterances)
+    }
+
+    /// All utterances, in the order of the files.
+    pub fn utterances(&self) -> &[String] {
+        &self.utterances
+    }
+
+    /// Every file that was read: their content decides what names mean.
+    pub fn files_read(&self) -> &[PathBuf] {
+        &self.read
+    }
+
+    fn add_files(&mut self, path: &Path) -> Result<()> {
+        let mut names = vec![];
+        for_each_line(path, |text| {
+            let (id, file) = text
+                .split_once([' ', '\t'])
+                .ok_or("no path behind the name")?;
+            let file = file.trim().to_string();
+            let earlier = self.files.insert(id.to_string(), file.clone());
+            if earlier.is_some_and(|earlier| earlier != file) {
+                return Err(format!("{id} is another file above"));
+            }
+            names.push(id.to_string());
+            Ok(())
+        })?;
+        self.read.push(path.to_path_buf());
+        let segments = path.with_file_name("segments");
+        if !segments.exists() {
+            self.utterances.extend(names);
+        }
+        Ok(())
+    }
+
+    fn add_segments(&mut self, path: &Path) -> Result<()> {
+        if !path.exists() {
+            return Ok(());
+        }
+        self.read.push(path.to_path_buf());
+        for_each_line(path, |text| {
+            let fields: Vec<&str> = text.split_ascii_whitespace().collect();
+            let (&[utterance, id, start, end], channel) = fields
+                .split_first_chunk()
+                .ok_or("wanted: utterance, recording, start, end")?;
+            let channel = match channel {
+                [] => None,
+                // Kaldi's channels: A and B, or 0 and up.
+                ["A"] => Some(1),
+                ["B"] => Some(2),
+                [number] => Some(1 + number.parse::<usize>().map_err(|e| e.to_string())?),
+                _ => return Err("more than 5 fields".into()),
+            };
+            let seconds = |text: &str| text.parse::<f64>().map_err(|_| format!("time {text:?}"));
+            let segment = Segment::new(seconds(start)?, Some(seconds(end)?))?;
+            let value = (id.to_string(), segment, channel);
+            let earlier = self.segments.insert(utterance.to_string(), value.clone());
+            if earlier.is_some_and(|earlier| earlier != value) {
+                return Err(format!("{utterance} is another segment above"));
+            }
+            self.utterances.push(utterance.to_string());
+            Ok(())
+        })
+    }
+
+    fn add_speakers(&mut self, folder: &Path) -> Result<()> {
+        let (spk2utt, utt2spk) = (folder.join("spk2utt"), folder.join("utt2spk"));
+        if spk2utt.exists() {
+            for_each_line(&spk2utt, |text| {
+                let mut fields = text.split_ascii_whitespace().map(String::from);
+                let speaker = fields.next().unwrap_or_default();
+                self.speakers.entry(speaker).or_default().extend(fields);
+                Ok(())
+            })?;
+            self.read.push(spk2utt);
+        } else if utt2spk.exists() {
+            for_each_line(&utt2spk, |text| {
+                let fields: Vec<&str> = text.split_ascii_whitespace().collect();
+                let &[utterance, speaker] = fields.as_slice() else {
+                    return Err("wanted: utterance, speaker".into());
+                };
+                let of_speaker = self.speakers.entry(speaker.to_string()).or_default();
+                of_speaker.push(utterance.to_string());
+                Ok(())
+            })?;
+            self.read.push(utt2spk);
+        }
+        Ok(())
+    }
+}
+
+/// Calls `take` with each line that is not blank; its fact becomes an error with the line.
+pub(super) fn for_each_line(
+    path: &Path,
+    mut take: impl FnMut(&str) -> std::result::Result<(), String>,
+) -> Result<()> {
+    let file = File::open(path).map_err(|e| Error::io(path, "read", e))?;
+    let mut lines = Lines::new(file, path);
+    while lines.advance()? {
+        let text = lines.text().trim_ascii();
+        if text.is_empty() {
+            continue;
+        }
+        take(text).map_err(|fact| Error::List {
+            path: path.to_path_buf(),
+            line: lines.number(),
+            fact,
+            remedy: "see Kaldi's description of its data folders".into(),
+        })?;
+    }
+    Ok(())
+}

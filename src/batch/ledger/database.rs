@@ -1,0 +1,149 @@
+//! The SQLite files under a ledger: the run's own and the cache of embeddings, how they are opened,
+//! and what their errors mean to a user.
+
+use crate::{Error, Result};
+use rusqlite::{Connection, OpenFlags};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// How long one process waits for another that writes to the same cache.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// "spkc": tells the cache from other SQLite files.
+const APPLICATION_ID: i64 = 0x7370_6b63;
+
+const RUN_SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS main.job (fingerprint BLOB NOT NULL) STRICT;
+    CREATE TABLE IF NOT EXISTS main.recording (
+        place INTEGER PRIMARY KEY,
+        audio BLOB,
+        key BLOB,
+        code TEXT,
+        reason TEXT
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS main.block (
+        number INTEGER PRIMARY KEY,
+        rows INTEGER NOT NULL,
+        bytes INTEGER NOT NULL
+    ) STRICT;";
+
+const CACHE_SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS cache.embedding (
+        key BLOB PRIMARY KEY,
+        speech_seconds REAL,
+        vector BLOB,
+        code TEXT,
+        reason TEXT
+    ) STRICT;";
+
+/// Opens both. Without a cache the run's own file keeps the embeddings; without a file of its own it
+/// is a temporary one.
+pub(super) fn open(state: Option<&Path>, cache: Option<&Path>) -> Result<Connection> {
+    let path = state.unwrap_or(Path::new(""));
+    let connection = open_state(path).map_err(|e| failed(path, e))?;
+    match cache {
+        Some(cache) => {
+            let attached = attach_cache(&connection, cache).map_err(|e| failed(cache, e))?;
+            attached.map(|()| connection)
+        }
+        None => {
+            let schema = CACHE_SCHEMA.replace("cache.", "main.");
+            let made = connection.execute_batch(&schema);
+            made.map(|()| connection).map_err(|e| failed(path, e))
+        }
+    }
+}
+
+fn open_state(path: &Path) -> rusqlite::Result<Connection> {
+    // No URI: a name is a name. The empty name is a temporary file of SQLite's own.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(Duration::from_secs(1))?;
+    // A second run on the same output must not begin before this one has ended.
+    connection.pragma_update(Some("main"), "locking_mode", "EXCLUSIVE")?;
+    if !path.as_os_str().is_empty() {
+        connection.pragma_update(Some("main"), "journal_mode", "WAL")?;
+    }
+    connection.pragma_update(Some("main"), "synchronous", "NORMAL")?;
+    connection.execute_batch(RUN_SCHEMA)?;
+    Ok(connection)
+}
+
+fn attach_cache(connection: &Connection, path: &Path) -> rusqlite::Result<Result<()>> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.execute("ATTACH DATABASE ?1 AS cache", [path.to_string_lossy()])?;
+    let number =
+        |sql: &str| -> rusqlite::Result<i64> { connection.query_row(sql, [], |row| row.get(0)) };
+    let num_tables = number("SELECT count(*) FROM cache.sqlite_schema")?;
+    if num_tables > 0 && number("PRAGMA cache.application_id")? != APPLICATION_ID {
+        return Ok(Err(Error::Store {
+            path: path.to_path_buf(),
+            fact: "is another SQLite file, no cache of embeddings".into(),
+            remedy: "name another file with --cache".into(),
+        }));
+    }
+    let batch = format!(
+        "PRAGMA cache.journal_mode = WAL; PRAGMA cache.synchronous = NORMAL;
+         PRAGMA cache.application_id = {APPLICATION_ID}; {CACHE_SCHEMA}"
+    );
+    connection.execute_batch(&batch)?;
+    Ok(Ok(()))
+}
+
+/// Removes a ledger and SQLite's own files beside it.
+///
+/// # Errors
+/// [`Error::Io`].
+pub(super) fn remove(path: &Path) -> Result<()> {
+    for ending in ["-wal", "-shm", "-journal", ""] {
+        let mut file = path.as_os_str().to_os_string();
+        file.push(ending);
+        match fs::remove_file(&file) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io(Path::new(&file), "remove", e));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn failed(path: &Path, error: rusqlite::Error) -> Error {
+    use rusqlite::ErrorCode;
+    let path = match path.as_os_str().is_empty() {
+        true => PathBuf::from("<temporary>"),
+        false => path.to_path_buf(),
+    };
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Store {
+            path,
+            fact: "another run is writing to it".into(),
+            remedy: "wait for it to end, or name another file".into(),
+        },
+        Some(ErrorCode::NotADatabase) => Error::Store {
+            path,
+            fact: "is no file of this program".into(),
+            remedy: "name another file, or delete it".into(),
+        },
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly) => Error::io(
+            &path,
+            "write",
+            std::io::Error::other("the file cannot be opened for writing"),
+        ),
+        Some(ErrorCode::DiskFull) => Error::io(
+            &path,
+            "write",
+            std::io::Error::from(std::io::ErrorKind::StorageFull),
+        ),
+        _ => Error::Store {
+            path,
+            fact: error.to_string(),
+            remedy: "check the disk; delete the file to begin anew".into(),
+        },
+    }
+}

@@ -1,0 +1,29 @@
+//! Batches of any size. Lists of recordings and trials in, one row for each out, in order,
+//! whatever is wrong with a file:
+//!
+//! ```text
+//! trial list ─► TrialIndex ─► names ─► Naming ─► Recording ─► extract ─► Ledger (embeddings)
+//!                   │                                                      │
+//!                   └── pairs ─────────────► Points: scores ◄──────────────┘
+//!                                              └─► rows (text, CSV, JSON lines, Parquet)
+//! ```
+//!
+//! The [`ledger`] remembers what is done, so that a run can be killed and go on; [`vectors`] reads
+//! and writes embeddings in other programs' formats; [`stream`] answers one line with one line.
+
+pub mod enrollment;
+pub mod extract;
+pub mod kaldi_data;
+pub mod ledger;
+pub mod outcome;
+pub mod output;
+pub mod parquet_rows;
+pub mod points;
+pub mod recording;
+mod request;
+pub mod rows;
+pub mod score;
+pub mod stream;
+pub mod trial_index;
+pub mod vectors;
+pub mod watch;

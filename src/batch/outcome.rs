@@ -1,0 +1,195 @@
+//! What came of a recording: an embedding, or why there is none. And the one way from the file to
+//! it, which no file can break: a fault in the program becomes the recording's error.
+
+use super::recording::{Recording, Segment};
+use crate::{
+    Error, Result,
+    audio::{self, ReadOptions, SAMPLE_RATE_HZ, Waveform},
+    verifier::{ModelId, Verifier},
+};
+use std::{
+    fs::File,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
+
+/// BLAKE3 of an audio file's bytes.
+pub type AudioHash = blake3::Hash;
+
+/// What came of a recording.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// Its speaker's embedding.
+    Embedded(Embedded),
+    /// None.
+    Refused(Refused),
+}
+
+/// An embedding and what is known of its recording.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Embedded {
+    /// (D,)
+    pub values: Vec<f32>,
+    /// Net speech, in seconds.
+    pub speech_seconds: f32,
+}
+
+/// Why a recording has no embedding.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refused {
+    /// Stable name for machines: `io`, `audio`, `panic`, or a quality reason's.
+    pub code: String,
+    /// Fact and remedy, without the file's name.
+    pub reason: String,
+}
+
+impl Refused {
+    /// With a code and a reason.
+    pub fn new(code: &str, reason: impl Into<String>) -> Self {
+        Refused {
+            code: code.into(),
+            reason: reason.into(),
+        }
+    }
+
+    fn of(error: Error) -> Self {
+        match error {
+            Error::Audio { fact, remedy, .. } => Refused::new("audio", format!("{fact}; {remedy}")),
+            Error::Io {
+                doing,
+                source,
+                remedy,
+                ..
+            } => Refused::new("io", format!("cannot {doing}: {source}; {remedy}")),
+            other => Refused::new("audio", other.to_string()),
+        }
+    }
+}
+
+/// Under what an outcome is kept: who has the same key gets the same embedding.
+pub fn key(model: ModelId, audio: &AudioHash, recording: &Recording) -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new_derive_key("spkver 2026 embedding of a recording");
+    hasher.update(model.to_string().as_bytes());
+    hasher.update(audio.as_bytes());
+    let number = |value: Option<u64>| value.map_or(u64::MAX, |v| v).to_le_bytes();
+    let reading = &recording.reading;
+    hasher.update(&number(reading.channel.map(|c| c as u64)));
+    // Limits decide what is refused.
+    hasher.update(&number(reading.max_seconds.map(u64::from)));
+    hasher.update(&number(reading.max_bytes));
+    hasher.update(&number(recording.segment.map(|s| s.start_us)));
+    hasher.update(&number(recording.segment.and_then(|s| s.end_us)));
+    hasher.finalize()
+}
+
+/// Hash of the file's bytes.
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn hash(path: &Path) -> std::result::Result<AudioHash, Refused> {
+    let failed = |e| Refused::of(Error::io(path, "read", e));
+    let file = File::open(path).map_err(failed)?;
+    let facts = file.metadata().map_err(failed)?;
+    if !facts.is_file() {
+        let kind = if facts.is_dir() {
+            "a directory"
+        } else {
+            "a device or a pipe"
+        };
+        return Err(Refused::new(
+            "audio",
+            format!("is {kind}; name an audio file"),
+        ));
+    }
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(file).map_err(failed)?;
+    Ok(hasher.finalize())
+}
+
+/// Decodes one file once and embeds each of the segments.
+pub fn embed(
+    verifier: &Verifier,
+    path: &Path,
+    reading: &ReadOptions,
+    segments: &[Option<Segment>],
+) -> Vec<Outcome> {
+    let decoded = guarded(|| audio::read(path, reading));
+    match decoded {
+        Ok(whole) => segments
+            .iter()
+            .map(|segment| {
+                let embedded = guarded(|| embed_segment(verifier, path, &whole, *segment));
+                embedded.unwrap_or_else(Outcome::Refused)
+            })
+            .collect(),
+        Err(refused) => vec![Outcome::Refused(refused); segments.len()],
+    }
+}
+
+fn embed_segment(
+    verifier: &Verifier,
+    path: &Path,
+    whole: &Waveform,
+    segment: Option<Segment>,
+) -> Result<Outcome> {
+    let part;
+    let waveform = match segment {
+        None => whole,
+        Some(segment) => {
+            let samples = whole.samples();
+            let range = segment.samples(SAMPLE_RATE_HZ, samples.len());
+            if range.is_empty() {
+                return Err(Error::Audio {
+                    path: path.to_path_buf(),
+                    fact: format!("ends after {:.2} s", whole.quality().seconds),
+                    remedy: "check the segment's times".into(),
+                });
+            }
+            part = Waveform::from_samples(samples[range].to_vec(), SAMPLE_RATE_HZ)?;
+            &part
+        }
+    };
+    Ok(match verifier.embed(waveform) {
+        Ok(embedding) => Outcome::Embedded(Embedded {
+            values: embedding.values().to_vec(),
+            speech_seconds: waveform.quality().speech_seconds,
+        }),
+        Err(reason) => Outcome::Refused(Refused::new(
+            reason.code(),
+            format!("{reason}; {}", reason.remedy()),
+        )),
+    })
+}
+
+/// A panic is a fault of the program in this file: the row tells it, and the run goes on.
+fn guarded<T>(work: impl FnOnce() -> Result<T>) -> std::result::Result<T, Refused> {
+    // Nothing that `work` changes is looked at after a panic.
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => done.map_err(Refused::of),
+        Err(payload) => {
+            let text = payload
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or(payload.downcast_ref::<&str>().copied())
+                .unwrap_or("without a message");
+            Err(Refused::new(
+                "panic",
+                format!("the program failed on it ({text}); report this file"),
+            ))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_the_error_of_one_recording() {
+        let number = std::hint::black_box(3);
+        let refused = guarded(|| -> Result<()> { panic!("index {number}") }).unwrap_err();
+        assert_eq!(refused.code, "panic");
+        assert!(refused.reason.contains("index 3"), "{}", refused.reason);
+        assert_eq!(guarded(|| Ok(1)), Ok(1));
+    }
+}

@@ -1,0 +1,240 @@
+//! An output file that grows block by block and can be taken up again after the run was killed.
+//!
+//! Rows go to `OUT.partial`; the [`Ledger`] in `OUT.state` notes each block once it is written. What
+//! lies behind the last noted block is cut off when the run goes on, so that no row is lost or
+//! there twice. Under its own name the file appears when it is complete.
+
+use super::{
+    ledger::{Block, Ledger},
+    parquet_rows,
+    rows::Format,
+};
+use crate::{Error, Result};
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{BufWriter, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+};
+
+/// The files of a run that is to end in one output file.
+#[derive(Debug, Clone)]
+pub struct Place {
+    out: PathBuf,
+    partial: PathBuf,
+    state: PathBuf,
+}
+
+/// The part of the output that is there.
+#[derive(Debug)]
+pub struct Output {
+    place: Place,
+    file: File,
+    num_rows: u64,
+}
+
+impl Place {
+    /// For an output at `out`; through a symbolic link, to what it names.
+    pub fn of(out: &Path) -> Self {
+        let out = fs::canonicalize(out).unwrap_or_else(|_| out.to_path_buf());
+        let beside = |ending: &str| {
+            let mut name = out.as_os_str().to_os_string();
+            name.push(ending);
+            PathBuf::from(name)
+        };
+        Place {
+            partial: beside(".partial"),
+            state: beside(".state"),
+            out,
+        }
+    }
+
+    /// The folder of the output.
+    pub fn folder(&self) -> &Path {
+        match self.out.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        }
+    }
+
+    /// The run's ledger, a new one or (with `resume`) the one of the run that did not end.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where a run did not end and is not to be resumed, or was of another job.
+    pub fn open(
+        &self,
+        resume: bool,
+        fingerprint: &blake3::Hash,
+        cache: Option<&Path>,
+    ) -> Result<Ledger> {
+        if !resume && self.state.exists() {
+            return Err(Error::Usage(format!(
+                "{}: an earlier run did not end; go on with --resume, or delete this file to begin anew",
+                self.state.display()
+            )));
+        }
+        let begun = self.state.exists();
+        let opened = Ledger::open(Some(&self.state), cache);
+        if opened.is_err() && !begun {
+            // A run that could not begin is none to be resumed.
+            let _ = Ledger::remove(&self.state);
+        }
+        let ledger = opened?;
+        ledger.check_job(fingerprint)?;
+        Ok(ledger)
+    }
+
+    /// Writes the output as one file that is there wholly or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Io`], or what `write` fails with.
+    pub fn write(&self, write: impl FnOnce(&mut BufWriter<&File>) -> Result<()>) -> Result<()> {
+        let failed = |e| Error::io(&self.out, "write", e);
+        let whole = tempfile_beside(self.folder()).map_err(failed)?;
+        let mut writer = BufWriter::with_capacity(1 << 20, whole.as_file());
+        write(&mut writer)?;
+        writer.flush().map_err(failed)?;
+        drop(writer);
+        whole.persist(&self.out).map_err(|e| failed(e.error))?;
+        Ok(())
+    }
+
+    /// Erases what was kept for resuming.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn forget(&self, ledger: Ledger) -> Result<()> {
+        match fs::remove_file(&self.partial) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io(&self.partial, "remove", e));
+            }
+            _ => {}
+        }
+        ledger.erase()
+    }
+}
+
+fn tempfile_beside(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".spkver-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // As any new file: the umask decides.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
+}
+
+impl Output {
+    /// Opens the part that is there, cut to what the ledger knows to be whole.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Usage`] where the part is shorter than that.
+    pub fn open(place: &Place, ledger: &Ledger) -> Result<Self> {
+        let failed = |e| Error::io(&place.partial, "write", e);
+        let blocks = ledger.blocks()?;
+        let length: u64 = blocks.iter().map(|block| block.bytes).sum();
+        // Killed between the new name and the end of the ledger: it still has the new name.
+        let is_whole = |facts: fs::Metadata| facts.is_file() && facts.len() == length;
+        if length > 0 && !place.partial.exists() && fs::metadata(&place.out).is_ok_and(is_whole) {
+            fs::rename(&place.out, &place.partial).map_err(failed)?;
+        }
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = options.open(&place.partial).map_err(failed)?;
+        if file.metadata().map_err(failed)?.len() < length {
+            return Err(Error::Usage(format!(
+                "{}: shorter than {} says; delete both to begin anew",
+                place.partial.display(),
+                place.state.display()
+            )));
+        }
+        file.set_len(length).map_err(failed)?;
+        file.seek(SeekFrom::End(0)).map_err(failed)?;
+        Ok(Output {
+            place: place.clone(),
+            file,
+            num_rows: blocks.iter().map(|block| block.rows).sum(),
+        })
+    }
+
+    /// Rows that are there.
+    pub fn num_rows(&self) -> u64 {
+        self.num_rows
+    }
+
+    /// Nothing there yet, no header either?
+    pub fn is_new(&self, ledger: &Ledger) -> Result<bool> {
+        Ok(ledger.blocks()?.is_empty())
+    }
+
+    /// Writes a block and notes it.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Store`].
+    pub fn append(&mut self, ledger: &Ledger, bytes: &[u8], rows: u64) -> Result<()> {
+        let failed = |e| Error::io(&self.place.partial, "write", e);
+        self.file.write_all(bytes).map_err(failed)?;
+        self.num_rows += rows;
+        ledger.add_block(Block {
+            rows,
+            bytes: bytes.len() as u64,
+        })
+    }
+
+    /// Gives the file its own name and erases the ledger.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn complete(
+        mut self,
+        ledger: Ledger,
+        format: Format,
+        about: &[(&str, &str)],
+    ) -> Result<()> {
+        let place = self.place.clone();
+        let failed = |e| Error::io(&place.out, "write", e);
+        if format == Format::Parquet {
+            self.file.rewind().map_err(failed)?;
+            let blocks = ledger.blocks()?;
+            let parts = &mut self.file;
+            place.write(|whole| parquet_rows::join(parts, &blocks, about, whole, &place.out))?;
+        } else {
+            fs::rename(&place.partial, &place.out).map_err(failed)?;
+        }
+        place.forget(ledger)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_noted_is_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out.txt");
+        let place = Place::of(&out);
+        let job = blake3::hash(b"job");
+        let ledger = place.open(false, &job, None).unwrap();
+        let mut output = Output::open(&place, &ledger).unwrap();
+        output.append(&ledger, b"1\n2\n", 2).unwrap();
+        drop((output, ledger));
+        let mut torn = fs::read(&place.partial).unwrap();
+        torn.extend(b"3 without an e");
+        fs::write(&place.partial, torn).unwrap();
+
+        assert!(place.open(false, &job, None).is_err());
+        let other = place.open(true, &blake3::hash(b"other"), None);
+        assert!(other.unwrap_err().to_string().contains("another list"));
+        let ledger = place.open(true, &job, None).unwrap();
+        let busy = place.open(true, &job, None).unwrap_err().to_string();
+        assert!(busy.contains("another run is writing"), "{busy}");
+        let mut output = Output::open(&place, &ledger).unwrap();
+        assert_eq!(output.num_rows(), 2);
+        output.append(&ledger, b"3\n", 1).unwrap();
+        output.complete(ledger, Format::Text, &[]).unwrap();
+        assert_eq!(fs::read(&out).unwrap(), b"1\n2\n3\n");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

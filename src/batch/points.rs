@@ -1,0 +1,138 @@
+//! Points in the space of a score in, scores of pairs out.
+//!
+//! Each recording or model is projected once; a trial is then one dot product. The score of a pair
+//! depends on its two points only, not on the block, shard or thread that meets it, and is the
+//! same bits that `verify` and `compare` give.
+
+use crate::scoring::PairHead;
+use rustc_hash::FxHashMap;
+
+/// How two points become a score.
+#[derive(Debug, Clone, Copy)]
+pub enum Scorer<'a> {
+    /// The model's log-likelihood ratio.
+    Head(&'a PairHead),
+    /// Cosine of the angle between the two, the speaker's being the mean of the unit vectors.
+    Cosine,
+}
+
+/// Points by number; those that could not be made have a reason in their place.
+#[derive(Debug)]
+pub struct Points<'a> {
+    scorer: Scorer<'a>,
+    /// L
+    size: usize,
+    /// (N, L)
+    values: Vec<f32>,
+    /// (N,): what each point brings to every score, NaN where there is no point.
+    squares: Vec<f32>,
+    faults: FxHashMap<u32, String>,
+    /// (L,) ones, for the cosine's products.
+    ones: PairHead,
+}
+
+impl<'a> Points<'a> {
+    /// No points yet; `embedding_size` is D.
+    pub fn new(scorer: Scorer<'a>, embedding_size: usize) -> Self {
+        let size = match scorer {
+            Scorer::Head(head) => head.weight.len() / 2,
+            Scorer::Cosine => embedding_size,
+        };
+        Points {
+            scorer,
+            size,
+            values: vec![],
+            squares: vec![],
+            faults: FxHashMap::default(),
+            ones: PairHead {
+                mean: vec![],
+                whiten: vec![],
+                weight: [vec![1.0; size], vec![0.0; size]].concat(),
+                bias: 0.0,
+                prior: 0.5,
+            },
+        }
+    }
+
+    /// The point of a speaker or recording with these embeddings `(N, D)`; its number.
+    pub fn push<'e>(&mut self, embeddings: impl Iterator<Item = &'e [f32]>) -> u32 {
+        let point = match self.scorer {
+            Scorer::Head(head) => head.project_enrolment(embeddings),
+            Scorer::Cosine => unit_mean(embeddings, self.size),
+        };
+        self.squares.push(match self.scorer {
+            Scorer::Head(head) => head.squares(&point),
+            Scorer::Cosine => 0.0,
+        });
+        self.values.extend(point);
+        self.squares.len() as u32 - 1
+    }
+
+    /// A number for what has no point.
+    pub fn push_fault(&mut self, reason: String) -> u32 {
+        let number = self.squares.len() as u32;
+        self.values.resize(self.values.len() + self.size, 0.0);
+        self.squares.push(f32::NAN);
+        self.faults.insert(number, reason);
+        number
+    }
+
+    /// The score of two points, or why there is none.
+    pub fn score(&self, a: u32, b: u32) -> std::result::Result<f32, &str> {
+        let (x, y) = (self.point(a), self.point(b));
+        let (s, t) = (self.squares[a as usize], self.squares[b as usize]);
+        let score = match self.scorer {
+            Scorer::Head(head) => head.llr_of(head.product(x, y), s, t),
+            Scorer::Cosine => self.ones.product(x, y) + (s + t),
+        };
+        if score.is_finite() {
+            return Ok(score);
+        }
+        let fault = self.faults.get(&a).or_else(|| self.faults.get(&b));
+        Err(fault.map_or("the score is not a finite number", String::as_str))
+    }
+
+    fn point(&self, number: u32) -> &[f32] {
+        &self.values[number as usize * self.size..][..self.size]
+    }
+}
+
+/// Mean of the vectors' directions, of length 1. `(N, D) -> (D,)`
+fn unit_mean<'e>(embeddings: impl Iterator<Item = &'e [f32]>, size: usize) -> Vec<f32> {
+    let mut sum = vec![0.0; size];
+    for embedding in embeddings {
+        for (s, x) in sum.iter_mut().zip(unit(embedding)) {
+            *s += x;
+        }
+    }
+    unit(&sum)
+}
+
+/// In double precision: vectors of any scale are taken.
+fn unit(v: &[f32]) -> Vec<f32> {
+    let squares: f64 = v.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+    let length = squares.sqrt();
+    v.iter().map(|&x| (f64::from(x) / length) as f32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cosines_of_any_scale() {
+        let mut points = Points::new(Scorer::Cosine, 2);
+        let x = points.push([&[3e30f32, 0.0][..]].into_iter());
+        let diagonal = points.push([&[1e-30f32, 1e-30][..]].into_iter());
+        let model = points.push([&[9.0f32, 0.0][..], &[0.0, 0.1]].into_iter());
+        let fault = points.push_fault("no speech".into());
+        assert_eq!(points.score(x, x), Ok(1.0));
+        for (a, b, cosine) in [(x, diagonal, 0.5f32.sqrt()), (diagonal, model, 1.0)] {
+            assert!((points.score(a, b).unwrap() - cosine).abs() < 1e-6);
+            assert_eq!(points.score(a, b), points.score(b, a));
+        }
+        assert_eq!(points.score(x, fault), Err("no speech"));
+        let zero = points.push([&[0.0f32, 0.0][..]].into_iter());
+        assert!(points.score(x, zero).unwrap_err().contains("not a finite"));
+    }
+}

@@ -1,0 +1,146 @@
+//! Scored trials in, bytes of an output file out: text, CSV or JSON lines. One row a trial, also
+//! where there is no score: the row tells why.
+//!
+//! ```text
+//! text    enroll test score          or   enroll test nan # why     (tabs where a name has blanks)
+//! CSV     enroll,test,label,score,error
+//! JSON    {"enroll":…,"test":…,"label":…,"score":…,"error":…}
+//! ```
+
+use super::parquet_rows;
+use crate::{Error, Result};
+use std::{io::Write, path::Path};
+
+/// A form of output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `enroll test score`.
+    Text,
+    /// With a header.
+    Csv,
+    /// One object a line.
+    JsonLines,
+    /// Columns as in CSV.
+    Parquet,
+}
+
+/// A row.
+#[derive(Debug, Clone, Copy)]
+pub struct ScoredTrial<'a> {
+    /// The enrolled recording or model, as in the list.
+    pub enrol: &'a str,
+    /// The recording under test, as in the list.
+    pub test: &'a str,
+    /// Same speaker, where the list says so.
+    pub is_target: Option<bool>,
+    /// The score, or why there is none.
+    pub score: std::result::Result<f32, &'a str>,
+}
+
+impl Format {
+    /// By the file's ending; text for those that are not known.
+    pub fn of(path: &Path) -> Self {
+        let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
+        match ending.to_str() {
+            Some("csv") => Format::Csv,
+            Some("jsonl" | "ndjson" | "json") => Format::JsonLines,
+            Some("parquet" | "pq") => Format::Parquet,
+            _ => Format::Text,
+        }
+    }
+
+    /// What stands before the first row.
+    pub fn header(&self) -> &'static str {
+        match self {
+            Format::Csv => "enroll,test,label,score,error\n",
+            _ => "",
+        }
+    }
+
+    /// The rows' bytes. For Parquet a file of its own, with one row group, to be joined.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for what the format cannot hold.
+    pub fn encode<'a>(
+        &self,
+        rows: impl ExactSizeIterator<Item = ScoredTrial<'a>>,
+    ) -> Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(rows.len() * 80);
+        match self {
+            Format::Text => rows.for_each(|row| row.text(&mut bytes)),
+            Format::Csv => {
+                let mut csv = csv::Writer::from_writer(&mut bytes);
+                let mut rows = rows;
+                let written = rows.try_for_each(|row| row.csv(&mut csv));
+                written
+                    .and_then(|()| Ok(csv.flush()?))
+                    .map_err(|e| Error::Usage(e.to_string()))?;
+                drop(csv);
+            }
+            Format::JsonLines => rows.for_each(|row| row.json(&mut bytes)),
+            Format::Parquet => return parquet_rows::encode(&rows.collect::<Vec<_>>()),
+        }
+        Ok(bytes)
+    }
+}
+
+impl ScoredTrial<'_> {
+    fn text(&self, bytes: &mut Vec<u8>) {
+        let blank = |name: &str| memchr::memchr(b' ', name.as_bytes()).is_some();
+        let gap = match blank(self.enrol) || blank(self.test) {
+            true => b'\t',
+            false => b' ',
+        };
+        bytes.extend_from_slice(self.enrol.as_bytes());
+        bytes.push(gap);
+        bytes.extend_from_slice(self.test.as_bytes());
+        bytes.push(gap);
+        match self.score {
+            Ok(score) => {
+                bytes.extend_from_slice(zmij::Buffer::new().format_finite(score).as_bytes())
+            }
+            Err(why) => {
+                bytes.extend_from_slice(b"nan");
+                bytes.push(gap);
+                bytes.extend_from_slice(b"# ");
+                let one_line = why.replace(['\n', '\r', '\t'], " ");
+                bytes.extend_from_slice(one_line.as_bytes());
+            }
+        }
+        bytes.push(b'\n');
+    }
+
+    fn csv(&self, csv: &mut csv::Writer<&mut Vec<u8>>) -> csv::Result<()> {
+        let mut buffer = zmij::Buffer::new();
+        let label = self
+            .is_target
+            .map_or("", |is| if is { "target" } else { "nontarget" });
+        let (score, error) = match self.score {
+            Ok(score) => (buffer.format_finite(score), ""),
+            Err(why) => ("", why),
+        };
+        csv.write_record([self.enrol, self.test, label, score, error])
+    }
+
+    fn json(&self, bytes: &mut Vec<u8>) {
+        #[derive(serde::Serialize)]
+        struct Row<'a> {
+            enroll: &'a str,
+            test: &'a str,
+            label: Option<&'a str>,
+            score: Option<f32>,
+            error: Option<&'a str>,
+        }
+        let row = Row {
+            enroll: self.enrol,
+            test: self.test,
+            label: self
+                .is_target
+                .map(|is| if is { "target" } else { "nontarget" }),
+            score: self.score.ok(),
+            error: self.score.err(),
+        };
+        serde_json::to_writer(&mut *bytes, &row).expect("a Vec takes all");
+        bytes.write_all(b"\n").expect("a Vec takes all");
+    }
+}

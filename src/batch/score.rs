@@ -1,0 +1,234 @@
+//! A trial list in, its scored rows out: which names need which utterances ([`Cast`]), a point for
+//! each side of a trial ([`Sides`]), then block by block the scores.
+
+use super::{
+    enrollment::Enrollments,
+    extract::Ending,
+    kaldi_data::KaldiData,
+    points::Points,
+    rows::{Format, ScoredTrial},
+    trial_index::{Pair, TrialIndex},
+    watch::Watch,
+};
+use crate::Result;
+use indexmap::IndexSet;
+use rayon::prelude::*;
+use rustc_hash::{FxBuildHasher, FxHashMap};
+use std::ops::Range;
+
+/// A killed run repeats no more than this share of its trials.
+const BLOCKS_PER_RUN: u64 = 256;
+/// Trials of a block: fewer take no time, more take memory.
+const BLOCK: (u64, u64) = (1 << 12, 1 << 17);
+/// Pairs that are looked through at once.
+const LOOK: usize = 1 << 16;
+
+/// Which of `num` equal parts of a list, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    /// From 1.
+    pub number: u64,
+    /// How many there are.
+    pub of: u64,
+}
+
+/// Who takes part in the trials: utterances by name, and which of them each name stands for.
+#[derive(Debug)]
+pub struct Cast {
+    utterances: IndexSet<String, FxBuildHasher>,
+    /// Per name of the index: its utterances when enrolled, as a range of `members`.
+    enrolled: Vec<Range<u32>>,
+    members: Vec<u32>,
+    /// Per name: its utterance under test.
+    tested: Vec<Option<u32>>,
+}
+
+/// Per name of a list, the point that stands for it on each side of a trial.
+#[derive(Debug)]
+pub struct Sides {
+    enrol: Vec<u32>,
+    test: Vec<u32>,
+}
+
+impl Shard {
+    /// This shard's part of `count` trials; the parts of all shards, one after the other, are all.
+    pub fn range(&self, count: u64) -> Range<u64> {
+        let border =
+            |number: u64| (u128::from(count) * u128::from(number) / u128::from(self.of)) as u64;
+        border(self.number - 1)..border(self.number)
+    }
+}
+
+impl Cast {
+    /// Of the trials in `range`. An enrolled name is a model of `enrollments`, a speaker of `data`,
+    /// or else an utterance.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] of the index.
+    pub fn new(
+        index: &mut TrialIndex,
+        range: Range<u64>,
+        enrollments: Option<&Enrollments>,
+        data: Option<&KaldiData>,
+    ) -> Result<Self> {
+        let num_names = index.num_names();
+        let (mut enrols, mut tests) = (vec![false; num_names], vec![false; num_names]);
+        index.for_each_block(range, LOOK, |pairs| {
+            for pair in pairs {
+                enrols[pair.enrol as usize] = true;
+                tests[pair.test as usize] = true;
+            }
+        })?;
+        let mut utterances: IndexSet<String, FxBuildHasher> = IndexSet::default();
+        let mut utterance = |name: &str| match utterances.get_index_of(name) {
+            Some(number) => number as u32,
+            None => utterances.insert_full(name.to_string()).0 as u32,
+        };
+        let (mut enrolled, mut members, mut tested) = (vec![], vec![], vec![]);
+        for number in 0..num_names {
+            let name = index.name(number as u32);
+            let first = members.len() as u32;
+            if enrols[number] {
+                let model = enrollments.and_then(|e| e.model(name));
+                match model.or(data.and_then(|data| data.speaker(name))) {
+                    Some(names) => members.extend(names.iter().map(|name| utterance(name))),
+                    None => members.push(utterance(name)),
+                }
+            }
+            enrolled.push(first..members.len() as u32);
+            tested.push(tests[number].then(|| utterance(name)));
+        }
+        Ok(Cast {
+            utterances,
+            enrolled,
+            members,
+            tested,
+        })
+    }
+
+    /// Every utterance once.
+    pub fn utterances(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.utterances.iter().map(String::as_str)
+    }
+
+    /// Makes the points. `vectors` calls what it is given with each utterance in order: its number
+    /// and its embedding, or why it has none.
+    ///
+    /// # Errors
+    /// What `vectors` fails with.
+    pub fn sides(
+        &self,
+        points: &mut Points,
+        vectors: impl FnOnce(&mut dyn FnMut(usize, std::result::Result<&[f32], String>)) -> Result<()>,
+    ) -> Result<Sides> {
+        let mut alone = vec![false; self.utterances.len()];
+        let mut together = vec![false; self.utterances.len()];
+        for members in self.enrolled.iter().map(|range| self.members_of(range)) {
+            let among = if members.len() == 1 {
+                &mut alone
+            } else {
+                &mut together
+            };
+            members.iter().for_each(|&u| among[u as usize] = true);
+        }
+        for &utterance in self.tested.iter().flatten() {
+            alone[utterance as usize] = true;
+        }
+        let mut point_of = vec![u32::MAX; self.utterances.len()];
+        let mut kept: FxHashMap<u32, std::result::Result<Vec<f32>, String>> = FxHashMap::default();
+        vectors(&mut |number, vector| {
+            let vector = vector.map_err(|why| match self.utterances.get_index(number) {
+                Some(name) => format!("{name}: {why}"),
+                None => why,
+            });
+            if alone[number] {
+                point_of[number] = match &vector {
+                    Ok(vector) => points.push(std::iter::once(*vector)),
+                    Err(why) => points.push_fault(why.clone()),
+                };
+            }
+            if together[number] {
+                kept.insert(number as u32, vector.map(<[f32]>::to_vec));
+            }
+        })?;
+        let mut enrol_point = |members: &[u32]| match members {
+            [] => u32::MAX,
+            [one] => point_of[*one as usize],
+            many => {
+                let vectors: std::result::Result<Vec<&[f32]>, &String> = many
+                    .iter()
+                    .map(|member| kept[member].as_ref().map(Vec::as_slice))
+                    .collect();
+                match vectors {
+                    Ok(vectors) => points.push(vectors.into_iter()),
+                    Err(why) => points.push_fault(why.clone()),
+                }
+            }
+        };
+        let enrolled = self.enrolled.iter().map(|range| self.members_of(range));
+        let enrol = enrolled.map(&mut enrol_point).collect();
+        let tested = self.tested.iter();
+        let test = tested.map(|t| t.map_or(u32::MAX, |u| point_of[u as usize]));
+        Ok(Sides {
+            enrol,
+            test: test.collect(),
+        })
+    }
+
+    fn members_of(&self, range: &Range<u32>) -> &[u32] {
+        &self.members[range.start as usize..range.end as usize]
+    }
+}
+
+/// Trials of one block, the unit of output and of resuming: a run of `count` trials has the same
+/// blocks however often it was interrupted and at any number of threads.
+pub fn block_size(count: u64) -> u64 {
+    (count / BLOCKS_PER_RUN).clamp(BLOCK.0, BLOCK.1)
+}
+
+/// Scores the trials in `range`, gives each block's bytes and number of rows to `append`.
+///
+/// # Errors
+/// [`crate::Error::Io`] of the index, or what `append` fails with.
+pub fn score(
+    index: &mut TrialIndex,
+    range: Range<u64>,
+    block: u64,
+    (sides, points): (&Sides, &Points),
+    format: Format,
+    watch: &Watch,
+    mut append: impl FnMut(&[u8], u64) -> Result<()>,
+) -> Result<Ending> {
+    let end = range.end;
+    let mut at = range.start;
+    while at < end {
+        let step = block * rayon::current_num_threads() as u64;
+        let mut pairs: Vec<Pair> = vec![];
+        index.for_each_block(at..end.min(at + step), step as usize, |read| {
+            pairs.extend_from_slice(read);
+        })?;
+        let names = &*index;
+        let row = |pair: &Pair| ScoredTrial {
+            enrol: names.name(pair.enrol),
+            test: names.name(pair.test),
+            is_target: pair.is_target,
+            score: points.score(
+                sides.enrol[pair.enrol as usize],
+                sides.test[pair.test as usize],
+            ),
+        };
+        let blocks: Vec<Result<Vec<u8>>> = pairs
+            .par_chunks(block as usize)
+            .map(|pairs| format.encode(pairs.iter().map(row)))
+            .collect();
+        for (bytes, pairs) in blocks.into_iter().zip(pairs.chunks(block as usize)) {
+            append(&bytes?, pairs.len() as u64)?;
+        }
+        at += pairs.len() as u64;
+        (watch.advance)(pairs.len() as u64);
+        if watch.stopped() && at < end {
+            return Ok(Ending::Stopped);
+        }
+    }
+    Ok(Ending::Complete)
+}

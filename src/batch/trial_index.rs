@@ -1,0 +1,185 @@
+//! A trial list of any length in, names once and pairs of numbers out. The pairs lie in a temporary
+//! file once they are many; names are in memory.
+
+use crate::{Error, Result, eval::trial_lines::TrialLines};
+use indexmap::IndexSet;
+use rustc_hash::FxBuildHasher;
+use std::{
+    io::{self, BufWriter, Read, Seek, SeekFrom, Write},
+    ops::Range,
+    path::Path,
+};
+use tempfile::SpooledTempFile;
+
+/// Trials that are kept in memory: 32 MiB of them.
+const MAX_IN_MEMORY: usize = 32 << 20;
+const PAIR_BYTES: usize = 8;
+/// A test's number shares 32 bits with the label.
+const LABEL_SHIFT: u32 = 30;
+const MAX_NAMES: usize = 1 << LABEL_SHIFT;
+
+/// One trial, as numbers of names.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pair {
+    /// Of the enrolled recording or model.
+    pub enrol: u32,
+    /// Of the recording under test.
+    pub test: u32,
+    /// Same speaker, where the list says so.
+    pub is_target: Option<bool>,
+}
+
+/// A list that was read to its end without a fault.
+#[derive(Debug)]
+pub struct TrialIndex {
+    names: IndexSet<Box<str>, FxBuildHasher>,
+    pairs: SpooledTempFile,
+    count: u64,
+    has_sides: bool,
+    hash: blake3::Hash,
+}
+
+impl TrialIndex {
+    /// Reads the whole list; temporary files are made in `folder`.
+    ///
+    /// # Errors
+    /// [`Error::Io`], or [`Error::List`] with the line.
+    pub fn read(source: impl Read, path: &Path, folder: &Path) -> Result<Self> {
+        let full = |e| Error::io(folder, "write a temporary file in", e);
+        let mut hasher = blake3::Hasher::new();
+        let mut lines = TrialLines::new(Hashing(source, &mut hasher), path);
+        let mut names: IndexSet<Box<str>, FxBuildHasher> = IndexSet::default();
+        let spool = tempfile::spooled_tempfile_in(MAX_IN_MEMORY, folder);
+        let mut pairs = BufWriter::with_capacity(1 << 20, spool);
+        let mut count = 0;
+        // Lists often keep one side for many lines.
+        let mut last = 0;
+        while let Some(trial) = lines.next_trial()? {
+            let mut number = |name: &str| match names.get_index_of(name) {
+                Some(number) => number as u32,
+                None => names.insert_full(name.into()).0 as u32,
+            };
+            let enrol = number(&trial.enrol);
+            let test = number(&trial.test);
+            let label = match trial.is_target {
+                None => 0,
+                Some(false) => 1,
+                Some(true) => 2,
+            };
+            last = last.max(enrol).max(test);
+            if last as usize >= MAX_NAMES {
+                return Err(Error::List {
+                    path: path.to_path_buf(),
+                    line: trial.line,
+                    fact: "more than a billion names".into(),
+                    remedy: "divide the list".into(),
+                });
+            }
+            let pair = u64::from(enrol) << 32 | u64::from(label << LABEL_SHIFT | test);
+            pairs.write_all(&pair.to_le_bytes()).map_err(full)?;
+            count += 1;
+        }
+        let has_sides = lines.has_sides();
+        drop(lines);
+        if count == 0 {
+            return Err(Error::List {
+                path: path.to_path_buf(),
+                line: 1,
+                fact: "no trials".into(),
+                remedy: "write one trial a line: `1 enrol test`, `enrol test target` or \
+                         `enrol test`"
+                    .into(),
+            });
+        }
+        let pairs = pairs.into_inner().map_err(|e| full(e.into_error()))?;
+        Ok(TrialIndex {
+            names,
+            pairs,
+            count,
+            has_sides,
+            hash: hasher.finalize(),
+        })
+    }
+
+    /// Number of trials.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The name with this number.
+    pub fn name(&self, number: u32) -> &str {
+        &self.names[number as usize]
+    }
+
+    /// Number of different names.
+    pub fn num_names(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Does the list name channels (NIST's sides)?
+    pub fn has_sides(&self) -> bool {
+        self.has_sides
+    }
+
+    /// Of the list's bytes.
+    pub fn hash(&self) -> &blake3::Hash {
+        &self.hash
+    }
+
+    /// Gives the trials of `range` to `take`, at most `size` at a time.
+    ///
+    /// # Errors
+    /// [`Error::Io`] of the temporary file.
+    pub fn for_each_block(
+        &mut self,
+        range: Range<u64>,
+        size: usize,
+        mut take: impl FnMut(&[Pair]),
+    ) -> Result<()> {
+        let failed = |e| Error::io(&std::env::temp_dir(), "read a temporary file in", e);
+        let start = SeekFrom::Start(range.start * PAIR_BYTES as u64);
+        self.pairs.seek(start).map_err(failed)?;
+        let mut left = (range.end - range.start) as usize;
+        let mut bytes = vec![0; left.min(size) * PAIR_BYTES];
+        let mut pairs = Vec::with_capacity(left.min(size));
+        while left > 0 {
+            let bytes = &mut bytes[..left.min(size) * PAIR_BYTES];
+            self.pairs.read_exact(bytes).map_err(failed)?;
+            let (numbers, _) = bytes.as_chunks::<PAIR_BYTES>();
+            pairs.clear();
+            pairs.extend(
+                numbers
+                    .iter()
+                    .map(|&n| Pair::from_bits(u64::from_le_bytes(n))),
+            );
+            take(&pairs);
+            left -= pairs.len();
+        }
+        Ok(())
+    }
+}
+
+impl Pair {
+    fn from_bits(bits: u64) -> Self {
+        let low = bits as u32;
+        Pair {
+            enrol: (bits >> 32) as u32,
+            test: low & (MAX_NAMES as u32 - 1),
+            is_target: match low >> LABEL_SHIFT {
+                0 => None,
+                label => Some(label == 2),
+            },
+        }
+    }
+}
+
+/// Passes bytes on and hashes them.
+struct Hashing<'h, R>(R, &'h mut blake3::Hasher);
+
+impl<R: Read> Read for Hashing<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.0.read(buffer)?;
+        self.1.update(&buffer[..count]);
+        Ok(count)
+    }
+}

@@ -1,0 +1,126 @@
+//! Kaldi's archives of vectors. Binary: `id`, a blank, `\0B`, `FV ` (f32) or `DV ` (f64), `\4`, the size
+//! as i32, the values; a matrix of one row (`FM `, `DM `) is a vector. Text: `id  [ 1 2 3 ]`.
+
+use super::{Fault, Row, Take, from_le_bytes};
+use crate::batch::outcome::Outcome;
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{BufRead, BufReader, Read, Seek, SeekFrom},
+    path::Path,
+};
+
+/// Largest vector, so that damage is told from size.
+const MAX_SIZE: usize = 1 << 20;
+
+/// An entry; none where there is no embedding.
+pub(super) fn binary(row: &Row) -> Option<Vec<u8>> {
+    let Outcome::Embedded(embedded) = &row.outcome else {
+        return None;
+    };
+    let mut bytes = [row.id.as_bytes(), b" \0BFV \x04"].concat();
+    bytes.extend((embedded.values.len() as i32).to_le_bytes());
+    bytes.extend(embedded.values.iter().flat_map(|v| v.to_le_bytes()));
+    Some(bytes)
+}
+
+/// A line; none where there is no embedding.
+pub(super) fn text(row: &Row) -> Option<String> {
+    let Outcome::Embedded(embedded) = &row.outcome else {
+        return None;
+    };
+    let values: Vec<String> = embedded.values.iter().map(f32::to_string).collect();
+    Some(format!("{}  [ {} ]\n", row.id, values.join(" ")))
+}
+
+/// Does a file that begins so hold binary entries?
+pub(super) fn is_binary(opening: &[u8]) -> bool {
+    let id_end = opening.iter().position(|&b| b == b' ');
+    id_end.is_some_and(|at| opening[at..].starts_with(b" \0B"))
+}
+
+/// All entries of a binary archive.
+pub(super) fn read_binary(path: &Path, take: &mut Take) -> Result<(), Fault> {
+    let mut source = BufReader::with_capacity(1 << 20, File::open(path)?);
+    loop {
+        let mut id = vec![];
+        (&mut source).take(1 << 16).read_until(b' ', &mut id)?;
+        if id.iter().all(u8::is_ascii_whitespace) {
+            return Ok(());
+        }
+        if id.pop() != Some(b' ') {
+            return Err("Kaldi archive is cut off".into());
+        }
+        let id = String::from_utf8_lossy(&id).trim().to_string();
+        take(&id, &vector(&mut source).map_err(|f| at(&id, f))?)?;
+    }
+}
+
+/// The entries that an index of lines `id archive:offset` names.
+pub(super) fn read_index<'a>(
+    lines: impl Iterator<Item = &'a str>,
+    take: &mut Take,
+) -> Result<(), Fault> {
+    let mut archives: HashMap<String, BufReader<File>> = HashMap::new();
+    for line in lines {
+        let wanted = || Fault::from(format!("line {line:?}; wanted `id archive:offset`"));
+        let (id, place) = line.split_once([' ', '\t']).ok_or_else(wanted)?;
+        let (archive, offset) = place.trim().rsplit_once(':').ok_or_else(wanted)?;
+        let offset = offset.parse().map_err(|_| wanted())?;
+        // No more than this many open files.
+        if archives.len() > 100 {
+            archives.clear();
+        }
+        if !archives.contains_key(archive) {
+            let file = File::open(archive).map_err(|e| format!("archive {archive}: {e}"))?;
+            archives.insert(archive.to_string(), BufReader::new(file));
+        }
+        let source = archives.get_mut(archive).expect("just there");
+        source.seek(SeekFrom::Start(offset))?;
+        take(id, &vector(source).map_err(|f| at(id, f))?)?;
+    }
+    Ok(())
+}
+
+/// From `\0B` to the last value.
+fn vector(source: &mut impl Read) -> Result<Vec<f32>, Fault> {
+    let mut start = [0; 5];
+    source.read_exact(&mut start)?;
+    let (width, is_matrix) = match &start {
+        b"\0BFV " => (4, false),
+        b"\0BDV " => (8, false),
+        b"\0BFM " => (4, true),
+        b"\0BDM " => (8, true),
+        [0, b'B', kind @ ..] => {
+            let kind = String::from_utf8_lossy(kind).into_owned();
+            return Err(format!("holds {kind:?}, no vector of floats").into());
+        }
+        _ => return Err("no binary vector".into()),
+    };
+    let mut number = || -> Result<usize, Fault> {
+        let mut bytes = [0; 5];
+        source.read_exact(&mut bytes)?;
+        let [4, number @ ..] = bytes else {
+            return Err("no size before the vector".into());
+        };
+        usize::try_from(i32::from_le_bytes(number)).map_err(|_| "negative size".into())
+    };
+    let rows = if is_matrix { number()? } else { 1 };
+    let size = number()?;
+    if rows != 1 || size > MAX_SIZE {
+        return Err(format!("{rows} rows of {size} values, wanted one vector").into());
+    }
+    let mut bytes = vec![0; size * width];
+    source.read_exact(&mut bytes)?;
+    Ok(from_le_bytes(&bytes, width))
+}
+
+fn at(id: &str, fault: Fault) -> Fault {
+    match fault {
+        Fault::Io(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
+            format!("the vector of {id} is cut off").into()
+        }
+        Fault::Fact(fact) => format!("{id}: {fact}").into(),
+        other => other,
+    }
+}

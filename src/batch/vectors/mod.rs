@@ -1,0 +1,305 @@
+//! Embeddings with ids, in files of other programs: NumPy (`.npy`, `.npz`), Kaldi (`.ark`, `.scp`,
+//! text and binary), Parquet, JSON lines, text. [`read`] tells the form by the content, [`write`] takes
+//! it from the name.
+
+mod ark;
+mod npy;
+mod npz;
+mod parquet;
+mod text;
+
+use super::outcome::{AudioHash, Outcome};
+use crate::{Error, Result, verifier::ModelId};
+use rustc_hash::FxHashMap;
+use std::{
+    fs::File,
+    io::{Read, Write},
+    path::{Path, PathBuf},
+};
+
+/// A form of file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `(N, D)` float32; rows of NaN where there is no embedding.
+    Npy,
+    /// Arrays `embeddings` (N, D), `ids`, `errors`, `audio_blake3`, and `model`.
+    Npz,
+    /// Kaldi's binary archive and its index; recordings without an embedding are left out.
+    Ark,
+    /// Kaldi's text archive; as above.
+    ArkText,
+    /// Columns `id`, `embedding`, `audio_blake3`, `error`.
+    Parquet,
+    /// `{"id", "embedding", "model", "audio_blake3", "speech_seconds", "error"}` a line.
+    JsonLines,
+    /// `id value…` a line, or `id # why`.
+    Text,
+}
+
+/// What is written of one recording.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// What the list calls it.
+    pub id: String,
+    /// Hash of its file, if that could be read.
+    pub audio: Option<AudioHash>,
+    /// Its embedding, or why there is none.
+    pub outcome: Outcome,
+}
+
+/// What the file as a whole is about.
+#[derive(Debug, Clone, Copy)]
+pub struct About<'a> {
+    /// The model of the embeddings.
+    pub model: ModelId,
+    /// D
+    pub size: usize,
+    /// Every id, in the order of the rows.
+    pub ids: &'a [String],
+}
+
+/// Rows in order, each given once to the writer.
+pub type Rows<'r> = dyn FnMut(&mut dyn FnMut(Row) -> Result<()>) -> Result<()> + 'r;
+
+/// Embeddings by id, all of one size.
+#[derive(Debug, Default)]
+pub struct Vectors {
+    size: usize,
+    index_of: FxHashMap<String, u32>,
+    /// (N, D)
+    values: Vec<f32>,
+}
+
+impl Format {
+    /// By the file's ending; text for those that are not known.
+    pub fn of(path: &Path) -> Self {
+        let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
+        match ending.to_str() {
+            Some("npy") => Format::Npy,
+            Some("npz") => Format::Npz,
+            Some("ark" | "scp") => Format::Ark,
+            Some("parquet" | "pq") => Format::Parquet,
+            Some("jsonl" | "ndjson" | "json") => Format::JsonLines,
+            _ => Format::Text,
+        }
+    }
+
+    /// Is every id one that the format can hold?
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for an id with a blank where Kaldi is to read it.
+    pub fn check_ids(&self, ids: &[String]) -> Result<()> {
+        let blank = |id: &&String| id.is_empty() || id.contains(char::is_whitespace);
+        match (self, ids.iter().find(blank)) {
+            (Format::Ark | Format::ArkText, Some(id)) => Err(Error::Usage(format!(
+                "Kaldi archives take no ids with blanks, and there is {id:?}; give ids with --list, or \
+                 write npz or parquet"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the file's bytes. `path` is its name: Kaldi's index names it.
+    ///
+    /// # Errors
+    /// [`Error::Io`], or what `rows` fails with.
+    pub fn write(
+        &self,
+        out: &mut (dyn Write + Send),
+        path: &Path,
+        about: &About,
+        rows: &mut Rows,
+    ) -> Result<()> {
+        let failed = |e: std::io::Error| Error::io(path, "write", e);
+        match self {
+            Format::Npy => {
+                let header = npy::header("<f4", &[about.ids.len(), about.size]);
+                out.write_all(&header).map_err(failed)?;
+                rows(&mut |row| {
+                    out.write_all(&npy::float_bytes(&row.outcome, about.size))
+                        .map_err(failed)
+                })
+            }
+            Format::Npz => npz::write(out, about, rows, path),
+            Format::Ark => rows(&mut |row| {
+                let bytes = ark::binary(&row).unwrap_or_default();
+                out.write_all(&bytes).map_err(failed)
+            }),
+            Format::ArkText => rows(&mut |row| {
+                let line = ark::text(&row).unwrap_or_default();
+                out.write_all(line.as_bytes()).map_err(failed)
+            }),
+            Format::Parquet => parquet::write(out, about, rows, path),
+            Format::JsonLines => rows(&mut |row| {
+                let line = text::json(&row, about.model);
+                out.write_all(line.as_bytes()).map_err(failed)
+            }),
+            Format::Text => {
+                rows(&mut |row| out.write_all(text::line(&row).as_bytes()).map_err(failed))
+            }
+        }
+    }
+}
+
+/// Kaldi's index of a binary archive that was written to `ark` from these rows: `id ark:offset`.
+///
+/// # Errors
+/// What `rows` fails with.
+pub fn ark_index(ark: &Path, rows: &mut Rows) -> Result<String> {
+    let (mut index, mut at) = (String::new(), 0);
+    rows(&mut |row| {
+        if let Some(bytes) = ark::binary(&row) {
+            let offset = at + row.id.len() + 1;
+            index += &format!("{} {}:{offset}\n", row.id, ark.display());
+            at += bytes.len();
+        }
+        Ok(())
+    })?;
+    Ok(index)
+}
+
+/// Reads the embeddings that `wanted` wants. `ids` names the rows of a `.npy`, one a line.
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::Usage`] for a file that is none of these, or vectors of several sizes.
+pub fn read(path: &Path, ids: Option<&Path>, wanted: &dyn Fn(&str) -> bool) -> Result<Vectors> {
+    let failed = |e| Error::io(path, "read", e);
+    let mut file = File::open(path).map_err(failed)?;
+    let mut opening = vec![];
+    (&mut file)
+        .take(512)
+        .read_to_end(&mut opening)
+        .map_err(failed)?;
+    drop(file);
+    let mut vectors = Vectors::default();
+    let mut take = |id: &str, values: &[f32]| match wanted(id) {
+        true => vectors.insert(id, values),
+        false => Ok(()),
+    };
+    let read = if opening.starts_with(npy::MAGIC) {
+        npy::read_rows(path, ids, &mut take)
+    } else if opening.starts_with(b"PK\x03\x04") {
+        npz::read(path, &mut take)
+    } else if opening.starts_with(b"PAR1") {
+        parquet::read(path, &mut take)
+    } else if opening.starts_with(b"{") {
+        text::read_json(path, &mut take)
+    } else if ark::is_binary(&opening) {
+        ark::read_binary(path, &mut take)
+    } else {
+        text::read(path, &mut take)
+    };
+    read.map_err(|fault| match fault {
+        Fault::Io(error) => failed(error),
+        Fault::Fact(fact) => Error::Usage(format!(
+            "{}: {fact}; wanted are vectors with ids as npy, npz, ark, scp, parquet, jsonl or text",
+            path.display()
+        )),
+    })?;
+    Ok(vectors)
+}
+
+/// Takes each id and vector.
+type Take<'t> = dyn FnMut(&str, &[f32]) -> std::result::Result<(), Fault> + 't;
+
+/// Why a file could not be read.
+enum Fault {
+    Io(std::io::Error),
+    Fact(String),
+}
+
+impl From<std::io::Error> for Fault {
+    fn from(error: std::io::Error) -> Self {
+        Fault::Io(error)
+    }
+}
+
+impl From<String> for Fault {
+    fn from(fact: String) -> Self {
+        Fault::Fact(fact)
+    }
+}
+
+impl From<&str> for Fault {
+    fn from(fact: &str) -> Self {
+        Fault::Fact(fact.into())
+    }
+}
+
+impl Vectors {
+    /// D; 0 where there is no vector.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Number of vectors.
+    pub fn len(&self) -> usize {
+        self.index_of.len()
+    }
+
+    /// No vector?
+    pub fn is_empty(&self) -> bool {
+        self.index_of.is_empty()
+    }
+
+    /// The vector of this id. A row of NaN is none.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn get(&self, id: &str) -> std::result::Result<&[f32], String> {
+        let Some(&index) = self.index_of.get(id) else {
+            return Err("there is no vector with this id; check the ids".into());
+        };
+        let vector = &self.values[index as usize * self.size..][..self.size];
+        if vector.iter().all(|v| v.is_finite()) {
+            Ok(vector)
+        } else {
+            Err("the vector is not finite".into())
+        }
+    }
+
+    fn insert(&mut self, id: &str, values: &[f32]) -> std::result::Result<(), Fault> {
+        if values.is_empty() {
+            return Err(format!("the vector of {id} is empty").into());
+        }
+        if self.index_of.is_empty() {
+            self.size = values.len();
+        }
+        if values.len() != self.size {
+            let (size, wanted) = (values.len(), self.size);
+            return Err(format!("the vector of {id} has {size} values, others {wanted}").into());
+        }
+        let next = self.index_of.len() as u32;
+        if let Some(&earlier) = self.index_of.get(id) {
+            let earlier = &self.values[earlier as usize * self.size..][..self.size];
+            let same = |(a, b): (&f32, &f32)| a.to_bits() == b.to_bits();
+            if earlier.iter().zip(values).all(same) {
+                return Ok(());
+            }
+            return Err(format!("there are two different vectors of {id}").into());
+        }
+        self.index_of.insert(id.to_string(), next);
+        self.values.extend_from_slice(values);
+        Ok(())
+    }
+}
+
+/// The archive that belongs to an output named `x.scp` or `x.ark`, and its index.
+pub fn ark_and_index(out: &Path) -> (PathBuf, PathBuf) {
+    (out.with_extension("ark"), out.with_extension("scp"))
+}
+
+/// Floating-point numbers of 4 or 8 bytes each, little-endian.
+fn from_le_bytes(bytes: &[u8], width: usize) -> Vec<f32> {
+    match width {
+        4 => {
+            let (numbers, _) = bytes.as_chunks::<4>();
+            numbers.iter().map(|&b| f32::from_le_bytes(b)).collect()
+        }
+        _ => {
+            let (numbers, _) = bytes.as_chunks::<8>();
+            let numbers = numbers.iter().map(|&b| f64::from_le_bytes(b) as f32);
+            numbers.collect()
+        }
+    }
+}

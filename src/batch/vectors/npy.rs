@@ -1,0 +1,235 @@
+//! NumPy's `.npy`: bytes to floats or texts, and back. Format: numpy.lib.format, versions 1 to 3.
+
+use super::{Fault, Take, from_le_bytes};
+use crate::batch::outcome::Outcome;
+use std::{
+    fs::File,
+    io::{BufReader, Read},
+    path::Path,
+};
+
+/// How a file begins.
+pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
+
+/// What a header says.
+#[derive(Debug, PartialEq)]
+pub(super) struct Header {
+    pub dtype: String,
+    pub fortran: bool,
+    pub shape: Vec<usize>,
+}
+
+/// The bytes before an array's values.
+pub(super) fn header(dtype: &str, shape: &[usize]) -> Vec<u8> {
+    let sizes: Vec<String> = shape.iter().map(|n| format!("{n},")).collect();
+    let mut sizes = sizes.join(" ");
+    if shape.len() > 1 {
+        sizes.pop();
+    }
+    let mut text = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': ({sizes}), }}");
+    // Magic, version and length take 10 bytes; all together fills lines of 64.
+    let padding = 64 - (10 + text.len() + 1) % 64;
+    text.extend(std::iter::repeat_n(' ', padding % 64));
+    text.push('\n');
+    let length = u16::try_from(text.len()).expect("a short header");
+    [MAGIC, &[1, 0], &length.to_le_bytes(), text.as_bytes()].concat()
+}
+
+/// One row of float32; NaN where there is no embedding.
+pub(super) fn float_bytes(outcome: &Outcome, size: usize) -> Vec<u8> {
+    match outcome {
+        Outcome::Embedded(embedded) => le_bytes(&embedded.values),
+        Outcome::Refused(_) => le_bytes(&vec![f32::NAN; size]),
+    }
+}
+
+fn le_bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+/// An array of texts, `<U`: UTF-32, each as long as the longest.
+pub(super) fn texts<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Vec<u8> {
+    let count = texts.clone().count();
+    let longest = texts.clone().map(|t| t.chars().count()).max();
+    let width = longest.unwrap_or(0).max(1);
+    let mut bytes = header(&format!("<U{width}"), &[count]);
+    for text in texts {
+        let mut left = width;
+        for c in text.chars() {
+            bytes.extend(u32::from(c).to_le_bytes());
+            left -= 1;
+        }
+        bytes.extend(std::iter::repeat_n(0, 4 * left));
+    }
+    bytes
+}
+
+impl Header {
+    /// Reads a header and leaves the values.
+    pub fn read(source: &mut impl Read) -> Result<Self, Fault> {
+        let mut start = [0; 8];
+        source.read_exact(&mut start)?;
+        if !start.starts_with(MAGIC) {
+            return Err("no NumPy array".into());
+        }
+        let length = match start[6] {
+            1 => {
+                let mut length = [0; 2];
+                source.read_exact(&mut length)?;
+                u32::from(u16::from_le_bytes(length))
+            }
+            _ => {
+                let mut length = [0; 4];
+                source.read_exact(&mut length)?;
+                u32::from_le_bytes(length)
+            }
+        };
+        let mut text = vec![];
+        source
+            .take(u64::from(length.min(1 << 20)))
+            .read_to_end(&mut text)?;
+        let text = String::from_utf8_lossy(&text).into_owned();
+        Self::parse(&text).ok_or_else(|| format!("NumPy header {text:?}").into())
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let value = |key: &str| {
+            let at = text.find(&format!("'{key}':"))?;
+            Some(text[at + key.len() + 3..].trim_start())
+        };
+        let shape = value("shape")?.strip_prefix('(')?;
+        let sizes = shape[..shape.find(')')?].split(',').map(str::trim);
+        let sizes = sizes.filter(|size| !size.is_empty());
+        Some(Header {
+            dtype: value("descr")?
+                .strip_prefix('\'')?
+                .split('\'')
+                .next()?
+                .into(),
+            fortran: value("fortran_order")?.starts_with("True"),
+            shape: sizes.map(|size| size.parse().ok()).collect::<Option<_>>()?,
+        })
+    }
+
+    /// Number of values.
+    pub fn count(&self) -> Result<usize, Fault> {
+        let product = self.shape.iter().try_fold(1usize, |n, &s| n.checked_mul(s));
+        product.ok_or("NumPy array of impossible size".into())
+    }
+
+    /// The next `count` numbers of a float array.
+    pub fn floats(&self, source: &mut impl Read, count: usize) -> Result<Vec<f32>, Fault> {
+        let width = match self.dtype.as_str() {
+            "<f4" => 4,
+            "<f8" => 8,
+            other => {
+                let fact = format!("NumPy array of {other}; save float32: a.astype('<f4')");
+                return Err(fact.into());
+            }
+        };
+        let mut bytes = vec![];
+        let wanted = count
+            .checked_mul(width)
+            .ok_or("NumPy array of impossible size")?;
+        source.take(wanted as u64).read_to_end(&mut bytes)?;
+        if bytes.len() < wanted {
+            return Err("NumPy array is cut off".into());
+        }
+        Ok(from_le_bytes(&bytes, width))
+    }
+
+    /// The texts of an array of `<U` or `|S`.
+    pub fn texts(&self, source: &mut impl Read) -> Result<Vec<String>, Fault> {
+        let mut bytes = vec![];
+        source.read_to_end(&mut bytes)?;
+        let width = |prefix: &str| self.dtype.strip_prefix(prefix)?.parse::<usize>().ok();
+        let rows = |width: usize| {
+            let whole = width
+                .checked_mul(self.count()?)
+                .is_some_and(|n| bytes.len() >= n);
+            match whole {
+                true => Ok(bytes.chunks_exact(width.max(1))),
+                false => Err(Fault::from("NumPy array is cut off")),
+            }
+        };
+        if let Some(width) = width("<U") {
+            let text = |row: &[u8]| -> Option<String> {
+                let (numbers, _) = row.as_chunks::<4>();
+                let numbers = numbers.iter().map(|&b| u32::from_le_bytes(b));
+                numbers
+                    .take_while(|&n| n != 0)
+                    .map(char::from_u32)
+                    .collect()
+            };
+            let texts: Option<Vec<String>> = rows(width.saturating_mul(4))?.map(text).collect();
+            return texts.ok_or("NumPy array with a character that is none".into());
+        }
+        if let Some(width) = width("|S") {
+            let text = |row: &[u8]| {
+                let end = row.iter().rposition(|&b| b != 0).map_or(0, |at| at + 1);
+                String::from_utf8_lossy(&row[..end]).into_owned()
+            };
+            return Ok(rows(width)?.map(text).collect());
+        }
+        let dtype = &self.dtype;
+        Err(format!("ids of type {dtype}; save them as text: np.array(ids, dtype=str)").into())
+    }
+}
+
+/// The rows of a two-dimensional array, with ids from a file of their own.
+pub(super) fn read_rows(path: &Path, ids: Option<&Path>, take: &mut Take) -> Result<(), Fault> {
+    let Some(ids) = ids else {
+        return Err("a NumPy array without ids; name them with --ids, one a line".into());
+    };
+    let names = std::fs::read_to_string(ids)?;
+    let names: Vec<&str> = names.lines().map(str::trim).collect();
+    let mut source = BufReader::new(File::open(path)?);
+    let header = Header::read(&mut source)?;
+    let &[rows, size] = header.shape.as_slice() else {
+        return Err(format!("array of shape {:?}, wanted (N, D)", header.shape).into());
+    };
+    if names.len() != rows {
+        return Err(format!("{rows} rows, and {} ids in {}", names.len(), ids.display()).into());
+    }
+    if header.fortran {
+        let all = header.floats(&mut source, header.count()?)?;
+        for (row, name) in names.iter().enumerate() {
+            let vector: Vec<f32> = (0..size).map(|d| all[d * rows + row]).collect();
+            take(name, &vector)?;
+        }
+        return Ok(());
+    }
+    for name in names {
+        take(name, &header.floats(&mut source, size)?)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_go_out_and_come_back() {
+        for shape in [vec![3], vec![10_000, 192], vec![0, 4]] {
+            let bytes = header("<f4", &shape);
+            assert_eq!(bytes.len() % 64, 0);
+            let read = Header::read(&mut bytes.as_slice()).ok().unwrap();
+            let wanted = Header {
+                dtype: "<f4".into(),
+                fortran: false,
+                shape,
+            };
+            assert_eq!(read, wanted);
+        }
+    }
+
+    #[test]
+    fn texts_go_out_and_come_back() {
+        let names = ["ännä", "", "b c"];
+        let bytes = texts(names.into_iter());
+        let mut source = bytes.as_slice();
+        let header = Header::read(&mut source).ok().unwrap();
+        assert_eq!(header.texts(&mut source).ok().unwrap(), names);
+    }
+}

@@ -1,0 +1,122 @@
+//! NumPy's `.npz`, a ZIP of arrays. Written: `embeddings`, `ids`, `errors`, `audio_blake3`, `model`.
+//! Read: any two-dimensional array with a list of texts of its length, or one vector per name.
+
+use super::{About, Fault, Rows, Take, npy};
+use crate::{Error, Result, batch::outcome::Outcome};
+use std::{
+    fs::File,
+    io::{BufReader, Read, Write},
+    path::Path,
+};
+use zip::{ZipArchive, ZipWriter, result::ZipError, write::SimpleFileOptions};
+
+/// Writes the arrays; the errors and hashes of all rows are in memory.
+pub(super) fn write(
+    out: &mut (dyn Write + Send),
+    about: &About,
+    rows: &mut Rows,
+    path: &Path,
+) -> Result<()> {
+    let failed = |e: ZipError| Error::io(path, "write", std::io::Error::other(e));
+    let full = |e| Error::io(path, "write", e);
+    let mut zip = ZipWriter::new_stream(out);
+    // No compression: embeddings hold random digits. No clock: the same bytes every time.
+    let stored = SimpleFileOptions::default()
+        .compression_method(zip::CompressionMethod::Stored)
+        .large_file(true);
+    zip.start_file("embeddings.npy", stored).map_err(failed)?;
+    let header = npy::header("<f4", &[about.ids.len(), about.size]);
+    zip.write_all(&header).map_err(full)?;
+    let (mut errors, mut hashes) = (vec![], vec![]);
+    rows(&mut |row| {
+        hashes.push(row.audio.map_or(String::new(), |hash| hash.to_string()));
+        errors.push(match &row.outcome {
+            Outcome::Embedded(_) => String::new(),
+            Outcome::Refused(refused) => refused.reason.clone(),
+        });
+        zip.write_all(&npy::float_bytes(&row.outcome, about.size))
+            .map_err(full)
+    })?;
+    let model = [about.model.to_string()];
+    let arrays = [
+        ("ids.npy", about.ids),
+        ("errors.npy", &errors),
+        ("audio_blake3.npy", &hashes),
+        ("model.npy", &model),
+    ];
+    for (name, texts) in arrays {
+        zip.start_file(name, stored).map_err(failed)?;
+        let bytes = npy::texts(texts.iter().map(String::as_str));
+        zip.write_all(&bytes).map_err(full)?;
+    }
+    zip.finish().map_err(failed)?;
+    Ok(())
+}
+
+/// Reads all vectors.
+pub(super) fn read(path: &Path, take: &mut Take) -> std::result::Result<(), Fault> {
+    let fault = |e: ZipError| Fault::Fact(format!("ZIP: {e}"));
+    let mut zip = ZipArchive::new(BufReader::new(File::open(path)?)).map_err(fault)?;
+    // Which member is what: (number, name, header).
+    let mut members = vec![];
+    for number in 0..zip.len() {
+        let mut member = zip.by_index(number).map_err(fault)?;
+        let name = member
+            .name()
+            .map_err(fault)?
+            .trim_end_matches(".npy")
+            .to_string();
+        members.push((number, name, npy::Header::read(&mut member)?));
+    }
+    let is_text =
+        |header: &npy::Header| header.dtype.starts_with("<U") || header.dtype.starts_with("|S");
+    let ids = |rows: usize| {
+        let named = ["ids", "id", "keys", "names", "utts"];
+        let fits = |m: &&(usize, String, npy::Header)| is_text(&m.2) && m.2.shape == [rows];
+        let mut all = members.iter().filter(fits);
+        let by_name = all.clone().find(|m| named.contains(&m.1.as_str()));
+        by_name.or_else(|| all.next().filter(|_| all.next().is_none()))
+    };
+    let matrix = members
+        .iter()
+        .find(|m| m.2.shape.len() == 2 && !is_text(&m.2) && ids(m.2.shape[0]).is_some());
+    if let Some((number, _, header)) = matrix {
+        let (ids, _, ids_header) = ids(header.shape[0]).expect("found above");
+        let mut member = zip.by_index(*ids).map_err(fault)?;
+        npy::Header::read(&mut member)?;
+        let names = ids_header.texts(&mut member)?;
+        drop(member);
+        let mut member = BufReader::new(zip.by_index(*number).map_err(fault)?);
+        npy::Header::read(&mut member)?;
+        let (rows, size) = (header.shape[0], header.shape[1]);
+        if header.fortran {
+            let all = header.floats(&mut member, header.count()?)?;
+            for (row, name) in names.iter().enumerate() {
+                let vector: Vec<f32> = (0..size).map(|d| all[d * rows + row]).collect();
+                take(name, &vector)?;
+            }
+            return Ok(());
+        }
+        for name in &names {
+            take(name, &header.floats(&mut member, size)?)?;
+        }
+        return Ok(());
+    }
+    let vectors: Vec<_> = members.iter().filter(|m| !is_text(&m.2)).collect();
+    if vectors.is_empty() {
+        return Err("no array of embeddings in it".into());
+    }
+    for (number, name, header) in vectors {
+        if header.count()? != *header.shape.iter().max().unwrap_or(&0) {
+            let shape = &header.shape;
+            return Err(format!(
+                "array {name} of shape {shape:?} is no vector, and no array of ids fits it"
+            )
+            .into());
+        }
+        let mut member = zip.by_index(*number).map_err(fault)?;
+        npy::Header::read(&mut member)?;
+        take(name, &header.floats(&mut member.by_ref(), header.count()?)?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,247 @@
+//! Vectors in Parquet: a text column `id` and a list of floats `embedding`; written with
+//! `audio_blake3`, `speech_seconds` and `error`, and the model's id in the file's metadata.
+
+use super::{About, Fault, Row, Rows, Take};
+use crate::{
+    Error, Result,
+    batch::{outcome::Outcome, parquet_rows::properties},
+};
+use parquet::{
+    basic::{Repetition, Type},
+    column::reader::ColumnReader,
+    data_type::{ByteArray, ByteArrayType, DataType, FloatType},
+    errors::ParquetError,
+    file::{
+        metadata::KeyValue,
+        reader::{FileReader, SerializedFileReader},
+        writer::{SerializedFileWriter, SerializedRowGroupWriter},
+    },
+    schema::parser::parse_message_type,
+};
+use std::{fs::File, io::Write, path::Path, sync::Arc};
+
+const SCHEMA: &str = "message embeddings {
+    REQUIRED BYTE_ARRAY id (UTF8);
+    OPTIONAL GROUP embedding (LIST) {
+        REPEATED GROUP list { REQUIRED FLOAT element; }
+    }
+    OPTIONAL BYTE_ARRAY audio_blake3 (UTF8);
+    OPTIONAL FLOAT speech_seconds;
+    OPTIONAL BYTE_ARRAY error (UTF8);
+}";
+
+/// Rows of one row group: some megabytes.
+const GROUP: usize = 1 << 14;
+/// Values that are read at once.
+const READ: usize = 1 << 16;
+
+/// Writes all rows.
+pub(super) fn write(
+    out: &mut (dyn Write + Send),
+    about: &About,
+    rows: &mut Rows,
+    path: &Path,
+) -> Result<()> {
+    let failed = |e: ParquetError| Error::io(path, "write", std::io::Error::other(e));
+    let schema = Arc::new(parse_message_type(SCHEMA).map_err(failed)?);
+    let model = vec![KeyValue::new("model".to_string(), about.model.to_string())];
+    let mut writer =
+        SerializedFileWriter::new(out, schema, properties(Some(model))).map_err(failed)?;
+    let mut group = Vec::with_capacity(GROUP);
+    rows(&mut |row| {
+        group.push(row);
+        if group.len() == GROUP {
+            write_group(&mut writer, &group).map_err(failed)?;
+            group.clear();
+        }
+        Ok(())
+    })?;
+    if !group.is_empty() {
+        write_group(&mut writer, &group).map_err(failed)?;
+    }
+    writer.close().map_err(failed)?;
+    Ok(())
+}
+
+fn write_group<W: Write + Send>(
+    writer: &mut SerializedFileWriter<W>,
+    rows: &[Row],
+) -> std::result::Result<(), ParquetError> {
+    let mut group = writer.next_row_group()?;
+    let ids: Vec<ByteArray> = rows.iter().map(|row| row.id.as_str().into()).collect();
+    write_column::<ByteArrayType, W>(&mut group, &ids, None, None)?;
+    // Definition 0: no list, 1: an empty list, 2: a value; repetition 1: the same list goes on.
+    let (mut values, mut definitions, mut repetitions) = (vec![], vec![], vec![]);
+    let mut hashes = (vec![], vec![]);
+    let mut seconds = (vec![], vec![]);
+    let mut errors = (vec![], vec![]);
+    for row in rows {
+        let (embedded, refused) = match &row.outcome {
+            Outcome::Embedded(embedded) => (Some(embedded), None),
+            Outcome::Refused(refused) => (None, Some(refused)),
+        };
+        match embedded {
+            Some(embedded) => {
+                values.extend_from_slice(&embedded.values);
+                for i in 0..embedded.values.len() {
+                    definitions.push(2);
+                    repetitions.push(i16::from(i > 0));
+                }
+            }
+            None => {
+                definitions.push(0);
+                repetitions.push(0);
+            }
+        }
+        let hash = row.audio.map(|hash| ByteArray::from(&*hash.to_hex()));
+        optional(&mut hashes, hash);
+        optional(&mut seconds, embedded.map(|e| e.speech_seconds));
+        optional(
+            &mut errors,
+            refused.map(|r| ByteArray::from(r.reason.as_str())),
+        );
+    }
+    write_column::<FloatType, W>(&mut group, &values, Some(&definitions), Some(&repetitions))?;
+    write_column::<ByteArrayType, W>(&mut group, &hashes.0, Some(&hashes.1), None)?;
+    write_column::<FloatType, W>(&mut group, &seconds.0, Some(&seconds.1), None)?;
+    write_column::<ByteArrayType, W>(&mut group, &errors.0, Some(&errors.1), None)?;
+    group.close()?;
+    Ok(())
+}
+
+fn optional<T>((values, levels): &mut (Vec<T>, Vec<i16>), value: Option<T>) {
+    levels.push(i16::from(value.is_some()));
+    values.extend(value);
+}
+
+fn write_column<T: DataType, W: Write + Send>(
+    group: &mut SerializedRowGroupWriter<W>,
+    values: &[T::T],
+    definitions: Option<&[i16]>,
+    repetitions: Option<&[i16]>,
+) -> std::result::Result<(), ParquetError> {
+    let mut column = group.next_column()?.expect("as many as in the schema");
+    let typed = column.typed::<T>();
+    typed.write_batch(values, definitions, repetitions)?;
+    column.close()
+}
+
+/// Reads all rows that have a vector.
+pub(super) fn read(path: &Path, take: &mut Take) -> std::result::Result<(), Fault> {
+    let fault = |e: ParquetError| Fault::Fact(format!("Parquet: {e}"));
+    let reader = SerializedFileReader::new(File::open(path)?).map_err(fault)?;
+    let schema = reader.metadata().file_metadata().schema_descr();
+    let column = |names: &[&str], wanted: &[Type]| {
+        schema.columns().iter().position(|column| {
+            let first = column.path().parts().first().map(String::as_str);
+            first.is_some_and(|first| names.contains(&first))
+                && wanted.contains(&column.physical_type())
+        })
+    };
+    let ids = column(&["id", "ids", "utt", "key", "name"], &[Type::BYTE_ARRAY])
+        .ok_or("Parquet without a text column `id`")?;
+    let vectors = column(
+        &["embedding", "embeddings", "vector"],
+        &[Type::FLOAT, Type::DOUBLE],
+    )
+    .ok_or("Parquet without a column `embedding` of lists of floats")?;
+    let descriptor = schema.column(vectors);
+    let is_optional = {
+        let list = descriptor.self_type().get_basic_info();
+        list.has_repetition() && list.repetition() == Repetition::OPTIONAL
+    };
+    // A value is there at the highest level; one below it is a null within a list, if values may
+    // be null at all.
+    let levels = (descriptor.max_def_level(), is_optional);
+    for number in 0..reader.num_row_groups() {
+        let group = reader.get_row_group(number).map_err(fault)?;
+        let rows = group.metadata().num_rows() as usize;
+        let names = texts(group.get_column_reader(ids).map_err(fault)?, rows).map_err(fault)?;
+        let mut name = 0;
+        let mut columns = group.get_column_reader(vectors).map_err(fault)?;
+        while name < rows {
+            let few = (rows - name).min(READ / 64);
+            let lists = lists(&mut columns, few, levels).map_err(fault)?;
+            if lists.is_empty() {
+                return Err("Parquet is cut off".into());
+            }
+            for list in lists {
+                if let (Some(id), false) = (&names[name], list.is_empty()) {
+                    take(id, &list)?;
+                }
+                name += 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn texts(
+    reader: ColumnReader,
+    rows: usize,
+) -> std::result::Result<Vec<Option<String>>, ParquetError> {
+    let ColumnReader::ByteArrayColumnReader(mut reader) = reader else {
+        return Err(ParquetError::General("id is no text".into()));
+    };
+    let (mut values, mut levels) = (vec![], vec![]);
+    reader.read_records(rows, Some(&mut levels), None, &mut values)?;
+    let mut values = values
+        .iter()
+        .map(|v| String::from_utf8_lossy(v.data()).into_owned());
+    if levels.is_empty() {
+        return Ok(values.map(Some).collect());
+    }
+    let text = |level: i16| (level > 0).then(|| values.next()).flatten();
+    Ok(levels.into_iter().map(text).collect())
+}
+
+/// The next lists of a column; empty where a row has none, NaN for a null within one.
+fn lists(
+    reader: &mut ColumnReader,
+    rows: usize,
+    (highest, is_optional): (i16, bool),
+) -> std::result::Result<Vec<Vec<f32>>, ParquetError> {
+    let (mut definitions, mut repetitions) = (vec![], vec![]);
+    let values: Vec<f32> = match reader {
+        ColumnReader::FloatColumnReader(reader) => {
+            let mut values = vec![];
+            reader.read_records(
+                rows,
+                Some(&mut definitions),
+                Some(&mut repetitions),
+                &mut values,
+            )?;
+            values
+        }
+        ColumnReader::DoubleColumnReader(reader) => {
+            let mut values = vec![];
+            reader.read_records(
+                rows,
+                Some(&mut definitions),
+                Some(&mut repetitions),
+                &mut values,
+            )?;
+            values.into_iter().map(|v| v as f32).collect()
+        }
+        _ => {
+            return Err(ParquetError::General(
+                "embedding is no list of floats".into(),
+            ));
+        }
+    };
+    let mut values = values.into_iter();
+    let mut lists: Vec<Vec<f32>> = vec![];
+    for (definition, repetition) in definitions.into_iter().zip(repetitions) {
+        if repetition == 0 {
+            lists.push(vec![]);
+        }
+        let list = lists.last_mut();
+        let list = list.ok_or_else(|| ParquetError::General("a list without a start".into()))?;
+        if definition == highest {
+            list.extend(values.next());
+        } else if is_optional && definition == highest - 1 {
+            list.push(f32::NAN);
+        }
+    }
+    Ok(lists)
+}

@@ -1,0 +1,107 @@
+//! Vectors as lines: `id 1 2 3`, Kaldi's `id  [ 1 2 3 ]`, Kaldi's index `id archive:offset`, JSON.
+
+use super::{Fault, Row, Take, ark};
+use crate::{batch::outcome::Outcome, verifier::ModelId};
+use std::{
+    fs::File,
+    io::{BufRead, BufReader},
+    path::Path,
+};
+
+/// `id value…`, or `id # why`; a tab behind an id with blanks in it.
+pub(super) fn line(row: &Row) -> String {
+    let gap = if row.id.contains(' ') { '\t' } else { ' ' };
+    match &row.outcome {
+        Outcome::Embedded(embedded) => {
+            let values: Vec<String> = embedded.values.iter().map(f32::to_string).collect();
+            format!("{}{gap}{}\n", row.id, values.join(" "))
+        }
+        Outcome::Refused(refused) => {
+            let why = refused.reason.replace(['\n', '\r', '\t'], " ");
+            format!("{}{gap}# {why}\n", row.id)
+        }
+    }
+}
+
+/// One JSON object.
+pub(super) fn json(row: &Row, model: ModelId) -> String {
+    #[derive(serde::Serialize)]
+    struct Line<'a> {
+        id: &'a str,
+        model: String,
+        audio_blake3: Option<String>,
+        speech_seconds: Option<f32>,
+        embedding: Option<&'a [f32]>,
+        code: Option<&'a str>,
+        error: Option<&'a str>,
+    }
+    let (embedded, refused) = match &row.outcome {
+        Outcome::Embedded(embedded) => (Some(embedded), None),
+        Outcome::Refused(refused) => (None, Some(refused)),
+    };
+    let line = Line {
+        id: &row.id,
+        model: model.to_string(),
+        audio_blake3: row.audio.map(|hash| hash.to_string()),
+        speech_seconds: embedded.map(|e| e.speech_seconds),
+        embedding: embedded.map(|e| e.values.as_slice()),
+        code: refused.map(|r| r.code.as_str()),
+        error: refused.map(|r| r.reason.as_str()),
+    };
+    serde_json::to_string(&line).expect("plain data") + "\n"
+}
+
+/// Lines of JSON with `id` and `embedding`.
+pub(super) fn read_json(path: &Path, take: &mut Take) -> Result<(), Fault> {
+    #[derive(serde::Deserialize)]
+    struct Line {
+        id: String,
+        embedding: Option<Vec<f32>>,
+    }
+    for (number, line) in BufReader::new(File::open(path)?).lines().enumerate() {
+        let line = line?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let read: Line =
+            serde_json::from_str(&line).map_err(|e| format!("line {}: {e}", number + 1))?;
+        if let Some(embedding) = read.embedding {
+            take(&read.id, &embedding)?;
+        }
+    }
+    Ok(())
+}
+
+/// Lines of text.
+pub(super) fn read(path: &Path, take: &mut Take) -> Result<(), Fault> {
+    let mut index: Vec<String> = vec![];
+    for (number, line) in BufReader::new(File::open(path)?).lines().enumerate() {
+        let line = line.map_err(|_| "neither text nor a format that is known")?;
+        let line = line.trim();
+        let refuse = |fact: &str| Fault::from(format!("line {}: {fact}", number + 1));
+        let Some((id, rest)) = line.split_once('\t').or_else(|| line.split_once(' ')) else {
+            match line {
+                "" => continue,
+                _ => return Err(refuse("no vector behind the id")),
+            }
+        };
+        let rest = rest.trim();
+        if rest.starts_with('#') {
+            continue;
+        }
+        let is_index = rest
+            .rsplit_once(':')
+            .is_some_and(|(_, offset)| offset.parse::<u64>().is_ok());
+        if is_index {
+            index.push(line.to_string());
+            continue;
+        }
+        let numbers = rest.strip_prefix('[').unwrap_or(rest);
+        let numbers = numbers.strip_suffix(']').unwrap_or(numbers);
+        let values: Result<Vec<f32>, _> =
+            numbers.split_ascii_whitespace().map(str::parse).collect();
+        let values = values.map_err(|_| refuse("a value that is no number"))?;
+        take(id, &values)?;
+    }
+    ark::read_index(index.iter().map(String::as_str), take)
+}

@@ -1,0 +1,191 @@
+//! The network against what the core could do: a verifier in, milliseconds, GFLOP/s and shares of
+//! the FMA peak out, for utterances of several lengths.
+
+use super::{
+    stopwatch::{Clock, Job, alternate},
+    voice,
+};
+use serde_json::{Value, json};
+use spkver::{
+    features::Features,
+    kernels::{self, Packed, Steps, Table},
+    network::{Affine, Layer, Network, conv1d_frames, padded},
+    verifier::Verifier,
+};
+use std::{hint::black_box, time::Duration};
+
+/// Lengths of speech.
+const SECONDS: [f32; 5] = [1.0, 2.0, 3.0, 5.0, 10.0];
+/// Rounds of the peak's loop in one call: some 20 µs.
+const PEAK_ROUNDS: usize = 10_000;
+
+/// FMA peak of each instance on one core, in GFLOP/s.
+pub fn peaks(budget: Duration) -> Vec<(&'static str, f64)> {
+    // The reference has no vectors of its own.
+    let mut tables = kernels::instances();
+    tables.retain(|table| table.name != "reference");
+    let mut jobs: Vec<Job> = tables.iter().map(peak_job).collect();
+    let times = alternate(Clock::Cpu, budget, &mut jobs);
+    let rows = tables.iter().zip(times);
+    rows.map(|(table, times)| (table.name, peak_flop(table) / times.median() * 1e-9))
+        .collect()
+}
+
+fn peak_job(table: &Table) -> Job<'static> {
+    let peak = table.peak;
+    Box::new(move || {
+        black_box(peak(PEAK_ROUNDS));
+    })
+}
+
+fn peak_flop(table: &Table) -> f64 {
+    (PEAK_ROUNDS * kernels::flop_per_round(table.lanes)) as f64
+}
+
+/// One length of speech.
+pub struct Row {
+    /// Of speech.
+    pub seconds: f32,
+    /// T.
+    pub frames: usize,
+    /// The whole network.
+    pub whole: Speed,
+    /// Its Conv1d layers (and Linears before the pooling).
+    pub convolutions: Speed,
+}
+
+/// How fast a number of operations went.
+pub struct Speed {
+    /// Milliseconds.
+    pub ms: f64,
+    /// GFLOP/s, a multiplication and an addition counted as two.
+    pub gflops: f64,
+    /// Of the FMA peak measured in turn with it.
+    pub percent_of_peak: f64,
+}
+
+impl Speed {
+    fn new(flop: f64, seconds: f64, peak: f64) -> Self {
+        Speed {
+            ms: seconds * 1e3,
+            gflops: flop / seconds * 1e-9,
+            percent_of_peak: 100.0 * flop / seconds / peak,
+        }
+    }
+
+    fn json(&self) -> Value {
+        json!({"ms": self.ms, "gflops": self.gflops, "percent_of_peak": self.percent_of_peak})
+    }
+}
+
+impl Row {
+    /// For machines.
+    pub fn json(&self) -> Value {
+        json!({
+            "seconds": self.seconds,
+            "frames": self.frames,
+            "network": self.whole.json(),
+            "conv_layers": self.convolutions.json(),
+        })
+    }
+}
+
+/// The network at every length, on one core; lengths below its receptive field are left out.
+pub fn rows(verifier: &Verifier, budget: Duration) -> Vec<Row> {
+    let network = &verifier.model().network;
+    let voice = voice::samples(SECONDS[SECONDS.len() - 1], 120.0);
+    let speech = vec![true; voice.len() / 160];
+    let inputs: Vec<(f32, Features)> = SECONDS
+        .iter()
+        .map(|&seconds| {
+            let samples = &voice[..(seconds * 16_000.0) as usize];
+            (seconds, verifier.mfcc().extract_samples(samples, &speech))
+        })
+        .filter(|(_, features)| features.num_frames() >= network.receptive_field())
+        .collect();
+
+    let table = kernels::table();
+    let mut jobs = vec![peak_job(table)];
+    for (_, features) in &inputs {
+        jobs.push(Box::new(move || drop(black_box(network.embed(features)))));
+        jobs.push(convolutions(network, features));
+    }
+    let times = alternate(Clock::Cpu, budget, &mut jobs);
+    let peak = peak_flop(table) / times[0].median();
+    let rows = inputs.iter().zip(times[1..].chunks_exact(2));
+    rows.map(|((seconds, features), times)| {
+        let frames = features.num_frames();
+        let (whole, convolutions) = flop(network, frames);
+        Row {
+            seconds: *seconds,
+            frames,
+            whole: Speed::new(whole, times[0].median(), peak),
+            convolutions: Speed::new(convolutions, times[1].median(), peak),
+        }
+    })
+    .collect()
+}
+
+fn is_pooling(layer: &Layer) -> bool {
+    matches!(
+        layer,
+        Layer::StatsPool { .. } | Layer::MeanPool | Layer::Flatten { .. }
+    )
+}
+
+/// Operations of all affine layers, and of those before the pooling, for T frames.
+fn flop(network: &Network, num_frames: usize) -> (f64, f64) {
+    let mut frames = num_frames;
+    let (mut whole, mut before_pooling) = (0.0, None);
+    for layer in network.layers() {
+        if is_pooling(layer) {
+            frames = 1;
+            before_pooling = Some(whole);
+        }
+        if let Some(affine) = Affine::of(layer) {
+            let (c_out, c_in, taps) = affine.shape;
+            frames = conv1d_frames(frames, taps, affine.stride, affine.dilation, affine.padding);
+            whole += 2.0 * (frames * c_out * c_in * taps) as f64;
+        }
+    }
+    (whole, before_pooling.unwrap_or(whole))
+}
+
+/// The affine layers before the pooling, one after the other, on the kernel in use.
+fn convolutions<'a>(network: &'a Network, features: &'a Features) -> Job<'a> {
+    let table = kernels::table();
+    let mut frames = features.num_frames();
+    let mut calls = vec![];
+    for (index, layer) in network.layers().iter().enumerate() {
+        if is_pooling(layer) {
+            break;
+        }
+        let Some(affine) = Affine::of(layer) else {
+            continue;
+        };
+        let tensor = |name: &str| &network.weights()[&format!("{index}.{name}")];
+        let weights =
+            Packed::from_pytorch(affine.shape, table.nr, tensor("weight"), tensor("bias"));
+        let steps = Steps {
+            stride: affine.stride,
+            dilation: affine.dilation,
+            relu: matches!(network.layers().get(index + 1), Some(Layer::Relu)),
+        };
+        let (c_out, _, taps) = affine.shape;
+        frames = conv1d_frames(frames, taps, affine.stride, affine.dilation, affine.padding);
+        calls.push((weights, steps, affine.padding, vec![0.0; frames * c_out]));
+    }
+    Box::new(move || {
+        let mut x = features.values();
+        for (weights, steps, padding, y) in &mut calls {
+            let with_zeros;
+            if *padding > 0 {
+                with_zeros = padded(x, weights.c_in, *padding);
+                x = &with_zeros;
+            }
+            (table.affine)(x, weights, *steps, y);
+            x = y;
+        }
+        black_box(x);
+    })
+}

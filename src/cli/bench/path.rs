@@ -1,0 +1,189 @@
+//! The path of a recording, from file to decision, in this process: features per frame, ten seconds
+//! on one core, the latency of a verification, many files at 1 to N threads.
+
+use super::{
+    stopwatch::{Clock, Job, Times, alternate, one_by_one},
+    voice,
+};
+use rayon::prelude::*;
+use spkver::{
+    Error, Result,
+    audio::{self, ReadOptions},
+    scoring::OperatingPoint,
+    verifier::{Embedding, SpeakerName, Utterance, Verifier, Voiceprint},
+};
+use std::{
+    hint::black_box,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+/// Length of the recording from file to decision.
+pub const LONG_SECONDS: f32 = 10.0;
+/// Length of the others.
+pub const SHORT_SECONDS: f32 = 3.0;
+/// Most files of one batch.
+const MAX_BATCH: usize = 64;
+
+/// The recordings that everything is measured on.
+pub struct Recordings {
+    _folder: tempfile::TempDir,
+    /// Of [`LONG_SECONDS`].
+    pub long: PathBuf,
+    /// Of [`SHORT_SECONDS`], two voices.
+    pub short: [PathBuf; 2],
+}
+
+impl Recordings {
+    /// Writes them into a folder that goes away with this.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write() -> Result<Self> {
+        let place = std::env::temp_dir();
+        let folder = tempfile::tempdir().map_err(|e| Error::io(&place, "write to", e))?;
+        let write = |name: &str, seconds: f32, pitch_hz: f32| {
+            let path = folder.path().join(name);
+            let bytes = voice::wav(&voice::samples(seconds, pitch_hz));
+            match std::fs::write(&path, bytes) {
+                Ok(()) => Ok(path),
+                Err(e) => Err(Error::io(&path, "write", e)),
+            }
+        };
+        Ok(Recordings {
+            long: write("10s.wav", LONG_SECONDS, 120.0)?,
+            short: [
+                write("3s-a.wav", SHORT_SECONDS, 120.0)?,
+                write("3s-b.wav", SHORT_SECONDS, 210.0)?,
+            ],
+            _folder: folder,
+        })
+    }
+}
+
+/// Seconds per frame of MFCC, without the normalisation, on one core.
+pub fn mfcc(verifier: &Verifier, budget: Duration) -> f64 {
+    let samples = voice::samples(LONG_SECONDS, 120.0);
+    let mfcc = verifier.mfcc();
+    let num_frames = mfcc.num_frames(samples.len()) as f64;
+    let mut jobs: [Job; 1] = [Box::new(|| drop(black_box(mfcc.frames(&samples))))];
+    alternate(Clock::Cpu, budget, &mut jobs)[0].median() / num_frames
+}
+
+/// A speaker who is enrolled, for the others to be verified against.
+pub struct Enrolled<'a> {
+    verifier: &'a Verifier,
+    voiceprint: Voiceprint,
+    point: OperatingPoint,
+}
+
+impl<'a> Enrolled<'a> {
+    /// Enrols the first voice.
+    ///
+    /// # Errors
+    /// As `spkver enroll`: a model may refuse the synthetic voice.
+    pub fn new(verifier: &'a Verifier, recordings: &Recordings) -> Result<Self> {
+        let path = &recordings.short[0];
+        let waveform = audio::read(path, &ReadOptions::default())?;
+        let embedding = verifier.embed(&waveform).map_err(|reason| Error::Audio {
+            path: path.clone(),
+            fact: format!("the model refuses the synthetic voice of the benchmark: {reason}"),
+            remedy: "measure another model".into(),
+        })?;
+        let utterance = Utterance {
+            file: "synthetic".into(),
+            speech_seconds: waveform.quality().speech_seconds,
+            quality: serde_json::Value::Null,
+            embedding,
+        };
+        let name = SpeakerName::new("synthetic")?;
+        Ok(Enrolled {
+            verifier,
+            voiceprint: verifier.enroll(name, vec![utterance])?,
+            point: OperatingPoint::default(),
+        })
+    }
+
+    fn verify(&self, path: &Path) {
+        let embedding = embed(self.verifier, path);
+        let verified = self
+            .verifier
+            .verify(&self.voiceprint, &embedding, &self.point);
+        black_box(verified.expect("of this model"));
+    }
+
+    /// File to decision of [`LONG_SECONDS`] on one core.
+    pub fn file_to_decision(&self, recordings: &Recordings, budget: Duration) -> Times {
+        let measure = || {
+            let mut jobs: [Job; 1] = [Box::new(|| self.verify(&recordings.long))];
+            alternate(Clock::Cpu, budget, &mut jobs).remove(0)
+        };
+        pool(1).install(measure)
+    }
+
+    /// File to decision of [`SHORT_SECONDS`], each call by itself, with all threads.
+    pub fn latency(&self, recordings: &Recordings, budget: Duration) -> Times {
+        let mut jobs: [Job; 1] = [Box::new(|| self.verify(&recordings.short[1]))];
+        one_by_one(Clock::Wall, budget, &mut jobs).remove(0)
+    }
+}
+
+/// A batch of files at some number of threads.
+pub struct Throughput {
+    /// Files of the batch.
+    pub num_files: usize,
+    /// Threads.
+    pub threads: usize,
+    /// Files of [`SHORT_SECONDS`] embedded in a second.
+    pub files_per_second: f64,
+    /// Against one thread.
+    pub speed_up: f64,
+}
+
+/// From 1 thread to as many as the program uses.
+pub fn throughput(
+    verifier: &Verifier,
+    recordings: &Recordings,
+    budget: Duration,
+) -> Vec<Throughput> {
+    let most = rayon::current_num_threads();
+    let mut counts: Vec<usize> = (0..).map(|n| 1 << n).take_while(|n| *n < most).collect();
+    counts.push(most);
+    let pools: Vec<rayon::ThreadPool> = counts.iter().map(|n| pool(*n)).collect();
+    // Fewer files where they would take all the time at once; never fewer than keep threads busy.
+    let begun = Instant::now();
+    embed(verifier, &recordings.short[0]);
+    let affordable = budget.as_secs_f64() / (8 * counts.len()) as f64;
+    let num_files = (affordable / begun.elapsed().as_secs_f64()) as usize;
+    let num_files = num_files.clamp(4 * most, MAX_BATCH.max(4 * most));
+    let batch = || {
+        (0..num_files).into_par_iter().for_each(|index| {
+            black_box(embed(verifier, &recordings.short[index % 2]));
+        });
+    };
+    let mut jobs: Vec<Job> = vec![];
+    for pool in &pools {
+        jobs.push(Box::new(|| pool.install(batch)));
+    }
+    let times = one_by_one(Clock::Wall, budget, &mut jobs);
+    let one = times[0].median();
+    let rows = counts.iter().zip(&times);
+    rows.map(|(&threads, times)| Throughput {
+        num_files,
+        threads,
+        files_per_second: num_files as f64 / times.median(),
+        speed_up: one / times.median(),
+    })
+    .collect()
+}
+
+fn pool(num_threads: usize) -> rayon::ThreadPool {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(num_threads);
+    pool.build().expect("as many threads as the program has")
+}
+
+/// Of a recording that the model has taken before.
+fn embed(verifier: &Verifier, path: &Path) -> Embedding {
+    let waveform = audio::read(path, &ReadOptions::default()).expect("written by us");
+    verifier.embed(&waveform).expect("taken before")
+}

@@ -1,0 +1,240 @@
+//! `spkver embed` of folders and lists: a row for each recording, whatever is wrong with it, in a form
+//! that other programs read.
+
+use super::{
+    Global, embed, interrupt,
+    long_run::{Job, embed_all, interrupted, is_file, open_stream},
+};
+use serde_json::json;
+use spkver::{
+    Error, Result,
+    batch::{
+        extract::Ending,
+        ledger::Ledger,
+        outcome::Outcome,
+        output::Place,
+        recording::{Naming, Recording},
+        vectors::{About, Format, Row, ark_and_index, ark_index},
+    },
+    eval::lines::Lines,
+    storage::write_whole,
+};
+use std::{
+    collections::HashSet,
+    fs::{self, File},
+    io::{BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+/// Files in a folder that are taken for recordings.
+const ENDINGS: [&str; 9] = [
+    "wav", "wave", "flac", "mp3", "ogg", "oga", "m4a", "mp4", "aac",
+];
+
+/// Recordings by id, in order.
+#[derive(Default)]
+struct List {
+    ids: Vec<String>,
+    recordings: Vec<std::result::Result<Recording, String>>,
+}
+
+/// Runs the command.
+pub fn run(args: &embed::Args, global: &Global) -> Result<u8> {
+    let stop = interrupt::flag()?;
+    let talk = global.output();
+    let naming = args.source.naming()?;
+    let list = List::gather(args, &naming)?;
+    let format = args.format();
+    format.check_ids(&list.ids)?;
+    let verifier = global.verifier()?;
+    let mut job = Job::new("embed");
+    job.add_naming(&naming, &verifier)?;
+    list.ids.iter().for_each(|id| job.add(id.as_bytes()));
+    let cache = args.source.cache_file();
+    let place = args
+        .output
+        .as_deref()
+        .filter(|out| is_file(out))
+        .map(Place::of);
+    let mut ledger = match &place {
+        Some(place) => place.open(args.resume, &job.hash(), cache.as_deref())?,
+        None => Ledger::open(None, cache.as_deref())?,
+    };
+    if embed_all(&list.recordings, &verifier, &mut ledger, stop, talk)? == Ending::Stopped {
+        return Ok(interrupted(talk, place.is_some()));
+    }
+
+    let about = About {
+        model: verifier.id(),
+        size: verifier.model().network.embedding_size(),
+        ids: &list.ids,
+    };
+    let mut refused = 0;
+    let rows = |ledger: &Ledger, take: &mut dyn FnMut(Row) -> Result<()>| {
+        ledger.for_each(|number, entry| {
+            take(Row {
+                id: list.ids[number].clone(),
+                audio: entry.audio,
+                outcome: entry.outcome,
+            })
+        })
+    };
+    rows(&ledger, &mut |row| {
+        if let Outcome::Refused(why) = &row.outcome {
+            refused += 1;
+            talk.detail(&format!("refused {}: {}", row.id, why.reason));
+        }
+        Ok(())
+    })?;
+    if let Some(ids) = &args.ids {
+        let text: String = list.ids.iter().map(|id| format!("{id}\n")).collect();
+        write_whole(ids, text.as_bytes())?;
+    }
+    match (&place, &args.output) {
+        (Some(_), Some(out)) if format == Format::Ark => {
+            // Named for either of the two, both are written.
+            let (ark, index) = ark_and_index(out);
+            let lines = ark_index(&ark, &mut |take| rows(&ledger, take))?;
+            let files = Place::of(&ark);
+            let state = Place::of(out);
+            files.write(|whole| {
+                format.write(whole, &ark, &about, &mut |take| rows(&ledger, take))
+            })?;
+            write_whole(&index, lines.as_bytes())?;
+            state.forget(ledger)?;
+        }
+        (Some(place), Some(out)) => {
+            place
+                .write(|whole| format.write(whole, out, &about, &mut |take| rows(&ledger, take)))?;
+            place.forget(ledger)?;
+        }
+        _ => {
+            if matches!(format, Format::Npz | Format::Parquet) {
+                return Err(Error::Usage(
+                    "npz and Parquet go to a file: give --output".into(),
+                ));
+            }
+            let mut out = BufWriter::new(open_stream(args.output.as_deref())?);
+            let name = args.output.as_deref().unwrap_or(Path::new("<stdout>"));
+            format.write(&mut out, name, &about, &mut |take| rows(&ledger, take))?;
+            out.flush().map_err(|e| Error::io(name, "write", e))?;
+        }
+    }
+    let count = list.ids.len();
+    if refused > 0 {
+        talk.warning(&format!(
+            "{refused} of {count} recordings have no embedding; -v names them"
+        ));
+    }
+    if let Some(out) = &args.output {
+        let json = json!({
+            "command": "embed",
+            "model": verifier.id().to_string(),
+            "output": out.to_string_lossy(),
+            "recordings": count,
+            "refused": refused,
+        });
+        let line = format!(
+            "EMBEDDED  {}  {count} recordings, {refused} refused",
+            out.display()
+        );
+        talk.result(&line, &json)?;
+    }
+    Ok(if refused == count { 3 } else { 0 })
+}
+
+impl List {
+    fn gather(args: &embed::Args, naming: &Naming) -> Result<Self> {
+        let mut list = List::default();
+        for path in &args.files {
+            if path.is_dir() {
+                let mut seen = HashSet::new();
+                list.add_folder(path, naming, &mut seen)?;
+            } else {
+                list.add_path(path.clone(), naming);
+            }
+        }
+        if let Some(path) = &args.list {
+            list.add_list(path, naming)?;
+        }
+        for name in naming.data.iter().flat_map(|data| data.utterances()) {
+            list.ids.push(name.clone());
+            list.recordings.push(naming.recording(name));
+        }
+        if let Some(shard) = args.shard {
+            let range = shard.range(list.ids.len() as u64);
+            let range = range.start as usize..range.end as usize;
+            list.ids = list.ids.drain(range.clone()).collect();
+            list.recordings = list.recordings.drain(range).collect();
+        }
+        if list.ids.is_empty() {
+            return Err(Error::Usage(format!(
+                "no recordings; files in folders are taken by their ending ({})",
+                ENDINGS.join(", ")
+            )));
+        }
+        Ok(list)
+    }
+
+    /// Below the root, the id is what a list with this root says.
+    fn add_path(&mut self, path: PathBuf, naming: &Naming) {
+        let id = path.strip_prefix(&naming.root).unwrap_or(&path);
+        self.ids.push(id.to_string_lossy().into_owned());
+        self.recordings.push(Ok(Recording {
+            path,
+            reading: naming.reading,
+            segment: None,
+        }));
+    }
+
+    /// What is in the folder and below, by name; what is hidden is not looked at.
+    fn add_folder(
+        &mut self,
+        folder: &Path,
+        naming: &Naming,
+        seen: &mut HashSet<PathBuf>,
+    ) -> Result<()> {
+        let failed = |e| Error::io(folder, "read", e);
+        // Links may run in a circle.
+        if !seen.insert(fs::canonicalize(folder).map_err(failed)?) {
+            return Ok(());
+        }
+        let entries = fs::read_dir(folder).map_err(failed)?;
+        let paths = entries.map(|entry| Ok(entry?.path()));
+        let mut paths: Vec<PathBuf> = paths.collect::<std::io::Result<_>>().map_err(failed)?;
+        paths.sort();
+        for path in paths {
+            let hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
+            if path.file_name().is_some_and(hidden) {
+                continue;
+            }
+            if path.is_dir() {
+                self.add_folder(&path, naming, seen)?;
+            } else if path.extension().is_some_and(|ending| {
+                ENDINGS.contains(&&*ending.to_string_lossy().to_ascii_lowercase())
+            }) {
+                self.add_path(path, naming);
+            }
+        }
+        Ok(())
+    }
+
+    /// `path` or `id<TAB>path` a line; `id path` where the list's name ends in .scp.
+    fn add_list(&mut self, path: &Path, naming: &Naming) -> Result<()> {
+        let file = File::open(path).map_err(|e| Error::io(path, "read", e))?;
+        let is_scp = path.extension().is_some_and(|e| e == "scp");
+        let mut lines = Lines::new(file, path);
+        while lines.advance()? {
+            let line = lines.text().trim();
+            if line.is_empty() {
+                continue;
+            }
+            let split = line.split_once('\t');
+            let split = split.or_else(|| is_scp.then(|| line.split_once(' ')).flatten());
+            let (id, name) = split.unwrap_or((line, line));
+            self.ids.push(id.trim().to_string());
+            self.recordings.push(naming.recording(name.trim()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,168 @@
+//! Reports as tables for people and as JSON for machines.
+
+use crate::cli::output::{columns, printable};
+use serde_json::{Value, json};
+use spkver::eval::{
+    bootstrap::Interval,
+    metrics::Points,
+    report::{Condition, Report},
+};
+use std::path::Path;
+
+/// A list and what came of it.
+pub struct Measured<'a> {
+    pub path: &'a Path,
+    /// Of the file, without its folder.
+    pub name: String,
+    pub report: Report,
+    /// Recordings without an embedding, and why; none known where the scores were given.
+    pub refused: Option<Vec<(String, String)>>,
+}
+
+/// The file's name without its folder, on one line.
+pub fn name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    printable(&name.to_string_lossy())
+}
+
+impl Measured<'_> {
+    /// For machines.
+    pub fn json(&self) -> Value {
+        let mut json = json!(self.report);
+        json["list"] = json!(self.path.to_string_lossy());
+        let refusal = |(path, reason): &(String, String)| json!({"path": path, "reason": reason});
+        let refused = self.refused.iter().flatten();
+        json["refused"] = refused.map(refusal).collect();
+        // At the first prior and threshold, as `p_target` and `threshold` say.
+        json["min_dcf"] = json!(self.report.figures.dcf[0].min);
+        json["act_dcf"] = json!(self.report.figures.dcf[0].act);
+        json["at_threshold"] = json!(self.report.figures.rates[0]);
+        json
+    }
+
+    fn row(&self) -> Vec<String> {
+        let report = &self.report;
+        let (figures, counts) = (&report.figures, &report.counts);
+        let mut row = vec![
+            self.name.clone(),
+            counts.targets.to_string(),
+            counts.nontargets.to_string(),
+            report.speakers.map_or("?".into(), |n| n.to_string()),
+            percent(report.enrolment.rate),
+            percent(report.test.rate),
+            (counts.refused_targets + counts.refused_nontargets).to_string(),
+            percent(figures.eer),
+            interval(report.intervals.as_ref().map(|i| i.eer)),
+            percent(report.eer_with_refused),
+        ];
+        for dcf in &figures.dcf {
+            row.extend([dcf.min, dcf.act].map(|dcf| format!("{dcf:.3}")));
+        }
+        row.extend([figures.cllr, figures.min_cllr].map(|bits| format!("{bits:.3}")));
+        for rates in &figures.rates {
+            row.extend([percent(rates.miss), percent(rates.false_alarm)]);
+        }
+        row
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2}", share * 100.0)
+}
+
+fn interval(of: Option<Interval>) -> String {
+    of.map_or("?".into(), |i| {
+        format!("{}–{}", percent(i.low), percent(i.high))
+    })
+}
+
+/// For people.
+pub fn text(measured: &[Measured], points: &Points, with_worst: bool) -> String {
+    let mut header: Vec<String> = [
+        "list",
+        "targets",
+        "nontargets",
+        "speakers",
+        "FTE %",
+        "FTA %",
+        "trials refused",
+        "EER %",
+        "95 %",
+        "EER % with refused",
+    ]
+    .map(String::from)
+    .to_vec();
+    for costs in &points.costs {
+        header.push(format!("minDCF {}", costs.p_target));
+        header.push("actDCF".into());
+    }
+    header.extend(["Cllr", "minCllr"].map(String::from));
+    for threshold in &points.thresholds {
+        header.push(format!("FNMR % at {threshold}"));
+        header.push("FMR %".into());
+    }
+    let mut rows = vec![header];
+    rows.extend(measured.iter().map(Measured::row));
+    let mut text = columns(&rows, 1);
+    for one in measured {
+        for column in one.report.conditions.chunk_by(|a, b| a.column == b.column) {
+            text.push_str(&format!(
+                "\n\n{} by {}\n",
+                one.name,
+                printable(&column[0].column)
+            ));
+            text.push_str(&by_condition(column, points.thresholds[0]));
+        }
+        if with_worst && !one.report.worst_speakers.is_empty() {
+            text.push_str(&format!("\n\n{}: worst served speakers\n", one.name));
+            text.push_str(&worst(&one.report, points.thresholds[0]));
+        }
+    }
+    text
+}
+
+fn by_condition(conditions: &[Condition], threshold: f64) -> String {
+    let header = [
+        "condition",
+        "targets",
+        "nontargets",
+        "trials refused",
+        "EER %",
+        "95 %",
+        "minCllr",
+        &format!("FNMR % at {threshold}"),
+        "FMR %",
+    ];
+    let mut rows = vec![header.map(String::from).to_vec()];
+    rows.extend(conditions.iter().map(|c| {
+        let none = || "–".to_string();
+        let figures = c.figures.as_ref();
+        vec![
+            printable(&c.label),
+            c.counts.targets.to_string(),
+            c.counts.nontargets.to_string(),
+            (c.counts.refused_targets + c.counts.refused_nontargets).to_string(),
+            figures.map_or_else(none, |f| percent(f.eer)),
+            figures.map_or_else(none, |_| interval(c.intervals.as_ref().map(|i| i.eer))),
+            figures.map_or_else(none, |f| format!("{:.3}", f.min_cllr)),
+            c.miss.map_or_else(none, percent),
+            c.false_alarm.map_or_else(none, percent),
+        ]
+    }));
+    columns(&rows, 1)
+}
+
+fn worst(report: &Report, threshold: f64) -> String {
+    let rejected = format!("rejected at {threshold}");
+    let header = ["speaker", &rejected, "impostors accepted", "trials refused"];
+    let mut rows = vec![header.map(String::from).to_vec()];
+    rows.extend(report.worst_speakers.iter().map(|s| {
+        vec![
+            printable(&s.speaker),
+            format!("{} of {}", s.missed, s.targets),
+            format!("{} of {}", s.accepted, s.nontargets),
+            s.refused.to_string(),
+        ]
+    }));
+    columns(&rows, 1)
+}

@@ -1,0 +1,60 @@
+//! `spkver model import FILE -o MODEL`: a state dict of WeSpeaker's XVEC as a model of ours.
+
+use crate::cli::Global;
+use serde_json::json;
+use spkver::{
+    Result,
+    storage::{import, model},
+};
+use std::path::PathBuf;
+
+/// What to import.
+#[derive(clap::Args)]
+pub struct Args {
+    /// State dict of `wespeaker/models/tdnn.py`'s XVEC, as safetensors
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Model file to write
+    #[arg(short, long, value_name = "FILE")]
+    out: PathBuf,
+    /// Name for the model card
+    #[arg(long, value_name = "TEXT")]
+    name: Option<String>,
+    /// Training data, for the model card: corpora and licences
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    data: String,
+    /// Terms of use, for the model card
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    license: String,
+}
+
+/// Runs the command.
+pub fn run(args: &Args, global: &Global) -> Result<u8> {
+    let mut model = import::wespeaker_xvec(&args.file)?;
+    if let Some(name) = &args.name {
+        model.card.name = name.clone();
+    }
+    model.card.training_data = args.data.clone();
+    model.card.license = args.license.clone();
+    let id = model::save(&args.out, &model)?;
+    let network = &model.network;
+    let json = json!({
+        "command": "model import",
+        "model": args.out.to_string_lossy(),
+        "model_id": id.to_string(),
+        "num_mel_bins": model.front_end.num_mel_bins,
+        "embedding_size": network.embedding_size(),
+        "calibrated": false,
+    });
+    let line = format!(
+        "wrote {} (model {}): {} mel bins, embedding of {}; the scores are no log-likelihood ratios \
+         until `spkver --model {} calibrate` has seen trials",
+        args.out.display(),
+        id.short(),
+        model.front_end.num_mel_bins,
+        network.embedding_size(),
+        args.out.display(),
+    );
+    global.output().result(&line, &json)?;
+    Ok(0)
+}

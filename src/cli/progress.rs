@@ -1,0 +1,82 @@
+//! How far a long run has come: a bar with rate and time left on a terminal, a line now and then
+//! elsewhere.
+
+use super::output::Output;
+use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
+use std::{
+    io::{self, IsTerminal},
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+/// Between two lines of a log.
+const INTERVAL: Duration = Duration::from_secs(10);
+
+/// Of one stage of a run.
+pub struct Progress<'a> {
+    bar: ProgressBar,
+    /// None on a terminal, and where the user wants no talk.
+    log: Option<Mutex<Log<'a>>>,
+    unit: &'static str,
+}
+
+struct Log<'a> {
+    output: &'a Output,
+    last: Instant,
+}
+
+impl<'a> Progress<'a> {
+    /// `total` of `unit`s ("recordings") to do.
+    pub fn new(total: u64, unit: &'static str, output: &'a Output) -> Self {
+        let template = format!(
+            "{{bar:30}} {{human_pos}} of {{human_len}} {unit}, {{per_sec:.0}}, {{eta}} left"
+        );
+        let style = ProgressStyle::with_template(&template).expect("a constant");
+        let on_terminal = io::stderr().is_terminal();
+        let bar = match output.is_quiet() || !on_terminal {
+            true => ProgressBar::hidden(),
+            false => ProgressBar::new(total),
+        };
+        bar.set_length(total);
+        let log = Log {
+            output,
+            last: Instant::now(),
+        };
+        Progress {
+            bar: bar.with_style(style),
+            log: (!output.is_quiet() && !on_terminal).then_some(Mutex::new(log)),
+            unit,
+        }
+    }
+
+    /// What was there before this run counts for the place, not for the rate.
+    pub fn begin_at(&self, done: u64) {
+        self.bar.set_position(done);
+        self.bar.reset_eta();
+    }
+
+    /// So many more are done.
+    pub fn advance(&self, count: u64) {
+        self.bar.inc(count);
+        let Some(log) = &self.log else { return };
+        let mut log = log.lock().unwrap_or_else(|e| e.into_inner());
+        if log.last.elapsed() < INTERVAL {
+            return;
+        }
+        log.last = Instant::now();
+        let total = self.bar.length().unwrap_or_default();
+        log.output.progress(&format!(
+            "{} of {} {}, {:.0}/s, {} left",
+            HumanCount(self.bar.position()),
+            HumanCount(total),
+            self.unit,
+            self.bar.per_sec(),
+            HumanDuration(self.bar.eta()),
+        ));
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

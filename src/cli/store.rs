@@ -1,0 +1,263 @@
+//! `spkver store …`: the store as a whole: its key, its backups, its vectors.
+
+mod vectors;
+
+use super::{Global, key};
+use clap::Subcommand;
+use serde_json::json;
+use spkver::{
+    Error, Result,
+    storage::{
+        backup,
+        secret::{Secret, new_key_text},
+        voiceprints::{Store, wanted_secret},
+    },
+};
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+/// What to do with the store.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Make a random key for an encrypted store
+    NewKey {
+        /// Where to write it, as 64 hexadecimal digits; readable by you only
+        file: PathBuf,
+    },
+    /// Encrypt the store with the key or passphrase given
+    Encrypt,
+    /// Encrypt the store anew with another key or passphrase
+    Rekey(RekeyArgs),
+    /// Take the encryption off
+    Decrypt,
+    /// Write all voiceprints to an age-encrypted file
+    Backup(BackupArgs),
+    /// Read the voiceprints of a backup into the store
+    Restore(RestoreArgs),
+    #[command(flatten)]
+    Vectors(vectors::Command),
+}
+
+/// The secret that takes the place of the old one.
+#[derive(clap::Args)]
+pub struct RekeyArgs {
+    /// New key [or the key itself in SPKVER_NEW_KEY]
+    #[arg(long, value_name = "FILE", conflicts_with = "new_passphrase_file")]
+    new_key_file: Option<PathBuf>,
+    /// New passphrase, in a file's first line [or itself in SPKVER_NEW_PASSPHRASE; else asked for]
+    #[arg(long, value_name = "FILE")]
+    new_passphrase_file: Option<PathBuf>,
+}
+
+/// What to write, for whom.
+#[derive(clap::Args)]
+pub struct BackupArgs {
+    /// The backup
+    file: PathBuf,
+    /// Who can open it: a public key from age-keygen; may be given several times
+    #[arg(long, value_name = "AGE1…", conflicts_with = "backup_passphrase_file")]
+    recipient: Vec<String>,
+    /// Passphrase of the backup, in a file's first line [default: asked for]
+    #[arg(long, value_name = "FILE")]
+    backup_passphrase_file: Option<PathBuf>,
+}
+
+/// What to read, and what opens it.
+#[derive(clap::Args)]
+pub struct RestoreArgs {
+    /// The backup
+    file: PathBuf,
+    /// Identity from age-keygen that opens it; may be given several times
+    #[arg(long, value_name = "FILE", conflicts_with = "backup_passphrase_file")]
+    identity: Vec<PathBuf>,
+    /// Passphrase of the backup, in a file's first line [default: asked for]
+    #[arg(long, value_name = "FILE")]
+    backup_passphrase_file: Option<PathBuf>,
+    /// Put the backup's voiceprints in the place of those of the same names
+    #[arg(long)]
+    replace: bool,
+}
+
+/// Runs the command.
+pub fn run(command: &Command, global: &Global) -> Result<u8> {
+    match command {
+        Command::Vectors(command) => vectors::run(command, global),
+        Command::NewKey { file } => new_key(file, global),
+        Command::Encrypt => encrypt(global),
+        Command::Rekey(args) => rekey(args, global),
+        Command::Decrypt => decrypt(global),
+        Command::Backup(args) => backup(args, global),
+        Command::Restore(args) => restore(args, global),
+    }
+}
+
+fn new_key(file: &Path, global: &Global) -> Result<u8> {
+    let text = new_key_text()?;
+    let mut options = fs::OpenOptions::new();
+    // Never over another key: what that opens would be lost.
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options
+        .open(file)
+        .and_then(|mut file| {
+            file.write_all(text.as_bytes())
+                .and_then(|()| file.sync_all())
+        })
+        .map_err(|e| Error::io(file, "create", e))?;
+    let json = json!({ "command": "store new-key", "file": file.to_string_lossy() });
+    let line = format!(
+        "NEW KEY  {}  keep a copy elsewhere: without it nobody opens the store",
+        file.display()
+    );
+    global.output().done(&line, &json);
+    Ok(0)
+}
+
+fn encrypt(global: &Global) -> Result<u8> {
+    let path = global.store_path()?;
+    if wanted_secret(&path)?.is_some() {
+        return Err(Error::Store {
+            path,
+            fact: "is encrypted already".into(),
+            remedy: "`spkver store rekey` changes its key".into(),
+        });
+    }
+    let given = global.key.secret()?;
+    let secret = match given {
+        None => key::asked_twice("New passphrase of the store: ")?,
+        given => given,
+    };
+    let secret = secret.ok_or_else(|| no_secret("--key-file FILE or --passphrase-file FILE"))?;
+    match Store::open(&path, None)? {
+        Some(mut store) => store.reseal(Some(&secret))?,
+        None => drop(Store::open_or_create(&path, Some(&secret))?),
+    }
+    tell(global, "encrypt", "ENCRYPTED", &path)
+}
+
+fn rekey(args: &RekeyArgs, global: &Global) -> Result<u8> {
+    let mut store = existing(global)?;
+    if !store.is_encrypted() {
+        return Err(Error::Store {
+            path: store.path().to_path_buf(),
+            fact: "is not encrypted".into(),
+            remedy: "`spkver store encrypt` does that".into(),
+        });
+    }
+    let given = key::given(
+        args.new_key_file.as_deref(),
+        args.new_passphrase_file.as_deref(),
+        ["SPKVER_NEW_KEY", "SPKVER_NEW_PASSPHRASE"],
+    )?;
+    let secret = match given {
+        None => key::asked_twice("New passphrase of the store: ")?,
+        given => given,
+    };
+    let flags = "--new-key-file FILE or --new-passphrase-file FILE";
+    let secret = secret.ok_or_else(|| no_secret(flags))?;
+    store.reseal(Some(&secret))?;
+    tell(global, "rekey", "REKEYED", store.path())
+}
+
+fn decrypt(global: &Global) -> Result<u8> {
+    let mut store = existing(global)?;
+    store.reseal(None)?;
+    tell(global, "decrypt", "DECRYPTED", store.path())
+}
+
+fn backup(args: &BackupArgs, global: &Global) -> Result<u8> {
+    let store = existing(global)?;
+    let lock = if args.recipient.is_empty() {
+        let asked = || key::asked_twice("New passphrase of the backup: ");
+        let secret = backup_passphrase(args.backup_passphrase_file.as_deref(), asked)?;
+        let flags = "--recipient AGE1… or --backup-passphrase-file FILE";
+        backup::Lock::passphrase(&secret.ok_or_else(|| no_secret(flags))?)?
+    } else {
+        backup::Lock::recipients(&args.recipient)?
+    };
+    let num_saved = backup::save(&store, &args.file, &lock)?;
+    let json = json!({
+        "command": "store backup",
+        "store": store.path().to_string_lossy(),
+        "file": args.file.to_string_lossy(),
+        "num_voiceprints": num_saved,
+    });
+    let line = format!(
+        "BACKED UP  {num_saved} voiceprints  {}",
+        args.file.display()
+    );
+    global.output().done(&line, &json);
+    Ok(0)
+}
+
+fn restore(args: &RestoreArgs, global: &Global) -> Result<u8> {
+    let key = if args.identity.is_empty() {
+        let asked = || key::asked("Passphrase of the backup: ");
+        let secret = backup_passphrase(args.backup_passphrase_file.as_deref(), asked)?;
+        let flags = "--identity FILE or --backup-passphrase-file FILE";
+        backup::Key::passphrase(&secret.ok_or_else(|| no_secret(flags))?)?
+    } else {
+        backup::Key::identities(&args.identity)?
+    };
+    let voiceprints = backup::load(&args.file, &key)?;
+    let num_restored = voiceprints.len();
+    let mut store = global.open_or_create_store()?;
+    store.restore(voiceprints, args.replace)?;
+    let json = json!({
+        "command": "store restore",
+        "store": store.path().to_string_lossy(),
+        "file": args.file.to_string_lossy(),
+        "num_voiceprints": num_restored,
+    });
+    let line = format!(
+        "RESTORED  {num_restored} voiceprints  {}",
+        store.path().display()
+    );
+    global.output().done(&line, &json);
+    Ok(0)
+}
+
+fn backup_passphrase(
+    file: Option<&Path>,
+    asked: impl FnOnce() -> Result<Option<Secret>>,
+) -> Result<Option<Secret>> {
+    match file {
+        Some(path) => Secret::from_passphrase_file(path).map(Some),
+        None => asked(),
+    }
+}
+
+fn existing(global: &Global) -> Result<Store> {
+    global.open_store()?.ok_or_else(|| {
+        let path = global.store_path().unwrap_or_default();
+        Error::Store {
+            path,
+            fact: "there is no store".into(),
+            remedy: "check --store, or enrol somebody".into(),
+        }
+    })
+}
+
+fn no_secret(flags: &str) -> Error {
+    Error::Usage(format!(
+        "no key or passphrase is given, and there is no terminal to ask for one; give {flags}"
+    ))
+}
+
+fn tell(global: &Global, command: &str, word: &str, store: &Path) -> Result<u8> {
+    let json = json!({
+        "command": format!("store {command}"),
+        "store": store.to_string_lossy(),
+    });
+    global
+        .output()
+        .done(&format!("{word}  {}", store.display()), &json);
+    Ok(0)
+}

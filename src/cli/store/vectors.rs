@@ -1,0 +1,313 @@
+//! `spkver store export|query|import-vectors`: voiceprints out of the store for another engine, and embeddings into it.
+
+use crate::cli::{
+    Global,
+    output::json_of,
+    test_recordings::{self, read_array},
+};
+use rayon::prelude::*;
+use serde_json::{Value, json};
+use spkver::{
+    Error, Result,
+    scoring::gallery::vector,
+    storage::{Readers, voiceprints::Sweep, write_whole_with},
+    verifier::{Embedding, SpeakerName, Utterance, Verifier},
+};
+use std::{
+    fs,
+    io::{BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+/// What to do with the store.
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Write every voiceprint as a vector whose inner product with a query is the LLR
+    Export(ExportArgs),
+    /// Print recordings as queries for what `export` wrote
+    Query(test_recordings::Args),
+    /// Enrol embeddings from a NumPy file
+    ImportVectors(Import),
+}
+
+/// What to write, and whether it may leave the encryption.
+#[derive(clap::Args)]
+pub struct ExportArgs {
+    #[command(flatten)]
+    to: Export,
+    /// Write the vectors of an encrypted store too: whoever reads them has the voiceprints
+    #[arg(long)]
+    plaintext: bool,
+}
+
+/// Where to write the vectors.
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+pub struct Export {
+    /// For PostgreSQL with pgvector: the table's rows in COPY's text format; the SQL is printed
+    #[arg(long, value_name = "FILE")]
+    pgvector: Option<PathBuf>,
+    /// A float32 array, and beside it the names, one a line (FILE.names)
+    #[arg(long, value_name = "FILE")]
+    npy: Option<PathBuf>,
+}
+
+/// What to enrol.
+#[derive(clap::Args)]
+pub struct Import {
+    /// A float32 array `(N, D)` of this model's embeddings
+    vectors: PathBuf,
+    /// A text file, one speaker's name a line for each row of the array
+    names: PathBuf,
+}
+
+/// Runs the command.
+pub fn run(command: &Command, global: &Global) -> Result<u8> {
+    match command {
+        Command::Export(args) => export(args, global),
+        Command::Query(args) => query(args, global),
+        Command::ImportVectors(args) => import(args, global),
+    }
+}
+
+fn export(args: &ExportArgs, global: &Global) -> Result<u8> {
+    let path = global.store_path()?;
+    let store = global.open_store()?.ok_or_else(|| Error::Store {
+        path: path.clone(),
+        fact: "there is no such file".into(),
+        remedy: "enrol with `spkver enroll`, or give another file with --store".into(),
+    })?;
+    if store.is_encrypted() && !args.plaintext {
+        return Err(Error::Usage(
+            "the store is encrypted, and the vectors would not be; insist with --plaintext".into(),
+        ));
+    }
+    let verifier = global.verifier()?;
+    let sweep = store.sweep(verifier.id())?;
+    let num_others = sweep.num_others();
+    let (written, num_speakers, sql) = match &args.to {
+        Export {
+            pgvector: Some(to), ..
+        } => {
+            let sql = pgvector_sql(to, &verifier);
+            (to, write_pgvector(to, sweep, &verifier)?, Some(sql))
+        }
+        Export { npy: Some(to), .. } => (to, write_npy(to, sweep, &verifier)?, None),
+        Export { .. } => unreachable!("one of them is required"),
+    };
+    if num_others > 0 {
+        global.output().warning(&format!(
+            "{num_others} voiceprints of other models are left out; see `spkver list`"
+        ));
+    }
+    let json = json!({
+        "command": "store export",
+        "store": path.to_string_lossy(),
+        "output": written.to_string_lossy(),
+        "model": verifier.id().to_string(),
+        "num_speakers": num_speakers,
+        "size": vector_size(&verifier),
+        "sql": sql,
+    });
+    global.output().result(&sql.unwrap_or_default(), &json)?;
+    Ok(0)
+}
+
+/// L + 2.
+fn vector_size(verifier: &Verifier) -> usize {
+    verifier.model().head.weight.len() / 2 + 2
+}
+
+/// Names and vectors, block by block.
+fn for_each_block(
+    mut sweep: Sweep,
+    verifier: &Verifier,
+    mut each: impl FnMut(&[(i64, SpeakerName, Vec<f32>)]) -> Result<()>,
+) -> Result<usize> {
+    let head = &verifier.model().head;
+    let mut num_speakers = 0;
+    loop {
+        let block = sweep.next_block()?;
+        if block.is_empty() {
+            return Ok(num_speakers);
+        }
+        num_speakers += block.len();
+        let vectors = block.into_par_iter().map(|(id, voiceprint)| {
+            let point = verifier.project(&voiceprint);
+            (id, voiceprint.name, vector(head, &point).collect())
+        });
+        each(&vectors.collect::<Vec<_>>())?;
+    }
+}
+
+fn write_pgvector(to: &Path, sweep: Sweep, verifier: &Verifier) -> Result<usize> {
+    let mut num_speakers = 0;
+    write_whole_with(to, Readers::Owner, |file| {
+        let failed = |e| Error::io(to, "write", e);
+        let mut out = BufWriter::with_capacity(1 << 20, file);
+        num_speakers = for_each_block(sweep, verifier, |block| {
+            let lines = block.par_iter().map(|(id, name, vector)| {
+                // COPY's text format; names hold no control characters.
+                let name = name.as_str().replace('\\', "\\\\");
+                format!("{id}\t{name}\t{}\n", literal(vector))
+            });
+            let lines: Vec<String> = lines.collect();
+            out.write_all(lines.concat().as_bytes()).map_err(failed)
+        })?;
+        out.flush().map_err(failed)
+    })?;
+    Ok(num_speakers)
+}
+
+/// pgvector's text: `[1,2.5,-3]`.
+fn literal(vector: &[f32]) -> String {
+    let values: Vec<String> = vector.iter().map(f32::to_string).collect();
+    format!("[{}]", values.join(","))
+}
+
+fn pgvector_sql(rows: &Path, verifier: &Verifier) -> String {
+    let size = vector_size(verifier);
+    let rows = rows.to_string_lossy().replace('\'', "''");
+    let model = verifier.id();
+    format!(
+        "CREATE EXTENSION IF NOT EXISTS vector;
+CREATE TABLE voiceprint (id bigint PRIMARY KEY, name text NOT NULL UNIQUE, point vector({size}) NOT NULL);
+COMMENT ON TABLE voiceprint IS 'spkver model {model}';
+\\copy voiceprint FROM '{rows}'
+-- Best five for a query that `spkver store query FILE` printed; <#> is minus the inner product, so llr is the LLR:
+-- SELECT name, -(point <#> '[…]') AS llr FROM voiceprint ORDER BY point <#> '[…]' LIMIT 5;
+-- Exact without an index. For an approximate search of many:
+-- CREATE INDEX ON voiceprint USING hnsw (point vector_ip_ops);"
+    )
+}
+
+fn write_npy(to: &Path, sweep: Sweep, verifier: &Verifier) -> Result<usize> {
+    let mut names = String::new();
+    let shape = (sweep.num_speakers(), vector_size(verifier));
+    let mut num_speakers = 0;
+    write_whole_with(to, Readers::Owner, |file| {
+        let failed = |e| Error::io(to, "write", e);
+        let mut out = BufWriter::with_capacity(1 << 20, file);
+        out.write_all(&npy_header(shape)).map_err(failed)?;
+        num_speakers = for_each_block(sweep, verifier, |block| {
+            for (_, name, vector) in block {
+                names += name.as_str();
+                names.push('\n');
+                let bytes: Vec<u8> = vector.iter().flat_map(|v| v.to_le_bytes()).collect();
+                out.write_all(&bytes).map_err(failed)?;
+            }
+            Ok(())
+        })?;
+        out.flush().map_err(failed)
+    })?;
+    let beside = names_beside(to);
+    write_whole_with(&beside, Readers::Owner, |file| {
+        let written = file.write_all(names.as_bytes());
+        written.map_err(|e| Error::io(&beside, "write", e))
+    })?;
+    Ok(num_speakers)
+}
+
+fn names_beside(array: &Path) -> PathBuf {
+    let mut path = array.as_os_str().to_os_string();
+    path.push(".names");
+    path.into()
+}
+
+/// The head of a NumPy file, so that the rows can follow as they come (version 1.0 of the format).
+fn npy_header((rows, columns): (usize, usize)) -> Vec<u8> {
+    let mut text =
+        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
+    // Magic, version and length are 10 bytes; all together a multiple of 64.
+    let padded = (10 + text.len() + 1).next_multiple_of(64) - 10;
+    text += &" ".repeat(padded - text.len() - 1);
+    text.push('\n');
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((padded as u16).to_le_bytes());
+    bytes.extend(text.as_bytes());
+    bytes
+}
+
+fn query(args: &test_recordings::Args, global: &Global) -> Result<u8> {
+    let verifier = global.verifier()?;
+    let tests = args.read(&verifier, global.output())?;
+    let mut code = 0;
+    let mut lines = vec![];
+    let mut results: Vec<Value> = vec![];
+    for test in &tests {
+        let mut json = match &test.embedding {
+            Ok((_, probe)) => {
+                let vector: Vec<f32> = probe.vector().collect();
+                lines.push(literal(&vector));
+                json!({ "vector": json_of(&vector) })
+            }
+            Err(unfit) => {
+                code = code.max(unfit.exit_code());
+                global.output().warning(&unfit.line(&test.label));
+                // A line for every recording, in order.
+                lines.push("\\N".into());
+                unfit.json()
+            }
+        };
+        json["path"] = test.label.as_str().into();
+        results.push(json);
+    }
+    let json = json!({
+        "command": "store query",
+        "model": verifier.id().to_string(),
+        "results": results,
+    });
+    global.output().result(&lines.join("\n"), &json)?;
+    Ok(code)
+}
+
+fn import(args: &Import, global: &Global) -> Result<u8> {
+    let verifier = global.verifier()?;
+    let array = read_array(&args.vectors, &verifier)?;
+    let text = fs::read_to_string(&args.names).map_err(|e| Error::io(&args.names, "read", e))?;
+    let bad = |line: usize, fact: String, remedy: &str| Error::List {
+        path: args.names.clone(),
+        line: line + 1,
+        fact,
+        remedy: remedy.into(),
+    };
+    let names = text.lines().enumerate().map(|(line, name)| {
+        SpeakerName::new(name).map_err(|e| bad(line, e.to_string(), "a line is one speaker's name"))
+    });
+    let names: Vec<SpeakerName> = names.collect::<Result<_>>()?;
+    if names.len() != array.nrows() {
+        let fact = format!("{} names for {} rows", names.len(), array.nrows());
+        let remedy = "give a name for each row of the array";
+        return Err(bad(names.len().min(array.nrows()), fact, remedy));
+    }
+    let file = crate::cli::recordings::label(&args.vectors);
+    let utterance = |row: usize| -> Result<Utterance> {
+        let embedding = Embedding::new(array.row(row).to_vec(), verifier.id());
+        Ok(Utterance {
+            file: format!("{file}[{row}]"),
+            speech_seconds: 0.0,
+            quality: Value::Null,
+            embedding: embedding.map_err(|_| {
+                let path = args.vectors.display();
+                Error::Usage(format!("{path}: row {row} is not finite; leave it out"))
+            })?,
+        })
+    };
+    let num_utterances = names.len();
+    let named = names.into_iter().enumerate();
+    let path = global.store_path()?;
+    let mut store = global.open_or_create_store()?;
+    store.import(
+        verifier.id(),
+        named.map(|(row, name)| Ok((name, utterance(row)?))),
+    )?;
+    let line = format!("IMPORTED  {num_utterances} embeddings");
+    let json = json!({
+        "command": "store import-vectors",
+        "store": path.to_string_lossy(),
+        "model": verifier.id().to_string(),
+        "num_utterances": num_utterances,
+    });
+    global.output().result(&line, &json)?;
+    Ok(0)
+}

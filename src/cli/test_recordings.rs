@@ -1,0 +1,161 @@
+//! Recordings, or embeddings from a NumPy file, in; what is to be looked for among the enrolled out.
+
+use super::{
+    output::{Output, json_of, printable},
+    recordings,
+};
+use ndarray::Array2;
+use ndarray_npy::ReadNpyExt;
+use serde_json::{Value, json};
+use spkver::{
+    Error, Result,
+    scoring::{Reason, gallery::Probe},
+    verifier::{Embedding, Verifier},
+};
+use std::{
+    fs::File,
+    io::BufReader,
+    path::{Path, PathBuf},
+};
+
+/// Whom to look for.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Recordings to test
+    #[arg(required_unless_present = "embeddings")]
+    files: Vec<PathBuf>,
+    /// Embeddings `(N, D)` in the place of recordings, as `spkver embed -o` writes them
+    #[arg(long, value_name = "FILE.npy", conflicts_with = "files")]
+    embeddings: Option<PathBuf>,
+    #[command(flatten)]
+    recordings: recordings::Args,
+}
+
+/// A recording to be looked for.
+pub struct TestRecording {
+    /// The path as given; of a row of an array, the path and the row from 0.
+    pub label: String,
+    /// The quality facts, where there was a recording.
+    pub quality: Value,
+    /// The speaker's embedding and its side of every score, or why there is none.
+    pub embedding: std::result::Result<(Embedding, Probe), Unfit>,
+}
+
+/// Why a recording cannot be looked for.
+pub enum Unfit {
+    /// It allows no answer.
+    Inconclusive(Reason),
+    /// It cannot be read.
+    Unreadable(Error),
+}
+
+impl Args {
+    /// Reads all. A file that cannot be read fails the command if it is the only one.
+    ///
+    /// # Errors
+    /// That one's; those of the array.
+    pub fn read(&self, verifier: &Verifier, output: &Output) -> Result<Vec<TestRecording>> {
+        if let Some(path) = &self.embeddings {
+            let array = read_array(path, verifier)?;
+            return Ok(array
+                .outer_iter()
+                .enumerate()
+                .map(|(i, row)| TestRecording {
+                    label: format!("{}[{i}]", path.to_string_lossy()),
+                    quality: Value::Null,
+                    embedding: probe(Embedding::new(row.to_vec(), verifier.id()), verifier),
+                })
+                .collect());
+        }
+        let read = self.recordings.embed_each(&self.files, verifier, output);
+        let alone = self.files.len() == 1;
+        let tests = self.files.iter().zip(read).map(|(path, read)| {
+            let label = path.to_string_lossy().into_owned();
+            Ok(match read {
+                Ok(recording) => TestRecording {
+                    label,
+                    quality: json_of(&recording.quality),
+                    embedding: probe(recording.embedding, verifier),
+                },
+                Err(error) if alone => return Err(error),
+                Err(error) => TestRecording {
+                    label,
+                    quality: Value::Null,
+                    embedding: Err(Unfit::Unreadable(error)),
+                },
+            })
+        });
+        tests.collect()
+    }
+}
+
+impl Unfit {
+    /// For the line for people, without the file's name in front.
+    pub fn line(&self, label: &str) -> String {
+        match self {
+            Unfit::Inconclusive(reason) => format!(
+                "INCONCLUSIVE  {}: {reason}; {}",
+                printable(label),
+                reason.remedy()
+            ),
+            Unfit::Unreadable(error) => format!("ERROR  {}", printable(&error.to_string())),
+        }
+    }
+
+    /// For machines.
+    pub fn json(&self) -> Value {
+        match self {
+            Unfit::Inconclusive(reason) => json!({
+                "outcome": "inconclusive",
+                "reason": reason.code(),
+                "reason_text": reason.to_string(),
+            }),
+            Unfit::Unreadable(error) => json!({
+                "outcome": "error",
+                "error": error.to_string(),
+            }),
+        }
+    }
+
+    /// The exit code.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Unfit::Inconclusive(_) => 3,
+            Unfit::Unreadable(error) => error.exit_code(),
+        }
+    }
+}
+
+fn probe(
+    embedding: std::result::Result<Embedding, Reason>,
+    verifier: &Verifier,
+) -> std::result::Result<(Embedding, Probe), Unfit> {
+    let embedding = embedding.map_err(Unfit::Inconclusive)?;
+    match verifier.probe(&embedding) {
+        Some(probe) => Ok((embedding, probe)),
+        None => Err(Unfit::Inconclusive(Reason::ScoreNotFinite)),
+    }
+}
+
+/// A float32 array `(N, D)` of the model's embeddings.
+///
+/// # Errors
+/// [`Error::Io`], and [`Error::Usage`] for another array.
+pub fn read_array(path: &Path, verifier: &Verifier) -> Result<Array2<f32>> {
+    let file = File::open(path).map_err(|e| Error::io(path, "read", e))?;
+    let array = Array2::<f32>::read_npy(BufReader::new(file)).map_err(|e| {
+        let path = path.display();
+        Error::Usage(format!(
+            "{path}: {e}; a NumPy file with a float32 array (N, D) is wanted"
+        ))
+    })?;
+    let size = verifier.model().network.embedding_size();
+    if array.ncols() != size {
+        return Err(Error::Usage(format!(
+            "{}: {} numbers a row; the model's embeddings have {size}",
+            path.display(),
+            array.ncols()
+        )));
+    }
+    Ok(array)
+}

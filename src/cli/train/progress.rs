@@ -1,0 +1,110 @@
+//! How far training is: a bar on a terminal, lines elsewhere, both on stderr.
+
+use crate::cli::Global;
+use indicatif::{ProgressBar, ProgressStyle};
+use spkver::train::recipe::Progress;
+use std::{
+    io::IsTerminal,
+    time::{Duration, Instant},
+};
+
+/// A bar on a terminal, lines elsewhere, both on stderr.
+pub struct Log {
+    bar: Option<ProgressBar>,
+    quiet: bool,
+}
+
+impl Log {
+    /// Quiet if asked for.
+    pub fn new(global: &Global) -> Self {
+        let quiet = global.output().is_quiet();
+        let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
+            let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  ETA {eta}  {msg}");
+            ProgressBar::new(0).with_style(style.expect("the template is right"))
+        });
+        Log { bar, quiet }
+    }
+
+    /// Tells a fact.
+    pub fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(text),
+            None if self.quiet => {}
+            None => eprintln!("{text}"),
+        }
+    }
+}
+
+/// Averages over what was done since the last line.
+pub struct Watch<'a> {
+    log: &'a Log,
+    begun: Instant,
+    last_line: Instant,
+    steps_left: Option<usize>,
+    steps_here: usize,
+    sums: (f32, f32, usize),
+}
+
+impl<'a> Watch<'a> {
+    /// Stops after so many steps.
+    pub fn new(log: &'a Log, stop_after: Option<usize>) -> Self {
+        let now = Instant::now();
+        Watch {
+            log,
+            begun: now,
+            last_line: now,
+            steps_left: stop_after,
+            steps_here: 0,
+            sums: (0.0, 0.0, 0),
+        }
+    }
+
+    /// Tells how far the run is; `false` stops it.
+    pub fn see(&mut self, progress: Progress) -> bool {
+        match progress {
+            Progress::Step {
+                step,
+                num_steps,
+                loss,
+                accuracy,
+            } => {
+                self.steps_here += 1;
+                self.sums = (self.sums.0 + loss, self.sums.1 + accuracy, self.sums.2 + 1);
+                let n = self.sums.2 as f32;
+                let text = format!(
+                    "loss {:.3}  accuracy {:.3}",
+                    self.sums.0 / n,
+                    self.sums.1 / n
+                );
+                if let Some(bar) = &self.log.bar {
+                    bar.set_length(num_steps as u64);
+                    bar.set_position(step as u64);
+                    bar.set_message(text.clone());
+                }
+                if self.last_line.elapsed() > Duration::from_secs(30) || step == num_steps {
+                    let per_step = self.begun.elapsed() / self.steps_here as u32;
+                    let left = per_step * (num_steps - step) as u32;
+                    self.log.line(&format!(
+                        "step {step}/{num_steps}  {text}  {:.0} ms/step  ETA {} min",
+                        per_step.as_secs_f64() * 1e3,
+                        left.as_secs().div_ceil(60)
+                    ));
+                    self.last_line = Instant::now();
+                    self.sums = (0.0, 0.0, 0);
+                }
+                if let Some(left) = &mut self.steps_left {
+                    *left -= 1;
+                    return *left > 0;
+                }
+            }
+            Progress::Embeddings { done, total } => {
+                if self.last_line.elapsed() > Duration::from_secs(30) || done == total {
+                    self.log
+                        .line(&format!("embeddings for the head {done}/{total}"));
+                    self.last_line = Instant::now();
+                }
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,142 @@
+//! Scored trials in any order in, the same by rising score out: what all figures are read from.
+
+use rayon::prelude::*;
+
+/// One trial and its score, in 16 bytes: lists have up to 60 million of them.
+#[derive(Debug, Clone, Copy)]
+pub struct ScoredTrial {
+    /// NaN: a recording was refused, there is no score.
+    pub score: f64,
+    /// The label is the highest bit.
+    enrol_and_label: u32,
+    test: u32,
+}
+
+const LABEL: u32 = 1 << 31;
+
+impl ScoredTrial {
+    /// Most recordings that a list may name.
+    pub const MAX_RECORDINGS: usize = LABEL as usize;
+
+    /// `enrol` and `test` below [`Self::MAX_RECORDINGS`].
+    pub fn new(enrol: u32, test: u32, is_target: bool, score: Option<f64>) -> Self {
+        ScoredTrial {
+            // −0 and 0 are one score.
+            score: score.map_or(f64::NAN, |s| s + 0.0),
+            enrol_and_label: enrol & !LABEL | if is_target { LABEL } else { 0 },
+            test,
+        }
+    }
+
+    /// Number of the enrolled recording.
+    pub fn enrol(&self) -> u32 {
+        self.enrol_and_label & !LABEL
+    }
+    /// Number of the recording under test.
+    pub fn test(&self) -> u32 {
+        self.test
+    }
+    /// Same speaker.
+    pub fn is_target(&self) -> bool {
+        self.enrol_and_label & LABEL != 0
+    }
+    /// Is there a score?
+    pub fn is_scored(&self) -> bool {
+        !self.score.is_nan()
+    }
+}
+
+/// Trials by rising score, those without a score first; at least one target and one nontarget have
+/// one.
+#[derive(Debug, Clone)]
+pub struct Ranking {
+    trials: Vec<ScoredTrial>,
+    num_refused: usize,
+    num_targets: usize,
+}
+
+impl Ranking {
+    /// `None` without a target or without a nontarget that has a score: no error rate exists then.
+    pub fn of(mut trials: Vec<ScoredTrial>) -> Option<Self> {
+        // To the last bit, so that sums over the trials have one order at any thread count.
+        trials.par_sort_unstable_by(|a, b| {
+            let rank = |t: &ScoredTrial| (t.is_scored(), t.enrol_and_label, t.test);
+            let by_score = a.is_scored().cmp(&b.is_scored());
+            let by_score = by_score.then_with(|| a.score.total_cmp(&b.score));
+            by_score.then_with(|| rank(a).cmp(&rank(b)))
+        });
+        Self::of_sorted(trials)
+    }
+
+    /// Of plain scores, in any order. −∞ is a score that every threshold rejects, and so is NaN.
+    pub fn new(scores: &[f64], is_target: &[bool]) -> Option<Self> {
+        let score_of = |score: f64| match score {
+            s if s.is_nan() => f64::NEG_INFINITY,
+            s => s,
+        };
+        let trials = scores.iter().zip(is_target).zip(0..);
+        let trials = trials.map(|((&score, &is_target), at)| {
+            ScoredTrial::new(at, at, is_target, Some(score_of(score)))
+        });
+        Self::of(trials.collect())
+    }
+
+    /// The trials that `keep` chooses.
+    pub fn part(&self, keep: impl Fn(&ScoredTrial) -> bool) -> Option<Self> {
+        Self::of_sorted(self.trials.iter().filter(|t| keep(t)).copied().collect())
+    }
+
+    fn of_sorted(trials: Vec<ScoredTrial>) -> Option<Self> {
+        let num_refused = trials.partition_point(|t| !t.is_scored());
+        let scored = &trials[num_refused..];
+        let num_targets = scored.iter().filter(|t| t.is_target()).count();
+        (num_targets > 0 && num_targets < scored.len()).then_some(Ranking {
+            trials,
+            num_refused,
+            num_targets,
+        })
+    }
+
+    /// By rising score.
+    pub fn scored(&self) -> &[ScoredTrial] {
+        &self.trials[self.num_refused..]
+    }
+    /// Without a score.
+    pub fn refused(&self) -> &[ScoredTrial] {
+        &self.trials[..self.num_refused]
+    }
+    /// All, those without a score first.
+    pub fn trials(&self) -> &[ScoredTrial] {
+        &self.trials
+    }
+    /// Targets with a score.
+    pub fn num_targets(&self) -> usize {
+        self.num_targets
+    }
+    /// Nontargets with a score.
+    pub fn num_nontargets(&self) -> usize {
+        self.scored().len() - self.num_targets
+    }
+
+    /// The lowest threshold that accepts no more than the share `false_match` of the nontargets,
+    /// and the share of the targets that it rejects. `None` where so few nontargets cannot tell
+    /// (below 3/n, the rule of three: none of them need be accepted).
+    pub fn at_false_match(&self, false_match: f64) -> Option<(f64, f64)> {
+        let allowed = false_match * self.num_nontargets() as f64;
+        if allowed < 3.0 {
+            return None;
+        }
+        let (mut threshold, mut nontargets, mut accepted) = (f64::INFINITY, 0.0, 0);
+        for group in self.scored().chunk_by(|a, b| a.score == b.score).rev() {
+            let targets = group.iter().filter(|t| t.is_target()).count();
+            nontargets += (group.len() - targets) as f64;
+            if nontargets > allowed {
+                break;
+            }
+            accepted += targets;
+            threshold = group[0].score;
+        }
+        let missed = (self.num_targets - accepted) as f64 / self.num_targets as f64;
+        Some((threshold, missed))
+    }
+}

@@ -1,0 +1,276 @@
+//! Scored lists of trials in, error rates by threshold out: what a calibrated model promises.
+//!
+//! Each list counts the same, so the rates are those of a kind of speech drawn at random. The 95 %
+//! intervals are of a bootstrap in two stages, lists and then speakers within them: speech of
+//! another kind moves the rates more than other speakers do, and the interval must say so.
+
+use super::bootstrap::{draw, percentile};
+use crate::scoring::{MeasuredPoint, MeasuredRates, Rate};
+use rand_core::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rayon::prelude::*;
+
+/// The scored trials of one list.
+#[derive(Debug, Clone)]
+pub struct RatedList {
+    /// LLR, and who speaks in the enrolled and in the test recording: below `num_speakers`.
+    pub trials: Vec<(f64, [usize; 2])>,
+    /// Speakers in the list.
+    pub num_speakers: usize,
+}
+
+/// Thresholds per tenfold of the false-accept rate.
+const POINTS_PER_DECADE: f64 = 12.0;
+
+/// The rates at thresholds from accepting nearly all to the smallest rate that the trials support.
+/// `None` if a list lacks target or nontarget trials.
+pub fn measure(
+    lists: &[RatedList],
+    blake3: String,
+    num_replicates: usize,
+    seed: u64,
+) -> Option<MeasuredRates> {
+    let count = |target: bool| -> Vec<usize> {
+        let of_list = |list: &RatedList| {
+            let kind = |(_, [a, b]): &&(f64, [usize; 2])| (a == b) == target;
+            list.trials.iter().filter(kind).count()
+        };
+        lists.iter().map(of_list).collect()
+    };
+    let (targets, nontargets) = (count(true), count(false));
+    if lists.is_empty() || targets.contains(&0) || nontargets.contains(&0) {
+        return None;
+    }
+    let thresholds = thresholds(lists, &nontargets);
+    let binned: Vec<Binned> = lists.iter().map(|l| Binned::new(l, &thresholds)).collect();
+    let measured = rates(&binned, |_| 1.0, |list| vec![1.0; lists[list].num_speakers]);
+
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let seeds: Vec<u64> = (0..num_replicates).map(|_| rng.next_u64()).collect();
+    let replicates: Vec<Rates> = seeds
+        .par_iter()
+        .map(|seed| {
+            let of_lists = draw(lists.len(), *seed);
+            rates(
+                &binned,
+                |list| of_lists[list],
+                |list| draw(lists[list].num_speakers, seed.wrapping_add(1 + list as u64)),
+            )
+        })
+        .collect();
+    let points = (0..thresholds.len()).map(|at| {
+        let rate = |pick: fn(&Rates) -> &Vec<f64>| {
+            let mut values: Vec<f64> = replicates.iter().map(|r| pick(r)[at]).collect();
+            values.retain(|v| v.is_finite());
+            values.sort_unstable_by(f64::total_cmp);
+            let rate = pick(&measured)[at];
+            let end = |share| match values.is_empty() {
+                true => rate,
+                false => percentile(&values, share),
+            };
+            Rate {
+                rate,
+                low: end(0.025).min(rate),
+                high: end(0.975).max(rate),
+            }
+        };
+        MeasuredPoint {
+            threshold: thresholds[at],
+            false_accept: rate(|r| &r.false_accept),
+            false_reject: rate(|r| &r.false_reject),
+        }
+    });
+    Some(MeasuredRates {
+        targets: targets.iter().sum(),
+        nontargets: nontargets.iter().sum(),
+        speakers: lists.iter().map(|l| l.num_speakers).sum(),
+        lists: lists.len(),
+        blake3,
+        points: points.collect(),
+    })
+}
+
+/// Rising scores of nontarget trials at which the false-accept rate takes evenly spread logarithms.
+fn thresholds(lists: &[RatedList], nontargets: &[usize]) -> Vec<f64> {
+    let mut scored: Vec<(f64, f64)> = vec![];
+    for (list, num) in lists.iter().zip(nontargets) {
+        let share = 1.0 / (*num * lists.len()) as f64;
+        let kind = |(_, [a, b]): &&(f64, [usize; 2])| a != b;
+        scored.extend(
+            list.trials
+                .iter()
+                .filter(kind)
+                .map(|(llr, _)| (*llr, share)),
+        );
+    }
+    scored.sort_unstable_by(|a, b| b.0.total_cmp(&a.0)); // falling
+    let smallest = 3.0 / scored.len() as f64;
+    let num = (POINTS_PER_DECADE * -smallest.log10()).ceil().max(1.0) as i32;
+    let wanted: Vec<f64> = (0..num)
+        .map(|i| smallest.powf(f64::from(num - i) / f64::from(num)))
+        .collect();
+    let (mut found, mut accepted, mut next) = (vec![], 0.0, 0);
+    for (llr, share) in &scored {
+        accepted += share;
+        while next < wanted.len() && accepted >= wanted[next] - 1e-12 {
+            found.push(*llr);
+            next += 1;
+        }
+    }
+    found.sort_unstable_by(f64::total_cmp);
+    found.dedup();
+    found
+}
+
+/// Trials by how many thresholds they pass.
+struct Binned {
+    num_thresholds: usize,
+    trials: Vec<(usize, [usize; 2])>,
+}
+
+struct Rates {
+    false_accept: Vec<f64>,
+    false_reject: Vec<f64>,
+}
+
+impl Binned {
+    fn new(list: &RatedList, thresholds: &[f64]) -> Self {
+        let passed = |llr: &f64| thresholds.partition_point(|t| t <= llr);
+        let binned = |(llr, speakers): &(f64, [usize; 2])| (passed(llr), *speakers);
+        Binned {
+            num_thresholds: thresholds.len(),
+            trials: list.trials.iter().map(binned).collect(),
+        }
+    }
+
+    /// False accepts and false rejects at each threshold; NaN where nobody was drawn.
+    fn rates(&self, draws: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let mut passed = [
+            vec![0.0; self.num_thresholds + 1],
+            vec![0.0; self.num_thresholds + 1],
+        ];
+        for (bin, [a, b]) in &self.trials {
+            if a == b {
+                passed[1][*bin] += draws[*a];
+            } else {
+                passed[0][*bin] += draws[*a] * draws[*b];
+            }
+        }
+        let accepted = |bins: &[f64]| -> Vec<f64> {
+            let total: f64 = bins.iter().sum();
+            let mut rest = total;
+            let after = |bin: &f64| {
+                rest -= bin;
+                (rest / total).clamp(0.0, 1.0)
+            };
+            bins[..self.num_thresholds].iter().map(after).collect()
+        };
+        let false_reject = accepted(&passed[1]).iter().map(|a| 1.0 - a).collect();
+        (accepted(&passed[0]), false_reject)
+    }
+}
+
+/// Mean over the lists, each by its weight.
+fn rates(
+    lists: &[Binned],
+    weight: impl Fn(usize) -> f64,
+    draws: impl Fn(usize) -> Vec<f64>,
+) -> Rates {
+    let num = lists[0].num_thresholds;
+    let mut sums = [vec![0.0; num], vec![0.0; num]];
+    let mut weights = [0.0, 0.0];
+    for (index, list) in lists.iter().enumerate() {
+        let weight = weight(index);
+        if weight == 0.0 {
+            continue;
+        }
+        let (accepts, rejects) = list.rates(&draws(index));
+        for (kind, of_list) in [accepts, rejects].iter().enumerate() {
+            // A list whose draw has no such trials says nothing about them.
+            if of_list.iter().all(|v| v.is_finite()) {
+                weights[kind] += weight;
+                for (s, v) in sums[kind].iter_mut().zip(of_list) {
+                    *s += weight * v;
+                }
+            }
+        }
+    }
+    let [false_accept, false_reject] =
+        [0, 1].map(|kind| sums[kind].iter().map(|s| s / weights[kind]).collect());
+    Rates {
+        false_accept,
+        false_reject,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Speakers 0 to 9; targets around 3, nontargets around −3, `shift` added to all.
+    fn list(shift: f64) -> RatedList {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(5);
+        let mut trials = vec![];
+        for a in 0..10 {
+            for b in 0..10 {
+                for _ in 0..20 {
+                    let uniform = (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+                    let centre = if a == b { 3.0 } else { -3.0 };
+                    trials.push((centre + shift + 12.0 * (uniform - 0.5), [a, b]));
+                }
+            }
+        }
+        RatedList {
+            trials,
+            num_speakers: 10,
+        }
+    }
+
+    #[test]
+    fn rates_are_those_of_the_trials() {
+        let rates = measure(&[list(0.0)], "hash".into(), 200, 1).unwrap();
+        rates.check().unwrap();
+        assert_eq!((rates.targets, rates.nontargets), (200, 1800));
+        let at_zero = rates.at_threshold(0.0);
+        // Uniform on ±6 around −3 and 3: a quarter beyond 0.
+        assert!(
+            (at_zero.false_accept.rate - 0.25).abs() < 0.04,
+            "{at_zero:?}"
+        );
+        assert!(
+            (at_zero.false_reject.rate - 0.25).abs() < 0.08,
+            "{at_zero:?}"
+        );
+        assert!(at_zero.false_accept.low < 0.25 && at_zero.false_accept.high > 0.25);
+        let wanted = rates.at_false_accept_rate(0.05).unwrap();
+        let accepted = list(0.0)
+            .trials
+            .iter()
+            .filter(|(llr, [a, b])| a != b && *llr >= wanted.threshold)
+            .count();
+        assert!((accepted as f64 / 1800.0 - 0.05).abs() < 0.01, "{accepted}");
+    }
+
+    #[test]
+    fn lists_that_disagree_widen_the_interval() {
+        let width = |lists: &[RatedList]| {
+            let rate = measure(lists, String::new(), 200, 1)
+                .unwrap()
+                .at_threshold(0.0);
+            rate.false_accept.high - rate.false_accept.low
+        };
+        assert!(width(&[list(-2.0), list(2.0)]) > 2.0 * width(&[list(0.0), list(0.0)]));
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_table_and_no_trials_none() {
+        let lists = [list(0.0), list(1.0)];
+        assert_eq!(
+            measure(&lists, String::new(), 50, 3),
+            measure(&lists, String::new(), 50, 3)
+        );
+        let mut no_targets = list(0.0);
+        no_targets.trials.retain(|(_, [a, b])| a != b);
+        assert!(measure(&[no_targets], String::new(), 50, 3).is_none());
+    }
+}

@@ -1,0 +1,310 @@
+//! A trial list with its scores, in 16 bytes a trial: names become numbers as they are read.
+//!
+//! ```text
+//! list ─┬─ with scores and labels ─────────────────────────► ScoreTable
+//!       └─ labels only ─► ScoreTable ◄─join─ score file, or scores computed
+//! ```
+
+use super::{
+    ranking::ScoredTrial,
+    rows::{self, Expected},
+};
+use crate::{Error, Result};
+use indexmap::IndexSet;
+use rayon::prelude::*;
+use std::{
+    io::{self, Write},
+    ops::Range,
+    path::Path,
+};
+
+/// At least one trial, all with labels.
+#[derive(Debug, Clone, Default)]
+pub struct ScoreTable {
+    names: IndexSet<Box<str>>,
+    trials: Vec<ScoredTrial>,
+    has_scores: bool,
+}
+
+/// Positions in a `Vec` of runs are 32 bits wide.
+const MAX_TRIALS: usize = u32::MAX as usize;
+
+impl ScoreTable {
+    /// Reads a trial list, or scores that have labels.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::List`] for a line that is not as the first, or scores without labels.
+    pub fn read(path: &Path) -> Result<Self> {
+        let refuse = |line: usize, fact: &str, remedy: &str| Error::List {
+            path: path.to_path_buf(),
+            line,
+            fact: fact.into(),
+            remedy: remedy.into(),
+        };
+        let mut table = ScoreTable::default();
+        rows::read(path, Expected::Trials, &mut |line, row| {
+            let Some(is_target) = row.is_target else {
+                return Err(refuse(
+                    line,
+                    "a score without a label",
+                    "give the trial list, and these scores with --scores; or write the label (1 or \
+                     0) behind each score",
+                ));
+            };
+            if table.trials.is_empty() {
+                table.has_scores = row.score.is_some();
+            }
+            if row.score.is_some() != table.has_scores {
+                return Err(refuse(
+                    line,
+                    "some trials have a score and some have none",
+                    "write nan (JSON: null) where a recording was refused",
+                ));
+            }
+            if table.names.len() + 2 > ScoredTrial::MAX_RECORDINGS
+                || table.trials.len() == MAX_TRIALS
+            {
+                return Err(refuse(line, "too many trials", "divide the list"));
+            }
+            let (enrol, test) = (table.number(row.enrol), table.number(&row.test));
+            let trial = ScoredTrial::new(enrol, test, is_target, row.score.flatten());
+            table.trials.push(trial);
+            Ok(())
+        })?;
+        if table.trials.is_empty() {
+            return Err(refuse(
+                1,
+                "no trials",
+                "write one trial a line: `1 enrol test` or `enrol test target`",
+            ));
+        }
+        Ok(table)
+    }
+
+    fn number(&mut self, name: &str) -> u32 {
+        let index = self.names.get_index_of(name);
+        index.unwrap_or_else(|| self.names.insert_full(name.into()).0) as u32
+    }
+
+    /// Of both recordings, if the table has them.
+    fn numbers(&self, row: &rows::Row) -> Option<(u32, u32)> {
+        let enrol = self.names.get_index_of(row.enrol)?;
+        let test = self.names.get_index_of(&*row.test)?;
+        Some((enrol as u32, test as u32))
+    }
+
+    /// Did the list hold scores?
+    pub fn has_scores(&self) -> bool {
+        self.has_scores
+    }
+    /// Every recording once, in the order of first mention.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.names.iter().map(|name| &**name)
+    }
+    /// Name of a recording.
+    pub fn name(&self, recording: u32) -> &str {
+        &self.names[recording as usize]
+    }
+    /// In the order of the list, until scores are joined.
+    pub fn trials(&self) -> &[ScoredTrial] {
+        &self.trials
+    }
+    /// Gives up the trials, for the ranking.
+    pub fn take_trials(&mut self) -> Vec<ScoredTrial> {
+        std::mem::take(&mut self.trials)
+    }
+
+    /// Which recordings stand on the enrolment side, and which on the test side.
+    pub fn sides(&self) -> (Vec<bool>, Vec<bool>) {
+        let mut sides = (vec![false; self.names.len()], vec![false; self.names.len()]);
+        for trial in &self.trials {
+            sides.0[trial.enrol() as usize] = true;
+            sides.1[trial.test() as usize] = true;
+        }
+        sides
+    }
+
+    /// Sets every score; NaN where there is none.
+    pub fn set_scores(&mut self, score: impl Fn(u32, u32) -> f64 + Sync) {
+        self.trials.par_iter_mut().for_each(|trial| {
+            let value = score(trial.enrol(), trial.test());
+            let value = value.is_finite().then_some(value);
+            *trial = ScoredTrial::new(trial.enrol(), trial.test(), trial.is_target(), value);
+        });
+        self.has_scores = true;
+    }
+
+    /// Takes the scores from a file, which may hold more trials, in any order. Reorders the trials
+    /// if the file has another order than the list.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::List`] in the file for a line that is no score or a pair that has
+    /// two scores, in `list` for a trial without a score.
+    pub fn join(&mut self, path: &Path, list: &Path) -> Result<()> {
+        let mut join = Join {
+            seen: vec![false; self.trials.len()],
+            next: 0,
+            sorted: false,
+            table: self,
+        };
+        let twice = |line: usize, enrol: &str, test: &str| Error::List {
+            path: path.to_path_buf(),
+            line,
+            fact: format!("{enrol} {test} has another score above"),
+            remedy: "write one `enrol test score` a line, each pair once".into(),
+        };
+        let without = |line: usize| Error::List {
+            path: path.to_path_buf(),
+            line,
+            fact: "no score".into(),
+            remedy: "write one `enrol test score` a line, the score a finite number, or nan for \
+                     none"
+                .into(),
+        };
+        rows::read(path, Expected::Scores, &mut |line, row| {
+            let score = row.score.ok_or_else(|| without(line))?;
+            let numbers = join.table.numbers(&row);
+            match numbers {
+                Some(pair) if !join.set(pair, score) => Err(twice(line, row.enrol, &row.test)),
+                _ => Ok(()),
+            }
+        })?;
+        let missing = join.finish();
+        if !missing.is_empty() {
+            let line = line_of(list, |row| {
+                let numbers = self.numbers(row);
+                numbers.is_some_and(|pair| missing.binary_search(&pair).is_ok())
+            })?;
+            return Err(Error::List {
+                path: list.to_path_buf(),
+                line,
+                fact: format!(
+                    "{} has no score of this trial (and {} more)",
+                    path.display(),
+                    missing.len() - 1
+                ),
+                remedy: "score it, or take it off the list".into(),
+            });
+        }
+        self.has_scores = true;
+        Ok(())
+    }
+
+    /// One `enrol test score` a line, `nan` for those without. Fields are separated by a blank, or
+    /// by tabs where a name holds one.
+    ///
+    /// # Errors
+    /// What `to` says.
+    pub fn write_scores(&self, to: &mut (impl Write + ?Sized)) -> io::Result<()> {
+        for trial in &self.trials {
+            let (enrol, test) = (self.name(trial.enrol()), self.name(trial.test()));
+            let gap = if enrol.contains(' ') || test.contains(' ') {
+                '\t'
+            } else {
+                ' '
+            };
+            match trial.is_scored() {
+                true => writeln!(to, "{enrol}{gap}{test}{gap}{}", trial.score)?,
+                false => writeln!(to, "{enrol}{gap}{test}{gap}nan")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Line of the first row that fits, for an error.
+///
+/// # Errors
+/// As [`rows::read`].
+pub fn line_of(list: &Path, fits: impl Fn(&rows::Row) -> bool) -> Result<usize> {
+    let mut found = 1;
+    let mut is_found = false;
+    rows::read(list, Expected::Trials, &mut |line, row| {
+        if !is_found && fits(&row) {
+            (found, is_found) = (line, true);
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Scores finding their trials: in lockstep while both files have one order, by search afterwards.
+struct Join<'a> {
+    table: &'a mut ScoreTable,
+    seen: Vec<bool>,
+    /// Trials before this one have found their scores in lockstep.
+    next: usize,
+    /// Are the trials before `next`, and those from it on, sorted by pair?
+    sorted: bool,
+}
+
+impl Join<'_> {
+    /// `false` if a trial of this pair has another score already.
+    fn set(&mut self, pair: (u32, u32), score: Option<f64>) -> bool {
+        let next = self.next;
+        if !self.sorted && next < self.seen.len() && self.pair(next) == pair {
+            self.next += 1;
+            self.put(next, score);
+            return true;
+        }
+        self.sort();
+        for half in [0..next, next..self.seen.len()] {
+            for at in self.found(half, pair) {
+                let old = self.table.trials[at].score;
+                let same = score.map_or(old.is_nan(), |s| s == old);
+                if self.seen[at] && !same {
+                    return false;
+                }
+                self.put(at, score);
+            }
+        }
+        true
+    }
+
+    /// A pair that is listed again has the score of the first. Pairs without a score, rising.
+    fn finish(mut self) -> Vec<(u32, u32)> {
+        if self.next < self.seen.len() {
+            self.sort();
+        }
+        for at in self.next..self.seen.len() {
+            if let Some(first) = self.found(0..self.next, self.pair(at)).next()
+                && !self.seen[at]
+            {
+                let score = self.table.trials[first].score;
+                self.put(at, (!score.is_nan()).then_some(score));
+            }
+        }
+        let unseen = (self.next..self.seen.len()).filter(|at| !self.seen[*at]);
+        unseen.map(|at| self.pair(at)).collect()
+    }
+
+    /// Trials of a pair within a sorted half.
+    fn found(&self, half: Range<usize>, pair: (u32, u32)) -> Range<usize> {
+        let trials = &self.table.trials[half.clone()];
+        let first = trials.partition_point(|t| (t.enrol(), t.test()) < pair);
+        let count = trials[first..].partition_point(|t| (t.enrol(), t.test()) == pair);
+        half.start + first..half.start + first + count
+    }
+
+    fn pair(&self, at: usize) -> (u32, u32) {
+        let trial = &self.table.trials[at];
+        (trial.enrol(), trial.test())
+    }
+
+    fn put(&mut self, at: usize, score: Option<f64>) {
+        let trial = &mut self.table.trials[at];
+        *trial = ScoredTrial::new(trial.enrol(), trial.test(), trial.is_target(), score);
+        self.seen[at] = true;
+    }
+
+    fn sort(&mut self) {
+        if self.sorted {
+            return;
+        }
+        let (before, after) = self.table.trials.split_at_mut(self.next);
+        for half in [before, after] {
+            half.par_sort_unstable_by_key(|t| (t.enrol(), t.test(), t.is_target()));
+        }
+        self.sorted = true;
+    }
+}

@@ -1,0 +1,42 @@
+//! The options in, the front-end in the kernels' plain numbers out.
+
+use super::{cepstrum::Cepstrum, config::MfccConfig, frame, frame::Framer, mel::MelBanks};
+use crate::kernels::{Channel, FrontEnd, MfccPlan};
+
+/// None if the kernels have no FFT of this size.
+pub(super) fn plan(
+    config: &MfccConfig,
+    framer: &Framer,
+    mel_banks: &MelBanks,
+    cepstrum: Option<&Cepstrum>,
+) -> Option<MfccPlan> {
+    MfccPlan::new(&FrontEnd {
+        fft_size: config.fft_size(),
+        remove_mean: config.remove_dc_offset,
+        preemph_coeff: config.preemph_coeff,
+        window: &framer.scaled_window(),
+        magnitude: !config.use_power,
+        filters: mel_banks.filters().collect(),
+        dct: cepstrum.map_or(&[], Cepstrum::columns),
+        energy: framer.energy(),
+        bounds: frame::LN_BOUNDS,
+        channels: channels(config),
+    })
+}
+
+/// The columns: energy goes first, in place of cepstrum 0 or before log-mel; HTK has the first
+/// last, but log-mel alone as it is.
+fn channels(config: &MfccConfig) -> Vec<Channel> {
+    let outputs = match config.num_ceps {
+        0 => 0..config.num_mel_bins,
+        num_ceps => usize::from(config.use_energy)..num_ceps,
+    };
+    let mut channels: Vec<Channel> = outputs.map(Channel::Output).collect();
+    if config.use_energy {
+        channels.insert(0, Channel::Energy);
+    }
+    if config.htk_compat && (config.num_ceps > 0 || config.use_energy) {
+        channels.rotate_left(1);
+    }
+    channels
+}

@@ -1,0 +1,146 @@
+//! ln and exp: f32 in, f32 out, to about one unit in the last place.
+//!
+//! Both take the power of two apart and a polynomial over what remains (Cephes, `logf.c` and
+//! `expf.c`, Moshier).
+
+use super::lanes::Lanes;
+
+/// ln 2 as a sum of two, the first short enough that whole multiples of it are exact.
+const LN_2: (f32, f32) = (0.693_359_4, -2.121_944_4e-4);
+
+/// Highest power first: ln(1 + f) = f − f²/2 + f³·P(f).
+const LN: [f32; 9] = [
+    7.037_683_6e-2,
+    -1.151_461e-1,
+    1.167_699_9e-1,
+    -1.242_014_1e-1,
+    1.424_932_3e-1,
+    -1.666_805_8e-1,
+    2.000_071_5e-1,
+    -2.499_999_4e-1,
+    3.333_333e-1,
+];
+
+/// Highest power first: eʳ = 1 + r + r²·P(r).
+const EXP: [f32; 6] = [
+    1.987_569_1e-4,
+    1.398_199_9e-3,
+    8.333_452e-3,
+    4.166_579_6e-2,
+    1.666_666_5e-1,
+    5e-1,
+];
+
+/// Where eˣ and what it is made of leave the normal floats: outside, the result is the bound's.
+const EXP_BOUNDS: (f32, f32) = (-86.0, 88.7);
+
+/// ln of every lane; each positive, normal and finite.
+#[inline(always)]
+pub(super) fn ln<L: Lanes>(x: L) -> L {
+    let (mantissa, exponent) = x.mantissa_and_exponent();
+    let f = mantissa.sub(L::splat(1.0));
+    let square = f.mul(f);
+    let tail = exponent.mul_add(L::splat(LN_2.1), polynomial(LN, f).mul(f).mul(square));
+    let tail = L::splat(0.5).neg_mul_add(square, tail);
+    exponent.mul_add(L::splat(LN_2.0), f.add(tail))
+}
+
+/// e to the power of every lane, from e^−86 to e^88.7.
+#[inline(always)]
+pub(super) fn exp<L: Lanes>(x: L) -> L {
+    // This order keeps a NaN.
+    let x = L::splat(EXP_BOUNDS.1).min(L::splat(EXP_BOUNDS.0).max(x));
+    // Adding and taking off 1.5·2²³ leaves the nearest whole number.
+    let shift = L::splat(12_582_912.0);
+    let n = x
+        .mul_add(L::splat(std::f32::consts::LOG2_E), shift)
+        .sub(shift);
+    let r = n.neg_mul_add(L::splat(LN_2.0), x);
+    let r = n.neg_mul_add(L::splat(LN_2.1), r);
+    let value = polynomial(EXP, r).mul_add(r.mul(r), r.add(L::splat(1.0)));
+    // In two steps: 2^128 is no float, and e^88.7 needs it.
+    let one = L::splat(1.0);
+    value.times_two_to(n.sub(one)).mul(L::splat(2.0))
+}
+
+/// [`ln`] of every value.
+#[inline(always)]
+pub(super) fn ln_all<L: Lanes>(values: &mut [f32]) {
+    for run in values.chunks_mut(L::N) {
+        ln(L::load_part(run)).store_part(run);
+    }
+}
+
+/// [`exp`] of every value.
+#[inline(always)]
+pub(super) fn exp_all<L: Lanes>(values: &mut [f32]) {
+    for run in values.chunks_mut(L::N) {
+        exp(L::load_part(run)).store_part(run);
+    }
+}
+
+#[inline(always)]
+fn polynomial<L: Lanes, const D: usize>(coefficients: [f32; D], x: L) -> L {
+    let mut sum = L::splat(coefficients[0]);
+    for c in &coefficients[1..] {
+        sum = sum.mul_add(x, L::splat(*c));
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::kernels::{reference, tests::every_instance};
+
+    /// `got` and `wanted` of the same x: within 1e-6 of each other, relatively.
+    fn assert_close(x: &[f32], got: &[f32], wanted: &[f32], what: &str) {
+        for ((x, g), w) in x.iter().zip(got).zip(wanted) {
+            assert!((g - w).abs() <= 1e-6 * w.abs(), "{what} {x}: {g} not {w}");
+        }
+    }
+
+    #[test]
+    fn ln_is_right_over_all_normal_floats() {
+        // Every exponent, mantissas at odd steps; and the neighbourhood of 1, where ln is small.
+        let all = (0x0080_0000u32..0x7f80_0000).step_by(104_729);
+        let near_1 = (0x3f7f_0000u32..0x3f81_0000).step_by(13);
+        let x: Vec<f32> = all.chain(near_1).map(f32::from_bits).collect();
+        let mut wanted = x.clone();
+        reference::ln(&mut wanted);
+        for table in every_instance() {
+            let mut got = x.clone();
+            (table.ln)(&mut got);
+            assert_close(&x, &got, &wanted, &format!("{}: ln", table.name));
+        }
+    }
+
+    #[test]
+    fn exp_is_right_up_to_its_bounds() {
+        let x: Vec<f32> = (-86_000..=88_700).map(|i| i as f32 / 1e3).collect();
+        let mut wanted = x.clone();
+        reference::exp(&mut wanted);
+        for table in every_instance() {
+            let mut got = x.clone();
+            (table.exp)(&mut got);
+            assert_close(&x, &got, &wanted, &format!("{}: exp", table.name));
+            let mut beyond = [-1e30, f32::NEG_INFINITY, 89.0, f32::INFINITY, f32::NAN, 0.0];
+            (table.exp)(&mut beyond);
+            assert!(beyond[..2].iter().all(|&y| y < 1e-37), "{}", table.name);
+            assert!(beyond[2..4].iter().all(|&y| y > 3e38), "{}", table.name);
+            assert!(beyond[4].is_nan() && beyond[5] == 1.0, "{}", table.name);
+        }
+    }
+
+    #[test]
+    fn every_length_is_covered() {
+        for table in every_instance() {
+            for len in [0, 1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31] {
+                let mut values = vec![1.0; len];
+                (table.ln)(&mut values);
+                assert_eq!(values, vec![0.0; len], "{}", table.name);
+                (table.exp)(&mut values);
+                assert_eq!(values, vec![1.0; len], "{}", table.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! What a model did on its calibration trials, threshold by threshold. In: a wanted false-accept
+//! rate, or a threshold. Out: the threshold, and the error rates to expect there.
+//!
+//! Rates between two measured thresholds are read off the line between them, the rates by their
+//! logarithms. A rate below 3/N of N nontarget trials cannot be told from zero with 95 % confidence
+//! (rule of three: (1 − 3/N)^N ≈ e^−3 = 0.05) and is refused.
+
+use crate::{Error, Result};
+
+/// A rate and its 95 % interval, each 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    /// As measured.
+    pub rate: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// Error rates at one threshold.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeasuredPoint {
+    /// LLR from which trials are accepted.
+    pub threshold: f64,
+    /// Nontarget trials accepted.
+    pub false_accept: Rate,
+    /// Target trials rejected.
+    pub false_reject: Rate,
+}
+
+/// Error rates over the thresholds, and what they were measured on.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeasuredRates {
+    /// Target trials.
+    pub targets: usize,
+    /// Nontarget trials.
+    pub nontargets: usize,
+    /// Speakers in them.
+    pub speakers: usize,
+    /// Lists; each counts the same, however many trials it has.
+    pub lists: usize,
+    /// BLAKE3 of the lists.
+    pub blake3: String,
+    /// By rising threshold.
+    pub points: Vec<MeasuredPoint>,
+}
+
+impl MeasuredRates {
+    /// Checks what a file says.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming what makes no sense.
+    pub fn check(&self) -> Result<()> {
+        let share = |r: &Rate| {
+            [r.rate, r.low, r.high]
+                .iter()
+                .all(|v| (0.0..=1.0).contains(v))
+        };
+        let sound = self
+            .points
+            .iter()
+            .all(|p| p.threshold.is_finite() && share(&p.false_accept) && share(&p.false_reject));
+        let rising = self
+            .points
+            .windows(2)
+            .all(|w| w[0].threshold < w[1].threshold);
+        let falling = self
+            .points
+            .windows(2)
+            .all(|w| w[0].false_accept.rate >= w[1].false_accept.rate);
+        if self.points.is_empty() || !sound || !rising || !falling || self.nontargets == 0 {
+            return Err(Error::Usage(
+                "measured error rates: thresholds must rise, false accepts fall, and rates lie \
+                 within 0 to 1"
+                    .into(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The smallest false-accept rate that the trials support: 3/N.
+    pub fn smallest_false_accept_rate(&self) -> f64 {
+        3.0 / self.nontargets as f64
+    }
+
+    /// The threshold at which this share of nontarget trials was accepted, and the rates there.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a rate outside (0, 1), below what the trials support, or beyond what
+    /// was measured.
+    pub fn at_false_accept_rate(&self, wanted: f64) -> Result<MeasuredPoint> {
+        if !(wanted > 0.0 && wanted < 1.0) {
+            return Err(Error::Usage(format!(
+                "a false-accept rate of {wanted}; above 0 and below 1 is wanted, e.g. 0.01 or 1%"
+            )));
+        }
+        let smallest = self.smallest_false_accept_rate();
+        let last = self.points[self.points.len() - 1].false_accept.rate;
+        if wanted < smallest.max(last) {
+            return Err(Error::Usage(format!(
+                "a false-accept rate of {}: the model was calibrated on {} nontarget trials, which \
+                 support {} and more (rule of three); ask for more, or calibrate on more trials of \
+                 your own with `spkver calibrate`",
+                percent(wanted),
+                self.nontargets,
+                percent(smallest.max(last)),
+            )));
+        }
+        let after = self
+            .points
+            .iter()
+            .position(|p| p.false_accept.rate <= wanted);
+        Ok(match after {
+            None | Some(0) => self.points[0],
+            Some(index) => {
+                let (a, b) = (&self.points[index - 1], &self.points[index]);
+                let (from, to) = (log(a.false_accept.rate), log(b.false_accept.rate));
+                between(a, b, (log(wanted) - from) / (to - from))
+            }
+        })
+    }
+
+    /// The rates to expect at a threshold; those of the nearest measured one beyond the ends.
+    pub fn at_threshold(&self, threshold: f64) -> MeasuredPoint {
+        let index = self.points.partition_point(|p| p.threshold <= threshold);
+        if index == 0 {
+            return self.points[0];
+        }
+        let a = &self.points[index - 1];
+        match self.points.get(index) {
+            None => *a,
+            Some(b) => between(
+                a,
+                b,
+                (threshold - a.threshold) / (b.threshold - a.threshold),
+            ),
+        }
+    }
+}
+
+/// `share` of the way from `a` to `b`.
+fn between(a: &MeasuredPoint, b: &MeasuredPoint, share: f64) -> MeasuredPoint {
+    let line = |a: f64, b: f64| a + (b - a) * share;
+    let figure = |a: f64, b: f64| {
+        if a == b {
+            a
+        } else {
+            line(log(a), log(b)).exp()
+        }
+    };
+    let rate = |a: &Rate, b: &Rate| Rate {
+        rate: figure(a.rate, b.rate),
+        low: figure(a.low, b.low),
+        high: figure(a.high, b.high),
+    };
+    MeasuredPoint {
+        threshold: line(a.threshold, b.threshold),
+        false_accept: rate(&a.false_accept, &b.false_accept),
+        false_reject: rate(&a.false_reject, &b.false_reject),
+    }
+}
+
+/// Of a rate that may be zero: one in a hundred million counts as none.
+fn log(rate: f64) -> f64 {
+    rate.max(1e-8).ln()
+}
+
+/// `0.1 %`, with the digits that matter.
+pub fn percent(rate: f64) -> String {
+    match 100.0 * rate {
+        p if p >= 10.0 => format!("{p:.0} %"),
+        p if p >= 0.95 => format!("{p:.1} %"),
+        p => format!("{p:.2} %"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(threshold: f64, accept: f64, reject: f64) -> MeasuredPoint {
+        let rate = |rate: f64| Rate {
+            rate,
+            low: rate / 2.0,
+            high: (2.0 * rate).min(1.0),
+        };
+        MeasuredPoint {
+            threshold,
+            false_accept: rate(accept),
+            false_reject: rate(reject),
+        }
+    }
+
+    fn rates() -> MeasuredRates {
+        MeasuredRates {
+            targets: 1000,
+            nontargets: 3000,
+            speakers: 40,
+            lists: 2,
+            blake3: String::new(),
+            points: vec![
+                point(-2.0, 0.5, 0.01),
+                point(0.0, 0.1, 0.04),
+                point(4.0, 0.001, 0.2),
+            ],
+        }
+    }
+
+    #[test]
+    fn a_wanted_rate_finds_its_threshold() {
+        let rates = rates();
+        rates.check().unwrap();
+        let at_a_point = rates.at_false_accept_rate(0.1).unwrap();
+        assert!((at_a_point.threshold - 0.0).abs() < 1e-9);
+        assert!((at_a_point.false_reject.rate - 0.04).abs() < 1e-12);
+        // Half-way between 0.1 and 0.001 by logarithms.
+        let found = rates.at_false_accept_rate(0.01).unwrap();
+        assert!((found.threshold - 2.0).abs() < 1e-9);
+        assert!((found.false_accept.rate - 0.01).abs() < 1e-12);
+        let again = rates.at_threshold(found.threshold);
+        assert!((again.false_reject.rate - found.false_reject.rate).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_the_trials_cannot_support_is_refused() {
+        for wanted in [0.0, -0.1, 1.0, f64::NAN, 0.000_9] {
+            assert!(rates().at_false_accept_rate(wanted).is_err(), "{wanted}");
+        }
+        let text = rates().at_false_accept_rate(1e-5).unwrap_err().to_string();
+        assert!(text.contains("3000") && text.contains("0.10 %"), "{text}");
+    }
+
+    #[test]
+    fn senseless_tables_are_refused() {
+        let mut upside_down = rates();
+        upside_down.points.reverse();
+        assert!(upside_down.check().is_err());
+        let mut too_large = rates();
+        too_large.points[0].false_accept.high = 1.5;
+        assert!(too_large.check().is_err());
+    }
+}

@@ -1,0 +1,333 @@
+//! Models of others: a safetensors state dict in, a [`Model`] out.
+//!
+//! WeSpeaker's `XVEC` (`wespeaker/models/tdnn.py`, Wang et al. 2023): five TDNN layers, each
+//! Conv1d → ReLU → BatchNorm, TSTP pooling, two Linears with ReLU → BatchNorm between them. Its
+//! features are log-mel frames of the recipe's `fbank` (Hamming window, samples at 16-bit scale),
+//! mean-normalised. All of it is said by the layer list and the front-end's options.
+
+use super::model::MAX_BYTES;
+use crate::{
+    Error, Result,
+    features::{MfccConfig, WindowType},
+    network::{Layer, Network, Weights, fold_batch_norms},
+    scoring::PairHead,
+    verifier::{Limits, Model, ModelCard},
+};
+use safetensors::{Dtype, SafeTensors};
+use std::{fs::File, io::Read, path::Path};
+
+/// PyTorch's default.
+const BATCH_NORM_EPS: f32 = 1e-5;
+/// TSTP's.
+const POOLING_EPS: f32 = 1e-7;
+/// Logit per unit of cosine, and the cosine at which it is 0, until trials calibrate it.
+const SCALE: f32 = 20.0;
+const EVEN_COSINE: f32 = 0.5;
+
+/// Layer, taps, dilation.
+const FRAME_LAYERS: [(&str, usize, usize); 5] = [
+    ("frame_1", 5, 1),
+    ("frame_2", 3, 2),
+    ("frame_3", 3, 3),
+    ("frame_4", 1, 1),
+    ("frame_5", 1, 1),
+];
+
+/// Reads a state dict of `XVEC`; the sizes come from the tensors. Tensors of the speaker classifier
+/// (`projection.…`) and `num_batches_tracked` are passed over; `module.` and `model.` before the
+/// names as well.
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::Model`] for a file that is none, and for tensors that are missing, left
+/// over, of another shape or type, or not finite.
+pub fn wespeaker_xvec(path: &Path) -> Result<Model> {
+    let failed = |source| Error::io(path, "read", source);
+    let mut bytes = vec![];
+    let file = File::open(path).map_err(failed)?;
+    file.take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    from_bytes(&bytes).map_err(|(fact, remedy)| Error::Model {
+        path: path.to_path_buf(),
+        fact,
+        remedy,
+    })
+}
+
+/// (fact, remedy)
+type Complaint = (String, String);
+
+const CONVERT: &str = "write it from Python with \
+     safetensors.torch.save_file({k: v.float() for k, v in torch.load(FILE, \
+     map_location='cpu').items()}, OUT)";
+
+fn from_bytes(bytes: &[u8]) -> std::result::Result<Model, Complaint> {
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err((
+            format!("larger than {} MiB", MAX_BYTES >> 20),
+            "is this a state dict of XVEC?".into(),
+        ));
+    }
+    let tensors = SafeTensors::deserialize(bytes)
+        .map_err(|e| (format!("not a safetensors file ({e})"), CONVERT.into()))?;
+    let mut dict = StateDict::new(tensors);
+    let (mut layers, mut weights) = (vec![], Weights::new());
+    let mut inputs = None;
+    let mut channels = 0;
+    for (name, taps, dilation) in FRAME_LAYERS {
+        let weight = dict.take(
+            &format!("{name}.conv_1d.weight"),
+            &[None, inputs, Some(taps)],
+        )?;
+        let (out_channels, in_channels) = (weight.shape[0], weight.shape[1]);
+        let bias = dict.take(&format!("{name}.conv_1d.bias"), &[Some(out_channels)])?;
+        let conv = Layer::Conv1d {
+            in_channels,
+            out_channels,
+            kernel_size: taps,
+            stride: 1,
+            dilation,
+            padding: 0,
+        };
+        push(
+            &mut layers,
+            &mut weights,
+            conv,
+            [("weight", weight), ("bias", bias)],
+        );
+        layers.push(Layer::Relu);
+        dict.batch_norm(
+            &format!("{name}.bn"),
+            out_channels,
+            &mut layers,
+            &mut weights,
+        )?;
+        (inputs, channels) = (Some(out_channels), out_channels);
+    }
+    layers.push(Layer::SampleStatsPool { eps: POOLING_EPS });
+    let embedding_size = dict.linear("seg_1", 2 * channels, &mut layers, &mut weights)?;
+    layers.push(Layer::Relu);
+    dict.batch_norm("seg_bn_1", embedding_size, &mut layers, &mut weights)?;
+    let embedding_size = dict.linear("seg_2", embedding_size, &mut layers, &mut weights)?;
+    dict.is_used_up()?;
+
+    let Some(Layer::Conv1d { in_channels, .. }) = layers.first() else {
+        unreachable!("the first layer is frame_1");
+    };
+    let front_end = log_mel(*in_channels);
+    let unfit = |e: Error| (e.to_string(), "is this a state dict of XVEC?".to_string());
+    let (layers, weights) = fold_batch_norms(&layers, &weights);
+    let network = Network::new(layers, weights, front_end.num_mel_bins).map_err(unfit)?;
+    Ok(Model {
+        front_end,
+        network,
+        head: scaled_cosine(embedding_size),
+        limits: Limits::default(),
+        rates: None,
+        card: ModelCard {
+            name: "WeSpeaker XVEC".into(),
+            description: "Imported x-vector network; embeddings are compared by cosine.".into(),
+            calibration: format!(
+                "none: scores are {SCALE}·(cosine − {EVEN_COSINE}), no log-likelihood ratios; run \
+                 `spkver calibrate`"
+            ),
+            ..ModelCard::default()
+        },
+    })
+}
+
+/// torchaudio's `kaldi.fbank` as the recipe calls it.
+fn log_mel(num_mel_bins: usize) -> MfccConfig {
+    MfccConfig {
+        window_type: WindowType::Hamming,
+        num_mel_bins,
+        low_freq_hz: 20.0,
+        high_freq_hz: 0.0, // Nyquist
+        num_ceps: 0,
+        speech_only: false,
+        mean_norm: true,
+        ..MfccConfig::default()
+    }
+}
+
+/// Points have length sqrt D: the weight of each product is scale/D.
+fn scaled_cosine(size: usize) -> PairHead {
+    let mut whiten = vec![0.0; size * size];
+    whiten.iter_mut().step_by(size + 1).for_each(|v| *v = 1.0);
+    let mut weight = vec![SCALE / size as f32; size];
+    weight.resize(2 * size, 0.0);
+    PairHead {
+        mean: vec![0.0; size],
+        whiten,
+        weight,
+        bias: -SCALE * EVEN_COSINE,
+        prior: 0.5,
+    }
+}
+
+/// A tensor that was asked for.
+struct Tensor {
+    shape: Vec<usize>,
+    values: Vec<f32>,
+}
+
+/// Tensors by name, each taken once.
+struct StateDict<'a> {
+    tensors: SafeTensors<'a>,
+    prefix: &'static str,
+    used: Vec<String>,
+}
+
+impl<'a> StateDict<'a> {
+    fn new(tensors: SafeTensors<'a>) -> Self {
+        let has = |prefix: &&str| {
+            tensors
+                .tensor(&format!("{prefix}frame_1.conv_1d.weight"))
+                .is_ok()
+        };
+        StateDict {
+            prefix: ["", "module.", "model.", "module.model."]
+                .into_iter()
+                .find(has)
+                .unwrap_or(""),
+            tensors,
+            used: vec![],
+        }
+    }
+
+    /// The tensor, if its shape is `wanted`, `None` standing for any size.
+    fn take(
+        &mut self,
+        name: &str,
+        wanted: &[Option<usize>],
+    ) -> std::result::Result<Tensor, Complaint> {
+        let name = format!("{}{name}", self.prefix);
+        let sizes: Vec<String> = wanted
+            .iter()
+            .map(|size| size.map_or("any".into(), |n| n.to_string()))
+            .collect();
+        let wanted_text = format!("wanted shape ({})", sizes.join(", "));
+        let which = || "is this a state dict of WeSpeaker's XVEC?".to_string();
+        let tensor = self
+            .tensors
+            .tensor(&name)
+            .map_err(|_| (format!("tensor {name} is missing, {wanted_text}"), which()))?;
+        let shape = tensor.shape().to_vec();
+        let fits = shape.len() == wanted.len()
+            && shape
+                .iter()
+                .zip(wanted)
+                .all(|(n, w)| w.is_none_or(|w| w == *n) && *n > 0);
+        if !fits {
+            return Err((
+                format!("tensor {name} has shape {shape:?}, {wanted_text}"),
+                which(),
+            ));
+        }
+        if tensor.dtype() != Dtype::F32 {
+            return Err((
+                format!("tensor {name} is {}, wanted F32", tensor.dtype()),
+                CONVERT.into(),
+            ));
+        }
+        let (values, _) = tensor.data().as_chunks();
+        let values: Vec<f32> = values.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        self.used.push(name);
+        Ok(Tensor { shape, values })
+    }
+
+    fn linear(
+        &mut self,
+        name: &str,
+        in_features: usize,
+        layers: &mut Vec<Layer>,
+        weights: &mut Weights,
+    ) -> std::result::Result<usize, Complaint> {
+        let weight = self.take(&format!("{name}.weight"), &[None, Some(in_features)])?;
+        let out_features = weight.shape[0];
+        let bias = self.take(&format!("{name}.bias"), &[Some(out_features)])?;
+        let linear = Layer::Linear {
+            in_features,
+            out_features,
+        };
+        push(
+            layers,
+            weights,
+            linear,
+            [("weight", weight), ("bias", bias)],
+        );
+        Ok(out_features)
+    }
+
+    /// WeSpeaker's have no weight and no bias.
+    fn batch_norm(
+        &mut self,
+        name: &str,
+        size: usize,
+        layers: &mut Vec<Layer>,
+        weights: &mut Weights,
+    ) -> std::result::Result<(), Complaint> {
+        let constant = |value: f32| Tensor {
+            shape: vec![size],
+            values: vec![value; size],
+        };
+        let mut own = vec![("weight", constant(1.0)), ("bias", constant(0.0))];
+        for statistic in ["running_mean", "running_var"] {
+            own.push((
+                statistic,
+                self.take(&format!("{name}.{statistic}"), &[Some(size)])?,
+            ));
+        }
+        if own[3].1.values.iter().any(|v| *v < 0.0) {
+            return Err((
+                format!("{name}.running_var is negative"),
+                "the file is damaged".into(),
+            ));
+        }
+        let batch_norm = Layer::BatchNorm {
+            num_features: size,
+            eps: BATCH_NORM_EPS,
+        };
+        push(layers, weights, batch_norm, own);
+        Ok(())
+    }
+
+    /// A tensor that nobody asked for says that this is another network.
+    fn is_used_up(&self) -> std::result::Result<(), Complaint> {
+        let prefix = self.prefix;
+        let passed_over = |name: &str| {
+            name.ends_with(".num_batches_tracked")
+                || name.starts_with("projection.")
+                || name.starts_with(&format!("{prefix}projection."))
+        };
+        let names = self.tensors.names();
+        let mut extra: Vec<&str> = names
+            .into_iter()
+            .filter(|name| !passed_over(name) && !self.used.iter().any(|used| used == name))
+            .collect();
+        extra.sort_unstable();
+        match extra.is_empty() {
+            true => Ok(()),
+            false => Err((
+                format!(
+                    "tensors that XVEC with TSTP pooling has not: {}",
+                    extra.join(", ")
+                ),
+                "only this architecture is imported".into(),
+            )),
+        }
+    }
+}
+
+fn push(
+    layers: &mut Vec<Layer>,
+    weights: &mut Weights,
+    layer: Layer,
+    tensors: impl IntoIterator<Item = (&'static str, Tensor)>,
+) {
+    let index = layers.len();
+    for (name, tensor) in tensors {
+        weights.insert(format!("{index}.{name}"), tensor.values);
+    }
+    layers.push(layer);
+}

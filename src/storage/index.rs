@@ -1,0 +1,256 @@
+//! The index of a store: a store's state and a model in, the [`Gallery`] that `identify` searches out.
+//!
+//! ```text
+//! header     4096 bytes: magic, version, model id, state of the store, sizes, BLAKE3 of these
+//! panels     ⌈N/32⌉ × (32·L cells i8, 3·32 f32)   read whole by every search
+//! ids        N × i64: the speakers' numbers in the store
+//! rows       N × L f32: projected voiceprints     read where a panel says so
+//! ```
+//!
+//! Numbers as they lie in memory, so that the file is mapped and not read. It lies beside the store
+//! (`voiceprints.sqlite.index`), readable by its owner only, is renamed into place when complete, is
+//! made anew when the store or the model changed, and goes when a voiceprint is erased: it holds
+//! voiceprints. A small store has none, and an encrypted one never: its index is made anew in memory. The names stay in the store, and so does the truth: whoever
+//! searches confirms the hits there.
+
+mod header;
+
+use crate::{
+    Error, Result,
+    scoring::{
+        PairHead,
+        gallery::{Gallery, Hit, PANEL_ROWS, Probe, panel_bytes, write_panel},
+    },
+    storage::{Readers, voiceprints::Store, write_whole_with},
+    verifier::Verifier,
+};
+use header::{HEADER_BYTES, Header, Layout, State};
+use mmap_io::{MemoryMappedFile, MmapMode};
+use rayon::prelude::*;
+use std::{
+    fs::{self, File},
+    io::{self, Cursor, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+};
+
+/// With fewer speakers than this the index is made anew in memory each time, in milliseconds.
+pub const KEPT_FROM: usize = 1000;
+
+/// Everybody enrolled with one model, ready to be searched.
+#[derive(Debug)]
+pub struct Index {
+    header: Header,
+    layout: Layout,
+    bytes: Bytes,
+}
+
+/// Aligned for the widest number in it.
+#[derive(Debug)]
+enum Bytes {
+    Mapped(MemoryMappedFile),
+    Held(Vec<u64>),
+}
+
+/// A speaker who may be the one that speaks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Candidate<'a> {
+    /// The speaker's id in the store.
+    pub id: i64,
+    /// The projected voiceprint `(L,)` that was scored.
+    pub row: &'a [f32],
+    /// LLR, summed in f64.
+    pub score: f64,
+}
+
+/// Where the index of a store lies, if it has one.
+pub fn path_of(store: &Path) -> PathBuf {
+    let mut path = store.as_os_str().to_os_string();
+    path.push(".index");
+    path.into()
+}
+
+/// Removes the index of a store, if it has one.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn remove(store: &Path) -> Result<()> {
+    let path = path_of(store);
+    match fs::remove_file(&path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io(&path, "remove", e)),
+        _ => Ok(()),
+    }
+}
+
+impl Index {
+    /// The index beside the store, if it is of this model and of the store as it is now.
+    pub fn find(store: &Store, verifier: &Verifier) -> Option<Self> {
+        let state = State::of(store.path()).ok()?;
+        match store.is_encrypted() {
+            true => None,
+            false => Self::map(&path_of(store.path()), verifier, state),
+        }
+    }
+
+    /// Makes the index of a store; kept beside it where that is worth it and the folder allows.
+    ///
+    /// # Errors
+    /// [`Error::Store`] for a damaged voiceprint, [`Error::Io`].
+    pub fn build(store: &Store, verifier: &Verifier) -> Result<Self> {
+        // Before the reading: a change in between makes the index stale, not wrong.
+        let state = State::of(store.path()).map_err(|e| Error::io(store.path(), "read", e))?;
+        let kept = !store.is_encrypted() && store.sweep(verifier.id())?.num_speakers() >= KEPT_FROM;
+        if kept {
+            let path = path_of(store.path());
+            let written = write_whole_with(&path, Readers::Owner, |file| {
+                fill(store, verifier, state, &path, |_| Ok(file)).map(|_| ())
+            });
+            match written {
+                Ok(()) => {
+                    if let Some(index) = Self::map(&path, verifier, state) {
+                        return Ok(index);
+                    }
+                }
+                // No room for it, or no right: search without.
+                Err(Error::Io { path: failed, .. }) if failed == path => {}
+                Err(e) => return Err(e),
+            }
+        }
+        let mut words: Vec<u64> = vec![];
+        let (header, layout) = fill(store, verifier, state, store.path(), |length| {
+            words = vec![0; length.div_ceil(size_of::<u64>())];
+            Ok(Cursor::new(bytemuck::cast_slice_mut(&mut words)))
+        })?;
+        Ok(Index {
+            header,
+            layout,
+            bytes: Bytes::Held(words),
+        })
+    }
+
+    fn map(path: &Path, verifier: &Verifier, state: State) -> Option<Self> {
+        let mut file = File::open(path).ok()?;
+        let mut head = [0; HEADER_BYTES];
+        file.read_exact(&mut head).ok()?;
+        let header = Header::read(&head)?;
+        let layout = header.layout()?;
+        let right = header.model == verifier.id()
+            && header.state == state
+            && header.size == size_of_points(verifier)
+            && file.metadata().ok()?.len() == layout.end as u64;
+        let map = || MemoryMappedFile::from_file(file, MmapMode::ReadOnly, path).ok();
+        Some(Index {
+            header,
+            layout,
+            bytes: Bytes::Mapped(right.then(map)??),
+        })
+    }
+
+    /// Speakers in it.
+    pub fn num_speakers(&self) -> usize {
+        self.header.num_speakers
+    }
+
+    /// Speakers of the store that are not in it, enrolled with other models.
+    pub fn num_others(&self) -> usize {
+        self.header.num_others
+    }
+
+    /// Does it lie in a file?
+    pub fn is_kept(&self) -> bool {
+        matches!(self.bytes, Bytes::Mapped(_))
+    }
+
+    /// The `top` best speakers for each probe, best first.
+    pub fn search(&self, head: &PairHead, probes: &[Probe], top: usize) -> Vec<Vec<Candidate<'_>>> {
+        let (layout, size) = (&self.layout, self.header.size);
+        let bytes = self.bytes.all();
+        let rows = bytemuck::cast_slice(&bytes[layout.rows.clone()]);
+        let gallery = Gallery {
+            head,
+            panels: &bytes[layout.panels.clone()],
+            rows,
+            reach: self.header.reach,
+        };
+        let ids: &[i64] = bytemuck::cast_slice(&bytes[layout.ids.clone()]);
+        let found = gallery.search(probes, top).into_iter();
+        let candidates = found.map(|hits| {
+            let candidate = |hit: &Hit| Candidate {
+                id: ids[hit.row],
+                row: &rows[hit.row * size..][..size],
+                score: hit.score,
+            };
+            hits.iter().map(candidate).collect()
+        });
+        candidates.collect()
+    }
+}
+
+impl Bytes {
+    fn all(&self) -> &[u8] {
+        match self {
+            // Mapped whole: a range inside is always there.
+            Bytes::Mapped(map) => map.as_slice_bytes(0, map.len()).unwrap_or_default(),
+            Bytes::Held(words) => bytemuck::cast_slice(words),
+        }
+    }
+}
+
+fn size_of_points(verifier: &Verifier) -> usize {
+    verifier.model().head.weight.len() / 2
+}
+
+/// Writes an index to what `open` gives for its length; `path` is what an error names.
+fn fill<W: Write + Seek>(
+    store: &Store,
+    verifier: &Verifier,
+    state: State,
+    path: &Path,
+    open: impl FnOnce(usize) -> Result<W>,
+) -> Result<(Header, Layout)> {
+    let head = &verifier.model().head;
+    let mut sweep = store.sweep(verifier.id())?;
+    let mut header = Header {
+        model: verifier.id(),
+        state,
+        size: size_of_points(verifier),
+        num_speakers: sweep.num_speakers(),
+        num_others: sweep.num_others(),
+        reach: 0.0,
+    };
+    let too_large = || io::Error::from(io::ErrorKind::OutOfMemory);
+    let failed = |e| Error::io(path, "write", e);
+    let layout = header.layout().ok_or_else(too_large).map_err(failed)?;
+    let mut out = open(layout.end)?;
+    let mut put = |at: usize, bytes: &[u8]| -> Result<()> {
+        let moved = out.seek(SeekFrom::Start(at as u64));
+        moved.and_then(|_| out.write_all(bytes)).map_err(failed)
+    };
+    let (mut panel_at, mut id_at, mut row_at) =
+        (layout.panels.start, layout.ids.start, layout.rows.start);
+    loop {
+        let block = sweep.next_block()?;
+        if block.is_empty() {
+            break;
+        }
+        let ids: Vec<i64> = block.iter().map(|(id, _)| *id).collect();
+        let rows: Vec<Vec<f32>> = block
+            .par_iter()
+            .map(|(_, voiceprint)| verifier.project(voiceprint))
+            .collect();
+        let rows = rows.concat();
+        let mut panels = vec![0; ids.len().div_ceil(PANEL_ROWS) * panel_bytes(header.size)];
+        let reaches = panels
+            .par_chunks_mut(panel_bytes(header.size))
+            .zip(rows.par_chunks(PANEL_ROWS * header.size))
+            .map(|(panel, rows)| write_panel(head, rows, panel));
+        header.reach = reaches.reduce(|| header.reach, f32::max);
+        put(panel_at, &panels)?;
+        put(id_at, bytemuck::cast_slice(&ids))?;
+        put(row_at, bytemuck::cast_slice(&rows))?;
+        panel_at += panels.len();
+        id_at += size_of_val(&ids[..]);
+        row_at += size_of_val(&rows[..]);
+    }
+    put(0, &header.bytes())?;
+    Ok((header, layout))
+}

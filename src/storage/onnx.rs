@@ -1,0 +1,298 @@
+//! The network as an ONNX file, for other runtimes: features in, embedding out. The front-end and
+//! the pair head stay behind; the front-end's options go along as metadata.
+//!
+//! ```text
+//! feats (B, T, C_in) ─► Transpose (B, C_in, T) ─► Conv, Relu, … ─► pooling ─► Gemm ─► embs (B, D)
+//! ```
+//!
+//! Names and shapes of the ends are those of wespeaker's exports. Operator set 13 (2020), which
+//! onnxruntime reads from version 1.6 on.
+
+mod message;
+
+use crate::{
+    Result,
+    network::{Affine, Layer, Network},
+    storage::write_whole,
+    verifier::Verifier,
+};
+use message::{
+    Attribute, FLOAT, Graph, INT64, Model, Node, OperatorSet, Property, float, int, ints, tensor,
+    value,
+};
+use prost::Message;
+use std::path::Path;
+
+const OPERATOR_SET: i64 = 13;
+/// The file format that came with it.
+const IR_VERSION: i64 = 7;
+
+/// Writes the verifier's network, whole or not at all.
+///
+/// # Errors
+/// [`crate::Error::Io`].
+pub fn save(path: &Path, verifier: &Verifier) -> Result<()> {
+    let network = &verifier.model().network;
+    let front_end = serde_json::to_string(verifier.mfcc().config()).expect("plain data");
+    let metadata = [
+        ("spkver_model", verifier.id().to_string()),
+        ("spkver_front_end", front_end),
+    ];
+    let bytes = to_bytes(network, verifier.mfcc().num_channels(), &metadata);
+    write_whole(path, &bytes)
+}
+
+/// The bytes of an ONNX file: the same network, the same bytes.
+pub fn to_bytes(network: &Network, num_features: usize, metadata: &[(&str, String)]) -> Vec<u8> {
+    let mut graph = Graph {
+        name: "spkver".into(),
+        input: vec![value("feats", &["B", "T", &num_features.to_string()])],
+        output: vec![value("embs", &["B", &network.embedding_size().to_string()])],
+        ..Graph::default()
+    };
+    let mut x = graph.node("Transpose", &["feats"], vec![ints("perm", &[0, 2, 1])]);
+    let mut frames_left = true;
+    for (index, layer) in network.layers().iter().enumerate() {
+        x = graph.layer(index, layer, network, &x, frames_left);
+        frames_left &= !is_pooling(layer);
+    }
+    let last = graph.node("Identity", &[&x], vec![]);
+    for node in &mut graph.node {
+        if node.output[0] == last {
+            node.output = vec!["embs".into()];
+        }
+    }
+    Model {
+        ir_version: IR_VERSION,
+        producer_name: "spkver".into(),
+        producer_version: env!("CARGO_PKG_VERSION").into(),
+        graph: Some(graph),
+        opset_import: vec![OperatorSet {
+            domain: String::new(),
+            version: OPERATOR_SET,
+        }],
+        metadata_props: metadata
+            .iter()
+            .map(|(key, value)| Property {
+                key: (*key).into(),
+                value: value.clone(),
+            })
+            .collect(),
+    }
+    .encode_to_vec()
+}
+
+fn is_pooling(layer: &Layer) -> bool {
+    matches!(
+        layer,
+        Layer::StatsPool { .. } | Layer::MeanPool | Layer::Flatten { .. }
+    )
+}
+
+impl Graph {
+    /// Adds the nodes of one layer to what is called `x`; the name of what leaves. `(B, C, T)` up to
+    /// the pooling, `(B, C)` behind it.
+    fn layer(
+        &mut self,
+        index: usize,
+        layer: &Layer,
+        network: &Network,
+        x: &str,
+        frames_left: bool,
+    ) -> String {
+        let own: Vec<String> = layer
+            .tensors()
+            .into_iter()
+            .map(|(name, mut shape)| {
+                let name = format!("{index}.{name}");
+                if matches!(layer, Layer::Linear { .. }) && frames_left && shape.len() == 2 {
+                    shape.push(1); // a Conv with one tap
+                }
+                let values = &network.weights()[&name];
+                self.floats(&name, &shape, values);
+                name
+            })
+            .collect();
+        let mut inputs = vec![x];
+        inputs.extend(own.iter().map(String::as_str));
+        match *layer {
+            Layer::Conv1d { .. } | Layer::Linear { .. } => {
+                if !frames_left {
+                    return self.node("Gemm", &inputs, vec![int("transB", 1)]);
+                }
+                let affine = Affine::of(layer).expect("it is one of these two");
+                let attributes = vec![
+                    ints("kernel_shape", &[affine.shape.2]),
+                    ints("strides", &[affine.stride]),
+                    ints("dilations", &[affine.dilation]),
+                    ints("pads", &[affine.padding, affine.padding]),
+                ];
+                self.node("Conv", &inputs, attributes)
+            }
+            Layer::BatchNorm { eps, .. } => {
+                self.node("BatchNormalization", &inputs, vec![float("epsilon", eps)])
+            }
+            Layer::Relu => self.node("Relu", &inputs, vec![]),
+            Layer::LeakyRelu { negative_slope } => {
+                self.node("LeakyRelu", &inputs, vec![float("alpha", negative_slope)])
+            }
+            Layer::Sigmoid => self.node("Sigmoid", &inputs, vec![]),
+            Layer::Tanh => self.node("Tanh", &inputs, vec![]),
+            Layer::Identity => x.into(),
+            Layer::MeanPool => {
+                let mean = self.mean_over_frames(x);
+                self.node("Flatten", &[&mean], vec![int("axis", 1)])
+            }
+            Layer::StatsPool { eps } => {
+                let floor = format!("{index}.eps");
+                self.floats(&floor, &[], &[eps]);
+                let mean = self.mean_over_frames(x);
+                let centred = self.node("Sub", &[x, &mean], vec![]);
+                let squares = self.node("Mul", &[&centred, &centred], vec![]);
+                let variance = self.mean_over_frames(&squares);
+                let floored = self.node("Max", &[&variance, &floor], vec![]);
+                let deviation = self.node("Sqrt", &[&floored], vec![]);
+                let both = self.node("Concat", &[&mean, &deviation], vec![int("axis", 1)]);
+                self.node("Flatten", &[&both], vec![int("axis", 1)]) // (B, 2C, 1) -> (B, 2C)
+            }
+            Layer::SampleStatsPool { eps } => {
+                let [added, one, axis] = ["eps", "one", "axis"].map(|n| format!("{index}.{n}"));
+                self.floats(&added, &[], &[eps]);
+                self.floats(&one, &[], &[1.0]);
+                self.integers(&axis, &[], &[2]);
+                let mean = self.mean_over_frames(x);
+                let centred = self.node("Sub", &[x, &mean], vec![]);
+                let squares = self.node("Mul", &[&centred, &centred], vec![]);
+                let biased = self.mean_over_frames(&squares);
+                let shape = self.node("Shape", &[x], vec![]);
+                let frames = self.node("Gather", &[&shape, &axis], vec![int("axis", 0)]);
+                let frames = self.node("Cast", &[&frames], vec![int("to", FLOAT.into())]);
+                let fewer = self.node("Sub", &[&frames, &one], vec![]);
+                let freedom = self.node("Max", &[&fewer, &one], vec![]);
+                let correction = self.node("Div", &[&frames, &freedom], vec![]);
+                let variance = self.node("Mul", &[&biased, &correction], vec![]);
+                let variance = self.node("Add", &[&variance, &added], vec![]);
+                let deviation = self.node("Sqrt", &[&variance], vec![]);
+                let both = self.node("Concat", &[&mean, &deviation], vec![int("axis", 1)]);
+                self.node("Flatten", &[&both], vec![int("axis", 1)])
+            }
+            Layer::Flatten { num_frames } => {
+                // Frame t is frame t mod T: cut or begun again.
+                let (wanted, axis) = (format!("{index}.frames"), format!("{index}.axis"));
+                let frames: Vec<i64> = (0..num_frames as i64).collect();
+                self.integers(&wanted, &[num_frames], &frames);
+                self.integers(&axis, &[], &[2]);
+                let shape = self.node("Shape", &[x], vec![]);
+                let present = self.node("Gather", &[&shape, &axis], vec![int("axis", 0)]);
+                let frames = self.node("Mod", &[&wanted, &present], vec![]);
+                let cut = self.node("Gather", &[x, &frames], vec![int("axis", 2)]);
+                let rows = self.node("Transpose", &[&cut], vec![ints("perm", &[0, 2, 1])]);
+                self.node("Flatten", &[&rows], vec![int("axis", 1)])
+            }
+        }
+    }
+
+    /// `(B, C, T) -> (B, C, 1)`.
+    fn mean_over_frames(&mut self, x: &str) -> String {
+        let attributes = vec![ints("axes", &[2]), int("keepdims", 1)];
+        self.node("ReduceMean", &[x], attributes)
+    }
+
+    /// Adds a node with one output; its name.
+    fn node(&mut self, op_type: &str, inputs: &[&str], attribute: Vec<Attribute>) -> String {
+        let name = format!("{op_type}_{}", self.node.len());
+        self.node.push(Node {
+            input: inputs.iter().map(|i| (*i).into()).collect(),
+            output: vec![name.clone()],
+            name: name.clone(),
+            op_type: op_type.into(),
+            attribute,
+        });
+        name
+    }
+
+    fn floats(&mut self, name: &str, shape: &[usize], values: &[f32]) {
+        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.initializer.push(tensor(name, FLOAT, shape, bytes));
+    }
+
+    fn integers(&mut self, name: &str, shape: &[usize], values: &[i64]) {
+        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.initializer.push(tensor(name, INT64, shape, bytes));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Weights;
+    use std::collections::HashSet;
+
+    /// Every kind of layer, before and behind the pooling.
+    fn network(pooling: Layer, pooled: usize) -> Network {
+        let layers = vec![
+            Layer::Conv1d {
+                in_channels: 3,
+                out_channels: 4,
+                kernel_size: 2,
+                stride: 2,
+                dilation: 3,
+                padding: 1,
+            },
+            Layer::Relu,
+            Layer::LeakyRelu {
+                negative_slope: 0.0,
+            },
+            Layer::Sigmoid,
+            Layer::Linear {
+                in_features: 4,
+                out_features: 5,
+            },
+            Layer::Tanh,
+            Layer::BatchNorm {
+                num_features: 5,
+                eps: 0.5,
+            },
+            pooling,
+            Layer::Linear {
+                in_features: pooled,
+                out_features: 6,
+            },
+            Layer::Identity,
+        ];
+        let mut weights = Weights::new();
+        for (i, layer) in layers.iter().enumerate() {
+            for (name, shape) in layer.tensors() {
+                weights.insert(format!("{i}.{name}"), vec![1.0; shape.iter().product()]);
+            }
+        }
+        Network::new(layers, weights, 3).unwrap()
+    }
+
+    #[test]
+    fn every_name_is_defined_before_its_use_and_every_tensor_has_its_size() {
+        for (pooling, pooled) in [
+            (Layer::StatsPool { eps: 1e-5 }, 10),
+            (Layer::MeanPool, 5),
+            (Layer::Flatten { num_frames: 7 }, 35),
+        ] {
+            let bytes = to_bytes(&network(pooling, pooled), 3, &[("key", "value".into())]);
+            let model = Model::decode(&bytes[..]).unwrap();
+            let graph = model.graph.unwrap();
+            let mut names: HashSet<&str> = graph.input.iter().map(|i| &i.name[..]).collect();
+            for tensor in &graph.initializer {
+                let count: i64 = tensor.dims.iter().product();
+                let size = if tensor.data_type == INT64 { 8 } else { 4 };
+                assert_eq!(tensor.raw_data.len(), count as usize * size);
+                assert!(names.insert(&tensor.name), "{} twice", tensor.name);
+            }
+            for node in &graph.node {
+                for input in &node.input {
+                    assert!(names.contains(&input[..]), "{}: no {input}", node.name);
+                }
+                assert!(names.insert(&node.output[0]), "{} twice", node.name);
+            }
+            assert!(names.contains(&graph.output[0].name[..]));
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! What protects a row: content and the facts that it belongs to in, stored bytes out, and back
+//! only if not a bit of either was changed.
+//!
+//! ```text
+//! plain      row_key = empty                                 body = content ‖ BLAKE3(facts, content)
+//! encrypted  row_key = nonce ‖ XChaCha20-Poly1305(row key)   body = nonce ‖ XChaCha20-Poly1305(content)
+//! ```
+//!
+//! The facts (which speaker, which template, which model, which version) are the associated data
+//! of both encryptions, so that a row in the place of another one does not open. Each row has a
+//! random key of its own, wrapped by the store's: without those 72 bytes the body is noise even to
+//! the owner of the store's key. Nonces are random (192 bits: they do not repeat).
+
+use super::secret::{KEY_BYTES, SecretBytes, fill_random};
+use crate::Result;
+use chacha20poly1305::{AeadInPlace, Key, KeyInit, Tag, XChaCha20Poly1305, XNonce};
+use zeroize::{Zeroize, Zeroizing};
+
+const NONCE_BYTES: usize = 24;
+const TAG_BYTES: usize = 16;
+const CHECKSUM_BYTES: usize = 32;
+
+/// How the rows of a store are protected.
+pub(super) enum Seal {
+    /// Against damage.
+    Checksum,
+    /// Against damage, readers and forgers.
+    Cipher {
+        /// Encrypts the row keys.
+        wrapping: SecretBytes,
+        /// Hides the names that rows are found by.
+        lookup: SecretBytes,
+        /// Tells the right key from a wrong one.
+        header: SecretBytes,
+    },
+}
+
+/// A row's protected part.
+#[derive(Default)]
+pub(super) struct Sealed {
+    pub row_key: Vec<u8>,
+    pub body: Vec<u8>,
+}
+
+impl Seal {
+    /// The three keys that come from the store's one.
+    pub fn cipher(key: &SecretBytes) -> Self {
+        Seal::Cipher {
+            wrapping: derived("spkver store v2: row keys", key),
+            lookup: derived("spkver store v2: names", key),
+            header: derived("spkver store v2: header", key),
+        }
+    }
+
+    /// Are the rows encrypted?
+    pub fn encrypts(&self) -> bool {
+        matches!(self, Seal::Cipher { .. })
+    }
+
+    /// What a speaker is found by: the name's key, or a keyed hash that tells nobody the name.
+    pub fn lookup(&self, name_key: &str) -> Vec<u8> {
+        match self {
+            Seal::Checksum => name_key.as_bytes().to_vec(),
+            Seal::Cipher { lookup, .. } => keyed_hash(lookup, name_key.as_bytes()).to_vec(),
+        }
+    }
+
+    /// The code of the store's header: whoever has the key gets the same.
+    pub fn header_code(&self, header: &[u8]) -> [u8; 32] {
+        match self {
+            Seal::Checksum => *blake3::hash(header).as_bytes(),
+            Seal::Cipher { header: key, .. } => keyed_hash(key, header),
+        }
+    }
+
+    /// Protects `content` as belonging to `facts`.
+    pub fn close(&self, facts: &[u8], content: &[u8]) -> Result<Sealed> {
+        match self {
+            Seal::Checksum => Ok(Sealed {
+                row_key: vec![],
+                body: [content, &checksum(facts, content)].concat(),
+            }),
+            Seal::Cipher { wrapping, .. } => {
+                let mut row_key: SecretBytes = Zeroizing::new(vec![0; KEY_BYTES]);
+                fill_random(&mut row_key)?;
+                Ok(Sealed {
+                    body: encrypted(&row_key, facts, content)?,
+                    row_key: encrypted(wrapping, facts, &row_key)?,
+                })
+            }
+        }
+    }
+
+    /// The content, if it is what was closed with these facts.
+    pub fn open(&self, facts: &[u8], sealed: &Sealed) -> Option<SecretBytes> {
+        match self {
+            Seal::Checksum => {
+                let length = sealed.body.len().checked_sub(CHECKSUM_BYTES)?;
+                let (content, code) = sealed.body.split_at(length);
+                let whole = sealed.row_key.is_empty() && checksum(facts, content) == code;
+                whole.then(|| Zeroizing::new(content.to_vec()))
+            }
+            Seal::Cipher { wrapping, .. } => decrypted(wrapping, facts, &sealed.row_key)
+                .filter(|row_key| row_key.len() == KEY_BYTES)
+                .and_then(|row_key| decrypted(&row_key, facts, &sealed.body)),
+        }
+    }
+}
+
+/// Lists facts so that none can trade bytes with its neighbour: each with its length before it.
+pub(super) fn facts(parts: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = vec![];
+    for part in parts {
+        bytes.extend((part.len() as u64).to_le_bytes());
+        bytes.extend(*part);
+    }
+    bytes
+}
+
+fn checksum(facts: &[u8], content: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&(facts.len() as u64).to_le_bytes());
+    hasher.update(facts);
+    hasher.update(content);
+    *hasher.finalize().as_bytes()
+}
+
+fn derived(context: &str, key: &[u8]) -> SecretBytes {
+    let mut hasher = blake3::Hasher::new_derive_key(context);
+    hasher.update(key);
+    let mut out: SecretBytes = Zeroizing::new(vec![0; KEY_BYTES]);
+    let mut reader = hasher.finalize_xof();
+    reader.fill(&mut out);
+    reader.zeroize();
+    hasher.zeroize();
+    out
+}
+
+fn keyed_hash(key: &[u8], data: &[u8]) -> [u8; 32] {
+    let key = key.try_into().expect("a key has 32 bytes");
+    let mut hasher = blake3::Hasher::new_keyed(key);
+    hasher.update(data);
+    let hash = *hasher.finalize().as_bytes();
+    hasher.zeroize();
+    hash
+}
+
+/// nonce ‖ ciphertext ‖ tag
+fn encrypted(key: &[u8], facts: &[u8], content: &[u8]) -> Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(NONCE_BYTES + content.len() + TAG_BYTES);
+    bytes.resize(NONCE_BYTES, 0);
+    fill_random(&mut bytes)?;
+    bytes.extend(content);
+    let (nonce, content) = bytes.split_at_mut(NONCE_BYTES);
+    let tag = XChaCha20Poly1305::new(Key::from_slice(key))
+        .encrypt_in_place_detached(XNonce::from_slice(nonce), facts, content)
+        .expect("a row is no 256 GiB long");
+    bytes.extend(tag);
+    Ok(bytes)
+}
+
+fn decrypted(key: &[u8], facts: &[u8], bytes: &[u8]) -> Option<SecretBytes> {
+    let (nonce, rest) = bytes.split_at_checked(NONCE_BYTES)?;
+    let (ciphertext, tag) = rest.split_at_checked(rest.len().checked_sub(TAG_BYTES)?)?;
+    let mut content: SecretBytes = Zeroizing::new(ciphertext.to_vec());
+    XChaCha20Poly1305::new(Key::from_slice(key))
+        .decrypt_in_place_detached(
+            XNonce::from_slice(nonce),
+            facts,
+            &mut content,
+            Tag::from_slice(tag),
+        )
+        .ok()?;
+    Some(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seals() -> [Seal; 3] {
+        let key = |byte| Zeroizing::new(vec![byte; KEY_BYTES]);
+        [Seal::Checksum, Seal::cipher(&key(1)), Seal::cipher(&key(2))]
+    }
+
+    fn copy(sealed: &Sealed) -> Sealed {
+        Sealed {
+            row_key: sealed.row_key.clone(),
+            body: sealed.body.clone(),
+        }
+    }
+
+    #[test]
+    fn what_was_closed_opens_with_the_same_facts_only() {
+        for seal in seals() {
+            for content in [&b""[..], b"x", &[7; 1000]] {
+                let sealed = seal.close(b"facts", content).unwrap();
+                assert_eq!(seal.open(b"facts", &sealed).unwrap().as_slice(), content);
+                for other in [&b""[..], b"fact", b"factsx", b"Facts"] {
+                    assert!(seal.open(other, &sealed).is_none());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_bit_counts() {
+        for seal in seals() {
+            let sealed = seal.close(b"facts", b"content").unwrap();
+            for bit in 0..8 * sealed.body.len() {
+                let mut damaged = copy(&sealed);
+                damaged.body[bit / 8] ^= 1 << (bit % 8);
+                assert!(seal.open(b"facts", &damaged).is_none());
+            }
+            for bit in 0..8 * sealed.row_key.len() {
+                let mut damaged = copy(&sealed);
+                damaged.row_key[bit / 8] ^= 1 << (bit % 8);
+                assert!(seal.open(b"facts", &damaged).is_none());
+            }
+            for length in 0..sealed.body.len() {
+                let mut cut = copy(&sealed);
+                cut.body.truncate(length);
+                assert!(seal.open(b"facts", &cut).is_none());
+            }
+            for length in 0..sealed.row_key.len() {
+                let mut cut = copy(&sealed);
+                cut.row_key.truncate(length);
+                assert!(seal.open(b"facts", &cut).is_none());
+            }
+            let mut longer = copy(&sealed);
+            longer.row_key.push(0);
+            assert!(seal.open(b"facts", &longer).is_none());
+        }
+    }
+
+    #[test]
+    fn keys_make_the_difference() {
+        let [plain, one, two] = seals();
+        let sealed = one.close(b"facts", b"content").unwrap();
+        assert!(two.open(b"facts", &sealed).is_none());
+        assert!(plain.open(b"facts", &sealed).is_none());
+        // Without its row key a body is nothing to anybody.
+        let again = one.close(b"facts", b"content").unwrap();
+        assert!(sealed.body != again.body && sealed.row_key != again.row_key);
+        let mut shredded = copy(&sealed);
+        shredded.row_key = again.row_key;
+        assert!(one.open(b"facts", &shredded).is_none());
+        assert_eq!(sealed.row_key.len(), NONCE_BYTES + KEY_BYTES + TAG_BYTES);
+        assert_eq!(
+            sealed.body.len(),
+            NONCE_BYTES + b"content".len() + TAG_BYTES
+        );
+
+        assert_eq!(plain.lookup("anna"), b"anna");
+        assert_ne!(one.lookup("anna"), two.lookup("anna"));
+        assert_ne!(one.lookup("anna"), one.lookup("anno"));
+        assert_eq!(one.lookup("anna"), one.lookup("anna"));
+        assert_ne!(one.header_code(b"header"), two.header_code(b"header"));
+        assert_ne!(one.header_code(b"header"), one.header_code(b"Header"));
+        assert_ne!(one.header_code(b"x")[..], one.lookup("x")[..]);
+        assert!(!plain.encrypts() && one.encrypts());
+    }
+
+    #[test]
+    fn facts_do_not_trade_bytes() {
+        assert_ne!(facts(&[b"ab", b"c"]), facts(&[b"a", b"bc"]));
+        assert_ne!(facts(&[b"ab"]), facts(&[b"ab", b""]));
+    }
+
+    /// Known answers: a store of today opens in ten years.
+    #[test]
+    fn keys_are_derived_as_ever() {
+        let Seal::Cipher {
+            wrapping,
+            lookup,
+            header,
+        } = &seals()[1]
+        else {
+            panic!("a cipher");
+        };
+        let key = [1; KEY_BYTES];
+        assert_eq!(
+            wrapping[..],
+            blake3::derive_key("spkver store v2: row keys", &key)
+        );
+        assert_eq!(
+            lookup[..],
+            blake3::derive_key("spkver store v2: names", &key)
+        );
+        assert_eq!(
+            header[..],
+            blake3::derive_key("spkver store v2: header", &key)
+        );
+        let expected = blake3::keyed_hash(lookup[..].try_into().unwrap(), b"anna");
+        assert_eq!(seals()[1].lookup("anna"), expected.as_bytes());
+    }
+}

@@ -1,0 +1,273 @@
+//! What the owner of an encrypted store knows, a key or a passphrase, in; 32 bytes out.
+//!
+//! A key is 256 random bits and is used as it is. A passphrase goes through Argon2id (RFC 9106)
+//! with the salt and the cost that stand in the store.
+
+use crate::{Error, Result};
+use argon2::{Algorithm, Argon2, Params, Version};
+use std::{fmt, fs::File, hint::black_box, io::Read, path::Path};
+use zeroize::{Zeroize, Zeroizing};
+
+/// Bytes of a key.
+pub(super) const KEY_BYTES: usize = 32;
+
+/// Secret bytes, on the heap from first to last and zeroed when dropped.
+pub(super) type SecretBytes = Zeroizing<Vec<u8>>;
+
+/// A key or a passphrase. Never shown, zeroed when dropped.
+pub enum Secret {
+    /// 256 random bits.
+    Key(Zeroizing<Vec<u8>>),
+    /// Words that a person knows.
+    Passphrase(Zeroizing<String>),
+}
+
+/// A key or a passphrase?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretKind {
+    /// [`Secret::Key`]
+    Key,
+    /// [`Secret::Passphrase`]
+    Passphrase,
+}
+
+/// How the secret becomes the store's key: stands in the store.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Derivation {
+    /// The key itself.
+    Key,
+    /// From a passphrase.
+    Argon2id {
+        memory_kib: u32,
+        passes: u32,
+        salt: [u8; 16],
+    },
+}
+
+impl Secret {
+    /// The key in a file: 64 hexadecimal digits, or 32 bytes as they are.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Usage`] for a file with something else in it.
+    pub fn from_key_file(path: &Path) -> Result<Self> {
+        let bytes = read_short(path, 4 * KEY_BYTES)?;
+        if bytes.len() == KEY_BYTES {
+            return Ok(Secret::Key(bytes));
+        }
+        Self::from_hex(&bytes).ok_or_else(|| {
+            Error::Usage(format!(
+                "key file {} does not hold a key: 64 hexadecimal digits or 32 bytes are wanted; \
+                 `spkver store new-key` makes one",
+                path.display()
+            ))
+        })
+    }
+
+    /// The key in 64 hexadecimal digits; blanks around them do not count.
+    pub fn from_hex(text: &[u8]) -> Option<Self> {
+        let text = text.trim_ascii();
+        if text.len() != 2 * KEY_BYTES {
+            return None;
+        }
+        let mut key: SecretBytes = Zeroizing::new(vec![0; KEY_BYTES]);
+        for (byte, digits) in key.iter_mut().zip(text.chunks_exact(2)) {
+            let digit = |i: usize| char::from(digits[i]).to_digit(16);
+            *byte = (digit(0)? * 16 + digit(1)?) as u8;
+        }
+        Some(Secret::Key(key))
+    }
+
+    /// The passphrase in the first line of a file.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Usage`] for an empty line or one that is no text.
+    pub fn from_passphrase_file(path: &Path) -> Result<Self> {
+        let bytes = read_short(path, Self::MAX_PASSPHRASE_BYTES + 2)?;
+        let line = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        std::str::from_utf8(line)
+            .ok()
+            .and_then(Self::from_passphrase)
+            .ok_or_else(|| {
+                Error::Usage(format!(
+                    "passphrase file {}: a line of 1 to {} bytes of UTF-8 is wanted",
+                    path.display(),
+                    Self::MAX_PASSPHRASE_BYTES
+                ))
+            })
+    }
+
+    /// A passphrase, unless it is empty or too long.
+    pub fn from_passphrase(text: &str) -> Option<Self> {
+        let fits = (1..=Self::MAX_PASSPHRASE_BYTES).contains(&text.len());
+        fits.then(|| Secret::Passphrase(Zeroizing::new(text.to_string())))
+    }
+
+    /// Longest passphrase, in bytes.
+    pub const MAX_PASSPHRASE_BYTES: usize = 1024;
+
+    /// A new derivation for this kind of secret.
+    pub(super) fn new_derivation(&self) -> Result<Derivation> {
+        Ok(match self {
+            Secret::Key(_) => Derivation::Key,
+            Secret::Passphrase(_) => {
+                let mut salt = [0; 16];
+                fill_random(&mut salt)?;
+                // RFC 9106's second recommendation: 64 MiB, 3 passes; one lane, as we use one core.
+                Derivation::Argon2id {
+                    memory_kib: 64 * 1024,
+                    passes: 3,
+                    salt,
+                }
+            }
+        })
+    }
+
+    /// The store's key, if the secret is of the kind that is wanted.
+    pub(super) fn derive(&self, derivation: &Derivation) -> Option<SecretBytes> {
+        let mut key: SecretBytes = Zeroizing::new(vec![0; KEY_BYTES]);
+        match (self, derivation) {
+            (Secret::Key(own), Derivation::Key) => key.copy_from_slice(own),
+            (
+                Secret::Passphrase(text),
+                Derivation::Argon2id {
+                    memory_kib,
+                    passes,
+                    salt,
+                },
+            ) => {
+                let params = Params::new(*memory_kib, *passes, 1, Some(KEY_BYTES)).ok()?;
+                Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+                    .hash_password_into(text.as_bytes(), salt, &mut key)
+                    .ok()?;
+            }
+            _ => return None,
+        }
+        Some(key)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Secret::Key(_) => "Secret::Key(..)",
+            Secret::Passphrase(_) => "Secret::Passphrase(..)",
+        })
+    }
+}
+
+impl Derivation {
+    /// What kind of secret is wanted.
+    pub fn kind(&self) -> SecretKind {
+        match self {
+            Derivation::Key => SecretKind::Key,
+            Derivation::Argon2id { .. } => SecretKind::Passphrase,
+        }
+    }
+
+    /// As it stands in the store.
+    pub fn to_text(&self) -> String {
+        match self {
+            Derivation::Key => "key".into(),
+            Derivation::Argon2id {
+                memory_kib, passes, ..
+            } => format!("argon2id {memory_kib} {passes}"),
+        }
+    }
+
+    /// Back from the store; none for what this version does not know, or will not pay for: a
+    /// store from somebody else must not take the machine down.
+    pub fn from_text(text: &str, salt: &[u8]) -> Option<Self> {
+        let words: Vec<&str> = text.split(' ').collect();
+        match words[..] {
+            ["key"] if salt.is_empty() => Some(Derivation::Key),
+            ["argon2id", memory_kib, passes] => {
+                let memory_kib = memory_kib.parse().ok()?;
+                let passes = passes.parse().ok()?;
+                let payable = (8..=1 << 20).contains(&memory_kib) && (1..=64).contains(&passes);
+                payable.then_some(Derivation::Argon2id {
+                    memory_kib,
+                    passes,
+                    salt: salt.try_into().ok()?,
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// The salt, if there is one.
+    pub fn salt(&self) -> &[u8] {
+        match self {
+            Derivation::Key => &[],
+            Derivation::Argon2id { salt, .. } => salt,
+        }
+    }
+}
+
+/// 64 hexadecimal digits of a new random key, and a line feed.
+///
+/// # Errors
+/// [`Error::Io`] where the system has no random numbers.
+pub fn new_key_text() -> Result<Zeroizing<String>> {
+    let mut key: SecretBytes = Zeroizing::new(vec![0; KEY_BYTES]);
+    fill_random(&mut key)?;
+    let mut text = Zeroizing::new(String::with_capacity(2 * KEY_BYTES + 1));
+    for byte in key.iter() {
+        for digit in [byte >> 4, byte & 15] {
+            text.extend(char::from_digit(digit.into(), 16));
+        }
+    }
+    text.push('\n');
+    Ok(text)
+}
+
+/// Random bytes of the system.
+pub(super) fn fill_random(bytes: &mut [u8]) -> Result<()> {
+    use chacha20poly1305::aead::{OsRng, rand_core::RngCore};
+    OsRng.try_fill_bytes(bytes).map_err(|e| Error::Io {
+        path: "<random numbers>".into(),
+        doing: "read",
+        source: std::io::Error::other(e.to_string()),
+        remedy: "the system gives none",
+    })
+}
+
+/// Zeroes what the calls before left on the stack (a cipher's state) and in vector registers,
+/// which copying from one buffer to another leaves full.
+#[inline(never)]
+pub fn wipe_traces() {
+    let mut stack = [0u64; 8192];
+    stack.zeroize();
+    // Copies of each size take their own registers, and so they do in each direction.
+    let (low, high) = (0, stack.len() / 2);
+    for length in (1..=128).step_by(3).chain([256, 512, 1024, 4096]) {
+        black_box(&mut stack).copy_within(low..low + length, high);
+        black_box(&mut stack).copy_within(high..high + length, low);
+        black_box(&mut stack).copy_within(low..low + length, 8);
+        black_box(&mut stack).copy_within(8..8 + length, low);
+    }
+    black_box(&stack);
+}
+
+/// The bytes of a short file or pipe, up to `max` and one more where there are more, read without
+/// a copy that stays behind.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn read_short(path: &Path, max: usize) -> Result<Zeroizing<Vec<u8>>> {
+    let failed = |e| Error::io(path, "read", e);
+    let mut file = File::open(path).map_err(failed)?;
+    let mut bytes: SecretBytes = Zeroizing::new(vec![0; max + 1]);
+    let mut length = 0;
+    while length < bytes.len() {
+        match file.read(&mut bytes[length..]) {
+            Ok(0) => break,
+            Ok(n) => length += n,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(failed(e)),
+        }
+    }
+    // Shortening leaves the rest of the allocation, which is zeros.
+    bytes.truncate(length);
+    Ok(bytes)
+}

@@ -1,0 +1,248 @@
+//! The tables, and the header that says what opens them.
+//!
+//! ```text
+//! store(id = 1, epoch, derivation, salt, code)
+//! speaker(lookup, id, model, num_templates, digest, row_key, body)
+//! template(speaker = speaker.id, position, id, row_key, body)
+//! ```
+//!
+//! Tables without rowid: what is looked up and what is read is one row, so that no index can
+//! disagree with its table, and each bit of the row is authenticated. The index by id serves
+//! `identify` alone, which scores again whoever it finds by it.
+
+use crate::{
+    Error, Result,
+    storage::{
+        seal::{Seal, facts},
+        secret::{Derivation, Secret, fill_random},
+    },
+};
+use rusqlite::{Connection, params};
+use std::path::Path;
+
+/// Version of the tables and of what is in them; sealed with every row.
+pub(super) const VERSION: i64 = 2;
+/// "spkv": tells the store from other SQLite files.
+const APPLICATION_ID: i64 = 0x7370_6b76;
+
+const TABLES: &str = "
+    CREATE TABLE store (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        epoch BLOB NOT NULL,
+        derivation TEXT NOT NULL,
+        salt BLOB NOT NULL,
+        code BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE speaker (
+        lookup BLOB NOT NULL PRIMARY KEY,
+        id BLOB NOT NULL,
+        model TEXT NOT NULL,
+        num_templates INTEGER NOT NULL,
+        digest BLOB NOT NULL,
+        row_key BLOB NOT NULL,
+        body BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX speaker_by_id ON speaker (id);
+    CREATE TABLE template (
+        speaker BLOB NOT NULL,
+        position INTEGER NOT NULL,
+        id BLOB NOT NULL,
+        row_key BLOB NOT NULL,
+        body BLOB NOT NULL,
+        PRIMARY KEY (speaker, position)
+    ) STRICT, WITHOUT ROWID;";
+
+/// Which secret opens the store.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Header {
+    /// Random; another one with every key.
+    epoch: Vec<u8>,
+    /// None: not encrypted.
+    derivation: Option<Derivation>,
+    code: Vec<u8>,
+}
+
+impl Header {
+    /// The header of a store that `secret` shall open, or everybody.
+    pub fn new(secret: Option<&Secret>) -> Result<(Self, Seal)> {
+        let mut epoch = vec![0; 16];
+        fill_random(&mut epoch)?;
+        let derivation = secret.map(Secret::new_derivation).transpose()?;
+        let key = secret
+            .zip(derivation.as_ref())
+            .map(|(secret, derivation)| secret.derive(derivation).expect("made for this secret"));
+        let seal = key.map_or(Seal::Checksum, |key| Seal::cipher(&key));
+        let mut header = Header {
+            epoch,
+            derivation,
+            code: vec![],
+        };
+        header.code = seal.header_code(&header.facts()).to_vec();
+        Ok((header, seal))
+    }
+
+    /// What opens the rows, if `secret` is the right one.
+    pub fn unlock(&self, path: &Path, secret: Option<&Secret>) -> Result<Seal> {
+        let refuse = |fact: &str, remedy: &str| Error::Store {
+            path: path.to_path_buf(),
+            fact: fact.into(),
+            remedy: remedy.into(),
+        };
+        let (seal, otherwise) = match (&self.derivation, secret) {
+            (None, None) => (
+                Seal::Checksum,
+                refuse("damaged: the header", "restore it from a backup"),
+            ),
+            // Somebody might have put it in the place of the encrypted one.
+            (None, Some(_)) => {
+                return Err(refuse(
+                    "is not encrypted, although a key was given",
+                    "encrypt it with `spkver store encrypt`, or give no key",
+                ));
+            }
+            (Some(derivation), secret) => {
+                let (kind, flags) = match derivation {
+                    Derivation::Key => ("key", "--key-file or SPKVER_KEY"),
+                    Derivation::Argon2id { .. } => {
+                        ("passphrase", "--passphrase-file or SPKVER_PASSPHRASE")
+                    }
+                };
+                let Some(secret) = secret else {
+                    return Err(refuse(
+                        &format!("is encrypted with a {kind}"),
+                        &format!("give it with {flags}"),
+                    ));
+                };
+                let Some(key) = secret.derive(derivation) else {
+                    return Err(refuse(
+                        &format!("is encrypted with a {kind}, another kind of secret was given"),
+                        &format!("give it with {flags}"),
+                    ));
+                };
+                let wrong = refuse(
+                    &format!("the {kind} does not open it"),
+                    &format!("give the right {kind}; if it is, the store's header is damaged"),
+                );
+                (Seal::cipher(&key), wrong)
+            }
+        };
+        let code = blake3::Hash::from_bytes(seal.header_code(&self.facts()));
+        // Compared in constant time.
+        match blake3::Hash::from_slice(&self.code) {
+            Ok(stored) if stored == code => Ok(seal),
+            _ => Err(otherwise),
+        }
+    }
+
+    /// How the key is made of the secret, if the store is encrypted.
+    pub fn derivation(&self) -> Option<&Derivation> {
+        self.derivation.as_ref()
+    }
+
+    /// The header in the file; none if its derivation is not known.
+    pub fn read(connection: &Connection) -> rusqlite::Result<Option<Self>> {
+        connection.query_row(
+            "SELECT epoch, derivation, salt, code FROM store WHERE id = 1",
+            [],
+            |row| {
+                let (text, salt): (String, Vec<u8>) = (row.get(1)?, row.get(2)?);
+                let derivation = match text.as_str() {
+                    "none" if salt.is_empty() => None,
+                    text => match Derivation::from_text(text, &salt) {
+                        None => return Ok(None),
+                        known => known,
+                    },
+                };
+                Ok(Some(Header {
+                    epoch: row.get(0)?,
+                    derivation,
+                    code: row.get(3)?,
+                }))
+            },
+        )
+    }
+
+    fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
+        connection.execute(
+            "INSERT INTO store (id, epoch, derivation, salt, code) VALUES (1, ?1, ?2, ?3, ?4)",
+            params![self.epoch, self.text(), self.salt(), self.code],
+        )?;
+        Ok(())
+    }
+
+    fn text(&self) -> String {
+        self.derivation
+            .as_ref()
+            .map_or("none".into(), Derivation::to_text)
+    }
+
+    fn salt(&self) -> &[u8] {
+        self.derivation.as_ref().map_or(&[], Derivation::salt)
+    }
+
+    fn facts(&self) -> Vec<u8> {
+        facts(&[
+            b"store",
+            &VERSION.to_le_bytes(),
+            &self.epoch,
+            self.text().as_bytes(),
+            self.salt(),
+        ])
+    }
+}
+
+/// Has the file no tables yet? A command that was stopped while it made it leaves it so.
+pub(super) fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
+    let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    Ok(number("SELECT count(*) FROM sqlite_schema")? == 0 && number("PRAGMA application_id")? == 0)
+}
+
+/// Makes the tables, with nobody in them.
+pub(super) fn make_tables(connection: &Connection, header: &Header) -> rusqlite::Result<()> {
+    connection.execute_batch(TABLES)?;
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    connection.pragma_update(None, "user_version", VERSION)?;
+    header.write(connection)
+}
+
+/// Puts the tables out of the way of new ones, until these hold everything.
+pub(super) fn set_aside(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(
+        "DROP INDEX speaker_by_id;
+         ALTER TABLE store RENAME TO old_store;
+         ALTER TABLE speaker RENAME TO old_speaker;
+         ALTER TABLE template RENAME TO old_template;",
+    )
+}
+
+/// Drops what was set aside; its pages are overwritten with zeros as a whole.
+pub(super) fn drop_set_aside(connection: &Connection) -> rusqlite::Result<()> {
+    connection
+        .execute_batch("DROP TABLE old_store; DROP TABLE old_speaker; DROP TABLE old_template;")
+}
+
+/// Is this a store, and one that this version knows?
+pub(super) fn check_version(path: &Path, connection: &Connection) -> rusqlite::Result<Result<()>> {
+    let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let refuse = |fact: String, remedy: &str| {
+        Ok(Err(Error::Store {
+            path: path.to_path_buf(),
+            fact,
+            remedy: remedy.into(),
+        }))
+    };
+    if number("PRAGMA application_id")? != APPLICATION_ID {
+        return refuse(
+            "not a store of voiceprints".into(),
+            "give another file with --store",
+        );
+    }
+    let version = number("PRAGMA user_version")?;
+    if version != VERSION {
+        return refuse(
+            format!("schema version {version}, this program knows {VERSION}"),
+            "use the version of spkver that made it",
+        );
+    }
+    Ok(Ok(()))
+}

@@ -1,0 +1,516 @@
+//! The store and what happens to machines: killed commands, full disks, failing writes, many
+//! commands at once. What was acknowledged is there, and nobody has to repair anything.
+//!
+//! `SPKVER_FULL=1` runs all the points; without it a sample.
+
+#![cfg(unix)]
+
+use spkver::{
+    storage::{model, secret::Secret, voiceprints::Store},
+    verifier::{Embedding, ModelId, SpeakerName, Utterance},
+};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    time::Duration,
+};
+
+fn full() -> bool {
+    std::env::var_os("SPKVER_FULL").is_some()
+}
+
+fn name(text: &str) -> SpeakerName {
+    SpeakerName::new(text).unwrap()
+}
+
+/// What one model makes of one recording.
+fn utterance(model: ModelId, number: usize) -> Utterance {
+    let value = |i: usize| ((number * 192 + i) as f32).sin();
+    Utterance {
+        file: format!("{number}.wav"),
+        speech_seconds: 2.5,
+        quality: serde_json::Value::Null,
+        embedding: Embedding::new((0..192).map(value).collect(), model).unwrap(),
+    }
+}
+
+/// Speakers and how many recordings each has.
+type State = BTreeMap<String, usize>;
+
+fn state(names: &[(&str, usize)]) -> State {
+    names
+        .iter()
+        .map(|(n, count)| (n.to_string(), *count))
+        .collect()
+}
+
+/// An encrypted store in a folder of its own, with Anna and Boris in it.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+/// A command that changes the store, and what it makes of it.
+struct Change {
+    args: Vec<String>,
+    before: State,
+    after: State,
+}
+
+impl Place {
+    fn new() -> Self {
+        let place = Place {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        std::fs::write(place.path("key"), "11".repeat(32)).unwrap();
+        std::fs::write(place.path("new-key"), "22".repeat(32)).unwrap();
+        let id = model::embedded().unwrap().id();
+        let mut store =
+            Store::open_or_create(&place.path("store"), place.key("key").as_ref()).unwrap();
+        for (speaker, numbers) in [("anna", 0..3), ("boris", 3..4)] {
+            let of: Vec<Utterance> = numbers.map(|n| utterance(id, n)).collect();
+            assert!(store.add(&name(speaker), id, 0, &of).unwrap());
+        }
+        place
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.folder.path().join(file)
+    }
+
+    fn key(&self, file: &str) -> Option<Secret> {
+        Some(Secret::from_key_file(&self.path(file)).unwrap())
+    }
+
+    /// What is in the store: opened by the key, or by the new one; every row is checked.
+    #[track_caller]
+    fn state(&self) -> State {
+        let open = |key| Store::open(&self.path("store"), self.key(key).as_ref());
+        let store = open("key").or_else(|_| open("new-key"));
+        let listing = store.unwrap().unwrap().list().unwrap();
+        assert!(listing.damaged.is_empty(), "{:?}", listing.damaged);
+        let count = |s: spkver::storage::voiceprints::Enrolled| (s.name, s.num_utterances);
+        listing.speakers.into_iter().map(count).collect()
+    }
+
+    /// enrol, remove, rekey.
+    fn changes(&self) -> [Change; 3] {
+        let voice = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices/chloe-1.wav");
+        let before = state(&[("anna", 3), ("boris", 1)]);
+        let change = |args: &[&str], after| Change {
+            args: [
+                "--store",
+                self.path("store").to_str().unwrap(),
+                "--key-file",
+                self.path("key").to_str().unwrap(),
+                "--threads",
+                "1",
+            ]
+            .iter()
+            .chain(args)
+            .map(|a| a.to_string())
+            .collect(),
+            before: before.clone(),
+            after,
+        };
+        let new_key = self.path("new-key");
+        [
+            change(
+                &["enroll", "chloe", voice.to_str().unwrap()],
+                state(&[("anna", 3), ("boris", 1), ("chloe", 1)]),
+            ),
+            change(&["remove", "anna"], state(&[("boris", 1)])),
+            change(
+                &[
+                    "store",
+                    "rekey",
+                    "--new-key-file",
+                    new_key.to_str().unwrap(),
+                ],
+                before.clone(),
+            ),
+        ]
+    }
+}
+
+/// The program, run by a wrapper (`strace …`) if there is one.
+fn command(wrapper: &[&str], args: &[String]) -> Command {
+    let program = env!("CARGO_BIN_EXE_spkver");
+    let mut words = wrapper.iter().copied().chain([program]);
+    let mut command = Command::new(words.next().unwrap());
+    command.args(words).args(args).stdin(Stdio::null());
+    command
+}
+
+/// Does strace work here?
+fn strace() -> bool {
+    let works = Command::new("strace")
+        .args(["-f", "-qq", "-e", "trace=none", "true"])
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if !works {
+        eprintln!("SKIPPED: strace is missing or not permitted; install it to run this test");
+    }
+    works
+}
+
+/// Every system call that the store is made of.
+const CALLS: &str = "openat,close,pwrite64,pread64,write,fsync,fdatasync,ftruncate,fallocate,\
+                     unlink,fcntl,fstat,newfstatat,mmap,munmap,lseek,fchown,rename";
+
+/// Runs a change with an injection at the N-th call, for N = 1, 2, … until there are no more
+/// calls; `judge` gets the place and what came out.
+fn at_every_call(
+    injection: impl Fn(usize) -> String,
+    step: usize,
+    judge: impl Fn(&str, &Place, &Change, &Output),
+) {
+    for which in 0..3 {
+        let mut at = 1;
+        loop {
+            let place = Place::new();
+            let change = &place.changes()[which];
+            let log = place.path("strace");
+            let injection = injection(at);
+            let wrapper = [
+                "strace",
+                "-f",
+                "-qq",
+                "-o",
+                log.to_str().unwrap(),
+                "-P",
+                place.path("store").to_str().unwrap(),
+                "-P",
+                place.path("store-wal").to_str().unwrap(),
+                "-P",
+                place.path("store-shm").to_str().unwrap(),
+                "-e",
+                &format!("inject={injection}"),
+            ]
+            .map(str::to_string);
+            let wrapper: Vec<&str> = wrapper.iter().map(String::as_str).collect();
+            let output = command(&wrapper, &change.args).output().unwrap();
+            let trace = std::fs::read_to_string(&log).unwrap_or_default();
+            let met = trace.contains("(INJECTED)") || trace.contains("SIGKILL");
+            judge(
+                &format!("{:?} {injection}", change.args),
+                &place,
+                change,
+                &output,
+            );
+            if !met {
+                break;
+            }
+            at += step;
+        }
+        assert!(at > step, "the injection works");
+    }
+}
+
+#[test]
+fn killed_at_every_system_call_nothing_is_lost() {
+    if !strace() {
+        return;
+    }
+    let step = if full() { 1 } else { 9 };
+    at_every_call(
+        |at| format!("{CALLS}:signal=KILL:when={at}"),
+        step,
+        |what, place, change, output| {
+            let found = place.state();
+            if output.status.success() {
+                assert_eq!(found, change.after, "{what}");
+            } else {
+                assert!(
+                    found == change.before || found == change.after,
+                    "{what}: {found:?}"
+                );
+            }
+        },
+    );
+}
+
+#[test]
+fn killed_at_any_moment_nothing_is_lost() {
+    let rounds = if full() { 200 } else { 10 };
+    for which in 0..3 {
+        let mut acknowledged = 0;
+        for round in 0..rounds {
+            let place = Place::new();
+            let change = &place.changes()[which];
+            let started = std::time::Instant::now();
+            let mut child: Child = command(&[], &change.args)
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            // Spread over what such a command takes, longer where the machine is slow.
+            std::thread::sleep(Duration::from_micros(700 * (round as u64 * 37 % 101)));
+            child.kill().unwrap();
+            let output = child.wait_with_output().unwrap();
+            let found = place.state();
+            if output.stdout.is_empty() {
+                let either = found == change.before || found == change.after;
+                assert!(
+                    either,
+                    "{:?} after {:?}: {found:?}",
+                    change.args,
+                    started.elapsed()
+                );
+            } else {
+                acknowledged += 1;
+                assert_eq!(found, change.after, "acknowledged: {:?}", change.args);
+            }
+            // Nothing to repair: the next command works.
+            let key = if Store::open(&place.path("store"), place.key("key").as_ref()).is_ok() {
+                "key"
+            } else {
+                "new-key"
+            };
+            let id = model::embedded().unwrap().id();
+            let mut store =
+                Store::open_or_create(&place.path("store"), place.key(key).as_ref()).unwrap();
+            assert!(
+                store
+                    .add(&name("next"), id, 0, &[utterance(id, 9)])
+                    .unwrap()
+            );
+        }
+        println!("{acknowledged} of {rounds} acknowledged");
+    }
+}
+
+/// Exit 0 and the new state, or exit 5 and the old one.
+fn all_or_nothing(what: &str, place: &Place, change: &Change, output: &Output) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let found = place.state();
+    match output.status.code() {
+        Some(0) => assert_eq!(found, change.after, "{what}"),
+        Some(5) => {
+            assert_eq!(found, change.before, "{what}: {stderr}");
+            assert!(output.stdout.is_empty(), "{what}");
+            assert!(stderr.contains("store"), "{what}: {stderr}");
+        }
+        other => panic!("{what}: exit {other:?}: {stderr}"),
+    }
+}
+
+#[test]
+fn a_write_that_fails_leaves_the_old_state() {
+    if !strace() {
+        return;
+    }
+    let step = if full() { 1 } else { 5 };
+    for error in ["ENOSPC", "EIO"] {
+        for calls in ["pwrite64", "ftruncate,fallocate", "fsync,fdatasync"] {
+            let step = if calls == "pwrite64" { step } else { 1 };
+            let once = |at| format!("{calls}:error={error}:when={at}");
+            at_every_call(once, step, all_or_nothing);
+        }
+        // And all those after it.
+        let from_then_on = |at| format!("pwrite64,ftruncate,fallocate:error={error}:when={at}+");
+        at_every_call(from_then_on, step, all_or_nothing);
+    }
+}
+
+#[test]
+fn a_read_that_fails_leaves_the_old_state() {
+    if !strace() {
+        return;
+    }
+    let step = if full() { 1 } else { 5 };
+    let once = |at| format!("pread64,openat,mmap:error=EIO:when={at}");
+    at_every_call(once, step, all_or_nothing);
+}
+
+#[test]
+fn a_file_that_may_not_grow_leaves_the_old_state() {
+    // A short write, then none: as on a disk that fills up.
+    for which in 0..3 {
+        for kib in [0, 1, 2, 3, 5, 9, 17, 24, 30, 40, 64] {
+            let place = Place::new();
+            let change = &place.changes()[which];
+            let limit = format!("ulimit -f {kib}; exec \"$0\" \"$@\"");
+            // In blocks of 512 bytes where sh is POSIX's, of 1024 in bash.
+            let output = command(&["sh", "-c", &limit], &change.args)
+                .output()
+                .unwrap();
+            all_or_nothing(
+                &format!("{:?}, {kib} KiB", change.args),
+                &place,
+                change,
+                &output,
+            );
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_leaves_the_old_state() {
+    let disk = tempfile::tempdir().unwrap();
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=320k", "tmpfs"])
+        .arg(disk.path())
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if !mounted {
+        eprintln!("SKIPPED: a small file system cannot be mounted here; run as root to run this");
+        return;
+    }
+    let filled = std::panic::catch_unwind(|| fill(disk.path()));
+    let unmounted = Command::new("umount").arg(disk.path()).status();
+    assert!(unmounted.is_ok_and(|status| status.success()));
+    filled.unwrap();
+}
+
+/// Enrols until nothing fits; everything that was acknowledged is there, and removing helps.
+fn fill(disk: &Path) {
+    let id = ModelId::of(b"a model");
+    let path = disk.join("store");
+    let mut acknowledged = State::new();
+    let error = loop {
+        let speaker = format!("speaker-{}", acknowledged.len());
+        let stored = Store::open_or_create(&path, None)
+            .and_then(|mut s| s.add(&name(&speaker), id, 0, &[utterance(id, 1)]));
+        match stored {
+            Ok(stored) => assert!(stored),
+            Err(error) => break error,
+        }
+        acknowledged.insert(speaker, 1);
+    };
+    assert_eq!(error.exit_code(), 5, "{error}");
+    assert!(acknowledged.len() > 10);
+    let list = || -> State {
+        let store = Store::open(&path, None).unwrap().unwrap();
+        let speakers = store.list().unwrap().speakers;
+        speakers
+            .into_iter()
+            .map(|s| (s.name, s.num_utterances))
+            .collect()
+    };
+    assert_eq!(list(), acknowledged);
+}
+
+/// Enrols as many speakers as it is told: one of the commands that run at the same time.
+#[test]
+#[ignore = "run by commands_at_the_same_time_all_succeed"]
+fn one_of_many_writers() {
+    let (Ok(path), Ok(writer), Ok(count)) = (
+        std::env::var("SPKVER_TEST_STORE"),
+        std::env::var("SPKVER_TEST_WRITER"),
+        std::env::var("SPKVER_TEST_COUNT"),
+    ) else {
+        return;
+    };
+    let id = ModelId::of(b"a model");
+    for i in 0..count.parse().unwrap() {
+        // Opened anew each time, as commands do.
+        let mut store = Store::open_or_create(Path::new(&path), None).unwrap();
+        let speaker = name(&format!("{writer}-{i}"));
+        assert!(store.add(&speaker, id, 0, &[utterance(id, i)]).unwrap());
+    }
+}
+
+#[test]
+fn commands_at_the_same_time_all_succeed() {
+    let (writers, each) = if full() { (32, 100) } else { (32, 5) };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new/store");
+    let run = |writer: usize| {
+        Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "one_of_many_writers", "--ignored", "--nocapture"])
+            .env("SPKVER_TEST_STORE", &path)
+            .env("SPKVER_TEST_WRITER", writer.to_string())
+            .env("SPKVER_TEST_COUNT", each.to_string())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let children: Vec<Child> = (0..writers).map(run).collect();
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{told}");
+    }
+    let listing = Store::open(&path, None).unwrap().unwrap().list().unwrap();
+    assert!(listing.damaged.is_empty());
+    assert_eq!(listing.speakers.len(), writers * each);
+}
+
+#[test]
+fn recordings_of_one_speaker_at_the_same_time_all_get_in() {
+    let place = Place::new();
+    let voices = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices");
+    let enrol = |number: usize| {
+        let file = voices.join(format!("david-{number}.wav"));
+        let args = [
+            "--store",
+            place.path("plain").to_str().unwrap(),
+            "enroll",
+            "--force",
+            "david",
+            file.to_str().unwrap(),
+        ]
+        .map(str::to_string);
+        command(&[], &args)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let children: Vec<Child> = (1..=3).map(enrol).collect();
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{told}");
+    }
+    let store = Store::open(&place.path("plain"), None).unwrap().unwrap();
+    assert_eq!(store.get(&name("david")).unwrap().utterances.len(), 3);
+}
+
+#[test]
+fn a_command_that_is_stopped_while_it_makes_the_store_leaves_none_or_a_whole_one() {
+    if !strace() {
+        return;
+    }
+    let step = if full() { 1 } else { 7 };
+    let voice = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices/chloe-1.wav");
+    let mut at = 1;
+    loop {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        let args = [
+            "--store",
+            path.to_str().unwrap(),
+            "enroll",
+            "chloe",
+            voice.to_str().unwrap(),
+        ]
+        .map(str::to_string);
+        let injection = format!("inject={CALLS}:signal=KILL:when={at}");
+        let paths = ["", "-wal", "-shm", "-journal"].map(|s| format!("{}{s}", path.display()));
+        let mut wrapper = vec!["strace", "-f", "-qq", "-o", "/dev/null", "-e", &injection];
+        for path in &paths {
+            wrapper.extend(["-P", path]);
+        }
+        let output = command(&wrapper, &args).output().unwrap();
+        let killed = !output.status.success();
+        let listing = Store::open(&path, None)
+            .unwrap()
+            .map(|store| store.list().unwrap())
+            .unwrap_or_default();
+        assert!(listing.damaged.is_empty());
+        assert!(killed || listing.speakers.len() == 1);
+        let next = command(&[], &args).output().unwrap();
+        assert!(
+            next.status.success(),
+            "{}",
+            String::from_utf8_lossy(&next.stderr)
+        );
+        if !killed {
+            break;
+        }
+        at += step;
+    }
+    assert!(at > step);
+}

@@ -1,0 +1,200 @@
+//! The fuzz targets on stable: every file that ever broke something, then mutations of good files.
+//!
+//! Mutations are counted, not timed: 500 of each target, or `SPKVER_FUZZ_MUTATIONS`, from
+//! `SPKVER_FUZZ_SEED`; `SPKVER_FUZZ_TARGET` picks one target, `SPKVER_FUZZ_FILES` a folder of more
+//! seeds. An input that breaks a promise is left in the folder for temporary files: move it to
+//! `fixtures/crashes/TARGET/`.
+
+#[path = "../fuzz/targets.rs"]
+mod targets;
+
+mod random_model;
+
+use peak_alloc::PeakAlloc;
+use rand_core::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use std::{
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    process::Command,
+};
+use targets::{TARGETS, Target};
+
+#[global_allocator]
+static HEAP: PeakAlloc = PeakAlloc;
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+fn setting(name: &str) -> Option<String> {
+    std::env::var(format!("SPKVER_FUZZ_{name}")).ok()
+}
+
+/// Contents of the files in a folder, in the order of their names; none if it is not there.
+fn files_in(folder: &Path) -> Vec<Vec<u8>> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return vec![];
+    };
+    let mut paths: Vec<PathBuf> = entries.map(|e| e.unwrap().path()).collect();
+    paths.sort();
+    let files = paths.iter().filter(|path| path.is_file());
+    files.map(|path| fs::read(path).unwrap()).collect()
+}
+
+/// Good inputs.
+fn seeds(target: &str) -> Vec<Vec<u8>> {
+    let texts = |texts: &[&str]| texts.iter().map(|t| t.as_bytes().to_vec()).collect();
+    let mut seeds: Vec<Vec<u8>> = match target {
+        "wav" => files_in(&fixtures().join("wav")),
+        "audio" => files_in(&fixtures().join("audio")),
+        "model" => vec![spkver::storage::model::to_bytes(
+            &random_model::random_model(7, 2, 3),
+        )],
+        "voiceprint" => vec![a_store()],
+        "trials" => texts(&[
+            "1 a.wav b.wav\n0 a.wav c.wav\n",
+            "a.wav b.wav target\nc.wav d.wav nontarget\n",
+            "1\ta b.wav\tc d.wav\r\n\r\n0\te\tf\n",
+        ]),
+        "config" => vec![
+            serde_json::to_vec(&spkver::features::MfccConfig::default()).unwrap(),
+            serde_json::to_vec(&spkver::train::options::TrainOptions::default()).unwrap(),
+        ],
+        other => panic!("no seeds for {other}"),
+    };
+    assert!(!seeds.is_empty());
+    seeds.extend(setting("FILES").map_or(vec![], |folder| files_in(Path::new(&folder))));
+    seeds.retain(|seed| seed.len() <= 1 << 20);
+    seeds
+}
+
+/// A store with one speaker, as the program writes it.
+fn a_store() -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    let voices = fixtures().join("voices");
+    let status = Command::new(env!("CARGO_BIN_EXE_spkver"))
+        .args(["enroll", "--quiet", "--force", "anna", "--store"])
+        .arg(&store)
+        .args(["anna-1.wav", "anna-2.wav"].map(|name| voices.join(name)))
+        .env("HOME", folder.path())
+        .env("XDG_DATA_HOME", folder.path())
+        .output()
+        .unwrap()
+        .status;
+    assert!(status.success());
+    fs::read(store).unwrap()
+}
+
+/// What fuzzers do to a file: bits, bytes and numbers changed, pieces cut, doubled, moved, swapped
+/// with another file's. Half of it in the first 100 bytes, where headers are.
+fn mutate(seeds: &[Vec<u8>], random: &mut impl Rng) -> Vec<u8> {
+    let mut below = |limit: usize| (random.next_u64() as usize) % limit.max(1);
+    let mut bytes = seeds[below(seeds.len())].clone();
+    for _ in 0..1 + below(6) {
+        let len = bytes.len();
+        let reach = if below(2) == 0 { len.min(100) } else { len };
+        let longest = [4, 64, 1000][below(3)];
+        let (at, span) = (below(reach), 1 + below(longest));
+        let end = (at + span).min(len);
+        let odd = [
+            0,
+            1,
+            0x7F,
+            0x80,
+            0xFF,
+            0xFFFE,
+            0xFFFF_FFFF,
+            0x7FFF_FFFF,
+            1 << 63,
+        ][below(9)];
+        match below(10) {
+            _ if len == 0 => bytes.push(below(256) as u8),
+            0..3 => bytes[at] ^= 1 << below(8),
+            3 => bytes[at] = below(256) as u8,
+            4..6 => {
+                let width = [1, 2, 4, 8][below(4)];
+                let number = if below(2) == 0 {
+                    odd
+                } else {
+                    below(4096) as u64
+                };
+                for (to, from) in bytes[at..].iter_mut().zip(&number.to_le_bytes()[..width]) {
+                    *to = *from;
+                }
+            }
+            6 => bytes.truncate(at),
+            7 => drop(bytes.drain(at..end)),
+            8 => {
+                let piece = bytes[at..end].to_vec();
+                let to = below(len);
+                bytes.splice(to..to, piece);
+            }
+            _ => {
+                let other = &seeds[below(seeds.len())];
+                let from = below(other.len());
+                let piece = &other[from..(from + span).min(other.len())];
+                bytes.splice(at..end, piece.iter().copied());
+            }
+        }
+    }
+    bytes
+}
+
+/// What went wrong with an input, if anything.
+fn fault((name, run): Target, bytes: &[u8]) -> Option<String> {
+    let before = HEAP.current_usage();
+    HEAP.reset_peak_usage();
+    let outcome = catch_unwind(AssertUnwindSafe(|| run(bytes)));
+    let heap = HEAP.peak_usage().saturating_sub(before);
+    if outcome.is_err() {
+        return Some("a panic".into());
+    }
+    let bounded = matches!(name, "wav" | "audio");
+    (bounded && heap > (16 << 20) + 4 * bytes.len())
+        .then(|| format!("{} bytes took {heap} bytes of heap", bytes.len()))
+}
+
+// One test, so that nothing else uses the heap meanwhile.
+#[test]
+fn nothing_breaks_a_target() {
+    let count: usize = setting("MUTATIONS").map_or(500, |n| n.parse().unwrap());
+    let seed: u64 = setting("SEED").map_or(1, |n| n.parse().unwrap());
+    let only = setting("TARGET");
+    // What was broken once must not be printed each time it is looked for.
+    let mut faults = vec![];
+    for target @ (name, _) in TARGETS {
+        if only.as_ref().is_some_and(|only| only != name) {
+            continue;
+        }
+        let seeds = seeds(name);
+        let crashes = files_in(&fixtures().join("crashes").join(name));
+        for (i, bytes) in seeds.iter().chain(&crashes).enumerate() {
+            if let Some(fault) = fault(target, bytes) {
+                faults.push(format!("{name}, file {i}: {fault}"));
+            }
+        }
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+        // A store costs SQLite a millisecond and more.
+        let count = if name == "voiceprint" {
+            count / 5
+        } else {
+            count
+        };
+        for i in 0..count {
+            let bytes = mutate(&seeds, &mut random);
+            if setting("KEEP").is_some() {
+                // For what no test survives: an abort, or no end.
+                fs::write(std::env::temp_dir().join("spkver-fuzz-last"), &bytes).unwrap();
+            }
+            if let Some(fault) = fault(target, &bytes) {
+                let path = std::env::temp_dir().join(format!("spkver-{name}-{seed}-{i}"));
+                fs::write(&path, &bytes).unwrap();
+                faults.push(format!("{}: {fault}", path.display()));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}

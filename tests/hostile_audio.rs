@@ -1,0 +1,174 @@
+//! What the command line does with recordings that are cut off, come through pipes, or never end.
+#![cfg(unix)]
+
+use std::{
+    ffi::OsStr,
+    fs::{self, File},
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+struct Place(tempfile::TempDir);
+
+struct Answer {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Place {
+    fn new() -> Self {
+        Place(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn run(&self, line: &str, file: Option<&Path>, stdin: impl Into<Stdio>) -> Answer {
+        let words = line.split(' ').map(OsStr::new);
+        let output = Command::new(env!("CARGO_BIN_EXE_spkver"))
+            .args(words.chain(file.map(Path::as_os_str)))
+            .env("HOME", self.0.path())
+            .env("XDG_DATA_HOME", self.path("data"))
+            .stdin(stdin)
+            .output()
+            .unwrap();
+        Answer {
+            code: output.status.code().expect("an exit, no signal"),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    fn say(&self, line: &str, file: &Path) -> Answer {
+        self.run(line, Some(file), Stdio::null())
+    }
+}
+
+fn voice(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices");
+    folder.join(format!("{name}.wav"))
+}
+
+#[test]
+fn a_recording_that_is_cut_off_is_not_enrolled_unless_told() {
+    let place = Place::new();
+    let whole = fs::read(voice("anna-1")).unwrap();
+    let cut = place.path("cut.wav");
+    fs::write(&cut, &whole[..whole.len() * 3 / 4]).unwrap();
+    let refused = place.say("enroll anna", &cut);
+    assert_eq!(refused.code, 3);
+    let text = &refused.stderr;
+    assert!(
+        text.contains("cut.wav: is cut off: the header promises"),
+        "{text}"
+    );
+    assert!(text.contains("--allow-truncated"), "{text}");
+    let listed = place.run("list", None, Stdio::null());
+    assert!(!listed.stdout.contains("anna"));
+
+    let told = place.say("enroll anna --allow-truncated", &cut);
+    assert_eq!(told.code, 0, "{}", told.stderr);
+    assert!(
+        told.stderr.contains("cut.wav: the header promises"),
+        "{}",
+        told.stderr
+    );
+    let verified = place.say("verify anna --threshold -1e9", &cut);
+    assert_eq!(verified.code, 0);
+    assert!(
+        verified.stderr.contains("cut.wav: the header promises"),
+        "{}",
+        verified.stderr
+    );
+}
+
+#[test]
+fn a_recording_may_come_through_a_pipe() {
+    let place = Place::new();
+    assert_eq!(place.say("enroll anna", &voice("anna-1")).code, 0);
+    let line = "verify anna --threshold -1e9 -";
+    let file = place.say("verify anna --threshold -1e9", &voice("anna-2"));
+    let piped = place.run(line, None, File::open(voice("anna-2")).unwrap());
+    assert_eq!(piped.code, 0, "{}", piped.stderr);
+    assert_eq!(piped.stdout, file.stdout);
+
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let bytes = fs::read(voice("anna-2")).unwrap();
+    let writing = std::thread::spawn(move || writer.write_all(&bytes));
+    let piped = place.run(line, None, reader);
+    writing.join().unwrap().unwrap();
+    assert_eq!(piped.stdout, file.stdout);
+
+    let fifo = place.path("fifo");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&fifo)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let from = voice("anna-2");
+    let to = fifo.clone();
+    let writing = std::thread::spawn(move || fs::copy(from, to));
+    let named = place.say("verify anna --threshold -1e9", &fifo);
+    drop(writing);
+    assert_eq!(named.stdout, file.stdout, "{}", named.stderr);
+}
+
+#[test]
+fn what_does_not_end_is_not_waited_for() {
+    let place = Place::new();
+    let nothing = place.run("embed -", None, Stdio::null());
+    assert_eq!(nothing.code, 3);
+    assert!(
+        nothing.stderr.contains("standard input: is empty"),
+        "{}",
+        nothing.stderr
+    );
+
+    let zeros = File::open("/dev/zero").unwrap();
+    let endless = place.run("embed - --max-bytes 1000000", None, zeros);
+    assert_eq!(endless.code, 3);
+    assert!(
+        endless.stderr.contains("larger than 1000000 bytes"),
+        "{}",
+        endless.stderr
+    );
+
+    for device in ["/dev/zero", "/dev/null", "/dev/tty"] {
+        let refused = place.say("embed", Path::new(device));
+        assert_eq!(refused.code, 3, "{}", refused.stderr);
+    }
+    let socket = place.path("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let refused = place.say("embed", &socket);
+    assert!(
+        refused.stderr.contains("socket: is a device or a socket"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
+#[ignore = "waits 10 s"]
+fn a_pipe_that_nobody_writes_to_is_given_up() {
+    let place = Place::new();
+    let fifo = place.path("fifo");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&fifo)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let answer = place.say("embed", &fifo);
+    assert_eq!(answer.code, 3);
+    assert!(
+        answer.stderr.contains("nothing came through in 10 s"),
+        "{}",
+        answer.stderr
+    );
+}

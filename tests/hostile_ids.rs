@@ -1,0 +1,384 @@
+//! Names from hell: whatever somebody calls a speaker, no file appears outside the store, nobody
+//! gets somebody else's voiceprint, and nothing comes out that acts on a terminal, a web page or a
+//! log.
+
+use rand_core::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use serde_json::Value;
+use spkver::{
+    storage::voiceprints::Store,
+    verifier::{Embedding, ModelId, SpeakerName, Utterance, is_unseen},
+};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+const PIECES: &[&str] = &[
+    // Ways out of a folder.
+    "..",
+    "/",
+    "\\",
+    "../../../../tmp/evil",
+    "/etc/passwd",
+    "C:\\Windows",
+    "~",
+    "%2e%2e%2f",
+    "CON",
+    "\u{ff0f}",
+    "\u{2215}",
+    "-",
+    "--store",
+    ".",
+    "*",
+    "?",
+    "$(touch evil)",
+    "`touch evil`",
+    "|",
+    ";",
+    "$HOME",
+    // What ends a string early.
+    "\0",
+    "'",
+    "\"",
+    "' OR 1=1 --",
+    "'; DROP TABLE speaker; --",
+    "%s%n",
+    "{}",
+    "${jndi:ldap://x}",
+    // What acts on a terminal or a log.
+    "\x1b[2J",
+    "\x1b]0;evil\x07",
+    "\r",
+    "\n",
+    "\t",
+    "\x08",
+    "\x7f",
+    "\u{9b}31m",
+    "\u{85}",
+    "\u{2028}",
+    // What turns text round or hides in it.
+    "\u{202e}",
+    "\u{2066}",
+    "\u{200f}",
+    "\u{200b}",
+    "\u{feff}",
+    "\u{ad}",
+    "\u{2060}",
+    "\u{e0041}",
+    "\u{34f}",
+    "\u{3164}",
+    "\u{200d}",
+    "\u{fe0f}",
+    "\u{a0}",
+    "\u{3000}",
+    "\u{2003}",
+    // What acts in a table or a page.
+    "=1+1",
+    "=cmd|' /C calc'!A0",
+    "+1",
+    "@SUM(1)",
+    "-1",
+    "<script>alert(1)</script>",
+    "<img src=x>",
+    "&amp;",
+    "</td>",
+    "-->",
+    "javascript:",
+    "[x](y)",
+    // What looks like something else.
+    "anna",
+    "аnna",
+    "ａｎｎａ",
+    "anna ",
+    "Anna",
+    "ann\u{430}",
+    "e\u{301}",
+    "\u{e9}",
+    "\u{212b}",
+    "\u{c5}",
+    "K",
+    "\u{212a}",
+    "ﬁ",
+    "ß",
+    "ǆ",
+    "1",
+    "l",
+    "I",
+    "\u{1d5ba}",
+    "\u{10ffff}",
+    "\u{fffd}",
+    "\u{e000}",
+    // The rest.
+    "李小龍",
+    "محمد",
+    "אבגד",
+    "👩‍🚀",
+    "null",
+    "NaN",
+    "true",
+    "0",
+    "__proto__",
+    " ",
+    "  ",
+];
+
+/// `count` names of one to four pieces, some of them repeated to many kilobytes.
+fn names(seed: u64, count: usize) -> Vec<String> {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let mut below = |n: usize| (random.next_u64() % n as u64) as usize;
+    let mut names: Vec<String> = PIECES.iter().map(|p| p.to_string()).collect();
+    names.push(String::new());
+    while names.len() < count {
+        let mut name: String = (0..1 + below(4))
+            .map(|_| PIECES[below(PIECES.len())])
+            .collect();
+        if below(50) == 0 {
+            name = name.repeat(1 + 10_240 / name.len().max(1));
+        }
+        names.push(name);
+    }
+    names
+}
+
+/// All files below a folder.
+fn files_below(folder: &Path) -> BTreeSet<PathBuf> {
+    let mut files = BTreeSet::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(files_below(&path));
+        }
+        files.insert(path);
+    }
+    files
+}
+
+#[test]
+fn a_name_is_a_row_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a/b/c/store");
+    let mut store = Store::open_or_create(&path, None).unwrap();
+    let model = ModelId::of(b"a model");
+    let utterance = |number: usize| Utterance {
+        file: "x".into(),
+        speech_seconds: 1.0,
+        quality: Value::Null,
+        embedding: Embedding::new(vec![number as f32, 1.0], model).unwrap(),
+    };
+    let mut enrolled: Vec<(SpeakerName, usize)> = vec![];
+    let mut keys = BTreeSet::new();
+    let (mut num_refused, mut num_same) = (0, 0);
+    for (number, text) in names(1, 4000).iter().enumerate() {
+        let name = match SpeakerName::new(text.clone()) {
+            Ok(name) => name,
+            Err(error) => {
+                num_refused += 1;
+                assert_eq!(error.exit_code(), 2);
+                let told = error.to_string();
+                assert!(told.len() < 1000 && !told.contains(is_unseen), "{told:?}");
+                continue;
+            }
+        };
+        assert!(!text.contains(is_unseen), "{text:?}");
+        assert!(text.len() <= SpeakerName::MAX_BYTES);
+        if !keys.insert(name.key()) {
+            num_same += 1;
+            continue;
+        }
+        assert!(store.add(&name, model, 0, &[utterance(number)]).unwrap());
+        enrolled.push((name, number));
+    }
+    assert!(num_refused > 500 && num_same > 20 && enrolled.len() > 500);
+    for (name, number) in &enrolled {
+        let voiceprint = store.get(name).unwrap();
+        assert_eq!(voiceprint.name.as_str(), name.as_str());
+        assert_eq!(voiceprint.utterances, [utterance(*number)]);
+    }
+    let listing = store.list().unwrap();
+    assert_eq!(listing.speakers.len(), enrolled.len());
+    drop(store);
+    let below = |p: &str| folder.path().join(p);
+    let expected = ["a", "a/b", "a/b/c", "a/b/c/store"].map(below);
+    assert_eq!(files_below(folder.path()), BTreeSet::from(expected));
+}
+
+#[test]
+fn names_that_look_alike_are_told_apart_or_are_one() {
+    let name = |text: &str| SpeakerName::new(text).unwrap().key();
+    // The same text in two encodings.
+    assert_eq!(name("e\u{301}"), name("\u{e9}"));
+    assert_eq!(name("\u{212b}"), name("\u{c5}"));
+    // Other letters, however alike.
+    let alike = ["anna", "аnna", "ａｎｎａ", "Anna", "ann\u{430}", "𝖺nna"];
+    let keys: BTreeSet<String> = alike.iter().map(|text| name(text)).collect();
+    assert_eq!(keys.len(), alike.len());
+    // What nobody sees makes no other name: it is refused.
+    for text in [
+        "an\u{200d}na",
+        "anna\u{fe0f}",
+        "an\u{34f}na",
+        "anna\u{a0}b",
+        "anna  b",
+        "anna\u{2003}b",
+        "an\u{200c}na",
+        "\u{2800}",
+        "an\u{e0061}na",
+        "anna\u{e0100}",
+    ] {
+        assert!(SpeakerName::new(text).is_err(), "{text:?}");
+    }
+    // Where they are part of the writing, they stay.
+    for text in [
+        "علی\u{200c}رضا",
+        "👩\u{200d}🚀",
+        "क्\u{200d}ष",
+        "☎\u{fe0f}",
+        "山田\u{3000}太郎",
+    ] {
+        assert!(SpeakerName::new(text).is_ok(), "{text:?}");
+    }
+}
+
+/// A home, a store and a model of its own; the working folder is below, to have room to climb.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn run(&self, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_spkver"))
+            .args(args)
+            .env("HOME", self.0.path())
+            .env("XDG_DATA_HOME", self.0.path().join("data"))
+            .current_dir(self.0.path().join("a/b/c"))
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+}
+
+/// Text that does nothing but be read; lines end, and that is all.
+#[track_caller]
+fn harmless(bytes: &[u8], what: &str) -> String {
+    let text = std::str::from_utf8(bytes).expect(what);
+    let acts = text.chars().find(|&c| c != '\n' && is_unseen(c));
+    assert_eq!(acts, None, "{what}: {text:?}");
+    assert!(!text.contains("panicked"), "{what}: {text:?}");
+    text.to_string()
+}
+
+#[test]
+fn nothing_unescaped_comes_out() {
+    let place = Place(tempfile::tempdir().unwrap());
+    std::fs::create_dir_all(place.0.path().join("a/b/c")).unwrap();
+    // A store with every name that is allowed, as an enrolment leaves it.
+    let path = place.0.path().join("data/spkver/voiceprints.sqlite");
+    let mut store = Store::open_or_create(&path, None).unwrap();
+    let model = ModelId::of(b"a model");
+    let mut enrolled = BTreeSet::new();
+    let texts = names(2, 160);
+    for text in &texts {
+        let Ok(name) = SpeakerName::new(text.clone()) else {
+            continue;
+        };
+        let of = Utterance {
+            // A label is whatever the file was called.
+            file: text.clone(),
+            speech_seconds: 1.0,
+            quality: Value::Null,
+            embedding: Embedding::new(vec![1.0, 2.0], model).unwrap(),
+        };
+        if store.add(&name, model, 0, &[of]).unwrap() {
+            enrolled.insert(name.as_str().to_string());
+        }
+    }
+    drop(store);
+    let before = files_below(place.0.path());
+
+    let listed = place.run(&["list"]);
+    assert_eq!(listed.status.code(), Some(0));
+    let lines = harmless(&listed.stdout, "list");
+    assert_eq!(lines.lines().count(), enrolled.len());
+    let listed = harmless(&place.run(&["list", "--json"]).stdout, "list --json");
+    assert!(!listed.contains(['<', '>', '&']));
+    let json: Value = serde_json::from_str(&listed).unwrap();
+    let speakers = json["speakers"].as_array().unwrap().iter();
+    let names: BTreeSet<String> = speakers
+        .map(|s| s["name"].as_str().unwrap().into())
+        .collect();
+    assert_eq!(names, enrolled, "read back exactly");
+
+    for text in texts.iter().filter(|text| !text.contains('\0')) {
+        for args in [
+            &["remove", "--", text][..],
+            &["--json", "verify", "--", text, "/none.wav"],
+            &["--json", "compare", "--", text, "/none.wav"],
+            &["enroll", "--", "anna", text],
+            &["--json", text],
+            &[text],
+            &["list", text],
+            &["--threads", text, "list"],
+        ] {
+            let output = place.run(args);
+            let what = format!("{args:?}");
+            let stderr = harmless(&output.stderr, &what);
+            let stdout = harmless(&output.stdout, &what);
+            assert!(
+                output.status.code().is_some_and(|code| code <= 5),
+                "{what}: {stderr}"
+            );
+            if args[0] == "--json" && output.status.code() != Some(0) {
+                let json: Value = serde_json::from_str(&stdout).expect(&what);
+                assert!(json["error"].is_string(), "{what}: {json}");
+            }
+        }
+    }
+    assert_eq!(
+        files_below(place.0.path()),
+        before,
+        "no file appears anywhere"
+    );
+    assert!(
+        place.run(&["list"]).stdout.is_empty(),
+        "each was removed by its name"
+    );
+}
+
+#[test]
+fn enrolling_under_a_hostile_name_works_as_under_any() {
+    let place = Place(tempfile::tempdir().unwrap());
+    std::fs::create_dir_all(place.0.path().join("a/b/c")).unwrap();
+    let voice = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices/anna-1.wav");
+    // And the recording is called so, too.
+    let file = place.0.path().join("=1+1<b>\u{202e}\x1b[2J.wav");
+    std::fs::copy(voice, &file).unwrap();
+    let file = file.to_str().unwrap();
+    for name in [
+        "../../../evil",
+        "=cmd|' /C calc'!A0",
+        "<script>alert(1)</script>",
+        "аnna",
+    ] {
+        for json in [&["--json"][..], &[]] {
+            for args in [
+                &["enroll", name, file][..],
+                &["verify", "--threshold=-1e9", name, file],
+            ] {
+                let output = place.run(&[json, args].concat());
+                assert_eq!(output.status.code(), Some(0), "{output:?}");
+                harmless(&output.stderr, name);
+                let told = harmless(&output.stdout, name);
+                if !json.is_empty() {
+                    let json: Value = serde_json::from_str(&told).unwrap();
+                    assert_eq!(json["speaker"], name);
+                    assert!(!told.contains(['<', '>']), "{told}");
+                }
+            }
+        }
+    }
+    let found = files_below(place.0.path());
+    assert!(
+        !found.iter().any(|path| path.ends_with("evil")),
+        "{found:?}"
+    );
+}

@@ -1,0 +1,104 @@
+//! n bytes of audio take no more than 16 MiB + 4n bytes of heap, whatever they claim or hold.
+
+use peak_alloc::PeakAlloc;
+use spkver::audio::{self, ReadOptions};
+use std::{fs, path::Path};
+
+#[global_allocator]
+static HEAP: PeakAlloc = PeakAlloc;
+
+/// Peak of the heap over `run`, in bytes, without what was there before.
+fn peak<T>(run: impl FnOnce() -> T) -> usize {
+    let before = HEAP.current_usage();
+    HEAP.reset_peak_usage();
+    run();
+    HEAP.peak_usage() - before
+}
+
+fn wav(tag: u16, channels: u16, rate_hz: u32, bits: u16, data: &[u8]) -> Vec<u8> {
+    let align = channels * bits / 8;
+    let mut bytes = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0".to_vec();
+    bytes.extend(tag.to_le_bytes());
+    bytes.extend(channels.to_le_bytes());
+    bytes.extend(rate_hz.to_le_bytes());
+    bytes.extend((rate_hz * u32::from(align)).to_le_bytes());
+    bytes.extend(align.to_le_bytes());
+    bytes.extend(bits.to_le_bytes());
+    bytes.extend(b"data");
+    bytes.extend((data.len() as u32).to_le_bytes());
+    bytes.extend(data);
+    bytes
+}
+
+/// Something like a voice: a buzz that comes and goes.
+fn buzz(num_bytes: usize) -> Vec<u8> {
+    (0..num_bytes)
+        .map(|n| ((n % 160) * usize::from(n / 8_000 % 2 == 0)) as u8)
+        .collect()
+}
+
+// One test, so that nothing else uses the heap meanwhile.
+#[test]
+fn heap_stays_below_16_mib_and_4_bytes_per_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("some.wav");
+    let mib = |n: usize| n << 20;
+    let data = buzz(mib(24));
+    let cases: [(&str, Vec<u8>, bool); 8] = [
+        // 26 minutes at 8 kHz become twice as many samples of twice the size.
+        ("16 bits at 8 kHz", wav(1, 1, 8_000, 16, &data), true),
+        ("16 bits at 16 kHz", wav(1, 1, 16_000, 16, &data), true),
+        ("44.1 kHz stereo", wav(1, 2, 44_100, 16, &data), true),
+        (
+            "8 bits at 8 kHz, 5 minutes",
+            wav(1, 1, 8_000, 8, &data[..2_400_000]),
+            true,
+        ),
+        (
+            "8 bits at 8 kHz, 50 minutes",
+            wav(1, 1, 8_000, 8, &data),
+            false,
+        ),
+        (
+            "an awkward rate",
+            wav(1, 1, 191_999, 16, &data[..mib(2)]),
+            true,
+        ),
+        ("8 channels", wav(1, 8, 16_000, 16, &data), true),
+        (
+            "an hour of silence",
+            fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/audio/silence-1h.flac"))
+                .unwrap(),
+            false,
+        ),
+    ];
+    // Tables that are made once: FFT plans, decoders.
+    fs::write(&path, wav(1, 1, 44_100, 16, &data[..mib(1)])).unwrap();
+    audio::read(&path, &ReadOptions::default()).unwrap();
+    for (name, bytes, is_read) in cases {
+        let n = bytes.len();
+        fs::write(&path, &bytes).unwrap();
+        let bound = mib(16) + 4 * n;
+        let heap = peak(|| {
+            let outcome = audio::read(&path, &ReadOptions::default());
+            assert_eq!(outcome.is_ok(), is_read, "{name}: {:?}", outcome.err());
+        });
+        assert!(heap <= bound, "{name}, {n} bytes: {heap} of {bound}");
+        // From a pipe the bytes themselves are held too.
+        let heap = peak(|| audio::read_from(&bytes[..], &path, &ReadOptions::default()).is_ok());
+        assert!(
+            heap <= bound,
+            "{name} from a pipe, {n} bytes: {heap} of {bound}"
+        );
+        let heap = peak(|| audio::decode(&path).is_ok());
+        assert!(
+            heap <= bound,
+            "{name} decoded, {n} bytes: {heap} of {bound}"
+        );
+    }
+    // A header that promises what the file does not hold costs nothing.
+    let mut liar = wav(1, 1, 16_000, 8, &[]);
+    liar[40..44].copy_from_slice(&u32::MAX.to_le_bytes());
+    fs::write(&path, &liar).unwrap();
+    assert!(peak(|| audio::read(&path, &ReadOptions::default()).is_err()) < mib(1));
+}

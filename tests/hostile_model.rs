@@ -1,0 +1,59 @@
+//! The shipped model with bits flipped, and models whose numbers mean harm: each is refused, with
+//! exit code 4, by its own name.
+
+use spkver::storage::model;
+use std::path::Path;
+
+fn refusal(bytes: &[u8]) -> String {
+    let error = match model::from_bytes(bytes, Path::new("some.safetensors")) {
+        Ok(_) => panic!("a damaged model was taken"),
+        Err(error) => error,
+    };
+    assert_eq!(error.exit_code(), 4, "{error}");
+    let text = error.to_string();
+    assert!(
+        text.starts_with("model some.safetensors: ") && text.contains("; "),
+        "{text}"
+    );
+    text
+}
+
+fn shipped() -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("models/spkver.safetensors")).unwrap()
+}
+
+/// `SPKVER_FLIPS=10000` for the full count; each costs a BLAKE3 of the whole file.
+#[test]
+fn flipped_bits_of_the_shipped_model_are_noticed() {
+    let mut bytes = shipped();
+    let num_flips = std::env::var("SPKVER_FLIPS").map_or(200, |n| n.parse().unwrap());
+    let mut state = 1u64;
+    for flip in 0..num_flips {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        // Half of them in the header.
+        let reach = if flip % 2 == 0 { bytes.len() } else { 4096 };
+        let bit = (state >> 20) as usize % (8 * reach);
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        refusal(&bytes);
+        bytes[bit / 8] ^= 1 << (bit % 8);
+    }
+    assert!(model::from_bytes(&bytes, Path::new("m")).is_ok());
+}
+
+#[test]
+fn headers_without_measure_are_refused_before_they_are_read() {
+    let mut bytes = shipped();
+    for claimed in [u64::MAX, 1 << 40, (16 << 20) + 1] {
+        bytes[..8].copy_from_slice(&claimed.to_le_bytes());
+        let text = refusal(&bytes);
+        assert!(
+            text.contains(&format!("a header of {claimed} bytes")),
+            "{text}"
+        );
+    }
+    // A header of that size would fit, but the file is shorter.
+    bytes[..8].copy_from_slice(&(4u64 << 20).to_le_bytes());
+    assert!(refusal(&bytes).contains("not a safetensors file, or a damaged one"));
+}

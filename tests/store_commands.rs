@@ -1,0 +1,405 @@
+//! `spkver store …` as a user meets it: keys, encryption, backups.
+
+use serde_json::Value;
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+struct Place(tempfile::TempDir);
+
+struct Answer {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Place {
+    /// Anna and Boris are enrolled, in a store that is not encrypted.
+    fn new() -> Self {
+        let place = Place(tempfile::tempdir().unwrap());
+        for name in ["anna", "boris"] {
+            place.done(&format!("enroll {name} {}", voice(&format!("{name}-1"))));
+        }
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn file(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_spkver"));
+        command
+            .args(line.split(' '))
+            .env("XDG_DATA_HOME", self.path("data"))
+            .env("HOME", self.0.path())
+            .current_dir(self.0.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn say(&self, line: &str) -> Answer {
+        self.say_with(line, &[])
+    }
+
+    fn say_with(&self, line: &str, variables: &[(&str, &str)]) -> Answer {
+        let output = self
+            .command(line)
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap();
+        Answer {
+            code: output.status.code().expect("an exit, no signal"),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    #[track_caller]
+    fn done(&self, line: &str) -> Answer {
+        let answer = self.say(line);
+        assert_eq!(answer.code, 0, "{line}: {}", answer.stderr);
+        answer
+    }
+
+    #[track_caller]
+    fn refused(&self, line: &str, code: i32, fact: &str) {
+        let answer = self.say(line);
+        assert_eq!(answer.code, code, "{line}: {}", answer.stderr);
+        assert!(answer.stderr.contains(fact), "{line}: {}", answer.stderr);
+        assert_eq!(answer.stdout, "");
+    }
+}
+
+fn voice(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices");
+    folder.join(format!("{name}.wav")).display().to_string()
+}
+
+#[test]
+fn a_store_is_encrypted_rekeyed_and_decrypted() {
+    let place = Place::new();
+    place.done("store new-key one");
+    place.done("store new-key two");
+    place.refused("store new-key one", 5, "cannot create");
+    let digits = std::fs::read_to_string(place.path("one")).unwrap();
+    assert_eq!(digits.trim_end().len(), 64);
+    assert_ne!(digits, std::fs::read_to_string(place.path("two")).unwrap());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(place.path("one")).unwrap().permissions();
+        assert_eq!(mode.mode() & 0o777, 0o600);
+    }
+    place.refused("store rekey --new-key-file two", 4, "is not encrypted");
+    place.refused("store encrypt", 2, "give --key-file");
+    let answer = place.done("store encrypt --key-file one --json");
+    let json: Value = serde_json::from_str(&answer.stdout).unwrap();
+    assert_eq!(json["command"], "store encrypt");
+    place.refused("store encrypt --key-file one", 4, "is encrypted already");
+
+    let verify = format!("verify --threshold -1e9 anna {}", voice("anna-2"));
+    place.done(&format!("{verify} --key-file one"));
+    place.done(&format!(
+        "enroll --force anna {} --key-file one",
+        voice("anna-3")
+    ));
+    let listed = place.done("list --key-file one").stdout;
+    assert!(listed.starts_with("anna  2 recordings"), "{listed}");
+    for line in [verify.as_str(), "list", "remove anna", "store decrypt"] {
+        place.refused(line, 4, "is encrypted with a key; give it with --key-file");
+        place.refused(
+            &format!("{line} --key-file two"),
+            4,
+            "the key does not open it",
+        );
+    }
+    place.refused("list --key-file none", 5, "none: cannot read");
+    place.refused(
+        &format!("list --key-file {}", voice("anna-1")),
+        2,
+        "does not hold a key",
+    );
+
+    place.done("store rekey --key-file one --new-key-file two");
+    place.refused("list --key-file one", 4, "the key does not open it");
+    assert_eq!(place.done("list --key-file two").stdout, listed);
+    place.file("words", "correct horse battery\n");
+    place.done("store rekey --key-file two --new-passphrase-file words");
+    place.refused("list --key-file two", 4, "another kind of secret");
+    place.refused("list", 4, "is encrypted with a passphrase");
+    assert_eq!(place.done("list --passphrase-file words").stdout, listed);
+    place.done("remove boris --passphrase-file words");
+    place.done("store decrypt --passphrase-file words");
+    assert!(place.done("list").stdout.starts_with("anna  2 recordings"));
+    // A plain store in the place of an encrypted one.
+    place.refused(
+        "list --key-file one",
+        4,
+        "is not encrypted, although a key was given",
+    );
+}
+
+#[test]
+fn a_new_store_is_encrypted_where_a_key_is_given() {
+    let place = Place(tempfile::tempdir().unwrap());
+    let key = "7f".repeat(32);
+    let enrol = format!("enroll anna {}", voice("anna-1"));
+    let with = |line: &str, variables: &[(&str, &str)]| place.say_with(line, variables);
+    assert_eq!(with(&enrol, &[("SPKVER_KEY", &key)]).code, 0);
+    place.refused("list", 4, "is encrypted with a key");
+    assert_eq!(
+        with("list", &[("SPKVER_KEY", &key)]).stdout.lines().count(),
+        1
+    );
+    let wrong = with("list", &[("SPKVER_KEY", &"80".repeat(32))]);
+    assert_eq!(wrong.code, 4);
+    assert!(!wrong.stderr.contains("8080"), "{}", wrong.stderr);
+    // What is set but no secret is an error, not "no key".
+    for (name, value) in [
+        ("SPKVER_KEY", ""),
+        ("SPKVER_KEY", "7f7f"),
+        ("SPKVER_PASSPHRASE", ""),
+        ("SPKVER_KEY_PIPE", "/nonexistent"),
+    ] {
+        let refused = with(&format!("--store other {enrol}"), &[(name, value)]);
+        assert_eq!(refused.code, 2, "{name}={value}: {}", refused.stderr);
+        assert!(!place.path("other").exists());
+    }
+    let both = [("SPKVER_KEY", key.as_str()), ("SPKVER_PASSPHRASE", "horse")];
+    assert!(with("list", &both).stderr.contains("are both set"));
+    // A flag goes before a variable.
+    place.file("key", &key);
+    let flag = with("list --key-file key", &[("SPKVER_PASSPHRASE", "horse")]);
+    assert_eq!(flag.code, 0, "{}", flag.stderr);
+    let words = [
+        ("SPKVER_KEY", key.as_str()),
+        ("SPKVER_NEW_PASSPHRASE", "correct horse"),
+    ];
+    assert_eq!(with("store rekey", &words).code, 0);
+    assert_eq!(
+        with("list", &[("SPKVER_PASSPHRASE", "correct horse")]).code,
+        0
+    );
+    assert_eq!(
+        with("list", &[("SPKVER_PASSPHRASE", "correct hors")]).code,
+        4
+    );
+    // `store encrypt` of a store that is not there makes one.
+    place.done("--store third store encrypt --key-file key");
+    place.done(&format!("--store third --key-file key {enrol}"));
+    place.refused("--store third list", 4, "is encrypted with a key");
+}
+
+#[test]
+fn a_backup_comes_back() {
+    let place = Place::new();
+    let identity = age::x25519::Identity::generate();
+    let other = age::x25519::Identity::generate();
+    use age::secrecy::ExposeSecret;
+    place.file("identity", identity.to_string().expose_secret());
+    place.file("other", other.to_string().expose_secret());
+    let recipient = identity.to_public();
+    place.done(&format!("store backup saved --recipient {recipient}"));
+    let saved = std::fs::read(place.path("saved")).unwrap();
+    assert!(saved.starts_with(b"age-encryption.org/v1\n"));
+    assert!(!saved.windows(4).any(|w| w == b"anna"));
+
+    place.refused(
+        "store restore saved --identity identity",
+        2,
+        "is enrolled already",
+    );
+    place.refused(
+        "store restore saved --identity other",
+        4,
+        "does not open the backup",
+    );
+    place.refused("store restore saved", 2, "give --identity");
+    place.refused("store restore none --identity identity", 5, "cannot read");
+    place.refused(
+        "store restore saved --identity saved",
+        2,
+        "holds no identity",
+    );
+    let text = voice("anna-1");
+    place.refused(
+        &format!("store restore {text} --identity identity"),
+        4,
+        "not an age file",
+    );
+    place.refused(
+        "store backup x --recipient age1nobody",
+        2,
+        "a recipient is wanted",
+    );
+    assert!(!place.path("x").exists());
+
+    // Into an encrypted store, bit for bit.
+    place.done("store new-key key");
+    let restored =
+        place.done("--store again --key-file key --json store restore saved --identity identity");
+    let json: Value = serde_json::from_str(&restored.stdout).unwrap();
+    assert_eq!(json["num_voiceprints"], 2);
+    place.refused("--store again list", 4, "is encrypted with a key");
+    let listed = place.done("list").stdout;
+    assert_eq!(
+        place.done("--store again --key-file key list").stdout,
+        listed
+    );
+    let score = |flags: &str| {
+        let line = format!(
+            "{flags} --json verify --threshold -1e9 anna {}",
+            voice("anna-2")
+        );
+        let json: Value = serde_json::from_str(&place.done(line.trim()).stdout).unwrap();
+        json["llr"].to_string()
+    };
+    assert_eq!(score("--store again --key-file key"), score("--quiet"));
+
+    // With --replace the backup's voiceprints take the place of the newer ones, and no other.
+    place.done(&format!("enroll --replace anna {}", voice("chloe-1")));
+    place.done(&format!("enroll edith {}", voice("edith-1")));
+    place.done("store restore saved --identity identity --replace");
+    let names: Vec<String> = place
+        .done("list")
+        .stdout
+        .lines()
+        .map(|line| line.split("  ").next().unwrap().to_string())
+        .collect();
+    assert_eq!(names, ["anna", "boris", "edith"]);
+
+    // Any bit, any cut.
+    for at in (0..saved.len()).step_by(101) {
+        let mut damaged = saved.clone();
+        damaged[at] ^= 4;
+        std::fs::write(place.path("damaged"), &damaged).unwrap();
+        let answer = place.say("--store nowhere store restore damaged --identity identity");
+        assert_eq!(answer.code, 4, "byte {at}: {}", answer.stderr);
+        std::fs::write(place.path("cut"), &saved[..at]).unwrap();
+        let answer = place.say("--store nowhere store restore cut --identity identity");
+        assert_eq!(answer.code, 4, "cut at {at}: {}", answer.stderr);
+    }
+    assert!(!place.path("nowhere").exists());
+}
+
+#[test]
+fn a_backup_with_a_passphrase_comes_back() {
+    let place = Place::new();
+    place.file("words", "a horse of another colour\n");
+    place.file("wrong", "a house of another colour\n");
+    place.refused("store backup saved", 2, "give --recipient");
+    place.done("store backup saved --backup-passphrase-file words");
+    place.refused(
+        "--store again store restore saved --backup-passphrase-file wrong",
+        4,
+        "does not open the backup",
+    );
+    place.done("--store again store restore saved --backup-passphrase-file words");
+    assert_eq!(
+        place.done("--store again list").stdout,
+        place.done("list").stdout
+    );
+}
+
+#[test]
+fn an_age_file_of_something_else_is_no_backup() {
+    let place = Place::new();
+    let identity = age::x25519::Identity::generate();
+    use age::secrecy::ExposeSecret;
+    place.file("identity", identity.to_string().expose_secret());
+    let model = "0".repeat(64);
+    let line = |name: &str, embedding: &str| {
+        format!(
+            "{{\"spkver_backup\":1}}\n{{\"name\":\"{name}\",\"model\":\"{model}\",\"utterances\":\
+             [{{\"file\":\"x\",\"speech_seconds\":1.0,\"quality\":null,\"embedding\":\"{embedding}\"}}]}}\n"
+        )
+    };
+    for (text, fact) in [
+        ("hello", "no backup of voiceprints"),
+        ("{\"spkver_backup\":2}\n", "no backup of voiceprints"),
+        ("{\"spkver_backup\":1}\nhello\n", "is damaged"),
+        (&line("a\\u202eb", "AACAPw=="), "is damaged"),
+        (&line("eve", "AACAfw=="), "is damaged"),
+        (&line("eve", ""), "is damaged"),
+        (&line("eve", "AACAPwA="), "is damaged"),
+    ] {
+        let recipient = identity.to_public();
+        let encryptor = age::Encryptor::with_recipients([&recipient as _].into_iter()).unwrap();
+        let mut file = vec![];
+        let mut writer = encryptor.wrap_output(&mut file).unwrap();
+        writer.write_all(text.as_bytes()).unwrap();
+        writer.finish().unwrap();
+        std::fs::write(place.path("forged"), file).unwrap();
+        place.refused("store restore forged --identity identity", 4, fact);
+    }
+    assert_eq!(place.done("list").stdout.lines().count(), 2);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_key_in_the_environment_does_not_stay_there() {
+    let place = Place::new();
+    let key = "5a".repeat(32);
+    let new = [("SPKVER_KEY", key.as_str())];
+    assert_eq!(place.say_with("store encrypt", &new).code, 0);
+    // A pipe in the place of a recording keeps the program waiting, with the store open before.
+    let pipe = place.path("pipe");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let mut child = place
+        .command("--json verify anna pipe")
+        .env("SPKVER_KEY", &key)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let environment = format!("/proc/{}/environ", child.id());
+    let mut gone = false;
+    for _ in 0..500 {
+        let environ = std::fs::read(&environment).unwrap_or_default();
+        let text = String::from_utf8_lossy(&environ).into_owned();
+        gone |= !environ.is_empty() && !text.contains(&key);
+        if gone || child.try_wait().unwrap().is_some() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let _ = child.kill();
+    let output = child.wait_with_output().unwrap();
+    assert!(gone, "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_done_is_told_by_the_exit_code_where_nobody_listens() {
+    let place = Place::new();
+    let output = place
+        .command("remove boris")
+        .stdout(
+            std::fs::File::options()
+                .write(true)
+                .open("/dev/full")
+                .unwrap(),
+        )
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        told.contains("it is done, but <stdout>: cannot write"),
+        "{told}"
+    );
+    assert_eq!(place.done("list").stdout.lines().count(), 1);
+}

@@ -1,0 +1,788 @@
+//! The store of voiceprints, plain and encrypted: what is written is read back; what is damaged,
+//! somebody else's or opened with another key is refused with its own text.
+
+mod random_model;
+
+use random_model::random_model;
+use rusqlite::{Connection, types::Value as Sql};
+use serde_json::json;
+use spkver::{
+    Error,
+    scoring::OperatingPoint,
+    storage::{
+        model,
+        secret::Secret,
+        voiceprints::{Store, wanted_secret},
+    },
+    verifier::{Embedding, ModelId, SpeakerName, Utterance},
+};
+use std::path::{Path, PathBuf};
+
+const MODEL: &[u8] = b"a model";
+
+fn utterance(file: &str, values: [f32; 3]) -> Utterance {
+    Utterance {
+        file: file.into(),
+        speech_seconds: 2.5,
+        quality: json!({ "seconds": 3.0, "warning": null }),
+        embedding: Embedding::new(values.to_vec(), ModelId::of(MODEL)).unwrap(),
+    }
+}
+
+fn name(text: &str) -> SpeakerName {
+    SpeakerName::new(text).unwrap()
+}
+
+fn key(byte: u8) -> Secret {
+    Secret::from_hex(format!("{byte:02x}").repeat(32).as_bytes()).unwrap()
+}
+
+/// A store with Anna (two utterances) and Boris (one).
+fn store_of_two() -> (tempfile::TempDir, PathBuf) {
+    store_with(None)
+}
+
+fn store_with(secret: Option<&Secret>) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data/voiceprints.sqlite");
+    let mut store = Store::open_or_create(&path, secret).unwrap();
+    let id = ModelId::of(MODEL);
+    let of_anna = [
+        utterance("a1.wav", [0.1, -0.2, f32::MIN_POSITIVE]),
+        utterance("a2.wav", [1.0, 2.0, 3.0]),
+    ];
+    assert!(store.add(&name("anna"), id, 0, &of_anna).unwrap());
+    let of_boris = [utterance("b1.wav", [4.0, 5.0, 6.0])];
+    assert!(store.add(&name("boris"), id, 0, &of_boris).unwrap());
+    (folder, path)
+}
+
+fn opened(path: &Path) -> Store {
+    opened_with(path, None)
+}
+
+fn opened_with(path: &Path, secret: Option<&Secret>) -> Store {
+    Store::open(path, secret).unwrap().unwrap()
+}
+
+/// What Anna's voiceprint comes to, as `verify anna` asks for it.
+fn anna(path: &Path, secret: Option<&Secret>) -> spkver::Result<Vec<Utterance>> {
+    let store = Store::open(path, secret)?.expect("the file is there");
+    Ok(store.get(&name("anna"))?.utterances)
+}
+
+#[track_caller]
+fn damage_told(path: &Path, secret: Option<&Secret>, what: &str) {
+    let error = anna(path, secret).expect_err(what);
+    assert_eq!(error.exit_code(), 4, "{what}: {error}");
+    let told = Store::open(path, secret).and_then(|store| store.unwrap().list());
+    assert!(told.is_err() || !told.unwrap().damaged.is_empty(), "{what}");
+}
+
+#[test]
+fn voiceprints_come_back_bit_for_bit() {
+    let (_folder, path) = store_of_two();
+    let mut store = opened(&path);
+    let anna = store.get(&name("anna")).unwrap();
+    assert_eq!(
+        anna.utterances,
+        [
+            utterance("a1.wav", [0.1, -0.2, f32::MIN_POSITIVE]),
+            utterance("a2.wav", [1.0, 2.0, 3.0])
+        ]
+    );
+    assert_eq!(anna.model, ModelId::of(MODEL));
+
+    let more = utterance("a3.wav", [7.0, 8.0, 9.0]);
+    store
+        .add(&name("anna"), anna.model, 2, std::slice::from_ref(&more))
+        .unwrap();
+    assert_eq!(store.get(&name("anna")).unwrap().utterances.len(), 3);
+    store
+        .replace(&name("anna"), anna.model, std::slice::from_ref(&more))
+        .unwrap();
+    assert_eq!(store.get(&name("anna")).unwrap().utterances, [more]);
+
+    let list = store.list().unwrap().speakers;
+    assert_eq!(
+        list.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(),
+        ["anna", "boris"]
+    );
+    store.remove(&name("anna")).unwrap();
+    assert!(matches!(
+        store.get(&name("anna")),
+        Err(Error::UnknownSpeaker { .. })
+    ));
+    assert!(matches!(
+        store.remove(&name("anna")),
+        Err(Error::UnknownSpeaker { .. })
+    ));
+}
+
+#[test]
+fn any_name_is_only_a_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s");
+    let mut store = Store::open_or_create(&path, None).unwrap();
+    let names = [
+        "Zoe\u{308}",
+        "李小龍",
+        "../../../etc/passwd",
+        "'; DROP TABLE speaker; --",
+        "%_",
+        "ANNA",
+        "anna",
+    ];
+    for text in names {
+        let of = utterance(text, [1.0, 2.0, 3.0]);
+        store
+            .add(&name(text), ModelId::of(MODEL), 0, &[of])
+            .unwrap();
+    }
+    for text in names {
+        let voiceprint = store.get(&name(text)).unwrap();
+        assert_eq!(voiceprint.name.as_str(), text);
+        assert_eq!(voiceprint.utterances[0].file, text);
+    }
+    // The other spelling of Zoë is the same speaker, shown as first typed.
+    let zoe = store.get(&name("Zo\u{eb}")).unwrap();
+    assert_eq!(zoe.name.as_str(), "Zoe\u{308}");
+    assert_eq!(store.list().unwrap().speakers.len(), names.len());
+}
+
+#[test]
+fn a_voiceprint_of_another_model_is_not_mixed() {
+    let (_folder, path) = store_of_two();
+    let mut store = opened(&path);
+    let other = ModelId::of(b"another model");
+    let of_other = Utterance {
+        embedding: Embedding::new(vec![1.0], other).unwrap(),
+        ..utterance("x", [0.0; 3])
+    };
+    let error = store
+        .add(&name("anna"), other, 2, std::slice::from_ref(&of_other))
+        .unwrap_err();
+    assert!(matches!(error, Error::ModelMismatch { .. }));
+    assert_eq!(store.get(&name("anna")).unwrap().utterances.len(), 2);
+    store.replace(&name("anna"), other, &[of_other]).unwrap();
+    assert_eq!(store.get(&name("anna")).unwrap().model, other);
+
+    // And the verifier does not score what is not its own.
+    let verifier =
+        model::from_bytes(&model::to_bytes(&random_model(7, 2, 3)), Path::new("m")).unwrap();
+    let boris = store.get(&name("boris")).unwrap();
+    let test = Embedding::new(vec![1.0, 2.0, 3.0], verifier.id()).unwrap();
+    let error = verifier
+        .verify(&boris, &test, &OperatingPoint::default())
+        .unwrap_err();
+    assert!(matches!(error, Error::ModelMismatch { .. }));
+}
+
+#[test]
+fn reading_makes_no_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("none/voiceprints.sqlite");
+    assert!(Store::open(&path, None).unwrap().is_none());
+    assert!(!path.parent().unwrap().exists());
+    assert!(
+        Store::open(folder.path(), None).is_err(),
+        "a folder is no store"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_owner_can_read_the_store() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_folder, path) = store_of_two();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&path), 0o600);
+    assert_eq!(mode(path.parent().unwrap()), 0o700);
+}
+
+/// Each value of each row of a table, with the row's number.
+fn values(connection: &Connection, table: &str) -> Vec<(usize, String, Sql)> {
+    let mut statement = connection
+        .prepare(&format!("SELECT * FROM {table}"))
+        .unwrap();
+    let columns: Vec<String> = statement.column_names().map(|c| c.to_string()).collect();
+    let mut rows = statement.query([]).unwrap();
+    let mut values = vec![];
+    let mut number = 0;
+    while let Some(row) = rows.next().unwrap() {
+        for (i, column) in columns.iter().enumerate() {
+            values.push((number, column.clone(), row.get(i).unwrap()));
+        }
+        number += 1;
+    }
+    values
+}
+
+fn bits(value: &Sql) -> usize {
+    match value {
+        Sql::Integer(_) | Sql::Real(_) => 64,
+        Sql::Text(text) => 8 * text.len(),
+        Sql::Blob(bytes) => 8 * bytes.len(),
+        Sql::Null => 0,
+    }
+}
+
+/// As SQL, with one bit changed: text as what its bytes are then, valid or not.
+fn flipped(value: &Sql, bit: usize) -> String {
+    let hex = |bytes: &[u8]| -> String {
+        let mut bytes = bytes.to_vec();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        bytes.iter().map(|b| format!("{b:02x}")).collect()
+    };
+    match value {
+        Sql::Integer(number) => (number ^ (1 << bit)).to_string(),
+        Sql::Text(text) => format!("CAST(x'{}' AS TEXT)", hex(text.as_bytes())),
+        Sql::Blob(bytes) => format!("x'{}'", hex(bytes)),
+        other => panic!("no column holds {other:?}"),
+    }
+}
+
+#[test]
+fn every_bit_of_a_row_counts() {
+    for secret in [None, Some(key(7))] {
+        let secret = secret.as_ref();
+        let (_folder, path) = store_with(secret);
+        let right = anna(&path, secret).unwrap();
+        let connection = Connection::open(&path).unwrap();
+        let fast = "PRAGMA synchronous = OFF";
+        connection.execute_batch(fast).unwrap();
+        let lookup_of_anna = match secret {
+            None => b"anna".to_vec(),
+            // The one with two templates.
+            Some(_) => connection
+                .query_row(
+                    "SELECT lookup FROM speaker WHERE num_templates = 2",
+                    [],
+                    |r| r.get(0),
+                )
+                .unwrap(),
+        };
+        let is_anna = |number: usize| -> bool {
+            let lookup: Vec<u8> = connection
+                .query_row(
+                    "SELECT lookup FROM speaker ORDER BY lookup LIMIT 1 OFFSET ?1",
+                    [number as i64],
+                    |r| r.get(0),
+                )
+                .unwrap();
+            lookup == lookup_of_anna
+        };
+        let id_of_anna: Vec<u8> = connection
+            .query_row(
+                "SELECT id FROM speaker WHERE lookup = ?1",
+                [&lookup_of_anna],
+                |r| r.get(0),
+            )
+            .unwrap();
+        let mut num_flips = 0;
+        for (table, condition) in [
+            ("store", "id = 1"),
+            ("speaker", "lookup = ?1"),
+            ("template", "speaker = ?1 AND position = 1"),
+        ] {
+            let rows = values(&connection, table);
+            let mine: Vec<_> = match table {
+                "store" => rows,
+                "speaker" => rows.into_iter().filter(|(n, ..)| is_anna(*n)).collect(),
+                _ => {
+                    let of: Vec<usize> = rows
+                        .iter()
+                        .filter(|(_, c, v)| c == "speaker" && *v == Sql::Blob(id_of_anna.clone()))
+                        .map(|(n, ..)| *n)
+                        .collect();
+                    rows.into_iter().filter(|(n, ..)| *n == of[1]).collect()
+                }
+            };
+            assert!(!mine.is_empty());
+            for (_, column, value) in &mine {
+                for bit in 0..bits(value) {
+                    let of: &[u8] = match table {
+                        "speaker" => &lookup_of_anna,
+                        _ => &id_of_anna,
+                    };
+                    let flip = flipped(value, bit);
+                    let sql = format!("UPDATE {table} SET {column} = {flip} WHERE {condition}");
+                    let done = match table {
+                        "store" => connection.execute(&sql, []),
+                        _ => connection.execute(&sql, [of]),
+                    };
+                    // The table itself does not take every value.
+                    if done.is_err() {
+                        continue;
+                    }
+                    assert_eq!(done.unwrap(), 1);
+                    num_flips += 1;
+                    damage_told(&path, secret, &format!("{table}.{column}, bit {bit}"));
+                    let back = format!("UPDATE {table} SET {column} = ?1 WHERE {column} = {flip}");
+                    assert_eq!(connection.execute(&back, [value]).unwrap(), 1);
+                }
+            }
+        }
+        assert!(num_flips > 2000, "{num_flips}");
+        assert_eq!(anna(&path, secret).unwrap(), right);
+    }
+}
+
+#[test]
+fn rows_in_the_place_of_others_are_noticed() {
+    for secret in [None, Some(key(7))] {
+        for damage in [
+            // Within one voiceprint, and between two.
+            "UPDATE template SET body = (SELECT body FROM template AS other
+                WHERE other.speaker = template.speaker AND other.position = 1 - template.position)
+             WHERE speaker = (SELECT id FROM speaker WHERE num_templates = 2)",
+            "UPDATE template SET position = position + 1
+             WHERE speaker = (SELECT id FROM speaker WHERE num_templates = 2) AND position = 1",
+            "UPDATE template SET
+                id = (SELECT id FROM template WHERE speaker =
+                    (SELECT id FROM speaker WHERE num_templates = 1)),
+                row_key = (SELECT row_key FROM template WHERE speaker =
+                    (SELECT id FROM speaker WHERE num_templates = 1)),
+                body = (SELECT body FROM template WHERE speaker =
+                    (SELECT id FROM speaker WHERE num_templates = 1))
+             WHERE position = 0",
+            "UPDATE speaker SET id = (SELECT id FROM speaker WHERE num_templates = 1)",
+            "UPDATE speaker SET body = (SELECT body FROM speaker WHERE num_templates = 1)",
+            "DELETE FROM template WHERE position = 1",
+            "DELETE FROM template",
+            "INSERT INTO template SELECT speaker, 2, id, row_key, body FROM template
+             WHERE position = 1",
+            "UPDATE speaker SET lookup = x'00' WHERE num_templates = 1;
+             UPDATE speaker SET lookup = (SELECT lookup FROM speaker WHERE num_templates = 2),
+                num_templates = 3 WHERE num_templates = 1",
+        ] {
+            let (_folder, path) = store_with(secret.as_ref());
+            // What cannot be written cannot be read back.
+            if Connection::open(&path)
+                .unwrap()
+                .execute_batch(damage)
+                .is_ok()
+            {
+                damage_told(&path, secret.as_ref(), damage);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_damaged_voiceprint_hides_no_other_and_can_be_replaced_and_removed() {
+    for secret in [None, Some(key(7))] {
+        let secret = secret.as_ref();
+        let (_folder, path) = store_with(secret);
+        let damage = "UPDATE template SET body = x'00' WHERE position = 1";
+        Connection::open(&path)
+            .unwrap()
+            .execute_batch(damage)
+            .unwrap();
+        let mut store = opened_with(&path, secret);
+        let listing = store.list().unwrap();
+        assert_eq!(listing.speakers.len(), 1);
+        assert_eq!(listing.speakers[0].name, "boris");
+        assert_eq!(listing.damaged.len(), 1);
+        let id = ModelId::of(MODEL);
+        let new = [utterance("new", [1.0, 2.0, 3.0])];
+        // Nothing is added to what is damaged, and it stays in no backup and no new encryption.
+        assert_eq!(
+            store
+                .add(&name("anna"), id, 2, &new)
+                .unwrap_err()
+                .exit_code(),
+            4
+        );
+        assert_eq!(store.reseal(Some(&key(9))).unwrap_err().exit_code(), 4);
+        store.replace(&name("anna"), id, &new).unwrap();
+        assert_eq!(store.get(&name("anna")).unwrap().utterances, new);
+        assert!(store.list().unwrap().damaged.is_empty());
+        Connection::open(&path)
+            .unwrap()
+            .execute_batch(damage)
+            .unwrap();
+        store.remove(&name("anna")).unwrap();
+        let left: i64 = Connection::open(&path)
+            .unwrap()
+            .query_row("SELECT count(*) FROM template", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(left, 1, "of Boris");
+    }
+}
+
+#[test]
+fn what_is_no_store_is_told_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("text");
+    std::fs::write(
+        &text,
+        "no database at all, but long enough to look at".repeat(40),
+    )
+    .unwrap();
+    let other = folder.path().join("other.sqlite");
+    Connection::open(&other)
+        .unwrap()
+        .execute_batch("CREATE TABLE t (x)")
+        .unwrap();
+    for path in [&text, &other] {
+        for error in [
+            Store::open(path, None).unwrap_err(),
+            Store::open_or_create(path, None).unwrap_err(),
+        ] {
+            assert_eq!(error.exit_code(), 4, "{error}");
+        }
+    }
+    let (_folder, later) = store_of_two();
+    Connection::open(&later)
+        .unwrap()
+        .execute_batch("PRAGMA user_version = 3")
+        .unwrap();
+    let error = Store::open(&later, None).unwrap_err();
+    assert!(error.to_string().contains("schema version 3"), "{error}");
+}
+
+#[test]
+fn a_store_with_any_page_destroyed_gives_an_error_or_the_right_answer() {
+    let (_folder, path) = store_of_two();
+    let whole = std::fs::read(&path).unwrap();
+    let right = opened(&path).get(&name("anna")).unwrap().utterances;
+    for at in (0..whole.len()).step_by(61) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0xff;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        std::fs::write(&path, damaged).unwrap();
+        let read = Store::open(&path, None).and_then(|store| match store {
+            Some(store) => store.get(&name("anna")),
+            None => panic!("the file is there"),
+        });
+        match read {
+            Ok(voiceprint) => assert_eq!(voiceprint.utterances, right, "byte {at}"),
+            Err(error) => assert!([4, 5].contains(&error.exit_code()), "byte {at}: {error}"),
+        }
+    }
+}
+
+/// All bytes of all files in a folder.
+fn bytes_in(folder: &Path) -> Vec<u8> {
+    let files = std::fs::read_dir(folder).unwrap();
+    let read = |file: std::io::Result<std::fs::DirEntry>| std::fs::read(file.unwrap().path());
+    files.flat_map(|file| read(file).unwrap()).collect()
+}
+
+fn holds(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|w| w == needle)
+}
+
+/// A model's worth of numbers, other ones for every speaker.
+fn template(speaker: usize) -> Utterance {
+    let value = |i: usize| 1.0 + (speaker * 1000 + i) as f32 / 1e6;
+    Utterance {
+        embedding: Embedding::new((0..192).map(value).collect(), ModelId::of(MODEL)).unwrap(),
+        ..utterance(&format!("recording-of-{speaker}-.wav"), [0.0; 3])
+    }
+}
+
+fn first_bytes(utterance: &Utterance) -> Vec<u8> {
+    let values = utterance.embedding.values().iter();
+    values.flat_map(|v| v.to_le_bytes()).take(32).collect()
+}
+
+#[test]
+fn what_is_removed_is_gone_from_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s");
+    let mut store = Store::open_or_create(&path, None).unwrap();
+    // Enough of them for pages to split, merge and lie free.
+    let num_speakers = 150;
+    for i in 0..num_speakers {
+        let (speaker, of) = (name(&format!("speaker-{i}-")), [template(i)]);
+        store.add(&speaker, ModelId::of(MODEL), 0, &of).unwrap();
+    }
+    let removed = |i: &usize| !i.is_multiple_of(3);
+    for i in (0..num_speakers).filter(removed) {
+        store.remove(&name(&format!("speaker-{i}-"))).unwrap();
+    }
+    // While another command has the store open.
+    let bytes = bytes_in(folder.path());
+    for i in 0..num_speakers {
+        let name = format!("speaker-{i}-");
+        let file = format!("recording-of-{i}-.wav");
+        for trace in [name.as_bytes(), file.as_bytes(), &first_bytes(&template(i))] {
+            assert_eq!(holds(&bytes, trace), !removed(&i), "{i}");
+        }
+    }
+}
+
+#[test]
+fn an_encrypted_store_tells_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s");
+    // Made without a key, encrypted later: the old pages are overwritten.
+    let mut store = Store::open_or_create(&path, None).unwrap();
+    for i in 0..50 {
+        let (speaker, of) = (
+            name(&format!("speaker-{i}-")),
+            [template(i), template(i + 500)],
+        );
+        store.add(&speaker, ModelId::of(MODEL), 0, &of).unwrap();
+    }
+    assert!(holds(&bytes_in(folder.path()), b"recording-of-7-.wav"));
+    let (first, second) = (key(1), Secret::from_passphrase("correct horse").unwrap());
+    for secret in [&first, &second] {
+        store.reseal(Some(secret)).unwrap();
+        assert!(store.is_encrypted());
+        let bytes = bytes_in(folder.path());
+        for i in 0..50 {
+            let name = format!("speaker-{i}-");
+            let file = format!("recording-of-{i}-.wav");
+            for trace in [name.as_bytes(), file.as_bytes(), &first_bytes(&template(i))] {
+                assert!(!holds(&bytes, trace), "{i}");
+            }
+        }
+        for secret in [&[1u8; 32][..], b"correct horse"] {
+            assert!(!holds(&bytes, secret));
+        }
+        assert_eq!(store.list().unwrap().speakers.len(), 50);
+        let back = opened_with(&path, Some(secret))
+            .get(&name("speaker-3-"))
+            .unwrap();
+        assert_eq!(back.utterances, [template(3), template(503)]);
+    }
+    // The key of before opens it no more.
+    assert!(Store::open(&path, Some(&first)).is_err());
+    store.reseal(None).unwrap();
+    assert_eq!(opened(&path).list().unwrap().speakers.len(), 50);
+}
+
+#[test]
+fn only_the_right_secret_opens_a_store() {
+    let words = |text| Secret::from_passphrase(text).unwrap();
+    for (right, wrong, other_kind, wanted) in [
+        (key(1), key(2), words("key"), "with a key"),
+        (words("horse"), words("Horse"), key(1), "with a passphrase"),
+    ] {
+        let (_folder, path) = store_with(Some(&right));
+        assert_eq!(anna(&path, Some(&right)).unwrap().len(), 2);
+        assert!(wanted_secret(&path).unwrap().is_some());
+        for (secret, fact) in [
+            (Some(&wrong), "does not open it"),
+            (None, wanted),
+            (Some(&other_kind), "another kind of secret was given"),
+        ] {
+            for error in [
+                Store::open(&path, secret).unwrap_err(),
+                Store::open_or_create(&path, secret).unwrap_err(),
+            ] {
+                assert!(matches!(error, Error::Store { .. }), "{error:?}");
+                assert_eq!(error.exit_code(), 4);
+                assert!(error.to_string().contains(fact), "{error}");
+                for told in ["0101", "0202", "orse"] {
+                    assert!(!format!("{error} {error:?}").contains(told));
+                }
+            }
+        }
+    }
+    // A store that somebody put in the place of the encrypted one is not taken for it.
+    let (_folder, path) = store_of_two();
+    let error = Store::open(&path, Some(&key(1))).unwrap_err();
+    assert_eq!(error.exit_code(), 4);
+    assert!(error.to_string().contains("is not encrypted"), "{error}");
+    assert_eq!(wanted_secret(&path).unwrap(), None);
+    assert_eq!(wanted_secret(&path.with_extension("none")).unwrap(), None);
+}
+
+#[test]
+fn secrets_are_read_as_people_keep_them_and_never_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |bytes: &[u8]| {
+        let path = folder.path().join("secret");
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let hex = "0123456789abcdefABCDEF00112233445566778899aabbccddeeff0011223344";
+    for bytes in [hex.as_bytes(), format!("{hex}\r\n").as_bytes(), &[0xfe; 32]] {
+        let secret = Secret::from_key_file(&file(bytes)).unwrap();
+        assert_eq!(format!("{secret:?}"), "Secret::Key(..)");
+    }
+    let too_long = "ab".repeat(5000);
+    for bytes in [
+        &b""[..],
+        &hex.as_bytes()[1..],
+        &[0xfe; 31],
+        &[0xfe; 33],
+        too_long.as_bytes(),
+    ] {
+        let error = Secret::from_key_file(&file(bytes)).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(
+            error.to_string().contains("64 hexadecimal digits"),
+            "{error}"
+        );
+    }
+    let not_hex = hex.replace('0', "g");
+    assert!(Secret::from_hex(not_hex.as_bytes()).is_none());
+    for text in [
+        "correct horse",
+        "correct horse\n",
+        "correct horse\r\nsecond line",
+    ] {
+        let Secret::Passphrase(words) =
+            Secret::from_passphrase_file(&file(text.as_bytes())).unwrap()
+        else {
+            panic!("a passphrase");
+        };
+        assert_eq!(words.as_str(), "correct horse");
+    }
+    let longest = "x".repeat(Secret::MAX_PASSPHRASE_BYTES);
+    assert!(Secret::from_passphrase_file(&file(longest.as_bytes())).is_ok());
+    for bytes in [
+        &b""[..],
+        b"\nsecond",
+        b"\xff\xfe",
+        format!("{longest}x").as_bytes(),
+    ] {
+        let error = Secret::from_passphrase_file(&file(bytes)).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{error}");
+    }
+    let missing = Secret::from_key_file(&folder.path().join("none")).unwrap_err();
+    assert_eq!(missing.exit_code(), 5);
+    let shown = format!("{:?} {:?}", utterance("f", [0.123, 4.5, 6.0]), key(0xab));
+    for told in ["0.123", "4.5", "abab"] {
+        assert!(!shown.contains(told), "{shown}");
+    }
+}
+
+#[test]
+fn a_store_that_asks_for_absurd_work_is_refused() {
+    let secret = Secret::from_passphrase("horse").unwrap();
+    let (_folder, path) = store_with(Some(&secret));
+    for derivation in [
+        "argon2id 4000000000 3",
+        "argon2id 65536 4000000000",
+        "argon2id 1 1",
+        "md5",
+    ] {
+        Connection::open(&path)
+            .unwrap()
+            .execute("UPDATE store SET derivation = ?1", [derivation])
+            .unwrap();
+        let error = Store::open(&path, Some(&secret)).unwrap_err();
+        assert_eq!(error.exit_code(), 4);
+        assert!(error.to_string().contains("damaged: the header"), "{error}");
+    }
+}
+
+#[test]
+fn nothing_is_sealed_with_a_key_of_before() {
+    let (_folder, path) = store_with(Some(&key(1)));
+    let mut slow = opened_with(&path, Some(&key(1)));
+    opened_with(&path, Some(&key(1)))
+        .reseal(Some(&key(2)))
+        .unwrap();
+    let of = [utterance("late", [1.0, 2.0, 3.0])];
+    for error in [
+        slow.add(&name("chloe"), ModelId::of(MODEL), 0, &of)
+            .unwrap_err(),
+        slow.get(&name("anna")).unwrap_err(),
+        slow.remove(&name("anna")).unwrap_err(),
+        slow.reseal(None).unwrap_err(),
+    ] {
+        assert_eq!(error.exit_code(), 5);
+        assert!(error.to_string().contains("changed its key"), "{error}");
+    }
+    let store = opened_with(&path, Some(&key(2)));
+    assert_eq!(store.list().unwrap().speakers.len(), 2);
+}
+
+#[test]
+fn no_voiceprint_is_empty() {
+    let (_folder, path) = store_of_two();
+    let mut store = opened(&path);
+    let id = ModelId::of(MODEL);
+    assert!(store.add(&name("chloe"), id, 0, &[]).is_err());
+    assert!(store.replace(&name("anna"), id, &[]).is_err());
+    assert!(store.find(&name("chloe")).unwrap().is_none());
+    assert_eq!(store.get(&name("anna")).unwrap().utterances.len(), 2);
+}
+
+#[test]
+fn writers_at_the_same_time_lose_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new/s");
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let path = &path;
+            scope.spawn(move || {
+                let mut store = Store::open_or_create(path, None).unwrap();
+                for i in 0..5 {
+                    let speaker = name(&format!("{writer}-{i}"));
+                    let of = utterance("x", [writer as f32, i as f32, 0.0]);
+                    store.add(&speaker, ModelId::of(MODEL), 0, &[of]).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(opened(&path).list().unwrap().speakers.len(), 20);
+}
+
+#[test]
+fn what_was_checked_against_an_older_voiceprint_is_not_added() {
+    // Two commands read a voiceprint, each finds its recording consistent with it, both write.
+    let (_folder, path) = store_of_two();
+    let (mut one, mut other) = (opened(&path), opened(&path));
+    let id = ModelId::of(MODEL);
+    let of = |file| [utterance(file, [7.0, 8.0, 9.0])];
+    assert!(one.add(&name("anna"), id, 2, &of("a3")).unwrap());
+    assert!(!other.add(&name("anna"), id, 2, &of("a4")).unwrap());
+    assert_eq!(other.get(&name("anna")).unwrap().utterances.len(), 3);
+    assert!(other.add(&name("anna"), id, 3, &of("a4")).unwrap());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_read_only_store_can_be_read() {
+    use std::{fs, os::unix::fs::PermissionsExt};
+    let set_mode = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    // Characters that mean something in a URI.
+    let outer = tempfile::tempdir().unwrap();
+    let folder = outer.path().join("50% of a?b#c&d ü");
+    fs::create_dir(&folder).unwrap();
+    let (_folder, made) = store_of_two();
+    let path = folder.join("s");
+    fs::copy(made, &path).unwrap();
+    let utterances = opened(&path).get(&name("anna")).unwrap().utterances;
+    set_mode(&path, 0o400);
+    if fs::OpenOptions::new().write(true).open(&path).is_ok() {
+        println!("SKIPPED: this user may write to read-only files");
+        return;
+    }
+    for folder_mode in [0o700, 0o500] {
+        set_mode(&folder, folder_mode);
+        let mut store = opened(&path);
+        assert_eq!(store.list().unwrap().speakers.len(), 2);
+        assert_eq!(store.get(&name("anna")).unwrap().utterances, utterances);
+        for error in [
+            store.remove(&name("anna")).unwrap_err(),
+            Store::open_or_create(&path, None)
+                .and_then(|mut store| store.add(&name("chloe"), ModelId::of(MODEL), 0, &utterances))
+                .unwrap_err(),
+        ] {
+            assert_eq!(error.exit_code(), 5, "{error}");
+            assert!(error.to_string().contains("is read-only"), "{error}");
+        }
+    }
+    // With a log that cannot be read, part of the store would be missing.
+    set_mode(&folder, 0o700);
+    for log in ["s-wal", "s-shm"] {
+        let _ = fs::remove_file(folder.join(log));
+    }
+    fs::write(folder.join("s-wal"), b"changes").unwrap();
+    set_mode(&folder, 0o500);
+    let error = Store::open(&path, None).unwrap_err();
+    assert!(error.to_string().contains("latest changes"), "{error}");
+    set_mode(&folder, 0o700);
+}
