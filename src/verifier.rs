@@ -85,12 +85,15 @@ impl Verifier {
     ///
     /// The ranges of its activations are those of artificial speech: any model can be run so, and
     /// always gives the same bits.
-    pub fn quantise(&mut self) {
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where the network needs more frames than these have (about a second).
+    pub fn quantise(&mut self) -> Result<()> {
         let utterances: Vec<Features> = artificial::utterances(1)
             .iter()
             .map(|samples| self.mfcc.extract_samples(samples, &speech_frames(samples)))
             .collect();
-        self.model.network.quantise(&utterances);
+        self.model.network.quantise(&utterances)
     }
 
     /// The feature extractor.

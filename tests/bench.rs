@@ -75,9 +75,13 @@ fn the_benchmark_tells_everything() {
     positive(&format!("/peak_gflops/{kernel}"));
     positive("/mfcc_ns_per_frame");
     for at in 0..5 {
-        for what in ["network", "conv_layers"] {
-            for number in ["ms", "gflops", "percent_of_peak"] {
-                positive(&format!("/precision/f32/one_core/{at}/{what}/{number}"));
+        for (precision, beside) in [("f32", "conv_layers"), ("int8", "f32")] {
+            for what in ["network", beside] {
+                for number in ["ms", "gflops", "percent_of_peak"] {
+                    positive(&format!(
+                        "/precision/{precision}/one_core/{at}/{what}/{number}"
+                    ));
+                }
             }
         }
     }
@@ -92,6 +96,7 @@ fn the_benchmark_tells_everything() {
         "throughput/0/speed_up",
     ] {
         positive(&format!("/precision/f32/{number}"));
+        positive(&format!("/precision/int8/{number}"));
     }
     if cfg!(target_os = "linux") {
         positive("/precision/f32/fresh_process/peak_memory_kb");

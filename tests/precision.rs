@@ -42,7 +42,7 @@ fn compare(flags: &[&str]) -> serde_json::Value {
 fn int8_scores_come_near_those_of_f32() {
     let exact = model::embedded().unwrap();
     let mut rounded = model::embedded().unwrap();
-    rounded.quantise();
+    rounded.quantise().unwrap();
     assert_eq!(
         exact.id(),
         rounded.id(),
@@ -80,7 +80,7 @@ fn any_model_can_be_run_in_int8() {
             let model = random_model(seed, channels, 8);
             let mut verifier = Verifier::new(ModelId::of(b"random"), model).unwrap();
             if quantise {
-                verifier.quantise();
+                verifier.quantise().unwrap();
             }
             verifier.embed(&waveform).unwrap().values().to_vec()
         };

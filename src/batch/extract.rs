@@ -89,7 +89,7 @@ fn extract_chunk(
             .get_index_of(recording.path.as_path())
             .expect("all are in it");
         let audio = hashes[file].clone()?;
-        Ok((audio, outcome::key(verifier.id(), &audio, recording)))
+        Ok((audio, outcome::key(verifier, &audio, recording)))
     };
     let found: Vec<_> = places.iter().map(|&place| (place, found(place))).collect();
 

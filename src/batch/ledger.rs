@@ -2,7 +2,7 @@
 //! of each recording, and how much of the output file is whole. One SQLite file beside the output,
 //! gone when the run is complete.
 //!
-//! Outcomes are kept under the hash of model, audio and segment, so that equal recordings are
+//! Outcomes are kept under the hash of model, precision, audio and segment, so that equal recordings are
 //! embedded once; with a cache file of its own this holds from run to run and between processes.
 
 mod database;

@@ -5,7 +5,7 @@ use super::recording::{Recording, Segment};
 use crate::{
     Error, Result,
     audio::{self, ReadOptions, SAMPLE_RATE_HZ, Waveform},
-    verifier::{ModelId, Verifier},
+    verifier::Verifier,
 };
 use std::{
     fs::File,
@@ -67,9 +67,10 @@ impl Refused {
 }
 
 /// Under what an outcome is kept: who has the same key gets the same embedding.
-pub fn key(model: ModelId, audio: &AudioHash, recording: &Recording) -> blake3::Hash {
+pub fn key(verifier: &Verifier, audio: &AudioHash, recording: &Recording) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new_derive_key("spkver 2026 embedding of a recording");
-    hasher.update(model.to_string().as_bytes());
+    hasher.update(verifier.id().to_string().as_bytes());
+    hasher.update(&[u8::from(verifier.model().network.is_int8())]);
     hasher.update(audio.as_bytes());
     let number = |value: Option<u64>| value.map_or(u64::MAX, |v| v).to_le_bytes();
     let reading = &recording.reading;

@@ -244,7 +244,7 @@ impl<'a> Desk<'a> {
     }
 
     fn outcome(&self, recording: &Recording, audio: &AudioHash) -> Outcome {
-        let key = outcome::key(self.verifier.id(), audio, recording);
+        let key = outcome::key(self.verifier, audio, recording);
         let recent = || self.recent.lock().unwrap_or_else(|e| e.into_inner());
         if let Some(known) = recent().get(&key) {
             return known.clone();

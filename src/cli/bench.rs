@@ -6,7 +6,7 @@ mod process;
 mod stopwatch;
 mod voice;
 
-use super::Global;
+use super::{Global, Precision as Arithmetic};
 use indicatif::{ProgressBar, ProgressStyle};
 use path::{Enrolled, LONG_SECONDS, Recordings, SHORT_SECONDS};
 use serde_json::{Value, json};
@@ -38,13 +38,19 @@ struct Precision {
     flags: Vec<OsString>,
 }
 
-/// Each is measured; the place to add one.
+/// Each is measured, whatever `--precision` says; f32 is the first.
 fn precisions(global: &Global) -> Result<Vec<Precision>> {
-    Ok(vec![Precision {
-        name: "f32",
-        verifier: global.verifier()?,
-        flags: flags(global),
-    }])
+    let each = [("f32", Arithmetic::F32), ("int8", Arithmetic::Int8)];
+    let made = each.into_iter().map(|(name, arithmetic)| {
+        let mut flags = flags(global);
+        flags.extend(["--precision".into(), name.into()]);
+        Ok(Precision {
+            name,
+            verifier: global.verifier_in(arithmetic)?,
+            flags,
+        })
+    });
+    made.collect()
 }
 
 /// The flags of this process that another one needs to do the same.
@@ -148,7 +154,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let mut by_precision = serde_json::Map::new();
     for precision in &precisions {
         let stage = |stage| progress.begin(stage, precision.name, precisions.len());
-        let measured = Measured::take(precision, &recordings, &stage)?;
+        let measured = Measured::take(precision, &precisions[0], &recordings, &stage)?;
         line(measured.text(precision.name));
         by_precision.insert(precision.name.into(), measured.json());
     }
@@ -189,13 +195,14 @@ struct Measured {
 impl Measured {
     fn take(
         precision: &Precision,
+        exact: &Precision,
         recordings: &Recordings,
         stage: &dyn Fn(Stage) -> Duration,
     ) -> Result<Self> {
         let verifier = &precision.verifier;
         let enrolled = Enrolled::new(verifier, recordings)?;
         Ok(Measured {
-            network: network::rows(verifier, stage(NETWORK)),
+            network: network::rows(verifier, &exact.verifier, stage(NETWORK)),
             file_to_decision: enrolled
                 .file_to_decision(recordings, stage(FILE_TO_DECISION))
                 .median(),
@@ -207,20 +214,36 @@ impl Measured {
 
     fn text(&self, precision: &str) -> String {
         let mut text = format!("\n{precision}, one core\n");
-        text.push_str(
-            "                    network                     its conv layers\n\
-             speech  frames      ms  GFLOP/s  % of peak      ms  GFLOP/s  % of peak\n",
-        );
+        text.push_str(match self.network.first().map(|row| &row.beside) {
+            Some(network::Beside::F32(_)) => {
+                "                    network                     f32 in turn with it\n\
+                 speech  frames      ms    GOP/s  % of FMA       ms\n"
+            }
+            _ => {
+                "                    network                     its conv layers\n\
+                 speech  frames      ms  GFLOP/s  % of peak      ms  GFLOP/s  % of peak\n"
+            }
+        });
         for row in &self.network {
             let _ = write!(text, "{:4.0} s  {:6}", row.seconds, row.frames);
-            for speed in [&row.whole, &row.convolutions] {
-                let _ = write!(
-                    text,
+            let columns = |speed: &network::Speed| {
+                format!(
                     "  {:6.2}  {:7.1}  {:9.1}",
                     speed.ms, speed.gflops, speed.percent_of_peak
-                );
-            }
-            text.push('\n');
+                )
+            };
+            let _ = match &row.beside {
+                network::Beside::ConvLayers(speed) => {
+                    writeln!(text, "{}{}", columns(&row.whole), columns(speed))
+                }
+                network::Beside::F32(speed) => writeln!(
+                    text,
+                    "{}  {:6.2}  {:5.2} times as fast",
+                    columns(&row.whole),
+                    speed.ms,
+                    speed.ms / row.whole.ms
+                ),
+            };
         }
         let _ = writeln!(
             text,

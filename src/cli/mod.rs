@@ -190,12 +190,17 @@ fn run(cli: &Cli) -> Result<u8> {
 impl Global {
     /// The model asked for, or the embedded one, in the precision asked for.
     pub fn verifier(&self) -> Result<Verifier> {
+        self.verifier_in(self.precision)
+    }
+
+    /// The same in another precision.
+    fn verifier_in(&self, precision: Precision) -> Result<Verifier> {
         let mut verifier = match &self.model {
             Some(path) => storage::model::load(path),
             None => storage::model::embedded(),
         }?;
-        if self.precision == Precision::Int8 {
-            verifier.quantise();
+        if precision == Precision::Int8 {
+            verifier.quantise()?;
         }
         Ok(verifier)
     }

@@ -25,6 +25,7 @@ pub(super) const ROW_BLOCK: usize = 308;
 pub(super) const MAX_NR: usize = 32;
 
 /// `x` (T, C_in) -> `y` (T', C_out), T' from `y`'s length; `x` must hold the last row's last tap.
+/// Rows begin `in_stride` and `out_stride` values apart; what lies between them is left alone.
 #[inline(always)]
 pub(super) fn affine<L: Lanes, const NV: usize>(
     x: &[f32],
@@ -34,7 +35,7 @@ pub(super) fn affine<L: Lanes, const NV: usize>(
 ) {
     let nr = NV * L::N;
     debug_assert_eq!(weights.nr, nr, "packed for another instance");
-    let rows = y.len() / weights.c_out;
+    let rows = y.len().div_ceil(weights.out_stride);
     if rows == 1 {
         return one_row::<L, NV>(x, weights, steps, y);
     }
@@ -89,7 +90,7 @@ fn tile<L: Lanes, const MR: usize, const NV: usize>(
         let origin = first * steps.stride + tap * steps.dilation;
         let mut rows = [&x[..0]; MR];
         for r in 0..MR {
-            rows[r] = &x[(origin + r * steps.stride) * c_in..][..c_in];
+            rows[r] = &x[(origin + r * steps.stride) * weights.in_stride..][..c_in];
         }
         for (i, w) in panel.chunks_exact(nr).enumerate() {
             let mut wv = [L::splat(0.0); NV];
@@ -146,7 +147,7 @@ fn row_of_panels<L: Lanes, const NP: usize, const NV: usize>(
         }
     }
     for tap in 0..weights.taps {
-        let row = &x[tap * steps.dilation * c_in..][..c_in];
+        let row = &x[tap * steps.dilation * weights.in_stride..][..c_in];
         let mut panels = [&x[..0]; NP];
         for p in 0..NP {
             panels[p] = &weights.panel(first + p)[tap * c_in * nr..][..c_in * nr];
@@ -177,7 +178,6 @@ fn store<L: Lanes, const MR: usize, const NV: usize>(
     y: &mut [f32],
 ) {
     let nr = NV * L::N;
-    let c_out = weights.c_out;
     if steps.relu {
         for r in 0..MR {
             for v in 0..NV {
@@ -186,10 +186,10 @@ fn store<L: Lanes, const MR: usize, const NV: usize>(
             }
         }
     }
-    let width = nr.min(c_out - p * nr);
-    let y = &mut y[first * c_out..][..MR * c_out];
+    let width = nr.min(weights.c_out - p * nr);
+    let rows = y[first * weights.out_stride..].chunks_mut(weights.out_stride);
     if width == nr {
-        for (out, acc) in y.chunks_exact_mut(c_out).zip(acc) {
+        for (out, acc) in rows.zip(acc) {
             let out = &mut out[p * nr..][..nr];
             for v in 0..NV {
                 acc[v].store(&mut out[v * L::N..]);
@@ -202,7 +202,7 @@ fn store<L: Lanes, const MR: usize, const NV: usize>(
                 acc[r][v].store(&mut whole[r][v * L::N..]);
             }
         }
-        for (out, whole) in y.chunks_exact_mut(c_out).zip(whole) {
+        for (out, whole) in rows.zip(whole) {
             out[p * nr..][..width].copy_from_slice(&whole[..width]);
         }
     }

@@ -138,7 +138,7 @@ pub(super) fn affine<L: IntLanes, const NV: usize, O: Output<L>>(
         weights.nr == nr && weights.group == L::GROUP,
         "packed for another instance"
     );
-    let rows = y.len() / weights.c_out.div_ceil(O::PER_VALUE);
+    let rows = y.len().div_ceil(weights.out_stride);
     for block in balanced(0..rows, ROW_BLOCK) {
         for p in 0..weights.c_out.div_ceil(nr) {
             for Range { start: row, end } in balanced(block.clone(), mr) {
@@ -179,7 +179,7 @@ fn tile<L: IntLanes, const MR: usize, const NV: usize, O: Output<L>>(
         let origin = first * steps.stride + tap * steps.dilation;
         let mut rows = [&x[..0]; MR];
         for r in 0..MR {
-            rows[r] = &x[(origin + r * steps.stride) * words..][..words];
+            rows[r] = &x[(origin + r * steps.stride) * weights.in_stride..][..words];
         }
         for (i, w) in panel.chunks_exact(nr).enumerate() {
             let mut wv = [L::splat(0); NV];
@@ -198,16 +198,16 @@ fn tile<L: IntLanes, const MR: usize, const NV: usize, O: Output<L>>(
     let start = p * nr / O::PER_VALUE;
     let whole = nr / O::PER_VALUE;
     let width = whole.min(row_len - start);
-    let y = &mut y[first * row_len..][..MR * row_len];
+    let rows = y[first * weights.out_stride..].chunks_mut(weights.out_stride);
     if width == whole {
-        for (out, acc) in y.chunks_exact_mut(row_len).zip(acc) {
+        for (out, acc) in rows.zip(acc) {
             put::<L, NV, O>(acc, weights, steps, p, &mut out[start..][..whole]);
         }
     } else {
-        for (out, acc) in y.chunks_exact_mut(row_len).zip(acc) {
+        for (out, acc) in rows.zip(acc) {
             let mut padded = [O::default(); MAX_NR];
             put::<L, NV, O>(acc, weights, steps, p, &mut padded[..whole]);
-            out[start..].copy_from_slice(&padded[..width]);
+            out[start..][..width].copy_from_slice(&padded[..width]);
         }
     }
 }

@@ -13,6 +13,10 @@ pub struct Packed {
     pub c_out: usize,
     /// Outputs per panel.
     pub nr: usize,
+    /// Values from one row of inputs to the next: C_in, or more where they are part of wider rows.
+    pub in_stride: usize,
+    /// The same of the outputs.
+    pub out_stride: usize,
     panels: Aligned<f32>,
     bias: Vec<f32>,
 }
@@ -72,6 +76,8 @@ impl Packed {
             c_in,
             c_out,
             nr,
+            in_stride: c_in,
+            out_stride: c_out,
             panels,
             bias: padded,
         }
@@ -99,6 +105,17 @@ impl Packed {
         Self::new((c_in, c_out, taps), nr, &[], |o, i, k| {
             weight[(i * c_in + o) * taps + (taps - 1 - k)]
         })
+    }
+
+    /// The same map from part of each row to part of each row: one group of a grouped Conv1d is a
+    /// call on slices that begin at its channels.
+    pub fn within_rows(self, in_stride: usize, out_stride: usize) -> Self {
+        assert!(in_stride >= self.c_in && out_stride >= self.c_out);
+        Packed {
+            in_stride,
+            out_stride,
+            ..self
+        }
     }
 
     /// Panel `p`: `(taps, c_in, nr)`.

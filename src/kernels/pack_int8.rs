@@ -19,6 +19,11 @@ pub struct PackedInt8 {
     pub nr: usize,
     /// Weights per word.
     pub group: usize,
+    /// Words from one row of inputs to the next: ⌈C_in/group⌉, or more where they are part of wider
+    /// rows.
+    pub in_stride: usize,
+    /// Values from one row of outputs to the next: ⌈C_out/group⌉ words or C_out floats, or more.
+    pub out_stride: usize,
     panels: Aligned<i32>,
     offset: Vec<i32>,
     scale: Vec<f32>,
@@ -57,6 +62,8 @@ impl PackedInt8 {
             c_out,
             nr,
             group,
+            in_stride: words,
+            out_stride: outputs.map_or(c_out, |_| c_out.div_ceil(group)),
             panels: Aligned::zeros(num_panels * taps * words * nr),
             offset: vec![0; num_panels * nr],
             scale: vec![0.0; num_panels * nr],
@@ -89,6 +96,17 @@ impl PackedInt8 {
             packed.bias[o] = outputs.map_or(bias, |of| bias / of.steps[o] + f32::from(of.zero));
         }
         packed
+    }
+
+    /// The same map from part of each row to part of each row, as
+    /// [`Packed::within_rows`](super::Packed::within_rows); strides in words, or floats.
+    pub fn within_rows(self, in_stride: usize, out_stride: usize) -> Self {
+        assert!(in_stride >= self.in_stride && out_stride >= self.out_stride);
+        PackedInt8 {
+            in_stride,
+            out_stride,
+            ..self
+        }
     }
 
     /// Most inputs times taps for which no sum can leave an i32: 255·127 each, and as much for the

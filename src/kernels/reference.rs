@@ -8,12 +8,13 @@ use std::f64::consts::TAU;
 /// `y[t] = act(bias + Σ_k W_k x[t·s + k·d])`.
 pub fn affine(x: &[f32], weights: &Packed, steps: Steps, y: &mut [f32]) {
     let (c_in, c_out) = (weights.c_in, weights.c_out);
-    for (t, out) in y.chunks_exact_mut(c_out).enumerate() {
-        for (o, value) in out.iter_mut().enumerate() {
+    for (t, out) in y.chunks_mut(weights.out_stride).enumerate() {
+        for (o, value) in out[..c_out].iter_mut().enumerate() {
             let panel = weights.panel(o / weights.nr);
             let mut sum = f64::from(weights.bias()[o]);
             for k in 0..weights.taps {
-                let row = &x[(t * steps.stride + k * steps.dilation) * c_in..][..c_in];
+                let start = (t * steps.stride + k * steps.dilation) * weights.in_stride;
+                let row = &x[start..][..c_in];
                 for (i, &xi) in row.iter().enumerate() {
                     let w = panel[(k * c_in + i) * weights.nr + o % weights.nr];
                     sum += f64::from(xi) * f64::from(w);
@@ -161,8 +162,11 @@ pub fn quantise(x: &[f32], quantiser: &Quantiser, y: &mut [i32]) {
 pub fn affine_int8(x: &[i32], weights: &PackedInt8, steps: Steps, y: &mut [i32]) {
     let mut scaled = vec![0.0; y.len()];
     affine_int8_to_f32(x, weights, steps, &mut scaled);
-    for (y, v) in y.iter_mut().zip(scaled) {
-        *y = rounded(v);
+    let rows = y.chunks_mut(weights.out_stride);
+    for (y, v) in rows.zip(scaled.chunks(weights.out_stride)) {
+        for o in 0..weights.c_out {
+            y[o] = rounded(v[o]);
+        }
     }
 }
 
@@ -172,12 +176,13 @@ pub fn affine_int8_to_f32(x: &[i32], weights: &PackedInt8, steps: Steps, y: &mut
     let words = c_in.div_ceil(group);
     let bits = 32 / group;
     let (scale, bias) = weights.scale_and_bias();
-    for (t, out) in y.chunks_exact_mut(weights.c_out).enumerate() {
-        for (o, value) in out.iter_mut().enumerate() {
+    for (t, out) in y.chunks_mut(weights.out_stride).enumerate() {
+        for (o, value) in out[..weights.c_out].iter_mut().enumerate() {
             let panel = weights.panel(o / nr);
             let mut sum = weights.offset()[o];
             for k in 0..weights.taps {
-                let row = &x[(t * steps.stride + k * steps.dilation) * words..][..words];
+                let row =
+                    &x[(t * steps.stride + k * steps.dilation) * weights.in_stride..][..words];
                 for i in 0..c_in {
                     let w = panel[(k * words + i / group) * nr + o % nr];
                     let at = i % group * bits;

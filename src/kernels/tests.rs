@@ -167,6 +167,77 @@ fn scan_agrees_with_the_reference_at_any_number_of_probes() {
     }
 }
 
+/// Columns `first..first + count` of rows of `width`.
+fn columns<T: Copy>(x: &[T], width: usize, first: usize, count: usize) -> Vec<T> {
+    let rows = x.chunks(width);
+    let columns = rows.flat_map(|row| &row[first..][..count]);
+    columns.copied().collect()
+}
+
+/// A map between columns of wider rows is the same map, and leaves the other columns alone.
+#[test]
+fn maps_stay_within_their_part_of_the_rows() {
+    let steps = Steps {
+        stride: 1,
+        dilation: 2,
+        relu: true,
+    };
+    let (width_in, width_out) = (40, 90);
+    for table in int8_instances() {
+        for rows in [1, 2, 15, 40] {
+            for (c_in, c_out) in [(32, 32), (8, 67), (20, 12)] {
+                let what = format!("{} {rows} rows {c_in}->{c_out}", table.name);
+                let shape = (c_out, c_in, 3);
+                let (weight, bias) = (noise(c_out * c_in * 3, 2), noise(c_out, 3));
+
+                let x = noise((rows + 4) * width_in, 1);
+                let packed = || Packed::from_pytorch(shape, table.nr, &weight, &bias);
+                let mut wanted = vec![0.0; rows * c_out];
+                (table.affine)(
+                    &columns(&x, width_in, 4, c_in),
+                    &packed(),
+                    steps,
+                    &mut wanted,
+                );
+                let mut y = vec![7.0; rows * width_out];
+                let within = packed().within_rows(width_in, width_out);
+                (table.affine)(&x[4..], &within, steps, &mut y[8..]);
+                assert_eq!(columns(&y, width_out, 8, c_out), wanted, "{what}");
+                let rest = columns(&y, width_out, 8 + c_out, width_out - 8 - c_out);
+                assert!(rest.iter().all(|v| *v == 7.0), "{what}");
+
+                let group = table.int8.group;
+                let x: Vec<i32> = x.iter().map(|v| (v * 1e9) as i32).collect();
+                let (words_in, words_out) = (c_in / group, c_out.div_ceil(group));
+                let activations = |steps| Activations { steps, zero: 0 };
+                let packed = || {
+                    PackedInt8::from_pytorch(
+                        shape,
+                        (table.int8.nr, group),
+                        &weight,
+                        &bias,
+                        activations(&[0.01; 32][..c_in]),
+                        &[0.0; 32],
+                        Some(activations(&[0.02; 67])),
+                    )
+                };
+                // Only bytes that are activations: pairs hold one in 16 bits.
+                let mask = [0xFF, 0x00FF_00FF, !0][group / 2];
+                let x: Vec<i32> = x.iter().map(|v| v & mask).collect();
+                let mut wanted = vec![0; rows * words_out];
+                let compact = columns(&x, width_in, 4, words_in);
+                (table.int8.affine)(&compact, &packed(), steps, &mut wanted);
+                let mut y = vec![7; rows * width_out];
+                let within = packed().within_rows(width_in, width_out);
+                (table.int8.affine)(&x[4..], &within, steps, &mut y[8..]);
+                assert_eq!(columns(&y, width_out, 8, words_out), wanted, "{what}");
+                let rest = columns(&y, width_out, 8 + words_out, width_out - 8 - words_out);
+                assert!(rest.iter().all(|v| *v == 7), "{what}");
+            }
+        }
+    }
+}
+
 /// Every instance, and the one that AVX2 alone would run; the reference last.
 fn int8_instances() -> Vec<Table> {
     #[cfg(target_arch = "x86_64")]

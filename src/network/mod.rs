@@ -36,6 +36,7 @@ pub struct Network {
     weights: Tensors,
     shapes: Shapes,
     operations: OnceLock<Operations>,
+    is_int8: bool,
     scratch: run::Scratch,
 }
 
@@ -66,6 +67,7 @@ impl Network {
             weights,
             shapes,
             operations: OnceLock::new(),
+            is_int8: false,
             scratch: run::Scratch::default(),
         })
     }
@@ -91,13 +93,29 @@ impl Network {
     }
 
     /// From now on in whole numbers, faster and within a little of the same: 8 bits a weight and an
-    /// activation, whose ranges are those of the `utterances`. Nothing changes if one is too short.
-    pub fn quantise(&mut self, utterances: &[Features]) {
-        let long_enough = |f: &Features| f.num_frames() >= self.receptive_field();
-        if utterances.iter().all(long_enough) {
-            let operations = Operations::int8(&self.layers, &self.weights, utterances);
-            self.operations = OnceLock::from(operations);
+    /// activation, whose ranges are those of the `utterances`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where an utterance is shorter than the receptive field.
+    pub fn quantise(&mut self, utterances: &[Features]) -> Result<()> {
+        let shortest = utterances.iter().map(Features::num_frames).min();
+        if shortest.is_none_or(|frames| frames < self.receptive_field()) {
+            return Err(Error::Usage(format!(
+                "int8: the model sees {} frames at once, and the longest that its ranges can be taken \
+                 from have {}; leave --precision at f32",
+                self.receptive_field(),
+                shortest.unwrap_or(0)
+            )));
         }
+        let operations = Operations::int8(&self.layers, &self.weights, utterances);
+        self.operations = OnceLock::from(operations);
+        self.is_int8 = true;
+        Ok(())
+    }
+
+    /// Does it compute in whole numbers of 8 bits?
+    pub fn is_int8(&self) -> bool {
+        self.is_int8
     }
 
     /// `(T, C_in) -> (D,)`.

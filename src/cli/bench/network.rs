@@ -50,8 +50,16 @@ pub struct Row {
     pub frames: usize,
     /// The whole network.
     pub whole: Speed,
-    /// Its Conv1d layers (and Linears before the pooling).
-    pub convolutions: Speed,
+    /// What was measured in turn with it.
+    pub beside: Beside,
+}
+
+/// What a network is held against.
+pub enum Beside {
+    /// One in f32: its own Conv1d layers (and Linears before the pooling).
+    ConvLayers(Speed),
+    /// One in int8: the same network in f32.
+    F32(Speed),
 }
 
 /// How fast a number of operations went.
@@ -81,17 +89,22 @@ impl Speed {
 impl Row {
     /// For machines.
     pub fn json(&self) -> Value {
+        let (name, beside) = match &self.beside {
+            Beside::ConvLayers(speed) => ("conv_layers", speed),
+            Beside::F32(speed) => ("f32", speed),
+        };
         json!({
             "seconds": self.seconds,
             "frames": self.frames,
             "network": self.whole.json(),
-            "conv_layers": self.convolutions.json(),
+            name: beside.json(),
         })
     }
 }
 
-/// The network at every length, on one core; lengths below its receptive field are left out.
-pub fn rows(verifier: &Verifier, budget: Duration) -> Vec<Row> {
+/// The network at every length, on one core, one in int8 in turn with `exact`'s; lengths below its
+/// receptive field are left out.
+pub fn rows(verifier: &Verifier, exact: &Verifier, budget: Duration) -> Vec<Row> {
     let network = &verifier.model().network;
     let voice = voice::samples(SECONDS[SECONDS.len() - 1], 120.0);
     let speech = vec![true; voice.len() / 160];
@@ -108,7 +121,10 @@ pub fn rows(verifier: &Verifier, budget: Duration) -> Vec<Row> {
     let mut jobs = vec![peak_job(table)];
     for (_, features) in &inputs {
         jobs.push(Box::new(move || drop(black_box(network.embed(features)))));
-        jobs.push(convolutions(network, features));
+        jobs.push(match network.is_int8() {
+            true => Box::new(move || drop(black_box(exact.model().network.embed(features)))),
+            false => convolutions(network, features),
+        });
     }
     let times = alternate(Clock::Cpu, budget, &mut jobs);
     let peak = peak_flop(table) / times[0].median();
@@ -120,7 +136,10 @@ pub fn rows(verifier: &Verifier, budget: Duration) -> Vec<Row> {
             seconds: *seconds,
             frames,
             whole: Speed::new(whole, times[0].median(), peak),
-            convolutions: Speed::new(convolutions, times[1].median(), peak),
+            beside: match network.is_int8() {
+                true => Beside::F32(Speed::new(whole, times[1].median(), peak)),
+                false => Beside::ConvLayers(Speed::new(convolutions, times[1].median(), peak)),
+            },
         }
     })
     .collect()
@@ -129,7 +148,10 @@ pub fn rows(verifier: &Verifier, budget: Duration) -> Vec<Row> {
 fn is_pooling(layer: &Layer) -> bool {
     matches!(
         layer,
-        Layer::StatsPool { .. } | Layer::MeanPool | Layer::Flatten { .. }
+        Layer::StatsPool { .. }
+            | Layer::SampleStatsPool { .. }
+            | Layer::MeanPool
+            | Layer::Flatten { .. }
     )
 }
 
