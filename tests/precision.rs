@@ -81,11 +81,11 @@ fn any_model_can_be_run_in_int8() {
             let mut verifier = Verifier::new(ModelId::of(b"random"), model).unwrap();
             if quantise {
                 verifier.quantise().unwrap();
+                assert!(verifier.model().network.is_int8());
             }
             verifier.embed(&waveform).unwrap().values().to_vec()
         };
         let (exact, rounded) = (embed(false), embed(true));
-        assert_ne!(exact, rounded);
         assert_eq!(rounded, embed(true), "always the same bits");
         let alike = cosine(&exact, &rounded);
         assert!(alike > 0.99, "{channels} channels: cosine {alike}");
