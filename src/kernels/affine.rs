@@ -187,12 +187,13 @@ fn store<L: Lanes, const MR: usize, const NV: usize>(
         }
     }
     let width = nr.min(weights.c_out - p * nr);
-    let rows = y[first * weights.out_stride..].chunks_mut(weights.out_stride);
+    let y = &mut y[first * weights.out_stride + p * nr..];
+    // By index: an iterator over the rows sends the sums through memory, a tenth of the speed.
     if width == nr {
-        for (out, acc) in rows.zip(acc) {
-            let out = &mut out[p * nr..][..nr];
+        for r in 0..MR {
+            let out = &mut y[r * weights.out_stride..][..nr];
             for v in 0..NV {
-                acc[v].store(&mut out[v * L::N..]);
+                acc[r][v].store(&mut out[v * L::N..]);
             }
         }
     } else {
@@ -202,8 +203,8 @@ fn store<L: Lanes, const MR: usize, const NV: usize>(
                 acc[r][v].store(&mut whole[r][v * L::N..]);
             }
         }
-        for (out, whole) in rows.zip(whole) {
-            out[p * nr..][..width].copy_from_slice(&whole[..width]);
+        for r in 0..MR {
+            y[r * weights.out_stride..][..width].copy_from_slice(&whole[r][..width]);
         }
     }
 }

@@ -198,18 +198,23 @@ fn tile<L: IntLanes, const MR: usize, const NV: usize, O: Output<L>>(
     let start = p * nr / O::PER_VALUE;
     let whole = nr / O::PER_VALUE;
     let width = whole.min(row_len - start);
-    let rows = y[first * weights.out_stride..].chunks_mut(weights.out_stride);
-    if width == whole {
-        for (out, acc) in rows.zip(acc) {
-            put::<L, NV, O>(acc, weights, steps, p, &mut out[start..][..whole]);
-        }
-    } else {
-        for (out, acc) in rows.zip(acc) {
-            let mut padded = [O::default(); MAX_NR];
-            put::<L, NV, O>(acc, weights, steps, p, &mut padded[..whole]);
-            out[start..][..width].copy_from_slice(&padded[..width]);
-        }
+    let y = &mut y[first * weights.out_stride + start..];
+    // A loop this long would not be unrolled, and then the sums lie in memory from the beginning.
+    macro_rules! rows {
+        ($($r:literal)*) => {
+            $(if let Some(acc) = acc.get($r) {
+                let out = &mut y[$r * weights.out_stride..][..width];
+                if width == whole {
+                    put::<L, NV, O>(*acc, weights, steps, p, out);
+                } else {
+                    let mut padded = [O::default(); MAX_NR];
+                    put::<L, NV, O>(*acc, weights, steps, p, &mut padded[..whole]);
+                    out.copy_from_slice(&padded[..width]);
+                }
+            })*
+        };
     }
+    rows!(0 1 2 3 4 5 6 7 8 9 10 11 12 13);
 }
 
 /// One row of panel `p`, scaled.
