@@ -4,7 +4,7 @@
 //! activations are worth goes into the weights before, so that one sum serves channels of any size.
 //! A panel holds `nr` outputs: `(tap, ⌈C_in/group⌉, nr)` words of `group` weights, 64-byte aligned.
 
-use super::pack::Aligned;
+use super::{int8::ROUND, pack::Aligned};
 
 /// Weights of one affine map (Conv1d or Linear) as whole numbers, packed.
 #[derive(Debug)]
@@ -72,23 +72,28 @@ impl PackedInt8 {
         let panels = packed.panels.as_mut_slice();
         let bits = 32 / group;
         let mask = u32::MAX >> (32 - bits);
+        let mut weighed = vec![0.0f32; c_in * taps];
         for (o, row) in weight.chunks_exact(c_in * taps).enumerate() {
-            let weighed = |i: usize, k: usize| row[i * taps + k] * inputs.steps[i];
-            let largest = (0..c_in * taps).fold(0.0f32, |largest, at| {
-                largest.max(weighed(at / taps, at % taps).abs())
-            });
+            for (i, step) in inputs.steps.iter().enumerate() {
+                for k in i * taps..(i + 1) * taps {
+                    weighed[k] = row[k] * step;
+                }
+            }
+            let largest = weighed.iter().fold(0.0f32, |max, w| max.max(w.abs()));
             // A row of zeros has no step of its own.
             let step = if largest > 0.0 { largest / 127.0 } else { 1.0 };
             let (mut sum, mut lost) = (0, 0.0f64);
-            for i in 0..c_in {
-                for k in 0..taps {
-                    let q = (weighed(i, k) / step).round_ties_even() as i32;
+            for (i, taps_of_one) in weighed.chunks_exact(taps).enumerate() {
+                let mut rounded_off = 0.0;
+                for (k, w) in taps_of_one.iter().enumerate() {
+                    // To the nearest, as the activations; `round_ties_even` would be a call.
+                    let q = (w / step + ROUND).to_bits() as i32 - ROUND.to_bits() as i32;
                     sum += q;
-                    let rounded_off = weighed(i, k) - q as f32 * step;
-                    lost += f64::from(rounded_off) * f64::from(means[i] / inputs.steps[i]);
+                    rounded_off += w - q as f32 * step;
                     let word = ((o / nr * taps + k) * words + i / group) * nr + o % nr;
                     panels[word] |= ((q as u32 & mask) << (i % group * bits)) as i32;
                 }
+                lost += f64::from(rounded_off * (means[i] / inputs.steps[i]));
             }
             packed.offset[o] = -sum * i32::from(inputs.zero);
             packed.scale[o] = outputs.map_or(step, |of| step / of.steps[o]);
