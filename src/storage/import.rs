@@ -88,6 +88,7 @@ fn from_bytes(bytes: &[u8]) -> std::result::Result<Model, Complaint> {
             stride: 1,
             dilation,
             padding: 0,
+            groups: 1,
         };
         push(
             &mut layers,

@@ -18,6 +18,7 @@ pub fn x_vector(num_features: usize, c: usize, d: usize) -> Vec<Layer> {
         stride: 1,
         dilation,
         padding: 0,
+        groups: 1,
     };
     vec![
         conv(num_features, c, 5, 1),
