@@ -161,6 +161,7 @@ fn scaled_cosine(size: usize) -> PairHead {
         mean: vec![0.0; size],
         whiten,
         weight,
+        groups: 1,
         bias: -SCALE * EVEN_COSINE,
         prior: 0.5,
     }
