@@ -40,6 +40,7 @@ fn main() {
         mean: vec![0.0; SIZE],
         whiten: vec![0.0; SIZE * SIZE],
         weight: [vec![0.1; SIZE], vec![-0.03; SIZE]].concat(),
+        groups: 1,
         bias: -1.0,
         prior: 0.5,
     };

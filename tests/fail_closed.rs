@@ -181,6 +181,7 @@ fn a_head_that_is_no_numbers_is_no_model() {
         mean: vec![0.0; 2],
         whiten: vec![1.0, 0.0, 0.0, 1.0],
         weight: vec![4.0, 4.0, 0.0, 0.0],
+        groups: 1,
         bias: 0.0,
         prior: 0.5,
     };

@@ -29,6 +29,7 @@ fn forward(layers: &[Layer], weights: &Weights64, mut x: Frames) -> Vec<Vec<f64>
                 stride,
                 dilation,
                 padding,
+                ..
             } => {
                 let per_utterance = |u: &Vec<Vec<f64>>| {
                     let mut padded = vec![vec![0.0; in_channels]; padding];
@@ -220,6 +221,7 @@ fn conv(c_in: usize, c_out: usize, k: usize, stride: usize, dilation: usize, p: 
         stride,
         dilation,
         padding: p,
+        groups: 1,
     }
 }
 

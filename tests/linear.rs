@@ -72,6 +72,7 @@ fn one_linear_map(network: &Network) -> Network {
         stride: 1,
         dilation: 1,
         padding: 0,
+        groups: 1,
     };
     let weights = Weights::from([("0.weight".into(), weight), ("0.bias".into(), bias)]);
     Network::new(vec![conv, Layer::MeanPool], weights, CHANNELS).unwrap()

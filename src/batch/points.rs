@@ -48,6 +48,7 @@ impl<'a> Points<'a> {
                 mean: vec![],
                 whiten: vec![],
                 weight: [vec![1.0; size], vec![0.0; size]].concat(),
+                groups: 1,
                 bias: 0.0,
                 prior: 0.5,
             },

@@ -8,10 +8,11 @@ use progress::{Log, Watch};
 use serde_json::json;
 use spkver::{
     Error, Result,
+    features::Mfcc,
     storage::model,
     train::{
-        augment::Augmenter, head, manifest::Manifest, options::TrainOptions, pair_loss::PairLoss,
-        recipe::Run, recordings::Recordings,
+        augment::Augmenter, ensemble, head, manifest::Manifest, options::TrainOptions,
+        pair_loss::PairLoss, recipe::Run, recordings::Recordings,
     },
     verifier::{Limits, Model, ModelCard, Verifier},
 };
@@ -66,6 +67,10 @@ pub struct Args {
     /// Size of the embedding
     #[arg(long, value_name = "D", value_parser = positive)]
     embedding_size: Option<usize>,
+    /// Networks, of those that the options list, to train and make one; 1 for a single network that
+    /// sees the whole band
+    #[arg(long, value_name = "N", value_parser = positive)]
+    members: Option<usize>,
     /// relu, leaky-relu, tanh, sigmoid or identity
     #[arg(long, value_name = "NAME")]
     activation: Option<String>,
@@ -146,7 +151,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         args.cache_mb.saturating_mul(1 << 18),
     );
     let rirs = Recordings::new(sounds(args.rir.as_deref())?, usize::MAX);
-    let augmenter = Augmenter::new(options.augment.clone(), noise, &rirs, options.seed)?;
+    let augmenter = Augmenter::new(&options.augment, noise, &rirs, options.seed)?;
     let run = Run {
         options: &options,
         manifest: &manifest,
@@ -156,7 +161,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         checkpoint_every: args.checkpoint_every,
     };
     let mut watch = Watch::new(&log, args.stop_after);
-    let Some((network, labelled)) = run.train(&mut |progress| watch.see(progress))? else {
+    let Some(trained) = run.train(&mut |progress| watch.see(progress))? else {
         let line = format!(
             "stopped; the same command continues from {}",
             checkpoint.display()
@@ -170,10 +175,21 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     for refused in recordings.refused() {
         global.output().warning(&format!("left out: {refused}"));
     }
-    let (head, refined) = head::fit(&labelled, &options.head, options.seed)?;
-    if let Some(report) = refined {
-        log.line(&heads::line(options.head.loss, &report));
+    let (mut members, mut refined) = (vec![], None);
+    for (network, labelled) in trained {
+        let (head, report) = head::fit(&labelled, &options.head, options.seed)?;
+        if let Some(report) = report {
+            log.line(&heads::line(options.head.loss, &report));
+        }
+        refined = report;
+        members.push((network, head));
     }
+    let num_features = Mfcc::new(options.front_end.clone())?.num_channels();
+    let (network, head) = ensemble::join(members, num_features)?;
+    let labelled = match args.compare_heads.is_empty() {
+        true => None,
+        false => Some(run.embeddings(&network, &mut |progress| watch.see(progress))?),
+    };
     let card = ModelCard {
         name: args.name.clone(),
         description: "Text-independent speaker verification: are two recordings of one speaker? \
@@ -212,9 +228,9 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
             "pearson": report.pearson,
         })),
     });
-    if !args.compare_heads.is_empty() {
+    if let Some(labelled) = &labelled {
         let verifier = Verifier::new(id, model)?;
-        let compared = heads::compare(&lists, &args.root, &verifier, &labelled, &options)?;
+        let compared = heads::compare(&lists, &args.root, &verifier, labelled, &options)?;
         line = format!("{}\n{line}", heads::table(&compared));
         json["heads"] = heads::json(&compared);
     }
@@ -271,6 +287,18 @@ fn options(args: &Args) -> Result<TrainOptions> {
     );
     set(&mut options.architecture.activation, &args.activation);
     set(&mut options.architecture.pool, &args.pool);
+    if let Some(count) = args.members {
+        let listed = options.members.len();
+        match count {
+            1 => options.members.clear(),
+            n if n <= listed => options.members.truncate(n),
+            n => {
+                return Err(Error::Usage(format!(
+                    "--members {n}: the options list {listed}; add to \"members\" in --options"
+                )));
+            }
+        }
+    }
     set(&mut options.head.loss, &args.head);
     if args.head_outputs.is_some() {
         options.head.outputs = args.head_outputs;

@@ -73,6 +73,16 @@ impl MelBanks {
     }
 }
 
+/// Where filter `bin` ends.
+pub(super) fn end_hz(config: &MfccConfig, bin: usize) -> f64 {
+    let (low, high) = (
+        mel(f64::from(config.low_freq_hz)),
+        mel(f64::from(config.high_hz())),
+    );
+    let end = low + (bin + 2) as f64 * (high - low) / (config.num_mel_bins + 1) as f64;
+    700.0 * ((end / 1127.0).exp() - 1.0)
+}
+
 fn mel(hz: f64) -> f64 {
     1127.0 * (1.0 + hz / 700.0).ln()
 }

@@ -13,6 +13,7 @@
 //! Kaldi, `feat/feature-mfcc.cc` and `feat/feature-fbank.cc`; `tests/golden_features.rs` holds it
 //! to kaldi-native-fbank's numbers.
 
+mod band;
 mod cepstrum;
 mod config;
 mod frame;

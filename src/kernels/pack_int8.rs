@@ -103,6 +103,22 @@ impl PackedInt8 {
         packed
     }
 
+    /// One of `groups` alike, side by side in the rows of all.
+    pub fn one_of(self, groups: usize) -> Self {
+        let (in_stride, out_stride) = (groups * self.in_stride, groups * self.out_stride);
+        self.within_rows(in_stride, out_stride)
+    }
+
+    /// Words of a row of inputs that are its own.
+    pub fn in_words(&self) -> usize {
+        self.c_in.div_ceil(self.group)
+    }
+
+    /// Words of a row of outputs that are its own.
+    pub fn out_words(&self) -> usize {
+        self.c_out.div_ceil(self.group)
+    }
+
     /// The same map from part of each row to part of each row, as
     /// [`Packed::within_rows`](super::Packed::within_rows); strides in words, or floats.
     pub fn within_rows(self, in_stride: usize, out_stride: usize) -> Self {

@@ -1,11 +1,12 @@
 //! Conv1d and Linear as the one map that they are. In: a layer. Out: its sizes and steps, if it is one.
 
 use super::Layer;
+use crate::kernels::Packed;
 
 /// A Conv1d; a Linear is one with one tap.
 #[derive(Debug, Clone, Copy)]
 pub struct Affine {
-    /// `(C_out, C_in, K)`.
+    /// `(C_out, C_in/g, K)`, as the weight.
     pub shape: (usize, usize, usize),
     /// s.
     pub stride: usize,
@@ -13,6 +14,8 @@ pub struct Affine {
     pub dilation: usize,
     /// p.
     pub padding: usize,
+    /// g.
+    pub groups: usize,
 }
 
 impl Affine {
@@ -26,11 +29,13 @@ impl Affine {
                 stride,
                 dilation,
                 padding,
+                groups,
             } => Some(Affine {
-                shape: (out_channels, in_channels, kernel_size),
+                shape: (out_channels, in_channels / groups, kernel_size),
                 stride,
                 dilation,
                 padding,
+                groups,
             }),
             Layer::Linear {
                 in_features,
@@ -40,8 +45,23 @@ impl Affine {
                 stride: 1,
                 dilation: 1,
                 padding: 0,
+                groups: 1,
             }),
             _ => None,
         }
+    }
+
+    /// The map of each group of channels, within the rows of all.
+    pub fn packed(&self, nr: usize, weight: &[f32], bias: &[f32]) -> Vec<Packed> {
+        let (c_out, c_in, taps) = self.shape;
+        let own = c_out / self.groups;
+        let weights = weight.chunks_exact(own * c_in * taps);
+        let groups = weights.zip(bias.chunks_exact(own));
+        groups
+            .map(|(weight, bias)| {
+                Packed::from_pytorch((own, c_in, taps), nr, weight, bias)
+                    .within_rows(self.groups * c_in, c_out)
+            })
+            .collect()
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! With running statistics a BatchNorm is x·scale + shift per channel. It goes into the Conv1d or
 //! Linear before it (rows of the weight), or into the one after it (columns; only without padding,
-//! whose zeros are not shifted). One that has no such neighbour stays.
+//! whose zeros are not shifted, and groups). One that has no such neighbour stays.
 
 use super::{Affine, Layer, Weights};
 use std::{collections::BTreeMap, ops::Deref};
@@ -74,7 +74,7 @@ pub(super) fn scale_and_shift(
 }
 
 fn takes_shift(layer: &Layer) -> bool {
-    Affine::of(layer).is_some_and(|affine| affine.padding == 0)
+    Affine::of(layer).is_some_and(|affine| affine.padding == 0 && affine.groups == 1)
 }
 
 /// W' = scale·W, b' = scale·b + shift, per output.
@@ -132,6 +132,7 @@ mod tests {
                 stride: 1,
                 dilation: 1,
                 padding: 1,
+                groups: 1,
             },
             Layer::Relu,
             Layer::BatchNorm {
@@ -145,6 +146,7 @@ mod tests {
                 stride: 1,
                 dilation: 2,
                 padding: 0,
+                groups: 1,
             },
             Layer::BatchNorm {
                 num_features: 2,

@@ -121,20 +121,30 @@ fn quantised(
             ranges_out.map(|range| range / 255.0).collect()
         });
         quantised.push(Operation::Int8 {
-            weights: PackedInt8::from_pytorch(
-                affine.shape,
-                (int8.nr, int8.group),
-                &weights[&format!("{index}.weight")],
-                &weights[&format!("{index}.bias")],
-                Activations {
-                    steps: &input_steps,
-                    zero,
-                },
-                &fed[at].mean,
-                output_steps
-                    .as_deref()
-                    .map(|steps| Activations { steps, zero: 0 }),
-            ),
+            groups: (0..affine.groups)
+                .map(|g| {
+                    let (c_out, c_in, taps) = affine.shape;
+                    let own = c_out / affine.groups;
+                    let (inputs, outputs) = (g * c_in..(g + 1) * c_in, g * own..(g + 1) * own);
+                    let weight = &weights[&format!("{index}.weight")];
+                    PackedInt8::from_pytorch(
+                        (own, c_in, taps),
+                        (int8.nr, int8.group),
+                        &weight[g * own * c_in * taps..][..own * c_in * taps],
+                        &weights[&format!("{index}.bias")][outputs.clone()],
+                        Activations {
+                            steps: &input_steps[inputs.clone()],
+                            zero,
+                        },
+                        &fed[at].mean[inputs],
+                        output_steps.as_deref().map(|steps| Activations {
+                            steps: &steps[outputs],
+                            zero: 0,
+                        }),
+                    )
+                    .one_of(affine.groups)
+                })
+                .collect(),
             steps,
             padding,
             to_u8: in_u8,
@@ -145,9 +155,13 @@ fn quantised(
 
 /// Is this an affine map whose sums an i32 holds, and was it fed finite numbers?
 fn fits((operation, fed): (&Operation, &Fed)) -> bool {
-    let Operation::Affine { weights, .. } = operation else {
+    let Operation::Affine { groups, .. } = operation else {
         return false;
     };
-    weights.taps * weights.c_in <= PackedInt8::MAX_PRODUCTS
+    let map = &groups[0];
+    // No word may hold channels of two groups.
+    let in_words = |channels: usize| channels.is_multiple_of(kernels::table().int8.group);
+    map.taps * map.c_in <= PackedInt8::MAX_PRODUCTS
+        && (groups.len() == 1 || in_words(map.c_in) && in_words(map.c_out))
         && fed.mean.iter().all(|v| v.is_finite())
 }

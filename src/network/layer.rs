@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// One layer of the network. Shapes as PyTorch's: Conv1d weight `(C_out, C_in, K)`, Linear weight
+/// One layer of the network. Shapes as PyTorch's: Conv1d weight `(C_out, C_in/g, K)`, Linear weight
 /// `(out_features, in_features)`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
@@ -21,6 +21,9 @@ pub enum Layer {
         dilation: usize,
         /// p, in frames on each side.
         padding: usize,
+        /// g: outputs `i·C_out/g..` see inputs `i·C_in/g..` only, as if g networks ran side by side.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        groups: usize,
     },
     /// max(x, 0).
     Relu,
@@ -69,6 +72,14 @@ pub enum Layer {
     },
 }
 
+fn one() -> usize {
+    1
+}
+
+fn is_one(groups: &usize) -> bool {
+    *groups == 1
+}
+
 impl Layer {
     /// The name in the model file and in errors.
     pub fn kind(&self) -> &'static str {
@@ -95,9 +106,13 @@ impl Layer {
                 in_channels,
                 out_channels,
                 kernel_size,
+                groups,
                 ..
             } => vec![
-                ("weight", vec![out_channels, in_channels, kernel_size]),
+                (
+                    "weight",
+                    vec![out_channels, in_channels / groups, kernel_size],
+                ),
                 ("bias", vec![out_channels]),
             ],
             Layer::Linear {

@@ -8,9 +8,9 @@ use std::ops::Range;
 /// What runs on `(T, C)`; after the pooling, on one row.
 #[derive(Debug)]
 pub(super) enum Operation {
-    /// Conv1d or Linear, and the ReLU behind it.
+    /// Conv1d or Linear, and the ReLU behind it; one map for each group of channels.
     Affine {
-        weights: Packed,
+        groups: Vec<Packed>,
         steps: Steps,
         padding: usize,
     },
@@ -22,7 +22,7 @@ pub(super) enum Operation {
     Quantise(Quantiser),
     /// As `Affine`, in whole numbers: from u8 to u8, or to f32.
     Int8 {
-        weights: PackedInt8,
+        groups: Vec<PackedInt8>,
         steps: Steps,
         padding: usize,
         to_u8: bool,
@@ -70,16 +70,16 @@ impl Operation {
     fn window(&self) -> (usize, usize, usize, usize) {
         match self {
             Operation::Affine {
-                weights,
+                groups,
                 steps,
                 padding,
-            } => (weights.taps, steps.stride, steps.dilation, *padding),
+            } => (groups[0].taps, steps.stride, steps.dilation, *padding),
             Operation::Int8 {
-                weights,
+                groups,
                 steps,
                 padding,
                 ..
-            } => (weights.taps, steps.stride, steps.dilation, *padding),
+            } => (groups[0].taps, steps.stride, steps.dilation, *padding),
             _ => (1, 1, 1, 0),
         }
     }
@@ -101,11 +101,8 @@ impl Operation {
     /// Values per frame that leave when `width` arrive: channels, or words of some.
     pub fn width(&self, width: usize) -> usize {
         match self {
-            Operation::Affine { weights, .. } => weights.c_out,
-            Operation::Int8 { weights, to_u8, .. } if *to_u8 => {
-                weights.c_out.div_ceil(weights.group)
-            }
-            Operation::Int8 { weights, .. } => weights.c_out,
+            Operation::Affine { groups, .. } => groups[0].out_stride,
+            Operation::Int8 { groups, .. } => groups[0].out_stride,
             Operation::Quantise(quantiser) => {
                 let group = kernels::table().int8.group;
                 quantiser.inverse.len().div_ceil(group)
@@ -132,8 +129,12 @@ impl Operation {
     /// the bits of f32.
     pub fn apply(&self, x: &[f32], y: &mut [f32]) {
         match self {
-            Operation::Affine { weights, steps, .. } => {
-                (kernels::table().affine)(x, weights, *steps, y);
+            Operation::Affine { groups, steps, .. } => {
+                let affine = kernels::table().affine;
+                for (g, weights) in groups.iter().enumerate() {
+                    let (x, y) = (&x[g * weights.c_in..], &mut y[g * weights.c_out..]);
+                    affine(x, weights, *steps, y);
+                }
             }
             Operation::Activation(activation) => {
                 y.copy_from_slice(x);
@@ -153,17 +154,21 @@ impl Operation {
                 (kernels::table().int8.quantise)(x, quantiser, y);
             }
             Operation::Int8 {
-                weights,
+                groups,
                 steps,
                 to_u8,
                 ..
             } => {
                 let int8 = kernels::table().int8;
-                let x = bytemuck::cast_slice(x);
-                if *to_u8 {
-                    (int8.affine)(x, weights, *steps, bytemuck::cast_slice_mut(y));
-                } else {
-                    (int8.affine_to_f32)(x, weights, *steps, y);
+                let x: &[i32] = bytemuck::cast_slice(x);
+                for (g, weights) in groups.iter().enumerate() {
+                    let x = &x[g * weights.in_words()..];
+                    if *to_u8 {
+                        let y = &mut y[g * weights.out_words()..];
+                        (int8.affine)(x, weights, *steps, bytemuck::cast_slice_mut(y));
+                    } else {
+                        (int8.affine_to_f32)(x, weights, *steps, &mut y[g * weights.c_out..]);
+                    }
                 }
             }
         }
@@ -189,7 +194,7 @@ fn operations(layers: &[Layer], first: usize, weights: &Tensors) -> Vec<Operatio
         if let Some(affine) = Affine::of(layer) {
             let (weight, bias) = (tensor(index, "weight"), tensor(index, "bias"));
             operations.push(Operation::Affine {
-                weights: Packed::from_pytorch(affine.shape, nr, weight, bias),
+                groups: affine.packed(nr, weight, bias),
                 steps: Steps {
                     stride: affine.stride,
                     dilation: affine.dilation,

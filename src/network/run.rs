@@ -269,6 +269,7 @@ mod tests {
             stride: 1 + kernel_size % 2,
             dilation: 2,
             padding,
+            groups: 1,
         }
     }
 
@@ -347,6 +348,54 @@ mod tests {
         let mut y = vec![0.0; network.embedding_size()];
         operations.after[0].apply(&x, &mut y);
         y
+    }
+
+    #[test]
+    fn groups_are_one_map_with_zeros_between_them() {
+        let layer = |groups, kernel_size| Layer::Conv1d {
+            in_channels: 8,
+            out_channels: 12,
+            kernel_size,
+            stride: 1,
+            dilation: 2,
+            padding: 1,
+            groups,
+        };
+        for groups in [1, 2, 4] {
+            for taps in [1, 3] {
+                let (own_in, own_out) = (8 / groups, 12 / groups);
+                let weight: Vec<f32> = (0..12 * own_in * taps).map(|i| (i as f32).sin()).collect();
+                let bias: Vec<f32> = (0..12).map(|i| (i as f32).cos()).collect();
+                let mut dense = vec![0.0; 12 * 8 * taps];
+                for (o, row) in weight.chunks_exact(own_in * taps).enumerate() {
+                    let at = (o * 8 + o / own_out * own_in) * taps;
+                    dense[at..at + row.len()].copy_from_slice(row);
+                }
+                let embed = |groups, weight| {
+                    let layers = vec![layer(groups, taps), Layer::Relu, Layer::MeanPool];
+                    let weights = [("0.weight", weight), ("0.bias", bias.clone())];
+                    let weights = weights.map(|(name, values)| (name.to_string(), values));
+                    let mut network = Network::new(layers, weights.into(), 8).unwrap();
+                    let values = (0..40 * 8).map(|i| (i as f32 * 0.3).sin()).collect();
+                    let features = Features::new(values, 8);
+                    let f32 = network.embed(&features);
+                    network.quantise(std::slice::from_ref(&features)).unwrap();
+                    (f32, network.embed(&features))
+                };
+                let (wanted, _) = embed(1, dense);
+                let (got, int8) = embed(groups, weight);
+                for (k, w) in wanted.iter().enumerate() {
+                    assert!(
+                        (got[k] - w).abs() < 1e-5,
+                        "{groups} groups: {got:?} {wanted:?}"
+                    );
+                    assert!(
+                        (int8[k] - w).abs() < 0.05,
+                        "{groups} groups: {int8:?} {wanted:?}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]

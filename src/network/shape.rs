@@ -84,6 +84,7 @@ fn step(index: usize, layer: &Layer, shape: Shape) -> Result<Shape> {
             stride,
             dilation,
             padding,
+            groups,
         } => {
             if !counted(&[
                 in_channels,
@@ -92,10 +93,17 @@ fn step(index: usize, layer: &Layer, shape: Shape) -> Result<Shape> {
                 stride,
                 dilation,
                 padding.saturating_add(1),
+                groups,
             ]) {
                 return refuse(
                     format!("counts from 1 to {MAX_COUNT}"),
-                    "correct channels, kernel_size, stride and dilation".into(),
+                    "correct channels, kernel_size, stride, dilation and groups".into(),
+                );
+            }
+            if in_channels % groups != 0 || out_channels % groups != 0 {
+                return refuse(
+                    format!("channels that {groups} groups share evenly"),
+                    format!("set in_channels and out_channels to multiples of {groups}"),
                 );
             }
             match shape {
@@ -205,6 +213,7 @@ mod tests {
             stride: 1,
             dilation,
             padding: 0,
+            groups: 1,
         }
     }
 
@@ -265,6 +274,24 @@ mod tests {
     }
 
     #[test]
+    fn groups_that_do_not_share_the_channels_evenly_are_refused() {
+        let layer = |groups| Layer::Conv1d {
+            in_channels: 40,
+            out_channels: 8,
+            kernel_size: 3,
+            stride: 1,
+            dilation: 1,
+            padding: 0,
+            groups,
+        };
+        assert!(infer(&[layer(4), Layer::MeanPool], 40).is_ok());
+        for groups in [0, 3, 16] {
+            let text = infer(&[layer(groups), Layer::MeanPool], 40).unwrap_err();
+            assert!(text.to_string().contains("groups"), "{text}");
+        }
+    }
+
+    #[test]
     fn zero_stride_or_channels_are_refused() {
         let zero = Layer::Conv1d {
             in_channels: 40,
@@ -273,6 +300,7 @@ mod tests {
             stride: 0,
             dilation: 1,
             padding: 0,
+            groups: 1,
         };
         assert!(infer(&[zero, Layer::MeanPool], 40).is_err());
     }

@@ -1,6 +1,7 @@
 //! The symmetric pair head: two embeddings in, one logit out.
 //!
-//! Each embedding is centred, whitened (`u = W(x − mean)`), scaled to length 1 (times sqrt L);
+//! Each embedding is centred, whitened (`u = W(x − mean)`), scaled to length 1 (times sqrt L), each
+//! of g groups of L/g values for itself where several networks made it;
 //! φ(a,b) = [a∘b ; a∘a + b∘b], logit = w·φ + bias. With two-covariance PLDA as initial values the
 //! logit is the PLDA log-likelihood ratio (Ioffe 2006; Ramoji et al. 2020, "neural PLDA").
 
@@ -16,6 +17,8 @@ pub struct PairHead {
     pub whiten: Vec<f32>,
     /// (2L,): of a∘b, then of a∘a + b∘b.
     pub weight: Vec<f32>,
+    /// g: parts of the whitened embedding that are scaled each for itself.
+    pub groups: usize,
     /// The logit's bias.
     pub bias: f32,
     /// Prior of "same speaker" that the logit includes; LLR = logit − ln(p/(1−p)).
@@ -32,25 +35,29 @@ impl PairHead {
         let sizes = self.mean.len() == embedding_size
             && l > 0
             && self.weight.len() == 2 * l
-            && self.whiten.len() == l * embedding_size;
+            && self.whiten.len() == l * embedding_size
+            && self.groups > 0
+            && l.is_multiple_of(self.groups);
         let finite = [&self.mean, &self.whiten, &self.weight]
             .iter()
             .all(|part| part.iter().all(|v| v.is_finite()))
             && self.bias.is_finite();
         if !(sizes && finite && self.prior > 0.0 && self.prior < 1.0) {
             return Err(Error::Usage(format!(
-                "pair head: mean {}, whiten {}, weight {}, finite {finite}, prior {}; wanted mean {embedding_size}, \
-                 whiten L·{embedding_size}, weight 2L, finite, prior within (0, 1)",
+                "pair head: mean {}, whiten {}, weight {}, groups {}, finite {finite}, prior {}; wanted mean \
+                 {embedding_size}, whiten L·{embedding_size}, weight 2L, groups that share L evenly, \
+                 finite, prior within (0, 1)",
                 self.mean.len(),
                 self.whiten.len(),
                 self.weight.len(),
+                self.groups,
                 self.prior,
             )));
         }
         Ok(())
     }
 
-    /// `(D,) -> (L,)`: centred, whitened, length sqrt(L).
+    /// `(D,) -> (L,)`: centred, whitened, length sqrt(L), each group's sqrt(L/g).
     pub fn project(&self, embedding: &[f32]) -> Vec<f32> {
         let d = self.mean.len();
         // As telling as the embedding itself.
@@ -66,7 +73,7 @@ impl PairHead {
             .chunks_exact(d)
             .map(|row| dot(row, &centred))
             .collect();
-        scaled_to_sqrt_len(projected)
+        self.scaled(projected)
     }
 
     /// The enrolled speaker's point: mean of the projected embeddings, scaled again. `(N, D) -> (L,)`
@@ -78,7 +85,13 @@ impl PairHead {
                 *s += v;
             }
         }
-        scaled_to_sqrt_len(sum)
+        self.scaled(sum)
+    }
+
+    fn scaled(&self, mut v: Vec<f32>) -> Vec<f32> {
+        let size = v.len() / self.groups;
+        v.chunks_exact_mut(size).for_each(scale_to_sqrt_len);
+        v
     }
 
     /// Two projected points `(L,)`, `(L,)` -> log-likelihood ratio (NaN in, NaN out). The same bits
@@ -147,13 +160,12 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 
 /// NaN where there is no direction: a length of 0, or one that overflows (and would scale to 0,
 /// which is the score of nobody in particular).
-fn scaled_to_sqrt_len(mut v: Vec<f32>) -> Vec<f32> {
-    let squared = dot(&v, &v);
+fn scale_to_sqrt_len(v: &mut [f32]) {
+    let squared = dot(v, v);
     let scale = if squared.is_normal() {
         (v.len() as f32 / squared).sqrt()
     } else {
         f32::NAN
     };
     v.iter_mut().for_each(|x| *x *= scale);
-    v
 }

@@ -88,6 +88,7 @@ fn from_bytes(bytes: &[u8]) -> std::result::Result<Model, Complaint> {
             stride: 1,
             dilation,
             padding: 0,
+            groups: 1,
         };
         push(
             &mut layers,
@@ -160,6 +161,7 @@ fn scaled_cosine(size: usize) -> PairHead {
         mean: vec![0.0; size],
         whiten,
         weight,
+        groups: 1,
         bias: -SCALE * EVEN_COSINE,
         prior: 0.5,
     }

@@ -4,11 +4,11 @@
 //!
 //! ```text
 //! {"format_version":1, "blake3":"<64 hex digits>", "front_end":{…MFCC options…},
-//!  "layers":[{"kind":"conv1d",…},…], "head":{"size":L,"prior":p,"bias":b},
+//!  "layers":[{"kind":"conv1d",…},…], "head":{"size":L,"groups":g,"prior":p,"bias":b},
 //!  "limits":{…}, "rates":{…error rates by threshold, where calibrated}, "card":{…}}
 //! ```
 //!
-//! Tensors, all F32: `{i}.{tensor}` for layer i (PyTorch's names and shapes), and the pair head's
+//! Tensors, F32, or F16 where that loses nothing: `{i}.{tensor}` for layer i (PyTorch's names and shapes), and the pair head's
 //! `head.mean` (D,), `head.whiten` (L, D), `head.weight` (2L,). No others.
 //!
 //! `blake3` is the BLAKE3 of the whole file with its own 64 digits replaced by zeros; it tells
@@ -22,6 +22,7 @@ use crate::{
     storage::write_whole,
     verifier::{Limits, Model, ModelCard, ModelId, Verifier},
 };
+use half::{f16, slice::HalfFloatSliceExt, vec::HalfFloatVecExt};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::{borrow::Cow, collections::HashMap, fs::File, io::Read, path::Path};
 
@@ -54,8 +55,18 @@ struct Header {
 #[serde(deny_unknown_fields)]
 struct Head {
     size: usize,
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    groups: usize,
     prior: f32,
     bias: f32,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn is_one(groups: &usize) -> bool {
+    *groups == 1
 }
 
 /// Read before anything else: a later version may hold fields that this one does not know.
@@ -231,6 +242,7 @@ impl<'a> Parsed<'a> {
             mean: take("head.mean"),
             whiten: take("head.whiten"),
             weight: take("head.weight"),
+            groups: header.head.groups,
             bias: header.head.bias,
             prior: header.head.prior,
         };
@@ -256,6 +268,7 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
         layers: model.network.layers().to_vec(),
         head: Head {
             size,
+            groups: model.head.groups,
             prior: model.head.prior,
             bias: model.head.bias,
         },
@@ -271,12 +284,19 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
         "head.weight" => &model.head.weight,
         of_layer => &model.network.weights()[of_layer],
     };
-    let bytes: Vec<Vec<u8>> = shapes
+    let bytes: Vec<(Dtype, Vec<u8>)> = shapes
         .iter()
-        .map(|(name, _)| values(name).iter().flat_map(|v| v.to_le_bytes()).collect())
+        .map(|(name, _)| match narrowed(values(name)) {
+            Some(bytes) => (Dtype::F16, bytes),
+            None => {
+                let bytes = values(name).iter().flat_map(|v| v.to_le_bytes());
+                (Dtype::F32, bytes.collect())
+            }
+        })
         .collect();
-    let views = shapes.iter().zip(&bytes).map(|((name, shape), bytes)| {
-        let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
+    let views = shapes.iter().zip(&bytes);
+    let views = views.map(|((name, shape), (dtype, bytes))| {
+        let view = TensorView::new(*dtype, shape.clone(), bytes);
         (name, view.expect("weights of a checked network"))
     });
     let text = serde_json::to_string(&header).expect("plain data");
@@ -342,16 +362,17 @@ fn read_tensor<'a>(
     let tensor = tensors
         .tensor(name)
         .map_err(|_| format!("tensor {name:?} is missing, wanted shape {shape:?}"))?;
-    if tensor.dtype() != Dtype::F32 {
-        return Err(format!("tensor {name:?} is {}, wanted F32", tensor.dtype()));
-    }
     if tensor.shape() != shape {
         return Err(format!(
             "tensor {name:?} has shape {:?}, wanted {shape:?}",
             tensor.shape()
         ));
     }
-    let values = values(tensor.data());
+    let values = match tensor.dtype() {
+        Dtype::F32 => values(tensor.data()),
+        Dtype::F16 => Cow::Owned(widened(tensor.data())),
+        other => return Err(format!("tensor {name:?} is {other}, wanted F32 or F16")),
+    };
     match values.iter().position(|v| !v.is_finite()) {
         Some(at) => Err(format!(
             "tensor {name:?} holds {} at position {at}",
@@ -359,6 +380,23 @@ fn read_tensor<'a>(
         )),
         None => Ok(values),
     }
+}
+
+/// Little-endian f16, as safetensors has them.
+fn widened(bytes: &[u8]) -> Vec<f32> {
+    let (values, _) = bytes.as_chunks();
+    let halves: Vec<f16> = values.iter().map(|b| f16::from_le_bytes(*b)).collect();
+    halves.to_f32_vec()
+}
+
+/// The values as F16, if each is one.
+fn narrowed(values: &[f32]) -> Option<Vec<u8>> {
+    let halves: Vec<f16> = Vec::from_f32_slice(values);
+    let same = halves
+        .iter()
+        .zip(values)
+        .all(|(half, value)| half.to_f32() == *value);
+    same.then(|| halves.iter().flat_map(|half| half.to_le_bytes()).collect())
 }
 
 /// Little-endian f32, as safetensors has them.

@@ -126,6 +126,7 @@ impl Graph {
                     ints("strides", &[affine.stride]),
                     ints("dilations", &[affine.dilation]),
                     ints("pads", &[affine.padding, affine.padding]),
+                    int("group", affine.groups as i64),
                 ];
                 self.node("Conv", &inputs, attributes)
             }
@@ -238,6 +239,7 @@ mod tests {
                 stride: 2,
                 dilation: 3,
                 padding: 1,
+                groups: 1,
             },
             Layer::Relu,
             Layer::LeakyRelu {

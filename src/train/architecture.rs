@@ -75,6 +75,7 @@ impl ArchitectureOptions {
             stride: 1,
             dilation,
             padding: 0,
+            groups: 1,
         };
         let norm = |num_features| Layer::BatchNorm {
             num_features,

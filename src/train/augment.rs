@@ -53,7 +53,6 @@ impl Default for AugmentOptions {
 
 /// Rooms and noises, ready.
 pub struct Augmenter {
-    options: AugmentOptions,
     rooms: Vec<Vec<f32>>,
     noise: Recordings,
     hash: String,
@@ -70,7 +69,7 @@ impl Augmenter {
     /// # Errors
     /// A room recording that cannot be read.
     pub fn new(
-        options: AugmentOptions,
+        options: &AugmentOptions,
         noise: Recordings,
         rirs: &Recordings,
         seed: u64,
@@ -85,7 +84,6 @@ impl Augmenter {
             rooms.extend(std::iter::repeat_n(response, 10));
         }
         Ok(Augmenter {
-            options,
             rooms,
             hash: format!("{} {}", noise.hash(), rirs.hash()),
             noise,
@@ -98,17 +96,17 @@ impl Augmenter {
         &self.hash
     }
 
-    /// Augments `samples` in place; the length stays. `babble` gives other speakers' samples.
+    /// Augments `samples` in place, as often as `options` say; the length stays. `babble` gives other speakers' samples.
     ///
     /// # Errors
     /// A noise file, or one of `babble`'s, that cannot be read.
     pub fn apply(
         &self,
+        options: &AugmentOptions,
         samples: &mut [f32],
         random: &mut Random,
         mut babble: impl FnMut(&mut Random) -> Result<Vec<f32>>,
     ) -> Result<()> {
-        let options = &self.options;
         if random.chance(options.reverberation) && !self.rooms.is_empty() {
             let room = &self.rooms[random.index(self.rooms.len())];
             self.transforms.filter(samples, room.len(), |spectrum| {

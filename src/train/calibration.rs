@@ -82,6 +82,7 @@ impl Calibration {
             mean: head.mean.clone(),
             whiten: head.whiten.clone(),
             weight: head.weight.iter().map(scaled).collect(),
+            groups: head.groups,
             bias: (self.scale * (f64::from(head.bias) - shift) + self.offset) as f32,
             prior: 0.5,
         }

@@ -2,7 +2,11 @@
 //! is remembered between calls, so a resumed run draws what an unbroken one would.
 
 use super::{
-    augment::Augmenter, batch::Batch, manifest::Manifest, random::Random, recordings::Recordings,
+    augment::{AugmentOptions, Augmenter},
+    batch::Batch,
+    manifest::Manifest,
+    random::Random,
+    recordings::Recordings,
 };
 use crate::{
     Error, Result,
@@ -21,6 +25,8 @@ pub struct Crops<'a> {
     pub by_speaker: Vec<Vec<usize>>,
     /// Rooms, noises, bands.
     pub augmenter: &'a Augmenter,
+    /// How often each happens.
+    pub augment: &'a AugmentOptions,
     /// The front-end.
     pub mfcc: &'a Mfcc,
     /// Shortest and longest crop, in seconds.
@@ -132,10 +138,12 @@ impl<'a> Crops<'a> {
         }
         if augmented {
             let all = self.recordings.len();
-            self.augmenter.apply(&mut samples, &mut random, |random| {
-                let other = random.index(all);
-                self.piece(other, 3 * SAMPLE_RATE_HZ as usize, random)
-            })?;
+            let options = self.augment;
+            self.augmenter
+                .apply(options, &mut samples, &mut random, |random| {
+                    let other = random.index(all);
+                    self.piece(other, 3 * SAMPLE_RATE_HZ as usize, random)
+                })?;
         }
         let speech = audio::speech_frames(&samples);
         let features = self.mfcc.extract_samples(&samples, &speech);

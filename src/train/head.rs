@@ -224,6 +224,7 @@ pub fn cosine(mean: &[f64], whiten: &[f64], scale: f64) -> PairHead {
         mean: plda::to_f32(mean),
         whiten: plda::to_f32(whiten),
         weight,
+        groups: 1,
         bias: 0.0,
         prior: 0.5,
     }

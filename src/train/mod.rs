@@ -3,6 +3,7 @@
 //! ```text
 //! manifest ─► crops (streamed, augmented) ─► features ─► tape ─► loss ─► backward ─► AdamW
 //!                                             embeddings ─► LDA ─► PLDA ─► BCE on pairs ─► head
+//!                                             several networks and heads ─► ensemble ─► one
 //! ```
 
 pub mod affine;
@@ -12,6 +13,7 @@ pub mod batch;
 pub mod calibration;
 pub mod checkpoint;
 pub mod crops;
+pub mod ensemble;
 pub mod head;
 pub mod labelled;
 pub mod lda;

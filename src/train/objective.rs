@@ -253,6 +253,7 @@ mod tests {
             mean: wave(5, 0.1),
             whiten: wave(15, 1.0),
             weight: wave(6, 0.4),
+            groups: 1,
             bias: 0.3,
             prior: 0.5,
         };

@@ -1,7 +1,7 @@
 //! Everything that decides what training makes of its recordings, with the values that we use.
 
 use super::{
-    architecture::ArchitectureOptions, augment::AugmentOptions, head::RefineOptions,
+    architecture::ArchitectureOptions, augment::AugmentOptions, ensemble, head::RefineOptions,
     pair_loss::PairLoss,
 };
 use crate::{
@@ -43,6 +43,19 @@ pub struct TrainOptions {
     pub margin_ramp: f32,
     /// The pair head.
     pub head: HeadOptions,
+    /// Networks that are trained one after the other, each with the next seed, and made one; none
+    /// for a single network.
+    pub members: Vec<MemberOptions>,
+}
+
+/// What one of several networks does differently.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberOptions {
+    /// It sees the mel bins that end by here.
+    pub high_freq_hz: f32,
+    /// [`AugmentOptions::band_limit`] of its crops.
+    pub band_limit: f32,
 }
 
 /// How the head is fitted.
@@ -70,7 +83,7 @@ pub struct HeadOptions {
 impl Default for HeadOptions {
     fn default() -> Self {
         HeadOptions {
-            size: 192,
+            size: 64,
             shrinkage: 0.5,
             crops_per_utterance: 4,
             crop_seconds: (2.0, 8.0),
@@ -98,12 +111,16 @@ impl HeadOptions {
 impl Default for TrainOptions {
     fn default() -> Self {
         TrainOptions {
-            // What a telephone carries: with more, low-rate recordings of all speakers look alike.
+            // As fine as 40 bins up to what a telephone carries, 3800 Hz.
             front_end: MfccConfig {
-                high_freq_hz: 3800.0,
+                num_mel_bins: 54,
+                num_ceps: 54,
                 ..MfccConfig::default()
             },
-            architecture: ArchitectureOptions::default(),
+            architecture: ArchitectureOptions {
+                channels: 96,
+                ..ArchitectureOptions::default()
+            },
             augment: AugmentOptions::default(),
             seed: 1,
             num_steps: 5000,
@@ -116,6 +133,18 @@ impl Default for TrainOptions {
             margin: 0.2,
             margin_ramp: 0.5,
             head: HeadOptions::default(),
+            members: {
+                let member = |high_freq_hz, band_limit| MemberOptions {
+                    high_freq_hz,
+                    band_limit,
+                };
+                vec![
+                    member(3800.0, 0.0),
+                    member(7600.0, 0.35),
+                    member(7600.0, 0.0),
+                    member(3800.0, 0.0),
+                ]
+            },
         }
     }
 }
@@ -193,9 +222,37 @@ impl TrainOptions {
         if let Some((_, rule)) = rules.iter().find(|(holds, _)| !holds) {
             return Err(Error::Usage(format!("training option {rule} is wanted")));
         }
+        for member in &self.members {
+            if !(0.0..=1.0).contains(&member.band_limit) {
+                return Err(Error::Usage(
+                    "training option members.band_limit: from 0 to 1 is wanted".into(),
+                ));
+            }
+            Mfcc::new(self.front_end.clone())?.band_projection(member.high_freq_hz)?;
+        }
+        ensemble::check(self)?;
         let head = &self.head;
         let num_outputs = head.outputs.unwrap_or(head.loss.num_outputs());
         head.loss.check(num_outputs)
+    }
+
+    /// The options of each network that is trained, and the band that it sees, in Hz.
+    pub fn of_each(&self) -> Vec<(TrainOptions, Option<f32>)> {
+        let single = TrainOptions {
+            members: vec![],
+            ..self.clone()
+        };
+        if self.members.is_empty() {
+            return vec![(single, None)];
+        }
+        let members = self.members.iter().zip(self.seed..);
+        let options = members.map(|(member, seed)| {
+            let mut own = single.clone();
+            own.seed = seed;
+            own.augment.band_limit = member.band_limit;
+            (own, Some(member.high_freq_hz))
+        });
+        options.collect()
     }
 
     /// The layer list, BatchNorms and all.

@@ -69,6 +69,7 @@ impl Parameters {
             mean: from.mean.clone(),
             whiten: plda::to_f32(self.whiten.transpose().as_slice()),
             weight: plda::to_f32(&[logit.product, logit.squares].concat()),
+            groups: 1,
             bias: logit.bias as f32,
             prior: prior as f32,
         }

@@ -64,6 +64,7 @@ pub fn fit_head(labelled: &Labelled, options: &PldaOptions) -> Result<PairHead> 
         mean: to_f32(&lda.mean),
         whiten: to_f32(&lda.whiten),
         weight: to_f32(&[weights.product, weights.squares].concat()),
+        groups: 1,
         bias: weights.bias as f32,
         prior: 0.5,
     })

@@ -1,4 +1,4 @@
-//! The recipe: a manifest in; a network, trained by AAM-softmax over speakers, and embeddings of the
+//! The recipe: a manifest in; a network or several, trained by AAM-softmax over speakers, and embeddings of the
 //! training speech out. A pair head is then fitted on these: [`super::head`].
 
 use super::{
@@ -7,6 +7,7 @@ use super::{
     batch::Batch,
     checkpoint::{SPEAKERS, State},
     crops::Crops,
+    ensemble,
     loss::AngularMargin,
     manifest::Manifest,
     optimizer::{AdamW, one_cycle},
@@ -18,7 +19,7 @@ use super::{
 use crate::{
     Error, Result,
     features::Mfcc,
-    network::{Layer, Network, fold_batch_norms, infer},
+    network::{Affine, Layer, Network, Weights, fold_batch_norms, infer},
 };
 use rayon::prelude::*;
 use std::path::Path;
@@ -63,8 +64,8 @@ pub struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Trains the network, continuing from the checkpoint where there is one, and embeds the
-    /// training speech for [`super::head::fit`]. `on_progress` may stop the run by answering
+    /// Trains the networks, continuing from the checkpoint where there is one, and embeds the
+    /// training speech by each for [`super::head::fit`]. `on_progress` may stop the run by answering
     /// `false`: the state is saved and `None` returned.
     ///
     /// # Errors
@@ -72,9 +73,55 @@ impl Run<'_> {
     pub fn train(
         &self,
         on_progress: &mut dyn FnMut(Progress) -> bool,
+    ) -> Result<Option<Vec<(Network, Labelled)>>> {
+        let members = self.options.of_each();
+        let mut trained = vec![];
+        for (index, (options, high_freq_hz)) in members.iter().enumerate() {
+            let mut checkpoint = self.checkpoint.as_os_str().to_owned();
+            if index > 0 {
+                checkpoint.push(format!(".{index}"));
+            }
+            let member = Run {
+                options,
+                checkpoint: checkpoint.as_ref(),
+                ..*self
+            };
+            let counted = &mut |progress| {
+                on_progress(match progress {
+                    Progress::Step {
+                        step,
+                        num_steps,
+                        loss,
+                        accuracy,
+                    } => Progress::Step {
+                        step: index * num_steps + step,
+                        num_steps: members.len() * num_steps,
+                        loss,
+                        accuracy,
+                    },
+                    embeddings => embeddings,
+                })
+            };
+            match member.train_one(*high_freq_hz, counted)? {
+                Some(one) => trained.push(one),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(trained))
+    }
+
+    /// Trains one network, which sees the features up to `high_freq_hz` only.
+    fn train_one(
+        &self,
+        high_freq_hz: Option<f32>,
+        on_progress: &mut dyn FnMut(Progress) -> bool,
     ) -> Result<Option<(Network, Labelled)>> {
         let options = self.options;
         let mfcc = Mfcc::new(options.front_end.clone())?;
+        let band = match high_freq_hz {
+            Some(high_freq_hz) => Some(mfcc.band_projection(high_freq_hz)?),
+            None => None,
+        };
         let layers = options.layers()?;
         let shapes = infer(&layers, mfcc.num_channels())?;
         let crops = self.crops(&mfcc, options.crop_seconds, shapes.receptive_field.max(30));
@@ -90,7 +137,7 @@ impl Run<'_> {
             )
         };
         while state.step < options.num_steps {
-            let (loss, accuracy) = self.step(&crops, &mut state)?;
+            let (loss, accuracy) = self.step(&crops, band.as_deref(), &mut state)?;
             let (step, num_steps) = (state.step, options.num_steps);
             let go_on = on_progress(Progress::Step {
                 step,
@@ -106,9 +153,15 @@ impl Run<'_> {
             }
         }
         let trainable = &state.trainable;
-        let (layers, weights) = fold_batch_norms(&trainable.layers, &trainable.weights);
+        let (layers, mut weights) = fold_batch_norms(&trainable.layers, &trainable.weights);
+        if let Some(band) = &band {
+            fold_band(&layers, &mut weights, band);
+        }
+        weights
+            .values_mut()
+            .for_each(|values| ensemble::round(values));
         let network = Network::new(layers, weights, mfcc.num_channels())?;
-        let labelled = self.embeddings(&mfcc, &network, on_progress)?;
+        let labelled = self.embeddings(&network, on_progress)?;
         Ok(Some((network, labelled)))
     }
 
@@ -122,6 +175,7 @@ impl Run<'_> {
             recordings: self.recordings,
             by_speaker,
             augmenter: self.augmenter,
+            augment: &self.options.augment,
             mfcc,
             seconds,
             speeds_percent: &self.options.speeds_percent,
@@ -131,18 +185,24 @@ impl Run<'_> {
     }
 
     /// One optimisation step on the next batch; its mean loss and accuracy.
-    fn step(&self, crops: &Crops, state: &mut State) -> Result<(f32, f32)> {
-        let (features, labels) = crops.batch(state.step, self.options.batch_size)?;
+    fn step(&self, crops: &Crops, band: Option<&[f32]>, state: &mut State) -> Result<(f32, f32)> {
+        let (mut features, labels) = crops.batch(state.step, self.options.batch_size)?;
+        if let Some(band) = band {
+            features = pointwise(features.channels).forward(&features, band, &[], false);
+        }
         optimise(self.options, state, features, &labels)
     }
 
     /// Each training utterance as it is, and some augmented crops of it.
-    fn embeddings(
+    ///
+    /// # Errors
+    /// As [`Self::train`].
+    pub fn embeddings(
         &self,
-        mfcc: &Mfcc,
         network: &Network,
         on_progress: &mut dyn FnMut(Progress) -> bool,
     ) -> Result<Labelled> {
+        let mfcc = &Mfcc::new(self.options.front_end.clone())?;
         let options = &self.options.head;
         let min_frames = network.receptive_field().max(30);
         let crops = self.crops(mfcc, options.crop_seconds, min_frames);
@@ -183,6 +243,37 @@ impl Run<'_> {
         Labelled::new(embeddings, &label(|u| u.speaker))?
             .with_sessions(label(|u| u.session))?
             .with_domains(label(|u| u.corpus))
+    }
+}
+
+/// One map for each frame, C to C.
+fn pointwise(channels: usize) -> Affine {
+    Affine {
+        shape: (channels, channels, 1),
+        stride: 1,
+        dilation: 1,
+        padding: 0,
+        groups: 1,
+    }
+}
+
+/// The first affine map on features of the whole band: W'_k = W_k·P for each tap k.
+fn fold_band(layers: &[Layer], weights: &mut Weights, band: &[f32]) {
+    let mut affines = layers.iter().enumerate();
+    let first = affines.find_map(|(index, layer)| Some((index, Affine::of(layer)?)));
+    let Some((index, affine)) = first else { return };
+    let (_, c_in, taps) = affine.shape;
+    let Some(weight) = weights.get_mut(&format!("{index}.weight")) else {
+        return;
+    };
+    for row in weight.chunks_exact_mut(c_in * taps) {
+        let old: Vec<f64> = row.iter().map(|w| f64::from(*w)).collect();
+        for (i, new) in row.chunks_exact_mut(taps).enumerate() {
+            for (tap, w) in new.iter_mut().enumerate() {
+                let sum = |c: usize| old[c * taps + tap] * f64::from(band[c * c_in + i]);
+                *w = (0..c_in).map(sum).sum::<f64>() as f32;
+            }
+        }
     }
 }
 

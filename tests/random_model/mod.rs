@@ -18,6 +18,7 @@ pub fn x_vector(num_features: usize, c: usize, d: usize) -> Vec<Layer> {
         stride: 1,
         dilation,
         padding: 0,
+        groups: 1,
     };
     vec![
         conv(num_features, c, 5, 1),
@@ -64,6 +65,7 @@ pub fn random_model(seed: u64, c: usize, d: usize) -> Model {
         mean: numbers(d, 0.1),
         whiten: numbers(d * d, 1.0),
         weight: [vec![0.2; d], vec![-0.05; d]].concat(),
+        groups: 1,
         bias: 0.0,
         prior: 0.5,
     };

@@ -8,7 +8,7 @@ use super::{
 use serde_json::{Value, json};
 use spkver::{
     features::Features,
-    kernels::{self, Packed, Steps, Table},
+    kernels::{self, Steps, Table},
     network::{Affine, Layer, Network, conv1d_frames, padded},
     verifier::Verifier,
 };
@@ -186,8 +186,7 @@ fn convolutions<'a>(network: &'a Network, features: &'a Features) -> Job<'a> {
             continue;
         };
         let tensor = |name: &str| &network.weights()[&format!("{index}.{name}")];
-        let weights =
-            Packed::from_pytorch(affine.shape, table.nr, tensor("weight"), tensor("bias"));
+        let groups = affine.packed(table.nr, tensor("weight"), tensor("bias"));
         let steps = Steps {
             stride: affine.stride,
             dilation: affine.dilation,
@@ -195,17 +194,20 @@ fn convolutions<'a>(network: &'a Network, features: &'a Features) -> Job<'a> {
         };
         let (c_out, _, taps) = affine.shape;
         frames = conv1d_frames(frames, taps, affine.stride, affine.dilation, affine.padding);
-        calls.push((weights, steps, affine.padding, vec![0.0; frames * c_out]));
+        calls.push((groups, steps, affine.padding, vec![0.0; frames * c_out]));
     }
     Box::new(move || {
         let mut x = features.values();
-        for (weights, steps, padding, y) in &mut calls {
+        for (groups, steps, padding, y) in &mut calls {
             let with_zeros;
             if *padding > 0 {
-                with_zeros = padded(x, weights.c_in, *padding);
+                with_zeros = padded(x, groups[0].in_stride, *padding);
                 x = &with_zeros;
             }
-            (table.affine)(x, weights, *steps, y);
+            for (g, weights) in groups.iter().enumerate() {
+                let y = &mut y[g * weights.c_out..];
+                (table.affine)(&x[g * weights.c_in..], weights, *steps, y);
+            }
             x = y;
         }
         black_box(x);

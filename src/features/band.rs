@@ -1,0 +1,105 @@
+//! Features of a narrower band: a square matrix, features of the whole band in, out what they would
+//! be if the mel bins above a frequency had told nothing.
+//!
+//! Cepstra are the log-mel values times an invertible matrix A = F·C (lifter, orthonormal DCT), so
+//! the matrix is A·diag(bin kept)·A⁻¹, and A⁻¹ = Cᵀ·F⁻¹.
+
+use super::{Mfcc, mel};
+use crate::{Error, Result};
+
+impl Mfcc {
+    /// `(C, C)` row-major, for features `x` of all bins: `P·x` has only those that end by
+    /// `high_freq_hz`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where bins cannot be told apart: fewer cepstra than mel bins, an energy among
+    /// them, or HTK's scaling; and for a band without a bin.
+    pub fn band_projection(&self, high_freq_hz: f32) -> Result<Vec<f32>> {
+        let config = &self.config;
+        let channels = self.num_channels();
+        if channels != config.num_mel_bins || config.use_energy || config.htk_compat {
+            return Err(Error::Usage(
+                "a network of a narrower band wants as many cepstra as mel bins (or log-mel), \
+                 use_energy off and htk_compat off"
+                    .into(),
+            ));
+        }
+        let kept = (0..channels)
+            .take_while(|bin| mel::end_hz(config, *bin) <= f64::from(high_freq_hz))
+            .count();
+        if kept == 0 {
+            return Err(Error::Usage(format!(
+                "a band up to {high_freq_hz} Hz holds no mel bin; the lowest ends at {:.0} Hz",
+                mel::end_hz(config, 0)
+            )));
+        }
+        let mut matrix = vec![0.0; channels * channels];
+        let Some(cepstrum) = &self.cepstrum else {
+            (0..kept).for_each(|bin| matrix[bin * channels + bin] = 1.0);
+            return Ok(matrix);
+        };
+        let a = |bin: usize, k: usize| f64::from(cepstrum.columns()[bin * channels + k]);
+        for j in 0..channels {
+            let lifter_squared: f64 = (0..channels).map(|bin| a(bin, j) * a(bin, j)).sum();
+            for k in 0..channels {
+                let sum: f64 = (0..kept).map(|bin| a(bin, k) * a(bin, j)).sum();
+                matrix[k * channels + j] = (sum / lifter_squared) as f32;
+            }
+        }
+        Ok(matrix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::MfccConfig;
+
+    fn mfcc(num_ceps: usize) -> Mfcc {
+        let config = MfccConfig {
+            num_mel_bins: 30,
+            num_ceps,
+            cepstral_lifter: if num_ceps == 0 { 0.0 } else { 22.0 },
+            ..MfccConfig::default()
+        };
+        Mfcc::new(config).unwrap()
+    }
+
+    #[test]
+    fn what_happens_above_the_band_is_not_seen_and_what_is_below_stays() {
+        for num_ceps in [0, 30] {
+            let mfcc = mfcc(num_ceps);
+            let projection = mfcc.band_projection(2000.0).unwrap();
+            let seen = |log_mel: &[f32]| -> Vec<f32> {
+                let mut x = log_mel.to_vec();
+                if let Some(cepstrum) = &mfcc.cepstrum {
+                    cepstrum.apply(log_mel, &mut x);
+                }
+                let rows = projection.chunks_exact(30);
+                rows.map(|row| row.iter().zip(&x).map(|(p, x)| p * x).sum())
+                    .collect()
+            };
+            let low: Vec<f32> = (0..30).map(|n| (n as f32).sin()).collect();
+            let mut other = low.clone();
+            other[29] += 5.0;
+            other[20] -= 3.0;
+            for (a, b) in seen(&low).iter().zip(seen(&other)) {
+                assert!((a - b).abs() < 1e-4, "{a} {b}");
+            }
+            other[0] += 1.0;
+            assert!(
+                seen(&low)
+                    .iter()
+                    .zip(seen(&other))
+                    .any(|(a, b)| (a - b).abs() > 0.1)
+            );
+        }
+    }
+
+    #[test]
+    fn bins_that_cannot_be_told_apart_and_an_empty_band_are_refused() {
+        assert!(mfcc(13).band_projection(2000.0).is_err());
+        let text = mfcc(30).band_projection(30.0).unwrap_err().to_string();
+        assert!(text.contains("holds no mel bin"), "{text}");
+    }
+}
