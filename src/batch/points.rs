@@ -77,14 +77,24 @@ impl<'a> Points<'a> {
         number
     }
 
-    /// The score of two points, or why there is none.
-    pub fn score(&self, a: u32, b: u32) -> std::result::Result<f32, &str> {
+    /// The scores of pairs of points, in order; NaN or infinite where there is none.
+    pub fn scores(&self, pairs: &[(u32, u32)], scores: &mut Vec<f32>) {
+        scores.clear();
+        scores.extend(pairs.iter().map(|&(a, b)| self.score(a, b)));
+    }
+
+    #[inline(always)]
+    fn score(&self, a: u32, b: u32) -> f32 {
         let (x, y) = (self.point(a), self.point(b));
         let (s, t) = (self.squares[a as usize], self.squares[b as usize]);
-        let score = match self.scorer {
+        match self.scorer {
             Scorer::Head(head) => head.llr_of(head.product(x, y), s, t),
             Scorer::Cosine => self.ones.product(x, y) + (s + t),
-        };
+        }
+    }
+
+    /// The score of these two points, or why there is none.
+    pub fn checked(&self, score: f32, (a, b): (u32, u32)) -> std::result::Result<f32, &str> {
         if score.is_finite() {
             return Ok(score);
         }
@@ -92,6 +102,7 @@ impl<'a> Points<'a> {
         Err(fault.map_or("the score is not a finite number", String::as_str))
     }
 
+    #[inline(always)]
     fn point(&self, number: u32) -> &[f32] {
         &self.values[number as usize * self.size..][..self.size]
     }
@@ -122,17 +133,27 @@ mod tests {
     #[test]
     fn cosines_of_any_scale() {
         let mut points = Points::new(Scorer::Cosine, 2);
+        let score = |points: &Points, a, b| {
+            let mut scores = vec![];
+            points.scores(&[(a, b)], &mut scores);
+            let checked = points.checked(scores[0], (a, b));
+            checked.map_err(str::to_string)
+        };
         let x = points.push([&[3e30f32, 0.0][..]].into_iter());
         let diagonal = points.push([&[1e-30f32, 1e-30][..]].into_iter());
         let model = points.push([&[9.0f32, 0.0][..], &[0.0, 0.1]].into_iter());
         let fault = points.push_fault("no speech".into());
-        assert_eq!(points.score(x, x), Ok(1.0));
+        assert_eq!(score(&points, x, x), Ok(1.0));
         for (a, b, cosine) in [(x, diagonal, 0.5f32.sqrt()), (diagonal, model, 1.0)] {
-            assert!((points.score(a, b).unwrap() - cosine).abs() < 1e-6);
-            assert_eq!(points.score(a, b), points.score(b, a));
+            assert!((score(&points, a, b).unwrap() - cosine).abs() < 1e-6);
+            assert_eq!(score(&points, a, b), score(&points, b, a));
         }
-        assert_eq!(points.score(x, fault), Err("no speech"));
+        assert_eq!(score(&points, x, fault), Err("no speech".into()));
         let zero = points.push([&[0.0f32, 0.0][..]].into_iter());
-        assert!(points.score(x, zero).unwrap_err().contains("not a finite"));
+        assert!(
+            score(&points, x, zero)
+                .unwrap_err()
+                .contains("not a finite")
+        );
     }
 }
