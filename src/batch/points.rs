@@ -12,8 +12,14 @@ use rustc_hash::FxHashMap;
 pub enum Scorer<'a> {
     /// The model's log-likelihood ratio.
     Head(&'a PairHead),
-    /// Cosine of the angle between the two, the speaker's being the mean of the unit vectors.
-    Cosine,
+    /// scale·cosine + offset, of the angle between the two; the speaker's direction is the mean of
+    /// the unit vectors.
+    Cosine {
+        /// 1 for the cosine itself.
+        scale: f32,
+        /// 0 for the cosine itself.
+        offset: f32,
+    },
 }
 
 /// Points by number; those that could not be made have a reason in their place.
@@ -36,7 +42,7 @@ impl<'a> Points<'a> {
     pub fn new(scorer: Scorer<'a>, embedding_size: usize) -> Self {
         let size = match scorer {
             Scorer::Head(head) => head.weight.len() / 2,
-            Scorer::Cosine => embedding_size,
+            Scorer::Cosine { .. } => embedding_size,
         };
         Points {
             scorer,
@@ -58,11 +64,11 @@ impl<'a> Points<'a> {
     pub fn push<'e>(&mut self, embeddings: impl Iterator<Item = &'e [f32]>) -> u32 {
         let point = match self.scorer {
             Scorer::Head(head) => head.project_enrolment(embeddings),
-            Scorer::Cosine => unit_mean(embeddings, self.size),
+            Scorer::Cosine { .. } => unit_mean(embeddings, self.size),
         };
         self.squares.push(match self.scorer {
             Scorer::Head(head) => head.squares(&point),
-            Scorer::Cosine => 0.0,
+            Scorer::Cosine { .. } => 0.0,
         });
         self.values.extend(point);
         self.squares.len() as u32 - 1
@@ -89,7 +95,7 @@ impl<'a> Points<'a> {
         let (s, t) = (self.squares[a as usize], self.squares[b as usize]);
         match self.scorer {
             Scorer::Head(head) => head.llr_of(head.product(x, y), s, t),
-            Scorer::Cosine => self.ones.product(x, y) + (s + t),
+            Scorer::Cosine { scale, offset } => scale * self.ones.product(x, y) + offset + (s + t),
         }
     }
 
@@ -132,7 +138,11 @@ mod tests {
 
     #[test]
     fn cosines_of_any_scale() {
-        let mut points = Points::new(Scorer::Cosine, 2);
+        let cosine = Scorer::Cosine {
+            scale: 1.0,
+            offset: 0.0,
+        };
+        let mut points = Points::new(cosine, 2);
         let score = |points: &Points, a, b| {
             let mut scores = vec![];
             points.scores(&[(a, b)], &mut scores);

@@ -225,14 +225,14 @@ impl<R: Read> TrialLines<R> {
 
 /// The fields of a line. More than there is room for are counted, not kept.
 #[derive(Default)]
-pub(super) struct Fields<'a> {
-    pub of: [Cow<'a, str>; 12],
-    pub count: usize,
+struct Fields<'a> {
+    of: [Cow<'a, str>; 12],
+    count: usize,
 }
 
 impl<'a> Fields<'a> {
     /// At tabs where there are any, otherwise at `commas` or blanks; a fact where quotes are wrong.
-    pub fn split(text: &'a str, commas: bool) -> std::result::Result<Self, &'static str> {
+    fn split(text: &'a str, commas: bool) -> std::result::Result<Self, &'static str> {
         let text = text.trim_ascii();
         if memchr::memchr(b'"', text.as_bytes()).is_some() {
             return Fields::quoted(text, commas);
