@@ -96,7 +96,7 @@ fn heap_stays_below_16_mib_and_4_bytes_per_byte() {
             "{name} decoded, {n} bytes: {heap} of {bound}"
         );
     }
-    // One that a fuzzer found: it declares more than there is, and its samples come a few at a time.
+    // 8 kB that declare an hour.
     let path =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/crashes/audio/declared-long.flac");
     let bound = mib(16) + 4 * fs::read(&path).unwrap().len();
