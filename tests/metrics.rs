@@ -8,7 +8,6 @@ use spkver::eval::report::{Plan, Report};
 use spkver::eval::speakers::Speakers;
 use spkver::eval::sweep::Sweep;
 use spkver::eval::table::ScoreTable;
-use spkver::eval::table::ScoreTable;
 use spkver::eval::trials::TrialList;
 use std::path::Path;
 
