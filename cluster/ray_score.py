@@ -45,7 +45,8 @@ def main():
     parser.add_argument("options", nargs="*", help="for spkver, after --")
     args = parser.parse_args()
 
-    ray.init(address=args.address, log_to_driver=True)
+    # Without the dashboard: it takes more CPU time than a thousand recordings.
+    ray.init(address=args.address, log_to_driver=True, include_dashboard=False)
     command = spkver_lines.command(args.spkver, args.options)
     waiting = 4 * int(ray.cluster_resources().get("CPU", 1))
     unfinished = args.output + ".unfinished"

@@ -35,7 +35,7 @@ def main():
     parser.add_argument("-o", "--output", required=True, help="a folder, made anew")
     parser.add_argument("--master", help="[default: as spark-submit says, or this machine]")
     parser.add_argument("--spkver", default="spkver")
-    parser.add_argument("--chunk", type=int, default=256, help="lines in a task")
+    parser.add_argument("--chunk", type=int, default=1024, help="lines in a task")
     parser.add_argument("options", nargs="*", help="for spkver, after --")
     args = parser.parse_args()
 

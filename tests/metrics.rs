@@ -5,7 +5,6 @@ use spkver::eval::bootstrap::{self, Interval};
 use spkver::eval::metrics::{Costs, Figures, Metrics, Points};
 use spkver::eval::ranking::{Ranking, ScoredTrial};
 use spkver::eval::report::{Plan, Report};
-use spkver::eval::scores;
 use spkver::eval::speakers::Speakers;
 use spkver::eval::sweep::Sweep;
 use spkver::eval::table::ScoreTable;
@@ -491,20 +490,33 @@ fn utt2spk_must_name_every_recording() {
 
 #[test]
 fn scores_go_out_and_come_back() {
-    let list = parse("1\tmy voice\tb\n0\tb\tc\n1\tmy voice\tb").unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("scores.txt");
-    let written = vec![Some(1.5), None, Some(1.5)];
-    std::fs::write(&path, scores::to_text(&list, &written)).unwrap();
-    let read = scores::read(&path, &list, Path::new("list.txt")).unwrap();
-    assert_eq!(read, written);
+    let (list, scores) = (folder.path().join("list"), folder.path().join("scores"));
+    std::fs::write(&list, "1\tmy voice\tb\n0\tb\tc\n1\tmy voice\tb\n").unwrap();
+    let mut written = ScoreTable::read(&list).unwrap();
+    let refused = written.trials()[1].enrol();
+    written.set_scores(|enrol, _| if enrol == refused { f64::NAN } else { 1.5 });
+    written
+        .write_scores(&mut std::fs::File::create(&scores).unwrap())
+        .unwrap();
+    let mut read = ScoreTable::read(&list).unwrap();
+    read.join(&scores, &list).unwrap();
+    let of = |table: &ScoreTable| -> Vec<_> {
+        let trials = table.trials().iter();
+        trials.map(|t| t.is_scored().then_some(t.score)).collect()
+    };
+    assert_eq!(of(&read), [Some(1.5), None, Some(1.5)]);
+    assert_eq!(of(&read), of(&written));
 }
 
 #[test]
 fn score_files_with_gaps_or_nonsense_are_refused() {
-    let list = parse("1 a b\n0 a c").unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("scores.txt");
+    let (list, path) = (
+        folder.path().join("list.txt"),
+        folder.path().join("scores.txt"),
+    );
+    std::fs::write(&list, "1 a b\n0 a c\n").unwrap();
     for (text, contains) in [
         ("a b 1\n", "list.txt:2: "),
         ("a b 1\na c inf\n", ":2: score \"inf\""),
@@ -512,9 +524,8 @@ fn score_files_with_gaps_or_nonsense_are_refused() {
         ("a b 1\na c 0\na b 2\n", ":3: a b has another score"),
     ] {
         std::fs::write(&path, text).unwrap();
-        let error = scores::read(&path, &list, Path::new("list.txt"))
-            .unwrap_err()
-            .to_string();
+        let mut table = ScoreTable::read(&list).unwrap();
+        let error = table.join(&path, &list).unwrap_err().to_string();
         assert!(error.contains(contains), "{error}");
     }
 }

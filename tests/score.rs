@@ -171,6 +171,15 @@ fn lists_that_cannot_be_read_are_named_with_line_and_remedy() {
         assert!(answer.stderr.contains(fact), "{text:?}: {}", answer.stderr);
         assert!(place.is_tidy() && !place.path("out.txt").exists());
     }
+    place.write("trials", "a b\n");
+    let answer = place.say("score trials -o trials");
+    assert!(
+        answer.stderr.contains("would be written over"),
+        "{}",
+        answer.stderr
+    );
+    let answer = place.say("score trials --format parquet");
+    assert!(answer.stderr.contains("give --output"), "{}", answer.stderr);
     place.write("trials", b"1 a \xff\n");
     let answer = place.say("score trials");
     assert!(
@@ -883,6 +892,22 @@ fn the_figures_of_the_scores_are_right_to_nine_digits() {
         .collect();
     let told = place.say("evaluate trials --scores scores.txt --bootstrap 0 --json");
     let told: Value = serde_json::from_str(&told.stdout).unwrap();
+    // Calibrated, the same ranks and a lower cost.
+    let answer = place.say("calibrate trials --scores scores.txt -o cal.json");
+    assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+    let line = "score trials --embeddings vectors --calibration cal.json -o llrs.txt";
+    assert_eq!(place.say(line).code, Some(0));
+    let after = place.say("evaluate trials --scores llrs.txt --bootstrap 0 --json");
+    let after: Value = serde_json::from_str(&after.stdout).unwrap();
+    let cllr = |told: &Value| told["lists"][0]["cllr"].as_f64().unwrap();
+    assert!(cllr(&after) < cllr(&told), "{after} {told}");
+    let answer = place.say("score trials --embeddings vectors --calibration trials");
+    assert!(
+        answer.stderr.contains("no calibration of scores"),
+        "{}",
+        answer.stderr
+    );
+
     let told = told["lists"][0]["eer"].as_f64().unwrap();
     let expected = eer(&scored);
     assert!(

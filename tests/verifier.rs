@@ -158,3 +158,92 @@ fn the_reason_is_the_one_to_act_on_first() {
     };
     assert_eq!(code(noisy), Some("noisy"));
 }
+
+/// Measured at the limit is fit; a hair beyond is not.
+#[test]
+fn a_recording_at_the_limit_is_fit() {
+    let limits = Limits {
+        min_speech_seconds: 0.5,
+        max_clipped: 0.25,
+        min_bandwidth_hz: 2000.0,
+        min_snr_db: 3.0,
+    };
+    let at = || Quality {
+        original_rate_hz: 16_000,
+        seconds: 3.0,
+        speech_seconds: 0.5,
+        content: Content::Speech,
+        bandwidth_hz: 2000.0,
+        clipped: 0.25,
+        snr_db: 3.0,
+        warning: None,
+        truncated: false,
+    };
+    assert_eq!(unfit(&at(), &limits), None);
+    let (speech_seconds, snr_db) = (0.5f32.next_down(), 3.0f32.next_down());
+    let (bandwidth_hz, clipped) = (2000.0f32.next_down(), 0.25f32.next_up());
+    for (beyond, reason) in [
+        (
+            Quality {
+                speech_seconds,
+                ..at()
+            },
+            Reason::TooLittleSpeech {
+                seconds: speech_seconds,
+                wanted: 0.5,
+            },
+        ),
+        (
+            Quality { clipped, ..at() },
+            Reason::Clipping { share: clipped },
+        ),
+        (
+            Quality {
+                bandwidth_hz,
+                ..at()
+            },
+            Reason::BandLimited {
+                bandwidth_hz,
+                wanted_hz: 2000.0,
+            },
+        ),
+        (
+            Quality { snr_db, ..at() },
+            Reason::Noisy {
+                snr_db,
+                wanted_db: 3.0,
+            },
+        ),
+    ] {
+        assert_eq!(unfit(&beyond, &limits), Some(reason));
+    }
+}
+
+#[test]
+fn consistent_from_a_score_of_minus_four() {
+    let verifier = cosine();
+    // 8·cos 119.9° = −3.99, 8·cos 120.1° = −4.01.
+    assert!(odd(&verifier, &[0.0, 119.9]).is_empty());
+    assert_eq!(odd(&verifier, &[0.0, 120.1]), [0, 1]);
+}
+
+#[test]
+fn doubtful_is_what_passes_below_zero() {
+    let verifier = cosine();
+    let doubtful = |degrees: &[f32]| -> Vec<usize> {
+        let doubtful = verifier.doubtful(&utterances(&verifier, degrees));
+        doubtful.iter().map(|one| one.index).collect()
+    };
+    assert!(doubtful(&[]).is_empty());
+    assert!(doubtful(&[0.0]).is_empty());
+    assert!(doubtful(&[0.0, 89.0]).is_empty());
+    assert_eq!(doubtful(&[0.0, 91.0]), [0, 1]);
+    assert_eq!(doubtful(&[0.0, 10.0, 100.0]), [2]);
+    // What does not pass is told as such, and the others are judged without it.
+    assert!(doubtful(&[0.0, 10.0, 180.0]).is_empty());
+    assert!(doubtful(&[0.0, 180.0]).is_empty());
+    // 0 is as likely from one speaker as from two.
+    let mut right_angle = utterances(&verifier, &[0.0, 90.0]);
+    right_angle[1].embedding = Embedding::new(vec![0.0, 1.0], verifier.id()).unwrap();
+    assert!(verifier.doubtful(&right_angle).is_empty());
+}

@@ -18,7 +18,7 @@ const DECODED_RATES_HZ: RangeInclusive<u32> = 1_000..=768_000;
 
 /// Memory for samples beyond 4 bytes for each byte of the input: with the rest of the reader
 /// below 16 MiB.
-const FREE_BYTES: u64 = 12 << 20;
+const FREE_BYTES: u64 = 10 << 20;
 
 /// Bytes of a WAV file that are converted at once, about.
 const BLOCK_BYTES: usize = 64 << 10;

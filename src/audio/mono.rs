@@ -64,7 +64,7 @@ impl Mono {
         if samples.is_empty() {
             return Err(Refusal::no_audio());
         }
-        if samples.len() < 1 << 20 {
+        if samples.len() < 1 << 18 {
             samples.shrink_to_fit();
         }
         Ok(Mono {

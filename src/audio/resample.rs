@@ -11,7 +11,7 @@ const CHUNK: usize = 1024;
 
 /// Rates whose ratio takes larger numbers than this are taken for the nearest that does not, less
 /// than 1 part in 10⁴ beside: 191 999 Hz would need an FFT of 384 000 samples.
-const MAX_TERM: u64 = 1 << 14;
+const MAX_TERM: u64 = 1 << 13;
 
 /// A resampler for one recording.
 pub struct Resampler {

@@ -1,13 +1,13 @@
 //! Scored trials in, Parquet out. Each block of rows is a small Parquet file in memory with one row
 //! group; the row groups are joined into one file when all are there, byte for byte.
 
-use super::{ledger::Block, rows::ScoredTrial};
+use super::{ledger::Block, parquet_text, rows::ScoredTrial};
 use crate::{Error, Result};
 use bytes::Bytes;
 use parquet::{
     basic::Compression,
     column::writer::ColumnCloseResult,
-    data_type::{ByteArray, ByteArrayType, DataType, FloatType},
+    data_type::FloatType,
     errors::ParquetError,
     file::{
         metadata::{KeyValue, ParquetMetaDataReader},
@@ -16,7 +16,6 @@ use parquet::{
     },
     schema::{parser::parse_message_type, types::ColumnPath},
 };
-use rustc_hash::FxHashMap;
 use std::{
     fs::File,
     io::{Read, Write},
@@ -40,74 +39,31 @@ pub(super) fn encode(rows: &[ScoredTrial]) -> Result<Vec<u8>> {
 fn write(rows: &[ScoredTrial]) -> std::result::Result<Vec<u8>, ParquetError> {
     let schema = Arc::new(parse_message_type(SCHEMA)?);
     let mut writer = SerializedFileWriter::new(vec![], schema, properties(None))?;
+    let columns = writer.schema_descr().columns().to_vec();
     let mut group = writer.next_row_group()?;
-    let mut texts = Texts::default();
-    let enrol: Vec<ByteArray> = rows.iter().map(|row| texts.of(row.enrol)).collect();
-    write_column::<ByteArrayType>(&mut group, &enrol, None)?;
-    let test: Vec<ByteArray> = rows.iter().map(|row| texts.of(row.test)).collect();
-    write_column::<ByteArrayType>(&mut group, &test, None)?;
-    let mut label = Optional::default();
-    let mut score = Optional::default();
-    let mut error = Optional::default();
-    for row in rows {
-        let text = row
-            .is_target
-            .map(|is| if is { "target" } else { "nontarget" });
-        label.push(text.map(|text| texts.of(text)));
-        score.push(row.score.ok());
-        error.push(row.score.err().map(|why| texts.of(why)));
-    }
-    write_column::<ByteArrayType>(&mut group, &label.values, Some(&label.levels))?;
-    write_column::<FloatType>(&mut group, &score.values, Some(&score.levels))?;
-    write_column::<ByteArrayType>(&mut group, &error.values, Some(&error.levels))?;
+    let add = |group: &mut SerializedRowGroupWriter<_>, number: usize, values: Texts| {
+        let (bytes, whole) = parquet_text::column(columns[number].clone(), values)?;
+        group.append_column(&bytes, whole)
+    };
+    add(&mut group, 0, &mut rows.iter().map(|row| Some(row.enrol)))?;
+    add(&mut group, 1, &mut rows.iter().map(|row| Some(row.test)))?;
+    let word = |is_target| if is_target { "target" } else { "nontarget" };
+    let labels = &mut rows.iter().map(|row| row.is_target.map(word));
+    add(&mut group, 2, labels)?;
+    let scores: Vec<f32> = rows.iter().filter_map(|row| row.score.ok()).collect();
+    let levels = rows.iter().map(|row| i16::from(row.score.is_ok()));
+    let levels: Vec<i16> = levels.collect();
+    let mut column = group.next_column()?.expect("as many as in the schema");
+    let typed = column.typed::<FloatType>();
+    typed.write_batch(&scores, Some(&levels), None)?;
+    column.close()?;
+    add(&mut group, 4, &mut rows.iter().map(|row| row.score.err()))?;
     group.close()?;
     writer.into_inner()
 }
 
-/// The next column of a row group; `levels` are 1 where there is a value, 0 where there is none.
-fn write_column<T: DataType>(
-    group: &mut SerializedRowGroupWriter<Vec<u8>>,
-    values: &[T::T],
-    levels: Option<&[i16]>,
-) -> std::result::Result<(), ParquetError> {
-    let mut column = group.next_column()?.expect("as many as in the schema");
-    column.typed::<T>().write_batch(values, levels, None)?;
-    column.close()
-}
-
-/// Values of a column that may have none.
-struct Optional<T> {
-    values: Vec<T>,
-    levels: Vec<i16>,
-}
-
-impl<T> Default for Optional<T> {
-    fn default() -> Self {
-        Optional {
-            values: vec![],
-            levels: vec![],
-        }
-    }
-}
-
-impl<T> Optional<T> {
-    fn push(&mut self, value: Option<T>) {
-        self.levels.push(i16::from(value.is_some()));
-        self.values.extend(value);
-    }
-}
-
-/// Texts that occur many times are copied once. Told by their address: all outlive the block.
-#[derive(Default)]
-struct Texts(FxHashMap<(usize, usize), ByteArray>);
-
-impl Texts {
-    fn of(&mut self, text: &str) -> ByteArray {
-        let copy = || Bytes::copy_from_slice(text.as_bytes()).into();
-        let place = (text.as_ptr() as usize, text.len());
-        self.0.entry(place).or_insert_with(copy).clone()
-    }
-}
+/// A column's texts; `None` where there is none.
+type Texts<'i, 'a> = &'i mut dyn Iterator<Item = Option<&'a str>>;
 
 /// How every Parquet file of this program is written.
 pub(super) fn properties(metadata: Option<Vec<KeyValue>>) -> Arc<WriterProperties> {

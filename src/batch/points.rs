@@ -12,8 +12,14 @@ use rustc_hash::FxHashMap;
 pub enum Scorer<'a> {
     /// The model's log-likelihood ratio.
     Head(&'a PairHead),
-    /// Cosine of the angle between the two, the speaker's being the mean of the unit vectors.
-    Cosine,
+    /// scale·cosine + offset, of the angle between the two; the speaker's direction is the mean of
+    /// the unit vectors.
+    Cosine {
+        /// 1 for the cosine itself.
+        scale: f32,
+        /// 0 for the cosine itself.
+        offset: f32,
+    },
 }
 
 /// Points by number; those that could not be made have a reason in their place.
@@ -36,7 +42,7 @@ impl<'a> Points<'a> {
     pub fn new(scorer: Scorer<'a>, embedding_size: usize) -> Self {
         let size = match scorer {
             Scorer::Head(head) => head.weight.len() / 2,
-            Scorer::Cosine => embedding_size,
+            Scorer::Cosine { .. } => embedding_size,
         };
         Points {
             scorer,
@@ -59,11 +65,11 @@ impl<'a> Points<'a> {
     pub fn push<'e>(&mut self, embeddings: impl Iterator<Item = &'e [f32]>) -> u32 {
         let point = match self.scorer {
             Scorer::Head(head) => head.project_enrolment(embeddings),
-            Scorer::Cosine => unit_mean(embeddings, self.size),
+            Scorer::Cosine { .. } => unit_mean(embeddings, self.size),
         };
         self.squares.push(match self.scorer {
             Scorer::Head(head) => head.squares(&point),
-            Scorer::Cosine => 0.0,
+            Scorer::Cosine { .. } => 0.0,
         });
         self.values.extend(point);
         self.squares.len() as u32 - 1
@@ -78,14 +84,24 @@ impl<'a> Points<'a> {
         number
     }
 
-    /// The score of two points, or why there is none.
-    pub fn score(&self, a: u32, b: u32) -> std::result::Result<f32, &str> {
+    /// The scores of pairs of points, in order; NaN or infinite where there is none.
+    pub fn scores(&self, pairs: &[(u32, u32)], scores: &mut Vec<f32>) {
+        scores.clear();
+        scores.extend(pairs.iter().map(|&(a, b)| self.score(a, b)));
+    }
+
+    #[inline(always)]
+    fn score(&self, a: u32, b: u32) -> f32 {
         let (x, y) = (self.point(a), self.point(b));
         let (s, t) = (self.squares[a as usize], self.squares[b as usize]);
-        let score = match self.scorer {
+        match self.scorer {
             Scorer::Head(head) => head.llr_of(head.product(x, y), s, t),
-            Scorer::Cosine => self.ones.product(x, y) + (s + t),
-        };
+            Scorer::Cosine { scale, offset } => scale * self.ones.product(x, y) + offset + (s + t),
+        }
+    }
+
+    /// The score of these two points, or why there is none.
+    pub fn checked(&self, score: f32, (a, b): (u32, u32)) -> std::result::Result<f32, &str> {
         if score.is_finite() {
             return Ok(score);
         }
@@ -93,6 +109,7 @@ impl<'a> Points<'a> {
         Err(fault.map_or("the score is not a finite number", String::as_str))
     }
 
+    #[inline(always)]
     fn point(&self, number: u32) -> &[f32] {
         &self.values[number as usize * self.size..][..self.size]
     }
@@ -122,18 +139,32 @@ mod tests {
 
     #[test]
     fn cosines_of_any_scale() {
-        let mut points = Points::new(Scorer::Cosine, 2);
+        let cosine = Scorer::Cosine {
+            scale: 1.0,
+            offset: 0.0,
+        };
+        let mut points = Points::new(cosine, 2);
+        let score = |points: &Points, a, b| {
+            let mut scores = vec![];
+            points.scores(&[(a, b)], &mut scores);
+            let checked = points.checked(scores[0], (a, b));
+            checked.map_err(str::to_string)
+        };
         let x = points.push([&[3e30f32, 0.0][..]].into_iter());
         let diagonal = points.push([&[1e-30f32, 1e-30][..]].into_iter());
         let model = points.push([&[9.0f32, 0.0][..], &[0.0, 0.1]].into_iter());
         let fault = points.push_fault("no speech".into());
-        assert_eq!(points.score(x, x), Ok(1.0));
+        assert_eq!(score(&points, x, x), Ok(1.0));
         for (a, b, cosine) in [(x, diagonal, 0.5f32.sqrt()), (diagonal, model, 1.0)] {
-            assert!((points.score(a, b).unwrap() - cosine).abs() < 1e-6);
-            assert_eq!(points.score(a, b), points.score(b, a));
+            assert!((score(&points, a, b).unwrap() - cosine).abs() < 1e-6);
+            assert_eq!(score(&points, a, b), score(&points, b, a));
         }
-        assert_eq!(points.score(x, fault), Err("no speech"));
+        assert_eq!(score(&points, x, fault), Err("no speech".into()));
         let zero = points.push([&[0.0f32, 0.0][..]].into_iter());
-        assert!(points.score(x, zero).unwrap_err().contains("not a finite"));
+        assert!(
+            score(&points, x, zero)
+                .unwrap_err()
+                .contains("not a finite")
+        );
     }
 }

@@ -57,30 +57,29 @@ impl Format {
         }
     }
 
-    /// The rows' bytes. For Parquet a file of its own, with one row group, to be joined.
+    /// Appends the rows' bytes. For Parquet a file of its own, with one row group, to be joined.
     ///
     /// # Errors
     /// [`Error::Usage`] for what the format cannot hold.
     pub fn encode<'a>(
         &self,
         rows: impl ExactSizeIterator<Item = ScoredTrial<'a>>,
-    ) -> Result<Vec<u8>> {
-        let mut bytes = Vec::with_capacity(rows.len() * 80);
+        bytes: &mut Vec<u8>,
+    ) -> Result<()> {
         match self {
-            Format::Text => rows.for_each(|row| row.text(&mut bytes)),
+            Format::Text => rows.for_each(|row| row.text(bytes)),
             Format::Csv => {
-                let mut csv = csv::Writer::from_writer(&mut bytes);
+                let mut csv = csv::Writer::from_writer(bytes);
                 let mut rows = rows;
                 let written = rows.try_for_each(|row| row.csv(&mut csv));
                 written
                     .and_then(|()| Ok(csv.flush()?))
                     .map_err(|e| Error::Usage(e.to_string()))?;
-                drop(csv);
             }
-            Format::JsonLines => rows.for_each(|row| row.json(&mut bytes)),
-            Format::Parquet => return parquet_rows::encode(&rows.collect::<Vec<_>>()),
+            Format::JsonLines => rows.for_each(|row| row.json(bytes)),
+            Format::Parquet => *bytes = parquet_rows::encode(&rows.collect::<Vec<_>>())?,
         }
-        Ok(bytes)
+        Ok(())
     }
 }
 

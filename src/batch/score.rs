@@ -71,7 +71,7 @@ impl Cast {
         enrollments: Option<&Enrollments>,
         data: Option<&KaldiData>,
     ) -> Result<Self> {
-        let num_names = index.num_names();
+        let num_names = index.names().len();
         let (mut enrols, mut tests) = (vec![false; num_names], vec![false; num_names]);
         index.for_each_block(range, LOOK, |pairs| {
             for pair in pairs {
@@ -86,7 +86,7 @@ impl Cast {
         };
         let (mut enrolled, mut members, mut tested) = (vec![], vec![], vec![]);
         for number in 0..num_names {
-            let name = index.name(number as u32);
+            let name = index.names().name(number as u32);
             let first = members.len() as u32;
             if enrols[number] {
                 let model = enrollments.and_then(|e| e.model(name));
@@ -180,6 +180,23 @@ impl Cast {
     }
 }
 
+impl Sides {
+    /// The points of a trial.
+    fn of(&self, pair: &Pair) -> (u32, u32) {
+        let enrol = self.enrol[pair.enrol as usize];
+        (enrol, self.test[pair.test as usize])
+    }
+}
+
+/// Where one thread works on one block.
+#[derive(Default)]
+struct Desk {
+    /// The trials' points.
+    sides: Vec<(u32, u32)>,
+    scores: Vec<f32>,
+    bytes: Vec<u8>,
+}
+
 /// Trials of one block, the unit of output and of resuming: a run of `count` trials has the same
 /// blocks however often it was interrupted and at any number of threads.
 pub fn block_size(count: u64) -> u64 {
@@ -201,28 +218,38 @@ pub fn score(
 ) -> Result<Ending> {
     let end = range.end;
     let mut at = range.start;
+    let threads = rayon::current_num_threads();
+    let step = block * threads as u64;
+    let mut pairs: Vec<Pair> = vec![];
+    // Kept from block to block: memory that is new costs as much as the rows in it.
+    let mut desks: Vec<Desk> = vec![];
+    desks.resize_with(threads, Desk::default);
     while at < end {
-        let step = block * rayon::current_num_threads() as u64;
-        let mut pairs: Vec<Pair> = vec![];
-        index.for_each_block(at..end.min(at + step), step as usize, |read| {
+        pairs.clear();
+        index.for_each_block(at..end.min(at + step), LOOK, |read| {
             pairs.extend_from_slice(read);
         })?;
-        let names = &*index;
-        let row = |pair: &Pair| ScoredTrial {
-            enrol: names.name(pair.enrol),
-            test: names.name(pair.test),
-            is_target: pair.is_target,
-            score: points.score(
-                sides.enrol[pair.enrol as usize],
-                sides.test[pair.test as usize],
-            ),
-        };
-        let blocks: Vec<Result<Vec<u8>>> = pairs
-            .par_chunks(block as usize)
-            .map(|pairs| format.encode(pairs.iter().map(row)))
+        let names = index.names();
+        let chunks = pairs.par_chunks(block as usize).zip(&mut desks);
+        let encoded: Result<Vec<()>> = chunks
+            .map(|(pairs, desk)| {
+                desk.sides.clear();
+                desk.sides.extend(pairs.iter().map(|pair| sides.of(pair)));
+                points.scores(&desk.sides, &mut desk.scores);
+                let rows = pairs.iter().zip(&desk.scores);
+                let rows = rows.map(|(pair, &score)| ScoredTrial {
+                    enrol: names.name(pair.enrol),
+                    test: names.name(pair.test),
+                    is_target: pair.is_target,
+                    score: points.checked(score, sides.of(pair)),
+                });
+                desk.bytes.clear();
+                format.encode(rows, &mut desk.bytes)
+            })
             .collect();
-        for (bytes, pairs) in blocks.into_iter().zip(pairs.chunks(block as usize)) {
-            append(&bytes?, pairs.len() as u64)?;
+        encoded?;
+        for (desk, pairs) in desks.iter().zip(pairs.chunks(block as usize)) {
+            append(&desk.bytes, pairs.len() as u64)?;
         }
         at += pairs.len() as u64;
         (watch.advance)(pairs.len() as u64);

@@ -1,9 +1,8 @@
 //! A trial list of any length in, names once and pairs of numbers out. The pairs lie in a temporary
 //! file once they are many; names are in memory.
 
+use super::names::Names;
 use crate::{Error, Result, eval::trial_lines::TrialLines};
-use indexmap::IndexSet;
-use rustc_hash::FxBuildHasher;
 use std::{
     io::{self, BufWriter, Read, Seek, SeekFrom, Write},
     ops::Range,
@@ -11,8 +10,8 @@ use std::{
 };
 use tempfile::SpooledTempFile;
 
-/// Trials that are kept in memory: 32 MiB of them.
-const MAX_IN_MEMORY: usize = 32 << 20;
+/// Trials that are kept in memory: 256 MiB of them, 33 million.
+const MAX_IN_MEMORY: usize = 256 << 20;
 const PAIR_BYTES: usize = 8;
 /// A test's number shares 32 bits with the label.
 const LABEL_SHIFT: u32 = 30;
@@ -32,7 +31,7 @@ pub struct Pair {
 /// A list that was read to its end without a fault.
 #[derive(Debug)]
 pub struct TrialIndex {
-    names: IndexSet<Box<str>, FxBuildHasher>,
+    names: Names,
     pairs: SpooledTempFile,
     count: u64,
     has_sides: bool,
@@ -48,26 +47,19 @@ impl TrialIndex {
         let full = |e| Error::io(folder, "write a temporary file in", e);
         let mut hasher = blake3::Hasher::new();
         let mut lines = TrialLines::new(Hashing(source, &mut hasher), path);
-        let mut names: IndexSet<Box<str>, FxBuildHasher> = IndexSet::default();
+        let mut names = Names::default();
         let spool = tempfile::spooled_tempfile_in(MAX_IN_MEMORY, folder);
         let mut pairs = BufWriter::with_capacity(1 << 20, spool);
         let mut count = 0;
-        // Lists often keep one side for many lines.
-        let mut last = 0;
         while let Some(trial) = lines.next_trial()? {
-            let mut number = |name: &str| match names.get_index_of(name) {
-                Some(number) => number as u32,
-                None => names.insert_full(name.into()).0 as u32,
-            };
-            let enrol = number(&trial.enrol);
-            let test = number(&trial.test);
+            let enrol = names.number(&trial.enrol);
+            let test = names.number(&trial.test);
             let label = match trial.is_target {
                 None => 0,
                 Some(false) => 1,
                 Some(true) => 2,
             };
-            last = last.max(enrol).max(test);
-            if last as usize >= MAX_NAMES {
+            if names.len() > MAX_NAMES {
                 return Err(Error::List {
                     path: path.to_path_buf(),
                     line: trial.line,
@@ -106,14 +98,9 @@ impl TrialIndex {
         self.count
     }
 
-    /// The name with this number.
-    pub fn name(&self, number: u32) -> &str {
-        &self.names[number as usize]
-    }
-
-    /// Number of different names.
-    pub fn num_names(&self) -> usize {
-        self.names.len()
+    /// The names of the list.
+    pub fn names(&self) -> &Names {
+        &self.names
     }
 
     /// Does the list name channels (NIST's sides)?

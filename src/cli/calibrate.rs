@@ -2,18 +2,19 @@
 //! the model again with a scale and an offset in its head, and the error rates by threshold.
 
 use super::{
-    Global, recordings,
-    trial_scores::{embed, find_recordings, score},
+    Global, calibrate_scores,
+    evaluate::embedded::{embed_tables, find_recordings},
+    recordings,
 };
 use serde_json::json;
 use spkver::{
     Error, Result,
     eval::{
         metrics::Costs,
-        ranking::Ranking,
+        ranking::{Ranking, ScoredTrial},
         rates::{self, RatedList},
         speakers::Speakers,
-        trials::TrialList,
+        table::ScoreTable,
     },
     network::Network,
     scoring::MeasuredRates,
@@ -28,16 +29,20 @@ use std::path::PathBuf;
 pub struct Args {
     /// Trial lists: `1 enrol test` (VoxCeleb) or `enrol test target|nontarget` (Kaldi) a line
     #[arg(required = true, value_name = "TRIALS")]
-    lists: Vec<PathBuf>,
+    pub lists: Vec<PathBuf>,
+    /// Calibrate these scores of any system (as `score` writes them), and write a small file for
+    /// `score --embeddings --calibration` in the place of a model
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["channel", "root"])]
+    scores: Option<PathBuf>,
     /// Folder that the recordings' paths are relative to
     #[arg(long, value_name = "DIR", default_value = ".")]
     root: PathBuf,
-    /// Model file to write
+    /// Model file to write; with --scores the calibration
     #[arg(short, long, value_name = "FILE")]
-    out: PathBuf,
+    pub out: PathBuf,
     /// Prior of a target trial around which the fit is the best
     #[arg(long, value_name = "P", default_value_t = 0.5)]
-    p_target: f64,
+    pub p_target: f64,
     /// Seed of the bootstrap
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -47,36 +52,39 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
-    let lists: Vec<TrialList> = args
-        .lists
-        .iter()
-        .map(|path| TrialList::read(path))
-        .collect::<Result<_>>()?;
-    for (path, list) in args.lists.iter().zip(&lists) {
-        find_recordings(path, list, &args.root)?;
+    if let Some(scores) = &args.scores {
+        return calibrate_scores::run(args, scores, global);
     }
+    let read = |path: &PathBuf| {
+        let table = ScoreTable::read(path)?;
+        find_recordings(path, &table, &args.root)?;
+        Ok(table)
+    };
+    let mut tables: Vec<ScoreTable> = args.lists.iter().map(read).collect::<Result<_>>()?;
     let verifier = global.verifier()?;
     let options = args.recordings.options();
-    let embeddings = embed(&lists, &args.root, &options, None, &verifier)?;
+    let lists: Vec<&ScoreTable> = tables.iter().collect();
+    let embedded = embed_tables(&lists, &args.root, &options, None, &verifier)?;
     let mut by_list: Vec<(Vec<f64>, Vec<f64>)> = vec![];
     let mut rated = vec![];
     let mut hasher = blake3::Hasher::new();
     let mut card = verifier.model().card.clone();
     let mut num_refused = 0;
     let mut named = vec![];
-    for (path, list) in args.lists.iter().zip(&lists) {
-        let scores = score(list, &embeddings, &verifier);
-        let speakers = Speakers::from_paths(list);
-        let (mut targets, mut nontargets) = (vec![], vec![]);
-        for (trial, score) in list.trials().iter().zip(&scores) {
-            match score {
-                Some(score) if trial.is_target => targets.push(*score),
-                Some(score) => nontargets.push(*score),
-                None => num_refused += 1,
+    for ((path, table), embedded) in args.lists.iter().zip(&mut tables).zip(&embedded) {
+        table.set_scores(|enrol, test| {
+            let side = |recording: u32| embedded[recording as usize].as_ref();
+            match (side(enrol), side(test)) {
+                (Ok(enrol), Ok(test)) => f64::from(verifier.llr(&[enrol], test).0),
+                _ => f64::NAN,
             }
-        }
-        by_list.push((targets, nontargets));
-        rated.push(speakers.map(|speakers| rated_list(list, &scores, &speakers)));
+        });
+        let scored = table.trials().iter().filter(|trial| trial.is_scored());
+        let (targets, nontargets): (Vec<_>, Vec<_>) = scored.partition(|t| t.is_target());
+        let scores = |trials: Vec<&ScoredTrial>| trials.iter().map(|t| t.score).collect();
+        num_refused += table.trials().len() - targets.len() - nontargets.len();
+        by_list.push((scores(targets), scores(nontargets)));
+        rated.push(Speakers::of_table(table).map(|speakers| rated_list(table, &speakers)));
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read", e))?;
         hasher.update(&bytes);
         let name = path
@@ -88,18 +96,13 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
             "{name} (BLAKE3 {:.12})",
             blake3::hash(&bytes).to_hex()
         ));
-        measure(&mut card, name, list, &scores);
+        measure(&mut card, name, table);
     }
     let parts: Vec<(&[f64], &[f64])> = by_list.iter().map(|(t, n)| (&t[..], &n[..])).collect();
     let calibration = Calibration::of_lists(&parts, args.p_target)?;
     let count = |side: fn(&(Vec<f64>, Vec<f64>)) -> usize| by_list.iter().map(side).sum::<usize>();
     let (targets, nontargets) = (count(|l| l.0.len()), count(|l| l.1.len()));
-    // Said this way a NaN is refused as well.
-    if !(calibration.scale > 0.0 && calibration.offset.is_finite()) {
-        return Err(Error::Usage(
-            "calibration: target trials score lower than nontarget trials; check the labels".into(),
-        ));
-    }
+    calibration.check()?;
     card.calibration = format!(
         "scale {:.4}, offset {:+.4}, fitted at prior {} on {} target and {} nontarget trials \
          ({num_refused} more refused) of {}",
@@ -157,16 +160,12 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
 const NUM_REPLICATES: usize = 1000;
 
 /// The scored trials with their speakers.
-fn rated_list(list: &TrialList, scores: &[Option<f64>], speakers: &Speakers) -> RatedList {
-    let trials = list.trials().iter().zip(scores);
+fn rated_list(table: &ScoreTable, speakers: &Speakers) -> RatedList {
+    let of = |recording: u32| speakers.of(recording as usize);
+    let scored = table.trials().iter().filter(|trial| trial.is_scored());
     RatedList {
-        trials: trials
-            .filter_map(|(trial, score)| {
-                Some((
-                    (*score)?,
-                    [speakers.of(trial.enrol), speakers.of(trial.test)],
-                ))
-            })
+        trials: scored
+            .map(|trial| (trial.score, [of(trial.enrol()), of(trial.test())]))
             .collect(),
         num_speakers: speakers.count(),
     }
@@ -195,19 +194,15 @@ fn calibrated(
 }
 
 /// Notes a list's equal error rate, which calibration does not change.
-fn measure(card: &mut ModelCard, name: String, list: &TrialList, scores: &[Option<f64>]) {
+fn measure(card: &mut ModelCard, name: String, table: &ScoreTable) {
     let costs = Costs {
         p_target: 0.01,
         c_miss: 1.0,
         c_fa: 1.0,
     };
-    let (mut scored, mut labels) = (vec![], vec![]);
-    for (trial, score) in list.trials().iter().zip(scores) {
-        if let Some(score) = score {
-            scored.push(*score);
-            labels.push(trial.is_target);
-        }
-    }
+    let scored = table.trials().iter().filter(|trial| trial.is_scored());
+    let (scored, labels): (Vec<f64>, Vec<bool>) =
+        scored.map(|trial| (trial.score, trial.is_target())).unzip();
     let Some(ranking) = Ranking::new(&scored, &labels) else {
         return;
     };

@@ -46,16 +46,21 @@ pub fn run(args: &embed::Args, global: &Global) -> Result<u8> {
     let list = List::gather(args, &naming)?;
     let format = args.format();
     format.check_ids(&list.ids)?;
-    let verifier = global.verifier()?;
-    let mut job = Job::new("embed");
-    job.add_naming(&naming, &verifier)?;
-    list.ids.iter().for_each(|id| job.add(id.as_bytes()));
-    let cache = args.source.cache_file();
     let place = args
         .output
         .as_deref()
         .filter(|out| is_file(out))
         .map(Place::of);
+    if place.is_none() && matches!(format, Format::Npz | Format::Parquet) {
+        return Err(Error::Usage(
+            "npz and Parquet go to a file: give --output".into(),
+        ));
+    }
+    let verifier = global.verifier()?;
+    let mut job = Job::new("embed");
+    job.add_naming(&naming, &verifier)?;
+    list.ids.iter().for_each(|id| job.add(id.as_bytes()));
+    let cache = args.source.cache_file();
     let mut ledger = match &place {
         Some(place) => place.open(args.resume, &job.hash(), cache.as_deref())?,
         None => Ledger::open(None, cache.as_deref())?,
@@ -109,11 +114,6 @@ pub fn run(args: &embed::Args, global: &Global) -> Result<u8> {
             place.forget(ledger)?;
         }
         _ => {
-            if matches!(format, Format::Npz | Format::Parquet) {
-                return Err(Error::Usage(
-                    "npz and Parquet go to a file: give --output".into(),
-                ));
-            }
             let mut out = BufWriter::new(open_stream(args.output.as_deref())?);
             let name = args.output.as_deref().unwrap_or(Path::new("<stdout>"));
             format.write(&mut out, name, &about, &mut |take| rows(&ledger, take))?;

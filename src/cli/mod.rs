@@ -5,6 +5,7 @@
 
 mod bench;
 mod calibrate;
+mod calibrate_scores;
 mod compare;
 mod embed;
 mod embed_batch;
@@ -26,7 +27,6 @@ mod source;
 mod store;
 mod test_recordings;
 mod train;
-mod trial_scores;
 mod verify;
 
 use clap::{Parser, Subcommand};

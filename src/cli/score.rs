@@ -1,6 +1,8 @@
 //! `spkver score TRIALS`: a row with a score, or the reason why there is none, for each trial of a
 //! list of any length. `spkver score --jsonl --stdin`: a line of JSON for each line.
 
+mod embeddings;
+
 use super::{
     Global, interrupt,
     long_run::{Job, embed_all, interrupted, is_file, open_stream},
@@ -23,13 +25,11 @@ use spkver::{
         score::{Cast, Shard, Sides, block_size, score},
         stream::{Desk, serve},
         trial_index::TrialIndex,
-        vectors::{self, Vectors},
         watch::Watch,
     },
     verifier::Verifier,
 };
 use std::{
-    collections::HashSet,
     fs::File,
     io,
     path::{Path, PathBuf},
@@ -69,8 +69,11 @@ pub struct Args {
     #[arg(long, value_name = "FILE", requires = "embeddings")]
     ids: Option<PathBuf>,
     /// Score the vectors with the model's head in the place of the cosine
-    #[arg(long, requires = "embeddings")]
+    #[arg(long, requires = "embeddings", conflicts_with = "calibration")]
     head: bool,
+    /// Make the scores of vectors log-likelihood ratios with what `calibrate --scores` wrote
+    #[arg(long, value_name = "FILE", requires = "embeddings")]
+    calibration: Option<PathBuf>,
     /// Answer each line of standard input (`path`, `enroll<TAB>test`, or JSON) with a line of JSON
     #[arg(long, requires = "jsonl", conflicts_with_all = ["trials", "output", "format", "resume", "shard", "enrollments"])]
     stdin: bool,
@@ -107,6 +110,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
             "--json tells about the run, and the rows would be among it: give --output".into(),
         ));
     }
+    args.check_output(trials)?;
     let enrollments = args.enrollments.as_deref().map(Enrollments::read);
     let enrollments = enrollments.transpose()?;
     let place = args
@@ -131,10 +135,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     )?;
 
     let verifier = global.verifier()?;
-    let scorer = match args.embeddings.is_some() && !args.head {
-        true => Scorer::Cosine,
-        false => Scorer::Head(&verifier.model().head),
-    };
+    let scorer = args.scorer(&verifier)?;
     let fingerprint = args.fingerprint(&index, &verifier, &naming)?;
     let cache = args.source.cache_file();
     let mut ledger = match &place {
@@ -147,7 +148,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     if let Some(path) = &args.embeddings {
         let vectors = args.vectors(path, &cast)?;
         let mut made = Points::new(scorer, vectors.size());
-        check_size(&vectors, scorer, &verifier)?;
+        embeddings::check_size(&vectors, scorer, &verifier)?;
         sides = cast.sides(&mut made, |take| {
             for (number, name) in cast.utterances().enumerate() {
                 let vector = vectors.get(name);
@@ -222,8 +223,8 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
             if ended == Ending::Complete {
                 let model = verifier.id().to_string();
                 let score = match scorer {
-                    Scorer::Cosine => "cosine",
-                    Scorer::Head(_) => "llr",
+                    Scorer::Cosine { .. } if args.calibration.is_none() => "cosine",
+                    _ => "llr",
                 };
                 output.complete(ledger, format, &[("model", &model), ("score", score)])?;
             }
@@ -236,9 +237,6 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
                 Err(e) if e.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
                 other => other.map_err(|e| Error::io(name, "write", e)),
             };
-            if format == Format::Parquet {
-                return Err(Error::Usage("Parquet goes to a file: give --output".into()));
-            }
             write(header.as_bytes())?;
             ended = score(
                 &mut index,
@@ -281,21 +279,6 @@ fn read_index(trials: &Path, folder: &Path) -> Result<TrialIndex> {
     TrialIndex::read(file, trials, folder)
 }
 
-/// The head takes vectors of the model's size only.
-fn check_size(vectors: &Vectors, scorer: Scorer, verifier: &Verifier) -> Result<()> {
-    let size = verifier.model().network.embedding_size();
-    match scorer {
-        Scorer::Head(_) if !vectors.is_empty() && vectors.size() != size => {
-            Err(Error::Usage(format!(
-                "--head: the vectors have {} values, the model's embeddings {size}; leave --head off \
-                 for the cosine",
-                vectors.size()
-            )))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// `I/N`.
 pub fn parse_shard(text: &str) -> std::result::Result<Shard, String> {
     let wanted = || "wanted I/N, I from 1 to N".to_string();
@@ -320,11 +303,6 @@ impl Args {
         }
     }
 
-    fn vectors(&self, path: &Path, cast: &Cast) -> Result<Vectors> {
-        let wanted: HashSet<&str> = cast.utterances().collect();
-        vectors::read(path, self.ids.as_deref(), &|id| wanted.contains(id))
-    }
-
     /// What the rows depend on.
     fn fingerprint(
         &self,
@@ -336,7 +314,12 @@ impl Args {
         job.add(index.hash().as_bytes());
         job.add(format!("{:?} {:?} {}", self.format(), self.shard, self.head).as_bytes());
         job.add_naming(naming, verifier)?;
-        for path in [&self.enrollments, &self.embeddings, &self.ids] {
+        for path in [
+            &self.enrollments,
+            &self.embeddings,
+            &self.ids,
+            &self.calibration,
+        ] {
             job.add_file(path.as_deref())?;
         }
         Ok(job.hash())

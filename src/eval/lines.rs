@@ -2,13 +2,15 @@
 //! `\r\n`): one block of the file is in memory at a time.
 
 use crate::{Error, Result};
-use memchr::{memchr, memrchr};
+use memchr::memrchr;
 use std::{
     io::Read,
     path::{Path, PathBuf},
 };
+use wide::u8x16;
 
-const BLOCK_BYTES: usize = 1 << 20;
+/// What fits the second-level cache: a block is passed over several times.
+const BLOCK_BYTES: usize = 1 << 18;
 /// A longer line is no list of names: the file is something else.
 const MAX_LINE_BYTES: usize = 1 << 20;
 const BYTE_ORDER_MARK: &str = "\u{feff}";
@@ -21,9 +23,14 @@ pub struct Lines<R> {
     path: PathBuf,
     /// Whole lines, checked to be UTF-8.
     block: String,
+    /// Where the block's [`is_mark`] bytes are.
+    marks: Vec<u32>,
     /// Where the line stands in the block, and where the next one begins.
     at: (usize, usize),
     next: usize,
+    /// The same of `marks`.
+    marks_at: (usize, usize),
+    next_mark: usize,
     /// What was read past the block's last line end.
     rest: Vec<u8>,
     /// Number of the line, from 1.
@@ -38,8 +45,11 @@ impl<R: Read> Lines<R> {
             source,
             path: path.to_path_buf(),
             block: String::new(),
+            marks: vec![],
             at: (0, 0),
             next: 0,
+            marks_at: (0, 0),
+            next_mark: 0,
             rest: vec![],
             line: 0,
             ended: false,
@@ -54,18 +64,47 @@ impl<R: Read> Lines<R> {
         if self.next >= self.block.len() && !self.read_block()? {
             return Ok(false);
         }
-        let rest = &self.block.as_bytes()[self.next..];
-        let length = memchr(b'\n', rest).unwrap_or(rest.len());
-        self.at = (self.next, self.next + length);
-        self.next += length + 1;
+        let bytes = self.block.as_bytes();
+        let marks = self.marks[self.next_mark..].iter();
+        let inside = marks.take_while(|&&at| bytes[at as usize] != b'\n').count();
+        self.marks_at = (self.next_mark, self.next_mark + inside);
+        self.next_mark += inside + 1;
+        let end = self.marks.get(self.marks_at.1);
+        let end = end.map_or(bytes.len(), |&at| at as usize);
+        self.at = (self.next, end);
+        if end > self.next && bytes[end - 1] == b'\r' {
+            self.at.1 -= 1;
+            self.marks_at.1 -= 1;
+        }
+        self.next = end + 1;
         self.line += 1;
         Ok(true)
     }
 
     /// The line that [`Self::advance`] went to.
     pub fn text(&self) -> &str {
-        let line = &self.block[self.at.0..self.at.1];
-        line.strip_suffix('\r').unwrap_or(line)
+        &self.block[self.at.0..self.at.1]
+    }
+
+    /// The line's parts between single blanks, of which there are `N` or none at all: the fields of
+    /// nearly every list there is, without looking at each byte again. `None` where there may be more
+    /// to a line, as tabs, quotes or several blanks.
+    pub fn words<const N: usize>(&self) -> Option<[&str; N]> {
+        let marks = &self.marks[self.marks_at.0..self.marks_at.1];
+        if marks.len() + 1 != N {
+            return None;
+        }
+        let mut words = [""; N];
+        let mut start = self.at.0;
+        for (word, mark) in words.iter_mut().zip(marks.iter().map(|&at| at as usize)) {
+            if self.block.as_bytes()[mark] != b' ' || mark == start {
+                return None;
+            }
+            *word = &self.block[start..mark];
+            start = mark + 1;
+        }
+        words[N - 1] = &self.block[start..self.at.1];
+        (start < self.at.1).then_some(words)
     }
 
     /// Its number, from 1.
@@ -108,6 +147,8 @@ impl<R: Read> Lines<R> {
             let above = valid.iter().filter(|&&b| b == b'\n').count();
             self.refuse(self.line + 1 + above, "not UTF-8 text")
         })?;
+        find_marks(self.block.as_bytes(), &mut self.marks);
+        self.next_mark = 0;
         if is_first && self.block.starts_with(BYTE_ORDER_MARK) {
             self.next = BYTE_ORDER_MARK.len();
         }
@@ -122,6 +163,31 @@ impl<R: Read> Lines<R> {
             remedy: "save the list as UTF-8 text, one entry a line".into(),
         }
     }
+}
+
+/// Line ends, blanks, quotes, and what no name has. All are ASCII.
+fn is_mark(byte: u8) -> bool {
+    byte <= b'"'
+}
+
+fn find_marks(bytes: &[u8], marks: &mut Vec<u32>) {
+    marks.clear();
+    let (chunks, rest) = bytes.as_chunks::<64>();
+    for (i, chunk) in chunks.iter().enumerate() {
+        let mut bits = 0u64;
+        for (quarter, bytes) in chunk.as_chunks::<16>().0.iter().enumerate() {
+            let bytes = u8x16::new(*bytes);
+            let are_marks = bytes.min(u8x16::splat(b'"')).simd_eq(bytes);
+            bits |= u64::from(are_marks.to_bitmask()) << (16 * quarter);
+        }
+        while bits != 0 {
+            marks.push(i as u32 * 64 + bits.trailing_zeros());
+            bits &= bits - 1;
+        }
+    }
+    let first = bytes.len() - rest.len();
+    let rest = rest.iter().enumerate().filter(|(_, byte)| is_mark(**byte));
+    marks.extend(rest.map(|(i, _)| (first + i) as u32));
 }
 
 #[cfg(test)]

@@ -18,7 +18,6 @@ pub mod rates;
 pub mod report;
 mod row_format;
 pub mod rows;
-pub mod scores;
 pub mod speakers;
 pub mod sweep;
 pub mod table;

@@ -48,6 +48,8 @@ struct Layout {
     has_header: bool,
     /// Fields stand between commas.
     commas: bool,
+    /// Two or three fields between blanks: enrol, test, and a label perhaps.
+    is_plain: bool,
 }
 
 const REMEDY: &str = "write `1 enrol test`, `enrol test target|nontarget` or `enrol test`; with tabs \
@@ -99,7 +101,9 @@ impl<R: Read> TrialLines<R> {
     }
 
     fn trial(&self, layout: &Layout) -> Result<TrialLine<'_>> {
-        if let (Some(words), None) = (layout.words(self.lines.text()), layout.side) {
+        if layout.is_plain
+            && let Some(words) = self.words(layout.num_fields)
+        {
             return Ok(TrialLine {
                 enrol: words[layout.enrol].into(),
                 test: words[layout.test].into(),
@@ -136,6 +140,13 @@ impl<R: Read> TrialLines<R> {
             is_target,
             line: self.lines.number(),
         })
+    }
+
+    fn words(&self, num_fields: usize) -> Option<[&str; 3]> {
+        match num_fields {
+            2 => self.lines.words().map(|[enrol, test]| [enrol, test, ""]),
+            _ => self.lines.words(),
+        }
     }
 
     fn label(&self, label: &str, column: usize) -> Result<bool> {
@@ -194,6 +205,7 @@ impl<R: Read> TrialLines<R> {
             side: None,
             has_header: false,
             commas,
+            is_plain: !commas,
         })
     }
 
@@ -211,36 +223,16 @@ impl<R: Read> TrialLines<R> {
     }
 }
 
-impl Layout {
-    /// The fields of nearly every line there is, the fast way: as many as there should be, between
-    /// single blanks, with neither tabs nor quotes.
-    fn words<'a>(&self, text: &'a str) -> Option<[&'a str; 3]> {
-        let mut words = [""; 3];
-        let (mut count, mut start) = (0, 0);
-        for at in memchr::memchr3_iter(b' ', b'\t', b'"', text.as_bytes()) {
-            if text.as_bytes()[at] != b' ' || at == start || count == 2 {
-                return None;
-            }
-            words[count] = &text[start..at];
-            count += 1;
-            start = at + 1;
-        }
-        words[count] = &text[start..];
-        let is_whole = start < text.len() && count + 1 == self.num_fields && !self.commas;
-        is_whole.then_some(words)
-    }
-}
-
 /// The fields of a line. More than there is room for are counted, not kept.
 #[derive(Default)]
-pub(super) struct Fields<'a> {
-    pub of: [Cow<'a, str>; 12],
-    pub count: usize,
+struct Fields<'a> {
+    of: [Cow<'a, str>; 12],
+    count: usize,
 }
 
 impl<'a> Fields<'a> {
     /// At tabs where there are any, otherwise at `commas` or blanks; a fact where quotes are wrong.
-    pub fn split(text: &'a str, commas: bool) -> std::result::Result<Self, &'static str> {
+    fn split(text: &'a str, commas: bool) -> std::result::Result<Self, &'static str> {
         let text = text.trim_ascii();
         if memchr::memchr(b'"', text.as_bytes()).is_some() {
             return Fields::quoted(text, commas);
@@ -337,5 +329,6 @@ fn header(fields: &[&str], commas: bool) -> Option<Layout> {
         side: find(&["side", "channel"]),
         has_header: true,
         commas,
+        is_plain: false,
     })
 }

@@ -277,11 +277,11 @@ mod tests {
     fn network(pooling: Layer, pooled: usize) -> Network {
         let layers = vec![
             Layer::Tanh,
-            conv(3, 8, 2, 130),
+            conv(3, 8, 66, 130),
             Layer::Sigmoid,
             conv(8, 5, 3, 2),
             Layer::Relu,
-            conv(5, 7, 1, 1),
+            conv(5, 7, 1, 0),
             Layer::LeakyRelu {
                 negative_slope: 0.1,
             },
@@ -358,7 +358,7 @@ mod tests {
             kernel_size,
             stride: 1,
             dilation: 2,
-            padding: 1,
+            padding: kernel_size - 1,
             groups,
         };
         for groups in [1, 2, 4] {

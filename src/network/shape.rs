@@ -22,8 +22,14 @@ pub struct Shapes {
     pub receptive_field: usize,
 }
 
-/// Largest count (channels, taps, features, stride…) in a layer: a bound against absurd files.
+/// Largest count (features, taps, stride…) in a layer: a bound against absurd files.
 const MAX_COUNT: usize = 1 << 20;
+
+/// Most channels of a frame, of which a recording has many.
+const MAX_CHANNELS: usize = 1 << 14;
+
+/// Most frames that a kernel reaches over, d(k−1): 41 s.
+const MAX_REACH: usize = 1 << 12;
 
 /// Output frames of a Conv1d: floor((T + 2p − d(k−1) − 1)/s) + 1, or 0 where T is too small.
 pub fn conv1d_frames(
@@ -92,11 +98,11 @@ fn step(index: usize, layer: &Layer, shape: Shape) -> Result<Shape> {
                 kernel_size,
                 stride,
                 dilation,
-                padding.saturating_add(1),
                 groups,
-            ]) {
+            ]) || in_channels.max(out_channels) > MAX_CHANNELS
+            {
                 return refuse(
-                    format!("counts from 1 to {MAX_COUNT}"),
+                    format!("counts from 1 to {MAX_COUNT}, channels to {MAX_CHANNELS}"),
                     "correct channels, kernel_size, stride, dilation and groups".into(),
                 );
             }
@@ -104,6 +110,20 @@ fn step(index: usize, layer: &Layer, shape: Shape) -> Result<Shape> {
                 return refuse(
                     format!("channels that {groups} groups share evenly"),
                     format!("set in_channels and out_channels to multiples of {groups}"),
+                );
+            }
+            // At most 2^40: both are counted.
+            let reach = dilation * (kernel_size - 1);
+            if reach > MAX_REACH {
+                return refuse(
+                    format!("dilation·(kernel_size − 1) up to {MAX_REACH}, not {reach}"),
+                    "correct kernel_size and dilation".into(),
+                );
+            }
+            if padding > reach {
+                return refuse(
+                    format!("padding up to dilation·(kernel_size − 1) = {reach}, not {padding}"),
+                    "correct padding: more of it is frames of nothing but zeros".into(),
                 );
             }
             match shape {
@@ -129,6 +149,10 @@ fn step(index: usize, layer: &Layer, shape: Shape) -> Result<Shape> {
                 );
             }
             match shape {
+                Shape::Frames(_) if out_features > MAX_CHANNELS => refuse(
+                    format!("up to {MAX_CHANNELS} channels"),
+                    "correct out_features, or pool before".into(),
+                ),
                 Shape::Frames(c) if c == in_features => Ok(Shape::Frames(out_features)),
                 Shape::Vector(n) if n == in_features => Ok(Shape::Vector(out_features)),
                 Shape::Frames(n) | Shape::Vector(n) => refuse(
@@ -155,7 +179,7 @@ fn step(index: usize, layer: &Layer, shape: Shape) -> Result<Shape> {
                 Layer::StatsPool { .. } | Layer::SampleStatsPool { .. } => Ok(Shape::Vector(2 * c)),
                 Layer::MeanPool => Ok(Shape::Vector(c)),
                 Layer::Flatten { num_frames }
-                    if counted(&[num_frames]) && counted(&[num_frames * c]) =>
+                    if counted(&[num_frames]) && counted(&[num_frames.saturating_mul(c)]) =>
                 {
                     Ok(Shape::Vector(num_frames * c))
                 }
@@ -303,5 +327,42 @@ mod tests {
             groups: 1,
         };
         assert!(infer(&[zero, Layer::MeanPool], 40).is_err());
+    }
+
+    #[test]
+    fn what_would_fill_the_memory_is_refused() {
+        let with = |out_channels, kernel_size, dilation, padding| Layer::Conv1d {
+            in_channels: 40,
+            out_channels,
+            kernel_size,
+            stride: 1,
+            dilation,
+            padding,
+        };
+        let refusal = |layer| match infer(&[layer, Layer::MeanPool], 40) {
+            Ok(_) => String::new(),
+            Err(error) => error.to_string(),
+        };
+        for padding in [3, 1 << 20, usize::MAX] {
+            let text = refusal(with(8, 3, 1, padding));
+            assert!(text.contains("padding up to"), "{padding}: {text}");
+        }
+        assert!(refusal(with(8, 3, (1 << 11) + 1, 0)).contains("up to 4096, not 4098"));
+        assert!(refusal(with(8, usize::MAX, 2, 0)).contains("counts from 1"));
+        assert!(refusal(with((1 << 14) + 1, 3, 1, 0)).contains("channels to 16384"));
+        let wide = Layer::Linear {
+            in_features: 40,
+            out_features: (1 << 14) + 1,
+        };
+        assert!(refusal(wide).contains("up to 16384 channels"));
+        assert!(
+            refusal(Layer::Flatten {
+                num_frames: 1 << 18
+            })
+            .contains("num_frames")
+        );
+        for fits in [with(8, 3, 1, 2), with(1 << 14, 3, 1 << 11, 1 << 12)] {
+            assert_eq!(refusal(fits), "");
+        }
     }
 }

@@ -357,6 +357,24 @@ mod tests {
                 "lower level",
             ),
             (
+                Reason::BandLimited {
+                    bandwidth_hz: 1500.0,
+                    wanted_hz: 2500.0,
+                },
+                "band_limited",
+                "no speech above 1500 Hz, 2500 Hz wanted",
+                "8 kHz",
+            ),
+            (
+                Reason::Noisy {
+                    snr_db: 1.0,
+                    wanted_db: 3.0,
+                },
+                "noisy",
+                "a signal-to-noise ratio of 1 dB, 3 dB wanted",
+                "quieter",
+            ),
+            (
                 Reason::ScoreNotFinite,
                 "score_not_finite",
                 "the score is not a finite number",

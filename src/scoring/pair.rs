@@ -6,6 +6,7 @@
 //! logit is the PLDA log-likelihood ratio (Ioffe 2006; Ramoji et al. 2020, "neural PLDA").
 
 use crate::{Error, Result};
+use wide::f32x16;
 use zeroize::Zeroizing;
 
 /// The head's numbers, as in the model file. L is the head's dimension, D the embedding's.
@@ -101,6 +102,7 @@ impl PairHead {
     }
 
     /// Σ w·(a∘b), the part of the logit that takes both points.
+    #[inline(always)]
     pub fn product(&self, a: &[f32], b: &[f32]) -> f32 {
         weighted_dot(&self.weight[..self.weight.len() / 2], a, b)
     }
@@ -111,25 +113,26 @@ impl PairHead {
     }
 
     /// The log-likelihood ratio from its parts.
+    #[inline(always)]
     pub fn llr_of(&self, product: f32, squares_a: f32, squares_b: f32) -> f32 {
         let logit = product + (squares_a + squares_b) + self.bias;
         logit - (self.prior / (1.0 - self.prior)).ln()
     }
 }
 
-/// Σ w·(a∘b) in sixteen partial sums that are then added pairwise: one order on every CPU, which
-/// the compiler keeps in vector registers.
+/// Σ w·(a∘b) in sixteen partial sums that are then added pairwise: one order on every CPU, multiplied
+/// and added apart, never fused. Written in vectors: as a loop over lanes it comes out shuffled.
+#[inline(always)]
 fn weighted_dot(w: &[f32], a: &[f32], b: &[f32]) -> f32 {
     const LANES: usize = 16;
     let (w, w_rest) = w.as_chunks::<LANES>();
     let (a, a_rest) = a.as_chunks::<LANES>();
     let (b, b_rest) = b.as_chunks::<LANES>();
-    let mut sums = [0.0f32; LANES];
-    for ((w, a), b) in w.iter().zip(a).zip(b) {
-        for lane in 0..LANES {
-            sums[lane] += w[lane] * (a[lane] * b[lane]);
-        }
+    let mut sums = f32x16::ZERO;
+    for ((&w, &a), &b) in w.iter().zip(a).zip(b) {
+        sums += f32x16::new(w) * (f32x16::new(a) * f32x16::new(b));
     }
+    let mut sums = sums.to_array();
     for (lane, ((w, a), b)) in w_rest.iter().zip(a_rest).zip(b_rest).enumerate() {
         sums[lane] += w * (a * b);
     }
@@ -168,4 +171,76 @@ fn scale_to_sqrt_len(v: &mut [f32]) {
         f32::NAN
     };
     v.iter_mut().for_each(|x| *x *= scale);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_of_a_head_has_its_size() {
+        let head = || PairHead {
+            mean: vec![0.0; 3],
+            whiten: vec![0.5; 6],
+            weight: vec![1.0; 4],
+            bias: 0.0,
+            prior: 0.5,
+        };
+        assert!(head().check(3).is_ok());
+        assert!(head().check(2).is_err());
+        let spoils: [fn(&mut PairHead); 12] = [
+            |head| head.mean.truncate(2),
+            |head| head.whiten.truncate(5),
+            |head| head.weight.truncate(3),
+            |head| head.weight.push(1.0),
+            |head| (head.weight, head.whiten) = (vec![], vec![]),
+            |head| head.mean[2] = f32::NAN,
+            |head| head.whiten[5] = f32::INFINITY,
+            |head| head.weight[0] = f32::NAN,
+            |head| head.bias = f32::NEG_INFINITY,
+            |head| head.prior = 0.0,
+            |head| head.prior = 1.0,
+            |head| head.prior = f32::NAN,
+        ];
+        for (i, spoil) in spoils.iter().enumerate() {
+            let mut head = head();
+            spoil(&mut head);
+            assert!(head.check(3).is_err(), "{i}");
+        }
+    }
+
+    #[test]
+    fn the_ratio_is_the_logit_without_the_prior() {
+        let mut head = PairHead {
+            mean: vec![1.0; 2],
+            whiten: vec![1.0, 0.0, 0.0, 1.0],
+            weight: vec![3.0, 5.0, -0.5, -0.25],
+            bias: 0.75,
+            prior: 0.5,
+        };
+        // Length √2 of (3, 4)/5 and of (1, 0).
+        let (a, b) = (head.project(&[4.0, 5.0]), head.project(&[2.0, 1.0]));
+        let root = 2.0f32.sqrt();
+        let expected = [[0.6 * root, 0.8 * root], [root, 0.0]];
+        for (point, expected) in [&a, &b].into_iter().zip(expected) {
+            assert!(
+                point
+                    .iter()
+                    .zip(expected)
+                    .all(|(x, y)| (x - y).abs() < 1e-6)
+            );
+        }
+        // 3·1.2 − 0.5·(0.72 + 2) − 0.25·1.28 + 0.75
+        let llr = head.llr(&a, &b);
+        assert!((llr - 2.67).abs() < 1e-5, "{llr}");
+        assert_eq!(llr, head.llr(&b, &a));
+        head.prior = 0.2;
+        assert!((head.llr(&a, &b) - (llr + 4.0f32.ln())).abs() < 1e-5);
+        // The mean of both, as long as either.
+        let both = head.project_enrolment([&[4.0, 5.0][..], &[2.0, 1.0]].into_iter());
+        let length: f32 = both.iter().map(|v| v * v).sum();
+        assert!((length - 2.0).abs() < 1e-5 && (both[0] / both[1] - 2.0).abs() < 1e-5);
+        let nowhere = head.project(&[1.0, 1.0]);
+        assert!(nowhere.iter().all(|v| v.is_nan()));
+    }
 }

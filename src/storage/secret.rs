@@ -271,3 +271,68 @@ pub fn read_short(path: &Path, max: usize) -> Result<Zeroizing<Vec<u8>>> {
     bytes.truncate(length);
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_payable_is_derived() {
+        let read = |memory_kib: u32, passes: u32, salt: &[u8]| {
+            Derivation::from_text(&format!("argon2id {memory_kib} {passes}"), salt)
+        };
+        let new = Secret::from_passphrase("open sesame").unwrap();
+        let new = new.new_derivation().unwrap();
+        assert_eq!(new.to_text(), "argon2id 65536 3");
+        let salt = new.salt();
+        for (memory_kib, passes) in [(8, 1), (1 << 20, 64)] {
+            let back = read(memory_kib, passes, salt).unwrap();
+            assert_eq!(back.to_text(), format!("argon2id {memory_kib} {passes}"));
+            assert_eq!(back.salt(), salt);
+        }
+        for (memory_kib, passes) in [(7, 1), ((1 << 20) + 1, 1), (8, 0), (8, 65)] {
+            assert!(read(memory_kib, passes, salt).is_none());
+        }
+        assert!(read(8, 1, &salt[1..]).is_none() && read(8, 1, &[]).is_none());
+        assert!(Derivation::from_text("key", &[]).is_some());
+        assert!(Derivation::from_text("key", salt).is_none());
+        assert!(Derivation::from_text("argon2i 8 1", salt).is_none());
+    }
+
+    #[test]
+    fn secrets_have_their_lengths() {
+        let digits = "0123456789abcdefABCDEF0123456789".repeat(2);
+        let Some(Secret::Key(key)) = Secret::from_hex(format!(" {digits}\n").as_bytes()) else {
+            panic!("a key");
+        };
+        assert_eq!(
+            key[..12],
+            [
+                0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0xab, 0xcd, 0xef, 1
+            ]
+        );
+        for wrong in [
+            &digits[1..],
+            &format!("{digits}0"),
+            &digits.replace('a', "g"),
+        ] {
+            assert!(Secret::from_hex(wrong.as_bytes()).is_none(), "{wrong}");
+        }
+        let longest = "x".repeat(Secret::MAX_PASSPHRASE_BYTES);
+        assert!(Secret::from_passphrase(&longest).is_some());
+        assert!(Secret::from_passphrase("x").is_some());
+        assert!(Secret::from_passphrase("").is_none());
+        assert!(Secret::from_passphrase(&(longest + "x")).is_none());
+    }
+
+    #[test]
+    fn a_short_file_is_read_and_one_byte_more_than_allowed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        for length in [0, 1, 9, 10, 11, 100] {
+            std::fs::write(&path, vec![7; length]).unwrap();
+            let read = read_short(&path, 10).unwrap();
+            assert_eq!(*read, vec![7; length.min(11)]);
+        }
+    }
+}

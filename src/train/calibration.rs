@@ -28,6 +28,20 @@ impl Calibration {
         Self::of_lists(&[(targets, nontargets)], prior)
     }
 
+    /// Do higher scores mean the same speaker? The fit of swapped labels says the contrary.
+    ///
+    /// # Errors
+    /// [`Error::Usage`].
+    pub fn check(&self) -> Result<()> {
+        // Said this way a NaN is refused as well.
+        if self.scale > 0.0 && self.offset.is_finite() {
+            return Ok(());
+        }
+        Err(Error::Usage(
+            "calibration: target trials score lower than nontarget trials; check the labels".into(),
+        ))
+    }
+
     /// Fits on several lists (targets, nontargets), each counting the same however long it is: a
     /// scale that suits the longest list only would be of use on that kind of speech only.
     ///

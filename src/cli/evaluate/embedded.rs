@@ -1,17 +1,20 @@
 //! Trial lists in, an embedding of every recording out, or why it has none.
 
-use crate::cli::trial_scores::embed_names;
+use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 use spkver::{
     Error, Result,
-    audio::ReadOptions,
+    audio::{self, ReadOptions, SAMPLE_RATE_HZ, Waveform},
     eval::table::{ScoreTable, line_of},
     verifier::{Embedding, Verifier},
 };
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
-/// Per recording of a table: its embedding, or why it has none.
-pub type EmbeddedTable = Vec<std::result::Result<Embedding, String>>;
+/// An embedding, or why there is none.
+type Embedded = std::result::Result<Embedding, String>;
+
+/// Per recording of a table.
+pub type EmbeddedTable = Vec<Embedded>;
 
 /// Embeds the recordings of all tables, each once.
 pub fn embed_tables(
@@ -43,4 +46,44 @@ pub fn find_recordings(list: &Path, table: &ScoreTable, root: &Path) -> Result<(
         fact: format!("there is no file {}", root.join(lost).display()),
         remedy: "check --root".into(),
     })
+}
+
+/// Every recording once: its embedding, or why it has none.
+fn embed_names<'a>(
+    mut names: Vec<&'a str>,
+    root: &Path,
+    options: &ReadOptions,
+    segment: Option<f32>,
+    verifier: &Verifier,
+) -> Result<HashMap<&'a str, Embedded>> {
+    names.sort_unstable();
+    names.dedup();
+    // Hidden where stderr is no terminal.
+    let progress = ProgressBar::new(names.len() as u64).with_style(
+        ProgressStyle::with_template("{bar:30} {pos}/{len} recordings, {eta} left")
+            .expect("a constant"),
+    );
+    let embeddings: Result<Vec<_>> = names
+        .par_iter()
+        .map(|name| {
+            let read = read(&root.join(name), options, segment);
+            progress.inc(1);
+            match read {
+                Ok(waveform) => Ok(verifier.embed(&waveform).map_err(|r| r.to_string())),
+                Err(Error::Audio { fact, .. }) => Ok(Err(fact)),
+                Err(other) => Err(other),
+            }
+        })
+        .collect();
+    progress.finish_and_clear();
+    Ok(names.into_iter().zip(embeddings?).collect())
+}
+
+fn read(path: &Path, options: &ReadOptions, segment: Option<f32>) -> Result<Waveform> {
+    let waveform = audio::read(path, options)?;
+    let kept = segment.map_or(usize::MAX, |s| (s * SAMPLE_RATE_HZ as f32) as usize);
+    if kept >= waveform.samples().len() {
+        return Ok(waveform);
+    }
+    Waveform::from_samples(waveform.samples()[..kept].to_vec(), SAMPLE_RATE_HZ)
 }

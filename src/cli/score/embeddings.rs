@@ -1,0 +1,77 @@
+//! `spkver score --embeddings`: vectors of any system in the place of recordings.
+
+use super::Args;
+use crate::cli::{calibrate_scores, long_run::is_file};
+use spkver::{
+    Error, Result,
+    batch::{
+        points::Scorer,
+        rows::Format,
+        score::Cast,
+        vectors::{self, Vectors},
+    },
+    verifier::Verifier,
+};
+use std::{collections::HashSet, path::Path};
+
+/// The head takes vectors of the model's size only.
+pub(super) fn check_size(vectors: &Vectors, scorer: Scorer, verifier: &Verifier) -> Result<()> {
+    let size = verifier.model().network.embedding_size();
+    match scorer {
+        Scorer::Head(_) if !vectors.is_empty() && vectors.size() != size => {
+            Err(Error::Usage(format!(
+                "--head: the vectors have {} values, the model's embeddings {size}; leave --head off \
+                 for the cosine",
+                vectors.size()
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Args {
+    pub(super) fn vectors(&self, path: &Path, cast: &Cast) -> Result<Vectors> {
+        let wanted: HashSet<&str> = cast.utterances().collect();
+        vectors::read(path, self.ids.as_deref(), &|id| wanted.contains(id))
+    }
+
+    /// What makes a score of two points.
+    pub(super) fn scorer<'a>(&self, verifier: &'a Verifier) -> Result<Scorer<'a>> {
+        if self.embeddings.is_none() || self.head {
+            return Ok(Scorer::Head(&verifier.model().head));
+        }
+        let calibration = self.calibration.as_deref().map(calibrate_scores::read);
+        let (scale, offset) = calibration.transpose()?.unwrap_or((1.0, 0.0));
+        Ok(Scorer::Cosine { scale, offset })
+    }
+
+    /// An output that is told before hours of work: none that is read, and a file where it must be.
+    pub(super) fn check_output(&self, trials: &Path) -> Result<()> {
+        let Some(out) = self.output.as_deref().filter(|out| is_file(out)) else {
+            return match self.format() {
+                Format::Parquet => {
+                    Err(Error::Usage("Parquet goes to a file: give --output".into()))
+                }
+                _ => Ok(()),
+            };
+        };
+        let same = |other: &&Path| match (out.canonicalize(), other.canonicalize()) {
+            (Ok(out), Ok(other)) => out == other,
+            _ => false,
+        };
+        let others = [
+            &self.enrollments,
+            &self.embeddings,
+            &self.ids,
+            &self.calibration,
+        ];
+        let others = others.into_iter().filter_map(|path| path.as_deref());
+        match others.chain([trials]).find(same) {
+            Some(path) => Err(Error::Usage(format!(
+                "{}: would be written over; name another output",
+                path.display()
+            ))),
+            None => Ok(()),
+        }
+    }
+}
