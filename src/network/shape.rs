@@ -338,6 +338,7 @@ mod tests {
             stride: 1,
             dilation,
             padding,
+            groups: 1,
         };
         let refusal = |layer| match infer(&[layer, Layer::MeanPool], 40) {
             Ok(_) => String::new(),

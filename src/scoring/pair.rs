@@ -183,6 +183,7 @@ mod tests {
             mean: vec![0.0; 3],
             whiten: vec![0.5; 6],
             weight: vec![1.0; 4],
+            groups: 1,
             bias: 0.0,
             prior: 0.5,
         };
@@ -215,6 +216,7 @@ mod tests {
             mean: vec![1.0; 2],
             whiten: vec![1.0, 0.0, 0.0, 1.0],
             weight: vec![3.0, 5.0, -0.5, -0.25],
+            groups: 1,
             bias: 0.75,
             prior: 0.5,
         };
