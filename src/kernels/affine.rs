@@ -117,7 +117,7 @@ fn one_row<L: Lanes, const NV: usize>(x: &[f32], weights: &Packed, steps: Steps,
     while p < panels {
         macro_rules! panels_of {
             ($($np:literal)*) => {
-                match (panels - p).min(if NV == 2 { 6 } else { 4 }) {
+                match (panels - p).min(if NV == 2 { 6 } else { 2 }) {
                     $($np => {
                         row_of_panels::<L, $np, NV>(x, weights, steps, p, y);
                         p += $np;
