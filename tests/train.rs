@@ -28,6 +28,9 @@ fn options(dir: &Path) -> PathBuf {
     let text = r#"{
         "architecture": {"channels": 8, "embedding_size": 8},
         "augment": {"num_rooms": 3, "reverberation": 0.5, "babble": 0.5, "codec": 0.5},
+        "members": [
+            {"high_freq_hz": 3800, "band_limit": 0.0}, {"high_freq_hz": 7600, "band_limit": 0.5}
+        ],
         "num_steps": 12, "batch_size": 4, "crop_seconds": [0.5, 1.0],
         "head": {"size": 4, "crops_per_utterance": 2, "bce_steps": 5, "crop_seconds": [0.5, 1.0]}
     }"#;
@@ -249,7 +252,7 @@ fn every_head_activation_and_pooling_trains() {
     flags.extend(["bce", "softmax", "mse"].map(|head| ["--head", head]));
     let activations = ["relu", "leaky-relu", "tanh", "sigmoid", "identity"];
     flags.extend(activations.map(|activation| ["--activation", activation]));
-    flags.extend(["mean", "flatten"].map(|pool| ["--pool", pool]));
+    flags.push(["--pool", "mean"]);
     for (i, flag) in flags.iter().enumerate() {
         let out = format!("model-{i}");
         let output = succeed(
@@ -272,6 +275,30 @@ fn every_head_activation_and_pooling_trains() {
             .unwrap();
         assert!(output.status.code().unwrap() < 2, "{flag:?}");
     }
+}
+
+#[test]
+fn flatten_trains_one_network_and_refuses_to_be_several() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    speech(dir);
+    let flatten = ["--pool", "flatten", "--steps", "3"];
+    let output = command(dir, "a").args(flatten).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("want --pool stats or mean"), "{text}");
+    succeed(command(dir, "a").args(flatten).args(["--members", "1"]));
+    // Members that nobody asked for are no reason to refuse.
+    fs::write(
+        dir.join("few.json"),
+        r#"{"architecture": {"channels": 8, "embedding_size": 8}, "batch_size": 4,
+            "head": {"size": 4, "crops_per_utterance": 1, "bce_steps": 2}}"#,
+    )
+    .unwrap();
+    let mut plain = Command::new(env!("CARGO_BIN_EXE_spkver"));
+    plain.arg("train").args(flatten).arg("--options");
+    plain.arg(dir.join("few.json")).arg(dir.join("speech"));
+    succeed(plain.arg("-o").arg(dir.join("b")));
 }
 
 #[test]

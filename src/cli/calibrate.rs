@@ -185,7 +185,7 @@ fn calibrated(
     );
     Ok(Model {
         front_end: model.front_end.clone(),
-        network: Network::from_tensors(layers, weights, verifier.mfcc().num_channels())?,
+        network: Network::new(layers, weights, verifier.mfcc().num_channels())?,
         head: calibration.apply(&model.head),
         limits: model.limits,
         rates,

@@ -260,6 +260,7 @@ fn can_be_written(path: &Path) -> Result<()> {
 /// Defaults, then the options file, then the flags.
 fn options(args: &Args) -> Result<TrainOptions> {
     let mut options = TrainOptions::default();
+    let mut members_given = args.members.is_some();
     if let Some(path) = &args.options {
         let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, "read", e))?;
         let bad = |fact: String| {
@@ -267,8 +268,10 @@ fn options(args: &Args) -> Result<TrainOptions> {
         };
         let given: serde_json::Value =
             serde_json::from_str(&text).map_err(|e| bad(e.to_string()))?;
+        let given_members = given.get("members").is_some();
         let mut all = serde_json::to_value(&options).expect("plain data");
         overlay(&mut all, given).map_err(|key| bad(format!("unknown option {key:?}")))?;
+        members_given |= given_members;
         options = serde_json::from_value(all).map_err(|e| bad(e.to_string()))?;
     }
     fn set<T: Clone>(to: &mut T, from: &Option<T>) {
@@ -298,6 +301,9 @@ fn options(args: &Args) -> Result<TrainOptions> {
                 )));
             }
         }
+    }
+    if options.architecture.pool == "flatten" && !members_given {
+        options.members.clear();
     }
     set(&mut options.head.loss, &args.head);
     if args.head_outputs.is_some() {

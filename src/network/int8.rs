@@ -6,7 +6,7 @@
 //! there, which costs more. The pooling and what follows stay in f32.
 
 use super::{
-    Affine, Layer, Tensors,
+    Affine, Layer, Weights,
     operation::{Operation, Operations},
     pooling,
     run::{self, Frames},
@@ -26,7 +26,7 @@ struct Fed {
 
 impl Operations {
     /// The same operations in whole numbers. `utterances` are longer than the receptive field.
-    pub fn int8(layers: &[Layer], weights: &Tensors, utterances: &[Features]) -> Self {
+    pub fn int8(layers: &[Layer], weights: &Weights, utterances: &[Features]) -> Self {
         let mut operations = Operations::new(layers, weights);
         let fed = fed(&operations.before, utterances);
         operations.before = quantised(operations.before, layers, weights, &fed);
@@ -88,7 +88,7 @@ fn ranges(largest: &[f32]) -> Vec<f32> {
 fn quantised(
     operations: Vec<Operation>,
     layers: &[Layer],
-    weights: &Tensors,
+    weights: &Weights,
     fed: &[Fed],
 ) -> Vec<Operation> {
     let int8 = kernels::table().int8;

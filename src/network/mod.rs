@@ -21,19 +21,16 @@ pub use shape::{Shapes, conv1d_frames, infer};
 
 use crate::{Error, Result, features::Features};
 use operation::Operations;
-use std::{borrow::Cow, collections::BTreeMap, sync::OnceLock};
+use std::{collections::BTreeMap, sync::OnceLock};
 
 /// Tensor values by name: `{layer index}.{tensor}`, e.g. `0.weight`; row-major, PyTorch's shapes.
 pub type Weights = BTreeMap<String, Vec<f32>>;
-
-/// The same, of a network that is not changed any more: its own, or inside the program.
-pub type Tensors = BTreeMap<String, Cow<'static, [f32]>>;
 
 /// A checked network. Its weights are packed for the kernels when the first utterance comes.
 #[derive(Debug)]
 pub struct Network {
     layers: Vec<Layer>,
-    weights: Tensors,
+    weights: Weights,
     shapes: Shapes,
     operations: OnceLock<Operations>,
     is_int8: bool,
@@ -47,19 +44,6 @@ impl Network {
     /// [`Error::Layer`] with the layer, the shape it got and the shape it wants;
     /// [`Error::Usage`] for a tensor that is missing, left over, of the wrong size or not finite.
     pub fn new(layers: Vec<Layer>, weights: Weights, num_features: usize) -> Result<Self> {
-        let owned = |(name, values)| (name, Cow::Owned(values));
-        Self::from_tensors(
-            layers,
-            weights.into_iter().map(owned).collect(),
-            num_features,
-        )
-    }
-
-    /// As [`Self::new`], and the weights may stay where they are.
-    ///
-    /// # Errors
-    /// As [`Self::new`].
-    pub fn from_tensors(layers: Vec<Layer>, weights: Tensors, num_features: usize) -> Result<Self> {
         let shapes = infer(&layers, num_features)?;
         check_weights(&layers, &weights)?;
         Ok(Network {
@@ -78,7 +62,7 @@ impl Network {
     }
 
     /// The weights, as in the model file.
-    pub fn weights(&self) -> &Tensors {
+    pub fn weights(&self) -> &Weights {
         &self.weights
     }
 
@@ -141,7 +125,7 @@ pub fn padded(x: &[f32], channels: usize, padding: usize) -> Vec<f32> {
     out
 }
 
-fn check_weights(layers: &[Layer], weights: &Tensors) -> Result<()> {
+fn check_weights(layers: &[Layer], weights: &Weights) -> Result<()> {
     let mut known = 0;
     for (index, layer) in layers.iter().enumerate() {
         for (name, shape) in layer.tensors() {

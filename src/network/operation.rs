@@ -1,7 +1,7 @@
 //! Layers made ready to run. In: layers and weights. Out: operations on rows of frames, weights
 //! packed for the kernels, each ReLU in the store of the affine map before it.
 
-use super::{Activation, Affine, Layer, Tensors, conv1d_frames, fold};
+use super::{Activation, Affine, Layer, Weights, conv1d_frames, fold};
 use crate::kernels::{self, Packed, PackedInt8, Quantiser, Steps};
 use std::ops::Range;
 
@@ -54,7 +54,7 @@ pub(super) struct Operations {
 
 impl Operations {
     /// One operation per layer of a checked list, but a ReLU goes into the affine map before it.
-    pub fn new(layers: &[Layer], weights: &Tensors) -> Self {
+    pub fn new(layers: &[Layer], weights: &Weights) -> Self {
         let at = layers.iter().position(|layer| pooling(layer).is_some());
         let at = at.expect("a checked list pools once");
         Operations {
@@ -186,7 +186,7 @@ fn pooling(layer: &Layer) -> Option<Pooling> {
 }
 
 /// `first` is the place of `layers[0]` in the whole list, by which its tensors are named.
-fn operations(layers: &[Layer], first: usize, weights: &Tensors) -> Vec<Operation> {
+fn operations(layers: &[Layer], first: usize, weights: &Weights) -> Vec<Operation> {
     let nr = kernels::table().nr;
     let tensor = |index: usize, name: &str| &weights[&format!("{index}.{name}")][..];
     let mut operations: Vec<Operation> = vec![];

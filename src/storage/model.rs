@@ -8,8 +8,8 @@
 //!  "limits":{…}, "rates":{…error rates by threshold, where calibrated}, "card":{…}}
 //! ```
 //!
-//! Tensors, F32, or F16 where that loses nothing: `{i}.{tensor}` for layer i (PyTorch's names and shapes), and the pair head's
-//! `head.mean` (D,), `head.whiten` (L, D), `head.weight` (2L,). No others.
+//! Tensors, F32, or F16 where that loses nothing: `{i}.{tensor}` for layer i (PyTorch's names and
+//! shapes), and the pair head's `head.mean` (D,), `head.whiten` (L, D), `head.weight` (2L,). No others.
 //!
 //! `blake3` is the BLAKE3 of the whole file with its own 64 digits replaced by zeros; it tells
 //! damage, not forgery. The model's id is the BLAKE3 of the file as it is.
@@ -17,14 +17,14 @@
 use crate::{
     Error, Result,
     features::{Mfcc, MfccConfig},
-    network::{Layer, Network, Tensors},
+    network::{Layer, Network, Weights},
     scoring::{MeasuredRates, PairHead},
     storage::write_whole,
     verifier::{Limits, Model, ModelCard, ModelId, Verifier},
 };
 use half::{f16, slice::HalfFloatSliceExt, vec::HalfFloatVecExt};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use std::{borrow::Cow, collections::HashMap, fs::File, io::Read, path::Path};
+use std::{collections::HashMap, fs::File, io::Read, path::Path};
 
 /// The metadata key.
 const KEY: &str = "spkver";
@@ -76,20 +76,16 @@ struct Version {
     blake3: String,
 }
 
-/// The model inside the binary, aligned as its tensors want it.
-static EMBEDDED_FILE: &Aligned<[u8]> = &Aligned(*include_bytes!("../../models/spkver.safetensors"));
+/// The model inside the binary.
+static EMBEDDED_FILE: &[u8] = include_bytes!("../../models/spkver.safetensors");
 
-#[repr(align(64))]
-struct Aligned<T: ?Sized>(T);
-
-/// The model inside the binary, whose weights stay where they are. Its bytes are read once, for the
-/// id; the checksum inside them is left to a test: every short command waits for this.
+/// The model inside the binary. Its bytes are read once for the id; the checksum inside them is left to a test: every short command waits for this.
 ///
 /// # Errors
 /// None, unless the build was given a damaged file.
 pub fn embedded() -> Result<Verifier> {
-    let (file, path) = (&EMBEDDED_FILE.0, Path::new(EMBEDDED));
-    Parsed::new(file, path)?.verifier(ModelId::of(file), path, in_place)
+    let (file, path) = (EMBEDDED_FILE, Path::new(EMBEDDED));
+    Parsed::new(file, path)?.verifier(ModelId::of(file), path)
 }
 
 /// Reads and checks a model file.
@@ -117,8 +113,7 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Verifier> {
         let fact = "damaged: the checksum does not match".into();
         return Err(refusal(path, fact, AGAIN));
     }
-    let copied = |bytes: &[u8]| Cow::Owned(copied(bytes));
-    parsed.verifier(ModelId::of(bytes), path, copied)
+    parsed.verifier(ModelId::of(bytes), path)
 }
 
 const AGAIN: &str = "fetch or make the file again";
@@ -198,20 +193,15 @@ impl<'a> Parsed<'a> {
         checksum(bytes, self.header_end, digits).as_ref() == Some(digits)
     }
 
-    /// Everything checked and put together; `values` makes numbers of a tensor's bytes.
-    fn verifier(
-        &self,
-        id: ModelId,
-        path: &Path,
-        values: impl Fn(&'a [u8]) -> Cow<'static, [f32]>,
-    ) -> Result<Verifier> {
+    /// Everything checked and put together.
+    fn verifier(&self, id: ModelId, path: &Path) -> Result<Verifier> {
         let refuse = |fact, remedy| refusal(path, fact, remedy);
         let damaged = |e| refuse(format!("metadata {KEY:?}: {e}"), AGAIN);
         let header: Header = serde_json::from_str(&self.text).map_err(damaged)?;
         let unfit = |e: Error| refuse(e.to_string(), "make the model again");
-        let read = |shapes: Vec<(String, Vec<usize>)>| -> Result<Tensors> {
+        let read = |shapes: Vec<(String, Vec<usize>)>| -> Result<Weights> {
             let values = shapes.into_iter().map(|(name, shape)| {
-                let values = read_tensor(&self.tensors, &name, &shape, &values)
+                let values = read_tensor(&self.tensors, &name, &shape)
                     .map_err(|fact| refuse(fact, "layer list, head and tensors must match"))?;
                 Ok((name, values))
             });
@@ -222,7 +212,7 @@ impl<'a> Parsed<'a> {
             .map_err(unfit)?
             .num_channels();
         let num_layer_tensors = weights.len();
-        let network = Network::from_tensors(header.layers, weights, num_features).map_err(unfit)?;
+        let network = Network::new(header.layers, weights, num_features).map_err(unfit)?;
         if header.head.size as u64 > MAX_BYTES {
             return Err(refuse(format!("head of size {}", header.head.size), AGAIN));
         }
@@ -237,7 +227,7 @@ impl<'a> Parsed<'a> {
                 "layer list, head and tensors must match",
             ));
         }
-        let mut take = |name: &str| head.remove(name).unwrap_or_default().into_owned();
+        let mut take = |name: &str| head.remove(name).unwrap_or_default();
         let head = PairHead {
             mean: take("head.mean"),
             whiten: take("head.whiten"),
@@ -353,12 +343,11 @@ fn head_shapes(size: usize, embedding_size: usize) -> [(String, Vec<usize>); 3] 
 }
 
 /// The values, or the fact that speaks against them.
-fn read_tensor<'a>(
-    tensors: &SafeTensors<'a>,
+fn read_tensor(
+    tensors: &SafeTensors,
     name: &str,
     shape: &[usize],
-    values: impl Fn(&'a [u8]) -> Cow<'static, [f32]>,
-) -> std::result::Result<Cow<'static, [f32]>, String> {
+) -> std::result::Result<Vec<f32>, String> {
     let tensor = tensors
         .tensor(name)
         .map_err(|_| format!("tensor {name:?} is missing, wanted shape {shape:?}"))?;
@@ -369,8 +358,8 @@ fn read_tensor<'a>(
         ));
     }
     let values = match tensor.dtype() {
-        Dtype::F32 => values(tensor.data()),
-        Dtype::F16 => Cow::Owned(widened(tensor.data())),
+        Dtype::F32 => copied(tensor.data()),
+        Dtype::F16 => widened(tensor.data()),
         other => return Err(format!("tensor {name:?} is {other}, wanted F32 or F16")),
     };
     match values.iter().position(|v| !v.is_finite()) {
@@ -405,27 +394,12 @@ fn copied(bytes: &[u8]) -> Vec<f32> {
     values.iter().map(|b| f32::from_le_bytes(*b)).collect()
 }
 
-/// The same without a copy, where this computer has numbers so.
-fn in_place(bytes: &'static [u8]) -> Cow<'static, [f32]> {
-    match bytemuck::try_cast_slice(bytes) {
-        Ok(values) if cfg!(target_endian = "little") => Cow::Borrowed(values),
-        _ => Cow::Owned(copied(bytes)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_model_in_the_binary_is_intact() {
-        from_bytes(&EMBEDDED_FILE.0, Path::new(EMBEDDED)).unwrap();
-    }
-
-    #[test]
-    fn the_weights_in_the_binary_are_used_where_they_are() {
-        let verifier = embedded().unwrap();
-        let weights = verifier.model().network.weights();
-        assert!(weights.values().all(|v| matches!(v, Cow::Borrowed(_))));
+        from_bytes(EMBEDDED_FILE, Path::new(EMBEDDED)).unwrap();
     }
 }

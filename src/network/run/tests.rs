@@ -1,0 +1,173 @@
+//! Parts, threads and groups against the whole, one operation after the other.
+
+use super::*;
+use crate::network::{Layer, Network, Weights};
+
+fn conv(in_channels: usize, out_channels: usize, kernel_size: usize, padding: usize) -> Layer {
+    Layer::Conv1d {
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride: 1 + kernel_size % 2,
+        dilation: 2,
+        padding,
+        groups: 1,
+    }
+}
+
+/// Strides, dilations, padding, and operations before, between and behind the convolutions.
+fn network(pooling: Layer, pooled: usize) -> Network {
+    let layers = vec![
+        Layer::Tanh,
+        conv(3, 8, 66, 130),
+        Layer::Sigmoid,
+        conv(8, 5, 3, 2),
+        Layer::Relu,
+        conv(5, 7, 1, 0),
+        Layer::LeakyRelu {
+            negative_slope: 0.1,
+        },
+        pooling,
+        Layer::Linear {
+            in_features: pooled,
+            out_features: 4,
+        },
+    ];
+    let mut value = 0.7f32;
+    let mut weights = Weights::new();
+    for (index, layer) in layers.iter().enumerate() {
+        for (name, shape) in layer.tensors() {
+            let values = (0..shape.iter().product()).map(|_| {
+                value = (value * 3.7 + 0.21) % 1.3;
+                value - 0.6
+            });
+            weights.insert(format!("{index}.{name}"), values.collect());
+        }
+    }
+    Network::new(layers, weights, 3).unwrap()
+}
+
+fn poolings() -> [Network; 4] {
+    [
+        network(Layer::StatsPool { eps: 1e-5 }, 14),
+        network(Layer::SampleStatsPool { eps: 1e-5 }, 14),
+        network(Layer::MeanPool, 7),
+        network(Layer::Flatten { num_frames: 150 }, 150 * 7),
+    ]
+}
+
+fn features(num_frames: usize) -> Features {
+    let values = (0..num_frames * 3).map(|i| (i as f32 * 0.7).sin() + 0.3);
+    Features::new(values.collect(), 3)
+}
+
+/// Every operation over the whole utterance, one after the other.
+fn whole(network: &Network, features: &Features) -> Vec<f32> {
+    let operations = Operations::new(network.layers(), network.weights());
+    let (mut x, mut channels) = (features.values().to_vec(), features.num_channels());
+    for operation in &operations.before {
+        if let Operation::Affine { padding, .. } = operation {
+            x = crate::network::padded(&x, channels, *padding);
+        }
+        let frames = match operation {
+            // Padded already.
+            Operation::Affine { padding, .. } => {
+                operation.num_frames(x.len() / channels - 2 * padding)
+            }
+            _ => x.len() / channels,
+        };
+        channels = operation.width(channels);
+        let mut y = vec![0.0; frames * channels];
+        operation.apply(&x, &mut y);
+        x = y;
+    }
+    let x = match operations.pooling {
+        Pooling::Stats { eps } => pooling::stats(&x, channels, eps),
+        Pooling::SampleStats { eps } => pooling::sample_stats(&x, channels, eps),
+        Pooling::Mean => pooling::mean(&x, channels),
+        Pooling::Flatten { num_frames } => pooling::flatten(&x, channels, num_frames),
+    };
+    let mut y = vec![0.0; network.embedding_size()];
+    operations.after[0].apply(&x, &mut y);
+    y
+}
+
+#[test]
+fn groups_are_one_map_with_zeros_between_them() {
+    let layer = |groups, kernel_size| Layer::Conv1d {
+        in_channels: 8,
+        out_channels: 12,
+        kernel_size,
+        stride: 1,
+        dilation: 2,
+        padding: kernel_size - 1,
+        groups,
+    };
+    for groups in [1, 2, 4] {
+        for taps in [1, 3] {
+            let (own_in, own_out) = (8 / groups, 12 / groups);
+            let weight: Vec<f32> = (0..12 * own_in * taps).map(|i| (i as f32).sin()).collect();
+            let bias: Vec<f32> = (0..12).map(|i| (i as f32).cos()).collect();
+            let mut dense = vec![0.0; 12 * 8 * taps];
+            for (o, row) in weight.chunks_exact(own_in * taps).enumerate() {
+                let at = (o * 8 + o / own_out * own_in) * taps;
+                dense[at..at + row.len()].copy_from_slice(row);
+            }
+            let embed = |groups, weight| {
+                let layers = vec![layer(groups, taps), Layer::Relu, Layer::MeanPool];
+                let weights = [("0.weight", weight), ("0.bias", bias.clone())];
+                let weights = weights.map(|(name, values)| (name.to_string(), values));
+                let mut network = Network::new(layers, weights.into(), 8).unwrap();
+                let values = (0..40 * 8).map(|i| (i as f32 * 0.3).sin()).collect();
+                let features = Features::new(values, 8);
+                let f32 = network.embed(&features);
+                network.quantise(std::slice::from_ref(&features)).unwrap();
+                (f32, network.embed(&features))
+            };
+            let (wanted, _) = embed(1, dense);
+            let (got, int8) = embed(groups, weight);
+            for (k, w) in wanted.iter().enumerate() {
+                assert!(
+                    (got[k] - w).abs() < 1e-5,
+                    "{groups} groups: {got:?} {wanted:?}"
+                );
+                assert!(
+                    (int8[k] - w).abs() < 0.15,
+                    "{groups} groups: {int8:?} {wanted:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn parts_give_what_the_whole_gives() {
+    for network in poolings() {
+        let fewest = network.receptive_field();
+        for frames in [fewest, fewest + 1, 197, 199, 401, 1201, 2003] {
+            let features = features(frames);
+            let (got, wanted) = (network.embed(&features), whole(&network, &features));
+            for (g, w) in got.iter().zip(&wanted) {
+                assert!((g - w).abs() < 1e-5, "{frames} frames: {got:?} {wanted:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    for network in poolings() {
+        for frames in [30, 400, 2003] {
+            let features = features(frames);
+            let embed = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+                pool.build().unwrap().install(|| network.embed(&features))
+            };
+            let one = embed(1);
+            assert_eq!(one, network.embed(&features));
+            for threads in [2, 3, 8] {
+                assert_eq!(one, embed(threads), "{frames} frames, {threads} threads");
+            }
+        }
+    }
+}
