@@ -55,7 +55,7 @@ struct Header {
 #[serde(deny_unknown_fields)]
 struct Head {
     size: usize,
-    #[serde(default = "one", skip_serializing_if = "is_one")]
+    #[serde(default = "one")]
     groups: usize,
     prior: f32,
     bias: f32,
@@ -63,10 +63,6 @@ struct Head {
 
 fn one() -> usize {
     1
-}
-
-fn is_one(groups: &usize) -> bool {
-    *groups == 1
 }
 
 /// Read before anything else: a later version may hold fields that this one does not know.
@@ -374,8 +370,8 @@ fn read_tensor(
 /// Little-endian f16, as safetensors has them.
 fn widened(bytes: &[u8]) -> Vec<f32> {
     let (values, _) = bytes.as_chunks();
-    let halves: Vec<f16> = values.iter().map(|b| f16::from_le_bytes(*b)).collect();
-    halves.to_f32_vec()
+    let halves = values.iter().map(|b| f16::from_le_bytes(*b));
+    halves.collect::<Vec<_>>().to_f32_vec()
 }
 
 /// The values as F16, if each is one.
