@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Tensors, F32, or F16 where that loses nothing: `{i}.{tensor}` for layer i (PyTorch's names and
-//! shapes), and the pair head's `head.mean` (D,), `head.whiten` (L, D), `head.weight` (2L,). No others.
+//! shapes), and the pair head's `head.mean` (D,), `head.whiten` (L, D), `head.weight` (2L,).
 //!
 //! `blake3` is the BLAKE3 of the whole file with its own 64 digits replaced by zeros; it tells
 //! damage, not forgery. The model's id is the BLAKE3 of the file as it is.
@@ -377,10 +377,8 @@ fn widened(bytes: &[u8]) -> Vec<f32> {
 /// The values as F16, if each is one.
 fn narrowed(values: &[f32]) -> Option<Vec<u8>> {
     let halves: Vec<f16> = Vec::from_f32_slice(values);
-    let same = halves
-        .iter()
-        .zip(values)
-        .all(|(half, value)| half.to_f32() == *value);
+    let mut pairs = halves.iter().zip(values);
+    let same = pairs.all(|(half, value)| half.to_f32() == *value);
     same.then(|| halves.iter().flat_map(|half| half.to_le_bytes()).collect())
 }
 
