@@ -201,8 +201,9 @@ impl Measured {
     ) -> Result<Self> {
         let verifier = &precision.verifier;
         let enrolled = Enrolled::new(verifier, recordings)?;
+        let network = stage(NETWORK);
         Ok(Measured {
-            network: network::rows(verifier, &exact.verifier, stage(NETWORK)),
+            network: path::pool(1).install(|| network::rows(verifier, &exact.verifier, network)),
             file_to_decision: enrolled
                 .file_to_decision(recordings, stage(FILE_TO_DECISION))
                 .median(),

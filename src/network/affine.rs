@@ -1,6 +1,6 @@
 //! Conv1d and Linear as the one map that they are. In: a layer. Out: its sizes and steps, if it is one.
 
-use super::Layer;
+use super::{Layer, conv1d_frames};
 use crate::kernels::Packed;
 
 /// A Conv1d; a Linear is one with one tap.
@@ -49,6 +49,12 @@ impl Affine {
             }),
             _ => None,
         }
+    }
+
+    /// Frames that leave when `frames` arrive.
+    pub fn num_frames(&self, frames: usize) -> usize {
+        let taps = self.shape.2;
+        conv1d_frames(frames, taps, self.stride, self.dilation, self.padding)
     }
 
     /// The map of each group of channels, within the rows of all.

@@ -177,7 +177,8 @@ pub fn throughput(
     .collect()
 }
 
-fn pool(num_threads: usize) -> rayon::ThreadPool {
+/// Threads of which the measuring one is one: a thread's clock does not see what others do for it.
+pub(super) fn pool(num_threads: usize) -> rayon::ThreadPool {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(num_threads);
     pool.build().expect("as many threads as the program has")
 }
