@@ -154,7 +154,7 @@ def knf_options(shift_ms=10.0):
     options = knf.MfccOptions()
     options.frame_opts.dither = 0
     options.frame_opts.frame_shift_ms = shift_ms
-    options.mel_opts.num_bins = options.num_ceps = 40
+    options.mel_opts.num_bins = options.num_ceps = 54
     options.mel_opts.low_freq, options.mel_opts.high_freq = 20, 7600
     options.use_energy = False
     options.cepstral_lifter = 0

@@ -29,7 +29,7 @@ use spkver::{
 use std::{fmt::Write, fs, hint::black_box, io::BufRead, path::Path, time::Instant};
 
 /// Of the default front-end.
-const NUM_FEATURES: usize = 40;
+const NUM_FEATURES: usize = 54;
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-MARGIN, SCALE, CHANNELS = 0.2, 30.0, 192
+MARGIN, SCALE, CHANNELS, FEATURES = 0.2, 30.0, 96, 54  # one of the four networks
 
 
 def network(torch, num_features, channels, size):
@@ -44,14 +44,14 @@ def network(torch, num_features, channels, size):
 
 def step_of(torch, arguments, longest):
     torch.manual_seed(1)
-    net = network(torch, 40, CHANNELS, 192)
+    net = network(torch, FEATURES, CHANNELS, 192)
     speakers = torch.nn.Parameter(torch.randn(arguments.classes, 192) / 192 ** 0.5)
     decayed = [p for p in net.parameters() if p.dim() > 1] + [speakers]
     others = [p for p in net.parameters() if p.dim() == 1]
     optimizer = torch.optim.AdamW([dict(params=decayed, weight_decay=0.05),
                                    dict(params=others, weight_decay=0.0)], lr=1e-4)
     # Padded frames are not masked anywhere: that would cost PyTorch more.
-    features = torch.rand(arguments.utterances, 40, longest) * 3.4 - 1.7
+    features = torch.rand(arguments.utterances, FEATURES, longest) * 3.4 - 1.7
     labels = torch.arange(arguments.utterances) % arguments.classes
     functional = torch.nn.functional
 
