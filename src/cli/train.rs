@@ -268,10 +268,9 @@ fn options(args: &Args) -> Result<TrainOptions> {
         };
         let given: serde_json::Value =
             serde_json::from_str(&text).map_err(|e| bad(e.to_string()))?;
-        let given_members = given.get("members").is_some();
+        members_given |= given.get("members").is_some();
         let mut all = serde_json::to_value(&options).expect("plain data");
         overlay(&mut all, given).map_err(|key| bad(format!("unknown option {key:?}")))?;
-        members_given |= given_members;
         options = serde_json::from_value(all).map_err(|e| bad(e.to_string()))?;
     }
     fn set<T: Clone>(to: &mut T, from: &Option<T>) {

@@ -1,7 +1,7 @@
 //! Conv1d and Linear as the one map that they are. In: a layer. Out: its sizes and steps, if it is one.
 
 use super::{Layer, conv1d_frames};
-use crate::kernels::Packed;
+use crate::kernels::{self, Packed, Steps};
 
 /// A Conv1d; a Linear is one with one tap.
 #[derive(Debug, Clone, Copy)]
@@ -69,5 +69,14 @@ impl Affine {
                     .within_rows(self.groups * c_in, c_out)
             })
             .collect()
+    }
+}
+
+/// `(T, C_in) -> (T', C_out)`, each of the `groups` of [`Affine::packed`] on its own channels.
+pub fn apply_groups(groups: &[Packed], steps: Steps, x: &[f32], y: &mut [f32]) {
+    let affine = kernels::table().affine;
+    for (g, weights) in groups.iter().enumerate() {
+        let (x, y) = (&x[g * weights.c_in..], &mut y[g * weights.c_out..]);
+        affine(x, weights, steps, y);
     }
 }

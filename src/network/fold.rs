@@ -6,7 +6,6 @@
 //! whose zeros are not shifted, and groups). One that has no such neighbour stays.
 
 use super::{Affine, Layer, Weights};
-use std::{collections::BTreeMap, ops::Deref};
 
 /// The same network with every BatchNorm folded that can be.
 pub fn fold_batch_norms(layers: &[Layer], weights: &Weights) -> (Vec<Layer>, Weights) {
@@ -51,12 +50,8 @@ pub fn fold_batch_norms(layers: &[Layer], weights: &Weights) -> (Vec<Layer>, Wei
 }
 
 /// scale = weight/sqrt(var + eps), shift = bias − mean·scale.
-pub(super) fn scale_and_shift(
-    weights: &BTreeMap<String, impl Deref<Target = [f32]>>,
-    index: usize,
-    eps: f32,
-) -> (Vec<f32>, Vec<f32>) {
-    let tensor = |name: &str| &weights[&format!("{index}.{name}")][..];
+pub(super) fn scale_and_shift(weights: &Weights, index: usize, eps: f32) -> (Vec<f32>, Vec<f32>) {
+    let tensor = |name: &str| &weights[&format!("{index}.{name}")];
     let (weight, bias) = (tensor("weight"), tensor("bias"));
     let (mean, var) = (tensor("running_mean"), tensor("running_var"));
     let scale: Vec<f32> = weight

@@ -99,6 +99,17 @@ impl Layer {
         }
     }
 
+    /// Does it make one vector of an utterance's frames?
+    pub fn is_pooling(&self) -> bool {
+        matches!(
+            self,
+            Layer::StatsPool { .. }
+                | Layer::SampleStatsPool { .. }
+                | Layer::MeanPool
+                | Layer::Flatten { .. }
+        )
+    }
+
     /// Tensors that the layer owns: name and shape, as PyTorch's state dict has them.
     pub fn tensors(&self) -> Vec<(&'static str, Vec<usize>)> {
         match *self {

@@ -14,7 +14,7 @@ mod run;
 mod shape;
 
 pub use activation::Activation;
-pub use affine::Affine;
+pub use affine::{Affine, apply_groups};
 pub use fold::fold_batch_norms;
 pub use layer::Layer;
 pub use shape::{Shapes, conv1d_frames, infer};
@@ -125,6 +125,12 @@ pub fn padded(x: &[f32], channels: usize, padding: usize) -> Vec<f32> {
     out
 }
 
+/// In one pass without branches: NaN and infinity have the largest exponents of all.
+pub fn all_finite(values: &[f32]) -> bool {
+    let largest = values.iter().fold(0, |max, v| v.abs().to_bits().max(max));
+    f32::from_bits(largest).is_finite()
+}
+
 fn check_weights(layers: &[Layer], weights: &Weights) -> Result<()> {
     let mut known = 0;
     for (index, layer) in layers.iter().enumerate() {
@@ -142,9 +148,7 @@ fn check_weights(layers: &[Layer], weights: &Weights) -> Result<()> {
                     values.len()
                 )));
             }
-            // One pass without branches: NaN and infinity have the largest exponents of all.
-            let largest = values.iter().fold(0, |max, v| v.abs().to_bits().max(max));
-            if !f32::from_bits(largest).is_finite() {
+            if !all_finite(values) {
                 return Err(Error::Usage(format!(
                     "tensor {name} holds a NaN or an infinity"
                 )));

@@ -1,7 +1,7 @@
 //! Layers made ready to run. In: layers and weights. Out: operations on rows of frames, weights
 //! packed for the kernels, each ReLU in the store of the affine map before it.
 
-use super::{Activation, Affine, Layer, Weights, conv1d_frames, fold};
+use super::{Activation, Affine, Layer, Weights, apply_groups, conv1d_frames, fold};
 use crate::kernels::{self, Packed, PackedInt8, Quantiser, Steps};
 use std::ops::Range;
 
@@ -129,13 +129,7 @@ impl Operation {
     /// the bits of f32.
     pub fn apply(&self, x: &[f32], y: &mut [f32]) {
         match self {
-            Operation::Affine { groups, steps, .. } => {
-                let affine = kernels::table().affine;
-                for (g, weights) in groups.iter().enumerate() {
-                    let (x, y) = (&x[g * weights.c_in..], &mut y[g * weights.c_out..]);
-                    affine(x, weights, *steps, y);
-                }
-            }
+            Operation::Affine { groups, steps, .. } => apply_groups(groups, *steps, x, y),
             Operation::Activation(activation) => {
                 y.copy_from_slice(x);
                 activation.apply(y);

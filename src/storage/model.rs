@@ -17,7 +17,7 @@
 use crate::{
     Error, Result,
     features::{Mfcc, MfccConfig},
-    network::{Layer, Network, Weights},
+    network::{Layer, Network, Weights, all_finite},
     scoring::{MeasuredRates, PairHead},
     storage::write_whole,
     verifier::{Limits, Model, ModelCard, ModelId, Verifier},
@@ -358,13 +358,12 @@ fn read_tensor(
         Dtype::F16 => widened(tensor.data()),
         other => return Err(format!("tensor {name:?} is {other}, wanted F32 or F16")),
     };
-    match values.iter().position(|v| !v.is_finite()) {
-        Some(at) => Err(format!(
-            "tensor {name:?} holds {} at position {at}",
-            values[at]
-        )),
-        None => Ok(values),
+    if all_finite(&values) {
+        return Ok(values);
     }
+    let mut numbered = values.iter().enumerate();
+    let (at, value) = numbered.find(|(_, v)| !v.is_finite()).expect("one is not");
+    Err(format!("tensor {name:?} holds {value} at position {at}"))
 }
 
 /// Little-endian f16, as safetensors has them.

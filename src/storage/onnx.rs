@@ -54,7 +54,7 @@ pub fn to_bytes(network: &Network, num_features: usize, metadata: &[(&str, Strin
     let mut frames_left = true;
     for (index, layer) in network.layers().iter().enumerate() {
         x = graph.layer(index, layer, network, &x, frames_left);
-        frames_left &= !is_pooling(layer);
+        frames_left &= !layer.is_pooling();
     }
     let last = graph.node("Identity", &[&x], vec![]);
     for node in &mut graph.node {
@@ -80,13 +80,6 @@ pub fn to_bytes(network: &Network, num_features: usize, metadata: &[(&str, Strin
             .collect(),
     }
     .encode_to_vec()
-}
-
-fn is_pooling(layer: &Layer) -> bool {
-    matches!(
-        layer,
-        Layer::StatsPool { .. } | Layer::MeanPool | Layer::Flatten { .. }
-    )
 }
 
 impl Graph {
@@ -275,12 +268,19 @@ mod tests {
     fn every_name_is_defined_before_its_use_and_every_tensor_has_its_size() {
         for (pooling, pooled) in [
             (Layer::StatsPool { eps: 1e-5 }, 10),
+            (Layer::SampleStatsPool { eps: 1e-5 }, 10),
             (Layer::MeanPool, 5),
             (Layer::Flatten { num_frames: 7 }, 35),
         ] {
             let bytes = to_bytes(&network(pooling, pooled), 3, &[("key", "value".into())]);
             let model = Model::decode(&bytes[..]).unwrap();
             let graph = model.graph.unwrap();
+            let gemms = graph.node.iter().filter(|node| node.op_type == "Gemm");
+            assert_eq!(
+                gemms.count(),
+                1,
+                "the Linear behind the pooling has no frames"
+            );
             let mut names: HashSet<&str> = graph.input.iter().map(|i| &i.name[..]).collect();
             for tensor in &graph.initializer {
                 let count: i64 = tensor.dims.iter().product();

@@ -4,7 +4,7 @@
 use super::batch::Batch;
 use crate::{
     kernels::{self, Outer, Packed, Steps},
-    network::{Affine, conv1d_frames, padded},
+    network::{Affine, padded},
 };
 use rayon::prelude::*;
 
@@ -29,10 +29,7 @@ impl Affine {
     pub fn forward(&self, x: &Batch, weight: &[f32], bias: &[f32], relu: bool) -> Batch {
         let table = kernels::table();
         let packed = Packed::from_pytorch(self.shape, table.nr, weight, bias);
-        let (_, _, k) = self.shape;
-        let rows = x
-            .lengths()
-            .map(|t| conv1d_frames(t, k, self.stride, self.dilation, self.padding));
+        let rows = x.lengths().map(|t| self.num_frames(t));
         let mut y = Batch::zeros(rows, self.shape.0);
         let steps = Steps {
             stride: self.stride,

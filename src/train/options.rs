@@ -222,13 +222,14 @@ impl TrainOptions {
         if let Some((_, rule)) = rules.iter().find(|(holds, _)| !holds) {
             return Err(Error::Usage(format!("training option {rule} is wanted")));
         }
+        let mfcc = Mfcc::new(self.front_end.clone())?;
         for member in &self.members {
             if !(0.0..=1.0).contains(&member.band_limit) {
                 return Err(Error::Usage(
                     "training option members.band_limit: from 0 to 1 is wanted".into(),
                 ));
             }
-            Mfcc::new(self.front_end.clone())?.band_projection(member.high_freq_hz)?;
+            mfcc.band_projection(member.high_freq_hz)?;
         }
         ensemble::check(self)?;
         let head = &self.head;

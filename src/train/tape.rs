@@ -72,10 +72,7 @@ impl Trainable {
             let x = &mut outputs[index];
             let mut norm_tape = None;
             let y = match layer {
-                Layer::StatsPool { .. }
-                | Layer::SampleStatsPool { .. }
-                | Layer::MeanPool
-                | Layer::Flatten { .. } => pooling::forward(x, layer),
+                layer if layer.is_pooling() => pooling::forward(x, layer),
                 Layer::BatchNorm { eps, .. } => {
                     let (weight, bias) = (self.tensor(index, "weight"), self.tensor(index, "bias"));
                     let (y, tape) = norm::forward(x, weight, bias, *eps);
@@ -158,12 +155,7 @@ impl Trainable {
 fn activate(activation: Activation, x: &mut Batch, before: Option<&Layer>, done: bool) -> Batch {
     let shape = x.clone_shape();
     let mut y = match before {
-        Some(
-            Layer::StatsPool { .. }
-            | Layer::SampleStatsPool { .. }
-            | Layer::MeanPool
-            | Layer::Flatten { .. },
-        ) => x.clone(),
+        Some(layer) if layer.is_pooling() => x.clone(),
         _ => std::mem::replace(x, shape),
     };
     if !done {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use spkver::{
     features::Features,
     kernels::{self, Steps, Table},
-    network::{Affine, Layer, Network, padded},
+    network::{Affine, Layer, Network, apply_groups, padded},
     verifier::Verifier,
 };
 use std::{hint::black_box, time::Duration};
@@ -145,22 +145,12 @@ pub fn rows(verifier: &Verifier, exact: &Verifier, budget: Duration) -> Vec<Row>
     .collect()
 }
 
-fn is_pooling(layer: &Layer) -> bool {
-    matches!(
-        layer,
-        Layer::StatsPool { .. }
-            | Layer::SampleStatsPool { .. }
-            | Layer::MeanPool
-            | Layer::Flatten { .. }
-    )
-}
-
 /// Operations of all affine layers, and of those before the pooling, for T frames.
 fn flop(network: &Network, num_frames: usize) -> (f64, f64) {
     let mut frames = num_frames;
     let (mut whole, mut before_pooling) = (0.0, None);
     for layer in network.layers() {
-        if is_pooling(layer) {
+        if layer.is_pooling() {
             frames = 1;
             before_pooling = Some(whole);
         }
@@ -186,7 +176,7 @@ fn convolutions<'a>(network: &'a Network, features: &'a Features) -> Job<'a> {
     let mut frames = features.num_frames().min(most);
     let mut calls = vec![];
     for (index, layer) in network.layers().iter().enumerate() {
-        if is_pooling(layer) {
+        if layer.is_pooling() {
             break;
         }
         let Some(affine) = Affine::of(layer) else {
@@ -216,10 +206,7 @@ fn convolutions<'a>(network: &'a Network, features: &'a Features) -> Job<'a> {
                     x = &with_zeros;
                 }
                 let y = &mut y[..frames * affine.shape.0];
-                for (g, weights) in groups.iter().enumerate() {
-                    let y = &mut y[g * weights.c_out..];
-                    (table.affine)(&x[g * weights.c_in..], weights, *steps, y);
-                }
+                apply_groups(groups, *steps, x, y);
                 x = y;
             }
             black_box(x);
