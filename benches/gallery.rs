@@ -38,7 +38,7 @@ fn main() {
     let num_speakers: usize = asked.unwrap_or(1_000_000);
     let head = PairHead {
         mean: vec![0.0; SIZE],
-        whiten: vec![0.0; SIZE * SIZE],
+        whiten: None,
         weight: [vec![0.1; SIZE], vec![-0.03; SIZE]].concat(),
         groups: 1,
         bias: -1.0,

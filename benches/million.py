@@ -22,9 +22,10 @@ os.makedirs(work, exist_ok=True)
 store = os.path.join(work, "store.sqlite")
 
 with safe_open(model, "np") as file:
-    mean, whiten, weight = (
-        file.get_tensor(f"head.{name}").astype(numpy.float64) for name in ("mean", "whiten", "weight")
-    )
+    head = {name: file.get_tensor(name).astype(numpy.float64)
+            for name in file.keys() if name.startswith("head.")}
+mean, weight = head["head.mean"], head["head.weight"]
+whiten = head.get("head.whiten", numpy.eye(len(mean)))
 product, squares = numpy.split(weight, 2)
 
 

@@ -33,7 +33,7 @@ fn cosine() -> Verifier {
 fn verifier(edit: impl FnOnce(&mut Model)) -> Verifier {
     let mut model = random_model(1, 2, 2);
     model.head.mean = vec![0.0; 2];
-    model.head.whiten = vec![1.0, 0.0, 0.0, 1.0];
+    model.head.whiten = Some(vec![1.0, 0.0, 0.0, 1.0]);
     model.head.weight = vec![4.0, 4.0, 0.0, 0.0];
     edit(&mut model);
     Verifier::new(ModelId::of(b"cosine"), model).unwrap()
@@ -179,7 +179,7 @@ fn embeddings_of_another_size_accept_nobody() {
 fn a_head_that_is_no_numbers_is_no_model() {
     let good = PairHead {
         mean: vec![0.0; 2],
-        whiten: vec![1.0, 0.0, 0.0, 1.0],
+        whiten: Some(vec![1.0, 0.0, 0.0, 1.0]),
         weight: vec![4.0, 4.0, 0.0, 0.0],
         groups: 1,
         bias: 0.0,
@@ -189,7 +189,7 @@ fn a_head_that_is_no_numbers_is_no_model() {
     for special in SPECIAL {
         let edits: [fn(&mut PairHead, f32); 5] = [
             |head, v| head.mean[1] = v,
-            |head, v| head.whiten[3] = v,
+            |head, v| head.whiten = Some(vec![1.0, 0.0, 0.0, v]),
             |head, v| head.weight[0] = v,
             |head, v| head.bias = v,
             |head, v| head.prior = v,

@@ -270,7 +270,10 @@ fn batch_norm_over_frames_and_over_vectors() {
             eps: 1e-3,
         },
         Layer::Tanh,
-        Layer::StatsPool { eps: 1e-5 },
+        Layer::StatsPool {
+            eps: 1e-5,
+            groups: 1,
+        },
         Layer::BatchNorm {
             num_features: 10,
             eps: 1e-3,
@@ -278,6 +281,7 @@ fn batch_norm_over_frames_and_over_vectors() {
         Layer::Linear {
             in_features: 10,
             out_features: 4,
+            groups: 1,
         },
     ];
     check("batch norm", layers, 3);
@@ -286,7 +290,13 @@ fn batch_norm_over_frames_and_over_vectors() {
 #[test]
 fn poolings_and_linear() {
     for (pool, size) in [
-        (Layer::StatsPool { eps: 1e-5 }, 10),
+        (
+            Layer::StatsPool {
+                eps: 1e-5,
+                groups: 1,
+            },
+            10,
+        ),
         (Layer::SampleStatsPool { eps: 1e-2 }, 10),
         (Layer::MeanPool, 5),
         (Layer::Flatten { num_frames: 7 }, 35),
@@ -297,11 +307,13 @@ fn poolings_and_linear() {
             Layer::Linear {
                 in_features: 5,
                 out_features: 5,
+                groups: 1,
             },
             pool,
             Layer::Linear {
                 in_features: size,
                 out_features: 3,
+                groups: 1,
             },
         ];
         check(kind, layers, 3);

@@ -151,11 +151,13 @@ impl Map {
             Layer::Linear {
                 in_features: CHANNELS,
                 out_features: hidden,
+                groups: 1,
             },
             activation,
             Layer::Linear {
                 in_features: hidden,
                 out_features: OUTPUTS,
+                groups: 1,
             },
             Layer::MeanPool,
         ];

@@ -161,6 +161,12 @@ fn layers_that_do_not_fit_are_named() {
         tensors.insert("2.weight".into(), (Dtype::F32, vec![2, 3, 3], vec![0; 72]));
     }));
     assert!(text.contains("layer 2 (conv1d)"), "{text}");
+    for (layer, groups) in [(0, 0), (0, 3), (10, 0), (10, 4), (11, 0), (11, 2)] {
+        let text = refusal(&edited(|header, _| {
+            header["layers"][layer]["groups"] = json!(groups);
+        }));
+        assert!(text.contains(&format!("layer {layer} (")), "{text}");
+    }
     let unknown = edited(|header, _| header["layers"][1]["kind"] = json!("swish"));
     assert!(refusal(&unknown).contains("swish"));
     let none = edited(|header, tensors| {

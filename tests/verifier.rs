@@ -16,7 +16,7 @@ use spkver::{
 fn cosine() -> Verifier {
     let mut model = random_model(1, 2, 2);
     model.head.mean = vec![0.0; 2];
-    model.head.whiten = vec![1.0, 0.0, 0.0, 1.0];
+    model.head.whiten = Some(vec![1.0, 0.0, 0.0, 1.0]);
     model.head.weight = vec![4.0, 4.0, 0.0, 0.0];
     Verifier::new(ModelId::of(b"cosine"), model).unwrap()
 }

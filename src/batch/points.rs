@@ -52,7 +52,7 @@ impl<'a> Points<'a> {
             faults: FxHashMap::default(),
             ones: PairHead {
                 mean: vec![],
-                whiten: vec![],
+                whiten: None,
                 weight: [vec![1.0; size], vec![0.0; size]].concat(),
                 groups: 1,
                 bias: 0.0,

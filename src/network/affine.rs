@@ -40,12 +40,13 @@ impl Affine {
             Layer::Linear {
                 in_features,
                 out_features,
+                groups,
             } => Some(Affine {
-                shape: (out_features, in_features, 1),
+                shape: (out_features, in_features / groups, 1),
                 stride: 1,
                 dilation: 1,
                 padding: 0,
-                groups: 1,
+                groups,
             }),
             _ => None,
         }

@@ -147,7 +147,10 @@ mod tests {
                 num_features: 2,
                 eps: 1e-5,
             },
-            Layer::StatsPool { eps: 1e-5 },
+            Layer::StatsPool {
+                eps: 1e-5,
+                groups: 1,
+            },
             Layer::BatchNorm {
                 num_features: 4,
                 eps: 1e-5,
@@ -155,6 +158,7 @@ mod tests {
             Layer::Linear {
                 in_features: 4,
                 out_features: 2,
+                groups: 1,
             },
         ];
         let mut weights = Weights::new();

@@ -1,9 +1,12 @@
 //! The layer list as data: what a model file holds, one entry per layer, in order.
+//!
+//! `groups` (1 where it is left out) of a Conv1d, a StatsPool and a Linear: g networks side by side in
+//! one, group i's outputs made of run i of the g runs of inputs.
 
 use serde::{Deserialize, Serialize};
 
 /// One layer of the network. Shapes as PyTorch's: Conv1d weight `(C_out, C_in/g, K)`, Linear weight
-/// `(out_features, in_features)`.
+/// `(out_features, in_features/g)`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Layer {
@@ -21,7 +24,7 @@ pub enum Layer {
         dilation: usize,
         /// p, in frames on each side.
         padding: usize,
-        /// g: outputs `i·C_out/g..` see inputs `i·C_in/g..` only, as if g networks ran side by side.
+        /// g: outputs `i·C_out/g..` see inputs `i·C_in/g..` only.
         #[serde(default = "one", skip_serializing_if = "is_one")]
         groups: usize,
     },
@@ -45,10 +48,14 @@ pub enum Layer {
         /// Added to the variance.
         eps: f32,
     },
-    /// `(T, C) -> (2C)`: means, then sqrt(max(biased variance, eps)), over frames.
+    /// `(T, C) -> (2C)`: means, then sqrt(max(biased variance, eps)), over frames; of each group of
+    /// channels after those of the group before.
     StatsPool {
         /// Floor of the variance.
         eps: f32,
+        /// g.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        groups: usize,
     },
     /// `(T, C) -> (2C)`: means, then sqrt(sample variance + eps), over frames; the sample variance is
     /// the sum of squares over T − 1 (0 where T is 1). WeSpeaker's TSTP.
@@ -69,6 +76,9 @@ pub enum Layer {
         in_features: usize,
         /// Size that leaves.
         out_features: usize,
+        /// g, as a Conv1d's.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        groups: usize,
     },
 }
 
@@ -129,9 +139,10 @@ impl Layer {
             Layer::Linear {
                 in_features,
                 out_features,
+                groups,
             } => {
                 vec![
-                    ("weight", vec![out_features, in_features]),
+                    ("weight", vec![out_features, in_features / groups]),
                     ("bias", vec![out_features]),
                 ]
             }

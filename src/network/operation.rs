@@ -32,8 +32,8 @@ pub(super) enum Operation {
 /// `(T, C)` to one vector.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Pooling {
-    /// `(T, C) -> (2C)`, by the biased variance.
-    Stats { eps: f32 },
+    /// `(T, C) -> (2C)`, by the biased variance; group after group.
+    Stats { eps: f32, groups: usize },
     /// `(T, C) -> (2C)`, by the sample variance.
     SampleStats { eps: f32 },
     /// `(T, C) -> (C)`.
@@ -171,7 +171,7 @@ impl Operation {
 
 fn pooling(layer: &Layer) -> Option<Pooling> {
     match *layer {
-        Layer::StatsPool { eps } => Some(Pooling::Stats { eps }),
+        Layer::StatsPool { eps, groups } => Some(Pooling::Stats { eps, groups }),
         Layer::SampleStatsPool { eps } => Some(Pooling::SampleStats { eps }),
         Layer::MeanPool => Some(Pooling::Mean),
         Layer::Flatten { num_frames } => Some(Pooling::Flatten { num_frames }),

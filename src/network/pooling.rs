@@ -2,9 +2,10 @@
 
 use crate::kernels;
 
-/// Means, then sqrt(max(biased variance, eps)): `(T, C) -> (2C)`.
-pub fn stats(x: &[f32], channels: usize, eps: f32) -> Vec<f32> {
-    floored(moments(x, channels), eps)
+/// Means, then sqrt(max(biased variance, eps)), of one group of channels after the other:
+/// `(T, C) -> (2C)`.
+pub fn stats(x: &[f32], channels: usize, eps: f32, groups: usize) -> Vec<f32> {
+    floored(moments(x, channels), eps, groups)
 }
 
 /// Means, then sqrt(sample variance + eps): `(T, C) -> (2C)`.
@@ -22,13 +23,20 @@ pub(super) fn moments(x: &[f32], channels: usize) -> Vec<f32> {
 }
 
 /// [`stats`] of the frames that have these [`moments`].
-pub(super) fn floored(mut moments: Vec<f32>, eps: f32) -> Vec<f32> {
+pub(super) fn floored(mut moments: Vec<f32>, eps: f32, groups: usize) -> Vec<f32> {
     let channels = moments.len() / 2;
     for variance in &mut moments[channels..] {
         // `max` would swallow a NaN; a comparison lets it through.
         *variance = if *variance < eps { eps } else { *variance }.sqrt();
     }
-    moments
+    let (means, deviations) = moments.split_at(channels);
+    let own = channels / groups;
+    let by_group = means.chunks(own).zip(deviations.chunks(own));
+    by_group
+        .flat_map(|(m, d)| [m, d])
+        .flatten()
+        .copied()
+        .collect()
 }
 
 /// [`sample_stats`] of so many frames, which have these [`moments`].

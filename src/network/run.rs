@@ -64,7 +64,9 @@ impl Operations {
             chunks.flat_map_iter(pooled_parts).collect()
         };
         let mut x = match self.pooling {
-            Pooling::Stats { eps } => pooling::floored(combined_moments(&pooled, &parts), eps),
+            Pooling::Stats { eps, groups } => {
+                pooling::floored(combined_moments(&pooled, &parts), eps, groups)
+            }
             Pooling::SampleStats { eps } => {
                 pooling::of_sample(combined_moments(&pooled, &parts), num_frames, eps)
             }

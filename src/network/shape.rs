@@ -141,11 +141,18 @@ fn step(index: usize, layer: &Layer, shape: Shape) -> Result<Shape> {
         Layer::Linear {
             in_features,
             out_features,
+            groups,
         } => {
-            if !counted(&[in_features, out_features]) {
+            if !counted(&[in_features, out_features, groups]) {
                 return refuse(
                     format!("counts from 1 to {MAX_COUNT}"),
-                    "correct in_features and out_features".into(),
+                    "correct in_features, out_features and groups".into(),
+                );
+            }
+            if in_features % groups != 0 || out_features % groups != 0 {
+                return refuse(
+                    format!("features that {groups} groups share evenly"),
+                    format!("set in_features and out_features to multiples of {groups}"),
                 );
             }
             match shape {
@@ -176,6 +183,10 @@ fn step(index: usize, layer: &Layer, shape: Shape) -> Result<Shape> {
                 return refuse("(T, C)".into(), "pool once: no frames are left".into());
             };
             match *layer {
+                Layer::StatsPool { groups, .. } if groups == 0 || c % groups != 0 => refuse(
+                    format!("channels that {groups} groups share evenly"),
+                    "correct groups".into(),
+                ),
                 Layer::StatsPool { .. } | Layer::SampleStatsPool { .. } => Ok(Shape::Vector(2 * c)),
                 Layer::MeanPool => Ok(Shape::Vector(c)),
                 Layer::Flatten { num_frames }
@@ -248,10 +259,14 @@ mod tests {
             Layer::Relu,
             conv(8, 8, 3, 2),
             conv(8, 8, 3, 3),
-            Layer::StatsPool { eps: 1e-5 },
+            Layer::StatsPool {
+                eps: 1e-5,
+                groups: 1,
+            },
             Layer::Linear {
                 in_features: 16,
                 out_features: 4,
+                groups: 1,
             },
         ];
         let shapes = infer(&layers, 40).unwrap();
@@ -271,6 +286,7 @@ mod tests {
             Layer::Linear {
                 in_features: 80,
                 out_features: 4,
+                groups: 1,
             },
         ];
         let text = infer(&layers, 40).unwrap_err().to_string();
@@ -288,7 +304,13 @@ mod tests {
                 .to_string()
                 .contains("stats_pool")
         );
-        let twice = [Layer::MeanPool, Layer::StatsPool { eps: 1e-5 }];
+        let twice = [
+            Layer::MeanPool,
+            Layer::StatsPool {
+                eps: 1e-5,
+                groups: 1,
+            },
+        ];
         assert!(
             infer(&twice, 40)
                 .unwrap_err()
@@ -354,6 +376,7 @@ mod tests {
         let wide = Layer::Linear {
             in_features: 40,
             out_features: (1 << 14) + 1,
+            groups: 1,
         };
         assert!(refusal(wide).contains("up to 16384 channels"));
         assert!(

@@ -6,6 +6,7 @@
 //! logit is the PLDA log-likelihood ratio (Ioffe 2006; Ramoji et al. 2020, "neural PLDA").
 
 use crate::{Error, Result};
+use std::borrow::Cow;
 use wide::f32x16;
 use zeroize::Zeroizing;
 
@@ -14,8 +15,8 @@ use zeroize::Zeroizing;
 pub struct PairHead {
     /// (D,)
     pub mean: Vec<f32>,
-    /// (L, D) row-major.
-    pub whiten: Vec<f32>,
+    /// (L, D) row-major; none for the identity, where L = D.
+    pub whiten: Option<Vec<f32>>,
     /// (2L,): of a∘b, then of a∘a + b∘b.
     pub weight: Vec<f32>,
     /// g: parts of the whitened embedding that are scaled each for itself.
@@ -33,13 +34,14 @@ impl PairHead {
     /// [`Error::Usage`] that names the part.
     pub fn check(&self, embedding_size: usize) -> Result<()> {
         let l = self.weight.len() / 2;
+        let whiten = self.whiten.as_deref();
         let sizes = self.mean.len() == embedding_size
             && l > 0
             && self.weight.len() == 2 * l
-            && self.whiten.len() == l * embedding_size
+            && whiten.map_or(l == embedding_size, |w| w.len() == l * embedding_size)
             && self.groups > 0
             && l.is_multiple_of(self.groups);
-        let finite = [&self.mean, &self.whiten, &self.weight]
+        let finite = [&self.mean, whiten.unwrap_or_default(), &self.weight]
             .iter()
             .all(|part| part.iter().all(|v| v.is_finite()))
             && self.bias.is_finite();
@@ -49,7 +51,7 @@ impl PairHead {
                  {embedding_size}, whiten L·{embedding_size}, weight 2L, groups that share L evenly, \
                  finite, prior within (0, 1)",
                 self.mean.len(),
-                self.whiten.len(),
+                whiten.map_or("none".into(), |w| w.len().to_string()),
                 self.weight.len(),
                 self.groups,
                 self.prior,
@@ -69,12 +71,28 @@ impl PairHead {
                 .map(|(x, m)| x - m)
                 .collect(),
         );
-        let projected: Vec<f32> = self
-            .whiten
-            .chunks_exact(d)
-            .map(|row| dot(row, &centred))
-            .collect();
+        let projected: Vec<f32> = match &self.whiten {
+            Some(whiten) => {
+                let rows = whiten.chunks_exact(d);
+                rows.map(|row| dot(row, &centred)).collect()
+            }
+            None => centred.to_vec(),
+        };
         self.scaled(projected)
+    }
+
+    /// W, also where it is the identity: (L, D) row-major.
+    pub fn whitening(&self) -> Cow<'_, [f32]> {
+        self.whiten.as_deref().map_or_else(
+            || {
+                let size = self.mean.len();
+                let mut identity = vec![0.0; size * size];
+                let diagonal = identity.iter_mut().step_by(size + 1);
+                diagonal.for_each(|value| *value = 1.0);
+                identity.into()
+            },
+            Cow::from,
+        )
     }
 
     /// The enrolled speaker's point: mean of the projected embeddings, scaled again. `(N, D) -> (L,)`
@@ -181,7 +199,7 @@ mod tests {
     fn every_part_of_a_head_has_its_size() {
         let head = || PairHead {
             mean: vec![0.0; 3],
-            whiten: vec![0.5; 6],
+            whiten: Some(vec![0.5; 6]),
             weight: vec![1.0; 4],
             groups: 1,
             bias: 0.0,
@@ -189,14 +207,15 @@ mod tests {
         };
         assert!(head().check(3).is_ok());
         assert!(head().check(2).is_err());
-        let spoils: [fn(&mut PairHead); 12] = [
+        let spoils: [fn(&mut PairHead); 13] = [
             |head| head.mean.truncate(2),
-            |head| head.whiten.truncate(5),
+            |head| head.whiten = Some(vec![0.5; 5]),
+            |head| head.whiten = None,
             |head| head.weight.truncate(3),
             |head| head.weight.push(1.0),
-            |head| (head.weight, head.whiten) = (vec![], vec![]),
+            |head| (head.weight, head.whiten) = (vec![], Some(vec![])),
             |head| head.mean[2] = f32::NAN,
-            |head| head.whiten[5] = f32::INFINITY,
+            |head| head.whiten = Some(vec![0.5, 0.5, 0.5, 0.5, 0.5, f32::INFINITY]),
             |head| head.weight[0] = f32::NAN,
             |head| head.bias = f32::NEG_INFINITY,
             |head| head.prior = 0.0,
@@ -214,7 +233,7 @@ mod tests {
     fn the_ratio_is_the_logit_without_the_prior() {
         let mut head = PairHead {
             mean: vec![1.0; 2],
-            whiten: vec![1.0, 0.0, 0.0, 1.0],
+            whiten: Some(vec![1.0, 0.0, 0.0, 1.0]),
             weight: vec![3.0, 5.0, -0.5, -0.25],
             groups: 1,
             bias: 0.75,
@@ -232,6 +251,12 @@ mod tests {
                     .all(|(x, y)| (x - y).abs() < 1e-6)
             );
         }
+        let without = PairHead {
+            whiten: None,
+            ..head.clone()
+        };
+        assert_eq!(without.project(&[4.0, 5.0]), a);
+        assert_eq!(without.whitening(), head.whitening());
         // 3·1.2 − 0.5·(0.72 + 2) − 0.25·1.28 + 0.75
         let llr = head.llr(&a, &b);
         assert!((llr - 2.67).abs() < 1e-5, "{llr}");

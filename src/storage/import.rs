@@ -153,13 +153,11 @@ fn log_mel(num_mel_bins: usize) -> MfccConfig {
 
 /// Points have length sqrt D: the weight of each product is scale/D.
 fn scaled_cosine(size: usize) -> PairHead {
-    let mut whiten = vec![0.0; size * size];
-    whiten.iter_mut().step_by(size + 1).for_each(|v| *v = 1.0);
     let mut weight = vec![SCALE / size as f32; size];
     weight.resize(2 * size, 0.0);
     PairHead {
         mean: vec![0.0; size],
-        whiten,
+        whiten: None,
         weight,
         groups: 1,
         bias: -SCALE * EVEN_COSINE,
@@ -251,6 +249,7 @@ impl<'a> StateDict<'a> {
         let linear = Layer::Linear {
             in_features,
             out_features,
+            groups: 1,
         };
         push(
             layers,

@@ -9,7 +9,8 @@
 //! ```
 //!
 //! Tensors, F32, or F16 where that loses nothing: `{i}.{tensor}` for layer i (PyTorch's names and
-//! shapes), and the pair head's `head.mean` (D,), `head.whiten` (L, D), `head.weight` (2L,).
+//! shapes), and the pair head's `head.mean` (D,), `head.whiten` (L, D; without it the identity),
+//! `head.weight` (2L,).
 //!
 //! `blake3` is the BLAKE3 of the whole file with its own 64 digits replaced by zeros; it tells
 //! damage, not forgery. The model's id is the BLAKE3 of the file as it is.
@@ -17,7 +18,7 @@
 use crate::{
     Error, Result,
     features::{Mfcc, MfccConfig},
-    network::{Layer, Network, Weights, all_finite},
+    network::{Layer, Network, Weights, all_finite, infer},
     scoring::{MeasuredRates, PairHead},
     storage::write_whole,
     verifier::{Limits, Model, ModelCard, ModelId, Verifier},
@@ -34,6 +35,9 @@ pub(super) const MAX_BYTES: u64 = 256 << 20;
 /// The same for the header alone, which is parsed before its checksum can be known.
 const MAX_HEADER_BYTES: u64 = 16 << 20;
 const NO_CHECKSUM: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+const MEAN: &str = "head.mean";
+const WHITEN: &str = "head.whiten";
+const WEIGHT: &str = "head.weight";
 /// What errors call the model inside the binary.
 const EMBEDDED: &str = "<embedded>";
 
@@ -203,16 +207,20 @@ impl<'a> Parsed<'a> {
             });
             values.collect()
         };
-        let weights = read(layer_shapes(&header.layers))?;
         let num_features = Mfcc::new(header.front_end.clone())
             .map_err(unfit)?
             .num_channels();
+        // Before shapes are made of its numbers.
+        infer(&header.layers, num_features).map_err(unfit)?;
+        let weights = read(layer_shapes(&header.layers))?;
         let num_layer_tensors = weights.len();
         let network = Network::new(header.layers, weights, num_features).map_err(unfit)?;
         if header.head.size as u64 > MAX_BYTES {
             return Err(refuse(format!("head of size {}", header.head.size), AGAIN));
         }
-        let mut head = read(head_shapes(header.head.size, network.embedding_size()).to_vec())?;
+        let (size, embedding_size) = (header.head.size, network.embedding_size());
+        let is_whitening = size != embedding_size || self.tensors.tensor(WHITEN).is_ok();
+        let mut head = read(head_shapes(size, embedding_size, is_whitening))?;
         if self.tensors.len() != num_layer_tensors + head.len() {
             let known =
                 |name: &str| head.contains_key(name) || network.weights().contains_key(name);
@@ -225,9 +233,9 @@ impl<'a> Parsed<'a> {
         }
         let mut take = |name: &str| head.remove(name).unwrap_or_default();
         let head = PairHead {
-            mean: take("head.mean"),
-            whiten: take("head.whiten"),
-            weight: take("head.weight"),
+            mean: take(MEAN),
+            whiten: is_whitening.then(|| take(WHITEN)),
+            weight: take(WEIGHT),
             groups: header.head.groups,
             bias: header.head.bias,
             prior: header.head.prior,
@@ -263,11 +271,12 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
         card: model.card.clone(),
     };
     let mut shapes = layer_shapes(&header.layers);
-    shapes.extend(head_shapes(size, model.head.mean.len()));
+    let head = &model.head;
+    shapes.extend(head_shapes(size, head.mean.len(), head.whiten.is_some()));
     let values = |name: &str| match name {
-        "head.mean" => &model.head.mean[..],
-        "head.whiten" => &model.head.whiten,
-        "head.weight" => &model.head.weight,
+        MEAN => &head.mean[..],
+        WHITEN => head.whiten.as_deref().unwrap_or_default(),
+        WEIGHT => &head.weight,
         of_layer => &model.network.weights()[of_layer],
     };
     let bytes: Vec<(Dtype, Vec<u8>)> = shapes
@@ -330,12 +339,18 @@ fn layer_shapes(layers: &[Layer]) -> Vec<(String, Vec<usize>)> {
     tensors.collect()
 }
 
-fn head_shapes(size: usize, embedding_size: usize) -> [(String, Vec<usize>); 3] {
-    [
-        ("head.mean".into(), vec![embedding_size]),
-        ("head.whiten".into(), vec![size, embedding_size]),
-        ("head.weight".into(), vec![2 * size]),
-    ]
+fn head_shapes(
+    size: usize,
+    embedding_size: usize,
+    is_whitening: bool,
+) -> Vec<(String, Vec<usize>)> {
+    let whiten = is_whitening.then(|| (WHITEN.into(), vec![size, embedding_size]));
+    let mut shapes = vec![
+        (MEAN.into(), vec![embedding_size]),
+        (WEIGHT.into(), vec![2 * size]),
+    ];
+    shapes.extend(whiten);
+    shapes
 }
 
 /// The values, or the fact that speaks against them.

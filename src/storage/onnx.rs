@@ -93,12 +93,15 @@ impl Graph {
         x: &str,
         frames_left: bool,
     ) -> String {
+        // Operators have groups in a Conv only.
+        let affine = Affine::of(layer);
+        let is_gemm = !frames_left && affine.is_some_and(|affine| affine.groups == 1);
         let own: Vec<String> = layer
             .tensors()
             .into_iter()
             .map(|(name, mut shape)| {
                 let name = format!("{index}.{name}");
-                if matches!(layer, Layer::Linear { .. }) && frames_left && shape.len() == 2 {
+                if matches!(layer, Layer::Linear { .. }) && !is_gemm && shape.len() == 2 {
                     shape.push(1); // a Conv with one tap
                 }
                 let values = &network.weights()[&name];
@@ -110,10 +113,18 @@ impl Graph {
         inputs.extend(own.iter().map(String::as_str));
         match *layer {
             Layer::Conv1d { .. } | Layer::Linear { .. } => {
-                if !frames_left {
+                if is_gemm {
                     return self.node("Gemm", &inputs, vec![int("transB", 1)]);
                 }
-                let affine = Affine::of(layer).expect("it is one of these two");
+                let affine = affine.expect("it is one of these two");
+                let one_frame = (!frames_left).then(|| {
+                    let axis = format!("{index}.axis");
+                    self.integers(&axis, &[1], &[2]);
+                    self.node("Unsqueeze", &[x, &axis], vec![]) // (B, C) -> (B, C, 1)
+                });
+                if let Some(one_frame) = &one_frame {
+                    inputs[0] = one_frame;
+                }
                 let attributes = vec![
                     ints("kernel_shape", &[affine.shape.2]),
                     ints("strides", &[affine.stride]),
@@ -121,7 +132,11 @@ impl Graph {
                     ints("pads", &[affine.padding, affine.padding]),
                     int("group", affine.groups as i64),
                 ];
-                self.node("Conv", &inputs, attributes)
+                let y = self.node("Conv", &inputs, attributes);
+                if frames_left {
+                    return y;
+                }
+                self.node("Flatten", &[&y], vec![int("axis", 1)])
             }
             Layer::BatchNorm { eps, .. } => {
                 self.node("BatchNormalization", &inputs, vec![float("epsilon", eps)])
@@ -137,7 +152,7 @@ impl Graph {
                 let mean = self.mean_over_frames(x);
                 self.node("Flatten", &[&mean], vec![int("axis", 1)])
             }
-            Layer::StatsPool { eps } => {
+            Layer::StatsPool { eps, groups } => {
                 let floor = format!("{index}.eps");
                 self.floats(&floor, &[], &[eps]);
                 let mean = self.mean_over_frames(x);
@@ -146,8 +161,13 @@ impl Graph {
                 let variance = self.mean_over_frames(&squares);
                 let floored = self.node("Max", &[&variance, &floor], vec![]);
                 let deviation = self.node("Sqrt", &[&floored], vec![]);
-                let both = self.node("Concat", &[&mean, &deviation], vec![int("axis", 1)]);
-                self.node("Flatten", &[&both], vec![int("axis", 1)]) // (B, 2C, 1) -> (B, 2C)
+                let by_group = format!("{index}.groups");
+                self.integers(&by_group, &[3], &[0, groups as i64, -1]);
+                // (B, C, 1) -> (B, g, C/g), twice -> (B, g, 2C/g) -> (B, 2C)
+                let [mean, deviation] =
+                    [mean, deviation].map(|part| self.node("Reshape", &[&part, &by_group], vec![]));
+                let both = self.node("Concat", &[&mean, &deviation], vec![int("axis", 2)]);
+                self.node("Flatten", &[&both], vec![int("axis", 1)])
             }
             Layer::SampleStatsPool { eps } => {
                 let [added, one, axis] = ["eps", "one", "axis"].map(|n| format!("{index}.{n}"));
@@ -242,6 +262,7 @@ mod tests {
             Layer::Linear {
                 in_features: 4,
                 out_features: 5,
+                groups: 1,
             },
             Layer::Tanh,
             Layer::BatchNorm {
@@ -252,6 +273,7 @@ mod tests {
             Layer::Linear {
                 in_features: pooled,
                 out_features: 6,
+                groups: 1,
             },
             Layer::Identity,
         ];
@@ -267,7 +289,13 @@ mod tests {
     #[test]
     fn every_name_is_defined_before_its_use_and_every_tensor_has_its_size() {
         for (pooling, pooled) in [
-            (Layer::StatsPool { eps: 1e-5 }, 10),
+            (
+                Layer::StatsPool {
+                    eps: 1e-5,
+                    groups: 1,
+                },
+                10,
+            ),
             (Layer::SampleStatsPool { eps: 1e-5 }, 10),
             (Layer::MeanPool, 5),
             (Layer::Flatten { num_frames: 7 }, 35),

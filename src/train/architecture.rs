@@ -54,7 +54,13 @@ impl ArchitectureOptions {
         };
         let (c, top) = (self.channels, 3 * self.channels);
         let (pool, pooled) = match self.pool.as_str() {
-            "stats" => (Layer::StatsPool { eps: 1e-5 }, 2 * top),
+            "stats" => (
+                Layer::StatsPool {
+                    eps: 1e-5,
+                    groups: 1,
+                },
+                2 * top,
+            ),
             "mean" => (Layer::MeanPool, top),
             "flatten" => (
                 Layer::Flatten {
@@ -94,6 +100,7 @@ impl ArchitectureOptions {
         layers.push(Layer::Linear {
             in_features: pooled,
             out_features: self.embedding_size,
+            groups: 1,
         });
         layers.push(norm(self.embedding_size));
         Ok(layers)

@@ -43,18 +43,16 @@ pub fn join(
                 let is_first = !layers[..index].iter().any(|l| Affine::of(l).is_some());
                 grouped(layer, count, is_first)
             }
+            Layer::StatsPool { eps, .. } => Layer::StatsPool { eps, groups: count },
             Layer::Linear { in_features, .. } => {
-                let parts = match layers[index - 1] {
-                    Layer::MeanPool => 1,
-                    _ => 2, // means, then deviations, of all members' channels
-                };
-                let (weight, bias) = whitened(&members, index, in_features, parts);
+                let (weight, bias) = whitened(&members, index, in_features);
                 let out_features = bias.len();
                 weights.insert(tensor("weight"), weight);
                 weights.insert(tensor("bias"), bias);
                 Layer::Linear {
                     in_features: count * in_features,
                     out_features,
+                    groups: count,
                 }
             }
             _ => layer.clone(),
@@ -108,20 +106,17 @@ fn grouped(layer: &Layer, count: usize, is_first: bool) -> Layer {
     layer
 }
 
-/// `W_n·(A_n·x + b_n − mean_n)` of every member n, as one Linear over all members' statistics: `parts`
-/// runs of the channels of all.
+/// `W_n·(A_n·x + b_n − mean_n)` of every member n, one group each.
 fn whitened(
     members: &[(Network, PairHead)],
     index: usize,
     in_features: usize,
-    parts: usize,
 ) -> (Vec<f32>, Vec<f32>) {
     let (mut weight, mut bias) = (vec![], vec![]);
-    let channels = in_features / parts;
-    for (n, (network, head)) in members.iter().enumerate() {
+    for (network, head) in members {
         let a = &network.weights()[&format!("{index}.weight")];
         let b = &network.weights()[&format!("{index}.bias")];
-        for whiten in head.whiten.chunks_exact(head.mean.len()) {
+        for whiten in head.whitening().chunks_exact(head.mean.len()) {
             let mut own = vec![0.0f64; in_features];
             let mut shift = 0.0f64;
             for (d, w) in whiten.iter().map(|w| f64::from(*w)).enumerate() {
@@ -130,14 +125,7 @@ fn whitened(
                 }
                 shift += w * (f64::from(b[d]) - f64::from(head.mean[d]));
             }
-            let mut row = vec![0.0f32; in_features * members.len()];
-            for (part, own) in own.chunks_exact(channels).enumerate() {
-                let at = (part * members.len() + n) * channels;
-                for (value, own) in row[at..at + channels].iter_mut().zip(own) {
-                    *value = *own as f32;
-                }
-            }
-            weight.extend(row);
+            weight.extend(own.iter().map(|value| *value as f32));
             bias.push(shift as f32);
         }
     }
@@ -159,9 +147,7 @@ fn mean_head(members: &[(Network, PairHead)]) -> PairHead {
     let llr_bias = |head: &PairHead| head.bias - (head.prior / (1.0 - head.prior)).ln();
     PairHead {
         mean: vec![0.0; size],
-        whiten: (0..size * size)
-            .map(|i| f32::from(u8::from(i / size == i % size)))
-            .collect(),
+        whiten: None,
         weight: half(false).chain(half(true)).collect(),
         groups: members.len(),
         bias: members.iter().map(|(_, head)| llr_bias(head) * share).sum(),
@@ -190,7 +176,7 @@ mod tests {
         let value = |i: usize| ((i as f32 + 1.0) * (seed as f32 + 0.7)).sin();
         let head = PairHead {
             mean: (0..6).map(|i| 0.1 * value(i)).collect(),
-            whiten: (0..24).map(value).collect(),
+            whiten: Some((0..24).map(value).collect()),
             weight: (0..8).map(|i| 0.1 * value(i + 3)).collect(),
             groups: 1,
             bias: value(40),

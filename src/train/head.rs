@@ -222,7 +222,7 @@ pub fn cosine(mean: &[f64], whiten: &[f64], scale: f64) -> PairHead {
     weight.resize(2 * size, 0.0);
     PairHead {
         mean: plda::to_f32(mean),
-        whiten: plda::to_f32(whiten),
+        whiten: Some(plda::to_f32(whiten)),
         weight,
         groups: 1,
         bias: 0.0,

@@ -31,7 +31,8 @@ impl Parameters {
     /// Two outputs begin as half of the logit each, for and against: their difference is the logit.
     pub fn of(head: &PairHead, prior: f64, num_outputs: usize) -> Self {
         let size = head.weight.len() / 2;
-        let whiten = head.whiten.iter().map(|&w| f64::from(w));
+        let whiten = head.whitening();
+        let whiten = whiten.iter().map(|&w| f64::from(w));
         let bias = f64::from(head.bias) - log_odds(f64::from(head.prior)) + log_odds(prior);
         let output = |share: f64| {
             let weight: Vec<f64> = head.weight.iter().map(|&w| share * f64::from(w)).collect();
@@ -67,7 +68,7 @@ impl Parameters {
         };
         PairHead {
             mean: from.mean.clone(),
-            whiten: plda::to_f32(self.whiten.transpose().as_slice()),
+            whiten: Some(plda::to_f32(self.whiten.transpose().as_slice())),
             weight: plda::to_f32(&[logit.product, logit.squares].concat()),
             groups: 1,
             bias: logit.bias as f32,

@@ -62,7 +62,7 @@ pub fn fit_head(labelled: &Labelled, options: &PldaOptions) -> Result<PairHead> 
         DiagonalPlda::fit(&points, labelled.by_speaker(), options.num_iterations).pair_weights();
     Ok(PairHead {
         mean: to_f32(&lda.mean),
-        whiten: to_f32(&lda.whiten),
+        whiten: Some(to_f32(&lda.whiten)),
         weight: to_f32(&[weights.product, weights.squares].concat()),
         groups: 1,
         bias: weights.bias as f32,

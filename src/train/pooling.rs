@@ -10,7 +10,8 @@ pub fn forward(x: &Batch, layer: &Layer) -> Batch {
         .utterances()
         .into_par_iter()
         .map(|x_u| match *layer {
-            Layer::StatsPool { eps } => pooling::stats(x_u, x.channels, eps),
+            // Groups are made of members when these are trained.
+            Layer::StatsPool { eps, .. } => pooling::stats(x_u, x.channels, eps, 1),
             Layer::SampleStatsPool { eps } => pooling::sample_stats(x_u, x.channels, eps),
             Layer::Flatten { num_frames } => pooling::flatten(x_u, x.channels, num_frames),
             _ => pooling::mean(x_u, x.channels),
@@ -41,7 +42,7 @@ pub fn backward(x: &Batch, layer: &Layer, y: &Batch, dy: &Batch) -> Batch {
         let of_mean: Vec<f32> = dy[..channels].iter().map(|d| d * share).collect();
         // What a deviation gives to each frame, and below which variance it does not move.
         let (of_each, floor) = match *layer {
-            Layer::StatsPool { eps } => (share, eps),
+            Layer::StatsPool { eps, .. } => (share, eps),
             Layer::SampleStatsPool { .. } => (share / (1.0 - share).max(share), 0.0),
             _ => {
                 for dx in dx.chunks_exact_mut(channels) {

@@ -31,10 +31,14 @@ pub fn x_vector(num_features: usize, c: usize, d: usize) -> Vec<Layer> {
         Layer::Relu,
         conv(c, 3 * c, 1, 1),
         Layer::Relu,
-        Layer::StatsPool { eps: 1e-5 },
+        Layer::StatsPool {
+            eps: 1e-5,
+            groups: 1,
+        },
         Layer::Linear {
             in_features: 6 * c,
             out_features: d,
+            groups: 1,
         },
     ]
 }
@@ -63,7 +67,7 @@ pub fn random_model(seed: u64, c: usize, d: usize) -> Model {
     }
     let head = PairHead {
         mean: numbers(d, 0.1),
-        whiten: numbers(d * d, 1.0),
+        whiten: Some(numbers(d * d, 1.0)),
         weight: [vec![0.2; d], vec![-0.05; d]].concat(),
         groups: 1,
         bias: 0.0,

@@ -31,6 +31,7 @@ fn network(pooling: Layer, pooled: usize) -> Network {
         Layer::Linear {
             in_features: pooled,
             out_features: 4,
+            groups: 1,
         },
     ];
     let mut value = 0.7f32;
@@ -47,9 +48,20 @@ fn network(pooling: Layer, pooled: usize) -> Network {
     Network::new(layers, weights, 3).unwrap()
 }
 
-fn poolings() -> [Network; 4] {
+fn poolings() -> [Network; 5] {
+    let by_group = Layer::StatsPool {
+        eps: 1e-5,
+        groups: 7,
+    };
     [
-        network(Layer::StatsPool { eps: 1e-5 }, 14),
+        network(by_group, 14),
+        network(
+            Layer::StatsPool {
+                eps: 1e-5,
+                groups: 1,
+            },
+            14,
+        ),
         network(Layer::SampleStatsPool { eps: 1e-5 }, 14),
         network(Layer::MeanPool, 7),
         network(Layer::Flatten { num_frames: 150 }, 150 * 7),
@@ -82,7 +94,7 @@ fn whole(network: &Network, features: &Features) -> Vec<f32> {
         x = y;
     }
     let x = match operations.pooling {
-        Pooling::Stats { eps } => pooling::stats(&x, channels, eps),
+        Pooling::Stats { eps, groups } => pooling::stats(&x, channels, eps, groups),
         Pooling::SampleStats { eps } => pooling::sample_stats(&x, channels, eps),
         Pooling::Mean => pooling::mean(&x, channels),
         Pooling::Flatten { num_frames } => pooling::flatten(&x, channels, num_frames),
