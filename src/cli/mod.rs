@@ -136,7 +136,9 @@ pub fn main() -> ExitCode {
         cli.global.output.error(&error);
         error.exit_code()
     });
-    if let Some(kb) = peak_memory_kb() {
+    if cli.global.output.is_verbose()
+        && let Some(kb) = peak_memory_kb()
+    {
         let peak = bench::PEAK_MEMORY;
         cli.global.output.detail(&format!("{peak}{kb} kB"));
     }

@@ -89,6 +89,11 @@ impl Output {
         self.json
     }
 
+    /// Does the user want to be told more?
+    pub fn is_verbose(&self) -> bool {
+        self.verbose
+    }
+
     /// What the user asked for with `-v`.
     pub fn detail(&self, text: &str) {
         if self.verbose {

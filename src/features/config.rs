@@ -132,8 +132,19 @@ impl MfccConfig {
         }
     }
 
+    /// C of the features that leave.
+    pub fn num_channels(&self) -> usize {
+        match self.num_ceps {
+            0 => self.num_mel_bins + usize::from(self.use_energy),
+            num_ceps => num_ceps,
+        }
+    }
+
     /// Everything that can be said without the mel filters.
-    pub(super) fn check(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// [`crate::Error::Usage`] naming the option.
+    pub fn check(&self) -> Result<()> {
         if self.sample_frequency_hz != SAMPLE_RATE_HZ {
             return refuse(
                 "sample_frequency_hz",

@@ -29,10 +29,12 @@ impl MelBanks {
             filters: Vec::with_capacity(config.num_mel_bins),
             weights: Vec::new(),
         };
+        let mels = (0..fft_size / 2).map(|bin| mel(hz_per_bin * bin as f64));
+        let mels: Vec<f64> = mels.collect();
         for filter in 0..config.num_mel_bins {
             let left = low + filter as f64 * step;
             let weight = |bin: usize| {
-                let steps = (mel(hz_per_bin * bin as f64) - left) / step;
+                let steps = (mels[bin] - left) / step;
                 steps.min(2.0 - steps)
             };
             let reached = |bin: &usize| weight(*bin) > 0.0;

@@ -33,13 +33,15 @@ use cepstrum::Cepstrum;
 use frame::Framer;
 use mel::MelBanks;
 use spectrum::Spectrum;
+use std::sync::OnceLock;
 
 /// The extractor: tables made once from an [`MfccConfig`].
 #[derive(Debug)]
 pub struct Mfcc {
     config: MfccConfig,
     framer: Framer,
-    spectrum: Spectrum,
+    /// Planned when it is needed: the plan below seldom leaves it anything.
+    spectrum: OnceLock<Spectrum>,
     mel_banks: MelBanks,
     cepstrum: Option<Cepstrum>, // none: log-mel
     /// The same across lanes; none: no lane FFT of this size.
@@ -65,7 +67,7 @@ impl Mfcc {
         let cepstrum = (config.num_ceps > 0).then(|| Cepstrum::new(&config));
         Ok(Mfcc {
             plan: plan::plan(&config, &framer, &mel_banks, cepstrum.as_ref()),
-            spectrum: Spectrum::new(config.fft_size(), config.use_power),
+            spectrum: OnceLock::new(),
             framer,
             mel_banks,
             cepstrum,
@@ -80,10 +82,7 @@ impl Mfcc {
 
     /// C of the features that leave.
     pub fn num_channels(&self) -> usize {
-        match self.config.num_ceps {
-            0 => self.config.num_mel_bins + usize::from(self.config.use_energy),
-            num_ceps => num_ceps,
-        }
+        self.config.num_channels()
     }
 
     /// Frames that so many samples have, speech or not.
@@ -142,7 +141,9 @@ impl Mfcc {
     fn compute_one_by_one(&self, samples: &[f32], frames: &[usize], values: &mut [f32]) {
         let mut cut = self.framer.scratch();
         let mut tapered = vec![0.0; self.config.fft_size()];
-        let mut scratch = self.spectrum.scratch();
+        let plan = || Spectrum::new(self.config.fft_size(), self.config.use_power);
+        let spectrum = self.spectrum.get_or_init(plan);
+        let mut scratch = spectrum.scratch();
         let mut power = vec![0.0; self.config.fft_size() / 2];
         let mut log_mel = vec![0.0; self.config.num_mel_bins];
         for (&frame, row) in frames
@@ -150,7 +151,7 @@ impl Mfcc {
             .zip(values.chunks_exact_mut(self.num_channels()))
         {
             let log_energy = self.framer.cut(samples, frame, &mut cut, &mut tapered);
-            self.spectrum.power(&mut tapered, &mut scratch, &mut power);
+            spectrum.power(&mut tapered, &mut scratch, &mut power);
             self.mel_banks.energies(&power, &mut log_mel);
             for m in &mut log_mel {
                 *m = frame::bounded_ln(*m, frame::LN_BOUNDS.0);

@@ -2,6 +2,9 @@
 //!
 //! A panel holds `nr` outputs: `(tap, c_in, nr)` contiguous, 64-byte aligned, zeros past C_out.
 
+/// Inputs whose weights are put in their places together.
+const INPUTS_AT_ONCE: usize = 16;
+
 /// Weights of one affine map (Conv1d or Linear), packed.
 #[derive(Debug)]
 pub struct Packed {
@@ -62,9 +65,12 @@ impl Packed {
             let first = p * nr;
             let width = nr.min(c_out - first);
             for (tap, run) in panel.chunks_exact_mut(c_in * nr).enumerate() {
-                for (input, lanes) in run.chunks_exact_mut(nr).enumerate() {
-                    for (lane, value) in lanes[..width].iter_mut().enumerate() {
-                        *value = at(first + lane, input, tap);
+                // A few inputs at once: the lines that are read and written stay in the cache.
+                for (block, rows) in run.chunks_mut(INPUTS_AT_ONCE * nr).enumerate() {
+                    for lane in 0..width {
+                        for (i, lanes) in rows.chunks_exact_mut(nr).enumerate() {
+                            lanes[lane] = at(first + lane, block * INPUTS_AT_ONCE + i, tap);
+                        }
                     }
                 }
             }

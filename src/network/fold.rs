@@ -5,7 +5,7 @@
 //! Linear before it (rows of the weight), or into the one after it (columns; only without padding,
 //! whose zeros are not shifted, and groups). One that has no such neighbour stays.
 
-use super::{Affine, Layer, Weights};
+use super::{Affine, Layer, Weights, stored::Source};
 
 /// The same network with every BatchNorm folded that can be.
 pub fn fold_batch_norms(layers: &[Layer], weights: &Weights) -> (Vec<Layer>, Weights) {
@@ -18,7 +18,7 @@ pub fn fold_batch_norms(layers: &[Layer], weights: &Weights) -> (Vec<Layer>, Wei
             at += 1;
             continue;
         };
-        let (scale, shift) = scale_and_shift(&weights, *index, eps);
+        let (scale, shift) = scale_and_shift(Source::Weights(&weights), *index, eps);
         let index = *index;
         let folded = if at > 0 && Affine::of(&kept[at - 1].0).is_some() {
             into_previous(&mut weights, kept[at - 1].1, &scale, &shift);
@@ -50,18 +50,23 @@ pub fn fold_batch_norms(layers: &[Layer], weights: &Weights) -> (Vec<Layer>, Wei
 }
 
 /// scale = weight/sqrt(var + eps), shift = bias − mean·scale.
-pub(super) fn scale_and_shift(weights: &Weights, index: usize, eps: f32) -> (Vec<f32>, Vec<f32>) {
-    let tensor = |name: &str| &weights[&format!("{index}.{name}")];
+pub(super) fn scale_and_shift(weights: Source, index: usize, eps: f32) -> (Vec<f32>, Vec<f32>) {
+    let tensor = |name: &str| -> Vec<f32> {
+        let mut room = vec![];
+        weights
+            .values(&format!("{index}.{name}"), &mut room)
+            .to_vec()
+    };
     let (weight, bias) = (tensor("weight"), tensor("bias"));
     let (mean, var) = (tensor("running_mean"), tensor("running_var"));
     let scale: Vec<f32> = weight
         .iter()
-        .zip(var)
+        .zip(&var)
         .map(|(w, v)| w / (v + eps).sqrt())
         .collect();
     let shift = bias
         .iter()
-        .zip(mean)
+        .zip(&mean)
         .zip(&scale)
         .map(|((b, m), s)| b - m * s)
         .collect();

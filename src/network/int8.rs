@@ -10,6 +10,7 @@ use super::{
     operation::{Operation, Operations},
     pooling,
     run::{self, Frames},
+    stored::Source,
 };
 use crate::{
     features::Features,
@@ -27,7 +28,7 @@ struct Fed {
 impl Operations {
     /// The same operations in whole numbers. `utterances` are longer than the receptive field.
     pub fn int8(layers: &[Layer], weights: &Weights, utterances: &[Features]) -> Self {
-        let mut operations = Operations::new(layers, weights);
+        let mut operations = Operations::new(layers, Source::Weights(weights));
         let fed = fed(&operations.before, utterances);
         operations.before = quantised(operations.before, layers, weights, &fed);
         operations

@@ -12,16 +12,19 @@ mod operation;
 pub mod pooling;
 mod run;
 mod shape;
+mod stored;
 
 pub use activation::Activation;
 pub use affine::{Affine, apply_groups};
 pub use fold::fold_batch_norms;
 pub use layer::Layer;
 pub use shape::{Shapes, conv1d_frames, infer};
+pub use stored::{Stored, Tensors};
 
 use crate::{Error, Result, features::Features};
 use operation::Operations;
 use std::{collections::BTreeMap, sync::OnceLock};
+use stored::Source;
 
 /// Tensor values by name: `{layer index}.{tensor}`, e.g. `0.weight`; row-major, PyTorch's shapes.
 pub type Weights = BTreeMap<String, Vec<f32>>;
@@ -30,7 +33,9 @@ pub type Weights = BTreeMap<String, Vec<f32>>;
 #[derive(Debug)]
 pub struct Network {
     layers: Vec<Layer>,
-    weights: Weights,
+    /// As a file holds them; empty where `weights` were given.
+    tensors: Tensors,
+    weights: OnceLock<Weights>,
     shapes: Shapes,
     operations: OnceLock<Operations>,
     is_int8: bool,
@@ -45,15 +50,40 @@ impl Network {
     /// [`Error::Usage`] for a tensor that is missing, left over, of the wrong size or not finite.
     pub fn new(layers: Vec<Layer>, weights: Weights, num_features: usize) -> Result<Self> {
         let shapes = infer(&layers, num_features)?;
-        check_weights(&layers, &weights)?;
-        Ok(Network {
+        check_tensors(&layers, Source::Weights(&weights))?;
+        Ok(Self::checked(
             layers,
+            weights.into(),
+            Tensors::new(),
+            shapes,
+        ))
+    }
+
+    /// The same of what a file holds; it becomes f32 when it is needed.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn from_tensors(layers: Vec<Layer>, tensors: Tensors, num_features: usize) -> Result<Self> {
+        let shapes = infer(&layers, num_features)?;
+        check_tensors(&layers, Source::Stored(&tensors))?;
+        Ok(Self::checked(layers, OnceLock::new(), tensors, shapes))
+    }
+
+    fn checked(
+        layers: Vec<Layer>,
+        weights: OnceLock<Weights>,
+        tensors: Tensors,
+        shapes: Shapes,
+    ) -> Self {
+        Network {
+            layers,
+            tensors,
             weights,
             shapes,
             operations: OnceLock::new(),
             is_int8: false,
             scratch: run::Scratch::default(),
-        })
+        }
     }
 
     /// The layer list, as in the model file.
@@ -63,7 +93,18 @@ impl Network {
 
     /// The weights, as in the model file.
     pub fn weights(&self) -> &Weights {
-        &self.weights
+        self.weights.get_or_init(|| {
+            let tensors = self.tensors.iter();
+            let values = tensors.map(|(name, stored)| (name.clone(), stored.values()));
+            values.collect()
+        })
+    }
+
+    fn source(&self) -> Source<'_> {
+        match self.weights.get() {
+            Some(weights) => Source::Weights(weights),
+            None => Source::Stored(&self.tensors),
+        }
     }
 
     /// Fewest frames that give one output frame.
@@ -91,7 +132,7 @@ impl Network {
                 shortest.unwrap_or(0)
             )));
         }
-        let operations = Operations::int8(&self.layers, &self.weights, utterances);
+        let operations = Operations::int8(&self.layers, self.weights(), utterances);
         self.operations = OnceLock::from(operations);
         self.is_int8 = true;
         Ok(())
@@ -113,7 +154,7 @@ impl Network {
         );
         let operations = self
             .operations
-            .get_or_init(|| Operations::new(&self.layers, &self.weights));
+            .get_or_init(|| Operations::new(&self.layers, self.source()));
         operations.run(features, &self.scratch)
     }
 }
@@ -131,24 +172,23 @@ pub fn all_finite(values: &[f32]) -> bool {
     f32::from_bits(largest).is_finite()
 }
 
-fn check_weights(layers: &[Layer], weights: &Weights) -> Result<()> {
+fn check_tensors(layers: &[Layer], tensors: Source) -> Result<()> {
     let mut known = 0;
     for (index, layer) in layers.iter().enumerate() {
         for (name, shape) in layer.tensors() {
             let name = format!("{index}.{name}");
             let wanted: usize = shape.iter().product();
-            let Some(values) = weights.get(&name) else {
+            let Some((len, is_finite)) = tensors.facts(&name) else {
                 return Err(Error::Usage(format!(
                     "tensor {name} is missing; wanted shape {shape:?}"
                 )));
             };
-            if values.len() != wanted {
+            if len != wanted {
                 return Err(Error::Usage(format!(
-                    "tensor {name} has {} values; wanted shape {shape:?}, {wanted} values",
-                    values.len()
+                    "tensor {name} has {len} values; wanted shape {shape:?}, {wanted} values"
                 )));
             }
-            if !all_finite(values) {
+            if !is_finite {
                 return Err(Error::Usage(format!(
                     "tensor {name} holds a NaN or an infinity"
                 )));
@@ -156,10 +196,10 @@ fn check_weights(layers: &[Layer], weights: &Weights) -> Result<()> {
             known += 1;
         }
     }
-    if known != weights.len() {
+    if known != tensors.len() {
         return Err(Error::Usage(format!(
             "{} tensors belong to no layer; the layer list wants {known}",
-            weights.len() - known
+            tensors.len() - known
         )));
     }
     Ok(())

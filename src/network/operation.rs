@@ -1,7 +1,7 @@
 //! Layers made ready to run. In: layers and weights. Out: operations on rows of frames, weights
 //! packed for the kernels, each ReLU in the store of the affine map before it.
 
-use super::{Activation, Affine, Layer, Weights, apply_groups, conv1d_frames, fold};
+use super::{Activation, Affine, Layer, apply_groups, conv1d_frames, fold, stored::Source};
 use crate::kernels::{self, Packed, PackedInt8, Quantiser, Steps};
 use std::ops::Range;
 
@@ -54,7 +54,7 @@ pub(super) struct Operations {
 
 impl Operations {
     /// One operation per layer of a checked list, but a ReLU goes into the affine map before it.
-    pub fn new(layers: &[Layer], weights: &Weights) -> Self {
+    pub fn new(layers: &[Layer], weights: Source) -> Self {
         let at = layers.iter().position(|layer| pooling(layer).is_some());
         let at = at.expect("a checked list pools once");
         Operations {
@@ -180,13 +180,16 @@ fn pooling(layer: &Layer) -> Option<Pooling> {
 }
 
 /// `first` is the place of `layers[0]` in the whole list, by which its tensors are named.
-fn operations(layers: &[Layer], first: usize, weights: &Weights) -> Vec<Operation> {
+fn operations(layers: &[Layer], first: usize, weights: Source) -> Vec<Operation> {
     let nr = kernels::table().nr;
-    let tensor = |index: usize, name: &str| &weights[&format!("{index}.{name}")][..];
+    // Used again from layer to layer: fresh memory costs page faults.
+    let mut room: [Vec<f32>; 2] = Default::default();
     let mut operations: Vec<Operation> = vec![];
     for (index, layer) in (first..).zip(layers) {
         if let Some(affine) = Affine::of(layer) {
-            let (weight, bias) = (tensor(index, "weight"), tensor(index, "bias"));
+            let [weight, bias] = &mut room;
+            let weight = weights.values(&format!("{index}.weight"), weight);
+            let bias = weights.values(&format!("{index}.bias"), bias);
             operations.push(Operation::Affine {
                 groups: affine.packed(nr, weight, bias),
                 steps: Steps {

@@ -17,15 +17,15 @@
 
 use crate::{
     Error, Result,
-    features::{Mfcc, MfccConfig},
-    network::{Layer, Network, Weights, all_finite, infer},
+    features::MfccConfig,
+    network::{Layer, Network, Stored, Tensors, infer},
     scoring::{MeasuredRates, PairHead},
     storage::write_whole,
     verifier::{Limits, Model, ModelCard, ModelId, Verifier},
 };
-use half::{f16, slice::HalfFloatSliceExt, vec::HalfFloatVecExt};
+use half::{f16, vec::HalfFloatVecExt};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use std::{collections::HashMap, fs::File, io::Read, path::Path};
+use std::{borrow::Cow, collections::HashMap, fs::File, io::Read, path::Path};
 
 /// The metadata key.
 const KEY: &str = "spkver";
@@ -85,7 +85,7 @@ static EMBEDDED_FILE: &[u8] = include_bytes!("../../models/spkver.safetensors");
 /// None, unless the build was given a damaged file.
 pub fn embedded() -> Result<Verifier> {
     let (file, path) = (EMBEDDED_FILE, Path::new(EMBEDDED));
-    Parsed::new(file, path)?.verifier(ModelId::of(file), path)
+    Parsed::new(file, path)?.verifier(ModelId::of(file), path, Cow::Borrowed)
 }
 
 /// Reads and checks a model file.
@@ -113,7 +113,7 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Verifier> {
         let fact = "damaged: the checksum does not match".into();
         return Err(refusal(path, fact, AGAIN));
     }
-    parsed.verifier(ModelId::of(bytes), path)
+    parsed.verifier(ModelId::of(bytes), path, |bytes| bytes.to_vec().into())
 }
 
 const AGAIN: &str = "fetch or make the file again";
@@ -193,37 +193,40 @@ impl<'a> Parsed<'a> {
         checksum(bytes, self.header_end, digits).as_ref() == Some(digits)
     }
 
-    /// Everything checked and put together.
-    fn verifier(&self, id: ModelId, path: &Path) -> Result<Verifier> {
+    /// Everything checked and put together; `hold` keeps the bytes of a tensor.
+    fn verifier(
+        &self,
+        id: ModelId,
+        path: &Path,
+        hold: fn(&'a [u8]) -> Cow<'static, [u8]>,
+    ) -> Result<Verifier> {
         let refuse = |fact, remedy| refusal(path, fact, remedy);
         let damaged = |e| refuse(format!("metadata {KEY:?}: {e}"), AGAIN);
         let header: Header = serde_json::from_str(&self.text).map_err(damaged)?;
         let unfit = |e: Error| refuse(e.to_string(), "make the model again");
-        let read = |shapes: Vec<(String, Vec<usize>)>| -> Result<Weights> {
+        let read = |shapes: Vec<(String, Vec<usize>)>| -> Result<Tensors> {
             let values = shapes.into_iter().map(|(name, shape)| {
-                let values = read_tensor(&self.tensors, &name, &shape)
+                let values = read_tensor(&self.tensors, &name, &shape, hold)
                     .map_err(|fact| refuse(fact, "layer list, head and tensors must match"))?;
                 Ok((name, values))
             });
             values.collect()
         };
-        let num_features = Mfcc::new(header.front_end.clone())
-            .map_err(unfit)?
-            .num_channels();
+        header.front_end.check().map_err(unfit)?;
+        let num_features = header.front_end.num_channels();
         // Before shapes are made of its numbers.
         infer(&header.layers, num_features).map_err(unfit)?;
-        let weights = read(layer_shapes(&header.layers))?;
-        let num_layer_tensors = weights.len();
-        let network = Network::new(header.layers, weights, num_features).map_err(unfit)?;
+        let tensors = read(layer_shapes(&header.layers))?;
+        let known: Vec<String> = tensors.keys().cloned().collect();
+        let network = Network::from_tensors(header.layers, tensors, num_features).map_err(unfit)?;
         if header.head.size as u64 > MAX_BYTES {
             return Err(refuse(format!("head of size {}", header.head.size), AGAIN));
         }
         let (size, embedding_size) = (header.head.size, network.embedding_size());
         let is_whitening = size != embedding_size || self.tensors.tensor(WHITEN).is_ok();
-        let mut head = read(head_shapes(size, embedding_size, is_whitening))?;
-        if self.tensors.len() != num_layer_tensors + head.len() {
-            let known =
-                |name: &str| head.contains_key(name) || network.weights().contains_key(name);
+        let head = read(head_shapes(size, embedding_size, is_whitening))?;
+        if self.tensors.len() != known.len() + head.len() {
+            let known = |name: &str| head.contains_key(name) || known.iter().any(|k| k == name);
             let names = self.tensors.names().into_iter();
             let extra: Vec<&str> = names.filter(|n| !known(n)).collect();
             return Err(refuse(
@@ -231,7 +234,7 @@ impl<'a> Parsed<'a> {
                 "layer list, head and tensors must match",
             ));
         }
-        let mut take = |name: &str| head.remove(name).unwrap_or_default();
+        let take = |name: &str| head.get(name).map(Stored::values).unwrap_or_default();
         let head = PairHead {
             mean: take(MEAN),
             whiten: is_whitening.then(|| take(WHITEN)),
@@ -354,11 +357,12 @@ fn head_shapes(
 }
 
 /// The values, or the fact that speaks against them.
-fn read_tensor(
-    tensors: &SafeTensors,
+fn read_tensor<'a>(
+    tensors: &SafeTensors<'a>,
     name: &str,
     shape: &[usize],
-) -> std::result::Result<Vec<f32>, String> {
+    hold: fn(&'a [u8]) -> Cow<'static, [u8]>,
+) -> std::result::Result<Stored, String> {
     let tensor = tensors
         .tensor(name)
         .map_err(|_| format!("tensor {name:?} is missing, wanted shape {shape:?}"))?;
@@ -368,24 +372,20 @@ fn read_tensor(
             tensor.shape()
         ));
     }
-    let values = match tensor.dtype() {
-        Dtype::F32 => copied(tensor.data()),
-        Dtype::F16 => widened(tensor.data()),
+    let is_half = match tensor.dtype() {
+        Dtype::F32 => false,
+        Dtype::F16 => true,
         other => return Err(format!("tensor {name:?} is {other}, wanted F32 or F16")),
     };
-    if all_finite(&values) {
-        return Ok(values);
+    let bytes = hold(tensor.data());
+    let stored = Stored { bytes, is_half };
+    if stored.is_finite() {
+        return Ok(stored);
     }
+    let values = stored.values();
     let mut numbered = values.iter().enumerate();
     let (at, value) = numbered.find(|(_, v)| !v.is_finite()).expect("one is not");
     Err(format!("tensor {name:?} holds {value} at position {at}"))
-}
-
-/// Little-endian f16, as safetensors has them.
-fn widened(bytes: &[u8]) -> Vec<f32> {
-    let (values, _) = bytes.as_chunks();
-    let halves = values.iter().map(|b| f16::from_le_bytes(*b));
-    halves.collect::<Vec<_>>().to_f32_vec()
 }
 
 /// The values as F16, if each is one.
@@ -394,12 +394,6 @@ fn narrowed(values: &[f32]) -> Option<Vec<u8>> {
     let mut pairs = halves.iter().zip(values);
     let same = pairs.all(|(half, value)| half.to_f32() == *value);
     same.then(|| halves.iter().flat_map(|half| half.to_le_bytes()).collect())
-}
-
-/// Little-endian f32, as safetensors has them.
-fn copied(bytes: &[u8]) -> Vec<f32> {
-    let (values, _) = bytes.as_chunks();
-    values.iter().map(|b| f32::from_le_bytes(*b)).collect()
 }
 
 #[cfg(test)]

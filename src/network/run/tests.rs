@@ -1,7 +1,7 @@
 //! Parts, threads and groups against the whole, one operation after the other.
 
 use super::*;
-use crate::network::{Layer, Network, Weights};
+use crate::network::{Layer, Network, Weights, stored::Source};
 
 fn conv(in_channels: usize, out_channels: usize, kernel_size: usize, padding: usize) -> Layer {
     Layer::Conv1d {
@@ -75,7 +75,7 @@ fn features(num_frames: usize) -> Features {
 
 /// Every operation over the whole utterance, one after the other.
 fn whole(network: &Network, features: &Features) -> Vec<f32> {
-    let operations = Operations::new(network.layers(), network.weights());
+    let operations = Operations::new(network.layers(), Source::Weights(network.weights()));
     let (mut x, mut channels) = (features.values().to_vec(), features.num_channels());
     for operation in &operations.before {
         if let Operation::Affine { padding, .. } = operation {

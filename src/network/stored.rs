@@ -1,0 +1,113 @@
+//! Tensors as a model file holds them: bytes in, f32 out when they are wanted. A process that lives
+//! for one answer packs them for the kernels one by one, and never has all of them in f32 besides.
+
+use super::{Weights, all_finite};
+use half::{f16, slice::HalfFloatSliceExt};
+use std::{borrow::Cow, collections::BTreeMap};
+
+/// By name, as [`Weights`].
+pub type Tensors = BTreeMap<String, Stored>;
+
+/// The values of one tensor, little-endian.
+#[derive(Debug)]
+pub struct Stored {
+    /// Of F16 or F32.
+    pub bytes: Cow<'static, [u8]>,
+    /// F16, or else F32.
+    pub is_half: bool,
+}
+
+impl Stored {
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        self.bytes.len() / if self.is_half { 2 } else { 4 }
+    }
+
+    /// None?
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Puts the values into `out`, which is emptied first.
+    pub fn read(&self, out: &mut Vec<f32>) {
+        out.clear();
+        if !self.is_half {
+            let (values, _) = self.bytes.as_chunks();
+            out.extend(values.iter().map(|b| f32::from_le_bytes(*b)));
+            return;
+        }
+        out.resize(self.len(), 0.0);
+        const AT_ONCE: usize = 256;
+        let mut halves = [f16::ZERO; AT_ONCE];
+        let (values, _) = self.bytes.as_chunks();
+        for (values, out) in values.chunks(AT_ONCE).zip(out.chunks_mut(AT_ONCE)) {
+            let halves = &mut halves[..values.len()];
+            for (half, bytes) in halves.iter_mut().zip(values) {
+                *half = f16::from_le_bytes(*bytes);
+            }
+            halves.convert_to_f32_slice(out);
+        }
+    }
+
+    /// The values.
+    pub fn values(&self) -> Vec<f32> {
+        let mut out = vec![];
+        self.read(&mut out);
+        out
+    }
+
+    /// No NaN, no infinity?
+    pub fn is_finite(&self) -> bool {
+        if !self.is_half {
+            return all_finite(&self.values());
+        }
+        let (values, _) = self.bytes.as_chunks();
+        let magnitudes = values.iter().map(|b| u16::from_le_bytes(*b) & 0x7fff);
+        magnitudes.fold(0, u16::max) < f16::INFINITY.to_bits()
+    }
+}
+
+/// Where a network's numbers are taken from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Source<'a> {
+    Weights(&'a Weights),
+    Stored(&'a Tensors),
+}
+
+impl<'a> Source<'a> {
+    /// The values of a tensor that was checked to be there; `room` is what they are widened into.
+    pub fn values<'r>(self, name: &str, room: &'r mut Vec<f32>) -> &'r [f32]
+    where
+        'a: 'r,
+    {
+        match self {
+            Source::Weights(weights) => &weights[name],
+            Source::Stored(tensors) => {
+                tensors[name].read(room);
+                room
+            }
+        }
+    }
+
+    /// Number of values of a tensor, and whether all are finite.
+    pub fn facts(self, name: &str) -> Option<(usize, bool)> {
+        match self {
+            Source::Weights(weights) => {
+                let values = weights.get(name)?;
+                Some((values.len(), all_finite(values)))
+            }
+            Source::Stored(tensors) => {
+                let stored = tensors.get(name)?;
+                Some((stored.len(), stored.is_finite()))
+            }
+        }
+    }
+
+    /// Number of tensors.
+    pub fn len(self) -> usize {
+        match self {
+            Source::Weights(weights) => weights.len(),
+            Source::Stored(tensors) => tensors.len(),
+        }
+    }
+}
