@@ -8,12 +8,13 @@ use super::{
     score::parse_shard,
     source::Source,
 };
-use ndarray::Array2;
-use ndarray_npy::WriteNpyExt;
 use serde_json::json;
 use spkver::{
     Error, Result,
-    batch::{score::Shard, vectors::Format},
+    batch::{
+        score::Shard,
+        vectors::{self, Format},
+    },
     storage::write_whole,
     verifier::Verifier,
 };
@@ -97,7 +98,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     match &args.output {
         Some(path) if args.format() == Format::Npy => {
             let size = verifier.model().network.embedding_size();
-            write_npy(path, rows.len(), size, rows.concat())?;
+            write_whole(path, &vectors::array(size, &rows))?;
         }
         Some(path) => write_whole(path, format!("{}\n", text()).as_bytes())?,
         None => {}
@@ -154,7 +155,8 @@ fn features(args: &Args, verifier: &Verifier, global: &Global) -> Result<u8> {
     let waveform = args.source.recordings.read(file)?;
     let features = verifier.mfcc().extract(&waveform);
     let (frames, channels) = (features.num_frames(), features.num_channels());
-    write_npy(output, frames, channels, features.values().to_vec())?;
+    let rows: Vec<&[f32]> = features.values().chunks_exact(channels).collect();
+    write_whole(output, &vectors::array(channels, &rows))?;
     let json = json!({
         "command": "embed",
         "model": verifier.id().to_string(),
@@ -172,13 +174,4 @@ fn features(args: &Args, verifier: &Verifier, global: &Global) -> Result<u8> {
 fn is_npy(path: &Path) -> bool {
     path.extension()
         .is_some_and(|e| e.eq_ignore_ascii_case("npy"))
-}
-
-fn write_npy(path: &Path, rows: usize, columns: usize, values: Vec<f32>) -> Result<()> {
-    let array = Array2::from_shape_vec((rows, columns), values).expect("rows of one length");
-    let mut bytes = vec![];
-    array
-        .write_npy(&mut bytes)
-        .map_err(|e| Error::io(path, "write", std::io::Error::other(e)))?;
-    write_whole(path, &bytes)
 }

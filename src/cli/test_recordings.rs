@@ -4,19 +4,14 @@ use super::{
     output::{Output, json_of, printable},
     recordings,
 };
-use ndarray::Array2;
-use ndarray_npy::ReadNpyExt;
 use serde_json::{Value, json};
 use spkver::{
     Error, Result,
+    batch::vectors,
     scoring::{Reason, gallery::Probe},
     verifier::{Embedding, Verifier},
 };
-use std::{
-    fs::File,
-    io::BufReader,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 /// Whom to look for.
 #[derive(clap::Args)]
@@ -58,12 +53,12 @@ impl Args {
         if let Some(path) = &self.embeddings {
             let array = read_array(path, verifier)?;
             return Ok(array
-                .outer_iter()
+                .into_iter()
                 .enumerate()
                 .map(|(i, row)| TestRecording {
                     label: format!("{}[{i}]", path.to_string_lossy()),
                     quality: Value::Null,
-                    embedding: probe(Embedding::new(row.to_vec(), verifier.id()), verifier),
+                    embedding: probe(Embedding::new(row, verifier.id()), verifier),
                 })
                 .collect());
         }
@@ -137,25 +132,18 @@ fn probe(
     }
 }
 
-/// A float32 array `(N, D)` of the model's embeddings.
+/// The rows of a float32 array `(N, D)` of the model's embeddings.
 ///
 /// # Errors
 /// [`Error::Io`], and [`Error::Usage`] for another array.
-pub fn read_array(path: &Path, verifier: &Verifier) -> Result<Array2<f32>> {
-    let file = File::open(path).map_err(|e| Error::io(path, "read", e))?;
-    let array = Array2::<f32>::read_npy(BufReader::new(file)).map_err(|e| {
-        let path = path.display();
-        Error::Usage(format!(
-            "{path}: {e}; a NumPy file with a float32 array (N, D) is wanted"
-        ))
-    })?;
+pub fn read_array(path: &Path, verifier: &Verifier) -> Result<Vec<Vec<f32>>> {
+    let (num_columns, values) = vectors::read_array(path)?;
     let size = verifier.model().network.embedding_size();
-    if array.ncols() != size {
+    if num_columns != size {
         return Err(Error::Usage(format!(
-            "{}: {} numbers a row; the model's embeddings have {size}",
+            "{}: {num_columns} numbers a row; the model's embeddings have {size}",
             path.display(),
-            array.ncols()
         )));
     }
-    Ok(array)
+    Ok(values.chunks_exact(size).map(<[f32]>::to_vec).collect())
 }

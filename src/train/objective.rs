@@ -251,7 +251,7 @@ mod tests {
         let wave = |n: usize, scale: f32| (0..n).map(|i| scale * (i as f32 * 1.3).cos()).collect();
         let head = PairHead {
             mean: wave(5, 0.1),
-            whiten: wave(15, 1.0),
+            whiten: Some(wave(15, 1.0)),
             weight: wave(6, 0.4),
             groups: 1,
             bias: 0.3,

@@ -17,6 +17,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use npy::array;
+
 /// A form of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -197,6 +199,20 @@ pub fn read(path: &Path, ids: Option<&Path>, wanted: &dyn Fn(&str) -> bool) -> R
         )),
     })?;
     Ok(vectors)
+}
+
+/// D and the rows of a `.npy` that has no ids, one after the other.
+///
+/// # Errors
+/// [`Error::Io`], and [`Error::Usage`] for another array.
+pub fn read_array(path: &Path) -> Result<(usize, Vec<f32>)> {
+    npy::read_array(path).map_err(|fault| match fault {
+        Fault::Io(error) => Error::io(path, "read", error),
+        Fault::Fact(fact) => Error::Usage(format!(
+            "{}: {fact}; a NumPy file with a float32 array (N, D) is wanted",
+            path.display()
+        )),
+    })
 }
 
 /// Takes each id and vector.

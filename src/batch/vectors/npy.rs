@@ -35,6 +35,13 @@ pub(super) fn header(dtype: &str, shape: &[usize]) -> Vec<u8> {
     [MAGIC, &[1, 0], &length.to_le_bytes(), text.as_bytes()].concat()
 }
 
+/// A whole array `(N, D)` of float32.
+pub fn array(size: usize, rows: &[&[f32]]) -> Vec<u8> {
+    let mut bytes = header("<f4", &[rows.len(), size]);
+    rows.iter().for_each(|row| bytes.extend(le_bytes(row)));
+    bytes
+}
+
 /// One row of float32; NaN where there is no embedding.
 pub(super) fn float_bytes(outcome: &Outcome, size: usize) -> Vec<u8> {
     match outcome {
@@ -111,6 +118,25 @@ impl Header {
         })
     }
 
+    /// The same of an array `(N, D)`.
+    fn of_rows(source: &mut impl Read) -> Result<(Self, [usize; 2]), Fault> {
+        let header = Self::read(source)?;
+        match header.shape.as_slice().try_into() {
+            Ok(shape) => Ok((header, shape)),
+            Err(_) => Err(format!("array of shape {:?}, wanted (N, D)", header.shape).into()),
+        }
+    }
+
+    /// All values, row after row.
+    fn rows(&self, source: &mut impl Read, [rows, size]: [usize; 2]) -> Result<Vec<f32>, Fault> {
+        let all = self.floats(source, self.count()?)?;
+        if !self.fortran {
+            return Ok(all);
+        }
+        let by_row = (0..rows).flat_map(|row| (0..size).map(move |d| d * rows + row));
+        Ok(by_row.map(|at| all[at]).collect())
+    }
+
     /// Number of values.
     pub fn count(&self) -> Result<usize, Fault> {
         let product = self.shape.iter().try_fold(1usize, |n, &s| n.checked_mul(s));
@@ -184,18 +210,14 @@ pub(super) fn read_rows(path: &Path, ids: Option<&Path>, take: &mut Take) -> Res
     let names = std::fs::read_to_string(ids)?;
     let names: Vec<&str> = names.lines().map(str::trim).collect();
     let mut source = BufReader::new(File::open(path)?);
-    let header = Header::read(&mut source)?;
-    let &[rows, size] = header.shape.as_slice() else {
-        return Err(format!("array of shape {:?}, wanted (N, D)", header.shape).into());
-    };
+    let (header, [rows, size]) = Header::of_rows(&mut source)?;
     if names.len() != rows {
         return Err(format!("{rows} rows, and {} ids in {}", names.len(), ids.display()).into());
     }
     if header.fortran {
-        let all = header.floats(&mut source, header.count()?)?;
+        let all = header.rows(&mut source, [rows, size])?;
         for (row, name) in names.iter().enumerate() {
-            let vector: Vec<f32> = (0..size).map(|d| all[d * rows + row]).collect();
-            take(name, &vector)?;
+            take(name, &all[row * size..][..size])?;
         }
         return Ok(());
     }
@@ -203,6 +225,13 @@ pub(super) fn read_rows(path: &Path, ids: Option<&Path>, take: &mut Take) -> Res
         take(name, &header.floats(&mut source, size)?)?;
     }
     Ok(())
+}
+
+/// The whole of a two-dimensional array: D and the values, row after row.
+pub(super) fn read_array(path: &Path) -> Result<(usize, Vec<f32>), Fault> {
+    let mut source = BufReader::new(File::open(path)?);
+    let (header, shape) = Header::of_rows(&mut source)?;
+    Ok((shape[1], header.rows(&mut source, shape)?))
 }
 
 #[cfg(test)]

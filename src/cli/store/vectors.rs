@@ -263,7 +263,7 @@ fn query(args: &test_recordings::Args, global: &Global) -> Result<u8> {
 
 fn import(args: &Import, global: &Global) -> Result<u8> {
     let verifier = global.verifier()?;
-    let array = read_array(&args.vectors, &verifier)?;
+    let rows = read_array(&args.vectors, &verifier)?;
     let text = fs::read_to_string(&args.names).map_err(|e| Error::io(&args.names, "read", e))?;
     let bad = |line: usize, fact: String, remedy: &str| Error::List {
         path: args.names.clone(),
@@ -275,14 +275,14 @@ fn import(args: &Import, global: &Global) -> Result<u8> {
         SpeakerName::new(name).map_err(|e| bad(line, e.to_string(), "a line is one speaker's name"))
     });
     let names: Vec<SpeakerName> = names.collect::<Result<_>>()?;
-    if names.len() != array.nrows() {
-        let fact = format!("{} names for {} rows", names.len(), array.nrows());
+    if names.len() != rows.len() {
+        let fact = format!("{} names for {} rows", names.len(), rows.len());
         let remedy = "give a name for each row of the array";
-        return Err(bad(names.len().min(array.nrows()), fact, remedy));
+        return Err(bad(names.len().min(rows.len()), fact, remedy));
     }
     let file = crate::cli::recordings::label(&args.vectors);
     let utterance = |row: usize| -> Result<Utterance> {
-        let embedding = Embedding::new(array.row(row).to_vec(), verifier.id());
+        let embedding = Embedding::new(rows[row].clone(), verifier.id());
         Ok(Utterance {
             file: format!("{file}[{row}]"),
             speech_seconds: 0.0,
