@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("kernels", &[]),
-    ("audio", &[]),
+    ("audio", &["kernels"]),
     ("features", &["audio", "kernels"]),
     ("network", &["features", "audio", "kernels"]),
     ("scoring", &["network", "features", "audio", "kernels"]),

@@ -1,9 +1,13 @@
-//! Samples at one rate in, samples at another out, through rubato's FFT resampler: linear phase,
-//! alias-free, `round(N · to / from)` samples, aligned (time 0 stays time 0). Block by block, so
-//! that a recording of hours needs no more memory than its result.
+//! Samples at one rate in, samples at another out: linear phase, alias-free, `round(N · to / from)`
+//! samples, aligned (time 0 stays time 0). Block by block, so that a recording of hours needs no
+//! more memory than its result.
+//!
+//! A block of n samples goes through an FFT of 2n, its spectrum is filtered, cut off or continued
+//! with zeros to the new length, and transformed back; what reaches past the block is added to the
+//! next one (overlap-add; filter and block lengths are those of rubato's `Fft`).
 
-use rubato::audioadapter_buffers::direct::SequentialSlice;
-use rubato::{Fft, FixedSync, Indexing, Resampler as _, WindowFunction};
+use realfft::{ComplexToReal, RealFftPlanner, RealToComplex, num_complex::Complex32};
+use std::{f64::consts::TAU, sync::Arc};
 
 /// Samples of the lower rate that go through one FFT. More make a steeper filter: with these the
 /// passband reaches 98 % of the lower Nyquist frequency.
@@ -15,12 +19,23 @@ const MAX_TERM: u64 = 1 << 13;
 
 /// A resampler for one recording.
 pub struct Resampler {
-    fft: Fft<f32>,
+    forward: Arc<dyn RealToComplex<f32>>,
+    inverse: Arc<dyn ComplexToReal<f32>>,
+    /// The filter's spectrum, as far as the lower rate reaches.
+    filter: Vec<Complex32>,
     /// Fewer samples than go through one FFT.
     pending: Vec<f32>,
     chunk_in: usize,
-    /// What comes out of one FFT.
-    chunk: Vec<f32>,
+    chunk_out: usize,
+    /// Samples, and zeros as many: (2 · chunk_in,)
+    padded: Vec<f32>,
+    spectrum_in: Vec<Complex32>,
+    spectrum_out: Vec<Complex32>,
+    /// What comes out of one FFT, and what reaches into the next: (2 · chunk_out,)
+    filtered: Vec<f32>,
+    /// What the last one left for the next: (chunk_out,)
+    overlap: Vec<f32>,
+    scratch: Vec<Complex32>,
     /// The filter's delay, as far as it has not come out yet.
     delay: usize,
     from_hz: u32,
@@ -34,26 +49,37 @@ impl Resampler {
     /// When a rate is 0.
     pub fn new(from_hz: u32, to_hz: u32) -> Self {
         let (from, to) = ratio(from_hz.into(), to_hz.into());
-        let fft = Fft::<f32>::new_custom(
-            from,
-            to,
-            chunk_len(from, to),
-            1,
-            1,
-            WindowFunction::BlackmanHarris2,
-            FixedSync::Both,
-        )
-        .expect("rates above 0 and a chunk of more than 0 frames");
+        let chunk_in = chunk_len(from, to);
+        let chunk_out = chunk_in / from * to;
+        let mut planner = RealFftPlanner::new();
+        let forward = planner.plan_fft_forward(2 * chunk_in);
+        let inverse = planner.plan_fft_inverse(2 * chunk_out);
+        let mut padded = filter(chunk_in, chunk_out);
+        let mut filter = forward.make_output_vec();
+        forward
+            .process(&mut padded, &mut filter)
+            .expect("buffers of the plan's sizes");
+        // The Nyquist bin of the lower rate is left out where the higher one comes in.
+        filter.truncate(chunk_out.min(chunk_in + 1));
+        let scratch = forward.get_scratch_len().max(inverse.get_scratch_len());
         Resampler {
+            filter,
             pending: vec![],
-            chunk_in: fft.input_frames_max(),
-            chunk: vec![0.0; fft.output_frames_max()],
-            delay: fft.output_delay(),
+            chunk_in,
+            chunk_out,
+            padded,
+            spectrum_in: forward.make_output_vec(),
+            spectrum_out: inverse.make_input_vec(),
+            filtered: inverse.make_output_vec(),
+            overlap: vec![0.0; chunk_out],
+            scratch: vec![Complex32::default(); scratch],
+            delay: chunk_out / 2,
+            forward,
+            inverse,
             from_hz,
             to_hz,
             num_in: 0,
             num_out: 0,
-            fft,
         }
     }
 
@@ -92,16 +118,30 @@ impl Resampler {
 
     /// `(chunk_in,)`, and all but the delay of what comes out.
     fn process(&mut self, samples: &[f32], out: &mut Vec<f32>) {
-        let (len_in, len_out) = (samples.len(), self.chunk.len());
-        let samples = SequentialSlice::new(samples, 1, len_in).expect("one channel");
-        let mut chunk = SequentialSlice::new_mut(&mut self.chunk, 1, len_out).expect("one channel");
-        self.fft
-            .process_into_buffer(&samples, &mut chunk, None::<&Indexing>)
-            .expect("the buffers were made for these lengths");
-        let skipped = self.delay.min(len_out);
+        let fits = "buffers of the plan's sizes";
+        self.padded[..self.chunk_in].copy_from_slice(samples);
+        self.padded[self.chunk_in..].fill(0.0);
+        let (spectrum_in, spectrum_out) = (&mut self.spectrum_in, &mut self.spectrum_out);
+        self.forward
+            .process_with_scratch(&mut self.padded, spectrum_in, &mut self.scratch)
+            .expect(fits);
+        spectrum_out.fill(Complex32::default());
+        for ((y, x), h) in spectrum_out.iter_mut().zip(spectrum_in).zip(&self.filter) {
+            *y = *x * h;
+        }
+        // What must be real already, of an even length: else an error.
+        spectrum_out[0].im = 0.0;
+        spectrum_out[self.chunk_out].im = 0.0;
+        self.inverse
+            .process_with_scratch(spectrum_out, &mut self.filtered, &mut self.scratch)
+            .expect(fits);
+        let (now, next) = self.filtered.split_at(self.chunk_out);
+        let skipped = self.delay.min(self.chunk_out);
         self.delay -= skipped;
-        self.num_out += len_out - skipped;
-        out.extend_from_slice(&self.chunk[skipped..]);
+        self.num_out += self.chunk_out - skipped;
+        let sums = now.iter().zip(&self.overlap).map(|(a, b)| a + b);
+        out.extend(sums.skip(skipped));
+        self.overlap.copy_from_slice(next);
     }
 }
 
@@ -116,7 +156,7 @@ pub fn resample(samples: &[f32], from_hz: u32, to_hz: u32) -> Vec<f32> {
     }
     let mut resampler = Resampler::new(from_hz, to_hz);
     let num_out = num_out(samples.len(), from_hz, to_hz);
-    let mut out = Vec::with_capacity(num_out + resampler.chunk.len());
+    let mut out = Vec::with_capacity(num_out + resampler.chunk_out);
     resampler.push(samples, &mut out);
     resampler.finish(&mut out);
     out
@@ -146,8 +186,32 @@ fn ratio(from: u64, to: u64) -> (usize, usize) {
     (p as usize, q as usize)
 }
 
+/// A low-pass of `len` taps, as many zeros behind it: a sinc under a squared Blackman-Harris window,
+/// of gain 1, over the FFT's length. `(2 · len,)`
+fn filter(len: usize, len_out: usize) -> Vec<f32> {
+    let points = len.min(len_out) as f64;
+    // Where the window's main lobe ends at the lower Nyquist frequency: rubato's fit.
+    let beside = 13.745202940783823 / points
+        + 121.73532586374934 / points.powi(2)
+        + 5964.163279612051 / points.powi(3);
+    let cutoff = points / len as f64 / (1.0 + beside);
+    let taps = (0..len).map(|n| {
+        let phase = TAU * n as f64 / len as f64;
+        let window = 0.35875 - 0.48829 * phase.cos() + 0.14128 * (2.0 * phase).cos()
+            - 0.01168 * (3.0 * phase).cos();
+        let x = TAU / 2.0 * (n as f64 - (len / 2) as f64) * cutoff;
+        let sinc = if x == 0.0 { 1.0 } else { x.sin() / x };
+        window * window * sinc
+    });
+    let taps: Vec<f64> = taps.collect();
+    let sum = taps.iter().sum::<f64>() * 2.0 * len as f64;
+    let mut taps: Vec<f32> = taps.iter().map(|tap| (tap / sum) as f32).collect();
+    taps.resize(2 * len, 0.0);
+    taps
+}
+
 /// A power of two of the smallest chunks that last a whole number of samples at both rates (which
-/// are in lowest terms): even, because half a chunk is the filter's delay, which rubato takes off
+/// are in lowest terms): even, because half a chunk is the filter's delay, which is taken off
 /// in whole samples; and without large prime factors, because of the FFT.
 fn chunk_len(from: usize, to: usize) -> usize {
     let wanted = CHUNK * from.div_ceil(to);

@@ -11,14 +11,13 @@
 //! at 5 dB in 2 % and 12 %.
 
 use super::SAMPLE_RATE_HZ;
-use realfft::{RealFftPlanner, RealToComplex, num_complex::Complex32};
-use std::ops::Range;
-use std::sync::{Arc, LazyLock};
+use crate::kernels::{self, MfccPlan};
+use std::{borrow::Cow, ops::Range, sync::LazyLock};
 
 /// 64 ms: long enough that the band levels of steady noise hardly move.
 const WINDOW: usize = 1024;
-/// Bins of its spectrum.
-pub const NUM_BINS: usize = WINDOW / 2 + 1;
+/// Bins of its spectrum, without Nyquist's.
+pub const NUM_BINS: usize = WINDOW / 2;
 /// Width of a bin, in Hz.
 pub const BIN_HZ: f32 = SAMPLE_RATE_HZ as f32 / WINDOW as f32;
 /// Most frames that are looked at, spread evenly over the speech.
@@ -39,13 +38,11 @@ const PERIOD_WINDOW: usize = 200;
 /// Normalised autocorrelation of a frame that counts as harmonic; noise stays below 0.35.
 const HARMONIC: f32 = 0.5;
 
-static FFT: LazyLock<Arc<dyn RealToComplex<f32>>> =
-    LazyLock::new(|| RealFftPlanner::new().plan_fft_forward(WINDOW));
-static HANN: LazyLock<Vec<f32>> = LazyLock::new(|| {
+/// Under a Hann window.
+static SPECTRUM: LazyLock<MfccPlan> = LazyLock::new(|| {
     let step = std::f32::consts::TAU / (WINDOW - 1) as f32;
-    (0..WINDOW)
-        .map(|n| 0.5 - 0.5 * (step * n as f32).cos())
-        .collect()
+    let hann = (0..WINDOW).map(|n| 0.5 - 0.5 * (step * n as f32).cos());
+    MfccPlan::power_spectrum(&hann.collect::<Vec<_>>())
 });
 
 /// What the frames flagged as speech look like.
@@ -88,28 +85,26 @@ pub fn speech_centres(speech: &[bool]) -> Vec<usize> {
 
 /// Power spectra of windows around `centres`, zeros beyond the ends. `(N,), (F,) -> (F, NUM_BINS)`
 pub fn spectra(samples: &[f32], centres: &[usize]) -> Vec<f32> {
-    let mut window = vec![0.0f32; WINDOW];
-    let mut bins = vec![Complex32::default(); NUM_BINS];
-    let mut scratch = FFT.make_scratch_vec();
-    let mut powers = Vec::with_capacity(centres.len() * NUM_BINS);
-    for &centre in centres {
-        copy_around(samples, centre, &mut window);
-        window.iter_mut().zip(&*HANN).for_each(|(x, w)| *x *= w);
-        FFT.process_with_scratch(&mut window, &mut bins, &mut scratch)
-            .expect("buffers of the plan's sizes");
-        powers.extend(bins.iter().map(|c| c.norm_sqr()));
-    }
+    let windows = centres.iter().map(|&centre| around(samples, centre));
+    let windows: Vec<Cow<[f32]>> = windows.collect();
+    let windows: Vec<&[f32]> = windows.iter().map(|window| &window[..]).collect();
+    let mut powers = vec![0.0; centres.len() * NUM_BINS];
+    (kernels::table().mfcc)(&SPECTRUM, &windows, &mut powers);
     powers
 }
 
-/// Fills `window` with what lies around `centre`.
-fn copy_around(samples: &[f32], centre: usize, window: &mut [f32]) {
-    let half = window.len() / 2;
+/// The window around `centre`.
+fn around(samples: &[f32], centre: usize) -> Cow<'_, [f32]> {
+    let half = WINDOW / 2;
     let from = centre.saturating_sub(half);
     let to = (centre + half).min(samples.len()).max(from);
+    if to - from == WINDOW {
+        return samples[from..to].into();
+    }
     let offset = half.saturating_sub(centre);
-    window.fill(0.0);
+    let mut window = vec![0.0f32; WINDOW];
     window[offset..offset + to - from].copy_from_slice(&samples[from..to]);
+    window.into()
 }
 
 /// Looks at the frames around `centres`, of which there must be some.

@@ -130,6 +130,27 @@ impl MfccPlan {
         })
     }
 
+    /// The power of the N/2 bins below Nyquist of frames under this window, of N samples, and no
+    /// more: no mel, no logarithm.
+    ///
+    /// # Panics
+    /// If N is no power of two from 32.
+    pub fn power_spectrum(window: &[f32]) -> Self {
+        let plan = Self::new(&FrontEnd {
+            fft_size: window.len(),
+            remove_mean: false,
+            preemph_coeff: 0.0,
+            window,
+            magnitude: false,
+            filters: vec![],
+            dct: &[],
+            energy: None,
+            bounds: (f32::MIN_POSITIVE, f32::MAX),
+            channels: (0..window.len() / 2).map(Channel::Output).collect(),
+        });
+        plan.expect("a size that the FFT covers")
+    }
+
     /// Cepstra, or log-mel bins.
     fn num_outputs(&self) -> usize {
         match &self.dct {
@@ -177,6 +198,10 @@ pub(super) fn mfcc<L: Lanes>(plan: &MfccPlan, frames: &[&[f32]], out: &mut [f32]
         plan.fft.power(&taper, &mut rows, &mut power);
         if plan.magnitude {
             power.iter_mut().for_each(|p| *p = p.sqrt());
+        }
+        if plan.filters.is_empty() {
+            untransposed(plan, &power, group.len(), out);
+            continue;
         }
         for (m, (first, weights)) in log_mel.iter_mut().zip(&plan.filters) {
             let mut sum = zero;

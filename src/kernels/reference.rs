@@ -91,6 +91,11 @@ pub fn mfcc(plan: &MfccPlan, frames: &[&[f32]], out: &mut [f32]) {
             if plan.magnitude { power.sqrt() } else { power }
         };
         let power: Vec<f64> = (0..n / 2).map(power).collect();
+        if plan.filters.is_empty() {
+            let bins = out.iter_mut().zip(power);
+            bins.for_each(|(bin, power)| *bin = power as f32);
+            continue;
+        }
         let log_mel = plan.filters.iter().map(|(first, weights)| {
             let terms = power[*first..].iter().zip(weights);
             ln(terms.map(|(p, &w)| p * f64::from(w)).sum(), plan.bounds.0)
