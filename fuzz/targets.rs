@@ -6,7 +6,7 @@
 use spkver::{
     Error,
     audio::{self, ReadOptions, Recording},
-    eval::trials::TrialList,
+    eval::{table::ScoreTable, trial_lines::TrialLines},
     features::{Mfcc, MfccConfig},
     storage::{model, voiceprints::Store},
     train::options::TrainOptions,
@@ -109,14 +109,27 @@ pub fn voiceprint(bytes: &[u8]) {
     }
 }
 
-/// A list of trials.
+/// A list of trials, or of scores: as `score` reads it, and as `evaluate` and `calibrate` do.
 pub fn trials(bytes: &[u8]) {
-    let text = String::from_utf8_lossy(bytes);
-    match TrialList::parse(&text, Path::new("some list")) {
-        Ok(list) => {
-            for trial in list.trials() {
-                let (enrol, test) = list.names(trial);
-                assert!(!enrol.is_empty() && !test.is_empty());
+    let mut lines = TrialLines::new(bytes, Path::new("some list"));
+    loop {
+        match lines.next_trial() {
+            Ok(Some(trial)) => assert!(!trial.enrol.is_empty() && !trial.test.is_empty()),
+            Ok(None) => break,
+            Err(error) => {
+                refused(&error, "some list", 2);
+                break;
+            }
+        }
+    }
+    let folder = tempfile::tempdir().expect("a folder for temporary files");
+    let path = folder.path().join("some list");
+    std::fs::write(&path, bytes).expect("room for a file");
+    match ScoreTable::read(&path) {
+        Ok(table) => {
+            assert!(table.names().all(|name| !name.is_empty()));
+            for trial in table.trials().iter().filter(|trial| trial.is_scored()) {
+                assert!(trial.score.is_finite());
             }
         }
         Err(error) => refused(&error, "some list", 2),

@@ -33,7 +33,7 @@ fn a_long_wav(folder: &Path, rate_hz: u32, seconds: u32) -> PathBuf {
 
 fn long(path: &Path) -> LongRecording {
     match audio::open(path, &ReadOptions::default()).unwrap() {
-        Recording::Long(recording) => recording,
+        Recording::Long(recording) => *recording,
         Recording::Held(_) => panic!("{} is held in memory", path.display()),
     }
 }
@@ -57,7 +57,7 @@ fn a_long_recording_has_the_embedding_that_it_would_have_in_memory() {
         let wanted = verifier.embed(&held).unwrap();
         let stream = File::open(&path).unwrap();
         for opened in [
-            Recording::Long(long(&path)),
+            Recording::Long(Box::new(long(&path))),
             audio::open_stream(stream, &path, &ReadOptions::default()).unwrap(),
         ] {
             let mut opened = opened;

@@ -67,7 +67,7 @@ pub enum Recording {
     /// In memory.
     Held(Waveform),
     /// Left in the file.
-    Long(LongRecording),
+    Long(Box<LongRecording>),
 }
 
 /// Reads an audio file: WAV, FLAC, MP3, Ogg Vorbis or M4A (AAC), told by its content.
@@ -136,7 +136,7 @@ fn opened(input: Input, path: &Path, options: &ReadOptions) -> Refused<Recording
     let again = input.again()?;
     Ok(match Mono::read(input, options, long::HELD)? {
         Some(mono) => Recording::Held(Waveform::new(mono)),
-        None => Recording::Long(LongRecording::of(again, path, options)?),
+        None => Recording::Long(Box::new(LongRecording::of(again, path, options)?)),
     })
 }
 

@@ -53,7 +53,7 @@ impl Args {
     pub fn read(&self, path: &Path) -> Result<Waveform> {
         match path == Path::new("-") {
             false => audio::read(path, &self.options()),
-            true => self.from_stdin(|stdin, name| audio::read_from(stdin, name, &self.options())),
+            true => self.with_stdin(|stdin, name| audio::read_from(stdin, name, &self.options())),
         }
     }
 
@@ -61,11 +61,11 @@ impl Args {
     fn open(&self, path: &Path) -> Result<audio::Recording> {
         match path == Path::new("-") {
             false => audio::open(path, &self.options()),
-            true => self.from_stdin(|stdin, name| audio::open_stream(stdin, name, &self.options())),
+            true => self.with_stdin(|stdin, name| audio::open_stream(stdin, name, &self.options())),
         }
     }
 
-    fn from_stdin<T>(&self, read: impl FnOnce(StdinLock, &Path) -> Result<T>) -> Result<T> {
+    fn with_stdin<T>(&self, read: impl FnOnce(StdinLock, &Path) -> Result<T>) -> Result<T> {
         let stdin = std::io::stdin().lock();
         let name = Path::new("standard input");
         if stdin.is_terminal() {

@@ -53,7 +53,7 @@ impl Operations {
             first: 0,
             of: features.num_frames(),
         };
-        self.from_pooled(&self.pooled(features, &parts, scratch), &parts)
+        self.after_pooling(&self.pooled(features, &parts, scratch), &parts)
     }
 
     /// [`Self::run`] for T = `num_frames` of `width` that are given some at a time: `frames` is
@@ -80,7 +80,7 @@ impl Operations {
             };
             pooled.extend(self.pooled(piece, parts, scratch));
         }
-        Ok(self.from_pooled(&pooled, &parts))
+        Ok(self.after_pooling(&pooled, &parts))
     }
 
     /// Parts of the frames before the pooling that T = `num_frames` give.
@@ -106,7 +106,7 @@ impl Operations {
     }
 
     /// From all parts' statistics on.
-    fn from_pooled(&self, pooled: &[Vec<f32>], parts: &[Range<usize>]) -> Vec<f32> {
+    fn after_pooling(&self, pooled: &[Vec<f32>], parts: &[Range<usize>]) -> Vec<f32> {
         let num_frames = parts[parts.len() - 1].end;
         let mut x = match self.pooling {
             Pooling::Stats { eps } => pooling::floored(combined_moments(pooled, parts), eps),
