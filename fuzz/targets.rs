@@ -5,8 +5,8 @@
 
 use spkver::{
     Error,
-    audio::{self, ReadOptions},
-    eval::trials::TrialList,
+    audio::{self, ReadOptions, Recording},
+    eval::{table::ScoreTable, trial_lines::TrialLines},
     features::{Mfcc, MfccConfig},
     storage::{model, voiceprints::Store},
     train::options::TrainOptions,
@@ -38,12 +38,18 @@ pub fn wav(bytes: &[u8]) {
 /// Any audio file.
 pub fn any_audio(bytes: &[u8]) {
     let name = Path::new("some file");
-    match audio::read_from(bytes, name, &ReadOptions::default()) {
-        Ok(waveform) => {
-            let samples = waveform.samples();
+    match audio::open_stream(bytes, name, &ReadOptions::default()) {
+        Ok(mut recording) => {
+            let samples = match &mut recording {
+                Recording::Held(waveform) => waveform.samples(),
+                Recording::Long(recording) => {
+                    let last = recording.num_samples() - 1;
+                    let samples = recording.samples(last..last + 1);
+                    samples.expect("what was read once is read again")
+                }
+            };
             assert!(!samples.is_empty() && samples.iter().all(|x| x.is_finite()));
-            assert!(4 * samples.len() <= (16 << 20) + 4 * bytes.len());
-            let quality = waveform.quality();
+            let quality = recording.quality();
             assert!(!quality.truncated || quality.warning.is_some());
             assert!(quality.clipped <= 1.0 && quality.snr_db.is_finite());
         }
@@ -103,14 +109,27 @@ pub fn voiceprint(bytes: &[u8]) {
     }
 }
 
-/// A list of trials.
+/// A list of trials, or of scores: as `score` reads it, and as `evaluate` and `calibrate` do.
 pub fn trials(bytes: &[u8]) {
-    let text = String::from_utf8_lossy(bytes);
-    match TrialList::parse(&text, Path::new("some list")) {
-        Ok(list) => {
-            for trial in list.trials() {
-                let (enrol, test) = list.names(trial);
-                assert!(!enrol.is_empty() && !test.is_empty());
+    let mut lines = TrialLines::new(bytes, Path::new("some list"));
+    loop {
+        match lines.next_trial() {
+            Ok(Some(trial)) => assert!(!trial.enrol.is_empty() && !trial.test.is_empty()),
+            Ok(None) => break,
+            Err(error) => {
+                refused(&error, "some list", 2);
+                break;
+            }
+        }
+    }
+    let folder = tempfile::tempdir().expect("a folder for temporary files");
+    let path = folder.path().join("some list");
+    std::fs::write(&path, bytes).expect("room for a file");
+    match ScoreTable::read(&path) {
+        Ok(table) => {
+            assert!(table.names().all(|name| !name.is_empty()));
+            for trial in table.trials().iter().filter(|trial| trial.is_scored()) {
+                assert!(trial.score.is_finite());
             }
         }
         Err(error) => refused(&error, "some list", 2),

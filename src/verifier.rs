@@ -9,15 +9,17 @@
 //! comparing two recordings and calling the library give the same bits.
 
 mod artificial;
+mod embed;
 mod model;
 mod voiceprint;
 
+pub use embed::unfit;
 pub use model::{Limits, Measurement, Model, ModelCard, ModelId};
 pub use voiceprint::{Embedding, SpeakerName, Utterance, Voiceprint, is_unseen};
 
 use crate::{
     Error, Result,
-    audio::{Content, Quality, Waveform, speech_frames},
+    audio::speech_frames,
     features::{Features, Mfcc},
     scoring::{Decision, Llr, MeasuredRates, OperatingPoint, Reason, gallery::Probe},
 };
@@ -99,24 +101,6 @@ impl Verifier {
     /// The feature extractor.
     pub fn mfcc(&self) -> &Mfcc {
         &self.mfcc
-    }
-
-    /// The speaker's embedding, or why this recording has none. `(num_samples,) -> (D,)`
-    ///
-    /// # Errors
-    /// The [`Reason`] that a user can act on.
-    pub fn embed(&self, waveform: &Waveform) -> std::result::Result<Embedding, Reason> {
-        if let Some(reason) = unfit(waveform.quality(), &self.model.limits) {
-            return Err(reason);
-        }
-        let features = self.mfcc.extract(waveform);
-        if features.num_frames() < self.model.network.receptive_field() {
-            return Err(Reason::TooLittleSpeech {
-                seconds: waveform.quality().speech_seconds,
-                wanted: self.wanted_speech_seconds(),
-            });
-        }
-        Embedding::new(self.model.network.embed(&features), self.id)
     }
 
     /// One voiceprint of all the utterances, unless some do not sound like the rest.
@@ -312,12 +296,6 @@ impl Verifier {
             model: self.id.to_string(),
         })
     }
-
-    fn wanted_speech_seconds(&self) -> f32 {
-        // The network's own need, at the VAD's hop of 10 ms.
-        let receptive_field = self.model.network.receptive_field() as f32 * 0.01;
-        self.model.limits.min_speech_seconds.max(receptive_field)
-    }
 }
 
 impl Verification {
@@ -336,37 +314,6 @@ impl Verification {
             llr: Some(llr),
             probability: Some(point.probability(llr)),
         }
-    }
-}
-
-/// The one place where quality facts become reasons.
-pub fn unfit(quality: &Quality, limits: &Limits) -> Option<Reason> {
-    if quality.content == Content::Silence {
-        Some(Reason::Silence)
-    } else if quality.clipped > limits.max_clipped {
-        // Before the voice is looked for: a voice that is clipped hard does not look like one.
-        Some(Reason::Clipping {
-            share: quality.clipped,
-        })
-    } else if quality.content == Content::NoSpeech {
-        Some(Reason::NoSpeech)
-    } else if quality.speech_seconds < limits.min_speech_seconds {
-        Some(Reason::TooLittleSpeech {
-            seconds: quality.speech_seconds,
-            wanted: limits.min_speech_seconds,
-        })
-    } else if quality.bandwidth_hz < limits.min_bandwidth_hz {
-        Some(Reason::BandLimited {
-            bandwidth_hz: quality.bandwidth_hz,
-            wanted_hz: limits.min_bandwidth_hz,
-        })
-    } else if quality.snr_db < limits.min_snr_db {
-        Some(Reason::Noisy {
-            snr_db: quality.snr_db,
-            wanted_db: limits.min_snr_db,
-        })
-    } else {
-        None
     }
 }
 

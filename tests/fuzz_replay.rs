@@ -1,7 +1,8 @@
 //! The fuzz targets on stable: every file that ever broke something, then mutations of good files.
 //!
 //! Mutations are counted, not timed: 500 of each target, or `SPKVER_FUZZ_MUTATIONS`, from
-//! `SPKVER_FUZZ_SEED`; `SPKVER_FUZZ_TARGET` picks one target, `SPKVER_FUZZ_FILES` a folder of more
+//! `SPKVER_FUZZ_SEED`; with `SPKVER_FUZZ_SECONDS` (CI: a minute) each target has as many as it gets
+//! done in that time. `SPKVER_FUZZ_TARGET` picks one target, `SPKVER_FUZZ_FILES` a folder of more
 //! seeds. An input that breaks a promise is left in the folder for temporary files: move it to
 //! `fixtures/crashes/TARGET/`.
 
@@ -18,6 +19,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     process::Command,
+    time::{Duration, Instant},
 };
 use targets::{TARGETS, Target};
 
@@ -161,6 +163,7 @@ fn fault((name, run): Target, bytes: &[u8]) -> Option<String> {
 #[test]
 fn nothing_breaks_a_target() {
     let count: usize = setting("MUTATIONS").map_or(500, |n| n.parse().unwrap());
+    let seconds: Option<u64> = setting("SECONDS").map(|n| n.parse().unwrap());
     let seed: u64 = setting("SEED").map_or(1, |n| n.parse().unwrap());
     let only = setting("TARGET");
     // What was broken once must not be printed each time it is looked for.
@@ -183,7 +186,12 @@ fn nothing_breaks_a_target() {
         } else {
             count
         };
-        for i in 0..count {
+        let began = Instant::now();
+        let goes_on = |i: usize| match seconds {
+            Some(seconds) => began.elapsed() < Duration::from_secs(seconds),
+            None => i < count,
+        };
+        for i in (0..).take_while(|i| goes_on(*i)) {
             let bytes = mutate(&seeds, &mut random);
             if setting("KEEP").is_some() {
                 // For what no test survives: an abort, or no end.

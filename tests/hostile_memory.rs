@@ -1,8 +1,14 @@
 //! n bytes of audio take no more than 16 MiB + 4n bytes of heap, whatever they claim or hold.
 
 use peak_alloc::PeakAlloc;
-use spkver::audio::{self, ReadOptions};
-use std::{fs, path::Path};
+use spkver::{
+    audio::{self, ReadOptions},
+    storage::model,
+};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
@@ -30,6 +36,10 @@ fn wav(tag: u16, channels: u16, rate_hz: u32, bits: u16, data: &[u8]) -> Vec<u8>
     bytes
 }
 
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
 /// Something like a voice: a buzz that comes and goes.
 fn buzz(num_bytes: usize) -> Vec<u8> {
     (0..num_bytes)
@@ -44,6 +54,7 @@ fn heap_stays_below_16_mib_and_4_bytes_per_byte() {
     let path = folder.path().join("some.wav");
     let mib = |n: usize| n << 20;
     let data = buzz(mib(24));
+    let fixture = |name: &str| fs::read(fixtures().join(name)).unwrap();
     let cases: [(&str, Vec<u8>, bool); 8] = [
         // 26 minutes at 8 kHz become twice as many samples of twice the size.
         ("16 bits at 8 kHz", wav(1, 1, 8_000, 16, &data), true),
@@ -67,8 +78,7 @@ fn heap_stays_below_16_mib_and_4_bytes_per_byte() {
         ("8 channels", wav(1, 8, 16_000, 16, &data), true),
         (
             "an hour of silence",
-            fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/audio/silence-1h.flac"))
-                .unwrap(),
+            fixture("audio/silence-1h.flac"),
             false,
         ),
     ];
@@ -90,6 +100,16 @@ fn heap_stays_below_16_mib_and_4_bytes_per_byte() {
             heap <= bound,
             "{name} from a pipe, {n} bytes: {heap} of {bound}"
         );
+        // All that `embed` does, with the model: two threads hold what they work on.
+        let heap = peak(|| {
+            let verifier = model::embedded().unwrap();
+            let mut recording = audio::open(&path, &ReadOptions::default())?;
+            verifier.embed_recording(&mut recording)
+        });
+        assert!(
+            heap <= bound,
+            "{name} embedded, {n} bytes: {heap} of {bound}"
+        );
         let heap = peak(|| audio::decode(&path).is_ok());
         assert!(
             heap <= bound,
@@ -97,8 +117,7 @@ fn heap_stays_below_16_mib_and_4_bytes_per_byte() {
         );
     }
     // 8 kB that declare an hour.
-    let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/crashes/audio/declared-long.flac");
+    let path = fixtures().join("crashes/audio/declared-long.flac");
     let bound = mib(16) + 4 * fs::read(&path).unwrap().len();
     let heap = peak(|| audio::read(&path, &ReadOptions::default()).is_ok());
     assert!(heap <= bound, "{}: {heap} of {bound}", path.display());

@@ -8,8 +8,6 @@ use spkver::eval::report::{Plan, Report};
 use spkver::eval::speakers::Speakers;
 use spkver::eval::sweep::Sweep;
 use spkver::eval::table::ScoreTable;
-use spkver::eval::trials::TrialList;
-use std::path::Path;
 
 const EVEN: Costs = Costs {
     p_target: 0.5,
@@ -393,30 +391,31 @@ fn a_report_counts_refused_trials_and_rejects_them() {
     assert_eq!(Report::new(&mut refused, None, None, &[], &plan), None);
 }
 
-fn parse(text: &str) -> spkver::Result<TrialList> {
-    TrialList::parse(text, Path::new("list.txt"))
+fn names(table: &ScoreTable) -> Vec<&str> {
+    table.names().collect()
 }
 
 #[test]
 fn both_formats_say_the_same() {
-    let voxceleb = parse("1 a/1.wav a/2.wav\n0 a/1.wav b/1.wav\n").unwrap();
-    let kaldi = parse("a/1.wav a/2.wav target\r\n\r\na/1.wav\tb/1.wav\tnontarget\r\n").unwrap();
-    assert_eq!(voxceleb.recordings(), ["a/1.wav", "a/2.wav", "b/1.wav"]);
-    assert_eq!(kaldi.recordings(), voxceleb.recordings());
-    for (v, k) in voxceleb.trials().iter().zip(kaldi.trials()) {
-        assert_eq!(
-            (v.enrol, v.test, v.is_target),
-            (k.enrol, k.test, k.is_target)
-        );
-    }
-    assert_eq!(kaldi.trials()[1].line, 3);
+    let voxceleb = table("1 a/1.wav a/2.wav\n0 a/1.wav b/1.wav\n").unwrap();
+    let kaldi = table("a/1.wav a/2.wav target\r\n\r\na/1.wav\tb/1.wav\tnontarget\r\n").unwrap();
+    assert_eq!(names(&voxceleb), ["a/1.wav", "a/2.wav", "b/1.wav"]);
+    assert_eq!(names(&kaldi), names(&voxceleb));
+    let of = |table: &ScoreTable| -> Vec<_> {
+        let trials = table.trials().iter();
+        trials
+            .map(|t| (t.enrol(), t.test(), t.is_target()))
+            .collect()
+    };
+    assert_eq!(of(&kaldi), [(0, 1, true), (0, 2, false)]);
+    assert_eq!(of(&kaldi), of(&voxceleb));
 }
 
 #[test]
 fn twice_counts_twice_and_tabs_allow_spaces() {
-    let list = parse("1\tmy voice.wav\tb.wav\n1\tmy voice.wav\tb.wav").unwrap();
+    let list = table("1\tmy voice.wav\tb.wav\n1\tmy voice.wav\tb.wav").unwrap();
     assert_eq!(list.trials().len(), 2);
-    assert_eq!(list.recordings(), ["my voice.wav", "b.wav"]);
+    assert_eq!(names(&list), ["my voice.wav", "b.wav"]);
 }
 
 #[test]
@@ -439,50 +438,45 @@ fn bad_lines_are_named_with_the_remedy() {
             "target or nontarget",
         ),
     ] {
-        let error = parse(text).unwrap_err().to_string();
-        assert!(
-            error.starts_with(start) && error.contains(contains),
-            "{error}"
-        );
+        let error = table(text).unwrap_err().to_string();
+        assert!(error.contains(start) && error.contains(contains), "{error}");
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("latin1.txt");
     std::fs::write(&path, b"1 a b\n1 a \xe9\n").unwrap();
-    let error = TrialList::read(&path).unwrap_err().to_string();
+    let error = ScoreTable::read(&path).unwrap_err().to_string();
     assert!(error.contains(":2: not UTF-8"), "{error}");
     std::fs::write(&path, "\u{feff}1 a b\n").unwrap();
-    assert_eq!(TrialList::read(&path).unwrap().recordings(), ["a", "b"]);
+    assert_eq!(ScoreTable::read(&path).unwrap().names().len(), 2);
 }
 
 #[test]
 fn speakers_come_from_the_folder_that_agrees_with_the_labels() {
-    let flat = parse("1 dev/a/1.wav dev/a/2.wav\n0 dev/a/1.wav dev/b/1.wav").unwrap();
-    assert_eq!(Speakers::from_paths(&flat).unwrap().count(), 2);
-    let voxceleb = parse("1 id1/x/1.wav id1/y/1.wav\n0 id1/x/1.wav id2/z/1.wav").unwrap();
-    let speakers = Speakers::from_paths(&voxceleb).unwrap();
+    let flat = table("1 dev/a/1.wav dev/a/2.wav\n0 dev/a/1.wav dev/b/1.wav").unwrap();
+    assert_eq!(Speakers::of_table(&flat).unwrap().count(), 2);
+    let voxceleb = table("1 id1/x/1.wav id1/y/1.wav\n0 id1/x/1.wav id2/z/1.wav").unwrap();
+    let speakers = Speakers::of_table(&voxceleb).unwrap();
     assert_eq!(
         (speakers.count(), speakers.of(0), speakers.of(1)),
         (2, 0, 0)
     );
-    assert_eq!(speakers.num_with_targets(&voxceleb), 1);
-    let without_folders = parse("1 a1.wav a2.wav\n0 a1.wav b1.wav").unwrap();
-    assert_eq!(Speakers::from_paths(&without_folders), None);
+    let without_folders = table("1 a1.wav a2.wav\n0 a1.wav b1.wav").unwrap();
+    assert_eq!(Speakers::of_table(&without_folders), None);
 }
 
 #[test]
 fn utt2spk_must_name_every_recording() {
-    let list = parse("1 a1 a2\n0 a1 b1").unwrap();
+    let list = table("1 a1 a2\n0 a1 b1").unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("utt2spk");
     std::fs::write(&path, "a1 anna\na2 anna\nb1 bert\nc1 carla\n").unwrap();
-    let speakers =
-        Speakers::read_utt2spk(&path, list.recordings().iter().map(String::as_str)).unwrap();
+    let speakers = Speakers::read_utt2spk(&path, names(&list).into_iter()).unwrap();
     assert_eq!(
         (speakers.count(), speakers.of(0), speakers.of(2)),
         (2, 0, 1)
     );
     std::fs::write(&path, "a1 anna\na2 anna\n").unwrap();
-    let error = Speakers::read_utt2spk(&path, list.recordings().iter().map(String::as_str))
+    let error = Speakers::read_utt2spk(&path, names(&list).into_iter())
         .unwrap_err()
         .to_string();
     assert!(error.contains(":2: b1 is missing"), "{error}");

@@ -6,6 +6,7 @@ use super::refusal::{Refusal, Refused};
 use std::fs::{self, File, Metadata};
 use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
 use symphonia::core::io::MediaSource;
 
 /// Largest file that is read, in bytes, unless told otherwise: more than three hours of 48 kHz
@@ -27,7 +28,17 @@ pub(super) struct Input {
 
 enum Origin {
     File(File),
-    Memory(Vec<u8>),
+    Memory(Held),
+}
+
+/// Bytes that several readers share.
+#[derive(Clone)]
+struct Held(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl Input {
@@ -74,7 +85,7 @@ impl Input {
     /// Bytes that are in memory already.
     pub fn of_bytes(bytes: Vec<u8>) -> Refused<Self> {
         let len = bytes.len() as u64;
-        Input::new(Origin::Memory(bytes), len)
+        Input::new(Origin::Memory(Held(Arc::new(bytes))), len)
     }
 
     fn new(origin: Origin, len: u64) -> Refused<Self> {
@@ -107,7 +118,7 @@ impl Input {
         let there = usize::try_from(self.len.saturating_sub(at)).unwrap_or(usize::MAX);
         let wanted = wanted.min(there);
         let file = match &mut self.origin {
-            Origin::Memory(bytes) => {
+            Origin::Memory(Held(bytes)) => {
                 let at = (at as usize).min(bytes.len());
                 return Ok(&bytes[at..at + wanted]);
             }
@@ -125,6 +136,15 @@ impl Input {
         // A file that shrinks while it is read gives less than its length promised.
         let to = (from + wanted).min(self.window.len());
         Ok(&self.window[from..to])
+    }
+
+    /// The same bytes, to be read from the start once this is done with.
+    pub fn again(&self) -> Refused<Self> {
+        let origin = match &self.origin {
+            Origin::File(file) => Origin::File(file.try_clone()?),
+            Origin::Memory(bytes) => Origin::Memory(bytes.clone()),
+        };
+        Input::new(origin, self.len)
     }
 
     /// The same bytes for a reader of its own.

@@ -10,6 +10,7 @@ mod compressed;
 mod decode;
 mod input;
 mod kind;
+mod long;
 mod mixdown;
 mod mono;
 mod pcm;
@@ -21,6 +22,7 @@ mod voicing;
 mod wav;
 
 pub use decode::{Decoded, RATES_HZ, decode};
+pub use long::LongRecording;
 pub use quality::{Content, Quality};
 pub use resample::resample;
 pub use vad::{num_frames, speech_frames};
@@ -29,9 +31,12 @@ use crate::Result;
 use decode::End;
 use input::Input;
 use mixdown::FlatTops;
-use mono::Mono;
+use mono::{Facts, Mono};
+use quality::Seen;
+use refusal::Refused;
 use std::io::Read;
 use std::path::Path;
+use voicing::Looks;
 
 /// The one sample rate after the door, in Hz.
 pub const SAMPLE_RATE_HZ: u32 = 16_000;
@@ -56,6 +61,15 @@ pub struct Waveform {
     quality: Quality,
 }
 
+/// A recording, as it fits into 16 MiB and 4 bytes for each byte of its file.
+#[derive(Debug)]
+pub enum Recording {
+    /// In memory.
+    Held(Waveform),
+    /// Left in the file.
+    Long(Box<LongRecording>),
+}
+
 /// Reads an audio file: WAV, FLAC, MP3, Ogg Vorbis or M4A (AAC), told by its content.
 ///
 /// # Errors
@@ -63,7 +77,7 @@ pub struct Waveform {
 /// it holds cannot be used.
 pub fn read(path: &Path, options: &ReadOptions) -> Result<Waveform> {
     Input::open(path, options.max_bytes)
-        .and_then(|input| Mono::read(input, options))
+        .and_then(|input| whole(input, options))
         .map(Waveform::new)
         .map_err(|refusal| refusal.of(path))
 }
@@ -74,8 +88,28 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Waveform> {
 /// As [`read`].
 pub fn read_from(stream: impl Read, name: &Path, options: &ReadOptions) -> Result<Waveform> {
     Input::drain(stream, options.max_bytes)
-        .and_then(|input| Mono::read(input, options))
+        .and_then(|input| whole(input, options))
         .map(Waveform::new)
+        .map_err(|refusal| refusal.of(name))
+}
+
+/// [`read`], for recordings of any length: hours of compressed audio stay where they are.
+///
+/// # Errors
+/// As [`read`].
+pub fn open(path: &Path, options: &ReadOptions) -> Result<Recording> {
+    Input::open(path, options.max_bytes)
+        .and_then(|input| opened(input, path, options))
+        .map_err(|refusal| refusal.of(path))
+}
+
+/// [`open`] for a stream, such as standard input; errors call it `name`.
+///
+/// # Errors
+/// As [`read`].
+pub fn open_stream(stream: impl Read, name: &Path, options: &ReadOptions) -> Result<Recording> {
+    Input::drain(stream, options.max_bytes)
+        .and_then(|input| opened(input, name, options))
         .map_err(|refusal| refusal.of(name))
 }
 
@@ -89,9 +123,31 @@ pub fn read_samples(path: &Path) -> Result<Vec<f32>> {
         ..ReadOptions::default()
     };
     Input::open(path, None)
-        .and_then(|input| Mono::read(input, &options))
+        .and_then(|input| whole(input, &options))
         .map(|mono| mono.samples)
         .map_err(|refusal| refusal.of(path))
+}
+
+fn whole(input: Input, options: &ReadOptions) -> Refused<Mono> {
+    Mono::read(input, options, mono::SAMPLES)?.ok_or_else(mono::too_large_for_its_size)
+}
+
+fn opened(input: Input, path: &Path, options: &ReadOptions) -> Refused<Recording> {
+    let again = input.again()?;
+    Ok(match Mono::read(input, options, long::HELD)? {
+        Some(mono) => Recording::Held(Waveform::new(mono)),
+        None => Recording::Long(Box::new(LongRecording::of(again, path, options)?)),
+    })
+}
+
+impl Recording {
+    /// The quality facts.
+    pub fn quality(&self) -> &Quality {
+        match self {
+            Recording::Held(waveform) => waveform.quality(),
+            Recording::Long(recording) => recording.quality(),
+        }
+    }
 }
 
 impl Waveform {
@@ -107,10 +163,12 @@ impl Waveform {
         let mut clipping = FlatTops::default();
         clipping.count(&samples);
         Ok(Waveform::new(Mono {
-            original_rate_hz: sample_rate_hz,
-            seconds: samples.len() as f32 / sample_rate_hz as f32,
-            clipped: clipping.share(),
-            end: End::default(),
+            facts: Facts {
+                original_rate_hz: sample_rate_hz,
+                seconds: samples.len() as f32 / sample_rate_hz as f32,
+                clipped: clipping.share(),
+                end: End::default(),
+            },
             samples: match sample_rate_hz {
                 SAMPLE_RATE_HZ => samples,
                 _ => resample(&samples, sample_rate_hz, SAMPLE_RATE_HZ),
@@ -122,19 +180,20 @@ impl Waveform {
         let mut samples = mono.samples;
         let dc = mean(&samples);
         samples.iter_mut().for_each(|x| *x -= dc);
-        let speech = speech_frames(&samples);
-        let quality = Quality {
-            original_rate_hz: mono.original_rate_hz,
-            seconds: mono.seconds,
-            clipped: mono.clipped,
-            warning: mono.end.warning,
-            truncated: mono.end.truncated,
-            ..quality::measure(&samples, &speech)
+        let powers = vad::frame_powers(&samples);
+        let speech = vad::flags(&powers);
+        let mut looks = Looks::default();
+        looks.add(&samples, &voicing::speech_centres(&speech));
+        let seen = Seen {
+            peak: samples.iter().fold(0.0f32, |peak, x| peak.max(x.abs())),
+            powers: &powers,
+            speech: &speech,
+            looks: &looks,
         };
         Waveform {
+            quality: quality::measure(&seen, mono.facts),
             samples,
             speech,
-            quality,
         }
     }
 
@@ -154,17 +213,19 @@ impl Waveform {
 
 /// In double precision, by blocks that the compiler can keep in lanes; the order is fixed.
 fn mean(samples: &[f32]) -> f32 {
-    let sum: f64 = samples
-        .chunks(1024)
-        .map(|block| {
-            let mut lanes = [0.0f64; 8];
-            for octet in block.chunks(8) {
-                for (lane, x) in lanes.iter_mut().zip(octet) {
-                    *lane += f64::from(*x);
-                }
-            }
-            lanes.iter().sum::<f64>()
-        })
-        .sum();
+    let sum: f64 = samples.chunks(SUMMED).map(block_sum).sum();
     (sum / samples.len() as f64) as f32
+}
+
+/// Samples whose sum is taken before it is added to the others'.
+const SUMMED: usize = 1024;
+
+fn block_sum(block: &[f32]) -> f64 {
+    let mut lanes = [0.0f64; 8];
+    for octet in block.chunks(8) {
+        for (lane, x) in lanes.iter_mut().zip(octet) {
+            *lane += f64::from(*x);
+        }
+    }
+    lanes.iter().sum()
 }

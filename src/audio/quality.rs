@@ -1,7 +1,7 @@
 //! A recording at 16 kHz and its speech flags in, [`Quality`] out: what a verification may hang on.
 
-use super::voicing::{self, BIN_HZ, NUM_BINS};
-use super::{SAMPLE_RATE_HZ, vad};
+use super::mono::Facts;
+use super::voicing::{self, BIN_HZ, Looks, NUM_BINS};
 
 /// What a recording holds, as far as level and voicing tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -44,33 +44,42 @@ const SILENCE_PEAK: f32 = 3.16e-4;
 /// Too few frames to tell a voice from anything else: a recording this short is its own verdict.
 const MIN_FRAMES: usize = 20;
 
-/// Everything that follows from the samples at 16 kHz; the rest is for the caller to fill in.
-pub(super) fn measure(samples: &[f32], speech: &[bool]) -> Quality {
-    let powers = vad::frame_powers(samples);
-    let centres = voicing::speech_centres(speech);
-    let spectra = voicing::spectra(samples, &centres);
+/// What was seen of the samples at 16 kHz.
+pub(super) struct Seen<'a> {
+    /// Largest sample, without its sign.
+    pub peak: f32,
+    /// Of each frame.
+    pub powers: &'a [f32],
+    pub speech: &'a [bool],
+    /// At frames of speech.
+    pub looks: &'a Looks,
+}
+
+/// Everything that is told of a recording.
+pub(super) fn measure(seen: &Seen, facts: Facts) -> Quality {
+    let speech = seen.speech;
     Quality {
-        original_rate_hz: SAMPLE_RATE_HZ,
-        seconds: samples.len() as f32 / SAMPLE_RATE_HZ as f32,
+        original_rate_hz: facts.original_rate_hz,
+        seconds: facts.seconds,
         speech_seconds: speech.iter().filter(|s| **s).count() as f32 * 0.01,
-        content: content(samples, speech, &centres, &spectra),
-        bandwidth_hz: bandwidth_hz(&spectra),
-        clipped: 0.0,
-        snr_db: snr_db(&powers, speech),
-        warning: None,
-        truncated: false,
+        content: content(seen),
+        bandwidth_hz: bandwidth_hz(seen.looks.spectra()),
+        clipped: facts.clipped,
+        snr_db: snr_db(seen.powers, speech),
+        warning: facts.end.warning,
+        truncated: facts.end.truncated,
     }
 }
 
-fn content(samples: &[f32], speech: &[bool], centres: &[usize], spectra: &[f32]) -> Content {
-    let peak = samples.iter().fold(0.0f32, |peak, x| peak.max(x.abs()));
-    if peak < SILENCE_PEAK {
+fn content(seen: &Seen) -> Content {
+    if seen.peak < SILENCE_PEAK {
         return Content::Silence;
     }
-    let voice = if centres.len() < MIN_FRAMES {
-        !centres.is_empty() || speech.len() < MIN_FRAMES
+    let num_looks = seen.looks.num_frames();
+    let voice = if num_looks < MIN_FRAMES {
+        num_looks > 0 || seen.speech.len() < MIN_FRAMES
     } else {
-        voicing::evidence(samples, centres, spectra).of_a_voice()
+        seen.looks.evidence().of_a_voice()
     };
     if voice {
         Content::Speech

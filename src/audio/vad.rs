@@ -12,9 +12,9 @@
 //! then runs of 30 ms or less (clicks) are dropped and the rest grows by 40 ms on either side.
 
 /// Samples per frame (25 ms).
-const FRAME_LEN: usize = 400;
+pub(super) const FRAME_LEN: usize = 400;
 /// Samples from one frame to the next (10 ms).
-const HOP: usize = 160;
+pub(super) const HOP: usize = 160;
 /// Frame and hop are both whole numbers of blocks, so each sample is read once.
 const BLOCK: usize = 80;
 /// A click of one sample is in 3 frames at most.
@@ -78,8 +78,12 @@ fn sum_and_squares(block: &[f32]) -> (f32, f32) {
 
 /// Speech or not, one flag per frame of `samples` at 16 kHz. `(N,) -> (T,)`
 pub fn speech_frames(samples: &[f32]) -> Vec<bool> {
-    let powers = frame_powers(samples);
-    let Some(threshold) = threshold_power(&powers) else {
+    flags(&frame_powers(samples))
+}
+
+/// Speech or not, by the power of each frame. `(T,) -> (T,)`
+pub(super) fn flags(powers: &[f32]) -> Vec<bool> {
+    let Some(threshold) = threshold_power(powers) else {
         return vec![false; powers.len()];
     };
     let loud: Vec<bool> = powers.iter().map(|&p| p > threshold).collect();

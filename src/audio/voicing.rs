@@ -83,8 +83,59 @@ pub fn speech_centres(speech: &[bool]) -> Vec<usize> {
         .collect()
 }
 
+/// What frames around some samples look like.
+#[derive(Default)]
+pub struct Looks {
+    /// Power spectra, `(F, NUM_BINS)`.
+    spectra: Vec<f32>,
+    periods: Periods,
+}
+
+impl Looks {
+    /// How far a look reaches to either side.
+    pub const REACH: usize = WINDOW / 2;
+    /// A look at part of a recording is the same if the part begins at a multiple of this.
+    pub const GRID: usize = DECIMATION;
+
+    /// Looks at the frames around `centres` of `samples`, zeros beyond the ends.
+    pub fn add(&mut self, samples: &[f32], centres: &[usize]) {
+        self.spectra.extend(spectra(samples, centres));
+        self.periods.add(samples, centres);
+    }
+
+    /// How many frames there are.
+    pub fn num_frames(&self) -> usize {
+        self.spectra.len() / NUM_BINS
+    }
+
+    /// `(F, NUM_BINS)`
+    pub fn spectra(&self) -> &[f32] {
+        &self.spectra
+    }
+
+    /// What they have in common; there must be some.
+    pub fn evidence(&self) -> Evidence {
+        let num_frames = self.num_frames() as f32;
+        let tonal = self
+            .spectra
+            .chunks_exact(NUM_BINS)
+            .filter(|s| is_two_lines(s))
+            .count();
+        let (movement_db, quartile_movement_db) = movement(&self.spectra);
+        let Periods { strengths, pitches } = &self.periods;
+        Evidence {
+            voiced: pitches.len() as f32 / num_frames,
+            movement_db,
+            quartile_movement_db,
+            tonal: tonal as f32 / num_frames,
+            harmonicity: quantile(&mut strengths.clone(), 0.5),
+            pitch_span: quantile(&mut pitches.clone(), 0.8) - quantile(&mut pitches.clone(), 0.2),
+        }
+    }
+}
+
 /// Power spectra of windows around `centres`, zeros beyond the ends. `(N,), (F,) -> (F, NUM_BINS)`
-pub fn spectra(samples: &[f32], centres: &[usize]) -> Vec<f32> {
+fn spectra(samples: &[f32], centres: &[usize]) -> Vec<f32> {
     let windows = centres.iter().map(|&centre| around(samples, centre));
     let windows: Vec<Cow<[f32]>> = windows.collect();
     let windows: Vec<&[f32]> = windows.iter().map(|window| &window[..]).collect();
@@ -105,26 +156,6 @@ fn around(samples: &[f32], centre: usize) -> Cow<'_, [f32]> {
     let mut window = vec![0.0f32; WINDOW];
     window[offset..offset + to - from].copy_from_slice(&samples[from..to]);
     window.into()
-}
-
-/// Looks at the frames around `centres`, of which there must be some.
-pub fn evidence(samples: &[f32], centres: &[usize], spectra: &[f32]) -> Evidence {
-    let periods = Periods::find(samples, centres);
-    let num_frames = centres.len() as f32;
-    let tonal = spectra
-        .chunks_exact(NUM_BINS)
-        .filter(|s| is_two_lines(s))
-        .count();
-    let (movement_db, quartile_movement_db) = movement(spectra);
-    Evidence {
-        voiced: periods.pitches.len() as f32 / num_frames,
-        movement_db,
-        quartile_movement_db,
-        tonal: tonal as f32 / num_frames,
-        harmonicity: quantile(&mut periods.strengths.clone(), 0.5),
-        pitch_span: quantile(&mut periods.pitches.clone(), 0.8)
-            - quantile(&mut periods.pitches.clone(), 0.2),
-    }
 }
 
 /// Mean over bands of the spread over frames of the band's level relative to the frame's:
@@ -184,6 +215,7 @@ fn around_peak(spectrum: &[f32]) -> Range<usize> {
 }
 
 /// How periodic each frame is, and the pitches of those that are.
+#[derive(Default)]
 struct Periods {
     strengths: Vec<f32>,
     /// In octaves.
@@ -191,21 +223,16 @@ struct Periods {
 }
 
 impl Periods {
-    fn find(samples: &[f32], centres: &[usize]) -> Self {
+    fn add(&mut self, samples: &[f32], centres: &[usize]) {
         let mut window = [0.0f32; PERIOD_WINDOW];
-        let mut periods = Periods {
-            strengths: Vec::with_capacity(centres.len()),
-            pitches: Vec::new(),
-        };
         for &centre in centres {
             flat_around(samples, centre / DECIMATION, &mut window);
             let (strength, period) = strongest_period(&mut window);
-            periods.strengths.push(strength);
+            self.strengths.push(strength);
             if strength > HARMONIC {
-                periods.pitches.push(-(period as f32).log2());
+                self.pitches.push(-(period as f32).log2());
             }
         }
-        periods
     }
 }
 

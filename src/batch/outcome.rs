@@ -4,8 +4,9 @@
 use super::recording::{Recording, Segment};
 use crate::{
     Error, Result,
-    audio::{self, ReadOptions, SAMPLE_RATE_HZ, Waveform},
-    verifier::Verifier,
+    audio::{self, Quality, ReadOptions, SAMPLE_RATE_HZ, Waveform},
+    scoring::Reason,
+    verifier::{Embedding, Verifier},
 };
 use std::{
     fs::File,
@@ -114,8 +115,15 @@ pub fn embed(
     reading: &ReadOptions,
     segments: &[Option<Segment>],
 ) -> Vec<Outcome> {
-    let decoded = guarded(|| audio::read(path, reading));
-    match decoded {
+    if let [None] = segments {
+        let embedded = guarded(|| {
+            let mut recording = audio::open(path, reading)?;
+            let embedding = verifier.embed_recording(&mut recording)?;
+            Ok(outcome(embedding, recording.quality()))
+        });
+        return vec![embedded.unwrap_or_else(Outcome::Refused)];
+    }
+    match guarded(|| audio::read(path, reading)) {
         Ok(whole) => segments
             .iter()
             .map(|segment| {
@@ -150,16 +158,20 @@ fn embed_segment(
             &part
         }
     };
-    Ok(match verifier.embed(waveform) {
+    Ok(outcome(verifier.embed(waveform), waveform.quality()))
+}
+
+fn outcome(embedding: std::result::Result<Embedding, Reason>, quality: &Quality) -> Outcome {
+    match embedding {
         Ok(embedding) => Outcome::Embedded(Embedded {
             values: embedding.values().to_vec(),
-            speech_seconds: waveform.quality().speech_seconds,
+            speech_seconds: quality.speech_seconds,
         }),
         Err(reason) => Outcome::Refused(Refused::new(
             reason.code(),
             format!("{reason}; {}", reason.remedy()),
         )),
-    })
+    }
 }
 
 /// A panic is a fault of the program in this file: the row tells it, and the run goes on.

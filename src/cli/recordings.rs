@@ -9,7 +9,7 @@ use spkver::{
     scoring::Reason,
     verifier::{Embedding, Utterance, Verifier},
 };
-use std::io::IsTerminal;
+use std::io::{IsTerminal, StdinLock};
 use std::path::{Path, PathBuf};
 
 /// How to read audio.
@@ -51,9 +51,21 @@ impl Args {
     /// # Errors
     /// As [`audio::read`].
     pub fn read(&self, path: &Path) -> Result<Waveform> {
-        if path != Path::new("-") {
-            return audio::read(path, &self.options());
+        match path == Path::new("-") {
+            false => audio::read(path, &self.options()),
+            true => self.with_stdin(|stdin, name| audio::read_from(stdin, name, &self.options())),
         }
+    }
+
+    /// As [`Self::read`], of any length.
+    fn open(&self, path: &Path) -> Result<audio::Recording> {
+        match path == Path::new("-") {
+            false => audio::open(path, &self.options()),
+            true => self.with_stdin(|stdin, name| audio::open_stream(stdin, name, &self.options())),
+        }
+    }
+
+    fn with_stdin<T>(&self, read: impl FnOnce(StdinLock, &Path) -> Result<T>) -> Result<T> {
         let stdin = std::io::stdin().lock();
         let name = Path::new("standard input");
         if stdin.is_terminal() {
@@ -63,7 +75,7 @@ impl Args {
                 remedy: "pipe a recording to it, or name a file".into(),
             });
         }
-        audio::read_from(stdin, name, &self.options())
+        read(stdin, name)
     }
 
     /// Reads and embeds; an error per file that cannot be read.
@@ -87,11 +99,11 @@ impl Args {
         output: &Output,
     ) -> Vec<Result<Recording>> {
         let read = |path: &PathBuf| -> Result<Recording> {
-            let waveform = self.read(path)?;
+            let mut recording = self.open(path)?;
             Ok(Recording {
                 path: path.clone(),
-                quality: waveform.quality().clone(),
-                embedding: verifier.embed(&waveform),
+                embedding: verifier.embed_recording(&mut recording)?,
+                quality: recording.quality().clone(),
             })
         };
         let read: Vec<Result<Recording>> = paths.par_iter().map(read).collect();

@@ -22,4 +22,3 @@ pub mod speakers;
 pub mod sweep;
 pub mod table;
 pub mod trial_lines;
-pub mod trials;

@@ -1,14 +1,8 @@
 //! Who speaks in each recording of a trial list: from a Kaldi `utt2spk`, or from the paths.
 
-use super::{
-    table::ScoreTable,
-    trials::{TrialList, numbered_fields, read_text},
-};
+use super::{ranking::ScoredTrial, table::ScoreTable};
 use crate::{Error, Result};
-use std::{
-    collections::{BTreeSet, HashMap},
-    path::Path,
-};
+use std::{collections::HashMap, path::Path};
 
 /// A speaker for each recording of a list, numbered from 0 without gaps.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,19 +15,10 @@ impl Speakers {
     /// From the paths: the parent folder of each recording, or the nearest folder above it under
     /// which all target trials have one speaker and all nontarget trials two (VoxCeleb's is
     /// `speaker/video/file`). `None` if no level of the paths agrees with the labels.
-    pub fn from_paths(list: &TrialList) -> Option<Self> {
-        let names: Vec<&str> = list.recordings().iter().map(String::as_str).collect();
-        let trials = list.trials().iter();
-        Self::from_folders(&names, trials.map(|t| (t.enrol, t.test, t.is_target)))
-    }
-
-    /// As [`Self::from_paths`].
     pub fn of_table(table: &ScoreTable) -> Option<Self> {
         let names: Vec<&str> = table.names().collect();
         let trials = table.trials().iter();
-        let pair = |t: &super::ranking::ScoredTrial| {
-            (t.enrol() as usize, t.test() as usize, t.is_target())
-        };
+        let pair = |t: &ScoredTrial| (t.enrol() as usize, t.test() as usize, t.is_target());
         Self::from_folders(&names, trials.map(pair))
     }
 
@@ -146,10 +131,32 @@ impl Speakers {
     pub fn name(&self, speaker: usize) -> &str {
         &self.names[speaker]
     }
-    /// Number of speakers that have a target trial.
-    pub fn num_with_targets(&self, list: &TrialList) -> usize {
-        let targets = list.trials().iter().filter(|t| t.is_target);
-        let speakers: BTreeSet<usize> = targets.map(|t| self.of(t.enrol)).collect();
-        speakers.len()
-    }
+}
+
+/// A list's text: UTF-8, with or without a byte order mark.
+fn read_text(path: &Path) -> Result<String> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read", e))?;
+    let text = String::from_utf8(bytes).map_err(|e| {
+        let valid = &e.as_bytes()[..e.utf8_error().valid_up_to()];
+        Error::List {
+            path: path.to_path_buf(),
+            line: 1 + valid.iter().filter(|&&b| b == b'\n').count(),
+            fact: "not UTF-8 text".into(),
+            remedy: "save the list as UTF-8".into(),
+        }
+    })?;
+    Ok(text.trim_start_matches('\u{feff}').to_string())
+}
+
+/// Lines that are not blank, numbered from 1, split at tabs if there are any, otherwise at blanks.
+fn numbered_fields(text: &str) -> impl Iterator<Item = (usize, Vec<&str>)> {
+    text.lines().enumerate().filter_map(|(i, line)| {
+        let line = line.trim();
+        let fields: Vec<&str> = if line.contains('\t') {
+            line.split('\t').map(str::trim).collect()
+        } else {
+            line.split_whitespace().collect()
+        };
+        (!line.is_empty()).then_some((i + 1, fields))
+    })
 }

@@ -17,12 +17,14 @@ mod band;
 mod cepstrum;
 mod config;
 mod frame;
+mod long;
 mod mel;
 mod normalize;
 mod plan;
 mod spectrum;
 
 pub use config::{MfccConfig, WindowType};
+pub use long::LongFeatures;
 
 use crate::{
     Result,
@@ -110,15 +112,18 @@ impl Mfcc {
     /// [`Self::extract`] for part of a recording: samples nominally −1 to 1, and the VAD's flags
     /// for these samples (25 ms every 10 ms; no flags, no speech).
     pub fn extract_samples(&self, samples: &[f32], speech: &[bool]) -> Features {
-        let wanted = |frame: &usize| {
-            !self.config.speech_only || normalize::is_speech(speech, self.framer.centre(*frame))
-        };
-        let frames: Vec<usize> = (0..self.num_frames(samples.len())).filter(wanted).collect();
+        let frames: Vec<usize> = (0..self.num_frames(samples.len()))
+            .filter(|frame| self.is_wanted(*frame, speech))
+            .collect();
         let mut values = self.compute(Some(kernels::table()), samples, &frames);
         if self.config.mean_norm {
             normalize::subtract_mean(&mut values, self.num_channels());
         }
         Features::new(values, self.num_channels())
+    }
+
+    fn is_wanted(&self, frame: usize, speech: &[bool]) -> bool {
+        !self.config.speech_only || normalize::is_speech(speech, self.framer.centre(frame))
     }
 
     // (num_samples,) -> (T, C), T the number of `frames`.

@@ -7,7 +7,7 @@
 use super::lanes::{Lanes, MAX_LANES};
 
 /// Rows that are summed plainly: few enough for the error, enough to hide the compensation.
-const BLOCK: usize = 16;
+pub(super) const BLOCK: usize = 16;
 
 /// Vectors of columns that go together: their additions do not wait for each other.
 const MAX_VECTORS: usize = 4;

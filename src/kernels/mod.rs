@@ -67,6 +67,9 @@ pub const NAMES: [&str; 6] = ["wide4", "wide8", "wide16", "avx2", "avx512", "ref
 /// Widest vector of any instance.
 const MAX_LANES: usize = 16;
 
+/// Rows whose sum is taken before [`Table::means`] adds it to the others'.
+pub const ROWS_SUMMED: usize = columns::BLOCK;
+
 static TABLE: OnceLock<Table> = OnceLock::new();
 
 /// The instance in use, chosen once.

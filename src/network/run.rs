@@ -46,31 +46,76 @@ pub(super) struct Frames<'a> {
 impl Operations {
     /// `(T, C_in) -> (D,)`; T gives at least one frame before the pooling.
     pub fn run(&self, features: &Features, scratch: &Scratch) -> Vec<f32> {
-        let num_frames = self
-            .before
-            .iter()
-            .fold(features.num_frames(), |frames, op| op.num_frames(frames));
-        let parts = parts(num_frames);
+        let parts = self.parts(features.num_frames());
+        let features = Frames {
+            values: features.values(),
+            width: features.num_channels(),
+            first: 0,
+            of: features.num_frames(),
+        };
+        self.after_pooling(&self.pooled(features, &parts, scratch), &parts)
+    }
+
+    /// [`Self::run`] for T = `num_frames` of `width` that are given some at a time: `frames` is
+    /// asked for ranges from front to back, which overlap.
+    pub fn run_by_pieces<E>(
+        &self,
+        num_frames: usize,
+        width: usize,
+        mut frames: impl FnMut(Range<usize>) -> Result<Vec<f32>, E>,
+        scratch: &Scratch,
+    ) -> Result<Vec<f32>, E> {
+        let parts = self.parts(num_frames);
+        let mut pooled = vec![];
+        for parts in parts.chunks(PARTS_TOGETHER * rayon::current_num_threads()) {
+            let needed = frames_for(&self.before, all_of(parts));
+            // What lies outside is padding.
+            let needed = needed.start.max(0) as usize..(needed.end as usize).min(num_frames);
+            let values = frames(needed.clone())?;
+            let piece = Frames {
+                values: &values,
+                width,
+                first: needed.start as isize,
+                of: num_frames,
+            };
+            pooled.extend(self.pooled(piece, parts, scratch));
+        }
+        Ok(self.after_pooling(&pooled, &parts))
+    }
+
+    /// Parts of the frames before the pooling that T = `num_frames` give.
+    fn parts(&self, num_frames: usize) -> Vec<Range<usize>> {
+        let before = self.before.iter();
+        parts(before.fold(num_frames, |frames, op| op.num_frames(frames)))
+    }
+
+    /// Each of the `parts`, pooled.
+    fn pooled(&self, features: Frames, parts: &[Range<usize>], scratch: &Scratch) -> Vec<Vec<f32>> {
         let threads = match parts.len() {
             1 => 1,
             _ => rayon::current_num_threads(),
         };
         let together = parts.len().div_ceil(threads).min(PARTS_TOGETHER);
         let pooled_parts = |parts: &[Range<usize>]| self.pooled_parts(features, parts, scratch);
-        let pooled: Vec<Vec<f32>> = if threads == 1 || together == parts.len() {
+        if threads == 1 || together == parts.len() {
             parts.chunks(together).flat_map(pooled_parts).collect()
         } else {
             let chunks = parts.par_chunks(together);
             chunks.flat_map_iter(pooled_parts).collect()
-        };
+        }
+    }
+
+    /// From all parts' statistics on.
+    fn after_pooling(&self, pooled: &[Vec<f32>], parts: &[Range<usize>]) -> Vec<f32> {
+        let num_frames = parts[parts.len() - 1].end;
         let mut x = match self.pooling {
             Pooling::Stats { eps, groups } => {
-                pooling::floored(combined_moments(&pooled, &parts), eps, groups)
+                pooling::floored(combined_moments(pooled, parts), eps, groups)
             }
             Pooling::SampleStats { eps } => {
-                pooling::of_sample(combined_moments(&pooled, &parts), num_frames, eps)
+                pooling::of_sample(combined_moments(pooled, parts), num_frames, eps)
             }
-            Pooling::Mean => combined_means(&pooled, &parts),
+            Pooling::Mean => combined_means(pooled, parts),
             Pooling::Flatten { num_frames } => {
                 let channels = pooled[0].len() / parts[0].len();
                 pooling::flatten(&pooled.concat(), channels, num_frames)
@@ -87,7 +132,7 @@ impl Operations {
     /// The neighbouring `parts` of the frames before the pooling, each pooled.
     fn pooled_parts(
         &self,
-        features: &Features,
+        features: Frames,
         parts: &[Range<usize>],
         scratch: &Scratch,
     ) -> Vec<Vec<f32>> {
@@ -96,14 +141,7 @@ impl Operations {
         let last = self.before.iter().rposition(is_affine).unwrap_or(0);
         let (together, by_part) = self.before.split_at(last);
         let mut buffers = scratch.take();
-        let features = Frames {
-            values: features.values(),
-            width: features.num_channels(),
-            first: 0,
-            of: features.num_frames(),
-        };
-        let all = parts[0].start as isize..parts[parts.len() - 1].end as isize;
-        let wanted = frames_for(by_part, all);
+        let wanted = frames_for(by_part, all_of(parts));
         let x = run(together, features, wanted, &mut buffers.together);
         let pool = |part: &Range<usize>| {
             let part = part.start as isize..part.end as isize;
@@ -133,6 +171,11 @@ impl Scratch {
         let mut idle = self.idle.lock().unwrap_or_else(|held| held.into_inner());
         idle.push(buffers);
     }
+}
+
+/// The frames of neighbouring parts.
+fn all_of(parts: &[Range<usize>]) -> Range<isize> {
+    parts[0].start as isize..parts[parts.len() - 1].end as isize
 }
 
 /// The frames that the frames `out` after `operations` are made of.

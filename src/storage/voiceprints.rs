@@ -5,15 +5,15 @@
 //! an encrypted store nobody without the secret can read or forge one. Names are data; no path is
 //! ever made of one.
 
-// Longer than 400 lines: everything that one transaction on the store may do, in one place, since
-// each must leave the index, the header and the log as the others expect them.
-
 mod database;
 mod import;
+mod listing;
 mod row;
 mod schema;
 mod sweep;
+mod transaction;
 
+pub use listing::{Enrolled, Listing};
 pub use sweep::Sweep;
 
 use super::{
@@ -33,7 +33,7 @@ use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
 };
-use unicode_normalization::UnicodeNormalization;
+use transaction::transaction;
 
 /// An open store.
 pub struct Store {
@@ -41,28 +41,6 @@ pub struct Store {
     connection: Connection,
     header: Header,
     seal: Seal,
-}
-
-/// A line of the list of speakers.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct Enrolled {
-    /// Who, as first enrolled.
-    pub name: String,
-    /// The model that made the voiceprint, in full.
-    pub model: String,
-    /// Recordings in it.
-    pub num_utterances: usize,
-    /// Net speech in all of them, in seconds, at the VAD's hop of 10 ms.
-    pub speech_seconds: f64,
-}
-
-/// Everybody in a store.
-#[derive(Debug, Default)]
-pub struct Listing {
-    /// By name.
-    pub speakers: Vec<Enrolled>,
-    /// An [`Error::Store`] for each voiceprint that is damaged.
-    pub damaged: Vec<Error>,
 }
 
 /// Where the store is unless told otherwise: the user's data folder.
@@ -252,24 +230,6 @@ impl Store {
         Ok(())
     }
 
-    /// Everybody enrolled, every row checked.
-    ///
-    /// # Errors
-    /// [`Error::Store`], [`Error::Io`].
-    pub fn list(&self) -> Result<Listing> {
-        let mut listing = Listing::default();
-        self.each(|voiceprint| {
-            match voiceprint {
-                Ok(voiceprint) => listing.speakers.push(Enrolled::of(&voiceprint)),
-                Err(damaged) => listing.damaged.push(damaged),
-            }
-            Ok(())
-        })?;
-        let key = |speaker: &Enrolled| speaker.name.nfc().collect::<String>();
-        listing.speakers.sort_by_cached_key(key);
-        Ok(listing)
-    }
-
     /// Visits every voiceprint, or the error that says that it is damaged, as of one moment.
     ///
     /// # Errors
@@ -366,72 +326,11 @@ impl Store {
             store: self.path.clone(),
         }
     }
-
-    /// One moment of the store: what others write meanwhile is not seen.
-    fn read<T>(
-        &self,
-        work: impl FnOnce(&Transaction) -> std::result::Result<T, Refusal>,
-    ) -> Result<T> {
-        self.transaction(TransactionBehavior::Deferred, work)
-    }
-
-    /// One transaction: everything that `work` does, or nothing.
-    fn write<T>(
-        &self,
-        work: impl FnOnce(&Transaction) -> std::result::Result<T, Refusal>,
-    ) -> Result<T> {
-        self.transaction(TransactionBehavior::Immediate, work)
-    }
-
-    fn transaction<T>(
-        &self,
-        behavior: TransactionBehavior,
-        work: impl FnOnce(&Transaction) -> std::result::Result<T, Refusal>,
-    ) -> Result<T> {
-        transaction(&self.path, &self.connection, behavior, |tx| {
-            // A row that was sealed with the old key would be lost.
-            if Header::read(tx)?.as_ref() != Some(&self.header) {
-                return Err(Error::Io {
-                    path: self.path.clone(),
-                    doing: "use the store",
-                    source: io::Error::other("another command changed its key meanwhile"),
-                    remedy: "run the command again, with the new key",
-                }
-                .into());
-            }
-            work(tx)
-        })
-    }
-
-    /// Empties the write-ahead log, which still holds what was deleted. What was written is
-    /// written even if that fails (another command reads, the disk is full): the last command
-    /// that closes the store empties it as well.
-    fn forget_deleted(&self) {
-        let _ = self
-            .connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-        let _ = index::remove(&self.path);
-    }
 }
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Store({})", self.path.display())
-    }
-}
-
-impl Enrolled {
-    fn of(voiceprint: &Voiceprint) -> Self {
-        let seconds = voiceprint
-            .utterances
-            .iter()
-            .map(|u| f64::from(u.speech_seconds));
-        Enrolled {
-            name: voiceprint.name.to_string(),
-            model: voiceprint.model.to_string(),
-            num_utterances: voiceprint.utterances.len(),
-            speech_seconds: (seconds.sum::<f64>() * 100.0).round() / 100.0,
-        }
     }
 }
 
@@ -487,21 +386,4 @@ fn header_of(path: &Path, connection: &Connection) -> Result<Header> {
         let unreadable = || damaged(path, "the header");
         Ok(Header::read(tx)?.ok_or_else(unreadable)?)
     })
-}
-
-fn transaction<T>(
-    path: &Path,
-    connection: &Connection,
-    behavior: TransactionBehavior,
-    work: impl FnOnce(&Transaction) -> std::result::Result<T, Refusal>,
-) -> Result<T> {
-    let run = || -> std::result::Result<T, Refusal> {
-        let tx = Transaction::new_unchecked(connection, behavior)?;
-        let value = work(&tx)?;
-        tx.commit()?;
-        Ok(value)
-    };
-    let outcome = run().map_err(|refusal| refusal.told(path));
-    wipe_traces();
-    outcome
 }

@@ -1,0 +1,103 @@
+//! A recording in, its speaker's [`Embedding`] out, or the [`Reason`] why it has none.
+
+use super::{Embedding, Limits, Verifier};
+use crate::{
+    Result,
+    audio::{Content, Quality, Recording, Waveform},
+    features::LongFeatures,
+    scoring::Reason,
+};
+
+impl Verifier {
+    /// The speaker's embedding, or why this recording has none. `(num_samples,) -> (D,)`
+    ///
+    /// # Errors
+    /// The [`Reason`] that a user can act on.
+    pub fn embed(&self, waveform: &Waveform) -> std::result::Result<Embedding, Reason> {
+        if let Some(reason) = unfit(waveform.quality(), &self.model.limits) {
+            return Err(reason);
+        }
+        let features = self.mfcc.extract(waveform);
+        self.check_num_frames(features.num_frames(), waveform.quality())?;
+        Embedding::new(self.model.network.embed(&features), self.id)
+    }
+
+    /// [`Self::embed`] of a recording of any length, with the same bits.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`], [`crate::Error::Audio`] where its file cannot be read again.
+    pub fn embed_recording(
+        &self,
+        recording: &mut Recording,
+    ) -> Result<std::result::Result<Embedding, Reason>> {
+        let recording = match recording {
+            Recording::Held(waveform) => return Ok(self.embed(waveform)),
+            Recording::Long(recording) => recording,
+        };
+        if let Some(reason) = unfit(recording.quality(), &self.model.limits) {
+            return Ok(Err(reason));
+        }
+        let quality = recording.quality().clone();
+        let mut features = LongFeatures::new(&self.mfcc, recording)?;
+        let (num_frames, width) = (features.num_frames(), features.num_channels());
+        if let Err(reason) = self.check_num_frames(num_frames, &quality) {
+            return Ok(Err(reason));
+        }
+        let network = &self.model.network;
+        let values = network.embed_by_pieces(num_frames, width, |range| {
+            features.frames(range).map(<[f32]>::to_vec)
+        })?;
+        Ok(Embedding::new(values, self.id))
+    }
+
+    fn check_num_frames(
+        &self,
+        num_frames: usize,
+        quality: &Quality,
+    ) -> std::result::Result<(), Reason> {
+        if num_frames >= self.model.network.receptive_field() {
+            return Ok(());
+        }
+        Err(Reason::TooLittleSpeech {
+            seconds: quality.speech_seconds,
+            wanted: self.wanted_speech_seconds(),
+        })
+    }
+
+    fn wanted_speech_seconds(&self) -> f32 {
+        // The network's own need, at the VAD's hop of 10 ms.
+        let receptive_field = self.model.network.receptive_field() as f32 * 0.01;
+        self.model.limits.min_speech_seconds.max(receptive_field)
+    }
+}
+
+/// The one place where quality facts become reasons.
+pub fn unfit(quality: &Quality, limits: &Limits) -> Option<Reason> {
+    if quality.content == Content::Silence {
+        Some(Reason::Silence)
+    } else if quality.clipped > limits.max_clipped {
+        // Before the voice is looked for: a voice that is clipped hard does not look like one.
+        Some(Reason::Clipping {
+            share: quality.clipped,
+        })
+    } else if quality.content == Content::NoSpeech {
+        Some(Reason::NoSpeech)
+    } else if quality.speech_seconds < limits.min_speech_seconds {
+        Some(Reason::TooLittleSpeech {
+            seconds: quality.speech_seconds,
+            wanted: limits.min_speech_seconds,
+        })
+    } else if quality.bandwidth_hz < limits.min_bandwidth_hz {
+        Some(Reason::BandLimited {
+            bandwidth_hz: quality.bandwidth_hz,
+            wanted_hz: limits.min_bandwidth_hz,
+        })
+    } else if quality.snr_db < limits.min_snr_db {
+        Some(Reason::Noisy {
+            snr_db: quality.snr_db,
+            wanted_db: limits.min_snr_db,
+        })
+    } else {
+        None
+    }
+}
