@@ -14,6 +14,7 @@ fn tdnn(activation: &str) -> Network {
     let options = ArchitectureOptions {
         channels: 6,
         embedding_size: 4,
+        stride: 1,
         activation: activation.into(),
         pool: "mean".into(),
     };

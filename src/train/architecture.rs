@@ -11,6 +11,9 @@ pub struct ArchitectureOptions {
     pub channels: usize,
     /// D.
     pub embedding_size: usize,
+    /// Frames from one output of the first layer to the next: 2 halves the work behind it at no
+    /// loss (models/README.md).
+    pub stride: usize,
     /// `relu`, `leaky-relu`, `tanh`, `sigmoid` or `identity`.
     pub activation: String,
     /// `stats`, `mean` or `flatten`.
@@ -22,17 +25,18 @@ impl Default for ArchitectureOptions {
         ArchitectureOptions {
             channels: 192,
             embedding_size: 192,
+            stride: 2,
             activation: "relu".into(),
             pool: "stats".into(),
         }
     }
 }
 
-/// Frames that `flatten` keeps: two seconds.
+/// Frames of 10 ms that `flatten` keeps: two seconds.
 const FLATTEN_FRAMES: usize = 200;
 
 impl ArchitectureOptions {
-    /// Conv1d k5, k3 d2, k3 d3, k1, k1 → 3C, each with activation and BatchNorm (the last one's
+    /// Conv1d k5 with the stride, k3 d2, k3 d3, k1, k1 → 3C, each with activation and BatchNorm (the last one's
     /// behind the pooling), pooling, Linear → D, BatchNorm.
     ///
     /// # Errors
@@ -53,6 +57,7 @@ impl ArchitectureOptions {
             }
         };
         let (c, top) = (self.channels, 3 * self.channels);
+        let flatten_frames = FLATTEN_FRAMES.div_ceil(self.stride);
         let (pool, pooled) = match self.pool.as_str() {
             "stats" => (
                 Layer::StatsPool {
@@ -64,9 +69,9 @@ impl ArchitectureOptions {
             "mean" => (Layer::MeanPool, top),
             "flatten" => (
                 Layer::Flatten {
-                    num_frames: FLATTEN_FRAMES,
+                    num_frames: flatten_frames,
                 },
-                FLATTEN_FRAMES * top,
+                flatten_frames * top,
             ),
             other => {
                 return Err(Error::Usage(format!(
@@ -74,12 +79,13 @@ impl ArchitectureOptions {
                 )));
             }
         };
-        let conv = |in_channels, out_channels, kernel_size, dilation| Layer::Conv1d {
+        // Dilations in frames of 10 ms: behind the first layer there may be fewer.
+        let conv = |in_channels, out_channels, kernel_size, dilation: usize| Layer::Conv1d {
             in_channels,
             out_channels,
             kernel_size,
             stride: 1,
-            dilation,
+            dilation: dilation.div_ceil(self.stride),
             padding: 0,
             groups: 1,
         };
@@ -88,12 +94,11 @@ impl ArchitectureOptions {
             eps: 1e-5,
         };
         let mut layers = vec![];
-        for conv in [
-            conv(num_features, c, 5, 1),
-            conv(c, c, 3, 2),
-            conv(c, c, 3, 3),
-            conv(c, c, 1, 1),
-        ] {
+        let mut first = conv(num_features, c, 5, 1);
+        if let Layer::Conv1d { stride, .. } = &mut first {
+            *stride = self.stride;
+        }
+        for conv in [first, conv(c, c, 3, 2), conv(c, c, 3, 3), conv(c, c, 1, 1)] {
             layers.extend([conv, activation.clone(), norm(c)]);
         }
         layers.extend([conv(c, top, 1, 1), activation, pool, norm(pooled)]);

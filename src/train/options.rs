@@ -143,6 +143,9 @@ impl Default for TrainOptions {
                     member(7600.0, 0.35),
                     member(7600.0, 0.0),
                     member(3800.0, 0.0),
+                    member(7600.0, 0.35),
+                    member(7600.0, 0.0),
+                    member(3800.0, 0.0),
                 ]
             },
         }
@@ -202,6 +205,10 @@ impl TrainOptions {
                 distinct.len() == self.speeds_percent.len()
                     && distinct.iter().all(|s| (50..=200).contains(*s)),
                 "speeds_percent: from 50 to 200, each once",
+            ),
+            (
+                (1..=10).contains(&self.architecture.stride),
+                "architecture.stride: from 1 to 10",
             ),
             (positive(self.learning_rate), "learning_rate: above 0"),
             (
