@@ -43,6 +43,7 @@ fn main() {
         groups: 1,
         bias: -1.0,
         prior: 0.5,
+        quality: None,
     };
     let mut rows = vec![0.0f32; num_speakers * SIZE];
     rows.par_chunks_mut(SIZE)

@@ -21,7 +21,9 @@ use crate::{
     Error, Result,
     audio::speech_frames,
     features::{Features, Mfcc},
-    scoring::{Decision, Llr, MeasuredRates, OperatingPoint, Reason, gallery::Probe},
+    scoring::{
+        Decision, Llr, MeasuredRates, OperatingPoint, QualityWeights, Reason, gallery::Probe,
+    },
 };
 use std::path::PathBuf;
 use zeroize::Zeroizing;
@@ -77,6 +79,11 @@ impl Verifier {
         self.id
     }
 
+    /// What the model file is to hold.
+    pub fn into_model(self) -> Model {
+        self.model
+    }
+
     /// What the model file holds.
     pub fn model(&self) -> &Model {
         &self.model
@@ -96,6 +103,13 @@ impl Verifier {
             .map(|samples| self.mfcc.extract_samples(samples, &speech_frames(samples)))
             .collect();
         self.model.network.quantise(&utterances)
+    }
+
+    /// The same model with quality terms of no weight, for a calibration to fit: its embeddings end
+    /// in ln t.
+    pub fn with_quality_terms(mut self) -> Self {
+        self.model.head.quality = Some(QualityWeights::default());
+        self
     }
 
     /// The feature extractor.
@@ -204,7 +218,7 @@ impl Verifier {
     pub fn llr(&self, enrolled: &[&Embedding], test: &Embedding) -> Llr {
         let head = &self.model.head;
         // Both sides take the same path, so that swapping two single recordings changes no bit.
-        let fits = |e: &&Embedding| e.values().len() == head.mean.len();
+        let fits = |e: &&Embedding| e.values().len() == head.embedding_size();
         if !(enrolled.iter().all(fits) && fits(&test)) {
             // Only a forged voiceprint has another size than its model's.
             return Llr(f32::NAN);
@@ -215,7 +229,7 @@ impl Verifier {
         Llr(head.llr(&speaker, &test))
     }
 
-    /// The enrolled speaker's point, as [`Self::llr`] scores it. `(L,)`
+    /// The enrolled speaker's point, as [`Self::llr`] scores it. `(P,)`
     pub fn project(&self, voiceprint: &Voiceprint) -> Vec<f32> {
         let utterances = voiceprint.utterances.iter();
         let head = &self.model.head;

@@ -184,6 +184,7 @@ fn a_head_that_is_no_numbers_is_no_model() {
         groups: 1,
         bias: 0.0,
         prior: 0.5,
+        quality: None,
     };
     good.check(2).unwrap();
     for special in SPECIAL {

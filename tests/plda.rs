@@ -318,6 +318,7 @@ fn calibration_finds_scale_and_offset_and_folds_into_the_head() {
     let calibration = Calibration {
         scale: 0.5,
         offset: -1.0,
+        quality: None,
     };
     let folded = calibration.apply(&head);
     let [a, b] = [0, 1].map(|i| head.project(&train.embeddings()[i]));

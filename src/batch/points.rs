@@ -41,7 +41,7 @@ impl<'a> Points<'a> {
     /// No points yet; `embedding_size` is D.
     pub fn new(scorer: Scorer<'a>, embedding_size: usize) -> Self {
         let size = match scorer {
-            Scorer::Head(head) => head.weight.len() / 2,
+            Scorer::Head(head) => head.point_size(),
             Scorer::Cosine { .. } => embedding_size,
         };
         Points {
@@ -57,6 +57,7 @@ impl<'a> Points<'a> {
                 groups: 1,
                 bias: 0.0,
                 prior: 0.5,
+                quality: None,
             },
         }
     }
@@ -68,7 +69,7 @@ impl<'a> Points<'a> {
             Scorer::Cosine { .. } => unit_mean(embeddings, self.size),
         };
         self.squares.push(match self.scorer {
-            Scorer::Head(head) => head.squares(&point),
+            Scorer::Head(head) => head.own(&point),
             Scorer::Cosine { .. } => 0.0,
         });
         self.values.extend(point);
@@ -119,7 +120,7 @@ impl<'a> Points<'a> {
 fn unit_mean<'e>(embeddings: impl Iterator<Item = &'e [f32]>, size: usize) -> Vec<f32> {
     let mut sum = vec![0.0; size];
     for embedding in embeddings {
-        for (s, x) in sum.iter_mut().zip(unit(embedding)) {
+        for (s, x) in sum.iter_mut().zip(unit(&embedding[..size])) {
             *s += x;
         }
     }

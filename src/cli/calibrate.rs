@@ -3,12 +3,13 @@
 
 use super::{
     Global, calibrate_scores,
-    evaluate::embedded::{embed_tables, find_recordings},
+    evaluate::embedded::{EmbeddedTable, Part, embed_tables, find_recordings},
     recordings,
 };
 use serde_json::json;
 use spkver::{
     Error, Result,
+    audio::ReadOptions,
     eval::{
         metrics::Costs,
         ranking::{Ranking, ScoredTrial},
@@ -17,12 +18,11 @@ use spkver::{
         table::ScoreTable,
     },
     network::Network,
-    scoring::MeasuredRates,
     storage::model,
-    train::calibration::Calibration,
-    verifier::{Measurement, Model, ModelCard, Verifier},
+    train::calibration::{Calibration, QualityList},
+    verifier::{Embedding, Measurement, Model, ModelCard, Verifier},
 };
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What to calibrate on.
 #[derive(clap::Args)]
@@ -41,8 +41,13 @@ pub struct Args {
     #[arg(short, long, value_name = "FILE")]
     pub out: PathBuf,
     /// Prior of a target trial around which the fit is the best
-    #[arg(long, value_name = "P", default_value_t = 0.5)]
+    #[arg(long, value_name = "P", default_value_t = 0.1)]
     pub p_target: f64,
+    /// Fit anew what the recordings' length and their distance from the average voice add to the
+    /// score, from these lists and the same cut to 0.7, 1.2, 2 and 3 s. Wants dozens of speakers of
+    /// several kinds of speech; without it a model keeps the terms that it has
+    #[arg(long, conflicts_with = "scores")]
+    quality: bool,
     /// Seed of the bootstrap
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -61,30 +66,25 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         Ok(table)
     };
     let mut tables: Vec<ScoreTable> = args.lists.iter().map(read).collect::<Result<_>>()?;
-    let verifier = global.verifier()?;
+    let mut verifier = global.verifier()?;
+    if args.quality {
+        verifier = verifier.with_quality_terms();
+    }
     let options = args.recordings.options();
     let lists: Vec<&ScoreTable> = tables.iter().collect();
-    let embedded = embed_tables(&lists, &args.root, &options, None, &verifier)?;
+    let embedded = embed_tables(&lists, &args.root, &options, Part::Whole, &verifier)?;
     let mut by_list: Vec<(Vec<f64>, Vec<f64>)> = vec![];
-    let mut rated = vec![];
     let mut hasher = blake3::Hasher::new();
     let mut card = verifier.model().card.clone();
     let mut num_refused = 0;
-    let mut named = vec![];
+    let (mut names, mut named) = (vec![], vec![]);
     for ((path, table), embedded) in args.lists.iter().zip(&mut tables).zip(&embedded) {
-        table.set_scores(|enrol, test| {
-            let side = |recording: u32| embedded[recording as usize].as_ref();
-            match (side(enrol), side(test)) {
-                (Ok(enrol), Ok(test)) => f64::from(verifier.llr(&[enrol], test).0),
-                _ => f64::NAN,
-            }
-        });
+        set_scores(table, embedded, &verifier);
         let scored = table.trials().iter().filter(|trial| trial.is_scored());
         let (targets, nontargets): (Vec<_>, Vec<_>) = scored.partition(|t| t.is_target());
         let scores = |trials: Vec<&ScoredTrial>| trials.iter().map(|t| t.score).collect();
         num_refused += table.trials().len() - targets.len() - nontargets.len();
         by_list.push((scores(targets), scores(nontargets)));
-        rated.push(Speakers::of_table(table).map(|speakers| rated_list(table, &speakers)));
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read", e))?;
         hasher.update(&bytes);
         let name = path
@@ -96,15 +96,27 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
             "{name} (BLAKE3 {:.12})",
             blake3::hash(&bytes).to_hex()
         ));
-        measure(&mut card, name, table);
+        names.push(name);
     }
     let parts: Vec<(&[f64], &[f64])> = by_list.iter().map(|(t, n)| (&t[..], &n[..])).collect();
-    let calibration = Calibration::of_lists(&parts, args.p_target)?;
+    let calibration = match args.quality {
+        false => Calibration::of_lists(&parts, args.p_target)?,
+        true => {
+            let lists = quality_lists(&tables, &embedded, &args.root, &options, &verifier)?;
+            Calibration::with_quality(lists, args.p_target)?
+        }
+    };
     let count = |side: fn(&(Vec<f64>, Vec<f64>)) -> usize| by_list.iter().map(side).sum::<usize>();
     let (targets, nontargets) = (count(|l| l.0.len()), count(|l| l.1.len()));
     calibration.check()?;
+    let terms = calibration.quality.map_or(String::new(), |quality| {
+        format!(
+            ", {:+.4} per ln of seconds, {:+.4} per ln of length (fitted on cuts as well)",
+            quality.seconds, quality.length
+        )
+    });
     card.calibration = format!(
-        "scale {:.4}, offset {:+.4}, fitted at prior {} on {} target and {} nontarget trials \
+        "scale {:.4}, offset {:+.4}{terms}, fitted at prior {} on {} target and {} nontarget trials \
          ({num_refused} more refused) of {}",
         calibration.scale,
         calibration.offset,
@@ -113,19 +125,19 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         nontargets,
         named.join(", "),
     );
-    let rates = match rated.into_iter().collect::<Option<Vec<RatedList>>>() {
-        Some(mut lists) => {
-            let trials = lists.iter_mut().flat_map(|list| &mut list.trials);
-            trials.for_each(|(llr, _)| *llr = calibration.scale * *llr + calibration.offset);
-            rates::measure(
-                &lists,
-                hasher.finalize().to_string(),
-                NUM_REPLICATES,
-                args.seed,
-            )
-        }
-        None => None,
-    };
+    let model = calibrated(&verifier, &calibration)?;
+    let calibrated = Verifier::new(verifier.id(), model)?;
+    let mut rated = vec![];
+    for ((name, table), embedded) in names.into_iter().zip(&mut tables).zip(&embedded) {
+        set_scores(table, embedded, &calibrated);
+        measure(&mut card, name, table);
+        rated.push(Speakers::of_table(table).map(|speakers| rated_list(table, &speakers)));
+    }
+    let rated = rated.into_iter().collect::<Option<Vec<RatedList>>>();
+    let rates = rated.and_then(|lists| {
+        let hash = hasher.finalize().to_string();
+        rates::measure(&lists, hash, NUM_REPLICATES, args.seed)
+    });
     if rates.is_none() {
         global.output().warning(
             "the paths do not tell who speaks (one folder a speaker does), so error rates were not \
@@ -135,7 +147,11 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let line = card.calibration.clone();
     let id = model::save(
         &args.out,
-        &calibrated(&verifier, &calibration, rates, card)?,
+        &Model {
+            rates,
+            card,
+            ..calibrated.into_model()
+        },
     )?;
     let json = json!({
         "command": "calibrate",
@@ -171,13 +187,84 @@ fn rated_list(table: &ScoreTable, speakers: &Speakers) -> RatedList {
     }
 }
 
-/// The same model with another head.
-fn calibrated(
+/// Scores every trial, NaN where a recording was refused.
+fn set_scores(table: &mut ScoreTable, embedded: &EmbeddedTable, verifier: &Verifier) {
+    table.set_scores(|enrol, test| {
+        let side = |recording: u32| embedded[recording as usize].as_ref();
+        match (side(enrol), side(test)) {
+            (Ok(enrol), Ok(test)) => f64::from(verifier.llr(&[enrol], test).0),
+            _ => f64::NAN,
+        }
+    });
+}
+
+/// Cuts that teach what length does within one kind of speech, in seconds.
+const CUTS_SECONDS: [f32; 4] = [0.7, 1.2, 2.0, 3.0];
+
+/// The trials of every list as they are and cut; all cuts together count as much as the list.
+fn quality_lists(
+    tables: &[ScoreTable],
+    embedded: &[EmbeddedTable],
+    root: &Path,
+    options: &ReadOptions,
     verifier: &Verifier,
-    calibration: &Calibration,
-    rates: Option<MeasuredRates>,
-    card: ModelCard,
-) -> Result<Model> {
+) -> Result<Vec<QualityList>> {
+    let lists: Vec<&ScoreTable> = tables.iter().collect();
+    let mut of_lists: Vec<Vec<QualityList>> = vec![vec![]; tables.len()];
+    for seconds in CUTS_SECONDS {
+        let cut = embed_tables(&lists, root, options, Part::Speech(seconds), verifier)?;
+        for ((of_list, table), (whole, cut)) in of_lists
+            .iter_mut()
+            .zip(tables)
+            .zip(embedded.iter().zip(&cut))
+        {
+            of_list.push(quality_list(table, cut, cut, verifier));
+            of_list.push(quality_list(table, whole, cut, verifier));
+        }
+    }
+    for ((of_list, table), whole) in of_lists.iter_mut().zip(tables).zip(embedded) {
+        // Of words that last half a second nothing is left in a cut of a second and a half.
+        of_list.retain(|list| !list.targets.is_empty() && !list.nontargets.is_empty());
+        let count = of_list.len() as f64;
+        of_list.iter_mut().for_each(|list| list.weight /= count);
+        of_list.push(quality_list(table, whole, whole, verifier));
+    }
+    Ok(of_lists.concat())
+}
+
+/// Trials of `enrol`'s recordings against `test`'s.
+fn quality_list(
+    table: &ScoreTable,
+    enrol: &EmbeddedTable,
+    test: &EmbeddedTable,
+    verifier: &Verifier,
+) -> QualityList {
+    let head = &verifier.model().head;
+    let (mut targets, mut nontargets) = (vec![], vec![]);
+    for trial in table.trials() {
+        let sides = (&enrol[trial.enrol() as usize], &test[trial.test() as usize]);
+        let (Ok(a), Ok(b)) = sides else { continue };
+        let ln_seconds = |e: &Embedding| f64::from(e.values()[head.mean.len()]);
+        let ln_length = |e: &Embedding| f64::from(head.ln_length(e.values()));
+        let facts = [
+            f64::from(verifier.llr(&[a], b).0),
+            ln_seconds(a) + ln_seconds(b),
+            ln_length(a) + ln_length(b),
+        ];
+        match trial.is_target() {
+            true => targets.push(facts),
+            false => nontargets.push(facts),
+        }
+    }
+    QualityList {
+        targets,
+        nontargets,
+        weight: 1.0,
+    }
+}
+
+/// The same model with another head.
+fn calibrated(verifier: &Verifier, calibration: &Calibration) -> Result<Model> {
     let model = verifier.model();
     let (layers, weights) = (
         model.network.layers().to_vec(),
@@ -188,8 +275,8 @@ fn calibrated(
         network: Network::new(layers, weights, verifier.mfcc().num_channels())?,
         head: calibration.apply(&model.head),
         limits: model.limits,
-        rates,
-        card,
+        rates: None,
+        card: ModelCard::default(),
     })
 }
 

@@ -97,7 +97,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     };
     match &args.output {
         Some(path) if args.format() == Format::Npy => {
-            let size = verifier.model().network.embedding_size();
+            let size = verifier.model().head.embedding_size();
             write_whole(path, &vectors::array(size, &rows))?;
         }
         Some(path) => write_whole(path, format!("{}\n", text()).as_bytes())?,

@@ -71,7 +71,7 @@ pub fn run(args: &embed::Args, global: &Global) -> Result<u8> {
 
     let about = About {
         model: verifier.id(),
-        size: verifier.model().network.embedding_size(),
+        size: verifier.model().head.embedding_size(),
         ids: &list.ids,
     };
     let mut refused = 0;

@@ -6,7 +6,7 @@ mod known;
 mod shown;
 
 use super::{Global, recordings};
-use embedded::{embed_tables, find_recordings};
+use embedded::{Part, embed_tables, find_recordings};
 use serde_json::{Value, json};
 use shown::Measured;
 use spkver::{
@@ -290,7 +290,8 @@ impl Args {
         let without = |table: &&ScoreTable| !table.has_scores();
         let unscored: Vec<&ScoreTable> = tables.iter().filter(without).collect();
         let options = self.recordings.options();
-        let embedded = embed_tables(&unscored, &self.root, &options, self.segment, &verifier)?;
+        let part = self.segment.map_or(Part::Whole, Part::Start);
+        let embedded = embed_tables(&unscored, &self.root, &options, part, &verifier)?;
         let unscored = tables.iter_mut().zip(refusals);
         let unscored = unscored.filter(|(table, _)| !table.has_scores());
         for ((table, refusals), own) in unscored.zip(embedded) {

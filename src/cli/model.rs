@@ -80,7 +80,7 @@ fn info(verifier: &Verifier, global: &Global) -> Result<u8> {
     }
     lines.push(format!(
         "embedding: {} numbers from {num_parameters} parameters, {} frames at least, {} s of speech wanted",
-        network.embedding_size(),
+        model.head.embedding_size(),
         network.receptive_field(),
         model.limits.min_speech_seconds,
     ));
@@ -129,11 +129,12 @@ fn info(verifier: &Verifier, global: &Global) -> Result<u8> {
         "front_end": json_of(&model.front_end),
         "layers": json_of(&network.layers()),
         "head": {
-            "size": model.head.weight.len() / 2,
+            "size": model.head.size(),
             "prior": json_of(&model.head.prior),
             "bias": json_of(&model.head.bias),
+            "quality": json_of(&model.head.quality),
         },
-        "embedding_size": network.embedding_size(),
+        "embedding_size": model.head.embedding_size(),
         "receptive_field_frames": network.receptive_field(),
         "num_parameters": num_parameters,
     });

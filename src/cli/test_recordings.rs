@@ -138,7 +138,7 @@ fn probe(
 /// [`Error::Io`], and [`Error::Usage`] for another array.
 pub fn read_array(path: &Path, verifier: &Verifier) -> Result<Vec<Vec<f32>>> {
     let (num_columns, values) = vectors::read_array(path)?;
-    let size = verifier.model().network.embedding_size();
+    let size = verifier.model().head.embedding_size();
     if num_columns != size {
         return Err(Error::Usage(format!(
             "{}: {num_columns} numbers a row; the model's embeddings have {size}",

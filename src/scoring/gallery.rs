@@ -21,8 +21,10 @@ const PROBES_AT_ONCE: usize = 84;
 /// A test recording's side of the scores.
 #[derive(Debug, Clone)]
 pub struct Probe {
-    /// w, `(L,)`.
+    /// w, `(P,)`: 0 where a point says what its recording adds.
     weights: Vec<f64>,
+    /// L.
+    num_products: usize,
     /// c(b) + k.
     constant: f64,
 }
@@ -38,7 +40,7 @@ pub struct Gallery<'a> {
     /// Panels of [`PANEL_ROWS`] rows, the last filled up, of [`panel_bytes`] each: made by
     /// [`write_panel`].
     pub panels: &'a [u8],
-    /// The points `(N, L)`.
+    /// The points `(N, P)`; P as [`PairHead::point_size`] says.
     pub rows: &'a [f32],
     /// What [`write_panel`] gave, the largest.
     pub reach: f32,
@@ -56,25 +58,29 @@ pub struct Hit {
 }
 
 impl PairHead {
-    /// `(L,)`: the projected test recording as a probe.
+    /// `(P,)`: the projected test recording as a probe.
     pub fn probe(&self, b: &[f32]) -> Probe {
-        let product = &self.weight[..b.len()];
-        let weights = product.iter().zip(b);
+        let product = self.weight[..self.size()].iter().zip(b);
+        let mut weights: Vec<f64> = product
+            .map(|(&p, &b)| f64::from(p) * f64::from(b))
+            .collect();
+        weights.resize(b.len(), 0.0);
         let prior = f64::from(self.prior);
         Probe {
-            weights: weights
-                .map(|(&p, &b)| f64::from(p) * f64::from(b))
-                .collect(),
+            weights,
+            num_products: self.size(),
             constant: self.own_term(b) + f64::from(self.bias) - (prior / (1.0 - prior)).ln(),
         }
     }
 
-    /// c(x) = Σ q_i x_i².
+    /// c(x) = Σ q_i x_i², and what the recording adds.
     pub fn own_term(&self, x: &[f32]) -> f64 {
-        let squares = self.weight[x.len()..].iter().zip(x);
-        squares
+        let (x, quality) = x.split_at(self.size());
+        let squares = self.weight[self.size()..].iter().zip(x);
+        let squares: f64 = squares
             .map(|(&q, &x)| f64::from(q) * f64::from(x) * f64::from(x))
-            .sum()
+            .sum();
+        squares + quality.iter().map(|&v| f64::from(v)).sum::<f64>()
     }
 }
 
@@ -87,7 +93,8 @@ impl Probe {
 
     /// `(L + 2,)`: its inner product with [`vector`] is the LLR.
     pub fn vector(&self) -> impl Iterator<Item = f32> {
-        let weights = self.weights.iter().map(|&w| w as f32);
+        let products = self.weights[..self.num_products].iter();
+        let weights = products.map(|&w| w as f32);
         weights.chain([1.0, self.constant as f32])
     }
 }
@@ -95,22 +102,24 @@ impl Probe {
 /// `(L + 2,)`: an enrolled point, for a search by inner product with [`Probe::vector`].
 pub fn vector(head: &PairHead, row: &[f32]) -> impl Iterator<Item = f32> {
     let own = head.own_term(row) as f32;
-    row.iter().copied().chain([own, 1.0])
+    row[..head.size()].iter().copied().chain([own, 1.0])
 }
 
-/// Writes up to [`PANEL_ROWS`] points `(R, L)` as a panel; the largest of what their scores are
+/// Writes up to [`PANEL_ROWS`] points `(R, P)` as a panel; the largest of what their scores are
 /// summed from, |a| + e + |c(a)|. A point that is not finite gets no place among the hits.
 pub fn write_panel(head: &PairHead, rows: &[f32], panel: &mut [u8]) -> f32 {
-    let size = head.weight.len() / 2;
+    let size = head.point_size();
     let (cells, facts) = panel.split_at_mut(PANEL_ROWS * size);
     cells.fill(0);
     // (3, PANEL_ROWS): scale, constant, residual.
     let mut values = [[0.0f32; PANEL_ROWS]; 3];
     values[1] = [f32::NEG_INFINITY; PANEL_ROWS];
     let mut reach = 0.0f32;
-    for (r, row) in rows.chunks_exact(size).enumerate() {
+    for (r, point) in rows.chunks_exact(size).enumerate() {
+        // What the recording adds is no coordinate: its cells stay 0.
+        let row = &point[..head.size()];
         let largest = row.iter().fold(0.0f32, |m, v| m.max(v.abs()));
-        if !row.iter().all(|v| v.is_finite()) || !(largest / 127.0).is_normal() {
+        if !point.iter().all(|v| v.is_finite()) || !(largest / 127.0).is_normal() {
             continue;
         }
         let scale = largest / 127.0;
@@ -122,7 +131,7 @@ pub fn write_panel(head: &PairHead, rows: &[f32], panel: &mut [u8]) -> f32 {
             residual += (f64::from(value) - f64::from(scale) * f64::from(cell)).powi(2);
         }
         values[0][r] = scale;
-        values[1][r] = (head.own_term(row) as f32).next_up();
+        values[1][r] = (head.own_term(point) as f32).next_up();
         values[2][r] = (residual.sqrt() as f32).next_up();
         reach = reach.max(length.sqrt() as f32 + values[2][r] + values[1][r].abs());
     }
@@ -131,9 +140,9 @@ pub fn write_panel(head: &PairHead, rows: &[f32], panel: &mut [u8]) -> f32 {
 }
 
 impl Gallery<'_> {
-    /// L.
+    /// P.
     fn size(&self) -> usize {
-        self.head.weight.len() / 2
+        self.head.point_size()
     }
 
     /// The `top` best rows for each probe, best first; of equal ones the first row first.

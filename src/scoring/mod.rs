@@ -7,4 +7,4 @@ mod pair;
 
 pub use decision::{Decision, Llr, OperatingPoint, Reason};
 pub use measured::{MeasuredPoint, MeasuredRates, Rate, percent};
-pub use pair::PairHead;
+pub use pair::{PairHead, QualityWeights};

@@ -4,6 +4,10 @@
 //! of g groups of L/g values for itself where several networks made it;
 //! φ(a,b) = [a∘b ; a∘a + b∘b], logit = w·φ + bias. With two-covariance PLDA as initial values the
 //! logit is the PLDA log-likelihood ratio (Ioffe 2006; Ramoji et al. 2020, "neural PLDA").
+//!
+//! A calibrated head may hold two pair features more, ln t_a + ln t_b (t seconds of speech) and
+//! ln|u_a| + ln|u_b|, both lengths before scaling: a long recording, and one far from the middle,
+//! scores high with everybody (Mandasari et al. 2013, "Quality measure functions for calibration").
 
 use crate::{Error, Result};
 use std::borrow::Cow;
@@ -25,6 +29,19 @@ pub struct PairHead {
     pub bias: f32,
     /// Prior of "same speaker" that the logit includes; LLR = logit − ln(p/(1−p)).
     pub prior: f32,
+    /// Weights of what a recording is like. With them an embedding ends in ln t, and a point in
+    /// what its recording adds to every logit.
+    pub quality: Option<QualityWeights>,
+}
+
+/// What a recording adds to the logit of each of its pairs: `seconds·ln t + length·ln|u|`.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QualityWeights {
+    /// Of ln t, t in seconds of speech.
+    pub seconds: f32,
+    /// Of ln|u|: the mean over groups.
+    pub length: f32,
 }
 
 impl PairHead {
@@ -44,7 +61,10 @@ impl PairHead {
         let finite = [&self.mean, whiten.unwrap_or_default(), &self.weight]
             .iter()
             .all(|part| part.iter().all(|v| v.is_finite()))
-            && self.bias.is_finite();
+            && self.bias.is_finite()
+            && self
+                .quality
+                .is_none_or(|q| q.seconds.is_finite() && q.length.is_finite());
         if !(sizes && finite && self.prior > 0.0 && self.prior < 1.0) {
             return Err(Error::Usage(format!(
                 "pair head: mean {}, whiten {}, weight {}, groups {}, finite {finite}, prior {}; wanted mean \
@@ -60,8 +80,36 @@ impl PairHead {
         Ok(())
     }
 
-    /// `(D,) -> (L,)`: centred, whitened, length sqrt(L), each group's sqrt(L/g).
+    /// Numbers in an embedding: D, and ln t where it counts.
+    pub fn embedding_size(&self) -> usize {
+        self.mean.len() + usize::from(self.quality.is_some())
+    }
+
+    /// L.
+    pub fn size(&self) -> usize {
+        self.weight.len() / 2
+    }
+
+    /// Numbers in a point: L, and what the recording adds where it counts.
+    pub fn point_size(&self) -> usize {
+        self.size() + usize::from(self.quality.is_some())
+    }
+
+    /// `(D,) -> (L,)`: centred, whitened, length sqrt(L), each group's sqrt(L/g). Behind D the
+    /// embedding may go on.
     pub fn project(&self, embedding: &[f32]) -> Vec<f32> {
+        self.scaled(self.whitened(embedding))
+    }
+
+    /// Mean over groups of ln|u|.
+    pub fn ln_length(&self, embedding: &[f32]) -> f32 {
+        let u = Zeroizing::new(self.whitened(embedding));
+        let groups = u.chunks_exact(self.size() / self.groups);
+        groups.map(|u| 0.5 * dot(u, u).ln()).sum::<f32>() / self.groups as f32
+    }
+
+    /// `(D,) -> (L,)`: u.
+    fn whitened(&self, embedding: &[f32]) -> Vec<f32> {
         let d = self.mean.len();
         // As telling as the embedding itself.
         let centred: Zeroizing<Vec<f32>> = Zeroizing::new(
@@ -71,14 +119,13 @@ impl PairHead {
                 .map(|(x, m)| x - m)
                 .collect(),
         );
-        let projected: Vec<f32> = match &self.whiten {
+        match &self.whiten {
             Some(whiten) => {
                 let rows = whiten.chunks_exact(d);
                 rows.map(|row| dot(row, &centred)).collect()
             }
             None => centred.to_vec(),
-        };
-        self.scaled(projected)
+        }
     }
 
     /// W, also where it is the identity: (L, D) row-major.
@@ -95,16 +142,28 @@ impl PairHead {
         )
     }
 
-    /// The enrolled speaker's point: mean of the projected embeddings, scaled again. `(N, D) -> (L,)`
+    /// The enrolled speaker's point: mean of the projected embeddings, scaled again; as one recording
+    /// it has all their speech, and their mean ln|u|. `(N, E) -> (P,)`, E and P as
+    /// [`Self::embedding_size`] and [`Self::point_size`] say.
     pub fn project_enrolment<'a>(&self, embeddings: impl Iterator<Item = &'a [f32]>) -> Vec<f32> {
-        let mut sum = vec![0.0; self.weight.len() / 2];
+        let mut sum = vec![0.0; self.size()];
+        let (mut ln_seconds, mut ln_lengths, mut count) = (f32::NEG_INFINITY, 0.0, 0.0);
         for embedding in embeddings {
             let projected = Zeroizing::new(self.project(embedding));
             for (s, v) in sum.iter_mut().zip(projected.iter()) {
                 *s += v;
             }
+            if self.quality.is_some() {
+                ln_seconds = ln_sum_exp(ln_seconds, embedding[self.mean.len()]);
+                ln_lengths += self.ln_length(embedding);
+                count += 1.0;
+            }
         }
-        self.scaled(sum)
+        let mut point = self.scaled(sum);
+        if let Some(quality) = self.quality {
+            point.push(quality.seconds * ln_seconds + quality.length * (ln_lengths / count));
+        }
+        point
     }
 
     fn scaled(&self, mut v: Vec<f32>) -> Vec<f32> {
@@ -113,27 +172,30 @@ impl PairHead {
         v
     }
 
-    /// Two projected points `(L,)`, `(L,)` -> log-likelihood ratio (NaN in, NaN out). The same bits
+    /// Two projected points `(P,)`, `(P,)` -> log-likelihood ratio (NaN in, NaN out). The same bits
     /// whichever comes first.
     pub fn llr(&self, a: &[f32], b: &[f32]) -> f32 {
-        self.llr_of(self.product(a, b), self.squares(a), self.squares(b))
+        self.llr_of(self.product(a, b), self.own(a), self.own(b))
     }
 
     /// Σ w·(a∘b), the part of the logit that takes both points.
     #[inline(always)]
     pub fn product(&self, a: &[f32], b: &[f32]) -> f32 {
-        weighted_dot(&self.weight[..self.weight.len() / 2], a, b)
+        let l = self.size();
+        weighted_dot(&self.weight[..l], &a[..l], &b[..l])
     }
 
-    /// Σ w·(a∘a), the part that one point alone brings: once per point where it is in many trials.
-    pub fn squares(&self, a: &[f32]) -> f32 {
-        weighted_dot(&self.weight[self.weight.len() / 2..], a, a)
+    /// Σ w·(a∘a) and what the recording's quality adds, the part that one point alone brings: once
+    /// per point where it is in many trials.
+    pub fn own(&self, a: &[f32]) -> f32 {
+        let (a, quality) = a.split_at(self.size());
+        weighted_dot(&self.weight[self.size()..], a, a) + quality.iter().sum::<f32>()
     }
 
     /// The log-likelihood ratio from its parts.
     #[inline(always)]
-    pub fn llr_of(&self, product: f32, squares_a: f32, squares_b: f32) -> f32 {
-        let logit = product + (squares_a + squares_b) + self.bias;
+    pub fn llr_of(&self, product: f32, own_a: f32, own_b: f32) -> f32 {
+        let logit = product + (own_a + own_b) + self.bias;
         logit - (self.prior / (1.0 - self.prior)).ln()
     }
 }
@@ -179,6 +241,12 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + rest
 }
 
+/// ln(eᵃ + eᵇ), exactly the other where one is −∞.
+fn ln_sum_exp(a: f32, b: f32) -> f32 {
+    let (low, high) = (a.min(b), a.max(b));
+    high + (low - high).exp().ln_1p()
+}
+
 /// NaN where there is no direction: a length of 0, or one that overflows (and would scale to 0,
 /// which is the score of nobody in particular).
 fn scale_to_sqrt_len(v: &mut [f32]) {
@@ -204,6 +272,7 @@ mod tests {
             groups: 1,
             bias: 0.0,
             prior: 0.5,
+            quality: None,
         };
         assert!(head().check(3).is_ok());
         assert!(head().check(2).is_err());
@@ -238,6 +307,7 @@ mod tests {
             groups: 1,
             bias: 0.75,
             prior: 0.5,
+            quality: None,
         };
         // Length √2 of (3, 4)/5 and of (1, 0).
         let (a, b) = (head.project(&[4.0, 5.0]), head.project(&[2.0, 1.0]));

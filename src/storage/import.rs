@@ -162,6 +162,7 @@ fn scaled_cosine(size: usize) -> PairHead {
         groups: 1,
         bias: -SCALE * EVEN_COSINE,
         prior: 0.5,
+        quality: None,
     }
 }
 

@@ -4,7 +4,7 @@
 //! header     4096 bytes: magic, version, model id, state of the store, sizes, BLAKE3 of these
 //! panels     ⌈N/32⌉ × (32·L cells i8, 3·32 f32)   read whole by every search
 //! ids        N × i64: the speakers' numbers in the store
-//! rows       N × L f32: projected voiceprints     read where a panel says so
+//! rows       N × P f32: projected voiceprints     read where a panel says so
 //! ```
 //!
 //! Numbers as they lie in memory, so that the file is mapped and not read. It lies beside the store
@@ -56,7 +56,7 @@ enum Bytes {
 pub struct Candidate<'a> {
     /// The speaker's id in the store.
     pub id: i64,
-    /// The projected voiceprint `(L,)` that was scored.
+    /// The projected voiceprint `(P,)` that was scored.
     pub row: &'a [f32],
     /// LLR, summed in f64.
     pub score: f64,
@@ -196,7 +196,7 @@ impl Bytes {
 }
 
 fn size_of_points(verifier: &Verifier) -> usize {
-    verifier.model().head.weight.len() / 2
+    verifier.model().head.point_size()
 }
 
 /// Writes an index to what `open` gives for its length; `path` is what an error names.

@@ -19,7 +19,7 @@ use crate::{
     Error, Result,
     features::MfccConfig,
     network::{Layer, Network, Stored, Tensors, infer},
-    scoring::{MeasuredRates, PairHead},
+    scoring::{MeasuredRates, PairHead, QualityWeights},
     storage::write_whole,
     verifier::{Limits, Model, ModelCard, ModelId, Verifier},
 };
@@ -63,6 +63,8 @@ struct Head {
     groups: usize,
     prior: f32,
     bias: f32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    quality: Option<QualityWeights>,
 }
 
 fn one() -> usize {
@@ -242,6 +244,7 @@ impl<'a> Parsed<'a> {
             groups: header.head.groups,
             bias: header.head.bias,
             prior: header.head.prior,
+            quality: header.head.quality,
         };
         let model = Model {
             front_end: header.front_end,
@@ -268,6 +271,7 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
             groups: model.head.groups,
             prior: model.head.prior,
             bias: model.head.bias,
+            quality: model.head.quality,
         },
         limits: model.limits,
         rates: model.rates.clone(),

@@ -1,23 +1,46 @@
 //! Calibration: scores of target and nontarget trials in, scale and offset out, so that
-//! `scale·score + offset` is a log-likelihood ratio (Brümmer & du Preez 2006).
+//! `scale·score + offset` is a log-likelihood ratio (Brümmer & du Preez 2006), on request with terms
+//! for what the two recordings are like (Mandasari et al. 2013).
 //!
 //! Logistic regression by Newton's method on the prior-weighted cross-entropy
 //! p·mean ln(1 + e^−(s + λ)) + (1−p)·mean ln(1 + e^(s + λ)), λ = ln(p/(1−p)).
 
-use crate::{Error, Result, scoring::PairHead};
+use crate::{
+    Error, Result,
+    scoring::{PairHead, QualityWeights},
+};
+use nalgebra::{SMatrix, SVector};
 
-/// `llr = scale·score + offset`.
+/// `llr = scale·score + offset + quality`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Calibration {
     /// Negative only if the scores were upside down.
     pub scale: f64,
     /// In natural-log units.
     pub offset: f64,
+    /// Weights of the sums over both recordings of ln t and ln|u|, where they were asked for.
+    pub quality: Option<QualityWeights>,
 }
 
-/// Ridge on scale and offset of the standardised scores: keeps both finite where targets and
-/// nontargets do not overlap, and elsewhere moves them by about as little as this.
+/// A trial's score, and the sums over its two recordings of ln t and ln|u|; see [`PairHead`].
+pub type QualityTrial = [f64; 3];
+
+/// Target and nontarget trials of one kind, and how much they count beside others.
+#[derive(Debug, Clone)]
+pub struct QualityList {
+    /// Of the same speaker.
+    pub targets: Vec<QualityTrial>,
+    /// Of different ones.
+    pub nontargets: Vec<QualityTrial>,
+    /// Its share.
+    pub weight: f64,
+}
+
+/// Ridge on the standardised scale and offset: keeps both finite where targets and nontargets do
+/// not overlap, and elsewhere moves them by about as little as this.
 const PENALTY: f64 = 1e-6;
+/// The same on the quality terms, which few kinds of recordings tell.
+const QUALITY_PENALTY: f64 = 1e-5;
 
 impl Calibration {
     /// Fits at the effective prior `prior` of a target; every trial counts the same.
@@ -49,42 +72,36 @@ impl Calibration {
     /// [`Error::Usage`] if a list has no target or no nontarget, a score is not finite, all scores
     /// are equal, or `prior` is not within (0, 1).
     pub fn of_lists(lists: &[(&[f64], &[f64])], prior: f64) -> Result<Self> {
-        let refuse = |fact: &str| {
-            Error::Usage(format!(
-                "calibration: {fact}; give scores of target and nontarget trials, all finite, and \
-                 a prior within (0, 1)"
-            ))
-        };
-        if lists.is_empty() || lists.iter().any(|(t, n)| t.is_empty() || n.is_empty()) {
-            return Err(refuse("no target or no nontarget trials"));
-        }
-        if !(prior > 0.0 && prior < 1.0) {
-            return Err(refuse(&format!("prior {prior}")));
-        }
-        let all = || lists.iter().flat_map(|(t, n)| t.iter().chain(*n));
-        if all().any(|s| !s.is_finite()) {
-            return Err(refuse("a score is not finite"));
-        }
-        let count = all().count() as f64;
-        let mean = all().sum::<f64>() / count;
-        let spread = (all().map(|s| (s - mean) * (s - mean)).sum::<f64>() / count).sqrt();
-        if spread <= f64::EPSILON * mean.abs() {
-            return Err(refuse("all scores are equal"));
-        }
-        let weighted = |scores: &[f64]| {
-            let weight = 1.0 / (scores.len() * lists.len()) as f64;
-            let one = |s: &f64| ((s - mean) / spread, weight);
-            scores.iter().map(one).collect::<Vec<_>>()
-        };
-        let trials = Standardised {
-            targets: lists.iter().flat_map(|(t, _)| weighted(t)).collect(),
-            nontargets: lists.iter().flat_map(|(_, n)| weighted(n)).collect(),
-            prior,
-        };
-        let (scale, offset) = trials.newton();
+        let side = |scores: &[f64]| scores.iter().map(|&s| [s]).collect();
+        let sides: Vec<Sides<1>> = lists
+            .iter()
+            .map(|(targets, nontargets)| (side(targets), side(nontargets), 1.0))
+            .collect();
+        let ([scale], offset) = regression(sides, prior, [PENALTY])?;
         Ok(Calibration {
-            scale: scale / spread,
-            offset: offset - scale * mean / spread,
+            scale,
+            offset,
+            quality: None,
+        })
+    }
+
+    /// Fits the quality terms as well; the scores must be without any.
+    ///
+    /// # Errors
+    /// As [`Self::of_lists`].
+    pub fn with_quality(lists: Vec<QualityList>, prior: f64) -> Result<Self> {
+        let sides = lists
+            .into_iter()
+            .map(|l| (l.targets, l.nontargets, l.weight));
+        let penalties = [PENALTY, QUALITY_PENALTY, QUALITY_PENALTY];
+        let ([scale, seconds, length], offset) = regression(sides.collect(), prior, penalties)?;
+        Ok(Calibration {
+            scale,
+            offset,
+            quality: Some(QualityWeights {
+                seconds: seconds as f32,
+                length: length as f32,
+            }),
         })
     }
 
@@ -99,33 +116,92 @@ impl Calibration {
             groups: head.groups,
             bias: (self.scale * (f64::from(head.bias) - shift) + self.offset) as f32,
             prior: 0.5,
+            quality: self.quality.or(head.quality.map(|old| QualityWeights {
+                seconds: scaled(&old.seconds),
+                length: scaled(&old.length),
+            })),
         }
     }
 }
 
-/// Standardised scores and their weights, which sum to 1 on either side.
-struct Standardised {
-    targets: Vec<(f64, f64)>,
-    nontargets: Vec<(f64, f64)>,
+/// Target and nontarget trials of K features, and their weight.
+type Sides<const K: usize> = (Vec<[f64; K]>, Vec<[f64; K]>, f64);
+
+/// Weights of the features, of which the first is the score, and the constant.
+fn regression<const K: usize>(
+    lists: Vec<Sides<K>>,
     prior: f64,
+    penalties: [f64; K],
+) -> Result<([f64; K], f64)> {
+    let refuse = |fact: &str| {
+        Error::Usage(format!(
+            "calibration: {fact}; give scores of target and nontarget trials, all finite, and \
+             a prior within (0, 1)"
+        ))
+    };
+    if lists.is_empty() || lists.iter().any(|(t, n, _)| t.is_empty() || n.is_empty()) {
+        return Err(refuse("no target or no nontarget trials"));
+    }
+    if !(prior > 0.0 && prior < 1.0) {
+        return Err(refuse(&format!("prior {prior}")));
+    }
+    let all = || lists.iter().flat_map(|(t, n, _)| t.iter().chain(n));
+    if all().flatten().any(|s| !s.is_finite()) {
+        return Err(refuse("a score is not finite"));
+    }
+    let count = all().count() as f64;
+    let mean: [f64; K] = std::array::from_fn(|k| all().map(|x| x[k]).sum::<f64>() / count);
+    let spread: [f64; K] = std::array::from_fn(|k| {
+        let squares = all().map(|x| (x[k] - mean[k]).powi(2)).sum::<f64>();
+        (squares / count).sqrt()
+    });
+    let is_constant = |k: usize| spread[k] <= f64::EPSILON * mean[k].abs();
+    if is_constant(0) {
+        return Err(refuse("all scores are equal"));
+    }
+    // A term that is the same in all trials says nothing; the offset has it already.
+    let units: [f64; K] =
+        std::array::from_fn(|k| if is_constant(k) { 0.0 } else { 1.0 / spread[k] });
+    let total: f64 = lists.iter().map(|(_, _, weight)| weight).sum();
+    let side = |trials: &[[f64; K]], weight: f64| {
+        let weight = weight / (trials.len() as f64 * total);
+        let one = |x: &[f64; K]| (std::array::from_fn(|k| (x[k] - mean[k]) * units[k]), weight);
+        trials.iter().map(one).collect::<Vec<_>>()
+    };
+    let trials = Standardised {
+        targets: lists.iter().flat_map(|(t, _, w)| side(t, *w)).collect(),
+        nontargets: lists.iter().flat_map(|(_, n, w)| side(n, *w)).collect(),
+        prior,
+        penalties,
+    };
+    let (weights, offset) = trials.newton();
+    let weights: [f64; K] = std::array::from_fn(|k| weights[k] * units[k]);
+    let shift: f64 = (0..K).map(|k| weights[k] * mean[k]).sum();
+    Ok((weights, offset - shift))
 }
 
-impl Standardised {
-    fn newton(&self) -> (f64, f64) {
-        let (mut scale, mut offset) = (0.0, 0.0);
-        let mut loss = self.loss(scale, offset);
+/// Standardised features and the trials' weights, which sum to 1 on either side.
+struct Standardised<const K: usize> {
+    targets: Vec<([f64; K], f64)>,
+    nontargets: Vec<([f64; K], f64)>,
+    prior: f64,
+    penalties: [f64; K],
+}
+
+/// Weights, and the offset.
+type Point<const K: usize> = (SVector<f64, K>, f64);
+
+impl<const K: usize> Standardised<K> {
+    fn newton(&self) -> Point<K> {
+        let mut at: Point<K> = (SVector::zeros(), 0.0);
+        let mut loss = self.loss(&at);
         for _ in 0..100 {
-            let (gradient, hessian) = self.derivatives(scale, offset);
-            let det = hessian[0] * hessian[2] - hessian[1] * hessian[1];
-            let step = [
-                (hessian[2] * gradient[0] - hessian[1] * gradient[1]) / det,
-                (hessian[0] * gradient[1] - hessian[1] * gradient[0]) / det,
-            ];
+            let Some(step) = self.step(&at) else { break };
             // Halve until the loss falls: far out, the sigmoid's curvature promises too much.
             let mut length = 1.0;
             let improved = loop {
-                let next = (scale - length * step[0], offset - length * step[1]);
-                let next_loss = self.loss(next.0, next.1);
+                let next = (at.0 - step.0 * length, at.1 - step.1 * length);
+                let next_loss = self.loss(&next);
                 if next_loss < loss {
                     break Some((next, next_loss));
                 }
@@ -137,48 +213,59 @@ impl Standardised {
             let Some((next, next_loss)) = improved else {
                 break;
             };
-            (scale, offset) = next;
-            loss = next_loss;
+            (at, loss) = (next, next_loss);
         }
-        (scale, offset)
+        at
     }
 
-    fn shift(&self) -> f64 {
-        (self.prior / (1.0 - self.prior)).ln()
+    fn logit(&self, (weights, offset): &Point<K>, x: &[f64; K]) -> f64 {
+        let sum: f64 = (0..K).map(|k| weights[k] * x[k]).sum();
+        sum + offset + (self.prior / (1.0 - self.prior)).ln()
     }
 
-    fn loss(&self, scale: f64, offset: f64) -> f64 {
-        let mean = |scores: &[(f64, f64)], sign: f64| {
-            let term =
-                |(s, w): &(f64, f64)| w * softplus(sign * (scale * s + offset + self.shift()));
-            scores.iter().map(term).sum::<f64>()
+    fn loss(&self, at: &Point<K>) -> f64 {
+        let mean = |trials: &[([f64; K], f64)], sign: f64| {
+            let term = |(x, w): &([f64; K], f64)| w * softplus(sign * self.logit(at, x));
+            trials.iter().map(term).sum::<f64>()
         };
+        let (weights, offset) = at;
+        let pulls = (0..K).map(|k| self.penalties[k] * weights[k] * weights[k]);
         self.prior * mean(&self.targets, -1.0)
             + (1.0 - self.prior) * mean(&self.nontargets, 1.0)
-            + 0.5 * PENALTY * (scale * scale + offset * offset)
+            + 0.5 * (pulls.sum::<f64>() + PENALTY * offset * offset)
     }
 
-    /// Gradient (scale, offset) and Hessian (scale², scale·offset, offset²).
-    fn derivatives(&self, scale: f64, offset: f64) -> ([f64; 2], [f64; 3]) {
-        let mut gradient = [PENALTY * scale, PENALTY * offset];
-        let mut hessian = [PENALTY, 0.0, PENALTY];
+    /// H⁻¹·g. The offset is eliminated by hand (its Schur complement), so that one fixed size serves.
+    fn step(&self, at: &Point<K>) -> Option<Point<K>> {
+        let (weights, offset) = at;
+        let mut gradient: SVector<f64, K> = SVector::from_fn(|k, _| self.penalties[k] * weights[k]);
+        let mut hessian: SMatrix<f64, K, K> =
+            SMatrix::from_diagonal(&SVector::from_row_slice(&self.penalties));
+        let (mut own_gradient, mut own) = (PENALTY * offset, PENALTY);
+        let mut cross: SVector<f64, K> = SVector::zeros();
         let sides = [
             (&self.targets, 1.0, self.prior),
             (&self.nontargets, 0.0, 1.0 - self.prior),
         ];
-        for (scores, label, prior) in sides {
-            for (s, w) in scores {
+        for (trials, label, prior) in sides {
+            for (x, w) in trials {
                 let weight = prior * w;
-                let p = sigmoid(scale * s + offset + self.shift());
-                gradient[0] += weight * (p - label) * s;
-                gradient[1] += weight * (p - label);
+                let p = sigmoid(self.logit(at, x));
+                let x = SVector::<f64, K>::from_row_slice(x);
                 let curvature = weight * p * (1.0 - p);
-                hessian[0] += curvature * s * s;
-                hessian[1] += curvature * s;
-                hessian[2] += curvature;
+                gradient += x * (weight * (p - label));
+                own_gradient += weight * (p - label);
+                hessian += x * x.transpose() * curvature;
+                cross += x * curvature;
+                own += curvature;
             }
         }
-        (gradient, hessian)
+        let reduced = hessian - cross * cross.transpose() / own;
+        let step = reduced
+            .cholesky()?
+            .solve(&(gradient - cross * (own_gradient / own)));
+        let own_step = (own_gradient - cross.dot(&step)) / own;
+        Some((step, own_step))
     }
 }
 

@@ -152,6 +152,7 @@ fn mean_head(members: &[(Network, PairHead)]) -> PairHead {
         groups: members.len(),
         bias: members.iter().map(|(_, head)| llr_bias(head) * share).sum(),
         prior: 0.5,
+        quality: None,
     }
 }
 
@@ -181,6 +182,7 @@ mod tests {
             groups: 1,
             bias: value(40),
             prior: 0.2,
+            quality: None,
         };
         (Network::new(layers, weights, 5).unwrap(), head)
     }

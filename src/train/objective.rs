@@ -256,6 +256,7 @@ mod tests {
             groups: 1,
             bias: 0.3,
             prior: 0.5,
+            quality: None,
         };
         for loss in [PairLoss::Bce, PairLoss::Softmax, PairLoss::Mse] {
             let options = RefineOptions {

@@ -73,6 +73,7 @@ impl Parameters {
             groups: 1,
             bias: logit.bias as f32,
             prior: prior as f32,
+            quality: None,
         }
     }
 

@@ -67,6 +67,7 @@ pub fn fit_head(labelled: &Labelled, options: &PldaOptions) -> Result<PairHead> 
         groups: 1,
         bias: weights.bias as f32,
         prior: 0.5,
+        quality: None,
     })
 }
 

@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl Verifier {
-    /// The speaker's embedding, or why this recording has none. `(num_samples,) -> (D,)`
+    /// The speaker's embedding, or why this recording has none. `(num_samples,) -> (E,)`
     ///
     /// # Errors
     /// The [`Reason`] that a user can act on.
@@ -19,7 +19,7 @@ impl Verifier {
         }
         let features = self.mfcc.extract(waveform);
         self.check_num_frames(features.num_frames(), waveform.quality())?;
-        Embedding::new(self.model.network.embed(&features), self.id)
+        self.embedding(self.model.network.embed(&features), waveform.quality())
     }
 
     /// [`Self::embed`] of a recording of any length, with the same bits.
@@ -47,7 +47,20 @@ impl Verifier {
         let values = network.embed_by_pieces(num_frames, width, |range| {
             features.frames(range).map(<[f32]>::to_vec)
         })?;
-        Ok(Embedding::new(values, self.id))
+        Ok(self.embedding(values, &quality))
+    }
+
+    /// `(D,) -> (E,)`: what the network says, and ln t where the head asks for it.
+    fn embedding(
+        &self,
+        mut values: Vec<f32>,
+        quality: &Quality,
+    ) -> std::result::Result<Embedding, Reason> {
+        if self.model.head.quality.is_some() {
+            // Limits may allow none.
+            values.push(quality.speech_seconds.max(0.01).ln());
+        }
+        Embedding::new(values, self.id)
     }
 
     fn check_num_frames(

@@ -6,7 +6,8 @@ use std::fmt;
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-/// A point in the speaker space of one model: `(D,)`, finite. Zeroed when dropped, and never
+/// A point in the speaker space of one model, and ln t (seconds of speech) behind it where the
+/// model's head asks for it: `(E,)`, finite. Zeroed when dropped, and never
 /// shown: whoever has it knows the voice.
 #[derive(Clone, PartialEq)]
 pub struct Embedding {
@@ -46,7 +47,7 @@ pub struct Voiceprint {
 }
 
 impl Embedding {
-    /// `(D,)` numbers that `model` made.
+    /// `(E,)` numbers that `model` made.
     ///
     /// # Errors
     /// [`Reason::ScoreNotFinite`] where a number is not finite, or where there is none.
@@ -59,7 +60,7 @@ impl Embedding {
         }
     }
 
-    /// `(D,)`
+    /// `(E,)`
     pub fn values(&self) -> &[f32] {
         &self.values
     }

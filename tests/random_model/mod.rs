@@ -72,6 +72,7 @@ pub fn random_model(seed: u64, c: usize, d: usize) -> Model {
         groups: 1,
         bias: 0.0,
         prior: 0.5,
+        quality: None,
     };
     Model {
         front_end,

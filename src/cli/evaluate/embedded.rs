@@ -13,6 +13,17 @@ use std::{collections::HashMap, path::Path};
 /// An embedding, or why there is none.
 type Embedded = std::result::Result<Embedding, String>;
 
+/// What is embedded of a recording.
+#[derive(Debug, Clone, Copy)]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// So many seconds from its start, or all of a shorter one.
+    Start(f32),
+    /// So many seconds from where speech begins; none of a recording with less speech.
+    Speech(f32),
+}
+
 /// Per recording of a table.
 pub type EmbeddedTable = Vec<Embedded>;
 
@@ -21,11 +32,11 @@ pub fn embed_tables(
     tables: &[&ScoreTable],
     root: &Path,
     options: &ReadOptions,
-    segment: Option<f32>,
+    part: Part,
     verifier: &Verifier,
 ) -> Result<Vec<EmbeddedTable>> {
     let names: Vec<&str> = tables.iter().flat_map(|table| table.names()).collect();
-    let embeddings = embed_names(names, root, options, segment, verifier)?;
+    let embeddings = embed_names(names, root, options, part, verifier)?;
     let of_table = |table: &&ScoreTable| {
         let own = table.names().map(|name| embeddings[name].clone());
         own.collect()
@@ -53,7 +64,7 @@ fn embed_names<'a>(
     mut names: Vec<&'a str>,
     root: &Path,
     options: &ReadOptions,
-    segment: Option<f32>,
+    part: Part,
     verifier: &Verifier,
 ) -> Result<HashMap<&'a str, Embedded>> {
     names.sort_unstable();
@@ -66,7 +77,7 @@ fn embed_names<'a>(
     let embeddings: Result<Vec<_>> = names
         .par_iter()
         .map(|name| {
-            let read = read(&root.join(name), options, segment);
+            let read = read(&root.join(name), options, part);
             progress.inc(1);
             match read {
                 Ok(waveform) => Ok(verifier.embed(&waveform).map_err(|r| r.to_string())),
@@ -79,11 +90,29 @@ fn embed_names<'a>(
     Ok(names.into_iter().zip(embeddings?).collect())
 }
 
-fn read(path: &Path, options: &ReadOptions, segment: Option<f32>) -> Result<Waveform> {
+fn read(path: &Path, options: &ReadOptions, part: Part) -> Result<Waveform> {
     let waveform = audio::read(path, options)?;
-    let kept = segment.map_or(usize::MAX, |s| (s * SAMPLE_RATE_HZ as f32) as usize);
-    if kept >= waveform.samples().len() {
+    let (from, seconds) = match part {
+        Part::Whole => return Ok(waveform),
+        Part::Start(seconds) => (0, seconds),
+        Part::Speech(seconds) if waveform.quality().speech_seconds >= seconds => {
+            let begin = waveform.speech().iter().position(|&speech| speech);
+            // A frame each 10 ms.
+            let hop = SAMPLE_RATE_HZ as usize / 100;
+            (begin.unwrap_or(0) * hop, seconds)
+        }
+        Part::Speech(_) => {
+            return Err(Error::Audio {
+                path: path.to_path_buf(),
+                fact: "less speech than the cut".into(),
+                remedy: "leave the cut out".into(),
+            });
+        }
+    };
+    let rest = &waveform.samples()[from..];
+    let kept = (seconds * SAMPLE_RATE_HZ as f32) as usize;
+    if kept >= rest.len() && from == 0 {
         return Ok(waveform);
     }
-    Waveform::from_samples(waveform.samples()[..kept].to_vec(), SAMPLE_RATE_HZ)
+    Waveform::from_samples(rest[..kept.min(rest.len())].to_vec(), SAMPLE_RATE_HZ)
 }

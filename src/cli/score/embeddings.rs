@@ -16,7 +16,7 @@ use std::{collections::HashSet, path::Path};
 
 /// The head takes vectors of the model's size only.
 pub(super) fn check_size(vectors: &Vectors, scorer: Scorer, verifier: &Verifier) -> Result<()> {
-    let size = verifier.model().network.embedding_size();
+    let size = verifier.model().head.embedding_size();
     match scorer {
         Scorer::Head(_) if !vectors.is_empty() && vectors.size() != size => {
             Err(Error::Usage(format!(

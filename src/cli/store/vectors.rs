@@ -115,7 +115,7 @@ fn export(args: &ExportArgs, global: &Global) -> Result<u8> {
 
 /// L + 2.
 fn vector_size(verifier: &Verifier) -> usize {
-    verifier.model().head.weight.len() / 2 + 2
+    verifier.model().head.size() + 2
 }
 
 /// Names and vectors, block by block.

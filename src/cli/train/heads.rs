@@ -2,7 +2,7 @@
 //! trial lists of other speakers.
 
 use crate::cli::{
-    evaluate::embedded::{EmbeddedTable, embed_tables, find_recordings},
+    evaluate::embedded::{EmbeddedTable, Part, embed_tables, find_recordings},
     output::printable,
 };
 use serde_json::{Value, json};
@@ -95,7 +95,13 @@ pub fn compare(
     options: &TrainOptions,
 ) -> Result<Vec<Compared>> {
     let tables: Vec<&ScoreTable> = lists.iter().map(|list| &list.table).collect();
-    let embedded = embed_tables(&tables, root, &ReadOptions::default(), None, verifier)?;
+    let embedded = embed_tables(
+        &tables,
+        root,
+        &ReadOptions::default(),
+        Part::Whole,
+        verifier,
+    )?;
     let mut compared: Vec<Compared> = vec![];
     let mut bce_scores: Vec<Vec<f64>> = vec![];
     let heads = heads(labelled, options)?;

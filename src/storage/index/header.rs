@@ -25,7 +25,7 @@ const USED_BYTES: usize = 8 + 4 + 4 + 32 + 32 + 3 * 8 + 4;
 pub(super) struct Header {
     pub model: ModelId,
     pub state: State,
-    /// L.
+    /// P: numbers in a point.
     pub size: usize,
     pub num_speakers: usize,
     pub num_others: usize,
