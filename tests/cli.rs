@@ -537,7 +537,7 @@ fn embeddings_come_as_text_and_as_an_array() {
 #[test]
 fn a_reader_that_leaves_early_changes_nothing() {
     let place = Place::new();
-    let mut command = place.command(&["model", "info"]);
+    let mut command = place.command(["model", "info"]);
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
