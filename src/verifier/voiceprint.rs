@@ -231,6 +231,24 @@ mod tests {
     }
 
     #[test]
+    fn no_kind_of_unseen_character_is_in_a_name() {
+        let unseen = "\u{0} \u{7f} \u{85} \u{2028} \u{2029} \u{61c} \u{200e} \u{202a} \u{202e} \u{2066} \
+                      \u{206f} \u{ad} \u{180e} \u{200b} \u{2060} \u{2064} \u{feff} \u{115f} \u{1160} \u{3164} \
+                      \u{ffa0} \u{fff9} \u{fffb} \u{e0000} \u{e0041} \u{e007f} \u{34f} \u{17b4} \u{17b5} \
+                      \u{2800} \u{1bca0} \u{1bca3} \u{1d173} \u{1d17a}";
+        for c in unseen.chars().filter(|&c| c != ' ') {
+            assert!(is_unseen(c), "{c:?}");
+            let told = SpeakerName::new(format!("an{c}na"))
+                .unwrap_err()
+                .to_string();
+            assert!(!told.contains(is_unseen), "{told:?}");
+        }
+        for c in "aé李ع 👩\u{301}\u{200d}".chars() {
+            assert!(!is_unseen(c), "{c:?}");
+        }
+    }
+
+    #[test]
     fn spellings_that_look_the_same_are_one_name() {
         let composed = SpeakerName::new("Zo\u{eb}").unwrap();
         let decomposed = SpeakerName::new("Zoe\u{308}").unwrap();
