@@ -4,6 +4,9 @@
 //! path ─► input ─► decode (WAV: wav + pcm; FLAC, MP3, Ogg, M4A: symphonia) ─► blocks ─► one channel
 //!      ─► resample ─► samples ─► DC removed ─► vad + quality ─► Waveform
 //! ```
+//!
+//! What does not fit into 16 MiB and 4 bytes for each byte of its file goes that way once for each
+//! thing that is wanted of it, as a [`LongRecording`].
 
 mod adpcm;
 mod compressed;

@@ -242,9 +242,49 @@ mod tests {
                 .unwrap_err()
                 .to_string();
             assert!(!told.contains(is_unseen), "{told:?}");
+            let escaped = format!("\"an{}na\"", c.escape_unicode());
+            assert!(told.contains(&escaped), "{told}");
         }
         for c in "aé李ع 👩\u{301}\u{200d}".chars() {
             assert!(!is_unseen(c), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn blanks_and_joiners_are_those_that_are_seen() {
+        // The joiner makes another form of the Arabic letter, and none of a Latin one.
+        for name in [
+            "anna b",
+            "山田\u{3000}太郎",
+            "\u{628}\u{200c}\u{628}",
+            "\u{600}\u{200d}a",
+        ] {
+            assert!(SpeakerName::new(name).is_ok(), "{name:?}");
+        }
+        for name in [
+            "anna  b",
+            "anna\u{a0}b",
+            "anna\u{2003}b",
+            "anna\u{3000} b",
+            "an\u{200c}na",
+            "an\u{200d}na",
+            "anna\u{fe0f}",
+            "anna\u{e0100}",
+            "\u{5ff}\u{200d}a",
+        ] {
+            assert!(SpeakerName::new(name).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn an_embedding_is_used_and_not_shown() {
+        let model = ModelId::of(b"a model");
+        let embedding = Embedding::new(vec![0.625, -3.5], model).unwrap();
+        assert_eq!(embedding.values(), [0.625, -3.5]);
+        let shown = format!("{embedding:?}");
+        assert!(shown.contains("(2,)") && !shown.contains("625"), "{shown}");
+        for values in [vec![], vec![f32::NAN], vec![1.0, f32::INFINITY]] {
+            assert!(Embedding::new(values, model).is_err());
         }
     }
 
@@ -254,5 +294,7 @@ mod tests {
         let decomposed = SpeakerName::new("Zoe\u{308}").unwrap();
         assert_eq!(composed.key(), decomposed.key());
         assert_ne!(composed.as_str(), decomposed.as_str());
+        assert_eq!(composed.key(), "Zo\u{eb}");
+        assert_eq!(decomposed.to_string(), "Zoe\u{308}");
     }
 }

@@ -130,4 +130,7 @@ fn a_short_file_is_read_and_one_byte_more_than_allowed() {
         let read = read_short(&path, 10).unwrap();
         assert_eq!(*read, vec![7; length.min(11)]);
     }
+    // What cannot be read is told, not tried for ever.
+    #[cfg(unix)]
+    assert!(read_short(folder.path(), 10).is_err());
 }
