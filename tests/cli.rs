@@ -1,7 +1,9 @@
 //! The binary as a user meets it: exit codes, the line on stdout, the talk on stderr.
 
+mod program;
 mod random_model;
 
+use program::{Answer, Place, voice};
 use random_model::random_model;
 use serde_json::Value;
 use spkver::{
@@ -12,27 +14,10 @@ use spkver::{
 use std::{
     ffi::OsStr,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Stdio,
 };
 
-/// A folder of its own for each test: store, home and files.
-struct Place(tempfile::TempDir);
-
-struct Answer {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
 impl Place {
-    fn new() -> Self {
-        Place(tempfile::tempdir().unwrap())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
     fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.path(name);
         std::fs::write(&path, bytes).unwrap();
@@ -54,25 +39,8 @@ impl Place {
         path
     }
 
-    fn command<S: AsRef<OsStr>>(&self, args: &[S]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_spkver"));
-        command
-            .args(args)
-            .env("HOME", self.0.path())
-            .env("XDG_DATA_HOME", self.path("data"))
-            .stdin(Stdio::null());
-        command
-    }
-
-    fn run<S: AsRef<OsStr>>(&self, args: &[S]) -> Answer {
-        let output = self.command(args).output().unwrap();
-        let answer = Answer {
-            code: output.status.code().expect("an exit, no signal"),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        };
-        assert!(!answer.stderr.contains("panicked"), "{}", answer.stderr);
-        answer
+    fn run(&self, args: &[impl AsRef<OsStr>]) -> Answer {
+        Answer::of(&mut self.command(args))
     }
 
     /// Runs a command line of words without blanks in them.
@@ -94,11 +62,6 @@ impl Answer {
         assert!(self.stderr.contains(fact), "{}", self.stderr);
         assert_eq!(self.stdout, "");
     }
-}
-
-fn voice(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices");
-    folder.join(format!("{name}.wav"))
 }
 
 /// Accept or reject whatever the score: these tests are not about the model.
@@ -355,7 +318,7 @@ fn files_that_are_no_recording_are_refused_with_the_fact() {
     let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0";
     for (path, code) in [
         (place.path("missing.wav"), 5),
-        (place.0.path().to_path_buf(), 3),
+        (place.path(""), 3),
         (place.file("empty.wav", b""), 3),
         (place.file("picture.wav", png), 3),
         (place.file("no-channels.wav", &no_channels), 3),
@@ -510,7 +473,7 @@ fn recordings_that_disagree_are_not_enrolled() {
 fn paths_need_not_be_text_and_do_not_act_on_the_terminal() {
     use std::os::unix::ffi::OsStrExt;
     let place = Place::new();
-    let path = place.0.path().join(OsStr::from_bytes(b"a\xff\x1b[31m.wav"));
+    let path = place.path(OsStr::from_bytes(b"a\xff\x1b[31m.wav"));
     std::fs::copy(voice("anna-1"), &path).unwrap();
     let answer = place.say(&format!("compare {LENIENT}"), &[&path, &voice("anna-1")]);
     assert_eq!(answer.code, 0, "{}", answer.stderr);
@@ -520,7 +483,7 @@ fn paths_need_not_be_text_and_do_not_act_on_the_terminal() {
         "{}",
         answer.stdout
     );
-    let missing = place.0.path().join(OsStr::from_bytes(b"b\xff\x1b[31m.wav"));
+    let missing = place.path(OsStr::from_bytes(b"b\xff\x1b[31m.wav"));
     let answer = place.say("compare", &[&missing, &path]);
     answer.refused(5, "\\u{1b}[31m.wav");
     assert!(!answer.stderr.contains('\x1b'));
@@ -574,7 +537,7 @@ fn embeddings_come_as_text_and_as_an_array() {
 #[test]
 fn a_reader_that_leaves_early_changes_nothing() {
     let place = Place::new();
-    let mut command = place.command(&["model", "info"]);
+    let mut command = place.command(["model", "info"]);
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -191,7 +191,9 @@ fn nothing_breaks_a_target() {
             Some(seconds) => began.elapsed() < Duration::from_secs(seconds),
             None => i < count,
         };
+        let mut num_done = 0;
         for i in (0..).take_while(|i| goes_on(*i)) {
+            num_done = i + 1;
             let bytes = mutate(&seeds, &mut random);
             if setting("KEEP").is_some() {
                 // For what no test survives: an abort, or no end.
@@ -203,6 +205,7 @@ fn nothing_breaks_a_target() {
                 faults.push(format!("{}: {fault}", path.display()));
             }
         }
+        eprintln!("{name}: {num_done} mutations");
     }
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }

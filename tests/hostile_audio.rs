@@ -1,55 +1,25 @@
 //! What the command line does with recordings that are cut off, come through pipes, or never end.
 #![cfg(unix)]
 
+mod program;
+
+use program::{Answer, Place, voice};
 use std::{
-    ffi::OsStr,
     fs::{self, File},
     io::Write,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
 };
 
-struct Place(tempfile::TempDir);
-
-struct Answer {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
 impl Place {
-    fn new() -> Self {
-        Place(tempfile::tempdir().unwrap())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
     fn run(&self, line: &str, file: Option<&Path>, stdin: impl Into<Stdio>) -> Answer {
-        let words = line.split(' ').map(OsStr::new);
-        let output = Command::new(env!("CARGO_BIN_EXE_spkver"))
-            .args(words.chain(file.map(Path::as_os_str)))
-            .env("HOME", self.0.path())
-            .env("XDG_DATA_HOME", self.path("data"))
-            .stdin(stdin)
-            .output()
-            .unwrap();
-        Answer {
-            code: output.status.code().expect("an exit, no signal"),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        let mut command = self.command(line.split(' '));
+        Answer::of(command.args(file).stdin(stdin))
     }
 
     fn say(&self, line: &str, file: &Path) -> Answer {
         self.run(line, Some(file), Stdio::null())
     }
-}
-
-fn voice(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices");
-    folder.join(format!("{name}.wav"))
 }
 
 #[test]

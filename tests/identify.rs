@@ -1,9 +1,11 @@
 //! `spkver identify` and `spkver store`: the right speaker, the right score, and no stale answer.
 
+mod program;
 mod random_model;
 
 use ndarray::{Array1, Array2};
 use ndarray_npy::WriteNpyExt;
+use program::{Answer, Place, voice};
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use random_model::random_model;
@@ -19,27 +21,9 @@ use std::{
     ffi::OsStr,
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
-/// A folder with a store of its own.
-struct Place(tempfile::TempDir);
-
-struct Answer {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
 impl Place {
-    fn new() -> Self {
-        Place(tempfile::tempdir().unwrap())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
     fn index(&self) -> PathBuf {
         self.path("store.sqlite.index")
     }
@@ -59,20 +43,9 @@ impl Place {
     /// Words without blanks in them, then files.
     fn say(&self, line: &str, files: &[&Path]) -> Answer {
         let store = self.path("store.sqlite");
-        let output = Command::new(env!("CARGO_BIN_EXE_spkver"))
-            .args(line.split(' ').map(OsStr::new))
-            .args(files)
-            .args([OsStr::new("--store"), store.as_os_str()])
-            .env("HOME", self.0.path())
-            .output()
-            .unwrap();
-        let answer = Answer {
-            code: output.status.code().expect("an exit, no signal"),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        };
-        assert!(!answer.stderr.contains("panicked"), "{}", answer.stderr);
-        answer
+        let mut command = self.command(line.split(' '));
+        command.args(files);
+        Answer::of(command.args([OsStr::new("--store"), store.as_os_str()]))
     }
 
     #[track_caller]
@@ -87,11 +60,6 @@ impl Place {
         let answer = self.say(&format!("--json {line}"), files);
         serde_json::from_str(&answer.stdout).unwrap_or_else(|_| panic!("{}", answer.stderr))
     }
-}
-
-fn voice(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices");
-    folder.join(format!("{name}.wav"))
 }
 
 fn noise(rows: usize, columns: usize, seed: u64) -> Array2<f32> {

@@ -430,12 +430,12 @@ fn bad_lines_are_named_with_the_remedy() {
         (
             "1 a b\nyes a b\n",
             "list.txt:2: label \"yes\"",
-            "begin each line with 1",
+            "label every trial as the first",
         ),
         (
             "a b target\na b maybe\n",
             "list.txt:2: label \"maybe\"",
-            "target or nontarget",
+            "label every trial as the first",
         ),
     ] {
         let error = table(text).unwrap_err().to_string();

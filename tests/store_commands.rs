@@ -1,47 +1,26 @@
 //! `spkver store …` as a user meets it: keys, encryption, backups.
 
+mod program;
+
+use program::{Answer, Place};
 use serde_json::Value;
 use std::{
     io::Write,
-    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
-struct Place(tempfile::TempDir);
-
-struct Answer {
-    code: i32,
-    stdout: String,
-    stderr: String,
+/// Anna and Boris are enrolled, in a store that is not encrypted.
+fn place_of_two() -> Place {
+    let place = Place::new();
+    for name in ["anna", "boris"] {
+        place.done(&format!("enroll {name} {}", voice(&format!("{name}-1"))));
+    }
+    place
 }
 
 impl Place {
-    /// Anna and Boris are enrolled, in a store that is not encrypted.
-    fn new() -> Self {
-        let place = Place(tempfile::tempdir().unwrap());
-        for name in ["anna", "boris"] {
-            place.done(&format!("enroll {name} {}", voice(&format!("{name}-1"))));
-        }
-        place
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
     fn file(&self, name: &str, text: &str) {
         std::fs::write(self.path(name), text).unwrap();
-    }
-
-    fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_spkver"));
-        command
-            .args(line.split(' '))
-            .env("XDG_DATA_HOME", self.path("data"))
-            .env("HOME", self.0.path())
-            .current_dir(self.0.path())
-            .stdin(Stdio::null());
-        command
     }
 
     fn say(&self, line: &str) -> Answer {
@@ -49,16 +28,8 @@ impl Place {
     }
 
     fn say_with(&self, line: &str, variables: &[(&str, &str)]) -> Answer {
-        let output = self
-            .command(line)
-            .envs(variables.iter().copied())
-            .output()
-            .unwrap();
-        Answer {
-            code: output.status.code().expect("an exit, no signal"),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        let mut command = self.command(line.split(' '));
+        Answer::of(command.envs(variables.iter().copied()))
     }
 
     #[track_caller]
@@ -78,13 +49,12 @@ impl Place {
 }
 
 fn voice(name: &str) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices");
-    folder.join(format!("{name}.wav")).display().to_string()
+    program::voice(name).display().to_string()
 }
 
 #[test]
 fn a_store_is_encrypted_rekeyed_and_decrypted() {
-    let place = Place::new();
+    let place = place_of_two();
     place.done("store new-key one");
     place.done("store new-key two");
     place.refused("store new-key one", 5, "cannot create");
@@ -148,7 +118,7 @@ fn a_store_is_encrypted_rekeyed_and_decrypted() {
 
 #[test]
 fn a_new_store_is_encrypted_where_a_key_is_given() {
-    let place = Place(tempfile::tempdir().unwrap());
+    let place = Place::new();
     let key = "7f".repeat(32);
     let enrol = format!("enroll anna {}", voice("anna-1"));
     let with = |line: &str, variables: &[(&str, &str)]| place.say_with(line, variables);
@@ -199,7 +169,7 @@ fn a_new_store_is_encrypted_where_a_key_is_given() {
 
 #[test]
 fn a_backup_comes_back() {
-    let place = Place::new();
+    let place = place_of_two();
     let identity = age::x25519::Identity::generate();
     let other = age::x25519::Identity::generate();
     use age::secrecy::ExposeSecret;
@@ -291,7 +261,7 @@ fn a_backup_comes_back() {
 
 #[test]
 fn a_backup_with_a_passphrase_comes_back() {
-    let place = Place::new();
+    let place = place_of_two();
     place.file("words", "a horse of another colour\n");
     place.file("wrong", "a house of another colour\n");
     place.refused("store backup saved", 2, "give --recipient");
@@ -310,7 +280,7 @@ fn a_backup_with_a_passphrase_comes_back() {
 
 #[test]
 fn an_age_file_of_something_else_is_no_backup() {
-    let place = Place::new();
+    let place = place_of_two();
     let identity = age::x25519::Identity::generate();
     use age::secrecy::ExposeSecret;
     place.file("identity", identity.to_string().expose_secret());
@@ -345,7 +315,7 @@ fn an_age_file_of_something_else_is_no_backup() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_key_in_the_environment_does_not_stay_there() {
-    let place = Place::new();
+    let place = place_of_two();
     let key = "5a".repeat(32);
     let new = [("SPKVER_KEY", key.as_str())];
     assert_eq!(place.say_with("store encrypt", &new).code, 0);
@@ -359,7 +329,7 @@ fn a_key_in_the_environment_does_not_stay_there() {
             .success()
     );
     let mut child = place
-        .command("--json verify anna pipe")
+        .command("--json verify anna pipe".split(' '))
         .env("SPKVER_KEY", &key)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -384,9 +354,9 @@ fn a_key_in_the_environment_does_not_stay_there() {
 #[cfg(target_os = "linux")]
 #[test]
 fn what_is_done_is_told_by_the_exit_code_where_nobody_listens() {
-    let place = Place::new();
+    let place = place_of_two();
     let output = place
-        .command("remove boris")
+        .command("remove boris".split(' '))
         .stdout(
             std::fs::File::options()
                 .write(true)

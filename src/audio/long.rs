@@ -2,7 +2,7 @@
 //! time. An hour of it takes a few megabytes, and gives the same bits as a [`super::Waveform`].
 
 use super::input::Input;
-use super::mono::{Kept, MonoBlocks, Next, too_large_for_its_size};
+use super::mono::{Kept, MonoBlocks, Next};
 use super::quality::{self, Quality, Seen};
 use super::refusal::{Refusal, Refused};
 use super::voicing::{self, Looks};
@@ -63,7 +63,7 @@ impl LongRecording {
         loop {
             let next = blocks.next(&mut held)?;
             let whole = match next {
-                Next::TooLong => return Err(too_large_for_its_size()),
+                Next::TooLong(too_long) => return Err(too_long.refusal()),
                 Next::Samples => held.len() - held.len() % SUMMED,
                 Next::End => held.len(),
             };

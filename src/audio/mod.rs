@@ -4,6 +4,9 @@
 //! path ─► input ─► decode (WAV: wav + pcm; FLAC, MP3, Ogg, M4A: symphonia) ─► blocks ─► one channel
 //!      ─► resample ─► samples ─► DC removed ─► vad + quality ─► Waveform
 //! ```
+//!
+//! What does not fit into 16 MiB and 4 bytes for each byte of its file goes that way once for each
+//! thing that is wanted of it, as a [`LongRecording`].
 
 mod adpcm;
 mod compressed;
@@ -129,14 +132,14 @@ pub fn read_samples(path: &Path) -> Result<Vec<f32>> {
 }
 
 fn whole(input: Input, options: &ReadOptions) -> Refused<Mono> {
-    Mono::read(input, options, mono::SAMPLES)?.ok_or_else(mono::too_large_for_its_size)
+    Mono::read(input, options, mono::SAMPLES)?.map_err(|too_long| too_long.refusal())
 }
 
 fn opened(input: Input, path: &Path, options: &ReadOptions) -> Refused<Recording> {
     let again = input.again()?;
     Ok(match Mono::read(input, options, long::HELD)? {
-        Some(mono) => Recording::Held(Waveform::new(mono)),
-        None => Recording::Long(Box::new(LongRecording::of(again, path, options)?)),
+        Ok(mono) => Recording::Held(Waveform::new(mono)),
+        Err(_) => Recording::Long(Box::new(LongRecording::of(again, path, options)?)),
     })
 }
 

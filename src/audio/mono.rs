@@ -65,18 +65,25 @@ pub(super) enum Next {
     /// More samples are there.
     Samples,
     End,
-    /// What is wanted of it does not fit into the memory that the file's size allows.
-    TooLong,
+    TooLong(TooLong),
+}
+
+/// What is wanted of a recording does not fit into the memory that the file's size allows.
+pub(super) struct TooLong {
+    max_seconds: usize,
 }
 
 impl Mono {
-    /// Reads a recording to its end; `None` where it does not fit into the memory that the
-    /// file's size allows.
-    pub fn read(input: Input, options: &ReadOptions, kept: Kept) -> Refused<Option<Self>> {
+    /// Reads a recording to its end.
+    pub fn read(
+        input: Input,
+        options: &ReadOptions,
+        kept: Kept,
+    ) -> Refused<std::result::Result<Self, TooLong>> {
         let mut blocks = MonoBlocks::of(input, options, kept)?;
         let declared = blocks.declared();
         if blocks.is_counted() && declared.is_some_and(|counted| blocks.is_too_long(counted)) {
-            return Ok(None);
+            return Ok(Err(blocks.too_long()));
         }
         let mut samples: Vec<f32> = vec![];
         // Growing would hold the old and the new; memory that is not touched costs nothing.
@@ -86,7 +93,7 @@ impl Mono {
             match blocks.next(&mut samples)? {
                 Next::Samples => {}
                 Next::End => break,
-                Next::TooLong => return Ok(None),
+                Next::TooLong(too_long) => return Ok(Err(too_long)),
             }
         }
         if samples.is_empty() {
@@ -96,7 +103,7 @@ impl Mono {
             samples.shrink_to_fit();
         }
         let facts = blocks.end()?;
-        Ok(Some(Mono { samples, facts }))
+        Ok(Ok(Mono { samples, facts }))
     }
 }
 
@@ -161,7 +168,7 @@ impl MonoBlocks {
         let num_out = self.num_out(self.num_in);
         self.check_length(num_out)?;
         Ok(if self.is_too_long(num_out) {
-            Next::TooLong
+            Next::TooLong(self.too_long())
         } else {
             Next::Samples
         })
@@ -189,6 +196,12 @@ impl MonoBlocks {
         self.in_room && num_samples > self.room
     }
 
+    fn too_long(&self) -> TooLong {
+        TooLong {
+            max_seconds: self.room / SAMPLE_RATE_HZ as usize,
+        }
+    }
+
     fn check_length(&self, num_samples: usize) -> Refused<()> {
         if num_samples <= self.max_samples {
             return Ok(());
@@ -198,9 +211,14 @@ impl MonoBlocks {
     }
 }
 
-/// The refusal of what does not fit into the memory that the file's size allows.
-pub(super) fn too_large_for_its_size() -> Refusal {
-    too_long("holds more audio than is read from a file of its size".into())
+impl TooLong {
+    /// Where nothing else can be done.
+    pub fn refusal(&self) -> Refusal {
+        let seconds = self.max_seconds;
+        too_long(format!(
+            "holds more than the {seconds} s of audio that a file of its size may"
+        ))
+    }
 }
 
 fn too_long(fact: String) -> Refusal {

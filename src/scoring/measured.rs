@@ -232,15 +232,52 @@ mod tests {
         }
         let text = rates().at_false_accept_rate(1e-5).unwrap_err().to_string();
         assert!(text.contains("3000") && text.contains("0.10 %"), "{text}");
+        // The curve goes further down than 3 in 1000 trials say anything.
+        let few = MeasuredRates {
+            nontargets: 1000,
+            ..rates()
+        };
+        assert!(few.at_false_accept_rate(0.002_9).is_err());
+        assert!(few.at_false_accept_rate(0.003).is_ok());
+        let text = few.at_false_accept_rate(0.0).unwrap_err().to_string();
+        assert!(text.contains("above 0"), "{text}");
+    }
+
+    #[test]
+    fn rates_at_a_threshold_are_those_that_lead_to_it() {
+        let rates = rates();
+        for wanted in [0.4, 0.2, 0.05, 0.002] {
+            let found = rates.at_false_accept_rate(wanted).unwrap();
+            let again = rates.at_threshold(found.threshold);
+            assert!((again.false_accept.rate - wanted).abs() < 1e-12, "{wanted}");
+        }
+        // Beyond the ends nothing was measured.
+        assert_eq!(rates.at_threshold(-9.0).threshold, -2.0);
+        assert_eq!(rates.at_threshold(9.0).threshold, 4.0);
+    }
+
+    #[test]
+    fn rates_are_told_with_the_digits_that_matter() {
+        let told = [0.3, 0.1, 0.099, 0.0095, 0.0094, 0.000_2].map(percent);
+        assert_eq!(told, ["30 %", "10 %", "9.9 %", "0.9 %", "0.94 %", "0.02 %"]);
     }
 
     #[test]
     fn senseless_tables_are_refused() {
-        let mut upside_down = rates();
-        upside_down.points.reverse();
-        assert!(upside_down.check().is_err());
-        let mut too_large = rates();
-        too_large.points[0].false_accept.high = 1.5;
-        assert!(too_large.check().is_err());
+        let changes: [fn(&mut MeasuredRates); 8] = [
+            |r| r.points.reverse(),
+            |r| r.points.clear(),
+            |r| r.nontargets = 0,
+            |r| r.points[0].false_accept.high = 1.5,
+            |r| r.points[1].false_reject.low = -0.1,
+            |r| r.points[1].threshold = f64::NAN,
+            |r| r.points[1].threshold = r.points[0].threshold,
+            |r| r.points[1].false_accept.rate = 0.6,
+        ];
+        for (i, change) in changes.iter().enumerate() {
+            let mut rates = rates();
+            change(&mut rates);
+            assert!(rates.check().is_err(), "change {i}");
+        }
     }
 }

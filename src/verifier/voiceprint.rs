@@ -232,10 +232,70 @@ mod tests {
     }
 
     #[test]
+    fn no_kind_of_unseen_character_is_in_a_name() {
+        let unseen = "\u{0} \u{7f} \u{85} \u{2028} \u{2029} \u{61c} \u{200e} \u{202a} \u{202e} \u{2066} \
+                      \u{206f} \u{ad} \u{180e} \u{200b} \u{2060} \u{2064} \u{feff} \u{115f} \u{1160} \u{3164} \
+                      \u{ffa0} \u{fff9} \u{fffb} \u{e0000} \u{e0041} \u{e007f} \u{34f} \u{17b4} \u{17b5} \
+                      \u{2800} \u{1bca0} \u{1bca3} \u{1d173} \u{1d17a}";
+        for c in unseen.chars().filter(|&c| c != ' ') {
+            assert!(is_unseen(c), "{c:?}");
+            let told = SpeakerName::new(format!("an{c}na"))
+                .unwrap_err()
+                .to_string();
+            assert!(!told.contains(is_unseen), "{told:?}");
+            let escaped = format!("\"an{}na\"", c.escape_unicode());
+            assert!(told.contains(&escaped), "{told}");
+        }
+        for c in "aé李ع 👩\u{301}\u{200d}".chars() {
+            assert!(!is_unseen(c), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn blanks_and_joiners_are_those_that_are_seen() {
+        // The joiner makes another form of the Arabic letter, and none of a Latin one.
+        for name in [
+            "anna b",
+            "山田\u{3000}太郎",
+            "\u{628}\u{200c}\u{628}",
+            "\u{600}\u{200d}a",
+        ] {
+            assert!(SpeakerName::new(name).is_ok(), "{name:?}");
+        }
+        for name in [
+            "anna  b",
+            "anna\u{a0}b",
+            "anna\u{2003}b",
+            "anna\u{3000} b",
+            "an\u{200c}na",
+            "an\u{200d}na",
+            "anna\u{fe0f}",
+            "anna\u{e0100}",
+            "\u{5ff}\u{200d}a",
+        ] {
+            assert!(SpeakerName::new(name).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn an_embedding_is_used_and_not_shown() {
+        let model = ModelId::of(b"a model");
+        let embedding = Embedding::new(vec![0.625, -3.5], model).unwrap();
+        assert_eq!(embedding.values(), [0.625, -3.5]);
+        let shown = format!("{embedding:?}");
+        assert!(shown.contains("(2,)") && !shown.contains("625"), "{shown}");
+        for values in [vec![], vec![f32::NAN], vec![1.0, f32::INFINITY]] {
+            assert!(Embedding::new(values, model).is_err());
+        }
+    }
+
+    #[test]
     fn spellings_that_look_the_same_are_one_name() {
         let composed = SpeakerName::new("Zo\u{eb}").unwrap();
         let decomposed = SpeakerName::new("Zoe\u{308}").unwrap();
         assert_eq!(composed.key(), decomposed.key());
         assert_ne!(composed.as_str(), decomposed.as_str());
+        assert_eq!(composed.key(), "Zo\u{eb}");
+        assert_eq!(decomposed.to_string(), "Zoe\u{308}");
     }
 }
