@@ -59,7 +59,10 @@ fn export(args: &Export, verifier: &Verifier, global: &Global) -> Result<u8> {
 fn info(verifier: &Verifier, global: &Global) -> Result<u8> {
     let model = verifier.model();
     let network = &model.network;
-    let num_parameters: usize = network.weights().values().map(|v| v.len()).sum();
+    let tensors = network.layers().iter().flat_map(|layer| layer.tensors());
+    let num_parameters: usize = tensors
+        .map(|(_, shape)| shape.iter().product::<usize>())
+        .sum();
     let card = &model.card;
 
     let mut lines = vec![format!(
