@@ -138,3 +138,65 @@ fn a_wanted_false_accept_rate_finds_its_threshold_or_is_refused() {
         assert_eq!(compare(senseless).0, 2, "{senseless}");
     }
 }
+
+#[test]
+fn quality_terms_are_fitted_kept_and_carried_by_the_embeddings() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = spoken_by_folder(dir.path());
+    let root = dir.path().to_str().unwrap();
+    let [fitted, scaled] = ["fitted", "scaled"].map(|name| {
+        let path = dir.path().join(format!("{name}.safetensors"));
+        path.to_str().unwrap().to_string()
+    });
+    let calibrate = |more: &[&str], out: &str| {
+        let (code, _, text) =
+            say(&[&["calibrate", &list, "--root", root, "-o", out], more].concat());
+        assert_eq!(code, 0, "{text}");
+        say(&["model", "info", "--model", out]).1
+    };
+    let info = calibrate(&["--quality"], &fitted);
+    let quality = &info["head"]["quality"];
+    assert!(quality["seconds"].as_f64().is_some(), "{info}");
+    let text = info["card"]["calibration"].as_str().unwrap();
+    assert!(text.contains("per ln of seconds"), "{text}");
+
+    // The embedding ends in ln t.
+    let voice = "fixtures/voices/anna-1.wav";
+    let text = dir.path().join("embedding.txt");
+    let (code, _, error) = say(&[
+        "embed",
+        voice,
+        "--model",
+        &fitted,
+        "-o",
+        text.to_str().unwrap(),
+    ]);
+    assert_eq!(code, 0, "{error}");
+    let text = fs::read_to_string(text).unwrap();
+    let values: Vec<&str> = text.split_whitespace().skip(1).collect();
+    assert_eq!(Some(values.len() as u64), info["embedding_size"].as_u64());
+    let seconds = values[values.len() - 1].parse::<f64>().unwrap().exp();
+    assert!((0.4..10.0).contains(&seconds), "{seconds}");
+
+    // Scale and offset alone leave the order of the scores, terms and all.
+    let info = calibrate(&["--model", &fitted], &scaled);
+    let ratio = |key: &str| {
+        let new = info["head"]["quality"][key].as_f64().unwrap();
+        new / quality[key].as_f64().unwrap()
+    };
+    assert!((ratio("seconds") - ratio("length")).abs() < 1e-3 * ratio("length").abs());
+    let eer = |model: &str| {
+        let (_, json, _) = say(&[
+            "evaluate",
+            &list,
+            "--root",
+            root,
+            "--bootstrap",
+            "0",
+            "--model",
+            model,
+        ]);
+        json["lists"][0]["eer"].clone()
+    };
+    assert_eq!(eer(&fitted), eer(&scaled));
+}

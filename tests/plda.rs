@@ -4,7 +4,7 @@ use nalgebra::{DMatrix, DVector};
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use spkver::scoring::PairHead;
-use spkver::train::calibration::Calibration;
+use spkver::train::calibration::{Calibration, QualityList, QualityTrial};
 use spkver::train::head::{self, RefineOptions};
 use spkver::train::plda::{self, DiagonalPlda, PldaOptions};
 use spkver::train::{Labelled, lda};
@@ -324,6 +324,46 @@ fn calibration_finds_scale_and_offset_and_folds_into_the_head() {
     let [a, b] = [0, 1].map(|i| head.project(&train.embeddings()[i]));
     let expected = 0.5 * head.llr(&a, &b) - 1.0;
     assert!((folded.llr(&a, &b) - expected).abs() < 1e-4);
+}
+
+#[test]
+fn calibration_finds_what_length_and_distance_add() {
+    // The score is the LLR spoilt by both, the lists being of different lengths.
+    let mut gaussian = Gaussian::new(9);
+    let mut list = |mean_ln_seconds: f64| {
+        let mut draw = |mean: f64| -> Vec<QualityTrial> {
+            let one = |_| {
+                let ln_seconds = mean_ln_seconds + gaussian.draw();
+                let ln_length = 5.0 + 0.3 * gaussian.draw();
+                let llr = mean + 2.0 * gaussian.draw();
+                let score = 2.0 * llr + 0.6 * ln_seconds - 4.0 * ln_length;
+                [score, ln_seconds, ln_length]
+            };
+            (0..5000).map(one).collect()
+        };
+        let (targets, nontargets) = (draw(2.0), draw(-2.0));
+        QualityList {
+            targets,
+            nontargets,
+            weight: 1.0,
+        }
+    };
+    let lists = vec![list(0.0), list(3.0)];
+    let found = Calibration::with_quality(lists, 0.1).unwrap();
+    let quality = found.quality.unwrap();
+    assert!((found.scale - 0.5).abs() < 0.03, "{found:?}");
+    assert!((quality.seconds + 0.3).abs() < 0.05, "{found:?}");
+    assert!((quality.length - 2.0).abs() < 0.2, "{found:?}");
+    assert!(found.offset.abs() < 1.0, "{found:?}");
+    // A list that weighs nothing says nothing.
+    let mut lists = vec![list(0.0), list(3.0)];
+    lists[1].weight = 0.0;
+    lists[1]
+        .targets
+        .iter_mut()
+        .for_each(|trial| trial[0] = -trial[0]);
+    let found = Calibration::with_quality(lists, 0.1).unwrap();
+    assert!((found.scale - 0.5).abs() < 0.03, "{found:?}");
 }
 
 #[test]

@@ -167,6 +167,7 @@ fn a_recording_at_the_limit_is_fit() {
         max_clipped: 0.25,
         min_bandwidth_hz: 2000.0,
         min_snr_db: 3.0,
+        min_steadiness: None,
     };
     let at = || Quality {
         original_rate_hz: 16_000,

@@ -20,7 +20,7 @@ use spkver::{
     network::Network,
     storage::model,
     train::calibration::{Calibration, QualityList},
-    verifier::{Embedding, Measurement, Model, ModelCard, Verifier},
+    verifier::{CONSISTENT_FROM, Embedding, Limits, Measurement, Model, ModelCard, Verifier},
 };
 use std::path::{Path, PathBuf};
 
@@ -274,7 +274,11 @@ fn calibrated(verifier: &Verifier, calibration: &Calibration) -> Result<Model> {
         front_end: model.front_end.clone(),
         network: Network::new(layers, weights, verifier.mfcc().num_channels())?,
         head: calibration.apply(&model.head),
-        limits: model.limits,
+        // From now on an LLR is one: several voices can be told.
+        limits: Limits {
+            min_steadiness: Some(CONSISTENT_FROM.0),
+            ..model.limits
+        },
         rates: None,
         card: ModelCard::default(),
     })

@@ -18,11 +18,13 @@ pub use activation::Activation;
 pub use affine::{Affine, apply_groups};
 pub use fold::fold_batch_norms;
 pub use layer::Layer;
+pub use run::Split;
 pub use shape::{Shapes, conv1d_frames, infer};
 pub use stored::{Stored, Tensors};
 
 use crate::{Error, Result, features::Features};
 use operation::Operations;
+use run::Pooled;
 use std::{collections::BTreeMap, ops::Range, sync::OnceLock};
 use stored::Source;
 
@@ -148,17 +150,34 @@ impl Network {
     /// # Panics
     /// If T is below [`Self::receptive_field`] or C_in is not the front-end's; the verifier checks.
     pub fn embed(&self, features: &Features) -> Vec<f32> {
+        let (operations, pooled) = self.pool(features);
+        operations.embedding(&pooled)
+    }
+
+    /// [`Self::embed`], and the embeddings of what comes before and behind some places.
+    ///
+    /// # Panics
+    /// As [`Self::embed`].
+    pub fn embed_split(&self, features: &Features) -> (Vec<f32>, Vec<Split>) {
+        let (operations, pooled) = self.pool(features);
+        (operations.embedding(&pooled), operations.splits(&pooled))
+    }
+
+    fn pool(&self, features: &Features) -> (&Operations, Pooled) {
         assert!(
             features.num_frames() >= self.receptive_field(),
             "too few frames"
         );
-        let operations = self
-            .operations
-            .get_or_init(|| Operations::new(&self.layers, self.source()));
-        operations.run(features, &self.scratch)
+        let operations = self.operations();
+        (operations, operations.pool(features, &self.scratch))
     }
 
-    /// [`Self::embed`] of `(num_frames, width)` that are given some at a time: `frames` is asked for
+    fn operations(&self) -> &Operations {
+        self.operations
+            .get_or_init(|| Operations::new(&self.layers, self.source()))
+    }
+
+    /// [`Self::embed_split`] of `(num_frames, width)` that are given some at a time: `frames` is asked for
     /// ranges of them from front to back, which overlap.
     ///
     /// # Errors
@@ -171,12 +190,11 @@ impl Network {
         num_frames: usize,
         width: usize,
         frames: impl FnMut(Range<usize>) -> std::result::Result<Vec<f32>, E>,
-    ) -> std::result::Result<Vec<f32>, E> {
+    ) -> std::result::Result<(Vec<f32>, Vec<Split>), E> {
         assert!(num_frames >= self.receptive_field(), "too few frames");
-        let operations = self
-            .operations
-            .get_or_init(|| Operations::new(&self.layers, self.source()));
-        operations.run_by_pieces(num_frames, width, frames, &self.scratch)
+        let operations = self.operations();
+        let pooled = operations.pool_by_pieces(num_frames, width, frames, &self.scratch)?;
+        Ok((operations.embedding(&pooled), operations.splits(&pooled)))
     }
 }
 

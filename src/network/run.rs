@@ -1,7 +1,8 @@
 //! A network run over an utterance: operations and `(T, C)` in, one vector out.
 //!
 //! The frames before the pooling are cut into parts of nearly equal length, by their number alone,
-//! and the statistics of the parts are combined in order: the same bits at any thread count. A few
+//! and the statistics of the parts are combined in order: the same bits at any thread count, and what
+//! an utterance says before and behind a cut comes for little more. A few
 //! neighbouring parts go together through all operations, with the frames around them that they
 //! need, so that threads wait for each other only at the end and activations stay in the cache.
 //! The widest activations, the last, are made and pooled part by part.
@@ -43,9 +44,30 @@ pub(super) struct Frames<'a> {
     pub of: usize,
 }
 
+/// The statistics of an utterance's parts.
+pub(super) struct Pooled {
+    parts: Vec<Range<usize>>,
+    /// For each part.
+    statistics: Vec<Vec<f32>>,
+}
+
+/// An utterance cut in two.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Split {
+    /// Where, 0 to 1.
+    pub at: f32,
+    /// What comes before, `(D,)`.
+    pub before: Vec<f32>,
+    /// What comes behind, `(D,)`.
+    pub behind: Vec<f32>,
+}
+
+/// Most places where an utterance is cut in two.
+const MAX_SPLITS: usize = 15;
+
 impl Operations {
-    /// `(T, C_in) -> (D,)`; T gives at least one frame before the pooling.
-    pub fn run(&self, features: &Features, scratch: &Scratch) -> Vec<f32> {
+    /// `(T, C_in)`, pooled; T gives at least one frame before the pooling.
+    pub fn pool(&self, features: &Features, scratch: &Scratch) -> Pooled {
         let parts = self.parts(features.num_frames());
         let features = Frames {
             values: features.values(),
@@ -53,21 +75,46 @@ impl Operations {
             first: 0,
             of: features.num_frames(),
         };
-        self.after_pooling(&self.pooled(features, &parts, scratch), &parts)
+        let statistics = self.pooled(features, &parts, scratch);
+        Pooled { parts, statistics }
     }
 
-    /// [`Self::run`] for T = `num_frames` of `width` that are given some at a time: `frames` is
+    /// `(D,)`
+    pub fn embedding(&self, pooled: &Pooled) -> Vec<f32> {
+        self.after_pooling(&pooled.statistics, &pooled.parts)
+    }
+
+    /// The utterance cut in two at the ends of its parts, evenly if these are many.
+    pub fn splits(&self, pooled: &Pooled) -> Vec<Split> {
+        let Pooled { parts, statistics } = pooled;
+        if matches!(self.pooling, Pooling::Flatten { .. }) {
+            return vec![];
+        }
+        let count = (parts.len() - 1).min(MAX_SPLITS);
+        let num_frames = parts[parts.len() - 1].end as f32;
+        let split = |index: usize| {
+            let part = index * parts.len() / (count + 1);
+            Split {
+                at: parts[part].start as f32 / num_frames,
+                before: self.after_pooling(&statistics[..part], &parts[..part]),
+                behind: self.after_pooling(&statistics[part..], &parts[part..]),
+            }
+        };
+        (1..=count).map(split).collect()
+    }
+
+    /// [`Self::pool`] for T = `num_frames` of `width` that are given some at a time: `frames` is
     /// asked for ranges from front to back, which overlap.
-    pub fn run_by_pieces<E>(
+    pub fn pool_by_pieces<E>(
         &self,
         num_frames: usize,
         width: usize,
         mut frames: impl FnMut(Range<usize>) -> Result<Vec<f32>, E>,
         scratch: &Scratch,
-    ) -> Result<Vec<f32>, E> {
-        let parts = self.parts(num_frames);
-        let mut pooled = vec![];
-        for parts in parts.chunks(PARTS_TOGETHER * rayon::current_num_threads()) {
+    ) -> Result<Pooled, E> {
+        let all = self.parts(num_frames);
+        let mut statistics = vec![];
+        for parts in all.chunks(PARTS_TOGETHER * rayon::current_num_threads()) {
             let needed = frames_for(&self.before, all_of(parts));
             // What lies outside is padding.
             let needed = needed.start.max(0) as usize..(needed.end as usize).min(num_frames);
@@ -78,9 +125,12 @@ impl Operations {
                 first: needed.start as isize,
                 of: num_frames,
             };
-            pooled.extend(self.pooled(piece, parts, scratch));
+            statistics.extend(self.pooled(piece, parts, scratch));
         }
-        Ok(self.after_pooling(&pooled, &parts))
+        Ok(Pooled {
+            parts: all,
+            statistics,
+        })
     }
 
     /// Parts of the frames before the pooling that T = `num_frames` give.
@@ -107,7 +157,7 @@ impl Operations {
 
     /// From all parts' statistics on.
     fn after_pooling(&self, pooled: &[Vec<f32>], parts: &[Range<usize>]) -> Vec<f32> {
-        let num_frames = parts[parts.len() - 1].end;
+        let num_frames = parts[parts.len() - 1].end - parts[0].start;
         let mut x = match self.pooling {
             Pooling::Stats { eps, groups } => {
                 pooling::floored(combined_moments(pooled, parts), eps, groups)

@@ -62,6 +62,11 @@ pub enum Reason {
         /// Wanted, in dB.
         wanted_db: f32,
     },
+    /// One part of the recording sounds like somebody else than the rest.
+    SeveralVoices {
+        /// LLR of the one against the other.
+        llr: f32,
+    },
     /// The score is not a finite number.
     ScoreNotFinite,
 }
@@ -187,6 +192,7 @@ impl Reason {
             Reason::Clipping { .. } => "clipping",
             Reason::BandLimited { .. } => "band_limited",
             Reason::Noisy { .. } => "noisy",
+            Reason::SeveralVoices { .. } => "several_voices",
             Reason::ScoreNotFinite => "score_not_finite",
         }
     }
@@ -201,6 +207,7 @@ impl Reason {
             Reason::BandLimited { .. } => {
                 "record at 8 kHz or more, without a narrower link between"
             }
+            Reason::SeveralVoices { .. } => "cut out the part of one speaker, or record one alone",
             Reason::Noisy { .. } => "record closer to the mouth, or in a quieter place",
             Reason::ScoreNotFinite => {
                 "try another recording; if that does not help, another model, and enrol again"
@@ -226,6 +233,10 @@ impl fmt::Display for Reason {
             } => write!(
                 f,
                 "no speech above {bandwidth_hz:.0} Hz, {wanted_hz:.0} Hz wanted"
+            ),
+            Reason::SeveralVoices { llr } => write!(
+                f,
+                "several voices: a part sounds like somebody else than the rest (LLR {llr:+.1})"
             ),
             Reason::Noisy { snr_db, wanted_db } => write!(
                 f,
@@ -373,6 +384,12 @@ mod tests {
                 "noisy",
                 "a signal-to-noise ratio of 1 dB, 3 dB wanted",
                 "quieter",
+            ),
+            (
+                Reason::SeveralVoices { llr: -5.25 },
+                "several_voices",
+                "several voices: a part sounds like somebody else than the rest (LLR -5.2)",
+                "one speaker",
             ),
             (
                 Reason::ScoreNotFinite,

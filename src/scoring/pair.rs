@@ -340,4 +340,51 @@ mod tests {
         let nowhere = head.project(&[1.0, 1.0]);
         assert!(nowhere.iter().all(|v| v.is_nan()));
     }
+
+    #[test]
+    fn what_a_recording_is_like_adds_to_every_score_of_it() {
+        let plain = PairHead {
+            mean: vec![1.0; 2],
+            whiten: None,
+            weight: vec![3.0, 5.0, -0.5, -0.25],
+            groups: 1,
+            bias: 0.75,
+            prior: 0.5,
+            quality: None,
+        };
+        let head = PairHead {
+            quality: Some(QualityWeights {
+                seconds: -0.5,
+                length: 2.0,
+            }),
+            ..plain.clone()
+        };
+        assert_eq!((head.embedding_size(), head.point_size()), (3, 3));
+        assert!(head.check(2).is_ok());
+        let point = |head: &PairHead, e: &[&[f32]]| head.project_enrolment(e.iter().copied());
+        // |u| is 5 and 1; 4 s and 1 s of speech.
+        let (a, b) = ([4.0, 5.0, 4.0f32.ln()], [2.0, 1.0, 0.0]);
+        let own = |seconds: f32, ln_length: f32| -0.5 * seconds.ln() + 2.0 * ln_length;
+        let [x, y] = [&a, &b].map(|e| point(&plain, &[&e[..2]]));
+        let wanted = plain.llr(&x, &y) + own(4.0, 5.0f32.ln()) + own(1.0, 0.0);
+        let [x, y] = [&a, &b].map(|e| point(&head, &[e]));
+        assert!((head.llr(&x, &y) - wanted).abs() < 1e-5);
+        assert_eq!(head.llr(&x, &y), head.llr(&y, &x));
+        // Enrolled together: five seconds, and the mean of their ln|u|.
+        let both = point(&head, &[&a, &b]);
+        assert!((both[2] - own(5.0, 0.5 * 5.0f32.ln())).abs() < 1e-5);
+        // A recording of the speaker enrolled alone is as long as it is, exactly.
+        assert_eq!(
+            point(&head, &[&a])[2],
+            -0.5 * a[2] + 2.0 * head.ln_length(&a)
+        );
+        let spoilt = PairHead {
+            quality: Some(QualityWeights {
+                seconds: f32::NAN,
+                length: 0.0,
+            }),
+            ..plain
+        };
+        assert!(spoilt.check(2).is_err());
+    }
 }

@@ -5,8 +5,12 @@ use crate::{
     Result,
     audio::{Content, Quality, Recording, Waveform},
     features::LongFeatures,
-    scoring::Reason,
+    network::Split,
+    scoring::{Llr, Reason},
 };
+
+/// Speech on either side of a place that is worth comparing, in seconds.
+const MIN_SIDE_SECONDS: f32 = 1.2;
 
 impl Verifier {
     /// The speaker's embedding, or why this recording has none. `(num_samples,) -> (E,)`
@@ -19,7 +23,10 @@ impl Verifier {
         }
         let features = self.mfcc.extract(waveform);
         self.check_num_frames(features.num_frames(), waveform.quality())?;
-        self.embedding(self.model.network.embed(&features), waveform.quality())
+        let network = &self.model.network;
+        let (values, splits) = network.embed_split(&features);
+        self.check_one_voice(&splits, waveform.speech())?;
+        self.embedding(values, waveform.quality().speech_seconds)
     }
 
     /// [`Self::embed`] of a recording of any length, with the same bits.
@@ -44,21 +51,67 @@ impl Verifier {
             return Ok(Err(reason));
         }
         let network = &self.model.network;
-        let values = network.embed_by_pieces(num_frames, width, |range| {
+        let (values, splits) = network.embed_by_pieces(num_frames, width, |range| {
             features.frames(range).map(<[f32]>::to_vec)
         })?;
-        Ok(self.embedding(values, &quality))
+        let speech = recording.speech();
+        Ok(self
+            .check_one_voice(&splits, speech)
+            .and_then(|()| self.embedding(values, quality.speech_seconds)))
+    }
+
+    /// How much a recording sounds like one voice: the lowest score of what comes before a place in
+    /// it against what comes behind. None where it is too short to tell, or unfit.
+    pub fn steadiness(&self, waveform: &Waveform) -> Option<Llr> {
+        unfit(waveform.quality(), &self.model.limits).map_or(Some(()), |_| None)?;
+        let features = self.mfcc.extract(waveform);
+        self.check_num_frames(features.num_frames(), waveform.quality())
+            .ok()?;
+        let (_, splits) = self.model.network.embed_split(&features);
+        self.lowest(&splits, waveform.speech())
+    }
+
+    fn lowest(&self, splits: &[Split], speech: &[bool]) -> Option<Llr> {
+        let seconds = |frames: &[bool]| {
+            let count = frames.iter().filter(|&&speech| speech).count();
+            count as f32 / 100.0 // a frame each 10 ms
+        };
+        let scores = splits.iter().filter_map(|split| {
+            let at = (split.at * speech.len() as f32) as usize;
+            let (before, behind) = (seconds(&speech[..at]), seconds(&speech[at..]));
+            if before.min(behind) < MIN_SIDE_SECONDS {
+                return None;
+            }
+            let side = |values: &Vec<f32>, seconds| self.embedding(values.clone(), seconds).ok();
+            let (before, behind) = (side(&split.before, before)?, side(&split.behind, behind)?);
+            Some(self.llr(&[&before], &behind))
+        });
+        scores.min_by(|a, b| a.0.total_cmp(&b.0))
+    }
+
+    fn check_one_voice(
+        &self,
+        splits: &[Split],
+        speech: &[bool],
+    ) -> std::result::Result<(), Reason> {
+        let Some(lowest) = self.model.limits.min_steadiness else {
+            return Ok(());
+        };
+        match self.lowest(splits, speech) {
+            Some(llr) if llr.0 < lowest => Err(Reason::SeveralVoices { llr: llr.0 }),
+            _ => Ok(()),
+        }
     }
 
     /// `(D,) -> (E,)`: what the network says, and ln t where the head asks for it.
     fn embedding(
         &self,
         mut values: Vec<f32>,
-        quality: &Quality,
+        speech_seconds: f32,
     ) -> std::result::Result<Embedding, Reason> {
         if self.model.head.quality.is_some() {
             // Limits may allow none.
-            values.push(quality.speech_seconds.max(0.01).ln());
+            values.push(speech_seconds.max(0.01).ln());
         }
         Embedding::new(values, self.id)
     }

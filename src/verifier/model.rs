@@ -38,6 +38,10 @@ pub struct Limits {
     pub min_bandwidth_hz: f32,
     /// Estimated signal-to-noise ratio, in dB.
     pub min_snr_db: f32,
+    /// Lowest LLR of what comes before a place in the recording against what comes behind: below
+    /// it there are several voices. None: not looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_steadiness: Option<f32>,
 }
 
 /// What people should know about a model before they trust it.
@@ -95,6 +99,7 @@ impl Limits {
         for (name, value) in [
             ("min_bandwidth_hz", self.min_bandwidth_hz),
             ("min_snr_db", self.min_snr_db),
+            ("min_steadiness", self.min_steadiness.unwrap_or(0.0)),
         ] {
             if !value.is_finite() {
                 return Err(Error::Usage(format!(
@@ -116,6 +121,7 @@ impl Default for Limits {
             max_clipped: 0.1,
             min_bandwidth_hz: 2500.0,
             min_snr_db: 3.0,
+            min_steadiness: None,
         }
     }
 }

@@ -1,0 +1,95 @@
+//! Two people in one recording, one after the other: no embedding, and the reason.
+
+use spkver::{
+    audio::{self, Waveform},
+    scoring::Reason,
+    storage::model,
+    verifier::{ModelId, Verifier},
+};
+use std::path::Path;
+
+/// The fixtures' voices one after the other.
+fn in_turn(names: &[&str]) -> Waveform {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices");
+    let samples = names.iter().flat_map(|name| {
+        let path = folder.join(format!("{name}.wav"));
+        audio::read(&path, &Default::default())
+            .unwrap()
+            .samples()
+            .to_vec()
+    });
+    Waveform::from_samples(samples.collect(), audio::SAMPLE_RATE_HZ).unwrap()
+}
+
+/// The shipped model, which refuses below this. Synthetic voices are more alike to it than people.
+fn verifier(min_steadiness: f32) -> Verifier {
+    let mut model = model::embedded().unwrap().into_model();
+    model.limits.min_steadiness = Some(min_steadiness);
+    Verifier::new(ModelId::of(b"several voices"), model).unwrap()
+}
+
+#[test]
+fn a_change_of_speaker_is_heard_and_a_pause_is_not() {
+    let verifier = verifier(-4.0);
+    let steadiness = |names: &[&str]| verifier.steadiness(&in_turn(names)).unwrap().0;
+    let one = [
+        steadiness(&["anna-1", "anna-2"]),
+        steadiness(&["boris-1", "boris-2", "boris-3"]),
+        steadiness(&["david-1", "david-2"]),
+    ];
+    let two = [
+        steadiness(&["anna-1", "boris-1"]),
+        steadiness(&["david-1", "anna-1", "anna-2"]),
+        steadiness(&["felix-1", "felix-2", "felix-3", "boris-2"]),
+    ];
+    let lowest_of_one = one.iter().fold(f32::INFINITY, |m, v| m.min(*v));
+    assert!(
+        two.iter().all(|llr| *llr < lowest_of_one - 1.0),
+        "{one:?} {two:?}"
+    );
+    // Too short to be cut in two.
+    assert_eq!(verifier.steadiness(&in_turn(&["anna-1"])).map(|_| ()), None);
+}
+
+#[test]
+fn what_holds_two_speakers_has_no_embedding() {
+    let strict = verifier(0.0);
+    let refused = strict.embed(&in_turn(&["anna-1", "boris-1"])).unwrap_err();
+    assert_eq!(refused.code(), "several_voices");
+    assert!(matches!(refused, Reason::SeveralVoices { llr } if llr < 0.0));
+    assert!(strict.embed(&in_turn(&["anna-1", "anna-2"])).is_ok());
+    // The whole is embedded as ever.
+    let lenient = verifier(-100.0);
+    let embed = |names: &[&str]| lenient.embed(&in_turn(names)).unwrap();
+    assert!(
+        embed(&["anna-1", "boris-1"])
+            .values()
+            .iter()
+            .all(|v| v.is_finite())
+    );
+    let shipped = model::embedded().unwrap();
+    assert_eq!(
+        embed(&["anna-1", "anna-2"]).values(),
+        shipped
+            .embed(&in_turn(&["anna-1", "anna-2"]))
+            .unwrap()
+            .values()
+    );
+}
+
+#[test]
+fn a_long_recording_is_judged_by_its_parts_too() {
+    // Neither half sounds like the other; both are long enough for sixteen places to look at.
+    let strict = verifier(0.0);
+    let turns = ["anna-1", "anna-2", "anna-3", "anna-4"].repeat(5);
+    assert!(strict.embed(&in_turn(&turns)).is_ok());
+    let both = [
+        turns,
+        ["boris-1", "boris-2", "boris-3", "boris-4"].repeat(5),
+    ]
+    .concat();
+    assert_eq!(
+        strict.embed(&in_turn(&both)).unwrap_err().code(),
+        "several_voices"
+    );
+}
