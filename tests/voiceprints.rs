@@ -433,6 +433,14 @@ fn what_is_no_store_is_told_as_such() {
             assert_eq!(error.exit_code(), 4, "{error}");
         }
     }
+    let error = Store::open(folder.path(), None).unwrap_err().to_string();
+    assert!(error.contains("not a file"), "{error}");
+    // Not the same as no store: a wrong path is no reason to say that nobody is enrolled.
+    #[cfg(unix)]
+    {
+        let error = Store::open(&text.join("store"), None).unwrap_err();
+        assert_eq!(error.exit_code(), 5, "{error}");
+    }
     let (_folder, later) = store_of_two();
     Connection::open(&later)
         .unwrap()
