@@ -370,6 +370,38 @@ fn rows_in_the_place_of_others_are_noticed() {
 }
 
 #[test]
+fn a_speakers_row_is_of_its_own_time() {
+    // Somebody who kept the digest of before a recording was added takes that recording out again.
+    let secret = key(7);
+    let (_folder, path) = store_with(Some(&secret));
+    let connection = Connection::open(&path).unwrap();
+    let sql = "SELECT digest FROM speaker WHERE num_templates = 1";
+    let before: Vec<u8> = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+    let mut store = opened_with(&path, Some(&secret));
+    let two = [
+        utterance("b2.wav", [7.0, 8.0, 9.0]),
+        utterance("b3.wav", [7.0, 8.0, 8.0]),
+    ];
+    assert!(
+        store
+            .add(&name("boris"), ModelId::of(MODEL), 1, &two)
+            .unwrap()
+    );
+    assert_eq!(store.list().unwrap().damaged.len(), 0);
+    let of_boris = "(SELECT id FROM speaker WHERE num_templates = 3)";
+    connection
+        .execute(
+            &format!("DELETE FROM template WHERE position > 0 AND speaker = {of_boris}"),
+            [],
+        )
+        .unwrap();
+    let sql = "UPDATE speaker SET num_templates = 1, digest = ?1 WHERE num_templates = 3";
+    assert_eq!(connection.execute(sql, [before]).unwrap(), 1);
+    let read = opened_with(&path, Some(&secret)).get(&name("boris"));
+    assert_eq!(read.unwrap_err().exit_code(), 4);
+}
+
+#[test]
 fn a_damaged_voiceprint_hides_no_other_and_can_be_replaced_and_removed() {
     for secret in [None, Some(key(7))] {
         let secret = secret.as_ref();
@@ -384,6 +416,13 @@ fn a_damaged_voiceprint_hides_no_other_and_can_be_replaced_and_removed() {
         assert_eq!(listing.speakers.len(), 1);
         assert_eq!(listing.speakers[0].name, "boris");
         assert_eq!(listing.damaged.len(), 1);
+        // Whose it is, unless names are secret.
+        let told = listing.damaged[0].to_string();
+        let whose = match secret {
+            None => "the voiceprint of \"anna\" is damaged",
+            Some(_) => ": a voiceprint is damaged",
+        };
+        assert!(told.contains(whose), "{told}");
         let id = ModelId::of(MODEL);
         let new = [utterance("new", [1.0, 2.0, 3.0])];
         // Nothing is added to what is damaged, and it stays in no backup and no new encryption.
@@ -432,6 +471,14 @@ fn what_is_no_store_is_told_as_such() {
         ] {
             assert_eq!(error.exit_code(), 4, "{error}");
         }
+    }
+    let error = Store::open(folder.path(), None).unwrap_err().to_string();
+    assert!(error.contains("not a file"), "{error}");
+    // Not the same as no store: a wrong path is no reason to say that nobody is enrolled.
+    #[cfg(unix)]
+    {
+        let error = Store::open(&text.join("store"), None).unwrap_err();
+        assert_eq!(error.exit_code(), 5, "{error}");
     }
     let (_folder, later) = store_of_two();
     Connection::open(&later)
