@@ -343,11 +343,9 @@ fn head_shapes(
     is_whitening: bool,
 ) -> Vec<(String, Vec<usize>)> {
     let whiten = is_whitening.then(|| (WHITEN.into(), vec![size, embedding_size]));
-    let mut shapes = vec![
-        (MEAN.into(), vec![embedding_size]),
-        (WEIGHT.into(), vec![2 * size]),
-    ];
+    let mut shapes = vec![(MEAN.into(), vec![embedding_size])];
     shapes.extend(whiten);
+    shapes.push((WEIGHT.into(), vec![2 * size]));
     shapes
 }
 
