@@ -55,7 +55,7 @@ fn forward(layers: &[Layer], weights: &Weights64, mut x: Frames) -> Vec<Vec<f64>
             Layer::Linear {
                 in_features,
                 out_features,
-                .. // training has no groups
+                ..
             } => map_rows(x, |row| {
                 let at = |o: usize| {
                     let row = row.iter().enumerate();

@@ -2,7 +2,7 @@
 //! for one answer packs them for the kernels one by one, and never has all of them in f32 besides.
 
 use super::{Weights, all_finite};
-use half::{f16, slice::HalfFloatSliceExt};
+use half::{f16, slice::HalfFloatSliceExt, vec::HalfFloatVecExt};
 use std::{borrow::Cow, collections::BTreeMap};
 
 /// By name, as [`Weights`].
@@ -18,6 +18,21 @@ pub struct Stored {
 }
 
 impl Stored {
+    /// The values as F16 where each is one, or else as F32.
+    pub fn of(values: &[f32]) -> Self {
+        let halves: Vec<f16> = Vec::from_f32_slice(values);
+        let mut pairs = halves.iter().zip(values);
+        let is_half = pairs.all(|(half, value)| half.to_f32() == *value);
+        let bytes: Vec<u8> = match is_half {
+            true => halves.iter().flat_map(|half| half.to_le_bytes()).collect(),
+            false => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        };
+        Stored {
+            bytes: bytes.into(),
+            is_half,
+        }
+    }
+
     /// Number of values.
     pub fn len(&self) -> usize {
         self.bytes.len() / if self.is_half { 2 } else { 4 }

@@ -23,7 +23,6 @@ use crate::{
     storage::write_whole,
     verifier::{Limits, Model, ModelCard, ModelId, Verifier},
 };
-use half::{f16, vec::HalfFloatVecExt};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::{borrow::Cow, collections::HashMap, fs::File, io::Read, path::Path};
 
@@ -286,19 +285,15 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
         WEIGHT => &head.weight,
         of_layer => &model.network.weights()[of_layer],
     };
-    let bytes: Vec<(Dtype, Vec<u8>)> = shapes
-        .iter()
-        .map(|(name, _)| match narrowed(values(name)) {
-            Some(bytes) => (Dtype::F16, bytes),
-            None => {
-                let bytes = values(name).iter().flat_map(|v| v.to_le_bytes());
-                (Dtype::F32, bytes.collect())
-            }
-        })
-        .collect();
-    let views = shapes.iter().zip(&bytes);
-    let views = views.map(|((name, shape), (dtype, bytes))| {
-        let view = TensorView::new(*dtype, shape.clone(), bytes);
+    let tensors = shapes.iter().map(|(name, _)| Stored::of(values(name)));
+    let tensors: Vec<Stored> = tensors.collect();
+    let views = shapes.iter().zip(&tensors).map(|((name, shape), stored)| {
+        let dtype = if stored.is_half {
+            Dtype::F16
+        } else {
+            Dtype::F32
+        };
+        let view = TensorView::new(dtype, shape.clone(), &stored.bytes);
         (name, view.expect("weights of a checked network"))
     });
     let text = serde_json::to_string(&header).expect("plain data");
@@ -352,11 +347,9 @@ fn head_shapes(
     is_whitening: bool,
 ) -> Vec<(String, Vec<usize>)> {
     let whiten = is_whitening.then(|| (WHITEN.into(), vec![size, embedding_size]));
-    let mut shapes = vec![
-        (MEAN.into(), vec![embedding_size]),
-        (WEIGHT.into(), vec![2 * size]),
-    ];
+    let mut shapes = vec![(MEAN.into(), vec![embedding_size])];
     shapes.extend(whiten);
+    shapes.push((WEIGHT.into(), vec![2 * size]));
     shapes
 }
 
@@ -390,14 +383,6 @@ fn read_tensor<'a>(
     let mut numbered = values.iter().enumerate();
     let (at, value) = numbered.find(|(_, v)| !v.is_finite()).expect("one is not");
     Err(format!("tensor {name:?} holds {value} at position {at}"))
-}
-
-/// The values as F16, if each is one.
-fn narrowed(values: &[f32]) -> Option<Vec<u8>> {
-    let halves: Vec<f16> = Vec::from_f32_slice(values);
-    let mut pairs = halves.iter().zip(values);
-    let same = pairs.all(|(half, value)| half.to_f32() == *value);
-    same.then(|| halves.iter().flat_map(|half| half.to_le_bytes()).collect())
 }
 
 #[cfg(test)]
