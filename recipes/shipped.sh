@@ -12,7 +12,7 @@ lists=()
 for list in ocean librimp3 alnum dsp arabic; do
     lists+=("$speech/trials/dev-$list.txt")
 done
-"$spkver" calibrate "${lists[@]}" --root "$speech" --model trained.safetensors -o models/spkver.safetensors
+"$spkver" calibrate "${lists[@]}" --quality --p-target 0.03 --root "$speech" --model trained.safetensors -o models/spkver.safetensors
 for list in "${lists[@]}"; do
     "$spkver" evaluate "$list" --root "$speech" --model models/spkver.safetensors
 done

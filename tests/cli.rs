@@ -500,7 +500,7 @@ fn embeddings_come_as_text_and_as_an_array() {
     assert_eq!((answer.code, answer.stdout.as_str()), (0, ""));
     let bytes = std::fs::read(&path).unwrap();
     assert_eq!(&bytes[..6], b"\x93NUMPY");
-    let size = model::embedded().unwrap().model().network.embedding_size();
+    let size = model::embedded().unwrap().model().head.embedding_size();
     let head_size = bytes.len() - 2 * size * 4;
     let head = String::from_utf8_lossy(&bytes[..head_size]).into_owned();
     assert!(

@@ -274,9 +274,16 @@ fn calibrated(verifier: &Verifier, calibration: &Calibration) -> Result<Model> {
         front_end: model.front_end.clone(),
         network: Network::new(layers, weights, verifier.mfcc().num_channels())?,
         head: calibration.apply(&model.head),
-        // From now on an LLR is one: several voices can be told.
         limits: Limits {
-            min_steadiness: Some(CONSISTENT_FROM.0),
+            min_steadiness: match calibration.quality {
+                // From now on an LLR is one: several voices can be told.
+                Some(_) => Some(CONSISTENT_FROM.0),
+                // The same recordings as before.
+                None => model
+                    .limits
+                    .min_steadiness
+                    .map(|llr| (calibration.scale * f64::from(llr) + calibration.offset) as f32),
+            },
             ..model.limits
         },
         rates: None,

@@ -8,6 +8,7 @@ use crate::{
     network::Split,
     scoring::{Llr, Reason},
 };
+use zeroize::Zeroizing;
 
 /// Speech on either side of a place that is worth comparing, in seconds.
 const MIN_SIDE_SECONDS: f32 = 1.2;
@@ -25,7 +26,7 @@ impl Verifier {
         self.check_num_frames(features.num_frames(), waveform.quality())?;
         let network = &self.model.network;
         let (values, splits) = network.embed_split(&features);
-        self.check_one_voice(&splits, waveform.speech())?;
+        self.check_one_voice(splits, waveform.speech())?;
         self.embedding(values, waveform.quality().speech_seconds)
     }
 
@@ -56,7 +57,7 @@ impl Verifier {
         })?;
         let speech = recording.speech();
         Ok(self
-            .check_one_voice(&splits, speech)
+            .check_one_voice(splits, speech)
             .and_then(|()| self.embedding(values, quality.speech_seconds)))
     }
 
@@ -68,30 +69,31 @@ impl Verifier {
         self.check_num_frames(features.num_frames(), waveform.quality())
             .ok()?;
         let (_, splits) = self.model.network.embed_split(&features);
-        self.lowest(&splits, waveform.speech())
+        self.lowest(splits, waveform.speech())
     }
 
-    fn lowest(&self, splits: &[Split], speech: &[bool]) -> Option<Llr> {
+    fn lowest(&self, splits: Vec<Split>, speech: &[bool]) -> Option<Llr> {
         let seconds = |frames: &[bool]| {
             let count = frames.iter().filter(|&&speech| speech).count();
             count as f32 / 100.0 // a frame each 10 ms
         };
-        let scores = splits.iter().filter_map(|split| {
+        let scores = splits.into_iter().filter_map(|split| {
             let at = (split.at * speech.len() as f32) as usize;
-            let (before, behind) = (seconds(&speech[..at]), seconds(&speech[at..]));
-            if before.min(behind) < MIN_SIDE_SECONDS {
-                return None;
-            }
-            let side = |values: &Vec<f32>, seconds| self.embedding(values.clone(), seconds).ok();
-            let (before, behind) = (side(&split.before, before)?, side(&split.behind, behind)?);
-            Some(self.llr(&[&before], &behind))
+            let sides = [(split.before, &speech[..at]), (split.behind, &speech[at..])];
+            // Made embeddings at once: these are zeroed when dropped.
+            let [before, behind] = sides.map(|(values, frames)| {
+                let seconds = seconds(frames);
+                let side = self.embedding(values, seconds).ok();
+                side.filter(|_| seconds >= MIN_SIDE_SECONDS)
+            });
+            Some(self.llr(&[&before?], &behind?))
         });
         scores.min_by(|a, b| a.0.total_cmp(&b.0))
     }
 
     fn check_one_voice(
         &self,
-        splits: &[Split],
+        splits: Vec<Split>,
         speech: &[bool],
     ) -> std::result::Result<(), Reason> {
         let Some(lowest) = self.model.limits.min_steadiness else {
@@ -106,14 +108,19 @@ impl Verifier {
     /// `(D,) -> (E,)`: what the network says, and ln t where the head asks for it.
     fn embedding(
         &self,
-        mut values: Vec<f32>,
+        values: Vec<f32>,
         speech_seconds: f32,
     ) -> std::result::Result<Embedding, Reason> {
-        if self.model.head.quality.is_some() {
-            // Limits may allow none.
-            values.push(speech_seconds.max(0.01).ln());
+        if self.model.head.quality.is_none() {
+            return Embedding::new(values, self.id);
         }
-        Embedding::new(values, self.id)
+        // Not pushed: a vector that grows leaves what it held in freed memory.
+        let values = Zeroizing::new(values);
+        let mut extended = Vec::with_capacity(values.len() + 1);
+        extended.extend_from_slice(&values);
+        // Limits may allow none.
+        extended.push(speech_seconds.max(0.01).ln());
+        Embedding::new(extended, self.id)
     }
 
     fn check_num_frames(
