@@ -145,7 +145,6 @@ impl Default for TrainOptions {
                     member(3800.0, 0.0),
                     member(7600.0, 0.35),
                     member(7600.0, 0.0),
-                    member(3800.0, 0.0),
                 ]
             },
         }

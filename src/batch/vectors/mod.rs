@@ -6,6 +6,7 @@ mod ark;
 mod npy;
 mod npz;
 mod parquet;
+mod stored_zip;
 mod text;
 
 use super::outcome::{AudioHash, Outcome};

@@ -1,14 +1,14 @@
 //! NumPy's `.npz`, a ZIP of arrays. Written: `embeddings`, `ids`, `errors`, `audio_blake3`, `model`.
 //! Read: any two-dimensional array with a list of texts of its length, or one vector per name.
 
-use super::{About, Fault, Rows, Take, npy};
+use super::{About, Fault, Rows, Take, npy, stored_zip::StoredZip};
 use crate::{Error, Result, batch::outcome::Outcome};
 use std::{
     fs::File,
     io::{BufReader, Read, Write},
     path::Path,
 };
-use zip::{ZipArchive, ZipWriter, result::ZipError, write::SimpleFileOptions};
+use zip::{ZipArchive, result::ZipError};
 
 /// Writes the arrays; the errors and hashes of all rows are in memory.
 pub(super) fn write(
@@ -17,16 +17,12 @@ pub(super) fn write(
     rows: &mut Rows,
     path: &Path,
 ) -> Result<()> {
-    let failed = |e: ZipError| Error::io(path, "write", std::io::Error::other(e));
     let full = |e| Error::io(path, "write", e);
-    let mut zip = ZipWriter::new_stream(out);
-    // No compression: embeddings hold random digits. No clock: the same bytes every time.
-    let stored = SimpleFileOptions::default()
-        .compression_method(zip::CompressionMethod::Stored)
-        .large_file(true);
-    zip.start_file("embeddings.npy", stored).map_err(failed)?;
+    // No compression: embeddings hold random digits.
+    let mut zip = StoredZip::new(out);
+    zip.start("embeddings.npy").map_err(full)?;
     let header = npy::header("<f4", &[about.ids.len(), about.size]);
-    zip.write_all(&header).map_err(full)?;
+    zip.write(&header).map_err(full)?;
     let (mut errors, mut hashes) = (vec![], vec![]);
     rows(&mut |row| {
         hashes.push(row.audio.map_or(String::new(), |hash| hash.to_string()));
@@ -34,7 +30,7 @@ pub(super) fn write(
             Outcome::Embedded(_) => String::new(),
             Outcome::Refused(refused) => refused.reason.clone(),
         });
-        zip.write_all(&npy::float_bytes(&row.outcome, about.size))
+        zip.write(&npy::float_bytes(&row.outcome, about.size))
             .map_err(full)
     })?;
     let model = [about.model.to_string()];
@@ -45,12 +41,11 @@ pub(super) fn write(
         ("model.npy", &model),
     ];
     for (name, texts) in arrays {
-        zip.start_file(name, stored).map_err(failed)?;
+        zip.start(name).map_err(full)?;
         let bytes = npy::texts(texts.iter().map(String::as_str));
-        zip.write_all(&bytes).map_err(full)?;
+        zip.write(&bytes).map_err(full)?;
     }
-    zip.finish().map_err(failed)?;
-    Ok(())
+    zip.finish().map_err(full)
 }
 
 /// Reads all vectors.
