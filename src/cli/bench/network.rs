@@ -163,8 +163,8 @@ fn flop(network: &Network, num_frames: usize) -> (f64, f64) {
     (whole, before_pooling.unwrap_or(whole))
 }
 
-/// Frames that go through the layers together, as [`Network::embed`] has them: activations stay in
-/// the cache. Three of its parts.
+/// Frames before the pooling that go through the layers together, as [`Network::embed`] has them:
+/// activations stay in the cache. Three of its parts.
 const FRAMES_TOGETHER: usize = 294;
 
 /// The affine layers before the pooling, one after the other, on the kernel in use.
@@ -172,7 +172,9 @@ fn convolutions<'a>(network: &'a Network, features: &'a Features) -> Job<'a> {
     let table = kernels::table();
     let halo = network.receptive_field() - 1;
     let width = features.num_channels();
-    let most = FRAMES_TOGETHER + halo;
+    let affines = network.layers().iter().filter_map(Affine::of);
+    let together = FRAMES_TOGETHER * affines.map(|affine| affine.stride).product::<usize>();
+    let most = together + halo;
     let mut frames = features.num_frames().min(most);
     let mut calls = vec![];
     for (index, layer) in network.layers().iter().enumerate() {
@@ -195,7 +197,7 @@ fn convolutions<'a>(network: &'a Network, features: &'a Features) -> Job<'a> {
     }
     Box::new(move || {
         let values = features.values();
-        for first in (0..features.num_frames() - halo).step_by(FRAMES_TOGETHER) {
+        for first in (0..features.num_frames() - halo).step_by(together) {
             let mut x = &values[first * width..values.len().min((first + most) * width)];
             for (affine, groups, steps, y) in &mut calls {
                 let with_zeros;
