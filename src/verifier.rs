@@ -109,6 +109,8 @@ impl Verifier {
     /// in ln t.
     pub fn with_quality_terms(mut self) -> Self {
         self.model.head.quality = Some(QualityWeights::default());
+        // It was a limit on the scores with the old terms.
+        self.model.limits.min_steadiness = None;
         self
     }
 

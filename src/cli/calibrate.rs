@@ -159,6 +159,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         "model_id": id.to_string(),
         "scale": calibration.scale,
         "offset": calibration.offset,
+        "quality": calibration.quality,
         "targets": targets,
         "nontargets": nontargets,
         "refused": num_refused,

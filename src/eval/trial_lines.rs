@@ -172,8 +172,10 @@ impl<R: Read> TrialLines<R> {
             commas = true;
             fields = self.fields(commas)?;
         }
-        let fields: Vec<&str> = fields.of[..fields.count].iter().map(|f| &**f).collect();
-        if let Some(layout) = header(&fields, commas) {
+        let count = fields.count;
+        // There may be more than are kept.
+        let fields: Vec<&str> = fields.of.iter().take(count).map(|f| &**f).collect();
+        if let Some(layout) = header(&fields, count, commas) {
             return Ok(layout);
         }
         let is_label = |field: &str| matches!(field, "1" | "0" | "target" | "nontarget");
@@ -193,7 +195,7 @@ impl<R: Read> TrialLines<R> {
                 ));
             }
             _ => {
-                let fact = format!("{} fields instead of 2 or 3", fields.len());
+                let fact = format!("{count} fields instead of 2 or 3");
                 return Err(self.refuse(fact, REMEDY));
             }
         };
@@ -300,14 +302,15 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A first line that names the columns: NIST's, or our own score files'.
-fn header(fields: &[&str], commas: bool) -> Option<Layout> {
+/// A first line that names the columns: NIST's, or our own score files'. Of `num_fields` those that
+/// are kept.
+fn header(fields: &[&str], num_fields: usize, commas: bool) -> Option<Layout> {
     let find = |names: &[&str]| {
         let is_one = |field: &&str| names.contains(&field.to_ascii_lowercase().as_str());
         fields.iter().position(is_one)
     };
     Some(Layout {
-        num_fields: fields.len().min(12),
+        num_fields,
         enrol: find(&[
             "modelid",
             "model_id",
@@ -331,4 +334,30 @@ fn header(fields: &[&str], commas: bool) -> Option<Layout> {
         commas,
         is_plain: false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<(String, String)>> {
+        let mut lines = TrialLines::new(text.as_bytes(), Path::new("list"));
+        let mut trials = vec![];
+        while let Some(trial) = lines.next_trial()? {
+            trials.push((trial.enrol.to_string(), trial.test.to_string()));
+        }
+        Ok(trials)
+    }
+
+    #[test]
+    fn a_line_of_more_fields_than_are_kept_is_counted_right() {
+        let more: String = (0..11).map(|i| format!(",c{i}")).collect();
+        let list = format!("enrol,test,label{more}\na,b,target{more}\nc,d,nontarget{more}\n");
+        let wanted = [("a", "b"), ("c", "d")].map(|(a, b)| (a.to_string(), b.to_string()));
+        assert_eq!(read(&list).unwrap(), wanted);
+        let refused = read(&list.replace("c,d,", "c,d,e,")).unwrap_err();
+        assert!(refused.to_string().contains("15 fields"), "{refused}");
+        let refused = read("1 a b c d e f g h i j k l m n\n").unwrap_err();
+        assert!(refused.to_string().contains("15 fields"), "{refused}");
+    }
 }
