@@ -1,6 +1,7 @@
 //! A recording at 16 kHz and its speech flags in, [`Quality`] out: what a verification may hang on.
 
 use super::mono::Facts;
+use super::vad::speech_seconds;
 use super::voicing::{self, BIN_HZ, Looks, NUM_BINS};
 
 /// What a recording holds, as far as level and voicing tell.
@@ -61,7 +62,7 @@ pub(super) fn measure(seen: &Seen, facts: Facts) -> Quality {
     Quality {
         original_rate_hz: facts.original_rate_hz,
         seconds: facts.seconds,
-        speech_seconds: speech.iter().filter(|s| **s).count() as f32 * 0.01,
+        speech_seconds: speech_seconds(speech),
         content: content(seen),
         bandwidth_hz: bandwidth_hz(seen.looks.spectra()),
         clipped: facts.clipped,

@@ -32,6 +32,11 @@ const WORD_FRAMES: usize = 30;
 /// How far below such a word's level the 95th percentile is still believed, in dB.
 const WORD_MARGIN_DB: f32 = 10.0;
 
+/// Seconds that the speech frames stand for: 10 ms each.
+pub fn speech_seconds(speech: &[bool]) -> f32 {
+    speech.iter().filter(|s| **s).count() as f32 * 0.01
+}
+
 /// Frames of 25 ms that fit wholly into `num_samples` at a hop of 10 ms.
 pub fn num_frames(num_samples: usize) -> usize {
     if num_samples < FRAME_LEN {

@@ -3,7 +3,7 @@
 
 use super::{
     Global, calibrate_scores,
-    evaluate::embedded::{EmbeddedTable, Part, embed_tables, find_recordings},
+    evaluate::embedded::{EmbeddedTable, Part, embed_tables, find_recordings, set_scores},
     recordings,
 };
 use serde_json::json;
@@ -186,17 +186,6 @@ fn rated_list(table: &ScoreTable, speakers: &Speakers) -> RatedList {
             .collect(),
         num_speakers: speakers.count(),
     }
-}
-
-/// Scores every trial, NaN where a recording was refused.
-fn set_scores(table: &mut ScoreTable, embedded: &EmbeddedTable, verifier: &Verifier) {
-    table.set_scores(|enrol, test| {
-        let side = |recording: u32| embedded[recording as usize].as_ref();
-        match (side(enrol), side(test)) {
-            (Ok(enrol), Ok(test)) => f64::from(verifier.llr(&[enrol], test).0),
-            _ => f64::NAN,
-        }
-    });
 }
 
 /// Cuts that teach what length does within one kind of speech, in seconds.

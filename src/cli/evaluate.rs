@@ -6,7 +6,7 @@ mod known;
 mod shown;
 
 use super::{Global, recordings};
-use embedded::{Part, embed_tables, find_recordings};
+use embedded::{Part, embed_tables, find_recordings, set_scores};
 use serde_json::{Value, json};
 use shown::Measured;
 use spkver::{
@@ -297,13 +297,7 @@ impl Args {
         for ((table, refusals), own) in unscored.zip(embedded) {
             let reasons = own.iter().map(|e| e.as_ref().err().cloned());
             *refusals = Some(reasons.collect());
-            table.set_scores(|enrol, test| {
-                let pair = (&own[enrol as usize], &own[test as usize]);
-                let (Ok(enrol), Ok(test)) = pair else {
-                    return f64::NAN;
-                };
-                f64::from(verifier.llr(&[enrol], test).0)
-            });
+            set_scores(table, &own, &verifier);
         }
         Ok(verifier)
     }

@@ -98,12 +98,17 @@ impl PairHead {
     /// `(D,) -> (L,)`: centred, whitened, length sqrt(L), each group's sqrt(L/g). Behind D the
     /// embedding may go on.
     pub fn project(&self, embedding: &[f32]) -> Vec<f32> {
-        self.scaled(self.whitened(embedding))
+        let mut u = self.whitened(embedding);
+        self.scale(&mut u);
+        u
     }
 
     /// Mean over groups of ln|u|.
     pub fn ln_length(&self, embedding: &[f32]) -> f32 {
-        let u = Zeroizing::new(self.whitened(embedding));
+        self.mean_ln_length(&Zeroizing::new(self.whitened(embedding)))
+    }
+
+    fn mean_ln_length(&self, u: &[f32]) -> f32 {
         let groups = u.chunks_exact(self.size() / self.groups);
         groups.map(|u| 0.5 * dot(u, u).ln()).sum::<f32>() / self.groups as f32
     }
@@ -146,30 +151,30 @@ impl PairHead {
     /// it has all their speech, and their mean ln|u|. `(N, E) -> (P,)`, E and P as
     /// [`Self::embedding_size`] and [`Self::point_size`] say.
     pub fn project_enrolment<'a>(&self, embeddings: impl Iterator<Item = &'a [f32]>) -> Vec<f32> {
-        let mut sum = vec![0.0; self.size()];
+        let mut point = vec![0.0; self.size()];
         let (mut ln_seconds, mut ln_lengths, mut count) = (f32::NEG_INFINITY, 0.0, 0.0);
         for embedding in embeddings {
-            let projected = Zeroizing::new(self.project(embedding));
-            for (s, v) in sum.iter_mut().zip(projected.iter()) {
-                *s += v;
-            }
+            let mut u = Zeroizing::new(self.whitened(embedding));
             if self.quality.is_some() {
                 ln_seconds = ln_sum_exp(ln_seconds, embedding[self.mean.len()]);
-                ln_lengths += self.ln_length(embedding);
+                ln_lengths += self.mean_ln_length(&u);
                 count += 1.0;
             }
+            self.scale(&mut u);
+            for (s, v) in point.iter_mut().zip(u.iter()) {
+                *s += v;
+            }
         }
-        let mut point = self.scaled(sum);
+        self.scale(&mut point);
         if let Some(quality) = self.quality {
             point.push(quality.seconds * ln_seconds + quality.length * (ln_lengths / count));
         }
         point
     }
 
-    fn scaled(&self, mut v: Vec<f32>) -> Vec<f32> {
+    fn scale(&self, v: &mut [f32]) {
         let size = v.len() / self.groups;
         v.chunks_exact_mut(size).for_each(scale_to_sqrt_len);
-        v
     }
 
     /// Two projected points `(P,)`, `(P,)` -> log-likelihood ratio (NaN in, NaN out). The same bits

@@ -260,7 +260,7 @@ impl<'a> Parsed<'a> {
 
 /// The bytes of a model file: the same model, the same bytes.
 pub fn to_bytes(model: &Model) -> Vec<u8> {
-    let size = model.head.weight.len() / 2;
+    let size = model.head.size();
     let header = Header {
         format_version: FORMAT_VERSION,
         blake3: NO_CHECKSUM.into(),

@@ -135,11 +135,11 @@ fn whitened(
 /// The mean of the members' log-likelihood ratios, of an embedding that is whitened already.
 fn mean_head(members: &[(Network, PairHead)]) -> PairHead {
     let share = 1.0 / members.len() as f32;
-    let sizes = members.iter().map(|(_, head)| head.weight.len() / 2);
+    let sizes = members.iter().map(|(_, head)| head.size());
     let size: usize = sizes.sum();
     let half = |second: bool| {
         members.iter().flat_map(move |(_, head)| {
-            let (product, squares) = head.weight.split_at(head.weight.len() / 2);
+            let (product, squares) = head.weight.split_at(head.size());
             let weights = if second { squares } else { product };
             weights.iter().map(move |w| w * share)
         })

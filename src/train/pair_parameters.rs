@@ -30,7 +30,7 @@ pub(super) struct Scales {
 impl Parameters {
     /// Two outputs begin as half of the logit each, for and against: their difference is the logit.
     pub fn of(head: &PairHead, prior: f64, num_outputs: usize) -> Self {
-        let size = head.weight.len() / 2;
+        let size = head.size();
         let whiten = head.whitening();
         let whiten = whiten.iter().map(|&w| f64::from(w));
         let bias = f64::from(head.bias) - log_odds(f64::from(head.prior)) + log_odds(prior);

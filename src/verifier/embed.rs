@@ -3,7 +3,7 @@
 use super::{Embedding, Limits, Verifier};
 use crate::{
     Result,
-    audio::{Content, Quality, Recording, Waveform},
+    audio::{Content, Quality, Recording, Waveform, speech_seconds},
     features::LongFeatures,
     network::Split,
     scoring::{Llr, Reason},
@@ -19,13 +19,7 @@ impl Verifier {
     /// # Errors
     /// The [`Reason`] that a user can act on.
     pub fn embed(&self, waveform: &Waveform) -> std::result::Result<Embedding, Reason> {
-        if let Some(reason) = unfit(waveform.quality(), &self.model.limits) {
-            return Err(reason);
-        }
-        let features = self.mfcc.extract(waveform);
-        self.check_num_frames(features.num_frames(), waveform.quality())?;
-        let network = &self.model.network;
-        let (values, splits) = network.embed_split(&features);
+        let (values, splits) = self.embed_split(waveform)?;
         self.check_one_voice(splits, waveform.speech())?;
         self.embedding(values, waveform.quality().speech_seconds)
     }
@@ -64,25 +58,30 @@ impl Verifier {
     /// How much a recording sounds like one voice: the lowest score of what comes before a place in
     /// it against what comes behind. None where it is too short to tell, or unfit.
     pub fn steadiness(&self, waveform: &Waveform) -> Option<Llr> {
-        unfit(waveform.quality(), &self.model.limits).map_or(Some(()), |_| None)?;
-        let features = self.mfcc.extract(waveform);
-        self.check_num_frames(features.num_frames(), waveform.quality())
-            .ok()?;
-        let (_, splits) = self.model.network.embed_split(&features);
+        let (_, splits) = self.embed_split(waveform).ok()?;
         self.lowest(splits, waveform.speech())
     }
 
+    /// What the network says of all of a fit recording, and of its two sides at some places.
+    fn embed_split(
+        &self,
+        waveform: &Waveform,
+    ) -> std::result::Result<(Vec<f32>, Vec<Split>), Reason> {
+        if let Some(reason) = unfit(waveform.quality(), &self.model.limits) {
+            return Err(reason);
+        }
+        let features = self.mfcc.extract(waveform);
+        self.check_num_frames(features.num_frames(), waveform.quality())?;
+        Ok(self.model.network.embed_split(&features))
+    }
+
     fn lowest(&self, splits: Vec<Split>, speech: &[bool]) -> Option<Llr> {
-        let seconds = |frames: &[bool]| {
-            let count = frames.iter().filter(|&&speech| speech).count();
-            count as f32 / 100.0 // a frame each 10 ms
-        };
         let scores = splits.into_iter().filter_map(|split| {
             let at = (split.at * speech.len() as f32) as usize;
             let sides = [(split.before, &speech[..at]), (split.behind, &speech[at..])];
             // Made embeddings at once: these are zeroed when dropped.
             let [before, behind] = sides.map(|(values, frames)| {
-                let seconds = seconds(frames);
+                let seconds = speech_seconds(frames);
                 let side = self.embedding(values, seconds).ok();
                 side.filter(|_| seconds >= MIN_SIDE_SECONDS)
             });

@@ -44,6 +44,17 @@ pub fn embed_tables(
     Ok(tables.iter().map(of_table).collect())
 }
 
+/// Scores every trial, NaN where a recording was refused.
+pub fn set_scores(table: &mut ScoreTable, embedded: &[Embedded], verifier: &Verifier) {
+    table.set_scores(|enrol, test| {
+        let side = |recording: u32| embedded[recording as usize].as_ref();
+        match (side(enrol), side(test)) {
+            (Ok(enrol), Ok(test)) => f64::from(verifier.llr(&[enrol], test).0),
+            _ => f64::NAN,
+        }
+    });
+}
+
 /// A wrong `--root` should be known before an hour of embedding, and not pass as refusals.
 pub fn find_recordings(list: &Path, table: &ScoreTable, root: &Path) -> Result<()> {
     let names: Vec<&str> = table.names().collect();
