@@ -69,6 +69,7 @@ impl Verifier {
     pub fn new(id: ModelId, model: Model) -> Result<Self> {
         let mfcc = Mfcc::new(model.front_end.clone())?;
         model.head.check(model.network.embedding_size())?;
+        model.check_overlap()?;
         model.limits.check()?;
         model.rates.as_ref().map_or(Ok(()), MeasuredRates::check)?;
         Ok(Verifier { id, model, mfcc })
@@ -102,6 +103,9 @@ impl Verifier {
             .iter()
             .map(|samples| self.mfcc.extract_samples(samples, &speech_frames(samples)))
             .collect();
+        if let Some(overlap) = &mut self.model.overlap {
+            overlap.quantise(&utterances)?;
+        }
         self.model.network.quantise(&utterances)
     }
 

@@ -118,6 +118,23 @@ fn every_cut_is_noticed() {
 }
 
 #[test]
+fn the_detector_of_overlapped_speech_is_kept_beside_the_network() {
+    let with = |outputs: usize| {
+        let mut model = random_model(7, 2, 3);
+        model.overlap = Some(random_model(8, 2, outputs).network);
+        model::to_bytes(&model)
+    };
+    let bytes = with(1);
+    let read = model::from_bytes(&bytes, Path::new("some")).unwrap();
+    let detector = read.model().overlap.as_ref().unwrap();
+    assert_eq!(detector.weights(), random_model(8, 2, 1).network.weights());
+    assert_eq!(model::to_bytes(read.model()), bytes);
+    assert!(refusal(&with(2)).contains("overlapped speech has 2 outputs"));
+    let without = model::from_bytes(&small_model(), Path::new("some")).unwrap();
+    assert!(without.model().overlap.is_none());
+}
+
+#[test]
 fn what_is_no_model_is_called_so() {
     assert!(refusal(b"").contains("not a safetensors file"));
     assert!(refusal(b"RIFF....WAVEfmt ").contains("claims a header of"));

@@ -77,6 +77,17 @@ fn a_run_stopped_or_killed_continues_bit_for_bit_with_any_number_of_threads() {
         "stopped and continued"
     );
 
+    // 24 steps of two members, then those of the detector of overlapped speech.
+    succeed(command(dir, "late").args(["--stop-after", "30", "--threads", "2"]));
+    assert!(dir.join("late.ckpt.overlap").exists() && !dir.join("late").exists());
+    succeed(command(dir, "late").args(["--threads", "1"]));
+    assert!(
+        fs::read(dir.join("late")).unwrap() == whole,
+        "stopped in the detector and continued"
+    );
+    let trained = spkver::storage::model::load(&dir.join("whole")).unwrap();
+    assert!(trained.model().overlap.is_some());
+
     let mut child = command(dir, "killed")
         .stderr(Stdio::null())
         .stdout(Stdio::null())

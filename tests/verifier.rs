@@ -168,6 +168,7 @@ fn a_recording_at_the_limit_is_fit() {
         min_bandwidth_hz: 2000.0,
         min_snr_db: 3.0,
         min_steadiness: None,
+        max_overlap: 0.0,
     };
     let at = || Quality {
         original_rate_hz: 16_000,

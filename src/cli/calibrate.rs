@@ -256,13 +256,14 @@ fn quality_list(
 /// The same model with another head.
 fn calibrated(verifier: &Verifier, calibration: &Calibration) -> Result<Model> {
     let model = verifier.model();
-    let (layers, weights) = (
-        model.network.layers().to_vec(),
-        model.network.weights().clone(),
-    );
+    let copied = |network: &Network| {
+        let (layers, weights) = (network.layers().to_vec(), network.weights().clone());
+        Network::new(layers, weights, verifier.mfcc().num_channels())
+    };
     Ok(Model {
         front_end: model.front_end.clone(),
-        network: Network::new(layers, weights, verifier.mfcc().num_channels())?,
+        network: copied(&model.network)?,
+        overlap: model.overlap.as_ref().map(copied).transpose()?,
         head: calibration.apply(&model.head),
         limits: Limits {
             min_steadiness: match calibration.quality {

@@ -176,7 +176,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         global.output().warning(&format!("left out: {refused}"));
     }
     let (mut members, mut refined) = (vec![], None);
-    for (network, labelled) in trained {
+    for (network, labelled) in trained.members {
         let (head, report) = head::fit(&labelled, &options.head, options.seed)?;
         if let Some(report) = report {
             log.line(&heads::line(options.head.loss, &report));
@@ -210,6 +210,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let model = Model {
         front_end,
         network,
+        overlap: trained.overlap,
         head,
         limits: Limits::default(),
         rates: None,

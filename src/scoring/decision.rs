@@ -68,6 +68,11 @@ pub enum Reason {
         /// LLR of the one against the other.
         llr: f32,
     },
+    /// Two voices at the same time.
+    OverlappedSpeech {
+        /// Logit of that, by the model's detector.
+        logit: f32,
+    },
     /// The score is not a finite number.
     ScoreNotFinite,
 }
@@ -193,7 +198,8 @@ impl Reason {
             Reason::Clipping { .. } => "clipping",
             Reason::BandLimited { .. } => "band_limited",
             Reason::Noisy { .. } => "noisy",
-            Reason::SeveralVoices { .. } => "several_voices",
+            // For who reads answers by machine it is one thing, in turn or at the same time.
+            Reason::SeveralVoices { .. } | Reason::OverlappedSpeech { .. } => "several_voices",
             Reason::ScoreNotFinite => "score_not_finite",
         }
     }
@@ -209,6 +215,9 @@ impl Reason {
                 "record at 8 kHz or more, without a narrower link between"
             }
             Reason::SeveralVoices { .. } => "cut out the part of one speaker, or record one alone",
+            Reason::OverlappedSpeech { .. } => {
+                "record one speaker alone, with no other voice in the background"
+            }
             Reason::Noisy { .. } => "record closer to the mouth, or in a quieter place",
             Reason::ScoreNotFinite => {
                 "try another recording; if that does not help, another model, and enrol again"
@@ -238,6 +247,10 @@ impl fmt::Display for Reason {
             Reason::SeveralVoices { llr } => write!(
                 f,
                 "several voices: a part sounds like somebody else than the rest (LLR {llr:+.1})"
+            ),
+            Reason::OverlappedSpeech { logit } => write!(
+                f,
+                "several voices: somebody else speaks at the same time (logit {logit:+.1})"
             ),
             Reason::Noisy { snr_db, wanted_db } => write!(
                 f,
@@ -391,6 +404,12 @@ mod tests {
                 "several_voices",
                 "several voices: a part sounds like somebody else than the rest (LLR -5.2)",
                 "one speaker",
+            ),
+            (
+                Reason::OverlappedSpeech { logit: 4.5 },
+                "several_voices",
+                "several voices: somebody else speaks at the same time (logit +4.5)",
+                "one speaker alone",
             ),
             (
                 Reason::ScoreNotFinite,

@@ -122,6 +122,7 @@ fn from_bytes(bytes: &[u8]) -> std::result::Result<Model, Complaint> {
     Ok(Model {
         front_end,
         network,
+        overlap: None,
         head: scaled_cosine(embedding_size),
         limits: Limits::default(),
         rates: None,

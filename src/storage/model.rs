@@ -4,12 +4,13 @@
 //!
 //! ```text
 //! {"format_version":1, "blake3":"<64 hex digits>", "front_end":{…MFCC options…},
-//!  "layers":[{"kind":"conv1d",…},…], "head":{"size":L,"groups":g,"prior":p,"bias":b},
+//!  "layers":[{"kind":"conv1d",…},…], "overlap":[{…},…], "head":{"size":L,"groups":g,"prior":p,"bias":b},
 //!  "limits":{…}, "rates":{…error rates by threshold, where calibrated}, "card":{…}}
 //! ```
 //!
 //! Tensors, F32, or F16 where that loses nothing: `{i}.{tensor}` for layer i (PyTorch's names and
-//! shapes), and the pair head's `head.mean` (D,), `head.whiten` (L, D; without it the identity),
+//! shapes), `overlap.{i}.{tensor}` for those of the detector of overlapped speech, if there is one, and
+//! the pair head's `head.mean` (D,), `head.whiten` (L, D; without it the identity),
 //! `head.weight` (2L,).
 //!
 //! `blake3` is the BLAKE3 of the whole file with its own 64 digits replaced by zeros; it tells
@@ -35,6 +36,7 @@ pub(super) const MAX_BYTES: u64 = 256 << 20;
 /// The same for the header alone, which is parsed before its checksum can be known.
 const MAX_HEADER_BYTES: u64 = 16 << 20;
 const NO_CHECKSUM: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+const OVERLAP: &str = "overlap.";
 const MEAN: &str = "head.mean";
 const WHITEN: &str = "head.whiten";
 const WEIGHT: &str = "head.weight";
@@ -48,6 +50,8 @@ struct Header {
     blake3: String,
     front_end: MfccConfig,
     layers: Vec<Layer>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    overlap: Option<Vec<Layer>>,
     head: Head,
     limits: Limits,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -216,11 +220,19 @@ impl<'a> Parsed<'a> {
         };
         header.front_end.check().map_err(unfit)?;
         let num_features = header.front_end.num_channels();
-        // Before shapes are made of its numbers.
-        infer(&header.layers, num_features).map_err(unfit)?;
-        let tensors = read(layer_shapes(&header.layers))?;
-        let known: Vec<String> = tensors.keys().cloned().collect();
-        let network = Network::from_tensors(header.layers, tensors, num_features).map_err(unfit)?;
+        let mut known = vec![];
+        let mut network = |layers: Vec<Layer>, prefix: &str| -> Result<Network> {
+            // Before shapes are made of its numbers.
+            infer(&layers, num_features).map_err(unfit)?;
+            let tensors = read(layer_shapes(&layers, prefix))?;
+            known.extend(tensors.keys().cloned());
+            let tensors = tensors.into_iter();
+            let tensors = tensors.map(|(name, stored)| (name[prefix.len()..].to_string(), stored));
+            Network::from_tensors(layers, tensors.collect(), num_features).map_err(unfit)
+        };
+        let overlap = header.overlap.map(|layers| network(layers, OVERLAP));
+        let overlap = overlap.transpose()?;
+        let network = network(header.layers, "")?;
         if header.head.size as u64 > MAX_BYTES {
             return Err(refuse(format!("head of size {}", header.head.size), AGAIN));
         }
@@ -249,6 +261,7 @@ impl<'a> Parsed<'a> {
         let model = Model {
             front_end: header.front_end,
             network,
+            overlap,
             head,
             limits: header.limits,
             rates: header.rates,
@@ -266,6 +279,7 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
         blake3: NO_CHECKSUM.into(),
         front_end: model.front_end.clone(),
         layers: model.network.layers().to_vec(),
+        overlap: model.overlap.as_ref().map(|net| net.layers().to_vec()),
         head: Head {
             size,
             groups: model.head.groups,
@@ -277,14 +291,20 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
         rates: model.rates.clone(),
         card: model.card.clone(),
     };
-    let mut shapes = layer_shapes(&header.layers);
+    let mut shapes = layer_shapes(&header.layers, "");
+    if let Some(layers) = &header.overlap {
+        shapes.extend(layer_shapes(layers, OVERLAP));
+    }
     let head = &model.head;
     shapes.extend(head_shapes(size, head.mean.len(), head.whiten.is_some()));
     let values = |name: &str| match name {
         MEAN => &head.mean[..],
         WHITEN => head.whiten.as_deref().unwrap_or_default(),
         WEIGHT => &head.weight,
-        of_layer => &model.network.weights()[of_layer],
+        of_layer => match (of_layer.strip_prefix(OVERLAP), &model.overlap) {
+            (Some(of_layer), Some(overlap)) => &overlap.weights()[of_layer],
+            _ => &model.network.weights()[of_layer],
+        },
     };
     let tensors = shapes.iter().map(|(name, _)| Stored::of(values(name)));
     let tensors: Vec<Stored> = tensors.collect();
@@ -334,10 +354,10 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes.windows(wanted.len()).position(|w| w == wanted)
 }
 
-fn layer_shapes(layers: &[Layer]) -> Vec<(String, Vec<usize>)> {
+fn layer_shapes(layers: &[Layer], prefix: &str) -> Vec<(String, Vec<usize>)> {
     let tensors = layers.iter().enumerate().flat_map(|(i, layer)| {
         let tensors = layer.tensors().into_iter();
-        tensors.map(move |(name, shape)| (format!("{i}.{name}"), shape))
+        tensors.map(move |(name, shape)| (format!("{prefix}{i}.{name}"), shape))
     });
     tensors.collect()
 }

@@ -2,7 +2,7 @@
 //! recording meets them: room, noise or babble, microphone and band, codec, level and 16 bits.
 
 use super::{random::Random, recordings::Recordings, rooms};
-use crate::{Result, audio::SAMPLE_RATE_HZ};
+use crate::{Error, Result, audio::SAMPLE_RATE_HZ};
 use rayon::prelude::*;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex, num_complex::Complex32};
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,43 @@ pub struct AugmentOptions {
     pub babble_snr_db: (f32, f32),
     /// Number of simulated rooms.
     pub num_rooms: usize,
+}
+
+impl AugmentOptions {
+    /// Refuses what makes no sense.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming the option and what it should be.
+    pub fn check(&self) -> Result<()> {
+        let probabilities = [
+            self.reverberation,
+            self.noise,
+            self.babble,
+            self.equalizer,
+            self.band_limit,
+            self.codec,
+        ];
+        let snr_db = [self.noise_snr_db, self.babble_snr_db];
+        let rules = [
+            (self.num_rooms <= 100_000, "num_rooms: at most 100000"),
+            (
+                probabilities.iter().all(|p| (0.0..=1.0).contains(p)),
+                "probabilities: from 0 to 1",
+            ),
+            (
+                snr_db
+                    .iter()
+                    .all(|(low, high)| low <= high && low.abs() <= 100.0 && *high <= 100.0),
+                "SNRs: from -100 to 100 dB, lower first",
+            ),
+        ];
+        match rules.iter().find(|(holds, _)| !holds) {
+            Some((_, rule)) => Err(Error::Usage(format!(
+                "training option augment {rule} is wanted"
+            ))),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Default for AugmentOptions {

@@ -1,5 +1,6 @@
 //! A batch of utterances of different lengths: `(T_0 + T_1 + …, C)` row-major, one after another.
 
+use crate::features::Features;
 use rayon::prelude::*;
 
 /// Values and where each utterance's rows begin.
@@ -29,6 +30,15 @@ impl Batch {
             starts,
             channels,
         }
+    }
+
+    /// One utterance after another, `channels` each.
+    pub fn of_features(features: &[Features], channels: usize) -> Self {
+        let mut batch = Batch::zeros(features.iter().map(Features::num_frames), channels);
+        for (to, features) in batch.utterances_mut().into_iter().zip(features) {
+            to.copy_from_slice(features.values());
+        }
+        batch
     }
 
     /// One row per utterance.

@@ -47,8 +47,21 @@ pub struct Crop {
     pub class: u32,
 }
 
-/// A crop this often in vain has too little speech; the last one is taken as it is.
+/// Drawn this often in vain; the last one is taken as it is.
 const MAX_ATTEMPTS: u64 = 8;
+
+/// What `draw` gives at the first attempt that is `fit`, or at the last. One bad file among many must
+/// not end a run of days: another one is drawn.
+pub(super) fn retried<T>(fit: impl Fn(&T) -> bool, draw: impl Fn(u64) -> Result<T>) -> Result<T> {
+    for attempt in 0..MAX_ATTEMPTS - 1 {
+        match draw(attempt) {
+            Ok(drawn) if fit(&drawn) => return Ok(drawn),
+            Ok(_) | Err(Error::Audio { .. } | Error::Io { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    draw(MAX_ATTEMPTS - 1)
+}
 
 impl<'a> Crops<'a> {
     /// Number of classes.
@@ -65,12 +78,12 @@ impl<'a> Crops<'a> {
             .into_par_iter()
             .map(|slot| self.crop("crop", &[step as u64, slot as u64], None, true))
             .collect::<Result<_>>()?;
-        let channels = self.mfcc.num_channels();
-        let mut batch = Batch::zeros(crops.iter().map(|c| c.features.num_frames()), channels);
-        for (to, crop) in batch.utterances_mut().into_iter().zip(&crops) {
-            to.copy_from_slice(crop.features.values());
-        }
-        Ok((batch, crops.iter().map(|c| c.class).collect()))
+        let classes = crops.iter().map(|c| c.class).collect();
+        let features: Vec<Features> = crops.into_iter().map(|c| c.features).collect();
+        Ok((
+            Batch::of_features(&features, self.mfcc.num_channels()),
+            classes,
+        ))
     }
 
     /// One crop for `purpose` at `place`; of a given utterance at its own speed, or of any.
@@ -84,26 +97,13 @@ impl<'a> Crops<'a> {
         utterance: Option<usize>,
         augmented: bool,
     ) -> Result<Crop> {
-        let mut attempt = 0;
-        loop {
+        let long_enough = |crop: &Crop| crop.features.num_frames() >= self.min_frames;
+        let crop = retried(long_enough, |attempt| {
             let place: Vec<u64> = place.iter().copied().chain([attempt]).collect();
-            let drawn = self.attempt(
-                Random::new(self.seed, purpose, &place),
-                utterance,
-                augmented,
-            );
-            attempt += 1;
-            let last = attempt == MAX_ATTEMPTS;
-            match drawn {
-                Ok(crop) if last || crop.features.num_frames() >= self.min_frames => {
-                    return Ok(self.long_enough(crop));
-                }
-                // One bad file among many must not end a run of days; another one is drawn.
-                Err(Error::Audio { .. } | Error::Io { .. }) if !last && utterance.is_none() => {}
-                Err(error) => return Err(error),
-                Ok(_) => {}
-            }
-        }
+            let random = Random::new(self.seed, purpose, &place);
+            self.attempt(random, utterance, augmented)
+        })?;
+        Ok(self.long_enough(crop))
     }
 
     fn attempt(
@@ -154,7 +154,12 @@ impl<'a> Crops<'a> {
     }
 
     /// Up to `len` samples from a random place of a recording.
-    fn piece(&self, utterance: usize, len: usize, random: &mut Random) -> Result<Vec<f32>> {
+    pub(super) fn piece(
+        &self,
+        utterance: usize,
+        len: usize,
+        random: &mut Random,
+    ) -> Result<Vec<f32>> {
         let samples = self.recordings.samples(utterance)?;
         let start = random.index((samples.len() + 1).saturating_sub(len).max(1));
         let end = (start + len).min(samples.len());

@@ -14,8 +14,8 @@ pub struct AngularMargin {
     pub margin: f32,
 }
 
-/// A loss and its gradients.
-pub struct AngularMarginLoss {
+/// A loss of a batch and its gradients.
+pub struct Loss {
     /// Mean over the batch.
     pub loss: f32,
     /// Share of embeddings whose own speaker has the largest cosine.
@@ -28,7 +28,7 @@ pub struct AngularMarginLoss {
 
 impl AngularMargin {
     /// `embeddings` (U, D), `speakers` (S, D), `labels` (U,) below S.
-    pub fn loss(&self, embeddings: &[f32], speakers: &[f32], labels: &[u32]) -> AngularMarginLoss {
+    pub fn loss(&self, embeddings: &[f32], speakers: &[f32], labels: &[u32]) -> Loss {
         let table = kernels::table();
         let num = labels.len();
         let d = embeddings.len() / num;
@@ -73,7 +73,7 @@ impl AngularMargin {
             });
         through_unit_rows(&e, &e_norms, &mut d_e);
         through_unit_rows(&w, &w_norms, &mut d_w);
-        AngularMarginLoss {
+        Loss {
             loss: rows.iter().map(|r| r.0).sum::<f32>() / num as f32,
             accuracy: rows.iter().filter(|r| r.1).count() as f32 / num as f32,
             d_embeddings: d_e,

@@ -4,6 +4,7 @@
 //! manifest ─► crops (streamed, augmented) ─► features ─► tape ─► loss ─► backward ─► AdamW
 //!                                             embeddings ─► LDA ─► PLDA ─► BCE on pairs ─► head
 //!                                             several networks and heads ─► ensemble ─► one
+//! crops of two speakers ─► overlap ─► features ─► tape ─► loss ─► backward ─► AdamW
 //! ```
 
 pub mod affine;
@@ -23,6 +24,7 @@ pub mod norm;
 mod objective;
 pub mod optimizer;
 pub mod options;
+pub mod overlap;
 pub mod pair_loss;
 mod pair_parameters;
 mod pairs;

@@ -46,6 +46,38 @@ pub struct TrainOptions {
     /// Networks that are trained one after the other, each with the next seed, and made one; none
     /// for a single network.
     pub members: Vec<MemberOptions>,
+    /// The detector of overlapped speech, trained last; none without it.
+    #[serde(default)]
+    pub overlap: Option<OverlapOptions>,
+}
+
+/// What is different for the detector of overlapped speech: two voices at the same time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OverlapOptions {
+    /// [`ArchitectureOptions::channels`].
+    pub channels: usize,
+    /// Shortest and longest example, in seconds.
+    pub crop_seconds: (f32, f32),
+    /// What both kinds of examples meet.
+    pub augment: AugmentOptions,
+}
+
+impl Default for OverlapOptions {
+    /// Rooms and noise, which should not be taken for a second voice. No babble: it is several.
+    fn default() -> Self {
+        OverlapOptions {
+            channels: 48,
+            crop_seconds: (1.5, 4.0),
+            augment: AugmentOptions {
+                reverberation: 0.25,
+                noise: 0.25,
+                band_limit: 0.2,
+                codec: 0.1,
+                ..AugmentOptions::default()
+            },
+        }
+    }
 }
 
 /// What one of several networks does differently.
@@ -147,6 +179,7 @@ impl Default for TrainOptions {
                     member(7600.0, 0.0),
                 ]
             },
+            overlap: Some(OverlapOptions::default()),
         }
     }
 }
@@ -159,34 +192,10 @@ impl TrainOptions {
     pub fn check(&self) -> Result<()> {
         let range = |(low, high): (f32, f32)| low >= 0.1 && high >= low && high <= 60.0;
         let positive = |v: f32| v > 0.0 && v.is_finite();
-        let augment = &self.augment;
-        let probabilities = [
-            augment.reverberation,
-            augment.noise,
-            augment.babble,
-            augment.equalizer,
-            augment.band_limit,
-            augment.codec,
-        ];
-        let snr_db = [augment.noise_snr_db, augment.babble_snr_db];
         let distinct: BTreeSet<&u32> = self.speeds_percent.iter().collect();
         let rules = [
             (self.num_steps > 0, "num_steps: 1 or more"),
             (self.batch_size <= 1 << 16, "batch_size: at most 65536"),
-            (
-                augment.num_rooms <= 100_000,
-                "augment.num_rooms: at most 100000",
-            ),
-            (
-                probabilities.iter().all(|p| (0.0..=1.0).contains(p)),
-                "augment probabilities: from 0 to 1",
-            ),
-            (
-                snr_db
-                    .iter()
-                    .all(|(low, high)| low <= high && low.abs() <= 100.0 && *high <= 100.0),
-                "augment SNRs: from -100 to 100 dB, lower first",
-            ),
             (self.batch_size > 1, "batch_size: 2 or more"),
             (
                 range(self.crop_seconds),
@@ -228,6 +237,10 @@ impl TrainOptions {
         if let Some((_, rule)) = rules.iter().find(|(holds, _)| !holds) {
             return Err(Error::Usage(format!("training option {rule} is wanted")));
         }
+        self.augment.check()?;
+        if let Some(overlap) = self.of_overlap() {
+            overlap.check()?;
+        }
         let mfcc = Mfcc::new(self.front_end.clone())?;
         for member in &self.members {
             if !(0.0..=1.0).contains(&member.band_limit) {
@@ -247,6 +260,7 @@ impl TrainOptions {
     pub fn of_each(&self) -> Vec<(TrainOptions, Option<f32>)> {
         let single = TrainOptions {
             members: vec![],
+            overlap: None,
             ..self.clone()
         };
         if self.members.is_empty() {
@@ -260,6 +274,24 @@ impl TrainOptions {
             (own, Some(member.high_freq_hz))
         });
         options.collect()
+    }
+
+    /// The options that the detector of overlapped speech is trained with: a network of one output.
+    pub fn of_overlap(&self) -> Option<TrainOptions> {
+        let overlap = self.overlap.as_ref()?;
+        Some(TrainOptions {
+            architecture: ArchitectureOptions {
+                channels: overlap.channels,
+                embedding_size: 1,
+                stride: self.architecture.stride,
+                ..ArchitectureOptions::default()
+            },
+            augment: overlap.augment.clone(),
+            crop_seconds: overlap.crop_seconds,
+            members: vec![],
+            overlap: None,
+            ..self.clone()
+        })
     }
 
     /// The layer list, BatchNorms and all.

@@ -1,5 +1,6 @@
 //! The recipe: a manifest in; a network or several, trained by AAM-softmax over speakers, and embeddings of the
-//! training speech out. A pair head is then fitted on these: [`super::head`].
+//! training speech out. A pair head is then fitted on these: [`super::head`]. And the network that
+//! hears two voices at the same time: [`super::overlap`].
 
 use super::{
     Labelled,
@@ -8,7 +9,7 @@ use super::{
     checkpoint::{SPEAKERS, State},
     crops::Crops,
     ensemble,
-    loss::AngularMargin,
+    loss::{AngularMargin, Loss},
     manifest::Manifest,
     optimizer::{AdamW, one_cycle},
     options::TrainOptions,
@@ -19,7 +20,7 @@ use super::{
 use crate::{
     Error, Result,
     features::Mfcc,
-    network::{Affine, Layer, Network, Weights, fold_batch_norms, infer},
+    network::{Affine, Layer, Network, Weights, infer},
 };
 use rayon::prelude::*;
 use std::path::Path;
@@ -47,6 +48,34 @@ pub enum Progress {
     },
 }
 
+impl Progress {
+    /// Steps counted over `num_networks`, of which this is the `index`-th.
+    fn of(self, index: usize, num_networks: usize) -> Self {
+        match self {
+            Progress::Step {
+                step,
+                num_steps,
+                loss,
+                accuracy,
+            } => Progress::Step {
+                step: index * num_steps + step,
+                num_steps: num_networks * num_steps,
+                loss,
+                accuracy,
+            },
+            embeddings => embeddings,
+        }
+    }
+}
+
+/// What a run comes to.
+pub struct Trained {
+    /// The networks, and the training speech by each.
+    pub members: Vec<(Network, Labelled)>,
+    /// The detector of overlapped speech, where the options ask for one.
+    pub overlap: Option<Network>,
+}
+
 /// Where the run keeps its state, and the sources of its sound.
 pub struct Run<'a> {
     /// Options.
@@ -70,11 +99,10 @@ impl Run<'_> {
     ///
     /// # Errors
     /// A recording or checkpoint that cannot be read or written; options that make no sense.
-    pub fn train(
-        &self,
-        on_progress: &mut dyn FnMut(Progress) -> bool,
-    ) -> Result<Option<Vec<(Network, Labelled)>>> {
+    pub fn train(&self, on_progress: &mut dyn FnMut(Progress) -> bool) -> Result<Option<Trained>> {
         let members = self.options.of_each();
+        let of_overlap = self.options.of_overlap();
+        let num_networks = members.len() + usize::from(of_overlap.is_some());
         let mut trained = vec![];
         for (index, (options, high_freq_hz)) in members.iter().enumerate() {
             let mut checkpoint = self.checkpoint.as_os_str().to_owned();
@@ -86,28 +114,35 @@ impl Run<'_> {
                 checkpoint: checkpoint.as_ref(),
                 ..*self
             };
-            let counted = &mut |progress| {
-                on_progress(match progress {
-                    Progress::Step {
-                        step,
-                        num_steps,
-                        loss,
-                        accuracy,
-                    } => Progress::Step {
-                        step: index * num_steps + step,
-                        num_steps: members.len() * num_steps,
-                        loss,
-                        accuracy,
-                    },
-                    embeddings => embeddings,
-                })
-            };
+            let counted = &mut |progress: Progress| on_progress(progress.of(index, num_networks));
             match member.train_one(*high_freq_hz, counted)? {
                 Some(one) => trained.push(one),
                 None => return Ok(None),
             }
         }
-        Ok(Some(trained))
+        let overlap = match &of_overlap {
+            Some(options) => {
+                let mut checkpoint = self.checkpoint.as_os_str().to_owned();
+                checkpoint.push(".overlap");
+                let detector = Run {
+                    options,
+                    checkpoint: checkpoint.as_ref(),
+                    ..*self
+                };
+                let last = num_networks - 1;
+                let counted =
+                    &mut |progress: Progress| on_progress(progress.of(last, num_networks));
+                match detector.train_overlap(counted)? {
+                    Some(network) => Some(network),
+                    None => return Ok(None),
+                }
+            }
+            None => None,
+        };
+        Ok(Some(Trained {
+            members: trained,
+            overlap,
+        }))
     }
 
     /// Trains one network, which sees the features up to `high_freq_hz` only.
@@ -125,19 +160,40 @@ impl Run<'_> {
         let layers = options.layers()?;
         let shapes = infer(&layers, mfcc.num_channels())?;
         let crops = self.crops(&mfcc, options.crop_seconds, shapes.receptive_field.max(30));
+        let speakers = (crops.num_classes(), shapes.embedding_size);
+        let start = || fresh(layers, speakers.0, speakers.1, options.seed);
+        let step = |state: &mut State| self.step(&crops, band.as_deref(), state);
+        let Some(state) = self.descend(start, step, on_progress)? else {
+            return Ok(None);
+        };
+        let (layers, mut weights) = state.trainable.folded();
+        if let Some(band) = &band {
+            fold_band(&layers, &mut weights, band);
+        }
+        weights
+            .values_mut()
+            .for_each(|values| ensemble::round(values));
+        let network = Network::new(layers, weights, mfcc.num_channels())?;
+        let labelled = self.embeddings(&network, on_progress)?;
+        Ok(Some((network, labelled)))
+    }
+
+    /// From the checkpoint, or the start where there is none, to the last step; `None` where
+    /// `on_progress` stopped it.
+    pub(super) fn descend(
+        &self,
+        start: impl FnOnce() -> State,
+        mut take_step: impl FnMut(&mut State) -> Result<(f32, f32)>,
+        on_progress: &mut dyn FnMut(Progress) -> bool,
+    ) -> Result<Option<State>> {
+        let options = self.options;
         let hash = format!("{} {}", self.manifest.hash(), self.augmenter.hash());
-        let mut state = if self.checkpoint.exists() {
-            State::load(self.checkpoint, options, &hash)?
-        } else {
-            fresh(
-                layers,
-                crops.num_classes(),
-                shapes.embedding_size,
-                options.seed,
-            )
+        let mut state = match self.checkpoint.exists() {
+            true => State::load(self.checkpoint, options, &hash)?,
+            false => start(),
         };
         while state.step < options.num_steps {
-            let (loss, accuracy) = self.step(&crops, band.as_deref(), &mut state)?;
+            let (loss, accuracy) = take_step(&mut state)?;
             let (step, num_steps) = (state.step, options.num_steps);
             let go_on = on_progress(Progress::Step {
                 step,
@@ -152,20 +208,15 @@ impl Run<'_> {
                 return Ok(None);
             }
         }
-        let trainable = &state.trainable;
-        let (layers, mut weights) = fold_batch_norms(&trainable.layers, &trainable.weights);
-        if let Some(band) = &band {
-            fold_band(&layers, &mut weights, band);
-        }
-        weights
-            .values_mut()
-            .for_each(|values| ensemble::round(values));
-        let network = Network::new(layers, weights, mfcc.num_channels())?;
-        let labelled = self.embeddings(&network, on_progress)?;
-        Ok(Some((network, labelled)))
+        Ok(Some(state))
     }
 
-    fn crops<'a>(&'a self, mfcc: &'a Mfcc, seconds: (f32, f32), min_frames: usize) -> Crops<'a> {
+    pub(super) fn crops<'a>(
+        &'a self,
+        mfcc: &'a Mfcc,
+        seconds: (f32, f32),
+        min_frames: usize,
+    ) -> Crops<'a> {
         let mut by_speaker = vec![vec![]; self.manifest.speakers.len()];
         for (index, utterance) in self.manifest.utterances.iter().enumerate() {
             by_speaker[utterance.speaker as usize].push(index);
@@ -294,8 +345,23 @@ pub fn optimise(
         margin,
     };
 
+    descend_by(options, state, features, |embeddings, speakers| {
+        criterion.loss(embeddings, speakers, labels)
+    })
+}
+
+/// One optimisation step by a loss of the embeddings `(U, D)` and the speakers' rows `(S, D)`.
+///
+/// # Errors
+/// As [`optimise`].
+pub(super) fn descend_by(
+    options: &TrainOptions,
+    state: &mut State,
+    features: Batch,
+    loss: impl FnOnce(&[f32], &[f32]) -> Loss,
+) -> Result<(f32, f32)> {
     let tape = state.trainable.forward(features); // (ΣT, C_in) -> (U, D)
-    let result = criterion.loss(&tape.embeddings().values, &state.speakers, labels);
+    let result = loss(&tape.embeddings().values, &state.speakers);
     if !result.loss.is_finite() {
         return Err(Error::Usage(format!(
             "training diverged at step {}: the loss is {}; choose a lower --learning-rate",

@@ -9,7 +9,7 @@ use super::{
     pooling,
     random::Random,
 };
-use crate::network::{Activation, Affine, Layer, Weights};
+use crate::network::{Activation, Affine, Layer, Weights, fold_batch_norms};
 use rayon::prelude::*;
 
 /// Layers and weights that learn; BatchNorm's running statistics are among the weights.
@@ -57,6 +57,11 @@ impl Trainable {
             }
         }
         Trainable { layers, weights }
+    }
+
+    /// Layers and weights for inference, without BatchNorms.
+    pub fn folded(&self) -> (Vec<Layer>, Weights) {
+        fold_batch_norms(&self.layers, &self.weights)
     }
 
     fn tensor(&self, index: usize, name: &str) -> &[f32] {

@@ -49,6 +49,15 @@ impl Verifier {
         let (values, splits) = network.embed_by_pieces(num_frames, width, |range| {
             features.frames(range).map(<[f32]>::to_vec)
         })?;
+        if let Some(overlap) = &self.model.overlap {
+            let mut features = LongFeatures::new(&self.mfcc, recording)?;
+            let (logit, _) = overlap.embed_by_pieces(num_frames, width, |range| {
+                features.frames(range).map(<[f32]>::to_vec)
+            })?;
+            if let Err(reason) = self.check_overlap(logit[0]) {
+                return Ok(Err(reason));
+            }
+        }
         let speech = recording.speech();
         Ok(self
             .check_one_voice(splits, speech)
@@ -72,6 +81,9 @@ impl Verifier {
         }
         let features = self.mfcc.extract(waveform);
         self.check_num_frames(features.num_frames(), waveform.quality())?;
+        if let Some(overlap) = &self.model.overlap {
+            self.check_overlap(overlap.embed(&features)[0])?;
+        }
         Ok(self.model.network.embed_split(&features))
     }
 
@@ -101,6 +113,14 @@ impl Verifier {
         match self.lowest(splits, speech) {
             Some(llr) if llr.0 < lowest => Err(Reason::SeveralVoices { llr: llr.0 }),
             _ => Ok(()),
+        }
+    }
+
+    fn check_overlap(&self, logit: f32) -> std::result::Result<(), Reason> {
+        // Not the other way round: a NaN is no single voice.
+        match logit <= self.model.limits.max_overlap {
+            true => Ok(()),
+            false => Err(Reason::OverlappedSpeech { logit }),
         }
     }
 

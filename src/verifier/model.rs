@@ -16,6 +16,8 @@ pub struct Model {
     pub front_end: MfccConfig,
     /// How features become an embedding.
     pub network: Network,
+    /// Hears two voices at the same time, features in and one logit out; not every model has it.
+    pub overlap: Option<Network>,
     /// How two embeddings become a score.
     pub head: PairHead,
     /// Which recordings are refused.
@@ -42,6 +44,8 @@ pub struct Limits {
     /// it there are several voices. None: not looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_steadiness: Option<f32>,
+    /// Highest logit of [`Model::overlap`]: above it there are two voices at the same time.
+    pub max_overlap: f32,
 }
 
 /// What people should know about a model before they trust it.
@@ -80,6 +84,30 @@ pub struct Measurement {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ModelId([u8; 32]);
 
+/// The logit of overlapped speech at odds of e³, 20, to 1.
+const MAX_OVERLAP: f32 = 3.0;
+
+impl Model {
+    /// A detector of one logit for every recording that has an embedding?
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming what is wrong.
+    pub(super) fn check_overlap(&self) -> Result<()> {
+        let Some(overlap) = &self.overlap else {
+            return Ok(());
+        };
+        let (outputs, frames) = (overlap.embedding_size(), overlap.receptive_field());
+        if outputs != 1 || frames > self.network.receptive_field() {
+            return Err(Error::Usage(format!(
+                "the detector of overlapped speech has {outputs} outputs and sees {frames} frames at \
+                 once; 1 is wanted, and at most as many frames as the network sees, {}",
+                self.network.receptive_field()
+            )));
+        }
+        Ok(())
+    }
+}
+
 impl Limits {
     /// # Errors
     /// [`Error::Usage`] naming the limit that makes no sense.
@@ -100,6 +128,7 @@ impl Limits {
             ("min_bandwidth_hz", self.min_bandwidth_hz),
             ("min_snr_db", self.min_snr_db),
             ("min_steadiness", self.min_steadiness.unwrap_or(0.0)),
+            ("max_overlap", self.max_overlap),
         ] {
             if !value.is_finite() {
                 return Err(Error::Usage(format!(
@@ -122,6 +151,7 @@ impl Default for Limits {
             min_bandwidth_hz: 2500.0,
             min_snr_db: 3.0,
             min_steadiness: None,
+            max_overlap: MAX_OVERLAP,
         }
     }
 }

@@ -1,0 +1,233 @@
+//! What the detector of overlapped speech learns from: labelled recordings of one voice each in;
+//! examples of one voice and of two at the same time out, and the loss of its one logit.
+//!
+//! Half of the examples are one speaker, half are two: the second one covers most of the first, as
+//! loud give or take some dB. Both halves are put together of pieces in the same way and meet the
+//! same rooms, noises and bands, so that nothing but the second voice tells them apart.
+
+use super::{
+    batch::Batch,
+    checkpoint::State,
+    crops::{Crops, retried},
+    ensemble,
+    loss::Loss,
+    pair_loss::PairLoss,
+    random::Random,
+    recipe::{Progress, Run, descend_by, fresh},
+};
+use crate::{
+    Result,
+    audio::{self, SAMPLE_RATE_HZ},
+    features::{Features, Mfcc},
+    network::{Network, infer},
+};
+use rayon::prelude::*;
+
+/// Most difference between the levels of two voices, in dB.
+const LEVELS_DB: f32 = 6.0;
+/// Most difference between the levels of one voice's pieces, in dB.
+const OWN_LEVELS_DB: f32 = 3.0;
+/// Least share of an example that the second voice covers.
+const COVERED: f32 = 0.6;
+/// How often the second speaker is of the first one's corpus: recordings alike.
+const SAME_CORPUS: f32 = 0.7;
+
+/// Where examples come from.
+pub struct Voices<'a> {
+    crops: Crops<'a>,
+    /// Speakers of each corpus, and the corpus of each speaker.
+    corpora: Vec<Vec<usize>>,
+    corpus_of: Vec<usize>,
+}
+
+impl<'a> Voices<'a> {
+    /// Of the recordings that `crops` are cut from.
+    pub fn new(crops: Crops<'a>) -> Self {
+        let utterances = &crops.manifest.utterances;
+        let corpus = |own: &Vec<usize>| own.first().map_or(0, |u| utterances[*u].corpus as usize);
+        let corpus_of: Vec<usize> = crops.by_speaker.iter().map(corpus).collect();
+        let mut corpora = vec![vec![]; corpus_of.iter().max().map_or(0, |last| last + 1)];
+        for (speaker, corpus) in corpus_of.iter().enumerate() {
+            corpora[*corpus].push(speaker);
+        }
+        Voices {
+            crops,
+            corpora,
+            corpus_of,
+        }
+    }
+
+    /// The batch of `step`: `(ΣT, C)`, and which of its examples hold two voices.
+    ///
+    /// # Errors
+    /// Recordings that cannot be read.
+    pub fn batch(&self, step: usize, size: usize) -> Result<(Batch, Vec<bool>)> {
+        let examples: Vec<Features> = (0..size)
+            .into_par_iter()
+            .map(|slot| {
+                let long_enough =
+                    |features: &Features| features.num_frames() >= self.crops.min_frames;
+                retried(long_enough, |attempt| {
+                    let place = [step as u64, slot as u64, attempt];
+                    let random = Random::new(self.crops.seed, "overlap", &place);
+                    self.example(random, is_overlapped(slot))
+                })
+            })
+            .collect::<Result<_>>()?;
+        let batch = Batch::of_features(&examples, self.crops.mfcc.num_channels());
+        Ok((batch, (0..size).map(is_overlapped).collect()))
+    }
+
+    fn example(&self, mut random: Random, is_overlapped: bool) -> Result<Features> {
+        let crops = &self.crops;
+        let (shortest, longest) = crops.seconds;
+        let len = (random.uniform(shortest, longest) * SAMPLE_RATE_HZ as f32) as usize;
+        let speaker = random.index(crops.by_speaker.len());
+        let mut samples = self.voice(speaker, len, &mut random)?;
+        if is_overlapped {
+            let other = self.other(speaker, &mut random);
+            let covered = (random.uniform(COVERED, 1.0) * len as f32) as usize;
+            let start = random.index(len - covered + 1);
+            let gain = gain(random.uniform(-LEVELS_DB, LEVELS_DB));
+            let voice = self.voice(other, covered, &mut random)?;
+            for (sample, other) in samples[start..].iter_mut().zip(&voice) {
+                *sample += gain * other;
+            }
+        }
+        let augmenter = crops.augmenter;
+        augmenter.apply(crops.augment, &mut samples, &mut random, |_| Ok(vec![0.0]))?;
+        let speech = audio::speech_frames(&samples);
+        Ok(crops.mfcc.extract_samples(&samples, &speech))
+    }
+
+    /// `len` samples of one speaker at one speed, pieces of recordings in a row, each of energy 1 a
+    /// sample give or take some dB, without the silence around them.
+    fn voice(&self, speaker: usize, len: usize, random: &mut Random) -> Result<Vec<f32>> {
+        let crops = &self.crops;
+        let own = &crops.by_speaker[speaker];
+        let percent = crops.speeds_percent[random.index(crops.speeds_percent.len())];
+        let wanted = (len * percent as usize).div_ceil(100) + 1;
+        let mut samples = vec![];
+        while samples.len() < wanted {
+            let utterance = own[random.index(own.len())];
+            let piece = crops.piece(utterance, 2 * wanted, random)?;
+            let speech = audio::speech_frames(&piece);
+            let hop = SAMPLE_RATE_HZ as usize / 100;
+            let first = speech.iter().position(|is_speech| *is_speech);
+            let last = speech.iter().rposition(|is_speech| *is_speech);
+            let heard = match (first, last) {
+                (Some(first), Some(last)) => {
+                    &piece[first * hop..((last + 1) * hop).min(piece.len())]
+                }
+                _ => &piece[..],
+            };
+            let energy = heard.iter().map(|v| v * v).sum::<f32>() / heard.len().max(1) as f32;
+            let gain =
+                gain(random.uniform(-OWN_LEVELS_DB, OWN_LEVELS_DB)) / energy.sqrt().max(1e-6);
+            samples.extend(heard.iter().map(|v| gain * v));
+            if heard.is_empty() {
+                // An empty recording: silence instead of a search without end.
+                samples.resize(wanted, 0.0);
+            }
+        }
+        samples.truncate(wanted);
+        if percent != 100 {
+            samples = audio::resample(&samples, SAMPLE_RATE_HZ * percent / 100, SAMPLE_RATE_HZ);
+        }
+        samples.resize(len, 0.0);
+        Ok(samples)
+    }
+
+    /// Another speaker, if there is one.
+    fn other(&self, speaker: usize, random: &mut Random) -> usize {
+        let alike = &self.corpora[self.corpus_of[speaker]];
+        if alike.len() > 1 && random.chance(SAME_CORPUS) {
+            let own = alike.iter().position(|s| *s == speaker).unwrap_or(0);
+            return alike[(own + 1 + random.index(alike.len() - 1)) % alike.len()];
+        }
+        let all = self.corpus_of.len();
+        (speaker + 1 + random.index(all - 1)) % all
+    }
+}
+
+fn is_overlapped(slot: usize) -> bool {
+    slot % 2 == 1
+}
+
+fn gain(db: f32) -> f32 {
+    10f32.powf(db / 20.0)
+}
+
+impl Run<'_> {
+    /// Trains the detector by the run's options, which are of a network with one output.
+    pub(super) fn train_overlap(
+        &self,
+        on_progress: &mut dyn FnMut(Progress) -> bool,
+    ) -> Result<Option<Network>> {
+        let options = self.options;
+        let mfcc = Mfcc::new(options.front_end.clone())?;
+        let layers = options.layers()?;
+        let receptive_field = infer(&layers, mfcc.num_channels())?.receptive_field;
+        let voices = Voices::new(self.crops(&mfcc, options.crop_seconds, receptive_field.max(30)));
+        let start = || fresh(layers, 0, 1, options.seed);
+        let step = |state: &mut State| {
+            let (features, is_overlapped) = voices.batch(state.step, options.batch_size)?;
+            descend_by(options, state, features, |logits, _| {
+                loss(logits, &is_overlapped)
+            })
+        };
+        let Some(state) = self.descend(start, step, on_progress)? else {
+            return Ok(None);
+        };
+        let (layers, mut weights) = state.trainable.folded();
+        weights
+            .values_mut()
+            .for_each(|values| ensemble::round(values));
+        Network::new(layers, weights, mfcc.num_channels()).map(Some)
+    }
+}
+
+/// Binary cross-entropy of `logits` (U,), mean over the batch.
+pub fn loss(logits: &[f32], is_overlapped: &[bool]) -> Loss {
+    let num = logits.len() as f64;
+    let (mut total, mut right) = (0.0, 0);
+    let examples = logits.iter().zip(is_overlapped);
+    let d_embeddings = examples.map(|(logit, is_overlapped)| {
+        let mut output = [f64::from(*logit)];
+        right += usize::from((*logit > 0.0) == *is_overlapped);
+        total += PairLoss::Bce.of(&mut output, f64::from(u8::from(*is_overlapped)));
+        (output[0] / num) as f32
+    });
+    let d_embeddings = d_embeddings.collect();
+    Loss {
+        loss: (total / num) as f32,
+        accuracy: right as f32 / num as f32,
+        d_embeddings,
+        d_speakers: vec![],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loss_pulls_each_logit_to_its_side_and_its_gradient_is_right() {
+        let logits = [2.0, -0.5, 0.25, -3.0];
+        let is_overlapped = [true, true, false, false];
+        let at = loss(&logits, &is_overlapped);
+        assert_eq!(at.accuracy, 0.5);
+        for i in 0..4 {
+            let moved = |by: f32| {
+                let mut logits = logits;
+                logits[i] += by;
+                loss(&logits, &is_overlapped).loss
+            };
+            // Step 0.01 on losses near 1 in f32: rounding about 1e-5, truncation about 1e-6.
+            let numeric = (moved(0.01) - moved(-0.01)) / 0.02;
+            assert!((numeric - at.d_embeddings[i]).abs() < 1e-4, "logit {i}");
+        }
+        // The naive form of the loss would be infinite.
+        assert!(loss(&[-1e4], &[true]).loss.is_finite());
+    }
+}
