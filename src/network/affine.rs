@@ -58,6 +58,17 @@ impl Affine {
         conv1d_frames(frames, taps, self.stride, self.dilation, self.padding)
     }
 
+    /// One of `count` branches of it: some of its groups, or where it has one all inputs and some of
+    /// the outputs.
+    pub fn apart(self, count: usize) -> Self {
+        let (c_out, c_in, taps) = self.shape;
+        Affine {
+            shape: (c_out / count, c_in, taps),
+            groups: self.groups.div_ceil(count),
+            ..self
+        }
+    }
+
     /// The map of each group of channels, within the rows of all.
     pub fn packed(&self, nr: usize, weight: &[f32], bias: &[f32]) -> Vec<Packed> {
         let (c_out, c_in, taps) = self.shape;

@@ -28,9 +28,10 @@ struct Fed {
 impl Operations {
     /// The same operations in whole numbers. `utterances` are longer than the receptive field.
     pub fn int8(layers: &[Layer], weights: &Weights, utterances: &[Features]) -> Self {
-        let mut operations = Operations::new(layers, Source::Weights(weights));
-        let fed = fed(&operations.before, utterances);
-        operations.before = quantised(operations.before, layers, weights, &fed);
+        let mut operations = Operations::in_a_row(layers, Source::Weights(weights));
+        let in_f32 = operations.branches.remove(0);
+        let fed = fed(&in_f32, utterances);
+        operations.branches = vec![quantised(in_f32, layers, weights, &fed)];
         operations
     }
 }

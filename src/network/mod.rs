@@ -172,6 +172,20 @@ impl Network {
         (operations, operations.pool(features, &self.scratch))
     }
 
+    /// All of [`Self::embed`] before the pooling, on one thread: `with` is given the activations,
+    /// `(frames, C)`, piece by piece as they are made. What the convolutions cost is measured by it.
+    ///
+    /// # Panics
+    /// As [`Self::embed`].
+    pub fn before_pooling(&self, features: &Features, with: impl FnMut(&[f32])) {
+        assert!(
+            features.num_frames() >= self.receptive_field(),
+            "too few frames"
+        );
+        let operations = self.operations();
+        operations.before_pooling(features, &self.scratch, with);
+    }
+
     fn operations(&self) -> &Operations {
         self.operations
             .get_or_init(|| Operations::new(&self.layers, self.source()))

@@ -45,8 +45,10 @@ pub(super) enum Pooling {
 /// All operations of a network, in order.
 #[derive(Debug)]
 pub(super) struct Operations {
-    /// On frames.
-    pub before: Vec<Operation>,
+    /// On frames, side by side: each makes channels of its own, up to the pooling. One, or one for each
+    /// group of channels, whose activations and weights then stay in the cache. All have the same
+    /// windows.
+    pub branches: Vec<Vec<Operation>>,
     pub pooling: Pooling,
     /// On the one vector.
     pub after: Vec<Operation>,
@@ -55,13 +57,42 @@ pub(super) struct Operations {
 impl Operations {
     /// One operation per layer of a checked list, but a ReLU goes into the affine map before it.
     pub fn new(layers: &[Layer], weights: Source) -> Self {
-        let at = layers.iter().position(|layer| pooling(layer).is_some());
+        Self::in_branches(layers, weights, num_branches(layers))
+    }
+
+    /// The same with one branch of all channels.
+    pub fn in_a_row(layers: &[Layer], weights: Source) -> Self {
+        Self::in_branches(layers, weights, 1)
+    }
+
+    fn in_branches(layers: &[Layer], weights: Source, count: usize) -> Self {
+        let at = layers.iter().position(Layer::is_pooling);
         let at = at.expect("a checked list pools once");
+        let mut after = operations(&layers[at + 1..], at + 1, weights, 1);
         Operations {
-            before: operations(&layers[..at], 0, weights),
+            branches: operations(&layers[..at], 0, weights, count),
             pooling: pooling(&layers[at]).expect("found above"),
-            after: operations(&layers[at + 1..], at + 1, weights),
+            after: after.remove(0),
         }
+    }
+}
+
+/// Branches that the layers before the pooling fall into: the groups of all Conv1d and Linear but the
+/// first layer, whose outputs are divided.
+fn num_branches(layers: &[Layer]) -> usize {
+    let at = layers.iter().position(Layer::is_pooling);
+    let (before, pooling) = layers.split_at(at.unwrap_or(layers.len()));
+    let mut groups = before.iter().filter_map(Affine::of).map(|a| a.groups);
+    let first_is_whole = before.first().and_then(Affine::of).is_some() && groups.next() == Some(1);
+    match groups.next() {
+        Some(count)
+            if first_is_whole
+                && groups.all(|other| other == count)
+                && !matches!(pooling.first(), Some(Layer::Flatten { .. })) =>
+        {
+            count
+        }
+        _ => 1,
     }
 }
 
@@ -179,36 +210,54 @@ fn pooling(layer: &Layer) -> Option<Pooling> {
     }
 }
 
-/// `first` is the place of `layers[0]` in the whole list, by which its tensors are named.
-fn operations(layers: &[Layer], first: usize, weights: Source) -> Vec<Operation> {
+/// Of each of `count` branches. `first` is the place of `layers[0]` in the whole list, by which its
+/// tensors are named.
+fn operations(
+    layers: &[Layer],
+    first: usize,
+    weights: Source,
+    count: usize,
+) -> Vec<Vec<Operation>> {
     let nr = kernels::table().nr;
     // Used again from layer to layer: fresh memory costs page faults.
     let mut room: [Vec<f32>; 2] = Default::default();
-    let mut operations: Vec<Operation> = vec![];
+    let mut branches: Vec<Vec<Operation>> = (0..count).map(|_| vec![]).collect();
     for (index, layer) in (first..).zip(layers) {
         if let Some(affine) = Affine::of(layer) {
             let [weight, bias] = &mut room;
             let weight = weights.values(&format!("{index}.weight"), weight);
             let bias = weights.values(&format!("{index}.bias"), bias);
-            operations.push(Operation::Affine {
-                groups: affine.packed(nr, weight, bias),
-                steps: Steps {
-                    stride: affine.stride,
-                    dilation: affine.dilation,
-                    relu: false,
-                },
-                padding: affine.padding,
-            });
+            let apart = affine.apart(count);
+            let weights = weight.chunks_exact(weight.len() / count);
+            let biases = bias.chunks_exact(bias.len() / count);
+            for ((branch, weight), bias) in branches.iter_mut().zip(weights).zip(biases) {
+                branch.push(Operation::Affine {
+                    groups: apart.packed(nr, weight, bias),
+                    steps: Steps {
+                        stride: affine.stride,
+                        dilation: affine.dilation,
+                        relu: false,
+                    },
+                    padding: affine.padding,
+                });
+            }
         } else if let Layer::BatchNorm { eps, .. } = *layer {
             let (scale, shift) = fold::scale_and_shift(weights, index, eps);
-            operations.push(Operation::Scale { scale, shift });
+            let own = scale.len() / count;
+            let each = scale.chunks_exact(own).zip(shift.chunks_exact(own));
+            for (branch, (scale, shift)) in branches.iter_mut().zip(each) {
+                let (scale, shift) = (scale.to_vec(), shift.to_vec());
+                branch.push(Operation::Scale { scale, shift });
+            }
         } else {
             let activation = Activation::of(layer).expect("every other layer is one");
-            match (activation, operations.last_mut()) {
-                (Activation::Relu, Some(Operation::Affine { steps, .. })) => steps.relu = true,
-                _ => operations.push(Operation::Activation(activation)),
+            for branch in &mut branches {
+                match (activation, branch.last_mut()) {
+                    (Activation::Relu, Some(Operation::Affine { steps, .. })) => steps.relu = true,
+                    _ => branch.push(Operation::Activation(activation)),
+                }
             }
         }
     }
-    operations
+    branches
 }

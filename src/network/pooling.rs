@@ -1,6 +1,7 @@
 //! Poolings over frames: `(T, C)` in, one vector out.
 
 use crate::kernels;
+use std::ops::Range;
 
 /// Means, then sqrt(max(biased variance, eps)), of one group of channels after the other:
 /// `(T, C) -> (2C)`.
@@ -65,4 +66,45 @@ pub fn flatten(x: &[f32], channels: usize, num_frames: usize) -> Vec<f32> {
         .cycle()
         .take(num_frames * channels)
         .collect()
+}
+
+/// [`moments`] of some channels after the other as those of all.
+pub(super) fn side_by_side(moments: &[Vec<f32>]) -> Vec<f32> {
+    let halves = moments
+        .iter()
+        .map(|moments| moments.split_at(moments.len() / 2));
+    let (means, variances): (Vec<_>, Vec<_>) = halves.unzip();
+    [means.concat(), variances.concat()].concat()
+}
+
+/// Means over all parts' frames.
+pub(super) fn combined_means(means: &[Vec<f32>], parts: &[Range<usize>]) -> Vec<f32> {
+    let frames = parts.iter().map(Range::len).sum::<usize>() as f64;
+    let mut sums = vec![0.0f64; means[0].len()];
+    for (means, part) in means.iter().zip(parts) {
+        for (sum, mean) in sums.iter_mut().zip(means) {
+            *sum += f64::from(*mean) * part.len() as f64;
+        }
+    }
+    sums.iter().map(|sum| (sum / frames) as f32).collect()
+}
+
+/// Means, then biased variances, over all parts' frames: the variance is the mean of the parts'
+/// variances and of their means' squared distances from the common mean.
+pub(super) fn combined_moments(moments: &[Vec<f32>], parts: &[Range<usize>]) -> Vec<f32> {
+    let channels = moments[0].len() / 2;
+    let mut out = combined_means(moments, parts);
+    let mut squares = vec![0.0f64; channels];
+    for (moments, part) in moments.iter().zip(parts) {
+        let (means, variances) = moments.split_at(channels);
+        for c in 0..channels {
+            let distance = f64::from(means[c]) - f64::from(out[c]);
+            squares[c] += (f64::from(variances[c]) + distance * distance) * part.len() as f64;
+        }
+    }
+    let frames = parts.iter().map(Range::len).sum::<usize>() as f64;
+    for (variance, square) in out[channels..].iter_mut().zip(squares) {
+        *variance = (square / frames) as f32;
+    }
+    out
 }

@@ -17,8 +17,11 @@ use std::{ops::Range, sync::Mutex};
 
 /// Most frames in a part: seven whole tiles of the widest kernel.
 const PART_FRAMES: usize = 98;
-/// Most parts that go through the operations together.
-const PARTS_TOGETHER: usize = 3;
+/// Most parts that go through the operations together: their weights are read from afar once for all.
+const PARTS_TOGETHER: usize = 6;
+/// Most activations between two operations, of all parts together: with two such buffers some stay in
+/// a cache of 1 MB.
+const VALUES_TOGETHER: usize = 3 * PART_FRAMES * 576;
 
 /// Activations between operations, used again from call to call: fresh memory costs page faults.
 #[derive(Debug, Default)]
@@ -69,14 +72,22 @@ impl Operations {
     /// `(T, C_in)`, pooled; T gives at least one frame before the pooling.
     pub fn pool(&self, features: &Features, scratch: &Scratch) -> Pooled {
         let parts = self.parts(features.num_frames());
-        let features = Frames {
-            values: features.values(),
-            width: features.num_channels(),
-            first: 0,
-            of: features.num_frames(),
-        };
-        let statistics = self.pooled(features, &parts, scratch);
+        let statistics = self.pooled(whole(features), &parts, scratch);
         Pooled { parts, statistics }
+    }
+
+    /// What [`Self::pool`] pools, made by one thread: `with` is given `(frames, C)` of each part, branch
+    /// by branch.
+    pub fn before_pooling(
+        &self,
+        features: &Features,
+        scratch: &Scratch,
+        mut with: impl FnMut(&[f32]),
+    ) {
+        let together = self.parts_together(features.num_channels());
+        for parts in self.parts(features.num_frames()).chunks(together) {
+            self.for_each_part(whole(features), parts, scratch, |_, y| with(y.values));
+        }
     }
 
     /// `(D,)`
@@ -113,9 +124,10 @@ impl Operations {
         scratch: &Scratch,
     ) -> Result<Pooled, E> {
         let all = self.parts(num_frames);
+        let together = self.parts_together(width);
         let mut statistics = vec![];
-        for parts in all.chunks(PARTS_TOGETHER * rayon::current_num_threads()) {
-            let needed = frames_for(&self.before, all_of(parts));
+        for parts in all.chunks(together * rayon::current_num_threads()) {
+            let needed = frames_for(&self.branches[0], all_of(parts));
             // What lies outside is padding.
             let needed = needed.start.max(0) as usize..(needed.end as usize).min(num_frames);
             let values = frames(needed.clone())?;
@@ -135,8 +147,19 @@ impl Operations {
 
     /// Parts of the frames before the pooling that T = `num_frames` give.
     fn parts(&self, num_frames: usize) -> Vec<Range<usize>> {
-        let before = self.before.iter();
+        let before = self.branches[0].iter();
         parts(before.fold(num_frames, |frames, op| op.num_frames(frames)))
+    }
+
+    /// Most parts that go through the operations together, for `width` values a frame.
+    fn parts_together(&self, width: usize) -> usize {
+        let (together, _) = split_at_last_map(&self.branches[0]);
+        let (mut width, mut widest) = (width, width);
+        for operation in together {
+            width = operation.width(width);
+            widest = widest.max(width);
+        }
+        (VALUES_TOGETHER / (widest * PART_FRAMES)).clamp(1, PARTS_TOGETHER)
     }
 
     /// Each of the `parts`, pooled.
@@ -145,7 +168,8 @@ impl Operations {
             1 => 1,
             _ => rayon::current_num_threads(),
         };
-        let together = parts.len().div_ceil(threads).min(PARTS_TOGETHER);
+        let most = self.parts_together(features.width);
+        let together = parts.len().div_ceil(threads).min(most);
         let pooled_parts = |parts: &[Range<usize>]| self.pooled_parts(features, parts, scratch);
         if threads == 1 || together == parts.len() {
             parts.chunks(together).flat_map(pooled_parts).collect()
@@ -160,12 +184,12 @@ impl Operations {
         let num_frames = parts[parts.len() - 1].end - parts[0].start;
         let mut x = match self.pooling {
             Pooling::Stats { eps, groups } => {
-                pooling::floored(combined_moments(pooled, parts), eps, groups)
+                pooling::floored(pooling::combined_moments(pooled, parts), eps, groups)
             }
             Pooling::SampleStats { eps } => {
-                pooling::of_sample(combined_moments(pooled, parts), num_frames, eps)
+                pooling::of_sample(pooling::combined_moments(pooled, parts), num_frames, eps)
             }
-            Pooling::Mean => combined_means(pooled, parts),
+            Pooling::Mean => pooling::combined_means(pooled, parts),
             Pooling::Flatten { num_frames } => {
                 let channels = pooled[0].len() / parts[0].len();
                 pooling::flatten(&pooled.concat(), channels, num_frames)
@@ -186,27 +210,45 @@ impl Operations {
         parts: &[Range<usize>],
         scratch: &Scratch,
     ) -> Vec<Vec<f32>> {
-        let is_affine =
-            |op: &Operation| matches!(op, Operation::Affine { .. } | Operation::Int8 { .. });
-        let last = self.before.iter().rposition(is_affine).unwrap_or(0);
-        let (together, by_part) = self.before.split_at(last);
-        let mut buffers = scratch.take();
-        let wanted = frames_for(by_part, all_of(parts));
-        let x = run(together, features, wanted, &mut buffers.together);
-        let pool = |part: &Range<usize>| {
-            let part = part.start as isize..part.end as isize;
-            let y = run(by_part, x, part, &mut buffers.part);
-            match self.pooling {
+        let mut pooled: Vec<Vec<Vec<f32>>> = parts.iter().map(|_| vec![]).collect();
+        self.for_each_part(features, parts, scratch, |part, y| {
+            pooled[part].push(match self.pooling {
                 Pooling::Stats { .. } | Pooling::SampleStats { .. } => {
                     pooling::moments(y.values, y.width)
                 }
                 Pooling::Mean => pooling::mean(y.values, y.width),
                 Pooling::Flatten { .. } => y.values.to_vec(),
+            });
+        });
+        let of_branches = pooled.iter();
+        match self.pooling {
+            Pooling::Stats { .. } | Pooling::SampleStats { .. } => of_branches
+                .map(|moments| pooling::side_by_side(moments))
+                .collect(),
+            _ => of_branches.map(|pooled| pooled.concat()).collect(),
+        }
+    }
+
+    /// What the pooling is given: `with` gets the place of each of the `parts` and its frames, branch by
+    /// branch.
+    fn for_each_part(
+        &self,
+        features: Frames,
+        parts: &[Range<usize>],
+        scratch: &Scratch,
+        mut with: impl FnMut(usize, Frames),
+    ) {
+        let mut buffers = scratch.take();
+        for branch in &self.branches {
+            let (together, by_part) = split_at_last_map(branch);
+            let wanted = frames_for(by_part, all_of(parts));
+            let x = run(together, features, wanted, &mut buffers.together);
+            for (index, part) in parts.iter().enumerate() {
+                let part = part.start as isize..part.end as isize;
+                with(index, run(by_part, x, part, &mut buffers.part));
             }
-        };
-        let pooled = parts.iter().map(pool).collect();
+        }
         scratch.give_back(buffers);
-        pooled
     }
 }
 
@@ -223,6 +265,21 @@ impl Scratch {
     }
 }
 
+fn whole(features: &Features) -> Frames<'_> {
+    Frames {
+        values: features.values(),
+        width: features.num_channels(),
+        first: 0,
+        of: features.num_frames(),
+    }
+}
+
+/// What is done to some parts together, and what part by part: the last map and what follows.
+fn split_at_last_map(operations: &[Operation]) -> (&[Operation], &[Operation]) {
+    let is_map = |op: &Operation| matches!(op, Operation::Affine { .. } | Operation::Int8 { .. });
+    operations.split_at(operations.iter().rposition(is_map).unwrap_or(0))
+}
+
 /// The frames of neighbouring parts.
 fn all_of(parts: &[Range<usize>]) -> Range<isize> {
     parts[0].start as isize..parts[parts.len() - 1].end as isize
@@ -234,8 +291,8 @@ fn frames_for(operations: &[Operation], out: Range<isize>) -> Range<isize> {
     backwards.fold(out, |out, operation| operation.frames_for(out))
 }
 
-/// The frames `wanted` after `operations`; `x` must hold those that they are made of, or lie where
-/// they do.
+/// The frames `wanted` after `operations`; `x` must hold those that they are made of, but for padding
+/// with 0.
 pub(super) fn run<'a>(
     operations: &[Operation],
     x: Frames<'a>,
@@ -251,7 +308,8 @@ pub(super) fn run<'a>(
     } = x;
     let mut in_place = Some(x.values);
     let needed = frames_for(operations, wanted.clone());
-    if needed.start < 0 || needed.end > of as isize {
+    let end = first + (x.values.len() / width) as isize;
+    if needed.start < first || needed.end > end {
         // Padding before the first operation.
         let y = placed(held, needed.clone(), of, width, 0.0);
         let at = (y.real.start - first) as usize * width;
@@ -317,38 +375,6 @@ fn parts(num_frames: usize) -> Vec<Range<usize>> {
     (0..count)
         .map(|part| start(part)..start(part + 1))
         .collect()
-}
-
-/// Means over all parts' frames.
-fn combined_means(means: &[Vec<f32>], parts: &[Range<usize>]) -> Vec<f32> {
-    let frames = parts.iter().map(Range::len).sum::<usize>() as f64;
-    let mut sums = vec![0.0f64; means[0].len()];
-    for (means, part) in means.iter().zip(parts) {
-        for (sum, mean) in sums.iter_mut().zip(means) {
-            *sum += f64::from(*mean) * part.len() as f64;
-        }
-    }
-    sums.iter().map(|sum| (sum / frames) as f32).collect()
-}
-
-/// Means, then biased variances, over all parts' frames: the variance is the mean of the parts'
-/// variances and of their means' squared distances from the common mean.
-fn combined_moments(moments: &[Vec<f32>], parts: &[Range<usize>]) -> Vec<f32> {
-    let channels = moments[0].len() / 2;
-    let mut out = combined_means(moments, parts);
-    let mut squares = vec![0.0f64; channels];
-    for (moments, part) in moments.iter().zip(parts) {
-        let (means, variances) = moments.split_at(channels);
-        for c in 0..channels {
-            let distance = f64::from(means[c]) - f64::from(out[c]);
-            squares[c] += (f64::from(variances[c]) + distance * distance) * part.len() as f64;
-        }
-    }
-    let frames = parts.iter().map(Range::len).sum::<usize>() as f64;
-    for (variance, square) in out[channels..].iter_mut().zip(squares) {
-        *variance = (square / frames) as f32;
-    }
-    out
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use super::{
 use serde_json::{Value, json};
 use spkver::{
     features::Features,
-    kernels::{self, Steps, Table},
-    network::{Affine, Layer, Network, apply_groups, padded},
+    kernels::{self, Table},
+    network::{Affine, Network},
     verifier::Verifier,
 };
 use std::{hint::black_box, time::Duration};
@@ -163,55 +163,11 @@ fn flop(network: &Network, num_frames: usize) -> (f64, f64) {
     (whole, before_pooling.unwrap_or(whole))
 }
 
-/// Frames before the pooling that go through the layers together, as [`Network::embed`] has them:
-/// activations stay in the cache. Three of its parts.
-const FRAMES_TOGETHER: usize = 294;
-
-/// The affine layers before the pooling, one after the other, on the kernel in use.
+/// What [`Network::embed`] does before the pooling.
 fn convolutions<'a>(network: &'a Network, features: &'a Features) -> Job<'a> {
-    let table = kernels::table();
-    let halo = network.receptive_field() - 1;
-    let width = features.num_channels();
-    let affines = network.layers().iter().filter_map(Affine::of);
-    let together = FRAMES_TOGETHER * affines.map(|affine| affine.stride).product::<usize>();
-    let most = together + halo;
-    let mut frames = features.num_frames().min(most);
-    let mut calls = vec![];
-    for (index, layer) in network.layers().iter().enumerate() {
-        if layer.is_pooling() {
-            break;
-        }
-        let Some(affine) = Affine::of(layer) else {
-            continue;
-        };
-        let tensor = |name: &str| &network.weights()[&format!("{index}.{name}")];
-        let groups = affine.packed(table.nr, tensor("weight"), tensor("bias"));
-        let steps = Steps {
-            stride: affine.stride,
-            dilation: affine.dilation,
-            relu: matches!(network.layers().get(index + 1), Some(Layer::Relu)),
-        };
-        frames = affine.num_frames(frames);
-        let c_out = affine.shape.0;
-        calls.push((affine, groups, steps, vec![0.0; frames * c_out]));
-    }
     Box::new(move || {
-        let values = features.values();
-        for first in (0..features.num_frames() - halo).step_by(together) {
-            let mut x = &values[first * width..values.len().min((first + most) * width)];
-            for (affine, groups, steps, y) in &mut calls {
-                let with_zeros;
-                let row = groups[0].in_stride;
-                let frames = affine.num_frames(x.len() / row);
-                if affine.padding > 0 {
-                    with_zeros = padded(x, row, affine.padding);
-                    x = &with_zeros;
-                }
-                let y = &mut y[..frames * affine.shape.0];
-                apply_groups(groups, *steps, x, y);
-                x = y;
-            }
-            black_box(x);
-        }
+        network.before_pooling(features, |activations| {
+            black_box(activations);
+        });
     })
 }

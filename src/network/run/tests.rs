@@ -17,7 +17,7 @@ fn conv(in_channels: usize, out_channels: usize, kernel_size: usize, padding: us
 
 /// Strides, dilations, padding, and operations before, between and behind the convolutions.
 fn network(pooling: Layer, pooled: usize) -> Network {
-    let layers = vec![
+    with_some_weights(vec![
         Layer::Tanh,
         conv(3, 8, 66, 130),
         Layer::Sigmoid,
@@ -33,7 +33,45 @@ fn network(pooling: Layer, pooled: usize) -> Network {
             out_features: 4,
             groups: 1,
         },
-    ];
+    ])
+}
+
+/// A first layer of all channels, then groups of them apart.
+fn in_groups() -> Network {
+    let grouped = |in_channels, out_channels, kernel_size| Layer::Conv1d {
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride: 1,
+        dilation: 2,
+        padding: kernel_size - 1,
+        groups: 4,
+    };
+    with_some_weights(vec![
+        conv(3, 16, 3, 2),
+        Layer::Relu,
+        grouped(16, 32, 3),
+        Layer::Relu,
+        Layer::BatchNorm {
+            num_features: 32,
+            eps: 1.0,
+        },
+        grouped(32, 16, 1),
+        Layer::Tanh,
+        grouped(16, 24, 1),
+        Layer::StatsPool {
+            eps: 1e-5,
+            groups: 4,
+        },
+        Layer::Linear {
+            in_features: 48,
+            out_features: 4,
+            groups: 4,
+        },
+    ])
+}
+
+fn with_some_weights(layers: Vec<Layer>) -> Network {
     let mut value = 0.7f32;
     let mut weights = Weights::new();
     for (index, layer) in layers.iter().enumerate() {
@@ -48,7 +86,7 @@ fn network(pooling: Layer, pooled: usize) -> Network {
     Network::new(layers, weights, 3).unwrap()
 }
 
-fn poolings() -> [Network; 5] {
+fn poolings() -> [Network; 6] {
     let by_group = Layer::StatsPool {
         eps: 1e-5,
         groups: 7,
@@ -65,6 +103,7 @@ fn poolings() -> [Network; 5] {
         network(Layer::SampleStatsPool { eps: 1e-5 }, 14),
         network(Layer::MeanPool, 7),
         network(Layer::Flatten { num_frames: 150 }, 150 * 7),
+        in_groups(),
     ]
 }
 
@@ -75,9 +114,10 @@ fn features(num_frames: usize) -> Features {
 
 /// Every operation over the whole utterance, one after the other.
 fn whole(network: &Network, features: &Features) -> Vec<f32> {
-    let operations = Operations::new(network.layers(), Source::Weights(network.weights()));
+    let weights = Source::Weights(network.weights());
+    let operations = Operations::in_a_row(network.layers(), weights);
     let (mut x, mut channels) = (features.values().to_vec(), features.num_channels());
-    for operation in &operations.before {
+    for operation in &operations.branches[0] {
         if let Operation::Affine { padding, .. } = operation {
             x = crate::network::padded(&x, channels, *padding);
         }
