@@ -176,7 +176,9 @@ fn a_backup_comes_back() {
     place.file("identity", identity.to_string().expose_secret());
     place.file("other", other.to_string().expose_secret());
     let recipient = identity.to_public();
-    place.done(&format!("store backup saved --recipient {recipient}"));
+    let answer = place.done(&format!("store backup saved --recipient {recipient}"));
+    let said = "BACKED UP  2 voiceprints";
+    assert!(answer.stdout.starts_with(said), "{}", answer.stdout);
     let saved = std::fs::read(place.path("saved")).unwrap();
     assert!(saved.starts_with(b"age-encryption.org/v1\n"));
     assert!(!saved.windows(4).any(|w| w == b"anna"));
@@ -275,6 +277,20 @@ fn a_backup_with_a_passphrase_comes_back() {
     assert_eq!(
         place.done("--store again list").stdout,
         place.done("list").stdout
+    );
+    // Each guess costs what it costs for the age program: 2^18 rounds. A backup from somebody else
+    // that asks for more than is sensible is not tried: it would take the machine down.
+    let mut saved = std::fs::read(place.path("saved")).unwrap();
+    let header = String::from_utf8_lossy(&saved[..100]).into_owned();
+    let line = header.lines().nth(1).unwrap();
+    assert!(line.starts_with("-> scrypt ") && line.ends_with(" 18"));
+    let end = header.find(" 18\n").unwrap();
+    saved[end + 1..end + 3].copy_from_slice(b"21");
+    std::fs::write(place.path("costly"), saved).unwrap();
+    place.refused(
+        "--store third store restore costly --backup-passphrase-file words",
+        4,
+        "more work than is sensible",
     );
 }
 

@@ -250,8 +250,11 @@ fn passphrase(secret: &Secret) -> Result<SecretString> {
 fn write_line(out: &mut impl Write, voiceprint: &Voiceprint) -> io::Result<()> {
     let texts = voiceprint.utterances.iter().map(|utterance| {
         let values = utterance.embedding.values();
-        let mut bytes = Zeroizing::new(Vec::with_capacity(4 * values.len()));
-        bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+        // All the room at once: a buffer that grows leaves copies behind.
+        let mut bytes = Zeroizing::new(vec![0; size_of_val(values)]);
+        for (to, value) in bytes.as_chunks_mut().0.iter_mut().zip(values) {
+            *to = value.to_le_bytes();
+        }
         Zeroizing::new(BASE64.encode(&*bytes))
     });
     let texts: Vec<Zeroizing<String>> = texts.collect();

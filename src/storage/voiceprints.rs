@@ -184,14 +184,9 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Usage`] naming a speaker who is enrolled, [`Error::Store`], [`Error::Io`].
-    pub fn restore(
-        &mut self,
-        voiceprints: Vec<Voiceprint>,
-        replace: bool,
-    ) -> Result<Vec<SpeakerName>> {
+    pub fn restore(&mut self, voiceprints: Vec<Voiceprint>, replace: bool) -> Result<()> {
         index::remove(&self.path)?;
-        let names = self.write(|tx| {
-            let mut names = vec![];
+        self.write(|tx| {
             for voiceprint in voiceprints {
                 let Voiceprint {
                     name,
@@ -207,12 +202,11 @@ impl Store {
                     .into());
                 }
                 self.put(tx, &name, model, &utterances)?;
-                names.push(name);
             }
-            Ok(names)
+            Ok(())
         })?;
         self.forget_deleted();
-        Ok(names)
+        Ok(())
     }
 
     /// Erases a voiceprint; its bytes do not stay behind in the file.
