@@ -229,6 +229,15 @@ pub fn new_key_text() -> Result<Zeroizing<String>> {
     Ok(text)
 }
 
+/// Numbers as their little-endian bytes, without a copy that stays behind.
+pub(super) fn bytes_of(values: &[f32]) -> SecretBytes {
+    let mut bytes = Zeroizing::new(vec![0; size_of_val(values)]);
+    for (to, value) in bytes.as_chunks_mut().0.iter_mut().zip(values) {
+        *to = value.to_le_bytes();
+    }
+    bytes
+}
+
 /// Random bytes of the system.
 pub(super) fn fill_random(bytes: &mut [u8]) -> Result<()> {
     use chacha20poly1305::aead::{OsRng, rand_core::RngCore};

@@ -13,6 +13,7 @@ mod schema;
 mod sweep;
 mod transaction;
 
+pub(super) use database::beside;
 pub use listing::{Enrolled, Listing};
 pub use sweep::Sweep;
 
@@ -361,11 +362,10 @@ fn find(path: &Path) -> Result<Option<(Connection, Header)>> {
                 remedy: "give the store's file with --store".into(),
             });
         }
-        // Made by a command that was stopped right away.
-        Ok(facts) if facts.len() == 0 => return Ok(None),
         Ok(_) => {}
     }
     let connection = connect_to_read(path)?;
+    // Made by a command that was stopped right away.
     if schema::is_empty(&connection).map_err(|e| failed(path, e))? {
         return Ok(None);
     }
