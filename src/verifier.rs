@@ -284,10 +284,8 @@ impl Verifier {
         let odd = self.odd_ones_out(utterances);
         let passes = |index: &usize| odd.iter().all(|odd| odd.index != *index);
         let kept: Vec<usize> = (0..utterances.len()).filter(passes).collect();
-        let mut doubtful = match kept.len() {
-            0 | 1 => vec![],
-            _ => self.against_the_others(utterances, &kept),
-        };
+        // One that is left alone has a NaN, which is not below.
+        let mut doubtful = self.against_the_others(utterances, &kept);
         doubtful.retain(|one| one.llr.0 < 0.0);
         doubtful
     }

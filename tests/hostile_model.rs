@@ -53,7 +53,28 @@ fn headers_without_measure_are_refused_before_they_are_read() {
             "{text}"
         );
     }
+    bytes[..8].copy_from_slice(&(16u64 << 20).to_le_bytes());
+    assert!(refusal(&bytes).contains("not a safetensors file, or a damaged one"));
     // A header of that size would fit, but the file is shorter.
     bytes[..8].copy_from_slice(&(4u64 << 20).to_le_bytes());
     assert!(refusal(&bytes).contains("not a safetensors file, or a damaged one"));
+}
+
+/// A sparse file takes no room on the disk; that much of it is never held.
+#[test]
+fn a_file_without_measure_is_refused_by_its_size() {
+    const LARGEST: u64 = 256 << 20;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("some.safetensors");
+    let file = std::fs::File::create(&path).unwrap();
+    for (bytes, fact) in [
+        (LARGEST, "not a safetensors file"),
+        (LARGEST + 1, "larger than 256 MiB"),
+        (1 << 40, "larger than 256 MiB"),
+    ] {
+        file.set_len(bytes).unwrap();
+        let error = model::load(&path).unwrap_err();
+        assert_eq!(error.exit_code(), 4);
+        assert!(error.to_string().contains(fact), "{error}");
+    }
 }

@@ -334,6 +334,26 @@ fn the_index_follows_the_store() {
     fs::write(place.index(), &bad).unwrap();
     assert_eq!(crowd.best(1, &array), before);
     assert_eq!(fs::read(place.index()).unwrap(), good, "made anew");
+
+    // Where it cannot be written it is done without; but nobody is erased as long as it stays.
+    fs::remove_file(place.index()).unwrap();
+    fs::create_dir(place.index()).unwrap();
+    assert_eq!(crowd.best(1, &array), before);
+    let answer = place.say("remove s7", &[]);
+    assert_eq!(answer.code, 5, "{}", answer.stderr);
+    assert!(answer.stderr.contains("store.sqlite.index: cannot remove"));
+    fs::remove_dir(place.index()).unwrap();
+    place.done("remove s7", &[]);
+}
+
+#[test]
+fn a_thousand_speakers_are_worth_a_file() {
+    for (num_speakers, kept) in [(999, false), (1000, true)] {
+        let crowd = Crowd::new(num_speakers);
+        let array = crowd.place.npy("test.npy", &noise(1, SIZE, 3));
+        crowd.best(1, &array);
+        assert_eq!(crowd.place.index().exists(), kept);
+    }
 }
 
 #[test]

@@ -55,6 +55,18 @@ fn a_change_of_speaker_is_heard_and_a_pause_is_not() {
 }
 
 #[test]
+fn as_steady_as_wanted_is_steady() {
+    let voices = in_turn(&["anna-1", "boris-1"]);
+    let measured = verifier(0.0).steadiness(&voices).unwrap().0;
+    assert!(verifier(measured).embed(&voices).is_ok());
+    let refused = verifier(measured.next_up()).embed(&voices);
+    assert_eq!(
+        refused.unwrap_err(),
+        Reason::SeveralVoices { llr: measured }
+    );
+}
+
+#[test]
 fn what_holds_two_speakers_has_no_embedding() {
     let strict = verifier(0.0);
     let refused = strict.embed(&in_turn(&["anna-1", "boris-1"])).unwrap_err();

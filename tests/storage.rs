@@ -209,6 +209,35 @@ fn numbers_that_are_none_are_refused() {
     }));
 }
 
+/// A model that a program with a fault made is refused like a damaged one.
+#[test]
+fn what_does_not_fit_together_is_refused() {
+    let text = refusal(&edited(|header, _| {
+        header["rates"] = json!({
+            "targets": 3, "nontargets": 3, "speakers": 2, "lists": 1, "blake3": "", "points": []
+        });
+    }));
+    assert!(text.contains("measured error rates"), "{text}");
+    // As large as a file may be is no size that could be true, and one more is not even looked for.
+    for (size, fact) in [
+        (1u64 << 28, "wanted [268435456, 3]"),
+        ((1 << 28) + 1, "head of size 268435457"),
+    ] {
+        let text = refusal(&edited(|header, _| header["head"]["size"] = json!(size)));
+        assert!(text.contains(fact), "{text}");
+    }
+}
+
+/// Models of before there were groups have one.
+#[test]
+fn a_head_without_groups_is_one_group() {
+    let old = edited(|header, _| {
+        header["head"].as_object_mut().unwrap().remove("groups");
+    });
+    let verifier = model::from_bytes(&old, Path::new("m")).unwrap();
+    assert_eq!(verifier.model().head.groups, 1);
+}
+
 #[test]
 fn another_format_version_is_told_as_such() {
     let later = edited(|header, _| {
@@ -227,13 +256,27 @@ fn a_file_is_written_whole_and_through_links() {
     assert_eq!(error.exit_code(), 5);
     #[cfg(unix)]
     {
+        use std::os::unix::fs::PermissionsExt;
+        // Readable by whom the user's mask says.
+        let usual = folder.path().join("usual");
+        std::fs::write(&usual, b"x").unwrap();
+        let mode = |path| std::fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&path), mode(&usual));
         let link = folder.path().join("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
         write_whole(&link, b"two").unwrap();
         assert!(link.is_symlink());
         assert_eq!(std::fs::read(&path).unwrap(), b"two");
-        // A device is not replaced by a file.
-        write_whole(Path::new("/dev/null"), b"x").unwrap();
-        assert!(!std::fs::metadata("/dev/null").unwrap().is_file());
+        // A pipe or device is written to, not replaced by a file. (No device here: whoever breaks
+        // this as root would lose it.)
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let both_ends = std::fs::File::options().read(true).write(true).open(&pipe);
+        write_whole(&pipe, b"x").unwrap();
+        assert!(!std::fs::metadata(&pipe).unwrap().is_file());
+        let mut byte = [0];
+        std::io::Read::read_exact(&mut both_ends.unwrap(), &mut byte).unwrap();
+        assert_eq!(&byte, b"x");
     }
 }

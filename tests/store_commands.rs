@@ -176,7 +176,9 @@ fn a_backup_comes_back() {
     place.file("identity", identity.to_string().expose_secret());
     place.file("other", other.to_string().expose_secret());
     let recipient = identity.to_public();
-    place.done(&format!("store backup saved --recipient {recipient}"));
+    let answer = place.done(&format!("store backup saved --recipient {recipient}"));
+    let said = "BACKED UP  2 voiceprints";
+    assert!(answer.stdout.starts_with(said), "{}", answer.stdout);
     let saved = std::fs::read(place.path("saved")).unwrap();
     assert!(saved.starts_with(b"age-encryption.org/v1\n"));
     assert!(!saved.windows(4).any(|w| w == b"anna"));
@@ -276,6 +278,20 @@ fn a_backup_with_a_passphrase_comes_back() {
         place.done("--store again list").stdout,
         place.done("list").stdout
     );
+    // Each guess costs what it costs for the age program: 2^18 rounds. A backup from somebody else
+    // that asks for more than is sensible is not tried: it would take the machine down.
+    let mut saved = std::fs::read(place.path("saved")).unwrap();
+    let header = String::from_utf8_lossy(&saved[..100]).into_owned();
+    let line = header.lines().nth(1).unwrap();
+    assert!(line.starts_with("-> scrypt ") && line.ends_with(" 18"));
+    let end = header.find(" 18\n").unwrap();
+    saved[end + 1..end + 3].copy_from_slice(b"21");
+    std::fs::write(place.path("costly"), saved).unwrap();
+    place.refused(
+        "--store third store restore costly --backup-passphrase-file words",
+        4,
+        "more work than is sensible",
+    );
 }
 
 #[test]
@@ -349,6 +365,79 @@ fn a_key_in_the_environment_does_not_stay_there() {
     let _ = child.kill();
     let output = child.wait_with_output().unwrap();
     assert!(gone, "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_variable_that_holds_no_key_is_told() {
+    let place = place_of_two();
+    // The last is more than a pipe takes without a reader.
+    for digits in [0, 63, 65, 4096, 4097, 70_000] {
+        let value = "a".repeat(digits);
+        let answer = place.say_with("list", &[("SPKVER_KEY", &value)]);
+        assert_eq!(answer.code, 2, "{digits}: {}", answer.stderr);
+        assert!(answer.stderr.contains("SPKVER_KEY holds no key"));
+    }
+    let both = [("SPKVER_KEY", "1"), ("SPKVER_PASSPHRASE", "x")];
+    assert_eq!(place.say_with("list", &both).code, 2);
+}
+
+/// The program at a terminal of its own, and what somebody types there; none without util-linux.
+#[cfg(target_os = "linux")]
+fn at_a_terminal(place: &Place, line: &str, typed: &str) -> Option<(i32, String)> {
+    let program = env!("CARGO_BIN_EXE_spkver");
+    let mut script = Command::new("script");
+    script
+        .args(["-qec", &format!("'{program}' {line}"), "/dev/null"])
+        .env("HOME", place.path(""))
+        .env("XDG_DATA_HOME", place.path("data"))
+        .current_dir(place.path(""))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let Ok(mut child) = script.spawn() else {
+        println!("SKIPPED: no `script` (of util-linux) to make a terminal");
+        return None;
+    };
+    let mut keyboard = child.stdin.take().unwrap();
+    keyboard.write_all(typed.as_bytes()).unwrap();
+    drop(keyboard);
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    Some((output.status.code().unwrap(), said))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_passphrase_is_asked_for_at_a_terminal_only() {
+    let place = place_of_two();
+    for (line, typed, code, said) in [
+        ("list", "", 0, "anna"),
+        ("store encrypt", "horse\nhouse\n", 2, "passphrases differ"),
+        ("store encrypt", "horse\nhorse\n", 0, "ENCRYPTED"),
+        ("list", "horse\n", 0, "boris"),
+        ("list", "house\n", 4, "the passphrase does not open it"),
+        // Who answers must see what is asked, and be there.
+        (
+            "list </dev/null",
+            "horse\n",
+            4,
+            "is encrypted with a passphrase",
+        ),
+        ("list 2>/dev/null", "horse\n", 4, ""),
+        ("store rekey", "horse\nmare\nmare\n", 0, "The same again: "),
+        ("remove anna", "mare\n", 0, "REMOVED"),
+    ] {
+        let Some((exit, text)) = at_a_terminal(&place, line, typed) else {
+            return;
+        };
+        assert!(exit == code && text.contains(said), "{line}: {exit} {text}");
+    }
+    // A key is not typed.
+    let place = place_of_two();
+    place.done("store new-key key");
+    place.done("store encrypt --key-file key");
+    let (exit, text) = at_a_terminal(&place, "list", "horse\n").unwrap();
+    assert!(exit == 4 && !text.contains("Passphrase"), "{text}");
 }
 
 #[cfg(target_os = "linux")]

@@ -7,7 +7,7 @@ use random_model::random_model;
 use serde_json::Value;
 use spkver::{
     Error,
-    audio::{Content, Quality},
+    audio::{self, Content, Quality, Waveform},
     scoring::{Decision, OperatingPoint, Reason},
     verifier::{Embedding, Limits, ModelId, SpeakerName, Utterance, Verifier, Voiceprint, unfit},
 };
@@ -123,6 +123,49 @@ fn embeddings_of_another_model_are_not_scored() {
         let error = verifier.compare(a, b, &point).unwrap_err();
         assert!(matches!(error, Error::ModelMismatch { .. }));
     }
+    // Nor is a test recording against a voiceprint of the right one.
+    let voiceprint = Voiceprint {
+        name: SpeakerName::new("anna").unwrap(),
+        model: verifier.id(),
+        utterances: utterances(&verifier, &[0.0]),
+    };
+    let error = verifier.verify(&voiceprint, &other, &point).unwrap_err();
+    assert!(matches!(error, Error::ModelMismatch { .. }));
+}
+
+/// With limits that allow anything, the network still needs its frames.
+#[test]
+fn what_is_shorter_than_the_network_sees_has_too_little_speech() {
+    let mut model = random_model(1, 2, 2);
+    model.limits = Limits {
+        min_speech_seconds: 0.0,
+        max_clipped: 1.0,
+        min_bandwidth_hz: 0.0,
+        min_snr_db: -100.0,
+        min_steadiness: None,
+    };
+    let verifier = Verifier::new(ModelId::of(b"lenient"), model).unwrap();
+    let needed = verifier.model().network.receptive_field();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices");
+    let voice = audio::read(&folder.join("anna-1.wav"), &Default::default()).unwrap();
+    let mut shortest = usize::MAX;
+    let mut longest_refused = 0;
+    // From where Anna is in the middle of a word.
+    for samples in (400..8000).step_by(80) {
+        let piece = voice.samples()[16_000..16_000 + samples].to_vec();
+        let piece = Waveform::from_samples(piece, audio::SAMPLE_RATE_HZ).unwrap();
+        let num_frames = verifier.mfcc().extract(&piece).num_frames();
+        match verifier.embed(&piece) {
+            Ok(_) => shortest = shortest.min(num_frames),
+            Err(Reason::TooLittleSpeech { wanted, .. }) => {
+                assert!((wanted - needed as f32 * 0.01).abs() < 1e-6, "{wanted}");
+                longest_refused = longest_refused.max(num_frames);
+            }
+            Err(Reason::NoSpeech | Reason::Silence) => {}
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((longest_refused, shortest), (needed - 1, needed));
 }
 
 #[test]
@@ -227,6 +270,19 @@ fn consistent_from_a_score_of_minus_four() {
     // 8·cos 119.9° = −3.99, 8·cos 120.1° = −4.01.
     assert!(odd(&verifier, &[0.0, 119.9]).is_empty());
     assert_eq!(odd(&verifier, &[0.0, 120.1]), [0, 1]);
+    // −4 itself is consistent: opposite directions, and a score of −4.
+    let mut model = random_model(1, 2, 2);
+    (model.head.mean, model.head.whiten) = (vec![0.0; 2], None);
+    model.head.weight = vec![2.0, 2.0, 0.0, 0.0];
+    let verifier = Verifier::new(ModelId::of(b"half"), model).unwrap();
+    let mut opposite = utterances(&verifier, &[0.0, 0.0]);
+    opposite[1].embedding = Embedding::new(vec![-1.0, 0.0], verifier.id()).unwrap();
+    let [a, b] = [0, 1].map(|i: usize| &opposite[i].embedding);
+    let score = verifier.llr(&[a], b).0;
+    assert!((score + 4.0).abs() < 1e-5, "{score}");
+    if score == -4.0 {
+        assert!(verifier.odd_ones_out(&opposite).is_empty());
+    }
 }
 
 #[test]
@@ -244,6 +300,7 @@ fn doubtful_is_what_passes_below_zero() {
     // What does not pass is told as such, and the others are judged without it.
     assert!(doubtful(&[0.0, 10.0, 180.0]).is_empty());
     assert!(doubtful(&[0.0, 180.0]).is_empty());
+    assert_eq!(doubtful(&[0.0, 180.0, 10.0, 100.0]), [3]);
     // 0 is as likely from one speaker as from two.
     let mut right_angle = utterances(&verifier, &[0.0, 90.0]);
     right_angle[1].embedding = Embedding::new(vec![0.0, 1.0], verifier.id()).unwrap();

@@ -16,6 +16,8 @@ const PAIR_BYTES: usize = 8;
 /// A test's number shares 32 bits with the label.
 const LABEL_SHIFT: u32 = 30;
 const MAX_NAMES: usize = 1 << LABEL_SHIFT;
+/// 8 GiB of a temporary file: a list without an end must not fill the disk.
+const MAX_TRIALS: u64 = 1 << 30;
 
 /// One trial, as numbers of names.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,6 +46,15 @@ impl TrialIndex {
     /// # Errors
     /// [`Error::Io`], or [`Error::List`] with the line.
     pub fn read(source: impl Read, path: &Path, folder: &Path) -> Result<Self> {
+        Self::read_at_most(MAX_TRIALS, source, path, folder)
+    }
+
+    fn read_at_most(
+        max_trials: u64,
+        source: impl Read,
+        path: &Path,
+        folder: &Path,
+    ) -> Result<Self> {
         let full = |e| Error::io(folder, "write a temporary file in", e);
         let mut hasher = blake3::Hasher::new();
         let mut lines = TrialLines::new(Hashing(source, &mut hasher), path);
@@ -59,13 +70,17 @@ impl TrialIndex {
                 Some(false) => 1,
                 Some(true) => 2,
             };
+            let too_many = |of: &str| Error::List {
+                path: path.to_path_buf(),
+                line: trial.line,
+                fact: format!("more than a billion {of}"),
+                remedy: "divide the list".into(),
+            };
             if names.len() > MAX_NAMES {
-                return Err(Error::List {
-                    path: path.to_path_buf(),
-                    line: trial.line,
-                    fact: "more than a billion names".into(),
-                    remedy: "divide the list".into(),
-                });
+                return Err(too_many("names"));
+            }
+            if count == max_trials {
+                return Err(too_many("trials"));
             }
             let pair = u64::from(enrol) << 32 | u64::from(label << LABEL_SHIFT | test);
             pairs.write_all(&pair.to_le_bytes()).map_err(full)?;
@@ -168,5 +183,25 @@ impl<R: Read> Read for Hashing<'_, R> {
         let count = self.0.read(buffer)?;
         self.1.update(&buffer[..count]);
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_without_an_end_is_refused() {
+        let list = "1 a b\n".repeat(5);
+        let read = |max| {
+            let folder = std::env::temp_dir();
+            TrialIndex::read_at_most(max, list.as_bytes(), Path::new("list"), &folder)
+        };
+        assert_eq!(read(5).unwrap().count(), 5);
+        let told = read(4).unwrap_err().to_string();
+        assert!(
+            told.starts_with("list:5: more than a billion trials; "),
+            "{told}"
+        );
     }
 }

@@ -184,7 +184,9 @@ pub fn leave_environment() {
                 return;
             };
             let inherited = rustix::io::fcntl_setfd(&reader, rustix::io::FdFlags::empty());
-            if value.len() > MAX_BYTES || inherited.is_err() || writer.write_all(&value).is_err() {
+            // What is longer is no secret, and would wait for a reader.
+            let fits = (..=MAX_BYTES).contains(&value.len());
+            if !fits || inherited.is_err() || writer.write_all(&value).is_err() {
                 return;
             }
             command.env_remove(name);

@@ -99,10 +99,9 @@ struct Told {
 
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
-    let stop = interrupt::flag()?;
     let mut naming = args.source.naming()?;
     let Some(trials) = &args.trials else {
-        return stream(args, global, &naming, stop);
+        return stream(args, global, &naming, interrupt::flag()?);
     };
     let talk = global.output();
     if talk.is_json() && args.output.is_none() {
@@ -122,6 +121,8 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         .as_ref()
         .map_or(std::env::temp_dir(), |p| p.folder().to_path_buf());
     let mut index = read_index(trials, &folder)?;
+    // Not before: what only read a list so far is simply ended.
+    let stop = interrupt::flag()?;
     if index.has_sides() && naming.reading.channel.is_none() {
         naming.reading.channel = Some(1);
     }

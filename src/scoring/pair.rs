@@ -56,7 +56,7 @@ impl PairHead {
             && l > 0
             && self.weight.len() == 2 * l
             && whiten.map_or(l == embedding_size, |w| w.len() == l * embedding_size)
-            && self.groups > 0
+            // 0 divides none.
             && l.is_multiple_of(self.groups);
         let finite = [&self.mean, whiten.unwrap_or_default(), &self.weight]
             .iter()
@@ -281,7 +281,9 @@ mod tests {
         };
         assert!(head().check(3).is_ok());
         assert!(head().check(2).is_err());
-        let spoils: [fn(&mut PairHead); 13] = [
+        let spoils: [fn(&mut PairHead); 15] = [
+            |head| head.groups = 0,
+            |head| head.groups = 3,
             |head| head.mean.truncate(2),
             |head| head.whiten = Some(vec![0.5; 5]),
             |head| head.whiten = None,
@@ -342,6 +344,7 @@ mod tests {
         let both = head.project_enrolment([&[4.0, 5.0][..], &[2.0, 1.0]].into_iter());
         let length: f32 = both.iter().map(|v| v * v).sum();
         assert!((length - 2.0).abs() < 1e-5 && (both[0] / both[1] - 2.0).abs() < 1e-5);
+        assert!(both[0] > 0.0);
         let nowhere = head.project(&[1.0, 1.0]);
         assert!(nowhere.iter().all(|v| v.is_nan()));
     }

@@ -10,7 +10,7 @@
 //! has no part in it, so that a backup outlives a lost key.
 
 use super::{
-    secret::Secret,
+    secret::{Secret, bytes_of},
     voiceprints::Store,
     whole_file::{Readers, write_whole_with},
 };
@@ -248,12 +248,10 @@ fn passphrase(secret: &Secret) -> Result<SecretString> {
 }
 
 fn write_line(out: &mut impl Write, voiceprint: &Voiceprint) -> io::Result<()> {
-    let texts = voiceprint.utterances.iter().map(|utterance| {
-        let values = utterance.embedding.values();
-        let mut bytes = Zeroizing::new(Vec::with_capacity(4 * values.len()));
-        bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
-        Zeroizing::new(BASE64.encode(&*bytes))
-    });
+    let texts = voiceprint
+        .utterances
+        .iter()
+        .map(|utterance| Zeroizing::new(BASE64.encode(bytes_of(utterance.embedding.values()))));
     let texts: Vec<Zeroizing<String>> = texts.collect();
     let utterances = voiceprint.utterances.iter().zip(&texts);
     let line = Line {

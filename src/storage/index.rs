@@ -21,7 +21,11 @@ use crate::{
         PairHead,
         gallery::{Gallery, Hit, PANEL_ROWS, Probe, panel_bytes, write_panel},
     },
-    storage::{Readers, voiceprints::Store, write_whole_with},
+    storage::{
+        Readers,
+        voiceprints::{Store, beside},
+        write_whole_with,
+    },
     verifier::Verifier,
 };
 use header::{HEADER_BYTES, Header, Layout, State};
@@ -64,9 +68,7 @@ pub struct Candidate<'a> {
 
 /// Where the index of a store lies, if it has one.
 pub fn path_of(store: &Path) -> PathBuf {
-    let mut path = store.as_os_str().to_os_string();
-    path.push(".index");
-    path.into()
+    beside(store, ".index")
 }
 
 /// Removes the index of a store, if it has one.
@@ -110,8 +112,8 @@ impl Index {
                         return Ok(index);
                     }
                 }
-                // No room for it, or no right: search without.
-                Err(Error::Io { path: failed, .. }) if failed == path => {}
+                // No room for it, or no right: search without. A store that fails fails again.
+                Err(Error::Io { .. }) => {}
                 Err(e) => return Err(e),
             }
         }

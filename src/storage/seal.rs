@@ -147,15 +147,15 @@ fn keyed_hash(key: &[u8], data: &[u8]) -> [u8; 32] {
 
 /// nonce ‖ ciphertext ‖ tag
 fn encrypted(key: &[u8], facts: &[u8], content: &[u8]) -> Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(NONCE_BYTES + content.len() + TAG_BYTES);
-    bytes.resize(NONCE_BYTES, 0);
-    fill_random(&mut bytes)?;
-    bytes.extend(content);
-    let (nonce, content) = bytes.split_at_mut(NONCE_BYTES);
-    let tag = XChaCha20Poly1305::new(Key::from_slice(key))
+    // All the room at once: a buffer that grows leaves copies behind.
+    let mut bytes = [&[0; NONCE_BYTES][..], content, &[0; TAG_BYTES]].concat();
+    let (nonce, rest) = bytes.split_at_mut(NONCE_BYTES);
+    let (content, tag) = rest.split_at_mut(content.len());
+    fill_random(nonce)?;
+    let code = XChaCha20Poly1305::new(Key::from_slice(key))
         .encrypt_in_place_detached(XNonce::from_slice(nonce), facts, content)
         .expect("a row is no 256 GiB long");
-    bytes.extend(tag);
+    tag.copy_from_slice(&code);
     Ok(bytes)
 }
 
@@ -242,6 +242,9 @@ mod tests {
         // Without its row key a body is nothing to anybody.
         let again = one.close(b"facts", b"content").unwrap();
         assert!(sealed.body != again.body && sealed.row_key != again.row_key);
+        let nonces = [&sealed, &again].map(|s| [&s.body, &s.row_key].map(|b| &b[..NONCE_BYTES]));
+        let nonces: std::collections::HashSet<_> = nonces.as_flattened().iter().collect();
+        assert_eq!(nonces.len(), 4, "no nonce comes twice");
         let mut shredded = copy(&sealed);
         shredded.row_key = again.row_key;
         assert!(one.open(b"facts", &shredded).is_none());
@@ -263,6 +266,10 @@ mod tests {
 
     #[test]
     fn facts_do_not_trade_bytes() {
+        // Nor with the content.
+        let mut sealed = Seal::Checksum.close(b"ab", b"c").unwrap();
+        sealed.body.insert(0, b'b');
+        assert!(Seal::Checksum.open(b"a", &sealed).is_none());
         assert_ne!(facts(&[b"ab", b"c"]), facts(&[b"a", b"bc"]));
         assert_ne!(facts(&[b"ab"]), facts(&[b"ab", b""]));
     }

@@ -5,11 +5,19 @@
 
 use crate::{Error, Result};
 use argon2::{Algorithm, Argon2, Params, Version};
-use std::{fmt, fs::File, hint::black_box, io::Read, path::Path};
+use std::{
+    fmt,
+    fs::File,
+    hint::black_box,
+    io::{self, Read},
+    path::Path,
+};
 use zeroize::{Zeroize, Zeroizing};
 
 /// Bytes of a key.
 pub(super) const KEY_BYTES: usize = 32;
+/// What is read of a passphrase's file: more than a line with the longest one.
+const MAX_LINE_BYTES: usize = 2048;
 
 /// Secret bytes, on the heap from first to last and zeroed when dropped.
 pub(super) type SecretBytes = Zeroizing<Vec<u8>>;
@@ -82,7 +90,7 @@ impl Secret {
     /// # Errors
     /// [`Error::Io`], [`Error::Usage`] for an empty line or one that is no text.
     pub fn from_passphrase_file(path: &Path) -> Result<Self> {
-        let bytes = read_short(path, Self::MAX_PASSPHRASE_BYTES + 2)?;
+        let bytes = read_short(path, MAX_LINE_BYTES)?;
         let line = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         std::str::from_utf8(line)
@@ -221,13 +229,22 @@ pub fn new_key_text() -> Result<Zeroizing<String>> {
     Ok(text)
 }
 
+/// Numbers as their little-endian bytes, without a copy that stays behind.
+pub(super) fn bytes_of(values: &[f32]) -> SecretBytes {
+    let mut bytes = Zeroizing::new(vec![0; size_of_val(values)]);
+    for (to, value) in bytes.as_chunks_mut().0.iter_mut().zip(values) {
+        *to = value.to_le_bytes();
+    }
+    bytes
+}
+
 /// Random bytes of the system.
 pub(super) fn fill_random(bytes: &mut [u8]) -> Result<()> {
     use chacha20poly1305::aead::{OsRng, rand_core::RngCore};
     OsRng.try_fill_bytes(bytes).map_err(|e| Error::Io {
         path: "<random numbers>".into(),
         doing: "read",
-        source: std::io::Error::other(e.to_string()),
+        source: io::Error::other(e.to_string()),
         remedy: "the system gives none",
     })
 }
@@ -239,12 +256,13 @@ pub fn wipe_traces() {
     let mut stack = [0u64; 8192];
     stack.zeroize();
     // Copies of each size take their own registers, and so they do in each direction.
-    let (low, high) = (0, stack.len() / 2);
-    for length in (1..=128).step_by(3).chain([256, 512, 1024, 4096]) {
-        black_box(&mut stack).copy_within(low..low + length, high);
-        black_box(&mut stack).copy_within(high..high + length, low);
-        black_box(&mut stack).copy_within(low..low + length, 8);
-        black_box(&mut stack).copy_within(8..8 + length, low);
+    for end in (1..=136).step_by(3).chain([264, 520, 1032, 4096]) {
+        let stack = black_box(&mut stack);
+        let (low, high) = stack.split_at_mut(4096);
+        high[..end].copy_from_slice(&low[..end]);
+        low[..end].copy_from_slice(&high[..end]);
+        stack.copy_within(..end, 8);
+        stack.copy_within(8..end.max(8), 0);
     }
     black_box(&stack);
 }
@@ -255,16 +273,21 @@ pub fn wipe_traces() {
 /// # Errors
 /// [`Error::Io`].
 pub fn read_short(path: &Path, max: usize) -> Result<Zeroizing<Vec<u8>>> {
-    let failed = |e| Error::io(path, "read", e);
-    let mut file = File::open(path).map_err(failed)?;
-    let mut bytes: SecretBytes = Zeroizing::new(vec![0; max + 1]);
+    let file = File::open(path);
+    let bytes = file.and_then(|mut file| read_up_to(&mut file, max + 1));
+    bytes.map_err(|e| Error::io(path, "read", e))
+}
+
+fn read_up_to(file: &mut impl Read, max: usize) -> io::Result<SecretBytes> {
+    let mut bytes: SecretBytes = Zeroizing::new(vec![0; max]);
     let mut length = 0;
-    while length < bytes.len() {
+    loop {
+        // At the end of the file, or of the buffer.
         match file.read(&mut bytes[length..]) {
             Ok(0) => break,
             Ok(n) => length += n,
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(failed(e)),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
         }
     }
     // Shortening leaves the rest of the allocation, which is zeros.

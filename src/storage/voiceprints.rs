@@ -13,6 +13,7 @@ mod schema;
 mod sweep;
 mod transaction;
 
+pub(super) use database::beside;
 pub use listing::{Enrolled, Listing};
 pub use sweep::Sweep;
 
@@ -184,14 +185,9 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Usage`] naming a speaker who is enrolled, [`Error::Store`], [`Error::Io`].
-    pub fn restore(
-        &mut self,
-        voiceprints: Vec<Voiceprint>,
-        replace: bool,
-    ) -> Result<Vec<SpeakerName>> {
+    pub fn restore(&mut self, voiceprints: Vec<Voiceprint>, replace: bool) -> Result<()> {
         index::remove(&self.path)?;
-        let names = self.write(|tx| {
-            let mut names = vec![];
+        self.write(|tx| {
             for voiceprint in voiceprints {
                 let Voiceprint {
                     name,
@@ -207,12 +203,11 @@ impl Store {
                     .into());
                 }
                 self.put(tx, &name, model, &utterances)?;
-                names.push(name);
             }
-            Ok(names)
+            Ok(())
         })?;
         self.forget_deleted();
-        Ok(names)
+        Ok(())
     }
 
     /// Erases a voiceprint; its bytes do not stay behind in the file.
@@ -367,11 +362,10 @@ fn find(path: &Path) -> Result<Option<(Connection, Header)>> {
                 remedy: "give the store's file with --store".into(),
             });
         }
-        // Made by a command that was stopped right away.
-        Ok(facts) if facts.len() == 0 => return Ok(None),
         Ok(_) => {}
     }
     let connection = connect_to_read(path)?;
+    // Made by a command that was stopped right away.
     if schema::is_empty(&connection).map_err(|e| failed(path, e))? {
         return Ok(None);
     }

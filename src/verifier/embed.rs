@@ -133,12 +133,10 @@ impl Verifier {
         if self.model.head.quality.is_none() {
             return Embedding::new(values, self.id);
         }
-        // Not pushed: a vector that grows leaves what it held in freed memory.
+        // Not pushed: a vector that grows leaves what it held in freed memory. Limits may allow no
+        // speech.
         let values = Zeroizing::new(values);
-        let mut extended = Vec::with_capacity(values.len() + 1);
-        extended.extend_from_slice(&values);
-        // Limits may allow none.
-        extended.push(speech_seconds.max(0.01).ln());
+        let extended = [&values[..], &[speech_seconds.max(0.01).ln()]].concat();
         Embedding::new(extended, self.id)
     }
 

@@ -198,3 +198,59 @@ impl FromStr for ModelId {
         Ok(ModelId(*blake3::Hash::from_hex(hex)?.as_bytes()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_numbers_that_make_sense() {
+        type Edit = fn(&mut Limits);
+        let check = |edit: Edit| {
+            let mut limits = Limits::default();
+            edit(&mut limits);
+            limits.check()
+        };
+        let sensible: [Edit; 4] = [
+            |_| {},
+            |limits| limits.min_speech_seconds = 0.0,
+            |limits| limits.max_clipped = 1.0,
+            |limits| limits.min_steadiness = Some(-4.0),
+        ];
+        let absurd: [(&str, Edit); 11] = [
+            ("min_speech_seconds", |l| l.min_speech_seconds = -0.1),
+            ("min_speech_seconds", |l| l.min_speech_seconds = f32::NAN),
+            ("min_speech_seconds", |l| {
+                l.min_speech_seconds = f32::INFINITY;
+            }),
+            ("max_clipped", |l| l.max_clipped = 0.0),
+            ("max_clipped", |l| l.max_clipped = 1.0f32.next_up()),
+            ("max_clipped", |l| l.max_clipped = f32::NAN),
+            ("min_bandwidth_hz", |l| l.min_bandwidth_hz = f32::NAN),
+            ("min_bandwidth_hz", |l| l.min_bandwidth_hz = f32::INFINITY),
+            ("min_snr_db", |l| l.min_snr_db = f32::NEG_INFINITY),
+            ("min_snr_db", |l| l.min_snr_db = f32::NAN),
+            ("min_steadiness", |l| l.min_steadiness = Some(f32::NAN)),
+        ];
+        for edit in sensible {
+            check(edit).unwrap();
+        }
+        for (name, edit) in absurd {
+            let told = check(edit).unwrap_err().to_string();
+            assert!(told.contains(name), "{told}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_shown_as_its_digits() {
+        let id = ModelId::of(b"");
+        let digits = "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262";
+        assert_eq!(id.to_string(), digits);
+        assert_eq!(id.short(), digits[..12]);
+        assert_eq!(format!("{id:?}"), "ModelId(af1349b9f5f9)");
+        assert_eq!(digits.parse::<ModelId>().unwrap(), id);
+        assert_eq!(ModelId::from_bytes(id.bytes()), id);
+        assert_eq!(id.bytes()[..2], [0xaf, 0x13]);
+        assert!(digits[1..].parse::<ModelId>().is_err());
+    }
+}

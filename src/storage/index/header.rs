@@ -2,6 +2,7 @@
 
 use crate::{
     scoring::gallery::{PANEL_ROWS, panel_bytes},
+    storage::voiceprints::beside,
     verifier::ModelId,
 };
 use std::{
@@ -50,10 +51,9 @@ impl State {
     /// Length, time of the last change and SQLite's own counters (in the headers) of the database
     /// and of its write-ahead log.
     pub fn of(store: &Path) -> io::Result<Self> {
-        let mut log = store.as_os_str().to_os_string();
-        log.push("-wal");
+        let log = beside(store, "-wal");
         let mut hasher = blake3::Hasher::new();
-        for (path, header_bytes) in [(store, 100), (Path::new(&log), 32)] {
+        for (path, header_bytes) in [(store, 100), (&log, 32)] {
             let facts = match fs::metadata(path) {
                 // A log without a change in it comes and goes with the readers.
                 Ok(facts) if facts.len() > 0 => facts,
@@ -134,5 +134,110 @@ impl Header {
             rows: rows..end,
             end,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header() -> Header {
+        Header {
+            model: ModelId::of(b"a model"),
+            state: State([7; 32]),
+            size: 3,
+            num_speakers: 33,
+            num_others: 5,
+            reach: 1.5,
+        }
+    }
+
+    fn read(bytes: &[u8]) -> Option<Header> {
+        Header::read(bytes.try_into().unwrap())
+    }
+
+    #[test]
+    fn an_index_of_another_version_or_machine_is_none() {
+        let bytes = header().bytes();
+        assert_eq!(read(&bytes), Some(header()));
+        // Magic, version, rows of a panel; with a checksum that fits again.
+        for at in [0, 7, 8, 11, 12, 15] {
+            let mut other = bytes.clone();
+            other[at] ^= 1;
+            assert_eq!(read(&other), None, "damaged at {at}");
+            let code = *blake3::hash(&other[..USED_BYTES]).as_bytes();
+            other[USED_BYTES..][..32].copy_from_slice(&code);
+            assert_eq!(read(&other), None, "other at {at}");
+        }
+    }
+
+    #[test]
+    fn the_parts_lie_one_after_the_other() {
+        let layout = header().layout().unwrap();
+        // 33 speakers fill a panel and begin another.
+        let panels = HEADER_BYTES..HEADER_BYTES + 2 * panel_bytes(3);
+        assert_eq!(layout.ids, panels.end..panels.end + 33 * 8);
+        assert_eq!(layout.rows, layout.ids.end..layout.ids.end + 33 * 3 * 4);
+        assert_eq!((layout.panels, layout.end), (panels, layout.rows.end));
+        let absurd = Header {
+            num_speakers: usize::MAX / 8,
+            ..header()
+        };
+        assert!(absurd.layout().is_none());
+    }
+
+    #[test]
+    fn any_change_of_the_files_is_another_state() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, log) = (folder.path().join("s"), folder.path().join("s-wal"));
+        let none = State::of(&store).unwrap();
+        let mut seen = vec![none];
+        let mut changed = |what: &str| {
+            let state = State::of(&store).unwrap();
+            assert!(!seen.contains(&state), "{what}");
+            seen.push(state);
+        };
+        let now = std::time::SystemTime::now();
+        // The same time for all, so that it does not tell what the bytes must.
+        let write = |path: &Path, bytes: &[u8]| {
+            fs::write(path, bytes).unwrap();
+            let file = File::options().write(true).open(path).unwrap();
+            file.set_modified(now).unwrap();
+        };
+        write(&store, b"one");
+        changed("a store");
+        write(&store, b"two");
+        changed("its header");
+        write(&store, &[&[1; 100][..], b"page"].concat());
+        changed("its length");
+        write(&store, &[&[1; 100][..], b"pages"].concat());
+        changed("its length alone");
+        write(&log, b"log");
+        changed("a log");
+        write(&log, b"lag");
+        changed("the log's header");
+        let file = File::options().write(true).open(&store).unwrap();
+        file.set_modified(now + std::time::Duration::from_nanos(1000))
+            .unwrap();
+        changed("its time");
+        // A link leads to the same.
+        #[cfg(unix)]
+        {
+            let link = folder.path().join("link");
+            std::os::unix::fs::symlink(&store, &link).unwrap();
+            assert_eq!(State::of(&link).unwrap(), State::of(&store).unwrap());
+            let index = super::super::path_of(&link);
+            assert_eq!(index, super::super::path_of(&store));
+            assert!(index.ends_with("s.index"));
+        }
+        // A log without anything in it is none.
+        let with = State::of(&store).unwrap();
+        write(&log, b"");
+        let without = State::of(&store).unwrap();
+        assert_ne!(without, with);
+        fs::remove_file(&log).unwrap();
+        assert_eq!(State::of(&store).unwrap(), without);
+        #[cfg(unix)]
+        assert!(State::of(&store.join("no folder")).is_err());
     }
 }

@@ -65,6 +65,11 @@ fn key_and_passphrase_files_hold_just_that() {
     };
     let text = new_key_text().unwrap();
     assert_eq!(text.len(), 65);
+    assert_eq!(
+        text.capacity(),
+        65,
+        "a text that grows leaves copies behind"
+    );
     let key = key_of(text.as_bytes()).unwrap();
     assert_ne!(new_key_text().unwrap(), text);
     let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -112,6 +117,9 @@ fn keys_stay_and_passphrases_are_derived() {
     for other in [argon2(72, 2, 1), argon2(64, 3, 1), argon2(64, 2, 2)] {
         assert_ne!(words.derive(&other).unwrap(), derived);
     }
+    // One passphrase, two stores: two keys, so that a guess is tried on one store at a time.
+    let [one, two] = [(); 2].map(|()| words.new_derivation().unwrap());
+    assert_ne!(one.salt(), two.salt());
     // A secret of the other kind opens nothing.
     assert!(key.derive(&argon2(64, 2, 1)).is_none());
     assert!(words.derive(&Derivation::Key).is_none());
@@ -133,4 +141,27 @@ fn a_short_file_is_read_and_one_byte_more_than_allowed() {
     // What cannot be read is told, not tried for ever.
     #[cfg(unix)]
     assert!(read_short(folder.path(), 10).is_err());
+}
+
+#[test]
+fn a_read_that_a_signal_interrupts_is_done_again() {
+    /// A byte at a time, and a signal before each.
+    struct Restless(Vec<u8>, bool);
+    impl Read for Restless {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.1 = !self.1;
+            match (self.1, self.0.first()) {
+                (true, _) => Err(io::ErrorKind::Interrupted.into()),
+                (false, Some(&byte)) if !buffer.is_empty() => {
+                    buffer[0] = byte;
+                    self.0.remove(0);
+                    Ok(1)
+                }
+                (false, _) => Ok(0),
+            }
+        }
+    }
+    let restless = || Restless(b"secret".to_vec(), false);
+    assert_eq!(*read_up_to(&mut restless(), 10).unwrap(), b"secret");
+    assert_eq!(*read_up_to(&mut restless(), 3).unwrap(), b"sec");
 }

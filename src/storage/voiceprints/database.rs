@@ -2,7 +2,11 @@
 
 use crate::{Error, Result};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use std::{fs, io, path::Path, time::Duration};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// How long a command waits for another one that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -25,15 +29,14 @@ pub(super) fn connect_to_read(path: &Path) -> Result<Connection> {
     };
     match open(path).and_then(readable) {
         Err(e) if locked_out(&e) => {
-            let mut log = path.as_os_str().to_os_string();
-            log.push("-wal");
+            let log = beside(path, "-wal");
             if fs::metadata(&log).is_ok_and(|facts| facts.len() > 0) {
                 return Err(Error::Io {
                     path: path.to_path_buf(),
                     doing: "read the store",
                     source: io::Error::other(format!(
                         "its latest changes are still in {}, and the folder is read-only",
-                        Path::new(&log).display()
+                        log.display()
                     )),
                     remedy: "make the folder writable, or copy both files into one that is",
                 });
@@ -47,7 +50,7 @@ pub(super) fn connect_to_read(path: &Path) -> Result<Connection> {
 
 fn open(path: &Path) -> rusqlite::Result<Connection> {
     // No CREATE: reading never makes a file. No URI: a name is a name.
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     // On disk before it counts; on a Mac, too.
@@ -61,9 +64,11 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
 
 /// Opens a file that does not change while it is read: without locks and without a log.
 fn open_unchanging(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX
-        | OpenFlags::SQLITE_OPEN_URI;
+    let flags = OpenFlags::from_iter([
+        OpenFlags::SQLITE_OPEN_READ_ONLY,
+        OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        OpenFlags::SQLITE_OPEN_URI,
+    ]);
     let connection = Connection::open_with_flags(unchanging_uri(path), flags)?;
     harden(&connection)?;
     Ok(connection)
@@ -93,6 +98,15 @@ fn unchanging_uri(path: &Path) -> String {
         }
     }
     uri + "?immutable=1"
+}
+
+/// The file of this ending that belongs to a store: beside the store itself, also where that is
+/// given as a link to it.
+pub(in crate::storage) fn beside(store: &Path, ending: &str) -> PathBuf {
+    let store = fs::canonicalize(store).unwrap_or_else(|_| store.to_path_buf());
+    let mut path = store.into_os_string();
+    path.push(ending);
+    path.into()
 }
 
 /// The file and its folders, readable by their owner only; nothing where they exist.
@@ -208,3 +222,6 @@ impl From<Error> for Refusal {
         Refusal::Ours(Box::new(e))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use crate::{
     Error, Result,
     storage::{
         seal::{Seal, Sealed, facts},
-        secret::{SecretBytes, fill_random},
+        secret::{SecretBytes, bytes_of, fill_random},
     },
     verifier::{Embedding, ModelId, SpeakerName, Utterance, Voiceprint},
 };
@@ -340,17 +340,17 @@ fn template_content(utterance: &Utterance) -> SecretBytes {
     let values = utterance.embedding.values();
     let (file, quality) = (utterance.file.as_bytes(), utterance.quality.to_string());
     // All the room at once: a buffer that grows leaves copies behind.
-    let length = 12 + 4 * values.len() + file.len() + quality.len();
-    let mut bytes: SecretBytes = Zeroizing::new(Vec::with_capacity(length));
-    bytes.extend((values.len() as u32).to_le_bytes());
-    for value in values {
-        bytes.extend(value.to_le_bytes());
-    }
-    bytes.extend(utterance.speech_seconds.to_le_bytes());
-    bytes.extend((file.len() as u32).to_le_bytes());
-    bytes.extend(file);
-    bytes.extend(quality.as_bytes());
-    bytes
+    Zeroizing::new(
+        [
+            &(values.len() as u32).to_le_bytes()[..],
+            &bytes_of(values),
+            &utterance.speech_seconds.to_le_bytes(),
+            &(file.len() as u32).to_le_bytes(),
+            file,
+            quality.as_bytes(),
+        ]
+        .concat(),
+    )
 }
 
 /// Nothing for bytes that were sealed by a program with a fault.
@@ -373,3 +373,6 @@ fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let (length, rest) = bytes.split_first_chunk()?;
     Some((u32::from_le_bytes(*length) as usize, rest))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+//! What a program with a fault could have sealed: it is not taken for a voiceprint.
+
+use super::*;
+use crate::storage::secret::KEY_BYTES;
+
+fn rows(seal: &Seal) -> Rows {
+    let model = ModelId::of(b"a model");
+    let name = SpeakerName::new("anna").unwrap();
+    let of = |value: f32| Utterance {
+        file: "a.wav".into(),
+        speech_seconds: 2.5,
+        quality: serde_json::Value::Null,
+        embedding: Embedding::new(vec![value, -1.0], model).unwrap(),
+    };
+    let mut rows = Rows::new(seal.lookup(&name.key()), model).unwrap();
+    rows.extend(seal, &name, &[of(1.0), of(2.0)]).unwrap();
+    rows
+}
+
+fn sealed_again(seal: &Seal, rows: &mut Rows, name: &str) {
+    rows.speaker.sealed = seal.close(&rows.speaker.facts(), name.as_bytes()).unwrap();
+}
+
+#[test]
+fn a_speakers_row_agrees_with_its_templates() {
+    let cipher = Seal::cipher(&Zeroizing::new(vec![7; KEY_BYTES]));
+    for seal in [Seal::Checksum, cipher] {
+        let spoils: [fn(&mut Rows); 5] = [
+            |rows| rows.speaker.num_templates = 3,
+            |rows| rows.speaker.digest[0] ^= 1,
+            |rows| {
+                rows.templates.pop();
+            },
+            |rows| {
+                rows.templates.pop();
+                rows.speaker.num_templates = 1;
+            },
+            |rows| {
+                rows.templates.clear();
+                rows.speaker.num_templates = 0;
+                rows.speaker.digest = digest(&rows.templates);
+            },
+        ];
+        for (i, spoil) in spoils.iter().enumerate() {
+            let mut rows = rows(&seal);
+            assert!(rows.open(&seal).is_ok());
+            spoil(&mut rows);
+            sealed_again(&seal, &mut rows, "anna");
+            assert!(rows.open(&seal).is_err(), "{i}");
+        }
+        // Found by a name that is not its own, or that is none.
+        for name in ["boris", "", "a\u{202e}b"] {
+            let mut rows = rows(&seal);
+            sealed_again(&seal, &mut rows, name);
+            assert!(rows.open(&seal).is_err(), "{name}");
+        }
+    }
+}
