@@ -2,6 +2,7 @@
 
 use spkver::{
     audio::{self, Waveform},
+    network::Network,
     scoring::Reason,
     storage::model,
     verifier::{ModelId, Verifier},
@@ -18,6 +19,16 @@ fn in_turn(names: &[&str]) -> Waveform {
             .samples()
             .to_vec()
     });
+    Waveform::from_samples(samples.collect(), audio::SAMPLE_RATE_HZ).unwrap()
+}
+
+/// The fixtures' voices at the same time, equally loud, as long as the shorter one.
+fn at_once(names: [&str; 2]) -> Waveform {
+    let [a, b] = names.map(|name| in_turn(&[name]).samples().to_vec());
+    let level = |x: &[f32]| (x.iter().map(|v| v * v).sum::<f32>() / x.len() as f32).sqrt();
+    let (level_a, level_b) = (level(&a), level(&b));
+    let both = a.iter().zip(&b);
+    let samples = both.map(|(a, b)| 0.05 * (a / level_a + b / level_b));
     Waveform::from_samples(samples.collect(), audio::SAMPLE_RATE_HZ).unwrap()
 }
 
@@ -47,7 +58,7 @@ fn a_change_of_speaker_is_heard_and_a_pause_is_not() {
         two.iter().all(|llr| *llr < lowest_of_one - 1.0),
         "{one:?} {two:?}"
     );
-    // Two sides of less than 1.2 s of speech tell nothing.
+    // Two sides of less than 1 s of speech tell nothing.
     let whole = in_turn(&["anna-1"]);
     let two_seconds = whole.samples()[..2 * audio::SAMPLE_RATE_HZ as usize].to_vec();
     let short = Waveform::from_samples(two_seconds, audio::SAMPLE_RATE_HZ).unwrap();
@@ -107,4 +118,49 @@ fn a_long_recording_is_judged_by_its_parts_too() {
         strict.embed(&in_turn(&both)).unwrap_err().code(),
         "several_voices"
     );
+}
+
+#[test]
+fn two_who_speak_at_the_same_time_are_refused_and_each_alone_is_not() {
+    let shipped = model::embedded().unwrap();
+    let speakers = ["anna", "boris", "chloe", "david", "edith", "felix"];
+    for (index, first) in speakers.iter().enumerate() {
+        for number in 1..=3 {
+            let alone = format!("{first}-{number}");
+            assert!(shipped.embed(&in_turn(&[&alone])).is_ok(), "{alone}");
+        }
+        for second in &speakers[index + 1..] {
+            let [a, b] = [first, second].map(|speaker| format!("{speaker}-1"));
+            let refused = shipped.embed(&at_once([&a, &b])).unwrap_err();
+            assert!(
+                matches!(refused, Reason::OverlappedSpeech { .. }),
+                "{a} and {b}: {refused}"
+            );
+            assert_eq!(refused.code(), "several_voices");
+        }
+    }
+}
+
+#[test]
+fn a_detector_that_fails_lets_nobody_through() {
+    let mut model = model::embedded().unwrap().into_model();
+    // Finite weights whose sums are not.
+    let detector = model.overlap.unwrap();
+    let mut weights = detector.weights().clone();
+    let last = weights.keys().filter(|name| name.ends_with(".weight"));
+    let last = last.max_by_key(|name| name.split('.').next().unwrap().parse::<usize>().unwrap());
+    let last = last.unwrap().clone();
+    for (index, weight) in weights.get_mut(&last).unwrap().iter_mut().enumerate() {
+        *weight = if index % 2 == 0 { 3e38 } else { -3e38 };
+    }
+    let num_features = model.front_end.num_channels();
+    model.overlap = Some(Network::new(detector.layers().to_vec(), weights, num_features).unwrap());
+    let broken = Verifier::new(ModelId::of(b"broken"), model).unwrap();
+    for name in ["anna-1", "boris-2", "felix-3"] {
+        let refused = broken.embed(&in_turn(&[name])).unwrap_err();
+        assert!(
+            matches!(refused, Reason::OverlappedSpeech { logit } if !logit.is_finite()),
+            "{refused:?}"
+        );
+    }
 }

@@ -143,6 +143,7 @@ fn what_is_shorter_than_the_network_sees_has_too_little_speech() {
         min_bandwidth_hz: 0.0,
         min_snr_db: -100.0,
         min_steadiness: None,
+        max_overlap: 0.0,
     };
     let verifier = Verifier::new(ModelId::of(b"lenient"), model).unwrap();
     let needed = verifier.model().network.receptive_field();

@@ -15,13 +15,13 @@ use crate::features::Features;
 use rayon::prelude::*;
 use std::{ops::Range, sync::Mutex};
 
-/// Most frames in a part: seven whole tiles of the widest kernel.
-const PART_FRAMES: usize = 98;
+/// Most frames in a part: four whole tiles of the widest kernel, a second and a bit.
+const PART_FRAMES: usize = 56;
 /// Most parts that go through the operations together: their weights are read from afar once for all.
-const PARTS_TOGETHER: usize = 6;
+const PARTS_TOGETHER: usize = 10;
 /// Most activations between two operations, of all parts together: with two such buffers some stay in
 /// a cache of 1 MB.
-const VALUES_TOGETHER: usize = 3 * PART_FRAMES * 576;
+const VALUES_TOGETHER: usize = 294 * 576;
 
 /// Activations between operations, used again from call to call: fresh memory costs page faults.
 #[derive(Debug, Default)]

@@ -10,8 +10,9 @@ use crate::{
 };
 use zeroize::Zeroizing;
 
-/// Speech on either side of a place that is worth comparing, in seconds.
-const MIN_SIDE_SECONDS: f32 = 1.2;
+/// Speech on either side of a place that is worth comparing, in seconds: with less, more single
+/// voices would be refused than pairs found.
+const MIN_SIDE_SECONDS: f32 = 1.0;
 
 impl Verifier {
     /// The speaker's embedding, or why this recording has none. `(num_samples,) -> (E,)`
