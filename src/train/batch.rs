@@ -44,18 +44,23 @@ pub(super) fn zeros(len: usize) -> Vec<f32> {
     values
 }
 
+/// Lets another batch have the room of `values`.
+pub(super) fn give_back(values: Vec<f32>) {
+    if values.capacity() < MIN_IDLE_VALUES {
+        return;
+    }
+    let mut idle = IDLE.lock().unwrap_or_else(|held| held.into_inner());
+    idle.push(values);
+    if idle.len() > MAX_IDLE {
+        let smallest = (0..idle.len()).min_by_key(|at| idle[*at].capacity());
+        smallest.map(|at| idle.swap_remove(at));
+    }
+}
+
 impl Batch {
-    /// Lets another batch have the values' room.
+    /// [`give_back`] of the values.
     pub(super) fn give_back(self) {
-        if self.values.capacity() < MIN_IDLE_VALUES {
-            return;
-        }
-        let mut idle = IDLE.lock().unwrap_or_else(|held| held.into_inner());
-        idle.push(self.values);
-        if idle.len() > MAX_IDLE {
-            let smallest = (0..idle.len()).min_by_key(|at| idle[*at].capacity());
-            smallest.map(|at| idle.swap_remove(at));
-        }
+        give_back(self.values);
     }
 
     /// Zeros, `rows[u]` rows for utterance u.
