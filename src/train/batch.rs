@@ -2,6 +2,7 @@
 
 use crate::features::Features;
 use rayon::prelude::*;
+use std::sync::Mutex;
 
 /// Values and where each utterance's rows begin.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,14 +18,59 @@ pub struct Batch {
 /// Rows per block where utterances do not matter: a block's inputs stay in the cache.
 const BLOCK_ROWS: usize = 256;
 
+/// Values of batches that are gone, used again from step to step: fresh memory costs page faults, a
+/// third of a step's time.
+static IDLE: Mutex<Vec<Vec<f32>>> = Mutex::new(vec![]);
+/// Most of them: more than one step's.
+const MAX_IDLE: usize = 48;
+/// Fewest values that are worth it: less is kept by the allocator itself.
+const MIN_IDLE_VALUES: usize = 1 << 15;
+
+/// `len` zeros, in the room of a batch that is gone where one is large enough.
+pub(super) fn zeros(len: usize) -> Vec<f32> {
+    if len < MIN_IDLE_VALUES {
+        return vec![0.0; len];
+    }
+    // A panic elsewhere leaves the idle as good as they were: they hold no state.
+    let mut idle = IDLE.lock().unwrap_or_else(|held| held.into_inner());
+    let fits = |at: &usize| idle[*at].capacity() >= len;
+    let at = (0..idle.len()).filter(fits);
+    let smallest = at.min_by_key(|at| idle[*at].capacity());
+    let found = smallest.map(|at| idle.swap_remove(at));
+    drop(idle);
+    // Other batches are a little longer.
+    let mut values = found.unwrap_or_else(|| Vec::with_capacity(len + len / 8));
+    values.clear();
+    values.resize(len, 0.0);
+    values
+}
+
+/// Lets another batch have the room of `values`.
+pub(super) fn give_back(values: Vec<f32>) {
+    if values.capacity() < MIN_IDLE_VALUES {
+        return;
+    }
+    let mut idle = IDLE.lock().unwrap_or_else(|held| held.into_inner());
+    idle.push(values);
+    if idle.len() > MAX_IDLE {
+        let smallest = (0..idle.len()).min_by_key(|at| idle[*at].capacity());
+        smallest.map(|at| idle.swap_remove(at));
+    }
+}
+
 impl Batch {
+    /// [`give_back`] of the values.
+    pub(super) fn give_back(self) {
+        give_back(self.values);
+    }
+
     /// Zeros, `rows[u]` rows for utterance u.
     pub fn zeros(rows: impl IntoIterator<Item = usize>, channels: usize) -> Self {
         let mut starts = vec![0];
         for n in rows {
             starts.push(starts[starts.len() - 1] + n);
         }
-        let values = vec![0.0; starts[starts.len() - 1] * channels];
+        let values = zeros(starts[starts.len() - 1] * channels);
         Batch {
             values,
             starts,

@@ -1,6 +1,7 @@
 //! The loss that the network learns by: embeddings and speakers in, mean loss and its gradients out.
 //! Those of pair heads are in `pair_loss`.
 
+use super::batch::{give_back, zeros};
 use crate::kernels::{self, Outer, Packed, Steps};
 use rayon::prelude::*;
 
@@ -41,7 +42,7 @@ impl AngularMargin {
             relu: false,
         };
 
-        let mut cosines = vec![0.0f32; num * s]; // (U, S)
+        let mut cosines = zeros(num * s); // (U, S)
         let to_speakers = Packed::from_pytorch((s, d, 1), table.nr, &w, &vec![0.0; s]);
         (table.affine)(&e, &to_speakers, steps, &mut cosines);
 
@@ -55,7 +56,7 @@ impl AngularMargin {
         let mut d_e = vec![0.0f32; num * d];
         let back = Packed::transposed((s, d, 1), table.nr, &w);
         (table.affine)(&d_cosines, &back, steps, &mut d_e);
-        let mut d_w = vec![0.0f32; s * d];
+        let mut d_w = zeros(s * d);
         d_w.par_chunks_mut(56 * d)
             .enumerate()
             .for_each(|(part, g)| {
@@ -73,6 +74,8 @@ impl AngularMargin {
             });
         through_unit_rows(&e, &e_norms, &mut d_e);
         through_unit_rows(&w, &w_norms, &mut d_w);
+        give_back(w);
+        give_back(d_cosines);
         Loss {
             loss: rows.iter().map(|r| r.0).sum::<f32>() / num as f32,
             accuracy: rows.iter().filter(|r| r.1).count() as f32 / num as f32,
@@ -110,7 +113,8 @@ impl AngularMargin {
 
 /// Rows of length 1, and their lengths before. `(N, D)`
 fn unit_rows(rows: &[f32], d: usize) -> (Vec<f32>, Vec<f32>) {
-    let mut unit = rows.to_vec();
+    let mut unit = zeros(rows.len());
+    unit.copy_from_slice(rows);
     let norms = unit
         .chunks_exact_mut(d)
         .map(|row| {

@@ -1,7 +1,7 @@
 //! BatchNorm in training: statistics of the whole batch (all frames of all utterances), running
 //! statistics for inference, and the gradients (Ioffe and Szegedy 2015, §3.1).
 
-use super::batch::Batch;
+use super::batch::{self, Batch};
 use rayon::prelude::*;
 
 /// What backward needs of forward.
@@ -50,7 +50,7 @@ pub fn forward(x: &Batch, weight: &[f32], bias: &[f32], eps: f32) -> (Batch, Nor
         .map(|((b, m), s)| b - m * s)
         .collect();
     let mut y = Batch {
-        values: vec![0.0; x.values.len()],
+        values: batch::zeros(x.values.len()),
         ..x.clone_shape()
     };
     let channels = x.channels;

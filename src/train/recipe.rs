@@ -5,7 +5,7 @@
 use super::{
     Labelled,
     augment::Augmenter,
-    batch::Batch,
+    batch::{self, Batch},
     checkpoint::{SPEAKERS, State},
     crops::Crops,
     ensemble,
@@ -394,6 +394,7 @@ pub(super) fn descend_by(
         decays,
     );
     state.speakers = trainable.weights.remove(SPEAKERS).unwrap_or_default();
+    gradients.into_values().for_each(batch::give_back);
     state.step += 1;
     Ok((result.loss, result.accuracy))
 }

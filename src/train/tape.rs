@@ -35,6 +35,12 @@ impl Tape {
     }
 }
 
+impl Drop for Tape {
+    fn drop(&mut self) {
+        self.outputs.drain(..).for_each(Batch::give_back);
+    }
+}
+
 /// Share of the batch's statistics in the running ones.
 const MOMENTUM: f32 = 0.1;
 
@@ -137,7 +143,8 @@ impl Trainable {
                 gradients.insert(format!("{index}.weight"), own.weight);
                 gradients.insert(format!("{index}.bias"), own.bias);
                 if index > 0 {
-                    d = affine.input_gradient(x, self.tensor(index, "weight"), &d);
+                    let dx = affine.input_gradient(x, self.tensor(index, "weight"), &d);
+                    std::mem::replace(&mut d, dx).give_back();
                 }
             } else if let Some(activation) = Activation::of(layer) {
                 let jobs = d.blocks_mut().into_par_iter().zip(y.blocks());
@@ -148,9 +155,11 @@ impl Trainable {
                 gradients.insert(format!("{index}.weight"), dweight);
                 gradients.insert(format!("{index}.bias"), dbias);
             } else {
-                d = pooling::backward(x, layer, y, &d);
+                let dx = pooling::backward(x, layer, y, &d);
+                std::mem::replace(&mut d, dx).give_back();
             }
         }
+        d.give_back();
         gradients
     }
 }
