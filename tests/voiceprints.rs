@@ -509,6 +509,8 @@ fn what_is_no_store_is_told_as_such() {
         "no database at all, but long enough to look at".repeat(40),
     )
     .unwrap();
+    // Whatever lies beside it.
+    std::fs::write(folder.path().join("text-wal"), "text").unwrap();
     let other = folder.path().join("other.sqlite");
     Connection::open(&other)
         .unwrap()
@@ -982,5 +984,10 @@ fn a_read_only_store_can_be_read() {
     set_mode(&folder, 0o500);
     let error = Store::open(&path, None).unwrap_err();
     assert!(error.to_string().contains("latest changes"), "{error}");
+    // One without anything in it is no loss.
+    set_mode(&folder, 0o700);
+    fs::write(folder.join("s-wal"), b"").unwrap();
+    set_mode(&folder, 0o500);
+    assert_eq!(opened(&path).list().unwrap().speakers.len(), 2);
     set_mode(&folder, 0o700);
 }

@@ -81,7 +81,7 @@ mod tests {
                 file: "a.wav".into(),
                 speech_seconds: 2.5,
                 quality: serde_json::Value::Null,
-                embedding: Embedding::new(vec![first, 1.0, 2.0, 3.0, 4.0], model).unwrap(),
+                embedding: Embedding::new(vec![first; 5], model).unwrap(),
             };
             let mut rows = Rows::new(name.key().into_bytes(), model).unwrap();
             rows.extend(&Seal::Checksum, &name, &[of]).unwrap();
