@@ -247,7 +247,8 @@ fn llr(head: &PairHead, a: &[f32], b: &[f32]) -> f64 {
 
 #[test]
 fn among_thousands_the_best_are_those_of_brute_force_at_any_number_of_threads() {
-    let crowd = Crowd::new(3001);
+    // More than are read at once.
+    let crowd = Crowd::new(5001);
     let tests = noise(40, SIZE, 2);
     let array = crowd.place.npy("tests.npy", &tests);
     let wanted = crowd.brute_force(7, &tests);
@@ -260,7 +261,7 @@ fn among_thousands_the_best_are_those_of_brute_force_at_any_number_of_threads() 
         let found = crowd
             .place
             .json(&crowd.line(&format!("{line} --embeddings")), &[&array]);
-        assert_eq!(found["num_speakers"], 3001);
+        assert_eq!(found["num_speakers"], 5001);
         assert!(crowd.place.index().is_file());
         let first = place_of_first(&found);
         assert_eq!(
@@ -294,6 +295,14 @@ fn the_index_follows_the_store() {
     let array = place.npy("newcomer.npy", &newcomer);
     let before = crowd.best(1, &array);
     assert!(place.index().is_file());
+    // As long as nothing changes it is made once.
+    let line = crowd.line("identify -v --embeddings");
+    let answer = place.say(&line, &[&array]);
+    assert!(!answer.stderr.contains("indexed"), "{}", answer.stderr);
+    fs::remove_file(place.index()).unwrap();
+    let answer = place.say(&line, &[&array]);
+    let said = "1200 voiceprints indexed, beside the store";
+    assert!(answer.stderr.contains(said), "{}", answer.stderr);
 
     let name = place.file("name.txt", "newcomer\n");
     crowd.done("store import-vectors", &[&array, &name]);

@@ -271,19 +271,18 @@ fn consistent_from_a_score_of_minus_four() {
     // 8·cos 119.9° = −3.99, 8·cos 120.1° = −4.01.
     assert!(odd(&verifier, &[0.0, 119.9]).is_empty());
     assert_eq!(odd(&verifier, &[0.0, 120.1]), [0, 1]);
-    // −4 itself is consistent: opposite directions, and a score of −4.
-    let mut model = random_model(1, 2, 2);
-    (model.head.mean, model.head.whiten) = (vec![0.0; 2], None);
-    model.head.weight = vec![2.0, 2.0, 0.0, 0.0];
-    let verifier = Verifier::new(ModelId::of(b"half"), model).unwrap();
-    let mut opposite = utterances(&verifier, &[0.0, 0.0]);
-    opposite[1].embedding = Embedding::new(vec![-1.0, 0.0], verifier.id()).unwrap();
-    let [a, b] = [0, 1].map(|i: usize| &opposite[i].embedding);
-    let score = verifier.llr(&[a], b).0;
-    assert!((score + 4.0).abs() < 1e-5, "{score}");
-    if score == -4.0 {
-        assert!(verifier.odd_ones_out(&opposite).is_empty());
-    }
+    // −4 itself is consistent: opposite directions, and 4 times their product.
+    let mut model = random_model(1, 2, 1);
+    (model.head.mean, model.head.whiten) = (vec![0.0], None);
+    model.head.weight = vec![4.0, 0.0];
+    let verifier = Verifier::new(ModelId::of(b"one number"), model).unwrap();
+    let sides = [1.0, -1.0].map(|side| Utterance {
+        embedding: Embedding::new(vec![side], verifier.id()).unwrap(),
+        ..utterances(&cosine(), &[0.0]).remove(0)
+    });
+    let score = verifier.llr(&[&sides[0].embedding], &sides[1].embedding);
+    assert_eq!(score.0, -4.0);
+    assert!(verifier.odd_ones_out(&sides).is_empty());
 }
 
 #[test]

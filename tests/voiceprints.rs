@@ -509,6 +509,8 @@ fn what_is_no_store_is_told_as_such() {
         "no database at all, but long enough to look at".repeat(40),
     )
     .unwrap();
+    // Whatever lies beside it.
+    std::fs::write(folder.path().join("text-wal"), "text").unwrap();
     let other = folder.path().join("other.sqlite");
     Connection::open(&other)
         .unwrap()
@@ -631,6 +633,46 @@ fn what_is_removed_is_gone_from_the_disk() {
             assert_eq!(holds(&bytes, trace), !removed(&i), "{i}");
         }
     }
+}
+
+/// SQLite leaves copies of moved rows where it moves many of different sizes.
+#[test]
+fn rows_that_moved_leave_no_copy_behind() {
+    let mut state = 7u64;
+    let mut below = |limit: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005);
+        state = state.wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % limit
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s");
+    let mut store = Store::open_or_create(&path, None).unwrap();
+    for i in 0..400 {
+        let speaker = name(&format!("speaker-{}-", below(60)));
+        let length = 20 + below(300) as usize;
+        let value = |j: usize| 1.0 + (i * 1000 + j) as f32 / 1e6;
+        let model = ModelId::of(MODEL);
+        let of = Utterance {
+            embedding: Embedding::new((0..length).map(value).collect(), model).unwrap(),
+            ..utterance("x", [0.0; 3])
+        };
+        match store.find(&speaker).unwrap() {
+            Some(voiceprint) if below(2) == 0 => {
+                store.remove(&speaker).unwrap();
+                let bytes = bytes_in(folder.path());
+                for removed in &voiceprint.utterances {
+                    assert!(!holds(&bytes, &first_bytes(removed)), "{i}");
+                }
+            }
+            Some(voiceprint) => {
+                let num = voiceprint.utterances.len();
+                assert!(store.add(&speaker, model, num, &[of]).unwrap());
+            }
+            None => assert!(store.add(&speaker, model, 0, &[of]).unwrap()),
+        }
+    }
+    let listing = store.list().unwrap();
+    assert!(listing.damaged.is_empty() && listing.speakers.len() > 20);
 }
 
 #[test]
@@ -942,5 +984,10 @@ fn a_read_only_store_can_be_read() {
     set_mode(&folder, 0o500);
     let error = Store::open(&path, None).unwrap_err();
     assert!(error.to_string().contains("latest changes"), "{error}");
+    // One without anything in it is no loss.
+    set_mode(&folder, 0o700);
+    fs::write(folder.join("s-wal"), b"").unwrap();
+    set_mode(&folder, 0o500);
+    assert_eq!(opened(&path).list().unwrap().speakers.len(), 2);
     set_mode(&folder, 0o700);
 }

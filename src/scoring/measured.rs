@@ -226,6 +226,19 @@ mod tests {
     }
 
     #[test]
+    fn at_a_measured_point_it_is_that_point() {
+        let mut rates = rates();
+        // Two thresholds accept the same share: the lower rejects fewer.
+        let last = rates.points.pop().unwrap();
+        rates.points.push(point(1.0, 0.1, 0.06));
+        rates.points.push(last);
+        rates.points.push(point(9.0, 0.0, 0.4));
+        rates.check().unwrap();
+        assert_eq!(rates.at_false_accept_rate(0.1).unwrap().threshold, 0.0);
+        assert_eq!(rates.at_threshold(9.0), rates.points[4]);
+    }
+
+    #[test]
     fn what_the_trials_cannot_support_is_refused() {
         for wanted in [0.0, -0.1, 1.0, f64::NAN, 0.000_9] {
             assert!(rates().at_false_accept_rate(wanted).is_err(), "{wanted}");

@@ -11,6 +11,7 @@ mod listing;
 mod row;
 mod schema;
 mod sweep;
+mod traces;
 mod transaction;
 
 pub(super) use database::beside;
@@ -34,6 +35,7 @@ use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
 };
+use traces::Traces;
 use transaction::transaction;
 
 /// An open store.
@@ -175,8 +177,9 @@ impl Store {
     ) -> Result<()> {
         // Before as well as after: whenever this is stopped, no index outlives what it holds.
         index::remove(&self.path)?;
-        self.write(|tx| self.put(tx, name, model, utterances))?;
-        self.forget_deleted();
+        let mut deleted = Traces::default();
+        self.write(|tx| self.put(tx, name, model, utterances, &mut deleted))?;
+        self.forget_deleted(&deleted);
         Ok(())
     }
 
@@ -187,6 +190,7 @@ impl Store {
     /// [`Error::Usage`] naming a speaker who is enrolled, [`Error::Store`], [`Error::Io`].
     pub fn restore(&mut self, voiceprints: Vec<Voiceprint>, replace: bool) -> Result<()> {
         index::remove(&self.path)?;
+        let mut deleted = Traces::default();
         self.write(|tx| {
             for voiceprint in voiceprints {
                 let Voiceprint {
@@ -202,11 +206,11 @@ impl Store {
                     ))
                     .into());
                 }
-                self.put(tx, &name, model, &utterances)?;
+                self.put(tx, &name, model, &utterances, &mut deleted)?;
             }
             Ok(())
         })?;
-        self.forget_deleted();
+        self.forget_deleted(&deleted);
         Ok(())
     }
 
@@ -217,11 +221,13 @@ impl Store {
     pub fn remove(&mut self, name: &SpeakerName) -> Result<()> {
         let lookup = self.seal.lookup(&name.key());
         index::remove(&self.path)?;
-        self.write(|tx| match Rows::delete(tx, &self.seal, &lookup)? {
-            false => Err(self.unknown(name).into()),
-            true => Ok(()),
+        let mut deleted = Traces::default();
+        self.write(|tx| {
+            let rows = Rows::delete(tx, &self.seal, &lookup)?;
+            deleted.add(&rows.ok_or_else(|| self.unknown(name))?);
+            Ok(())
         })?;
-        self.forget_deleted();
+        self.forget_deleted(&deleted);
         Ok(())
     }
 
@@ -253,7 +259,8 @@ impl Store {
             Ok(schema::drop_set_aside(tx)?)
         })?;
         (self.header, self.seal) = (header, seal);
-        self.forget_deleted();
+        // Whole pages were freed, and overwritten as such.
+        self.forget_deleted(&Traces::default());
         Ok(())
     }
 
@@ -303,9 +310,12 @@ impl Store {
         name: &SpeakerName,
         model: ModelId,
         utterances: &[Utterance],
+        deleted: &mut Traces,
     ) -> std::result::Result<(), Refusal> {
         let lookup = self.seal.lookup(&name.key());
-        Rows::delete(tx, &self.seal, &lookup)?;
+        if let Some(rows) = Rows::delete(tx, &self.seal, &lookup)? {
+            deleted.add(&rows);
+        }
         let mut rows = Rows::new(lookup, model)?;
         rows.extend(&self.seal, name, utterances)?;
         Ok(rows.write(tx, 0)?)

@@ -200,6 +200,9 @@ mod tests {
 
     #[test]
     fn names_are_any_text_of_one_line() {
+        let longest = "x".repeat(SpeakerName::MAX_BYTES);
+        assert!(SpeakerName::new(longest.as_str()).is_ok());
+        assert!(SpeakerName::new(longest + "x").is_err());
         for name in [
             "anna",
             "Zoë Ångström",

@@ -4,7 +4,7 @@ use crate::{Error, Result};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::{
     fs, io,
-    path::{Path, PathBuf},
+    path::{Path, PathBuf, is_separator},
     time::Duration,
 };
 
@@ -90,8 +90,8 @@ fn unchanging_uri(path: &Path) -> String {
     // One slash is there already; more would name a host.
     for &byte in bytes.iter().skip_while(|b| slash(b)) {
         match byte {
-            b'\\' if cfg!(windows) => uri.push('/'),
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b':' | b'.' | b'-' | b'_' => {
+            _ if is_separator(byte.into()) => uri.push('/'),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b':' | b'.' | b'-' | b'_' => {
                 uri.push(byte.into());
             }
             _ => uri.push_str(&format!("%{byte:02X}")),

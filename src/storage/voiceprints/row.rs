@@ -244,10 +244,14 @@ impl Rows {
         Ok(())
     }
 
-    /// Deletes what `lookup` finds, and their keys with them; false if that is nothing.
-    pub fn delete(connection: &Connection, seal: &Seal, lookup: &[u8]) -> rusqlite::Result<bool> {
+    /// Deletes what `lookup` finds, and their keys with them.
+    pub fn delete(
+        connection: &Connection,
+        seal: &Seal,
+        lookup: &[u8],
+    ) -> rusqlite::Result<Option<Self>> {
         let Some(rows) = Self::find(connection, lookup)? else {
-            return Ok(false);
+            return Ok(None);
         };
         connection.execute("DELETE FROM template WHERE speaker = ?1", [rows.speaker.id])?;
         connection.execute("DELETE FROM speaker WHERE lookup = ?1", [lookup])?;
@@ -258,7 +262,17 @@ impl Rows {
                 [],
             )?;
         }
-        Ok(true)
+        Ok(Some(rows))
+    }
+
+    /// What no other rows hold.
+    pub fn telling(&self) -> impl Iterator<Item = &[u8]> {
+        let speaker = [&self.speaker.id[..], &self.speaker.sealed.row_key];
+        let templates = self
+            .templates
+            .iter()
+            .flat_map(|t| [&t.id[..], &t.sealed.row_key, &t.sealed.body]);
+        speaker.into_iter().chain(templates)
     }
 }
 

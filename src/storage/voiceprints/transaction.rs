@@ -1,7 +1,7 @@
 //! Work on a store in, all of it done or nothing out. Each transaction finds the header that the
 //! store was opened with; what is deleted leaves the log and the index.
 
-use super::{Store, database::Refusal, schema::Header};
+use super::{Store, database::Refusal, schema::Header, traces::Traces};
 use crate::{
     Error, Result,
     storage::{index, secret::wipe_traces},
@@ -46,14 +46,20 @@ impl Store {
         })
     }
 
-    /// Empties the write-ahead log, which still holds what was deleted. What was written is
-    /// written even if that fails (another command reads, the disk is full): the last command
-    /// that closes the store empties it as well.
-    pub(super) fn forget_deleted(&self) {
-        let _ = self
-            .connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    /// Empties the write-ahead log, which still holds what was deleted, and writes the file anew
+    /// where that still does. What was written is written even if that fails (another command
+    /// reads, the disk is full): the last command that closes the store empties the log as well.
+    pub(super) fn forget_deleted(&self, deleted: &Traces) {
+        let empty_log = || {
+            let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+            let _ = self.connection.query_row(sql, [], |_| Ok(()));
+        };
+        empty_log();
         let _ = index::remove(&self.path);
+        if deleted.are_in(&self.connection).unwrap_or(true) {
+            let _ = self.connection.execute_batch("VACUUM");
+            empty_log();
+        }
     }
 }
 
