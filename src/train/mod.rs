@@ -10,6 +10,7 @@
 pub mod affine;
 pub mod architecture;
 pub mod augment;
+mod band;
 pub mod batch;
 pub mod calibration;
 pub mod checkpoint;

@@ -70,8 +70,8 @@ impl Default for OverlapOptions {
             channels: 48,
             crop_seconds: (1.5, 4.0),
             augment: AugmentOptions {
-                reverberation: 0.25,
-                noise: 0.25,
+                reverberation: 0.5,
+                noise: 0.35,
                 band_limit: 0.2,
                 codec: 0.1,
                 ..AugmentOptions::default()

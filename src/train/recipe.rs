@@ -5,6 +5,7 @@
 use super::{
     Labelled,
     augment::Augmenter,
+    band,
     batch::{self, Batch},
     checkpoint::{SPEAKERS, State},
     crops::Crops,
@@ -20,7 +21,7 @@ use super::{
 use crate::{
     Error, Result,
     features::Mfcc,
-    network::{Affine, Layer, Network, Weights, infer},
+    network::{Layer, Network, infer},
 };
 use rayon::prelude::*;
 use std::path::Path;
@@ -168,7 +169,7 @@ impl Run<'_> {
         };
         let (layers, mut weights) = state.trainable.folded();
         if let Some(band) = &band {
-            fold_band(&layers, &mut weights, band);
+            band::fold(&layers, &mut weights, band);
         }
         weights
             .values_mut()
@@ -239,7 +240,7 @@ impl Run<'_> {
     fn step(&self, crops: &Crops, band: Option<&[f32]>, state: &mut State) -> Result<(f32, f32)> {
         let (mut features, labels) = crops.batch(state.step, self.options.batch_size)?;
         if let Some(band) = band {
-            features = pointwise(features.channels).forward(&features, band, &[], false);
+            features = band::limited(&features, band);
         }
         optimise(self.options, state, features, &labels)
     }
@@ -294,37 +295,6 @@ impl Run<'_> {
         Labelled::new(embeddings, &label(|u| u.speaker))?
             .with_sessions(label(|u| u.session))?
             .with_domains(label(|u| u.corpus))
-    }
-}
-
-/// One map for each frame, C to C.
-fn pointwise(channels: usize) -> Affine {
-    Affine {
-        shape: (channels, channels, 1),
-        stride: 1,
-        dilation: 1,
-        padding: 0,
-        groups: 1,
-    }
-}
-
-/// The first affine map on features of the whole band: W'_k = W_k·P for each tap k.
-fn fold_band(layers: &[Layer], weights: &mut Weights, band: &[f32]) {
-    let mut affines = layers.iter().enumerate();
-    let first = affines.find_map(|(index, layer)| Some((index, Affine::of(layer)?)));
-    let Some((index, affine)) = first else { return };
-    let (_, c_in, taps) = affine.shape;
-    let Some(weight) = weights.get_mut(&format!("{index}.weight")) else {
-        return;
-    };
-    for row in weight.chunks_exact_mut(c_in * taps) {
-        let old: Vec<f64> = row.iter().map(|w| f64::from(*w)).collect();
-        for (i, new) in row.chunks_exact_mut(taps).enumerate() {
-            for (tap, w) in new.iter_mut().enumerate() {
-                let sum = |c: usize| old[c * taps + tap] * f64::from(band[c * c_in + i]);
-                *w = (0..c_in).map(sum).sum::<f64>() as f32;
-            }
-        }
     }
 }
 

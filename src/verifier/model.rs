@@ -84,9 +84,9 @@ pub struct Measurement {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ModelId([u8; 32]);
 
-/// Odds of e^2.5, 12 to 1: of 610 development recordings of one voice 2 are above, 90 of 100 with two
-/// voices equally loud.
-const MAX_OVERLAP: f32 = 2.5;
+/// Odds of e², 7 to 1: of 610 development recordings of one voice one is above, 93 of 100 with two
+/// voices equally loud are.
+const MAX_OVERLAP: f32 = 2.0;
 
 impl Model {
     /// A detector of one logit for every recording that has an embedding?
