@@ -118,10 +118,12 @@ impl Verifier {
     }
 
     fn check_overlap(&self, logit: f32) -> std::result::Result<(), Reason> {
-        // Not the other way round: a NaN is no single voice.
-        match logit <= self.model.limits.max_overlap {
-            true => Ok(()),
-            false => Err(Reason::OverlappedSpeech { logit }),
+        if !logit.is_finite() {
+            Err(Reason::ScoreNotFinite)
+        } else if logit > self.model.limits.max_overlap {
+            Err(Reason::OverlappedSpeech { logit })
+        } else {
+            Ok(())
         }
     }
 
