@@ -15,7 +15,8 @@ use spkver::{
         PairHead,
         gallery::{Gallery, PANEL_ROWS, panel_bytes, vector, write_panel},
     },
-    storage::model,
+    storage::{index::Index, model, voiceprints::Store},
+    verifier::SpeakerName,
 };
 use std::{
     ffi::OsStr,
@@ -108,6 +109,40 @@ fn a_voice_is_found_and_its_score_is_that_of_verify() {
     assert!(told.stdout.starts_with("UNKNOWN  "), "{}", told.stdout);
     let unknown = place.json(&format!("identify {STRICT}"), &[&test]);
     assert_eq!(unknown["results"][0]["speaker"], Value::Null);
+}
+
+/// A program that serves identify and enrol requests, while `spkver` is used on the same store: what
+/// either was told is enrolled stays so. (On Unix a process that closes any handle of a file loses all
+/// its locks on it, SQLite's too.)
+#[test]
+fn looking_for_the_index_takes_no_lock_from_an_open_store() {
+    let place = Place::new();
+    place.done("enroll anna", &[&voice("anna-1")]);
+    let verifier = model::embedded().unwrap();
+    let mut store = Store::open_or_create(&place.path("store.sqlite"), None).unwrap();
+    let name = |name: &str| SpeakerName::new(name).unwrap();
+    let anna = store.get(&name("anna")).unwrap();
+    for round in 0..3 {
+        assert!(Index::find(&store, &verifier).is_none());
+        drop(Index::build(&store, &verifier).unwrap());
+        // The other program ends, and would tidy up the store if nobody else had it open.
+        place.done(&format!("enroll theirs-{round}"), &[&voice("boris-1")]);
+        let ours = name(&format!("ours-{round}"));
+        assert!(
+            store
+                .add(&ours, verifier.id(), 0, &anna.utterances)
+                .unwrap()
+        );
+    }
+    // As if it were killed here: nothing is put in order.
+    std::mem::forget(store);
+    let listed = place.done("list", &[]).stdout;
+    for round in 0..3 {
+        for whose in ["ours", "theirs"] {
+            let wanted = format!("{whose}-{round}");
+            assert!(listed.contains(&wanted), "{wanted} is lost:\n{listed}");
+        }
+    }
 }
 
 #[test]

@@ -8,6 +8,8 @@ use crate::{Error, Result};
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
+    fs::File,
+    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -45,6 +47,9 @@ struct Row {
     corpus: String,
     split: Option<String>,
 }
+
+/// Longer manifests are refused: some ten million recordings, or a device without end.
+const MAX_BYTES: u64 = 1 << 30;
 
 const AUDIO_EXTENSIONS: [&str; 8] = ["wav", "flac", "mp3", "ogg", "oga", "m4a", "mp4", "aac"];
 
@@ -169,7 +174,7 @@ fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn file(path: &Path) -> Result<Vec<Row>> {
-    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, "read", e))?;
+    let text = text(path, MAX_BYTES)?;
     let bad = |line: usize, fact: String| Error::List {
         path: path.to_path_buf(),
         line,
@@ -198,6 +203,21 @@ fn file(path: &Path) -> Result<Vec<Row>> {
         row.path = root.join(&row.path);
     }
     Ok(rows)
+}
+
+fn text(path: &Path, max_bytes: u64) -> Result<String> {
+    let failed = |e| Error::io(path, "read", e);
+    let mut text = String::new();
+    // One byte more than allowed, whatever the file says of its own size.
+    let mut source = File::open(path).map_err(failed)?.take(max_bytes + 1);
+    source.read_to_string(&mut text).map_err(failed)?;
+    if text.len() as u64 > max_bytes {
+        return Err(Error::Usage(format!(
+            "{}: longer than {max_bytes} bytes; is this a manifest?",
+            path.display()
+        )));
+    }
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -241,6 +261,16 @@ mod tests {
             manifest.utterances[0].session,
             manifest.utterances[1].session
         );
+    }
+
+    #[test]
+    fn a_manifest_without_end_is_not_read_to_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.csv");
+        std::fs::write(&path, "path,speaker\n").unwrap();
+        assert_eq!(text(&path, 13).unwrap(), "path,speaker\n");
+        let refused = text(&path, 12).unwrap_err().to_string();
+        assert!(refused.contains("longer than 12 bytes"), "{refused}");
     }
 
     #[test]
