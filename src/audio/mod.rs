@@ -28,7 +28,7 @@ pub use decode::{Decoded, RATES_HZ, decode};
 pub use long::LongRecording;
 pub use quality::{Content, Quality};
 pub use resample::resample;
-pub use vad::{num_frames, speech_frames, speech_seconds};
+pub use vad::{HOP as SPEECH_HOP, num_frames, speech_frames, speech_seconds};
 
 use crate::Result;
 use decode::End;

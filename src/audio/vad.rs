@@ -13,8 +13,8 @@
 
 /// Samples per frame (25 ms).
 pub(super) const FRAME_LEN: usize = 400;
-/// Samples from one frame to the next (10 ms).
-pub(super) const HOP: usize = 160;
+/// Samples from one flag to the next (10 ms).
+pub const HOP: usize = 160;
 /// Frame and hop are both whole numbers of blocks, so each sample is read once.
 const BLOCK: usize = 80;
 /// A click of one sample is in 3 frames at most.

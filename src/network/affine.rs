@@ -85,7 +85,7 @@ impl Affine {
 }
 
 /// `(T, C_in) -> (T', C_out)`, each of the `groups` of [`Affine::packed`] on its own channels.
-pub fn apply_groups(groups: &[Packed], steps: Steps, x: &[f32], y: &mut [f32]) {
+pub(super) fn apply_groups(groups: &[Packed], steps: Steps, x: &[f32], y: &mut [f32]) {
     let affine = kernels::table().affine;
     for (g, weights) in groups.iter().enumerate() {
         let (x, y) = (&x[g * weights.c_in..], &mut y[g * weights.c_out..]);

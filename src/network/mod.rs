@@ -15,7 +15,8 @@ mod shape;
 mod stored;
 
 pub use activation::Activation;
-pub use affine::{Affine, apply_groups};
+pub use affine::Affine;
+use affine::apply_groups;
 pub use fold::fold_batch_norms;
 pub use layer::Layer;
 pub use run::Split;

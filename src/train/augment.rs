@@ -48,22 +48,23 @@ impl AugmentOptions {
         ];
         let snr_db = [self.noise_snr_db, self.babble_snr_db];
         let rules = [
-            (self.num_rooms <= 100_000, "num_rooms: at most 100000"),
+            (
+                self.num_rooms <= 100_000,
+                "augment.num_rooms: at most 100000",
+            ),
             (
                 probabilities.iter().all(|p| (0.0..=1.0).contains(p)),
-                "probabilities: from 0 to 1",
+                "augment probabilities: from 0 to 1",
             ),
             (
                 snr_db
                     .iter()
                     .all(|(low, high)| low <= high && low.abs() <= 100.0 && *high <= 100.0),
-                "SNRs: from -100 to 100 dB, lower first",
+                "augment SNRs: from -100 to 100 dB, lower first",
             ),
         ];
         match rules.iter().find(|(holds, _)| !holds) {
-            Some((_, rule)) => Err(Error::Usage(format!(
-                "training option augment {rule} is wanted"
-            ))),
+            Some((_, rule)) => Err(Error::Usage(format!("training option {rule} is wanted"))),
             None => Ok(()),
         }
     }

@@ -50,13 +50,18 @@ pub struct Crop {
 /// Drawn this often in vain; the last one is taken as it is.
 const MAX_ATTEMPTS: u64 = 8;
 
-/// What `draw` gives at the first attempt that is `fit`, or at the last. One bad file among many must
-/// not end a run of days: another one is drawn.
-pub(super) fn retried<T>(fit: impl Fn(&T) -> bool, draw: impl Fn(u64) -> Result<T>) -> Result<T> {
+/// What `draw` gives at the first attempt that is `fit`, or at the last. Where each attempt draws
+/// `any_file`, one that cannot be read must not end a run of days: another one is drawn.
+pub(super) fn retried<T>(
+    any_file: bool,
+    fit: impl Fn(&T) -> bool,
+    draw: impl Fn(u64) -> Result<T>,
+) -> Result<T> {
     for attempt in 0..MAX_ATTEMPTS - 1 {
         match draw(attempt) {
             Ok(drawn) if fit(&drawn) => return Ok(drawn),
-            Ok(_) | Err(Error::Audio { .. } | Error::Io { .. }) => {}
+            Ok(_) => {}
+            Err(Error::Audio { .. } | Error::Io { .. }) if any_file => {}
             Err(error) => return Err(error),
         }
     }
@@ -98,7 +103,7 @@ impl<'a> Crops<'a> {
         augmented: bool,
     ) -> Result<Crop> {
         let long_enough = |crop: &Crop| crop.features.num_frames() >= self.min_frames;
-        let crop = retried(long_enough, |attempt| {
+        let crop = retried(utterance.is_none(), long_enough, |attempt| {
             let place: Vec<u64> = place.iter().copied().chain([attempt]).collect();
             let random = Random::new(self.seed, purpose, &place);
             self.attempt(random, utterance, augmented)
@@ -137,12 +142,10 @@ impl<'a> Crops<'a> {
             samples = audio::resample(&samples, SAMPLE_RATE_HZ * percent / 100, SAMPLE_RATE_HZ);
         }
         if augmented {
-            let all = self.recordings.len();
             let options = self.augment;
             self.augmenter
                 .apply(options, &mut samples, &mut random, |random| {
-                    let other = random.index(all);
-                    self.piece(other, 3 * SAMPLE_RATE_HZ as usize, random)
+                    self.of_anybody(random)
                 })?;
         }
         let speech = audio::speech_frames(&samples);
@@ -151,6 +154,12 @@ impl<'a> Crops<'a> {
             features,
             class: (speed * num_speakers + speaker) as u32,
         })
+    }
+
+    /// Up to three seconds of any recording, for babble.
+    pub(super) fn of_anybody(&self, random: &mut Random) -> Result<Vec<f32>> {
+        let utterance = random.index(self.recordings.len());
+        self.piece(utterance, 3 * SAMPLE_RATE_HZ as usize, random)
     }
 
     /// Up to `len` samples from a random place of a recording.
@@ -186,5 +195,30 @@ impl<'a> Crops<'a> {
             features: Features::new(values, channels),
             ..crop
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn another_file_is_drawn_for_one_that_cannot_be_read_but_a_given_one_is_read_once() {
+        let draws = |any_file| {
+            let draws = Cell::new(0);
+            let drawn = retried(
+                any_file,
+                |_: &()| true,
+                |_| {
+                    draws.set(draws.get() + 1);
+                    let gone = std::io::ErrorKind::NotFound.into();
+                    Err(Error::io("gone.wav".as_ref(), "read", gone))
+                },
+            );
+            assert!(drawn.is_err());
+            draws.get()
+        };
+        assert_eq!((draws(true), draws(false)), (MAX_ATTEMPTS, 1));
     }
 }

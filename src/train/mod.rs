@@ -25,7 +25,7 @@ pub mod norm;
 mod objective;
 pub mod optimizer;
 pub mod options;
-pub mod overlap;
+mod overlap;
 pub mod pair_loss;
 mod pair_parameters;
 mod pairs;

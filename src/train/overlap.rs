@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     Result,
-    audio::{self, SAMPLE_RATE_HZ},
+    audio::{self, SAMPLE_RATE_HZ, SPEECH_HOP},
     features::{Features, Mfcc},
     network::{Network, infer},
 };
@@ -33,7 +33,7 @@ const COVERED: f32 = 0.6;
 const SAME_CORPUS: f32 = 0.7;
 
 /// Where examples come from.
-pub struct Voices<'a> {
+struct Voices<'a> {
     crops: Crops<'a>,
     /// Speakers of each corpus, and the corpus of each speaker.
     corpora: Vec<Vec<usize>>,
@@ -42,7 +42,7 @@ pub struct Voices<'a> {
 
 impl<'a> Voices<'a> {
     /// Of the recordings that `crops` are cut from.
-    pub fn new(crops: Crops<'a>) -> Self {
+    fn new(crops: Crops<'a>) -> Self {
         let utterances = &crops.manifest.utterances;
         let corpus = |own: &Vec<usize>| own.first().map_or(0, |u| utterances[*u].corpus as usize);
         let corpus_of: Vec<usize> = crops.by_speaker.iter().map(corpus).collect();
@@ -61,13 +61,13 @@ impl<'a> Voices<'a> {
     ///
     /// # Errors
     /// Recordings that cannot be read.
-    pub fn batch(&self, step: usize, size: usize) -> Result<(Batch, Vec<bool>)> {
+    fn batch(&self, step: usize, size: usize) -> Result<(Batch, Vec<bool>)> {
         let examples: Vec<Features> = (0..size)
             .into_par_iter()
             .map(|slot| {
                 let long_enough =
                     |features: &Features| features.num_frames() >= self.crops.min_frames;
-                retried(long_enough, |attempt| {
+                retried(true, long_enough, |attempt| {
                     let place = [step as u64, slot as u64, attempt];
                     let random = Random::new(self.crops.seed, "overlap", &place);
                     self.example(random, is_overlapped(slot))
@@ -95,7 +95,9 @@ impl<'a> Voices<'a> {
             }
         }
         let augmenter = crops.augmenter;
-        augmenter.apply(crops.augment, &mut samples, &mut random, |_| Ok(vec![0.0]))?;
+        augmenter.apply(crops.augment, &mut samples, &mut random, |random| {
+            crops.of_anybody(random)
+        })?;
         let speech = audio::speech_frames(&samples);
         Ok(crops.mfcc.extract_samples(&samples, &speech))
     }
@@ -112,12 +114,11 @@ impl<'a> Voices<'a> {
             let utterance = own[random.index(own.len())];
             let piece = crops.piece(utterance, 2 * wanted, random)?;
             let speech = audio::speech_frames(&piece);
-            let hop = SAMPLE_RATE_HZ as usize / 100;
             let first = speech.iter().position(|is_speech| *is_speech);
             let last = speech.iter().rposition(|is_speech| *is_speech);
             let heard = match (first, last) {
                 (Some(first), Some(last)) => {
-                    &piece[first * hop..((last + 1) * hop).min(piece.len())]
+                    &piece[first * SPEECH_HOP..((last + 1) * SPEECH_HOP).min(piece.len())]
                 }
                 _ => &piece[..],
             };
@@ -188,7 +189,7 @@ impl Run<'_> {
 }
 
 /// Binary cross-entropy of `logits` (U,), mean over the batch.
-pub fn loss(logits: &[f32], is_overlapped: &[bool]) -> Loss {
+fn loss(logits: &[f32], is_overlapped: &[bool]) -> Loss {
     let num = logits.len() as f64;
     let (mut total, mut right) = (0.0, 0);
     let examples = logits.iter().zip(is_overlapped);

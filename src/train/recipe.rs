@@ -1,6 +1,6 @@
 //! The recipe: a manifest in; a network or several, trained by AAM-softmax over speakers, and embeddings of the
 //! training speech out. A pair head is then fitted on these: [`super::head`]. And the network that
-//! hears two voices at the same time: [`super::overlap`].
+//! hears two voices at the same time: `overlap`.
 
 use super::{
     Labelled,

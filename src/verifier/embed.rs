@@ -46,19 +46,15 @@ impl Verifier {
         if let Err(reason) = self.check_num_frames(num_frames, &quality) {
             return Ok(Err(reason));
         }
-        let network = &self.model.network;
-        let (values, splits) = network.embed_by_pieces(num_frames, width, |range| {
-            features.frames(range).map(<[f32]>::to_vec)
-        })?;
+        let mut frames = |range| features.frames(range).map(<[f32]>::to_vec);
         if let Some(overlap) = &self.model.overlap {
-            let mut features = LongFeatures::new(&self.mfcc, recording)?;
-            let (logit, _) = overlap.embed_by_pieces(num_frames, width, |range| {
-                features.frames(range).map(<[f32]>::to_vec)
-            })?;
+            let (logit, _) = overlap.embed_by_pieces(num_frames, width, &mut frames)?;
             if let Err(reason) = self.check_overlap(logit[0]) {
                 return Ok(Err(reason));
             }
         }
+        let network = &self.model.network;
+        let (values, splits) = network.embed_by_pieces(num_frames, width, frames)?;
         let speech = recording.speech();
         Ok(self
             .check_one_voice(splits, speech)

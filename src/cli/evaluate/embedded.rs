@@ -108,9 +108,7 @@ fn read(path: &Path, options: &ReadOptions, part: Part) -> Result<Waveform> {
         Part::Start(seconds) => (0, seconds),
         Part::Speech(seconds) if waveform.quality().speech_seconds >= seconds => {
             let begin = waveform.speech().iter().position(|&speech| speech);
-            // A frame each 10 ms.
-            let hop = SAMPLE_RATE_HZ as usize / 100;
-            (begin.unwrap_or(0) * hop, seconds)
+            (begin.unwrap_or(0) * audio::SPEECH_HOP, seconds)
         }
         Part::Speech(_) => {
             return Err(Error::Audio {
