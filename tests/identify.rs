@@ -602,3 +602,28 @@ fn numbers(literal: &str) -> Vec<f64> {
     let values = inner.unwrap().split(',');
     values.map(|v| v.parse().unwrap()).collect()
 }
+
+/// A process that closes any descriptor of a file lets go of all its locks on it, SQLite's too.
+#[cfg(target_os = "linux")]
+#[test]
+fn looking_for_an_index_keeps_the_locks_on_the_store() {
+    use std::os::unix::fs::MetadataExt;
+    let place = Place::new();
+    place.done("enroll anna", &[&voice("anna-1")]);
+    let path = place.path("store.sqlite");
+    let inode = format!(":{} ", fs::metadata(&path).unwrap().ino());
+    let num_locks = || {
+        let locks = fs::read_to_string("/proc/locks").unwrap();
+        locks.lines().filter(|line| line.contains(&inode)).count()
+    };
+    let verifier = model::embedded().unwrap();
+    let store = Store::open_or_create(&path, None).unwrap();
+    assert_eq!(store.list().unwrap().speakers.len(), 1);
+    let before = num_locks();
+    assert!(before > 0, "SQLite locks a file that it has open");
+    assert!(Index::find(&store, &verifier).is_none());
+    Index::build(&store, &verifier).unwrap();
+    assert_eq!(num_locks(), before);
+    drop(store);
+    assert_eq!(num_locks(), 0);
+}
