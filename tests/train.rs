@@ -31,6 +31,7 @@ fn options(dir: &Path) -> PathBuf {
         "members": [
             {"high_freq_hz": 3800, "band_limit": 0.0}, {"high_freq_hz": 7600, "band_limit": 0.5}
         ],
+        "overlap": {"channels": 8, "steps_percent": 100}, "warps_percent": [100, 90],
         "num_steps": 12, "batch_size": 4, "crop_seconds": [0.5, 1.0],
         "head": {"size": 4, "crops_per_utterance": 2, "bce_steps": 5, "crop_seconds": [0.5, 1.0]}
     }"#;

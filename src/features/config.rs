@@ -1,6 +1,6 @@
 //! [`MfccConfig`]: Kaldi's MFCC and fbank options under Kaldi's names, checked once.
 //!
-//! Left out: VTLN, down- and upsampling (the audio door owns rates) and dither other than 0.
+//! Left out: VTLN (training alone warps, [`super::Mfcc::warped`]), down- and upsampling (the audio door owns rates) and dither other than 0.
 
 use crate::{Error, Result, audio::SAMPLE_RATE_HZ};
 use std::ops::RangeInclusive;

@@ -19,7 +19,8 @@ struct Filter {
 }
 
 impl MelBanks {
-    pub(super) fn new(config: &MfccConfig) -> Result<Self> {
+    /// `warp` is 1, or as [`warped_hz`] has it.
+    pub(super) fn new(config: &MfccConfig, warp: f64) -> Result<Self> {
         let fft_size = config.fft_size();
         let hz_per_bin = f64::from(config.sample_frequency_hz) / fft_size as f64;
         let low = mel(f64::from(config.low_freq_hz));
@@ -29,7 +30,9 @@ impl MelBanks {
             filters: Vec::with_capacity(config.num_mel_bins),
             weights: Vec::new(),
         };
-        let mels = (0..fft_size / 2).map(|bin| mel(hz_per_bin * bin as f64));
+        let (low_hz, high_hz) = (f64::from(config.low_freq_hz), f64::from(config.high_hz()));
+        let mels = (0..fft_size / 2)
+            .map(|bin| mel(warped_hz(hz_per_bin * bin as f64, warp, low_hz, high_hz)));
         let mels: Vec<f64> = mels.collect();
         for filter in 0..config.num_mel_bins {
             let left = low + filter as f64 * step;
@@ -85,6 +88,25 @@ pub(super) fn end_hz(config: &MfccConfig, bin: usize) -> f64 {
     700.0 * ((end / 1127.0).exp() - 1.0)
 }
 
+/// What is at `hz` goes to `warp·hz`, as in the speech of a vocal tract shorter by that much. Bent
+/// towards both ends, which stay: Kaldi's `VtlnWarpFreq` with `vtln_low` 100 and `vtln_high` -500,
+/// inverted, since here the bins move and not the filters.
+fn warped_hz(hz: f64, warp: f64, low_hz: f64, high_hz: f64) -> f64 {
+    if warp == 1.0 || hz <= low_hz || hz >= high_hz {
+        return hz;
+    }
+    let low = 100.0 * warp.max(1.0);
+    let high = (high_hz - 500.0) * warp.min(1.0);
+    let (from, to) = (low / warp, high / warp);
+    if hz < from {
+        low_hz + (low - low_hz) / (from - low_hz) * (hz - low_hz)
+    } else if hz < to {
+        hz * warp
+    } else {
+        high_hz + (high_hz - high) / (high_hz - to) * (hz - high_hz)
+    }
+}
+
 fn mel(hz: f64) -> f64 {
     1127.0 * (1.0 + hz / 700.0).ln()
 }
@@ -96,7 +118,7 @@ mod tests {
     #[test]
     fn between_the_first_and_the_last_peak_the_filters_sum_to_one() {
         let config = MfccConfig::default();
-        let banks = MelBanks::new(&config).unwrap();
+        let banks = MelBanks::new(&config, 1.0).unwrap();
         let step = (mel(7600.0) - mel(20.0)) / 41.0;
         let mut one = vec![0.0; 256];
         let mut energies = vec![0.0; 40];
@@ -115,12 +137,44 @@ mod tests {
     }
 
     #[test]
+    fn a_warped_bank_hears_a_tone_higher() {
+        let config = MfccConfig::default();
+        let centre = |warp: f64, bin: usize| {
+            let mut tone = vec![0.0; 256];
+            tone[bin] = 1.0;
+            let mut energies = vec![0.0; 40];
+            let banks = MelBanks::new(&config, warp).unwrap();
+            banks.energies(&tone, &mut energies);
+            let moment: f32 = (1..=40).zip(&energies).map(|(i, e)| i as f32 * e).sum();
+            moment / energies.iter().sum::<f32>()
+        };
+        let step = (mel(7600.0) - mel(20.0)) / 41.0;
+        for warp in [0.9, 1.1] {
+            // Between two peaks the energy splits so that the mean place is where the tone is.
+            for hz in [500.0, 1000.0, 3000.0, 6000.0] {
+                let wanted = (mel(hz * warp) - mel(20.0)) / step;
+                let heard = f64::from(centre(warp, (hz / 31.25) as usize));
+                assert!(
+                    (heard - wanted).abs() < 1e-3,
+                    "{hz} Hz, {warp}: {heard} {wanted}"
+                );
+            }
+        }
+        // The ends stay, and nothing changes its order.
+        for warp in [0.7, 1.4] {
+            let at = |hz| warped_hz(hz, warp, 20.0, 7600.0);
+            assert_eq!((at(20.0), at(7600.0), at(8000.0)), (20.0, 7600.0, 8000.0));
+            assert!((2..760).all(|n| at(f64::from(n) * 10.0) > at(f64::from(n - 1) * 10.0)));
+        }
+    }
+
+    #[test]
     fn more_filters_than_fft_bins_can_feed_are_refused() {
         let config = MfccConfig {
             num_mel_bins: 200,
             ..MfccConfig::default()
         };
-        let error = MelBanks::new(&config).unwrap_err().to_string();
+        let error = MelBanks::new(&config, 1.0).unwrap_err().to_string();
         assert!(error.contains("num_mel_bins is 200"), "{error}");
     }
 }

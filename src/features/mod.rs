@@ -10,8 +10,7 @@
 //! The kernels take all of it from samples to cepstra for several frames at once; these files are
 //! its definition, and the way for FFT sizes that the kernels have not.
 //!
-//! Kaldi, `feat/feature-mfcc.cc` and `feat/feature-fbank.cc`; `tests/golden_features.rs` holds it
-//! to kaldi-native-fbank's numbers.
+//! Kaldi, `feat/feature-mfcc.cc`, `feature-fbank.cc`; held to them by `tests/golden_features.rs`.
 
 mod band;
 mod cepstrum;
@@ -63,9 +62,18 @@ impl Mfcc {
     /// # Errors
     /// [`crate::Error::Usage`] naming the option.
     pub fn new(config: MfccConfig) -> Result<Self> {
+        Self::warped(config, 1.0)
+    }
+
+    /// [`Self::new`] for training: features of the same speech from a vocal tract shorter by `warp`,
+    /// with the pitch that it has (Jaitly and Hinton 2013, "Vocal tract length perturbation").
+    ///
+    /// # Errors
+    /// Those of [`Self::new`].
+    pub fn warped(config: MfccConfig, warp: f64) -> Result<Self> {
         config.check()?;
         let framer = Framer::new(&config);
-        let mel_banks = MelBanks::new(&config)?;
+        let mel_banks = MelBanks::new(&config, warp)?;
         let cepstrum = (config.num_ceps > 0).then(|| Cepstrum::new(&config));
         Ok(Mfcc {
             plan: plan::plan(&config, &framer, &mel_banks, cepstrum.as_ref()),

@@ -114,7 +114,10 @@ impl Augmenter {
     ) -> Result<Self> {
         let mut rooms: Vec<Vec<f32>> = (0..options.num_rooms)
             .into_par_iter()
-            .map(|n| rooms::impulse_response(&mut Random::new(seed, "room", &[n as u64])))
+            .map(|n| {
+                let random = &mut Random::new(seed, "room", &[n as u64]);
+                rooms::impulse_response(random, n % 2 == 1)
+            })
             .collect();
         // A recorded room is worth more than a simulated one, and there are few: each counts for ten.
         for index in 0..rirs.len() {

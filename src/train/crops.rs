@@ -33,6 +33,8 @@ pub struct Crops<'a> {
     pub seconds: (f32, f32),
     /// Playing speeds, in per cent; each makes new speakers of all.
     pub speeds_percent: &'a [u32],
+    /// The front-end for other vocal tracts; each makes new speakers of all, at each speed.
+    pub warped: Vec<Mfcc>,
     /// Fewest speech frames of a crop.
     pub min_frames: usize,
     /// Everything's seed.
@@ -71,7 +73,7 @@ pub(super) fn retried<T>(
 impl<'a> Crops<'a> {
     /// Number of classes.
     pub fn num_classes(&self) -> usize {
-        self.manifest.speakers.len() * self.speeds_percent.len()
+        self.manifest.speakers.len() * self.speeds_percent.len() * (1 + self.warped.len())
     }
 
     /// The batch of `step`: `(ΣT, C)` and its classes, speakers drawn evenly.
@@ -149,10 +151,16 @@ impl<'a> Crops<'a> {
                 })?;
         }
         let speech = audio::speech_frames(&samples);
-        let features = self.mfcc.extract_samples(&samples, &speech);
+        let warp = match utterance {
+            Some(_) => 0,
+            None => random.index(1 + self.warped.len()),
+        };
+        let mfcc = warp.checked_sub(1).map_or(self.mfcc, |w| &self.warped[w]);
+        let features = mfcc.extract_samples(&samples, &speech);
+        let voice = warp * self.speeds_percent.len() + speed;
         Ok(Crop {
             features,
-            class: (speed * num_speakers + speaker) as u32,
+            class: (voice * num_speakers + speaker) as u32,
         })
     }
 

@@ -31,6 +31,10 @@ pub struct TrainOptions {
     pub crop_seconds: (f32, f32),
     /// Playing speeds, in per cent; the first must be 100.
     pub speeds_percent: Vec<u32>,
+    /// What formants are moved to, in per cent, while the pitch stays; the first must be 100. Each
+    /// makes new speakers of all, at each speed.
+    #[serde(default = "as_recorded")]
+    pub warps_percent: Vec<u32>,
     /// Peak of the one-cycle schedule.
     pub learning_rate: f32,
     /// Of AdamW.
@@ -57,6 +61,8 @@ pub struct TrainOptions {
 pub struct OverlapOptions {
     /// [`ArchitectureOptions::channels`].
     pub channels: usize,
+    /// Optimisation steps, in per cent of the others' [`TrainOptions::num_steps`].
+    pub steps_percent: usize,
     /// Shortest and longest example, in seconds.
     pub crop_seconds: (f32, f32),
     /// What both kinds of examples meet.
@@ -68,6 +74,7 @@ impl Default for OverlapOptions {
     fn default() -> Self {
         OverlapOptions {
             channels: 48,
+            steps_percent: 150,
             crop_seconds: (1.5, 4.0),
             augment: AugmentOptions {
                 reverberation: 0.5,
@@ -140,6 +147,10 @@ impl HeadOptions {
     }
 }
 
+fn as_recorded() -> Vec<u32> {
+    vec![100]
+}
+
 impl Default for TrainOptions {
     fn default() -> Self {
         TrainOptions {
@@ -159,6 +170,7 @@ impl Default for TrainOptions {
             batch_size: 64,
             crop_seconds: (1.3, 2.9),
             speeds_percent: vec![100, 90, 110, 85, 115],
+            warps_percent: as_recorded(),
             learning_rate: 3e-3,
             weight_decay: 0.05,
             scale: 30.0,
@@ -193,6 +205,7 @@ impl TrainOptions {
         let range = |(low, high): (f32, f32)| low >= 0.1 && high >= low && high <= 60.0;
         let positive = |v: f32| v > 0.0 && v.is_finite();
         let distinct: BTreeSet<&u32> = self.speeds_percent.iter().collect();
+        let distinct_warps: BTreeSet<&u32> = self.warps_percent.iter().collect();
         let rules = [
             (self.num_steps > 0, "num_steps: 1 or more"),
             (self.batch_size <= 1 << 16, "batch_size: at most 65536"),
@@ -218,6 +231,15 @@ impl TrainOptions {
                 (1..=10).contains(&self.architecture.stride),
                 "architecture.stride: from 1 to 10",
             ),
+            (
+                self.warps_percent.first() == Some(&100),
+                "warps_percent: the first must be 100",
+            ),
+            (
+                distinct_warps.len() == self.warps_percent.len()
+                    && distinct_warps.iter().all(|w| (70..=140).contains(*w)),
+                "warps_percent: from 70 to 140, each once",
+            ),
             (positive(self.learning_rate), "learning_rate: above 0"),
             (
                 self.weight_decay >= 0.0 && self.weight_decay < 1.0,
@@ -241,6 +263,7 @@ impl TrainOptions {
         if let Some(overlap) = self.of_overlap() {
             overlap.check()?;
         }
+        self.warped()?;
         let mfcc = Mfcc::new(self.front_end.clone())?;
         for member in &self.members {
             if !(0.0..=1.0).contains(&member.band_limit) {
@@ -287,11 +310,20 @@ impl TrainOptions {
                 ..ArchitectureOptions::default()
             },
             augment: overlap.augment.clone(),
+            num_steps: (self.num_steps.saturating_mul(overlap.steps_percent) / 100).max(1),
+            warps_percent: as_recorded(),
             crop_seconds: overlap.crop_seconds,
             members: vec![],
             overlap: None,
             ..self.clone()
         })
+    }
+
+    /// The front-end with each of [`Self::warps_percent`] but the first.
+    pub(super) fn warped(&self) -> Result<Vec<Mfcc>> {
+        let warp =
+            |percent: &u32| Mfcc::warped(self.front_end.clone(), f64::from(*percent) / 100.0);
+        self.warps_percent.iter().skip(1).map(warp).collect()
     }
 
     /// The layer list, BatchNorms and all.

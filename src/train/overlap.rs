@@ -169,7 +169,8 @@ impl Run<'_> {
         let mfcc = Mfcc::new(options.front_end.clone())?;
         let layers = options.layers()?;
         let receptive_field = infer(&layers, mfcc.num_channels())?.receptive_field;
-        let voices = Voices::new(self.crops(&mfcc, options.crop_seconds, receptive_field.max(30)));
+        let voices =
+            Voices::new(self.crops(&mfcc, options.crop_seconds, receptive_field.max(30))?);
         let start = || fresh(layers, 0, 1, options.seed);
         let step = |state: &mut State| {
             let (features, is_overlapped) = voices.batch(state.step, options.batch_size)?;

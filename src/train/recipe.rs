@@ -50,17 +50,17 @@ pub enum Progress {
 }
 
 impl Progress {
-    /// Steps counted over `num_networks`, of which this is the `index`-th.
-    fn of(self, index: usize, num_networks: usize) -> Self {
+    /// Steps counted over all networks: `before` are those of the networks before this one.
+    fn of(self, before: usize, all: usize) -> Self {
         match self {
             Progress::Step {
                 step,
-                num_steps,
                 loss,
                 accuracy,
+                ..
             } => Progress::Step {
-                step: index * num_steps + step,
-                num_steps: num_networks * num_steps,
+                step: before + step,
+                num_steps: all,
                 loss,
                 accuracy,
             },
@@ -103,7 +103,8 @@ impl Run<'_> {
     pub fn train(&self, on_progress: &mut dyn FnMut(Progress) -> bool) -> Result<Option<Trained>> {
         let members = self.options.of_each();
         let of_overlap = self.options.of_overlap();
-        let num_networks = members.len() + usize::from(of_overlap.is_some());
+        let of_members = members.len() * self.options.num_steps;
+        let all = of_members + of_overlap.as_ref().map_or(0, |options| options.num_steps);
         let mut trained = vec![];
         for (index, (options, high_freq_hz)) in members.iter().enumerate() {
             let mut checkpoint = self.checkpoint.as_os_str().to_owned();
@@ -115,7 +116,8 @@ impl Run<'_> {
                 checkpoint: checkpoint.as_ref(),
                 ..*self
             };
-            let counted = &mut |progress: Progress| on_progress(progress.of(index, num_networks));
+            let before = index * self.options.num_steps;
+            let counted = &mut |progress: Progress| on_progress(progress.of(before, all));
             match member.train_one(*high_freq_hz, counted)? {
                 Some(one) => trained.push(one),
                 None => return Ok(None),
@@ -130,9 +132,7 @@ impl Run<'_> {
                     checkpoint: checkpoint.as_ref(),
                     ..*self
                 };
-                let last = num_networks - 1;
-                let counted =
-                    &mut |progress: Progress| on_progress(progress.of(last, num_networks));
+                let counted = &mut |progress: Progress| on_progress(progress.of(of_members, all));
                 match detector.train_overlap(counted)? {
                     Some(network) => Some(network),
                     None => return Ok(None),
@@ -160,7 +160,7 @@ impl Run<'_> {
         };
         let layers = options.layers()?;
         let shapes = infer(&layers, mfcc.num_channels())?;
-        let crops = self.crops(&mfcc, options.crop_seconds, shapes.receptive_field.max(30));
+        let crops = self.crops(&mfcc, options.crop_seconds, shapes.receptive_field.max(30))?;
         let speakers = (crops.num_classes(), shapes.embedding_size);
         let start = || fresh(layers, speakers.0, speakers.1, options.seed);
         let step = |state: &mut State| self.step(&crops, band.as_deref(), state);
@@ -217,12 +217,12 @@ impl Run<'_> {
         mfcc: &'a Mfcc,
         seconds: (f32, f32),
         min_frames: usize,
-    ) -> Crops<'a> {
+    ) -> Result<Crops<'a>> {
         let mut by_speaker = vec![vec![]; self.manifest.speakers.len()];
         for (index, utterance) in self.manifest.utterances.iter().enumerate() {
             by_speaker[utterance.speaker as usize].push(index);
         }
-        Crops {
+        Ok(Crops {
             manifest: self.manifest,
             recordings: self.recordings,
             by_speaker,
@@ -231,9 +231,10 @@ impl Run<'_> {
             mfcc,
             seconds,
             speeds_percent: &self.options.speeds_percent,
+            warped: self.options.warped()?,
             min_frames,
             seed: self.options.seed,
-        }
+        })
     }
 
     /// One optimisation step on the next batch; its mean loss and accuracy.
@@ -257,8 +258,8 @@ impl Run<'_> {
         let mfcc = &Mfcc::new(self.options.front_end.clone())?;
         let options = &self.options.head;
         let min_frames = network.receptive_field().max(30);
-        let crops = self.crops(mfcc, options.crop_seconds, min_frames);
-        let whole = self.crops(mfcc, (30.0, 30.0), min_frames);
+        let crops = self.crops(mfcc, options.crop_seconds, min_frames)?;
+        let whole = self.crops(mfcc, (30.0, 30.0), min_frames)?;
         let total = self.manifest.utterances.len();
         let (mut embeddings, mut of) = (vec![], vec![]);
         const AT_ONCE: usize = 64;

@@ -1,4 +1,4 @@
-//! Simulated rooms: random shoebox, source and microphone in, impulse response out.
+//! Simulated rooms and halls: random shoebox, source and microphone in, impulse response out.
 //!
 //! Image method (Allen and Berkley 1979): every mirror image of the source adds an impulse at its
 //! distance, weakened by the walls it met; frequency-independent walls, nearest sample.
@@ -8,23 +8,25 @@ use crate::audio::SAMPLE_RATE_HZ;
 
 const SPEED_OF_SOUND_M_S: f32 = 343.0;
 
-/// Longest response, in seconds.
-const MAX_SECONDS: f32 = 0.4;
+/// Longest response, in seconds, of a room and of a hall.
+const MAX_SECONDS: [f32; 2] = [0.4, 1.0];
 
-/// A random room's impulse response at 16 kHz, the direct sound first, energy 1.
-pub fn impulse_response(random: &mut Random) -> Vec<f32> {
-    let size_m = [
-        random.uniform(2.5, 9.0),
-        random.uniform(2.5, 8.0),
-        random.uniform(2.2, 4.0),
-    ];
+/// A random room's or hall's impulse response at 16 kHz, the direct sound first, energy 1.
+pub fn impulse_response(random: &mut Random, hall: bool) -> Vec<f32> {
+    let (lowest_m, highest_m) = match hall {
+        false => ([2.5, 2.5, 2.2], [9.0, 8.0, 4.0]),
+        true => ([8.0, 6.0, 3.0], [30.0, 20.0, 12.0]),
+    };
+    let size_m: [f32; 3] =
+        std::array::from_fn(|axis| random.uniform(lowest_m[axis], highest_m[axis]));
+    let max_seconds = MAX_SECONDS[usize::from(hall)];
     let within = |random: &mut Random| size_m.map(|s| random.uniform(0.3, s - 0.3));
     let source_m = within(random);
     let microphone_m = within(random);
-    let reflection = random.uniform(0.35, 0.88);
-    let max_m = MAX_SECONDS * SPEED_OF_SOUND_M_S;
+    let reflection = random.uniform(0.35, if hall { 0.93 } else { 0.88 });
+    let max_m = max_seconds * SPEED_OF_SOUND_M_S;
     let direct_m = distance(source_m, microphone_m).max(0.2);
-    let len = (MAX_SECONDS * SAMPLE_RATE_HZ as f32) as usize;
+    let len = (max_seconds * SAMPLE_RATE_HZ as f32) as usize;
     let mut response = vec![0.0f32; len];
     // Images further than 60 dB down are not worth their time.
     let max_order = ((1e-3f32).ln() / reflection.ln()).ceil() as i32;
