@@ -5,7 +5,7 @@
 //! φ(a,b) = [a∘b ; a∘a + b∘b], logit = w·φ + bias. With two-covariance PLDA as initial values the
 //! logit is the PLDA log-likelihood ratio (Ioffe 2006; Ramoji et al. 2020, "neural PLDA").
 //!
-//! A calibrated head may hold pair features more, of what the recordings are like: see [`super::quality`].
+//! A calibrated head may hold pair features more, of what the recordings are like: see `quality.rs`.
 
 use super::{Cohort, QualityWeights, quality::ln_sum_exp};
 use crate::{Error, Result};

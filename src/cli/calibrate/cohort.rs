@@ -32,7 +32,7 @@ pub struct Args {
     #[arg(
         long,
         value_name = "N",
-        default_value_t = 50,
+        default_value_t = 100,
         value_parser = clap::value_parser!(u16).range(1..=Cohort::MAX_SPEAKERS as i64)
     )]
     cohort_top: u16,
