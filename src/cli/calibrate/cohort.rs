@@ -1,7 +1,7 @@
 //! `calibrate --cohort`: a manifest of speakers that no trial is about in, a point for each out, and
 //! whether the mean of the highest scores against them helps on lists that it was not fitted on.
 
-use super::super::evaluate::embedded::{Part, embed_files};
+use crate::cli::evaluate::embedded::{Part, embed_files};
 use serde_json::{Value, json};
 use spkver::{
     Error, Result,
