@@ -44,6 +44,7 @@ fn main() {
         bias: -1.0,
         prior: 0.5,
         quality: None,
+        cohort: None,
     };
     let mut rows = vec![0.0f32; num_speakers * SIZE];
     rows.par_chunks_mut(SIZE)

@@ -185,6 +185,7 @@ fn a_head_that_is_no_numbers_is_no_model() {
         bias: 0.0,
         prior: 0.5,
         quality: None,
+        cohort: None,
     };
     good.check(2).unwrap();
     for special in SPECIAL {

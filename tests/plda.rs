@@ -337,7 +337,7 @@ fn calibration_finds_what_length_and_distance_add() {
                 let ln_length = 5.0 + 0.3 * gaussian.draw();
                 let llr = mean + 2.0 * gaussian.draw();
                 let score = 2.0 * llr + 0.6 * ln_seconds - 4.0 * ln_length;
-                [score, ln_seconds, ln_length]
+                [score, ln_seconds, ln_length, 0.0]
             };
             (0..5000).map(one).collect()
         };
@@ -348,22 +348,79 @@ fn calibration_finds_what_length_and_distance_add() {
             weight: 1.0,
         }
     };
-    let lists = vec![list(0.0), list(3.0)];
-    let found = Calibration::with_quality(lists, 0.1).unwrap();
+    let lists = [list(0.0), list(3.0)];
+    let found = Calibration::with_quality(lists.iter(), 0.1, false).unwrap();
     let quality = found.quality.unwrap();
     assert!((found.scale - 0.5).abs() < 0.03, "{found:?}");
     assert!((quality.seconds + 0.3).abs() < 0.05, "{found:?}");
     assert!((quality.length - 2.0).abs() < 0.2, "{found:?}");
     assert!(found.offset.abs() < 1.0, "{found:?}");
     // A list that weighs nothing says nothing.
-    let mut lists = vec![list(0.0), list(3.0)];
+    let mut lists = [list(0.0), list(3.0)];
     lists[1].weight = 0.0;
     lists[1]
         .targets
         .iter_mut()
         .for_each(|trial| trial[0] = -trial[0]);
-    let found = Calibration::with_quality(lists, 0.1).unwrap();
+    let found = Calibration::with_quality(lists.iter(), 0.1, false).unwrap();
     assert!((found.scale - 0.5).abs() < 0.03, "{found:?}");
+}
+
+/// Lists of one part each, whose scores are LLRs spoilt by what `spoil` makes of list number and μ.
+fn lists_with_likeness(spoil: fn(usize, f64) -> f64) -> Vec<Vec<QualityList>> {
+    let mut gaussian = Gaussian::new(11);
+    let mut list = |number: usize| {
+        let mut draw = |mean: f64| -> Vec<QualityTrial> {
+            let one = |_| {
+                let likeness = number as f64 + gaussian.draw();
+                let llr = mean + 2.0 * gaussian.draw();
+                [
+                    2.0 * (llr + spoil(number, likeness)),
+                    gaussian.draw(),
+                    gaussian.draw(),
+                    likeness,
+                ]
+            };
+            (0..3000).map(one).collect()
+        };
+        let (targets, nontargets) = (draw(2.0), draw(-2.0));
+        vec![QualityList {
+            targets,
+            nontargets,
+            weight: 1.0,
+        }]
+    };
+    (0..4).map(&mut list).collect()
+}
+
+#[test]
+fn a_cohort_is_judged_by_lists_that_it_was_not_fitted_on() {
+    let judge = |lists: &[Vec<QualityList>]| {
+        [true, false].map(|cohort| Calibration::cllr_left_out(lists, 0.1, cohort).unwrap())
+    };
+    // Who is like many has higher scores, the same in every list.
+    let lists = lists_with_likeness(|_, likeness| likeness);
+    let [with, without] = judge(&lists);
+    assert!(with < 0.9 * without && with > 0.1, "{with} {without}");
+    let found = Calibration::with_quality(lists.iter().flatten(), 0.1, true).unwrap();
+    let quality = found.quality.unwrap();
+    // Of the calibrated scores, in which μ is half of what it was.
+    assert!((quality.cohort + 2.0).abs() < 0.1, "{found:?}");
+    assert!((found.scale - 0.5).abs() < 0.03, "{found:?}");
+
+    // In one list it is the other way round, so that what it adds elsewhere does harm.
+    let lists = lists_with_likeness(|number, likeness| match number {
+        0 => -likeness,
+        _ => likeness - number as f64,
+    });
+    let [with, without] = judge(&lists);
+    assert!(with > without, "{with} {without}");
+
+    // A prior of one half: Cllr as everybody has it, of a fit that knows next to nothing.
+    let none = lists_with_likeness(|_, likeness| 1e6 * likeness);
+    let cllr = Calibration::cllr_left_out(&none, 0.5, false).unwrap();
+    assert!((cllr - 1.0).abs() < 0.02, "{cllr}");
+    assert!(Calibration::cllr_left_out(&none[..1], 0.5, true).is_err());
 }
 
 #[test]

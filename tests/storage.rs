@@ -7,6 +7,7 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde_json::{Value, json};
 use spkver::{
     Error,
+    scoring::{Cohort, QualityWeights},
     storage::{model, write_whole},
     verifier::ModelId,
 };
@@ -43,11 +44,14 @@ type Tensors = BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
 
 /// A small model's file after `edit`, with a checksum that fits again.
 fn edited(edit: impl FnOnce(&mut Value, &mut Tensors)) -> Vec<u8> {
-    let bytes = small_model();
-    let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
+    edited_of(&small_model(), edit)
+}
+
+fn edited_of(bytes: &[u8], edit: impl FnOnce(&mut Value, &mut Tensors)) -> Vec<u8> {
+    let (_, metadata) = SafeTensors::read_metadata(bytes).unwrap();
     let text = &metadata.metadata().as_ref().unwrap()["spkver"];
     let mut header: Value = serde_json::from_str(text).unwrap();
-    let mut tensors: Tensors = SafeTensors::deserialize(&bytes)
+    let mut tensors: Tensors = SafeTensors::deserialize(bytes)
         .unwrap()
         .iter()
         .map(|(name, t)| {
@@ -132,6 +136,96 @@ fn the_detector_of_overlapped_speech_is_kept_beside_the_network() {
     assert!(refusal(&with(2)).contains("overlapped speech has 2 outputs"));
     let without = model::from_bytes(&small_model(), Path::new("some")).unwrap();
     assert!(without.model().overlap.is_none());
+}
+
+/// With a cohort of two speakers whose points are whole numbers plus `fraction`.
+fn with_cohort(fraction: f32) -> Vec<u8> {
+    let mut model = random_model(7, 2, 3);
+    model.head.quality = Some(QualityWeights {
+        seconds: -0.5,
+        length: 0.25,
+        cohort: -0.125,
+    });
+    model.head.cohort = Some(Cohort {
+        points: (0..6u8).map(|v| f32::from(v) + fraction).collect(),
+        top: 2,
+    });
+    model::to_bytes(&model)
+}
+
+#[test]
+fn a_cohort_is_kept_with_the_head() {
+    // The second does not fit into 16 bits.
+    for (fraction, bytes_each) in [(0.5, 2), (0.1, 4)] {
+        let bytes = with_cohort(fraction);
+        let back = model::from_bytes(&bytes, Path::new("some")).unwrap();
+        let head = &back.model().head;
+        let cohort = head.cohort.as_ref().unwrap();
+        assert_eq!((cohort.points[5], cohort.top), (5.0 + fraction, 2));
+        assert_eq!(head.quality.unwrap().cohort, -0.125);
+        assert_eq!(model::to_bytes(back.model()), bytes);
+        let tensors = SafeTensors::deserialize(&bytes).unwrap();
+        let points = tensors.tensor("head.cohort").unwrap();
+        assert_eq!(points.shape(), [2, 3]);
+        assert_eq!(points.data().len(), 6 * bytes_each);
+    }
+}
+
+#[test]
+fn a_cohort_that_does_not_fit_is_refused() {
+    let refused = |edit: fn(&mut Value, &mut Tensors)| {
+        let bytes = with_cohort(0.5);
+        let text = refusal(&edited_of(&bytes, |header, tensors| {
+            edit(&mut header["head"], tensors);
+        }));
+        text.split_once("some.safetensors: ").unwrap().1.to_string()
+    };
+    for (edit, fact) in [
+        (
+            (|head, _| head["cohort"]["top"] = json!(0)) as fn(&mut Value, &mut Tensors),
+            "2 speakers, top 0",
+        ),
+        (|head, _| head["cohort"]["top"] = json!(3), "top 3"),
+        (
+            |head, _| head["cohort"]["speakers"] = json!(u64::MAX),
+            "\"head.cohort\" has shape [2, 3], wanted [18446744073709551615, 3]",
+        ),
+        (
+            |head, _| head["cohort"] = Value::Null,
+            "belong to no layer: head.cohort",
+        ),
+        (
+            |_, tensors| drop(tensors.remove("head.cohort")),
+            "tensor \"head.cohort\" is missing, wanted shape [2, 3]",
+        ),
+        (
+            |_, tensors| tensors.get_mut("head.cohort").unwrap().2[3] = 0x7c,
+            "tensor \"head.cohort\" holds",
+        ),
+        (
+            |head, tensors| {
+                head["cohort"] = json!({ "speakers": 0, "top": 0 });
+                let points = tensors.get_mut("head.cohort").unwrap();
+                (points.1, points.2) = (vec![0, 3], vec![]);
+            },
+            "0 speakers",
+        ),
+        (
+            |head, _| head["quality"] = Value::Null,
+            "quality terms false",
+        ),
+        (
+            |head, tensors| {
+                head["cohort"] = Value::Null;
+                tensors.remove("head.cohort");
+            },
+            "a weight of -0.125 for a cohort that is not there",
+        ),
+    ] {
+        let text = refused(edit);
+        assert!(text.contains(fact), "{text}");
+        assert!(text.contains("; "), "{text}");
+    }
 }
 
 #[test]

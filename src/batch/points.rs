@@ -58,6 +58,7 @@ impl<'a> Points<'a> {
                 bias: 0.0,
                 prior: 0.5,
                 quality: None,
+                cohort: None,
             },
         }
     }

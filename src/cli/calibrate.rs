@@ -1,15 +1,17 @@
 //! `spkver calibrate TRIALS… -o MODEL`: scores that are log-likelihood ratios on these trials. Writes
 //! the model again with a scale and an offset in its head, and the error rates by threshold.
 
+mod cohort;
+
 use super::{
     Global, calibrate_scores,
-    evaluate::embedded::{EmbeddedTable, Part, embed_tables, find_recordings, set_scores},
+    evaluate::embedded::{EmbeddedTable, Part, embed_tables, find_recordings, points, set_scores},
     recordings,
 };
+use cohort::Judged;
 use serde_json::json;
 use spkver::{
     Error, Result,
-    audio::ReadOptions,
     eval::{
         metrics::Costs,
         ranking::{Ranking, ScoredTrial},
@@ -18,11 +20,13 @@ use spkver::{
         table::ScoreTable,
     },
     network::Network,
+    scoring::{Cohort, PairHead},
     storage::model,
     train::calibration::{Calibration, QualityList},
-    verifier::{Embedding, Limits, Measurement, Model, ModelCard, Verifier},
+    verifier::{Limits, Measurement, Model, ModelCard, Verifier},
 };
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use zeroize::Zeroizing;
 
 /// Lowest LLR between the sides of a recording of one voice: none of 610 development recordings and
 /// 2 of 131 pieces of 3 to 4 s fall below, 89 of 100 with two voices in turn do.
@@ -49,9 +53,11 @@ pub struct Args {
     pub p_target: f64,
     /// Fit anew what the recordings' length and their distance from the average voice add to the
     /// score, from these lists and the same cut to 0.7, 1.2, 2 and 3 s. Wants dozens of speakers of
-    /// several kinds of speech; without it a model keeps the terms that it has
+    /// several kinds of speech; without it a model keeps the terms that it has, and its cohort
     #[arg(long, conflicts_with = "scores")]
     quality: bool,
+    #[command(flatten)]
+    cohort: cohort::Args,
     /// Seed of the bootstrap
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -70,6 +76,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         Ok(table)
     };
     let mut tables: Vec<ScoreTable> = args.lists.iter().map(read).collect::<Result<_>>()?;
+    let cohort = args.cohort.source(&tables, &args.root)?;
     let mut verifier = global.verifier()?;
     if args.quality {
         verifier = verifier.with_quality_terms();
@@ -77,6 +84,8 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let options = args.recordings.options();
     let lists: Vec<&ScoreTable> = tables.iter().collect();
     let embedded = embed_tables(&lists, &args.root, &options, Part::Whole, &verifier)?;
+    let cohort = cohort.map(|cohort| cohort.embed(&options, &verifier));
+    let cohort = cohort.transpose()?;
     let mut by_list: Vec<(Vec<f64>, Vec<f64>)> = vec![];
     let mut hasher = blake3::Hasher::new();
     let mut card = verifier.model().card.clone();
@@ -103,22 +112,34 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         names.push(name);
     }
     let parts: Vec<(&[f64], &[f64])> = by_list.iter().map(|(t, n)| (&t[..], &n[..])).collect();
-    let calibration = match args.quality {
-        false => Calibration::of_lists(&parts, args.p_target)?,
-        true => {
-            let lists = quality_lists(&tables, &embedded, &args.root, &options, &verifier)?;
-            Calibration::with_quality(lists, args.p_target)?
-        }
+    let (calibration, judged) = if args.quality {
+        let points = cohort.as_ref().map(|candidate| &candidate.cohort);
+        let lists = quality_lists(&tables, &embedded, args, &verifier, points)?;
+        let judged = cohort.map(|candidate| candidate.judge(&lists, args.p_target));
+        let judged = judged.transpose()?;
+        let is_kept = judged.as_ref().is_some_and(Judged::is_kept);
+        let lists = lists.iter().flatten();
+        (
+            Calibration::with_quality(lists, args.p_target, is_kept)?,
+            judged,
+        )
+    } else {
+        (Calibration::of_lists(&parts, args.p_target)?, None)
     };
     let count = |side: fn(&(Vec<f64>, Vec<f64>)) -> usize| by_list.iter().map(side).sum::<usize>();
     let (targets, nontargets) = (count(|l| l.0.len()), count(|l| l.1.len()));
     calibration.check()?;
-    let terms = calibration.quality.map_or(String::new(), |quality| {
+    let mut terms = calibration.quality.map_or(String::new(), |quality| {
+        let cohort = match quality.cohort {
+            0.0 => String::new(),
+            weight => format!(", {weight:+.4} per nat of likeness to the cohort"),
+        };
         format!(
-            ", {:+.4} per ln of seconds, {:+.4} per ln of length (fitted on cuts as well)",
+            ", {:+.4} per ln of seconds, {:+.4} per ln of length{cohort} (fitted on cuts as well)",
             quality.seconds, quality.length
         )
     });
+    terms += &judged.as_ref().map_or(String::new(), Judged::line);
     card.calibration = format!(
         "scale {:.4}, offset {:+.4}{terms}, fitted at prior {} on {} target and {} nontarget trials \
          ({num_refused} more refused) of {}",
@@ -129,7 +150,8 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         nontargets,
         named.join(", "),
     );
-    let model = calibrated(&verifier, &calibration)?;
+    let cohort = judged.as_ref().and_then(Judged::cohort);
+    let model = calibrated(&verifier, &calibration, cohort)?;
     let calibrated = Verifier::new(verifier.id(), model)?;
     let mut rated = vec![];
     for ((name, table), embedded) in names.into_iter().zip(&mut tables).zip(&embedded) {
@@ -164,6 +186,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         "scale": calibration.scale,
         "offset": calibration.offset,
         "quality": calibration.quality,
+        "cohort": judged.as_ref().map(Judged::json),
         "targets": targets,
         "nontargets": nontargets,
         "refused": num_refused,
@@ -195,55 +218,90 @@ fn rated_list(table: &ScoreTable, speakers: &Speakers) -> RatedList {
 /// Cuts that teach what length does within one kind of speech, in seconds.
 const CUTS_SECONDS: [f32; 4] = [0.7, 1.2, 2.0, 3.0];
 
-/// The trials of every list as they are and cut; all cuts together count as much as the list.
+/// The trials of every list cut and, last, as they are; all cuts together count as much as the list.
 fn quality_lists(
     tables: &[ScoreTable],
     embedded: &[EmbeddedTable],
-    root: &Path,
-    options: &ReadOptions,
+    args: &Args,
     verifier: &Verifier,
-) -> Result<Vec<QualityList>> {
+    cohort: Option<&Cohort>,
+) -> Result<Vec<Vec<QualityList>>> {
+    let sides = |embedded: &[EmbeddedTable]| -> Vec<Vec<Option<Side>>> {
+        let of_list = |embedded: &EmbeddedTable| sides(embedded, verifier, cohort);
+        embedded.iter().map(of_list).collect()
+    };
+    let whole = sides(embedded);
+    let head = &verifier.model().head;
     let lists: Vec<&ScoreTable> = tables.iter().collect();
+    let options = args.recordings.options();
     let mut of_lists: Vec<Vec<QualityList>> = vec![vec![]; tables.len()];
     for seconds in CUTS_SECONDS {
-        let cut = embed_tables(&lists, root, options, Part::Speech(seconds), verifier)?;
-        for ((of_list, table), (whole, cut)) in of_lists
-            .iter_mut()
-            .zip(tables)
-            .zip(embedded.iter().zip(&cut))
+        let cut = embed_tables(
+            &lists,
+            &args.root,
+            &options,
+            Part::Speech(seconds),
+            verifier,
+        )?;
+        let cut = sides(&cut);
+        for ((of_list, table), (whole, cut)) in
+            of_lists.iter_mut().zip(tables).zip(whole.iter().zip(&cut))
         {
-            of_list.push(quality_list(table, cut, cut, verifier));
-            of_list.push(quality_list(table, whole, cut, verifier));
+            of_list.push(quality_list(table, cut, cut, head));
+            of_list.push(quality_list(table, whole, cut, head));
         }
     }
-    for ((of_list, table), whole) in of_lists.iter_mut().zip(tables).zip(embedded) {
+    for ((of_list, table), whole) in of_lists.iter_mut().zip(tables).zip(&whole) {
         // Of words that last half a second nothing is left in a cut of a second and a half.
         of_list.retain(|list| !list.targets.is_empty() && !list.nontargets.is_empty());
         let count = of_list.len() as f64;
         of_list.iter_mut().for_each(|list| list.weight /= count);
-        of_list.push(quality_list(table, whole, whole, verifier));
+        of_list.push(quality_list(table, whole, whole, head));
     }
-    Ok(of_lists.concat())
+    Ok(of_lists)
+}
+
+/// What a recording brings to its trials.
+struct Side {
+    point: Zeroizing<Vec<f32>>,
+    /// ln t, ln|u|, and μ where there is a cohort.
+    facts: [f64; 3],
+}
+
+/// Of each recording, none of a refused one.
+fn sides(
+    embedded: &EmbeddedTable,
+    verifier: &Verifier,
+    cohort: Option<&Cohort>,
+) -> Vec<Option<Side>> {
+    let head = &verifier.model().head;
+    let sides = embedded.iter().zip(points(embedded, verifier));
+    let sides = sides.map(|(embedding, point)| {
+        let (values, point) = (embedding.as_ref().ok()?.values(), point?);
+        let mean = cohort.map_or(0.0, |cohort| cohort.mean(head, &point));
+        let facts = [values[head.mean.len()], head.ln_length(values), mean].map(f64::from);
+        Some(Side { point, facts })
+    });
+    sides.collect()
 }
 
 /// Trials of `enrol`'s recordings against `test`'s.
 fn quality_list(
     table: &ScoreTable,
-    enrol: &EmbeddedTable,
-    test: &EmbeddedTable,
-    verifier: &Verifier,
+    enrol: &[Option<Side>],
+    test: &[Option<Side>],
+    head: &PairHead,
 ) -> QualityList {
-    let head = &verifier.model().head;
     let (mut targets, mut nontargets) = (vec![], vec![]);
     for trial in table.trials() {
         let sides = (&enrol[trial.enrol() as usize], &test[trial.test() as usize]);
-        let (Ok(a), Ok(b)) = sides else { continue };
-        let ln_seconds = |e: &Embedding| f64::from(e.values()[head.mean.len()]);
-        let ln_length = |e: &Embedding| f64::from(head.ln_length(e.values()));
+        let (Some(a), Some(b)) = sides else { continue };
+        let [seconds, length, mean] = std::array::from_fn(|k| a.facts[k] + b.facts[k]);
         let facts = [
-            f64::from(verifier.llr(&[a], b).0),
-            ln_seconds(a) + ln_seconds(b),
-            ln_length(a) + ln_length(b),
+            f64::from(head.llr(&a.point, &b.point)),
+            seconds,
+            length,
+            mean,
         ];
         match trial.is_target() {
             true => targets.push(facts),
@@ -257,18 +315,24 @@ fn quality_list(
     }
 }
 
-/// The same model with another head.
-fn calibrated(verifier: &Verifier, calibration: &Calibration) -> Result<Model> {
+/// The same model with another head; with a cohort, if there is a new one.
+fn calibrated(
+    verifier: &Verifier,
+    calibration: &Calibration,
+    cohort: Option<Cohort>,
+) -> Result<Model> {
     let model = verifier.model();
     let copied = |network: &Network| {
         let (layers, weights) = (network.layers().to_vec(), network.weights().clone());
         Network::new(layers, weights, verifier.mfcc().num_channels())
     };
+    let mut head = calibration.apply(&model.head);
+    head.cohort = cohort.or(head.cohort);
     Ok(Model {
         front_end: model.front_end.clone(),
         network: copied(&model.network)?,
         overlap: model.overlap.as_ref().map(copied).transpose()?,
-        head: calibration.apply(&model.head),
+        head,
         limits: Limits {
             min_steadiness: match calibration.quality {
                 // From now on an LLR is one: several voices can be told.

@@ -136,6 +136,10 @@ fn info(verifier: &Verifier, global: &Global) -> Result<u8> {
             "prior": json_of(&model.head.prior),
             "bias": json_of(&model.head.bias),
             "quality": json_of(&model.head.quality),
+            "cohort": model.head.cohort.as_ref().map(|cohort| json!({
+                "speakers": cohort.points.len() / model.head.size(),
+                "top": cohort.top,
+            })),
         },
         "embedding_size": model.head.embedding_size(),
         "receptive_field_frames": network.receptive_field(),

@@ -4,7 +4,9 @@ mod decision;
 pub mod gallery;
 mod measured;
 mod pair;
+mod quality;
 
 pub use decision::{Decision, Llr, OperatingPoint, Reason};
 pub use measured::{MeasuredPoint, MeasuredRates, Rate, percent};
-pub use pair::{PairHead, QualityWeights};
+pub use pair::PairHead;
+pub use quality::{Cohort, QualityWeights};

@@ -5,10 +5,9 @@
 //! φ(a,b) = [a∘b ; a∘a + b∘b], logit = w·φ + bias. With two-covariance PLDA as initial values the
 //! logit is the PLDA log-likelihood ratio (Ioffe 2006; Ramoji et al. 2020, "neural PLDA").
 //!
-//! A calibrated head may hold two pair features more, ln t_a + ln t_b (t seconds of speech) and
-//! ln|u_a| + ln|u_b|, both lengths before scaling: a long recording, and one far from the middle,
-//! scores high with everybody (Mandasari et al. 2013, "Quality measure functions for calibration").
+//! A calibrated head may hold pair features more, of what the recordings are like: see `quality.rs`.
 
+use super::{Cohort, QualityWeights, quality::ln_sum_exp};
 use crate::{Error, Result};
 use std::borrow::Cow;
 use wide::f32x16;
@@ -32,16 +31,8 @@ pub struct PairHead {
     /// Weights of what a recording is like. With them an embedding ends in ln t, and a point in
     /// what its recording adds to every logit.
     pub quality: Option<QualityWeights>,
-}
-
-/// What a recording adds to the logit of each of its pairs: `seconds·ln t + length·ln|u|`.
-#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct QualityWeights {
-    /// Of ln t, t in seconds of speech.
-    pub seconds: f32,
-    /// Of ln|u|: the mean over groups.
-    pub length: f32,
+    /// Whom a recording is compared with for one more of them.
+    pub cohort: Option<Cohort>,
 }
 
 impl PairHead {
@@ -62,9 +53,7 @@ impl PairHead {
             .iter()
             .all(|part| part.iter().all(|v| v.is_finite()))
             && self.bias.is_finite()
-            && self
-                .quality
-                .is_none_or(|q| q.seconds.is_finite() && q.length.is_finite());
+            && self.quality.is_none_or(|q| q.is_finite());
         if !(sizes && finite && self.prior > 0.0 && self.prior < 1.0) {
             return Err(Error::Usage(format!(
                 "pair head: mean {}, whiten {}, weight {}, groups {}, finite {finite}, prior {}; wanted mean \
@@ -77,7 +66,7 @@ impl PairHead {
                 self.prior,
             )));
         }
-        Ok(())
+        self.check_cohort()
     }
 
     /// Numbers in an embedding: D, and ln t where it counts.
@@ -167,7 +156,9 @@ impl PairHead {
         }
         self.scale(&mut point);
         if let Some(quality) = self.quality {
-            point.push(quality.seconds * ln_seconds + quality.length * (ln_lengths / count));
+            let lengths = quality.seconds * ln_seconds + quality.length * (ln_lengths / count);
+            let cohort = self.cohort.as_ref().map(|cohort| cohort.mean(self, &point));
+            point.push(cohort.map_or(lengths, |mean| lengths + quality.cohort * mean));
         }
         point
     }
@@ -194,7 +185,12 @@ impl PairHead {
     /// per point where it is in many trials.
     pub fn own(&self, a: &[f32]) -> f32 {
         let (a, quality) = a.split_at(self.size());
-        weighted_dot(&self.weight[self.size()..], a, a) + quality.iter().sum::<f32>()
+        self.squares(a) + quality.iter().sum::<f32>()
+    }
+
+    /// Σ w·(a∘a). `(L,) -> 1`
+    pub(super) fn squares(&self, a: &[f32]) -> f32 {
+        weighted_dot(&self.weight[self.size()..], a, a)
     }
 
     /// The log-likelihood ratio from its parts.
@@ -246,12 +242,6 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + rest
 }
 
-/// ln(eᵃ + eᵇ), exactly the other where one is −∞.
-fn ln_sum_exp(a: f32, b: f32) -> f32 {
-    let (low, high) = (a.min(b), a.max(b));
-    high + (low - high).exp().ln_1p()
-}
-
 /// NaN where there is no direction: a length of 0, or one that overflows (and would scale to 0,
 /// which is the score of nobody in particular).
 fn scale_to_sqrt_len(v: &mut [f32]) {
@@ -278,6 +268,7 @@ mod tests {
             bias: 0.0,
             prior: 0.5,
             quality: None,
+            cohort: None,
         };
         assert!(head().check(3).is_ok());
         assert!(head().check(2).is_err());
@@ -315,6 +306,7 @@ mod tests {
             bias: 0.75,
             prior: 0.5,
             quality: None,
+            cohort: None,
         };
         // Length √2 of (3, 4)/5 and of (1, 0).
         let (a, b) = (head.project(&[4.0, 5.0]), head.project(&[2.0, 1.0]));
@@ -347,52 +339,5 @@ mod tests {
         assert!(both[0] > 0.0);
         let nowhere = head.project(&[1.0, 1.0]);
         assert!(nowhere.iter().all(|v| v.is_nan()));
-    }
-
-    #[test]
-    fn what_a_recording_is_like_adds_to_every_score_of_it() {
-        let plain = PairHead {
-            mean: vec![1.0; 2],
-            whiten: None,
-            weight: vec![3.0, 5.0, -0.5, -0.25],
-            groups: 1,
-            bias: 0.75,
-            prior: 0.5,
-            quality: None,
-        };
-        let head = PairHead {
-            quality: Some(QualityWeights {
-                seconds: -0.5,
-                length: 2.0,
-            }),
-            ..plain.clone()
-        };
-        assert_eq!((head.embedding_size(), head.point_size()), (3, 3));
-        assert!(head.check(2).is_ok());
-        let point = |head: &PairHead, e: &[&[f32]]| head.project_enrolment(e.iter().copied());
-        // |u| is 5 and 1; 4 s and 1 s of speech.
-        let (a, b) = ([4.0, 5.0, 4.0f32.ln()], [2.0, 1.0, 0.0]);
-        let own = |seconds: f32, ln_length: f32| -0.5 * seconds.ln() + 2.0 * ln_length;
-        let [x, y] = [&a, &b].map(|e| point(&plain, &[&e[..2]]));
-        let wanted = plain.llr(&x, &y) + own(4.0, 5.0f32.ln()) + own(1.0, 0.0);
-        let [x, y] = [&a, &b].map(|e| point(&head, &[e]));
-        assert!((head.llr(&x, &y) - wanted).abs() < 1e-5);
-        assert_eq!(head.llr(&x, &y), head.llr(&y, &x));
-        // Enrolled together: five seconds, and the mean of their ln|u|.
-        let both = point(&head, &[&a, &b]);
-        assert!((both[2] - own(5.0, 0.5 * 5.0f32.ln())).abs() < 1e-5);
-        // A recording of the speaker enrolled alone is as long as it is, exactly.
-        assert_eq!(
-            point(&head, &[&a])[2],
-            -0.5 * a[2] + 2.0 * head.ln_length(&a)
-        );
-        let spoilt = PairHead {
-            quality: Some(QualityWeights {
-                seconds: f32::NAN,
-                length: 0.0,
-            }),
-            ..plain
-        };
-        assert!(spoilt.check(2).is_err());
     }
 }

@@ -164,6 +164,7 @@ fn scaled_cosine(size: usize) -> PairHead {
         bias: -SCALE * EVEN_COSINE,
         prior: 0.5,
         quality: None,
+        cohort: None,
     }
 }
 

@@ -11,7 +11,8 @@
 //! Tensors, F32, or F16 where that loses nothing: `{i}.{tensor}` for layer i (PyTorch's names and
 //! shapes), `overlap.{i}.{tensor}` for those of the detector of overlapped speech, if there is one, and
 //! the pair head's `head.mean` (D,), `head.whiten` (L, D; without it the identity),
-//! `head.weight` (2L,).
+//! `head.weight` (2L,), and with `"cohort":{"speakers":K,"top":N}` in `head` its points `head.cohort`
+//! (K, L).
 //!
 //! `blake3` is the BLAKE3 of the whole file with its own 64 digits replaced by zeros; it tells
 //! damage, not forgery. The model's id is the BLAKE3 of the file as it is.
@@ -21,7 +22,7 @@ use crate::{
     Error, Result,
     features::MfccConfig,
     network::{Layer, Network, Stored, Tensors, infer},
-    scoring::{MeasuredRates, PairHead, QualityWeights},
+    scoring::{Cohort, MeasuredRates, PairHead, QualityWeights},
     storage::write_whole,
     verifier::{Limits, Model, ModelCard, ModelId, Verifier},
 };
@@ -40,6 +41,7 @@ const OVERLAP: &str = "overlap.";
 const MEAN: &str = "head.mean";
 const WHITEN: &str = "head.whiten";
 const WEIGHT: &str = "head.weight";
+const COHORT: &str = "head.cohort";
 /// What errors call the model inside the binary.
 const EMBEDDED: &str = "<embedded>";
 
@@ -69,6 +71,15 @@ struct Head {
     bias: f32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     quality: Option<QualityWeights>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cohort: Option<CohortSize>,
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CohortSize {
+    speakers: usize,
+    top: usize,
 }
 
 fn one() -> usize {
@@ -238,7 +249,9 @@ impl<'a> Parsed<'a> {
         }
         let (size, embedding_size) = (header.head.size, network.embedding_size());
         let is_whitening = size != embedding_size || self.tensors.tensor(WHITEN).is_ok();
-        let head = read(head_shapes(size, embedding_size, is_whitening))?;
+        let cohort = header.head.cohort;
+        let speakers = cohort.as_ref().map(|cohort| cohort.speakers);
+        let head = read(head_shapes(size, embedding_size, is_whitening, speakers))?;
         if self.tensors.len() != known.len() + head.len() {
             let known = |name: &str| head.contains_key(name) || known.iter().any(|k| k == name);
             let names = self.tensors.names().into_iter();
@@ -257,6 +270,10 @@ impl<'a> Parsed<'a> {
             bias: header.head.bias,
             prior: header.head.prior,
             quality: header.head.quality,
+            cohort: cohort.map(|cohort| Cohort {
+                points: take(COHORT),
+                top: cohort.top,
+            }),
         };
         let model = Model {
             front_end: header.front_end,
@@ -274,6 +291,11 @@ impl<'a> Parsed<'a> {
 /// The bytes of a model file: the same model, the same bytes.
 pub fn to_bytes(model: &Model) -> Vec<u8> {
     let size = model.head.size();
+    let cohort = model.head.cohort.as_ref().map(|cohort| CohortSize {
+        speakers: cohort.points.len() / size,
+        top: cohort.top,
+    });
+    let speakers = cohort.as_ref().map(|cohort| cohort.speakers);
     let header = Header {
         format_version: FORMAT_VERSION,
         blake3: NO_CHECKSUM.into(),
@@ -286,6 +308,7 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
             prior: model.head.prior,
             bias: model.head.bias,
             quality: model.head.quality,
+            cohort,
         },
         limits: model.limits,
         rates: model.rates.clone(),
@@ -296,11 +319,16 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
         shapes.extend(layer_shapes(layers, OVERLAP));
     }
     let head = &model.head;
-    shapes.extend(head_shapes(size, head.mean.len(), head.whiten.is_some()));
+    let is_whitening = head.whiten.is_some();
+    shapes.extend(head_shapes(size, head.mean.len(), is_whitening, speakers));
     let values = |name: &str| match name {
         MEAN => &head.mean[..],
         WHITEN => head.whiten.as_deref().unwrap_or_default(),
         WEIGHT => &head.weight,
+        COHORT => head
+            .cohort
+            .as_ref()
+            .map_or(&[][..], |cohort| &cohort.points),
         of_layer => match (of_layer.strip_prefix(OVERLAP), &model.overlap) {
             (Some(of_layer), Some(overlap)) => &overlap.weights()[of_layer],
             _ => &model.network.weights()[of_layer],
@@ -366,11 +394,13 @@ fn head_shapes(
     size: usize,
     embedding_size: usize,
     is_whitening: bool,
+    cohort_speakers: Option<usize>,
 ) -> Vec<(String, Vec<usize>)> {
     let whiten = is_whitening.then(|| (WHITEN.into(), vec![size, embedding_size]));
     let mut shapes = vec![(MEAN.into(), vec![embedding_size])];
     shapes.extend(whiten);
     shapes.push((WEIGHT.into(), vec![2 * size]));
+    shapes.extend(cohort_speakers.map(|speakers| (COHORT.into(), vec![speakers, size])));
     shapes
 }
 

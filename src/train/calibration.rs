@@ -18,12 +18,13 @@ pub struct Calibration {
     pub scale: f64,
     /// In natural-log units.
     pub offset: f64,
-    /// Weights of the sums over both recordings of ln t and ln|u|, where they were asked for.
+    /// Weights of the sums over both recordings of ln t, ln|u| and μ, where they were asked for.
     pub quality: Option<QualityWeights>,
 }
 
-/// A trial's score, and the sums over its two recordings of ln t and ln|u|; see [`PairHead`].
-pub type QualityTrial = [f64; 3];
+/// A trial's score, and the sums over its two recordings of ln t, ln|u| and μ, which is any one number
+/// where there is no cohort; see [`QualityWeights`].
+pub type QualityTrial = [f64; 4];
 
 /// Target and nontarget trials of one kind, and how much they count beside others.
 #[derive(Debug, Clone)]
@@ -85,24 +86,70 @@ impl Calibration {
         })
     }
 
-    /// Fits the quality terms as well; the scores must be without any.
+    /// Fits the quality terms as well, μ with `cohort` only; the scores must be without any.
     ///
     /// # Errors
     /// As [`Self::of_lists`].
-    pub fn with_quality(lists: Vec<QualityList>, prior: f64) -> Result<Self> {
-        let sides = lists
-            .into_iter()
-            .map(|l| (l.targets, l.nontargets, l.weight));
-        let penalties = [PENALTY, QUALITY_PENALTY, QUALITY_PENALTY];
-        let ([scale, seconds, length], offset) = regression(sides.collect(), prior, penalties)?;
+    pub fn with_quality<'a>(
+        lists: impl Iterator<Item = &'a QualityList>,
+        prior: f64,
+        cohort: bool,
+    ) -> Result<Self> {
+        let side = |trials: &[QualityTrial]| {
+            let one = |&[score, seconds, length, mean]: &QualityTrial| {
+                [score, seconds, length, if cohort { mean } else { 0.0 }]
+            };
+            trials.iter().map(one).collect()
+        };
+        let sides = lists.map(|l| (side(&l.targets), side(&l.nontargets), l.weight));
+        let penalties = [PENALTY, QUALITY_PENALTY, QUALITY_PENALTY, QUALITY_PENALTY];
+        let ([scale, seconds, length, mean], offset) =
+            regression(sides.collect(), prior, penalties)?;
         Ok(Calibration {
             scale,
             offset,
             quality: Some(QualityWeights {
                 seconds: seconds as f32,
                 length: length as f32,
+                // μ is of scores, and those are scaled.
+                cohort: (mean / scale) as f32,
             }),
         })
+    }
+
+    /// Cllr at `prior` of a list, by a fit on all the others: the mean over lists. The last part of
+    /// each is the list as it is, and the one that counts; it is in bits over those that the prior
+    /// leaves open, so that 1 is to know nothing (Cllr itself at 0.5).
+    ///
+    /// # Errors
+    /// As [`Self::of_lists`]; [`Error::Usage`] for fewer than two lists.
+    pub fn cllr_left_out(lists: &[Vec<QualityList>], prior: f64, cohort: bool) -> Result<f64> {
+        let mut sum = 0.0;
+        for (left_out, list) in lists.iter().enumerate() {
+            let others = lists.iter().enumerate().filter(|(i, _)| *i != left_out);
+            let others = others.flat_map(|(_, list)| list);
+            let found = Self::with_quality(others, prior, cohort)?;
+            sum += list
+                .last()
+                .map_or(f64::NAN, |whole| found.cllr(whole, prior));
+        }
+        Ok(sum / lists.len() as f64)
+    }
+
+    fn cllr(&self, list: &QualityList, prior: f64) -> f64 {
+        let quality = self.quality.unwrap_or_default();
+        let [seconds, length, cohort] =
+            [quality.seconds, quality.length, quality.cohort].map(f64::from);
+        let shift = (prior / (1.0 - prior)).ln() + self.offset;
+        let mean = |trials: &[QualityTrial], sign: f64| {
+            let costs = trials.iter().map(|[score, t, u, mean]| {
+                let scores = self.scale * (score + cohort * mean);
+                softplus(sign * (scores + seconds * t + length * u + shift))
+            });
+            costs.sum::<f64>() / trials.len() as f64
+        };
+        let known = -(prior * prior.ln() + (1.0 - prior) * (1.0 - prior).ln());
+        (prior * mean(&list.targets, -1.0) + (1.0 - prior) * mean(&list.nontargets, 1.0)) / known
     }
 
     /// Folds the map into a head, whose logit then is the calibrated LLR at prior 0.5.
@@ -119,7 +166,10 @@ impl Calibration {
             quality: self.quality.or(head.quality.map(|old| QualityWeights {
                 seconds: scaled(&old.seconds),
                 length: scaled(&old.length),
+                // The scores against the cohort are scaled already.
+                cohort: old.cohort,
             })),
+            cohort: head.cohort.clone(),
         }
     }
 }

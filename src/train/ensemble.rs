@@ -153,6 +153,7 @@ fn mean_head(members: &[(Network, PairHead)]) -> PairHead {
         bias: members.iter().map(|(_, head)| llr_bias(head) * share).sum(),
         prior: 0.5,
         quality: None,
+        cohort: None,
     }
 }
 
@@ -183,6 +184,7 @@ mod tests {
             bias: value(40),
             prior: 0.2,
             quality: None,
+            cohort: None,
         };
         (Network::new(layers, weights, 5).unwrap(), head)
     }

@@ -228,6 +228,7 @@ pub fn cosine(mean: &[f64], whiten: &[f64], scale: f64) -> PairHead {
         bias: 0.0,
         prior: 0.5,
         quality: None,
+        cohort: None,
     }
 }
 

@@ -257,6 +257,7 @@ mod tests {
             bias: 0.3,
             prior: 0.5,
             quality: None,
+            cohort: None,
         };
         for loss in [PairLoss::Bce, PairLoss::Softmax, PairLoss::Mse] {
             let options = RefineOptions {

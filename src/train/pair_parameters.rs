@@ -74,6 +74,7 @@ impl Parameters {
             bias: logit.bias as f32,
             prior: prior as f32,
             quality: None,
+            cohort: None,
         }
     }
 

@@ -68,6 +68,7 @@ pub fn fit_head(labelled: &Labelled, options: &PldaOptions) -> Result<PairHead> 
         bias: weights.bias as f32,
         prior: 0.5,
         quality: None,
+        cohort: None,
     })
 }
 

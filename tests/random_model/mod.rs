@@ -73,6 +73,7 @@ pub fn random_model(seed: u64, c: usize, d: usize) -> Model {
         bias: 0.0,
         prior: 0.5,
         quality: None,
+        cohort: None,
     };
     Model {
         front_end,

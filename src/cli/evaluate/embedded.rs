@@ -8,7 +8,12 @@ use spkver::{
     eval::table::{ScoreTable, line_of},
     verifier::{Embedding, Verifier},
 };
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::HashMap,
+    iter::once,
+    path::{Path, PathBuf},
+};
+use zeroize::Zeroizing;
 
 /// An embedding, or why there is none.
 type Embedded = std::result::Result<Embedding, String>;
@@ -44,12 +49,22 @@ pub fn embed_tables(
     Ok(tables.iter().map(of_table).collect())
 }
 
+/// The points of recordings, each projected once: `(P,)` each, none of a refused one.
+pub fn points(embedded: &[Embedded], verifier: &Verifier) -> Vec<Option<Zeroizing<Vec<f32>>>> {
+    let head = &verifier.model().head;
+    let point = |embedding: &Embedding| head.project_enrolment(once(embedding.values()));
+    let points = embedded.par_iter();
+    let points = points.map(|embedded| Some(Zeroizing::new(point(embedded.as_ref().ok()?))));
+    points.collect()
+}
+
 /// Scores every trial, NaN where a recording was refused.
 pub fn set_scores(table: &mut ScoreTable, embedded: &[Embedded], verifier: &Verifier) {
+    let points = points(embedded, verifier);
     table.set_scores(|enrol, test| {
-        let side = |recording: u32| embedded[recording as usize].as_ref();
+        let side = |recording: u32| points[recording as usize].as_ref();
         match (side(enrol), side(test)) {
-            (Ok(enrol), Ok(test)) => f64::from(verifier.llr(&[enrol], test).0),
+            (Some(enrol), Some(test)) => f64::from(verifier.model().head.llr(enrol, test)),
             _ => f64::NAN,
         }
     });
@@ -80,15 +95,27 @@ fn embed_names<'a>(
 ) -> Result<HashMap<&'a str, Embedded>> {
     names.sort_unstable();
     names.dedup();
+    let paths: Vec<PathBuf> = names.iter().map(|name| root.join(name)).collect();
+    let embeddings = embed_files(&paths, options, part, verifier)?;
+    Ok(names.into_iter().zip(embeddings).collect())
+}
+
+/// An embedding of each file, or why it has none; other errors than of its sound fail all.
+pub fn embed_files(
+    paths: &[PathBuf],
+    options: &ReadOptions,
+    part: Part,
+    verifier: &Verifier,
+) -> Result<EmbeddedTable> {
     // Hidden where stderr is no terminal.
-    let progress = ProgressBar::new(names.len() as u64).with_style(
+    let progress = ProgressBar::new(paths.len() as u64).with_style(
         ProgressStyle::with_template("{bar:30} {pos}/{len} recordings, {eta} left")
             .expect("a constant"),
     );
-    let embeddings: Result<Vec<_>> = names
+    let embeddings: Result<Vec<_>> = paths
         .par_iter()
-        .map(|name| {
-            let read = read(&root.join(name), options, part);
+        .map(|path| {
+            let read = read(path, options, part);
             progress.inc(1);
             match read {
                 Ok(waveform) => Ok(verifier.embed(&waveform).map_err(|r| r.to_string())),
@@ -98,7 +125,7 @@ fn embed_names<'a>(
         })
         .collect();
     progress.finish_and_clear();
-    Ok(names.into_iter().zip(embeddings?).collect())
+    embeddings
 }
 
 fn read(path: &Path, options: &ReadOptions, part: Part) -> Result<Waveform> {

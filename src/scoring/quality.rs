@@ -1,0 +1,267 @@
+//! The quality terms of a score: a recording's length, its distance from the average voice and its
+//! likeness to a cohort in, what it adds to the logit of each of its pairs out.
+//!
+//! ln t (t seconds of speech) and ln|u|, both lengths before scaling: a long recording, and one far
+//! from the middle, scores high with everybody (Mandasari et al. 2013, "Quality measure functions for
+//! calibration"). Of a cohort of K speakers, μ(a), the mean of the N highest scores of a against them,
+//! in which no quality term counts: a recording that sounds like many is no evidence. With a weight of
+//! −w this is s − w·(μ(a) + μ(b)), the shift of adaptive S-norm (Karam et al. 2011; Matějka et al. 2017)
+//! without its scale, so that the score stays a product and what each point alone brings.
+
+use super::PairHead;
+use crate::{Error, Result};
+use zeroize::Zeroizing;
+
+/// What a recording adds to the logit of each of its pairs: `seconds·ln t + length·ln|u| +
+/// cohort·μ`.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QualityWeights {
+    /// Of ln t, t in seconds of speech.
+    pub seconds: f32,
+    /// Of ln|u|: the mean over groups.
+    pub length: f32,
+    /// Of the mean of the highest scores against the cohort; 0 without one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cohort: f32,
+}
+
+/// Speakers that no trial is about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cohort {
+    /// (K, L): a point for each, projected and scaled, without what recordings add.
+    pub points: Vec<f32>,
+    /// N: how many of the highest scores count.
+    pub top: usize,
+}
+
+impl QualityWeights {
+    pub(super) fn is_finite(&self) -> bool {
+        [self.seconds, self.length, self.cohort]
+            .iter()
+            .all(|w| w.is_finite())
+    }
+}
+
+impl Cohort {
+    /// Most speakers: each of them costs L multiplications for every point.
+    pub const MAX_SPEAKERS: usize = 10_000;
+
+    /// μ(a) = q·(a∘a) + the mean of the N highest p·(a∘c) + q·(c∘c), [p, q] being `head.weight`: scores
+    /// without the constant, so that a head scaled as a whole scales it. `(P,) -> 1`, NaN for a NaN.
+    pub fn mean(&self, head: &PairHead, a: &[f32]) -> f32 {
+        let a = &a[..head.size()];
+        let (product, squares) = head.weight.split_at(a.len());
+        // Both are as telling as the embedding.
+        let weighted: Vec<f32> = product.iter().zip(a).map(|(p, a)| p * a).collect();
+        let weighted = Zeroizing::new(weighted);
+        let speakers = self.points.chunks_exact(a.len());
+        let mut scores = Zeroizing::new(Vec::with_capacity(speakers.len()));
+        scores.extend(speakers.map(|c| score(&weighted, squares, c)));
+        // A NaN is the highest of all. In order, for the sum's sake.
+        scores.sort_unstable_by(|a, b| b.total_cmp(a));
+        let highest = scores.iter().take(self.top);
+        let sum: f64 = highest.map(|&score| f64::from(score)).sum();
+        head.squares(a) + (sum / self.top as f64) as f32
+    }
+}
+
+/// Σ c·(v + q·c), in 16 sums side by side in the same order on every CPU.
+fn score(v: &[f32], q: &[f32], c: &[f32]) -> f32 {
+    let mut sums = [0.0f32; 16];
+    let (v, rest_v) = v.as_chunks::<16>();
+    let (q, rest_q) = q.as_chunks::<16>();
+    let (c, rest_c) = c.as_chunks::<16>();
+    for ((v, q), c) in v.iter().zip(q).zip(c) {
+        for lane in 0..16 {
+            sums[lane] += c[lane] * (v[lane] + q[lane] * c[lane]);
+        }
+    }
+    let rest = rest_v.iter().zip(rest_q).zip(rest_c);
+    let rest: f32 = rest.map(|((v, q), c)| c * (v + q * c)).sum();
+    sums.iter().sum::<f32>() + rest
+}
+
+impl PairHead {
+    /// Does the cohort fit the head, and is there one where it has a weight?
+    pub(super) fn check_cohort(&self) -> Result<()> {
+        let weight = self.quality.map(|quality| quality.cohort);
+        let Some(cohort) = &self.cohort else {
+            return match weight {
+                None | Some(0.0) => Ok(()),
+                Some(weight) => Err(Error::Usage(format!(
+                    "pair head: a weight of {weight} for a cohort that is not there"
+                ))),
+            };
+        };
+        let speakers = cohort.points.len() / self.size();
+        let finite = cohort.points.iter().all(|v| v.is_finite());
+        let sizes = cohort.points.len() == speakers * self.size()
+            && (1..=Cohort::MAX_SPEAKERS).contains(&speakers)
+            && (1..=speakers).contains(&cohort.top);
+        if sizes && finite && weight.is_some() {
+            return Ok(());
+        }
+        Err(Error::Usage(format!(
+            "pair head: cohort of {} numbers, {speakers} speakers, top {}, finite {finite}, quality terms {}; \
+             wanted {} numbers a speaker, finite, 1 to {} speakers, a top of 1 to as many, quality terms",
+            cohort.points.len(),
+            cohort.top,
+            weight.is_some(),
+            self.size(),
+            Cohort::MAX_SPEAKERS,
+        )))
+    }
+}
+
+fn is_zero(weight: &f32) -> bool {
+    *weight == 0.0
+}
+
+/// ln(eᵃ + eᵇ), exactly the other where one is −∞.
+pub(super) fn ln_sum_exp(a: f32, b: f32) -> f32 {
+    let (low, high) = (a.min(b), a.max(b));
+    high + (low - high).exp().ln_1p()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_recording_is_like_adds_to_every_score_of_it() {
+        let plain = PairHead {
+            mean: vec![1.0; 2],
+            whiten: None,
+            weight: vec![3.0, 5.0, -0.5, -0.25],
+            groups: 1,
+            bias: 0.75,
+            prior: 0.5,
+            quality: None,
+            cohort: None,
+        };
+        let head = PairHead {
+            quality: Some(QualityWeights {
+                seconds: -0.5,
+                length: 2.0,
+                cohort: 0.0,
+            }),
+            ..plain.clone()
+        };
+        assert_eq!((head.embedding_size(), head.point_size()), (3, 3));
+        assert!(head.check(2).is_ok());
+        let point = |head: &PairHead, e: &[&[f32]]| head.project_enrolment(e.iter().copied());
+        // |u| is 5 and 1; 4 s and 1 s of speech.
+        let (a, b) = ([4.0, 5.0, 4.0f32.ln()], [2.0, 1.0, 0.0]);
+        let own = |seconds: f32, ln_length: f32| -0.5 * seconds.ln() + 2.0 * ln_length;
+        let [x, y] = [&a, &b].map(|e| point(&plain, &[&e[..2]]));
+        let wanted = plain.llr(&x, &y) + own(4.0, 5.0f32.ln()) + own(1.0, 0.0);
+        let [x, y] = [&a, &b].map(|e| point(&head, &[e]));
+        assert!((head.llr(&x, &y) - wanted).abs() < 1e-5);
+        assert_eq!(head.llr(&x, &y), head.llr(&y, &x));
+        // Enrolled together: five seconds, and the mean of their ln|u|.
+        let both = point(&head, &[&a, &b]);
+        assert!((both[2] - own(5.0, 0.5 * 5.0f32.ln())).abs() < 1e-5);
+        // A recording of the speaker enrolled alone is as long as it is, exactly.
+        assert_eq!(
+            point(&head, &[&a])[2],
+            -0.5 * a[2] + 2.0 * head.ln_length(&a)
+        );
+        let spoilt = PairHead {
+            quality: Some(QualityWeights {
+                seconds: f32::NAN,
+                length: 0.0,
+                cohort: 0.0,
+            }),
+            ..plain
+        };
+        assert!(spoilt.check(2).is_err());
+    }
+
+    /// L = 4 in two groups, three speakers, the best two of them.
+    fn with_cohort() -> PairHead {
+        let speakers = [
+            [1.0, 0.0, 0.5, 0.5],
+            [0.0, 1.0, -1.0, 0.0],
+            [0.6, -0.8, 0.0, 1.0],
+        ];
+        PairHead {
+            mean: vec![0.25; 4],
+            whiten: None,
+            weight: vec![3.0, 5.0, 1.5, 2.0, -0.5, -0.25, -0.125, -1.0],
+            groups: 2,
+            bias: 0.75,
+            prior: 0.2,
+            quality: Some(QualityWeights {
+                seconds: -0.5,
+                length: 2.0,
+                cohort: -0.3,
+            }),
+            cohort: Some(Cohort {
+                points: speakers.concat(),
+                top: 2,
+            }),
+        }
+    }
+
+    #[test]
+    fn likeness_to_the_cohort_is_the_mean_of_the_highest_scores() {
+        let head = with_cohort();
+        assert!(head.check(4).is_ok());
+        let plain = PairHead {
+            quality: None,
+            cohort: None,
+            ..head.clone()
+        };
+        let cohort = head.cohort.as_ref().unwrap();
+        // The LLR of a head without terms, less its constant.
+        let constant = plain.bias + 4.0f32.ln();
+        let mean = |point: &[f32]| {
+            let scores = cohort.points.chunks_exact(4);
+            let mut scores: Vec<f32> = scores.map(|c| plain.llr(point, c) - constant).collect();
+            scores.sort_by(|a, b| b.total_cmp(a));
+            (scores[0] + scores[1]) / 2.0
+        };
+        let (a, b) = ([1.0, -2.0, 0.5, 3.0, 1.0], [0.5, 1.0, 2.0, -1.0, 0.5]);
+        let own = |e: &[f32]| -0.5 * e[4] + 2.0 * head.ln_length(e) - 0.3 * mean(&plain.project(e));
+        let point = |head: &PairHead, e: &[&[f32]]| head.project_enrolment(e.iter().copied());
+        let [x, y] = [&a, &b].map(|e| point(&plain, &[&e[..4]]));
+        let wanted = plain.llr(&x, &y) + own(&a) + own(&b);
+        let [x, y] = [&a, &b].map(|e| point(&head, &[e]));
+        assert_eq!(x.len(), head.point_size());
+        assert!((head.llr(&x, &y) - wanted).abs() < 1e-4);
+        assert_eq!(head.llr(&x, &y), head.llr(&y, &x));
+        // A speaker of several recordings is as alike as their point is.
+        let both = point(&head, &[&a, &b]);
+        let seconds = ln_sum_exp(a[4], b[4]);
+        let lengths = head.ln_length(&a) + head.ln_length(&b);
+        let wanted = -0.5 * seconds + lengths - 0.3 * mean(&both[..4]);
+        assert!((both[4] - wanted).abs() < 1e-4);
+        // No direction, no score.
+        let nowhere = point(&head, &[&[0.25, 0.25, 0.25, 0.25, 1.0]]);
+        assert!(head.llr(&x, &nowhere).is_nan());
+    }
+
+    #[test]
+    fn a_cohort_fits_its_head_or_is_refused() {
+        type Spoil = fn(&mut PairHead, &mut Cohort);
+        let spoils: [Spoil; 8] = [
+            |_, cohort| cohort.top = 0,
+            |_, cohort| cohort.top = 4,
+            |_, cohort| cohort.points.truncate(11),
+            |_, cohort| cohort.points.clear(),
+            |_, cohort| cohort.points[5] = f32::NAN,
+            |_, cohort| cohort.points = vec![0.5; 4 * (Cohort::MAX_SPEAKERS + 1)],
+            |head, _| head.quality = None,
+            |head, _| head.quality.as_mut().unwrap().cohort = f32::INFINITY,
+        ];
+        for (i, spoil) in spoils.iter().enumerate() {
+            let mut head = with_cohort();
+            let mut cohort = head.cohort.take().unwrap();
+            assert!(head.check(4).is_err(), "a weight for nobody");
+            spoil(&mut head, &mut cohort);
+            head.cohort = Some(cohort);
+            assert!(head.check(4).is_err(), "{i}");
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! A cohort in the model: fitted by `calibrate --cohort`, kept where it helps on lists that it was not
+//! fitted on, and part of the same score whichever command asks.
+
+mod program;
+
+use program::{Answer, Place, voice};
+use serde_json::Value;
+use spkver::{
+    audio::{self, ReadOptions},
+    scoring::Cohort,
+    storage::model,
+    train::ensemble,
+    verifier::{Embedding, Model, Verifier},
+};
+use std::{ffi::OsStr, fs, iter::once, path::Path};
+
+/// Who is in the trials: eleven recordings.
+const SPEAKERS: [&str; 3] = ["anna", "boris", "chloe"];
+/// Who is not.
+const OTHERS: [&str; 3] = ["david", "edith", "felix"];
+
+impl Place {
+    fn say(&self, line: &str) -> Answer {
+        let store = self.path("store.sqlite");
+        let mut command = self.command(line.split(' '));
+        Answer::of(command.args([OsStr::new("--store"), store.as_os_str()]))
+    }
+
+    #[track_caller]
+    fn json(&self, line: &str) -> Value {
+        let answer = self.say(&format!("--json {line}"));
+        serde_json::from_str(&answer.stdout).unwrap_or_else(|_| panic!("{line}: {}", answer.stderr))
+    }
+
+    #[track_caller]
+    fn refused(&self, line: &str) -> String {
+        let answer = self.say(line);
+        assert_eq!(answer.code, 2, "{line}: {}", answer.stderr);
+        assert!(!self.path("out.safetensors").exists());
+        answer.stderr
+    }
+
+    /// A folder for each of these voices.
+    fn folder(&self, folder: &str, voices: &[&str]) {
+        for name in voices {
+            let to = self.path(folder).join(name);
+            fs::create_dir_all(&to).unwrap();
+            for n in 1..=4 {
+                let from = voice(&format!("{name}-{n}"));
+                if from.exists() {
+                    fs::copy(from, to.join(format!("{n}.wav"))).unwrap();
+                }
+            }
+        }
+    }
+}
+
+fn embed(verifier: &Verifier, path: &Path) -> Embedding {
+    let waveform = audio::read(path, &ReadOptions::default()).unwrap();
+    verifier.embed(&waveform).unwrap()
+}
+
+/// The point of each of [`OTHERS`], as calibrate makes them.
+fn cohort(verifier: &Verifier, top: usize) -> Cohort {
+    let head = &verifier.model().head;
+    let of = |name: &str| {
+        let files = (1..=3).map(|n| embed(verifier, &voice(&format!("{name}-{n}"))));
+        let files: Vec<Embedding> = files.collect();
+        let mut point = head.project_enrolment(files.iter().map(Embedding::values));
+        point.truncate(head.size());
+        point
+    };
+    let mut points: Vec<f32> = OTHERS.into_iter().flat_map(of).collect();
+    ensemble::round(&mut points);
+    Cohort { points, top }
+}
+
+/// The shipped model with a cohort.
+fn save_model_with_cohort(path: &Path) -> Model {
+    let verifier = model::embedded().unwrap().with_quality_terms();
+    let cohort = cohort(&verifier, 2);
+    let mut model = model::embedded().unwrap().into_model();
+    let mut quality = model.head.quality.unwrap_or_default();
+    quality.cohort = -0.25;
+    (model.head.quality, model.head.cohort) = (Some(quality), Some(cohort));
+    model::save(path, &model).unwrap();
+    model
+}
+
+#[test]
+fn every_command_gives_the_same_score_of_a_model_with_a_cohort() {
+    let place = Place::new();
+    save_model_with_cohort(&place.path("m"));
+    place.folder(".", &SPEAKERS);
+    for name in SPEAKERS {
+        let line = format!("enroll --force --model m {name} {name}/1.wav {name}/2.wav");
+        assert_eq!(place.say(&line).code, 0);
+    }
+    // Several enrolled recordings: identify by its index, verify, the trials of models.
+    let found = place.json("identify --model m --top 5 --threshold -1e9 anna/4.wav");
+    let candidates = found["results"][0]["candidates"].as_array().unwrap();
+    assert_eq!(candidates.len(), 3);
+    let vectors = place.say("store export --model m --pgvector x.copy");
+    assert_eq!(vectors.code, 0, "{}", vectors.stderr);
+    let query = numbers(&place.say("store query --model m anna/4.wav").stdout);
+    let rows = fs::read_to_string(place.path("x.copy")).unwrap();
+    for candidate in candidates {
+        let name = candidate["speaker"].as_str().unwrap();
+        let llr = candidate["llr"].as_f64().unwrap();
+        for threads in [1, 2] {
+            let line = format!("verify --model m --threads {threads} {name} anna/4.wav");
+            assert_eq!(place.json(&line)["llr"].as_f64(), Some(llr), "{name}");
+        }
+        let mut rows = rows.lines().map(|row| row.split('\t'));
+        let row = rows.find_map(|mut row| (row.nth(1)? == name).then(|| row.next()));
+        let product: f64 = numbers(row.unwrap().unwrap())
+            .iter()
+            .zip(&query)
+            .map(|(a, b)| a * b)
+            .sum();
+        assert!((product - llr).abs() < 1e-3, "{product} for {llr}");
+    }
+
+    // Single recordings, in both precisions; and over vectors that were written before.
+    let (a, b) = ("anna/1.wav", "boris/3.wav");
+    fs::write(place.path("trials"), format!("0 {a} {b}\n1 {b} {b}\n")).unwrap();
+    for precision in ["f32", "int8"] {
+        let model = format!("--model m --precision {precision}");
+        let compared = place.json(&format!("compare {model} {a} {b}"))["llr"].clone();
+        assert_ne!(
+            compared,
+            place.json(&format!("compare --precision {precision} {a} {b}"))["llr"]
+        );
+        let score = |more: &str| {
+            let answer = place.say(&format!("score {model} trials -o s.jsonl{more}"));
+            assert_eq!(answer.code, 0, "{}", answer.stderr);
+            let lines = fs::read_to_string(place.path("s.jsonl")).unwrap();
+            let first: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+            first["score"].clone()
+        };
+        let scored = score("");
+        assert_eq!(scored, compared, "{precision}");
+        let embed = format!("embed {model} {a} {b} -o e.npy --ids e.txt");
+        assert_eq!(place.say(&embed).code, 0);
+        assert_eq!(score(" --embeddings e.npy --ids e.txt --head"), compared);
+        // As evaluate has them.
+        let saved = place.json(&format!(
+            "evaluate {model} trials --bootstrap 0 --scores-out t.txt"
+        ));
+        assert!(saved["lists"][0].is_object(), "{saved}");
+        let text = fs::read_to_string(place.path("t.txt")).unwrap();
+        let evaluated = text.lines().next().unwrap().split_whitespace().last();
+        // The digits of an f64 there.
+        let evaluated = evaluated.unwrap().parse::<f64>().unwrap() as f32;
+        assert_eq!(evaluated, compared.as_f64().unwrap() as f32);
+    }
+}
+
+fn numbers(literal: &str) -> Vec<f64> {
+    let literal = literal.trim();
+    let inner = literal.strip_prefix('[').and_then(|l| l.strip_suffix(']'));
+    let values = inner.unwrap().split(',');
+    values.map(|v| v.parse().unwrap()).collect()
+}
+
+/// All pairs of the speakers' recordings, a third of them called targets: those with the highest
+/// score + `sign`·likeness to the cohort, both of the same spread.
+fn trials_by_likeness(verifier: &Verifier, sign: f32) -> String {
+    let head = &verifier.model().head;
+    let cohort = cohort(verifier, 1);
+    let mut points = vec![];
+    for name in SPEAKERS {
+        for n in 1..=4 {
+            let path = voice(&format!("{name}-{n}"));
+            if path.exists() {
+                let embedding = embed(verifier, &path);
+                let point = head.project_enrolment(once(embedding.values()));
+                points.push((format!("{name}/{n}.wav"), point));
+            }
+        }
+    }
+    let mut pairs = vec![];
+    for (i, (a, x)) in points.iter().enumerate() {
+        for (b, y) in &points[i + 1..] {
+            let likeness = cohort.mean(head, x) + cohort.mean(head, y);
+            pairs.push((format!("{a} {b}"), head.llr(x, y), likeness));
+        }
+    }
+    let spread = |value: fn(&(String, f32, f32)) -> f32| {
+        let mean = pairs.iter().map(value).sum::<f32>() / pairs.len() as f32;
+        let squares = pairs.iter().map(|pair| (value(pair) - mean).powi(2));
+        (squares.sum::<f32>() / pairs.len() as f32).sqrt()
+    };
+    let ratio = sign * spread(|pair| pair.1) / spread(|pair| pair.2);
+    pairs.sort_by(|a, b| (b.1 + ratio * b.2).total_cmp(&(a.1 + ratio * a.2)));
+    let labelled = pairs.iter().enumerate().map(|(rank, (pair, _, _))| {
+        let label = i32::from(rank < pairs.len() / 3);
+        format!("{label} {pair}\n")
+    });
+    labelled.collect()
+}
+
+#[test]
+fn a_cohort_is_kept_where_it_helps_and_only_there() {
+    let place = Place::new();
+    place.folder(".", &SPEAKERS);
+    place.folder("others", &OTHERS);
+    fs::copy(voice("noise"), place.path("others/felix/noise.wav")).unwrap();
+    let verifier = model::embedded().unwrap().with_quality_terms();
+    let (less, more) = (
+        trials_by_likeness(&verifier, -1.0),
+        trials_by_likeness(&verifier, 1.0),
+    );
+    for (name, text) in [("a", &less), ("b", &less), ("c", &more)] {
+        fs::write(place.path(name), text).unwrap();
+    }
+    let calibrate = |what: &str, out: &str| {
+        let told = place.json(&format!("calibrate {what} -o {out}"));
+        (told, place.json(&format!("model info --model {out}")))
+    };
+    let terms = "--quality --cohort others --cohort-top 1";
+
+    let (told, info) = calibrate(&format!("a b {terms}"), "kept");
+    let judged = &told["cohort"];
+    assert_eq!(judged["kept"], true, "{told}");
+    assert!(judged["cllr_with"].as_f64() < judged["cllr_without"].as_f64());
+    assert_eq!(
+        ["speakers", "refused", "top"].map(|key| judged[key].as_i64()),
+        [Some(3), Some(1), Some(1)]
+    );
+    let cohort = &info["head"]["cohort"];
+    assert_eq!(
+        (cohort["speakers"].as_i64(), cohort["top"].as_i64()),
+        (Some(3), Some(1))
+    );
+    let weight = |info: &Value| info["head"]["quality"]["cohort"].as_f64();
+    assert!(weight(&info).unwrap() < 0.0, "{info}");
+    let card = info["card"]["calibration"].as_str().unwrap();
+    let figures = ["cllr_with", "cllr_without"].map(|key| judged[key].as_f64().unwrap());
+    assert!(card.contains(&format!(
+        "{:.4} with it, {:.4} without",
+        figures[0], figures[1]
+    )));
+    assert!(
+        card.contains("cohort kept") && card.contains("1 recordings refused"),
+        "{card}"
+    );
+
+    // In the other list it is the other way round.
+    let (told, info) = calibrate(&format!("a c {terms}"), "left");
+    assert_eq!(told["cohort"]["kept"], false, "{told}");
+    assert!(told["cohort"]["cllr_with"].as_f64() >= told["cohort"]["cllr_without"].as_f64());
+    assert_eq!(info["head"]["cohort"], Value::Null);
+    assert_eq!(weight(&info), None);
+    assert!(
+        info["card"]["calibration"]
+            .as_str()
+            .unwrap()
+            .contains("cohort not kept")
+    );
+    // Nothing is left of it: the model is as without.
+    let (_, without) = calibrate("a c --quality", "without");
+    assert_eq!(info["head"], without["head"]);
+
+    // Scale and offset alone leave it; terms fitted anew want it to be asked for.
+    let (_, scaled) = calibrate("a c --model kept", "scaled");
+    assert_eq!(scaled["head"]["cohort"], *cohort);
+    let new = weight(&scaled).unwrap() / weight(&place.json("model info --model kept")).unwrap();
+    assert!((new - 1.0).abs() < 1e-6, "{new}");
+    let eer = |model: &str| {
+        let figures = place.json(&format!("evaluate a --bootstrap 0 --model {model}"));
+        figures["lists"][0]["eer"].clone()
+    };
+    assert_eq!(eer("scaled"), eer("kept"));
+    let (_, anew) = calibrate("a c --quality --model kept", "anew");
+    assert_eq!(
+        (weight(&anew), &anew["head"]["cohort"]),
+        (None, &Value::Null)
+    );
+}
+
+#[test]
+fn a_cohort_of_the_trials_own_speakers_is_refused() {
+    let place = Place::new();
+    place.folder("speech", &SPEAKERS);
+    place.folder("others", &OTHERS);
+    let list = "1 anna/1.wav anna/2.wav\n0 anna/1.wav boris/1.wav\n";
+    fs::write(place.path("a"), list).unwrap();
+    let list = "1 boris/1.wav boris/2.wav\n0 boris/1.wav chloe/1.wav\n";
+    fs::write(place.path("b"), list).unwrap();
+    let calibrate = "calibrate --root speech --quality -o out.safetensors";
+
+    place.folder("again", &["david", "chloe"]);
+    let text = place.refused(&format!("{calibrate} a b --cohort again"));
+    assert!(
+        text.contains("--cohort again: speaker \"chloe\" is in the trials"),
+        "{text}"
+    );
+    // The same recording by another name, of which the folders do not tell.
+    let rows = "path,speaker,split\nothers/david/1.wav,d,train\nspeech/anna/2.wav,x,train\n";
+    fs::write(place.path("rows.csv"), rows).unwrap();
+    let text = place.refused(&format!("{calibrate} a b --cohort rows.csv"));
+    assert!(
+        text.contains("speech/anna/2.wav is in the trials"),
+        "{text}"
+    );
+    // A row that is not for training is not looked at, and then one speaker is too few.
+    fs::write(place.path("rows.csv"), rows.replace("x,train", "x,dev")).unwrap();
+    let text = place.refused(&format!("{calibrate} a b --cohort rows.csv"));
+    assert!(text.contains("1 speaker(s) found"), "{text}");
+
+    let text = place.refused(&format!("{calibrate} a --cohort others"));
+    assert!(text.contains("give two lists or more"), "{text}");
+    let text = place.refused("calibrate a b --root speech -o out.safetensors --cohort others");
+    assert!(text.contains("--quality"), "{text}");
+    let text = place.refused(&format!("{calibrate} a b --cohort others --cohort-top 0"));
+    assert!(text.contains("--cohort-top"), "{text}");
+    fs::create_dir_all(place.path("hiss/x")).unwrap();
+    fs::create_dir_all(place.path("hiss/y")).unwrap();
+    fs::copy(voice("noise"), place.path("hiss/x/1.wav")).unwrap();
+    fs::copy(voice("silence"), place.path("hiss/y/1.wav")).unwrap();
+    let text = place.refused(&format!("{calibrate} a b --cohort hiss"));
+    assert!(
+        text.contains("none of its 2 recordings can be used"),
+        "{text}"
+    );
+    let rows = "path,speaker\nothers/david/1.wav,d\nothers/nobody/1.wav,n\n";
+    fs::write(place.path("rows.csv"), rows).unwrap();
+    let answer = place.say(&format!("{calibrate} a b --cohort rows.csv"));
+    assert_eq!(answer.code, 5);
+    assert!(
+        answer.stderr.contains("others/nobody/1.wav: cannot read"),
+        "{}",
+        answer.stderr
+    );
+}
