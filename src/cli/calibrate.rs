@@ -118,9 +118,9 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         let judged = cohort.map(|candidate| candidate.judge(&lists, args.p_target));
         let judged = judged.transpose()?;
         let is_kept = judged.as_ref().is_some_and(Judged::is_kept);
-        let lists = lists.iter().flatten();
+        let lists: Vec<&QualityList> = lists.iter().flatten().collect();
         (
-            Calibration::with_quality(lists, args.p_target, is_kept)?,
+            Calibration::with_quality(&lists, args.p_target, is_kept)?,
             judged,
         )
     } else {

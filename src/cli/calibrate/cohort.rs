@@ -16,7 +16,7 @@ use spkver::{
     verifier::{Embedding, Verifier},
 };
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
@@ -114,7 +114,7 @@ fn in_both(table: &ScoreTable, root: &Path, manifest: &Manifest) -> Option<Strin
         known.is_ok().then(|| format!("speaker {folder:?}"))
     };
     let last_folder = |path: &str| path.rsplit(['/', '\\']).next().map(str::to_string);
-    let folders: BTreeSet<String> = match Speakers::of_table(table) {
+    let folders: Vec<String> = match Speakers::of_table(table) {
         Some(speakers) => (0..speakers.count())
             .filter_map(|speaker| last_folder(speakers.name(speaker)))
             .collect(),
@@ -123,14 +123,17 @@ fn in_both(table: &ScoreTable, root: &Path, manifest: &Manifest) -> Option<Strin
             .filter_map(|name| last_folder(name.rsplit_once(['/', '\\'])?.0))
             .collect(),
     };
-    let files: BTreeSet<PathBuf> = manifest
-        .utterances
-        .iter()
-        .filter_map(|utterance| utterance.path.canonicalize().ok())
+    let real = |path: &Path| {
+        let path = path.canonicalize().ok()?;
+        Some(path.to_string_lossy().into_owned())
+    };
+    let utterances = manifest.utterances.iter();
+    let files: BTreeMap<String, u32> = utterances
+        .filter_map(|utterance| Some((real(&utterance.path)?, utterance.speaker)))
         .collect();
     let same_file = |name: &str| {
         let path = root.join(name);
-        let known = files.contains(&path.canonicalize().ok()?);
+        let known = files.contains_key(&real(&path)?);
         known.then(|| path.display().to_string())
     };
     let mut folders = folders.iter();
