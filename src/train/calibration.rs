@@ -139,15 +139,19 @@ impl Calibration {
         let [seconds, length, cohort] =
             [quality.seconds, quality.length, quality.cohort].map(f64::from);
         let shift = (prior / (1.0 - prior)).ln() + self.offset;
-        let mean = |trials: &[QualityTrial], sign: f64| {
-            let costs = trials.iter().map(|[score, t, u, mean]| {
+        let mut cost = 0.0;
+        for (trials, sign, prior) in [
+            (&list.targets, -1.0, prior),
+            (&list.nontargets, 1.0, 1.0 - prior),
+        ] {
+            for [score, t, u, mean] in trials {
                 let scores = self.scale * (score + cohort * mean);
-                softplus(sign * (scores + seconds * t + length * u + shift))
-            });
-            costs.sum::<f64>() / trials.len() as f64
-        };
+                let logit = scores + seconds * t + length * u + shift;
+                cost += prior / trials.len() as f64 * softplus(sign * logit);
+            }
+        }
         let known = -(prior * prior.ln() + (1.0 - prior) * (1.0 - prior).ln());
-        (prior * mean(&list.targets, -1.0) + (1.0 - prior) * mean(&list.nontargets, 1.0)) / known
+        cost / known
     }
 
     /// Folds the map into a head, whose logit then is the calibrated LLR at prior 0.5.
