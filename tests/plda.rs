@@ -349,7 +349,7 @@ fn calibration_finds_what_length_and_distance_add() {
         }
     };
     let lists = [list(0.0), list(3.0)];
-    let found = Calibration::with_quality(lists.iter(), 0.1, false).unwrap();
+    let found = Calibration::with_quality(&lists.each_ref(), 0.1, false).unwrap();
     let quality = found.quality.unwrap();
     assert!((found.scale - 0.5).abs() < 0.03, "{found:?}");
     assert!((quality.seconds + 0.3).abs() < 0.05, "{found:?}");
@@ -362,7 +362,7 @@ fn calibration_finds_what_length_and_distance_add() {
         .targets
         .iter_mut()
         .for_each(|trial| trial[0] = -trial[0]);
-    let found = Calibration::with_quality(lists.iter(), 0.1, false).unwrap();
+    let found = Calibration::with_quality(&lists.each_ref(), 0.1, false).unwrap();
     assert!((found.scale - 0.5).abs() < 0.03, "{found:?}");
 }
 
@@ -402,7 +402,8 @@ fn a_cohort_is_judged_by_lists_that_it_was_not_fitted_on() {
     let lists = lists_with_likeness(|_, likeness| likeness);
     let [with, without] = judge(&lists);
     assert!(with < 0.9 * without && with > 0.1, "{with} {without}");
-    let found = Calibration::with_quality(lists.iter().flatten(), 0.1, true).unwrap();
+    let all: Vec<&QualityList> = lists.iter().flatten().collect();
+    let found = Calibration::with_quality(&all, 0.1, true).unwrap();
     let quality = found.quality.unwrap();
     // Of the calibrated scores, in which μ is half of what it was.
     assert!((quality.cohort + 2.0).abs() < 0.1, "{found:?}");

@@ -182,21 +182,21 @@ fn a_cohort_that_does_not_fit_is_refused() {
     };
     for (edit, fact) in [
         (
-            (|head, _| head["cohort"]["top"] = json!(0)) as fn(&mut Value, &mut Tensors),
+            (|head, _| head["cohort_top"] = json!(0)) as fn(&mut Value, &mut Tensors),
             "2 speakers, top 0",
         ),
-        (|head, _| head["cohort"]["top"] = json!(3), "top 3"),
+        (|head, _| head["cohort_top"] = json!(3), "top 3"),
         (
-            |head, _| head["cohort"]["speakers"] = json!(u64::MAX),
-            "\"head.cohort\" has shape [2, 3], wanted [18446744073709551615, 3]",
+            |_, tensors| tensors.get_mut("head.cohort").unwrap().1 = vec![3, 2],
+            "\"head.cohort\" has shape [3, 2], wanted [3, 3]",
         ),
         (
-            |head, _| head["cohort"] = Value::Null,
+            |head, _| head["cohort_top"] = Value::Null,
             "belong to no layer: head.cohort",
         ),
         (
             |_, tensors| drop(tensors.remove("head.cohort")),
-            "tensor \"head.cohort\" is missing, wanted shape [2, 3]",
+            "tensor \"head.cohort\" is missing, wanted shape [0, 3]",
         ),
         (
             |_, tensors| tensors.get_mut("head.cohort").unwrap().2[3] = 0x7c,
@@ -204,7 +204,7 @@ fn a_cohort_that_does_not_fit_is_refused() {
         ),
         (
             |head, tensors| {
-                head["cohort"] = json!({ "speakers": 0, "top": 0 });
+                head["cohort_top"] = json!(0);
                 let points = tensors.get_mut("head.cohort").unwrap();
                 (points.1, points.2) = (vec![0, 3], vec![]);
             },
@@ -216,7 +216,7 @@ fn a_cohort_that_does_not_fit_is_refused() {
         ),
         (
             |head, tensors| {
-                head["cohort"] = Value::Null;
+                head["cohort_top"] = Value::Null;
                 tensors.remove("head.cohort");
             },
             "a weight of -0.125 for a cohort that is not there",

@@ -8,7 +8,7 @@ use super::{
     evaluate::embedded::{EmbeddedTable, Part, embed_tables, find_recordings, points, set_scores},
     recordings,
 };
-use cohort::Judged;
+use cohort::{Judged, Source};
 use serde_json::json;
 use spkver::{
     Error, Result,
@@ -56,8 +56,14 @@ pub struct Args {
     /// several kinds of speech; without it a model keeps the terms that it has, and its cohort
     #[arg(long, conflicts_with = "scores")]
     quality: bool,
-    #[command(flatten)]
-    cohort: cohort::Args,
+    /// Speakers that are in no trial, as `train` takes them: fit as well what sounding like many of
+    /// them adds to the score, and keep them in the model if Cllr at --p-target, of each list by a fit
+    /// on the others, is lower with them. Wants two lists or more
+    #[arg(long, value_name = "DIR|MANIFEST", requires = "quality")]
+    cohort: Option<PathBuf>,
+    /// How many of the highest scores against the cohort count, at most all
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
+    cohort_top: u16,
     /// Seed of the bootstrap
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -76,7 +82,8 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         Ok(table)
     };
     let mut tables: Vec<ScoreTable> = args.lists.iter().map(read).collect::<Result<_>>()?;
-    let cohort = args.cohort.source(&tables, &args.root)?;
+    let open = |path| Source::open(path, args.cohort_top.into(), &tables, &args.root);
+    let cohort = args.cohort.as_deref().map(open).transpose()?;
     let mut verifier = global.verifier()?;
     if args.quality {
         verifier = verifier.with_quality_terms();
@@ -118,9 +125,9 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         let judged = cohort.map(|candidate| candidate.judge(&lists, args.p_target));
         let judged = judged.transpose()?;
         let is_kept = judged.as_ref().is_some_and(Judged::is_kept);
-        let lists = lists.iter().flatten();
+        let lists: Vec<&QualityList> = lists.iter().flatten().collect();
         (
-            Calibration::with_quality(lists, args.p_target, is_kept)?,
+            Calibration::with_quality(&lists, args.p_target, is_kept)?,
             judged,
         )
     } else {

@@ -136,10 +136,7 @@ fn info(verifier: &Verifier, global: &Global) -> Result<u8> {
             "prior": json_of(&model.head.prior),
             "bias": json_of(&model.head.bias),
             "quality": json_of(&model.head.quality),
-            "cohort": model.head.cohort.as_ref().map(|cohort| json!({
-                "speakers": cohort.points.len() / model.head.size(),
-                "top": cohort.top,
-            })),
+            "cohort_top": json_of(&model.head.cohort.as_ref().map(|cohort| cohort.top)),
         },
         "embedding_size": model.head.embedding_size(),
         "receptive_field_frames": network.receptive_field(),

@@ -49,6 +49,8 @@ impl Cohort {
 
     /// μ(a) = q·(a∘a) + the mean of the N highest p·(a∘c) + q·(c∘c), [p, q] being `head.weight`: scores
     /// without the constant, so that a head scaled as a whole scales it. `(P,) -> 1`, NaN for a NaN.
+    // Once in the program: an enrolment's point is made in many places.
+    #[inline(never)]
     pub fn mean(&self, head: &PairHead, a: &[f32]) -> f32 {
         let a = &a[..head.size()];
         let (product, squares) = head.weight.split_at(a.len());
@@ -58,9 +60,9 @@ impl Cohort {
         let speakers = self.points.chunks_exact(a.len());
         let mut scores = Zeroizing::new(Vec::with_capacity(speakers.len()));
         scores.extend(speakers.map(|c| score(&weighted, squares, c)));
-        // A NaN is the highest of all. In order, for the sum's sake.
-        scores.sort_unstable_by(|a, b| b.total_cmp(a));
-        let highest = scores.iter().take(self.top);
+        let rank = scores.len() - self.top;
+        let (_, last, higher) = scores.select_nth_unstable_by(rank, f32::total_cmp);
+        let highest = higher.iter().chain([&*last]);
         let sum: f64 = highest.map(|&score| f64::from(score)).sum();
         head.squares(a) + (sum / self.top as f64) as f32
     }

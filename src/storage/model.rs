@@ -11,7 +11,7 @@
 //! Tensors, F32, or F16 where that loses nothing: `{i}.{tensor}` for layer i (PyTorch's names and
 //! shapes), `overlap.{i}.{tensor}` for those of the detector of overlapped speech, if there is one, and
 //! the pair head's `head.mean` (D,), `head.whiten` (L, D; without it the identity),
-//! `head.weight` (2L,), and with `"cohort":{"speakers":K,"top":N}` in `head` its points `head.cohort`
+//! `head.weight` (2L,), and with `"cohort_top":N` in `head` the cohort's points `head.cohort`
 //! (K, L).
 //!
 //! `blake3` is the BLAKE3 of the whole file with its own 64 digits replaced by zeros; it tells
@@ -72,14 +72,7 @@ struct Head {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     quality: Option<QualityWeights>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    cohort: Option<CohortSize>,
-}
-
-#[derive(serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CohortSize {
-    speakers: usize,
-    top: usize,
+    cohort_top: Option<usize>,
 }
 
 fn one() -> usize {
@@ -249,8 +242,11 @@ impl<'a> Parsed<'a> {
         }
         let (size, embedding_size) = (header.head.size, network.embedding_size());
         let is_whitening = size != embedding_size || self.tensors.tensor(WHITEN).is_ok();
-        let cohort = header.head.cohort;
-        let speakers = cohort.as_ref().map(|cohort| cohort.speakers);
+        let cohort_top = header.head.cohort_top;
+        let speakers = cohort_top.map(|_| {
+            let points = self.tensors.tensor(COHORT).ok();
+            points.map_or(0, |points| points.shape().first().copied().unwrap_or(0))
+        });
         let head = read(head_shapes(size, embedding_size, is_whitening, speakers))?;
         if self.tensors.len() != known.len() + head.len() {
             let known = |name: &str| head.contains_key(name) || known.iter().any(|k| k == name);
@@ -270,9 +266,9 @@ impl<'a> Parsed<'a> {
             bias: header.head.bias,
             prior: header.head.prior,
             quality: header.head.quality,
-            cohort: cohort.map(|cohort| Cohort {
+            cohort: cohort_top.map(|top| Cohort {
                 points: take(COHORT),
-                top: cohort.top,
+                top,
             }),
         };
         let model = Model {
@@ -291,11 +287,8 @@ impl<'a> Parsed<'a> {
 /// The bytes of a model file: the same model, the same bytes.
 pub fn to_bytes(model: &Model) -> Vec<u8> {
     let size = model.head.size();
-    let cohort = model.head.cohort.as_ref().map(|cohort| CohortSize {
-        speakers: cohort.points.len() / size,
-        top: cohort.top,
-    });
-    let speakers = cohort.as_ref().map(|cohort| cohort.speakers);
+    let cohort = model.head.cohort.as_ref();
+    let speakers = cohort.map(|cohort| cohort.points.len() / size);
     let header = Header {
         format_version: FORMAT_VERSION,
         blake3: NO_CHECKSUM.into(),
@@ -308,7 +301,7 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
             prior: model.head.prior,
             bias: model.head.bias,
             quality: model.head.quality,
-            cohort,
+            cohort_top: cohort.map(|cohort| cohort.top),
         },
         limits: model.limits,
         rates: model.rates.clone(),
@@ -325,10 +318,7 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
         MEAN => &head.mean[..],
         WHITEN => head.whiten.as_deref().unwrap_or_default(),
         WEIGHT => &head.weight,
-        COHORT => head
-            .cohort
-            .as_ref()
-            .map_or(&[][..], |cohort| &cohort.points),
+        COHORT => cohort.map_or(&[][..], |cohort| &cohort.points),
         of_layer => match (of_layer.strip_prefix(OVERLAP), &model.overlap) {
             (Some(of_layer), Some(overlap)) => &overlap.weights()[of_layer],
             _ => &model.network.weights()[of_layer],

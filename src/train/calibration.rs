@@ -90,18 +90,16 @@ impl Calibration {
     ///
     /// # Errors
     /// As [`Self::of_lists`].
-    pub fn with_quality<'a>(
-        lists: impl Iterator<Item = &'a QualityList>,
-        prior: f64,
-        cohort: bool,
-    ) -> Result<Self> {
+    pub fn with_quality(lists: &[&QualityList], prior: f64, cohort: bool) -> Result<Self> {
         let side = |trials: &[QualityTrial]| {
             let one = |&[score, seconds, length, mean]: &QualityTrial| {
                 [score, seconds, length, if cohort { mean } else { 0.0 }]
             };
             trials.iter().map(one).collect()
         };
-        let sides = lists.map(|l| (side(&l.targets), side(&l.nontargets), l.weight));
+        let sides = lists
+            .iter()
+            .map(|l| (side(&l.targets), side(&l.nontargets), l.weight));
         let penalties = [PENALTY, QUALITY_PENALTY, QUALITY_PENALTY, QUALITY_PENALTY];
         let ([scale, seconds, length, mean], offset) =
             regression(sides.collect(), prior, penalties)?;
@@ -126,9 +124,9 @@ impl Calibration {
     pub fn cllr_left_out(lists: &[Vec<QualityList>], prior: f64, cohort: bool) -> Result<f64> {
         let mut sum = 0.0;
         for (left_out, list) in lists.iter().enumerate() {
-            let others = lists.iter().enumerate().filter(|(i, _)| *i != left_out);
-            let others = others.flat_map(|(_, list)| list);
-            let found = Self::with_quality(others, prior, cohort)?;
+            let others = [&lists[..left_out], &lists[left_out + 1..]];
+            let others: Vec<&QualityList> = others.into_iter().flatten().flatten().collect();
+            let found = Self::with_quality(&others, prior, cohort)?;
             sum += list
                 .last()
                 .map_or(f64::NAN, |whole| found.cllr(whole, prior));
@@ -141,15 +139,19 @@ impl Calibration {
         let [seconds, length, cohort] =
             [quality.seconds, quality.length, quality.cohort].map(f64::from);
         let shift = (prior / (1.0 - prior)).ln() + self.offset;
-        let mean = |trials: &[QualityTrial], sign: f64| {
-            let costs = trials.iter().map(|[score, t, u, mean]| {
+        let mut cost = 0.0;
+        for (trials, sign, prior) in [
+            (&list.targets, -1.0, prior),
+            (&list.nontargets, 1.0, 1.0 - prior),
+        ] {
+            for [score, t, u, mean] in trials {
                 let scores = self.scale * (score + cohort * mean);
-                softplus(sign * (scores + seconds * t + length * u + shift))
-            });
-            costs.sum::<f64>() / trials.len() as f64
-        };
+                let logit = scores + seconds * t + length * u + shift;
+                cost += prior / trials.len() as f64 * softplus(sign * logit);
+            }
+        }
         let known = -(prior * prior.ln() + (1.0 - prior) * (1.0 - prior).ln());
-        (prior * mean(&list.targets, -1.0) + (1.0 - prior) * mean(&list.nontargets, 1.0)) / known
+        cost / known
     }
 
     /// Folds the map into a head, whose logit then is the calibrated LLR at prior 0.5.

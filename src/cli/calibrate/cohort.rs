@@ -16,32 +16,17 @@ use spkver::{
     verifier::{Embedding, Verifier},
 };
 use std::{
-    collections::BTreeSet,
+    collections::HashSet,
     path::{Path, PathBuf},
 };
 
-/// Whom to compare with.
-#[derive(clap::Args)]
-pub struct Args {
-    /// Speakers that are in no trial, as `train` takes them: fit with --quality what sounding like
-    /// many of them takes from a score, and keep them in the model if Cllr at --p-target, of each list
-    /// by a fit on the others, is lower with them. Wants two lists or more
-    #[arg(long, value_name = "DIR|MANIFEST", requires = "quality")]
-    cohort: Option<PathBuf>,
-    /// How many of the highest scores against the cohort count, at most all
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 100,
-        value_parser = clap::value_parser!(u16).range(1..=Cohort::MAX_SPEAKERS as i64)
-    )]
-    cohort_top: u16,
-}
+/// How an answer to the trials' own speakers ends.
+const OTHERS: &str = "give speakers that are in no trial";
 
 /// A manifest, none of whose speakers is in the trials.
 pub struct Source<'a> {
-    args: &'a Args,
     path: &'a Path,
+    top: usize,
     manifest: Manifest,
 }
 
@@ -61,85 +46,71 @@ pub struct Judged {
     cllr_without: f64,
 }
 
-impl Args {
-    /// Reads the manifest, if one is given.
+impl<'a> Source<'a> {
+    /// Reads the manifest; `top` scores are to count.
     ///
     /// # Errors
-    /// As [`Manifest::open`]; [`Error::Usage`] for a speaker of the trials, for too many speakers, and
-    /// for one list; [`Error::Io`] for a recording that is not there.
-    pub fn source(&self, tables: &[ScoreTable], root: &Path) -> Result<Option<Source<'_>>> {
-        let Some(path) = &self.cohort else {
-            return Ok(None);
-        };
-        let refuse =
-            |fact: String| Err(Error::Usage(format!("--cohort {}: {fact}", path.display())));
+    /// As [`Manifest::open`]; [`Error::Usage`] for one list, for too many speakers and for one of the
+    /// trials; [`Error::Io`] for a recording that is not there.
+    pub fn open(path: &'a Path, top: usize, tables: &[ScoreTable], root: &Path) -> Result<Self> {
+        let refuse = |fact: &str| Err(Error::Usage(format!("--cohort {}: {fact}", path.display())));
         if tables.len() < 2 {
             return refuse(
                 "whether it helps is judged on a list that it was not fitted on; give two lists or more, \
-                 of different speakers"
-                    .into(),
+                 of different speakers",
             );
         }
         let manifest = Manifest::open(path)?;
         if manifest.speakers.len() > Cohort::MAX_SPEAKERS {
-            return refuse(format!(
-                "{} speakers; at most {} are taken",
-                manifest.speakers.len(),
+            return refuse(&format!(
+                "more than {} speakers; leave some out",
                 Cohort::MAX_SPEAKERS
             ));
         }
-        if let Some(both) = tables
-            .iter()
-            .find_map(|table| in_both(table, root, &manifest))
-        {
-            return refuse(format!(
-                "{both} is in the trials too; give speakers that are in no trial"
-            ));
+        let mut files = vec![];
+        for utterance in &manifest.utterances {
+            let path = utterance.path.canonicalize();
+            let path = path.map_err(|e| Error::io(&utterance.path, "read", e))?;
+            files.push(path.to_string_lossy().into_owned());
         }
-        Ok(Some(Source {
-            args: self,
+        let files: HashSet<&str> = files.iter().map(String::as_str).collect();
+        for table in tables {
+            for recording in 0..table.names().len() {
+                let name = table.name(recording as u32);
+                let is_there = |path: PathBuf| files.contains(&*path.to_string_lossy());
+                if root.join(name).canonicalize().is_ok_and(is_there) {
+                    return refuse(&format!("{name} is in the trials; {OTHERS}"));
+                }
+            }
+            let speakers = Speakers::of_table(table);
+            let count = speakers
+                .as_ref()
+                .map_or(table.names().len(), Speakers::count);
+            for i in 0..count {
+                let folder = match &speakers {
+                    Some(speakers) => speakers.name(i),
+                    None => table
+                        .name(i as u32)
+                        .rsplit_once('/')
+                        .map_or("", |(folder, _)| folder),
+                };
+                let folder = folder.rsplit_once('/').map_or(folder, |(_, last)| last);
+                if manifest
+                    .speakers
+                    .binary_search_by(|name| (**name).cmp(folder))
+                    .is_ok()
+                {
+                    return refuse(&format!("speaker {folder:?} is in the trials; {OTHERS}"));
+                }
+            }
+        }
+        Ok(Source {
             path,
+            top,
             manifest,
-        }))
+        })
     }
-}
 
-/// A speaker or a recording of both, as users call it: the folder of a speaker's recordings is named
-/// as a speaker of the manifest, or the file is the same.
-fn in_both(table: &ScoreTable, root: &Path, manifest: &Manifest) -> Option<String> {
-    let same_name = |folder: &str| {
-        let known = manifest
-            .speakers
-            .binary_search_by(|name| (**name).cmp(folder));
-        known.is_ok().then(|| format!("speaker {folder:?}"))
-    };
-    let last_folder = |path: &str| path.rsplit(['/', '\\']).next().map(str::to_string);
-    let folders: BTreeSet<String> = match Speakers::of_table(table) {
-        Some(speakers) => (0..speakers.count())
-            .filter_map(|speaker| last_folder(speakers.name(speaker)))
-            .collect(),
-        None => table
-            .names()
-            .filter_map(|name| last_folder(name.rsplit_once(['/', '\\'])?.0))
-            .collect(),
-    };
-    let files: BTreeSet<PathBuf> = manifest
-        .utterances
-        .iter()
-        .filter_map(|utterance| utterance.path.canonicalize().ok())
-        .collect();
-    let same_file = |name: &str| {
-        let path = root.join(name);
-        let known = files.contains(&path.canonicalize().ok()?);
-        known.then(|| path.display().to_string())
-    };
-    let mut folders = folders.iter();
-    folders
-        .find_map(|folder| same_name(folder))
-        .or_else(|| table.names().find_map(same_file))
-}
-
-impl Source<'_> {
     /// Embeds the recordings; a speaker is the point of all of theirs that can be used.
     ///
     /// # Errors
@@ -147,10 +118,6 @@ impl Source<'_> {
     pub fn embed(self, options: &ReadOptions, verifier: &Verifier) -> Result<Candidate> {
         let utterances = &self.manifest.utterances;
         let paths: Vec<PathBuf> = utterances.iter().map(|u| u.path.clone()).collect();
-        if let Some(lost) = paths.iter().find(|path| !path.exists()) {
-            let missing = std::io::ErrorKind::NotFound.into();
-            return Err(Error::io(lost, "read", missing));
-        }
         let embedded = embed_files(&paths, options, Part::Whole, verifier)?;
         let mut by_speaker: Vec<Vec<&Embedding>> = vec![vec![]; self.manifest.speakers.len()];
         for (utterance, embedded) in utterances.iter().zip(&embedded) {
@@ -159,13 +126,15 @@ impl Source<'_> {
             }
         }
         let head = &verifier.model().head;
-        let mut points: Vec<f32> = by_speaker
-            .iter()
-            .map(|embeddings| head.project_enrolment(embeddings.iter().map(|e| e.values())))
+        let mut points = vec![];
+        for embeddings in by_speaker {
+            let point = head.project_enrolment(embeddings.iter().map(|e| e.values()));
+            let point = &point[..head.size()];
             // A speaker without an embedding has no direction.
-            .filter(|point| point[..head.size()].iter().all(|v| v.is_finite()))
-            .flat_map(|point| point.into_iter().take(head.size()))
-            .collect();
+            if point.iter().all(|v| v.is_finite()) {
+                points.extend_from_slice(point);
+            }
+        }
         // Half the size in the file.
         ensemble::round(&mut points);
         let num_speakers = points.len() / head.size();
@@ -182,7 +151,7 @@ impl Source<'_> {
         Ok(Candidate {
             cohort: Cohort {
                 points,
-                top: num_speakers.min(self.args.cohort_top.into()),
+                top: num_speakers.min(self.top),
             },
             name: name.to_string_lossy().into_owned(),
             num_speakers,

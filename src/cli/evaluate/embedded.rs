@@ -53,7 +53,7 @@ pub fn embed_tables(
 pub fn points(embedded: &[Embedded], verifier: &Verifier) -> Vec<Option<Zeroizing<Vec<f32>>>> {
     let head = &verifier.model().head;
     let point = |embedding: &Embedding| head.project_enrolment(once(embedding.values()));
-    let points = embedded.par_iter();
+    let points = embedded.iter();
     let points = points.map(|embedded| Some(Zeroizing::new(point(embedded.as_ref().ok()?))));
     points.collect()
 }
