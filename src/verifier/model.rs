@@ -84,7 +84,7 @@ pub struct Measurement {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ModelId([u8; 32]);
 
-/// Odds of e², 7 to 1: of 610 development recordings of one voice one is above, 93 of 100 with two
+/// Odds of e², 7 to 1: of 610 development recordings of one voice one is above, 96 of 100 with two
 /// voices equally loud are.
 const MAX_OVERLAP: f32 = 2.0;
 
