@@ -159,6 +159,23 @@ fn bad_options_and_lists_are_refused_before_any_work() {
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(text.contains(fact), "{args:?}: {text}");
     }
+    for (options, fact) in [
+        (r#"{"warps_percent": [90, 100]}"#, "the first must be 100"),
+        (r#"{"warps_percent": [100, 90, 90]}"#, "each once"),
+        (r#"{"warps_percent": [100, 200]}"#, "from 70 to 140"),
+        (r#"{"speeds_percent": [100, 300]}"#, "from 50 to 200"),
+        (r#"{"overlap": {"steps": 5}}"#, r#"unknown option "steps""#),
+    ] {
+        let file = dir.join("senseless.json");
+        fs::write(&file, options).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_spkver"));
+        command.arg("train").arg(dir.join("speech")).arg("-o");
+        command.arg(dir.join("x")).arg("--options").arg(&file);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{options}");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(text.contains(fact), "{options}: {text}");
+    }
     fs::remove_dir_all(dir.join("speech")).unwrap();
     fs::create_dir_all(dir.join("speech/only-one")).unwrap();
     let output = command(dir, "x").output().unwrap();
