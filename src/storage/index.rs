@@ -86,7 +86,7 @@ pub fn remove(store: &Path) -> Result<()> {
 impl Index {
     /// The index beside the store, if it is of this model and of the store as it is now.
     pub fn find(store: &Store, verifier: &Verifier) -> Option<Self> {
-        let state = State::of(store.path(), &store.file).ok()?;
+        let state = State::of(store.path()).ok()?;
         match store.is_encrypted() {
             true => None,
             false => Self::map(&path_of(store.path()), verifier, state),
@@ -99,8 +99,7 @@ impl Index {
     /// [`Error::Store`] for a damaged voiceprint, [`Error::Io`].
     pub fn build(store: &Store, verifier: &Verifier) -> Result<Self> {
         // Before the reading: a change in between makes the index stale, not wrong.
-        let state =
-            State::of(store.path(), &store.file).map_err(|e| Error::io(store.path(), "read", e))?;
+        let state = State::of(store.path()).map_err(|e| Error::io(store.path(), "read", e))?;
         let kept = !store.is_encrypted() && store.sweep(verifier.id())?.num_speakers() >= KEPT_FROM;
         if kept {
             let path = path_of(store.path());

@@ -32,9 +32,7 @@ use row::Rows;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use schema::Header;
 use std::{
-    fmt,
-    fs::{self, File},
-    io,
+    fmt, fs, io,
     path::{Path, PathBuf},
 };
 use traces::Traces;
@@ -44,8 +42,6 @@ use transaction::transaction;
 pub struct Store {
     path: PathBuf,
     connection: Connection,
-    /// For its first bytes. Closing it lets go of the connection's locks: dropped after that.
-    pub(super) file: File,
     header: Header,
     seal: Seal,
 }
@@ -86,7 +82,6 @@ impl Store {
         wipe_traces();
         Ok(Some(Store {
             path: path.to_path_buf(),
-            file: File::open(path).map_err(|e| Error::io(path, "read", e))?,
             connection,
             header,
             seal: seal?,
@@ -120,7 +115,6 @@ impl Store {
             .map_err(|e| failed(path, e))?;
         Ok(Store {
             path: path.to_path_buf(),
-            file: File::open(path).map_err(|e| Error::io(path, "read", e))?,
             connection,
             header,
             seal,
