@@ -29,7 +29,7 @@ fn options(dir: &Path) -> PathBuf {
         "architecture": {"channels": 8, "embedding_size": 8},
         "augment": {"num_rooms": 3, "reverberation": 0.5, "babble": 0.5, "codec": 0.5},
         "members": [
-            {"high_freq_hz": 3800, "band_limit": 0.0}, {"high_freq_hz": 7600, "band_limit": 0.5}
+            {"high_freq_hz": 3800, "band_limit": 0.0}, {"high_freq_hz": 7600, "band_limit": 0.5, "pitch": 0.5}
         ],
         "overlap": {"channels": 8, "steps_percent": 100}, "warps_percent": [100, 90],
         "num_steps": 12, "batch_size": 4, "crop_seconds": [0.5, 1.0],
@@ -163,6 +163,11 @@ fn bad_options_and_lists_are_refused_before_any_work() {
         (r#"{"warps_percent": [90, 100]}"#, "the first must be 100"),
         (r#"{"warps_percent": [100, 90, 90]}"#, "each once"),
         (r#"{"warps_percent": [100, 200]}"#, "from 70 to 140"),
+        (r#"{"pitch": 2}"#, "pitch: a share, from 0 to 1"),
+        (
+            r#"{"members": [{"high_freq_hz": 7600, "band_limit": 0, "pitch": -1}]}"#,
+            "members.pitch",
+        ),
         (r#"{"speeds_percent": [100, 300]}"#, "from 50 to 200"),
         (r#"{"overlap": {"steps": 5}}"#, r#"unknown option "steps""#),
     ] {

@@ -35,6 +35,10 @@ pub struct TrainOptions {
     /// makes new speakers of all, at each speed.
     #[serde(default = "as_recorded")]
     pub warps_percent: Vec<u32>,
+    /// Share of the crops, 0 to 1, that speak higher or lower, and faster or slower, in the same
+    /// voice: as excited people do.
+    #[serde(default)]
+    pub pitch: f32,
     /// Peak of the one-cycle schedule.
     pub learning_rate: f32,
     /// Of AdamW.
@@ -95,6 +99,9 @@ pub struct MemberOptions {
     pub high_freq_hz: f32,
     /// [`AugmentOptions::band_limit`] of its crops.
     pub band_limit: f32,
+    /// [`TrainOptions::pitch`] of its crops.
+    #[serde(default)]
+    pub pitch: f32,
 }
 
 /// How the head is fitted.
@@ -171,6 +178,7 @@ impl Default for TrainOptions {
             crop_seconds: (1.3, 2.9),
             speeds_percent: vec![100, 90, 110, 85, 115],
             warps_percent: vec![100, 90, 110],
+            pitch: 0.0,
             learning_rate: 3e-3,
             weight_decay: 0.05,
             scale: 30.0,
@@ -178,17 +186,18 @@ impl Default for TrainOptions {
             margin_ramp: 0.5,
             head: HeadOptions::default(),
             members: {
-                let member = |high_freq_hz, band_limit| MemberOptions {
+                let member = |high_freq_hz, band_limit, pitch| MemberOptions {
                     high_freq_hz,
                     band_limit,
+                    pitch,
                 };
                 vec![
-                    member(3800.0, 0.0),
-                    member(7600.0, 0.35),
-                    member(7600.0, 0.0),
-                    member(3800.0, 0.0),
-                    member(7600.0, 0.35),
-                    member(7600.0, 0.0),
+                    member(3800.0, 0.0, 0.0),
+                    member(7600.0, 0.35, 0.0),
+                    member(7600.0, 0.0, 0.0),
+                    member(3800.0, 0.0, 0.6),
+                    member(7600.0, 0.35, 0.6),
+                    member(7600.0, 0.0, 0.6),
                 ]
             },
             overlap: Some(OverlapOptions::default()),
@@ -240,6 +249,10 @@ impl TrainOptions {
                     && distinct_warps.iter().all(|w| (70..=140).contains(*w)),
                 "warps_percent: from 70 to 140, each once",
             ),
+            (
+                (0.0..=1.0).contains(&self.pitch),
+                "pitch: a share, from 0 to 1",
+            ),
             (positive(self.learning_rate), "learning_rate: above 0"),
             (
                 self.weight_decay >= 0.0 && self.weight_decay < 1.0,
@@ -266,10 +279,11 @@ impl TrainOptions {
         self.warped()?;
         let mfcc = Mfcc::new(self.front_end.clone())?;
         for member in &self.members {
-            if !(0.0..=1.0).contains(&member.band_limit) {
-                return Err(Error::Usage(
-                    "training option members.band_limit: from 0 to 1 is wanted".into(),
-                ));
+            let shares = [("band_limit", member.band_limit), ("pitch", member.pitch)];
+            if let Some((name, _)) = shares.iter().find(|(_, p)| !(0.0..=1.0).contains(p)) {
+                return Err(Error::Usage(format!(
+                    "training option members.{name}: from 0 to 1 is wanted"
+                )));
             }
             mfcc.band_projection(member.high_freq_hz)?;
         }
@@ -294,6 +308,7 @@ impl TrainOptions {
             let mut own = single.clone();
             own.seed = seed;
             own.augment.band_limit = member.band_limit;
+            own.pitch = member.pitch;
             (own, Some(member.high_freq_hz))
         });
         options.collect()
@@ -312,6 +327,7 @@ impl TrainOptions {
             augment: overlap.augment.clone(),
             num_steps: (self.num_steps.saturating_mul(overlap.steps_percent) / 100).max(1),
             warps_percent: as_recorded(),
+            pitch: 0.0,
             crop_seconds: overlap.crop_seconds,
             members: vec![],
             overlap: None,

@@ -232,6 +232,8 @@ impl Run<'_> {
             seconds,
             speeds_percent: &self.options.speeds_percent,
             warped: self.options.warped()?,
+            warps_percent: &self.options.warps_percent,
+            pitch: self.options.pitch,
             min_frames,
             seed: self.options.seed,
         })
