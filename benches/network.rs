@@ -38,7 +38,7 @@ fn network(c: &mut Criterion) {
     let mut group = c.benchmark_group("training");
     group.sample_size(10);
     group.bench_function("one step, 64 crops of 2.1 s", |b| {
-        b.iter(|| optimise(&options, &mut state, batch.clone(), &labels));
+        b.iter(|| optimise(&options, &mut state, batch.clone(), &labels, None));
     });
     group.finish();
 }

@@ -74,15 +74,16 @@ fn the_features_are_the_same_whatever_the_options() {
     let folder = tempfile::tempdir().unwrap();
     let path = a_long_wav(folder.path(), 8_000, 100);
     let held = held(&path);
-    for (speech_only, snip_edges, mean_norm) in [
-        (true, true, true),
-        (false, false, true),
-        (true, false, false),
+    for (speech_only, snip_edges, mean_norm, mean_channels) in [
+        (true, true, true, false),
+        (false, false, true, true),
+        (true, false, false, false),
     ] {
         let mfcc = Mfcc::new(MfccConfig {
             speech_only,
             snip_edges,
             mean_norm,
+            mean_channels,
             ..MfccConfig::default()
         })
         .unwrap();

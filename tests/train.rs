@@ -28,13 +28,37 @@ fn options(dir: &Path) -> PathBuf {
     let text = r#"{
         "architecture": {"channels": 8, "embedding_size": 8},
         "augment": {"num_rooms": 3, "reverberation": 0.5, "babble": 0.5, "codec": 0.5},
+        "front_end": {"mean_channels": true},
         "members": [
-            {"high_freq_hz": 3800, "band_limit": 0.0}, {"high_freq_hz": 7600, "band_limit": 0.5, "pitch": 0.5}
+            {"high_freq_hz": 3800, "band_limit": 0.0},
+            {"high_freq_hz": 7600, "band_limit": 0.5, "pitch": 0.5, "mean_norm": false, "of_score": 0.5,
+             "speaker_weight": 0.5, "teacher_weight": 10}
         ],
         "overlap": {"channels": 8, "steps_percent": 100}, "warps_percent": [100, 90],
         "num_steps": 12, "batch_size": 4, "crop_seconds": [0.5, 1.0],
         "head": {"size": 4, "crops_per_utterance": 2, "bce_steps": 5, "crop_seconds": [0.5, 1.0]}
     }"#;
+    fs::write(&path, text).unwrap();
+    path
+}
+
+/// What another system might say of the recordings, and of one of them in another voice.
+fn teacher(dir: &Path) -> PathBuf {
+    let path = dir.join("teacher.txt");
+    let mut text = String::from("anna/anna-1.wav@100@90 0.5 0.1 0.2\n");
+    for (speaker, name) in ["anna", "boris", "chloe", "david", "edith", "felix"]
+        .iter()
+        .enumerate()
+    {
+        for n in 1..=3 {
+            let angle = speaker as f32 + 0.1 * n as f32;
+            text += &format!(
+                "{name}/{name}-{n}.wav {} {} 0.3\n",
+                angle.sin(),
+                angle.cos()
+            );
+        }
+    }
     fs::write(&path, text).unwrap();
     path
 }
@@ -47,6 +71,8 @@ fn command(dir: &Path, out: &str) -> Command {
         .arg(dir.join(out))
         .arg("--options")
         .arg(options(dir))
+        .arg("--teacher")
+        .arg(teacher(dir))
         .arg(dir.join("speech"));
     command
 }

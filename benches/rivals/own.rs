@@ -123,7 +123,7 @@ fn step([utterances, shortest, longest, classes, threads, calls]: [usize; 6]) ->
     pool.expect("threads").install(|| {
         let mut loss = 0.0;
         let mut once = || {
-            let step = optimise(&options, &mut state, features.clone(), &labels);
+            let step = optimise(&options, &mut state, features.clone(), &labels, None);
             loss = step.expect("no divergence").0;
         };
         once();

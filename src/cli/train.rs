@@ -8,11 +8,12 @@ use progress::{Log, Watch};
 use serde_json::json;
 use spkver::{
     Error, Result,
+    batch::vectors,
     features::Mfcc,
     storage::model,
     train::{
         augment::Augmenter, ensemble, head, manifest::Manifest, options::TrainOptions,
-        pair_loss::PairLoss, recipe::Run, recordings::Recordings,
+        pair_loss::PairLoss, recipe::Run, recordings::Recordings, teacher::Teacher,
     },
     verifier::{Limits, Model, ModelCard, Verifier},
 };
@@ -43,6 +44,13 @@ pub struct Args {
     /// Folder with room impulse responses, added to the simulated ones
     #[arg(long, value_name = "DIR")]
     rir: Option<PathBuf>,
+    /// Vectors of the recordings by another system, which the network also learns from: any form that
+    /// `embed` writes, ids as in the manifest, `PATH@SPEED@WARP` at other speeds and warps
+    #[arg(long, value_name = "VECTORS")]
+    teacher: Option<PathBuf>,
+    /// Names of the rows of a `.npy` of the teacher's, one a line
+    #[arg(long, value_name = "FILE", requires = "teacher")]
+    teacher_ids: Option<PathBuf>,
     /// Options as JSON: any part of what `--print-options` shows
     #[arg(long, value_name = "FILE")]
     options: Option<PathBuf>,
@@ -119,6 +127,34 @@ fn pair_loss(text: &str) -> std::result::Result<PairLoss, String> {
     serde_json::from_value(json!(text)).map_err(|_| "bce, softmax or mse is wanted".into())
 }
 
+impl Args {
+    fn teacher(&self, manifest: &Manifest, options: &TrainOptions) -> Result<Option<Teacher>> {
+        let path = match (&self.teacher, options.wants_teacher()) {
+            (Some(path), true) => path,
+            (None, false) => return Ok(None),
+            (None, true) => {
+                return Err(Error::Usage(
+                    "the options want a teacher (teacher_weight): give its vectors with --teacher"
+                        .into(),
+                ));
+            }
+            (Some(_), false) => {
+                return Err(Error::Usage(
+                    "--teacher: no network learns from it; give teacher_weight (40, say) in --options"
+                        .into(),
+                ));
+            }
+        };
+        let root = match self.speech.is_dir() {
+            true => &self.speech,
+            false => self.speech.parent().unwrap_or(Path::new("")),
+        };
+        let vectors = vectors::read(path, self.teacher_ids.as_deref(), &|_| true)?;
+        let vector = |id: &str| vectors.get(id).ok();
+        Teacher::new(manifest, root, options, vector).map(Some)
+    }
+}
+
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let options = options(args)?;
@@ -152,8 +188,10 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     );
     let rirs = Recordings::new(sounds(args.rir.as_deref())?, usize::MAX);
     let augmenter = Augmenter::new(&options.augment, noise, &rirs, options.seed)?;
+    let teacher = args.teacher(&manifest, &options)?;
     let run = Run {
         options: &options,
+        teacher: teacher.as_ref(),
         manifest: &manifest,
         recordings: &recordings,
         augmenter: &augmenter,
@@ -185,7 +223,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         members.push((network, head));
     }
     let num_features = Mfcc::new(options.front_end.clone())?.num_channels();
-    let (network, head) = ensemble::join(members, num_features)?;
+    let (network, head) = ensemble::join(members, &options.of_score(), num_features)?;
     let labelled = match args.compare_heads.is_empty() {
         true => None,
         false => Some(run.embeddings(&network, &mut |progress| watch.see(progress))?),

@@ -16,7 +16,7 @@ impl Mfcc {
     /// them, or HTK's scaling; and for a band without a bin.
     pub fn band_projection(&self, high_freq_hz: f32) -> Result<Vec<f32>> {
         let config = &self.config;
-        let channels = self.num_channels();
+        let channels = config.num_frame_channels();
         if channels != config.num_mel_bins || config.use_energy || config.htk_compat {
             return Err(Error::Usage(
                 "a network of a narrower band wants as many cepstra as mel bins (or log-mel), \

@@ -72,6 +72,10 @@ pub struct MfccConfig {
     pub speech_only: bool,
     /// Subtract each channel's mean over the frames kept. Not Kaldi's.
     pub mean_norm: bool,
+    /// Put the means that `mean_norm` takes off behind the channels of every frame, as so many more:
+    /// the long-term spectrum, which tells of the voice as well as of the channel. Not Kaldi's.
+    #[serde(default)]
+    pub mean_channels: bool,
 }
 
 impl Default for MfccConfig {
@@ -99,6 +103,7 @@ impl Default for MfccConfig {
             htk_compat: false,
             speech_only: false,
             mean_norm: true,
+            mean_channels: false,
         }
     }
 }
@@ -134,6 +139,11 @@ impl MfccConfig {
 
     /// C of the features that leave.
     pub fn num_channels(&self) -> usize {
+        self.num_frame_channels() * (1 + usize::from(self.mean_channels))
+    }
+
+    /// What one frame has of its own.
+    pub fn num_frame_channels(&self) -> usize {
         match self.num_ceps {
             0 => self.num_mel_bins + usize::from(self.use_energy),
             num_ceps => num_ceps,
@@ -203,6 +213,9 @@ impl MfccConfig {
                 self.cepstral_lifter,
                 "0 with num_ceps 0 (log-mel has no cepstra)",
             );
+        }
+        if self.mean_channels && !self.mean_norm {
+            return refuse("mean_channels", true, "false where mean_norm is false");
         }
         Ok(())
     }

@@ -43,7 +43,7 @@ impl<'a> LongFeatures<'a> {
             first: 0,
         };
         if mfcc.config.mean_norm {
-            let mut mean = RunningMean::new(mfcc.num_channels());
+            let mut mean = RunningMean::new(mfcc.config.num_frame_channels());
             for from in (0..num_wanted).step_by(FRAMES_TOGETHER) {
                 let some = from..(from + FRAMES_TOGETHER).min(num_wanted);
                 mean.add(features.frames(some)?);
@@ -70,7 +70,7 @@ impl<'a> LongFeatures<'a> {
     /// # Errors
     /// As [`LongRecording::samples`].
     pub fn frames(&mut self, range: Range<usize>) -> Result<&[f32]> {
-        let channels = self.num_channels();
+        let channels = self.width();
         if range.start < self.first {
             self.rewind();
         }
@@ -82,6 +82,14 @@ impl<'a> LongFeatures<'a> {
         }
         let at = |frame: usize| (frame - self.first) * channels;
         Ok(&self.values[at(range.start)..at(range.end)])
+    }
+
+    /// Channels of the frames that are computed: no means before they are known.
+    fn width(&self) -> usize {
+        match self.means {
+            Some(_) => self.mfcc.num_channels(),
+            None => self.mfcc.config.num_frame_channels(),
+        }
     }
 
     fn rewind(&mut self) {
@@ -101,6 +109,9 @@ impl<'a> LongFeatures<'a> {
         let mut values = self.mfcc.compute(Some(kernels::table()), samples, &wanted);
         if let Some(means) = &self.means {
             normalize::subtract(&mut values, means);
+            if self.mfcc.config.mean_channels {
+                values = normalize::append(&values, means);
+            }
         }
         self.values.extend(values);
         self.next = end;

@@ -125,7 +125,10 @@ impl Mfcc {
             .collect();
         let mut values = self.compute(Some(kernels::table()), samples, &frames);
         if self.config.mean_norm {
-            normalize::subtract_mean(&mut values, self.num_channels());
+            let means = normalize::subtract_mean(&mut values, self.config.num_frame_channels());
+            if self.config.mean_channels {
+                values = normalize::append(&values, &means);
+            }
         }
         Features::new(values, self.num_channels())
     }
@@ -136,7 +139,7 @@ impl Mfcc {
 
     // (num_samples,) -> (T, C), T the number of `frames`.
     fn compute(&self, table: Option<&Table>, samples: &[f32], frames: &[usize]) -> Vec<f32> {
-        let mut values = vec![0.0; frames.len() * self.num_channels()];
+        let mut values = vec![0.0; frames.len() * self.config.num_frame_channels()];
         if let (Some(table), Some(plan)) = (table, &self.plan) {
             let edges = self.framer.edges(samples, frames);
             (table.mfcc)(
@@ -161,7 +164,7 @@ impl Mfcc {
         let mut log_mel = vec![0.0; self.config.num_mel_bins];
         for (&frame, row) in frames
             .iter()
-            .zip(values.chunks_exact_mut(self.num_channels()))
+            .zip(values.chunks_exact_mut(self.config.num_frame_channels()))
         {
             let log_energy = self.framer.cut(samples, frame, &mut cut, &mut tapered);
             spectrum.power(&mut tapered, &mut scratch, &mut power);

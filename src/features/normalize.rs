@@ -15,11 +15,22 @@ pub(super) fn is_speech(speech: &[bool], centre: isize) -> bool {
     speech.get(index).copied().unwrap_or(false)
 }
 
-/// Subtracts each channel's mean over the frames: `(T, C) -> (T, C)`.
-pub(super) fn subtract_mean(values: &mut [f32], num_channels: usize) {
+/// Subtracts each channel's mean over the frames, `(T, C) -> (T, C)`, and returns it, `(C,)`.
+pub(super) fn subtract_mean(values: &mut [f32], num_channels: usize) -> Vec<f32> {
     let mut means = vec![0.0; num_channels];
     (kernels::table().means)(values, &mut means);
     subtract(values, &means);
+    means
+}
+
+/// Puts `means` behind each frame: `(T, C), (C,) -> (T, 2C)`.
+pub(super) fn append(values: &[f32], means: &[f32]) -> Vec<f32> {
+    let frames = values.chunks_exact(means.len());
+    frames
+        .flat_map(|frame| [frame, means])
+        .flatten()
+        .copied()
+        .collect()
 }
 
 /// `(T, C), (C,) -> (T, C)`

@@ -16,7 +16,7 @@ pub struct State {
     pub step: usize,
     /// The network.
     pub trainable: Trainable,
-    /// `(S, D)`, one row per class.
+    /// `(S, D)`, one row per class; behind them the map to the teacher's vectors `(E, D)`.
     pub speakers: Vec<f32>,
     /// Moments; those of the speakers' rows under [`SPEAKERS`].
     pub optimizer: AdamW,

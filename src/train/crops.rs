@@ -49,8 +49,10 @@ pub struct Crops<'a> {
 pub struct Crop {
     /// Speech frames, mean-normalised.
     pub features: Features,
-    /// Speaker and speed: `speed index · num speakers + speaker`.
+    /// Speaker and voice: `voice · num speakers + speaker`.
     pub class: u32,
+    /// The same of the utterance, or the first of several: `voice · num utterances + utterance`.
+    pub utterance: u32,
 }
 
 /// Lowest and highest pitch of a voice, against its recording's. A recording played faster by that
@@ -84,20 +86,22 @@ impl<'a> Crops<'a> {
         self.manifest.speakers.len() * self.speeds_percent.len() * (1 + self.warped.len())
     }
 
-    /// The batch of `step`: `(ΣT, C)` and its classes, speakers drawn evenly.
+    /// The batch of `step`: `(ΣT, C)`, its classes and its utterances, speakers drawn evenly.
     ///
     /// # Errors
     /// A recording that cannot be read.
-    pub fn batch(&self, step: usize, size: usize) -> Result<(Batch, Vec<u32>)> {
+    pub fn batch(&self, step: usize, size: usize) -> Result<(Batch, Vec<u32>, Vec<u32>)> {
         let crops: Vec<Crop> = (0..size)
             .into_par_iter()
             .map(|slot| self.crop("crop", &[step as u64, slot as u64], None, true))
             .collect::<Result<_>>()?;
         let classes = crops.iter().map(|c| c.class).collect();
+        let utterances = crops.iter().map(|c| c.utterance).collect();
         let features: Vec<Features> = crops.into_iter().map(|c| c.features).collect();
         Ok((
             Batch::of_features(&features, self.mfcc.num_channels()),
             classes,
+            utterances,
         ))
     }
 
@@ -183,6 +187,7 @@ impl<'a> Crops<'a> {
         Ok(Crop {
             features,
             class: (voice * num_speakers + speaker) as u32,
+            utterance: (voice * self.manifest.utterances.len() + first) as u32,
         })
     }
 

@@ -23,29 +23,42 @@ pub struct Loss {
     pub accuracy: f32,
     /// `(U, D)`.
     pub d_embeddings: Vec<f32>,
-    /// `(S, D)`.
+    /// `(S, D)`, and behind them the teacher's map (E, D) where there is one.
     pub d_speakers: Vec<f32>,
+}
+
+impl Loss {
+    /// Of nothing, with gradients of these lengths.
+    pub(super) fn none(embeddings: usize, speakers: usize) -> Self {
+        Loss {
+            loss: 0.0,
+            accuracy: 0.0,
+            d_embeddings: vec![0.0; embeddings],
+            d_speakers: zeros(speakers),
+        }
+    }
+
+    /// `weight` times as much.
+    pub(super) fn times(mut self, weight: f32) -> Self {
+        if weight != 1.0 {
+            self.loss *= weight;
+            let gradients = self.d_embeddings.iter_mut().chain(&mut self.d_speakers);
+            gradients.for_each(|g| *g *= weight);
+        }
+        self
+    }
 }
 
 impl AngularMargin {
     /// `embeddings` (U, D), `speakers` (S, D), `labels` (U,) below S.
     pub fn loss(&self, embeddings: &[f32], speakers: &[f32], labels: &[u32]) -> Loss {
-        let table = kernels::table();
         let num = labels.len();
         let d = embeddings.len() / num;
         let s = speakers.len() / d;
         let (e, e_norms) = unit_rows(embeddings, d);
         let (w, w_norms) = unit_rows(speakers, d);
-        let steps = Steps {
-            stride: 1,
-            dilation: 1,
-            relu: false,
-        };
 
-        let mut cosines = zeros(num * s); // (U, S)
-        let to_speakers = Packed::from_pytorch((s, d, 1), table.nr, &w, &vec![0.0; s]);
-        (table.affine)(&e, &to_speakers, steps, &mut cosines);
-
+        let mut cosines = products(&e, &w, d); // (U, S)
         let rows: Vec<(f32, bool)> = cosines
             .par_chunks_exact_mut(s)
             .zip(labels)
@@ -53,25 +66,7 @@ impl AngularMargin {
             .collect();
         let d_cosines = cosines;
 
-        let mut d_e = vec![0.0f32; num * d];
-        let back = Packed::transposed((s, d, 1), table.nr, &w);
-        (table.affine)(&d_cosines, &back, steps, &mut d_e);
-        let mut d_w = zeros(s * d);
-        d_w.par_chunks_mut(56 * d)
-            .enumerate()
-            .for_each(|(part, g)| {
-                let inputs = (part * 56, part * 56 + g.len() / d);
-                (table.outer)(
-                    Outer {
-                        x: &d_cosines,
-                        x_step: s,
-                        inputs,
-                        dy: &e,
-                        c_out: d,
-                    },
-                    g,
-                );
-            });
+        let (mut d_e, mut d_w) = through_products(&d_cosines, &e, &w, d);
         through_unit_rows(&e, &e_norms, &mut d_e);
         through_unit_rows(&w, &w_norms, &mut d_w);
         give_back(w);
@@ -111,8 +106,56 @@ impl AngularMargin {
     }
 }
 
+/// Each inner product: `(U, D), (S, D) -> (U, S)`.
+pub(super) fn products(rows: &[f32], weights: &[f32], d: usize) -> Vec<f32> {
+    let table = kernels::table();
+    let s = weights.len() / d;
+    let mut products = zeros(rows.len() / d * s);
+    let packed = Packed::from_pytorch((s, d, 1), table.nr, weights, &vec![0.0; s]);
+    (table.affine)(rows, &packed, ROW_BY_ROW, &mut products);
+    products
+}
+
+/// Gradients of [`products`] (U, S) -> those of the rows (U, D) and of the weights (S, D).
+pub(super) fn through_products(
+    d_products: &[f32],
+    rows: &[f32],
+    weights: &[f32],
+    d: usize,
+) -> (Vec<f32>, Vec<f32>) {
+    let table = kernels::table();
+    let s = weights.len() / d;
+    let mut d_rows = vec![0.0f32; rows.len()];
+    let back = Packed::transposed((s, d, 1), table.nr, weights);
+    (table.affine)(d_products, &back, ROW_BY_ROW, &mut d_rows);
+    let mut d_weights = zeros(weights.len());
+    d_weights
+        .par_chunks_mut(56 * d)
+        .enumerate()
+        .for_each(|(part, g)| {
+            let inputs = (part * 56, part * 56 + g.len() / d);
+            (table.outer)(
+                Outer {
+                    x: d_products,
+                    x_step: s,
+                    inputs,
+                    dy: rows,
+                    c_out: d,
+                },
+                g,
+            );
+        });
+    (d_rows, d_weights)
+}
+
+const ROW_BY_ROW: Steps = Steps {
+    stride: 1,
+    dilation: 1,
+    relu: false,
+};
+
 /// Rows of length 1, and their lengths before. `(N, D)`
-fn unit_rows(rows: &[f32], d: usize) -> (Vec<f32>, Vec<f32>) {
+pub(super) fn unit_rows(rows: &[f32], d: usize) -> (Vec<f32>, Vec<f32>) {
     let mut unit = zeros(rows.len());
     unit.copy_from_slice(rows);
     let norms = unit
@@ -127,7 +170,7 @@ fn unit_rows(rows: &[f32], d: usize) -> (Vec<f32>, Vec<f32>) {
 }
 
 /// d(x/|x|): du -> (du − u(u·du))/|x|, in place.
-fn through_unit_rows(unit: &[f32], norms: &[f32], du: &mut [f32]) {
+pub(super) fn through_unit_rows(unit: &[f32], norms: &[f32], du: &mut [f32]) {
     let d = unit.len() / norms.len();
     for ((du, u), norm) in du.chunks_exact_mut(d).zip(unit.chunks_exact(d)).zip(norms) {
         let along: f32 = du.iter().zip(u).map(|(a, b)| a * b).sum();

@@ -10,7 +10,6 @@
 pub mod affine;
 pub mod architecture;
 pub mod augment;
-mod band;
 pub mod batch;
 pub mod calibration;
 pub mod checkpoint;
@@ -36,5 +35,7 @@ pub mod recipe;
 pub mod recordings;
 pub mod rooms;
 pub mod tape;
+pub mod teacher;
+mod view;
 
 pub use labelled::Labelled;

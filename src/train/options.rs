@@ -2,7 +2,7 @@
 
 use super::{
     architecture::ArchitectureOptions, augment::AugmentOptions, ensemble, head::RefineOptions,
-    pair_loss::PairLoss,
+    pair_loss::PairLoss, view::View,
 };
 use crate::{
     Error, Result,
@@ -35,6 +35,12 @@ pub struct TrainOptions {
     /// makes new speakers of all, at each speed.
     #[serde(default = "as_recorded")]
     pub warps_percent: Vec<u32>,
+    /// Weight of the loss over speakers.
+    #[serde(default = "one")]
+    pub speaker_weight: f32,
+    /// Weight of the loss against a teacher's vectors; 0 wants no teacher.
+    #[serde(default)]
+    pub teacher_weight: f32,
     /// Share of the crops, 0 to 1, that speak higher or lower, and faster or slower, in the same
     /// voice: as excited people do.
     #[serde(default)]
@@ -102,6 +108,28 @@ pub struct MemberOptions {
     /// [`TrainOptions::pitch`] of its crops.
     #[serde(default)]
     pub pitch: f32,
+    /// It sees the features less their means over the utterance; false wants
+    /// [`MfccConfig::mean_channels`].
+    #[serde(default = "yes")]
+    pub mean_norm: bool,
+    /// How much its log-likelihood ratio counts in the mean.
+    #[serde(default = "one")]
+    pub of_score: f32,
+    /// [`TrainOptions::speaker_weight`].
+    #[serde(default = "one")]
+    pub speaker_weight: f32,
+    /// [`TrainOptions::teacher_weight`].
+    #[serde(default)]
+    pub teacher_weight: f32,
+}
+
+/// What a network sees of the features.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Seen {
+    /// The mel bins that end by here; none for all.
+    pub high_freq_hz: Option<f32>,
+    /// Less their means over the utterance.
+    pub mean_norm: bool,
 }
 
 /// How the head is fitted.
@@ -154,6 +182,14 @@ impl HeadOptions {
     }
 }
 
+fn one() -> f32 {
+    1.0
+}
+
+fn yes() -> bool {
+    true
+}
+
 fn as_recorded() -> Vec<u32> {
     vec![100]
 }
@@ -179,6 +215,8 @@ impl Default for TrainOptions {
             speeds_percent: vec![100, 90, 110, 85, 115],
             warps_percent: vec![100, 90, 110],
             pitch: 0.0,
+            speaker_weight: 1.0,
+            teacher_weight: 0.0,
             learning_rate: 3e-3,
             weight_decay: 0.05,
             scale: 30.0,
@@ -190,6 +228,10 @@ impl Default for TrainOptions {
                     high_freq_hz,
                     band_limit,
                     pitch,
+                    mean_norm: true,
+                    of_score: 1.0,
+                    speaker_weight: 1.0,
+                    teacher_weight: 0.0,
                 };
                 vec![
                     member(3800.0, 0.0, 0.0),
@@ -285,7 +327,22 @@ impl TrainOptions {
                     "training option members.{name}: from 0 to 1 is wanted"
                 )));
             }
-            mfcc.band_projection(member.high_freq_hz)?;
+            if !(member.of_score > 0.0 && member.of_score.is_finite()) {
+                return Err(Error::Usage(
+                    "training option members.of_score: above 0 is wanted".into(),
+                ));
+            }
+            View::new(&mfcc, Some(member.high_freq_hz), member.mean_norm)?;
+        }
+        for (options, _) in self.of_each() {
+            let weights = [options.speaker_weight, options.teacher_weight];
+            let fit = weights.iter().all(|w| *w >= 0.0 && w.is_finite());
+            if !fit || weights == [0.0, 0.0] {
+                return Err(Error::Usage(
+                    "training option speaker_weight, teacher_weight: 0 or more, and not both 0"
+                        .into(),
+                ));
+            }
         }
         ensemble::check(self)?;
         let head = &self.head;
@@ -293,15 +350,30 @@ impl TrainOptions {
         head.loss.check(num_outputs)
     }
 
-    /// The options of each network that is trained, and the band that it sees, in Hz.
-    pub fn of_each(&self) -> Vec<(TrainOptions, Option<f32>)> {
+    /// How much each member counts in the score.
+    pub fn of_score(&self) -> Vec<f32> {
+        self.members.iter().map(|member| member.of_score).collect()
+    }
+
+    /// Does any network learn from a teacher?
+    pub fn wants_teacher(&self) -> bool {
+        let each = self.of_each();
+        each.iter().any(|(own, _)| own.teacher_weight > 0.0)
+    }
+
+    /// The options of each network that is trained, and what it sees of the features.
+    pub fn of_each(&self) -> Vec<(TrainOptions, Seen)> {
         let single = TrainOptions {
             members: vec![],
             overlap: None,
             ..self.clone()
         };
         if self.members.is_empty() {
-            return vec![(single, None)];
+            let seen = Seen {
+                high_freq_hz: None,
+                mean_norm: true,
+            };
+            return vec![(single, seen)];
         }
         let members = self.members.iter().zip(self.seed..);
         let options = members.map(|(member, seed)| {
@@ -309,7 +381,13 @@ impl TrainOptions {
             own.seed = seed;
             own.augment.band_limit = member.band_limit;
             own.pitch = member.pitch;
-            (own, Some(member.high_freq_hz))
+            own.speaker_weight = member.speaker_weight;
+            own.teacher_weight = member.teacher_weight;
+            let seen = Seen {
+                high_freq_hz: Some(member.high_freq_hz),
+                mean_norm: member.mean_norm,
+            };
+            (own, seen)
         });
         options.collect()
     }
@@ -347,7 +425,7 @@ impl TrainOptions {
     /// # Errors
     /// An option that makes no sense.
     pub fn layers(&self) -> Result<Vec<Layer>> {
-        let num_features = Mfcc::new(self.front_end.clone())?.num_channels();
+        let num_features = self.front_end.num_frame_channels();
         let layers = self.architecture.layers(num_features)?;
         infer(&layers, num_features)
             .map_err(|e| Error::Usage(format!("the architecture does not fit together: {e}")))?;

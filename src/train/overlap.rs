@@ -14,6 +14,7 @@ use super::{
     pair_loss::PairLoss,
     random::Random,
     recipe::{Progress, Run, descend_by, fresh},
+    view::View,
 };
 use crate::{
     Result,
@@ -168,20 +169,23 @@ impl Run<'_> {
         let options = self.options;
         let mfcc = Mfcc::new(options.front_end.clone())?;
         let layers = options.layers()?;
-        let receptive_field = infer(&layers, mfcc.num_channels())?.receptive_field;
+        let view = View::new(&mfcc, None, true)?;
+        let num_channels = options.front_end.num_frame_channels();
+        let receptive_field = infer(&layers, num_channels)?.receptive_field;
         let voices =
             Voices::new(self.crops(&mfcc, options.crop_seconds, receptive_field.max(30))?);
         let start = || fresh(layers, 0, 1, options.seed);
         let step = |state: &mut State| {
             let (features, is_overlapped) = voices.batch(state.step, options.batch_size)?;
-            descend_by(options, state, features, |logits, _| {
+            descend_by(options, state, view.of(features), |logits, _| {
                 loss(logits, &is_overlapped)
             })
         };
         let Some(state) = self.descend(start, step, on_progress)? else {
             return Ok(None);
         };
-        let (layers, mut weights) = state.trainable.folded();
+        let (mut layers, mut weights) = state.trainable.folded();
+        view.fold(&mut layers, &mut weights);
         weights
             .values_mut()
             .for_each(|values| ensemble::round(values));

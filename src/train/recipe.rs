@@ -5,7 +5,6 @@
 use super::{
     Labelled,
     augment::Augmenter,
-    band,
     batch::{self, Batch},
     checkpoint::{SPEAKERS, State},
     crops::Crops,
@@ -13,10 +12,12 @@ use super::{
     loss::{AngularMargin, Loss},
     manifest::Manifest,
     optimizer::{AdamW, one_cycle},
-    options::TrainOptions,
+    options::{Seen, TrainOptions},
     random::Random,
     recordings::Recordings,
     tape::Trainable,
+    teacher::Teacher,
+    view::View,
 };
 use crate::{
     Error, Result,
@@ -89,6 +90,8 @@ pub struct Run<'a> {
     pub augmenter: &'a Augmenter,
     /// The state's file.
     pub checkpoint: &'a Path,
+    /// What another system says of them, if it was asked.
+    pub teacher: Option<&'a Teacher>,
     /// Steps between two savings.
     pub checkpoint_every: usize,
 }
@@ -106,19 +109,21 @@ impl Run<'_> {
         let of_members = members.len() * self.options.num_steps;
         let all = of_members + of_overlap.as_ref().map_or(0, |options| options.num_steps);
         let mut trained = vec![];
-        for (index, (options, high_freq_hz)) in members.iter().enumerate() {
+        for (index, (options, seen)) in members.iter().enumerate() {
             let mut checkpoint = self.checkpoint.as_os_str().to_owned();
             if index > 0 {
                 checkpoint.push(format!(".{index}"));
             }
+            let is_taught = options.teacher_weight > 0.0;
             let member = Run {
                 options,
+                teacher: self.teacher.filter(|_| is_taught),
                 checkpoint: checkpoint.as_ref(),
                 ..*self
             };
             let before = index * self.options.num_steps;
             let counted = &mut |progress: Progress| on_progress(progress.of(before, all));
-            match member.train_one(*high_freq_hz, counted)? {
+            match member.train_one(*seen, counted)? {
                 Some(one) => trained.push(one),
                 None => return Ok(None),
             }
@@ -129,6 +134,7 @@ impl Run<'_> {
                 checkpoint.push(".overlap");
                 let detector = Run {
                     options,
+                    teacher: None,
                     checkpoint: checkpoint.as_ref(),
                     ..*self
                 };
@@ -146,31 +152,27 @@ impl Run<'_> {
         }))
     }
 
-    /// Trains one network, which sees the features up to `high_freq_hz` only.
+    /// Trains one network, which sees part of the features.
     fn train_one(
         &self,
-        high_freq_hz: Option<f32>,
+        seen: Seen,
         on_progress: &mut dyn FnMut(Progress) -> bool,
     ) -> Result<Option<(Network, Labelled)>> {
         let options = self.options;
         let mfcc = Mfcc::new(options.front_end.clone())?;
-        let band = match high_freq_hz {
-            Some(high_freq_hz) => Some(mfcc.band_projection(high_freq_hz)?),
-            None => None,
-        };
+        let view = View::new(&mfcc, seen.high_freq_hz, seen.mean_norm)?;
         let layers = options.layers()?;
-        let shapes = infer(&layers, mfcc.num_channels())?;
+        let shapes = infer(&layers, options.front_end.num_frame_channels())?;
         let crops = self.crops(&mfcc, options.crop_seconds, shapes.receptive_field.max(30))?;
-        let speakers = (crops.num_classes(), shapes.embedding_size);
-        let start = || fresh(layers, speakers.0, speakers.1, options.seed);
-        let step = |state: &mut State| self.step(&crops, band.as_deref(), state);
+        let map_rows = self.teacher.map_or(0, Teacher::size);
+        let rows = crops.num_classes() + map_rows;
+        let start = || fresh(layers, rows, shapes.embedding_size, options.seed);
+        let step = |state: &mut State| self.step(&crops, &view, state);
         let Some(state) = self.descend(start, step, on_progress)? else {
             return Ok(None);
         };
-        let (layers, mut weights) = state.trainable.folded();
-        if let Some(band) = &band {
-            band::fold(&layers, &mut weights, band);
-        }
+        let (mut layers, mut weights) = state.trainable.folded();
+        view.fold(&mut layers, &mut weights);
         weights
             .values_mut()
             .for_each(|values| ensemble::round(values));
@@ -188,7 +190,10 @@ impl Run<'_> {
         on_progress: &mut dyn FnMut(Progress) -> bool,
     ) -> Result<Option<State>> {
         let options = self.options;
-        let hash = format!("{} {}", self.manifest.hash(), self.augmenter.hash());
+        let mut hash = format!("{} {}", self.manifest.hash(), self.augmenter.hash());
+        if let Some(teacher) = self.teacher {
+            hash += &format!(" {}", teacher.hash());
+        }
         let mut state = match self.checkpoint.exists() {
             true => State::load(self.checkpoint, options, &hash)?,
             false => start(),
@@ -240,12 +245,10 @@ impl Run<'_> {
     }
 
     /// One optimisation step on the next batch; its mean loss and accuracy.
-    fn step(&self, crops: &Crops, band: Option<&[f32]>, state: &mut State) -> Result<(f32, f32)> {
-        let (mut features, labels) = crops.batch(state.step, self.options.batch_size)?;
-        if let Some(band) = band {
-            features = band::limited(&features, band);
-        }
-        optimise(self.options, state, features, &labels)
+    fn step(&self, crops: &Crops, view: &View, state: &mut State) -> Result<(f32, f32)> {
+        let (features, labels, utterances) = crops.batch(state.step, self.options.batch_size)?;
+        let teacher = self.teacher.map(|teacher| (teacher, &utterances[..]));
+        optimise(self.options, state, view.of(features), &labels, teacher)
     }
 
     /// Each training utterance as it is, and some augmented crops of it.
@@ -301,7 +304,8 @@ impl Run<'_> {
     }
 }
 
-/// One optimisation step on features `(ΣT, C_in)` and their classes; mean loss and accuracy.
+/// One optimisation step on features `(ΣT, C_in)` and their classes, with a teacher on the utterances
+/// as well; mean loss and accuracy.
 ///
 /// # Errors
 /// [`Error::Usage`] where the loss is not finite any more.
@@ -310,6 +314,7 @@ pub fn optimise(
     state: &mut State,
     features: Batch,
     labels: &[u32],
+    teacher: Option<(&Teacher, &[u32])>,
 ) -> Result<(f32, f32)> {
     let done = state.step as f32 / options.num_steps as f32;
     let margin = options.margin * (done / options.margin_ramp.max(1e-6)).min(1.0);
@@ -319,7 +324,23 @@ pub fn optimise(
     };
 
     descend_by(options, state, features, |embeddings, speakers| {
-        criterion.loss(embeddings, speakers, labels)
+        let size = teacher.map_or(0, |(teacher, _)| teacher.size());
+        let map_len = size * (embeddings.len() / labels.len());
+        let (speakers, map) = speakers.split_at(speakers.len() - map_len);
+        let mut loss = match options.speaker_weight {
+            0.0 => Loss::none(embeddings.len(), speakers.len()),
+            weight => criterion.loss(embeddings, speakers, labels).times(weight),
+        };
+        if let Some((teacher, utterances)) = teacher {
+            teacher.teach(
+                options.teacher_weight,
+                embeddings,
+                map,
+                utterances,
+                &mut loss,
+            );
+        }
+        loss
     })
 }
 

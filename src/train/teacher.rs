@@ -1,0 +1,233 @@
+//! What another system says of the training speech: its vectors by id in, a loss that draws the
+//! embeddings towards them out.
+//!
+//! A linear map of the embedding, learnt beside it and left out of the model, is to point where the
+//! teacher's vector of the whole recording does, however short the crop: mean of 1 − cosine (Hinton
+//! et al. 2015, "Distilling the Knowledge in a Neural Network", with directions for soft targets). The
+//! teacher has heard more speakers than the corpus has; how voices lie to one another is what it adds
+//! to their names.
+
+use super::{
+    loss::{Loss, products, through_products, through_unit_rows, unit_rows},
+    manifest::Manifest,
+    options::TrainOptions,
+};
+use crate::{Error, Result};
+use std::path::Path;
+
+/// A direction for each utterance in each voice that it is played in: speed and formants.
+#[derive(Debug, Clone)]
+pub struct Teacher {
+    /// E
+    size: usize,
+    /// `(voices · utterances, E)`, each of length 1; zeros where the teacher has none.
+    directions: Vec<f32>,
+}
+
+impl Teacher {
+    /// Asks `vector` for each id: the recording's path, from `root` on, as it is; with `@SPEED@WARP`
+    /// behind it (per cent) in another voice of `options`. Of what it has the mean over the recordings
+    /// as they are is taken off. Voices that it does not know are learnt by their names alone.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a recording without a vector.
+    pub fn new<'v>(
+        manifest: &Manifest,
+        root: &Path,
+        options: &TrainOptions,
+        vector: impl Fn(&str) -> Option<&'v [f32]>,
+    ) -> Result<Self> {
+        let ids: Vec<String> = ids(manifest, root);
+        let as_recorded: Vec<&[f32]> = ids
+            .iter()
+            .map(|id| {
+                let missing = || {
+                    Error::Usage(format!(
+                        "the teacher has no vector of {id}; one of each recording is wanted, by its \
+                         path, and of each in other voices by PATH@SPEED@WARP"
+                    ))
+                };
+                vector(id).ok_or_else(missing)
+            })
+            .collect::<Result<_>>()?;
+        let size = as_recorded[0].len();
+        let mut mean = vec![0.0f64; size];
+        for vector in &as_recorded {
+            let share = 1.0 / as_recorded.len() as f64;
+            let values = mean.iter_mut().zip(*vector);
+            values.for_each(|(sum, v)| *sum += share * f64::from(*v));
+        }
+        let mut directions = vec![];
+        for voice in voices(options) {
+            for id in &ids {
+                let zeros = vec![0.0; size];
+                let own = vector(&format!("{id}{voice}"));
+                directions.extend(own.map_or(zeros, |own| direction(own, &mean)));
+            }
+        }
+        Ok(Teacher { size, directions })
+    }
+
+    /// E
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// BLAKE3 of the directions.
+    pub fn hash(&self) -> String {
+        let bytes: &[u8] = bytemuck::cast_slice(&self.directions);
+        blake3::hash(bytes).to_hex().to_string()
+    }
+
+    /// Adds `weight` times the loss of `embeddings` (U, D), mapped by `map` (E, D), to `loss`, and the
+    /// gradient of `map` behind those of the speakers. `utterances` (U,) as [`super::crops::Crop`] has
+    /// them.
+    pub fn teach(
+        &self,
+        weight: f32,
+        embeddings: &[f32],
+        map: &[f32],
+        utterances: &[u32],
+        loss: &mut Loss,
+    ) {
+        let d = embeddings.len() / utterances.len();
+        let share = weight / utterances.len() as f32;
+        let answers = products(embeddings, map, d); // (U, D) -> (U, E)
+        let (unit, norms) = unit_rows(&answers, self.size);
+        let mut d_answers = vec![0.0f32; unit.len()];
+        let rows = unit.chunks_exact(self.size).zip(utterances);
+        for ((answer, utterance), d_answer) in rows.zip(d_answers.chunks_exact_mut(self.size)) {
+            let wanted = &self.directions[*utterance as usize * self.size..][..self.size];
+            if wanted.iter().all(|v| *v == 0.0) {
+                continue;
+            }
+            let cosine: f32 = answer.iter().zip(wanted).map(|(a, b)| a * b).sum();
+            loss.loss += share * (1.0 - cosine);
+            let gradients = d_answer.iter_mut().zip(wanted);
+            gradients.for_each(|(g, wanted)| *g = -share * wanted);
+        }
+        through_unit_rows(&unit, &norms, &mut d_answers);
+        let (d_embeddings, d_map) = through_products(&d_answers, embeddings, map, d);
+        let sums = loss.d_embeddings.iter_mut().zip(d_embeddings);
+        sums.for_each(|(sum, g)| *sum += g);
+        loss.d_speakers.extend(d_map);
+    }
+}
+
+/// What the teacher calls each recording, in the order of the manifest.
+fn ids(manifest: &Manifest, root: &Path) -> Vec<String> {
+    let below = |path: &'_ Path| {
+        let below = path.strip_prefix(root).unwrap_or(path);
+        below.to_string_lossy().into_owned()
+    };
+    let utterances = manifest.utterances.iter();
+    utterances.map(|u| below(&u.path)).collect()
+}
+
+/// What stands behind the id, in the order of the classes: warps, and of each the speeds.
+fn voices(options: &TrainOptions) -> impl Iterator<Item = String> {
+    let of_warp = |warp: &u32| {
+        let warp = *warp;
+        let speeds = options.speeds_percent.iter();
+        speeds.map(move |speed| match (*speed, warp) {
+            (100, 100) => String::new(),
+            (speed, warp) => format!("@{speed}@{warp}"),
+        })
+    };
+    options.warps_percent.iter().flat_map(of_warp)
+}
+
+fn direction(vector: &[f32], mean: &[f64]) -> Vec<f32> {
+    let centred: Vec<f64> = vector
+        .iter()
+        .zip(mean)
+        .map(|(v, m)| f64::from(*v) - m)
+        .collect();
+    let length = centred.iter().map(|v| v * v).sum::<f64>().sqrt();
+    // A vector at the mean points nowhere.
+    let scale = if length > 0.0 { 1.0 / length } else { 0.0 };
+    centred.iter().map(|v| (v * scale) as f32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::manifest::Utterance, *};
+    use std::collections::HashMap;
+
+    /// Two recordings, at two speeds; the teacher does not know one of the four.
+    fn teacher() -> Teacher {
+        let utterance = |name: &str, speaker| Utterance {
+            path: Path::new("speech").join(name),
+            speaker,
+            session: speaker,
+            corpus: 0,
+        };
+        let manifest = Manifest {
+            utterances: vec![utterance("a/1.wav", 0), utterance("b/1.wav", 1)],
+            speakers: vec!["a".into(), "b".into()],
+            corpora: vec![String::new()],
+        };
+        let options = TrainOptions {
+            speeds_percent: vec![100, 90],
+            warps_percent: vec![100],
+            ..TrainOptions::default()
+        };
+        let vectors: HashMap<&str, [f32; 3]> = HashMap::from([
+            ("a/1.wav", [2.0, 0.0, 1.0]),
+            ("b/1.wav", [0.0, 2.0, 1.0]),
+            ("b/1.wav@90@100", [1.0, 1.0, 5.0]),
+        ]);
+        let vector = |id: &str| vectors.get(id).map(|v| &v[..]);
+        Teacher::new(&manifest, "speech".as_ref(), &options, vector).unwrap()
+    }
+
+    #[test]
+    fn directions_are_from_the_mean_of_the_recordings_and_found_by_voice_and_utterance() {
+        let half = 0.5f32.sqrt();
+        let wanted = [
+            [half, -half, 0.0],
+            [-half, half, 0.0],
+            [0.0, 0.0, 0.0],
+            [0.0, 0.0, 1.0],
+        ];
+        for (a, b) in teacher().directions.iter().zip(wanted.as_flattened()) {
+            assert!((a - b).abs() < 1e-6, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn the_gradients_are_those_of_the_loss_and_an_unknown_voice_has_none() {
+        let teacher = teacher();
+        let utterances = [0, 2, 3, 1];
+        let embeddings: Vec<f32> = (0..8).map(|n| (n as f32 * 1.3).sin()).collect(); // (4, 2)
+        let map: Vec<f32> = (0..6).map(|n| (n as f32 * 0.9).cos()).collect(); // (3, 2)
+        let loss = |embeddings: &[f32], map: &[f32]| {
+            let mut loss = Loss::none(embeddings.len(), 0);
+            teacher.teach(7.0, embeddings, map, &utterances, &mut loss);
+            loss
+        };
+        let at = loss(&embeddings, &map);
+        assert_eq!((at.d_embeddings.len(), at.d_speakers.len()), (8, 6));
+        assert_eq!(at.d_embeddings[2..4], [0.0, 0.0]);
+        for i in 0..14 {
+            let moved = |by: f32| {
+                let (mut embeddings, mut map) = (embeddings.clone(), map.clone());
+                match i < 8 {
+                    true => embeddings[i] += by,
+                    false => map[i - 8] += by,
+                }
+                loss(&embeddings, &map).loss
+            };
+            let gradient = match i < 8 {
+                true => at.d_embeddings[i],
+                false => at.d_speakers[i - 8],
+            };
+            // Step 0.01 on losses near 10 in f32: rounding about 1e-4, truncation about 1e-3.
+            let numeric = (moved(0.01) - moved(-0.01)) / 0.02;
+            assert!(
+                (numeric - gradient).abs() < 0.01,
+                "{i}: {numeric} {gradient}"
+            );
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What one network is shown of the features, which all share: features in, through a matrix V (C, C_in),
+//! out. Up to a frequency only, by [`crate::features::Mfcc::band_projection`]; with or without the means
+//! of [`MfccConfig::mean_channels`](crate::features::MfccConfig::mean_channels). After training V is made part of the weights.
+
+use super::batch::Batch;
+use crate::{
+    Error, Result,
+    features::Mfcc,
+    network::{Affine, Layer, Weights},
+};
+
+/// V.
+pub(super) struct View {
+    /// `(C, C_in)` row-major.
+    matrix: Vec<f32>,
+    /// C_in
+    num_features: usize,
+}
+
+impl View {
+    /// The mel bins up to `high_freq_hz`, or all; less their means over the utterance, or not.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a band without bins, and where the features have lost the means.
+    pub fn new(mfcc: &Mfcc, high_freq_hz: Option<f32>, mean_norm: bool) -> Result<Self> {
+        let config = mfcc.config();
+        if !mean_norm && config.mean_norm && !config.mean_channels {
+            return Err(Error::Usage(
+                "a network without mean_norm wants front_end.mean_channels: true".into(),
+            ));
+        }
+        let channels = config.num_frame_channels();
+        let band = match high_freq_hz {
+            Some(high_freq_hz) => mfcc.band_projection(high_freq_hz)?,
+            None => {
+                let diagonal = |i| if i % (channels + 1) == 0 { 1.0 } else { 0.0 };
+                (0..channels * channels).map(diagonal).collect()
+            }
+        };
+        let num_features = mfcc.num_channels();
+        let mut matrix = vec![];
+        for row in band.chunks_exact(channels) {
+            matrix.extend(row);
+            // x = (x - mean) + mean
+            if config.mean_channels {
+                matrix.extend(row.iter().map(|v| if mean_norm { 0.0 } else { *v }));
+            }
+        }
+        Ok(View {
+            matrix,
+            num_features,
+        })
+    }
+
+    /// Each frame through V: `(ΣT, C_in) -> (ΣT, C)`.
+    pub fn of(&self, features: Batch) -> Batch {
+        let channels = self.matrix.len() / self.num_features;
+        let is_all = channels == self.num_features && {
+            let diagonal = self.matrix.iter().step_by(channels + 1);
+            diagonal.copied().all(|v| v == 1.0)
+        };
+        if is_all {
+            return features;
+        }
+        let pointwise = Affine {
+            shape: (channels, self.num_features, 1),
+            stride: 1,
+            dilation: 1,
+            padding: 0,
+            groups: 1,
+        };
+        let seen = pointwise.forward(&features, &self.matrix, &[], false);
+        features.give_back();
+        seen
+    }
+
+    /// The first affine map on all features: W'_k = W_k·V for each tap k.
+    pub fn fold(&self, layers: &mut [Layer], weights: &mut Weights) {
+        let mut affines = layers.iter().enumerate();
+        let first = affines.find_map(|(index, layer)| Some((index, Affine::of(layer)?)));
+        let Some((index, affine)) = first else { return };
+        let (_, channels, taps) = affine.shape;
+        let Some(weight) = weights.get_mut(&format!("{index}.weight")) else {
+            return;
+        };
+        let mut folded = vec![];
+        for row in weight.chunks_exact(channels * taps) {
+            for i in 0..self.num_features {
+                let seen = |c: usize| f64::from(self.matrix[c * self.num_features + i]);
+                for tap in 0..taps {
+                    let part = |c: usize| f64::from(row[c * taps + tap]) * seen(c);
+                    folded.push((0..channels).map(part).sum::<f64>() as f32);
+                }
+            }
+        }
+        *weight = folded;
+        match &mut layers[index] {
+            Layer::Conv1d { in_channels, .. } => *in_channels = self.num_features,
+            Layer::Linear { in_features, .. } => *in_features = self.num_features,
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::MfccConfig;
+
+    fn mfcc(mean_channels: bool) -> Mfcc {
+        let config = MfccConfig {
+            num_mel_bins: 12,
+            num_ceps: 12,
+            mean_channels,
+            ..MfccConfig::default()
+        };
+        Mfcc::new(config).unwrap()
+    }
+
+    /// A batch of a tone's features.
+    fn features(mfcc: &Mfcc) -> Batch {
+        let samples: Vec<f32> = (0..8000).map(|n| 0.3 * (n as f32 * 0.3).sin()).collect();
+        let features = mfcc.extract_samples(&samples, &[]);
+        Batch::of_features(&[features], mfcc.num_channels())
+    }
+
+    #[test]
+    fn with_the_means_in_channels_of_their_own_a_network_sees_features_with_or_without_them() {
+        let config = MfccConfig {
+            mean_norm: false,
+            ..mfcc(false).config().clone()
+        };
+        let raw = Mfcc::new(config).unwrap();
+        for (mean_norm, wanted) in [(true, mfcc(false)), (false, raw)] {
+            let mfcc = mfcc(true);
+            let view = View::new(&mfcc, None, mean_norm).unwrap();
+            let (seen, wanted) = (view.of(features(&mfcc)), features(&wanted));
+            assert_eq!(seen.channels, 12);
+            for (a, b) in seen.values.iter().zip(&wanted.values) {
+                // (x - m) + m of numbers up to 100.
+                assert!((a - b).abs() < 1e-4, "{mean_norm}: {a} {b}");
+            }
+        }
+        assert!(
+            View::new(&mfcc(false), None, false).is_err(),
+            "no means to see"
+        );
+    }
+
+    #[test]
+    fn a_map_behind_a_view_and_the_map_that_it_is_folded_into_say_the_same() {
+        let mfcc = mfcc(true);
+        let mut layers = vec![Layer::Conv1d {
+            in_channels: 12,
+            out_channels: 3,
+            kernel_size: 2,
+            stride: 1,
+            dilation: 1,
+            padding: 0,
+            groups: 1,
+        }];
+        let values = (0..72).map(|n| (n as f32 * 0.7).sin()).collect();
+        let bias = vec![0.1, 0.2, 0.3];
+        let mut weights = Weights::from([("0.weight".into(), values), ("0.bias".into(), bias)]);
+        let view = View::new(&mfcc, Some(3000.0), false).unwrap();
+        let run = |layers: &[Layer], weights: &Weights, x: &Batch| {
+            let affine = Affine::of(&layers[0]).unwrap();
+            affine.forward(x, &weights["0.weight"], &weights["0.bias"], false)
+        };
+        let wanted = run(&layers, &weights, &view.of(features(&mfcc)));
+        view.fold(&mut layers, &mut weights);
+        let got = run(&layers, &weights, &features(&mfcc));
+        assert_eq!(got.values.len(), wanted.values.len());
+        for (a, b) in got.values.iter().zip(&wanted.values) {
+            // Sums of 48 products of numbers up to 100, in another order.
+            assert!((a - b).abs() < 2e-3, "{a} {b}");
+        }
+    }
+}
