@@ -108,6 +108,9 @@ pub struct MemberOptions {
     /// [`TrainOptions::pitch`] of its crops.
     #[serde(default)]
     pub pitch: f32,
+    /// Of everything random; none for [`TrainOptions::seed`] and its place.
+    #[serde(default)]
+    pub seed: Option<u64>,
     /// It sees the features less their means over the utterance; false wants
     /// [`MfccConfig::mean_channels`].
     #[serde(default = "yes")]
@@ -228,6 +231,7 @@ impl Default for TrainOptions {
                     high_freq_hz,
                     band_limit,
                     pitch,
+                    seed: None,
                     mean_norm: true,
                     of_score: 1.0,
                     speaker_weight: 1.0,
@@ -378,7 +382,7 @@ impl TrainOptions {
         let members = self.members.iter().zip(self.seed..);
         let options = members.map(|(member, seed)| {
             let mut own = single.clone();
-            own.seed = seed;
+            own.seed = member.seed.unwrap_or(seed);
             own.augment.band_limit = member.band_limit;
             own.pitch = member.pitch;
             own.speaker_weight = member.speaker_weight;
