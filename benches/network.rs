@@ -4,11 +4,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use spkver::{
     features::Features,
     storage::model,
-    train::{
-        batch::Batch,
-        options::TrainOptions,
-        recipe::{fresh, optimise},
-    },
+    train::{batch::Batch, checkpoint::State, options::TrainOptions, recipe::optimise},
 };
 
 fn network(c: &mut Criterion) {
@@ -31,7 +27,7 @@ fn network(c: &mut Criterion) {
     let layers = options.layers().expect("the defaults are sound");
     let size = options.architecture.embedding_size;
     let (utterances, frames, classes) = (options.batch_size, 210, 1557);
-    let mut state = fresh(layers, classes, size, 1);
+    let mut state = State::fresh(layers, classes, size, 1);
     let mut batch = Batch::zeros(vec![frames; utterances], channels);
     batch.values = wave(batch.values.len());
     let labels: Vec<u32> = (0..utterances as u32).collect();

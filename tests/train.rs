@@ -28,11 +28,8 @@ fn options(dir: &Path) -> PathBuf {
     let text = r#"{
         "architecture": {"channels": 8, "embedding_size": 8},
         "augment": {"num_rooms": 3, "reverberation": 0.5, "babble": 0.5, "codec": 0.5},
-        "front_end": {"mean_channels": true},
         "members": [
-            {"high_freq_hz": 3800, "band_limit": 0.0},
-            {"high_freq_hz": 7600, "band_limit": 0.5, "pitch": 0.5, "mean_norm": false, "of_score": 0.5,
-             "speaker_weight": 0.5, "teacher_weight": 10}
+            {"high_freq_hz": 3800, "band_limit": 0.0}, {"high_freq_hz": 7600, "band_limit": 0.5, "pitch": 0.5}
         ],
         "overlap": {"channels": 8, "steps_percent": 100}, "warps_percent": [100, 90],
         "num_steps": 12, "batch_size": 4, "crop_seconds": [0.5, 1.0],
@@ -63,6 +60,29 @@ fn teacher(dir: &Path) -> PathBuf {
     path
 }
 
+/// [`command`] with a second network that sees the means and learns from speakers and teacher, and a
+/// third from the teacher alone.
+fn taught(dir: &Path, out: &str) -> Command {
+    let text = fs::read_to_string(options(dir)).unwrap();
+    let mut options: serde_json::Value = serde_json::from_str(&text).unwrap();
+    options["front_end"] = serde_json::json!({"mean_channels": true});
+    options["members"] = serde_json::json!([
+        {"high_freq_hz": 3800, "band_limit": 0.0},
+        {"seed": 9, "high_freq_hz": 7600, "band_limit": 0.5, "pitch": 0.5, "mean_norm": false,
+         "speaker_weight": 0.5, "teacher_weight": 10},
+        {"high_freq_hz": 7600, "band_limit": 0.0, "speaker_weight": 0, "teacher_weight": 10},
+    ]);
+    let path = dir.join("taught.json");
+    fs::write(&path, options.to_string()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_spkver"));
+    command.args(["train", "--checkpoint-every", "1"]);
+    command.arg("-o").arg(dir.join(out));
+    command.arg("--options").arg(path);
+    command.arg("--teacher").arg(teacher(dir));
+    command.arg(dir.join("speech"));
+    command
+}
+
 fn command(dir: &Path, out: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_spkver"));
     command
@@ -71,8 +91,6 @@ fn command(dir: &Path, out: &str) -> Command {
         .arg(dir.join(out))
         .arg("--options")
         .arg(options(dir))
-        .arg("--teacher")
-        .arg(teacher(dir))
         .arg(dir.join("speech"));
     command
 }
@@ -92,6 +110,7 @@ fn a_run_stopped_or_killed_continues_bit_for_bit_with_any_number_of_threads() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     speech(dir);
+    let command = taught;
     succeed(command(dir, "whole").args(["--threads", "1"]));
     let whole = fs::read(dir.join("whole")).unwrap();
 
@@ -104,8 +123,8 @@ fn a_run_stopped_or_killed_continues_bit_for_bit_with_any_number_of_threads() {
         "stopped and continued"
     );
 
-    // 24 steps of two members, then those of the detector of overlapped speech.
-    succeed(command(dir, "late").args(["--stop-after", "30", "--threads", "2"]));
+    // 36 steps of three members, then those of the detector of overlapped speech.
+    succeed(command(dir, "late").args(["--stop-after", "40", "--threads", "2"]));
     assert!(dir.join("late.ckpt.overlap").exists() && !dir.join("late").exists());
     succeed(command(dir, "late").args(["--threads", "1"]));
     assert!(
@@ -194,6 +213,14 @@ fn bad_options_and_lists_are_refused_before_any_work() {
             r#"{"members": [{"high_freq_hz": 7600, "band_limit": 0, "pitch": -1}]}"#,
             "members.pitch",
         ),
+        (
+            r#"{"members": [{"high_freq_hz": 7600, "band_limit": 0, "mean_norm": false}]}"#,
+            "front_end.mean_channels",
+        ),
+        (
+            r#"{"members": [{"high_freq_hz": 7600, "band_limit": 0, "speaker_weight": 0}]}"#,
+            "not both 0",
+        ),
         (r#"{"speeds_percent": [100, 300]}"#, "from 50 to 200"),
         (r#"{"overlap": {"steps": 5}}"#, r#"unknown option "steps""#),
     ] {
@@ -212,6 +239,34 @@ fn bad_options_and_lists_are_refused_before_any_work() {
     let output = command(dir, "x").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("at least 2"));
+}
+
+#[test]
+fn a_teacher_that_is_missing_unasked_or_knows_too_little_is_told_before_any_work() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    speech(dir);
+    let refused = |command: &mut Command, fact: &str| {
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{fact}");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(text.contains(fact), "{fact}: {text}");
+    };
+    let vectors = teacher(dir);
+    refused(
+        command(dir, "x").arg("--teacher").arg(&vectors),
+        "no network learns from it",
+    );
+    let mut with_teacher = taught(dir, "x");
+    let text = fs::read_to_string(&vectors).unwrap();
+    let fewer: Vec<&str> = text.lines().filter(|l| !l.contains("chloe-2")).collect();
+    fs::write(&vectors, fewer.join("\n")).unwrap();
+    refused(&mut with_teacher, "chloe-2.wav");
+    let mut without = Command::new(env!("CARGO_BIN_EXE_spkver"));
+    without.arg("train").arg(dir.join("speech")).arg("-o");
+    without.arg(dir.join("x")).arg("--options");
+    refused(without.arg(dir.join("taught.json")), "--teacher");
+    assert!(!dir.join("x.ckpt").exists());
 }
 
 #[test]

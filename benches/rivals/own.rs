@@ -19,10 +19,7 @@ use spkver::{
     network::{Network, fold_batch_norms},
     storage::{model, onnx},
     train::{
-        batch::Batch,
-        options::TrainOptions,
-        random::Random,
-        recipe::{self, optimise},
+        batch::Batch, checkpoint::State, options::TrainOptions, random::Random, recipe::optimise,
         tape::Trainable,
     },
 };
@@ -111,7 +108,7 @@ fn step([utterances, shortest, longest, classes, threads, calls]: [usize; 6]) ->
     let options = TrainOptions::default();
     let layers = options.layers().expect("the defaults are sound");
     let size = options.architecture.embedding_size;
-    let mut state = recipe::fresh(layers, classes, size, 1);
+    let mut state = State::fresh(layers, classes, size, 1);
     let mut random = Random::new(1, "features", &[]);
     // Lengths evenly spread.
     let length = |u| shortest + (longest - shortest) * u / (utterances - 1).max(1);

@@ -223,7 +223,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         members.push((network, head));
     }
     let num_features = Mfcc::new(options.front_end.clone())?.num_channels();
-    let (network, head) = ensemble::join(members, &options.of_score(), num_features)?;
+    let (network, head) = ensemble::join(members, num_features)?;
     let labelled = match args.compare_heads.is_empty() {
         true => None,
         false => Some(run.embeddings(&network, &mut |progress| watch.see(progress))?),

@@ -125,10 +125,7 @@ impl Mfcc {
             .collect();
         let mut values = self.compute(Some(kernels::table()), samples, &frames);
         if self.config.mean_norm {
-            let means = normalize::subtract_mean(&mut values, self.config.num_frame_channels());
-            if self.config.mean_channels {
-                values = normalize::append(&values, &means);
-            }
+            values = normalize::less_mean(values, &self.config);
         }
         Features::new(values, self.num_channels())
     }

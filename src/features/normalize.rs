@@ -1,5 +1,6 @@
 //! Frames of an utterance in, normalised frames out: which are speech, and their mean taken off.
 
+use super::MfccConfig;
 use crate::{audio::SAMPLE_RATE_HZ, kernels};
 
 // The VAD's grid: 25 ms frames every 10 ms that fit wholly (`Waveform::speech`).
@@ -15,12 +16,16 @@ pub(super) fn is_speech(speech: &[bool], centre: isize) -> bool {
     speech.get(index).copied().unwrap_or(false)
 }
 
-/// Subtracts each channel's mean over the frames, `(T, C) -> (T, C)`, and returns it, `(C,)`.
-pub(super) fn subtract_mean(values: &mut [f32], num_channels: usize) -> Vec<f32> {
-    let mut means = vec![0.0; num_channels];
-    (kernels::table().means)(values, &mut means);
-    subtract(values, &means);
-    means
+/// Less each channel's mean over the frames, `(T, C) -> (T, C)`, and where `config` wants it the means
+/// behind every frame, `(T, 2C)`.
+pub(super) fn less_mean(mut values: Vec<f32>, config: &MfccConfig) -> Vec<f32> {
+    let mut means = vec![0.0; config.num_frame_channels()];
+    (kernels::table().means)(&values, &mut means);
+    subtract(&mut values, &means);
+    match config.mean_channels {
+        true => append(&values, &means),
+        false => values,
+    }
 }
 
 /// Puts `means` behind each frame: `(T, C), (C,) -> (T, 2C)`.
@@ -116,11 +121,20 @@ mod tests {
     }
 
     #[test]
-    fn the_mean_of_each_channel_goes() {
-        let mut values = vec![1.0, 10.0, 3.0, 20.0];
-        subtract_mean(&mut values, 2);
-        assert_eq!(values, [-1.0, -5.0, 1.0, 5.0]);
-        subtract_mean(&mut [], 2);
+    fn the_mean_of_each_channel_goes_or_moves_behind() {
+        let config = |mean_channels| MfccConfig {
+            num_ceps: 2,
+            mean_channels,
+            ..MfccConfig::default()
+        };
+        let normalised = |mean_channels| {
+            let values = vec![1.0, 10.0, 3.0, 20.0];
+            less_mean(values, &config(mean_channels))
+        };
+        assert_eq!(normalised(false), [-1.0, -5.0, 1.0, 5.0]);
+        let with_means = [-1.0, -5.0, 2.0, 15.0, 1.0, 5.0, 2.0, 15.0];
+        assert_eq!(normalised(true), with_means);
+        assert!(less_mean(vec![], &config(true)).is_empty());
     }
 
     #[test]

@@ -1,8 +1,12 @@
 //! Training state on disk, so that a killed run continues bit for bit: weights, moments, step, and
 //! the options and list that they belong to. One safetensors file, replaced whole.
 
-use super::{optimizer::AdamW, options::TrainOptions, tape::Trainable};
-use crate::{Error, Result, network::Weights, storage::write_whole};
+use super::{optimizer::AdamW, options::TrainOptions, random::Random, tape::Trainable};
+use crate::{
+    Error, Result,
+    network::{Layer, Weights},
+    storage::write_whole,
+};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -37,6 +41,20 @@ struct Header {
 }
 
 impl State {
+    /// Before the first step, with `num_rows` rows of classes and of the teacher's map.
+    pub fn fresh(layers: Vec<Layer>, num_rows: usize, embedding_size: usize, seed: u64) -> Self {
+        let mut random = Random::new(seed, "speakers", &[]);
+        let scale = 1.0 / (embedding_size as f32).sqrt();
+        State {
+            step: 0,
+            trainable: Trainable::new(layers, seed),
+            speakers: (0..num_rows * embedding_size)
+                .map(|_| scale * random.normal())
+                .collect(),
+            optimizer: AdamW::default(),
+        }
+    }
+
     /// Writes the state, whole or not at all.
     ///
     /// # Errors

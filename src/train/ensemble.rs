@@ -2,7 +2,7 @@
 //!
 //! A member's layers become a group of channels in one list of layers, its whitening goes into the
 //! last Linear, and the head scales each member's part of the embedding for itself: the logit is
-//! the weighted mean of the members' log-likelihood ratios (Dietterich 2000, "Ensemble methods").
+//! the mean of the members' log-likelihood ratios (Dietterich 2000, "Ensemble methods").
 
 use super::options::TrainOptions;
 use crate::{
@@ -12,14 +12,13 @@ use crate::{
 };
 use half::f16;
 
-/// One network that says what `members`, all of one list of layers, say on average, each counting as
-/// much as its share `of_score`; `num_features` is C_in. A single one is left as it is.
+/// One network that says what `members`, all of one list of layers, say on average; `num_features`
+/// is C_in. A single one is left as it is.
 ///
 /// # Errors
 /// [`Error::Usage`] for an architecture that has no groups; see [`check`].
 pub fn join(
     mut members: Vec<(Network, PairHead)>,
-    of_score: &[f32],
     num_features: usize,
 ) -> Result<(Network, PairHead)> {
     if members.len() == 1 {
@@ -61,7 +60,7 @@ pub fn join(
     }
     weights.values_mut().for_each(|values| round(values));
     let network = Network::new(joined, weights, num_features)?;
-    let head = mean_head(&members, of_score);
+    let head = mean_head(&members);
     head.check(network.embedding_size())?;
     Ok((network, head))
 }
@@ -134,18 +133,12 @@ fn whitened(
 }
 
 /// The mean of the members' log-likelihood ratios, of an embedding that is whitened already.
-fn mean_head(members: &[(Network, PairHead)], of_score: &[f32]) -> PairHead {
-    let total: f32 = of_score.iter().sum();
-    let heads = || {
-        members
-            .iter()
-            .zip(of_score)
-            .map(|((_, head), own)| (head, own / total))
-    };
+fn mean_head(members: &[(Network, PairHead)]) -> PairHead {
+    let share = 1.0 / members.len() as f32;
     let sizes = members.iter().map(|(_, head)| head.size());
     let size: usize = sizes.sum();
     let half = |second: bool| {
-        heads().flat_map(move |(head, share)| {
+        members.iter().flat_map(move |(_, head)| {
             let (product, squares) = head.weight.split_at(head.size());
             let weights = if second { squares } else { product };
             weights.iter().map(move |w| w * share)
@@ -157,7 +150,7 @@ fn mean_head(members: &[(Network, PairHead)], of_score: &[f32]) -> PairHead {
         whiten: None,
         weight: half(false).chain(half(true)).collect(),
         groups: members.len(),
-        bias: heads().map(|(head, share)| llr_bias(head) * share).sum(),
+        bias: members.iter().map(|(_, head)| llr_bias(head) * share).sum(),
         prior: 0.5,
         quality: None,
         cohort: None,
@@ -200,8 +193,7 @@ mod tests {
     fn joined_members_say_the_mean_of_what_they_say_alone() {
         for pool in ["stats", "mean"] {
             let members = || vec![member(1, pool), member(2, pool), member(3, pool)];
-            let of_score = [1.0, 0.25, 0.75];
-            let (network, head) = join(members(), &of_score, 5).unwrap();
+            let (network, head) = join(members(), 5).unwrap();
             let features = |seed: usize| {
                 let values = (0..5 * 60).map(|i| ((i * (seed + 3)) as f32 * 0.37).sin());
                 Features::new(values.collect(), 5)
@@ -211,9 +203,7 @@ mod tests {
                 let [a, b] = [&a, &b].map(|x| head.project(&network.embed(x)));
                 head.llr(&a, &b)
             };
-            let members = members();
-            let each = members.iter().zip(of_score);
-            let wanted = each.map(|((n, h), own)| own * llr(n, h)).sum::<f32>() / 2.0;
+            let wanted: f32 = members().iter().map(|(n, h)| llr(n, h)).sum::<f32>() / 3.0;
             let got = llr(&network, &head);
             // Weights are rounded to 11 bits.
             assert!(

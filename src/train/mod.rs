@@ -20,6 +20,7 @@ pub mod labelled;
 pub mod lda;
 pub mod loss;
 pub mod manifest;
+pub mod member;
 pub mod norm;
 mod objective;
 pub mod optimizer;

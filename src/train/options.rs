@@ -1,8 +1,12 @@
 //! Everything that decides what training makes of its recordings, with the values that we use.
 
 use super::{
-    architecture::ArchitectureOptions, augment::AugmentOptions, ensemble, head::RefineOptions,
-    pair_loss::PairLoss, view::View,
+    architecture::ArchitectureOptions,
+    augment::AugmentOptions,
+    ensemble,
+    head::RefineOptions,
+    member::{MemberOptions, Seen, one},
+    pair_loss::PairLoss,
 };
 use crate::{
     Error, Result,
@@ -97,44 +101,6 @@ impl Default for OverlapOptions {
     }
 }
 
-/// What one of several networks does differently.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MemberOptions {
-    /// It sees the mel bins that end by here.
-    pub high_freq_hz: f32,
-    /// [`AugmentOptions::band_limit`] of its crops.
-    pub band_limit: f32,
-    /// [`TrainOptions::pitch`] of its crops.
-    #[serde(default)]
-    pub pitch: f32,
-    /// Of everything random; none for [`TrainOptions::seed`] and its place.
-    #[serde(default)]
-    pub seed: Option<u64>,
-    /// It sees the features less their means over the utterance; false wants
-    /// [`MfccConfig::mean_channels`].
-    #[serde(default = "yes")]
-    pub mean_norm: bool,
-    /// How much its log-likelihood ratio counts in the mean.
-    #[serde(default = "one")]
-    pub of_score: f32,
-    /// [`TrainOptions::speaker_weight`].
-    #[serde(default = "one")]
-    pub speaker_weight: f32,
-    /// [`TrainOptions::teacher_weight`].
-    #[serde(default)]
-    pub teacher_weight: f32,
-}
-
-/// What a network sees of the features.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Seen {
-    /// The mel bins that end by here; none for all.
-    pub high_freq_hz: Option<f32>,
-    /// Less their means over the utterance.
-    pub mean_norm: bool,
-}
-
 /// How the head is fitted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -185,14 +151,6 @@ impl HeadOptions {
     }
 }
 
-fn one() -> f32 {
-    1.0
-}
-
-fn yes() -> bool {
-    true
-}
-
 fn as_recorded() -> Vec<u32> {
     vec![100]
 }
@@ -226,26 +184,7 @@ impl Default for TrainOptions {
             margin: 0.2,
             margin_ramp: 0.5,
             head: HeadOptions::default(),
-            members: {
-                let member = |high_freq_hz, band_limit, pitch| MemberOptions {
-                    high_freq_hz,
-                    band_limit,
-                    pitch,
-                    seed: None,
-                    mean_norm: true,
-                    of_score: 1.0,
-                    speaker_weight: 1.0,
-                    teacher_weight: 0.0,
-                };
-                vec![
-                    member(3800.0, 0.0, 0.0),
-                    member(7600.0, 0.35, 0.0),
-                    member(7600.0, 0.0, 0.0),
-                    member(3800.0, 0.0, 0.6),
-                    member(7600.0, 0.35, 0.6),
-                    member(7600.0, 0.0, 0.6),
-                ]
-            },
+            members: MemberOptions::usual(),
             overlap: Some(OverlapOptions::default()),
         }
     }
@@ -325,18 +264,7 @@ impl TrainOptions {
         self.warped()?;
         let mfcc = Mfcc::new(self.front_end.clone())?;
         for member in &self.members {
-            let shares = [("band_limit", member.band_limit), ("pitch", member.pitch)];
-            if let Some((name, _)) = shares.iter().find(|(_, p)| !(0.0..=1.0).contains(p)) {
-                return Err(Error::Usage(format!(
-                    "training option members.{name}: from 0 to 1 is wanted"
-                )));
-            }
-            if !(member.of_score > 0.0 && member.of_score.is_finite()) {
-                return Err(Error::Usage(
-                    "training option members.of_score: above 0 is wanted".into(),
-                ));
-            }
-            View::new(&mfcc, Some(member.high_freq_hz), member.mean_norm)?;
+            member.check(&mfcc)?;
         }
         for (options, _) in self.of_each() {
             let weights = [options.speaker_weight, options.teacher_weight];
@@ -354,11 +282,6 @@ impl TrainOptions {
         head.loss.check(num_outputs)
     }
 
-    /// How much each member counts in the score.
-    pub fn of_score(&self) -> Vec<f32> {
-        self.members.iter().map(|member| member.of_score).collect()
-    }
-
     /// Does any network learn from a teacher?
     pub fn wants_teacher(&self) -> bool {
         let each = self.of_each();
@@ -373,26 +296,10 @@ impl TrainOptions {
             ..self.clone()
         };
         if self.members.is_empty() {
-            let seen = Seen {
-                high_freq_hz: None,
-                mean_norm: true,
-            };
-            return vec![(single, seen)];
+            return vec![(single, Seen::NORMALISED)];
         }
         let members = self.members.iter().zip(self.seed..);
-        let options = members.map(|(member, seed)| {
-            let mut own = single.clone();
-            own.seed = member.seed.unwrap_or(seed);
-            own.augment.band_limit = member.band_limit;
-            own.pitch = member.pitch;
-            own.speaker_weight = member.speaker_weight;
-            own.teacher_weight = member.teacher_weight;
-            let seen = Seen {
-                high_freq_hz: Some(member.high_freq_hz),
-                mean_norm: member.mean_norm,
-            };
-            (own, seen)
-        });
+        let options = members.map(|(member, seed)| (member.of(&single, seed), member.seen()));
         options.collect()
     }
 

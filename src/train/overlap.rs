@@ -11,9 +11,10 @@ use super::{
     crops::{Crops, retried},
     ensemble,
     loss::Loss,
+    member::Seen,
     pair_loss::PairLoss,
     random::Random,
-    recipe::{Progress, Run, descend_by, fresh},
+    recipe::{Progress, Run, descend_by},
     view::View,
 };
 use crate::{
@@ -169,12 +170,12 @@ impl Run<'_> {
         let options = self.options;
         let mfcc = Mfcc::new(options.front_end.clone())?;
         let layers = options.layers()?;
-        let view = View::new(&mfcc, None, true)?;
+        let view = View::new(&mfcc, Seen::NORMALISED)?;
         let num_channels = options.front_end.num_frame_channels();
         let receptive_field = infer(&layers, num_channels)?.receptive_field;
         let voices =
             Voices::new(self.crops(&mfcc, options.crop_seconds, receptive_field.max(30))?);
-        let start = || fresh(layers, 0, 1, options.seed);
+        let start = || State::fresh(layers, 0, 1, options.seed);
         let step = |state: &mut State| {
             let (features, is_overlapped) = voices.batch(state.step, options.batch_size)?;
             descend_by(options, state, view.of(features), |logits, _| {

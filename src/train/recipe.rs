@@ -11,11 +11,10 @@ use super::{
     ensemble,
     loss::{AngularMargin, Loss},
     manifest::Manifest,
-    optimizer::{AdamW, one_cycle},
-    options::{Seen, TrainOptions},
-    random::Random,
+    member::Seen,
+    optimizer::one_cycle,
+    options::TrainOptions,
     recordings::Recordings,
-    tape::Trainable,
     teacher::Teacher,
     view::View,
 };
@@ -160,13 +159,13 @@ impl Run<'_> {
     ) -> Result<Option<(Network, Labelled)>> {
         let options = self.options;
         let mfcc = Mfcc::new(options.front_end.clone())?;
-        let view = View::new(&mfcc, seen.high_freq_hz, seen.mean_norm)?;
+        let view = View::new(&mfcc, seen)?;
         let layers = options.layers()?;
         let shapes = infer(&layers, options.front_end.num_frame_channels())?;
         let crops = self.crops(&mfcc, options.crop_seconds, shapes.receptive_field.max(30))?;
         let map_rows = self.teacher.map_or(0, Teacher::size);
         let rows = crops.num_classes() + map_rows;
-        let start = || fresh(layers, rows, shapes.embedding_size, options.seed);
+        let start = || State::fresh(layers, rows, shapes.embedding_size, options.seed);
         let step = |state: &mut State| self.step(&crops, &view, state);
         let Some(state) = self.descend(start, step, on_progress)? else {
             return Ok(None);
@@ -391,18 +390,4 @@ pub(super) fn descend_by(
     gradients.into_values().for_each(batch::give_back);
     state.step += 1;
     Ok((result.loss, result.accuracy))
-}
-
-/// The state before the first step.
-pub fn fresh(layers: Vec<Layer>, num_classes: usize, embedding_size: usize, seed: u64) -> State {
-    let mut random = Random::new(seed, "speakers", &[]);
-    let scale = 1.0 / (embedding_size as f32).sqrt();
-    State {
-        step: 0,
-        trainable: Trainable::new(layers, seed),
-        speakers: (0..num_classes * embedding_size)
-            .map(|_| scale * random.normal())
-            .collect(),
-        optimizer: AdamW::default(),
-    }
 }

@@ -2,7 +2,7 @@
 //! out. Up to a frequency only, by [`crate::features::Mfcc::band_projection`]; with or without the means
 //! of [`MfccConfig::mean_channels`](crate::features::MfccConfig::mean_channels). After training V is made part of the weights.
 
-use super::batch::Batch;
+use super::{batch::Batch, member::Seen};
 use crate::{
     Error, Result,
     features::Mfcc,
@@ -18,19 +18,20 @@ pub(super) struct View {
 }
 
 impl View {
-    /// The mel bins up to `high_freq_hz`, or all; less their means over the utterance, or not.
+    /// Of the features of `mfcc`.
     ///
     /// # Errors
     /// [`Error::Usage`] for a band without bins, and where the features have lost the means.
-    pub fn new(mfcc: &Mfcc, high_freq_hz: Option<f32>, mean_norm: bool) -> Result<Self> {
+    pub fn new(mfcc: &Mfcc, seen: Seen) -> Result<Self> {
         let config = mfcc.config();
+        let mean_norm = seen.mean_norm;
         if !mean_norm && config.mean_norm && !config.mean_channels {
             return Err(Error::Usage(
                 "a network without mean_norm wants front_end.mean_channels: true".into(),
             ));
         }
         let channels = config.num_frame_channels();
-        let band = match high_freq_hz {
+        let band = match seen.high_freq_hz {
             Some(high_freq_hz) => mfcc.band_projection(high_freq_hz)?,
             None => {
                 let diagonal = |i| if i % (channels + 1) == 0 { 1.0 } else { 0.0 };
@@ -133,7 +134,14 @@ mod tests {
         let raw = Mfcc::new(config).unwrap();
         for (mean_norm, wanted) in [(true, mfcc(false)), (false, raw)] {
             let mfcc = mfcc(true);
-            let view = View::new(&mfcc, None, mean_norm).unwrap();
+            let view = View::new(
+                &mfcc,
+                Seen {
+                    mean_norm,
+                    ..Seen::NORMALISED
+                },
+            )
+            .unwrap();
             let (seen, wanted) = (view.of(features(&mfcc)), features(&wanted));
             assert_eq!(seen.channels, 12);
             for (a, b) in seen.values.iter().zip(&wanted.values) {
@@ -141,8 +149,12 @@ mod tests {
                 assert!((a - b).abs() < 1e-4, "{mean_norm}: {a} {b}");
             }
         }
+        let raw_seen = Seen {
+            mean_norm: false,
+            ..Seen::NORMALISED
+        };
         assert!(
-            View::new(&mfcc(false), None, false).is_err(),
+            View::new(&mfcc(false), raw_seen).is_err(),
             "no means to see"
         );
     }
@@ -162,7 +174,14 @@ mod tests {
         let values = (0..72).map(|n| (n as f32 * 0.7).sin()).collect();
         let bias = vec![0.1, 0.2, 0.3];
         let mut weights = Weights::from([("0.weight".into(), values), ("0.bias".into(), bias)]);
-        let view = View::new(&mfcc, Some(3000.0), false).unwrap();
+        let view = View::new(
+            &mfcc,
+            Seen {
+                high_freq_hz: Some(3000.0),
+                mean_norm: false,
+            },
+        )
+        .unwrap();
         let run = |layers: &[Layer], weights: &Weights, x: &Batch| {
             let affine = Affine::of(&layers[0]).unwrap();
             affine.forward(x, &weights["0.weight"], &weights["0.bias"], false)
