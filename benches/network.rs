@@ -28,6 +28,7 @@ fn network(c: &mut Criterion) {
     let size = options.architecture.embedding_size;
     let (utterances, frames, classes) = (options.batch_size, 210, 1557);
     let mut state = State::fresh(layers, classes, size, 1);
+    let channels = options.front_end.num_frame_channels();
     let mut batch = Batch::zeros(vec![frames; utterances], channels);
     batch.values = wave(batch.values.len());
     let labels: Vec<u32> = (0..utterances as u32).collect();
