@@ -108,10 +108,7 @@ impl<'a> LongFeatures<'a> {
         let samples = self.recording.samples(cut)?;
         let mut values = self.mfcc.compute(Some(kernels::table()), samples, &wanted);
         if let Some(means) = &self.means {
-            normalize::subtract(&mut values, means);
-            if self.mfcc.config.mean_channels {
-                values = normalize::append(&values, means);
-            }
+            values = normalize::less(values, means, &self.mfcc.config);
         }
         self.values.extend(values);
         self.next = end;

@@ -16,35 +16,27 @@ pub(super) fn is_speech(speech: &[bool], centre: isize) -> bool {
     speech.get(index).copied().unwrap_or(false)
 }
 
-/// Less each channel's mean over the frames, `(T, C) -> (T, C)`, and where `config` wants it the means
-/// behind every frame, `(T, 2C)`.
-pub(super) fn less_mean(mut values: Vec<f32>, config: &MfccConfig) -> Vec<f32> {
+/// [`less`] each channel's own mean over the frames.
+pub(super) fn less_mean(values: Vec<f32>, config: &MfccConfig) -> Vec<f32> {
     let mut means = vec![0.0; config.num_frame_channels()];
     (kernels::table().means)(&values, &mut means);
-    subtract(&mut values, &means);
-    match config.mean_channels {
-        true => append(&values, &means),
-        false => values,
-    }
+    less(values, &means, config)
 }
 
-/// Puts `means` behind each frame: `(T, C), (C,) -> (T, 2C)`.
-pub(super) fn append(values: &[f32], means: &[f32]) -> Vec<f32> {
-    let frames = values.chunks_exact(means.len());
-    frames
-        .flat_map(|frame| [frame, means])
-        .flatten()
-        .copied()
-        .collect()
-}
-
-/// `(T, C), (C,) -> (T, C)`
-pub(super) fn subtract(values: &mut [f32], means: &[f32]) {
+/// Frames less `means`, `(T, C), (C,) -> (T, C)`, and where `config` wants it the means behind every
+/// frame, `(T, 2C)`.
+pub(super) fn less(mut values: Vec<f32>, means: &[f32], config: &MfccConfig) -> Vec<f32> {
     for frame in values.chunks_exact_mut(means.len()) {
         for (x, mean) in frame.iter_mut().zip(means) {
             *x -= mean;
         }
     }
+    if !config.mean_channels {
+        return values;
+    }
+    let frames = values.chunks_exact(means.len());
+    let with_means = frames.flat_map(|frame| [frame, means]);
+    with_means.flatten().copied().collect()
 }
 
 /// The mean of frames that come one after the other, with the kernels' bits: sums of a block of

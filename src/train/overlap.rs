@@ -9,7 +9,6 @@ use super::{
     batch::Batch,
     checkpoint::State,
     crops::{Crops, retried},
-    ensemble,
     loss::Loss,
     member::Seen,
     pair_loss::PairLoss,
@@ -185,12 +184,7 @@ impl Run<'_> {
         let Some(state) = self.descend(start, step, on_progress)? else {
             return Ok(None);
         };
-        let (mut layers, mut weights) = state.trainable.folded();
-        view.fold(&mut layers, &mut weights);
-        weights
-            .values_mut()
-            .for_each(|values| ensemble::round(values));
-        Network::new(layers, weights, mfcc.num_channels()).map(Some)
+        view.network(state.trainable.folded()).map(Some)
     }
 }
 

@@ -8,7 +8,6 @@ use super::{
     batch::{self, Batch},
     checkpoint::{SPEAKERS, State},
     crops::Crops,
-    ensemble,
     loss::{AngularMargin, Loss},
     manifest::Manifest,
     member::Seen,
@@ -170,12 +169,7 @@ impl Run<'_> {
         let Some(state) = self.descend(start, step, on_progress)? else {
             return Ok(None);
         };
-        let (mut layers, mut weights) = state.trainable.folded();
-        view.fold(&mut layers, &mut weights);
-        weights
-            .values_mut()
-            .for_each(|values| ensemble::round(values));
-        let network = Network::new(layers, weights, mfcc.num_channels())?;
+        let network = view.network(state.trainable.folded())?;
         let labelled = self.embeddings(&network, on_progress)?;
         Ok(Some((network, labelled)))
     }

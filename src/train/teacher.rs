@@ -116,7 +116,7 @@ impl Teacher {
 
 /// What the teacher calls each recording, in the order of the manifest.
 fn ids(manifest: &Manifest, root: &Path) -> Vec<String> {
-    let below = |path: &'_ Path| {
+    let below = |path: &Path| {
         let below = path.strip_prefix(root).unwrap_or(path);
         below.to_string_lossy().into_owned()
     };

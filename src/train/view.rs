@@ -2,17 +2,17 @@
 //! out. Up to a frequency only, by [`crate::features::Mfcc::band_projection`]; with or without the means
 //! of [`MfccConfig::mean_channels`](crate::features::MfccConfig::mean_channels). After training V is made part of the weights.
 
-use super::{batch::Batch, member::Seen};
+use super::{batch::Batch, ensemble, member::Seen};
 use crate::{
     Error, Result,
     features::Mfcc,
-    network::{Affine, Layer, Weights},
+    network::{Affine, Layer, Network, Weights},
 };
 
 /// V.
 pub(super) struct View {
-    /// `(C, C_in)` row-major.
-    matrix: Vec<f32>,
+    /// `(C, C_in)` row-major; none where all is seen as it is.
+    matrix: Option<Vec<f32>>,
     /// C_in
     num_features: usize,
 }
@@ -30,6 +30,13 @@ impl View {
                 "a network without mean_norm wants front_end.mean_channels: true".into(),
             ));
         }
+        let num_features = mfcc.num_channels();
+        if seen.high_freq_hz.is_none() && !config.mean_channels {
+            return Ok(View {
+                matrix: None,
+                num_features,
+            });
+        }
         let channels = config.num_frame_channels();
         let band = match seen.high_freq_hz {
             Some(high_freq_hz) => mfcc.band_projection(high_freq_hz)?,
@@ -38,7 +45,6 @@ impl View {
                 (0..channels * channels).map(diagonal).collect()
             }
         };
-        let num_features = mfcc.num_channels();
         let mut matrix = vec![];
         for row in band.chunks_exact(channels) {
             matrix.extend(row);
@@ -48,21 +54,17 @@ impl View {
             }
         }
         Ok(View {
-            matrix,
+            matrix: Some(matrix),
             num_features,
         })
     }
 
     /// Each frame through V: `(ΣT, C_in) -> (ΣT, C)`.
     pub fn of(&self, features: Batch) -> Batch {
-        let channels = self.matrix.len() / self.num_features;
-        let is_all = channels == self.num_features && {
-            let diagonal = self.matrix.iter().step_by(channels + 1);
-            diagonal.copied().all(|v| v == 1.0)
-        };
-        if is_all {
+        let Some(matrix) = &self.matrix else {
             return features;
-        }
+        };
+        let channels = matrix.len() / self.num_features;
         let pointwise = Affine {
             shape: (channels, self.num_features, 1),
             stride: 1,
@@ -70,13 +72,27 @@ impl View {
             padding: 0,
             groups: 1,
         };
-        let seen = pointwise.forward(&features, &self.matrix, &[], false);
+        let seen = pointwise.forward(&features, matrix, &[], false);
         features.give_back();
         seen
     }
 
+    /// The network that was trained behind this view, as one of all features, at a model file's
+    /// precision.
+    ///
+    /// # Errors
+    /// As [`Network::new`].
+    pub fn network(&self, (mut layers, mut weights): (Vec<Layer>, Weights)) -> Result<Network> {
+        self.fold(&mut layers, &mut weights);
+        weights
+            .values_mut()
+            .for_each(|values| ensemble::round(values));
+        Network::new(layers, weights, self.num_features)
+    }
+
     /// The first affine map on all features: W'_k = W_k·V for each tap k.
-    pub fn fold(&self, layers: &mut [Layer], weights: &mut Weights) {
+    fn fold(&self, layers: &mut [Layer], weights: &mut Weights) {
+        let Some(matrix) = &self.matrix else { return };
         let mut affines = layers.iter().enumerate();
         let first = affines.find_map(|(index, layer)| Some((index, Affine::of(layer)?)));
         let Some((index, affine)) = first else { return };
@@ -87,7 +103,7 @@ impl View {
         let mut folded = vec![];
         for row in weight.chunks_exact(channels * taps) {
             for i in 0..self.num_features {
-                let seen = |c: usize| f64::from(self.matrix[c * self.num_features + i]);
+                let seen = |c: usize| f64::from(matrix[c * self.num_features + i]);
                 for tap in 0..taps {
                     let part = |c: usize| f64::from(row[c * taps + tap]) * seen(c);
                     folded.push((0..channels).map(part).sum::<f64>() as f32);
