@@ -360,6 +360,31 @@ fn all_forms_of_output_say_the_same() {
         );
     }
     assert!(place.is_tidy());
+    let errors = |command: &str| {
+        let answer = place.say(&format!("evaluate {command} --json --bootstrap 0"));
+        assert_eq!(answer.code, Some(0), "{command}: {}", answer.stderr);
+        let mut json: Value = serde_json::from_str(&answer.stdout).unwrap();
+        let mut list = json["lists"][0].take();
+        list["list"].take();
+        let cllr = list["cllr"].take().as_f64().unwrap();
+        (list, cllr)
+    };
+    let of_text = errors("trials --scores s.txt");
+    for command in ["trials --scores s.parquet", "s.parquet", "s.csv", "s.jsonl"] {
+        let found = errors(command);
+        assert_eq!(found.0, of_text.0, "{command}");
+        // Text holds the shortest digits that make the same f32, not its value.
+        assert!((found.1 - of_text.1).abs() < 1e-6, "{command}");
+    }
+    let whole = fs::read(place.path("s.parquet")).unwrap();
+    fs::write(place.path("cut.parquet"), &whole[..whole.len() - 9]).unwrap();
+    let cut = place.say("evaluate cut.parquet");
+    assert_eq!(cut.code, Some(2));
+    assert!(
+        cut.stderr.contains("cut.parquet") && cut.stderr.contains("Parquet"),
+        "{}",
+        cut.stderr
+    );
     let text = place.read("s.txt");
     let csv = place.read("s.csv");
     let json = place.read("s.jsonl");

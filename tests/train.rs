@@ -221,6 +221,11 @@ fn bad_options_and_lists_are_refused_before_any_work() {
             r#"{"members": [{"high_freq_hz": 7600, "band_limit": 0, "speaker_weight": 0}]}"#,
             "not both 0",
         ),
+        (
+            r#"{"members": [{"high_freq_hz": 7600, "band_limit": 0, "head_shrinkage": 1.5}]}"#,
+            "head_shrinkage of a member: from 0 to 1",
+        ),
+        (r#"{"head": {"shrinkage": -0.5}}"#, "head.shrinkage"),
         (r#"{"speeds_percent": [100, 300]}"#, "from 50 to 200"),
         (r#"{"overlap": {"steps": 5}}"#, r#"unknown option "steps""#),
     ] {

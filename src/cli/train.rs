@@ -214,10 +214,10 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         global.output().warning(&format!("left out: {refused}"));
     }
     let (mut members, mut refined) = (vec![], None);
-    for (network, labelled) in trained.members {
-        let (head, report) = head::fit(&labelled, &options.head, options.seed)?;
+    for ((network, labelled), (own, _)) in trained.members.into_iter().zip(options.of_each()) {
+        let (head, report) = head::fit(&labelled, &own.head, options.seed)?;
         if let Some(report) = report {
-            log.line(&heads::line(options.head.loss, &report));
+            log.line(&heads::line(own.head.loss, &report));
         }
         refined = report;
         members.push((network, head));

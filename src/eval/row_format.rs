@@ -40,7 +40,7 @@ pub enum Separator {
     Char(char),
 }
 
-const ENROL: &[&str] = &[
+pub(super) const ENROL: &[&str] = &[
     "enrol",
     "enroll",
     "enrolment",
@@ -52,16 +52,16 @@ const ENROL: &[&str] = &[
     "file1",
     "utt1",
 ];
-const TEST: &[&str] = &["test", "segmentid", "test_path", "path2", "file2", "utt2"];
-const SCORE: &[&str] = &["score", "llr", "scores"];
-const LABEL: &[&str] = &["label", "target", "is_target", "targettype", "trial_type"];
+pub(super) const TEST: &[&str] = &["test", "segmentid", "test_path", "path2", "file2", "utt2"];
+pub(super) const SCORE: &[&str] = &["score", "llr", "scores"];
+pub(super) const LABEL: &[&str] = &["label", "target", "is_target", "targettype", "trial_type"];
 
 const WAYS: &str = "write `1 enrol test` or `enrol test target` for a list of trials, \
      `enrol test score` for scores, with a label behind it where there is no list; with tabs \
      between the fields, paths may hold spaces";
 
 /// The label that `text` is.
-fn label(text: &str) -> Option<bool> {
+pub(super) fn label(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "1" | "target" | "tgt" | "tar" | "true" | "same" | "genuine" => Some(true),
         "0" | "nontarget" | "non-target" | "nontgt" | "non" | "imp" | "impostor" | "imposter"

@@ -12,10 +12,13 @@
 //! | JSON lines | `{"enrol":…,"test":…,"score":…,"label":…}` |
 //!
 //! Fields are separated by blanks, or by tabs where a line has one; paths with spaces need tabs or
-//! quotes. What follows a `#` behind a score is a comment. NIST's side b is the name with `:b`. A
+//! quotes; Parquet is read by [`super::parquet_scores`]. What follows a `#` behind a score is a comment. NIST's side b is the name with `:b`. A
 //! score of `nan`, an empty one or `null` says that a recording was refused.
 
-use super::row_format::{Format, split};
+use super::{
+    parquet_scores,
+    row_format::{Format, split},
+};
 use crate::{Error, Result};
 use std::{
     borrow::Cow,
@@ -66,6 +69,10 @@ pub fn read(
     };
     let file = File::open(path).map_err(|e| Error::io(path, "read", e))?;
     let mut file = BufReader::with_capacity(1 << 18, file);
+    let start = file.fill_buf().map_err(|e| Error::io(path, "read", e))?;
+    if start.starts_with(parquet_scores::MAGIC) {
+        return parquet_scores::read(path, on_row);
+    }
     let mut bytes = vec![];
     let mut format: Option<Format> = None;
     for number in 1.. {

@@ -28,6 +28,9 @@ pub struct MemberOptions {
     /// [`TrainOptions::teacher_weight`].
     #[serde(default)]
     pub teacher_weight: f32,
+    /// [`HeadOptions::shrinkage`](super::options::HeadOptions::shrinkage); none for that of all.
+    #[serde(default)]
+    pub head_shrinkage: Option<f64>,
 }
 
 /// What a network sees of the features.
@@ -66,6 +69,7 @@ impl MemberOptions {
             mean_norm: true,
             speaker_weight: 1.0,
             teacher_weight: 0.0,
+            head_shrinkage: None,
         };
         vec![
             member(3800.0, 0.0, 0.0),
@@ -103,6 +107,7 @@ impl MemberOptions {
         own.pitch = self.pitch;
         own.speaker_weight = self.speaker_weight;
         own.teacher_weight = self.teacher_weight;
+        own.head.shrinkage = self.head_shrinkage.unwrap_or(own.head.shrinkage);
         own
     }
 

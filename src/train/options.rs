@@ -275,6 +275,12 @@ impl TrainOptions {
                         .into(),
                 ));
             }
+            if !(0.0..=1.0).contains(&options.head.shrinkage) {
+                return Err(Error::Usage(
+                    "training option head.shrinkage, head_shrinkage of a member: from 0 to 1"
+                        .into(),
+                ));
+            }
         }
         ensemble::check(self)?;
         let head = &self.head;
