@@ -70,10 +70,14 @@ pub(super) fn draw(num_speakers: usize, seed: u64) -> Vec<f64> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut draws = vec![0.0; num_speakers];
     for _ in 0..num_speakers {
-        let speaker = (u128::from(rng.next_u64()) * num_speakers as u128) >> 64;
-        draws[speaker as usize] += 1.0;
+        draws[below(num_speakers, rng.next_u64())] += 1.0;
     }
     draws
+}
+
+/// One of `count` numbers, from 0.
+pub(super) fn below(count: usize, random: u64) -> usize {
+    ((u128::from(random) * count as u128) >> 64) as usize
 }
 
 /// Of sorted values, between the two nearest ranks (as numpy's default).
