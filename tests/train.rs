@@ -398,6 +398,35 @@ fn every_head_activation_and_pooling_trains() {
 }
 
 #[test]
+fn a_member_may_shrink_its_own_head() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    speech(dir);
+    let of_last_map = |out: &str, given: &str| {
+        let file = options(dir);
+        let text = fs::read_to_string(&file).unwrap();
+        let text = text.replace(r#""pitch": 0.5"#, &format!(r#""pitch": 0.5{given}"#));
+        fs::write(&file, text).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_spkver"));
+        command
+            .arg("train")
+            .arg(dir.join("speech"))
+            .arg("--options");
+        succeed(command.arg(file).arg("-o").arg(dir.join(out)));
+        let model = spkver::storage::model::load(&dir.join(out)).unwrap();
+        let network = &model.model().network;
+        // Where the heads' whitening is: each member's rows one after another.
+        let weight = &network.weights()[&format!("{}.weight", network.layers().len() - 1)];
+        let (first, second) = weight.split_at(weight.len() / 2);
+        (first.to_vec(), second.to_vec())
+    };
+    let alike = of_last_map("a", "");
+    let own = of_last_map("b", r#", "head_shrinkage": 0.9"#);
+    assert_eq!(alike.0, own.0);
+    assert_ne!(alike.1, own.1);
+}
+
+#[test]
 fn flatten_trains_one_network_and_refuses_to_be_several() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
