@@ -12,9 +12,9 @@
 //! | JSON lines | `{"enrol":…,"test":…,"score":…,"label":…}` |
 //!
 //! Fields are separated by blanks, or by tabs where a line has one; paths with spaces need tabs or
-//! quotes; Parquet has columns of these names.
-//! What follows a `#` behind a score is a comment. NIST's side b is the name with `:b`. A
-//! score of `nan`, an empty one or `null` says that a recording was refused.
+//! quotes; Parquet has columns of these names. What follows a `#` behind a score is a comment. NIST's
+//! side b is the name with `:b`. A score of `nan`, an empty one or `null` says that a recording was
+//! refused.
 
 use super::{
     parquet_scores,
