@@ -15,6 +15,7 @@
 #![warn(missing_docs)]
 
 pub mod audio;
+mod contained;
 pub mod error;
 pub mod features;
 pub mod kernels;

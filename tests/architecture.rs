@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 /// What each module may import of the crate, besides itself and `error`.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("error", &[]),
+    ("contained", &[]),
     ("kernels", &[]),
-    ("audio", &["kernels"]),
+    ("audio", &["contained", "kernels"]),
     ("features", &["audio", "kernels"]),
     ("network", &["features", "audio", "kernels"]),
     ("scoring", &["network", "features", "audio", "kernels"]),
@@ -16,10 +17,17 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "storage",
         &["verifier", "scoring", "network", "features", "audio"],
     ),
-    ("eval", &["scoring"]),
+    ("eval", &["contained", "scoring"]),
     (
         "batch",
-        &["eval", "storage", "verifier", "scoring", "audio"],
+        &[
+            "contained",
+            "eval",
+            "storage",
+            "verifier",
+            "scoring",
+            "audio",
+        ],
     ),
     (
         "train",

@@ -346,6 +346,34 @@ fn all_pairs(place: &Place) -> usize {
     names.len() * names.len()
 }
 
+/// The parser panics on these; found by flipping bits of what `score` writes.
+#[test]
+fn a_parquet_file_that_panics_its_parser_is_damaged() {
+    let place = Place::new();
+    place.write("trials", "1 a.wav b.wav\n");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/crashes/parquet");
+    let files = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+    let files: Vec<_> = files.collect();
+    assert!(!files.is_empty());
+    for file in files {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        fs::copy(&file, place.path(name)).unwrap();
+        for command in [
+            format!("evaluate {name}"),
+            format!("evaluate trials --scores {name}"),
+            format!("score trials --embeddings {name} -o out"),
+        ] {
+            let answer = place.say(&command);
+            assert_eq!(answer.code, Some(2), "{command}: {}", answer.stderr);
+            let said = &answer.stderr;
+            assert!(
+                said.contains("error: ") && !said.contains("panicked"),
+                "{said}"
+            );
+        }
+    }
+}
+
 #[test]
 fn all_forms_of_output_say_the_same() {
     let place = Place::new();

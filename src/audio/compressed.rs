@@ -2,9 +2,7 @@
 
 use super::decode::End;
 use super::refusal::{Refusal, Refused};
-use std::cell::Cell;
-use std::panic::{self, AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
+use crate::contained::contained as contain;
 use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
 use symphonia::core::common::Limit;
 use symphonia::core::errors::Error as Symphonia;
@@ -176,24 +174,7 @@ fn nothing_decoded() -> Refusal {
     Refusal::new("holds no audio that can be decoded", REMEDY)
 }
 
-thread_local! {
-    static CONTAINED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs other people's decoders on what strangers wrote: a panic in there is a damaged file, not
-/// the end of this process, and nothing to print.
+/// A decoder's panic is a damaged file.
 fn contained<T>(decode: impl FnOnce() -> Refused<T>) -> Refused<T> {
-    static SILENCE: Once = Once::new();
-    SILENCE.call_once(|| {
-        let print = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if !CONTAINED.get() {
-                print(info);
-            }
-        }));
-    });
-    CONTAINED.set(true);
-    let outcome = catch_unwind(AssertUnwindSafe(decode));
-    CONTAINED.set(false);
-    outcome.unwrap_or_else(|_| Err(Refusal::new("is damaged: its decoder gave up", REMEDY)))
+    contain(decode).unwrap_or_else(|| Err(Refusal::new("is damaged: its decoder gave up", REMEDY)))
 }

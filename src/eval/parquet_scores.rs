@@ -6,7 +6,7 @@ use super::{
     row_format::{ENROL, LABEL, SCORE, TEST, label},
     rows::Row,
 };
-use crate::{Error, Result};
+use crate::{Error, Result, contained::contained};
 use parquet::{
     column::reader::{ColumnReader, ColumnReaderImpl},
     data_type::{ByteArray, DataType},
@@ -65,7 +65,7 @@ fn rows(
     number: &mut usize,
     on_row: &mut dyn FnMut(usize, Row) -> Result<()>,
 ) -> std::result::Result<(), Fault> {
-    let reader = SerializedFileReader::new(file)?;
+    let reader = theirs(|| Ok(SerializedFileReader::new(file)?))?;
     let schema = reader.metadata().file_metadata().schema_descr();
     let column = |names: &[&str]| {
         schema.columns().iter().position(|column| {
@@ -83,8 +83,8 @@ fn rows(
         column(LABEL),
     ];
     for group in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(group)?;
-        let open = |place: usize| group.get_column_reader(place);
+        let group = theirs(|| Ok(reader.get_row_group(group)?))?;
+        let open = |place| theirs(|| Ok(group.get_column_reader(place)?));
         let mut columns: Vec<Option<ColumnReader>> = places
             .iter()
             .map(|place| place.map(open).transpose())
@@ -94,7 +94,10 @@ fn rows(
             let count = left.min(BLOCK);
             let block: Vec<Vec<Option<Value>>> = columns
                 .iter_mut()
-                .map(|column| column.as_mut().map_or(Ok(vec![]), |c| values(c, count)))
+                .map(|column| match column {
+                    Some(column) => theirs(|| values(column, count)),
+                    None => Ok(vec![]),
+                })
                 .collect::<std::result::Result<_, _>>()?;
             for row in 0..count {
                 *number += 1;
@@ -111,6 +114,13 @@ fn rows(
         }
     }
     Ok(())
+}
+
+/// Their reader's panic is a damaged file.
+fn theirs<T>(
+    read: impl FnOnce() -> std::result::Result<T, Fault>,
+) -> std::result::Result<T, Fault> {
+    contained(read).unwrap_or_else(|| Err(Fault::Fact("Parquet is damaged".into())))
 }
 
 /// A recording's name.
