@@ -1,4 +1,4 @@
-//! Other people's parsers on what strangers wrote: work in, its result out, or none where it
+//! Other people's parsers on what strangers wrote: work in, its result out, or an error where it
 //! panicked. That is a damaged file, not the end of this process, and nothing to print.
 
 use std::{
@@ -11,8 +11,11 @@ thread_local! {
     static CONTAINED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What `work` gives; none after a panic. What it changes should not be looked at then.
-pub fn contained<T>(work: impl FnOnce() -> T) -> Option<T> {
+/// What `work` gives; `damaged` after a panic. What it changes should not be looked at then.
+pub fn contained<T, E>(
+    work: impl FnOnce() -> Result<T, E>,
+    damaged: impl FnOnce() -> E,
+) -> Result<T, E> {
     static SILENCE: Once = Once::new();
     SILENCE.call_once(|| {
         let print = panic::take_hook();
@@ -25,7 +28,7 @@ pub fn contained<T>(work: impl FnOnce() -> T) -> Option<T> {
     let before = CONTAINED.replace(true);
     let outcome = catch_unwind(AssertUnwindSafe(work));
     CONTAINED.set(before);
-    outcome.ok()
+    outcome.unwrap_or_else(|_| Err(damaged()))
 }
 
 #[cfg(test)]
@@ -33,9 +36,13 @@ mod tests {
     use super::contained;
 
     #[test]
-    fn a_panic_is_none_also_within_another() {
-        let inner = || contained(|| [1, 2].iter().position(|&n| n == 3).expect("none is"));
-        assert_eq!(contained(|| inner().is_none()), Some(true));
-        assert_eq!(contained(|| 7), Some(7));
+    fn a_panic_is_an_error_also_within_another() {
+        let found = |wanted| [1, 2].iter().position(|&n| n == wanted).expect("none is");
+        let inner = |wanted| contained(|| Ok(found(wanted)), || "inner");
+        assert_eq!(inner(2), Ok(1));
+        assert_eq!(inner(3), Err("inner"));
+        assert_eq!(contained(|| Ok(inner(3)), || "outer"), Ok(Err("inner")));
+        let both = || inner(3).or_else(|_| Ok(found(3)));
+        assert_eq!(contained(both, || "outer"), Err("outer"));
     }
 }

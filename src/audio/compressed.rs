@@ -2,7 +2,7 @@
 
 use super::decode::End;
 use super::refusal::{Refusal, Refused};
-use crate::contained::contained as contain;
+use crate::contained::contained;
 use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
 use symphonia::core::common::Limit;
 use symphonia::core::errors::Error as Symphonia;
@@ -36,15 +36,18 @@ pub struct Track {
 impl Track {
     /// Finds the default audio track and decodes its first packet.
     pub fn open(source: Box<dyn MediaSource>) -> Refused<Self> {
-        contained(|| {
-            let mut track = Track::find(source)?;
-            let mut samples = vec![];
-            if !track.decode_packet(&mut samples)? {
-                return Err(nothing_decoded());
-            }
-            track.first = Some(samples);
-            Ok(track)
-        })
+        contained(
+            || {
+                let mut track = Track::find(source)?;
+                let mut samples = vec![];
+                if !track.decode_packet(&mut samples)? {
+                    return Err(nothing_decoded());
+                }
+                track.first = Some(samples);
+                Ok(track)
+            },
+            gave_up,
+        )
     }
 
     fn find(source: Box<dyn MediaSource>) -> Refused<Self> {
@@ -101,7 +104,7 @@ impl Track {
             *samples = first;
             return Ok(true);
         }
-        contained(|| self.decode_packet(samples))
+        contained(|| self.decode_packet(samples), gave_up)
     }
 
     fn decode_packet(&mut self, samples: &mut Vec<f32>) -> Refused<bool> {
@@ -174,7 +177,6 @@ fn nothing_decoded() -> Refusal {
     Refusal::new("holds no audio that can be decoded", REMEDY)
 }
 
-/// A decoder's panic is a damaged file.
-fn contained<T>(decode: impl FnOnce() -> Refused<T>) -> Refused<T> {
-    contain(decode).unwrap_or_else(|| Err(Refusal::new("is damaged: its decoder gave up", REMEDY)))
+fn gave_up() -> Refusal {
+    Refusal::new("is damaged: its decoder gave up", REMEDY)
 }

@@ -12,7 +12,7 @@ pub mod html;
 pub mod lines;
 pub mod metadata;
 pub mod metrics;
-mod parquet_scores;
+pub mod parquet_scores;
 pub mod plots;
 pub mod ranking;
 pub mod rates;

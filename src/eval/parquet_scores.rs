@@ -22,7 +22,6 @@ const BLOCK: usize = 1 << 14;
 pub const MAGIC: &[u8] = b"PAR1";
 
 /// A value of a row; none where it is null.
-#[derive(Clone)]
 enum Value {
     Text(ByteArray),
     Number(f64),
@@ -120,7 +119,7 @@ fn rows(
 fn theirs<T>(
     read: impl FnOnce() -> std::result::Result<T, Fault>,
 ) -> std::result::Result<T, Fault> {
-    contained(read).unwrap_or_else(|| Err(Fault::Fact("Parquet is damaged".into())))
+    contained(read, || Fault::Fact("Parquet is damaged".into()))
 }
 
 /// A recording's name.
@@ -160,7 +159,7 @@ fn values(
     column: &mut ColumnReader,
     count: usize,
 ) -> std::result::Result<Vec<Option<Value>>, Fault> {
-    match column {
+    let values = match column {
         ColumnReader::ByteArrayColumnReader(column) => of_rows(column, count, Value::Text),
         ColumnReader::FloatColumnReader(column) => {
             of_rows(column, count, |v| Value::Number(v.into()))
@@ -175,21 +174,27 @@ fn values(
         ColumnReader::BoolColumnReader(column) => {
             of_rows(column, count, |v| Value::Number(f64::from(u8::from(v))))
         }
-        _ => Err(Fault::Fact(
-            "a column that is neither text nor numbers".into(),
-        )),
-    }
+        _ => {
+            let fact = "a column that is neither text nor numbers";
+            return Err(Fault::Fact(fact.into()));
+        }
+    };
+    Ok(values?)
 }
 
-fn of_rows<T: DataType>(
+/// The next `count` values of a column that is no list; none where it is null.
+///
+/// # Errors
+/// The parser's, and for a column that ends before.
+pub fn of_rows<T: DataType, V>(
     column: &mut ColumnReaderImpl<T>,
     count: usize,
-    value: impl Fn(T::T) -> Value,
-) -> std::result::Result<Vec<Option<Value>>, Fault> {
+    value: impl Fn(T::T) -> V,
+) -> std::result::Result<Vec<Option<V>>, ParquetError> {
     let (mut found, mut levels) = (vec![], vec![]);
     let (records, ..) = column.read_records(count, Some(&mut levels), None, &mut found)?;
     if records < count {
-        return Err(Fault::Fact("Parquet is cut off".into()));
+        return Err(ParquetError::EOF("a column is cut off".into()));
     }
     let mut found = found.into_iter().map(value);
     if levels.is_empty() {

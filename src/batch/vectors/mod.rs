@@ -10,7 +10,7 @@ mod stored_zip;
 mod text;
 
 use super::outcome::{AudioHash, Outcome};
-use crate::{Error, Result, contained::contained, verifier::ModelId};
+use crate::{Error, Result, contained::contained, eval::parquet_scores, verifier::ModelId};
 use rustc_hash::FxHashMap;
 use std::{
     fs::File,
@@ -183,9 +183,11 @@ pub fn read(path: &Path, ids: Option<&Path>, wanted: &dyn Fn(&str) -> bool) -> R
         npy::read_rows(path, ids, &mut take)
     } else if opening.starts_with(b"PK\x03\x04") {
         npz::read(path, &mut take)
-    } else if opening.starts_with(b"PAR1") {
-        contained(|| parquet::read(path, &mut take))
-            .unwrap_or_else(|| Err("Parquet is damaged".into()))
+    } else if opening.starts_with(parquet_scores::MAGIC) {
+        contained(
+            || parquet::read(path, &mut take),
+            || "Parquet is damaged".into(),
+        )
     } else if opening.starts_with(b"{") {
         text::read_json(path, &mut take)
     } else if ark::is_binary(&opening) {

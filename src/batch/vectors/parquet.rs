@@ -5,6 +5,7 @@ use super::{About, Fault, Row, Rows, Take};
 use crate::{
     Error, Result,
     batch::{outcome::Outcome, parquet_rows::properties},
+    eval::parquet_scores::of_rows,
 };
 use parquet::{
     basic::{Repetition, Type},
@@ -183,16 +184,9 @@ fn texts(
     let ColumnReader::ByteArrayColumnReader(mut reader) = reader else {
         return Err(ParquetError::General("id is no text".into()));
     };
-    let (mut values, mut levels) = (vec![], vec![]);
-    reader.read_records(rows, Some(&mut levels), None, &mut values)?;
-    let mut values = values
-        .iter()
-        .map(|v| String::from_utf8_lossy(v.data()).into_owned());
-    if levels.is_empty() {
-        return Ok(values.map(Some).collect());
-    }
-    let text = |level: i16| (level > 0).then(|| values.next()).flatten();
-    Ok(levels.into_iter().map(text).collect())
+    of_rows(&mut reader, rows, |v| {
+        String::from_utf8_lossy(v.data()).into_owned()
+    })
 }
 
 /// The next lists of a column; empty where a row has none, NaN for a null within one.
