@@ -900,6 +900,23 @@ fn writers_at_the_same_time_lose_nothing() {
 }
 
 #[test]
+fn all_that_open_a_new_store_together_get_it() {
+    for _ in 0..40 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let together = std::sync::Barrier::new(8);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    together.wait();
+                    Store::open_or_create(&path, None).unwrap();
+                });
+            }
+        });
+    }
+}
+
+#[test]
 fn who_reads_does_not_wait_for_who_writes() {
     let (_folder, path) = store_of_two();
     let writer = Connection::open(&path).unwrap();

@@ -27,7 +27,7 @@ use crate::{
     storage::index,
     verifier::{ModelId, SpeakerName, Utterance, Voiceprint},
 };
-use database::{Refusal, connect, connect_to_read, create_private, damaged, failed};
+use database::{Refusal, connect, connect_to_read, create_private, damaged, failed, write_ahead};
 use row::Rows;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use schema::Header;
@@ -110,9 +110,7 @@ impl Store {
         let seal = header.unlock(path, secret);
         wipe_traces();
         let seal = seal?;
-        connection
-            .pragma_update(None, "journal_mode", "WAL")
-            .map_err(|e| failed(path, e))?;
+        write_ahead(&connection).map_err(|e| failed(path, e))?;
         Ok(Store {
             path: path.to_path_buf(),
             connection,

@@ -5,6 +5,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::{
     fs, io,
     path::{Path, PathBuf, is_separator},
+    thread,
     time::Duration,
 };
 
@@ -60,6 +61,21 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "secure_delete", "ON")?;
     harden(&connection)?;
     Ok(connection)
+}
+
+/// Makes the log one that is written ahead, for good. SQLite waits for nobody there: of several that
+/// open a new store together all but one would be told that it is busy.
+pub(super) fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
+    const PAUSE: Duration = Duration::from_millis(5);
+    let set = || connection.pragma_update(None, "journal_mode", "WAL");
+    let is_busy = |e: &rusqlite::Error| e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
+    for _ in 0..BUSY_TIMEOUT.as_millis() / PAUSE.as_millis() {
+        match set() {
+            Err(e) if is_busy(&e) => thread::sleep(PAUSE),
+            done => return done,
+        }
+    }
+    set()
 }
 
 /// Opens a file that does not change while it is read: without locks and without a log.
