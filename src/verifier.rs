@@ -11,6 +11,7 @@
 mod artificial;
 mod embed;
 mod model;
+mod steadiness;
 mod voiceprint;
 
 pub use embed::unfit;

@@ -66,6 +66,31 @@ fn a_change_of_speaker_is_heard_and_a_pause_is_not() {
 }
 
 #[test]
+fn voices_that_alternate_are_heard() {
+    // Each has half of what comes before any place and half of what comes behind it.
+    let alternating = |names: [&str; 2]| {
+        let turn = 3 * audio::SAMPLE_RATE_HZ as usize / 2;
+        let [a, b] = names.map(|name| {
+            let names = [1, 2, 3].map(|index| format!("{name}-{index}"));
+            in_turn(&names.each_ref().map(String::as_str)).samples()[..4 * turn].to_vec()
+        });
+        let turns = a.chunks(turn).zip(b.chunks(turn));
+        let samples = turns.flat_map(|(a, b)| [a, b].concat()).collect();
+        Waveform::from_samples(samples, audio::SAMPLE_RATE_HZ).unwrap()
+    };
+    let verifier = verifier(-4.0);
+    let steadiness = |names| verifier.steadiness(&alternating(names)).unwrap().0;
+    for two in [["anna", "boris"], ["david", "anna"], ["felix", "boris"]] {
+        let [one, other] = two.map(|name| steadiness([name; 2]));
+        let both = steadiness(two);
+        assert!(
+            both < one.min(other) - 1.0,
+            "{two:?}: {both}; {one} {other}"
+        );
+    }
+}
+
+#[test]
 fn as_steady_as_wanted_is_steady() {
     let voices = in_turn(&["anna-1", "boris-1"]);
     let measured = verifier(0.0).steadiness(&voices).unwrap().0;

@@ -5,6 +5,7 @@
 
 mod activation;
 mod affine;
+mod cuts;
 mod fold;
 mod int8;
 mod layer;
@@ -17,9 +18,9 @@ mod stored;
 pub use activation::Activation;
 pub use affine::Affine;
 use affine::apply_groups;
+pub use cuts::{Cuts, Piece, Split};
 pub use fold::fold_batch_norms;
 pub use layer::Layer;
-pub use run::Split;
 pub use shape::{Shapes, conv1d_frames, infer};
 pub use stored::{Stored, Tensors};
 
@@ -155,13 +156,13 @@ impl Network {
         operations.embedding(&pooled)
     }
 
-    /// [`Self::embed`], and the embeddings of what comes before and behind some places.
+    /// [`Self::embed`], and the embeddings of some of the utterance.
     ///
     /// # Panics
     /// As [`Self::embed`].
-    pub fn embed_split(&self, features: &Features) -> (Vec<f32>, Vec<Split>) {
+    pub fn embed_cut(&self, features: &Features) -> (Vec<f32>, Cuts) {
         let (operations, pooled) = self.pool(features);
-        (operations.embedding(&pooled), operations.splits(&pooled))
+        (operations.embedding(&pooled), operations.cuts(&pooled))
     }
 
     fn pool(&self, features: &Features) -> (&Operations, Pooled) {
@@ -192,7 +193,7 @@ impl Network {
             .get_or_init(|| Operations::new(&self.layers, self.source()))
     }
 
-    /// [`Self::embed_split`] of `(num_frames, width)` that are given some at a time: `frames` is asked for
+    /// [`Self::embed_cut`] of `(num_frames, width)` that are given some at a time: `frames` is asked for
     /// ranges of them from front to back, which overlap.
     ///
     /// # Errors
@@ -205,11 +206,11 @@ impl Network {
         num_frames: usize,
         width: usize,
         frames: impl FnMut(Range<usize>) -> std::result::Result<Vec<f32>, E>,
-    ) -> std::result::Result<(Vec<f32>, Vec<Split>), E> {
+    ) -> std::result::Result<(Vec<f32>, Cuts), E> {
         assert!(num_frames >= self.receptive_field(), "too few frames");
         let operations = self.operations();
         let pooled = operations.pool_by_pieces(num_frames, width, frames, &self.scratch)?;
-        Ok((operations.embedding(&pooled), operations.splits(&pooled)))
+        Ok((operations.embedding(&pooled), operations.cuts(&pooled)))
     }
 }
 

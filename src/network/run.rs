@@ -49,24 +49,10 @@ pub(super) struct Frames<'a> {
 
 /// The statistics of an utterance's parts.
 pub(super) struct Pooled {
-    parts: Vec<Range<usize>>,
+    pub parts: Vec<Range<usize>>,
     /// For each part.
-    statistics: Vec<Vec<f32>>,
+    pub statistics: Vec<Vec<f32>>,
 }
-
-/// An utterance cut in two.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Split {
-    /// Where, 0 to 1.
-    pub at: f32,
-    /// What comes before, `(D,)`.
-    pub before: Vec<f32>,
-    /// What comes behind, `(D,)`.
-    pub behind: Vec<f32>,
-}
-
-/// Most places where an utterance is cut in two.
-const MAX_SPLITS: usize = 15;
 
 impl Operations {
     /// `(T, C_in)`, pooled; T gives at least one frame before the pooling.
@@ -93,25 +79,6 @@ impl Operations {
     /// `(D,)`
     pub fn embedding(&self, pooled: &Pooled) -> Vec<f32> {
         self.after_pooling(&pooled.statistics, &pooled.parts)
-    }
-
-    /// The utterance cut in two at the ends of its parts, evenly if these are many.
-    pub fn splits(&self, pooled: &Pooled) -> Vec<Split> {
-        let Pooled { parts, statistics } = pooled;
-        if matches!(self.pooling, Pooling::Flatten { .. }) {
-            return vec![];
-        }
-        let count = (parts.len() - 1).min(MAX_SPLITS);
-        let num_frames = parts[parts.len() - 1].end as f32;
-        let split = |index: usize| {
-            let part = index * parts.len() / (count + 1);
-            Split {
-                at: parts[part].start as f32 / num_frames,
-                before: self.after_pooling(&statistics[..part], &parts[..part]),
-                behind: self.after_pooling(&statistics[part..], &parts[part..]),
-            }
-        };
-        (1..=count).map(split).collect()
     }
 
     /// [`Self::pool`] for T = `num_frames` of `width` that are given some at a time: `frames` is
@@ -180,7 +147,7 @@ impl Operations {
     }
 
     /// From all parts' statistics on.
-    fn after_pooling(&self, pooled: &[Vec<f32>], parts: &[Range<usize>]) -> Vec<f32> {
+    pub(super) fn after_pooling(&self, pooled: &[Vec<f32>], parts: &[Range<usize>]) -> Vec<f32> {
         let num_frames = parts[parts.len() - 1].end - parts[0].start;
         let mut x = match self.pooling {
             Pooling::Stats { eps, groups } => {

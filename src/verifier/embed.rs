@@ -3,16 +3,12 @@
 use super::{Embedding, Limits, Verifier};
 use crate::{
     Result,
-    audio::{Content, Quality, Recording, Waveform, speech_seconds},
+    audio::{Content, Quality, Recording, Waveform},
     features::LongFeatures,
-    network::Split,
-    scoring::{Llr, Reason},
+    network::Cuts,
+    scoring::Reason,
 };
 use zeroize::Zeroizing;
-
-/// Speech on either side of a place that is worth comparing, in seconds: with less, more single
-/// voices would be refused than pairs found.
-const MIN_SIDE_SECONDS: f32 = 1.0;
 
 impl Verifier {
     /// The speaker's embedding, or why this recording has none. `(num_samples,) -> (E,)`
@@ -20,8 +16,8 @@ impl Verifier {
     /// # Errors
     /// The [`Reason`] that a user can act on.
     pub fn embed(&self, waveform: &Waveform) -> std::result::Result<Embedding, Reason> {
-        let (values, splits) = self.embed_split(waveform)?;
-        self.check_one_voice(splits, waveform.speech())?;
+        let (values, cuts) = self.embed_cut(waveform)?;
+        self.check_one_voice(cuts, waveform.speech())?;
         self.embedding(values, waveform.quality().speech_seconds)
     }
 
@@ -54,25 +50,18 @@ impl Verifier {
             }
         }
         let network = &self.model.network;
-        let (values, splits) = network.embed_by_pieces(num_frames, width, frames)?;
+        let (values, cuts) = network.embed_by_pieces(num_frames, width, frames)?;
         let speech = recording.speech();
         Ok(self
-            .check_one_voice(splits, speech)
+            .check_one_voice(cuts, speech)
             .and_then(|()| self.embedding(values, quality.speech_seconds)))
     }
 
-    /// How much a recording sounds like one voice: the lowest score of what comes before a place in
-    /// it against what comes behind. None where it is too short to tell, or unfit.
-    pub fn steadiness(&self, waveform: &Waveform) -> Option<Llr> {
-        let (_, splits) = self.embed_split(waveform).ok()?;
-        self.lowest(splits, waveform.speech())
-    }
-
-    /// What the network says of all of a fit recording, and of its two sides at some places.
-    fn embed_split(
+    /// What the network says of all of a fit recording, and of some of it.
+    pub(super) fn embed_cut(
         &self,
         waveform: &Waveform,
-    ) -> std::result::Result<(Vec<f32>, Vec<Split>), Reason> {
+    ) -> std::result::Result<(Vec<f32>, Cuts), Reason> {
         if let Some(reason) = unfit(waveform.quality(), &self.model.limits) {
             return Err(reason);
         }
@@ -81,36 +70,7 @@ impl Verifier {
         if let Some(overlap) = &self.model.overlap {
             self.check_overlap(overlap.embed(&features)[0])?;
         }
-        Ok(self.model.network.embed_split(&features))
-    }
-
-    fn lowest(&self, splits: Vec<Split>, speech: &[bool]) -> Option<Llr> {
-        let scores = splits.into_iter().filter_map(|split| {
-            let at = (split.at * speech.len() as f32) as usize;
-            let sides = [(split.before, &speech[..at]), (split.behind, &speech[at..])];
-            // Made embeddings at once: these are zeroed when dropped.
-            let [before, behind] = sides.map(|(values, frames)| {
-                let seconds = speech_seconds(frames);
-                let side = self.embedding(values, seconds).ok();
-                side.filter(|_| seconds >= MIN_SIDE_SECONDS)
-            });
-            Some(self.llr(&[&before?], &behind?))
-        });
-        scores.min_by(|a, b| a.0.total_cmp(&b.0))
-    }
-
-    fn check_one_voice(
-        &self,
-        splits: Vec<Split>,
-        speech: &[bool],
-    ) -> std::result::Result<(), Reason> {
-        let Some(lowest) = self.model.limits.min_steadiness else {
-            return Ok(());
-        };
-        match self.lowest(splits, speech) {
-            Some(llr) if llr.0 < lowest => Err(Reason::SeveralVoices { llr: llr.0 }),
-            _ => Ok(()),
-        }
+        Ok(self.model.network.embed_cut(&features))
     }
 
     fn check_overlap(&self, logit: f32) -> std::result::Result<(), Reason> {
@@ -124,7 +84,7 @@ impl Verifier {
     }
 
     /// `(D,) -> (E,)`: what the network says, and ln t where the head asks for it.
-    fn embedding(
+    pub(super) fn embedding(
         &self,
         values: Vec<f32>,
         speech_seconds: f32,
