@@ -22,9 +22,9 @@ fn in_turn(names: &[&str]) -> Waveform {
     Waveform::from_samples(samples.collect(), audio::SAMPLE_RATE_HZ).unwrap()
 }
 
-/// The fixtures' voices at the same time, equally loud, as long as the shorter one.
-fn at_once(names: [&str; 2]) -> Waveform {
-    let [a, b] = names.map(|name| in_turn(&[name]).samples().to_vec());
+/// Two of these at the same time, equally loud, as long as the shorter one.
+fn at_once(voices: [&[&str]; 2]) -> Waveform {
+    let [a, b] = voices.map(|names| in_turn(names).samples().to_vec());
     let level = |x: &[f32]| (x.iter().map(|v| v * v).sum::<f32>() / x.len() as f32).sqrt();
     let (level_a, level_b) = (level(&a), level(&b));
     let both = a.iter().zip(&b);
@@ -156,13 +156,52 @@ fn two_who_speak_at_the_same_time_are_refused_and_each_alone_is_not() {
         }
         for second in &speakers[index + 1..] {
             let [a, b] = [first, second].map(|speaker| format!("{speaker}-1"));
-            let refused = shipped.embed(&at_once([&a, &b])).unwrap_err();
+            let refused = shipped.embed(&at_once([&[&a], &[&b]])).unwrap_err();
             assert!(
                 matches!(refused, Reason::OverlappedSpeech { .. }),
                 "{a} and {b}: {refused}"
             );
             assert_eq!(refused.code(), "several_voices");
         }
+    }
+}
+
+#[test]
+fn what_is_close_to_both_limits_is_refused_and_to_one_is_not() {
+    let both = at_once([&["anna-1", "anna-2"], &["boris-1", "boris-2"]]);
+    let limited = |min_steadiness: f32, max_overlap: f32| {
+        let mut model = model::embedded().unwrap().into_model();
+        model.limits.min_steadiness = Some(min_steadiness);
+        model.limits.max_overlap = max_overlap;
+        Verifier::new(ModelId::of(b"close"), model)
+            .unwrap()
+            .embed(&both)
+            .map(|_| ())
+    };
+    let Err(Reason::OverlappedSpeech { logit }) = limited(-100.0, -100.0) else {
+        panic!("no logit");
+    };
+    let Err(Reason::SeveralVoices { llr }) = limited(100.0, 100.0) else {
+        panic!("no LLR");
+    };
+    // From the limits, in logits and LLR.
+    for (below, above, is_refused) in [
+        (1.0, 1.0, true),
+        (2.5, 0.5, true),
+        (0.1, 5.0, true),
+        (3.5, 0.1, false),
+        (0.1, 6.5, false),
+        (2.0, 2.5, false),
+    ] {
+        let wanted = match is_refused {
+            true => Err(Reason::NearlySeveralVoices { llr, logit }),
+            false => Ok(()),
+        };
+        assert_eq!(
+            limited(llr - above, logit + below),
+            wanted,
+            "{below} {above}"
+        );
     }
 }
 

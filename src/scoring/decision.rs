@@ -73,6 +73,13 @@ pub enum Reason {
         /// Logit of that, by the model's detector.
         logit: f32,
     },
+    /// Neither of the two, but nearly both.
+    NearlySeveralVoices {
+        /// LLR of one part against the rest.
+        llr: f32,
+        /// Logit of two voices at the same time.
+        logit: f32,
+    },
     /// The score is not a finite number.
     ScoreNotFinite,
 }
@@ -199,7 +206,9 @@ impl Reason {
             Reason::BandLimited { .. } => "band_limited",
             Reason::Noisy { .. } => "noisy",
             // For who reads answers by machine it is one thing, in turn or at the same time.
-            Reason::SeveralVoices { .. } | Reason::OverlappedSpeech { .. } => "several_voices",
+            Reason::SeveralVoices { .. }
+            | Reason::OverlappedSpeech { .. }
+            | Reason::NearlySeveralVoices { .. } => "several_voices",
             Reason::ScoreNotFinite => "score_not_finite",
         }
     }
@@ -215,7 +224,7 @@ impl Reason {
                 "record at 8 kHz or more, without a narrower link between"
             }
             Reason::SeveralVoices { .. } => "cut out the part of one speaker, or record one alone",
-            Reason::OverlappedSpeech { .. } => {
+            Reason::OverlappedSpeech { .. } | Reason::NearlySeveralVoices { .. } => {
                 "record one speaker alone, with no other voice in the background"
             }
             Reason::Noisy { .. } => "record closer to the mouth, or in a quieter place",
@@ -251,6 +260,11 @@ impl fmt::Display for Reason {
             Reason::OverlappedSpeech { logit } => write!(
                 f,
                 "several voices: somebody else speaks at the same time (logit {logit:+.1})"
+            ),
+            Reason::NearlySeveralVoices { llr, logit } => write!(
+                f,
+                "several voices: a part hardly sounds like the rest (LLR {llr:+.1}), and somebody else may \
+                 speak at the same time (logit {logit:+.1})"
             ),
             Reason::Noisy { snr_db, wanted_db } => write!(
                 f,
@@ -409,6 +423,16 @@ mod tests {
                 Reason::OverlappedSpeech { logit: 4.5 },
                 "several_voices",
                 "several voices: somebody else speaks at the same time (logit +4.5)",
+                "one speaker alone",
+            ),
+            (
+                Reason::NearlySeveralVoices {
+                    llr: 0.5,
+                    logit: 1.25,
+                },
+                "several_voices",
+                "several voices: a part hardly sounds like the rest (LLR +0.5), and somebody else may \
+                 speak at the same time (logit +1.2)",
                 "one speaker alone",
             ),
             (

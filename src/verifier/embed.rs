@@ -10,15 +10,24 @@ use crate::{
 };
 use zeroize::Zeroizing;
 
+/// What the networks say of a fit recording.
+pub(super) struct Heard {
+    /// `(D,)`
+    pub values: Vec<f32>,
+    pub cuts: Cuts,
+    /// Logit of two voices at once, by a model that has a detector.
+    pub overlap: Option<f32>,
+}
+
 impl Verifier {
     /// The speaker's embedding, or why this recording has none. `(num_samples,) -> (E,)`
     ///
     /// # Errors
     /// The [`Reason`] that a user can act on.
     pub fn embed(&self, waveform: &Waveform) -> std::result::Result<Embedding, Reason> {
-        let (values, cuts) = self.embed_cut(waveform)?;
-        self.check_one_voice(cuts, waveform.speech())?;
-        self.embedding(values, waveform.quality().speech_seconds)
+        let heard = self.hear(waveform)?;
+        self.check_one_voice(heard.cuts, waveform.speech(), heard.overlap)?;
+        self.embedding(heard.values, waveform.quality().speech_seconds)
     }
 
     /// [`Self::embed`] of a recording of any length, with the same bits.
@@ -43,43 +52,47 @@ impl Verifier {
             return Ok(Err(reason));
         }
         let mut frames = |range| features.frames(range).map(<[f32]>::to_vec);
-        if let Some(overlap) = &self.model.overlap {
-            let (logit, _) = overlap.embed_by_pieces(num_frames, width, &mut frames)?;
-            if let Err(reason) = self.check_overlap(logit[0]) {
-                return Ok(Err(reason));
+        let mut overlap = None;
+        if let Some(detector) = &self.model.overlap {
+            let (logit, _) = detector.embed_by_pieces(num_frames, width, &mut frames)?;
+            match self.check_overlap(logit[0]) {
+                Ok(logit) => overlap = Some(logit),
+                Err(reason) => return Ok(Err(reason)),
             }
         }
         let network = &self.model.network;
         let (values, cuts) = network.embed_by_pieces(num_frames, width, frames)?;
         let speech = recording.speech();
         Ok(self
-            .check_one_voice(cuts, speech)
+            .check_one_voice(cuts, speech, overlap)
             .and_then(|()| self.embedding(values, quality.speech_seconds)))
     }
 
-    /// What the network says of all of a fit recording, and of some of it.
-    pub(super) fn embed_cut(
-        &self,
-        waveform: &Waveform,
-    ) -> std::result::Result<(Vec<f32>, Cuts), Reason> {
+    pub(super) fn hear(&self, waveform: &Waveform) -> std::result::Result<Heard, Reason> {
         if let Some(reason) = unfit(waveform.quality(), &self.model.limits) {
             return Err(reason);
         }
         let features = self.mfcc.extract(waveform);
         self.check_num_frames(features.num_frames(), waveform.quality())?;
-        if let Some(overlap) = &self.model.overlap {
-            self.check_overlap(overlap.embed(&features)[0])?;
-        }
-        Ok(self.model.network.embed_cut(&features))
+        let overlap = match &self.model.overlap {
+            Some(detector) => Some(self.check_overlap(detector.embed(&features)[0])?),
+            None => None,
+        };
+        let (values, cuts) = self.model.network.embed_cut(&features);
+        Ok(Heard {
+            values,
+            cuts,
+            overlap,
+        })
     }
 
-    fn check_overlap(&self, logit: f32) -> std::result::Result<(), Reason> {
+    fn check_overlap(&self, logit: f32) -> std::result::Result<f32, Reason> {
         if !logit.is_finite() {
             Err(Reason::ScoreNotFinite)
         } else if logit > self.model.limits.max_overlap {
             Err(Reason::OverlappedSpeech { logit })
         } else {
-            Ok(())
+            Ok(logit)
         }
     }
 
