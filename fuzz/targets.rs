@@ -6,11 +6,12 @@
 use spkver::{
     Error,
     audio::{self, ReadOptions, Recording},
+    batch::vectors,
     eval::{table::ScoreTable, trial_lines::TrialLines},
     features::{Mfcc, MfccConfig},
-    storage::{model, voiceprints::Store},
+    storage::{import, model, voiceprints::Store},
     train::options::TrainOptions,
-    verifier::SpeakerName,
+    verifier::{ModelId, SpeakerName, Verifier},
 };
 use std::path::Path;
 
@@ -18,12 +19,14 @@ use std::path::Path;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 8] = [
     ("wav", wav),
     ("audio", any_audio),
     ("model", model_file),
+    ("import", import_file),
     ("voiceprint", voiceprint),
     ("trials", trials),
+    ("vectors", vectors_file),
     ("config", config),
 ];
 
@@ -83,6 +86,21 @@ fn sealed(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(sealed)
 }
 
+/// Another system's network.
+pub fn import_file(bytes: &[u8]) {
+    let folder = tempfile::tempdir().expect("a folder for temporary files");
+    let path = folder.path().join("some network");
+    std::fs::write(&path, bytes).expect("room for a file");
+    let model = import::wespeaker_xvec(&path);
+    match model.and_then(|model| Verifier::new(ModelId::of(b"imported"), model)) {
+        Ok(verifier) => {
+            let weights = verifier.model().network.weights();
+            assert!(weights.values().all(|v| v.iter().all(|w| w.is_finite())));
+        }
+        Err(error) => refused(&error, "some network", 4),
+    }
+}
+
 /// A store of voiceprints.
 pub fn voiceprint(bytes: &[u8]) {
     let folder = tempfile::tempdir().expect("a folder for temporary files");
@@ -133,6 +151,21 @@ pub fn trials(bytes: &[u8]) {
             }
         }
         Err(error) => refused(&error, "some list", 2),
+    }
+}
+
+/// Embeddings of other programs: NumPy, Kaldi, Parquet, JSON lines or text, told by the content.
+pub fn vectors_file(bytes: &[u8]) {
+    let folder = tempfile::tempdir().expect("a folder for temporary files");
+    let path = folder.path().join("some vectors");
+    std::fs::write(&path, bytes).expect("room for a file");
+    match vectors::read(&path, None, &|_| true) {
+        Ok(vectors) => assert!(vectors.is_empty() || vectors.size() > 0),
+        Err(error) => refused(&error, "some vectors", error.exit_code()),
+    }
+    match vectors::read_array(&path) {
+        Ok((size, values)) => assert!(size > 0 && values.len() % size == 0),
+        Err(error) => refused(&error, "some vectors", error.exit_code()),
     }
 }
 
