@@ -225,6 +225,10 @@ fn bad_options_and_lists_are_refused_before_any_work() {
             r#"{"members": [{"high_freq_hz": 7600, "band_limit": 0, "head_shrinkage": 1.5}]}"#,
             "head_shrinkage of a member: from 0 to 1",
         ),
+        (
+            r#"{"members": [{"high_freq_hz": 7600, "band_limit": 0, "augment": {"noise": 2}}]}"#,
+            "augment probabilities: from 0 to 1",
+        ),
         (r#"{"head": {"shrinkage": -0.5}}"#, "head.shrinkage"),
         (r#"{"speeds_percent": [100, 300]}"#, "from 50 to 200"),
         (r#"{"overlap": {"steps": 5}}"#, r#"unknown option "steps""#),
@@ -397,33 +401,56 @@ fn every_head_activation_and_pooling_trains() {
     }
 }
 
+/// Two members, the second with `given` among its options.
+fn members(dir: &Path, out: &str, given: &str) -> spkver::verifier::Verifier {
+    let file = options(dir);
+    let text = fs::read_to_string(&file).unwrap();
+    let text = text.replace(r#""pitch": 0.5"#, &format!(r#""pitch": 0.5{given}"#));
+    fs::write(&file, text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_spkver"));
+    command
+        .arg("train")
+        .arg(dir.join("speech"))
+        .arg("--options");
+    succeed(command.arg(file).arg("-o").arg(dir.join(out)));
+    spkver::storage::model::load(&dir.join(out)).unwrap()
+}
+
+/// Each member's rows of a map's weights, which stand one after another.
+fn of_each_member(verifier: &spkver::verifier::Verifier, map: usize) -> [Vec<f32>; 2] {
+    let weight = &verifier.model().network.weights()[&format!("{map}.weight")];
+    let (first, second) = weight.split_at(weight.len() / 2);
+    [first.to_vec(), second.to_vec()]
+}
+
 #[test]
 fn a_member_may_shrink_its_own_head() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     speech(dir);
+    // Where the heads' whitening is.
     let of_last_map = |out: &str, given: &str| {
-        let file = options(dir);
-        let text = fs::read_to_string(&file).unwrap();
-        let text = text.replace(r#""pitch": 0.5"#, &format!(r#""pitch": 0.5{given}"#));
-        fs::write(&file, text).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_spkver"));
-        command
-            .arg("train")
-            .arg(dir.join("speech"))
-            .arg("--options");
-        succeed(command.arg(file).arg("-o").arg(dir.join(out)));
-        let model = spkver::storage::model::load(&dir.join(out)).unwrap();
-        let network = &model.model().network;
-        // Where the heads' whitening is: each member's rows one after another.
-        let weight = &network.weights()[&format!("{}.weight", network.layers().len() - 1)];
-        let (first, second) = weight.split_at(weight.len() / 2);
-        (first.to_vec(), second.to_vec())
+        let verifier = members(dir, out, given);
+        let last = verifier.model().network.layers().len() - 1;
+        of_each_member(&verifier, last)
     };
     let alike = of_last_map("a", "");
     let own = of_last_map("b", r#", "head_shrinkage": 0.9"#);
-    assert_eq!(alike.0, own.0);
-    assert_ne!(alike.1, own.1);
+    assert_eq!(alike[0], own[0]);
+    assert_ne!(alike[1], own[1]);
+}
+
+#[test]
+fn a_member_may_meet_its_own_noise() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    speech(dir);
+    let of_first_map = |out: &str, given: &str| of_each_member(&members(dir, out, given), 0);
+    let quiet = of_first_map("a", "");
+    let noise = r#", "augment": {"noise": 1, "noise_snr_db": [0, 10]}"#;
+    let noisy = of_first_map("b", noise);
+    assert_eq!(quiet[0], noisy[0]);
+    assert_ne!(quiet[1], noisy[1]);
 }
 
 #[test]

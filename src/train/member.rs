@@ -1,6 +1,6 @@
 //! What one of several networks does differently, and what it sees of the features that all share.
 
-use super::{options::TrainOptions, view::View};
+use super::{augment::AugmentOptions, options::TrainOptions, view::View};
 use crate::{Error, Result, features::Mfcc};
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct MemberOptions {
     /// It sees the mel bins that end by here.
     pub high_freq_hz: f32,
-    /// [`AugmentOptions::band_limit`](super::augment::AugmentOptions::band_limit) of its crops.
+    /// [`AugmentOptions::band_limit`] of its crops.
     pub band_limit: f32,
     /// [`TrainOptions::pitch`] of its crops.
     #[serde(default)]
@@ -31,6 +31,9 @@ pub struct MemberOptions {
     /// [`HeadOptions::shrinkage`](super::options::HeadOptions::shrinkage); none for that of all.
     #[serde(default)]
     pub head_shrinkage: Option<f64>,
+    /// The rest of what its crops meet; none for [`TrainOptions::augment`].
+    #[serde(default)]
+    pub augment: Option<AugmentOptions>,
 }
 
 /// What a network sees of the features.
@@ -70,6 +73,7 @@ impl MemberOptions {
             speaker_weight: 1.0,
             teacher_weight: 0.0,
             head_shrinkage: None,
+            augment: None,
         };
         vec![
             member(3800.0, 0.0, 0.0),
@@ -103,6 +107,7 @@ impl MemberOptions {
     pub(super) fn of(&self, all: &TrainOptions, seed: u64) -> TrainOptions {
         let mut own = all.clone();
         own.seed = self.seed.unwrap_or(seed);
+        own.augment = self.augment.clone().unwrap_or(own.augment);
         own.augment.band_limit = self.band_limit;
         own.pitch = self.pitch;
         own.speaker_weight = self.speaker_weight;

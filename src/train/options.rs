@@ -267,6 +267,7 @@ impl TrainOptions {
             member.check(&mfcc)?;
         }
         for (options, _) in self.of_each() {
+            options.augment.check()?;
             let weights = [options.speaker_weight, options.teacher_weight];
             let fit = weights.iter().all(|w| *w >= 0.0 && w.is_finite());
             if !fit || weights == [0.0, 0.0] {
