@@ -1,6 +1,7 @@
 //! `spkver calibrate`: the scores become log-likelihood ratios on the trials, and nothing else of the
 //! model changes.
 
+use spkver::scoring::percent;
 use std::{fs, path::Path, process::Command};
 
 fn say(args: &[&str]) -> (i32, serde_json::Value, String) {
@@ -124,6 +125,16 @@ fn a_wanted_false_accept_rate_finds_its_threshold_or_is_refused() {
         "{at_5}"
     );
     assert!(expected["low"].as_f64() <= expected["rate"].as_f64());
+    // People read it in per cent, with the interval.
+    let told = Command::new(env!("CARGO_BIN_EXE_spkver"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["compare", a, b, "--model", out, "--far", "5%"])
+        .output()
+        .unwrap();
+    let told = String::from_utf8(told.stdout).unwrap();
+    let end = |key: &str| percent(expected[key].as_f64().unwrap()).replace(" %", "");
+    let accepts = format!("false accepts 5.0 % [{}, {}]", end("low"), end("high"));
+    assert!(told.contains(&accepts), "{told} {accepts}");
     let (_, at_30, _) = compare("0.3");
     assert!(at_30["threshold"].as_f64() < at_5["threshold"].as_f64());
 
@@ -134,7 +145,7 @@ fn a_wanted_false_accept_rate_finds_its_threshold_or_is_refused() {
         text.contains("135") && text.contains("rule of three"),
         "{text}"
     );
-    for senseless in ["0", "-1%", "100%", "x"] {
+    for senseless in ["0", "-1%", "100%", "150%", "nan", "inf", "x", ""] {
         assert_eq!(compare(senseless).0, 2, "{senseless}");
     }
 }

@@ -392,10 +392,15 @@ fn the_index_follows_the_store() {
 
 #[test]
 fn a_thousand_speakers_are_worth_a_file() {
-    for (num_speakers, kept) in [(999, false), (1000, true)] {
+    for (num_speakers, kept, told) in [
+        (999, false, "999 voiceprints indexed, in memory"),
+        (1000, true, "1000 voiceprints indexed, beside the store"),
+    ] {
         let crowd = Crowd::new(num_speakers);
         let array = crowd.place.npy("test.npy", &noise(1, SIZE, 3));
-        crowd.best(1, &array);
+        let line = crowd.line("--verbose identify --embeddings");
+        let answer = crowd.place.say(&line, &[&array]);
+        assert!(answer.stderr.contains(told), "{}", answer.stderr);
         assert_eq!(crowd.place.index().exists(), kept);
     }
 }

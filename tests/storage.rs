@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use spkver::{
     Error,
     scoring::{Cohort, QualityWeights},
-    storage::{model, write_whole},
+    storage::{Readers, model, write_whole, write_whole_with},
     verifier::ModelId,
 };
 use std::{
@@ -348,6 +348,14 @@ fn a_file_is_written_whole_and_through_links() {
     write_whole(&path, b"one").unwrap();
     let error = write_whole(&folder.path().join("none/b"), b"x").unwrap_err();
     assert_eq!(error.exit_code(), 5);
+    // Beside it meanwhile: on the same disk, wherever the program was started.
+    let files = || std::fs::read_dir(folder.path()).unwrap().count();
+    write_whole_with(&path, Readers::Everybody, |_| {
+        assert_eq!(files(), 2);
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!((files(), std::fs::read(&path).unwrap()), (1, vec![]));
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

@@ -917,6 +917,40 @@ fn all_that_open_a_new_store_together_get_it() {
 }
 
 #[test]
+fn who_opens_a_new_store_waits_for_who_writes_to_it() {
+    // Made, but not yet with a log that is written ahead: SQLite itself waits for readers only.
+    let (_folder, path) = store_of_two();
+    let first = Connection::open(&path).unwrap();
+    first
+        .execute_batch("PRAGMA journal_mode = DELETE; BEGIN IMMEDIATE")
+        .unwrap();
+    std::thread::scope(|scope| {
+        let second = scope.spawn(|| Store::open_or_create(&path, None).map(drop));
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        assert!(!second.is_finished());
+        first.execute_batch("COMMIT").unwrap();
+        second.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn damage_is_told_as_such_while_others_use_the_store() {
+    let (_folder, path) = store_of_two();
+    let other = Connection::open(&path).unwrap();
+    other
+        .execute_batch(
+            "PRAGMA writable_schema = ON;
+             UPDATE sqlite_schema SET sql = 'damaged' WHERE name = 'speaker'",
+        )
+        .unwrap();
+    // What they wrote is still in the log.
+    let log = path.with_file_name("voiceprints.sqlite-wal");
+    assert!(std::fs::metadata(log).unwrap().len() > 0);
+    let error = Store::open(&path, None).unwrap_err();
+    assert_eq!(error.exit_code(), 4, "{error}");
+}
+
+#[test]
 fn who_reads_does_not_wait_for_who_writes() {
     let (_folder, path) = store_of_two();
     let writer = Connection::open(&path).unwrap();

@@ -65,16 +65,16 @@ fn measured(verifier: &Verifier) -> Result<&MeasuredRates> {
     })
 }
 
-/// `0.1%` or `0.001`.
+/// `0.1%` or `0.001`. What is no share is refused with what the model's trials do not support.
 fn rate(text: &str) -> std::result::Result<f64, String> {
     let (number, unit) = match text.trim().strip_suffix('%') {
         Some(number) => (number.trim(), 0.01),
         None => (text.trim(), 1.0),
     };
-    match number.parse::<f64>() {
-        Ok(value) if value * unit > 0.0 && value * unit < 1.0 => Ok(value * unit),
-        _ => Err("a rate above 0 and below 1 is wanted, e.g. 0.1% or 0.001".into()),
-    }
+    let number: f64 = number
+        .parse()
+        .map_err(|_| "a rate above 0 and below 1 is wanted, e.g. 0.1% or 0.001")?;
+    Ok(number * unit)
 }
 
 /// A measured rate with its 95 % interval, in per cent.

@@ -44,7 +44,8 @@ pub fn measure(
     }
     let thresholds = thresholds(lists, &nontargets);
     let binned: Vec<Binned> = lists.iter().map(|l| Binned::new(l, &thresholds)).collect();
-    let measured = rates(&binned, |_| 1.0, |list| vec![1.0; lists[list].num_speakers]);
+    let once = |(binned, list): (&Binned, &RatedList)| binned.rates(&vec![1.0; list.num_speakers]);
+    let measured = mean(binned.iter().zip(lists).map(once).collect());
 
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
     let seeds: Vec<u64> = (0..num_replicates).map(|_| rng.next_u64()).collect();
@@ -52,11 +53,8 @@ pub fn measure(
         .par_iter()
         .map(|seed| {
             let drawn = below(lists.len(), *seed);
-            rates(
-                &binned,
-                |list| f64::from(u8::from(list == drawn)),
-                |list| draw(lists[list].num_speakers, seed.wrapping_add(1 + list as u64)),
-            )
+            // Another seed, so that who is drawn does not hang on which list is.
+            binned[drawn].rates(&draw(lists[drawn].num_speakers, seed.wrapping_add(1)))
         })
         .collect();
     let points = (0..thresholds.len()).map(|at| {
@@ -145,7 +143,7 @@ impl Binned {
     }
 
     /// False accepts and false rejects at each threshold; NaN where nobody was drawn.
-    fn rates(&self, draws: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    fn rates(&self, draws: &[f64]) -> Rates {
         let mut passed = [
             vec![0.0; self.num_thresholds + 1],
             vec![0.0; self.num_thresholds + 1],
@@ -166,41 +164,23 @@ impl Binned {
             };
             bins[..self.num_thresholds].iter().map(after).collect()
         };
-        let false_reject = accepted(&passed[1]).iter().map(|a| 1.0 - a).collect();
-        (accepted(&passed[0]), false_reject)
+        Rates {
+            false_accept: accepted(&passed[0]),
+            false_reject: accepted(&passed[1]).iter().map(|a| 1.0 - a).collect(),
+        }
     }
 }
 
-/// Mean over the lists, each by its weight.
-fn rates(
-    lists: &[Binned],
-    weight: impl Fn(usize) -> f64,
-    draws: impl Fn(usize) -> Vec<f64>,
-) -> Rates {
-    let num = lists[0].num_thresholds;
-    let mut sums = [vec![0.0; num], vec![0.0; num]];
-    let mut weights = [0.0, 0.0];
-    for (index, list) in lists.iter().enumerate() {
-        let weight = weight(index);
-        if weight == 0.0 {
-            continue;
-        }
-        let (accepts, rejects) = list.rates(&draws(index));
-        for (kind, of_list) in [accepts, rejects].iter().enumerate() {
-            // A list whose draw has no such trials says nothing about them.
-            if of_list.iter().all(|v| v.is_finite()) {
-                weights[kind] += weight;
-                for (s, v) in sums[kind].iter_mut().zip(of_list) {
-                    *s += weight * v;
-                }
-            }
-        }
-    }
-    let [false_accept, false_reject] =
-        [0, 1].map(|kind| sums[kind].iter().map(|s| s / weights[kind]).collect());
+/// Mean over the lists, each counting the same.
+fn mean(lists: Vec<Rates>) -> Rates {
+    let num = lists.len() as f64;
+    let of = |pick: fn(&Rates) -> &Vec<f64>| -> Vec<f64> {
+        let at = |i: usize| lists.iter().map(|list| pick(list)[i]).sum::<f64>() / num;
+        (0..pick(&lists[0]).len()).map(at).collect()
+    };
     Rates {
-        false_accept,
-        false_reject,
+        false_accept: of(|r| &r.false_accept),
+        false_reject: of(|r| &r.false_reject),
     }
 }
 
@@ -250,6 +230,36 @@ mod tests {
             .filter(|(llr, [a, b])| a != b && *llr >= wanted.threshold)
             .count();
         assert!((accepted as f64 / 1800.0 - 0.05).abs() < 0.01, "{accepted}");
+    }
+
+    #[test]
+    fn thresholds_reach_down_to_what_the_trials_support() {
+        let rates = measure(&[list(0.0)], String::new(), 10, 1).unwrap();
+        let accepted = |p: &MeasuredPoint| (1800.0 * p.false_accept.rate).round();
+        // Three of 1800 trials: the rule of three.
+        assert_eq!(rates.points.last().map(accepted), Some(3.0));
+        // 2.78 tenfolds of the rate, each in twelve steps.
+        assert_eq!(rates.points.len(), 34);
+    }
+
+    #[test]
+    fn each_list_counts_the_same_however_long() {
+        let mut lists = [list(0.0), list(1.0)];
+        lists[1].trials.retain(|(_, [a, _])| *a < 3);
+        let accepted = |list: &RatedList, threshold: f64, target: bool| {
+            let kind = |(_, [a, b]): &&(f64, [usize; 2])| (a == b) == target;
+            let of_kind = || list.trials.iter().filter(kind);
+            let accepted = of_kind().filter(|(llr, _)| *llr >= threshold);
+            accepted.count() as f64 / of_kind().count() as f64
+        };
+        for point in measure(&lists, String::new(), 10, 1).unwrap().points {
+            let mean = |target| {
+                let of = |list| accepted(list, point.threshold, target);
+                (of(&lists[0]) + of(&lists[1])) / 2.0
+            };
+            assert!((point.false_accept.rate - mean(false)).abs() < 1e-12);
+            assert!((point.false_reject.rate - (1.0 - mean(true))).abs() < 1e-12);
+        }
     }
 
     #[test]

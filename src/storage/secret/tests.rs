@@ -129,6 +129,35 @@ fn keys_stay_and_passphrases_are_derived() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn what_calls_leave_on_the_stack_is_wiped() {
+    use std::io::{Seek, SeekFrom};
+    const LEFT: [u8; 8] = *b"a secret";
+    /// Where nobody writes any more.
+    #[inline(never)]
+    fn leave() -> u64 {
+        let left = black_box([LEFT; 512]);
+        black_box(&left).as_ptr() as u64
+    }
+    let left_at = |at: u64| -> io::Result<usize> {
+        let mut memory = File::open("/proc/self/mem")?;
+        memory.seek(SeekFrom::Start(at))?;
+        let mut bytes = vec![0; size_of_val(&LEFT) * 512];
+        memory.read_exact(&mut bytes)?;
+        let pieces = bytes.as_chunks().0.iter();
+        Ok(pieces.filter(|piece| **piece == LEFT).count())
+    };
+    // The search finds what is there.
+    match left_at(leave()) {
+        Ok(num) => assert!(num > 100, "{num}"),
+        Err(e) => return eprintln!("SKIPPED: this memory cannot be read here: {e}"),
+    }
+    let at = leave();
+    wipe_traces();
+    assert_eq!(left_at(at).unwrap(), 0);
+}
+
 #[test]
 fn a_short_file_is_read_and_one_byte_more_than_allowed() {
     let folder = tempfile::tempdir().unwrap();

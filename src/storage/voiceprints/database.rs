@@ -66,14 +66,17 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
 /// Makes the log one that is written ahead, for good. SQLite waits for nobody there: of several that
 /// open a new store together all but one would be told that it is busy.
 pub(super) fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
+    // As long as BUSY_TIMEOUT.
+    const NUM_PAUSES: usize = 12_000;
     const PAUSE: Duration = Duration::from_millis(5);
     let set = || connection.pragma_update(None, "journal_mode", "WAL");
-    let is_busy = |e: &rusqlite::Error| e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
-    for _ in 0..BUSY_TIMEOUT.as_millis() / PAUSE.as_millis() {
-        match set() {
-            Err(e) if is_busy(&e) => thread::sleep(PAUSE),
-            done => return done,
+    for _ in 0..NUM_PAUSES {
+        let done = set();
+        let code = done.as_ref().err().and_then(|e| e.sqlite_error_code());
+        if code != Some(ErrorCode::DatabaseBusy) {
+            return done;
         }
+        thread::sleep(PAUSE);
     }
     set()
 }
