@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Trains and calibrates the model in models/: bit for bit on the same kind of CPU from the same
-# teacher's vectors. Three of its six networks learn from these; teacher.npz is made if it is not there
+# teacher's vectors. Three of its five networks learn from these; teacher.npz is made if it is not there
 # (about 20 minutes on two cores; PyTorch is large), and its last digits depend on PyTorch's build.
 #   recipes/shipped.sh ../shared/speech
 set -euo pipefail
