@@ -8,7 +8,7 @@ use super::{
 use std::ops::Range;
 
 /// What the network says of some of an utterance.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Cuts {
     /// What comes before and behind some places.
     pub splits: Vec<Split>,
@@ -42,12 +42,15 @@ const MAX_SPLITS: usize = 15;
 const MAX_PIECES: usize = 12;
 
 impl Operations {
-    /// The utterance cut at the ends of its parts; nothing where a network wants it whole.
+    /// The utterance cut at the ends of its parts; nothing where there is one (its piece would be the
+    /// utterance itself), or where a network wants it whole.
     pub fn cuts(&self, pooled: &Pooled) -> Cuts {
-        let whole = matches!(self.pooling, Pooling::Flatten { .. });
+        if pooled.parts.len() == 1 || matches!(self.pooling, Pooling::Flatten { .. }) {
+            return Cuts::default();
+        }
         Cuts {
-            splits: if whole { vec![] } else { self.splits(pooled) },
-            pieces: if whole { vec![] } else { self.pieces(pooled) },
+            splits: self.splits(pooled),
+            pieces: self.pieces(pooled),
         }
     }
 
