@@ -3,6 +3,7 @@
 
 use super::{
     operation::{Operations, Pooling},
+    pooling::RunningSums,
     run::Pooled,
 };
 use std::ops::Range;
@@ -48,41 +49,41 @@ impl Operations {
         if pooled.parts.len() == 1 || matches!(self.pooling, Pooling::Flatten { .. }) {
             return Cuts::default();
         }
+        let Pooled { parts, statistics } = pooled;
+        let count = parts.len();
+        let with_variances = !matches!(self.pooling, Pooling::Mean);
+        let sums = RunningSums::new(statistics, parts, with_variances);
+        let place = |frame: usize| frame as f32 / parts[count - 1].end as f32;
+        let frames = |own: &Range<usize>| parts[own.start].start..parts[own.end - 1].end;
+        let of = |own: Range<usize>| {
+            let num_frames = frames(&own).len();
+            self.after_combining(sums.combined(own, num_frames), num_frames)
+        };
+        let split = |at: usize| Split {
+            at: place(parts[at].start),
+            before: of(0..at),
+            behind: of(at..count),
+        };
+        let piece = |own: Range<usize>| Piece {
+            place: place(frames(&own).start)..place(frames(&own).end),
+            values: of(own),
+        };
         Cuts {
-            splits: self.splits(pooled),
-            pieces: self.pieces(pooled),
+            splits: splits(count).map(split).collect(),
+            pieces: pieces(count).map(piece).collect(),
         }
     }
+}
 
-    /// In two, at places evenly apart if the parts are many.
-    fn splits(&self, pooled: &Pooled) -> Vec<Split> {
-        let Pooled { parts, statistics } = pooled;
-        let count = (parts.len() - 1).min(MAX_SPLITS);
-        let num_frames = parts[parts.len() - 1].end as f32;
-        let split = |index: usize| {
-            let part = index * parts.len() / (count + 1);
-            Split {
-                at: parts[part].start as f32 / num_frames,
-                before: self.after_pooling(&statistics[..part], &parts[..part]),
-                behind: self.after_pooling(&statistics[part..], &parts[part..]),
-            }
-        };
-        (1..=count).map(split).collect()
-    }
+/// Where so many parts are cut in two: evenly, if they are many.
+fn splits(count: usize) -> impl Iterator<Item = usize> {
+    let num_splits = (count - 1).min(MAX_SPLITS);
+    (1..=num_splits).map(move |index| index * count / (num_splits + 1))
+}
 
-    /// Into pieces of one part, or of some neighbours if the parts are many.
-    fn pieces(&self, pooled: &Pooled) -> Vec<Piece> {
-        let Pooled { parts, statistics } = pooled;
-        let count = parts.len().min(MAX_PIECES);
-        let num_frames = parts[parts.len() - 1].end as f32;
-        let piece = |index: usize| {
-            let own = index * parts.len() / count..(index + 1) * parts.len() / count;
-            let place = parts[own.start].start as f32..parts[own.end - 1].end as f32;
-            Piece {
-                place: place.start / num_frames..place.end / num_frames,
-                values: self.after_pooling(&statistics[own.clone()], &parts[own]),
-            }
-        };
-        (0..count).map(piece).collect()
-    }
+/// So many parts as pieces of one, or of some neighbours if they are many.
+fn pieces(count: usize) -> impl Iterator<Item = Range<usize>> {
+    let num_pieces = count.min(MAX_PIECES);
+    let start = move |index: usize| index * count / num_pieces;
+    (0..num_pieces).map(move |index| start(index)..start(index + 1))
 }

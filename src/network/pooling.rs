@@ -77,6 +77,56 @@ pub(super) fn side_by_side(moments: &[Vec<f32>]) -> Vec<f32> {
     [means.concat(), variances.concat()].concat()
 }
 
+/// What the statistics of any neighbouring parts are a difference of, so that many such cost little
+/// more than one: sums over all frames before each part, of x and, where there are variances, of x².
+/// In f64: a variance is what is left of x² without the squared mean.
+pub(super) struct RunningSums {
+    /// `(parts + 1, C or 2C)`
+    before: Vec<Vec<f64>>,
+    num_channels: usize,
+}
+
+impl RunningSums {
+    /// Of the parts' [`moments`], or, without variances, of their [`mean`]s.
+    pub fn new(pooled: &[Vec<f32>], parts: &[Range<usize>], with_variances: bool) -> Self {
+        let width = pooled[0].len();
+        let num_channels = if with_variances { width / 2 } else { width };
+        let mut before = vec![vec![0.0; width]];
+        let mut sums = vec![0.0f64; width];
+        for (statistics, part) in pooled.iter().zip(parts) {
+            let frames = part.len() as f64;
+            let (means, variances) = statistics.split_at(num_channels);
+            let (of_x, of_squares) = sums.split_at_mut(num_channels);
+            for (sum, mean) in of_x.iter_mut().zip(means) {
+                *sum += frames * f64::from(*mean);
+            }
+            for ((sum, variance), mean) in of_squares.iter_mut().zip(variances).zip(means) {
+                *sum += frames * (f64::from(*variance) + f64::from(*mean).powi(2));
+            }
+            before.push(sums.clone());
+        }
+        RunningSums {
+            before,
+            num_channels,
+        }
+    }
+
+    /// [`combined_moments`] or [`combined_means`] of the parts `own`, of so many frames.
+    pub fn combined(&self, own: Range<usize>, num_frames: usize) -> Vec<f32> {
+        let scale = 1.0 / num_frames as f64;
+        let ends = self.before[own.end].iter().zip(&self.before[own.start]);
+        let means: Vec<f64> = ends.map(|(end, start)| (end - start) * scale).collect();
+        let (means, squares) = means.split_at(self.num_channels);
+        let variances = squares.iter().zip(means).map(|(square, mean)| {
+            let variance = square - mean * mean;
+            // `max` would swallow a NaN.
+            if variance < 0.0 { 0.0 } else { variance }
+        });
+        let values = means.iter().copied().chain(variances);
+        values.map(|value| value as f32).collect()
+    }
+}
+
 /// Means over all parts' frames.
 pub(super) fn combined_means(means: &[Vec<f32>], parts: &[Range<usize>]) -> Vec<f32> {
     let frames = parts.iter().map(Range::len).sum::<usize>() as f64;

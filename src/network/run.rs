@@ -147,20 +147,26 @@ impl Operations {
     }
 
     /// From all parts' statistics on.
-    pub(super) fn after_pooling(&self, pooled: &[Vec<f32>], parts: &[Range<usize>]) -> Vec<f32> {
-        let num_frames = parts[parts.len() - 1].end - parts[0].start;
-        let mut x = match self.pooling {
-            Pooling::Stats { eps, groups } => {
-                pooling::floored(pooling::combined_moments(pooled, parts), eps, groups)
-            }
-            Pooling::SampleStats { eps } => {
-                pooling::of_sample(pooling::combined_moments(pooled, parts), num_frames, eps)
+    fn after_pooling(&self, pooled: &[Vec<f32>], parts: &[Range<usize>]) -> Vec<f32> {
+        let combined = match self.pooling {
+            Pooling::Stats { .. } | Pooling::SampleStats { .. } => {
+                pooling::combined_moments(pooled, parts)
             }
             Pooling::Mean => pooling::combined_means(pooled, parts),
             Pooling::Flatten { num_frames } => {
                 let channels = pooled[0].len() / parts[0].len();
                 pooling::flatten(&pooled.concat(), channels, num_frames)
             }
+        };
+        self.after_combining(combined, parts[parts.len() - 1].end - parts[0].start)
+    }
+
+    /// From the combined statistics of so many frames on.
+    pub(super) fn after_combining(&self, combined: Vec<f32>, num_frames: usize) -> Vec<f32> {
+        let mut x = match self.pooling {
+            Pooling::Stats { eps, groups } => pooling::floored(combined, eps, groups),
+            Pooling::SampleStats { eps } => pooling::of_sample(combined, num_frames, eps),
+            Pooling::Mean | Pooling::Flatten { .. } => combined,
         };
         for operation in &self.after {
             let mut y = vec![0.0; operation.width(x.len())];

@@ -1,7 +1,7 @@
 //! Parts, threads and groups against the whole, one operation after the other.
 
 use super::*;
-use crate::network::{Layer, Network, Weights, stored::Source};
+use crate::network::{Cuts, Layer, Network, Weights, stored::Source};
 
 fn conv(in_channels: usize, out_channels: usize, kernel_size: usize, padding: usize) -> Layer {
     Layer::Conv1d {
@@ -201,6 +201,42 @@ fn parts_give_what_the_whole_gives() {
             let (got, wanted) = (network.embed(&features), whole(&network, &features));
             for (g, w) in got.iter().zip(&wanted) {
                 assert!((g - w).abs() < 1e-5, "{frames} frames: {got:?} {wanted:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_cut_gives_what_its_parts_give() {
+    for network in poolings() {
+        let operations = network.operations();
+        for frames in [network.receptive_field(), 197, 401, 1201, 4003] {
+            let pooled = operations.pool(&features(frames), &Scratch::default());
+            let (parts, statistics) = (&pooled.parts, &pooled.statistics);
+            let cuts = operations.cuts(&pooled);
+            if parts.len() == 1 || matches!(operations.pooling, Pooling::Flatten { .. }) {
+                assert_eq!(cuts, Cuts::default());
+                continue;
+            }
+            let end = parts[parts.len() - 1].end as f32;
+            let check = |place: Range<f32>, got: &[f32]| {
+                let has = |at: f32| parts.iter().position(|p| p.start as f32 / end == at);
+                let own = has(place.start).unwrap()..has(place.end).unwrap_or(parts.len());
+                let wanted = operations.after_pooling(&statistics[own.clone()], &parts[own]);
+                for (g, w) in got.iter().zip(&wanted) {
+                    // Sums in another order, of f64.
+                    assert!((g - w).abs() < 1e-5, "{frames} frames: {got:?} {wanted:?}");
+                }
+            };
+            assert_eq!(cuts.splits.len(), (parts.len() - 1).min(15));
+            for split in &cuts.splits {
+                check(0.0..split.at, &split.before);
+                check(split.at..1.0, &split.behind);
+            }
+            assert_eq!(cuts.pieces.len(), parts.len().min(12));
+            assert_eq!(cuts.pieces[cuts.pieces.len() - 1].place.end, 1.0);
+            for piece in &cuts.pieces {
+                check(piece.place.clone(), &piece.values);
             }
         }
     }
