@@ -52,7 +52,8 @@ impl Operations {
         let Pooled { parts, statistics } = pooled;
         let count = parts.len();
         let with_variances = !matches!(self.pooling, Pooling::Mean);
-        let sums = RunningSums::new(statistics, parts, with_variances);
+        let ends = splits(count).chain(pieces(count).map(|own| own.end));
+        let sums = RunningSums::new(statistics, parts, with_variances, &ends.collect());
         let place = |frame: usize| frame as f32 / parts[count - 1].end as f32;
         let frames = |own: &Range<usize>| parts[own.start].start..parts[own.end - 1].end;
         let of = |own: Range<usize>| {

@@ -1,7 +1,10 @@
 //! Poolings over frames: `(T, C)` in, one vector out.
 
 use crate::kernels;
-use std::ops::Range;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 /// Means, then sqrt(max(biased variance, eps)), of one group of channels after the other:
 /// `(T, C) -> (2C)`.
@@ -78,22 +81,28 @@ pub(super) fn side_by_side(moments: &[Vec<f32>]) -> Vec<f32> {
 }
 
 /// What the statistics of any neighbouring parts are a difference of, so that many such cost little
-/// more than one: sums over all frames before each part, of x and, where there are variances, of x².
+/// more than one: sums over all frames before some parts, of x and, where there are variances, of x².
 /// In f64: a variance is what is left of x² without the squared mean.
 pub(super) struct RunningSums {
-    /// `(parts + 1, C or 2C)`
-    before: Vec<Vec<f64>>,
+    /// By part, `(C or 2C)`.
+    before: BTreeMap<usize, Vec<f64>>,
     num_channels: usize,
 }
 
 impl RunningSums {
-    /// Of the parts' [`moments`], or, without variances, of their [`mean`]s.
-    pub fn new(pooled: &[Vec<f32>], parts: &[Range<usize>], with_variances: bool) -> Self {
+    /// Of the parts' [`moments`], or, without variances, of their [`mean`]s; kept before the parts `at`
+    /// only, as an hour has thousands.
+    pub fn new(
+        pooled: &[Vec<f32>],
+        parts: &[Range<usize>],
+        with_variances: bool,
+        at: &BTreeSet<usize>,
+    ) -> Self {
         let width = pooled[0].len();
         let num_channels = if with_variances { width / 2 } else { width };
-        let mut before = vec![vec![0.0; width]];
         let mut sums = vec![0.0f64; width];
-        for (statistics, part) in pooled.iter().zip(parts) {
+        let mut before = BTreeMap::from([(0, sums.clone())]);
+        for (index, (statistics, part)) in pooled.iter().zip(parts).enumerate() {
             let frames = part.len() as f64;
             let (means, variances) = statistics.split_at(num_channels);
             let (of_x, of_squares) = sums.split_at_mut(num_channels);
@@ -103,7 +112,9 @@ impl RunningSums {
             for ((sum, variance), mean) in of_squares.iter_mut().zip(variances).zip(means) {
                 *sum += frames * (f64::from(*variance) + f64::from(*mean).powi(2));
             }
-            before.push(sums.clone());
+            if at.contains(&(index + 1)) {
+                before.insert(index + 1, sums.clone());
+            }
         }
         RunningSums {
             before,
@@ -114,7 +125,7 @@ impl RunningSums {
     /// [`combined_moments`] or [`combined_means`] of the parts `own`, of so many frames.
     pub fn combined(&self, own: Range<usize>, num_frames: usize) -> Vec<f32> {
         let scale = 1.0 / num_frames as f64;
-        let ends = self.before[own.end].iter().zip(&self.before[own.start]);
+        let ends = self.before[&own.end].iter().zip(&self.before[&own.start]);
         let means: Vec<f64> = ends.map(|(end, start)| (end - start) * scale).collect();
         let (means, squares) = means.split_at(self.num_channels);
         let variances = squares.iter().zip(means).map(|(square, mean)| {

@@ -68,6 +68,7 @@ impl Verifier {
             .and_then(|()| self.embedding(values, quality.speech_seconds)))
     }
 
+    /// What the networks say of a fit recording.
     pub(super) fn hear(&self, waveform: &Waveform) -> std::result::Result<Heard, Reason> {
         if let Some(reason) = unfit(waveform.quality(), &self.model.limits) {
             return Err(reason);

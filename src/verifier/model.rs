@@ -40,8 +40,9 @@ pub struct Limits {
     pub min_bandwidth_hz: f32,
     /// Estimated signal-to-noise ratio, in dB.
     pub min_snr_db: f32,
-    /// Lowest LLR of what comes before a place in the recording against what comes behind: below
-    /// it there are several voices. None: not looked at.
+    /// Lowest LLR of what comes before a place in the recording against what comes behind, and of a
+    /// group of its pieces against the others: below it there are several voices. None: not looked
+    /// at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_steadiness: Option<f32>,
     /// Highest logit of [`Model::overlap`]: above it there are two voices at the same time.
