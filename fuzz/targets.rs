@@ -13,7 +13,7 @@ use spkver::{
     train::options::TrainOptions,
     verifier::{ModelId, SpeakerName, Verifier},
 };
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A door: its name, and what it does with bytes.
 pub type Target = (&'static str, fn(&[u8]));
@@ -65,10 +65,7 @@ pub fn model_file(bytes: &[u8]) {
     let name = Path::new("some model");
     for bytes in [Some(bytes.to_vec()), sealed(bytes)].into_iter().flatten() {
         match model::from_bytes(&bytes, name) {
-            Ok(verifier) => {
-                let weights = verifier.model().network.weights();
-                assert!(weights.values().all(|v| v.iter().all(|w| w.is_finite())));
-            }
+            Ok(verifier) => usable(&verifier),
             Err(error) => refused(&error, "some model", 4),
         }
     }
@@ -88,24 +85,17 @@ fn sealed(bytes: &[u8]) -> Option<Vec<u8>> {
 
 /// Another system's network.
 pub fn import_file(bytes: &[u8]) {
-    let folder = tempfile::tempdir().expect("a folder for temporary files");
-    let path = folder.path().join("some network");
-    std::fs::write(&path, bytes).expect("room for a file");
+    let (_folder, path) = in_a_file(bytes, "some network");
     let model = import::wespeaker_xvec(&path);
     match model.and_then(|model| Verifier::new(ModelId::of(b"imported"), model)) {
-        Ok(verifier) => {
-            let weights = verifier.model().network.weights();
-            assert!(weights.values().all(|v| v.iter().all(|w| w.is_finite())));
-        }
+        Ok(verifier) => usable(&verifier),
         Err(error) => refused(&error, "some network", 4),
     }
 }
 
 /// A store of voiceprints.
 pub fn voiceprint(bytes: &[u8]) {
-    let folder = tempfile::tempdir().expect("a folder for temporary files");
-    let path = folder.path().join("store");
-    std::fs::write(&path, bytes).expect("room for a file");
+    let (_folder, path) = in_a_file(bytes, "store");
     let read = || -> Result<(), Error> {
         let Some(store) = Store::open(&path, None)? else {
             return Ok(());
@@ -140,9 +130,7 @@ pub fn trials(bytes: &[u8]) {
             }
         }
     }
-    let folder = tempfile::tempdir().expect("a folder for temporary files");
-    let path = folder.path().join("some list");
-    std::fs::write(&path, bytes).expect("room for a file");
+    let (_folder, path) = in_a_file(bytes, "some list");
     match ScoreTable::read(&path) {
         Ok(table) => {
             assert!(table.names().all(|name| !name.is_empty()));
@@ -156,16 +144,19 @@ pub fn trials(bytes: &[u8]) {
 
 /// Embeddings of other programs: NumPy, Kaldi, Parquet, JSON lines or text, told by the content.
 pub fn vectors_file(bytes: &[u8]) {
-    let folder = tempfile::tempdir().expect("a folder for temporary files");
-    let path = folder.path().join("some vectors");
-    std::fs::write(&path, bytes).expect("room for a file");
+    let (_folder, path) = in_a_file(bytes, "some vectors");
+    // A file that ends early cannot be read (5); one of another form is wrong usage (2).
+    let refused_one = |error: Error| {
+        assert!([2, 5].contains(&error.exit_code()), "{error}");
+        refused(&error, "some vectors", error.exit_code());
+    };
     match vectors::read(&path, None, &|_| true) {
         Ok(vectors) => assert!(vectors.is_empty() || vectors.size() > 0),
-        Err(error) => refused(&error, "some vectors", error.exit_code()),
+        Err(error) => refused_one(error),
     }
     match vectors::read_array(&path) {
         Ok((size, values)) => assert!(size > 0 && values.len() % size == 0),
-        Err(error) => refused(&error, "some vectors", error.exit_code()),
+        Err(error) => refused_one(error),
     }
 }
 
@@ -183,6 +174,19 @@ pub fn config(bytes: &[u8]) {
         // Layers that do not fit are an error like any other.
         let _ = options.layers();
     }
+}
+
+/// A file with these bytes, and the folder that goes with it.
+fn in_a_file(bytes: &[u8], name: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder for temporary files");
+    let path = folder.path().join(name);
+    std::fs::write(&path, bytes).expect("room for a file");
+    (folder, path)
+}
+
+fn usable(verifier: &Verifier) {
+    let weights = verifier.model().network.weights();
+    assert!(weights.values().all(|v| v.iter().all(|w| w.is_finite())));
 }
 
 fn refused(error: &Error, file: &str, exit_code: u8) {
