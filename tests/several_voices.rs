@@ -58,10 +58,10 @@ fn a_change_of_speaker_is_heard_and_a_pause_is_not() {
         two.iter().all(|llr| *llr < lowest_of_one - 1.0),
         "{one:?} {two:?}"
     );
-    // Two sides of less than 1 s of speech tell nothing.
+    // Two sides of less than 0.6 s of speech tell nothing.
     let whole = in_turn(&["anna-1"]);
-    let two_seconds = whole.samples()[..2 * audio::SAMPLE_RATE_HZ as usize].to_vec();
-    let short = Waveform::from_samples(two_seconds, audio::SAMPLE_RATE_HZ).unwrap();
+    let a_second = whole.samples()[..5 * audio::SAMPLE_RATE_HZ as usize / 4].to_vec();
+    let short = Waveform::from_samples(a_second, audio::SAMPLE_RATE_HZ).unwrap();
     assert!(verifier.steadiness(&short).is_none());
 }
 

@@ -1,7 +1,7 @@
 //! What the network says of some of a recording in, how much the whole sounds like one voice out.
 //!
-//! Turns: the lowest LLR of what comes before a place against what comes behind. Voices that
-//! alternate: of all ways to put the pieces of about a second into two groups, the lowest mean LLR
+//! Turns: the lowest LLR of what comes before a place against what comes behind; it counts for more
+//! than it is where a side has less than a second of speech. Voices that alternate: of all ways to put the pieces of about a second into two groups, the lowest mean LLR
 //! of the one group's pieces against the other's. A piece alone says little; the mean over pairs
 //! says enough for the same limit to serve both. Two at the same time, too, sound now like the one and
 //! now like the other: what is close to this limit and to that of the detector is refused as well.
@@ -16,7 +16,12 @@ use std::{ops::Range, result::Result};
 
 /// Speech on either side of a place that is worth comparing, in seconds: with less, more single
 /// voices would be refused than pairs found.
-const MIN_SIDE_SECONDS: f32 = 1.0;
+const MIN_SIDE_SECONDS: f32 = 0.6;
+/// Speech on a side that says all it can, in seconds. With t < 1 the LLR counts for
+/// [`SHORT_SIDE`]·ln(1/t) more: single voices, too, fall that low on so little.
+const FULL_SIDE_SECONDS: f32 = 1.0;
+/// In nats for each factor of e below [`FULL_SIDE_SECONDS`].
+const SHORT_SIDE: f32 = 3.0;
 /// Speech in a piece that is worth comparing, in seconds.
 const MIN_PIECE_SECONDS: f32 = 0.5;
 /// Speech in a group of pieces, in seconds: more than on a side, since groups are picked from many.
@@ -72,11 +77,9 @@ impl Verifier {
         // Made embeddings at once: these are zeroed when dropped.
         let before = self.spoken(split.before, 0.0..split.at, speech);
         let behind = self.spoken(split.behind, split.at..1.0, speech);
-        let [before, behind] = [before, behind].map(|side| {
-            let (embedding, seconds) = side?;
-            (seconds >= MIN_SIDE_SECONDS).then_some(embedding)
-        });
-        Some(self.llr(&[&before?], &behind?))
+        let ((before, first), (behind, second)) = (before?, behind?);
+        let allowance = allowance(first.min(second))?;
+        Some(Llr(self.llr(&[&before], &behind).0 + allowance))
     }
 
     /// The lowest mean LLR between two groups of the pieces, each pair of pieces with the product of
@@ -109,6 +112,12 @@ impl Verifier {
         let seconds = speech_seconds(&speech[at(place.start)..at(place.end)]);
         Some((self.embedding(values, seconds).ok()?, seconds))
     }
+}
+
+/// What an LLR counts for more than it is where the shorter side has so much speech. None: too little.
+fn allowance(seconds: f32) -> Option<f32> {
+    let short = || SHORT_SIDE * (FULL_SIDE_SECONDS / seconds).ln().max(0.0);
+    (seconds >= MIN_SIDE_SECONDS).then(short)
 }
 
 /// Of all ways to put N pieces into two groups with enough speech in each, the lowest weighted mean
@@ -196,6 +205,14 @@ mod tests {
         let lowest = lowest_between_groups(&seconds, &pairs).unwrap();
         // Sums in another order.
         assert!((lowest - wanted).abs() < 1e-4, "{lowest} {wanted}");
+    }
+
+    #[test]
+    fn little_speech_on_a_side_says_less() {
+        assert_eq!(allowance(0.59), None);
+        let half_a_nat = 1.0 / (1.0f32 / 6.0).exp(); // seconds
+        assert!((allowance(half_a_nat).unwrap() - 0.5).abs() < 1e-5);
+        assert_eq!([1.0, 7.0].map(allowance), [Some(0.0); 2]);
     }
 
     #[test]
