@@ -28,8 +28,8 @@ use spkver::{
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
-/// How steady a recording of one voice is at least: below this LLR it rather sounds like two. So do two
-/// of 610 development recordings of one voice and four of 191 pieces of 3.5 s; 485 of 500 with two voices
+/// How steady a recording of one voice is at least: below this LLR it rather sounds like two. So do one
+/// of 610 development recordings of one voice and two of 191 pieces of 3.5 s; 475 of 500 with two voices
 /// in turn are refused (models/README.md).
 const STEADY_FROM: f32 = 0.0;
 
