@@ -5,7 +5,7 @@ use spkver::{
     network::Network,
     scoring::Reason,
     storage::model,
-    verifier::{ModelId, Verifier},
+    verifier::{Model, ModelId, Verifier},
 };
 use std::path::Path;
 
@@ -36,6 +36,10 @@ fn at_once(voices: [&[&str]; 2]) -> Waveform {
 fn verifier(min_steadiness: f32) -> Verifier {
     let mut model = model::embedded().unwrap().into_model();
     model.limits.min_steadiness = Some(min_steadiness);
+    checked(model)
+}
+
+fn checked(model: Model) -> Verifier {
     Verifier::new(ModelId::of(b"several voices"), model).unwrap()
 }
 
@@ -94,12 +98,32 @@ fn voices_that_alternate_are_heard() {
 fn as_steady_as_wanted_is_steady() {
     let voices = in_turn(&["anna-1", "boris-1"]);
     let measured = verifier(0.0).steadiness(&voices).unwrap().0;
-    assert!(verifier(measured).embed(&voices).is_ok());
-    let refused = verifier(measured.next_up()).embed(&voices);
+    // Without the detector: close to its limit, too, it would be refused.
+    let limited = |min_steadiness| {
+        let mut model = verifier(min_steadiness).into_model();
+        model.overlap = None;
+        checked(model)
+    };
+    assert!(limited(measured).embed(&voices).is_ok());
+    let refused = limited(measured.next_up()).embed(&voices);
     assert_eq!(
         refused.unwrap_err(),
         Reason::SeveralVoices { llr: measured }
     );
+}
+
+#[test]
+fn scores_on_another_scale_refuse_the_same() {
+    // As after `calibrate` with a scale of 2: what little speech allows is worth twice as much.
+    let mut model = verifier(0.0).into_model();
+    let short = in_turn(&["anna-1"]).samples()[..7 * audio::SAMPLE_RATE_HZ as usize / 4].to_vec();
+    let short = Waveform::from_samples(short, audio::SAMPLE_RATE_HZ).unwrap();
+    let once = verifier(0.0).steadiness(&short).unwrap().0;
+    model.limits.steadiness_unit = 2.0;
+    let twice = checked(model).steadiness(&short).unwrap().0;
+    // 0.6 to 0.9 s of speech on a side.
+    let allowance = twice - once;
+    assert!(allowance > 2.5 && allowance < 6.0, "{once} {twice}");
 }
 
 #[test]
@@ -169,15 +193,17 @@ fn two_who_speak_at_the_same_time_are_refused_and_each_alone_is_not() {
 #[test]
 fn what_is_close_to_both_limits_is_refused_and_to_one_is_not() {
     let both = at_once([&["anna-1", "anna-2"], &["boris-1", "boris-2"]]);
-    let limited = |min_steadiness: f32, max_overlap: f32| {
+    let scaled = |min_steadiness: f32, max_overlap: f32, steadiness_unit: f32| {
         let mut model = model::embedded().unwrap().into_model();
         model.limits.min_steadiness = Some(min_steadiness);
         model.limits.max_overlap = max_overlap;
+        model.limits.steadiness_unit = steadiness_unit;
         Verifier::new(ModelId::of(b"close"), model)
             .unwrap()
             .embed(&both)
             .map(|_| ())
     };
+    let limited = |min_steadiness: f32, max_overlap: f32| scaled(min_steadiness, max_overlap, 1.0);
     let Err(Reason::OverlappedSpeech { logit }) = limited(-100.0, -100.0) else {
         panic!("no logit");
     };
@@ -203,6 +229,9 @@ fn what_is_close_to_both_limits_is_refused_and_to_one_is_not() {
             "{below} {above}"
         );
     }
+    // Scores with twice the scale are as close at twice the distance.
+    assert_eq!(limited(llr - 4.5, logit + 1.0), Ok(()));
+    assert!(scaled(llr - 4.5, logit + 1.0, 2.0).is_err());
 }
 
 #[test]

@@ -143,6 +143,7 @@ fn what_is_shorter_than_the_network_sees_has_too_little_speech() {
         min_bandwidth_hz: 0.0,
         min_snr_db: -100.0,
         min_steadiness: None,
+        steadiness_unit: 1.0,
         max_overlap: 0.0,
     };
     let verifier = Verifier::new(ModelId::of(b"lenient"), model).unwrap();
@@ -212,6 +213,7 @@ fn a_recording_at_the_limit_is_fit() {
         min_bandwidth_hz: 2000.0,
         min_snr_db: 3.0,
         min_steadiness: None,
+        steadiness_unit: 1.0,
         max_overlap: 0.0,
     };
     let at = || Quality {

@@ -341,17 +341,23 @@ fn calibrated(
         network: copied(&model.network)?,
         overlap: model.overlap.as_ref().map(copied).transpose()?,
         head,
-        limits: Limits {
-            min_steadiness: match calibration.quality {
-                // From now on an LLR is one: several voices can be told.
-                Some(_) => Some(STEADY_FROM),
-                // The same recordings as before.
-                None => model
-                    .limits
-                    .min_steadiness
-                    .map(|llr| (calibration.scale * f64::from(llr) + calibration.offset) as f32),
+        limits: match calibration.quality {
+            // From now on an LLR is one: several voices can be told.
+            Some(_) => Limits {
+                min_steadiness: Some(STEADY_FROM),
+                steadiness_unit: 1.0,
+                ..model.limits
             },
-            ..model.limits
+            // The same recordings as before.
+            None => {
+                let moved = |llr| (calibration.scale * f64::from(llr) + calibration.offset) as f32;
+                let unit = calibration.scale * f64::from(model.limits.steadiness_unit);
+                Limits {
+                    min_steadiness: model.limits.min_steadiness.map(moved),
+                    steadiness_unit: unit as f32,
+                    ..model.limits
+                }
+            }
         },
         rates: None,
         card: ModelCard::default(),

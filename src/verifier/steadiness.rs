@@ -55,7 +55,10 @@ impl Verifier {
             return Err(Reason::SeveralVoices { llr });
         }
         match overlap {
-            Some(logit) if limits.max_overlap - logit + (llr - lowest) / 2.0 < NEAR_BOTH => {
+            Some(logit)
+                if limits.max_overlap - logit + (llr - lowest) / (2.0 * limits.steadiness_unit)
+                    < NEAR_BOTH =>
+            {
                 Err(Reason::NearlySeveralVoices { llr, logit })
             }
             _ => Ok(()),
@@ -76,7 +79,7 @@ impl Verifier {
         let before = self.spoken(split.before, 0.0..split.at, speech);
         let behind = self.spoken(split.behind, split.at..1.0, speech);
         let ((before, first), (behind, second)) = (before?, behind?);
-        let allowance = allowance(first, second)?;
+        let allowance = self.model.limits.steadiness_unit * allowance(first, second)?;
         Some(Llr(self.llr(&[&before], &behind).0 + allowance))
     }
 
