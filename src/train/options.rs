@@ -129,7 +129,8 @@ impl Default for HeadOptions {
             size: 64,
             shrinkage: 0.5,
             crops_per_utterance: 4,
-            crop_seconds: (2.0, 8.0),
+            // Short ones: else an LDA does not know how far what is said moves an embedding.
+            crop_seconds: (0.5, 3.0),
             loss: PairLoss::Bce,
             outputs: None,
             bce_steps: 25,
