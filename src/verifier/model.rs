@@ -158,8 +158,8 @@ impl Limits {
 impl Default for Limits {
     /// 0.4 s of speech; a tenth of the samples clipped (loud music masters stay below that); speech
     /// up to 2.7 kHz, and 3 dB above the noise. Of 610 development recordings and 463 at 8 kHz none is
-    /// below 2.75 kHz (networks have learnt from 3.3 kHz on); recordings once at 5 kHz have at most 2.5. Of 250
-    /// none is below 15 dB; with white noise at 0 dB the estimate is 1 dB, at 5 dB it is 5 dB.
+    /// below 2.75 kHz (networks have learnt from 3.3 kHz on); recordings once at 5 kHz have at most 2.5.
+    /// Of 250 none is below 15 dB; with white noise at 0 dB the estimate is 1 dB, at 5 dB it is 5 dB.
     fn default() -> Self {
         Limits {
             min_speech_seconds: 0.4,

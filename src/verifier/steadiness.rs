@@ -1,10 +1,11 @@
 //! What the network says of some of a recording in, how much the whole sounds like one voice out.
 //!
 //! Turns: the lowest LLR of what comes before a place against what comes behind; it counts for more
-//! than it is where there is little speech. Voices that alternate: of all ways to put the pieces of about a second into two groups, the lowest mean LLR
-//! of the one group's pieces against the other's. A piece alone says little; the mean over pairs
-//! says enough for the same limit to serve both. Two at the same time, too, sound now like the one and
-//! now like the other: what is close to this limit and to that of the detector is refused as well.
+//! than it is where there is little speech. Voices that alternate: of all ways to put the pieces of
+//! about a second into two groups, the lowest mean LLR of the one group's pieces against the other's.
+//! A piece alone says little; the mean over pairs says enough for the same limit to serve both. Two at
+//! the same time, too, sound now like the one and now like the other: what is close to this limit and
+//! to that of the detector is refused as well.
 
 use super::{Embedding, Verifier};
 use crate::{
@@ -17,8 +18,9 @@ use std::{ops::Range, result::Result};
 /// Speech on either side of a place that is worth comparing, in seconds: with less, more single
 /// voices would be refused than pairs found.
 const MIN_SIDE_SECONDS: f32 = 0.6;
-/// What an LLR counts for more than it is, in nats, with t and u seconds of speech on the sides: so many
-/// times 1/t + 1/u − 1. On so little, single voices fall as low, too; with 2 s on each it counts as it is.
+/// What an LLR counts for more than it is, in nats, with t and u seconds of speech on the sides: so
+/// many times 1/t + 1/u − 1. On so little, single voices fall as low, too; with 2 s on each it counts
+/// as it is.
 const SHORT_SIDES: f32 = 2.5;
 /// Speech in a piece that is worth comparing, in seconds.
 const MIN_PIECE_SECONDS: f32 = 0.5;
