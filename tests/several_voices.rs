@@ -115,10 +115,11 @@ fn as_steady_as_wanted_is_steady() {
 #[test]
 fn scores_on_another_scale_refuse_the_same() {
     // As after `calibrate` with a scale of 2: what little speech allows is worth twice as much.
-    let mut model = verifier(0.0).into_model();
+    let verifier = verifier(0.0);
     let short = in_turn(&["anna-1"]).samples()[..7 * audio::SAMPLE_RATE_HZ as usize / 4].to_vec();
     let short = Waveform::from_samples(short, audio::SAMPLE_RATE_HZ).unwrap();
-    let once = verifier(0.0).steadiness(&short).unwrap().0;
+    let once = verifier.steadiness(&short).unwrap().0;
+    let mut model = verifier.into_model();
     model.limits.steadiness_unit = 2.0;
     let twice = checked(model).steadiness(&short).unwrap().0;
     // 0.6 to 0.9 s of speech on a side.
@@ -194,14 +195,10 @@ fn two_who_speak_at_the_same_time_are_refused_and_each_alone_is_not() {
 fn what_is_close_to_both_limits_is_refused_and_to_one_is_not() {
     let both = at_once([&["anna-1", "anna-2"], &["boris-1", "boris-2"]]);
     let scaled = |min_steadiness: f32, max_overlap: f32, steadiness_unit: f32| {
-        let mut model = model::embedded().unwrap().into_model();
-        model.limits.min_steadiness = Some(min_steadiness);
+        let mut model = verifier(min_steadiness).into_model();
         model.limits.max_overlap = max_overlap;
         model.limits.steadiness_unit = steadiness_unit;
-        Verifier::new(ModelId::of(b"close"), model)
-            .unwrap()
-            .embed(&both)
-            .map(|_| ())
+        checked(model).embed(&both).map(|_| ())
     };
     let limited = |min_steadiness: f32, max_overlap: f32| scaled(min_steadiness, max_overlap, 1.0);
     let Err(Reason::OverlappedSpeech { logit }) = limited(-100.0, -100.0) else {
@@ -248,7 +245,7 @@ fn a_detector_that_fails_lets_nobody_through() {
     }
     let num_features = model.front_end.num_channels();
     model.overlap = Some(Network::new(detector.layers().to_vec(), weights, num_features).unwrap());
-    let broken = Verifier::new(ModelId::of(b"broken"), model).unwrap();
+    let broken = checked(model);
     for name in ["anna-1", "boris-2", "felix-3"] {
         let refused = broken.embed(&in_turn(&[name])).unwrap_err();
         assert_eq!(refused, Reason::ScoreNotFinite);

@@ -336,28 +336,25 @@ fn calibrated(
     };
     let mut head = calibration.apply(&model.head);
     head.cohort = cohort.or(head.cohort);
+    let (min_steadiness, steadiness_unit) = match calibration.quality {
+        // From now on an LLR is one: several voices can be told.
+        Some(_) => (Some(STEADY_FROM), 1.0),
+        // The same recordings as before.
+        None => {
+            let moved = |llr| (calibration.scale * f64::from(llr) + calibration.offset) as f32;
+            let unit = calibration.scale * f64::from(model.limits.steadiness_unit);
+            (model.limits.min_steadiness.map(moved), unit as f32)
+        }
+    };
     Ok(Model {
         front_end: model.front_end.clone(),
         network: copied(&model.network)?,
         overlap: model.overlap.as_ref().map(copied).transpose()?,
         head,
-        limits: match calibration.quality {
-            // From now on an LLR is one: several voices can be told.
-            Some(_) => Limits {
-                min_steadiness: Some(STEADY_FROM),
-                steadiness_unit: 1.0,
-                ..model.limits
-            },
-            // The same recordings as before.
-            None => {
-                let moved = |llr| (calibration.scale * f64::from(llr) + calibration.offset) as f32;
-                let unit = calibration.scale * f64::from(model.limits.steadiness_unit);
-                Limits {
-                    min_steadiness: model.limits.min_steadiness.map(moved),
-                    steadiness_unit: unit as f32,
-                    ..model.limits
-                }
-            }
+        limits: Limits {
+            min_steadiness,
+            steadiness_unit,
+            ..model.limits
         },
         rates: None,
         card: ModelCard::default(),
