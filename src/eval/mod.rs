@@ -12,6 +12,7 @@ pub mod html;
 pub mod lines;
 pub mod metadata;
 pub mod metrics;
+pub mod parquet_file;
 pub mod parquet_scores;
 pub mod plots;
 pub mod ranking;

@@ -3,6 +3,7 @@
 //! truths or words for the rest; other columns are passed over.
 
 use super::{
+    parquet_file::ParquetFile,
     row_format::{ENROL, LABEL, SCORE, TEST, label},
     rows::Row,
 };
@@ -64,7 +65,7 @@ fn rows(
     number: &mut usize,
     on_row: &mut dyn FnMut(usize, Row) -> Result<()>,
 ) -> std::result::Result<(), Fault> {
-    let reader = theirs(|| Ok(SerializedFileReader::new(file)?))?;
+    let reader = theirs(|| Ok(SerializedFileReader::new(ParquetFile(file))?))?;
     let schema = reader.metadata().file_metadata().schema_descr();
     let column = |names: &[&str]| {
         schema.columns().iter().position(|column| {

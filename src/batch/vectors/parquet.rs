@@ -5,7 +5,7 @@ use super::{About, Fault, Row, Rows, Take};
 use crate::{
     Error, Result,
     batch::{outcome::Outcome, parquet_rows::properties},
-    eval::parquet_scores::of_rows,
+    eval::{parquet_file::ParquetFile, parquet_scores::of_rows},
 };
 use parquet::{
     basic::{Repetition, Type},
@@ -130,7 +130,7 @@ fn write_column<T: DataType, W: Write + Send>(
 /// Reads all rows that have a vector.
 pub(super) fn read(path: &Path, take: &mut Take) -> std::result::Result<(), Fault> {
     let fault = |e: ParquetError| Fault::Fact(format!("Parquet: {e}"));
-    let reader = SerializedFileReader::new(File::open(path)?).map_err(fault)?;
+    let reader = SerializedFileReader::new(ParquetFile(File::open(path)?)).map_err(fault)?;
     let schema = reader.metadata().file_metadata().schema_descr();
     let column = |names: &[&str], wanted: &[Type]| {
         schema.columns().iter().position(|column| {
@@ -157,34 +157,35 @@ pub(super) fn read(path: &Path, take: &mut Take) -> std::result::Result<(), Faul
     for number in 0..reader.num_row_groups() {
         let group = reader.get_row_group(number).map_err(fault)?;
         let rows = group.metadata().num_rows() as usize;
-        let names = texts(group.get_column_reader(ids).map_err(fault)?, rows).map_err(fault)?;
-        let mut name = 0;
+        let mut names = group.get_column_reader(ids).map_err(fault)?;
         let mut columns = group.get_column_reader(vectors).map_err(fault)?;
-        while name < rows {
-            let few = (rows - name).min(READ / 64);
+        let mut left = rows;
+        while left > 0 {
+            let few = left.min(READ / 64);
+            let names = texts(&mut names, few).map_err(fault)?;
             let lists = lists(&mut columns, few, levels).map_err(fault)?;
-            if lists.is_empty() {
+            if lists.len() != few {
                 return Err("Parquet is cut off".into());
             }
-            for list in lists {
-                if let (Some(id), false) = (&names[name], list.is_empty()) {
+            for (name, list) in names.iter().zip(lists) {
+                if let (Some(id), false) = (name, list.is_empty()) {
                     take(id, &list)?;
                 }
-                name += 1;
             }
+            left -= few;
         }
     }
     Ok(())
 }
 
 fn texts(
-    reader: ColumnReader,
+    reader: &mut ColumnReader,
     rows: usize,
 ) -> std::result::Result<Vec<Option<String>>, ParquetError> {
-    let ColumnReader::ByteArrayColumnReader(mut reader) = reader else {
+    let ColumnReader::ByteArrayColumnReader(reader) = reader else {
         return Err(ParquetError::General("id is no text".into()));
     };
-    of_rows(&mut reader, rows, |v| {
+    of_rows(reader, rows, |v| {
         String::from_utf8_lossy(v.data()).into_owned()
     })
 }
