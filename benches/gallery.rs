@@ -45,6 +45,7 @@ fn main() {
         prior: 0.5,
         quality: None,
         cohort: None,
+        knee: None,
     };
     let mut rows = vec![0.0f32; num_speakers * SIZE];
     rows.par_chunks_mut(SIZE)

@@ -186,6 +186,7 @@ fn a_head_that_is_no_numbers_is_no_model() {
         prior: 0.5,
         quality: None,
         cohort: None,
+        knee: None,
     };
     good.check(2).unwrap();
     for special in SPECIAL {

@@ -315,12 +315,7 @@ fn calibration_finds_scale_and_offset_and_folds_into_the_head() {
     }
     let train = World::with_nuisance().sample(100, 2);
     let head = plda::fit_head(&train, &plda_options()).unwrap();
-    let calibration = Calibration {
-        scale: 0.5,
-        offset: -1.0,
-        quality: None,
-    };
-    let folded = calibration.apply(&head);
+    let folded = HALVED.apply(&head);
     let [a, b] = [0, 1].map(|i| head.project(&train.embeddings()[i]));
     let expected = 0.5 * head.llr(&a, &b) - 1.0;
     assert!((folded.llr(&a, &b) - expected).abs() < 1e-4);
@@ -364,6 +359,66 @@ fn calibration_finds_what_length_and_distance_add() {
         .for_each(|trial| trial[0] = -trial[0]);
     let found = Calibration::with_quality(&lists.each_ref(), 0.1, false).unwrap();
     assert!((found.scale - 0.5).abs() < 0.03, "{found:?}");
+}
+
+/// A calibration to fold into heads.
+const HALVED: Calibration = Calibration {
+    scale: 0.5,
+    offset: -1.0,
+    quality: None,
+    knee: None,
+};
+
+#[test]
+fn targets_far_below_do_not_flatten_what_decides() {
+    // One target in twenty is as far below as the nontargets: another mood, another line.
+    let mut gaussian = Gaussian::new(10);
+    let mut draw = |mean: f64, every: usize| -> Vec<QualityTrial> {
+        let one = |i: usize| {
+            let odd = if i.is_multiple_of(every) { -24.0 } else { 0.0 };
+            // With these means and deviations the score is the LLR.
+            [mean + odd + 4.0 * gaussian.draw(), 0.0, 0.0, 0.0]
+        };
+        (1..=10_000).map(one).collect()
+    };
+    let list = QualityList {
+        targets: draw(8.0, 20),
+        nontargets: draw(-8.0, usize::MAX),
+        weight: 1.0,
+    };
+    let scores = |trials: &[QualityTrial]| trials.iter().map(|t| t[0]).collect::<Vec<f64>>();
+    let (targets, nontargets) = (scores(&list.targets), scores(&list.nontargets));
+    let line = Calibration::fit(&targets, &nontargets, 0.1).unwrap();
+    assert!(line.scale < 0.6, "{line:?}");
+    let bent = Calibration::with_quality(&[&list], 0.1, false).unwrap();
+    assert!(bent.scale > line.scale + 0.15, "{line:?} {bent:?}");
+    let knee = bent.knee.unwrap();
+    assert!((-5.0..=-1.0).contains(&knee), "{bent:?}");
+
+    // Folded into a head, and moved with it by a later calibration of these scores.
+    let train = World::with_nuisance().sample(100, 2);
+    let head = plda::fit_head(&train, &plda_options()).unwrap();
+    let bent = bent.apply(&head);
+    assert_eq!(bent.knee, Some(knee as f32));
+    let moved = HALVED.apply(&bent);
+    let points: Vec<Vec<f32>> = train.embeddings()[..40]
+        .iter()
+        .map(|e| head.project_enrolment(std::iter::once(&[&e[..], &[0.0]].concat()[..])))
+        .collect();
+    let mut num_below = 0;
+    for (a, b) in points.iter().zip(&points[1..]) {
+        let llr = bent.llr(a, b);
+        num_below += usize::from(f64::from(llr) < knee);
+        assert!((moved.llr(a, b) - (0.5 * llr - 1.0)).abs() < 1e-4);
+    }
+    assert!((1..39).contains(&num_below), "{num_below}");
+    // No such targets: no knee worth having, or one that nothing reaches.
+    let list = QualityList {
+        targets: draw(8.0, usize::MAX),
+        ..list
+    };
+    let found = Calibration::with_quality(&[&list], 0.1, false).unwrap();
+    assert!((found.scale - 1.0).abs() < 0.1, "{found:?}");
 }
 
 /// Lists of one part each, whose scores are LLRs spoilt by what `spoil` makes of list number and μ.

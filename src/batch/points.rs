@@ -59,6 +59,7 @@ impl<'a> Points<'a> {
                 prior: 0.5,
                 quality: None,
                 cohort: None,
+                knee: None,
             },
         }
     }

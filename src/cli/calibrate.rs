@@ -2,13 +2,16 @@
 //! the model again with a scale and an offset in its head, and the error rates by threshold.
 
 mod cohort;
+mod one_voice;
+mod quality_lists;
 
 use super::{
     Global, calibrate_scores,
-    evaluate::embedded::{EmbeddedTable, Part, embed_tables, find_recordings, points, set_scores},
+    evaluate::embedded::{Part, embed_tables, find_recordings, set_scores},
     recordings,
 };
 use cohort::{Judged, Source};
+use quality_lists::quality_lists;
 use serde_json::json;
 use spkver::{
     Error, Result,
@@ -20,18 +23,12 @@ use spkver::{
         table::ScoreTable,
     },
     network::Network,
-    scoring::{Cohort, PairHead},
+    scoring::{Cohort, KNEE_SLOPE},
     storage::model,
     train::calibration::{Calibration, QualityList},
     verifier::{Limits, Measurement, Model, ModelCard, Verifier},
 };
 use std::path::PathBuf;
-use zeroize::Zeroizing;
-
-/// How steady a recording of one voice is at least: below this LLR it rather sounds like two. So do one
-/// of 610 development recordings of one voice and two of 191 pieces of 3.5 s; 475 of 500 with two voices
-/// in turn are refused (models/README.md).
-const STEADY_FROM: f32 = 0.0;
 
 /// What to calibrate on.
 #[derive(clap::Args)]
@@ -53,8 +50,9 @@ pub struct Args {
     #[arg(long, value_name = "P", default_value_t = 0.1)]
     pub p_target: f64,
     /// Fit anew what the recordings' length and their distance from the average voice add to the
-    /// score, from these lists and the same cut to 0.7, 1.2, 2 and 3 s. Wants dozens of speakers of
-    /// several kinds of speech; without it a model keeps the terms that it has, and its cohort
+    /// score, and how it goes on far below 0, from these lists, the same cut to 0.7, 1.2, 2 and 3 s,
+    /// and the same at 8 kHz. Wants dozens of speakers of several kinds of speech; without it a model
+    /// keeps the terms that it has, and its cohort
     #[arg(long, conflicts_with = "scores")]
     quality: bool,
     /// Speakers that are in no trial, as `train` takes them: fit as well what sounding like many of
@@ -122,7 +120,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let parts: Vec<(&[f64], &[f64])> = by_list.iter().map(|(t, n)| (&t[..], &n[..])).collect();
     let (calibration, judged) = if args.quality {
         let points = cohort.as_ref().map(|candidate| &candidate.cohort);
-        let lists = quality_lists(&tables, &embedded, args, &verifier, points)?;
+        let lists = quality_lists(&tables, &embedded, &args.root, &options, &verifier, points)?;
         let judged = cohort.map(|candidate| candidate.judge(&lists, args.p_target));
         let judged = judged.transpose()?;
         let is_kept = judged.as_ref().is_some_and(Judged::is_kept);
@@ -142,8 +140,12 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
             0.0 => String::new(),
             weight => format!(", {weight:+.4} per nat of likeness to the cohort"),
         };
+        let knee = calibration.knee.map_or(String::new(), |knee| {
+            format!(", below {knee:.2} a nat counts as {KNEE_SLOPE}")
+        });
         format!(
-            ", {:+.4} per ln of seconds, {:+.4} per ln of length{cohort} (fitted on cuts as well)",
+            ", {:+.4} per ln of seconds, {:+.4} per ln of length{cohort}{knee} (fitted on cuts and at \
+             8 kHz as well)",
             quality.seconds, quality.length
         )
     });
@@ -160,7 +162,14 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     );
     let cohort = judged.as_ref().and_then(Judged::cohort);
     let model = calibrated(&verifier, &calibration, cohort)?;
-    let calibrated = Verifier::new(verifier.id(), model)?;
+    let mut calibrated = Verifier::new(verifier.id(), model)?;
+    if args.quality {
+        // From now on an LLR is one: several voices can be told.
+        let limit = one_voice::limit(&tables, &args.root, &options, &calibrated)?;
+        let mut model = calibrated.into_model();
+        model.limits.min_steadiness = Some(limit);
+        calibrated = Verifier::new(verifier.id(), model)?;
+    }
     let mut rated = vec![];
     for ((name, table), embedded) in names.into_iter().zip(&mut tables).zip(&embedded) {
         set_scores(table, embedded, &calibrated);
@@ -194,6 +203,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         "scale": calibration.scale,
         "offset": calibration.offset,
         "quality": calibration.quality,
+        "knee": calibration.knee,
         "cohort": judged.as_ref().map(Judged::json),
         "targets": targets,
         "nontargets": nontargets,
@@ -223,106 +233,6 @@ fn rated_list(table: &ScoreTable, speakers: &Speakers) -> RatedList {
     }
 }
 
-/// Cuts that teach what length does within one kind of speech, in seconds.
-const CUTS_SECONDS: [f32; 4] = [0.7, 1.2, 2.0, 3.0];
-
-/// The trials of every list cut and, last, as they are; all cuts together count as much as the list.
-fn quality_lists(
-    tables: &[ScoreTable],
-    embedded: &[EmbeddedTable],
-    args: &Args,
-    verifier: &Verifier,
-    cohort: Option<&Cohort>,
-) -> Result<Vec<Vec<QualityList>>> {
-    let sides = |embedded: &[EmbeddedTable]| -> Vec<Vec<Option<Side>>> {
-        let of_list = |embedded: &EmbeddedTable| sides(embedded, verifier, cohort);
-        embedded.iter().map(of_list).collect()
-    };
-    let whole = sides(embedded);
-    let head = &verifier.model().head;
-    let lists: Vec<&ScoreTable> = tables.iter().collect();
-    let options = args.recordings.options();
-    let mut of_lists: Vec<Vec<QualityList>> = vec![vec![]; tables.len()];
-    for seconds in CUTS_SECONDS {
-        let cut = embed_tables(
-            &lists,
-            &args.root,
-            &options,
-            Part::Speech(seconds),
-            verifier,
-        )?;
-        let cut = sides(&cut);
-        for ((of_list, table), (whole, cut)) in
-            of_lists.iter_mut().zip(tables).zip(whole.iter().zip(&cut))
-        {
-            of_list.push(quality_list(table, cut, cut, head));
-            of_list.push(quality_list(table, whole, cut, head));
-        }
-    }
-    for ((of_list, table), whole) in of_lists.iter_mut().zip(tables).zip(&whole) {
-        // Of words that last half a second nothing is left in a cut of a second and a half.
-        of_list.retain(|list| !list.targets.is_empty() && !list.nontargets.is_empty());
-        let count = of_list.len() as f64;
-        of_list.iter_mut().for_each(|list| list.weight /= count);
-        of_list.push(quality_list(table, whole, whole, head));
-    }
-    Ok(of_lists)
-}
-
-/// What a recording brings to its trials.
-struct Side {
-    point: Zeroizing<Vec<f32>>,
-    /// ln t, ln|u|, and μ where there is a cohort.
-    facts: [f64; 3],
-}
-
-/// Of each recording, none of a refused one.
-fn sides(
-    embedded: &EmbeddedTable,
-    verifier: &Verifier,
-    cohort: Option<&Cohort>,
-) -> Vec<Option<Side>> {
-    let head = &verifier.model().head;
-    let sides = embedded.iter().zip(points(embedded, verifier));
-    let sides = sides.map(|(embedding, point)| {
-        let (values, point) = (embedding.as_ref().ok()?.values(), point?);
-        let mean = cohort.map_or(0.0, |cohort| cohort.mean(head, &point));
-        let facts = [values[head.mean.len()], head.ln_length(values), mean].map(f64::from);
-        Some(Side { point, facts })
-    });
-    sides.collect()
-}
-
-/// Trials of `enrol`'s recordings against `test`'s.
-fn quality_list(
-    table: &ScoreTable,
-    enrol: &[Option<Side>],
-    test: &[Option<Side>],
-    head: &PairHead,
-) -> QualityList {
-    let (mut targets, mut nontargets) = (vec![], vec![]);
-    for trial in table.trials() {
-        let sides = (&enrol[trial.enrol() as usize], &test[trial.test() as usize]);
-        let (Some(a), Some(b)) = sides else { continue };
-        let [seconds, length, mean] = std::array::from_fn(|k| a.facts[k] + b.facts[k]);
-        let facts = [
-            f64::from(head.llr(&a.point, &b.point)),
-            seconds,
-            length,
-            mean,
-        ];
-        match trial.is_target() {
-            true => targets.push(facts),
-            false => nontargets.push(facts),
-        }
-    }
-    QualityList {
-        targets,
-        nontargets,
-        weight: 1.0,
-    }
-}
-
 /// The same model with another head; with a cohort, if there is a new one.
 fn calibrated(
     verifier: &Verifier,
@@ -337,8 +247,8 @@ fn calibrated(
     let mut head = calibration.apply(&model.head);
     head.cohort = cohort.or(head.cohort);
     let (min_steadiness, steadiness_unit) = match calibration.quality {
-        // From now on an LLR is one: several voices can be told.
-        Some(_) => (Some(STEADY_FROM), 1.0),
+        // Of other scores; to be chosen anew.
+        Some(_) => (None, 1.0),
         // The same recordings as before.
         None => {
             let moved = |llr| (calibration.scale * f64::from(llr) + calibration.offset) as f32;

@@ -136,6 +136,7 @@ fn info(verifier: &Verifier, global: &Global) -> Result<u8> {
             "prior": json_of(&model.head.prior),
             "bias": json_of(&model.head.bias),
             "quality": json_of(&model.head.quality),
+            "knee": json_of(&model.head.knee),
             "cohort_top": json_of(&model.head.cohort.as_ref().map(|cohort| cohort.top)),
         },
         "embedding_size": model.head.embedding_size(),

@@ -1,7 +1,8 @@
 //! One test recording against all enrolled speakers: projected points in, the best of them out.
 //!
-//! LLR(a, b) = w·a + c(a) + c(b) + k with w = p∘b, c(x) = Σ q_i x_i² and the head's constant k: a
-//! search is a product of the enrolled matrix with w. It goes in two stages and is exact:
+//! LLR(a, b) = w·a + c(a) + c(b) + k with w = p∘b, c(x) = Σ q_i x_i² and the head's constant k (below
+//! the head's knee it is flattened at the end, which keeps the order): a search is a product of the
+//! enrolled matrix with w. It goes in two stages and is exact:
 //!
 //! 1. Rows as 8-bit numbers ã = s·n with e = |a − ã| give w·a ≤ w·ã + |w|·e (Cauchy and Schwarz);
 //!    with the rounding of the f32 sums on top (n·2⁻²³ of the terms' size, Higham 2002, §3.1) no
@@ -11,7 +12,7 @@
 
 pub use crate::kernels::PANEL_ROWS;
 
-use super::PairHead;
+use super::{PairHead, bend};
 use crate::kernels::{self, Panel, Probes};
 use rayon::prelude::*;
 
@@ -91,7 +92,7 @@ impl Probe {
         (squares.sqrt() as f32).next_up()
     }
 
-    /// `(L + 2,)`: its inner product with [`vector`] is the LLR.
+    /// `(L + 2,)`: its inner product with [`vector`] is the LLR, where it lies above the head's knee.
     pub fn vector(&self) -> impl Iterator<Item = f32> {
         let products = self.weights[..self.num_products].iter();
         let weights = products.map(|&w| w as f32);
@@ -162,6 +163,10 @@ impl Gallery<'_> {
                 let mut best = Best::new(top);
                 for hit in shares.iter().flat_map(|share| &share[q].hits) {
                     best.offer(*hit);
+                }
+                if let Some(knee) = self.head.knee {
+                    let hits = best.hits.iter_mut();
+                    hits.for_each(|hit| hit.score = bend(hit.score, knee.into()));
                 }
                 best.hits
             }));
@@ -235,7 +240,7 @@ impl Gallery<'_> {
         roundings * (f64::from(norm) + 1.0) * f64::from(self.reach)
     }
 
-    /// LLR of a row, summed in f64.
+    /// The line's LLR of a row, summed in f64.
     fn score(&self, probe: &Probe, row: usize) -> f64 {
         let row = &self.rows[row * self.size()..][..self.size()];
         let products = probe.weights.iter().zip(row);

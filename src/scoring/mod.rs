@@ -2,11 +2,13 @@
 
 mod decision;
 pub mod gallery;
+mod knee;
 mod measured;
 mod pair;
 mod quality;
 
 pub use decision::{Decision, Llr, OperatingPoint, Reason};
+pub use knee::{KNEE_SLOPE, bend};
 pub use measured::{MeasuredPoint, MeasuredRates, Rate, percent};
 pub use pair::PairHead;
 pub use quality::{Cohort, QualityWeights};

@@ -5,9 +5,10 @@
 //! φ(a,b) = [a∘b ; a∘a + b∘b], logit = w·φ + bias. With two-covariance PLDA as initial values the
 //! logit is the PLDA log-likelihood ratio (Ioffe 2006; Ramoji et al. 2020, "neural PLDA").
 //!
-//! A calibrated head may hold pair features more, of what the recordings are like: see `quality.rs`.
+//! A calibrated head may hold pair features more, of what the recordings are like (see `quality.rs`),
+//! and a knee (`knee.rs`).
 
-use super::{Cohort, QualityWeights, quality::ln_sum_exp};
+use super::{Cohort, QualityWeights, bend, quality::ln_sum_exp};
 use crate::{Error, Result};
 use std::borrow::Cow;
 use wide::f32x16;
@@ -33,6 +34,8 @@ pub struct PairHead {
     pub quality: Option<QualityWeights>,
     /// Whom a recording is compared with for one more of them.
     pub cohort: Option<Cohort>,
+    /// LLR below which a nat of the line counts as [`super::KNEE_SLOPE`].
+    pub knee: Option<f32>,
 }
 
 impl PairHead {
@@ -53,7 +56,8 @@ impl PairHead {
             .iter()
             .all(|part| part.iter().all(|v| v.is_finite()))
             && self.bias.is_finite()
-            && self.quality.is_none_or(|q| q.is_finite());
+            && self.quality.is_none_or(|q| q.is_finite())
+            && self.knee.is_none_or(f32::is_finite);
         if !(sizes && finite && self.prior > 0.0 && self.prior < 1.0) {
             return Err(Error::Usage(format!(
                 "pair head: mean {}, whiten {}, weight {}, groups {}, finite {finite}, prior {}; wanted mean \
@@ -197,7 +201,12 @@ impl PairHead {
     #[inline(always)]
     pub fn llr_of(&self, product: f32, own_a: f32, own_b: f32) -> f32 {
         let logit = product + (own_a + own_b) + self.bias;
-        logit - (self.prior / (1.0 - self.prior)).ln()
+        let line = logit - (self.prior / (1.0 - self.prior)).ln();
+        match self.knee {
+            // Above it the same bits.
+            Some(knee) => bend(line.into(), knee.into()) as f32,
+            None => line,
+        }
     }
 }
 
@@ -269,6 +278,7 @@ mod tests {
             prior: 0.5,
             quality: None,
             cohort: None,
+            knee: None,
         };
         assert!(head().check(3).is_ok());
         assert!(head().check(2).is_err());
@@ -307,6 +317,7 @@ mod tests {
             prior: 0.5,
             quality: None,
             cohort: None,
+            knee: None,
         };
         // Length √2 of (3, 4)/5 and of (1, 0).
         let (a, b) = (head.project(&[4.0, 5.0]), head.project(&[2.0, 1.0]));

@@ -141,6 +141,7 @@ mod tests {
             prior: 0.5,
             quality: None,
             cohort: None,
+            knee: None,
         };
         let head = PairHead {
             quality: Some(QualityWeights {
@@ -203,6 +204,7 @@ mod tests {
                 points: speakers.concat(),
                 top: 2,
             }),
+            knee: None,
         }
     }
 

@@ -165,6 +165,7 @@ fn scaled_cosine(size: usize) -> PairHead {
         prior: 0.5,
         quality: None,
         cohort: None,
+        knee: None,
     }
 }
 

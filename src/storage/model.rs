@@ -12,7 +12,7 @@
 //! shapes), `overlap.{i}.{tensor}` for those of the detector of overlapped speech, if there is one, and
 //! the pair head's `head.mean` (D,), `head.whiten` (L, D; without it the identity),
 //! `head.weight` (2L,), and with `"cohort_top":N` in `head` the cohort's points `head.cohort`
-//! (K, L).
+//! (K, L). A head with quality terms may have a `"knee"` as well.
 //!
 //! `blake3` is the BLAKE3 of the whole file with its own 64 digits replaced by zeros; it tells
 //! damage, not forgery. The model's id is the BLAKE3 of the file as it is.
@@ -73,6 +73,8 @@ struct Head {
     quality: Option<QualityWeights>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cohort_top: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    knee: Option<f32>,
 }
 
 fn one() -> usize {
@@ -270,6 +272,7 @@ impl<'a> Parsed<'a> {
                 points: take(COHORT),
                 top,
             }),
+            knee: header.head.knee,
         };
         let model = Model {
             front_end: header.front_end,
@@ -302,6 +305,7 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
             bias: model.head.bias,
             quality: model.head.quality,
             cohort_top: cohort.map(|cohort| cohort.top),
+            knee: model.head.knee,
         },
         limits: model.limits,
         rates: model.rates.clone(),

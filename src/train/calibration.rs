@@ -1,17 +1,17 @@
 //! Calibration: scores of target and nontarget trials in, scale and offset out, so that
 //! `scale·score + offset` is a log-likelihood ratio (Brümmer & du Preez 2006), on request with terms
-//! for what the two recordings are like (Mandasari et al. 2013).
+//! for what the two recordings are like (Mandasari et al. 2013) and with a knee ([`bend`]).
 //!
 //! Logistic regression by Newton's method on the prior-weighted cross-entropy
-//! p·mean ln(1 + e^−(s + λ)) + (1−p)·mean ln(1 + e^(s + λ)), λ = ln(p/(1−p)).
+//! p·mean ln(1 + e^−(s + λ)) + (1−p)·mean ln(1 + e^(s + λ)), λ = ln(p/(1−p)); the knee by trying some.
 
 use crate::{
     Error, Result,
-    scoring::{PairHead, QualityWeights},
+    scoring::{KNEE_SLOPE, PairHead, QualityWeights, bend},
 };
 use nalgebra::{SMatrix, SVector};
 
-/// `llr = scale·score + offset + quality`.
+/// `llr = scale·score + offset + quality`, below the knee less of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Calibration {
     /// Negative only if the scores were upside down.
@@ -20,6 +20,8 @@ pub struct Calibration {
     pub offset: f64,
     /// Weights of the sums over both recordings of ln t, ln|u| and μ, where they were asked for.
     pub quality: Option<QualityWeights>,
+    /// LLR below which the line is flattened, where the fit with one is closer.
+    pub knee: Option<f64>,
 }
 
 /// A trial's score, and the sums over its two recordings of ln t, ln|u| and μ, which is any one number
@@ -37,11 +39,21 @@ pub struct QualityList {
     pub weight: f64,
 }
 
+impl QualityList {
+    /// Is there a target and a nontarget?
+    pub fn has_both(&self) -> bool {
+        !self.targets.is_empty() && !self.nontargets.is_empty()
+    }
+}
+
 /// Ridge on the standardised scale and offset: keeps both finite where targets and nontargets do
 /// not overlap, and elsewhere moves them by about as little as this.
 const PENALTY: f64 = 1e-6;
 /// The same on the quality terms, which few kinds of recordings tell.
 const QUALITY_PENALTY: f64 = 1e-5;
+/// Knees that are tried: -8, -7.75 … 0.
+const KNEES: std::ops::RangeInclusive<i32> = -32..=0;
+const KNEE_STEP: f64 = 0.25;
 
 impl Calibration {
     /// Fits at the effective prior `prior` of a target; every trial counts the same.
@@ -78,15 +90,16 @@ impl Calibration {
             .iter()
             .map(|(targets, nontargets)| (side(targets), side(nontargets), 1.0))
             .collect();
-        let ([scale], offset) = regression(sides, prior, [PENALTY])?;
+        let ([scale], offset, _) = regression(sides, prior, [PENALTY], false)?;
         Ok(Calibration {
             scale,
             offset,
             quality: None,
+            knee: None,
         })
     }
 
-    /// Fits the quality terms as well, μ with `cohort` only; the scores must be without any.
+    /// Fits the quality terms and the knee as well, μ with `cohort` only; the scores must be without any.
     ///
     /// # Errors
     /// As [`Self::of_lists`].
@@ -101,8 +114,8 @@ impl Calibration {
             .iter()
             .map(|l| (side(&l.targets), side(&l.nontargets), l.weight));
         let penalties = [PENALTY, QUALITY_PENALTY, QUALITY_PENALTY, QUALITY_PENALTY];
-        let ([scale, seconds, length, mean], offset) =
-            regression(sides.collect(), prior, penalties)?;
+        let ([scale, seconds, length, mean], offset, knee) =
+            regression(sides.collect(), prior, penalties, true)?;
         Ok(Calibration {
             scale,
             offset,
@@ -112,6 +125,7 @@ impl Calibration {
                 // μ is of scores, and those are scaled.
                 cohort: (mean / scale) as f32,
             }),
+            knee,
         })
     }
 
@@ -138,7 +152,7 @@ impl Calibration {
         let quality = self.quality.unwrap_or_default();
         let [seconds, length, cohort] =
             [quality.seconds, quality.length, quality.cohort].map(f64::from);
-        let shift = (prior / (1.0 - prior)).ln() + self.offset;
+        let shift = (prior / (1.0 - prior)).ln();
         let mut cost = 0.0;
         for (trials, sign, prior) in [
             (&list.targets, -1.0, prior),
@@ -146,8 +160,9 @@ impl Calibration {
         ] {
             for [score, t, u, mean] in trials {
                 let scores = self.scale * (score + cohort * mean);
-                let logit = scores + seconds * t + length * u + shift;
-                cost += prior / trials.len() as f64 * softplus(sign * logit);
+                let line = scores + self.offset + seconds * t + length * u;
+                let llr = self.knee.map_or(line, |knee| bend(line, knee));
+                cost += prior / trials.len() as f64 * softplus(sign * (llr + shift));
             }
         }
         let known = -(prior * prior.ln() + (1.0 - prior) * (1.0 - prior).ln());
@@ -158,6 +173,7 @@ impl Calibration {
     pub fn apply(&self, head: &PairHead) -> PairHead {
         let shift = (f64::from(head.prior) / (1.0 - f64::from(head.prior))).ln();
         let scaled = |w: &f32| (f64::from(*w) * self.scale) as f32;
+        let moved = |llr: f32| (f64::from(llr) * self.scale + self.offset) as f32;
         PairHead {
             mean: head.mean.clone(),
             whiten: head.whiten.clone(),
@@ -172,6 +188,7 @@ impl Calibration {
                 cohort: old.cohort,
             })),
             cohort: head.cohort.clone(),
+            knee: self.knee.map(|knee| knee as f32).or(head.knee.map(moved)),
         }
     }
 }
@@ -179,12 +196,14 @@ impl Calibration {
 /// Target and nontarget trials of K features, and their weight.
 type Sides<const K: usize> = (Vec<[f64; K]>, Vec<[f64; K]>, f64);
 
-/// Weights of the features, of which the first is the score, and the constant.
+/// Weights of the features, of which the first is the score, the constant, and the knee if one is
+/// looked for and found.
 fn regression<const K: usize>(
     lists: Vec<Sides<K>>,
     prior: f64,
     penalties: [f64; K],
-) -> Result<([f64; K], f64)> {
+    with_knee: bool,
+) -> Result<([f64; K], f64, Option<f64>)> {
     let refuse = |fact: &str| {
         Error::Usage(format!(
             "calibration: {fact}; give scores of target and nontarget trials, all finite, and \
@@ -220,16 +239,30 @@ fn regression<const K: usize>(
         let one = |x: &[f64; K]| (std::array::from_fn(|k| (x[k] - mean[k]) * units[k]), weight);
         trials.iter().map(one).collect::<Vec<_>>()
     };
-    let trials = Standardised {
+    let mut trials = Standardised {
         targets: lists.iter().flat_map(|(t, _, w)| side(t, *w)).collect(),
         nontargets: lists.iter().flat_map(|(_, n, w)| side(n, *w)).collect(),
         prior,
         penalties,
+        knee: None,
     };
-    let (weights, offset) = trials.newton();
+    let mut best = trials.newton((SVector::zeros(), 0.0));
+    let mut found = None;
+    let knees = KNEES.filter(|_| with_knee);
+    let mut at = best.0;
+    for knee in knees.map(|step| f64::from(step) * KNEE_STEP) {
+        trials.knee = Some(knee);
+        // Far below all trials it changes nothing, so each starts where the last one ended.
+        let next = trials.newton(at);
+        at = next.0;
+        if next.1 < best.1 {
+            (best, found) = (next, Some(knee));
+        }
+    }
+    let (weights, offset) = best.0;
     let weights: [f64; K] = std::array::from_fn(|k| weights[k] * units[k]);
     let shift: f64 = (0..K).map(|k| weights[k] * mean[k]).sum();
-    Ok((weights, offset - shift))
+    Ok((weights, offset - shift, found))
 }
 
 /// Standardised features and the trials' weights, which sum to 1 on either side.
@@ -238,14 +271,15 @@ struct Standardised<const K: usize> {
     nontargets: Vec<([f64; K], f64)>,
     prior: f64,
     penalties: [f64; K],
+    knee: Option<f64>,
 }
 
 /// Weights, and the offset.
 type Point<const K: usize> = (SVector<f64, K>, f64);
 
 impl<const K: usize> Standardised<K> {
-    fn newton(&self) -> Point<K> {
-        let mut at: Point<K> = (SVector::zeros(), 0.0);
+    /// The lowest loss near a start, and where. With a knee the loss is not convex, but nearly.
+    fn newton(&self, mut at: Point<K>) -> (Point<K>, f64) {
         let mut loss = self.loss(&at);
         for _ in 0..100 {
             let Some(step) = self.step(&at) else { break };
@@ -267,17 +301,23 @@ impl<const K: usize> Standardised<K> {
             };
             (at, loss) = (next, next_loss);
         }
-        at
+        (at, loss)
     }
 
-    fn logit(&self, (weights, offset): &Point<K>, x: &[f64; K]) -> f64 {
+    /// The logit, and what the line's next nat adds to it.
+    fn logit(&self, (weights, offset): &Point<K>, x: &[f64; K]) -> (f64, f64) {
         let sum: f64 = (0..K).map(|k| weights[k] * x[k]).sum();
-        sum + offset + (self.prior / (1.0 - self.prior)).ln()
+        let line = sum + offset;
+        let prior = (self.prior / (1.0 - self.prior)).ln();
+        match self.knee {
+            Some(knee) if line < knee => (bend(line, knee) + prior, KNEE_SLOPE),
+            _ => (line + prior, 1.0),
+        }
     }
 
     fn loss(&self, at: &Point<K>) -> f64 {
         let mean = |trials: &[([f64; K], f64)], sign: f64| {
-            let term = |(x, w): &([f64; K], f64)| w * softplus(sign * self.logit(at, x));
+            let term = |(x, w): &([f64; K], f64)| w * softplus(sign * self.logit(at, x).0);
             trials.iter().map(term).sum::<f64>()
         };
         let (weights, offset) = at;
@@ -301,10 +341,11 @@ impl<const K: usize> Standardised<K> {
         ];
         for (trials, label, prior) in sides {
             for (x, w) in trials {
-                let weight = prior * w;
-                let p = sigmoid(self.logit(at, x));
+                let (logit, slope) = self.logit(at, x);
+                let weight = prior * w * slope;
+                let p = sigmoid(logit);
                 let x = SVector::<f64, K>::from_row_slice(x);
-                let curvature = weight * p * (1.0 - p);
+                let curvature = weight * slope * p * (1.0 - p);
                 gradient += x * (weight * (p - label));
                 own_gradient += weight * (p - label);
                 hessian += x * x.transpose() * curvature;

@@ -154,6 +154,7 @@ fn mean_head(members: &[(Network, PairHead)]) -> PairHead {
         prior: 0.5,
         quality: None,
         cohort: None,
+        knee: None,
     }
 }
 
@@ -185,6 +186,7 @@ mod tests {
             prior: 0.2,
             quality: None,
             cohort: None,
+            knee: None,
         };
         (Network::new(layers, weights, 5).unwrap(), head)
     }

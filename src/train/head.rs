@@ -229,6 +229,7 @@ pub fn cosine(mean: &[f64], whiten: &[f64], scale: f64) -> PairHead {
         prior: 0.5,
         quality: None,
         cohort: None,
+        knee: None,
     }
 }
 

@@ -258,6 +258,7 @@ mod tests {
             prior: 0.5,
             quality: None,
             cohort: None,
+            knee: None,
         };
         for loss in [PairLoss::Bce, PairLoss::Softmax, PairLoss::Mse] {
             let options = RefineOptions {

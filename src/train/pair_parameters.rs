@@ -75,6 +75,7 @@ impl Parameters {
             prior: prior as f32,
             quality: None,
             cohort: None,
+            knee: None,
         }
     }
 

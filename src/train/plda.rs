@@ -69,6 +69,7 @@ pub fn fit_head(labelled: &Labelled, options: &PldaOptions) -> Result<PairHead> 
         prior: 0.5,
         quality: None,
         cohort: None,
+        knee: None,
     })
 }
 

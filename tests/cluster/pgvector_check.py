@@ -24,6 +24,8 @@ def run(*words):
 
 tests = ["--embeddings", os.path.join(work, "tests.npy")]
 sql = run("store", "export", "--pgvector", os.path.join(work, "rows.copy"))
+# The query that the SQL tells as a comment.
+(select,) = [line.removeprefix("-- ") for line in sql.splitlines() if "-- SELECT" in line]
 queries = run("store", "query", *tests).splitlines()
 wanted = json.loads(run("identify", "--json", "--top", str(TOP), *tests))["results"]
 assert len(queries) == len(wanted) > 0
@@ -36,10 +38,7 @@ try:
     for index in ("", "CREATE INDEX ON voiceprint USING hnsw (point vector_ip_ops);"):
         server.psql(plain + index)
         for query, result in zip(queries, wanted):
-            found = server.psql(
-                f"{plain}SELECT name, -(point <#> '{query}') FROM voiceprint"
-                f" ORDER BY point <#> '{query}' LIMIT {TOP};"
-            )
+            found = server.psql(plain + select.replace("[…]", query))
             rows = [line.rsplit("|", 1) for line in found.splitlines() if "|" in line]
             candidates = result["candidates"]
             if index:  # approximate: the best at least is there

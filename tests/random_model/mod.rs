@@ -74,6 +74,7 @@ pub fn random_model(seed: u64, c: usize, d: usize) -> Model {
         prior: 0.5,
         quality: None,
         cohort: None,
+        knee: None,
     };
     Model {
         front_end,

@@ -4,7 +4,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 use spkver::{
     Error, Result,
-    audio::{self, ReadOptions, SAMPLE_RATE_HZ, Waveform},
+    audio::{self, ReadOptions, SAMPLE_RATE_HZ, Waveform, resample},
     eval::table::{ScoreTable, line_of},
     verifier::{Embedding, Verifier},
 };
@@ -27,7 +27,12 @@ pub enum Part {
     Start(f32),
     /// So many seconds from where speech begins; none of a recording with less speech.
     Speech(f32),
+    /// All of it, but for what 8 kHz leave out.
+    Narrowband,
 }
+
+/// Telephones' sample rate.
+const NARROWBAND_HZ: u32 = 8000;
 
 /// Per recording of a table.
 pub type EmbeddedTable = Vec<Embedded>;
@@ -132,6 +137,10 @@ fn read(path: &Path, options: &ReadOptions, part: Part) -> Result<Waveform> {
     let waveform = audio::read(path, options)?;
     let (from, seconds) = match part {
         Part::Whole => return Ok(waveform),
+        Part::Narrowband => {
+            let narrow = resample(waveform.samples(), SAMPLE_RATE_HZ, NARROWBAND_HZ);
+            return Waveform::from_samples(narrow, NARROWBAND_HZ);
+        }
         Part::Start(seconds) => (0, seconds),
         Part::Speech(seconds) if waveform.quality().speech_seconds >= seconds => {
             let begin = waveform.speech().iter().position(|&speech| speech);

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 use spkver::{
     Error, Result,
-    scoring::gallery::vector,
+    scoring::{KNEE_SLOPE, gallery::vector},
     storage::{Readers, voiceprints::Sweep, write_whole_with},
     verifier::{Embedding, SpeakerName, Utterance, Verifier},
 };
@@ -22,7 +22,8 @@ use std::{
 /// What to do with the store.
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Write every voiceprint as a vector whose inner product with a query is the LLR
+    /// Write every voiceprint as a vector whose inner product with a query is the LLR, or grows with it
+    /// (below the knee that `model info --json` tells, which --pgvector's SQL knows)
     Export(ExportArgs),
     /// Print recordings as queries for what `export` wrote
     Query(test_recordings::Args),
@@ -107,6 +108,7 @@ fn export(args: &ExportArgs, global: &Global) -> Result<u8> {
         "model": verifier.id().to_string(),
         "num_speakers": num_speakers,
         "size": vector_size(&verifier),
+        "knee": json_of(&verifier.model().head.knee),
         "sql": sql,
     });
     global.output().result(&sql.unwrap_or_default(), &json)?;
@@ -169,13 +171,21 @@ fn pgvector_sql(rows: &Path, verifier: &Verifier) -> String {
     let size = vector_size(verifier);
     let rows = rows.to_string_lossy().replace('\'', "''");
     let model = verifier.id();
+    // Below the knee the product is not the LLR yet.
+    let llr = match verifier.model().head.knee {
+        Some(knee) => {
+            let (slope, rest) = (KNEE_SLOPE, (1.0 - KNEE_SLOPE) * f64::from(knee));
+            format!("greatest(-(point <#> '[…]'), -{slope} * (point <#> '[…]') + ({rest:.4}))")
+        }
+        None => "-(point <#> '[…]')".into(),
+    };
     format!(
         "CREATE EXTENSION IF NOT EXISTS vector;
 CREATE TABLE voiceprint (id bigint PRIMARY KEY, name text NOT NULL UNIQUE, point vector({size}) NOT NULL);
 COMMENT ON TABLE voiceprint IS 'spkver model {model}';
 \\copy voiceprint FROM '{rows}'
--- Best five for a query that `spkver store query FILE` printed; <#> is minus the inner product, so llr is the LLR:
--- SELECT name, -(point <#> '[…]') AS llr FROM voiceprint ORDER BY point <#> '[…]' LIMIT 5;
+-- Best five for a query that `spkver store query FILE` printed; <#> is minus the inner product:
+-- SELECT name, {llr} AS llr FROM voiceprint ORDER BY point <#> '[…]' LIMIT 5;
 -- Exact without an index. For an approximate search of many:
 -- CREATE INDEX ON voiceprint USING hnsw (point vector_ip_ops);"
     )
