@@ -41,8 +41,8 @@ pub struct Limits {
     /// Estimated signal-to-noise ratio, in dB.
     pub min_snr_db: f32,
     /// Lowest LLR of what comes before a place in the recording against what comes behind, and of a
-    /// group of its pieces against the others: below it there are several voices. None: not looked
-    /// at.
+    /// group of its pieces against the others, as on two seconds of speech each: below it there are
+    /// several voices. None: not looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_steadiness: Option<f32>,
     /// What a nat of the LLR that this limit was chosen on is worth now: a later scale of the scores.
