@@ -170,6 +170,19 @@ fn quality_terms_are_fitted_kept_and_carried_by_the_embeddings() {
     assert!(quality["seconds"].as_f64().is_some(), "{info}");
     let text = info["card"]["calibration"].as_str().unwrap();
     assert!(text.contains("per ln of seconds"), "{text}");
+    let knee = info["head"]["knee"].as_f64();
+    assert_eq!(text.contains("a nat counts as 0.25"), knee.is_some());
+    // Below that of every recording in the list: so few do not tell how steady one voice is.
+    let lowest = info["limits"]["min_steadiness"].as_f64().unwrap();
+    for name in [
+        "anna-1", "boris-2", "chloe-3", "david-1", "edith-2", "felix-3",
+    ] {
+        let path = format!("fixtures/voices/{name}.wav");
+        let args = ["embed", &path, "--model", &fitted, "-o"];
+        let (code, _, error) =
+            say(&[&args[..], &[dir.path().join("x.txt").to_str().unwrap()]].concat());
+        assert_eq!(code, 0, "{lowest} {error}");
+    }
 
     // The embedding ends in ln t.
     let voice = "fixtures/voices/anna-1.wav";

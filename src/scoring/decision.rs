@@ -65,7 +65,7 @@ pub enum Reason {
     },
     /// One part of the recording sounds like somebody else than the rest.
     SeveralVoices {
-        /// LLR of the one against the other.
+        /// LLR of the one against the other, as on two seconds of speech each.
         llr: f32,
     },
     /// Two voices at the same time.
@@ -75,7 +75,7 @@ pub enum Reason {
     },
     /// Neither of the two, but nearly both.
     NearlySeveralVoices {
-        /// LLR of one part against the rest.
+        /// LLR of one part against the rest, as on two seconds of speech each.
         llr: f32,
         /// Logit of two voices at the same time.
         logit: f32,
