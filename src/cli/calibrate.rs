@@ -89,7 +89,10 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     }
     let options = args.recordings.options();
     let lists: Vec<&ScoreTable> = tables.iter().collect();
-    let embedded = embed_tables(&lists, &args.root, &options, Part::Whole, &verifier)?;
+    let embed = |part| embed_tables(&lists, &args.root, &options, part, &verifier);
+    let embedded = embed(Part::Whole)?;
+    // Models with quality terms are for 8 kHz as well.
+    let narrow = args.quality.then(|| embed(Part::Narrowband)).transpose()?;
     let cohort = cohort.map(|cohort| cohort.embed(&options, &verifier));
     let cohort = cohort.transpose()?;
     let mut by_list: Vec<(Vec<f64>, Vec<f64>)> = vec![];
@@ -118,9 +121,16 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         names.push(name);
     }
     let parts: Vec<(&[f64], &[f64])> = by_list.iter().map(|(t, n)| (&t[..], &n[..])).collect();
-    let (calibration, judged) = if args.quality {
+    let (calibration, judged) = if let Some(narrow) = &narrow {
         let points = cohort.as_ref().map(|candidate| &candidate.cohort);
-        let lists = quality_lists(&tables, &embedded, &args.root, &options, &verifier, points)?;
+        let lists = quality_lists(
+            &tables,
+            [&embedded, narrow],
+            &args.root,
+            &options,
+            &verifier,
+            points,
+        )?;
         let judged = cohort.map(|candidate| candidate.judge(&lists, args.p_target));
         let judged = judged.transpose()?;
         let is_kept = judged.as_ref().is_some_and(Judged::is_kept);
@@ -174,7 +184,13 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     for ((name, table), embedded) in names.into_iter().zip(&mut tables).zip(&embedded) {
         set_scores(table, embedded, &calibrated);
         measure(&mut card, name, table);
-        rated.push(Speakers::of_table(table).map(|speakers| rated_list(table, &speakers)));
+        rated.push(rated_list(table, false));
+    }
+    for (table, narrow) in tables.iter_mut().zip(narrow.iter().flatten()) {
+        set_scores(table, narrow, &calibrated);
+        rated.push(rated_list(table, true));
+        // Where 8 kHz leave nothing to be heard there is nothing to say of it.
+        rated.pop_if(|list| list.as_ref().is_some_and(|list| !list.has_both()));
     }
     let rated = rated.into_iter().collect::<Option<Vec<RatedList>>>();
     let rates = rated.and_then(|lists| {
@@ -221,16 +237,18 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
 /// Bootstrap replicates for the intervals.
 const NUM_REPLICATES: usize = 1000;
 
-/// The scored trials with their speakers.
-fn rated_list(table: &ScoreTable, speakers: &Speakers) -> RatedList {
+/// The scored trials with their speakers; none where the paths do not tell them.
+fn rated_list(table: &ScoreTable, is_copy: bool) -> Option<RatedList> {
+    let speakers = Speakers::of_table(table)?;
     let of = |recording: u32| speakers.of(recording as usize);
     let scored = table.trials().iter().filter(|trial| trial.is_scored());
-    RatedList {
+    Some(RatedList {
         trials: scored
             .map(|trial| (trial.score, [of(trial.enrol()), of(trial.test())]))
             .collect(),
         num_speakers: speakers.count(),
-    }
+        is_copy,
+    })
 }
 
 /// The same model with another head; with a cohort, if there is a new one.

@@ -1,6 +1,7 @@
 //! Scored lists of trials in, error rates by threshold out: what a calibrated model promises.
 //!
-//! Each list counts the same, so the rates are what a kind of speech drawn at random has on average. The
+//! Each list counts the same, so the rates are what a kind of speech drawn at random has on average, and so
+//! does each as its recordings sound over 8 kHz, where a model is for that as well. The
 //! 95 % intervals are of what one such kind has, by a bootstrap in two stages: a list, then speakers
 //! within it. Who verifies one kind of speech meets its rates, not the average of several: those of
 //! several lists together would lie much closer, and most kinds outside.
@@ -18,6 +19,21 @@ pub struct RatedList {
     pub trials: Vec<(f64, [usize; 2])>,
     /// Speakers in the list.
     pub num_speakers: usize,
+    /// The trials of another list under other conditions: of the rates it counts like the others, but
+    /// how rare an event the trials can tell of is as without it.
+    pub is_copy: bool,
+}
+
+impl RatedList {
+    fn count(&self, target: bool) -> usize {
+        let kind = |(_, [a, b]): &&(f64, [usize; 2])| (a == b) == target;
+        self.trials.iter().filter(kind).count()
+    }
+
+    /// Is there a target and a nontarget?
+    pub fn has_both(&self) -> bool {
+        [true, false].iter().all(|target| self.count(*target) > 0)
+    }
 }
 
 /// Thresholds per tenfold of the false-accept rate.
@@ -31,18 +47,13 @@ pub fn measure(
     num_replicates: usize,
     seed: u64,
 ) -> Option<MeasuredRates> {
-    let count = |target: bool| -> Vec<usize> {
-        let of_list = |list: &RatedList| {
-            let kind = |(_, [a, b]): &&(f64, [usize; 2])| (a == b) == target;
-            list.trials.iter().filter(kind).count()
-        };
-        lists.iter().map(of_list).collect()
-    };
-    let (targets, nontargets) = (count(true), count(false));
-    if lists.is_empty() || targets.contains(&0) || nontargets.contains(&0) {
+    let originals: Vec<&RatedList> = lists.iter().filter(|list| !list.is_copy).collect();
+    if originals.is_empty() || !lists.iter().all(RatedList::has_both) {
         return None;
     }
-    let thresholds = thresholds(lists, &nontargets);
+    let count = |target| originals.iter().map(|list| list.count(target)).sum();
+    let (targets, nontargets) = (count(true), count(false));
+    let thresholds = thresholds(lists, nontargets);
     let binned: Vec<Binned> = lists.iter().map(|l| Binned::new(l, &thresholds)).collect();
     let once = |(binned, list): (&Binned, &RatedList)| binned.rates(&vec![1.0; list.num_speakers]);
     let measured = mean(binned.iter().zip(lists).map(once).collect());
@@ -80,20 +91,21 @@ pub fn measure(
         }
     });
     Some(MeasuredRates {
-        targets: targets.iter().sum(),
-        nontargets: nontargets.iter().sum(),
-        speakers: lists.iter().map(|l| l.num_speakers).sum(),
-        lists: lists.len(),
+        targets,
+        nontargets,
+        speakers: originals.iter().map(|l| l.num_speakers).sum(),
+        lists: originals.len(),
         blake3,
         points: points.collect(),
     })
 }
 
-/// Rising scores of nontarget trials at which the false-accept rate takes evenly spread logarithms.
-fn thresholds(lists: &[RatedList], nontargets: &[usize]) -> Vec<f64> {
+/// Rising scores of nontarget trials at which the false-accept rate takes evenly spread logarithms, down
+/// to 3 of so many nontarget trials.
+fn thresholds(lists: &[RatedList], nontargets: usize) -> Vec<f64> {
     let mut scored: Vec<(f64, f64)> = vec![];
-    for (list, num) in lists.iter().zip(nontargets) {
-        let share = 1.0 / (*num * lists.len()) as f64;
+    for list in lists {
+        let share = 1.0 / (list.count(false) * lists.len()) as f64;
         let kind = |(_, [a, b]): &&(f64, [usize; 2])| a != b;
         scored.extend(
             list.trials
@@ -103,7 +115,7 @@ fn thresholds(lists: &[RatedList], nontargets: &[usize]) -> Vec<f64> {
         );
     }
     scored.sort_unstable_by(|a, b| b.0.total_cmp(&a.0)); // falling
-    let smallest = 3.0 / scored.len() as f64;
+    let smallest = 3.0 / nontargets as f64;
     let num = (POINTS_PER_DECADE * -smallest.log10()).ceil().max(1.0) as i32;
     let wanted: Vec<f64> = (0..num)
         .map(|i| smallest.powf(f64::from(num - i) / f64::from(num)))
@@ -204,6 +216,7 @@ mod tests {
         RatedList {
             trials,
             num_speakers: 10,
+            is_copy: false,
         }
     }
 
@@ -259,6 +272,36 @@ mod tests {
             };
             assert!((point.false_accept.rate - mean(false)).abs() < 1e-12);
             assert!((point.false_reject.rate - (1.0 - mean(true))).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn a_copy_counts_for_the_rates_and_supports_no_smaller_ones() {
+        let copy = RatedList {
+            is_copy: true,
+            ..list(1.0)
+        };
+        let rates = |lists: &[RatedList]| measure(lists, String::new(), 200, 1).unwrap();
+        let (alone, both) = (rates(&[list(0.0)]), rates(&[list(0.0), copy.clone()]));
+        let facts = |r: &MeasuredRates| (r.targets, r.nontargets, r.speakers, r.lists);
+        assert_eq!(facts(&alone), facts(&both));
+        assert_eq!(alone.points.len(), both.points.len());
+        let smallest = |r: &MeasuredRates| r.points.last().unwrap().false_accept.rate;
+        assert!((smallest(&both) - 3.0 / 1800.0).abs() < 0.3 / 1800.0);
+        let at = |r: &MeasuredRates| r.at_false_accept_rate(0.05).unwrap().threshold;
+        assert!(at(&both) > at(&alone) + 0.3);
+        // A copy of nothing, or one in which nobody is heard, has no rates.
+        for lists in [
+            vec![copy.clone()],
+            vec![
+                list(0.0),
+                RatedList {
+                    trials: vec![],
+                    ..copy
+                },
+            ],
+        ] {
+            assert!(measure(&lists, String::new(), 50, 1).is_none());
         }
     }
 

@@ -21,10 +21,10 @@ const CUTS_SECONDS: [f32; 4] = [0.7, 1.2, 2.0, 3.0];
 const CUTS_WEIGHT: f64 = 0.3;
 const NARROWBAND_WEIGHT: f64 = 0.3;
 
-/// The trials of every list cut, at 8 kHz and, last, as they are.
+/// The trials of every list cut, at 8 kHz (`narrow`) and, last, as they are (`whole`).
 pub fn quality_lists(
     tables: &[ScoreTable],
-    embedded: &[EmbeddedTable],
+    [whole, narrow]: [&[EmbeddedTable]; 2],
     root: &Path,
     options: &ReadOptions,
     verifier: &Verifier,
@@ -34,13 +34,13 @@ pub fn quality_lists(
         let of_list = |embedded: &EmbeddedTable| sides(embedded, verifier, cohort);
         embedded.iter().map(of_list).collect()
     };
-    let whole = sides(embedded);
+    let [whole, narrow] = [sides(whole), sides(narrow)];
     let head = &verifier.model().head;
     let lists: Vec<&ScoreTable> = tables.iter().collect();
-    let embed = |part| embed_tables(&lists, root, options, part, verifier);
     let mut of_lists: Vec<Vec<QualityList>> = vec![vec![]; tables.len()];
     for seconds in CUTS_SECONDS {
-        let cut = sides(&embed(Part::Speech(seconds))?);
+        let part = Part::Speech(seconds);
+        let cut = sides(&embed_tables(&lists, root, options, part, verifier)?);
         for ((of_list, table), (whole, cut)) in
             of_lists.iter_mut().zip(tables).zip(whole.iter().zip(&cut))
         {
@@ -48,7 +48,6 @@ pub fn quality_lists(
             of_list.push(quality_list(table, whole, cut, head));
         }
     }
-    let narrow = sides(&embed(Part::Narrowband)?);
     for ((of_list, table), (whole, narrow)) in of_lists
         .iter_mut()
         .zip(tables)
