@@ -82,8 +82,8 @@ fn written_by(command: &str, endings: &[&str]) -> Vec<Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
     let voices = fixtures().join("voices");
     let list = folder.path().join("list");
-    let paths = ["anna-1", "anna-2", "boris-1"].map(|name| voices.join(format!("{name}.wav")));
-    let [a, b, c] = paths.each_ref().map(|path| path.to_str().unwrap());
+    // Without the folder, so that the seeds are the same wherever the project lies.
+    let [a, b, c] = ["anna-1.wav", "anna-2.wav", "boris-1.wav"];
     let (listed, argument) = match command {
         "score" => (format!("1\t{a}\t{b}\n0\t{a}\t{c}\n"), vec![]),
         _ => (format!("{a}\n{b}\n{c}\n"), vec!["--list"]),
@@ -92,6 +92,7 @@ fn written_by(command: &str, endings: &[&str]) -> Vec<Vec<u8>> {
     let written = |ending: &&str| {
         let out = folder.path().join(format!("out.{ending}"));
         let status = Command::new(env!("CARGO_BIN_EXE_spkver"))
+            .current_dir(&voices)
             .arg(command)
             .args(&argument)
             .arg(&list)

@@ -1,6 +1,6 @@
 //! A Parquet file of a stranger in, what its parser asks of it out, but for what declares more than
 //! is there: the parser makes room for a page as large as the page's header says, up to 2 GB, before
-//! it looks at the page.
+//! it looks at the page, and for as many values as that says before it looks at them.
 //!
 //! A page's header is a Thrift structure in the compact protocol that begins with three 32-bit
 //! numbers: kind, size, compressed size ([parquet.thrift], `PageHeader`).
@@ -9,10 +9,15 @@
 
 use bytes::Bytes;
 use parquet::{
+    basic::Encoding,
+    column::{
+        page::{Page, PageMetadata, PageReader},
+        reader::{ColumnReader, get_column_reader},
+    },
     errors::{ParquetError, Result},
     file::{
         FOOTER_SIZE,
-        reader::{ChunkReader, Length},
+        reader::{ChunkReader, Length, RowGroupReader},
     },
 };
 use std::{
@@ -23,6 +28,12 @@ use std::{
 /// Bytes that one compressed byte can stand for. Snappy's longest copy, 64 bytes, takes three
 /// (<https://github.com/google/snappy/blob/main/format_description.txt>).
 const GREATEST_RATIO: u64 = 22;
+/// Fewest bytes of a value in a dictionary: a text's length, or a number.
+const DICTIONARY_VALUE_BYTES: usize = 4;
+/// Most values of a page of lists that take no bytes of their own, and of those that do: a list is held
+/// as a whole.
+const FREE_LIST_VALUES: usize = 1 << 18;
+const LIST_VALUES_PER_BYTE: usize = 8;
 
 /// A file whose pages declare no more than their bytes can hold.
 pub struct ParquetFile(pub File);
@@ -50,6 +61,73 @@ impl ChunkReader for ParquetFile {
             Some(end) if end <= self.len() => self.0.get_bytes(start, length),
             _ => Err(ParquetError::EOF("a part lies beyond the end".into())),
         }
+    }
+}
+
+/// A column of a row group, whose pages hold what they declare.
+///
+/// # Errors
+/// The parser's.
+pub fn column(group: &dyn RowGroupReader, place: usize) -> Result<ColumnReader> {
+    let descriptor = group.metadata().schema_descr().column(place);
+    let pages = CheckedPages {
+        pages: group.get_column_page_reader(place)?,
+        is_of_lists: descriptor.max_rep_level() > 0,
+    };
+    Ok(get_column_reader(descriptor, Box::new(pages)))
+}
+
+/// Pages that hold what they declare.
+struct CheckedPages {
+    pages: Box<dyn PageReader>,
+    is_of_lists: bool,
+}
+
+impl PageReader for CheckedPages {
+    fn get_next_page(&mut self) -> Result<Option<Page>> {
+        let page = self.pages.get_next_page()?;
+        if let Some(page) = &page {
+            check_values(page, self.is_of_lists)?;
+        }
+        Ok(page)
+    }
+
+    fn peek_next_page(&mut self) -> Result<Option<PageMetadata>> {
+        self.pages.peek_next_page()
+    }
+
+    fn skip_next_page(&mut self) -> Result<()> {
+        self.pages.skip_next_page()
+    }
+}
+
+impl Iterator for CheckedPages {
+    type Item = Result<Page>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.get_next_page().transpose()
+    }
+}
+
+fn check_values(page: &Page, is_of_lists: bool) -> Result<()> {
+    let (num_values, num_bytes) = (page.num_values() as usize, page.buffer().len());
+    let most = match page {
+        Page::DictionaryPage { .. } => num_bytes / DICTIONARY_VALUE_BYTES,
+        _ if is_of_lists => FREE_LIST_VALUES + LIST_VALUES_PER_BYTE * num_bytes,
+        // Read some at a time.
+        _ => usize::MAX,
+    };
+    if num_values > most {
+        let fact = format!("a page of {num_bytes} bytes that declares {num_values} values");
+        return Err(ParquetError::General(fact));
+    }
+    match page.encoding() {
+        // These have a number of their own, somewhere within.
+        encoding @ (Encoding::DELTA_LENGTH_BYTE_ARRAY | Encoding::DELTA_BYTE_ARRAY) => {
+            let fact = format!("texts as {encoding}; only PLAIN ones and dictionaries are read");
+            Err(ParquetError::General(fact))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -92,7 +170,7 @@ fn number(bytes: &mut &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::plausible;
+    use super::{Encoding, FREE_LIST_VALUES, Page, check_values, plausible};
 
     /// Kind 0, and two sizes.
     fn header(size: [u8; 4], compressed: u8) -> Vec<u8> {
@@ -111,6 +189,39 @@ mod tests {
         assert!(error.to_string().contains("46"), "{error}");
         for bad in [&small[..7], &[], &[0x15, 1, 0x15, 2, 0x15, 2], b"PAR1"] {
             assert!(plausible(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_page_holds_the_values_that_it_declares() {
+        let dictionary = |num_values: u32| Page::DictionaryPage {
+            buf: vec![0; 41].into(),
+            num_values,
+            encoding: Encoding::PLAIN,
+            is_sorted: false,
+        };
+        assert!(check_values(&dictionary(10), false).is_ok());
+        let error = check_values(&dictionary(11), false).unwrap_err();
+        assert!(error.to_string().contains("11 values"), "{error}");
+        let data = |num_values: usize, encoding: Encoding| Page::DataPage {
+            buf: vec![0; 10].into(),
+            num_values: num_values as u32,
+            encoding,
+            def_level_encoding: Encoding::RLE,
+            rep_level_encoding: Encoding::RLE,
+            statistics: None,
+        };
+        let many = FREE_LIST_VALUES + 80;
+        assert!(check_values(&data(many, Encoding::PLAIN), true).is_ok());
+        assert!(check_values(&data(many + 1, Encoding::PLAIN), true).is_err());
+        // A million rows without a label take a few bytes.
+        assert!(check_values(&data(1_000_000, Encoding::RLE_DICTIONARY), false).is_ok());
+        for encoding in [
+            Encoding::DELTA_LENGTH_BYTE_ARRAY,
+            Encoding::DELTA_BYTE_ARRAY,
+        ] {
+            let error = check_values(&data(1, encoding), false).unwrap_err();
+            assert!(error.to_string().contains("PLAIN"), "{error}");
         }
     }
 }

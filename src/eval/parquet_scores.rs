@@ -3,7 +3,7 @@
 //! truths or words for the rest; other columns are passed over.
 
 use super::{
-    parquet_file::ParquetFile,
+    parquet_file::{ParquetFile, column as column_reader},
     row_format::{ENROL, LABEL, SCORE, TEST, label},
     rows::Row,
 };
@@ -84,7 +84,7 @@ fn rows(
     ];
     for group in 0..reader.num_row_groups() {
         let group = theirs(|| Ok(reader.get_row_group(group)?))?;
-        let open = |place| theirs(|| Ok(group.get_column_reader(place)?));
+        let open = |place| theirs(|| Ok(column_reader(&*group, place)?));
         let mut columns: Vec<Option<ColumnReader>> = places
             .iter()
             .map(|place| place.map(open).transpose())

@@ -5,7 +5,10 @@ use super::{About, Fault, Row, Rows, Take};
 use crate::{
     Error, Result,
     batch::{outcome::Outcome, parquet_rows::properties},
-    eval::{parquet_file::ParquetFile, parquet_scores::of_rows},
+    eval::{
+        parquet_file::{ParquetFile, column as column_reader},
+        parquet_scores::of_rows,
+    },
 };
 use parquet::{
     basic::{Repetition, Type},
@@ -157,8 +160,8 @@ pub(super) fn read(path: &Path, take: &mut Take) -> std::result::Result<(), Faul
     for number in 0..reader.num_row_groups() {
         let group = reader.get_row_group(number).map_err(fault)?;
         let rows = group.metadata().num_rows() as usize;
-        let mut names = group.get_column_reader(ids).map_err(fault)?;
-        let mut columns = group.get_column_reader(vectors).map_err(fault)?;
+        let mut names = column_reader(&*group, ids).map_err(fault)?;
+        let mut columns = column_reader(&*group, vectors).map_err(fault)?;
         let mut left = rows;
         while left > 0 {
             let few = left.min(READ / 64);
