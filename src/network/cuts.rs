@@ -38,7 +38,7 @@ pub struct Piece {
 }
 
 /// Most places where an utterance is cut in two.
-const MAX_SPLITS: usize = 15;
+const MAX_SPLITS: usize = 10;
 /// Most pieces of an utterance: few enough to be put into two groups in every way.
 const MAX_PIECES: usize = 12;
 
@@ -82,9 +82,9 @@ fn splits(count: usize) -> impl Iterator<Item = usize> {
     (1..=num_splits).map(move |index| index * count / (num_splits + 1))
 }
 
-/// So many parts as pieces of one, or of some neighbours if they are many.
+/// So many parts as pieces of two, or of some neighbours more if they are many: one says too little.
 fn pieces(count: usize) -> impl Iterator<Item = Range<usize>> {
-    let num_pieces = count.min(MAX_PIECES);
+    let num_pieces = count.div_ceil(2).min(MAX_PIECES);
     let start = move |index: usize| index * count / num_pieces;
     (0..num_pieces).map(move |index| start(index)..start(index + 1))
 }

@@ -15,10 +15,11 @@ use crate::features::Features;
 use rayon::prelude::*;
 use std::{ops::Range, sync::Mutex};
 
-/// Most frames in a part: four whole tiles of the widest kernel, a second and a bit.
-const PART_FRAMES: usize = 56;
+/// Most frames in a part: two whole tiles of the widest kernel, half a second and a bit: a change of
+/// speaker is looked for where parts end.
+const PART_FRAMES: usize = 28;
 /// Most parts that go through the operations together: their weights are read from afar once for all.
-const PARTS_TOGETHER: usize = 10;
+const PARTS_TOGETHER: usize = 20;
 /// Most activations between two operations, of all parts together: with two such buffers some stay in
 /// a cache of 1 MB.
 const VALUES_TOGETHER: usize = 294 * 576;

@@ -6,13 +6,14 @@
 //! both sides: what little says is taken for less. Two at the same time, too, sound now like the one
 //! and now like the other: what is close to this limit and to that of the detector is refused as well.
 
-use super::{Embedding, Verifier};
+use super::Verifier;
 use crate::{
     audio::{Waveform, speech_seconds},
     network::{Cuts, Piece, Split},
     scoring::{Llr, Reason},
 };
-use std::{ops::Range, result::Result};
+use std::{iter::once, ops::Range, result::Result};
+use zeroize::Zeroizing;
 
 /// Speech on either side of a place that is worth comparing, in seconds: with less, more single
 /// voices would be refused than pairs found.
@@ -23,7 +24,7 @@ const REFERENCE_SECONDS: f32 = 2.0;
 /// that is on the reference. Single voices fall as low there, too.
 const SHORT_SIDES: f32 = 3.5;
 /// What the mean LLR between groups counts for more, in nats: the lowest of thousands of ways.
-const PICKED_GROUPS: f32 = 2.25;
+const PICKED_GROUPS: f32 = 1.5;
 /// Speech in a piece that is worth comparing, in seconds.
 const MIN_PIECE_SECONDS: f32 = 0.5;
 /// Speech in a group of pieces, in seconds.
@@ -79,7 +80,7 @@ impl Verifier {
 
     /// What comes before against what comes behind.
     fn across(&self, split: Split, speech: &[bool]) -> Option<Llr> {
-        // Made embeddings at once: these are zeroed when dropped.
+        // Made points at once: these are zeroed when dropped.
         let before = self.spoken(split.before, 0.0..split.at, speech);
         let behind = self.spoken(split.behind, split.at..1.0, speech);
         let (before, behind) = (before?, behind?);
@@ -90,42 +91,41 @@ impl Verifier {
 
     /// The LLR without what the head's term for length makes of these lengths: it is fitted for
     /// decisions, and the allowance is in its place. The same bits either way round.
-    fn as_on_reference(&self, (a, t): &(Embedding, f32), (b, u): &(Embedding, f32)) -> f32 {
-        let term = self.model.head.quality.map_or(0.0, |q| q.seconds);
+    fn as_on_reference(&self, (a, t): &Spoken, (b, u): &Spoken) -> f32 {
+        let head = &self.model.head;
+        let term = head.quality.map_or(0.0, |q| q.seconds);
         let lengths = (t / REFERENCE_SECONDS).ln() + (u / REFERENCE_SECONDS).ln();
-        self.llr(&[a], b).0 - term * lengths
+        head.llr(a, b) - term * lengths
     }
 
     /// The lowest mean LLR between two groups of the pieces, each pair of pieces with the product of
     /// their seconds of speech as its weight.
     fn between_groups(&self, pieces: Vec<Piece>, speech: &[bool]) -> Option<Llr> {
-        let pieces: Vec<(Embedding, f32)> = pieces
+        let pieces: Vec<Spoken> = pieces
             .into_iter()
             .filter_map(|piece| self.spoken(piece.values, piece.place, speech))
             .filter(|(_, seconds)| *seconds >= MIN_PIECE_SECONDS)
             .collect();
         let seconds: Vec<f32> = pieces.iter().map(|(_, seconds)| *seconds).collect();
-        let weighted =
-            |a: &(Embedding, f32), b: &(Embedding, f32)| a.1 * b.1 * self.as_on_reference(a, b);
-        let of_earlier = |(index, a): (usize, &(Embedding, f32))| {
-            pieces[..index].iter().map(|b| weighted(a, b)).collect()
-        };
+        let weighted = |a: &Spoken, b: &Spoken| a.1 * b.1 * self.as_on_reference(a, b);
+        let of_earlier =
+            |(index, a): (usize, &Spoken)| pieces[..index].iter().map(|b| weighted(a, b)).collect();
         let pairs: Vec<Vec<f32>> = pieces.iter().enumerate().map(of_earlier).collect();
         lowest_between_groups(&seconds, &pairs, self.model.limits.steadiness_unit).map(Llr)
     }
 
-    /// The embedding of a place in the recording, and its seconds of speech.
-    fn spoken(
-        &self,
-        values: Vec<f32>,
-        place: Range<f32>,
-        speech: &[bool],
-    ) -> Option<(Embedding, f32)> {
+    /// A place in the recording as a point, and its seconds of speech.
+    fn spoken(&self, values: Vec<f32>, place: Range<f32>, speech: &[bool]) -> Option<Spoken> {
         let at = |place: f32| (place * speech.len() as f32) as usize;
         let seconds = speech_seconds(&speech[at(place.start)..at(place.end)]);
-        Some((self.embedding(values, seconds).ok()?, seconds))
+        let embedding = self.embedding(values, seconds).ok()?;
+        let point = self.model.head.project_enrolment(once(embedding.values()));
+        Some((Zeroizing::new(point), seconds))
     }
 }
+
+/// Made once for all that it is compared with, and its seconds of speech. `(P,)`
+type Spoken = (Zeroizing<Vec<f32>>, f32);
 
 /// What an LLR counts for more than it is with so much speech on the two sides, in seconds. None: too
 /// little.
