@@ -188,9 +188,11 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     }
     for (table, narrow) in tables.iter_mut().zip(narrow.iter().flatten()) {
         set_scores(table, narrow, &calibrated);
-        rated.push(rated_list(table, true));
+        let copy = rated_list(table, true);
         // Where 8 kHz leave nothing to be heard there is nothing to say of it.
-        rated.pop_if(|list| list.as_ref().is_some_and(|list| !list.has_both()));
+        if copy.as_ref().is_none_or(RatedList::has_both) {
+            rated.push(copy);
+        }
     }
     let rated = rated.into_iter().collect::<Option<Vec<RatedList>>>();
     let rates = rated.and_then(|lists| {
@@ -269,9 +271,9 @@ fn calibrated(
         Some(_) => (None, 1.0),
         // The same recordings as before.
         None => {
-            let moved = |llr| (calibration.scale * f64::from(llr) + calibration.offset) as f32;
+            let lowest = model.limits.min_steadiness;
             let unit = calibration.scale * f64::from(model.limits.steadiness_unit);
-            (model.limits.min_steadiness.map(moved), unit as f32)
+            (lowest.map(|llr| calibration.moved(llr)), unit as f32)
         }
     };
     Ok(Model {

@@ -25,14 +25,20 @@ pub struct RatedList {
 }
 
 impl RatedList {
+    fn scores(&self, target: bool) -> impl Iterator<Item = f64> {
+        let kind = move |(_, [a, b]): &&(f64, [usize; 2])| (a == b) == target;
+        self.trials.iter().filter(kind).map(|(llr, _)| *llr)
+    }
+
     fn count(&self, target: bool) -> usize {
-        let kind = |(_, [a, b]): &&(f64, [usize; 2])| (a == b) == target;
-        self.trials.iter().filter(kind).count()
+        self.scores(target).count()
     }
 
     /// Is there a target and a nontarget?
     pub fn has_both(&self) -> bool {
-        [true, false].iter().all(|target| self.count(*target) > 0)
+        [true, false]
+            .iter()
+            .all(|target| self.scores(*target).next().is_some())
     }
 }
 
@@ -106,13 +112,7 @@ fn thresholds(lists: &[RatedList], nontargets: usize) -> Vec<f64> {
     let mut scored: Vec<(f64, f64)> = vec![];
     for list in lists {
         let share = 1.0 / (list.count(false) * lists.len()) as f64;
-        let kind = |(_, [a, b]): &&(f64, [usize; 2])| a != b;
-        scored.extend(
-            list.trials
-                .iter()
-                .filter(kind)
-                .map(|(llr, _)| (*llr, share)),
-        );
+        scored.extend(list.scores(false).map(|llr| (llr, share)));
     }
     scored.sort_unstable_by(|a, b| b.0.total_cmp(&a.0)); // falling
     let smallest = 3.0 / nontargets as f64;

@@ -169,11 +169,15 @@ impl Calibration {
         cost / known
     }
 
+    /// Where a score, or a limit on scores, lies after it.
+    pub fn moved(&self, score: f32) -> f32 {
+        (self.scale * f64::from(score) + self.offset) as f32
+    }
+
     /// Folds the map into a head, whose logit then is the calibrated LLR at prior 0.5.
     pub fn apply(&self, head: &PairHead) -> PairHead {
         let shift = (f64::from(head.prior) / (1.0 - f64::from(head.prior))).ln();
         let scaled = |w: &f32| (f64::from(*w) * self.scale) as f32;
-        let moved = |llr: f32| (f64::from(llr) * self.scale + self.offset) as f32;
         PairHead {
             mean: head.mean.clone(),
             whiten: head.whiten.clone(),
@@ -188,7 +192,10 @@ impl Calibration {
                 cohort: old.cohort,
             })),
             cohort: head.cohort.clone(),
-            knee: self.knee.map(|knee| knee as f32).or(head.knee.map(moved)),
+            knee: self
+                .knee
+                .map(|knee| knee as f32)
+                .or(head.knee.map(|knee| self.moved(knee))),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The trials' recordings in, how steady a recording of one voice is at least out.
 
+use crate::cli::evaluate::embedded::names_of;
 use rayon::prelude::*;
 use spkver::{
     Error, Result,
@@ -30,9 +31,7 @@ pub fn limit(
     options: &ReadOptions,
     verifier: &Verifier,
 ) -> Result<f32> {
-    let mut names: Vec<&str> = tables.iter().flat_map(ScoreTable::names).collect();
-    names.sort_unstable();
-    names.dedup();
+    let names = names_of(tables.iter());
     let steadiness = |name: &&str| match audio::read(&root.join(name), options) {
         Ok(waveform) => Ok(verifier.steadiness(&waveform).map(|llr| llr.0)),
         Err(Error::Audio { .. }) => Ok(None),

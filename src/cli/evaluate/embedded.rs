@@ -45,8 +45,10 @@ pub fn embed_tables(
     part: Part,
     verifier: &Verifier,
 ) -> Result<Vec<EmbeddedTable>> {
-    let names: Vec<&str> = tables.iter().flat_map(|table| table.names()).collect();
-    let embeddings = embed_names(names, root, options, part, verifier)?;
+    let names = names_of(tables.iter().copied());
+    let paths: Vec<PathBuf> = names.iter().map(|name| root.join(name)).collect();
+    let embeddings = embed_files(&paths, options, part, verifier)?;
+    let embeddings: HashMap<&str, Embedded> = names.into_iter().zip(embeddings).collect();
     let of_table = |table: &&ScoreTable| {
         let own = table.names().map(|name| embeddings[name].clone());
         own.collect()
@@ -90,19 +92,12 @@ pub fn find_recordings(list: &Path, table: &ScoreTable, root: &Path) -> Result<(
     })
 }
 
-/// Every recording once: its embedding, or why it has none.
-fn embed_names<'a>(
-    mut names: Vec<&'a str>,
-    root: &Path,
-    options: &ReadOptions,
-    part: Part,
-    verifier: &Verifier,
-) -> Result<HashMap<&'a str, Embedded>> {
+/// The recordings of all tables, each once.
+pub fn names_of<'a>(tables: impl Iterator<Item = &'a ScoreTable>) -> Vec<&'a str> {
+    let mut names: Vec<&str> = tables.flat_map(ScoreTable::names).collect();
     names.sort_unstable();
     names.dedup();
-    let paths: Vec<PathBuf> = names.iter().map(|name| root.join(name)).collect();
-    let embeddings = embed_files(&paths, options, part, verifier)?;
-    Ok(names.into_iter().zip(embeddings).collect())
+    names
 }
 
 /// An embedding of each file, or why it has none; other errors than of its sound fail all.
