@@ -43,16 +43,18 @@ pub fn any_audio(bytes: &[u8]) {
     let name = Path::new("some file");
     match audio::open_stream(bytes, name, &ReadOptions::default()) {
         Ok(mut recording) => {
-            let samples = match &mut recording {
-                Recording::Held(waveform) => waveform.samples(),
+            let (samples, quality) = match &mut recording {
+                Recording::Held(waveform) => (waveform.samples().to_vec(), waveform.quality()),
                 Recording::Long(recording) => {
+                    let speech = recording.speech().to_vec();
                     let last = recording.num_samples() - 1;
-                    let samples = recording.samples(last..last + 1);
-                    samples.expect("what was read once is read again")
+                    let samples = recording.samples(last..last + 1).map(<[f32]>::to_vec);
+                    let again = "what was read once is read again";
+                    let quality = recording.quality_of(&speech);
+                    (samples.expect(again), quality.expect(again))
                 }
             };
             assert!(!samples.is_empty() && samples.iter().all(|x| x.is_finite()));
-            let quality = recording.quality();
             assert!(!quality.truncated || quality.warning.is_some());
             assert!(quality.clipped <= 1.0 && quality.snr_db.is_finite());
         }

@@ -11,10 +11,11 @@
 mod artificial;
 mod embed;
 mod model;
+mod speech;
 mod steadiness;
 mod voiceprint;
 
-pub use embed::unfit;
+pub use embed::{Heard, unfit};
 pub use model::{Limits, Measurement, Model, ModelCard, ModelId};
 pub use voiceprint::{Embedding, SpeakerName, Utterance, Voiceprint, is_unseen};
 
@@ -71,6 +72,7 @@ impl Verifier {
         let mfcc = Mfcc::new(model.front_end.clone())?;
         model.head.check(model.network.embedding_size())?;
         model.check_overlap()?;
+        model.check_speech()?;
         model.limits.check()?;
         model.rates.as_ref().map_or(Ok(()), MeasuredRates::check)?;
         Ok(Verifier { id, model, mfcc })
@@ -100,7 +102,8 @@ impl Verifier {
     /// # Errors
     /// [`Error::Usage`] where the network needs more frames than these have (about a second).
     pub fn quantise(&mut self) -> Result<()> {
-        let utterances: Vec<Features> = artificial::utterances(1)
+        let samples = artificial::utterances(1);
+        let utterances: Vec<Features> = samples
             .iter()
             .map(|samples| self.mfcc.extract_samples(samples, &speech_frames(samples)))
             .collect();

@@ -103,7 +103,7 @@ enum Source {
 }
 
 /// What is known when all blocks are read.
-#[derive(Default)]
+#[derive(Default, Debug, Clone)]
 pub(super) struct End {
     pub warning: Option<String>,
     pub truncated: bool,

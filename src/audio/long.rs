@@ -2,7 +2,7 @@
 //! time. An hour of it takes a few megabytes, and gives the same bits as a [`super::Waveform`].
 
 use super::input::Input;
-use super::mono::{Kept, MonoBlocks, Next};
+use super::mono::{Facts, Kept, MonoBlocks, Next};
 use super::quality::{self, Quality, Seen};
 use super::refusal::{Refusal, Refused};
 use super::voicing::{self, Looks};
@@ -34,8 +34,12 @@ pub struct LongRecording {
     path: PathBuf,
     samples: Reader,
     num_samples: usize,
+    peak: f32,
+    facts: Facts,
+    /// Of each frame.
+    powers: Vec<f32>,
+    /// By level.
     speech: Vec<bool>,
-    quality: Quality,
 }
 
 /// The samples, DC removed, in order; going back begins anew.
@@ -54,7 +58,7 @@ struct Pass {
 }
 
 impl LongRecording {
-    /// Reads it to its end, three times.
+    /// Reads it to its end, twice.
     pub(super) fn of(input: Input, path: &Path, options: &ReadOptions) -> Refused<Self> {
         let mut blocks = MonoBlocks::of(input.again()?, options, LEFT)?;
         let (mut sum, mut num_samples) = (-0.0, 0);
@@ -90,20 +94,14 @@ impl LongRecording {
             pass: None,
         };
         let powers = samples.powers(num_samples)?;
-        let speech = vad::flags(&powers);
-        let looks = samples.looks(num_samples, &voicing::speech_centres(&speech))?;
-        let seen = Seen {
-            peak: (lowest - dc).abs().max((highest - dc).abs()),
-            powers: &powers,
-            speech: &speech,
-            looks: &looks,
-        };
         Ok(LongRecording {
             path: path.to_path_buf(),
-            quality: quality::measure(&seen, facts),
+            peak: (lowest - dc).abs().max((highest - dc).abs()),
+            facts,
+            speech: vad::flags(&powers),
+            powers,
             samples,
             num_samples,
-            speech,
         })
     }
 
@@ -115,9 +113,20 @@ impl LongRecording {
     pub fn speech(&self) -> &[bool] {
         &self.speech
     }
-    /// The quality facts.
-    pub fn quality(&self) -> &Quality {
-        &self.quality
+    /// The quality facts where `speech` has a flag for each frame.
+    ///
+    /// # Errors
+    /// As [`Self::samples`].
+    pub fn quality_of(&mut self, speech: &[bool]) -> Result<Quality> {
+        let centres = voicing::speech_centres(speech);
+        let looks = self.samples.looks(self.num_samples, &centres);
+        let seen = Seen {
+            peak: self.peak,
+            powers: &self.powers,
+            speech,
+            looks: &looks.map_err(|refusal| refusal.of(&self.path))?,
+        };
+        Ok(quality::measure(&seen, self.facts.clone()))
     }
 
     /// Some of the samples. Cheap from front to back; going back decodes from the start.

@@ -28,7 +28,7 @@ pub use decode::{Decoded, RATES_HZ, decode};
 pub use long::LongRecording;
 pub use quality::{Content, Quality};
 pub use resample::resample;
-pub use vad::{HOP as SPEECH_HOP, num_frames, speech_frames, speech_seconds};
+pub use vad::{HOP as SPEECH_HOP, level_range_db, num_frames, speech_frames, speech_seconds};
 
 use crate::Result;
 use decode::End;
@@ -60,8 +60,11 @@ pub struct ReadOptions {
 #[derive(Debug, Clone)]
 pub struct Waveform {
     samples: Vec<f32>,
+    facts: Facts,
+    /// Of each frame.
+    powers: Vec<f32>,
+    /// By level.
     speech: Vec<bool>,
-    quality: Quality,
 }
 
 /// A recording, as it fits into 16 MiB and 4 bytes for each byte of its file.
@@ -143,16 +146,6 @@ fn opened(input: Input, path: &Path, options: &ReadOptions) -> Refused<Recording
     })
 }
 
-impl Recording {
-    /// The quality facts.
-    pub fn quality(&self) -> &Quality {
-        match self {
-            Recording::Held(waveform) => waveform.quality(),
-            Recording::Long(recording) => recording.quality(),
-        }
-    }
-}
-
 impl Waveform {
     /// A recording that is in memory already: mono, nominally −1 to 1, at 8 to 192 kHz.
     ///
@@ -184,19 +177,11 @@ impl Waveform {
         let dc = mean(&samples);
         samples.iter_mut().for_each(|x| *x -= dc);
         let powers = vad::frame_powers(&samples);
-        let speech = vad::flags(&powers);
-        let mut looks = Looks::default();
-        looks.add(&samples, &voicing::speech_centres(&speech));
-        let seen = Seen {
-            peak: samples.iter().fold(0.0f32, |peak, x| peak.max(x.abs())),
-            powers: &powers,
-            speech: &speech,
-            looks: &looks,
-        };
         Waveform {
-            quality: quality::measure(&seen, mono.facts),
+            facts: mono.facts,
+            speech: vad::flags(&powers),
+            powers,
             samples,
-            speech,
         }
     }
 
@@ -204,13 +189,33 @@ impl Waveform {
     pub fn samples(&self) -> &[f32] {
         &self.samples
     }
-    /// Speech or not, one flag per 10 ms (25 ms frames that fit wholly, as Kaldi's `snip_edges`).
+    /// Speech or not, judged by level alone: one flag per 10 ms (25 ms frames that fit wholly, as
+    /// Kaldi's `snip_edges`). A verifier whose model has a speech detector uses that instead.
     pub fn speech(&self) -> &[bool] {
         &self.speech
     }
-    /// The quality facts.
-    pub fn quality(&self) -> &Quality {
-        &self.quality
+
+    /// The quality facts, with speech judged by level.
+    pub fn quality(&self) -> Quality {
+        self.quality_of(&self.speech)
+    }
+
+    /// The quality facts where `speech` has a flag for each frame.
+    pub fn quality_of(&self, speech: &[bool]) -> Quality {
+        let mut looks = Looks::default();
+        looks.add(&self.samples, &voicing::speech_centres(speech));
+        let seen = Seen {
+            peak: self.samples.iter().fold(0.0, |peak, x| peak.max(x.abs())),
+            powers: &self.powers,
+            speech,
+            looks: &looks,
+        };
+        quality::measure(&seen, self.facts.clone())
+    }
+
+    /// Length of the recording as it was, in seconds.
+    pub fn seconds(&self) -> f32 {
+        self.facts.seconds
     }
 }
 

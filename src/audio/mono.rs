@@ -21,6 +21,7 @@ pub(super) struct Mono {
 }
 
 /// What is known of a recording besides its samples at 16 kHz.
+#[derive(Debug, Clone)]
 pub(super) struct Facts {
     pub original_rate_hz: u32,
     pub seconds: f32,

@@ -1,5 +1,6 @@
-//! Samples at 16 kHz in, one speech flag per frame out, by energy relative to the utterance's own
-//! levels. 25 ms frames every 10 ms that fit wholly (Kaldi's `snip_edges`), so flag `t` belongs to
+//! Tells speech from pauses in clean recordings, by the level of each frame relative to the
+//! recording's own levels. Training labels clean speech with it; models without a speech detector
+//! use it as theirs. One flag for each of the 25 ms frames every 10 ms that fit wholly (Kaldi's `snip_edges`), so flag `t` belongs to
 //! feature frame `t`.
 //!
 //! With L_t = 10·log10 of frame `t`'s variance, top = the 95th percentile of L and floor = its
@@ -84,6 +85,19 @@ fn sum_and_squares(block: &[f32]) -> (f32, f32) {
 /// Speech or not, one flag per frame of `samples` at 16 kHz. `(N,) -> (T,)`
 pub fn speech_frames(samples: &[f32]) -> Vec<bool> {
     flags(&frame_powers(samples))
+}
+
+/// How far the loud frames (95th percentile) are above the quiet ones (10th), in dB. `None` for
+/// digital silence.
+pub fn level_range_db(samples: &[f32]) -> Option<f32> {
+    let mut levels: Vec<f32> = frame_powers(samples);
+    let last = levels.len().checked_sub(1)?;
+    levels.sort_by(f32::total_cmp);
+    let (floor, top) = (
+        levels[last / 10].max(PADDING_POWER),
+        levels[last * 95 / 100],
+    );
+    (top > PADDING_POWER).then(|| 10.0 * (top / floor).log10())
 }
 
 /// Speech or not, by the power of each frame. `(T,) -> (T,)`

@@ -4,9 +4,8 @@
 use super::recording::{Recording, Segment};
 use crate::{
     Error, Result,
-    audio::{self, Quality, ReadOptions, SAMPLE_RATE_HZ, Waveform},
-    scoring::Reason,
-    verifier::{Embedding, Verifier},
+    audio::{self, ReadOptions, SAMPLE_RATE_HZ, Waveform},
+    verifier::{Heard, Verifier},
 };
 use std::{
     fs::File,
@@ -118,8 +117,7 @@ pub fn embed(
     if let [None] = segments {
         let embedded = guarded(|| {
             let mut recording = audio::open(path, reading)?;
-            let embedding = verifier.embed_recording(&mut recording)?;
-            Ok(outcome(embedding, recording.quality()))
+            Ok(outcome(verifier.hear_recording(&mut recording)?))
         });
         return vec![embedded.unwrap_or_else(Outcome::Refused)];
     }
@@ -150,7 +148,7 @@ fn embed_segment(
             if range.is_empty() {
                 return Err(Error::Audio {
                     path: path.to_path_buf(),
-                    fact: format!("ends after {:.2} s", whole.quality().seconds),
+                    fact: format!("ends after {:.2} s", whole.seconds()),
                     remedy: "check the segment's times".into(),
                 });
             }
@@ -158,14 +156,14 @@ fn embed_segment(
             &part
         }
     };
-    Ok(outcome(verifier.embed(waveform), waveform.quality()))
+    Ok(outcome(verifier.hear(waveform)))
 }
 
-fn outcome(embedding: std::result::Result<Embedding, Reason>, quality: &Quality) -> Outcome {
-    match embedding {
+fn outcome(heard: Heard) -> Outcome {
+    match heard.embedding {
         Ok(embedding) => Outcome::Embedded(Embedded {
             values: embedding.values().to_vec(),
-            speech_seconds: quality.speech_seconds,
+            speech_seconds: heard.quality.speech_seconds,
         }),
         Err(reason) => Outcome::Refused(Refused::new(
             reason.code(),

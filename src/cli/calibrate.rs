@@ -260,10 +260,13 @@ fn calibrated(
     cohort: Option<Cohort>,
 ) -> Result<Model> {
     let model = verifier.model();
-    let copied = |network: &Network| {
+    let copied = |network: &Network, num_features| {
         let (layers, weights) = (network.layers().to_vec(), network.weights().clone());
-        Network::new(layers, weights, verifier.mfcc().num_channels())
+        Network::new(layers, weights, num_features)
     };
+    let num_features = verifier.mfcc().num_channels();
+    let num_raw = model.front_end.num_frame_channels();
+    let (overlap, speech) = (model.overlap.as_ref(), model.speech.as_ref());
     let mut head = calibration.apply(&model.head);
     head.cohort = cohort.or(head.cohort);
     let (min_steadiness, steadiness_unit) = match calibration.quality {
@@ -278,8 +281,9 @@ fn calibrated(
     };
     Ok(Model {
         front_end: model.front_end.clone(),
-        network: copied(&model.network)?,
-        overlap: model.overlap.as_ref().map(copied).transpose()?,
+        network: copied(&model.network, num_features)?,
+        overlap: overlap.map(|n| copied(n, num_features)).transpose()?,
+        speech: speech.map(|n| copied(n, num_raw)).transpose()?,
         head,
         limits: Limits {
             min_steadiness,

@@ -153,7 +153,7 @@ fn features(args: &Args, verifier: &Verifier, global: &Global) -> Result<u8> {
         ));
     }
     let waveform = args.source.recordings.read(file)?;
-    let features = verifier.mfcc().extract(&waveform);
+    let (features, quality) = verifier.features(&waveform);
     let (frames, channels) = (features.num_frames(), features.num_channels());
     let rows: Vec<&[f32]> = features.values().chunks_exact(channels).collect();
     write_whole(output, &vectors::array(channels, &rows))?;
@@ -164,7 +164,7 @@ fn features(args: &Args, verifier: &Verifier, global: &Global) -> Result<u8> {
         "features": { "frames": frames, "channels": channels },
         "files": [{
             "path": file.to_string_lossy(),
-            "quality": json_of(waveform.quality()),
+            "quality": json_of(&quality),
         }],
     });
     global.output().result("", &json)?;

@@ -100,10 +100,11 @@ impl Args {
     ) -> Vec<Result<Recording>> {
         let read = |path: &PathBuf| -> Result<Recording> {
             let mut recording = self.open(path)?;
+            let heard = verifier.hear_recording(&mut recording)?;
             Ok(Recording {
                 path: path.clone(),
-                embedding: verifier.embed_recording(&mut recording)?,
-                quality: recording.quality().clone(),
+                embedding: heard.embedding,
+                quality: heard.quality,
             })
         };
         let read: Vec<Result<Recording>> = paths.par_iter().map(read).collect();

@@ -249,6 +249,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         front_end,
         network,
         overlap: trained.overlap,
+        speech: trained.speech,
         head,
         limits: Limits::default(),
         rates: None,

@@ -15,6 +15,8 @@ const FRAMES_TOGETHER: usize = 1024;
 pub struct LongFeatures<'a> {
     mfcc: &'a Mfcc,
     recording: &'a mut LongRecording,
+    /// Of the whole recording; none where every frame is wanted.
+    speech: Option<&'a [bool]>,
     means: Option<Vec<f32>>,
     num_wanted: usize,
     /// Frames of the recording from here on are not computed yet.
@@ -25,23 +27,35 @@ pub struct LongFeatures<'a> {
 }
 
 impl<'a> LongFeatures<'a> {
-    /// Reads the recording for the mean of its features, if that is to be subtracted.
-    ///
-    /// # Errors
-    /// As [`LongRecording::samples`].
-    pub fn new(mfcc: &'a Mfcc, recording: &'a mut LongRecording) -> Result<Self> {
-        let num_frames = mfcc.num_frames(recording.num_samples());
-        let wanted = |frame: &usize| mfcc.is_wanted(*frame, recording.speech());
-        let num_wanted = (0..num_frames).filter(wanted).count();
-        let mut features = LongFeatures {
+    /// Every frame as it is, as [`Mfcc::frames`] gives them.
+    pub fn all_frames(mfcc: &'a Mfcc, recording: &'a mut LongRecording) -> Self {
+        LongFeatures {
+            num_wanted: mfcc.num_frames(recording.num_samples()),
             mfcc,
             recording,
+            speech: None,
             means: None,
-            num_wanted,
             next: 0,
             values: vec![],
             first: 0,
-        };
+        }
+    }
+
+    /// Those of `speech`, one flag for each frame, where the options ask for it. Reads the recording
+    /// for the mean of its features, if that is to be subtracted.
+    ///
+    /// # Errors
+    /// As [`LongRecording::samples`].
+    pub fn new(
+        mfcc: &'a Mfcc,
+        recording: &'a mut LongRecording,
+        speech: &'a [bool],
+    ) -> Result<Self> {
+        let mut features = Self::all_frames(mfcc, recording);
+        let wanted = |frame: &usize| mfcc.is_wanted(*frame, speech);
+        features.num_wanted = (0..features.num_wanted).filter(wanted).count();
+        features.speech = Some(speech);
+        let num_wanted = features.num_wanted;
         if mfcc.config.mean_norm {
             let mut mean = RunningMean::new(mfcc.config.num_frame_channels());
             for from in (0..num_wanted).step_by(FRAMES_TOGETHER) {
@@ -102,8 +116,11 @@ impl<'a> LongFeatures<'a> {
         let end = (self.next + FRAMES_TOGETHER).min(self.mfcc.num_frames(num_samples));
         let frames = self.next..end;
         let (cut, first) = self.mfcc.framer.cut_for(frames.clone(), num_samples);
-        let speech = self.recording.speech();
-        let wanted = frames.filter(|frame| self.mfcc.is_wanted(*frame, speech));
+        let is_wanted = |frame: &usize| {
+            self.speech
+                .is_none_or(|speech| self.mfcc.is_wanted(*frame, speech))
+        };
+        let wanted = frames.filter(is_wanted);
         let wanted: Vec<usize> = wanted.map(|frame| frame - first).collect();
         let samples = self.recording.samples(cut)?;
         let mut values = self.mfcc.compute(Some(kernels::table()), samples, &wanted);

@@ -123,7 +123,20 @@ impl Mfcc {
         let frames: Vec<usize> = (0..self.num_frames(samples.len()))
             .filter(|frame| self.is_wanted(*frame, speech))
             .collect();
-        let mut values = self.compute(Some(kernels::table()), samples, &frames);
+        let values = self.compute(Some(kernels::table()), samples, &frames);
+        self.normalised(values)
+    }
+
+    /// [`Self::extract_samples`] of all frames, computed before by [`Self::frames`].
+    /// `(T, C) -> (T', C')`
+    pub fn select(&self, frames: &[f32], speech: &[bool]) -> Features {
+        let rows = frames.chunks_exact(self.config.num_frame_channels());
+        let wanted = rows.enumerate().filter(|(t, _)| self.is_wanted(*t, speech));
+        let values: Vec<f32> = wanted.flat_map(|(_, row)| row).copied().collect();
+        self.normalised(values)
+    }
+
+    fn normalised(&self, mut values: Vec<f32>) -> Features {
         if self.config.mean_norm {
             values = normalize::less_mean(values, &self.config);
         }

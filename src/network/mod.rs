@@ -188,6 +188,34 @@ impl Network {
         operations.before_pooling(features, &self.scratch, with);
     }
 
+    /// The outputs before the pooling, one row for each frame: `(T, C_in) -> (T', C)`.
+    ///
+    /// # Panics
+    /// As [`Self::embed`].
+    pub fn frame_outputs(&self, features: &Features) -> Vec<f32> {
+        let mut outputs = vec![];
+        self.before_pooling(features, |some| outputs.extend_from_slice(some));
+        outputs
+    }
+
+    /// `(T, C) -> (T + 2 margin, C)`: the first and the last frame repeated, so that a network
+    /// whose receptive field is `2 margin + 1` has an output for every frame.
+    pub fn edges_repeated(values: &[f32], channels: usize, margin: usize) -> Vec<f32> {
+        let mut out = Vec::with_capacity(values.len() + 2 * margin * channels);
+        let (first, last) = (
+            values.chunks(channels).next(),
+            values.rchunks(channels).next(),
+        );
+        for _ in 0..margin {
+            out.extend_from_slice(first.unwrap_or_default());
+        }
+        out.extend_from_slice(values);
+        for _ in 0..margin {
+            out.extend_from_slice(last.unwrap_or_default());
+        }
+        out
+    }
+
     fn operations(&self) -> &Operations {
         self.operations
             .get_or_init(|| Operations::new(&self.layers, self.source()))

@@ -123,6 +123,7 @@ fn from_bytes(bytes: &[u8]) -> std::result::Result<Model, Complaint> {
         front_end,
         network,
         overlap: None,
+        speech: None,
         head: scaled_cosine(embedding_size),
         limits: Limits::default(),
         rates: None,

@@ -4,12 +4,13 @@
 //!
 //! ```text
 //! {"format_version":1, "blake3":"<64 hex digits>", "front_end":{…MFCC options…},
-//!  "layers":[{"kind":"conv1d",…},…], "overlap":[{…},…], "head":{"size":L,"groups":g,"prior":p,"bias":b},
+//!  "layers":[{"kind":"conv1d",…},…], "overlap":[{…},…], "speech":[{…},…], "head":{"size":L,"groups":g,"prior":p,"bias":b},
 //!  "limits":{…}, "rates":{…error rates by threshold, where calibrated}, "card":{…}}
 //! ```
 //!
 //! Tensors, F32, or F16 where that loses nothing: `{i}.{tensor}` for layer i (PyTorch's names and
-//! shapes), `overlap.{i}.{tensor}` for those of the detector of overlapped speech, if there is one, and
+//! shapes), `overlap.{i}.{tensor}` for those of the detector of overlapped speech, `speech.{i}.{tensor}` for
+//! those of the speech detector, if there is one, and
 //! the pair head's `head.mean` (D,), `head.whiten` (L, D; without it the identity),
 //! `head.weight` (2L,), and with `"cohort_top":N` in `head` the cohort's points `head.cohort`
 //! (K, L). A head with quality terms may have a `"knee"` as well.
@@ -38,6 +39,7 @@ pub(super) const MAX_BYTES: u64 = 256 << 20;
 const MAX_HEADER_BYTES: u64 = 16 << 20;
 const NO_CHECKSUM: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 const OVERLAP: &str = "overlap.";
+const SPEECH: &str = "speech.";
 const MEAN: &str = "head.mean";
 const WHITEN: &str = "head.whiten";
 const WEIGHT: &str = "head.weight";
@@ -54,6 +56,8 @@ struct Header {
     layers: Vec<Layer>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     overlap: Option<Vec<Layer>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    speech: Option<Vec<Layer>>,
     head: Head,
     limits: Limits,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -226,8 +230,9 @@ impl<'a> Parsed<'a> {
         };
         header.front_end.check().map_err(unfit)?;
         let num_features = header.front_end.num_channels();
+        let num_raw = header.front_end.num_frame_channels();
         let mut known = vec![];
-        let mut network = |layers: Vec<Layer>, prefix: &str| -> Result<Network> {
+        let mut network = |layers: Vec<Layer>, prefix: &str, num_features| -> Result<Network> {
             // Before shapes are made of its numbers.
             infer(&layers, num_features).map_err(unfit)?;
             let tensors = read(layer_shapes(&layers, prefix))?;
@@ -236,9 +241,13 @@ impl<'a> Parsed<'a> {
             let tensors = tensors.map(|(name, stored)| (name[prefix.len()..].to_string(), stored));
             Network::from_tensors(layers, tensors.collect(), num_features).map_err(unfit)
         };
-        let overlap = header.overlap.map(|layers| network(layers, OVERLAP));
+        let overlap = header
+            .overlap
+            .map(|layers| network(layers, OVERLAP, num_features));
         let overlap = overlap.transpose()?;
-        let network = network(header.layers, "")?;
+        let speech = header.speech.map(|layers| network(layers, SPEECH, num_raw));
+        let speech = speech.transpose()?;
+        let network = network(header.layers, "", num_features)?;
         if header.head.size as u64 > MAX_BYTES {
             return Err(refuse(format!("head of size {}", header.head.size), AGAIN));
         }
@@ -277,6 +286,7 @@ impl<'a> Parsed<'a> {
         let model = Model {
             front_end: header.front_end,
             network,
+            speech,
             overlap,
             head,
             limits: header.limits,
@@ -288,7 +298,7 @@ impl<'a> Parsed<'a> {
 }
 
 /// The bytes of a model file: the same model, the same bytes.
-pub fn to_bytes(model: &Model) -> Vec<u8> {
+pub fn to_bytes<'m>(model: &'m Model) -> Vec<u8> {
     let size = model.head.size();
     let cohort = model.head.cohort.as_ref();
     let speakers = cohort.map(|cohort| cohort.points.len() / size);
@@ -298,6 +308,7 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
         front_end: model.front_end.clone(),
         layers: model.network.layers().to_vec(),
         overlap: model.overlap.as_ref().map(|net| net.layers().to_vec()),
+        speech: model.speech.as_ref().map(|net| net.layers().to_vec()),
         head: Head {
             size,
             groups: model.head.groups,
@@ -315,6 +326,9 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
     if let Some(layers) = &header.overlap {
         shapes.extend(layer_shapes(layers, OVERLAP));
     }
+    if let Some(layers) = &header.speech {
+        shapes.extend(layer_shapes(layers, SPEECH));
+    }
     let head = &model.head;
     let is_whitening = head.whiten.is_some();
     shapes.extend(head_shapes(size, head.mean.len(), is_whitening, speakers));
@@ -323,10 +337,15 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
         WHITEN => head.whiten.as_deref().unwrap_or_default(),
         WEIGHT => &head.weight,
         COHORT => cohort.map_or(&[][..], |cohort| &cohort.points),
-        of_layer => match (of_layer.strip_prefix(OVERLAP), &model.overlap) {
-            (Some(of_layer), Some(overlap)) => &overlap.weights()[of_layer],
-            _ => &model.network.weights()[of_layer],
-        },
+        of_layer => {
+            let part = |prefix: &str, network: &'m Option<Network>| -> Option<&'m [f32]> {
+                let name = of_layer.strip_prefix(prefix)?;
+                Some(&network.as_ref()?.weights()[name])
+            };
+            part(OVERLAP, &model.overlap)
+                .or_else(|| part(SPEECH, &model.speech))
+                .unwrap_or_else(|| &model.network.weights()[of_layer])
+        }
     };
     let tensors = shapes.iter().map(|(name, _)| Stored::of(values(name)));
     let tensors: Vec<Stored> = tensors.collect();

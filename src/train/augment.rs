@@ -1,5 +1,7 @@
-//! Augmentation: a clean crop in, the same words in another place out, in the order in which a
-//! recording meets them: room, noise or babble, microphone and band, codec, level and 16 bits.
+//! Augmentation: makes a clean crop sound as if it had been recorded elsewhere.
+//!
+//! The steps follow the order in which a recording meets them: room, noise, hum or babble,
+//! microphone and band, clipping, codec, mu-law, level and 16 bits. Each happens with a probability of its own.
 
 use super::{random::Random, recordings::Recordings, rooms};
 use crate::{Error, Result, audio::SAMPLE_RATE_HZ};
@@ -8,22 +10,30 @@ use realfft::{ComplexToReal, RealFftPlanner, RealToComplex, num_complex::Complex
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex};
 
-/// How often each thing happens, 0 to 1, and how strong it is.
+/// Probability of each step, 0 to 1, and how strong it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AugmentOptions {
+    /// Share of the crops that stay clean: only their level changes.
+    pub clean: f32,
     /// A room, recorded or simulated.
     pub reverberation: f32,
-    /// Noise from files, or coloured.
+    /// Noise from files, or generated noise of a random colour.
     pub noise: f32,
+    /// A steady tone or mains hum, at the SNR of noise.
+    pub hum: f32,
     /// Three to six other speakers.
     pub babble: f32,
     /// Random smooth frequency response.
     pub equalizer: f32,
     /// Band limit: telephone, or somewhere below 7 kHz.
     pub band_limit: f32,
+    /// Peaks cut off, as an overdriven microphone does.
+    pub clip: f32,
     /// Spectral holes and coarse steps, as low-rate codecs leave them.
     pub codec: f32,
+    /// 8-bit mu-law samples, as on a telephone line.
+    pub mu_law: f32,
     /// Signal-to-noise ratio of noise, from and to, in dB.
     pub noise_snr_db: (f32, f32),
     /// Signal-to-noise ratio of babble, from and to, in dB.
@@ -39,12 +49,16 @@ impl AugmentOptions {
     /// [`Error::Usage`] naming the option and what it should be.
     pub fn check(&self) -> Result<()> {
         let probabilities = [
+            self.clean,
             self.reverberation,
             self.noise,
+            self.hum,
             self.babble,
             self.equalizer,
             self.band_limit,
+            self.clip,
             self.codec,
+            self.mu_law,
         ];
         let snr_db = [self.noise_snr_db, self.babble_snr_db];
         let rules = [
@@ -71,17 +85,19 @@ impl AugmentOptions {
 }
 
 impl Default for AugmentOptions {
-    /// Level and 16 bits only. On the 2.3 hours that the shipped model is trained on, every one of
-    /// the others made every development list worse (models/README.md); with a corpus of some
-    /// hundred hours, `recipes/` turns them on.
+    /// Level and 16 bits only; the recipes turn on the rest.
     fn default() -> Self {
         AugmentOptions {
+            clean: 0.0,
             reverberation: 0.0,
             noise: 0.0,
+            hum: 0.0,
             babble: 0.0,
             equalizer: 0.0,
             band_limit: 0.0,
+            clip: 0.0,
             codec: 0.0,
+            mu_law: 0.0,
             noise_snr_db: (3.0, 25.0),
             babble_snr_db: (8.0, 25.0),
             num_rooms: 200,
@@ -91,11 +107,29 @@ impl Default for AugmentOptions {
 
 /// Rooms and noises, ready.
 pub struct Augmenter {
-    rooms: Vec<Vec<f32>>,
+    rooms: Vec<Room>,
+    /// How often each room is drawn: its index, once or several times.
+    draws: Vec<usize>,
     noise: Recordings,
+    /// Generated noise, each of another colour.
+    coloured: Vec<Vec<f32>>,
     hash: String,
     transforms: Transforms,
 }
+
+/// A room's impulse response and, since most crops have one padded length, its spectrum at that.
+struct Room {
+    response: Vec<f32>,
+    spectrum: Vec<Complex32>,
+}
+
+/// Length that crops of up to 4 s are padded to for filtering.
+const FILTER_LEN: usize = 1 << 16;
+/// Number of generated noises, and samples of each (8 s): crops use random pieces of them.
+const NUM_COLOURED: usize = 64;
+const COLOURED_LEN: usize = 1 << 17;
+/// A recorded room is worth more than a simulated one, and there are few: each counts for ten.
+const RECORDED_ROOM_DRAWS: usize = 10;
 
 /// FFTs by size, planned once.
 #[derive(Default)]
@@ -112,23 +146,36 @@ impl Augmenter {
         rirs: &Recordings,
         seed: u64,
     ) -> Result<Self> {
-        let mut rooms: Vec<Vec<f32>> = (0..options.num_rooms)
+        let transforms = Transforms::default();
+        let mut responses: Vec<Vec<f32>> = (0..options.num_rooms)
             .into_par_iter()
             .map(|n| {
                 let random = &mut Random::new(seed, "room", &[n as u64]);
                 rooms::impulse_response(random, n % 2 == 1)
             })
             .collect();
-        // A recorded room is worth more than a simulated one, and there are few: each counts for ten.
+        let mut draws: Vec<usize> = (0..responses.len()).collect();
         for index in 0..rirs.len() {
-            let response = recorded_room(&rirs.samples(index)?);
-            rooms.extend(std::iter::repeat_n(response, 10));
+            draws.extend(std::iter::repeat_n(responses.len(), RECORDED_ROOM_DRAWS));
+            responses.push(recorded_room(&rirs.samples(index)?));
         }
+        let rooms = responses.into_par_iter().map(|response| Room {
+            spectrum: transforms.forward(&mut padded(&response, FILTER_LEN)),
+            response,
+        });
+        let rooms = rooms.collect();
+        let coloured = (0..NUM_COLOURED).into_par_iter().map(|n| {
+            let random = &mut Random::new(seed, "noise", &[n as u64]);
+            coloured_noise(&transforms, random)
+        });
+        let coloured = coloured.collect();
         Ok(Augmenter {
             rooms,
+            draws,
+            coloured,
             hash: format!("{} {}", noise.hash(), rirs.hash()),
             noise,
-            transforms: Transforms::default(),
+            transforms,
         })
     }
 
@@ -148,23 +195,37 @@ impl Augmenter {
         random: &mut Random,
         mut babble: impl FnMut(&mut Random) -> Result<Vec<f32>>,
     ) -> Result<()> {
-        if random.chance(options.reverberation) && !self.rooms.is_empty() {
-            let room = &self.rooms[random.index(self.rooms.len())];
-            self.transforms.filter(samples, room.len(), |spectrum| {
-                let mut response = room.clone();
-                response.resize(2 * (spectrum.len() - 1), 0.0);
-                for (s, r) in spectrum
-                    .iter_mut()
-                    .zip(self.transforms.forward(&mut response))
-                {
-                    *s *= r;
-                }
-            });
+        if random.chance(options.clean) {
+            quantise(samples, random.uniform(-26.0, -1.0));
+            return Ok(());
+        }
+        if random.chance(options.reverberation) && !self.draws.is_empty() {
+            let room = &self.rooms[self.draws[random.index(self.draws.len())]];
+            self.transforms
+                .filter(samples, room.response.len(), |spectrum| {
+                    let other;
+                    let response = if spectrum.len() == room.spectrum.len() {
+                        &room.spectrum
+                    } else {
+                        let len = 2 * (spectrum.len() - 1);
+                        other = self.transforms.forward(&mut padded(&room.response, len));
+                        &other
+                    };
+                    spectrum.iter_mut().zip(response).for_each(|(s, r)| *s *= r);
+                });
         }
         if random.chance(options.noise) {
             let noise = self.noise_like(samples.len(), random)?;
             let (low, high) = options.noise_snr_db;
             add_at_snr(samples, &noise, random.uniform(low, high));
+        }
+        if random.chance(options.hum) {
+            let (low, high) = options.noise_snr_db;
+            add_at_snr(
+                samples,
+                &hum(samples.len(), random),
+                random.uniform(low, high),
+            );
         }
         if random.chance(options.babble) {
             let mut crowd = vec![0.0f32; samples.len()];
@@ -188,10 +249,16 @@ impl Augmenter {
                 shape(spectrum, equalizer.as_deref(), band)
             });
         }
+        if random.chance(options.clip) {
+            clip(samples, random);
+        }
         if random.chance(options.codec) {
             self.transforms.coarsen(samples, random.uniform(18.0, 40.0));
         }
         quantise(samples, random.uniform(-26.0, -1.0));
+        if random.chance(options.mu_law) {
+            samples.iter_mut().for_each(|v| *v = through_mu_law(*v));
+        }
         Ok(())
     }
 
@@ -200,19 +267,78 @@ impl Augmenter {
         if !self.noise.is_empty() && random.chance(0.7) {
             let index = random.index(self.noise.len());
             let samples = self.noise.samples(index)?;
-            let wide: Vec<f32> = samples.iter().map(|v| f32::from(*v) / 32768.0).collect();
-            return Ok(looped(&wide, len, random));
+            return Ok(looped(&samples, len, random));
         }
-        let mut noise: Vec<f32> = (0..len).map(|_| random.normal()).collect();
-        let exponent = random.uniform(-1.2, 0.3); // amplitude ~ f^exponent: brown to bluish
-        self.transforms.filter(&mut noise, 0, |spectrum| {
-            let n = spectrum.len() as f32;
-            for (k, s) in spectrum.iter_mut().enumerate() {
-                *s *= ((k as f32 + 0.005 * n) / n).powf(exponent);
-            }
-        });
-        Ok(noise)
+        let noise = &self.coloured[random.index(self.coloured.len())];
+        Ok(looped(noise, len, random))
     }
+}
+
+/// Noise whose amplitude falls or rises with a random power of frequency: brown to bluish.
+fn coloured_noise(transforms: &Transforms, random: &mut Random) -> Vec<f32> {
+    let mut noise: Vec<f32> = (0..COLOURED_LEN).map(|_| random.normal()).collect();
+    let exponent = random.uniform(-1.2, 0.3); // amplitude ~ f^exponent
+    transforms.filter(&mut noise, 0, |spectrum| {
+        let n = spectrum.len() as f32;
+        for (k, s) in spectrum.iter_mut().enumerate() {
+            *s *= ((k as f32 + 0.005 * n) / n).powf(exponent);
+        }
+    });
+    noise
+}
+
+/// Mains hum of 50 or 60 Hz with its harmonics, or a tone of 100 Hz to 4 kHz with two.
+fn hum(len: usize, random: &mut Random) -> Vec<f32> {
+    let (base_hz, num_harmonics) = match random.index(3) {
+        0 => (50.0, 12),
+        1 => (60.0, 10),
+        _ => (100.0 * 40f32.powf(random.unit()), 3),
+    };
+    let mut sum = vec![0.0; len];
+    for harmonic in 1..=num_harmonics {
+        let hz = base_hz * harmonic as f32;
+        if hz > 0.45 * SAMPLE_RATE_HZ as f32 {
+            break;
+        }
+        let amplitude = random.unit() / (harmonic as f32).sqrt();
+        // A rotating pointer: one complex product a sample.
+        let step = Complex32::from_polar(1.0, std::f32::consts::TAU * hz / SAMPLE_RATE_HZ as f32);
+        let mut pointer = Complex32::from_polar(amplitude, std::f32::consts::TAU * random.unit());
+        for v in &mut sum {
+            *v += pointer.re;
+            pointer *= step;
+        }
+    }
+    sum
+}
+
+/// Cuts what is above a level that 0.5 to 10 % of the samples pass.
+fn clip(samples: &mut [f32], random: &mut Random) {
+    let mut levels: Vec<f32> = samples.iter().map(|v| v.abs()).collect();
+    let share = 0.005 * 20f32.powf(random.unit());
+    let rank = ((1.0 - share) * levels.len() as f32) as usize;
+    if rank < levels.len() {
+        let (_, limit, _) = levels.select_nth_unstable_by(rank, f32::total_cmp);
+        let limit = *limit;
+        samples.iter_mut().for_each(|v| *v = v.clamp(-limit, limit));
+    }
+}
+
+/// A sample coded as 8-bit mu-law and decoded again (ITU-T G.711).
+fn through_mu_law(sample: f32) -> f32 {
+    const BIAS: i32 = 33;
+    let linear = ((sample.abs() * 8192.0) as i32).min(8158) + BIAS;
+    // Segment: position of the leading one; 4 bits behind it are kept, the decoder's value is in
+    // the middle of what they stand for.
+    let dropped = (31 - linear.leading_zeros() as i32) - 4;
+    let decoded = ((linear >> dropped) << dropped) + (1 << dropped) / 2 - BIAS;
+    (decoded as f32 / 8192.0).copysign(sample)
+}
+
+fn padded(samples: &[f32], len: usize) -> Vec<f32> {
+    let mut padded = samples.to_vec();
+    padded.resize(len, 0.0);
+    padded
 }
 
 /// From the loudest sample on, at most half a second, energy 1.
@@ -228,15 +354,15 @@ fn recorded_room(samples: &[i16]) -> Vec<f32> {
 }
 
 /// A piece of `samples` from a random place, begun again at its end.
-fn looped(samples: &[f32], len: usize, random: &mut Random) -> Vec<f32> {
-    let start = random.index(samples.len().saturating_sub(len).max(1));
-    samples
-        .iter()
-        .copied()
-        .cycle()
-        .skip(start)
-        .take(len)
-        .collect()
+fn looped<T: Copy + Into<f32>>(samples: &[T], len: usize, random: &mut Random) -> Vec<f32> {
+    let mut start = random.index(samples.len().saturating_sub(len).max(1));
+    let mut piece = Vec::with_capacity(len);
+    while piece.len() < len && !samples.is_empty() {
+        let end = (start + len - piece.len()).min(samples.len());
+        piece.extend(samples[start..end].iter().map(|v| (*v).into()));
+        start = 0;
+    }
+    piece
 }
 
 /// samples += noise, scaled so that the energies differ by `snr_db`; nothing happens to silence.
@@ -286,8 +412,8 @@ impl Transforms {
 
     /// Multiplies the spectrum by what `shape` does; `tail` samples of response are cut off.
     fn filter(&self, samples: &mut [f32], tail: usize, shape: impl FnOnce(&mut [Complex32])) {
-        let mut padded = samples.to_vec();
-        padded.resize((samples.len() + tail).next_power_of_two(), 0.0);
+        let len = (samples.len() + tail).next_power_of_two().max(FILTER_LEN);
+        let mut padded = padded(samples, len);
         let scale = 1.0 / padded.len() as f32;
         let mut spectrum = self.forward(&mut padded);
         shape(&mut spectrum);
@@ -325,9 +451,12 @@ fn band_hz(random: &mut Random) -> (f32, f32) {
     }
 }
 
+/// Multiplies by the gains and cuts the band. Both change slowly over frequency, so they are
+/// computed every `STEP` bins, some 8 Hz each, and interpolated.
 fn shape(spectrum: &mut [Complex32], gains_db: Option<&[f32]>, band: Option<(f32, f32)>) {
+    const STEP: usize = 64;
     let hz = SAMPLE_RATE_HZ as f32 / 2.0 / (spectrum.len() - 1) as f32;
-    for (k, s) in spectrum.iter_mut().enumerate() {
+    let gain_at = |k: usize| {
         let f = (k as f32 * hz).max(60.0);
         let mut gain = 1.0;
         if let Some(gains_db) = gains_db {
@@ -341,7 +470,15 @@ fn shape(spectrum: &mut [Complex32], gains_db: Option<&[f32]>, band: Option<(f32
             let edge = |distance_hz: f32| (distance_hz / 150.0 + 0.5).clamp(0.0, 1.0);
             gain *= edge(high - f) * if low > 0.0 { edge(f - low) } else { 1.0 };
         }
-        *s *= gain;
+        gain
+    };
+    let mut left = gain_at(0);
+    for (block, bins) in spectrum.chunks_mut(STEP).enumerate() {
+        let right = gain_at((block + 1) * STEP);
+        for (i, s) in bins.iter_mut().enumerate() {
+            *s *= left + (right - left) * (i as f32 / STEP as f32);
+        }
+        left = right;
     }
 }
 

@@ -1,5 +1,6 @@
-//! Training examples on demand: (seed, step, slot) in, augmented features and a class out. Nothing
-//! is remembered between calls, so a resumed run draws what an unbroken one would.
+//! Draws training examples: the features of an augmented piece of a recording, and its class.
+//!
+//! An example depends on (seed, step, slot) alone, so a resumed run draws what an unbroken one would.
 
 use super::{
     augment::{AugmentOptions, Augmenter},
@@ -21,8 +22,10 @@ pub struct Crops<'a> {
     pub manifest: &'a Manifest,
     /// The audio.
     pub recordings: &'a Recordings,
-    /// Utterances of each speaker.
+    /// Utterances of each speaker; behind the speakers, each recording without a label alone.
     pub by_speaker: Vec<Vec<usize>>,
+    /// How often each of `by_speaker` is drawn.
+    pub shares: Shares,
     /// Rooms, noises, bands.
     pub augmenter: &'a Augmenter,
     /// How often each happens.
@@ -45,11 +48,40 @@ pub struct Crops<'a> {
     pub seed: u64,
 }
 
+/// Draws speakers with a probability that grows with the square root of their number of recordings:
+/// who has one sentence is not heard as often as who has fifty, and not fifty times less.
+pub struct Shares(Vec<f64>);
+
+impl Shares {
+    /// Of the recordings of each speaker.
+    pub fn new(by_speaker: &[Vec<usize>]) -> Self {
+        let sums = by_speaker.iter().scan(0.0, |sum, own| {
+            *sum += (own.len() as f64).sqrt();
+            Some(*sum)
+        });
+        Shares(sums.collect())
+    }
+
+    fn draw(&self, random: &mut Random) -> usize {
+        let last = self.0.len() - 1;
+        let at = f64::from(random.unit()) * self.0[last];
+        self.0.partition_point(|sum| *sum <= at).min(last)
+    }
+}
+
+/// The class of an example whose speaker is not known.
+pub const UNLABELLED: u32 = u32::MAX;
+
+/// How often the speech frames of a training example grow, and by how many frames at most, since a
+/// speech detector will not find the exact edges in noise.
+const GROWN: f32 = 0.3;
+const MAX_GROWN_FRAMES: usize = 15;
+
 /// One example.
 pub struct Crop {
     /// Speech frames, mean-normalised.
     pub features: Features,
-    /// Speaker and voice: `voice · num speakers + speaker`.
+    /// Speaker and voice: `voice · num speakers + speaker`, or [`UNLABELLED`].
     pub class: u32,
     /// The same of the utterance, or the first of several: `voice · num utterances + utterance`.
     pub utterance: u32,
@@ -80,13 +112,22 @@ pub(super) fn retried<T>(
     draw(MAX_ATTEMPTS - 1)
 }
 
+/// Each run of `true` longer by `frames` on either side.
+fn grown(speech: &[bool], frames: usize) -> Vec<bool> {
+    let near = |t: usize| {
+        let window = &speech[t.saturating_sub(frames)..(t + frames + 1).min(speech.len())];
+        window.contains(&true)
+    };
+    (0..speech.len()).map(near).collect()
+}
+
 impl<'a> Crops<'a> {
     /// Number of classes.
     pub fn num_classes(&self) -> usize {
         self.manifest.speakers.len() * self.speeds_percent.len() * (1 + self.warped.len())
     }
 
-    /// The batch of `step`: `(ΣT, C)`, its classes and its utterances, speakers drawn evenly.
+    /// The batch of `step`: `(ΣT, C)`, its classes and its utterances, speakers drawn by [`Shares`].
     ///
     /// # Errors
     /// A recording that cannot be read.
@@ -135,7 +176,7 @@ impl<'a> Crops<'a> {
         let (speaker, speed) = match utterance {
             Some(u) => (self.manifest.utterances[u].speaker as usize, 0),
             None => (
-                random.index(num_speakers),
+                self.shares.draw(&mut random),
                 random.index(self.speeds_percent.len()),
             ),
         };
@@ -161,6 +202,11 @@ impl<'a> Crops<'a> {
         if percent != 100 {
             samples = audio::resample(&samples, SAMPLE_RATE_HZ * percent / 100, SAMPLE_RATE_HZ);
         }
+        // Found in the clean samples: where a frame is dropped should not depend on the noise.
+        let mut speech = audio::speech_frames(&samples);
+        if augmented && random.chance(GROWN) {
+            speech = grown(&speech, 1 + random.index(MAX_GROWN_FRAMES));
+        }
         if augmented {
             let options = self.augment;
             self.augmenter
@@ -168,7 +214,6 @@ impl<'a> Crops<'a> {
                     self.of_anybody(random)
                 })?;
         }
-        let speech = audio::speech_frames(&samples);
         let warp = match utterance {
             Some(_) => 0,
             None => random.index(1 + self.warped.len()),
@@ -186,7 +231,10 @@ impl<'a> Crops<'a> {
         let voice = warp * self.speeds_percent.len() + speed;
         Ok(Crop {
             features,
-            class: (voice * num_speakers + speaker) as u32,
+            class: match speaker < num_speakers {
+                true => (voice * num_speakers + speaker) as u32,
+                false => UNLABELLED,
+            },
             utterance: (voice * self.manifest.utterances.len() + first) as u32,
         })
     }
@@ -297,6 +345,7 @@ mod tests {
             manifest: &manifest,
             recordings: &recordings,
             by_speaker: vec![vec![0]],
+            shares: Shares::new(&[vec![0]]),
             augmenter: &augmenter,
             augment: &augment,
             mfcc: &mfcc,

@@ -50,7 +50,8 @@ impl Loss {
 }
 
 impl AngularMargin {
-    /// `embeddings` (U, D), `speakers` (S, D), `labels` (U,) below S.
+    /// `embeddings` (U, D), `speakers` (S, D), `labels` (U,) below S, or above where the speaker is
+    /// not known: nothing is learnt from such an embedding.
     pub fn loss(&self, embeddings: &[f32], speakers: &[f32], labels: &[u32]) -> Loss {
         let num = labels.len();
         let d = embeddings.len() / num;
@@ -81,6 +82,10 @@ impl AngularMargin {
 
     /// Cosines of one embedding -> their gradients, in place; its loss, and whether it was right.
     fn row(&self, cosines: &mut [f32], label: usize, num: usize) -> (f32, bool) {
+        if label >= cosines.len() {
+            cosines.fill(0.0);
+            return (0.0, false);
+        }
         let own = cosines[label].clamp(-1.0 + 1e-6, 1.0 - 1e-6);
         let right = cosines.iter().all(|c| *c <= cosines[label]);
         let (sin_m, cos_m) = self.margin.sin_cos();

@@ -1,8 +1,8 @@
-//! What to train on. In: a folder with one sub-folder per speaker, or a CSV or JSONL manifest.
-//! Out: utterances with speaker, session and corpus, in a fixed order.
+//! The recordings to train on: a folder with one sub-folder per speaker, or a CSV or JSONL manifest.
 //!
 //! Manifest columns (CSV header or JSON keys): `path` (relative to the manifest) and `speaker`;
-//! optional `session`, `corpus`, and `split`, of which only `train` is read.
+//! optional `session`, `corpus`, `split`, of which only `train` is read, and `label`: `none` marks a
+//! recording whose speaker is not known, from which only a teacher's vector is learnt.
 
 use crate::{Error, Result};
 use serde::Deserialize;
@@ -18,7 +18,8 @@ use std::{
 pub struct Utterance {
     /// Where it is.
     pub path: PathBuf,
-    /// Index into [`Manifest::speakers`].
+    /// Index into [`Manifest::speakers`]. Each recording without a label has an index of its own,
+    /// from the number of speakers on.
     pub speaker: u32,
     /// The recording session, unique over the manifest.
     pub session: u32,
@@ -46,6 +47,14 @@ struct Row {
     #[serde(default)]
     corpus: String,
     split: Option<String>,
+    #[serde(default)]
+    label: String,
+}
+
+impl Row {
+    fn is_labelled(&self) -> bool {
+        self.label != "none"
+    }
 }
 
 /// Longer manifests are refused: some ten million recordings, or a device without end.
@@ -70,7 +79,8 @@ impl Manifest {
             .filter(|row| row.split.as_deref().is_none_or(|split| split == "train"))
             .collect();
         rows.sort_by(|a, b| a.path.cmp(&b.path));
-        let speakers = names(rows.iter().map(|r| r.speaker.clone()));
+        let labelled = rows.iter().filter(|row| row.is_labelled());
+        let speakers = names(labelled.map(|r| r.speaker.clone()));
         let corpora = names(rows.iter().map(|r| r.corpus.clone()));
         let sessions = names(rows.iter().map(session_name));
         if speakers.len() < 2 {
@@ -81,10 +91,14 @@ impl Manifest {
                 speakers.len()
             )));
         }
+        let mut unlabelled = speakers.len() as u32..;
         let utterances = rows
             .into_iter()
             .map(|row| Utterance {
-                speaker: speakers[&row.speaker],
+                speaker: match row.is_labelled() {
+                    true => speakers[&row.speaker],
+                    false => unlabelled.next().expect("fewer than 2^32 recordings"),
+                },
                 session: sessions[&session_name(&row)],
                 corpus: corpora[&row.corpus],
                 path: row.path,
@@ -96,6 +110,22 @@ impl Manifest {
             speakers: sorted(speakers),
             corpora: sorted(corpora),
         })
+    }
+
+    /// Is the speaker of recording `utterance` known?
+    pub fn is_labelled(&self, utterance: usize) -> bool {
+        (self.utterances[utterance].speaker as usize) < self.speakers.len()
+    }
+
+    /// Indices of the utterances of each speaker; behind the speakers, each recording without a
+    /// label alone.
+    pub fn by_speaker(&self) -> Vec<Vec<usize>> {
+        let most = self.utterances.iter().map(|u| u.speaker as usize + 1).max();
+        let mut by_speaker = vec![vec![]; most.unwrap_or(0)];
+        for (index, utterance) in self.utterances.iter().enumerate() {
+            by_speaker[utterance.speaker as usize].push(index);
+        }
+        by_speaker
     }
 
     /// BLAKE3 over every row: a checkpoint continues only on the same list.
@@ -151,6 +181,7 @@ fn folder(root: &Path) -> Result<Vec<Row>> {
                         session: within.to_string_lossy().into_owned(),
                         corpus: String::new(),
                         split: None,
+                        label: String::new(),
                     });
                 }
             }

@@ -1,10 +1,11 @@
-//! Training: labelled recordings in, a model out.
+//! Training: makes a model from labelled recordings.
 //!
 //! ```text
 //! manifest ─► crops (streamed, augmented) ─► features ─► tape ─► loss ─► backward ─► AdamW
 //!                                             embeddings ─► LDA ─► PLDA ─► BCE on pairs ─► head
 //!                                             several networks and heads ─► ensemble ─► one
 //! crops of two speakers ─► overlap ─► features ─► tape ─► loss ─► backward ─► AdamW
+//! crops with silence and noise ─► speech ─► features ─► tape ─► loss ─► backward ─► AdamW
 //! ```
 
 pub mod affine;
@@ -35,6 +36,7 @@ pub mod random;
 pub mod recipe;
 pub mod recordings;
 pub mod rooms;
+mod speech;
 pub mod tape;
 pub mod teacher;
 mod view;

@@ -67,6 +67,50 @@ pub struct TrainOptions {
     /// The detector of overlapped speech, trained last; none without it.
     #[serde(default)]
     pub overlap: Option<OverlapOptions>,
+    /// The speech detector; none leaves it to the level of the frames.
+    #[serde(default)]
+    pub speech: Option<SpeechOptions>,
+}
+
+/// What is different for the speech detector: one logit for each frame.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SpeechOptions {
+    /// C of its layers.
+    pub channels: usize,
+    /// Optimisation steps.
+    pub num_steps: usize,
+    /// Crops per step.
+    pub batch_size: usize,
+    /// Shortest and longest crop, in seconds.
+    pub crop_seconds: (f32, f32),
+    /// What its crops meet.
+    pub augment: AugmentOptions,
+}
+
+impl Default for SpeechOptions {
+    /// Noise of every kind and level; no babble: the voices in it are speech.
+    fn default() -> Self {
+        SpeechOptions {
+            channels: 16,
+            num_steps: 3000,
+            batch_size: 32,
+            crop_seconds: (1.2, 2.8),
+            augment: AugmentOptions {
+                clean: 0.2,
+                reverberation: 0.2,
+                noise: 0.6,
+                hum: 0.15,
+                equalizer: 0.3,
+                band_limit: 0.3,
+                clip: 0.03,
+                codec: 0.1,
+                mu_law: 0.15,
+                noise_snr_db: (0.0, 35.0),
+                ..AugmentOptions::default()
+            },
+        }
+    }
 }
 
 /// What is different for the detector of overlapped speech: two voices at the same time.
@@ -187,6 +231,7 @@ impl Default for TrainOptions {
             head: HeadOptions::default(),
             members: MemberOptions::usual(),
             overlap: Some(OverlapOptions::default()),
+            speech: Some(SpeechOptions::default()),
         }
     }
 }
@@ -262,6 +307,15 @@ impl TrainOptions {
         if let Some(overlap) = self.of_overlap() {
             overlap.check()?;
         }
+        if let Some(speech) = &self.speech {
+            speech.augment.check()?;
+            if !(1..=256).contains(&speech.channels) || !range(speech.crop_seconds) {
+                return Err(Error::Usage(
+                    "training option speech: channels from 1 to 256, crop_seconds from 0.1 to 60"
+                        .into(),
+                ));
+            }
+        }
         self.warped()?;
         let mfcc = Mfcc::new(self.front_end.clone())?;
         for member in &self.members {
@@ -301,6 +355,7 @@ impl TrainOptions {
         let single = TrainOptions {
             members: vec![],
             overlap: None,
+            speech: None,
             ..self.clone()
         };
         if self.members.is_empty() {
@@ -328,6 +383,7 @@ impl TrainOptions {
             crop_seconds: overlap.crop_seconds,
             members: vec![],
             overlap: None,
+            speech: None,
             ..self.clone()
         })
     }

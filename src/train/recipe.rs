@@ -7,13 +7,14 @@ use super::{
     augment::Augmenter,
     batch::{self, Batch},
     checkpoint::{SPEAKERS, State},
-    crops::Crops,
+    crops::{Crops, Shares},
     loss::{AngularMargin, Loss},
     manifest::Manifest,
     member::Seen,
     optimizer::one_cycle,
     options::TrainOptions,
     recordings::Recordings,
+    speech,
     teacher::Teacher,
     view::View,
 };
@@ -23,7 +24,7 @@ use crate::{
     network::{Layer, Network, infer},
 };
 use rayon::prelude::*;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy)]
@@ -74,6 +75,8 @@ pub struct Trained {
     pub members: Vec<(Network, Labelled)>,
     /// The detector of overlapped speech, where the options ask for one.
     pub overlap: Option<Network>,
+    /// The speech detector, where the options ask for one.
+    pub speech: Option<Network>,
 }
 
 /// Where the run keeps its state, and the sources of its sound.
@@ -105,18 +108,24 @@ impl Run<'_> {
         let members = self.options.of_each();
         let of_overlap = self.options.of_overlap();
         let of_members = members.len() * self.options.num_steps;
-        let all = of_members + of_overlap.as_ref().map_or(0, |options| options.num_steps);
+        let of_both = of_members + of_overlap.as_ref().map_or(0, |options| options.num_steps);
+        let all = of_both + self.options.speech.as_ref().map_or(0, |own| own.num_steps);
+        let beside = |ending: &str| {
+            let mut name = self.checkpoint.as_os_str().to_owned();
+            name.push(ending);
+            PathBuf::from(name)
+        };
         let mut trained = vec![];
         for (index, (options, seen)) in members.iter().enumerate() {
-            let mut checkpoint = self.checkpoint.as_os_str().to_owned();
-            if index > 0 {
-                checkpoint.push(format!(".{index}"));
-            }
+            let checkpoint = match index {
+                0 => self.checkpoint.to_path_buf(),
+                _ => beside(&format!(".{index}")),
+            };
             let is_taught = options.teacher_weight > 0.0;
             let member = Run {
                 options,
                 teacher: self.teacher.filter(|_| is_taught),
-                checkpoint: checkpoint.as_ref(),
+                checkpoint: &checkpoint,
                 ..*self
             };
             let before = index * self.options.num_steps;
@@ -126,27 +135,38 @@ impl Run<'_> {
                 None => return Ok(None),
             }
         }
-        let overlap = match &of_overlap {
-            Some(options) => {
-                let mut checkpoint = self.checkpoint.as_os_str().to_owned();
-                checkpoint.push(".overlap");
-                let detector = Run {
-                    options,
-                    teacher: None,
-                    checkpoint: checkpoint.as_ref(),
-                    ..*self
-                };
-                let counted = &mut |progress: Progress| on_progress(progress.of(of_members, all));
-                match detector.train_overlap(counted)? {
-                    Some(network) => Some(network),
-                    None => return Ok(None),
-                }
+        let mut overlap = None;
+        if let Some(options) = &of_overlap {
+            let detector = Run {
+                options,
+                teacher: None,
+                checkpoint: &beside(".overlap"),
+                ..*self
+            };
+            let counted = &mut |progress: Progress| on_progress(progress.of(of_members, all));
+            overlap = detector.train_overlap(counted)?;
+            if overlap.is_none() {
+                return Ok(None);
             }
-            None => None,
-        };
+        }
+        let mut speech_detector = None;
+        if let Some(own) = &self.options.speech {
+            let detector = Run {
+                options: &speech::options(self.options, own),
+                teacher: None,
+                checkpoint: &beside(".speech"),
+                ..*self
+            };
+            let counted = &mut |progress: Progress| on_progress(progress.of(of_both, all));
+            speech_detector = detector.train_speech(own, counted)?;
+            if speech_detector.is_none() {
+                return Ok(None);
+            }
+        }
         Ok(Some(Trained {
             members: trained,
             overlap,
+            speech: speech_detector,
         }))
     }
 
@@ -216,11 +236,9 @@ impl Run<'_> {
         seconds: (f32, f32),
         min_frames: usize,
     ) -> Result<Crops<'a>> {
-        let mut by_speaker = vec![vec![]; self.manifest.speakers.len()];
-        for (index, utterance) in self.manifest.utterances.iter().enumerate() {
-            by_speaker[utterance.speaker as usize].push(index);
-        }
+        let by_speaker = self.manifest.by_speaker();
         Ok(Crops {
+            shares: Shares::new(&by_speaker),
             manifest: self.manifest,
             recordings: self.recordings,
             by_speaker,
@@ -258,15 +276,16 @@ impl Run<'_> {
         let min_frames = network.receptive_field().max(30);
         let crops = self.crops(mfcc, options.crop_seconds, min_frames)?;
         let whole = self.crops(mfcc, (30.0, 30.0), min_frames)?;
-        let total = self.manifest.utterances.len();
+        let labelled: Vec<usize> = (0..self.manifest.utterances.len())
+            .filter(|u| self.manifest.is_labelled(*u))
+            .collect();
+        let total = labelled.len();
         let (mut embeddings, mut of) = (vec![], vec![]);
         const AT_ONCE: usize = 64;
-        for first in (0..total).step_by(AT_ONCE) {
-            let some = first..(first + AT_ONCE).min(total);
+        for (block, some) in labelled.chunks(AT_ONCE).enumerate() {
             let found: Vec<Vec<Vec<f32>>> = some
-                .clone()
-                .into_par_iter()
-                .map(|u| {
+                .par_iter()
+                .map(|&u| {
                     let embed = |n: usize| {
                         let place = [u as u64, n as u64];
                         let source = if n == 0 { &whole } else { &crops };
@@ -277,12 +296,12 @@ impl Run<'_> {
                     own.unwrap_or_default() // a file that cannot be read: told by `recordings`
                 })
                 .collect();
-            for (u, own) in some.zip(found) {
-                of.extend(std::iter::repeat_n(u, own.len()));
+            for (u, own) in some.iter().zip(found) {
+                of.extend(std::iter::repeat_n(*u, own.len()));
                 embeddings.extend(own);
             }
             on_progress(Progress::Embeddings {
-                done: (first + AT_ONCE).min(total),
+                done: block * AT_ONCE + some.len(),
                 total,
             });
         }

@@ -27,10 +27,10 @@ pub struct Teacher {
 impl Teacher {
     /// Asks `vector` for each id: the recording's path, from `root` on, as it is; with `@SPEED@WARP`
     /// behind it (per cent) in another voice of `options`. Of what it has the mean over the recordings
-    /// as they are is taken off. Voices that it does not know are learnt by their names alone.
+    /// as they are is taken off. What it has no vector of is learnt by the speakers' names alone.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a recording without a vector.
+    /// [`Error::Usage`] where it knows none of the recordings.
     pub fn new<'v>(
         manifest: &Manifest,
         root: &Path,
@@ -38,18 +38,14 @@ impl Teacher {
         vector: impl Fn(&str) -> Option<&'v [f32]>,
     ) -> Result<Self> {
         let ids: Vec<String> = ids(manifest, root);
-        let as_recorded: Vec<&[f32]> = ids
-            .iter()
-            .map(|id| {
-                let missing = || {
-                    Error::Usage(format!(
-                        "the teacher has no vector of {id}; one of each recording is wanted, by its \
-                         path, and of each in other voices by PATH@SPEED@WARP"
-                    ))
-                };
-                vector(id).ok_or_else(missing)
-            })
-            .collect::<Result<_>>()?;
+        let as_recorded: Vec<&[f32]> = ids.iter().filter_map(|id| vector(id)).collect();
+        if as_recorded.is_empty() {
+            return Err(Error::Usage(
+                "the teacher has no vector of any recording; name each by its path in the manifest, \
+                 and in other voices by PATH@SPEED@WARP"
+                    .into(),
+            ));
+        }
         let size = as_recorded[0].len();
         let mut mean = vec![0.0f64; size];
         for vector in &as_recorded {

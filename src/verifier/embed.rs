@@ -1,22 +1,36 @@
-//! A recording in, its speaker's [`Embedding`] out, or the [`Reason`] why it has none.
+//! From a recording to its speaker's [`Embedding`], or to the [`Reason`] why it has none.
 
 use super::{Embedding, Limits, Verifier};
 use crate::{
     Result,
-    audio::{Content, Quality, Recording, Waveform},
-    features::LongFeatures,
+    audio::{Content, LongRecording, Quality, Recording, Waveform},
+    features::{Features, LongFeatures},
     network::Cuts,
     scoring::Reason,
 };
 use zeroize::Zeroizing;
 
-/// What the networks say of a fit recording.
-pub(super) struct Heard {
+/// What a verifier makes of a recording: the embedding, or the reason why there is none, and the
+/// quality facts.
+#[derive(Debug)]
+pub struct Heard {
+    /// The speaker's embedding.
+    pub embedding: std::result::Result<Embedding, Reason>,
+    /// Facts about the recording.
+    pub quality: Quality,
+}
+
+/// What the networks make of the speech of a recording.
+pub(super) struct Outputs {
     /// `(D,)`
     pub values: Vec<f32>,
     pub cuts: Cuts,
     /// Logit of two voices at once, by a model that has a detector.
     pub overlap: Option<f32>,
+    /// Seconds of speech.
+    pub seconds: f32,
+    /// Which of the frames that the networks were given are speech.
+    pub speech: Vec<bool>,
 }
 
 impl Verifier {
@@ -25,30 +39,53 @@ impl Verifier {
     /// # Errors
     /// The [`Reason`] that a user can act on.
     pub fn embed(&self, waveform: &Waveform) -> std::result::Result<Embedding, Reason> {
-        let heard = self.hear(waveform)?;
-        self.check_one_voice(heard.cuts, waveform.speech(), heard.overlap)?;
-        self.embedding(heard.values, waveform.quality().speech_seconds)
+        self.hear(waveform).embedding
     }
 
-    /// [`Self::embed`] of a recording of any length, with the same bits.
+    /// [`Self::embed`] with the quality facts.
+    pub fn hear(&self, waveform: &Waveform) -> Heard {
+        let (outputs, quality) = self.outputs(waveform);
+        Heard {
+            embedding: outputs.and_then(|outputs| self.of_one_voice(outputs)),
+            quality,
+        }
+    }
+
+    /// [`Self::hear`] of a recording of any length, with the same bits.
     ///
     /// # Errors
     /// [`crate::Error::Io`], [`crate::Error::Audio`] where its file cannot be read again.
-    pub fn embed_recording(
-        &self,
-        recording: &mut Recording,
-    ) -> Result<std::result::Result<Embedding, Reason>> {
+    pub fn hear_recording(&self, recording: &mut Recording) -> Result<Heard> {
         let recording = match recording {
-            Recording::Held(waveform) => return Ok(self.embed(waveform)),
+            Recording::Held(waveform) => return Ok(self.hear(waveform)),
             Recording::Long(recording) => recording,
         };
-        if let Some(reason) = unfit(recording.quality(), &self.model.limits) {
-            return Ok(Err(reason));
-        }
-        let quality = recording.quality().clone();
-        let mut features = LongFeatures::new(&self.mfcc, recording)?;
+        let speech = self.speech_of_long(recording)?;
+        let quality = recording.quality_of(&speech)?;
+        let outputs = match unfit(&quality, &self.model.limits) {
+            Some(reason) => Err(reason),
+            None => self.outputs_of_long(recording, speech, &quality)?,
+        };
+        Ok(Heard {
+            embedding: outputs.and_then(|outputs| self.of_one_voice(outputs)),
+            quality,
+        })
+    }
+
+    fn of_one_voice(&self, outputs: Outputs) -> std::result::Result<Embedding, Reason> {
+        self.check_one_voice(outputs.cuts, &outputs.speech, outputs.overlap)?;
+        self.embedding(outputs.values, outputs.seconds)
+    }
+
+    fn outputs_of_long(
+        &self,
+        recording: &mut LongRecording,
+        speech: Vec<bool>,
+        quality: &Quality,
+    ) -> Result<std::result::Result<Outputs, Reason>> {
+        let mut features = LongFeatures::new(&self.mfcc, recording, &speech)?;
         let (num_frames, width) = (features.num_frames(), features.num_channels());
-        if let Err(reason) = self.check_num_frames(num_frames, &quality) {
+        if let Err(reason) = self.check_num_frames(num_frames, quality) {
             return Ok(Err(reason));
         }
         let mut frames = |range| features.frames(range).map(<[f32]>::to_vec);
@@ -62,29 +99,67 @@ impl Verifier {
         }
         let network = &self.model.network;
         let (values, cuts) = network.embed_by_pieces(num_frames, width, frames)?;
-        let speech = recording.speech();
-        Ok(self
-            .check_one_voice(cuts, speech, overlap)
-            .and_then(|()| self.embedding(values, quality.speech_seconds)))
+        Ok(Ok(Outputs {
+            values,
+            cuts,
+            overlap,
+            seconds: quality.speech_seconds,
+            speech: self.speech_of_features(speech),
+        }))
     }
 
-    /// What the networks say of a fit recording.
-    pub(super) fn hear(&self, waveform: &Waveform) -> std::result::Result<Heard, Reason> {
-        if let Some(reason) = unfit(waveform.quality(), &self.model.limits) {
-            return Err(reason);
-        }
-        let features = self.mfcc.extract(waveform);
-        self.check_num_frames(features.num_frames(), waveform.quality())?;
+    /// What the networks make of the speech of a recording, and its quality facts.
+    pub(super) fn outputs(
+        &self,
+        waveform: &Waveform,
+    ) -> (std::result::Result<Outputs, Reason>, Quality) {
+        let frames = self.mfcc.frames(waveform.samples()); // (num_samples,) -> (T, C)
+        let speech = self.speech(&frames, waveform.speech()); // (T, C) -> (T,)
+        let quality = waveform.quality_of(&speech);
+        let outputs = match unfit(&quality, &self.model.limits) {
+            Some(reason) => Err(reason),
+            None => self.outputs_of(&frames, speech, &quality),
+        };
+        (outputs, quality)
+    }
+
+    /// The features that the networks are given, `(T', C')`, and the quality facts.
+    pub fn features(&self, waveform: &Waveform) -> (Features, Quality) {
+        let frames = self.mfcc.frames(waveform.samples());
+        let speech = self.speech(&frames, waveform.speech());
+        let features = self.mfcc.select(&frames, &speech);
+        (features, waveform.quality_of(&speech))
+    }
+
+    fn outputs_of(
+        &self,
+        frames: &[f32],
+        speech: Vec<bool>,
+        quality: &Quality,
+    ) -> std::result::Result<Outputs, Reason> {
+        let features = self.mfcc.select(frames, &speech); // (T, C) -> (T', C')
+        self.check_num_frames(features.num_frames(), quality)?;
         let overlap = match &self.model.overlap {
             Some(detector) => Some(self.check_overlap(detector.embed(&features)[0])?),
             None => None,
         };
-        let (values, cuts) = self.model.network.embed_cut(&features);
-        Ok(Heard {
+        let (values, cuts) = self.model.network.embed_cut(&features); // (T', C') -> (D,)
+        Ok(Outputs {
             values,
             cuts,
             overlap,
+            seconds: quality.speech_seconds,
+            speech: self.speech_of_features(speech),
         })
+    }
+
+    /// The flags of the frames that the networks are given: all are speech where the others are
+    /// left out.
+    fn speech_of_features(&self, speech: Vec<bool>) -> Vec<bool> {
+        match self.mfcc.config().speech_only {
+            true => speech.into_iter().filter(|is_speech| *is_speech).collect(),
+            false => speech,
+        }
     }
 
     fn check_overlap(&self, logit: f32) -> std::result::Result<f32, Reason> {

@@ -16,6 +16,9 @@ pub struct Model {
     pub front_end: MfccConfig,
     /// How features become an embedding.
     pub network: Network,
+    /// Finds the frames of speech: raw frames in, one logit for each; a model without it judges by
+    /// level.
+    pub speech: Option<Network>,
     /// Hears two voices at the same time, features in and one logit out; not every model has it.
     pub overlap: Option<Network>,
     /// How two embeddings become a score.
@@ -107,6 +110,34 @@ impl Model {
                 "the detector of overlapped speech has {outputs} outputs and sees {frames} frames at \
                  once; 1 is wanted, and at most as many frames as the network sees, {}",
                 self.network.receptive_field()
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl Model {
+    /// A detector with one logit for each frame of 25 ms every 10 ms?
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming what is wrong.
+    pub(super) fn check_speech(&self) -> Result<()> {
+        let Some(speech) = &self.speech else {
+            return Ok(());
+        };
+        let front_end = &self.front_end;
+        let grid = (front_end.frame_length_ms, front_end.frame_shift_ms);
+        if grid != (25.0, 10.0) || !front_end.snip_edges {
+            return Err(Error::Usage(
+                "a model with a speech detector needs frames of 25 ms every 10 ms, with snip_edges"
+                    .into(),
+            ));
+        }
+        let (outputs, frames) = (speech.embedding_size(), speech.receptive_field());
+        if outputs != 1 || frames % 2 == 0 {
+            return Err(Error::Usage(format!(
+                "the speech detector has {outputs} outputs and sees {frames} frames at once; 1 output \
+                 and an odd number of frames are needed"
             )));
         }
         Ok(())

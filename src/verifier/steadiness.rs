@@ -37,8 +37,8 @@ const NEAR_BOTH: f32 = 2.9;
 impl Verifier {
     /// How much a recording sounds like one voice. None where it is too short to tell, or unfit.
     pub fn steadiness(&self, waveform: &Waveform) -> Option<Llr> {
-        let heard = self.hear(waveform).ok()?;
-        self.lowest(heard.cuts, waveform.speech())
+        let outputs = self.outputs(waveform).0.ok()?;
+        self.lowest(outputs.cuts, &outputs.speech)
     }
 
     /// The reason not to take a recording for one voice: `speech` has its frames, `overlap` the logit

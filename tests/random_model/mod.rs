@@ -80,6 +80,7 @@ pub fn random_model(seed: u64, c: usize, d: usize) -> Model {
         front_end,
         network: Network::new(layers, weights, num_features).unwrap(),
         overlap: None,
+        speech: None,
         head,
         limits: Limits::default(),
         rates: None,

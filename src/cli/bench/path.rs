@@ -85,14 +85,15 @@ impl<'a> Enrolled<'a> {
     pub fn new(verifier: &'a Verifier, recordings: &Recordings) -> Result<Self> {
         let path = &recordings.short[0];
         let waveform = audio::read(path, &ReadOptions::default())?;
-        let embedding = verifier.embed(&waveform).map_err(|reason| Error::Audio {
+        let heard = verifier.hear(&waveform);
+        let embedding = heard.embedding.map_err(|reason| Error::Audio {
             path: path.clone(),
             fact: format!("the model refuses the synthetic voice of the benchmark: {reason}"),
             remedy: "measure another model".into(),
         })?;
         let utterance = Utterance {
             file: "synthetic".into(),
-            speech_seconds: waveform.quality().speech_seconds,
+            speech_seconds: heard.quality.speech_seconds,
             quality: serde_json::Value::Null,
             embedding,
         };

@@ -137,7 +137,7 @@ fn read(path: &Path, options: &ReadOptions, part: Part) -> Result<Waveform> {
             return Waveform::from_samples(narrow, NARROWBAND_HZ);
         }
         Part::Start(seconds) => (0, seconds),
-        Part::Speech(seconds) if waveform.quality().speech_seconds >= seconds => {
+        Part::Speech(seconds) if audio::speech_seconds(waveform.speech()) >= seconds => {
             let begin = waveform.speech().iter().position(|&speech| speech);
             (begin.unwrap_or(0) * audio::SPEECH_HOP, seconds)
         }

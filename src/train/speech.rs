@@ -1,0 +1,275 @@
+//! Trains the speech detector: a small network with one logit for each frame.
+//!
+//! The labels come from clean speech, where the level alone tells speech from pauses: a frame of a
+//! clean crop is speech where [`audio::speech_frames`] says so. The network then hears the crop
+//! with silence around and within it, through noise, rooms, bands and codecs, and has to say the same.
+
+use super::{
+    batch::Batch,
+    checkpoint::State,
+    crops::{Crops, retried},
+    loss::Loss,
+    options::{SpeechOptions, TrainOptions},
+    random::Random,
+    recipe::{Progress, Run, descend_by},
+};
+use crate::{
+    Result,
+    audio::{self, SAMPLE_RATE_HZ, SPEECH_HOP},
+    features::{Features, Mfcc, MfccConfig},
+    network::{Layer, Network, infer},
+};
+use rayon::prelude::*;
+
+/// A recording whose loud and quiet frames differ by less is too noisy to take labels from.
+const MIN_RANGE_DB: f32 = 35.0;
+/// Inserted silence, in seconds: from this to that.
+const SILENCE_SECONDS: (f32, f32) = (0.2, 0.8);
+/// Examples are cut to so many frames: filters of longer ones cost twice as much.
+const MAX_FRAMES: usize = 350;
+/// Level of the faint noise in inserted silence, in dB below the speech; digital silence otherwise.
+const FAINT_DB: (f32, f32) = (35.0, 70.0);
+
+/// An utterance with a label for each frame.
+struct Example {
+    features: Features,
+    is_speech: Vec<bool>,
+}
+
+/// Conv1d k5 → ReLU → Conv1d k3 d4 → ReLU → Conv1d k3 d8 → ReLU → Conv1d k1 to one channel.
+/// `(T + 28, num_features) -> (T, 1)`, and the mean over T.
+pub fn layers(options: &SpeechOptions, num_features: usize) -> Vec<Layer> {
+    let c = options.channels;
+    let conv = |in_channels, out_channels, kernel_size, dilation| Layer::Conv1d {
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride: 1,
+        dilation,
+        padding: 0,
+        groups: 1,
+    };
+    let norm = || Layer::BatchNorm {
+        num_features: c,
+        eps: 1e-5,
+    };
+    let mut layers = vec![];
+    for conv in [
+        conv(num_features, c, 5, 1),
+        conv(c, c, 3, 4),
+        conv(c, c, 3, 8),
+    ] {
+        layers.extend([conv, Layer::Relu, norm()]);
+    }
+    layers.extend([conv(c, 1, 1, 1), Layer::MeanPool]);
+    layers
+}
+
+/// The front-end of the detector: every frame as it is, so that no frame depends on the others.
+pub fn front_end(of: &MfccConfig) -> MfccConfig {
+    MfccConfig {
+        speech_only: false,
+        mean_norm: false,
+        mean_channels: false,
+        ..of.clone()
+    }
+}
+
+impl Run<'_> {
+    /// Trains the detector, continuing from the checkpoint where there is one; `None` where
+    /// `on_progress` stopped it.
+    pub(super) fn train_speech(
+        &self,
+        options: &SpeechOptions,
+        on_progress: &mut dyn FnMut(Progress) -> bool,
+    ) -> Result<Option<Network>> {
+        let mfcc = Mfcc::new(front_end(&self.options.front_end))?;
+        let mut layers = layers(options, mfcc.num_channels());
+        let shapes = infer(&layers, mfcc.num_channels())?;
+        // In training the pooling is left out: each frame has its own label.
+        layers.pop();
+        let margin = shapes.receptive_field / 2;
+        let crops = self.crops(&mfcc, options.crop_seconds, shapes.receptive_field)?;
+        let start = || State::fresh(layers, 0, 1, self.options.seed);
+        let step = |state: &mut State| {
+            let examples = examples(&crops, state.step, self.options.batch_size)?;
+            let features: Vec<Features> = examples
+                .iter()
+                .map(|e| padded(&e.features, margin))
+                .collect();
+            let labels: Vec<bool> = examples.into_iter().flat_map(|e| e.is_speech).collect();
+            let batch = Batch::of_features(&features, mfcc.num_channels());
+            descend_by(self.options, state, batch, |logits, _| {
+                loss(logits, &labels)
+            })
+        };
+        let Some(state) = self.descend(start, step, on_progress)? else {
+            return Ok(None);
+        };
+        let (mut layers, mut weights) = state.trainable.folded();
+        layers.push(Layer::MeanPool);
+        weights
+            .values_mut()
+            .for_each(|values| super::ensemble::round(values));
+        Network::new(layers, weights, mfcc.num_channels()).map(Some)
+    }
+}
+
+/// Its first and last frame repeated `margin` times, so that every frame has an output.
+fn padded(features: &Features, margin: usize) -> Features {
+    Features::new(
+        Network::edges_repeated(features.values(), features.num_channels(), margin),
+        features.num_channels(),
+    )
+}
+
+fn examples(crops: &Crops, step: usize, size: usize) -> Result<Vec<Example>> {
+    (0..size)
+        .into_par_iter()
+        .map(|slot| {
+            retried(
+                true,
+                |example: &Option<Example>| example.is_some(),
+                |attempt| {
+                    let place = [step as u64, slot as u64, attempt];
+                    example(crops, Random::new(crops.seed, "speech", &place))
+                },
+            )
+        })
+        .filter_map(Result::transpose)
+        .collect()
+}
+
+/// None where the recording is too noisy to tell speech from pauses.
+fn example(crops: &Crops, mut random: Random) -> Result<Option<Example>> {
+    let speaker = random.index(crops.by_speaker.len());
+    let own = &crops.by_speaker[speaker];
+    let (shortest, longest) = crops.seconds;
+    let len = (random.uniform(shortest, longest) * SAMPLE_RATE_HZ as f32) as usize;
+    let mut samples = crops.piece(own[random.index(own.len())], len, &mut random)?;
+    if audio::level_range_db(&samples).is_none_or(|range_db| range_db < MIN_RANGE_DB) {
+        return Ok(None);
+    }
+    let mut is_speech = audio::speech_frames(&samples);
+    let energy = samples.iter().map(|v| v * v).sum::<f32>() / samples.len() as f32;
+    if random.chance(0.15) {
+        gate(&mut samples, &is_speech);
+    }
+    for _ in 0..random.index(3) {
+        insert_silence(&mut samples, &mut is_speech, energy, &mut random);
+    }
+    samples.truncate(MAX_FRAMES * SPEECH_HOP);
+    is_speech.resize(audio::num_frames(samples.len()), false);
+    if random.chance(0.05) {
+        // Noise alone: nothing of it is speech.
+        samples.iter_mut().for_each(|v| *v *= 1e-3 * random.unit());
+        is_speech.fill(false);
+    }
+    let options = crops.augment;
+    crops
+        .augmenter
+        .apply(options, &mut samples, &mut random, |random| {
+            crops.of_anybody(random)
+        })?;
+    let values = crops.mfcc.frames(&samples);
+    let features = Features::new(values, crops.mfcc.num_channels());
+    is_speech.truncate(features.num_frames());
+    Ok(
+        (features.num_frames() == is_speech.len()).then_some(Example {
+            features,
+            is_speech,
+        }),
+    )
+}
+
+/// Pauses become digital silence, as a noise gate leaves them.
+fn gate(samples: &mut [f32], is_speech: &[bool]) {
+    for (samples, is_speech) in samples.chunks_mut(SPEECH_HOP).zip(is_speech) {
+        if !is_speech {
+            samples.fill(0.0);
+        }
+    }
+}
+
+/// Silence, digital or with faint noise, at a random frame.
+fn insert_silence(
+    samples: &mut Vec<f32>,
+    is_speech: &mut Vec<bool>,
+    energy: f32,
+    random: &mut Random,
+) {
+    let frames = (random.uniform(SILENCE_SECONDS.0, SILENCE_SECONDS.1) * 100.0) as usize;
+    let at = match random.index(3) {
+        0 => 0,
+        1 => is_speech.len(),
+        _ => random.index(is_speech.len()),
+    };
+    let amplitude = match random.chance(0.5) {
+        true => 0.0,
+        false => (energy * 10f32.powf(-random.uniform(FAINT_DB.0, FAINT_DB.1) / 10.0)).sqrt(),
+    };
+    let silence: Vec<f32> = (0..frames * SPEECH_HOP)
+        .map(|_| amplitude * random.normal())
+        .collect();
+    let from = (at * SPEECH_HOP).min(samples.len());
+    samples.splice(from..from, silence);
+    is_speech.splice(at..at, std::iter::repeat_n(false, frames));
+}
+
+/// Binary cross-entropy of each frame's logit, the mean over frames.
+fn loss(logits: &[f32], labels: &[bool]) -> Loss {
+    let share = 1.0 / labels.len() as f32;
+    let mut loss = Loss::none(logits.len(), 0);
+    for ((logit, is_speech), gradient) in logits.iter().zip(labels).zip(&mut loss.d_embeddings) {
+        let signed = if *is_speech { *logit } else { -logit };
+        // ln(1 + exp(-x)) without overflow.
+        loss.loss += share * ((-signed.abs()).exp().ln_1p() + (-signed).max(0.0));
+        let p = 1.0 / (1.0 + (-logit).exp());
+        *gradient = share * (p - f32::from(u8::from(*is_speech)));
+        loss.accuracy += share * f32::from(u8::from(signed > 0.0));
+    }
+    loss
+}
+
+/// The options that the detector is trained with: the members' own, but for its crops.
+pub(super) fn options(all: &TrainOptions, own: &SpeechOptions) -> TrainOptions {
+    TrainOptions {
+        augment: own.augment.clone(),
+        num_steps: own.num_steps,
+        batch_size: own.batch_size,
+        members: vec![],
+        overlap: None,
+        speech: None,
+        ..all.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gradient_of_the_frame_loss_agrees_with_central_differences() {
+        let (logits, labels) = ([0.3, -1.2, 2.0], [true, true, false]);
+        let at = loss(&logits, &labels);
+        for i in 0..3 {
+            let moved = |by: f32| {
+                let mut logits = logits;
+                logits[i] += by;
+                loss(&logits, &labels).loss
+            };
+            let numeric = (moved(0.01) - moved(-0.01)) / 0.02;
+            assert!((numeric - at.d_embeddings[i]).abs() < 1e-3);
+        }
+    }
+
+    #[test]
+    fn silence_that_is_inserted_is_no_speech() {
+        let (mut samples, mut is_speech) = (vec![0.5; 1600], vec![true; 10]);
+        let mut random = Random::new(1, "test", &[]);
+        insert_silence(&mut samples, &mut is_speech, 0.25, &mut random);
+        let frames = is_speech.len() - 10;
+        assert_eq!(samples.len(), 1600 + 160 * frames);
+        assert_eq!(is_speech.iter().filter(|s| **s).count(), 10);
+    }
+}
