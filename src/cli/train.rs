@@ -9,7 +9,8 @@ use serde_json::json;
 use spkver::{
     Error, Result,
     batch::vectors,
-    features::Mfcc,
+    features::{Mfcc, MfccConfig},
+    network::Network,
     storage::model,
     train::{
         augment::Augmenter, ensemble, head, manifest::Manifest, options::TrainOptions,
@@ -51,6 +52,9 @@ pub struct Args {
     /// Names of the rows of a `.npy` of the teacher's, one a line
     #[arg(long, value_name = "FILE", requires = "teacher")]
     teacher_ids: Option<PathBuf>,
+    /// Take the detector of overlapped speech from this model instead of training one
+    #[arg(long, value_name = "MODEL")]
+    overlap_of: Option<PathBuf>,
     /// Options as JSON: any part of what `--print-options` shows
     #[arg(long, value_name = "FILE")]
     options: Option<PathBuf>,
@@ -128,6 +132,33 @@ fn pair_loss(text: &str) -> std::result::Result<PairLoss, String> {
 }
 
 impl Args {
+    /// The detector of the model that `--overlap-of` names.
+    fn overlap(&self, options: &TrainOptions) -> Result<Option<Network>> {
+        let Some(path) = &self.overlap_of else {
+            return Ok(None);
+        };
+        let model = model::load(path)?.into_model();
+        let refuse = |fact: &str| {
+            let path = path.display();
+            Err(Error::Usage(format!("--overlap-of {path}: {fact}")))
+        };
+        // The detector hears pauses, whatever the networks do.
+        let same_front_end = MfccConfig {
+            speech_only: options.front_end.speech_only,
+            ..model.front_end
+        };
+        match model.overlap {
+            _ if options.overlap.is_some() => {
+                refuse(r#"the options train one; give "overlap": null"#)
+            }
+            _ if same_front_end != options.front_end => {
+                refuse("the model has another front-end than the options")
+            }
+            None => refuse("the model has no detector of overlapped speech"),
+            found => Ok(found),
+        }
+    }
+
     fn teacher(&self, manifest: &Manifest, options: &TrainOptions) -> Result<Option<Teacher>> {
         let path = match (&self.teacher, options.wants_teacher()) {
             (Some(path), true) => path,
@@ -172,6 +203,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     can_be_written(&args.out)?;
     can_be_written(&checkpoint)?;
     let lists = heads::open(&args.compare_heads, &args.root)?;
+    let overlap = args.overlap(&options)?;
     let manifest = Manifest::open(&args.speech)?;
     let num_utterances = manifest.utterances.len();
     let log = Log::new(global);
@@ -248,7 +280,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let model = Model {
         front_end,
         network,
-        overlap: trained.overlap,
+        overlap: trained.overlap.or(overlap),
         speech: trained.speech,
         head,
         limits: Limits::default(),

@@ -136,6 +136,12 @@ impl Mfcc {
         self.normalised(values)
     }
 
+    /// All frames computed by [`Self::frames`], normalised, pauses as well: what hears how voices
+    /// follow each other needs them. `(T, C) -> (T, C')`
+    pub fn with_pauses(&self, frames: &[f32]) -> Features {
+        self.normalised(frames.to_vec())
+    }
+
     fn normalised(&self, mut values: Vec<f32>) -> Features {
         if self.config.mean_norm {
             values = normalize::less_mean(values, &self.config);

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     Result,
     audio::{self, SAMPLE_RATE_HZ, SPEECH_HOP},
-    features::{Features, Mfcc},
+    features::{Features, Mfcc, MfccConfig},
     network::{Network, infer},
 };
 use rayon::prelude::*;
@@ -167,7 +167,11 @@ impl Run<'_> {
         on_progress: &mut dyn FnMut(Progress) -> bool,
     ) -> Result<Option<Network>> {
         let options = self.options;
-        let mfcc = Mfcc::new(options.front_end.clone())?;
+        // How voices follow each other is heard in the pauses as well.
+        let mfcc = Mfcc::new(MfccConfig {
+            speech_only: false,
+            ..options.front_end.clone()
+        })?;
         let layers = options.layers()?;
         let view = View::new(&mfcc, Seen::NORMALISED)?;
         let num_channels = options.front_end.num_frame_channels();

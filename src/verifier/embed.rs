@@ -83,20 +83,28 @@ impl Verifier {
         speech: Vec<bool>,
         quality: &Quality,
     ) -> Result<std::result::Result<Outputs, Reason>> {
-        let mut features = LongFeatures::new(&self.mfcc, recording, &speech)?;
-        let (num_frames, width) = (features.num_frames(), features.num_channels());
-        if let Err(reason) = self.check_num_frames(num_frames, quality) {
-            return Ok(Err(reason));
-        }
-        let mut frames = |range| features.frames(range).map(<[f32]>::to_vec);
+        let width = self.mfcc.num_channels();
         let mut overlap = None;
         if let Some(detector) = &self.model.overlap {
-            let (logit, _) = detector.embed_by_pieces(num_frames, width, &mut frames)?;
+            let with_pauses = vec![true; speech.len()];
+            let mut features = LongFeatures::new(&self.mfcc, recording, &with_pauses)?;
+            let num_frames = features.num_frames();
+            if let Err(reason) = self.check_num_frames(num_frames, quality) {
+                return Ok(Err(reason));
+            }
+            let frames = |range| features.frames(range).map(<[f32]>::to_vec);
+            let (logit, _) = detector.embed_by_pieces(num_frames, width, frames)?;
             match self.check_overlap(logit[0]) {
                 Ok(logit) => overlap = Some(logit),
                 Err(reason) => return Ok(Err(reason)),
             }
         }
+        let mut features = LongFeatures::new(&self.mfcc, recording, &speech)?;
+        let num_frames = features.num_frames();
+        if let Err(reason) = self.check_num_frames(num_frames, quality) {
+            return Ok(Err(reason));
+        }
+        let frames = |range| features.frames(range).map(<[f32]>::to_vec);
         let network = &self.model.network;
         let (values, cuts) = network.embed_by_pieces(num_frames, width, frames)?;
         Ok(Ok(Outputs {
@@ -140,7 +148,10 @@ impl Verifier {
         let features = self.mfcc.select(frames, &speech); // (T, C) -> (T', C')
         self.check_num_frames(features.num_frames(), quality)?;
         let overlap = match &self.model.overlap {
-            Some(detector) => Some(self.check_overlap(detector.embed(&features)[0])?),
+            Some(detector) => {
+                let all = self.mfcc.with_pauses(frames); // (T, C) -> (T, C')
+                Some(self.check_overlap(detector.embed(&all)[0])?)
+            }
             None => None,
         };
         let (values, cuts) = self.model.network.embed_cut(&features); // (T', C') -> (D,)
