@@ -5,7 +5,7 @@
 
 use spkver::{
     Error,
-    audio::{self, ReadOptions, Recording},
+    audio::{self, ReadOptions},
     batch::vectors,
     eval::{table::ScoreTable, trial_lines::TrialLines},
     features::{Mfcc, MfccConfig},
@@ -41,19 +41,9 @@ pub fn wav(bytes: &[u8]) {
 /// Any audio file.
 pub fn any_audio(bytes: &[u8]) {
     let name = Path::new("some file");
-    match audio::open_stream(bytes, name, &ReadOptions::default()) {
-        Ok(mut recording) => {
-            let (samples, quality) = match &mut recording {
-                Recording::Held(waveform) => (waveform.samples().to_vec(), waveform.quality()),
-                Recording::Long(recording) => {
-                    let speech = recording.speech().to_vec();
-                    let last = recording.num_samples() - 1;
-                    let samples = recording.samples(last..last + 1).map(<[f32]>::to_vec);
-                    let again = "what was read once is read again";
-                    let quality = recording.quality_of(&speech);
-                    (samples.expect(again), quality.expect(again))
-                }
-            };
+    match audio::read_from(bytes, name, &ReadOptions::default()) {
+        Ok(waveform) => {
+            let (samples, quality) = (waveform.samples(), waveform.quality());
             assert!(!samples.is_empty() && samples.iter().all(|x| x.is_finite()));
             assert!(!quality.truncated || quality.warning.is_some());
             assert!(quality.clipped <= 1.0 && quality.snr_db.is_finite());

@@ -1,4 +1,4 @@
-//! n bytes of audio take no more than 16 MiB + 4n bytes of heap, whatever they claim or hold.
+//! Audio of any length takes no more than 64 MiB of heap, whatever it claims or holds.
 
 use peak_alloc::PeakAlloc;
 use spkver::{
@@ -49,7 +49,7 @@ fn buzz(num_bytes: usize) -> Vec<u8> {
 
 // One test, so that nothing else uses the heap meanwhile.
 #[test]
-fn heap_stays_below_16_mib_and_4_bytes_per_byte() {
+fn heap_stays_below_64_mib_however_long_the_audio() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("some.wav");
     let mib = |n: usize| n << 20;
@@ -68,7 +68,7 @@ fn heap_stays_below_16_mib_and_4_bytes_per_byte() {
         (
             "8 bits at 8 kHz, 50 minutes",
             wav(1, 1, 8_000, 8, &data),
-            false,
+            true,
         ),
         (
             "an awkward rate",
@@ -76,11 +76,7 @@ fn heap_stays_below_16_mib_and_4_bytes_per_byte() {
             true,
         ),
         ("8 channels", wav(1, 8, 16_000, 16, &data), true),
-        (
-            "an hour of silence",
-            fixture("audio/silence-1h.flac"),
-            false,
-        ),
+        ("an hour of silence", fixture("audio/silence-1h.flac"), true),
     ];
     // Tables that are made once: FFT plans, decoders.
     fs::write(&path, wav(1, 1, 44_100, 16, &data[..mib(1)])).unwrap();
@@ -88,7 +84,7 @@ fn heap_stays_below_16_mib_and_4_bytes_per_byte() {
     for (name, bytes, is_read) in cases {
         let n = bytes.len();
         fs::write(&path, &bytes).unwrap();
-        let bound = mib(16) + 4 * n;
+        let bound = mib(64);
         let heap = peak(|| {
             let outcome = audio::read(&path, &ReadOptions::default());
             assert_eq!(outcome.is_ok(), is_read, "{name}: {:?}", outcome.err());
@@ -97,14 +93,14 @@ fn heap_stays_below_16_mib_and_4_bytes_per_byte() {
         // From a pipe the bytes themselves are held too.
         let heap = peak(|| audio::read_from(&bytes[..], &path, &ReadOptions::default()).is_ok());
         assert!(
-            heap <= bound,
+            heap <= bound + n,
             "{name} from a pipe, {n} bytes: {heap} of {bound}"
         );
         // All that `embed` does, with the model: two threads hold what they work on.
         let heap = peak(|| {
             let verifier = model::embedded().unwrap();
-            let mut recording = audio::open(&path, &ReadOptions::default())?;
-            verifier.hear_recording(&mut recording)
+            let waveform = audio::read(&path, &ReadOptions::default())?;
+            spkver::Result::Ok(verifier.hear(&waveform))
         });
         assert!(
             heap <= bound,

@@ -175,6 +175,7 @@ fn the_reason_is_the_one_to_act_on_first() {
     let quality = |content, clipped, speech_seconds| Quality {
         original_rate_hz: 16_000,
         seconds: 3.0,
+        used_seconds: 3.0,
         speech_seconds,
         content,
         bandwidth_hz: 8000.0,
@@ -219,6 +220,7 @@ fn a_recording_at_the_limit_is_fit() {
     let at = || Quality {
         original_rate_hz: 16_000,
         seconds: 3.0,
+        used_seconds: 3.0,
         speech_seconds: 0.5,
         content: Content::Speech,
         bandwidth_hz: 2000.0,

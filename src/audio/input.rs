@@ -138,15 +138,6 @@ impl Input {
         Ok(&self.window[from..to])
     }
 
-    /// The same bytes, to be read from the start once this is done with.
-    pub fn again(&self) -> Refused<Self> {
-        let origin = match &self.origin {
-            Origin::File(file) => Origin::File(file.try_clone()?),
-            Origin::Memory(bytes) => Origin::Memory(bytes.clone()),
-        };
-        Input::new(origin, self.len)
-    }
-
     /// The same bytes for a reader of its own.
     pub fn into_media(self) -> Refused<Box<dyn MediaSource>> {
         Ok(match self.origin {

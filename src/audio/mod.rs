@@ -1,19 +1,19 @@
-//! Audio files in, [`Waveform`]s out: mono, finite, 16 kHz, non-empty, with quality facts.
+//! Reads audio files as [`Waveform`]s: mono, finite, 16 kHz, non-empty, with quality facts.
 //!
 //! ```text
 //! path ─► input ─► decode (WAV: wav + pcm; FLAC, MP3, Ogg, M4A: symphonia) ─► blocks ─► one channel
-//!      ─► resample ─► samples ─► DC removed ─► vad + quality ─► Waveform
+//!      ─► excerpt (resampled) ─► samples ─► DC removed ─► Waveform ─► quality
 //! ```
 //!
-//! What does not fit into 16 MiB and 4 bytes for each byte of its file goes that way once for each
-//! thing that is wanted of it, as a [`LongRecording`].
+//! Of a recording of more than three minutes an excerpt is read, spread over its length, unless
+//! [`ReadOptions::all`] asks for the whole.
 
 mod adpcm;
 mod compressed;
 mod decode;
+mod excerpt;
 mod input;
 mod kind;
-mod long;
 mod mixdown;
 mod mono;
 mod pcm;
@@ -25,7 +25,6 @@ mod voicing;
 mod wav;
 
 pub use decode::{Decoded, RATES_HZ, decode};
-pub use long::LongRecording;
 pub use quality::{Content, Quality};
 pub use resample::resample;
 pub use vad::{HOP as SPEECH_HOP, level_range_db, num_frames, speech_frames, speech_seconds};
@@ -36,10 +35,9 @@ use input::Input;
 use mixdown::FlatTops;
 use mono::{Facts, Mono};
 use quality::Seen;
-use refusal::Refused;
 use std::io::Read;
 use std::path::Path;
-use voicing::Looks;
+use voicing::VoiceFrames;
 
 /// The one sample rate after the door, in Hz.
 pub const SAMPLE_RATE_HZ: u32 = 16_000;
@@ -49,11 +47,12 @@ pub const SAMPLE_RATE_HZ: u32 = 16_000;
 pub struct ReadOptions {
     /// Which channel, from 1; `None` takes the mean of all.
     pub channel: Option<usize>,
-    /// Longest recording, in seconds; `None` takes 3 hours, and less of what would need more memory
-    /// than 16 MiB and 4 bytes for each of the file's: compressed silence can be of any length.
+    /// Longest recording, in seconds; `None` takes 3 hours.
     pub max_seconds: Option<u32>,
     /// Largest file, in bytes; `None` takes 2 GiB, and 256 MiB of a pipe.
     pub max_bytes: Option<u64>,
+    /// Every sample of a long recording, and the memory for them, instead of an excerpt.
+    pub all: bool,
 }
 
 /// A mono recording at 16 kHz: finite, non-empty, DC removed.
@@ -67,15 +66,6 @@ pub struct Waveform {
     speech: Vec<bool>,
 }
 
-/// A recording, as it fits into 16 MiB and 4 bytes for each byte of its file.
-#[derive(Debug)]
-pub enum Recording {
-    /// In memory.
-    Held(Waveform),
-    /// Left in the file.
-    Long(Box<LongRecording>),
-}
-
 /// Reads an audio file: WAV, FLAC, MP3, Ogg Vorbis or M4A (AAC), told by its content.
 ///
 /// # Errors
@@ -83,7 +73,7 @@ pub enum Recording {
 /// it holds cannot be used.
 pub fn read(path: &Path, options: &ReadOptions) -> Result<Waveform> {
     Input::open(path, options.max_bytes)
-        .and_then(|input| whole(input, options))
+        .and_then(|input| Mono::read(input, options))
         .map(Waveform::new)
         .map_err(|refusal| refusal.of(path))
 }
@@ -94,28 +84,8 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Waveform> {
 /// As [`read`].
 pub fn read_from(stream: impl Read, name: &Path, options: &ReadOptions) -> Result<Waveform> {
     Input::drain(stream, options.max_bytes)
-        .and_then(|input| whole(input, options))
+        .and_then(|input| Mono::read(input, options))
         .map(Waveform::new)
-        .map_err(|refusal| refusal.of(name))
-}
-
-/// [`read`], for recordings of any length: hours of compressed audio stay where they are.
-///
-/// # Errors
-/// As [`read`].
-pub fn open(path: &Path, options: &ReadOptions) -> Result<Recording> {
-    Input::open(path, options.max_bytes)
-        .and_then(|input| opened(input, path, options))
-        .map_err(|refusal| refusal.of(path))
-}
-
-/// [`open`] for a stream, such as standard input; errors call it `name`.
-///
-/// # Errors
-/// As [`read`].
-pub fn open_stream(stream: impl Read, name: &Path, options: &ReadOptions) -> Result<Recording> {
-    Input::drain(stream, options.max_bytes)
-        .and_then(|input| opened(input, name, options))
         .map_err(|refusal| refusal.of(name))
 }
 
@@ -125,25 +95,13 @@ pub fn open_stream(stream: impl Read, name: &Path, options: &ReadOptions) -> Res
 /// As [`read`].
 pub fn read_samples(path: &Path) -> Result<Vec<f32>> {
     let options = ReadOptions {
-        max_seconds: Some(mono::MAX_SECONDS),
+        all: true,
         ..ReadOptions::default()
     };
     Input::open(path, None)
-        .and_then(|input| whole(input, &options))
+        .and_then(|input| Mono::read(input, &options))
         .map(|mono| mono.samples)
         .map_err(|refusal| refusal.of(path))
-}
-
-fn whole(input: Input, options: &ReadOptions) -> Refused<Mono> {
-    Mono::read(input, options, mono::SAMPLES)?.map_err(|too_long| too_long.refusal())
-}
-
-fn opened(input: Input, path: &Path, options: &ReadOptions) -> Refused<Recording> {
-    let again = input.again()?;
-    Ok(match Mono::read(input, options, long::HELD)? {
-        Ok(mono) => Recording::Held(Waveform::new(mono)),
-        Err(_) => Recording::Long(Box::new(LongRecording::of(again, path, options)?)),
-    })
 }
 
 impl Waveform {
@@ -162,6 +120,7 @@ impl Waveform {
             facts: Facts {
                 original_rate_hz: sample_rate_hz,
                 seconds: samples.len() as f32 / sample_rate_hz as f32,
+                used_seconds: samples.len() as f32 / sample_rate_hz as f32,
                 clipped: clipping.share(),
                 end: End::default(),
             },
@@ -202,13 +161,12 @@ impl Waveform {
 
     /// The quality facts where `speech` has a flag for each frame.
     pub fn quality_of(&self, speech: &[bool]) -> Quality {
-        let mut looks = Looks::default();
-        looks.add(&self.samples, &voicing::speech_centres(speech));
+        let centres = voicing::speech_centres(speech);
         let seen = Seen {
             peak: self.samples.iter().fold(0.0, |peak, x| peak.max(x.abs())),
             powers: &self.powers,
             speech,
-            looks: &looks,
+            voice_frames: &VoiceFrames::new(&self.samples, &centres),
         };
         quality::measure(&seen, self.facts.clone())
     }

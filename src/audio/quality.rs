@@ -1,8 +1,8 @@
-//! A recording at 16 kHz and its speech flags in, [`Quality`] out: what a verification may hang on.
+//! The [`Quality`] of a recording: facts that decide whether a verification can be trusted.
 
 use super::mono::Facts;
 use super::vad::speech_seconds;
-use super::voicing::{self, BIN_HZ, Looks, NUM_BINS};
+use super::voicing::{self, BIN_HZ, NUM_BINS, VoiceFrames};
 
 /// What a recording holds, as far as level and voicing tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -23,6 +23,8 @@ pub struct Quality {
     pub original_rate_hz: u32,
     /// Length, in seconds.
     pub seconds: f32,
+    /// Of these the seconds that were used: an excerpt of a long recording.
+    pub used_seconds: f32,
     /// Net speech, in seconds, by the energy VAD relative to the file's own level.
     pub speech_seconds: f32,
     /// Whether there is a voice at all.
@@ -52,8 +54,8 @@ pub(super) struct Seen<'a> {
     /// Of each frame.
     pub powers: &'a [f32],
     pub speech: &'a [bool],
-    /// At frames of speech.
-    pub looks: &'a Looks,
+    /// Some of the frames of speech.
+    pub voice_frames: &'a VoiceFrames,
 }
 
 /// Everything that is told of a recording.
@@ -62,9 +64,10 @@ pub(super) fn measure(seen: &Seen, facts: Facts) -> Quality {
     Quality {
         original_rate_hz: facts.original_rate_hz,
         seconds: facts.seconds,
+        used_seconds: facts.used_seconds,
         speech_seconds: speech_seconds(speech),
         content: content(seen),
-        bandwidth_hz: bandwidth_hz(seen.looks.spectra()),
+        bandwidth_hz: bandwidth_hz(seen.voice_frames.spectra()),
         clipped: facts.clipped,
         snr_db: snr_db(seen.powers, speech),
         warning: facts.end.warning,
@@ -76,11 +79,11 @@ fn content(seen: &Seen) -> Content {
     if seen.peak < SILENCE_PEAK {
         return Content::Silence;
     }
-    let num_looks = seen.looks.num_frames();
-    let voice = if num_looks < MIN_FRAMES {
-        num_looks > 0 || seen.speech.len() < MIN_FRAMES
+    let num_frames = seen.voice_frames.num_frames();
+    let voice = if num_frames < MIN_FRAMES {
+        num_frames > 0 || seen.speech.len() < MIN_FRAMES
     } else {
-        seen.looks.evidence().of_a_voice()
+        seen.voice_frames.evidence().of_a_voice()
     };
     if voice {
         Content::Speech

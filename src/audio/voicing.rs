@@ -1,5 +1,4 @@
-//! Samples at 16 kHz and speech flags in, [`Evidence`] out: is it a voice that was recorded, or
-//! something else that is loud? A voice is harmonic in part of its frames, its spectrum moves as
+//! Tells a voice from other loud sounds, by the frames that are flagged as speech. A voice is harmonic in part of its frames, its spectrum moves as
 //! the mouth moves, and it is no bare tone. Noise is not harmonic, hum and machines stand still,
 //! alarms and dial tones are one or two lines. (A whisper is not harmonic either, and counts as
 //! noise.)
@@ -83,24 +82,20 @@ pub fn speech_centres(speech: &[bool]) -> Vec<usize> {
         .collect()
 }
 
-/// What frames around some samples look like.
-#[derive(Default)]
-pub struct Looks {
+/// Spectra and periods of the frames from which a voice is told.
+pub struct VoiceFrames {
     /// Power spectra, `(F, NUM_BINS)`.
     spectra: Vec<f32>,
     periods: Periods,
 }
 
-impl Looks {
-    /// How far a look reaches to either side.
-    pub const REACH: usize = WINDOW / 2;
-    /// A look at part of a recording is the same if the part begins at a multiple of this.
-    pub const GRID: usize = DECIMATION;
-
-    /// Looks at the frames around `centres` of `samples`, zeros beyond the ends.
-    pub fn add(&mut self, samples: &[f32], centres: &[usize]) {
-        self.spectra.extend(spectra(samples, centres));
-        self.periods.add(samples, centres);
+impl VoiceFrames {
+    /// Of the frames around `centres` of `samples`, zeros beyond the ends.
+    pub fn new(samples: &[f32], centres: &[usize]) -> Self {
+        VoiceFrames {
+            spectra: spectra(samples, centres),
+            periods: Periods::new(samples, centres),
+        }
     }
 
     /// How many frames there are.
@@ -215,7 +210,6 @@ fn around_peak(spectrum: &[f32]) -> Range<usize> {
 }
 
 /// How periodic each frame is, and the pitches of those that are.
-#[derive(Default)]
 struct Periods {
     strengths: Vec<f32>,
     /// In octaves.
@@ -223,16 +217,18 @@ struct Periods {
 }
 
 impl Periods {
-    fn add(&mut self, samples: &[f32], centres: &[usize]) {
+    fn new(samples: &[f32], centres: &[usize]) -> Self {
+        let (mut strengths, mut pitches) = (vec![], vec![]);
         let mut window = [0.0f32; PERIOD_WINDOW];
         for &centre in centres {
             flat_around(samples, centre / DECIMATION, &mut window);
             let (strength, period) = strongest_period(&mut window);
-            self.strengths.push(strength);
+            strengths.push(strength);
             if strength > HARMONIC {
-                self.pitches.push(-(period as f32).log2());
+                pitches.push(-(period as f32).log2());
             }
         }
+        Periods { strengths, pitches }
     }
 }
 

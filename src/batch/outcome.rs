@@ -77,6 +77,7 @@ pub fn key(verifier: &Verifier, audio: &AudioHash, recording: &Recording) -> bla
     hasher.update(&number(reading.channel.map(|c| c as u64)));
     // Limits decide what is refused.
     hasher.update(&number(reading.max_seconds.map(u64::from)));
+    hasher.update(&[u8::from(reading.all)]);
     hasher.update(&number(reading.max_bytes));
     hasher.update(&number(recording.segment.map(|s| s.start_us)));
     hasher.update(&number(recording.segment.and_then(|s| s.end_us)));
@@ -115,13 +116,15 @@ pub fn embed(
     segments: &[Option<Segment>],
 ) -> Vec<Outcome> {
     if let [None] = segments {
-        let embedded = guarded(|| {
-            let mut recording = audio::open(path, reading)?;
-            Ok(outcome(verifier.hear_recording(&mut recording)?))
-        });
+        let embedded = guarded(|| Ok(outcome(verifier.hear(&audio::read(path, reading)?))));
         return vec![embedded.unwrap_or_else(Outcome::Refused)];
     }
-    match guarded(|| audio::read(path, reading)) {
+    // The times of segments are those of the whole recording.
+    let all = ReadOptions {
+        all: true,
+        ..*reading
+    };
+    match guarded(|| audio::read(path, &all)) {
         Ok(whole) => segments
             .iter()
             .map(|segment| {

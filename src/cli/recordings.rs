@@ -1,4 +1,4 @@
-//! Paths in; recordings read and embedded in parallel, in the order given, out.
+//! Reads and embeds the recordings that a command names, in parallel, in the order given.
 
 use super::output::{Output, json_of};
 use rayon::prelude::*;
@@ -18,12 +18,15 @@ pub struct Args {
     /// Channel to use, from 1 [default: the mean of all]
     #[arg(long, value_name = "N")]
     channel: Option<usize>,
-    /// Longest recording to read, in seconds [default: 10800, less of a small file that holds much]
+    /// Longest recording to read, in seconds [default: 10800]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=360_000))]
     max_seconds: Option<u32>,
     /// Largest file to read, in bytes [default: 2147483648; 268435456 of a pipe]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
     max_bytes: Option<u64>,
+    /// Use all of a recording [default: of more than 3 minutes an excerpt, spread over its length]
+    #[arg(long)]
+    all: bool,
 }
 
 /// A recording that could be read.
@@ -43,6 +46,7 @@ impl Args {
             channel: self.channel,
             max_seconds: self.max_seconds,
             max_bytes: self.max_bytes,
+            all: self.all,
         }
     }
 
@@ -54,14 +58,6 @@ impl Args {
         match path == Path::new("-") {
             false => audio::read(path, &self.options()),
             true => self.with_stdin(|stdin, name| audio::read_from(stdin, name, &self.options())),
-        }
-    }
-
-    /// As [`Self::read`], of any length.
-    fn open(&self, path: &Path) -> Result<audio::Recording> {
-        match path == Path::new("-") {
-            false => audio::open(path, &self.options()),
-            true => self.with_stdin(|stdin, name| audio::open_stream(stdin, name, &self.options())),
         }
     }
 
@@ -99,8 +95,7 @@ impl Args {
         output: &Output,
     ) -> Vec<Result<Recording>> {
         let read = |path: &PathBuf| -> Result<Recording> {
-            let mut recording = self.open(path)?;
-            let heard = verifier.hear_recording(&mut recording)?;
+            let heard = verifier.hear(&self.read(path)?);
             Ok(Recording {
                 path: path.clone(),
                 embedding: heard.embedding,

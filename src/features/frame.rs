@@ -5,7 +5,6 @@
 
 use super::config::{MfccConfig, WindowType};
 use crate::kernels;
-use std::ops::Range;
 
 /// Kaldi reads 16-bit samples as they are; ours are nominally −1 to 1. The floors under the
 /// logarithms are absolute, so the definition includes this factor.
@@ -64,20 +63,6 @@ impl Framer {
         } else {
             start + (self.shift / 2) as isize - (self.length / 2) as isize
         }
-    }
-
-    /// Where to cut a recording so that the frames `frames` of its `num_samples` have what they are
-    /// made of, whole or mirrored; and which frame is the first of the cut.
-    pub(super) fn cut_for(
-        &self,
-        frames: Range<usize>,
-        num_samples: usize,
-    ) -> (Range<usize>, usize) {
-        let first = frames.start - frames.start.min(self.length.div_ceil(self.shift));
-        let end = self.start(frames.end - 1) + self.length as isize;
-        // Mirrored at the end, a frame reaches back by no more than its length.
-        let end = (end.max(0) as usize).min(num_samples);
-        (first * self.shift..end, first)
     }
 
     /// Middle sample of a frame.

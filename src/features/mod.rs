@@ -16,14 +16,12 @@ mod band;
 mod cepstrum;
 mod config;
 mod frame;
-mod long;
 mod mel;
 mod normalize;
 mod plan;
 mod spectrum;
 
 pub use config::{MfccConfig, WindowType};
-pub use long::LongFeatures;
 
 use crate::{
     Result,

@@ -1,4 +1,4 @@
-//! Frames of an utterance in, normalised frames out: which are speech, and their mean taken off.
+//! Normalises the frames of an utterance: picks the frames of speech and subtracts their mean.
 
 use super::MfccConfig;
 use crate::{audio::SAMPLE_RATE_HZ, kernels};
@@ -39,59 +39,6 @@ pub(super) fn less(mut values: Vec<f32>, means: &[f32], config: &MfccConfig) -> 
     with_means.flatten().copied().collect()
 }
 
-/// The mean of frames that come one after the other, with the kernels' bits: sums of a block of
-/// rows, and the blocks' sums compensated (Kahan). A column's bits do not hang on the lanes.
-pub(super) struct RunningMean {
-    num_frames: usize,
-    sums: Vec<f32>,
-    totals: Vec<f32>,
-    excess: Vec<f32>,
-}
-
-impl RunningMean {
-    pub fn new(num_channels: usize) -> Self {
-        let zeros = vec![0.0; num_channels];
-        RunningMean {
-            num_frames: 0,
-            sums: zeros.clone(),
-            totals: zeros.clone(),
-            excess: zeros,
-        }
-    }
-
-    /// `(T, C)`
-    pub fn add(&mut self, values: &[f32]) {
-        for frame in values.chunks_exact(self.sums.len()) {
-            for (sum, x) in self.sums.iter_mut().zip(frame) {
-                *sum += x;
-            }
-            self.num_frames += 1;
-            if self.num_frames.is_multiple_of(kernels::ROWS_SUMMED) {
-                self.end_block();
-            }
-        }
-    }
-
-    fn end_block(&mut self) {
-        let totals = self.totals.iter_mut().zip(&mut self.excess);
-        for ((total, excess), sum) in totals.zip(&mut self.sums) {
-            let part = *sum - *excess;
-            let next = *total + part;
-            *excess = (next - *total) - part;
-            (*total, *sum) = (next, 0.0);
-        }
-    }
-
-    /// `(C,)`; NaN of no frames.
-    pub fn means(mut self) -> Vec<f32> {
-        if !self.num_frames.is_multiple_of(kernels::ROWS_SUMMED) {
-            self.end_block();
-        }
-        let frames = self.num_frames as f32;
-        self.totals.iter().map(|total| total / frames).collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,25 +74,5 @@ mod tests {
         let with_means = [-1.0, -5.0, 2.0, 15.0, 1.0, 5.0, 2.0, 15.0];
         assert_eq!(normalised(true), with_means);
         assert!(less_mean(vec![], &config(true)).is_empty());
-    }
-
-    #[test]
-    fn a_running_mean_is_the_kernels_bit_for_bit() {
-        for frames in [1, 15, 16, 17, 1000, 5003] {
-            let values: Vec<f32> = (0..frames * 54)
-                .map(|i| (i as f32 * 0.37).sin() * 20.0 + 3.0)
-                .collect();
-            let mut running = RunningMean::new(54);
-            values.chunks(54 * 7).for_each(|some| running.add(some));
-            let means = running.means();
-            for table in kernels::instances() {
-                let mut wanted = vec![0.0; 54];
-                (table.means)(&values, &mut wanted);
-                // The reference sums in double precision.
-                if table.name != "reference" {
-                    assert_eq!(means, wanted, "{} {frames}", table.name);
-                }
-            }
-        }
     }
 }

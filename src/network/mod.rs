@@ -27,7 +27,7 @@ pub use stored::{Stored, Tensors};
 use crate::{Error, Result, features::Features};
 use operation::Operations;
 use run::Pooled;
-use std::{collections::BTreeMap, ops::Range, sync::OnceLock};
+use std::{collections::BTreeMap, sync::OnceLock};
 use stored::Source;
 
 /// Tensor values by name: `{layer index}.{tensor}`, e.g. `0.weight`; row-major, PyTorch's shapes.
@@ -219,26 +219,6 @@ impl Network {
     fn operations(&self) -> &Operations {
         self.operations
             .get_or_init(|| Operations::new(&self.layers, self.source()))
-    }
-
-    /// [`Self::embed_cut`] of `(num_frames, width)` that are given some at a time: `frames` is asked for
-    /// ranges of them from front to back, which overlap.
-    ///
-    /// # Errors
-    /// Those of `frames`.
-    ///
-    /// # Panics
-    /// As [`Self::embed`].
-    pub fn embed_by_pieces<E>(
-        &self,
-        num_frames: usize,
-        width: usize,
-        frames: impl FnMut(Range<usize>) -> std::result::Result<Vec<f32>, E>,
-    ) -> std::result::Result<(Vec<f32>, Cuts), E> {
-        assert!(num_frames >= self.receptive_field(), "too few frames");
-        let operations = self.operations();
-        let pooled = operations.pool_by_pieces(num_frames, width, frames, &self.scratch)?;
-        Ok((operations.embedding(&pooled), operations.cuts(&pooled)))
     }
 }
 

@@ -82,37 +82,6 @@ impl Operations {
         self.after_pooling(&pooled.statistics, &pooled.parts)
     }
 
-    /// [`Self::pool`] for T = `num_frames` of `width` that are given some at a time: `frames` is
-    /// asked for ranges from front to back, which overlap.
-    pub fn pool_by_pieces<E>(
-        &self,
-        num_frames: usize,
-        width: usize,
-        mut frames: impl FnMut(Range<usize>) -> Result<Vec<f32>, E>,
-        scratch: &Scratch,
-    ) -> Result<Pooled, E> {
-        let all = self.parts(num_frames);
-        let together = self.parts_together(width);
-        let mut statistics = vec![];
-        for parts in all.chunks(together * rayon::current_num_threads()) {
-            let needed = frames_for(&self.branches[0], all_of(parts));
-            // What lies outside is padding.
-            let needed = needed.start.max(0) as usize..(needed.end as usize).min(num_frames);
-            let values = frames(needed.clone())?;
-            let piece = Frames {
-                values: &values,
-                width,
-                first: needed.start as isize,
-                of: num_frames,
-            };
-            statistics.extend(self.pooled(piece, parts, scratch));
-        }
-        Ok(Pooled {
-            parts: all,
-            statistics,
-        })
-    }
-
     /// Parts of the frames before the pooling that T = `num_frames` give.
     fn parts(&self, num_frames: usize) -> Vec<Range<usize>> {
         let before = self.branches[0].iter();

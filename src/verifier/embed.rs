@@ -2,9 +2,8 @@
 
 use super::{Embedding, Limits, Verifier};
 use crate::{
-    Result,
-    audio::{Content, LongRecording, Quality, Recording, Waveform},
-    features::{Features, LongFeatures},
+    audio::{Content, Quality, Waveform},
+    features::Features,
     network::Cuts,
     scoring::Reason,
 };
@@ -51,69 +50,9 @@ impl Verifier {
         }
     }
 
-    /// [`Self::hear`] of a recording of any length, with the same bits.
-    ///
-    /// # Errors
-    /// [`crate::Error::Io`], [`crate::Error::Audio`] where its file cannot be read again.
-    pub fn hear_recording(&self, recording: &mut Recording) -> Result<Heard> {
-        let recording = match recording {
-            Recording::Held(waveform) => return Ok(self.hear(waveform)),
-            Recording::Long(recording) => recording,
-        };
-        let speech = self.speech_of_long(recording)?;
-        let quality = recording.quality_of(&speech)?;
-        let outputs = match unfit(&quality, &self.model.limits) {
-            Some(reason) => Err(reason),
-            None => self.outputs_of_long(recording, speech, &quality)?,
-        };
-        Ok(Heard {
-            embedding: outputs.and_then(|outputs| self.of_one_voice(outputs)),
-            quality,
-        })
-    }
-
     fn of_one_voice(&self, outputs: Outputs) -> std::result::Result<Embedding, Reason> {
         self.check_one_voice(outputs.cuts, &outputs.speech, outputs.overlap)?;
         self.embedding(outputs.values, outputs.seconds)
-    }
-
-    fn outputs_of_long(
-        &self,
-        recording: &mut LongRecording,
-        speech: Vec<bool>,
-        quality: &Quality,
-    ) -> Result<std::result::Result<Outputs, Reason>> {
-        let width = self.mfcc.num_channels();
-        let mut overlap = None;
-        if let Some(detector) = &self.model.overlap {
-            let with_pauses = vec![true; speech.len()];
-            let mut features = LongFeatures::new(&self.mfcc, recording, &with_pauses)?;
-            let num_frames = features.num_frames();
-            if let Err(reason) = self.check_num_frames(num_frames, quality) {
-                return Ok(Err(reason));
-            }
-            let frames = |range| features.frames(range).map(<[f32]>::to_vec);
-            let (logit, _) = detector.embed_by_pieces(num_frames, width, frames)?;
-            match self.check_overlap(logit[0]) {
-                Ok(logit) => overlap = Some(logit),
-                Err(reason) => return Ok(Err(reason)),
-            }
-        }
-        let mut features = LongFeatures::new(&self.mfcc, recording, &speech)?;
-        let num_frames = features.num_frames();
-        if let Err(reason) = self.check_num_frames(num_frames, quality) {
-            return Ok(Err(reason));
-        }
-        let frames = |range| features.frames(range).map(<[f32]>::to_vec);
-        let network = &self.model.network;
-        let (values, cuts) = network.embed_by_pieces(num_frames, width, frames)?;
-        Ok(Ok(Outputs {
-            values,
-            cuts,
-            overlap,
-            seconds: quality.speech_seconds,
-            speech: self.speech_of_features(speech),
-        }))
     }
 
     /// What the networks make of the speech of a recording, and its quality facts.

@@ -1,0 +1,198 @@
+//! Keeps the samples of a recording, or of a long one an excerpt: stretches spread evenly over it.
+//!
+//! A voice is known after a few minutes of speech, so hours need no more memory or work than
+//! minutes. Up to [`MAX_SECONDS`] every sample is kept. Beyond that, stretches that are quiet
+//! beside the loudest go first, then every second stretch, as often as needed.
+
+use super::SAMPLE_RATE_HZ;
+use super::resample::Resampler;
+
+/// Most seconds that are kept.
+pub const MAX_SECONDS: usize = 180;
+/// Length of a stretch, in seconds.
+const STRETCH_SECONDS: usize = 4;
+/// A stretch whose loudest 10 ms are further below those of the loudest stretch holds no speech, in
+/// dB.
+const QUIET_DB: f32 = 30.0;
+
+/// What is kept of a recording that is being read.
+pub struct Excerpt {
+    rate_hz: u32,
+    /// Samples of a stretch at the rate of the file.
+    stretch_in: usize,
+    /// Most samples at 16 kHz; none for all.
+    max_samples: Option<usize>,
+    resampler: Option<Resampler>,
+    /// Every sample so far, at 16 kHz, while all are kept.
+    whole: Vec<f32>,
+    /// Kept stretches at 16 kHz with their numbers, once not all are kept.
+    stretches: Vec<(usize, Vec<f32>)>,
+    /// Of the stretches, each whose number is a multiple of this is kept.
+    stride: usize,
+    /// The stretch that is being read, at the rate of the file.
+    current: Vec<f32>,
+    num_in: usize,
+}
+
+impl Excerpt {
+    /// For samples at `rate_hz`; with `all`, everything is kept.
+    pub fn new(rate_hz: u32, all: bool) -> Self {
+        Excerpt {
+            rate_hz,
+            stretch_in: STRETCH_SECONDS * rate_hz as usize,
+            max_samples: (!all).then_some(MAX_SECONDS * SAMPLE_RATE_HZ as usize),
+            resampler: resampler(rate_hz),
+            whole: vec![],
+            stretches: vec![],
+            stride: 1,
+            current: vec![],
+            num_in: 0,
+        }
+    }
+
+    /// Takes the next samples of one channel, at the rate of the file.
+    pub fn push(&mut self, mut samples: &[f32]) {
+        if self.stride == 1 {
+            match &mut self.resampler {
+                Some(resampler) => resampler.push(samples, &mut self.whole),
+                None => self.whole.extend_from_slice(samples),
+            }
+            self.num_in += samples.len();
+            if self.max_samples.is_some_and(|max| self.whole.len() > max) {
+                self.cut_into_stretches();
+            }
+            return;
+        }
+        while !samples.is_empty() {
+            let number = self.num_in / self.stretch_in;
+            let rest = self.stretch_in - self.num_in % self.stretch_in;
+            let (now, later) = samples.split_at(rest.min(samples.len()));
+            if number.is_multiple_of(self.stride) {
+                self.current.extend_from_slice(now);
+            }
+            self.num_in += now.len();
+            samples = later;
+            if self.num_in.is_multiple_of(self.stretch_in) {
+                self.end_stretch(number);
+            }
+        }
+    }
+
+    /// The samples at 16 kHz.
+    pub fn finish(mut self) -> Vec<f32> {
+        if self.stride > 1 {
+            self.end_stretch(self.num_in / self.stretch_in);
+            let stretches = self.stretches.into_iter();
+            return stretches.flat_map(|(_, samples)| samples).collect();
+        }
+        if let Some(resampler) = self.resampler.take() {
+            resampler.finish(&mut self.whole);
+        }
+        self.whole
+    }
+
+    fn cut_into_stretches(&mut self) {
+        self.resampler = None;
+        let len = STRETCH_SECONDS * SAMPLE_RATE_HZ as usize;
+        let whole = std::mem::take(&mut self.whole);
+        let stretches = whole.chunks(len).map(<[f32]>::to_vec).enumerate();
+        self.stretches = stretches.collect();
+        self.thin_out();
+        // The next stretch begins where the last whole one ended; the few samples between are lost.
+        self.num_in = self.num_in.next_multiple_of(self.stretch_in);
+        self.stride = self.stride.max(2);
+    }
+
+    fn end_stretch(&mut self, number: usize) {
+        if self.current.is_empty() {
+            return;
+        }
+        let mut samples = vec![];
+        match resampler(self.rate_hz) {
+            Some(mut resampler) => {
+                resampler.push(&self.current, &mut samples);
+                resampler.finish(&mut samples);
+            }
+            None => samples.extend_from_slice(&self.current),
+        }
+        self.current.clear();
+        self.stretches.push((number, samples));
+        let kept: usize = self.stretches.iter().map(|(_, s)| s.len()).sum();
+        if self.max_samples.is_some_and(|max| kept > max) {
+            self.thin_out();
+        }
+    }
+
+    /// Quiet stretches go; where that is not enough, every second stretch as well.
+    fn thin_out(&mut self) {
+        let most = MAX_SECONDS / STRETCH_SECONDS / 2;
+        let levels: Vec<f32> = self.stretches.iter().map(|(_, s)| loudest(s)).collect();
+        let top = levels.iter().copied().fold(0.0, f32::max);
+        let limit = top * 10f32.powf(-QUIET_DB / 10.0);
+        let mut is_loud = levels.iter().map(|level| *level > limit);
+        self.stretches.retain(|_| is_loud.next().unwrap_or(false));
+        while self.stretches.len() > most {
+            self.stride *= 2;
+            let stride = self.stride;
+            self.stretches
+                .retain(|(number, _)| number.is_multiple_of(stride));
+        }
+    }
+}
+
+fn resampler(rate_hz: u32) -> Option<Resampler> {
+    (rate_hz != SAMPLE_RATE_HZ).then(|| Resampler::new(rate_hz, SAMPLE_RATE_HZ))
+}
+
+/// Mean square of the loudest 10 ms.
+fn loudest(samples: &[f32]) -> f32 {
+    let power = |frame: &[f32]| frame.iter().map(|x| x * x).sum::<f32>() / frame.len() as f32;
+    samples.chunks(160).map(power).fold(0.0, f32::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: usize = SAMPLE_RATE_HZ as usize;
+
+    /// What is kept of `seconds` whose every sample is the second that it lies in, as a loudness.
+    fn kept(seconds: usize, value: impl Fn(usize) -> f32, block: usize) -> Vec<f32> {
+        let samples: Vec<f32> = (0..seconds * RATE).map(|n| value(n / RATE)).collect();
+        let mut excerpt = Excerpt::new(SAMPLE_RATE_HZ, false);
+        samples.chunks(block).for_each(|block| excerpt.push(block));
+        excerpt.finish()
+    }
+
+    #[test]
+    fn three_minutes_are_kept_as_they_are() {
+        let samples = kept(MAX_SECONDS, |second| second as f32, 4096);
+        assert_eq!(samples.len(), MAX_SECONDS * RATE);
+        assert_eq!(samples[100 * RATE], 100.0);
+    }
+
+    #[test]
+    fn of_an_hour_stretches_from_the_start_to_the_end_are_kept_whatever_the_blocks() {
+        let value = |second| 0.5 + second as f32 / 3600.0;
+        let samples = kept(3600, value, 4096);
+        assert!(samples.len() <= MAX_SECONDS * RATE);
+        assert!(samples.len() >= MAX_SECONDS * RATE / 4);
+        assert!(samples[0] < 0.51 && samples[samples.len() - 1] > 1.4);
+        assert_eq!(samples, kept(3600, value, 100_000));
+    }
+
+    #[test]
+    fn speech_in_an_hour_of_silence_is_kept() {
+        let loud = |second: usize| if second % 600 == 8 { 0.5 } else { 1e-4 };
+        let samples = kept(3600, loud, 4096);
+        let loud = samples.iter().filter(|x| **x > 0.1).count();
+        assert!(loud >= RATE, "{loud} samples of speech");
+    }
+
+    #[test]
+    fn all_of_it_is_kept_on_request() {
+        let mut excerpt = Excerpt::new(8_000, true);
+        (0..400).for_each(|_| excerpt.push(&[0.25; 8_000]));
+        assert_eq!(excerpt.finish().len(), 400 * RATE);
+    }
+}
