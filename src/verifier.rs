@@ -39,6 +39,7 @@ pub const CONSISTENT_FROM: Llr = Llr(-4.0);
 #[derive(Debug)]
 pub struct Verifier {
     id: ModelId,
+    file_id: ModelId,
     model: Model,
     mfcc: Mfcc,
 }
@@ -75,12 +76,30 @@ impl Verifier {
         model.check_speech()?;
         model.limits.check()?;
         model.rates.as_ref().map_or(Ok(()), MeasuredRates::check)?;
-        Ok(Verifier { id, model, mfcc })
+        Ok(Verifier {
+            id,
+            file_id: id,
+            model,
+            mfcc,
+        })
     }
 
-    /// Id of the model: every embedding and voiceprint carries it.
+    /// The same verifier, read from the model file with this id.
+    pub fn of_file(mut self, file_id: ModelId) -> Self {
+        self.file_id = file_id;
+        self
+    }
+
+    /// Id of what makes embeddings: the front-end, the network and the speech detector. Every
+    /// embedding and voiceprint carries it, and they stay valid when only the head, the calibration
+    /// or the card changes.
     pub fn id(&self) -> ModelId {
         self.id
+    }
+
+    /// Id of the model file, which also decides the scores.
+    pub fn file_id(&self) -> ModelId {
+        self.file_id
     }
 
     /// What the model file is to hold.

@@ -180,7 +180,7 @@ fn verify_compare_and_library_give_the_same_bits() {
         .unwrap();
     let llr = verified["llr"].as_f64().unwrap() as f32;
     assert_eq!(outcome.llr.unwrap().0.to_bits(), llr.to_bits());
-    assert_eq!(verified["model"], verifier.id().to_string());
+    assert_eq!(verified["model"], verifier.file_id().to_string());
 }
 
 #[test]
@@ -576,8 +576,10 @@ fn damaged_and_wrong_models_are_refused() {
     place.say(&line, &files).refused(5, "none: cannot read");
     let info = place.say("model info", &[]);
     assert_eq!(info.code, 0);
-    let id = model::embedded().unwrap().id().to_string();
-    assert!(info.stdout.contains(&id));
+    let verifier = model::embedded().unwrap();
+    for id in [verifier.id(), verifier.file_id()] {
+        assert!(info.stdout.contains(&id.to_string()));
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use spkver::{
     Error,
     scoring::{Cohort, QualityWeights},
     storage::{Readers, model, write_whole, write_whole_with},
-    verifier::ModelId,
+    verifier::{Model, ModelId},
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -82,14 +82,32 @@ fn the_model_in_the_binary_is_valid() {
 }
 
 #[test]
+fn a_voiceprint_stays_valid_when_the_model_is_calibrated_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.safetensors");
+    let ids = |edit: fn(&mut Model)| {
+        let mut model = random_model(7, 2, 3);
+        edit(&mut model);
+        model::save(&path, &model).unwrap();
+        let verifier = model::load(&path).unwrap();
+        (verifier.id(), verifier.file_id())
+    };
+    let (id, file_id) = ids(|_| {});
+    let calibrated = ids(|model| model.head.bias += 1.0);
+    assert!(calibrated.0 == id && calibrated.1 != file_id);
+    let other_front_end = ids(|model| model.front_end.preemph_coeff = 0.5);
+    assert!(other_front_end.0 != id);
+}
+
+#[test]
 fn a_model_comes_back_with_the_same_bits_and_id() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("m.safetensors");
     let made = random_model(7, 2, 3);
     let id = model::save(&path, &made).unwrap();
     let back = model::load(&path).unwrap();
-    assert_eq!(back.id(), id);
-    assert_eq!(back.id(), ModelId::of(&std::fs::read(&path).unwrap()));
+    assert_eq!(back.file_id(), id);
+    assert_eq!(back.file_id(), ModelId::of(&std::fs::read(&path).unwrap()));
     assert_eq!(back.model().network.weights(), made.network.weights());
     assert_eq!(back.model().head, made.head);
     assert_eq!(back.model().card, made.card);

@@ -135,7 +135,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         }
     } else if tables.iter().any(|table| !table.has_scores()) {
         let verifier = args.score(&mut tables, &mut refusals, global)?;
-        model = json!(verifier.id().to_string());
+        model = json!(verifier.file_id().to_string());
     }
     if let Some(path) = &args.scores_out {
         write_whole_with(path, Readers::Everybody, |file| {

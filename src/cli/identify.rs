@@ -110,7 +110,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let lines: Vec<&str> = told.iter().map(|t| t.line.as_str()).collect();
     let json = json!({
         "command": "identify",
-        "model": verifier.id().to_string(),
+        "model": verifier.file_id().to_string(),
         "store": path.to_string_lossy(),
         "num_speakers": num_speakers,
         "p_target": point.p_target(),

@@ -105,7 +105,7 @@ impl Job {
 
     /// How recordings are found and heard.
     pub fn add_naming(&mut self, naming: &Naming, verifier: &Verifier) -> Result<()> {
-        self.add(verifier.id().to_string().as_bytes());
+        self.add(verifier.file_id().to_string().as_bytes());
         self.add(&[u8::from(verifier.model().network.is_int8())]);
         let how = (&naming.root, &naming.suffix, naming.reading);
         self.add(format!("{how:?}").as_bytes());

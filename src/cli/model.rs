@@ -45,11 +45,11 @@ fn export(args: &Export, verifier: &Verifier, global: &Global) -> Result<u8> {
     let path = printable(&args.onnx.to_string_lossy());
     let line = format!(
         "wrote {path} (the network of model {})",
-        verifier.id().short()
+        verifier.file_id().short()
     );
     let json = json!({
         "command": "model export",
-        "model": verifier.id().to_string(),
+        "model": verifier.file_id().to_string(),
         "onnx": args.onnx.to_string_lossy(),
     });
     global.output().result(&line, &json)?;
@@ -67,7 +67,7 @@ fn info(verifier: &Verifier, global: &Global) -> Result<u8> {
 
     let mut lines = vec![format!(
         "model {}  {}",
-        verifier.id(),
+        verifier.file_id(),
         printable(&card.name)
     )];
     for (title, text) in [
@@ -81,6 +81,7 @@ fn info(verifier: &Verifier, global: &Global) -> Result<u8> {
             lines.push(format!("{title}: {}", printable(text)));
         }
     }
+    lines.push(format!("embeddings carry the id {}", verifier.id()));
     lines.push(format!(
         "embedding: {} numbers from {num_parameters} parameters, {} frames at least, {} s of speech wanted",
         model.head.embedding_size(),
@@ -125,7 +126,7 @@ fn info(verifier: &Verifier, global: &Global) -> Result<u8> {
     }
     let json = json!({
         "command": "model info",
-        "model": verifier.id().to_string(),
+        "model": verifier.file_id().to_string(),
         "card": card,
         "limits": json_of(&model.limits),
         "rates": model.rates,

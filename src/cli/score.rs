@@ -222,7 +222,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
                 |bytes, rows| output.append(&ledger, bytes, rows),
             )?;
             if ended == Ending::Complete {
-                let model = verifier.id().to_string();
+                let model = verifier.file_id().to_string();
                 let score = match scorer {
                     Scorer::Cosine { .. } if args.calibration.is_none() => "cosine",
                     _ => "llr",
@@ -341,7 +341,7 @@ impl Told {
         if let Some(out) = &args.output {
             let json = json!({
                 "command": "score",
-                "model": verifier.id().to_string(),
+                "model": verifier.file_id().to_string(),
                 "output": out.to_string_lossy(),
                 "trials": trials,
                 "recordings": recordings,

@@ -95,7 +95,7 @@ impl Trial<'_> {
                 "false_accept": e.false_accept,
                 "false_reject": e.false_reject,
             })),
-            "model": verifier.id().to_string(),
+            "model": verifier.file_id().to_string(),
             "files": self.recordings.iter().map(Recording::json).collect::<Vec<_>>(),
         });
         output.result(&self.line(verification, point, verifier), &json)?;

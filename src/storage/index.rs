@@ -135,7 +135,7 @@ impl Index {
         file.read_exact(&mut head).ok()?;
         let header = Header::read(&head)?;
         let layout = header.layout()?;
-        let right = header.model == verifier.id()
+        let right = header.model == verifier.file_id()
             && header.state == state
             && header.size == size_of_points(verifier)
             && file.metadata().ok()?.len() == layout.end as u64;
@@ -212,7 +212,7 @@ fn fill<W: Write + Seek>(
     let head = &verifier.model().head;
     let mut sweep = store.sweep(verifier.id())?;
     let mut header = Header {
-        model: verifier.id(),
+        model: verifier.file_id(),
         state,
         size: size_of_points(verifier),
         num_speakers: sweep.num_speakers(),

@@ -16,7 +16,8 @@
 //! (K, L). A head with quality terms may have a `"knee"` as well.
 //!
 //! `blake3` is the BLAKE3 of the whole file with its own 64 digits replaced by zeros; it tells
-//! damage, not forgery. The model's id is the BLAKE3 of the file as it is.
+//! damage, not forgery. The id of the file is the BLAKE3 of the file as it is; the id that embeddings
+//! carry is that of the front-end, the network and the speech detector alone.
 // Longer than 400 lines: one format, read and written in one place.
 
 use crate::{
@@ -293,7 +294,28 @@ impl<'a> Parsed<'a> {
             rates: header.rates,
             card: header.card,
         };
-        Verifier::new(id, model).map_err(unfit)
+        let embedder = self.embedder_id(&model, &known);
+        let verifier = Verifier::new(embedder, model).map_err(unfit)?;
+        Ok(verifier.of_file(id))
+    }
+
+    /// BLAKE3 of all that decides an embedding: options, layers and their tensors.
+    fn embedder_id(&self, model: &Model, tensors: &[String]) -> ModelId {
+        let layers = |network: &Network| network.layers().to_vec();
+        let parts = (
+            &model.front_end,
+            layers(&model.network),
+            model.speech.as_ref().map(layers),
+            // Whether the embedding ends in the seconds of speech.
+            model.head.quality.is_some(),
+        );
+        let mut hasher = blake3::Hasher::new_derive_key("spkver 2026 what makes an embedding");
+        hasher.update(&serde_json::to_vec(&parts).expect("plain data"));
+        for name in tensors.iter().filter(|name| !name.starts_with(OVERLAP)) {
+            hasher.update(name.as_bytes());
+            hasher.update(self.tensors.tensor(name).expect("read before").data());
+        }
+        ModelId::from_bytes(*hasher.finalize().as_bytes())
     }
 }
 
@@ -368,7 +390,7 @@ pub fn to_bytes<'m>(model: &'m Model) -> Vec<u8> {
     file
 }
 
-/// Writes a model file, whole or not at all, and tells its id.
+/// Writes a model file, whole or not at all, and returns the id of the file.
 ///
 /// # Errors
 /// [`Error::Io`].

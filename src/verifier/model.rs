@@ -87,7 +87,7 @@ pub struct Measurement {
     pub num_nontargets: usize,
 }
 
-/// BLAKE3 of the model file: whoever has the same id has the same bits.
+/// BLAKE3 of a model file, or of what makes its embeddings: the same id, the same bits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ModelId([u8; 32]);
 
