@@ -275,6 +275,15 @@ impl Verifier {
         finite.then(|| head.probe(&point))
     }
 
+    /// Could the model have made this embedding? One that another program scaled, to length 1 say,
+    /// would score too high.
+    pub fn could_have_made(&self, embedding: &Embedding) -> bool {
+        let Some((low, high)) = self.model.limits.ln_length else {
+            return true;
+        };
+        (low..=high).contains(&self.model.head.ln_length(embedding.values()))
+    }
+
     /// The utterances that do not sound like the rest, worst first: each is scored against the
     /// voiceprint of the others, and the worst is taken out before the others are judged again.
     pub fn odd_ones_out(&self, utterances: &[Utterance]) -> Vec<OddOneOut> {

@@ -145,6 +145,7 @@ fn what_is_shorter_than_the_network_sees_has_too_little_speech() {
         min_steadiness: None,
         steadiness_unit: 1.0,
         max_overlap: 0.0,
+        ln_length: None,
     };
     let verifier = Verifier::new(ModelId::of(b"lenient"), model).unwrap();
     let needed = verifier.model().network.receptive_field();
@@ -216,6 +217,7 @@ fn a_recording_at_the_limit_is_fit() {
         min_steadiness: None,
         steadiness_unit: 1.0,
         max_overlap: 0.0,
+        ln_length: None,
     };
     let at = || Quality {
         original_rate_hz: 16_000,

@@ -7,7 +7,7 @@ mod quality_lists;
 
 use super::{
     Global, calibrate_scores,
-    evaluate::embedded::{Part, embed_tables, find_recordings, set_scores},
+    evaluate::embedded::{EmbeddedTable, Part, embed_tables, find_recordings, set_scores},
     recordings,
 };
 use cohort::{Judged, Source};
@@ -23,7 +23,7 @@ use spkver::{
         table::ScoreTable,
     },
     network::Network,
-    scoring::{Cohort, KNEE_SLOPE},
+    scoring::{Cohort, KNEE_SLOPE, PairHead},
     storage::model,
     train::calibration::{Calibration, QualityList},
     verifier::{Limits, Measurement, Model, ModelCard, Verifier},
@@ -177,7 +177,9 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         // From now on an LLR is one: several voices can be told.
         let limit = one_voice::limit(&tables, &args.root, &options, &calibrated)?;
         let mut model = calibrated.into_model();
+        let head = model.head.clone();
         model.limits.min_steadiness = Some(limit);
+        model.limits.ln_length = ln_length_range(&embedded, &head);
         calibrated = Verifier::new(verifier.id(), model)?;
     }
     let mut rated = vec![];
@@ -251,6 +253,17 @@ fn rated_list(table: &ScoreTable, is_copy: bool) -> Option<RatedList> {
         num_speakers: speakers.count(),
         is_copy,
     })
+}
+
+/// Smallest and largest ln|u| of the recordings' embeddings, and half as much and as little again.
+fn ln_length_range(embedded: &[EmbeddedTable], head: &PairHead) -> Option<(f32, f32)> {
+    const MARGIN: f32 = 0.5;
+    let embeddings = embedded.iter().flatten().flatten();
+    let lengths = embeddings.map(|embedding| head.ln_length(embedding.values()));
+    let range = lengths.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), length| {
+        (low.min(length), high.max(length))
+    });
+    (range.0 <= range.1).then_some((range.0 - MARGIN, range.1 + MARGIN))
 }
 
 /// The same model with another head; with a cohort, if there is a new one.

@@ -53,6 +53,10 @@ pub struct Limits {
     pub steadiness_unit: f32,
     /// Highest logit of [`Model::overlap`]: above it there are two voices at the same time.
     pub max_overlap: f32,
+    /// Smallest and largest ln|u| of an embedding that the model makes, u centred and whitened:
+    /// vectors from elsewhere outside it were scaled. None: not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ln_length: Option<(f32, f32)>,
 }
 
 /// What people should know about a model before they trust it.
@@ -175,6 +179,10 @@ impl Limits {
             ("min_snr_db", self.min_snr_db),
             ("min_steadiness", self.min_steadiness.unwrap_or(0.0)),
             ("max_overlap", self.max_overlap),
+            (
+                "ln_length",
+                self.ln_length.map_or(0.0, |(low, high)| low + high),
+            ),
         ] {
             if !value.is_finite() {
                 return Err(Error::Usage(format!(
@@ -200,6 +208,7 @@ impl Default for Limits {
             min_steadiness: None,
             steadiness_unit: 1.0,
             max_overlap: MAX_OVERLAP,
+            ln_length: None,
         }
     }
 }

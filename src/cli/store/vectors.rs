@@ -292,15 +292,23 @@ fn import(args: &Import, global: &Global) -> Result<u8> {
     }
     let file = crate::cli::recordings::label(&args.vectors);
     let utterance = |row: usize| -> Result<Utterance> {
+        let refuse = |fact: &str| {
+            let path = args.vectors.display();
+            Error::Usage(format!("{path}: row {row} {fact}"))
+        };
         let embedding = Embedding::new(rows[row].clone(), verifier.id());
+        let embedding = embedding.map_err(|_| refuse("is not finite; leave it out"))?;
+        if !verifier.could_have_made(&embedding) {
+            return Err(refuse(
+                "has a length that this model never makes; import embeddings as `spkver embed` \
+                 writes them, not normalised",
+            ));
+        }
         Ok(Utterance {
             file: format!("{file}[{row}]"),
             speech_seconds: 0.0,
             quality: Value::Null,
-            embedding: embedding.map_err(|_| {
-                let path = args.vectors.display();
-                Error::Usage(format!("{path}: row {row} is not finite; leave it out"))
-            })?,
+            embedding,
         })
     };
     let num_utterances = names.len();
