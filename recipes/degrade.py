@@ -3,10 +3,11 @@
 
     degrade.py ROOT OUT TRIALS [TRIALS ...]
 
-TRIALS are lists (`1|0 enrol test`) with paths below ROOT. For each list NAME and condition C, writes
-16 kHz WAV files below OUT/C and two lists with paths below OUT: OUT/NAME.C.txt, clean enrollment
-against a degraded test, and OUT/NAME.C-both.txt, both sides degraded alike, where a system that hears
-the recording instead of the voice accepts strangers. OUT/NAME.clean.txt has the copies as they are.
+TRIALS are lists (`1|0 enrol test`) with paths below ROOT. For each condition C, writes the recording
+ROOT/SPEAKER/FILE as 16 kHz WAV to OUT/SPEAKER/C/FILE, and for each list NAME two lists with paths
+below OUT: OUT/NAME.C.txt, clean enrollment against a degraded test, and OUT/NAME.C-both.txt, both
+sides degraded alike, where a system that hears the recording instead of the voice accepts strangers.
+OUT/NAME.clean.txt has the copies as they are.
 Everything random is seeded by the path and the condition. Needs numpy, scipy, soundfile and soxr.
 
     spkver evaluate OUT/NAME.C.txt --root OUT
@@ -123,7 +124,7 @@ def degrade(job):
     source, out, path = job
     x = read(source)
     for name, condition in CONDITIONS.items():
-        target = out / name / path
+        target = out / placed(path, name)
         if target.exists():
             continue
         rng = np.random.default_rng(zlib.crc32(f"{name} {path}".encode()))
@@ -137,6 +138,11 @@ def degrade(job):
 
 def wav(path):
     return pathlib.Path(path).with_suffix(".wav")
+
+
+def placed(path, condition):
+    """Below the speaker's folder, which so still tells who speaks."""
+    return path.parent / condition / path.name
 
 
 def main(root, out, lists):
@@ -153,11 +159,12 @@ def main(root, out, lists):
         ]
         paths |= {path for _, enroll, test in trials for path in (enroll, test)}
         for condition in CONDITIONS:
-            sides = {"": "clean"} if condition == "clean" else {"": "clean", "-both": condition}
-            for suffix, enrolled in sides.items():
+            kinds = {"": "clean"} if condition == "clean" else {"": "clean", "-both": condition}
+            for suffix, enrolled in kinds.items():
                 with open(out / f"{pathlib.Path(name).stem}.{condition}{suffix}.txt", "w") as file:
                     for label, enroll, test in trials:
-                        file.write(f"{label} {enrolled}/{wav(enroll)} {condition}/{wav(test)}\n")
+                        sides = placed(wav(enroll), enrolled), placed(wav(test), condition)
+                        file.write(f"{label} {sides[0]} {sides[1]}\n")
     jobs = [(root / path, out, wav(path)) for path in sorted(paths)]
     with concurrent.futures.ProcessPoolExecutor(os.cpu_count()) as pool:
         for done, _ in enumerate(pool.map(degrade, jobs, chunksize=8), 1):

@@ -2,6 +2,7 @@
 //! measured to do; its network as ONNX; a network that was trained elsewhere as a model.
 
 mod import;
+mod join;
 
 use super::{
     Global,
@@ -21,6 +22,9 @@ pub enum Command {
     Export(Export),
     /// Make a model of a network that was trained elsewhere: WeSpeaker's XVEC
     Import(import::Args),
+    /// Make one model of several with the same architecture and front-end: its score is the mean of
+    /// theirs, to be calibrated again
+    Join(join::Args),
 }
 
 /// Where to.
@@ -37,6 +41,7 @@ pub fn run(command: &Command, global: &Global) -> Result<u8> {
         Command::Info => info(&global.verifier()?, global),
         Command::Export(args) => export(args, &global.verifier()?, global),
         Command::Import(args) => import::run(args, global),
+        Command::Join(args) => join::run(args, global),
     }
 }
 

@@ -1,8 +1,9 @@
-//! Several networks as one: members with a pair head each in, one network with one head out.
+//! Joins several networks, each with a pair head, into one network with one head.
 //!
 //! A member's layers become a group of channels in one list of layers, its whitening goes into the
 //! last Linear, and the head scales each member's part of the embedding for itself: the logit is
-//! the mean of the members' log-likelihood ratios (Dietterich 2000, "Ensemble methods").
+//! the weighted mean of the log-likelihood ratios (Dietterich 2000, "Ensemble methods"). What was joined
+//! before, several groups already, can be joined again.
 
 use super::options::TrainOptions;
 use crate::{
@@ -12,11 +13,11 @@ use crate::{
 };
 use half::f16;
 
-/// One network that says what `members`, all of one list of layers, say on average; `num_features`
-/// is C_in. A single one is left as it is.
+/// One network whose score is the mean of what `members` say; `num_features` is C_in. A single one is
+/// left as it is.
 ///
 /// # Errors
-/// [`Error::Usage`] for an architecture that has no groups; see [`check`].
+/// As [`join_weighted`].
 pub fn join(
     mut members: Vec<(Network, PairHead)>,
     num_features: usize,
@@ -24,43 +25,64 @@ pub fn join(
     if members.len() == 1 {
         return Ok(members.remove(0));
     }
-    let count = members.len();
-    let layers = members[0].0.layers().to_vec();
+    let shares = vec![1.0 / members.len() as f32; members.len()];
+    join_weighted(&members, &shares, num_features)
+}
+
+/// One network whose score is the sum of what `members` say, each times its share. Quality terms,
+/// cohort and knee are left out: the sum is to be calibrated again.
+///
+/// # Errors
+/// [`Error::Usage`] for networks that differ in more than their weights, or have no groups; see
+/// [`check`].
+pub fn join_weighted(
+    members: &[(Network, PairHead)],
+    shares: &[f32],
+    num_features: usize,
+) -> Result<(Network, PairHead)> {
+    let of_one = |(network, head): &(Network, PairHead)| -> Vec<Layer> {
+        let layers = network.layers().iter().enumerate();
+        let one = layers.map(|(index, layer)| {
+            let first = sees_features(network.layers(), index);
+            let mut layer = with_groups(layer, 1, head.groups, first);
+            if let Layer::Linear { out_features, .. } = &mut layer {
+                // Behind the whitening.
+                *out_features = head.size() / head.groups;
+            }
+            layer
+        });
+        one.collect()
+    };
+    let layers = of_one(&members[0]);
+    if members.iter().any(|member| of_one(member) != layers) {
+        return Err(Error::Usage(
+            "these networks differ in their layers; only networks of one architecture are joined"
+                .into(),
+        ));
+    }
+    let count = members.iter().map(|(_, head)| head.groups).sum();
     let mut joined = vec![];
     let mut weights = Weights::new();
     for (index, layer) in layers.iter().enumerate() {
         let tensor = |name: &str| format!("{index}.{name}");
-        let all = |name: &str| -> Vec<f32> {
-            let of = members
-                .iter()
-                .map(|(network, _)| &network.weights()[&tensor(name)][..]);
-            of.collect::<Vec<_>>().concat()
-        };
-        joined.push(match *layer {
-            Layer::Conv1d { .. } => {
-                weights.insert(tensor("weight"), all("weight"));
-                weights.insert(tensor("bias"), all("bias"));
-                let is_first = !layers[..index].iter().any(|l| Affine::of(l).is_some());
-                grouped(layer, count, is_first)
+        let mut layer = with_groups(layer, count, 1, sees_features(&layers, index));
+        if let Layer::Linear { out_features, .. } = &mut layer {
+            let (weight, bias) = whitened(members, index);
+            *out_features = bias.len();
+            weights.insert(tensor("weight"), weight);
+            weights.insert(tensor("bias"), bias);
+        } else {
+            for (name, _) in layer.tensors() {
+                let of =
+                    |(network, _): &(Network, PairHead)| network.weights()[&tensor(name)].clone();
+                weights.insert(tensor(name), members.iter().flat_map(of).collect());
             }
-            Layer::StatsPool { eps, .. } => Layer::StatsPool { eps, groups: count },
-            Layer::Linear { in_features, .. } => {
-                let (weight, bias) = whitened(&members, index, in_features);
-                let out_features = bias.len();
-                weights.insert(tensor("weight"), weight);
-                weights.insert(tensor("bias"), bias);
-                Layer::Linear {
-                    in_features: count * in_features,
-                    out_features,
-                    groups: count,
-                }
-            }
-            _ => layer.clone(),
-        });
+        }
+        joined.push(layer);
     }
     weights.values_mut().for_each(|values| round(values));
     let network = Network::new(joined, weights, num_features)?;
-    let head = mean_head(&members);
+    let head = sum_of_heads(members, shares);
     head.check(network.embedding_size())?;
     Ok((network, head))
 }
@@ -87,35 +109,56 @@ pub fn round(values: &mut [f32]) {
     }
 }
 
-fn grouped(layer: &Layer, count: usize, is_first: bool) -> Layer {
+/// Is this the first map, which sees the features that all groups share?
+fn sees_features(layers: &[Layer], index: usize) -> bool {
+    layers[..index].iter().all(|l| Affine::of(l).is_none())
+}
+
+/// A layer of `from` groups as the same one of `to` groups.
+fn with_groups(layer: &Layer, to: usize, from: usize, sees_features: bool) -> Layer {
     let mut layer = layer.clone();
-    if let Layer::Conv1d {
-        in_channels,
-        out_channels,
-        groups,
-        ..
-    } = &mut layer
-    {
-        *out_channels *= count;
-        // All members see the same features.
-        if !is_first {
-            *in_channels *= count;
-            *groups = count;
+    let scaled = |size: &mut usize| *size = *size / from * to;
+    match &mut layer {
+        Layer::Conv1d {
+            in_channels,
+            out_channels,
+            groups,
+            ..
+        } => {
+            scaled(out_channels);
+            if !sees_features {
+                scaled(in_channels);
+                *groups = to;
+            }
         }
+        Layer::StatsPool { groups, .. } => *groups = to,
+        Layer::Linear {
+            in_features,
+            out_features,
+            groups,
+        } => {
+            scaled(in_features);
+            scaled(out_features);
+            *groups = to;
+        }
+        _ => {}
     }
     layer
 }
 
-/// `W_n·(A_n·x + b_n − mean_n)` of every member n, one group each.
-fn whitened(
-    members: &[(Network, PairHead)],
-    index: usize,
-    in_features: usize,
-) -> (Vec<f32>, Vec<f32>) {
+/// `W_n·(A_n·x + b_n − mean_n)` of every member n, one group each; of a member that was joined before
+/// W is the identity.
+fn whitened(members: &[(Network, PairHead)], index: usize) -> (Vec<f32>, Vec<f32>) {
     let (mut weight, mut bias) = (vec![], vec![]);
     for (network, head) in members {
         let a = &network.weights()[&format!("{index}.weight")];
         let b = &network.weights()[&format!("{index}.bias")];
+        if head.whiten.is_none() {
+            weight.extend(a);
+            bias.extend(b.iter().zip(&head.mean).map(|(b, mean)| b - mean));
+            continue;
+        }
+        let in_features = a.len() / b.len();
         for whiten in head.whitening().chunks_exact(head.mean.len()) {
             let mut own = vec![0.0f64; in_features];
             let mut shift = 0.0f64;
@@ -132,25 +175,30 @@ fn whitened(
     (weight, bias)
 }
 
-/// The mean of the members' log-likelihood ratios, of an embedding that is whitened already.
-fn mean_head(members: &[(Network, PairHead)]) -> PairHead {
-    let share = 1.0 / members.len() as f32;
-    let sizes = members.iter().map(|(_, head)| head.size());
-    let size: usize = sizes.sum();
+/// The sum of the members' log-likelihood ratios, each times its share, of an embedding that is whitened
+/// already.
+fn sum_of_heads(members: &[(Network, PairHead)], shares: &[f32]) -> PairHead {
+    let size = members.iter().map(|(_, head)| head.size()).sum();
     let half = |second: bool| {
-        members.iter().flat_map(move |(_, head)| {
-            let (product, squares) = head.weight.split_at(head.size());
-            let weights = if second { squares } else { product };
-            weights.iter().map(move |w| w * share)
-        })
+        members
+            .iter()
+            .zip(shares)
+            .flat_map(move |((_, head), share)| {
+                let (product, squares) = head.weight.split_at(head.size());
+                let weights = if second { squares } else { product };
+                weights.iter().map(move |w| w * share)
+            })
     };
     let llr_bias = |head: &PairHead| head.bias - (head.prior / (1.0 - head.prior)).ln();
+    let biases = members.iter().zip(shares);
     PairHead {
         mean: vec![0.0; size],
         whiten: None,
         weight: half(false).chain(half(true)).collect(),
-        groups: members.len(),
-        bias: members.iter().map(|(_, head)| llr_bias(head) * share).sum(),
+        groups: members.iter().map(|(_, head)| head.groups).sum(),
+        bias: biases
+            .map(|((_, head), share)| llr_bias(head) * share)
+            .sum(),
         prior: 0.5,
         quality: None,
         cohort: None,
@@ -213,6 +261,29 @@ mod tests {
                 "{pool}: {got}, wanted {wanted}"
             );
         }
+    }
+
+    #[test]
+    fn what_was_joined_before_is_joined_again_with_shares() {
+        let joined = || join(vec![member(1, "stats"), member(2, "stats")], 5).unwrap();
+        let single = || member(3, "stats");
+        let (network, head) = join_weighted(&[joined(), single()], &[0.5, 0.25], 5).unwrap();
+        assert_eq!(head.groups, 3);
+        let features = |seed: usize| {
+            let values = (0..5 * 60).map(|i| ((i * (seed + 3)) as f32 * 0.37).sin());
+            Features::new(values.collect(), 5)
+        };
+        let (a, b) = (features(1), features(2));
+        let llr = |(network, head): &(Network, PairHead)| {
+            let [a, b] = [&a, &b].map(|x| head.project(&network.embed(x)));
+            head.llr(&a, &b)
+        };
+        let wanted = 0.5 * llr(&joined()) + 0.25 * llr(&single());
+        let got = llr(&(network, head));
+        // Weights are rounded to 11 bits.
+        assert!((got - wanted).abs() < 0.01, "{got}, not {wanted}");
+        let other = member(1, "mean");
+        assert!(join_weighted(&[joined(), other], &[0.5, 0.5], 5).is_err());
     }
 
     #[test]
