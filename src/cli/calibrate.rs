@@ -175,10 +175,10 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let mut calibrated = Verifier::new(verifier.id(), model)?;
     if args.quality {
         // From now on an LLR is one: several voices can be told.
-        let limit = one_voice::limit(&tables, &args.root, &options, &calibrated)?;
+        let limits = one_voice::limits(&tables, &args.root, &options, &calibrated)?;
         let mut model = calibrated.into_model();
         let head = model.head.clone();
-        model.limits.min_steadiness = Some(limit);
+        model.limits = limits;
         model.limits.ln_length = ln_length_range(&embedded, &head);
         calibrated = Verifier::new(verifier.id(), model)?;
     }

@@ -35,6 +35,15 @@ const MIN_GROUP_SECONDS: f32 = 1.0;
 const NEAR_BOTH: f32 = 2.9;
 
 impl Verifier {
+    /// The logit of two voices at once. None without a detector, or where the recording is too short.
+    pub fn overlap(&self, waveform: &Waveform) -> Option<f32> {
+        let detector = self.model.overlap.as_ref()?;
+        let frames = self.mfcc.frames(waveform.samples());
+        let features = self.mfcc.with_pauses(&frames); // (T, C) -> (T, C')
+        let is_long_enough = features.num_frames() >= detector.receptive_field();
+        is_long_enough.then(|| detector.embed(&features)[0])
+    }
+
     /// How much a recording sounds like one voice. None where it is too short to tell, or unfit.
     pub fn steadiness(&self, waveform: &Waveform) -> Option<Llr> {
         let outputs = self.outputs(waveform).0.ok()?;
