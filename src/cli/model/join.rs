@@ -4,6 +4,7 @@ use crate::cli::Global;
 use serde_json::json;
 use spkver::{
     Error, Result,
+    features::MfccConfig,
     storage::model,
     train::ensemble::join_weighted,
     verifier::{Limits, Model},
@@ -13,7 +14,8 @@ use std::path::PathBuf;
 /// What to join.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Model files; the detectors, the front-end and the card are those of the first
+    /// Model files; the detectors, the front-end and the card are those of the first, and so is
+    /// whether the networks are given speech only
     #[arg(value_name = "FILE", num_args = 2.., required = true)]
     models: Vec<PathBuf>,
     /// What each model's score counts [default: all the same]
@@ -43,7 +45,11 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let load = |path: &PathBuf| Ok(model::load(path)?.into_model());
     let mut models: Vec<Model> = args.models.iter().map(load).collect::<Result<_>>()?;
     let first = models.remove(0);
-    if let Some(at) = models.iter().position(|m| m.front_end != first.front_end) {
+    let same_frames = |model: &Model| MfccConfig {
+        speech_only: first.front_end.speech_only,
+        ..model.front_end.clone()
+    };
+    if let Some(at) = models.iter().position(|m| same_frames(m) != first.front_end) {
         return Err(Error::Usage(format!(
             "{}: has another front-end than {}",
             args.models[at + 1].display(),
