@@ -1,5 +1,5 @@
-//! A [`LongRecording`] in, its [`Features`](super::Features) out piece by piece, from front to back:
-//! the same bits as of a [`Waveform`](crate::audio::Waveform), with the memory of one piece.
+//! Features of a [`LongRecording`], computed piece by piece from front to back, in the memory of
+//! one piece. The bits are those that a [`Waveform`](crate::audio::Waveform) would give.
 
 use super::{
     Mfcc,
@@ -8,7 +8,7 @@ use super::{
 use crate::{Result, audio::LongRecording, kernels};
 use std::ops::Range;
 
-/// Frames that are computed together.
+/// Frames computed together.
 const FRAMES_TOGETHER: usize = 1024;
 
 /// The features of a long recording.
@@ -16,36 +16,36 @@ pub struct LongFeatures<'a> {
     mfcc: &'a Mfcc,
     recording: &'a mut LongRecording,
     means: Option<Vec<f32>>,
-    num_wanted: usize,
-    /// Frames of the recording from here on are not computed yet.
+    num_kept: usize,
+    /// Next frame of the recording to compute.
     next: usize,
-    /// `(T', C)`: wanted ones from `first` on.
+    /// `(T', C)`: kept frames from `first` on.
     values: Vec<f32>,
     first: usize,
 }
 
 impl<'a> LongFeatures<'a> {
-    /// Reads the recording for the mean of its features, if that is to be subtracted.
+    /// If means are to be subtracted, reads the whole recording once to compute them.
     ///
     /// # Errors
     /// As [`LongRecording::samples`].
     pub fn new(mfcc: &'a Mfcc, recording: &'a mut LongRecording) -> Result<Self> {
         let num_frames = mfcc.num_frames(recording.num_samples());
-        let wanted = |frame: &usize| mfcc.is_wanted(*frame, recording.speech());
-        let num_wanted = (0..num_frames).filter(wanted).count();
+        let kept = |frame: &usize| mfcc.keeps_frame(*frame, recording.speech());
+        let num_kept = (0..num_frames).filter(kept).count();
         let mut features = LongFeatures {
             mfcc,
             recording,
             means: None,
-            num_wanted,
+            num_kept,
             next: 0,
             values: vec![],
             first: 0,
         };
         if mfcc.config.mean_norm {
             let mut mean = RunningMean::new(mfcc.config.num_frame_channels());
-            for from in (0..num_wanted).step_by(FRAMES_TOGETHER) {
-                let some = from..(from + FRAMES_TOGETHER).min(num_wanted);
+            for from in (0..num_kept).step_by(FRAMES_TOGETHER) {
+                let some = from..(from + FRAMES_TOGETHER).min(num_kept);
                 mean.add(features.frames(some)?);
             }
             features.means = Some(mean.means());
@@ -56,7 +56,7 @@ impl<'a> LongFeatures<'a> {
 
     /// T.
     pub fn num_frames(&self) -> usize {
-        self.num_wanted
+        self.num_kept
     }
 
     /// C.
@@ -64,8 +64,8 @@ impl<'a> LongFeatures<'a> {
         self.mfcc.num_channels()
     }
 
-    /// Some of the frames, `(T', C)`. What lies before them is forgotten: going back computes all
-    /// anew.
+    /// The frames in `range`, `(T', C)`. Frames before the range are dropped; going back to them
+    /// starts again from the beginning of the recording.
     ///
     /// # Errors
     /// As [`LongRecording::samples`].
@@ -84,7 +84,7 @@ impl<'a> LongFeatures<'a> {
         Ok(&self.values[at(range.start)..at(range.end)])
     }
 
-    /// Channels of the frames that are computed: no means before they are known.
+    /// Channels of the frames being computed. The means are appended only once they are known.
     fn width(&self) -> usize {
         match self.means {
             Some(_) => self.mfcc.num_channels(),
@@ -101,14 +101,14 @@ impl<'a> LongFeatures<'a> {
         let num_samples = self.recording.num_samples();
         let end = (self.next + FRAMES_TOGETHER).min(self.mfcc.num_frames(num_samples));
         let frames = self.next..end;
-        let (cut, first) = self.mfcc.framer.cut_for(frames.clone(), num_samples);
+        let (cut, first) = self.mfcc.framer.samples_for(frames.clone(), num_samples);
         let speech = self.recording.speech();
-        let wanted = frames.filter(|frame| self.mfcc.is_wanted(*frame, speech));
-        let wanted: Vec<usize> = wanted.map(|frame| frame - first).collect();
+        let kept = frames.filter(|frame| self.mfcc.keeps_frame(*frame, speech));
+        let kept: Vec<usize> = kept.map(|frame| frame - first).collect();
         let samples = self.recording.samples(cut)?;
-        let mut values = self.mfcc.compute(Some(kernels::table()), samples, &wanted);
+        let mut values = self.mfcc.compute(Some(kernels::table()), samples, &kept);
         if let Some(means) = &self.means {
-            values = normalize::less(values, means, &self.mfcc.config);
+            values = normalize::subtract(values, means, &self.mfcc.config);
         }
         self.values.extend(values);
         self.next = end;
