@@ -1,7 +1,7 @@
-//! The store and what happens to machines: killed commands, full disks, failing writes, many
-//! commands at once. What was acknowledged is there, and nobody has to repair anything.
+//! The store survives killed commands, full disks, failing writes and many commands at once:
+//! whatever was acknowledged is there, and nobody has to repair anything.
 //!
-//! `SPKVER_FULL=1` runs all the points; without it a sample.
+//! `SPKVER_FULL=1` interrupts at every point; without it, at a sample of them.
 
 #![cfg(unix)]
 

@@ -1,5 +1,5 @@
-//! A number that is none, at any stage, opens no door: the answer is a refusal, a rejection or
-//! "inconclusive". One function decides.
+//! A NaN or infinity at any stage never leads to an accept: the result is a refusal, a rejection or
+//! "inconclusive". Only one function decides.
 
 mod random_model;
 

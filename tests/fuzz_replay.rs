@@ -1,9 +1,9 @@
-//! The fuzz targets on stable: every file that ever broke something, then mutations of good files.
+//! The fuzz targets on stable Rust: every input that ever broke one, then mutations of valid files.
 //!
-//! Mutations are counted, not timed: 500 of each target, or `SPKVER_FUZZ_MUTATIONS`, from
-//! `SPKVER_FUZZ_SEED`; with `SPKVER_FUZZ_SECONDS` (CI: a minute) each target has as many as it gets
-//! done in that time. `SPKVER_FUZZ_TARGET` picks one target, `SPKVER_FUZZ_FILES` a folder of more
-//! seeds. An input that breaks a promise is left in the folder for temporary files: move it to
+//! Each target gets a fixed number of mutations, 500 or `SPKVER_FUZZ_MUTATIONS`, from the seed
+//! `SPKVER_FUZZ_SEED`. With `SPKVER_FUZZ_SECONDS` (CI: a minute), each gets as many as fit into
+//! that time. `SPKVER_FUZZ_TARGET` selects one target; `SPKVER_FUZZ_FILES` is a folder of more
+//! seeds. An input that breaks a target is written to the folder for temporary files: move it to
 //! `fixtures/crashes/TARGET/`.
 
 #[path = "../fuzz/targets.rs"]

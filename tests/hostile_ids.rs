@@ -1,6 +1,5 @@
-//! Names from hell: whatever somebody calls a speaker, no file appears outside the store, nobody
-//! gets somebody else's voiceprint, and nothing comes out that acts on a terminal, a web page or a
-//! log.
+//! Hostile speaker names. Whatever the name, no file appears outside the store, no voiceprint is
+//! confused with another, and no output affects a terminal, a web page or a log.
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;

@@ -1,4 +1,5 @@
-//! n bytes of audio take no more than 16 MiB + 4n bytes of heap, whatever they claim or hold.
+//! Reading n bytes of audio takes at most 16 MiB + 4n bytes of heap, whatever the bytes claim or
+//! contain.
 
 use peak_alloc::PeakAlloc;
 use spkver::{

@@ -1,5 +1,5 @@
-//! The shipped model with bits flipped, and models whose numbers mean harm: each is refused, with
-//! exit code 4, by its own name.
+//! The shipped model with flipped bits, and models with harmful numbers: each is refused with exit
+//! code 4 and an error that names the file.
 
 use spkver::storage::model;
 use std::path::Path;

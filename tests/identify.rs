@@ -1,4 +1,5 @@
-//! `spkver identify` and `spkver store`: the right speaker, the right score, and no stale answer.
+//! `spkver identify` and `spkver store`: the right speaker, the right score, and never an outdated
+//! answer.
 
 mod program;
 mod random_model;

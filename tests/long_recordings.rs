@@ -1,4 +1,4 @@
-//! Recordings that are not held in memory give what they would give if they were.
+//! Recordings too long to hold in memory give the same results as if they were held.
 
 use spkver::{
     audio::{self, LongRecording, ReadOptions, Recording},

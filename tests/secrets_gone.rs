@@ -1,5 +1,5 @@
-//! After the work nothing of the key and of the templates is left in memory, files or logs. A
-//! process that has done the work is looked through, byte by byte.
+//! After the work is done, no key or template is left in memory, files or logs. Searches a process
+//! that has done the work byte by byte.
 
 #![cfg(target_os = "linux")]
 

@@ -1,4 +1,5 @@
-//! Model files: what is written is read back; what is damaged or wrong is refused with its own text.
+//! Model files: what is written can be read back; damaged and invalid files are refused with a
+//! specific error.
 
 mod random_model;
 

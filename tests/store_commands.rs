@@ -1,4 +1,4 @@
-//! `spkver store …` as a user meets it: keys, encryption, backups.
+//! `spkver store …` as a user sees it: keys, encryption, backups.
 
 mod program;
 

@@ -1,5 +1,5 @@
-//! The store of voiceprints, plain and encrypted: what is written is read back; what is damaged,
-//! somebody else's or opened with another key is refused with its own text.
+//! The store of voiceprints, plain and encrypted: what is written can be read back; damaged or
+//! exchanged rows and wrong keys are refused with a specific error.
 
 mod random_model;
 

@@ -10,8 +10,8 @@
 //! The kernels compute the path from samples to cepstra for several frames at once. The files here
 //! define the result, and compute it for FFT sizes that the kernels do not support.
 //!
-//! Follows Kaldi's `feat/feature-mfcc.cc` and `feature-fbank.cc`; `tests/golden_features.rs`
-//! compares with them.
+//! Follows Kaldi's `feat/feature-mfcc.cc` and `feature-fbank.cc`, checked by
+//! `tests/golden_features.rs`.
 
 mod band;
 mod cepstrum;
@@ -50,8 +50,7 @@ pub struct Mfcc {
     plan: Option<MfccPlan>,
 }
 
-/// Features of an utterance: `(T, C)` row-major, finite. T may be 0; callers compare it with the
-/// network's receptive field.
+/// `(T, C)` row-major, finite. T may be 0: compare it with the network's receptive field.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Features {
     values: Vec<f32>,
@@ -114,15 +113,14 @@ impl Mfcc {
         self.compute(table, samples, &frames)
     }
 
-    /// Features of `waveform`: with `speech_only`, of its speech frames; with `mean_norm`, minus
-    /// their mean.
+    /// Features of `waveform`, of its speech frames if `speech_only`, less their mean if
+    /// `mean_norm`.
     pub fn extract(&self, waveform: &Waveform) -> Features {
         self.extract_samples(waveform.samples(), waveform.speech())
     }
 
-    /// [`Self::extract`] for part of a recording. `samples` are nominally −1 to 1; `speech` holds
-    /// the VAD's flags for them, one for each 25 ms frame every 10 ms. Without flags, nothing is
-    /// speech.
+    /// [`Self::extract`] for part of a recording: `samples` of nominally −1 to 1, and the VAD's
+    /// flags for them, one for each 25 ms frame every 10 ms.
     pub fn extract_samples(&self, samples: &[f32], speech: &[bool]) -> Features {
         let frames: Vec<usize> = (0..self.num_frames(samples.len()))
             .filter(|frame| self.keeps_frame(*frame, speech))

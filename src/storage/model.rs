@@ -16,7 +16,7 @@
 //!
 //! `blake3` is the BLAKE3 hash of the file with its own 64 digits replaced by zeros. It detects
 //! damage, not forgery. The id of the model is the BLAKE3 hash of the unchanged file.
-// Longer than 400 lines because reading and writing of the format stay together.
+// Longer than 400 lines: reading and writing of the format stay together.
 
 use crate::{
     Error, Result,
