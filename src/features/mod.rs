@@ -1,5 +1,4 @@
-//! Feature extraction: [`Waveform`] to [`Features`], Kaldi's MFCC or log-mel values with the mean
-//! subtracted. Keeps only speech frames if the configuration says so.
+//! Feature extraction: [`Waveform`] to [`Features`], Kaldi's MFCC or log-mel values minus the mean.
 //!
 //! ```text
 //! samples ─► frame ─► spectrum ─► mel ─► ln ─► cepstrum ─► normalize ─► (T, C)
@@ -106,8 +105,7 @@ impl Mfcc {
         self.frames_with(Some(kernels::table()), samples)
     }
 
-    /// [`Self::frames`] with the kernels of `table`. Without a table, or for FFT sizes that the
-    /// kernels do not support, frame by frame with realfft.
+    /// [`Self::frames`] with the kernels of `table`; with realfft if it is None or lacks the size.
     pub fn frames_with(&self, table: Option<&Table>, samples: &[f32]) -> Vec<f32> {
         let frames: Vec<usize> = (0..self.num_frames(samples.len())).collect();
         self.compute(table, samples, &frames)
