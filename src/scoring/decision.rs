@@ -50,7 +50,7 @@ pub enum Reason {
         /// Share of samples at full scale, 0 to 1.
         share: f32,
     },
-    /// No energy above a frequency that the model requires.
+    /// A narrower band than the model requires.
     BandLimited {
         /// Highest frequency with speech energy, in Hz.
         bandwidth_hz: f32,

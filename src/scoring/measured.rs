@@ -170,7 +170,7 @@ fn log(rate: f64) -> f64 {
     rate.max(1e-8).ln()
 }
 
-/// E.g. `0.1 %`, with two to three significant digits.
+/// In percent, with about two significant digits: `0.10 %`.
 pub fn percent(rate: f64) -> String {
     match 100.0 * rate {
         p if p >= 10.0 => format!("{p:.0} %"),

@@ -51,7 +51,7 @@ impl PairHead {
             && l > 0
             && self.weight.len() == 2 * l
             && whiten.map_or(l == embedding_size, |w| w.len() == l * embedding_size)
-            // Groups of 0 do not pass.
+            // False for 0 groups.
             && l.is_multiple_of(self.groups);
         let finite = [&self.mean, whiten.unwrap_or_default(), &self.weight]
             .iter()
