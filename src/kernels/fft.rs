@@ -4,8 +4,9 @@
 //! Even samples become the real parts and odd samples the imaginary parts of a complex FFT of N/2
 //! points. It is decimated in frequency, in place, in radix-4 passes, with one radix-2 pass where
 //! N/2 is not a power of four. The last pass holds bin k and its mirror N/2 − k in registers
-//! together and separates the two spectra: X[k] = (Z[k] + Z*[N/2−k])/2 − i·e^(−2πik/N)·(Z[k] −
-//! Z*[N/2−k])/2.
+//! together and separates the two spectra:
+//!
+//! X[k] = (Z[k] + Z*[N/2−k])/2 − i·e^(−2πik/N)·(Z[k] − Z*[N/2−k])/2.
 
 use super::{lanes::Lanes, taper::Taper};
 use std::f64::consts::TAU;
@@ -45,8 +46,8 @@ impl Fft {
         let mut passes = vec![];
         let mut block_of_bin = vec![0, 1, 2, 3]; // of the first pass's four blocks
         let mut block = quarter;
-        // While the loop runs, `block_of_bin[k]` is the block of the latest pass that holds the bins ≡ k
-        // modulo the number of blocks.
+        // While the loop runs, `block_of_bin[k]` is the block of the latest pass that holds the
+        // bins ≡ k modulo the number of blocks.
         while block > 4 {
             let radix = if block == 8 { 2 } else { 4 };
             let next = block / radix;
