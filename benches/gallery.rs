@@ -53,7 +53,7 @@ fn main() {
         .for_each(|(i, row)| noise(i as u64, row));
     let words = panel_bytes(SIZE) / size_of::<f32>();
     let mut panels = vec![0.0f32; num_speakers.div_ceil(PANEL_ROWS) * words];
-    let reach = panels
+    let largest_magnitude = panels
         .par_chunks_mut(words)
         .zip(rows.par_chunks(PANEL_ROWS * SIZE))
         .map(|(panel, rows)| write_panel(&head, rows, bytemuck::cast_slice_mut(panel)))
@@ -61,7 +61,7 @@ fn main() {
     let gallery = Gallery {
         panels: bytemuck::cast_slice(&panels),
         rows: &rows,
-        reach,
+        largest_magnitude,
         head: &head,
     };
     let probes: Vec<Probe> = (0..BATCH)

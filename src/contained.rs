@@ -1,5 +1,5 @@
-//! Other people's parsers on what strangers wrote: work in, its result out, or an error where it
-//! panicked. That is a damaged file, not the end of this process, and nothing to print.
+//! Turns a panic in a third-party parser into an error. Parsers of audio, Parquet and the like may
+//! panic on a damaged or hostile file; the process must go on, and the panic must not be printed.
 
 use std::{
     cell::Cell,
@@ -11,7 +11,8 @@ thread_local! {
     static CONTAINED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What `work` gives; `damaged` after a panic. What it changes should not be looked at then.
+/// Runs `work` and returns its result, or `damaged()` if it panics. After a panic, do not use
+/// anything that `work` was changing.
 pub fn contained<T, E>(
     work: impl FnOnce() -> Result<T, E>,
     damaged: impl FnOnce() -> E,

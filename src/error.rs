@@ -1,5 +1,5 @@
-//! The one error type: what goes wrong at the doors (files, flags, models, stores), with the
-//! file, the fact and the remedy in its text. The middle of the program has no `Result`.
+//! The error type of the crate. Its text names the file, the fact and the remedy. Inputs are
+//! checked where they enter the program (files, flags, models, stores); inner code has no `Result`.
 
 use std::path::{Path, PathBuf};
 
@@ -16,14 +16,14 @@ pub enum Error {
         /// What the user can do.
         remedy: String,
     },
-    /// A file of another kind (manifest, trial list, model, output) that could not be read or written.
+    /// Another file (manifest, trial list, model, output) that could not be read or written.
     #[error("{}: cannot {doing}: {source}; {remedy}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What was attempted: "read", "write", "create".
+        /// The operation that failed: "read", "write", "create".
         doing: &'static str,
-        /// The system's answer.
+        /// The error of the operating system.
         source: std::io::Error,
         /// What the user can do.
         remedy: &'static str,
@@ -31,43 +31,43 @@ pub enum Error {
     /// A model file that is damaged, of another version, or inconsistent.
     #[error("model {}: {fact}; {remedy}", path.display())]
     Model {
-        /// The model file (`<embedded>` for the one inside the binary).
+        /// Path of the model file (`<embedded>` for the built-in one).
         path: PathBuf,
         /// What is wrong with it.
         fact: String,
         /// What the user can do.
         remedy: String,
     },
-    /// A layer that is fed a shape it cannot take.
+    /// A layer whose input shape does not fit.
     #[error("layer {index} ({kind}): got {got}, wanted {wanted}; {remedy}")]
     Layer {
-        /// Position in the layer list, from 0.
+        /// Index in the layer list, from 0.
         index: usize,
-        /// The layer's kind, as in the model file.
+        /// Kind of the layer, as in the model file.
         kind: &'static str,
-        /// The shape that arrives.
+        /// Shape of its input.
         got: String,
-        /// The shape that the layer takes.
+        /// Shape that the layer needs.
         wanted: String,
-        /// The number to put, and where.
+        /// The number to change, and where.
         remedy: String,
     },
     /// A store of voiceprints that is damaged or cannot be opened.
     #[error("store {}: {fact}; {remedy}", path.display())]
     Store {
-        /// The store's file.
+        /// Path of the store.
         path: PathBuf,
         /// What is wrong with it.
         fact: String,
         /// What the user can do.
         remedy: String,
     },
-    /// The named speaker is not in the store.
+    /// No speaker of this name is in the store.
     #[error("speaker {name:?} is not enrolled in {}; enrol with `spkver enroll` or see `spkver list`", store.display())]
     UnknownSpeaker {
-        /// The name asked for.
+        /// The requested name.
         name: String,
-        /// The store that was searched.
+        /// Path of the store.
         store: PathBuf,
     },
     /// The voiceprint was made by another model.
@@ -78,33 +78,33 @@ pub enum Error {
     ModelMismatch {
         /// The speaker's name.
         name: String,
-        /// Model id of the voiceprint.
+        /// Id of the model that made the voiceprint.
         voiceprint_model: String,
         /// Id of the model in use.
         model: String,
     },
-    /// A manifest or trial list with a bad line.
+    /// A bad line in a manifest or trial list.
     #[error("{}:{line}: {fact}; {remedy}", path.display())]
     List {
-        /// The list.
+        /// Path of the list.
         path: PathBuf,
         /// Line number, from 1.
         line: usize,
         /// What is wrong with the line.
         fact: String,
-        /// What the line should be.
+        /// What the line should contain.
         remedy: String,
     },
-    /// Several files, each with its own complaint.
+    /// Errors of several files.
     #[error("{}", .0.iter().map(Error::to_string).collect::<Vec<_>>().join("\n"))]
     Several(Vec<Error>),
-    /// A flag, option or configuration value that makes no sense.
+    /// A flag, option or configuration value that is not valid.
     #[error("{0}")]
     Usage(String),
 }
 
 impl Error {
-    /// An [`Error::Io`] for `path`, with a remedy that suits the error's kind.
+    /// An [`Error::Io`] for `path`, with a remedy that matches the kind of error.
     pub fn io(path: &Path, doing: &'static str, source: std::io::Error) -> Self {
         use std::io::ErrorKind;
         let remedy = match source.kind() {
@@ -125,7 +125,7 @@ impl Error {
         }
     }
 
-    /// The process exit code: 2 usage, 3 input refused, 4 model, store or speaker, 5 I/O.
+    /// Exit code of the process: 2 usage, 3 input refused, 4 model, store or speaker, 5 I/O.
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Usage(_) | Error::List { .. } => 2,

@@ -1,6 +1,7 @@
-//! `spkver`: is this the enrolled speaker?
+//! Speaker verification: is this the enrolled speaker? Works offline, on CPUs.
 //!
-//! A sample moves forward only; so do the imports:
+//! A recording passes through the modules in one direction, and a module imports only from the
+//! modules before it:
 //!
 //! ```text
 //!          audio            features            network                    scoring
@@ -10,8 +11,9 @@
 //!                                              LLR = logit − ln(p/(1−p)) ──► Decision
 //! ```
 //!
-//! Read [`verifier`] first. Notation used everywhere: `T` frames, `C` channels, `K` kernel taps,
-//! `D` embedding size; activations are row-major `(frames, channels)` from the MFCC to the pooling.
+//! Start reading at [`verifier`]. Notation in the whole crate: `T` frames, `C` channels, `K` kernel
+//! taps, `D` embedding size. Activations are row-major `(frames, channels)` from the features to
+//! the pooling.
 #![warn(missing_docs)]
 
 pub mod audio;
@@ -31,10 +33,10 @@ pub mod train;
 
 pub use error::Error;
 
-/// Everything in this crate that can fail, fails with [`Error`].
+/// Result of everything in this crate that can fail, with [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// The README's example, compiled and run.
+/// Compiles and runs the example in the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

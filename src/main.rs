@@ -1,4 +1,4 @@
-//! The `spkver` binary: parse, run, print the error, exit code.
+//! The `spkver` program. All commands are in `cli`.
 
 mod cli;
 

@@ -1,9 +1,10 @@
-//! The rules of the house, held by a test: imports follow the data, one noun a file, `unsafe` in
-//! one place, printing and flags only in the command line.
+//! Tests the structure of the source: imports follow the flow of the data, files stay short and are
+//! named after what they hold, `unsafe` stays in one file, and only the command line prints or
+//! parses flags.
 
 use std::path::{Path, PathBuf};
 
-/// What each module may import of the crate, besides itself and `error`.
+/// Modules of the crate that each module may import, apart from itself and `error`.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("contained", &[]),
@@ -38,11 +39,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 const MAX_LINES: usize = 400;
-/// A longer file says why, with a comment that begins so.
+/// A longer file gives the reason in a comment that starts like this.
 const LONG_BECAUSE: &str = "// Longer than 400 lines:";
 
 struct Source {
-    /// Below `src/`.
+    /// Path below `src/`.
     path: PathBuf,
     text: String,
     /// The text without comments, strings and unit tests.
@@ -50,7 +51,7 @@ struct Source {
 }
 
 impl Source {
-    /// First part of the path below `src/`, without `.rs`.
+    /// First component of the path below `src/`, without `.rs`.
     fn module(&self) -> String {
         let first = self.path.iter().next().unwrap();
         Path::new(first)
@@ -88,7 +89,7 @@ fn sources() -> Vec<Source> {
     sources
 }
 
-/// Without comments, string literals and what follows `#[cfg(test)]` (unit tests stand last).
+/// Strips comments, string literals, and everything from `#[cfg(test)]` on (unit tests come last).
 fn code_of(text: &str) -> String {
     let before_tests = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
     let mut code = String::new();
@@ -109,7 +110,7 @@ fn code_of(text: &str) -> String {
                 }
                 code.push_str("\"\"");
             }
-            // A character literal: '"' must not open a string. Lifetimes have no second quote.
+            // A character literal: '"' must not start a string. Lifetimes have no second quote.
             '\'' => {
                 let next: String = rest.clone().take(3).collect();
                 let length = match next.as_bytes() {
@@ -125,7 +126,7 @@ fn code_of(text: &str) -> String {
     code
 }
 
-/// Modules named as `crate::module` or `crate::{module…, module…}`.
+/// Names of the modules imported as `crate::module` or `crate::{module…, module…}`.
 fn imports(code: &str) -> Vec<String> {
     let word = |text: &str| -> String {
         text.chars()
@@ -158,7 +159,7 @@ fn imports(code: &str) -> Vec<String> {
     found
 }
 
-/// `word` as a word of its own.
+/// Does `wanted` occur as a whole word?
 fn has_word(code: &str, wanted: &str) -> bool {
     code.split(|c: char| !(c.is_alphanumeric() || c == '_'))
         .any(|word| word == wanted)

@@ -1,5 +1,5 @@
-//! What a user meets when handing over a file: formats, channels, rates, damage. All files are
-//! made here, or lie in `fixtures/audio`.
+//! Reading audio files as users supply them: formats, channels, rates, damage. The tests create
+//! their files or take them from `fixtures/audio`.
 
 use hound::{SampleFormat, WavSpec, WavWriter};
 use spkver::Error;

@@ -1,5 +1,5 @@
-//! `--kernel` and `spkver bench`: the instances agree, the one that is missing is refused, the
-//! numbers are all there.
+//! `--kernel` and `spkver bench`: all kernels decide alike, one that this CPU lacks is refused, and
+//! the report is complete.
 
 use serde_json::Value;
 use spkver::kernels;

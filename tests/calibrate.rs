@@ -1,5 +1,5 @@
-//! `spkver calibrate`: the scores become log-likelihood ratios on the trials, and nothing else of the
-//! model changes.
+//! `spkver calibrate`: scores become log-likelihood ratios on the given trials, and the rest of the
+//! model does not change.
 
 use spkver::scoring::percent;
 use std::{fs, path::Path, process::Command};

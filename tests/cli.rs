@@ -1,4 +1,4 @@
-//! The binary as a user meets it: exit codes, the line on stdout, the talk on stderr.
+//! The program as a user sees it: exit codes, the result on stdout, messages on stderr.
 
 mod program;
 mod random_model;

@@ -1,5 +1,6 @@
-//! The cluster adapters on a real Ray and a real Spark, and the vectors of `spkver store export` in
-//! a real PostgreSQL, all from PyPI. Half a gigabyte is fetched once, so they run when asked for:
+//! The cluster adapters with a real Ray and a real Spark, and the vectors of `spkver store export`
+//! in a real PostgreSQL. All come from PyPI, half a gigabyte in total, so these tests run only on
+//! request:
 //!
 //! ```sh
 //! cargo test --release --test cluster -- --ignored

@@ -1,5 +1,5 @@
-//! A cohort in the model: fitted by `calibrate --cohort`, kept where it helps on lists that it was not
-//! fitted on, and part of the same score whichever command asks.
+//! A cohort in the model: `calibrate --cohort` fits it, keeps it only if it helps on lists that
+//! were left out of the fit, and every command then gives the same score.
 
 mod program;
 

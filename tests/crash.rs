@@ -1,7 +1,7 @@
-//! The store and what happens to machines: killed commands, full disks, failing writes, many
-//! commands at once. What was acknowledged is there, and nobody has to repair anything.
+//! The store survives killed commands, full disks, failing writes and many commands at once:
+//! whatever was acknowledged is there, and nobody has to repair anything.
 //!
-//! `SPKVER_FULL=1` runs all the points; without it a sample.
+//! `SPKVER_FULL=1` interrupts at every point; without it, at a sample of them.
 
 #![cfg(unix)]
 
@@ -24,7 +24,7 @@ fn name(text: &str) -> SpeakerName {
     SpeakerName::new(text).unwrap()
 }
 
-/// What one model makes of one recording.
+/// A made-up embedding of one recording.
 fn utterance(model: ModelId, number: usize) -> Utterance {
     let value = |i: usize| ((number * 192 + i) as f32).sin();
     Utterance {
@@ -35,7 +35,7 @@ fn utterance(model: ModelId, number: usize) -> Utterance {
     }
 }
 
-/// Speakers and how many recordings each has.
+/// The number of recordings of each speaker.
 type State = BTreeMap<String, usize>;
 
 fn state(names: &[(&str, usize)]) -> State {
@@ -45,12 +45,12 @@ fn state(names: &[(&str, usize)]) -> State {
         .collect()
 }
 
-/// An encrypted store in a folder of its own, with Anna and Boris in it.
+/// An encrypted store in its own folder, with Anna and Boris enrolled.
 struct Place {
     folder: tempfile::TempDir,
 }
 
-/// A command that changes the store, and what it makes of it.
+/// A command that changes the store, and the state that it leads to.
 struct Change {
     args: Vec<String>,
     before: State,
@@ -82,7 +82,7 @@ impl Place {
         Some(Secret::from_key_file(&self.path(file)).unwrap())
     }
 
-    /// What is in the store: opened by the key, or by the new one; every row is checked.
+    /// The state of the store, opened with the old key or the new one. Checks every row.
     #[track_caller]
     fn state(&self) -> State {
         let open = |key| Store::open(&self.path("store"), self.key(key).as_ref());
@@ -93,7 +93,7 @@ impl Place {
         listing.speakers.into_iter().map(count).collect()
     }
 
-    /// enrol, remove, rekey.
+    /// Enrolling, removing, and changing the key.
     fn changes(&self) -> [Change; 3] {
         let voice = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices/chloe-1.wav");
         let before = state(&[("anna", 3), ("boris", 1)]);
@@ -133,7 +133,7 @@ impl Place {
     }
 }
 
-/// The program, run by a wrapper (`strace …`) if there is one.
+/// The program, run under a wrapper (`strace …`) if there is one.
 fn command(wrapper: &[&str], args: &[String]) -> Command {
     let program = env!("CARGO_BIN_EXE_spkver");
     let mut words = wrapper.iter().copied().chain([program]);
@@ -142,7 +142,7 @@ fn command(wrapper: &[&str], args: &[String]) -> Command {
     command
 }
 
-/// Does strace work here?
+/// Is strace available?
 fn strace() -> bool {
     let works = Command::new("strace")
         .args(["-f", "-qq", "-e", "trace=none", "true"])
@@ -154,12 +154,12 @@ fn strace() -> bool {
     works
 }
 
-/// Every system call that the store is made of.
+/// All system calls that the store uses.
 const CALLS: &str = "openat,close,pwrite64,pread64,write,fsync,fdatasync,ftruncate,fallocate,\
                      unlink,fcntl,fstat,newfstatat,mmap,munmap,lseek,fchown,rename";
 
-/// Runs a change with an injection at the N-th call, for N = 1, 2, … until there are no more
-/// calls; `judge` gets the place and what came out.
+/// Runs a change with a fault injected at the N-th call, for N = 1, 2, … until there are no more
+/// calls. `judge` gets the place and the outcome.
 fn at_every_call(
     injection: impl Fn(usize) -> String,
     step: usize,
@@ -243,7 +243,7 @@ fn killed_at_any_moment_nothing_is_lost() {
                 .stdout(Stdio::piped())
                 .spawn()
                 .unwrap();
-            // Spread over what such a command takes, longer where the machine is slow.
+            // Spread over the duration of such a command, longer if the machine is slow.
             std::thread::sleep(Duration::from_micros(700 * (round as u64 * 37 % 101)));
             child.kill().unwrap();
             let output = child.wait_with_output().unwrap();
@@ -260,7 +260,7 @@ fn killed_at_any_moment_nothing_is_lost() {
                 acknowledged += 1;
                 assert_eq!(found, change.after, "acknowledged: {:?}", change.args);
             }
-            // Nothing to repair: the next command works.
+            // The next command works without any repair.
             let key = if Store::open(&place.path("store"), place.key("key").as_ref()).is_ok() {
                 "key"
             } else {
@@ -279,7 +279,7 @@ fn killed_at_any_moment_nothing_is_lost() {
     }
 }
 
-/// Exit 0 and the new state, or exit 5 and the old one.
+/// Either exit code 0 and the new state, or exit code 5 and the old one.
 fn all_or_nothing(what: &str, place: &Place, change: &Change, output: &Output) {
     let stderr = String::from_utf8_lossy(&output.stderr);
     let found = place.state();
@@ -306,7 +306,7 @@ fn a_write_that_fails_leaves_the_old_state() {
             let once = |at| format!("{calls}:error={error}:when={at}");
             at_every_call(once, step, all_or_nothing);
         }
-        // And all those after it.
+        // Let all later calls fail as well.
         let from_then_on = |at| format!("pwrite64,ftruncate,fallocate:error={error}:when={at}+");
         at_every_call(from_then_on, step, all_or_nothing);
     }
@@ -324,13 +324,13 @@ fn a_read_that_fails_leaves_the_old_state() {
 
 #[test]
 fn a_file_that_may_not_grow_leaves_the_old_state() {
-    // A short write, then none: as on a disk that fills up.
+    // A short write, then none, as on a disk that fills up.
     for which in 0..3 {
         for kib in [0, 1, 2, 3, 5, 9, 17, 24, 30, 40, 64] {
             let place = Place::new();
             let change = &place.changes()[which];
             let limit = format!("ulimit -f {kib}; exec \"$0\" \"$@\"");
-            // In blocks of 512 bytes where sh is POSIX's, of 1024 in bash.
+            // A block is 512 bytes in a POSIX sh and 1024 in bash.
             let output = command(&["sh", "-c", &limit], &change.args)
                 .output()
                 .unwrap();
@@ -362,7 +362,8 @@ fn a_full_disk_leaves_the_old_state() {
     filled.unwrap();
 }
 
-/// Enrols until nothing fits; everything that was acknowledged is there, and removing helps.
+/// Enrolls until the disk is full. Everything acknowledged must be there, and removing must free
+/// space.
 fn fill(disk: &Path) {
     let id = ModelId::of(b"a model");
     let path = disk.join("store");
@@ -390,7 +391,7 @@ fn fill(disk: &Path) {
     assert_eq!(list(), acknowledged);
 }
 
-/// Enrols as many speakers as it is told: one of the commands that run at the same time.
+/// Enrolls a given number of speakers; one of several such commands that run at the same time.
 #[test]
 #[ignore = "run by commands_at_the_same_time_all_succeed"]
 fn one_of_many_writers() {
@@ -403,7 +404,7 @@ fn one_of_many_writers() {
     };
     let id = ModelId::of(b"a model");
     for i in 0..count.parse().unwrap() {
-        // Opened anew each time, as commands do.
+        // Opens the store each time, as commands do.
         let mut store = Store::open_or_create(Path::new(&path), None).unwrap();
         let speaker = name(&format!("{writer}-{i}"));
         assert!(store.add(&speaker, id, 0, &[utterance(id, i)]).unwrap());

@@ -1,4 +1,4 @@
-//! `spkver evaluate` on given scores: what a user sees, no audio needed.
+//! `spkver evaluate` on given scores, as a user sees it. Needs no audio.
 
 use std::{fs, path::Path, process::Command};
 

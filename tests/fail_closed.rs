@@ -1,5 +1,5 @@
-//! A number that is none, at any stage, opens no door: the answer is a refusal, a rejection or
-//! "inconclusive". One function decides.
+//! A NaN or infinity at any stage never leads to an accept: the result is a refusal, a rejection or
+//! "inconclusive". Only one function decides.
 
 mod random_model;
 
@@ -73,7 +73,7 @@ fn samples_that_are_no_numbers_are_refused() {
 
 #[test]
 fn a_network_that_overflows_gives_no_embedding() {
-    // Finite weights, as a model file must have, whose sums are not.
+    // Finite weights, as required of a model file, whose sums overflow.
     let front_end = MfccConfig::default();
     let num_features = Mfcc::new(front_end.clone()).unwrap().num_channels();
     for scale in [1e30, -1e30] {
@@ -87,7 +87,7 @@ fn a_network_that_overflows_gives_no_embedding() {
         let network = Network::new(layers, weights, num_features).unwrap();
         let verifier = verifier(|model| model.network = network);
         if let Ok(embedding) = verifier.embed(&voice("anna-1")) {
-            // A sum may also cancel to a number; then that is what is compared.
+            // The sums may also cancel to finite values; these are then compared.
             assert!(embedding.values().iter().all(|v| v.is_finite()));
         }
     }
@@ -117,8 +117,8 @@ fn an_empty_voiceprint_accepts_nobody() {
 fn embeddings_without_a_direction_accept_nobody() {
     let verifier = cosine();
     let fine: &[f32] = &[1.0, 0.0];
-    // Of length 0, or so short or long that the length is not a number of the machine: scaled,
-    // they would be the score of nobody in particular.
+    // Of length 0, or so short or long that the squared length underflows or overflows. Scaled,
+    // they would get the score of an average voice.
     let odd: [&[f32]; 5] = [
         &[0.0, 0.0],
         &[1e-30, 0.0],
@@ -203,7 +203,7 @@ fn a_head_that_is_no_numbers_is_no_model() {
             assert!(head.check(2).is_err());
         }
     }
-    // Finite numbers whose sums are not.
+    // Finite numbers whose sums overflow.
     let verifier = verifier(|model| {
         model.head.weight = vec![f32::MAX, f32::MAX, f32::MAX, f32::MAX];
         model.head.bias = f32::MAX;
@@ -217,7 +217,7 @@ fn a_head_that_is_no_numbers_is_no_model() {
 
 #[test]
 fn a_stored_embedding_that_is_no_numbers_is_damage() {
-    // The row's checksum fits: the one who wrote it could compute it.
+    // The checksum of the row is right: whoever wrote the row could compute it.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("s");
     let verifier = cosine();
@@ -244,7 +244,7 @@ fn a_stored_embedding_that_is_no_numbers_is_damage() {
 // ---- the decision
 
 proptest! {
-    /// Every bit pattern there is.
+    /// For every bit pattern of score and threshold.
     #[test]
     fn accepted_is_what_is_finite_and_reaches_the_threshold(score: u32, threshold: u32) {
         let (score, threshold) = (f32::from_bits(score), f32::from_bits(threshold));
@@ -262,7 +262,7 @@ proptest! {
         prop_assert_eq!(decision, expected);
     }
 
-    /// Whatever the numbers of an embedding: an accept has a finite score at the threshold.
+    /// Whatever the values of an embedding, an accepted score is finite and reaches the threshold.
     #[test]
     fn any_embeddings_are_scored_with_care(bits: [u32; 4]) {
         let verifier = cosine();
@@ -296,7 +296,7 @@ fn costs_and_priors_that_are_no_numbers_make_no_operating_point() {
     assert!(OperatingPoint::new(1.0, 1.0, 1.0).is_err());
 }
 
-/// Only one file makes an accept; others may look at one.
+/// Only one file creates an accept; others may only inspect one.
 #[test]
 fn one_function_decides() {
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];

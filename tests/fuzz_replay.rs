@@ -1,9 +1,9 @@
-//! The fuzz targets on stable: every file that ever broke something, then mutations of good files.
+//! The fuzz targets on stable Rust: every input that ever broke one, then mutations of valid files.
 //!
-//! Mutations are counted, not timed: 500 of each target, or `SPKVER_FUZZ_MUTATIONS`, from
-//! `SPKVER_FUZZ_SEED`; with `SPKVER_FUZZ_SECONDS` (CI: a minute) each target has as many as it gets
-//! done in that time. `SPKVER_FUZZ_TARGET` picks one target, `SPKVER_FUZZ_FILES` a folder of more
-//! seeds. An input that breaks a promise is left in the folder for temporary files: move it to
+//! Each target gets a fixed number of mutations, 500 or `SPKVER_FUZZ_MUTATIONS`, from the seed
+//! `SPKVER_FUZZ_SEED`. With `SPKVER_FUZZ_SECONDS` (CI: a minute), each gets as many as fit into
+//! that time. `SPKVER_FUZZ_TARGET` selects one target; `SPKVER_FUZZ_FILES` is a folder of more
+//! seeds. An input that breaks a target is written to the folder for temporary files: move it to
 //! `fixtures/crashes/TARGET/`.
 
 #[path = "../fuzz/targets.rs"]
@@ -34,7 +34,7 @@ fn setting(name: &str) -> Option<String> {
     std::env::var(format!("SPKVER_FUZZ_{name}")).ok()
 }
 
-/// Contents of the files in a folder, in the order of their names; none if it is not there.
+/// Contents of the files in a folder, sorted by name. Empty if the folder does not exist.
 fn files_in(folder: &Path) -> Vec<Vec<u8>> {
     let Ok(entries) = fs::read_dir(folder) else {
         return vec![];
@@ -45,7 +45,7 @@ fn files_in(folder: &Path) -> Vec<Vec<u8>> {
     files.map(|path| fs::read(path).unwrap()).collect()
 }
 
-/// Good inputs.
+/// Valid inputs.
 fn seeds(target: &str) -> Vec<Vec<u8>> {
     let texts = |texts: &[&str]| texts.iter().map(|t| t.as_bytes().to_vec()).collect();
     let mut seeds: Vec<Vec<u8>> = match target {
@@ -77,12 +77,12 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
     seeds
 }
 
-/// What the program writes of a few recordings, in these forms.
+/// Output of the program for a few recordings, in the given formats.
 fn written_by(command: &str, endings: &[&str]) -> Vec<Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
     let voices = fixtures().join("voices");
     let list = folder.path().join("list");
-    // Without the folder, so that the seeds are the same wherever the project lies.
+    // Without the folder, so that the seeds do not depend on where the project is.
     let [a, b, c] = ["anna-1.wav", "anna-2.wav", "boris-1.wav"];
     let (listed, argument) = match command {
         "score" => (format!("1\t{a}\t{b}\n0\t{a}\t{c}\n"), vec![]),
@@ -106,7 +106,7 @@ fn written_by(command: &str, endings: &[&str]) -> Vec<Vec<u8>> {
     endings.iter().map(written).collect()
 }
 
-/// A store with one speaker, as the program writes it.
+/// A store with one speaker, written by the program.
 fn a_store() -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("store");
@@ -124,8 +124,8 @@ fn a_store() -> Vec<u8> {
     fs::read(store).unwrap()
 }
 
-/// What fuzzers do to a file: bits, bytes and numbers changed, pieces cut, doubled, moved, swapped
-/// with another file's. Half of it in the first 100 bytes, where headers are.
+/// Mutates a seed as fuzzers do: changes bits, bytes and numbers; cuts, repeats, moves and
+/// exchanges pieces. Half of the mutations hit the first 100 bytes, where headers are.
 fn mutate(seeds: &[Vec<u8>], random: &mut impl Rng) -> Vec<u8> {
     let mut below = |limit: usize| (random.next_u64() as usize) % limit.max(1);
     let mut bytes = seeds[below(seeds.len())].clone();
@@ -179,7 +179,7 @@ fn mutate(seeds: &[Vec<u8>], random: &mut impl Rng) -> Vec<u8> {
     bytes
 }
 
-/// What went wrong with an input, if anything.
+/// What is wrong with the outcome of an input, if anything.
 fn fault((name, run): Target, bytes: &[u8]) -> Option<String> {
     let before = HEAP.current_usage();
     HEAP.reset_peak_usage();
@@ -188,7 +188,7 @@ fn fault((name, run): Target, bytes: &[u8]) -> Option<String> {
     if outcome.is_err() {
         return Some("a panic".into());
     }
-    // Values of text and of packed columns take more room than what they are read from.
+    // Text and packed columns take more memory once parsed.
     let factor = match name {
         "wav" | "audio" => Some(4),
         "trials" | "vectors" => Some(64),
@@ -198,14 +198,14 @@ fn fault((name, run): Target, bytes: &[u8]) -> Option<String> {
     too_much.then(|| format!("{} bytes took {heap} bytes of heap", bytes.len()))
 }
 
-// One test, so that nothing else uses the heap meanwhile.
+// A single test, so that nothing else uses the heap at the same time.
 #[test]
 fn nothing_breaks_a_target() {
     let count: usize = setting("MUTATIONS").map_or(500, |n| n.parse().unwrap());
     let seconds: Option<u64> = setting("SECONDS").map(|n| n.parse().unwrap());
     let seed: u64 = setting("SEED").map_or(1, |n| n.parse().unwrap());
     let only = setting("TARGET");
-    // What was broken once must not be printed each time it is looked for.
+    // Inputs that broke a target before must not be printed on every run.
     let mut faults = vec![];
     for target @ (name, _) in TARGETS {
         if only.as_ref().is_some_and(|only| only != name) {
@@ -219,7 +219,7 @@ fn nothing_breaks_a_target() {
             }
         }
         let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
-        // A store costs SQLite a millisecond and more.
+        // A store costs SQLite a millisecond or more.
         let count = if name == "voiceprint" {
             count / 5
         } else {
@@ -235,7 +235,7 @@ fn nothing_breaks_a_target() {
             num_done = i + 1;
             let bytes = mutate(&seeds, &mut random);
             if setting("KEEP").is_some() {
-                // For what no test survives: an abort, or no end.
+                // For inputs that no test survives: an abort or an endless loop.
                 fs::write(std::env::temp_dir().join("spkver-fuzz-last"), &bytes).unwrap();
             }
             if let Some(fault) = fault(target, &bytes) {

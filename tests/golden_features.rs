@@ -1,4 +1,4 @@
-//! Features against kaldi-native-fbank's numbers (`fixtures/golden/make_mfcc.py`).
+//! Compares features with those of kaldi-native-fbank (`fixtures/golden/make_mfcc.py`).
 
 use spkver::{
     features::{Mfcc, MfccConfig},
@@ -6,9 +6,9 @@ use spkver::{
 };
 use std::path::{Path, PathBuf};
 
-/// Largest difference allowed, on values of up to ±150. Both sides round single-precision FFTs and
-/// logarithms in their own order; measured 6e-4 at most, where the logarithm amplifies a mel bin
-/// that is empty but for rounding.
+/// Largest difference allowed, on values of up to ±150. Both sides round f32 FFTs and logarithms in
+/// their own order. Measured: at most 6e-4, where the logarithm amplifies a mel bin that holds only
+/// rounding errors.
 const TOLERANCE: f32 = 1e-3;
 
 #[derive(serde::Deserialize)]

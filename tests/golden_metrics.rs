@@ -1,4 +1,5 @@
-//! Figures against NumPy's, from the definitions (`fixtures/golden/make_metrics.py`).
+//! Compares metrics with a NumPy implementation of their definitions
+//! (`fixtures/golden/make_metrics.py`).
 
 use spkver::eval::{
     metrics::{Costs, Points},
@@ -9,7 +10,7 @@ use spkver::eval::{
 };
 use std::path::Path;
 
-/// Double precision on both sides; sums in another order.
+/// f64 on both sides, summed in different orders.
 const TOLERANCE: f64 = 1e-9;
 
 #[test]

@@ -1,4 +1,4 @@
-//! The network against PyTorch's numbers (`fixtures/golden/make_network.py`).
+//! Compares network outputs with those of PyTorch (`fixtures/golden/make_network.py`).
 
 use safetensors::SafeTensors;
 use spkver::{
@@ -7,8 +7,8 @@ use spkver::{
 };
 use std::path::Path;
 
-/// Largest difference allowed, on embeddings of up to ±4 that PyTorch computed in double precision:
-/// single-precision sums of up to 256 products, six layers deep, came within 1.5e-6.
+/// Largest difference allowed, on embeddings of up to ±4 that PyTorch computed in f64. Measured:
+/// 1.5e-6, with f32 sums of up to 256 products, six layers deep.
 const TOLERANCE: f32 = 1e-5;
 
 #[derive(serde::Deserialize)]

@@ -1,5 +1,5 @@
-//! Every layer and every loss: the gradients that training uses (f32, on the kernels) against
-//! central differences of the same function written again as plain loops in f64.
+//! Compares the gradients that training computes (f32, on the kernels) with central differences of
+//! the same functions, written again as plain loops in f64. Covers every layer and every loss.
 
 use spkver::{
     network::{Layer, Weights},

@@ -1,4 +1,4 @@
-//! Heads that are trained for different things on one set of embeddings: what each ends as.
+//! Trains heads with different losses on the same embeddings, and checks what each of them learns.
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;

@@ -1,4 +1,4 @@
-//! What the command line does with recordings that are cut off, come through pipes, or never end.
+//! Recordings that are truncated, come through pipes, or never end.
 #![cfg(unix)]
 
 mod program;

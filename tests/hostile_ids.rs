@@ -1,6 +1,5 @@
-//! Names from hell: whatever somebody calls a speaker, no file appears outside the store, nobody
-//! gets somebody else's voiceprint, and nothing comes out that acts on a terminal, a web page or a
-//! log.
+//! Hostile speaker names. Whatever the name, no file appears outside the store, no voiceprint is
+//! confused with another, and no output affects a terminal, a web page or a log.
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -16,7 +15,7 @@ use std::{
 };
 
 const PIECES: &[&str] = &[
-    // Ways out of a folder.
+    // Path components that lead out of a folder.
     "..",
     "/",
     "\\",
@@ -38,7 +37,7 @@ const PIECES: &[&str] = &[
     "|",
     ";",
     "$HOME",
-    // What ends a string early.
+    // Characters that end a string early.
     "\0",
     "'",
     "\"",
@@ -47,7 +46,7 @@ const PIECES: &[&str] = &[
     "%s%n",
     "{}",
     "${jndi:ldap://x}",
-    // What acts on a terminal or a log.
+    // Sequences that control a terminal or a log.
     "\x1b[2J",
     "\x1b]0;evil\x07",
     "\r",
@@ -58,7 +57,7 @@ const PIECES: &[&str] = &[
     "\u{9b}31m",
     "\u{85}",
     "\u{2028}",
-    // What turns text round or hides in it.
+    // Characters that reverse or hide text.
     "\u{202e}",
     "\u{2066}",
     "\u{200f}",
@@ -74,7 +73,7 @@ const PIECES: &[&str] = &[
     "\u{a0}",
     "\u{3000}",
     "\u{2003}",
-    // What acts in a table or a page.
+    // Text that is active in a spreadsheet or a web page.
     "=1+1",
     "=cmd|' /C calc'!A0",
     "+1",
@@ -87,7 +86,7 @@ const PIECES: &[&str] = &[
     "-->",
     "javascript:",
     "[x](y)",
-    // What looks like something else.
+    // Lookalikes.
     "anna",
     "аnna",
     "ａｎｎａ",
@@ -110,7 +109,7 @@ const PIECES: &[&str] = &[
     "\u{10ffff}",
     "\u{fffd}",
     "\u{e000}",
-    // The rest.
+    // Ordinary names in other scripts, and others.
     "李小龍",
     "محمد",
     "אבגד",
@@ -124,7 +123,7 @@ const PIECES: &[&str] = &[
     "  ",
 ];
 
-/// `count` names of one to four pieces, some of them repeated to many kilobytes.
+/// Makes `count` names from one to four pieces, some of them repeated to many kilobytes.
 fn names(seed: u64, count: usize) -> Vec<String> {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut below = |n: usize| (random.next_u64() % n as u64) as usize;
@@ -210,11 +209,11 @@ fn names_that_look_alike_are_told_apart_or_are_one() {
     // The same text in two encodings.
     assert_eq!(name("e\u{301}"), name("\u{e9}"));
     assert_eq!(name("\u{212b}"), name("\u{c5}"));
-    // Other letters, however alike.
+    // Different letters that look alike.
     let alike = ["anna", "аnna", "ａｎｎａ", "Anna", "ann\u{430}", "𝖺nna"];
     let keys: BTreeSet<String> = alike.iter().map(|text| name(text)).collect();
     assert_eq!(keys.len(), alike.len());
-    // What nobody sees makes no other name: it is refused.
+    // Invisible characters do not make a different name: they are refused.
     for text in [
         "an\u{200d}na",
         "anna\u{fe0f}",
@@ -229,7 +228,7 @@ fn names_that_look_alike_are_told_apart_or_are_one() {
     ] {
         assert!(SpeakerName::new(text).is_err(), "{text:?}");
     }
-    // Where they are part of the writing, they stay.
+    // They are allowed in scripts that need them.
     for text in [
         "علی\u{200c}رضا",
         "👩\u{200d}🚀",
@@ -241,7 +240,8 @@ fn names_that_look_alike_are_told_apart_or_are_one() {
     }
 }
 
-/// A home, a store and a model of its own; the working folder is below, to have room to climb.
+/// A folder with home, store and model. The working folder is deeper, so that paths can climb out
+/// of it.
 struct Place(tempfile::TempDir);
 
 impl Place {
@@ -257,7 +257,7 @@ impl Place {
     }
 }
 
-/// Text that does nothing but be read; lines end, and that is all.
+/// Checks that output contains only plain text and line ends.
 #[track_caller]
 fn harmless(bytes: &[u8], what: &str) -> String {
     let text = std::str::from_utf8(bytes).expect(what);
@@ -271,7 +271,7 @@ fn harmless(bytes: &[u8], what: &str) -> String {
 fn nothing_unescaped_comes_out() {
     let place = Place(tempfile::tempdir().unwrap());
     std::fs::create_dir_all(place.0.path().join("a/b/c")).unwrap();
-    // A store with every name that is allowed, as an enrolment leaves it.
+    // A store with every allowed name, as enrolling would create it.
     let path = place.0.path().join("data/spkver/voiceprints.sqlite");
     let mut store = Store::open_or_create(&path, None).unwrap();
     let model = ModelId::of(b"a model");
@@ -349,7 +349,7 @@ fn enrolling_under_a_hostile_name_works_as_under_any() {
     let place = Place(tempfile::tempdir().unwrap());
     std::fs::create_dir_all(place.0.path().join("a/b/c")).unwrap();
     let voice = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices/anna-1.wav");
-    // And the recording is called so, too.
+    // The recording has a hostile name, too.
     let file = place.0.path().join("=1+1<b>\u{202e}\x1b[2J.wav");
     std::fs::copy(voice, &file).unwrap();
     let file = file.to_str().unwrap();

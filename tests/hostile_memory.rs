@@ -1,4 +1,4 @@
-//! Audio of any length takes no more than 64 MiB of heap, whatever it claims or holds.
+//! Reading audio of any length takes at most 64 MiB of heap, whatever the bytes claim or contain.
 
 use peak_alloc::PeakAlloc;
 use spkver::{
@@ -13,7 +13,7 @@ use std::{
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
 
-/// Peak of the heap over `run`, in bytes, without what was there before.
+/// Peak of the heap during `run`, in bytes, minus what was in use before.
 fn peak<T>(run: impl FnOnce() -> T) -> usize {
     let before = HEAP.current_usage();
     HEAP.reset_peak_usage();
@@ -40,14 +40,14 @@ fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
 }
 
-/// Something like a voice: a buzz that comes and goes.
+/// Similar to speech: a buzz that comes and goes.
 fn buzz(num_bytes: usize) -> Vec<u8> {
     (0..num_bytes)
         .map(|n| ((n % 160) * usize::from(n / 8_000 % 2 == 0)) as u8)
         .collect()
 }
 
-// One test, so that nothing else uses the heap meanwhile.
+// A single test, so that nothing else uses the heap at the same time.
 #[test]
 fn heap_stays_below_64_mib_however_long_the_audio() {
     let folder = tempfile::tempdir().unwrap();
@@ -78,7 +78,7 @@ fn heap_stays_below_64_mib_however_long_the_audio() {
         ("8 channels", wav(1, 8, 16_000, 16, &data), true),
         ("an hour of silence", fixture("audio/silence-1h.flac"), true),
     ];
-    // Tables that are made once: FFT plans, decoders.
+    // Warm up tables that are built once: FFT plans, decoders.
     fs::write(&path, wav(1, 1, 44_100, 16, &data[..mib(1)])).unwrap();
     audio::read(&path, &ReadOptions::default()).unwrap();
     for (name, bytes, is_read) in cases {
@@ -90,13 +90,13 @@ fn heap_stays_below_64_mib_however_long_the_audio() {
             assert_eq!(outcome.is_ok(), is_read, "{name}: {:?}", outcome.err());
         });
         assert!(heap <= bound, "{name}, {n} bytes: {heap} of {bound}");
-        // From a pipe the bytes themselves are held too.
+        // If they come through a pipe, the bytes themselves are in memory, too.
         let heap = peak(|| audio::read_from(&bytes[..], &path, &ReadOptions::default()).is_ok());
         assert!(
             heap <= bound + n,
             "{name} from a pipe, {n} bytes: {heap} of {bound}"
         );
-        // All that `embed` does, with the model: two threads hold what they work on.
+        // The full work of `embed` with the model, on two threads.
         let heap = peak(|| {
             let verifier = model::embedded().unwrap();
             let waveform = audio::read(&path, &ReadOptions::default())?;
@@ -112,12 +112,12 @@ fn heap_stays_below_64_mib_however_long_the_audio() {
             "{name} decoded, {n} bytes: {heap} of {bound}"
         );
     }
-    // 8 kB that declare an hour.
+    // 8 kB that claim to be an hour.
     let path = fixtures().join("crashes/audio/declared-long.flac");
     let bound = mib(16) + 4 * fs::read(&path).unwrap().len();
     let heap = peak(|| audio::read(&path, &ReadOptions::default()).is_ok());
     assert!(heap <= bound, "{}: {heap} of {bound}", path.display());
-    // A header that promises what the file does not hold costs nothing.
+    // A header that promises more than the file holds costs nothing.
     let path = folder.path().join("liar.wav");
     let mut liar = wav(1, 1, 16_000, 8, &[]);
     liar[40..44].copy_from_slice(&u32::MAX.to_le_bytes());

@@ -1,5 +1,5 @@
-//! The shipped model with bits flipped, and models whose numbers mean harm: each is refused, with
-//! exit code 4, by its own name.
+//! The shipped model with flipped bits, and models with harmful numbers: each is refused with exit
+//! code 4 and an error that names the file.
 
 use spkver::storage::model;
 use std::path::Path;
@@ -22,7 +22,7 @@ fn shipped() -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("models/spkver.safetensors")).unwrap()
 }
 
-/// `SPKVER_FLIPS=10000` for the full count; each costs a BLAKE3 of the whole file.
+/// `SPKVER_FLIPS=10000` gives the full number; each costs a BLAKE3 hash of the whole file.
 #[test]
 fn flipped_bits_of_the_shipped_model_are_noticed() {
     let mut bytes = shipped();
@@ -32,7 +32,7 @@ fn flipped_bits_of_the_shipped_model_are_noticed() {
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
-        // Half of them in the header.
+        // Half of the bits are in the header.
         let reach = if flip % 2 == 0 { bytes.len() } else { 4096 };
         let bit = (state >> 20) as usize % (8 * reach);
         bytes[bit / 8] ^= 1 << (bit % 8);
@@ -55,12 +55,12 @@ fn headers_without_measure_are_refused_before_they_are_read() {
     }
     bytes[..8].copy_from_slice(&(16u64 << 20).to_le_bytes());
     assert!(refusal(&bytes).contains("not a safetensors file, or a damaged one"));
-    // A header of that size would fit, but the file is shorter.
+    // A header of this size would be allowed, but the file is shorter.
     bytes[..8].copy_from_slice(&(4u64 << 20).to_le_bytes());
     assert!(refusal(&bytes).contains("not a safetensors file, or a damaged one"));
 }
 
-/// A sparse file takes no room on the disk; that much of it is never held.
+/// A sparse file takes no disk space. Only an allowed amount of it is ever read.
 #[test]
 fn a_file_without_measure_is_refused_by_its_size() {
     const LARGEST: u64 = 256 << 20;

@@ -1,4 +1,5 @@
-//! `spkver identify` and `spkver store`: the right speaker, the right score, and no stale answer.
+//! `spkver identify` and `spkver store`: the right speaker, the right score, and never an outdated
+//! answer.
 
 mod program;
 mod random_model;
@@ -485,7 +486,7 @@ fn what_is_no_array_or_list_of_names_is_told() {
 struct Held {
     panels: Vec<f32>,
     rows: Vec<f32>,
-    reach: f32,
+    largest_magnitude: f32,
 }
 
 fn held(head: &PairHead, points: &[Vec<f32>]) -> Held {
@@ -493,15 +494,16 @@ fn held(head: &PairHead, points: &[Vec<f32>]) -> Held {
     let rows = points.concat();
     let words = panel_bytes(size) / 4;
     let mut panels = vec![0.0f32; points.len().div_ceil(PANEL_ROWS) * words];
-    let mut reach = 0.0f32;
+    let mut largest_magnitude = 0.0f32;
     let pairs = panels.chunks_mut(words).zip(rows.chunks(PANEL_ROWS * size));
     for (panel, rows) in pairs {
-        reach = reach.max(write_panel(head, rows, bytemuck::cast_slice_mut(panel)));
+        largest_magnitude =
+            largest_magnitude.max(write_panel(head, rows, bytemuck::cast_slice_mut(panel)));
     }
     Held {
         panels,
         rows,
-        reach,
+        largest_magnitude,
     }
 }
 
@@ -524,7 +526,7 @@ fn the_search_is_exact_whatever_the_head() {
             let gallery = Gallery {
                 panels: bytemuck::cast_slice(&held.panels),
                 rows: &held.rows,
-                reach: held.reach,
+                largest_magnitude: held.largest_magnitude,
                 head: &random,
             };
             let tests = noise(17, size, 99);

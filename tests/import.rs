@@ -1,4 +1,4 @@
-//! `spkver model import` against PyTorch's numbers (`fixtures/golden/make_xvec.py`).
+//! Compares imported models (`spkver model import`) with PyTorch (`fixtures/golden/make_xvec.py`).
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use spkver::{

@@ -1,9 +1,10 @@
-//! A guard against spilled accumulators: the instructions in the hot loop of each instance's tile,
-//! counted in the disassembly of the library that was built for this test. Where the compiler no
-//! longer keeps a tile in registers the count jumps by half (and the speed falls to a third).
+//! Detects accumulators that the compiler spills to memory: counts the instructions in the inner
+//! loop of each instance's affine kernel, in the disassembly of the library built for this test.
+//! When a tile no longer fits the registers, the count rises by half and the speed drops to a
+//! third.
 //!
-//! Counting by disassembly needs only binutils' `objdump`, which comes with the linker, and sees
-//! AVX-512 on every CPU; callgrind cannot run it.
+//! This needs only `objdump` from binutils, which comes with the linker, and works for AVX-512 on
+//! every CPU; callgrind cannot run AVX-512.
 
 use std::{
     collections::HashMap,

@@ -1,5 +1,5 @@
-//! What activations are for. Without one, layers upon layers are one linear map; with one, two layers
-//! can still be any linear map, to any accuracy, so nothing is lost by having it.
+//! Why networks need activation functions: without them, several layers are one linear map. With
+//! them, two layers can still approximate any linear map to any accuracy, so nothing is lost.
 
 use spkver::{
     features::Features,

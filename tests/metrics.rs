@@ -1,4 +1,5 @@
-//! Metrics against hand-computed values, NumPy, and brute force from the definitions.
+//! Compares metrics with values computed by hand, by NumPy, and by brute force from the
+//! definitions.
 
 use proptest::prelude::*;
 use spkver::eval::bootstrap::{self, Interval};

@@ -1,4 +1,5 @@
-//! `spkver model export --onnx`, and the golden networks as ONNX for `fixtures/golden/check_onnx.py`.
+//! `spkver model export --onnx`. Also exports the golden networks for
+//! `fixtures/golden/check_onnx.py`.
 
 use safetensors::SafeTensors;
 use spkver::{

@@ -1,4 +1,4 @@
-//! Heads fitted on synthetic Gaussian speakers: the truth is known.
+//! Heads fitted on synthetic Gaussian speakers, for which the true parameters are known.
 
 use nalgebra::{DMatrix, DVector};
 use rand_core::{Rng, SeedableRng};

@@ -1,4 +1,4 @@
-//! `--precision int8`: nearly the same scores, always the same bits, on any model.
+//! `--precision int8`: scores that hardly differ, always the same bits, with any model.
 
 mod random_model;
 

@@ -1,5 +1,5 @@
-//! `spkver score` and `spkver embed` of lists, as a user meets them: every form of list, errors as
-//! rows, runs that are killed and go on, streams.
+//! `spkver score` and `spkver embed` on lists, as a user sees them: all list formats, errors as
+//! rows, resuming killed runs, streams.
 
 use serde_json::{Value, json};
 use std::{

@@ -1,5 +1,5 @@
-//! After the work nothing of the key and of the templates is left in memory, files or logs. A
-//! process that has done the work is looked through, byte by byte.
+//! After the work is done, no key or template is left in memory, files or logs. Searches a process
+//! that has done the work byte by byte.
 
 #![cfg(target_os = "linux")]
 
@@ -33,7 +33,7 @@ fn template(file: &Path) -> Utterance {
     }
 }
 
-/// Blocks of 16 bytes to look for: every window of 32 bytes holds a whole one.
+/// Blocks of 16 bytes to search for. Every window of 32 bytes of a secret contains a whole block.
 struct Wanted(HashMap<[u8; 16], String>);
 
 impl Wanted {
@@ -50,7 +50,7 @@ impl Wanted {
         }
     }
 
-    /// What is found in `bytes`, and where.
+    /// The secrets found in `bytes`, and their positions.
     fn found(&self, bytes: &[u8]) -> Vec<String> {
         let mut filter = vec![false; 1 << 16];
         let first = |block: &[u8]| usize::from(u16::from_le_bytes([block[0], block[1]]));
@@ -64,7 +64,7 @@ impl Wanted {
             .collect()
     }
 
-    /// What is found in the memory of a process.
+    /// The secrets found in the memory of a process.
     fn found_in_memory(&self, pid: u32) -> Option<Vec<String>> {
         let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
         let mut memory = File::open(format!("/proc/{pid}/mem")).ok()?;
@@ -77,7 +77,7 @@ impl Wanted {
                 continue;
             }
             let mut bytes = vec![0; (to - from) as usize];
-            // Pages of the system's own cannot be read.
+            // Some pages of the system cannot be read.
             if memory.seek(SeekFrom::Start(from)).is_err() || memory.read_exact(&mut bytes).is_err()
             {
                 continue;
@@ -90,7 +90,7 @@ impl Wanted {
     }
 }
 
-/// The work of an enrolment, a verification, a rekeying, a backup and a restoration; then waits.
+/// Enrolls, verifies, changes the key, backs up and restores, and then waits.
 #[test]
 #[ignore = "run by nothing_is_left_in_memory"]
 fn the_work() {
@@ -153,7 +153,7 @@ fn start(folder: &Path, hold: bool) -> Child {
     child
 }
 
-/// Random, so that it is nowhere in the program itself.
+/// Random, so that the program itself cannot contain it.
 fn random(length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
     File::open("/dev/urandom")
@@ -167,7 +167,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// A folder with a key, a passphrase and an identity; and what must not be found.
+/// A folder with a key, a passphrase and an identity, and the secrets that must not be found.
 fn prepared() -> (tempfile::TempDir, Wanted) {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
@@ -193,7 +193,7 @@ fn prepared() -> (tempfile::TempDir, Wanted) {
 #[test]
 fn nothing_is_left_in_memory() {
     let (folder, wanted) = prepared();
-    // The search finds what is there.
+    // The search does find secrets that are in memory.
     let mut child = start(folder.path(), true);
     let found = wanted.found_in_memory(child.id());
     drop(child.stdin.take());
@@ -214,7 +214,7 @@ fn nothing_is_left_in_memory() {
     let mut child = start(folder.path(), false);
     let found = wanted.found_in_memory(child.id()).unwrap();
     assert!(found.is_empty(), "{found:#?}");
-    // And in the files, while the process still runs and after.
+    // Searches the files, too, while the process still runs and after it has ended.
     for _ in 0..2 {
         for entry in std::fs::read_dir(folder.path()).unwrap() {
             let path = entry.unwrap().path();
@@ -229,7 +229,7 @@ fn nothing_is_left_in_memory() {
     }
 }
 
-/// The program itself, at its very end: memory and registers.
+/// Memory and registers of the program at its very end.
 #[test]
 fn nothing_is_left_in_a_core_image_of_the_program() {
     let gdb = Command::new("gdb")
@@ -248,7 +248,7 @@ fn nothing_is_left_in_a_core_image_of_the_program() {
     let commands: [(&[String], Vec<&str>); 5] = [
         (&key_file, vec!["enroll", "anna", voice.to_str().unwrap()]),
         (&key_file, vec!["verify", "anna", test.to_str().unwrap()]),
-        // From the environment.
+        // With the key from the environment.
         (&[], vec!["verify", "anna", test.to_str().unwrap()]),
         (&key_file, vec!["list"]),
         (
@@ -281,7 +281,7 @@ fn nothing_is_left_in_a_core_image_of_the_program() {
             &file("store"),
         ]);
         command.args(args).args(flags);
-        // gdb has it in its own memory and gives it to the program's environment only.
+        // gdb keeps it in its own memory, and passes it to the program only.
         if flags.is_empty() {
             command.env("SPKVER_KEY", &digits);
         }

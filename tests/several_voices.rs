@@ -1,4 +1,4 @@
-//! Two people in one recording, one after the other or at once: no embedding, and the reason.
+//! Two people in one recording, in turn or at the same time: it is refused with the reason.
 
 use spkver::{
     audio::{self, Waveform},

@@ -1,4 +1,5 @@
-//! Model files: what is written is read back; what is damaged or wrong is refused with its own text.
+//! Model files: what is written can be read back; damaged and invalid files are refused with a
+//! specific error.
 
 mod random_model;
 
@@ -16,7 +17,7 @@ use std::{
     path::Path,
 };
 
-/// Makes the model that the binary holds until a trained one takes its place.
+/// Writes the model that is built into the program until there is a trained one.
 #[test]
 #[ignore = "writes models/spkver.safetensors"]
 fn write_the_random_model() {
@@ -42,7 +43,7 @@ fn refusal(bytes: &[u8]) -> String {
 
 type Tensors = BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
 
-/// A small model's file after `edit`, with a checksum that fits again.
+/// The file of a small model after `edit`, with the checksum corrected.
 fn edited(edit: impl FnOnce(&mut Value, &mut Tensors)) -> Vec<u8> {
     edited_of(&small_model(), edit)
 }
@@ -112,9 +113,9 @@ fn a_model_comes_back_with_the_same_bits_and_id() {
     assert_eq!(back.model().head, made.head);
     assert_eq!(back.model().card, made.card);
     assert_eq!(model::to_bytes(back.model()), small_model());
-    // Nothing else is left in the folder.
+    // No other file is left in the folder.
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-    // A file that another program wrote with the same facts is as good.
+    // A file with the same contents written by another program is equally valid.
     model::from_bytes(&edited(|_, _| ()), Path::new("m")).unwrap();
 }
 
@@ -156,7 +157,7 @@ fn the_detector_of_overlapped_speech_is_kept_beside_the_network() {
     assert!(without.model().overlap.is_none());
 }
 
-/// With a cohort of two speakers whose points are whole numbers plus `fraction`.
+/// A model with a cohort of two speakers, whose points are integers plus `fraction`.
 fn with_cohort(fraction: f32) -> Vec<u8> {
     let mut model = random_model(7, 2, 3);
     model.head.quality = Some(QualityWeights {
@@ -173,7 +174,7 @@ fn with_cohort(fraction: f32) -> Vec<u8> {
 
 #[test]
 fn a_cohort_is_kept_with_the_head() {
-    // The second does not fit into 16 bits.
+    // The second does not fit in F16.
     for (fraction, bytes_each) in [(0.5, 2), (0.1, 4)] {
         let bytes = with_cohort(fraction);
         let back = model::from_bytes(&bytes, Path::new("some")).unwrap();
@@ -284,7 +285,7 @@ fn wrong_shapes_name_tensor_got_and_wanted() {
 
 #[test]
 fn layers_that_do_not_fit_are_named() {
-    // The second Conv1d wants more channels than the first one gives.
+    // The second Conv1d needs more channels than the first one outputs.
     let text = refusal(&edited(|header, tensors| {
         header["layers"][2]["in_channels"] = json!(3);
         tensors.insert("2.weight".into(), (Dtype::F32, vec![2, 3, 3], vec![0; 72]));
@@ -321,7 +322,7 @@ fn numbers_that_are_none_are_refused() {
     }));
 }
 
-/// A model that a program with a fault made is refused like a damaged one.
+/// A model written by a faulty program is refused like a damaged one.
 #[test]
 fn what_does_not_fit_together_is_refused() {
     let text = refusal(&edited(|header, _| {
@@ -330,7 +331,8 @@ fn what_does_not_fit_together_is_refused() {
         });
     }));
     assert!(text.contains("measured error rates"), "{text}");
-    // As large as a file may be is no size that could be true, and one more is not even looked for.
+    // Sizes up to that of the largest file are compared with the tensor; larger ones are refused at
+    // once.
     for (size, fact) in [
         (1u64 << 28, "wanted [268435456, 3]"),
         ((1 << 28) + 1, "head of size 268435457"),
@@ -340,7 +342,7 @@ fn what_does_not_fit_together_is_refused() {
     }
 }
 
-/// Models of before there were groups have one.
+/// Models from before groups were introduced have one group.
 #[test]
 fn a_head_without_groups_is_one_group() {
     let old = edited(|header, _| {
@@ -366,7 +368,7 @@ fn a_file_is_written_whole_and_through_links() {
     write_whole(&path, b"one").unwrap();
     let error = write_whole(&folder.path().join("none/b"), b"x").unwrap_err();
     assert_eq!(error.exit_code(), 5);
-    // Beside it meanwhile: on the same disk, wherever the program was started.
+    // The temporary file is in the same folder, so on the same disk, whatever the working folder.
     let files = || std::fs::read_dir(folder.path()).unwrap().count();
     write_whole_with(&path, Readers::Everybody, |_| {
         assert_eq!(files(), 2);
@@ -377,7 +379,7 @@ fn a_file_is_written_whole_and_through_links() {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // Readable by whom the user's mask says.
+        // Readable as the umask allows.
         let usual = folder.path().join("usual");
         std::fs::write(&usual, b"x").unwrap();
         let mode = |path| std::fs::metadata(path).unwrap().permissions().mode();
@@ -387,8 +389,8 @@ fn a_file_is_written_whole_and_through_links() {
         write_whole(&link, b"two").unwrap();
         assert!(link.is_symlink());
         assert_eq!(std::fs::read(&path).unwrap(), b"two");
-        // A pipe or device is written to, not replaced by a file. (No device here: whoever breaks
-        // this as root would lose it.)
+        // A pipe or device is written to, not replaced. (Not tested with a device: a bug would
+        // destroy it if run as root.)
         let pipe = folder.path().join("pipe");
         let made = std::process::Command::new("mkfifo").arg(&pipe).status();
         assert!(made.unwrap().success());

@@ -1,4 +1,4 @@
-//! `spkver store …` as a user meets it: keys, encryption, backups.
+//! `spkver store …` as a user sees it: keys, encryption, backups.
 
 mod program;
 
@@ -9,7 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// Anna and Boris are enrolled, in a store that is not encrypted.
+/// A store without encryption, with Anna and Boris enrolled.
 fn place_of_two() -> Place {
     let place = Place::new();
     for name in ["anna", "boris"] {
@@ -108,7 +108,7 @@ fn a_store_is_encrypted_rekeyed_and_decrypted() {
     place.done("remove boris --passphrase-file words");
     place.done("store decrypt --passphrase-file words");
     assert!(place.done("list").stdout.starts_with("anna  2 recordings"));
-    // A plain store in the place of an encrypted one.
+    // A plain store in place of an encrypted one.
     place.refused(
         "list --key-file one",
         4,
@@ -131,7 +131,7 @@ fn a_new_store_is_encrypted_where_a_key_is_given() {
     let wrong = with("list", &[("SPKVER_KEY", &"80".repeat(32))]);
     assert_eq!(wrong.code, 4);
     assert!(!wrong.stderr.contains("8080"), "{}", wrong.stderr);
-    // What is set but no secret is an error, not "no key".
+    // A variable that is set but is not a secret is an error. It does not mean "no key".
     for (name, value) in [
         ("SPKVER_KEY", ""),
         ("SPKVER_KEY", "7f7f"),
@@ -144,7 +144,7 @@ fn a_new_store_is_encrypted_where_a_key_is_given() {
     }
     let both = [("SPKVER_KEY", key.as_str()), ("SPKVER_PASSPHRASE", "horse")];
     assert!(with("list", &both).stderr.contains("are both set"));
-    // A flag goes before a variable.
+    // A flag takes precedence over a variable.
     place.file("key", &key);
     let flag = with("list --key-file key", &[("SPKVER_PASSPHRASE", "horse")]);
     assert_eq!(flag.code, 0, "{}", flag.stderr);
@@ -161,7 +161,7 @@ fn a_new_store_is_encrypted_where_a_key_is_given() {
         with("list", &[("SPKVER_PASSPHRASE", "correct hors")]).code,
         4
     );
-    // `store encrypt` of a store that is not there makes one.
+    // `store encrypt` creates the store if it does not exist.
     place.done("--store third store encrypt --key-file key");
     place.done(&format!("--store third --key-file key {enrol}"));
     place.refused("--store third list", 4, "is encrypted with a key");
@@ -213,7 +213,7 @@ fn a_backup_comes_back() {
     );
     assert!(!place.path("x").exists());
 
-    // Into an encrypted store, bit for bit.
+    // Restores into an encrypted store, bit for bit.
     place.done("store new-key key");
     let restored =
         place.done("--store again --key-file key --json store restore saved --identity identity");
@@ -235,7 +235,7 @@ fn a_backup_comes_back() {
     };
     assert_eq!(score("--store again --key-file key"), score("--quiet"));
 
-    // With --replace the backup's voiceprints take the place of the newer ones, and no other.
+    // With --replace, the backup overwrites newer voiceprints of its speakers, but no others.
     place.done(&format!("enroll --replace anna {}", voice("chloe-1")));
     place.done(&format!("enroll edith {}", voice("edith-1")));
     place.done("store restore saved --identity identity --replace");
@@ -247,7 +247,7 @@ fn a_backup_comes_back() {
         .collect();
     assert_eq!(names, ["anna", "boris", "edith"]);
 
-    // Any bit, any cut.
+    // Any flipped bit and any truncation is noticed.
     for at in (0..saved.len()).step_by(101) {
         let mut damaged = saved.clone();
         damaged[at] ^= 4;
@@ -278,8 +278,8 @@ fn a_backup_with_a_passphrase_comes_back() {
         place.done("--store again list").stdout,
         place.done("list").stdout
     );
-    // Each guess costs what it costs for the age program: 2^18 rounds. A backup from somebody else
-    // that asks for more than is sensible is not tried: it would take the machine down.
+    // Each guess costs as much as with the age program: 2^18 rounds. A backup from somebody else
+    // that demands an excessive number of rounds is refused, because it would exhaust the machine.
     let mut saved = std::fs::read(place.path("saved")).unwrap();
     let header = String::from_utf8_lossy(&saved[..100]).into_owned();
     let line = header.lines().nth(1).unwrap();
@@ -335,7 +335,7 @@ fn a_key_in_the_environment_does_not_stay_there() {
     let key = "5a".repeat(32);
     let new = [("SPKVER_KEY", key.as_str())];
     assert_eq!(place.say_with("store encrypt", &new).code, 0);
-    // A pipe in the place of a recording keeps the program waiting, with the store open before.
+    // A pipe instead of a recording keeps the program waiting, after it has opened the store.
     let pipe = place.path("pipe");
     assert!(
         Command::new("mkfifo")
@@ -371,7 +371,7 @@ fn a_key_in_the_environment_does_not_stay_there() {
 #[test]
 fn a_variable_that_holds_no_key_is_told() {
     let place = place_of_two();
-    // The last is more than a pipe takes without a reader.
+    // The last one is more than a pipe holds without a reader.
     for digits in [0, 63, 65, 4096, 4097, 70_000] {
         let value = "a".repeat(digits);
         let answer = place.say_with("list", &[("SPKVER_KEY", &value)]);
@@ -382,7 +382,7 @@ fn a_variable_that_holds_no_key_is_told() {
     assert_eq!(place.say_with("list", &both).code, 2);
 }
 
-/// The program at a terminal of its own, and what somebody types there; none without util-linux.
+/// Runs the program in a terminal of its own, with typed input. None without util-linux.
 #[cfg(target_os = "linux")]
 fn at_a_terminal(place: &Place, line: &str, typed: &str) -> Option<(i32, String)> {
     let program = env!("CARGO_BIN_EXE_spkver");
@@ -416,7 +416,7 @@ fn a_passphrase_is_asked_for_at_a_terminal_only() {
         ("store encrypt", "horse\nhorse\n", 0, "ENCRYPTED"),
         ("list", "horse\n", 0, "boris"),
         ("list", "house\n", 4, "the passphrase does not open it"),
-        // Who answers must see what is asked, and be there.
+        // Whoever answers must be able to see the question.
         (
             "list </dev/null",
             "horse\n",
@@ -432,7 +432,7 @@ fn a_passphrase_is_asked_for_at_a_terminal_only() {
         };
         assert!(exit == code && text.contains(said), "{line}: {exit} {text}");
     }
-    // A key is not typed.
+    // Keys are not asked for at the terminal.
     let place = place_of_two();
     place.done("store new-key key");
     place.done("store encrypt --key-file key");

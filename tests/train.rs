@@ -1,5 +1,5 @@
-//! `spkver train` on the generated voices, with a network of a few weights: a run that was broken
-//! off ends with the same model, byte for byte, as one that was not; so does any thread count.
+//! `spkver train` on synthetic voices with a tiny network: an interrupted run ends with the same
+//! model, byte for byte, as an uninterrupted one, at any thread count.
 
 use std::{
     fs,

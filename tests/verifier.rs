@@ -1,5 +1,5 @@
-//! The verifier as a library: who is named at enrolment, and that nothing that is not a number
-//! is accepted.
+//! The verifier as a library: enrollment names the recordings that do not fit, and a score that is
+//! not finite is never accepted.
 
 mod random_model;
 

@@ -1,5 +1,5 @@
-//! The store of voiceprints, plain and encrypted: what is written is read back; what is damaged,
-//! somebody else's or opened with another key is refused with its own text.
+//! The store of voiceprints, plain and encrypted: what is written can be read back; damaged or
+//! exchanged rows and wrong keys are refused with a specific error.
 
 mod random_model;
 
@@ -65,7 +65,7 @@ fn opened_with(path: &Path, secret: Option<&Secret>) -> Store {
     Store::open(path, secret).unwrap().unwrap()
 }
 
-/// What Anna's voiceprint comes to, as `verify anna` asks for it.
+/// Anna's voiceprint, as `verify anna` reads it.
 fn anna(path: &Path, secret: Option<&Secret>) -> spkver::Result<Vec<Utterance>> {
     let store = Store::open(path, secret)?.expect("the file is there");
     Ok(store.get(&name("anna"))?.utterances)
@@ -120,14 +120,14 @@ fn voiceprints_come_back_bit_for_bit() {
     ));
 }
 
-/// Makes the stores of `fixtures/stores`: to be run by the program of the version whose stores
-/// later ones must open, and never again.
+/// Writes the stores in `fixtures/stores`. Was run once, by the version whose stores later versions
+/// must open.
 #[test]
 #[ignore = "writes fixtures"]
 fn write_the_stores_of_version_2() {
     for (file, secret) in stores_of_version_2() {
         let (_folder, made) = store_with(secret.as_ref());
-        // Closed by the last who used it: all in one file.
+        // Closing the last connection has merged everything into one file.
         std::fs::copy(made, file).unwrap();
     }
 }
@@ -184,7 +184,7 @@ fn any_name_is_only_a_name() {
         assert_eq!(voiceprint.name.as_str(), text);
         assert_eq!(voiceprint.utterances[0].file, text);
     }
-    // The other spelling of Zoë is the same speaker, shown as first typed.
+    // The other Unicode form of Zoë is the same speaker, displayed as first typed.
     let zoe = store.get(&name("Zo\u{eb}")).unwrap();
     assert_eq!(zoe.name.as_str(), "Zoe\u{308}");
     assert_eq!(store.list().unwrap().speakers.len(), names.len());
@@ -207,7 +207,7 @@ fn a_voiceprint_of_another_model_is_not_mixed() {
     store.replace(&name("anna"), other, &[of_other]).unwrap();
     assert_eq!(store.get(&name("anna")).unwrap().model, other);
 
-    // And the verifier does not score what is not its own.
+    // The verifier does not score voiceprints of other models either.
     let verifier =
         model::from_bytes(&model::to_bytes(&random_model(7, 2, 3)), Path::new("m")).unwrap();
     let boris = store.get(&name("boris")).unwrap();
@@ -240,7 +240,7 @@ fn only_the_owner_can_read_the_store() {
     assert_eq!(mode(path.parent().unwrap()), 0o700);
 }
 
-/// Each value of each row of a table, with the row's number.
+/// All values in all rows of a table, with the number of the row.
 fn values(connection: &Connection, table: &str) -> Vec<(usize, String, Sql)> {
     let mut statement = connection
         .prepare(&format!("SELECT * FROM {table}"))
@@ -267,7 +267,7 @@ fn bits(value: &Sql) -> usize {
     }
 }
 
-/// As SQL, with one bit changed: text as what its bytes are then, valid or not.
+/// An SQL literal of the value with one bit changed; text as the resulting bytes, valid or not.
 fn flipped(value: &Sql, bit: usize) -> String {
     let hex = |bytes: &[u8]| -> String {
         let mut bytes = bytes.to_vec();
@@ -293,7 +293,7 @@ fn every_bit_of_a_row_counts() {
         connection.execute_batch(fast).unwrap();
         let lookup_of_anna = match secret {
             None => b"anna".to_vec(),
-            // The one with two templates.
+            // The speaker with two templates.
             Some(_) => connection
                 .query_row(
                     "SELECT lookup FROM speaker WHERE num_templates = 2",
@@ -351,7 +351,7 @@ fn every_bit_of_a_row_counts() {
                         "store" => connection.execute(&sql, []),
                         _ => connection.execute(&sql, [of]),
                     };
-                    // The table itself does not take every value.
+                    // The table itself rejects some values.
                     if done.is_err() {
                         continue;
                     }
@@ -372,7 +372,7 @@ fn every_bit_of_a_row_counts() {
 fn rows_in_the_place_of_others_are_noticed() {
     for secret in [None, Some(key(7))] {
         for damage in [
-            // Within one voiceprint, and between two.
+            // Exchanged within one voiceprint, and between two.
             "UPDATE template SET body = (SELECT body FROM template AS other
                 WHERE other.speaker = template.speaker AND other.position = 1 - template.position)
              WHERE speaker = (SELECT id FROM speaker WHERE num_templates = 2)",
@@ -398,7 +398,7 @@ fn rows_in_the_place_of_others_are_noticed() {
                 num_templates = 3 WHERE num_templates = 1",
         ] {
             let (_folder, path) = store_with(secret.as_ref());
-            // What cannot be written cannot be read back.
+            // What the table does not accept need not be tested.
             if Connection::open(&path)
                 .unwrap()
                 .execute_batch(damage)
@@ -412,7 +412,7 @@ fn rows_in_the_place_of_others_are_noticed() {
 
 #[test]
 fn a_speakers_row_is_of_its_own_time() {
-    // Somebody who kept the digest of before a recording was added takes that recording out again.
+    // Somebody who kept an older digest removes a recording that was added later.
     let secret = key(7);
     let (_folder, path) = store_with(Some(&secret));
     let connection = Connection::open(&path).unwrap();
@@ -457,7 +457,7 @@ fn a_damaged_voiceprint_hides_no_other_and_can_be_replaced_and_removed() {
         assert_eq!(listing.speakers.len(), 1);
         assert_eq!(listing.speakers[0].name, "boris");
         assert_eq!(listing.damaged.len(), 1);
-        // Whose it is, unless names are secret.
+        // The speaker is named, unless names are encrypted.
         let told = listing.damaged[0].to_string();
         let whose = match secret {
             None => "the voiceprint of \"anna\" is damaged",
@@ -466,7 +466,7 @@ fn a_damaged_voiceprint_hides_no_other_and_can_be_replaced_and_removed() {
         assert!(told.contains(whose), "{told}");
         let id = ModelId::of(MODEL);
         let new = [utterance("new", [1.0, 2.0, 3.0])];
-        // Nothing is added to what is damaged, and it stays in no backup and no new encryption.
+        // Nothing can be added to a damaged voiceprint, and it prevents backups and re-encryption.
         assert_eq!(
             store
                 .add(&name("anna"), id, 2, &new)
@@ -490,7 +490,7 @@ fn a_damaged_voiceprint_hides_no_other_and_can_be_replaced_and_removed() {
                 .unwrap()
         };
         assert_eq!(num_left(), 1, "of Boris");
-        // Nor do templates stay that lost their speaker.
+        // Templates without a speaker are deleted, too.
         Connection::open(&path)
             .unwrap()
             .execute_batch("UPDATE speaker SET id = zeroblob(16)")
@@ -509,7 +509,7 @@ fn what_is_no_store_is_told_as_such() {
         "no database at all, but long enough to look at".repeat(40),
     )
     .unwrap();
-    // Whatever lies beside it.
+    // Whatever is beside it.
     std::fs::write(folder.path().join("text-wal"), "text").unwrap();
     let other = folder.path().join("other.sqlite");
     Connection::open(&other)
@@ -526,7 +526,7 @@ fn what_is_no_store_is_told_as_such() {
     }
     let error = Store::open(folder.path(), None).unwrap_err().to_string();
     assert!(error.contains("not a file"), "{error}");
-    // Not the same as no store: a wrong path is no reason to say that nobody is enrolled.
+    // Not the same as no store: a wrong path must not look like an empty store.
     #[cfg(unix)]
     {
         let error = Store::open(&text.join("store"), None).unwrap_err();
@@ -574,7 +574,7 @@ fn holds(haystack: &[u8], needle: &[u8]) -> bool {
     haystack.windows(needle.len()).any(|w| w == needle)
 }
 
-/// A model's worth of numbers, other ones for every speaker.
+/// As many values as a model gives, different for every speaker.
 fn template(speaker: usize) -> Utterance {
     let value = |i: usize| 1.0 + (speaker * 1000 + i) as f32 / 1e6;
     Utterance {
@@ -593,13 +593,13 @@ fn what_is_removed_is_gone_from_the_disk() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("s");
     let mut store = Store::open_or_create(&path, None).unwrap();
-    // Enough of them for pages to split, merge and lie free.
+    // Enough speakers for pages to be split, merged and freed.
     let num_speakers = 150;
     for i in 0..num_speakers {
         let (speaker, of) = (name(&format!("speaker-{i}-")), [template(i)]);
         store.add(&speaker, ModelId::of(MODEL), 0, &of).unwrap();
     }
-    // Removed, and what another voiceprint takes the place of, from recordings or from a backup.
+    // Removed, or replaced by recordings or from a backup.
     let removed = |i: &usize| !i.is_multiple_of(3);
     let new = utterance("new", [1.0, 2.0, 3.0]);
     for i in (0..num_speakers).filter(removed) {
@@ -635,7 +635,7 @@ fn what_is_removed_is_gone_from_the_disk() {
     }
 }
 
-/// SQLite leaves copies of moved rows where it moves many of different sizes.
+/// SQLite leaves copies of moved rows when it moves many of different sizes.
 #[test]
 fn rows_that_moved_leave_no_copy_behind() {
     let mut state = 7u64;
@@ -679,7 +679,7 @@ fn rows_that_moved_leave_no_copy_behind() {
 fn an_encrypted_store_tells_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("s");
-    // Made without a key, encrypted later: the old pages are overwritten.
+    // Created without a key and encrypted later: the old pages are overwritten.
     let mut store = Store::open_or_create(&path, None).unwrap();
     for i in 0..50 {
         let (speaker, of) = (
@@ -710,7 +710,7 @@ fn an_encrypted_store_tells_nothing() {
             .unwrap();
         assert_eq!(back.utterances, [template(3), template(503)]);
     }
-    // Another store with the same key has a header of its own.
+    // Another store with the same key has a different header.
     let header = |path: &Path| -> Vec<u8> {
         let connection = Connection::open(path).unwrap();
         let code = connection.query_row("SELECT code FROM store", [], |row| row.get(0));
@@ -718,7 +718,7 @@ fn an_encrypted_store_tells_nothing() {
     };
     let [one, two] = [(); 2].map(|()| store_with(Some(&first)));
     assert_ne!(header(&one.1), header(&two.1));
-    // The key of before opens it no more.
+    // The previous key no longer opens it.
     assert!(Store::open(&path, Some(&first)).is_err());
     store.reseal(None).unwrap();
     assert_eq!(opened(&path).list().unwrap().speakers.len(), 50);
@@ -752,7 +752,7 @@ fn only_the_right_secret_opens_a_store() {
             }
         }
     }
-    // A store that somebody put in the place of the encrypted one is not taken for it.
+    // A plain store put in place of the encrypted one is detected.
     let (_folder, path) = store_of_two();
     let error = Store::open(&path, Some(&key(1))).unwrap_err();
     assert_eq!(error.exit_code(), 4);
@@ -918,7 +918,7 @@ fn all_that_open_a_new_store_together_get_it() {
 
 #[test]
 fn who_opens_a_new_store_waits_for_who_writes_to_it() {
-    // Made, but not yet with a log that is written ahead: SQLite itself waits for readers only.
+    // Created, but not yet with a write-ahead log: SQLite itself waits only for readers.
     let (_folder, path) = store_of_two();
     let first = Connection::open(&path).unwrap();
     first
@@ -943,7 +943,7 @@ fn damage_is_told_as_such_while_others_use_the_store() {
              UPDATE sqlite_schema SET sql = 'damaged' WHERE name = 'speaker'",
         )
         .unwrap();
-    // What they wrote is still in the log.
+    // Their changes are still in the log.
     let log = path.with_file_name("voiceprints.sqlite-wal");
     assert!(std::fs::metadata(log).unwrap().len() > 0);
     let error = Store::open(&path, None).unwrap_err();
@@ -960,7 +960,7 @@ fn who_reads_does_not_wait_for_who_writes() {
 
 #[test]
 fn what_was_checked_against_an_older_voiceprint_is_not_added() {
-    // Two commands read a voiceprint, each finds its recording consistent with it, both write.
+    // Two commands read a voiceprint, both find their recording consistent with it, and both write.
     let (_folder, path) = store_of_two();
     let (mut one, mut other) = (opened(&path), opened(&path));
     let id = ModelId::of(MODEL);
@@ -971,7 +971,7 @@ fn what_was_checked_against_an_older_voiceprint_is_not_added() {
     assert!(other.add(&name("anna"), id, 3, &of("a4")).unwrap());
 }
 
-/// Root may write to what is read-only: the test again, as somebody who may not.
+/// Root may write to read-only files, so this runs the test again as an unprivileged user.
 #[cfg(unix)]
 fn again_as_nobody(test: &str) {
     use std::os::unix::{fs::chown, process::CommandExt};
@@ -998,7 +998,7 @@ fn a_read_only_store_can_be_read() {
     let set_mode = |path: &Path, mode| {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     };
-    // Characters that mean something in a URI.
+    // Characters with a special meaning in URIs.
     let outer = tempfile::tempdir().unwrap();
     let folder = outer.path().join("50% of a?b#c&d ü");
     fs::create_dir(&folder).unwrap();
@@ -1026,7 +1026,7 @@ fn a_read_only_store_can_be_read() {
             assert!(error.to_string().contains("is read-only"), "{error}");
         }
     }
-    // With a log that cannot be read, part of the store would be missing.
+    // Without the log, part of the store would be missing.
     set_mode(&folder, 0o700);
     for log in ["s-wal", "s-shm"] {
         let _ = fs::remove_file(folder.join(log));
@@ -1035,7 +1035,7 @@ fn a_read_only_store_can_be_read() {
     set_mode(&folder, 0o500);
     let error = Store::open(&path, None).unwrap_err();
     assert!(error.to_string().contains("latest changes"), "{error}");
-    // One without anything in it is no loss.
+    // An empty log is no loss.
     set_mode(&folder, 0o700);
     fs::write(folder.join("s-wal"), b"").unwrap();
     set_mode(&folder, 0o500);

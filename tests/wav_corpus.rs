@@ -1,6 +1,6 @@
-//! Collections of odd and malformed WAVs, ours in `fixtures/wav` and the one in
-//! `../shared/wav-corpus` (or `$SPKVER_SHARED`): every file must have the outcome that its manifest
-//! states, and the samples that libsndfile decodes.
+//! Collections of unusual and malformed WAV files, in `fixtures/wav` and in `../shared/wav-corpus`
+//! (or `$SPKVER_SHARED`). Each file must have the outcome stated in its manifest, and the samples
+//! that libsndfile decodes.
 
 use sha2::{Digest, Sha256};
 use spkver::Error;

@@ -71,7 +71,7 @@ impl<'a> Points<'a> {
             Scorer::Cosine { .. } => unit_mean(embeddings, self.size),
         };
         self.squares.push(match self.scorer {
-            Scorer::Head(head) => head.own(&point),
+            Scorer::Head(head) => head.single_term(&point),
             Scorer::Cosine { .. } => 0.0,
         });
         self.values.extend(point);

@@ -1,19 +1,20 @@
-//! Features of a narrower band: a square matrix, features of the whole band in, out what they would
-//! be if the mel bins above a frequency had told nothing.
+//! Limits features to a narrower band: a matrix that removes from the features what the mel bins
+//! above a given frequency contribute. Training uses it for networks that see only part of the
+//! band.
 //!
-//! Cepstra are the log-mel values times an invertible matrix A = F·C (lifter, orthonormal DCT), so
-//! the matrix is A·diag(bin kept)·A⁻¹, and A⁻¹ = Cᵀ·F⁻¹.
+//! Cepstra are the log-mel values times an invertible matrix A = F·C (lifter F, orthonormal DCT C).
+//! The matrix is therefore A·diag(bin kept)·A⁻¹, with A⁻¹ = Cᵀ·F⁻¹.
 
 use super::{Mfcc, mel};
 use crate::{Error, Result};
 
 impl Mfcc {
-    /// `(C, C)` row-major, for features `x` of all bins: `P·x` has only those that end by
-    /// `high_freq_hz`.
+    /// P, `(C, C)` row-major: `P·x` keeps of the features `x` only the mel bins that end at or
+    /// below `high_freq_hz`.
     ///
     /// # Errors
-    /// [`Error::Usage`] where bins cannot be told apart: fewer cepstra than mel bins, an energy among
-    /// them, or HTK's scaling; and for a band without a bin.
+    /// [`Error::Usage`] where the bins cannot be separated: fewer cepstra than mel bins,
+    /// `use_energy`, or `htk_compat`. Also for a band that holds no bin.
     pub fn band_projection(&self, high_freq_hz: f32) -> Result<Vec<f32>> {
         let config = &self.config;
         let channels = config.num_frame_channels();

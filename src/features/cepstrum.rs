@@ -1,12 +1,12 @@
-//! Log-mel in, cepstra out: orthonormal DCT-II and the lifter, as one matrix.
+//! Cepstra of log-mel values: the orthonormal DCT-II and the lifter, combined in one matrix.
 //!
-//! c[k] = lifter[k]·√(2/N)·Σₙ m[n]·cos(π/N·(n + ½)·k), with √(1/N) for k = 0, or √(2/N) as HTK has
-//! it (Kaldi, `ComputeDctMatrix`, `ComputeLifterCoeffs` and `htk_compat`).
+//! c[k] = lifter[k]·√(2/N)·Σₙ m[n]·cos(π/N·(n + ½)·k). For k = 0 the factor is √(1/N), but √(2/N)
+//! with `htk_compat`. After Kaldi's `ComputeDctMatrix` and `ComputeLifterCoeffs`.
 
 use super::config::MfccConfig;
 use std::f64::consts::PI;
 
-/// The matrix of the DCT with the lifter in it.
+/// The DCT matrix, multiplied by the lifter.
 #[derive(Debug)]
 pub(super) struct Cepstrum {
     num_ceps: usize,
@@ -39,8 +39,8 @@ impl Cepstrum {
         &self.columns
     }
 
-    /// `(num_mel_bins,) -> (num_ceps,)`. Sums run across cepstra, so the compiler vectorises them
-    /// without changing the order within any one.
+    /// `(num_mel_bins,) -> (num_ceps,)`. The inner loop runs over cepstra, so the compiler can
+    /// vectorize it without reordering any sum.
     pub(super) fn apply(&self, log_mel: &[f32], cepstra: &mut [f32]) {
         cepstra.fill(0.0);
         for (m, column) in log_mel.iter().zip(self.columns.chunks_exact(self.num_ceps)) {

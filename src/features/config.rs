@@ -1,11 +1,13 @@
-//! [`MfccConfig`]: Kaldi's MFCC and fbank options under Kaldi's names, checked once.
+//! [`MfccConfig`]: the options of the feature extraction. They are Kaldi's MFCC and fbank options
+//! under Kaldi's names.
 //!
-//! Left out: VTLN (training alone warps, [`super::Mfcc::warped`]), down- and upsampling (the audio door owns rates) and dither other than 0.
+//! Not supported: VTLN (only training warps, with [`super::Mfcc::warped`]), resampling (done when a
+//! file is read) and dither other than 0.
 
 use crate::{Error, Result, audio::SAMPLE_RATE_HZ};
 use std::ops::RangeInclusive;
 
-/// Taper that a frame is multiplied with; `a` is 2π/(N−1).
+/// Window that a frame is multiplied by; `a` is 2π/(N−1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WindowType {
@@ -21,7 +23,7 @@ pub enum WindowType {
     Blackman,
 }
 
-/// Kaldi's MFCC options, by Kaldi's names; stored in the model file, every one of them.
+/// Options of the feature extraction, under Kaldi's names. The model file stores all of them.
 ///
 /// [`Default`] is this crate's front-end, not Kaldi's.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -33,47 +35,49 @@ pub struct MfccConfig {
     pub frame_length_ms: f32,
     /// Hop from one frame to the next.
     pub frame_shift_ms: f32,
-    /// Noise added to the samples. Must be 0: the same file gives the same bits.
+    /// Noise added to the samples. Must be 0, so that the same file always gives the same bits.
     pub dither: f32,
-    /// `x[i] − c·x[i−1]`, within the frame; 0 is off.
+    /// c of the pre-emphasis `x[i] − c·x[i−1]` within the frame; 0 turns it off.
     pub preemph_coeff: f32,
     /// Subtract the frame's mean before anything else.
     pub remove_dc_offset: bool,
-    /// The taper.
+    /// Window that the frame is multiplied by.
     pub window_type: WindowType,
-    /// Kaldi's constant in the Blackman window.
+    /// Kaldi's constant b in the Blackman window.
     pub blackman_coeff: f32,
     /// Pad frames with zeros to a power of two for the FFT.
     pub round_to_power_of_two: bool,
-    /// Only frames that fit wholly; otherwise one per hop, edges mirrored.
+    /// Use only frames that fit entirely. If false, one frame per hop, with the edges mirrored.
     pub snip_edges: bool,
     /// Number of mel bins.
     pub num_mel_bins: usize,
     /// Lower edge of the lowest mel bin.
     pub low_freq_hz: f32,
-    /// Upper edge of the highest mel bin; 0 or less counts down from Nyquist.
+    /// Upper edge of the highest mel bin; 0 or a negative value is relative to Nyquist.
     pub high_freq_hz: f32,
-    /// Power spectrum into the mel bins; otherwise magnitudes (in Kaldi an option of fbank only).
+    /// Sum the power spectrum in the mel bins; if false, the magnitudes (in Kaldi, an option of
+    /// fbank only).
     pub use_power: bool,
-    /// Number of cepstra out, or 0 for log-mel (the DCT left off).
+    /// Number of cepstra, or 0 for log-mel values without a DCT.
     pub num_ceps: usize,
-    /// Lifter Q: cepstrum i times 1 + Q/2·sin(π·i/Q); 0 is off.
+    /// Lifter Q: multiplies cepstrum i by 1 + Q/2·sin(π·i/Q); 0 turns it off.
     pub cepstral_lifter: f32,
-    /// Log energy of the frame in place of cepstrum 0, or as one more channel of log-mel.
+    /// Put the frame's log energy in place of cepstrum 0, or before the log-mel values.
     pub use_energy: bool,
-    /// Energy before pre-emphasis and window; otherwise after.
+    /// Compute the energy before pre-emphasis and window; if false, after.
     pub raw_energy: bool,
-    /// Floor of the energy, not of its logarithm, at 16-bit scale; 0 is off.
+    /// Smallest energy (not its logarithm), for samples at 16-bit scale; 0 turns it off.
     pub energy_floor: f32,
-    /// Energy, or √2 times cepstrum 0, goes last, as HTK has it.
+    /// HTK's order: the energy, or √2 times cepstrum 0, comes last.
     pub htk_compat: bool,
-    /// Drop the frames that the energy VAD calls no speech. Not Kaldi's. Off in our front-end: on
-    /// every development list the network does better with the pauses in (models/README.md).
+    /// Drop the frames that the energy VAD does not mark as speech. Not in Kaldi. Off in the
+    /// default front-end: on every development list the network does better with the pauses
+    /// included (models/README.md).
     pub speech_only: bool,
-    /// Subtract each channel's mean over the frames kept. Not Kaldi's.
+    /// Subtract each channel's mean over the frames that are kept. Not in Kaldi.
     pub mean_norm: bool,
-    /// Put the means that `mean_norm` takes off behind the channels of every frame, as so many more:
-    /// the long-term spectrum, which tells of the voice as well as of the channel. Not Kaldi's.
+    /// Append the means that `mean_norm` subtracts to every frame, as C more channels. They are the
+    /// long-term spectrum, which depends on the voice as well as on the channel. Not in Kaldi.
     #[serde(default)]
     pub mean_channels: bool,
 }
@@ -119,7 +123,7 @@ impl MfccConfig {
         samples(self.frame_shift_ms)
     }
 
-    /// Size of the FFT.
+    /// Number of points of the FFT.
     pub(super) fn fft_size(&self) -> usize {
         if self.round_to_power_of_two {
             self.frame_length().next_power_of_two()
@@ -128,7 +132,7 @@ impl MfccConfig {
         }
     }
 
-    /// Upper edge of the highest mel bin, Kaldi's "0 or less" resolved.
+    /// Upper edge of the highest mel bin, with values of 0 or less resolved.
     pub(super) fn high_hz(&self) -> f32 {
         if self.high_freq_hz > 0.0 {
             self.high_freq_hz
@@ -137,12 +141,12 @@ impl MfccConfig {
         }
     }
 
-    /// C of the features that leave.
+    /// C, the number of feature channels.
     pub fn num_channels(&self) -> usize {
         self.num_frame_channels() * (1 + usize::from(self.mean_channels))
     }
 
-    /// What one frame has of its own.
+    /// Number of channels of a frame without the appended means.
     pub fn num_frame_channels(&self) -> usize {
         match self.num_ceps {
             0 => self.num_mel_bins + usize::from(self.use_energy),
@@ -150,7 +154,7 @@ impl MfccConfig {
         }
     }
 
-    /// Everything that can be said without the mel filters.
+    /// Checks all options that can be checked without building the mel filters.
     ///
     /// # Errors
     /// [`crate::Error::Usage`] naming the option.
@@ -223,7 +227,7 @@ impl MfccConfig {
 
 const NYQUIST_HZ: f32 = SAMPLE_RATE_HZ as f32 / 2.0;
 
-// Truncates, as Kaldi's WindowSize and WindowShift do.
+// Truncates like Kaldi's WindowSize and WindowShift.
 fn samples(ms: f32) -> usize {
     (f64::from(SAMPLE_RATE_HZ) * 0.001 * f64::from(ms)) as usize
 }

@@ -1,16 +1,17 @@
-//! Samples in, one tapered frame out: cut, scale, DC removal, pre-emphasis, window.
+//! Cuts recordings into frames and prepares each for the FFT: scale, DC removal, pre-emphasis,
+//! window.
 //!
-//! Kaldi, `feat/feature-window.cc`: `NumFrames`, `FirstSampleOfFrame`, `ExtractWindow`,
+//! Follows Kaldi's `feat/feature-window.cc`: `NumFrames`, `FirstSampleOfFrame`, `ExtractWindow`,
 //! `ProcessWindow`.
 
 use super::config::{MfccConfig, WindowType};
 use crate::kernels;
 
-/// Kaldi reads 16-bit samples as they are; ours are nominally −1 to 1. The floors under the
-/// logarithms are absolute, so the definition includes this factor.
+/// Kaldi uses 16-bit samples unscaled; ours are nominally −1 to 1. The floors below the logarithms
+/// are absolute, so the definition includes this factor.
 const KALDI_SCALE: f32 = 32768.0;
 
-/// Where frames lie and how one is prepared for the FFT.
+/// Positions of the frames in a recording, and what is done to each before the FFT.
 #[derive(Debug)]
 pub(super) struct Framer {
     length: usize,
@@ -44,7 +45,7 @@ impl Framer {
         }
     }
 
-    /// T for so many samples: the only place that knows the rule.
+    /// T, the number of frames in a recording of `num_samples`. No other code repeats this rule.
     pub(super) fn num_frames(&self, num_samples: usize) -> usize {
         if !self.snip_edges {
             (num_samples + self.shift / 2) / self.shift
@@ -55,7 +56,7 @@ impl Framer {
         }
     }
 
-    /// First sample of a frame; before the recording's start only without `snip_edges`.
+    /// First sample of a frame; negative only without `snip_edges`.
     fn start(&self, frame: usize) -> isize {
         let start = (frame * self.shift) as isize;
         if self.snip_edges {
@@ -70,12 +71,12 @@ impl Framer {
         self.start(frame) + (self.length / 2) as isize
     }
 
-    /// The taper for samples that are −1 to 1.
+    /// The window for samples of −1 to 1.
     pub(super) fn scaled_window(&self) -> Vec<f32> {
         self.window.iter().map(|w| w * KALDI_SCALE).collect()
     }
 
-    /// How the energy of samples that are −1 to 1 is taken, if it is wanted.
+    /// How the energy of samples of −1 to 1 is computed, if `use_energy`.
     pub(super) fn energy(&self) -> Option<kernels::Energy> {
         self.energy.as_ref().map(|energy| kernels::Energy {
             raw_scale: energy.raw.then_some(KALDI_SCALE * KALDI_SCALE),
@@ -83,7 +84,8 @@ impl Framer {
         })
     }
 
-    /// The frames of `frames` that reach beyond the samples, mirrored: one after the other.
+    /// Samples of those of `frames` that reach beyond the recording, mirrored; one frame after the
+    /// other.
     pub(super) fn edges(&self, samples: &[f32], frames: &[usize]) -> Vec<f32> {
         let beyond = |frame: &&usize| self.whole(samples, **frame).is_none();
         let mirrored = |frame: &usize| {
@@ -93,7 +95,7 @@ impl Framer {
         frames.iter().filter(beyond).flat_map(mirrored).collect()
     }
 
-    /// Samples of each frame, from `edges` for those that reach beyond the samples.
+    /// Samples of each frame, taken from `edges` if it reaches beyond the recording.
     pub(super) fn slices<'a>(
         &self,
         samples: &'a [f32],
@@ -106,19 +108,19 @@ impl Framer {
         frames.iter().map(slice).collect()
     }
 
-    /// The frame's samples, where it lies wholly within them.
+    /// Samples of the frame, if it lies entirely within the recording.
     fn whole<'a>(&self, samples: &'a [f32], frame: usize) -> Option<&'a [f32]> {
         let start = usize::try_from(self.start(frame)).ok()?;
         samples.get(start..start + self.length)
     }
 
-    /// Room for one frame before the taper.
+    /// A buffer for one frame before the window.
     pub(super) fn scratch(&self) -> Vec<f32> {
         vec![0.0; self.length]
     }
 
-    /// Frame `frame` of `samples`, tapered, into the front of `out`; the rest becomes zeros.
-    /// Returns the log energy if it is wanted.
+    /// Writes frame `frame` of `samples`, windowed, to the front of `out` and zeros to the rest.
+    /// Returns the log energy if `use_energy`.
     pub(super) fn cut(
         &self,
         samples: &[f32],
@@ -161,16 +163,16 @@ impl Framer {
     }
 }
 
-/// Energies between which logarithms are taken: Kaldi's floor of a mel bin, and e^88.7, where levels
-/// that overflow end and stay finite.
+/// Energies are clamped to these bounds before the logarithm: Kaldi's floor of a mel bin, and
+/// e^88.7, so that levels that overflow stay finite.
 pub(super) const LN_BOUNDS: (f32, f32) = (f32::EPSILON, 3.326e38);
 
-/// Kaldi's floored logarithm. `max` drops the NaN of an overflown FFT.
+/// ln of the clamped energy. `max` drops the NaN of an FFT that overflowed.
 pub(super) fn bounded_ln(energy: f32, floor: f32) -> f32 {
     energy.max(floor).min(LN_BOUNDS.1).ln()
 }
 
-// Reflects at the edges, the edge sample twice, as often as it takes.
+// Reflects indices at both edges, repeating the edge sample, as often as necessary.
 fn mirror(index: isize, num_samples: usize) -> usize {
     let n = num_samples as isize;
     let folded = index.rem_euclid(2 * n);
@@ -181,8 +183,8 @@ fn mirror(index: isize, num_samples: usize) -> usize {
     }) as usize
 }
 
-// Eight running sums: the compiler may not reorder a float sum by itself, and one chain of 400
-// dependent additions costs as much as the FFT.
+// Eight independent sums. The compiler may not reorder a float sum, and one chain of 400 dependent
+// additions would cost as much as the FFT.
 fn sum(values: &[f32], of: impl Fn(f32) -> f32) -> f32 {
     let mut sums = [0.0; 8];
     let (eights, rest) = values.as_chunks::<8>();

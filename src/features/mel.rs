@@ -1,11 +1,13 @@
-//! Power spectrum in, mel energies out: triangles evenly spaced in mel(f) = 1127·ln(1 + f/700).
+//! Mel energies of a power spectrum: triangular filters, evenly spaced in mel(f) = 1127·ln(1 +
+//! f/700).
 //!
-//! Kaldi, `feat/mel-computations.cc`: triangles are straight in mel, not in Hz, and peak at 1.
+//! As in Kaldi's `feat/mel-computations.cc`, the sides of the triangles are straight in mel, not in
+//! Hz, and their peaks are 1.
 
 use super::config::{MfccConfig, refuse};
 use crate::Result;
 
-/// Triangular filters, each over one run of FFT bins.
+/// Triangular filters, each with a contiguous range of FFT bins.
 #[derive(Debug)]
 pub(super) struct MelBanks {
     filters: Vec<Filter>,
@@ -19,7 +21,7 @@ struct Filter {
 }
 
 impl MelBanks {
-    /// `warp` is 1, or as [`warped_hz`] has it.
+    /// `warp` is 1 for normal features; otherwise as in [`warped_hz`].
     pub(super) fn new(config: &MfccConfig, warp: f64) -> Result<Self> {
         let fft_size = config.fft_size();
         let hz_per_bin = f64::from(config.sample_frequency_hz) / fft_size as f64;
@@ -78,7 +80,7 @@ impl MelBanks {
     }
 }
 
-/// Where filter `bin` ends.
+/// Upper edge of filter `bin`.
 pub(super) fn end_hz(config: &MfccConfig, bin: usize) -> f64 {
     let (low, high) = (
         mel(f64::from(config.low_freq_hz)),
@@ -88,9 +90,9 @@ pub(super) fn end_hz(config: &MfccConfig, bin: usize) -> f64 {
     700.0 * ((end / 1127.0).exp() - 1.0)
 }
 
-/// What is at `hz` goes to `warp·hz`, as in the speech of a vocal tract shorter by that much. Bent
-/// towards both ends, which stay: Kaldi's `VtlnWarpFreq` with `vtln_low` 100 and `vtln_high` -500,
-/// inverted, since here the bins move and not the filters.
+/// Maps the frequency `hz` to `warp·hz`, as for a vocal tract shorter by that factor. The map bends
+/// towards both ends of the band, which stay fixed. It is the inverse of Kaldi's `VtlnWarpFreq`
+/// with `vtln_low` 100 and `vtln_high` -500, because here the FFT bins move and not the filters.
 fn warped_hz(hz: f64, warp: f64, low_hz: f64, high_hz: f64) -> f64 {
     if warp == 1.0 || hz <= low_hz || hz >= high_hz {
         return hz;
@@ -150,7 +152,8 @@ mod tests {
         };
         let step = (mel(7600.0) - mel(20.0)) / 41.0;
         for warp in [0.9, 1.1] {
-            // Between two peaks the energy splits so that the mean place is where the tone is.
+            // A tone between two peaks divides its energy so that the mean position is that of the
+            // tone.
             for hz in [500.0, 1000.0, 3000.0, 6000.0] {
                 let wanted = (mel(hz * warp) - mel(20.0)) / step;
                 let heard = f64::from(centre(warp, (hz / 31.25) as usize));
@@ -160,7 +163,7 @@ mod tests {
                 );
             }
         }
-        // The ends stay, and nothing changes its order.
+        // The ends stay fixed, and the order of frequencies is kept.
         for warp in [0.7, 1.4] {
             let at = |hz| warped_hz(hz, warp, 20.0, 7600.0);
             assert_eq!((at(20.0), at(7600.0), at(8000.0)), (20.0, 7600.0, 8000.0));

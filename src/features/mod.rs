@@ -1,16 +1,16 @@
-//! [`Waveform`] in, [`Features`] out: Kaldi's MFCC or log-mel, mean-normalised; speech
-//! frames only, where the configuration says so.
+//! Feature extraction: [`Waveform`] to [`Features`], Kaldi's MFCC or log-mel values minus the mean.
 //!
 //! ```text
 //! samples ─► frame ─► spectrum ─► mel ─► ln ─► cepstrum ─► normalize ─► (T, C)
 //!            cut,     |FFT|²     energies     DCT, lifter  speech frames,
-//!            taper                                         minus their mean
+//!            window                                        minus their mean
 //! ```
 //!
-//! The kernels take all of it from samples to cepstra for several frames at once; these files are
-//! its definition, and the way for FFT sizes that the kernels have not.
+//! The kernels compute the path from samples to cepstra for several frames at once. The files here
+//! define the result, and compute it for FFT sizes that the kernels do not support.
 //!
-//! Kaldi, `feat/feature-mfcc.cc`, `feature-fbank.cc`; held to them by `tests/golden_features.rs`.
+//! Follows Kaldi's `feat/feature-mfcc.cc` and `feature-fbank.cc`, checked by
+//! `tests/golden_features.rs`.
 
 mod band;
 mod cepstrum;
@@ -34,20 +34,20 @@ use mel::MelBanks;
 use spectrum::Spectrum;
 use std::sync::OnceLock;
 
-/// The extractor: tables made once from an [`MfccConfig`].
+/// The feature extractor: tables built once from an [`MfccConfig`].
 #[derive(Debug)]
 pub struct Mfcc {
     config: MfccConfig,
     framer: Framer,
-    /// Planned when it is needed: the plan below seldom leaves it anything.
+    /// Planned on first use: with the plan below it is rarely needed.
     spectrum: OnceLock<Spectrum>,
     mel_banks: MelBanks,
     cepstrum: Option<Cepstrum>, // none: log-mel
-    /// The same across lanes; none: no lane FFT of this size.
+    /// The plan for the kernels. None: they do not support this FFT size.
     plan: Option<MfccPlan>,
 }
 
-/// `(T, C)` row-major, finite. T may be 0: whoever runs a network asks for its receptive field.
+/// `(T, C)` row-major, finite. T may be 0: compare it with the network's receptive field.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Features {
     values: Vec<f32>,
@@ -55,7 +55,7 @@ pub struct Features {
 }
 
 impl Mfcc {
-    /// Checks the options and makes the tables.
+    /// Checks the options and builds the tables.
     ///
     /// # Errors
     /// [`crate::Error::Usage`] naming the option.
@@ -63,8 +63,8 @@ impl Mfcc {
         Self::warped(config, 1.0)
     }
 
-    /// [`Self::new`] for training: features of the same speech from a vocal tract shorter by `warp`,
-    /// with the pitch that it has (Jaitly and Hinton 2013, "Vocal tract length perturbation").
+    /// As [`Self::new`], for training: features as if the same speech, at the same pitch, came from
+    /// a vocal tract shorter by `warp` (Jaitly and Hinton 2013, "Vocal tract length perturbation").
     ///
     /// # Errors
     /// Those of [`Self::new`].
@@ -88,38 +88,38 @@ impl Mfcc {
         &self.config
     }
 
-    /// C of the features that leave.
+    /// C, the number of feature channels.
     pub fn num_channels(&self) -> usize {
         self.config.num_channels()
     }
 
-    /// Frames that so many samples have, speech or not.
+    /// Number of frames in `num_samples` samples, speech or not.
     pub fn num_frames(&self, num_samples: usize) -> usize {
         self.framer.num_frames(num_samples)
     }
 
-    /// Every frame, as Kaldi has it: no VAD, no normalisation. `(num_samples,) -> (T, C)`.
+    /// All frames as Kaldi computes them: no VAD, no mean subtraction. `(num_samples,) -> (T, C)`.
     pub fn frames(&self, samples: &[f32]) -> Vec<f32> {
         self.frames_with(Some(kernels::table()), samples)
     }
 
-    /// [`Self::frames`] by the kernels of `table`; without one, or where the kernels have no FFT of
-    /// this size, frame by frame with realfft.
+    /// [`Self::frames`] with the kernels of `table`; with realfft if it is None or lacks the size.
     pub fn frames_with(&self, table: Option<&Table>, samples: &[f32]) -> Vec<f32> {
         let frames: Vec<usize> = (0..self.num_frames(samples.len())).collect();
         self.compute(table, samples, &frames)
     }
 
-    /// Speech frames of `waveform`, mean-normalised over the utterance.
+    /// Features of `waveform`, of its speech frames if `speech_only`, less their mean if
+    /// `mean_norm`.
     pub fn extract(&self, waveform: &Waveform) -> Features {
         self.extract_samples(waveform.samples(), waveform.speech())
     }
 
-    /// [`Self::extract`] for part of a recording: samples nominally −1 to 1, and the VAD's flags
-    /// for these samples (25 ms every 10 ms; no flags, no speech).
+    /// [`Self::extract`] for part of a recording: `samples` of nominally −1 to 1, and the VAD's
+    /// flags for them, one for each 25 ms frame every 10 ms.
     pub fn extract_samples(&self, samples: &[f32], speech: &[bool]) -> Features {
         let frames: Vec<usize> = (0..self.num_frames(samples.len()))
-            .filter(|frame| self.is_wanted(*frame, speech))
+            .filter(|frame| self.keeps_frame(*frame, speech))
             .collect();
         let values = self.compute(Some(kernels::table()), samples, &frames);
         self.normalised(values)
@@ -129,7 +129,7 @@ impl Mfcc {
     /// `(T, C) -> (T', C')`
     pub fn select(&self, frames: &[f32], speech: &[bool]) -> Features {
         let rows = frames.chunks_exact(self.config.num_frame_channels());
-        let wanted = rows.enumerate().filter(|(t, _)| self.is_wanted(*t, speech));
+        let wanted = rows.enumerate().filter(|(t, _)| self.keeps_frame(*t, speech));
         let values: Vec<f32> = wanted.flat_map(|(_, row)| row).copied().collect();
         self.normalised(values)
     }
@@ -142,16 +142,16 @@ impl Mfcc {
 
     fn normalised(&self, mut values: Vec<f32>) -> Features {
         if self.config.mean_norm {
-            values = normalize::less_mean(values, &self.config);
+            values = normalize::subtract_mean(values, &self.config);
         }
         Features::new(values, self.num_channels())
     }
 
-    fn is_wanted(&self, frame: usize, speech: &[bool]) -> bool {
+    fn keeps_frame(&self, frame: usize, speech: &[bool]) -> bool {
         !self.config.speech_only || normalize::is_speech(speech, self.framer.centre(frame))
     }
 
-    // (num_samples,) -> (T, C), T the number of `frames`.
+    // (num_samples,) -> (T, C), where T is the length of `frames`.
     fn compute(&self, table: Option<&Table>, samples: &[f32], frames: &[usize]) -> Vec<f32> {
         let mut values = vec![0.0; frames.len() * self.config.num_frame_channels()];
         if let (Some(table), Some(plan)) = (table, &self.plan) {
@@ -167,7 +167,7 @@ impl Mfcc {
         values
     }
 
-    // The definition, and the way of every FFT size.
+    // The definition, for any FFT size.
     fn compute_one_by_one(&self, samples: &[f32], frames: &[usize], values: &mut [f32]) {
         let mut cut = self.framer.scratch();
         let mut tapered = vec![0.0; self.config.fft_size()];
@@ -190,7 +190,7 @@ impl Mfcc {
         }
     }
 
-    // (num_mel_bins,) -> (C,): the DCT, and the energy where Kaldi or HTK puts it.
+    // (num_mel_bins,) -> (C,): applies the DCT and puts the energy where Kaldi or HTK has it.
     fn arrange(&self, log_mel: &[f32], log_energy: Option<f32>, row: &mut [f32]) {
         if let Some(cepstrum) = &self.cepstrum {
             cepstrum.apply(log_mel, row);
@@ -214,7 +214,7 @@ impl Features {
     /// Takes `(T, C)` row-major values.
     ///
     /// # Panics
-    /// If `values` is no whole number of frames of `num_channels` (at least one).
+    /// If `values` is not a whole number of frames of `num_channels` (at least one).
     pub fn new(values: Vec<f32>, num_channels: usize) -> Self {
         assert!(
             values.len().is_multiple_of(num_channels) && num_channels > 0,

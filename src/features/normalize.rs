@@ -1,14 +1,15 @@
-//! Normalises the frames of an utterance: picks the frames of speech and subtracts their mean.
+//! Selects speech frames and subtracts their mean.
 
 use super::MfccConfig;
 use crate::{audio::SAMPLE_RATE_HZ, kernels};
 
-// The VAD's grid: 25 ms frames every 10 ms that fit wholly (`Waveform::speech`).
+// The VAD marks 25 ms frames every 10 ms that fit entirely (`Waveform::speech`).
 const VAD_SHIFT: isize = SAMPLE_RATE_HZ as isize / 100;
 const VAD_CENTRE: isize = SAMPLE_RATE_HZ as isize / 80;
 
-/// The VAD's word on the frame around sample `centre`: the flag nearest in time (its own, if the
-/// frames are 25 ms every 10 ms as well). Without flags (less than 25 ms) nothing is speech.
+/// Is the frame around sample `centre` speech? Takes the VAD flag nearest in time, which is the
+/// frame's own flag if frames are 25 ms every 10 ms. Without flags (less than 25 ms) nothing is
+/// speech.
 pub(super) fn is_speech(speech: &[bool], centre: isize) -> bool {
     let nearest = (centre - VAD_CENTRE + VAD_SHIFT / 2).div_euclid(VAD_SHIFT);
     let last = speech.len().saturating_sub(1);
@@ -16,16 +17,16 @@ pub(super) fn is_speech(speech: &[bool], centre: isize) -> bool {
     speech.get(index).copied().unwrap_or(false)
 }
 
-/// [`less`] each channel's own mean over the frames.
-pub(super) fn less_mean(values: Vec<f32>, config: &MfccConfig) -> Vec<f32> {
+/// [`subtract`]s each channel's mean over these frames.
+pub(super) fn subtract_mean(values: Vec<f32>, config: &MfccConfig) -> Vec<f32> {
     let mut means = vec![0.0; config.num_frame_channels()];
     (kernels::table().means)(&values, &mut means);
-    less(values, &means, config)
+    subtract(values, &means, config)
 }
 
-/// Frames less `means`, `(T, C), (C,) -> (T, C)`, and where `config` wants it the means behind every
+/// Subtracts `means`, `(T, C), (C,) -> (T, C)`. With `mean_channels`, also appends them to every
 /// frame, `(T, 2C)`.
-pub(super) fn less(mut values: Vec<f32>, means: &[f32], config: &MfccConfig) -> Vec<f32> {
+pub(super) fn subtract(mut values: Vec<f32>, means: &[f32], config: &MfccConfig) -> Vec<f32> {
     for frame in values.chunks_exact_mut(means.len()) {
         for (x, mean) in frame.iter_mut().zip(means) {
             *x -= mean;
@@ -68,11 +69,11 @@ mod tests {
         };
         let normalised = |mean_channels| {
             let values = vec![1.0, 10.0, 3.0, 20.0];
-            less_mean(values, &config(mean_channels))
+            subtract_mean(values, &config(mean_channels))
         };
         assert_eq!(normalised(false), [-1.0, -5.0, 1.0, 5.0]);
         let with_means = [-1.0, -5.0, 2.0, 15.0, 1.0, 5.0, 2.0, 15.0];
         assert_eq!(normalised(true), with_means);
-        assert!(less_mean(vec![], &config(true)).is_empty());
+        assert!(subtract_mean(vec![], &config(true)).is_empty());
     }
 }

@@ -1,9 +1,9 @@
-//! The options in, the front-end in the kernels' plain numbers out.
+//! Translates the options into the numbers that the MFCC kernel takes.
 
 use super::{cepstrum::Cepstrum, config::MfccConfig, frame, frame::Framer, mel::MelBanks};
 use crate::kernels::{Channel, FrontEnd, MfccPlan};
 
-/// None if the kernels have no FFT of this size.
+/// None if the kernels do not support this FFT size.
 pub(super) fn plan(
     config: &MfccConfig,
     framer: &Framer,
@@ -24,8 +24,9 @@ pub(super) fn plan(
     })
 }
 
-/// The columns: energy goes first, in place of cepstrum 0 or before log-mel; HTK has the first
-/// last, but log-mel alone as it is.
+/// Order of the columns. The energy comes first, in place of cepstrum 0 or before the log-mel
+/// values. `htk_compat` moves the first column to the end, except for log-mel values without
+/// energy.
 fn channels(config: &MfccConfig) -> Vec<Channel> {
     let outputs = match config.num_ceps {
         0 => 0..config.num_mel_bins,

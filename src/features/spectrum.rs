@@ -1,15 +1,15 @@
-//! A tapered frame in, its power spectrum out: |FFT|² (or |FFT|) by realfft.
+//! Power spectrum of a windowed frame: |FFT|² (or |FFT|), computed with realfft.
 
 use realfft::{RealFftPlanner, RealToComplex, num_complex::Complex32};
 use std::sync::Arc;
 
-/// The FFT, planned once.
+/// A planned FFT.
 pub(super) struct Spectrum {
     fft: Arc<dyn RealToComplex<f32>>,
     use_power: bool,
 }
 
-/// Room for one transform.
+/// Buffers for one FFT.
 pub(super) struct Scratch {
     bins: Vec<Complex32>, // (fft_size/2 + 1,)
     fft: Vec<Complex32>,
@@ -30,8 +30,8 @@ impl Spectrum {
         }
     }
 
-    /// `(fft_size,) -> (fft_size/2,)`: without the Nyquist bin, which no mel filter reaches in
-    /// Kaldi. `frame` is used up.
+    /// `(fft_size,) -> (fft_size/2,)`, without the Nyquist bin, which no mel filter reaches in
+    /// Kaldi. Overwrites `frame`.
     pub(super) fn power(&self, frame: &mut [f32], scratch: &mut Scratch, power: &mut [f32]) {
         self.fft
             .process_with_scratch(frame, &mut scratch.bins, &mut scratch.fft)
@@ -83,7 +83,7 @@ mod tests {
             spectrum.power(&mut frame, &mut spectrum.scratch(), &mut power);
             let largest = wanted.iter().copied().fold(0.0, f64::max);
             for (got, wanted) in power.iter().zip(&wanted) {
-                // A few roundings per butterfly level, relative to the strongest bin.
+                // Each butterfly level rounds a few times, relative to the strongest bin.
                 assert!((f64::from(*got) - wanted).abs() < 1e-6 * largest, "n = {n}");
             }
         }

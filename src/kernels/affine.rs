@@ -1,31 +1,35 @@
-//! The hot kernel: `(T, C_in) -> (T', C_out)`, y[t] = act(bias + Σ_k W_k x[t·s + k·d]).
+//! The f32 kernel that computes Conv1d and Linear layers, where verification spends most of its
+//! time: `(T, C_in) -> (T', C_out)`, y[t] = act(bias + Σ_k W_k x[t·s + k·d]).
 //!
-//! Conv1d by taps (each a run of C_in contiguous floats, so no im2col) and Linear (one tap). A tile
-//! of `MR × (NV·N)` outputs stays in registers over all taps and inputs; activations are read in
-//! place, weights from packed panels, bias and ReLU sit in the store.
+//! A Conv1d is computed tap by tap. Each tap reads C_in contiguous floats, so no im2col copy is
+//! needed; a Linear has one tap. A tile of `MR × (NV·N)` outputs stays in registers over all taps
+//! and inputs. Activations are read in place, weights from packed panels; a sum starts from the
+//! bias, and ReLU is applied when it is stored.
 
 use super::{lanes::Lanes, pack::Packed};
 use std::ops::Range;
 
-/// What one affine call does, apart from its weights.
+/// Options of one affine map, apart from its weights.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Steps {
-    /// s, input frames per output frame.
+    /// s, hop of the outputs in input frames.
     pub stride: usize,
-    /// d, input frames between taps.
+    /// d, distance between taps in input frames.
     pub dilation: usize,
-    /// max(·, 0) in the store.
+    /// Apply max(·, 0) when storing.
     pub relu: bool,
 }
 
-/// Rows that stay in the second-level cache while the panels pass over them; whole tiles.
+/// Rows per block, a multiple of every tile height: their activations stay in the L2 cache while
+/// all panels pass over them.
 pub(super) const ROW_BLOCK: usize = 308;
 
-/// Widest tile of any instance.
+/// Largest number of outputs per panel of any instance.
 pub(super) const MAX_NR: usize = 32;
 
-/// `x` (T, C_in) -> `y` (T', C_out), T' from `y`'s length; `x` must hold the last row's last tap.
-/// Rows begin `in_stride` and `out_stride` values apart; what lies between them is left alone.
+/// Computes `y` (T', C_out) from `x` (T, C_in). T' follows from the length of `y`; `x` must reach
+/// to the last tap of the last row. Rows start `in_stride` and `out_stride` values apart, and the
+/// values of `y` between rows are left unchanged.
 #[inline(always)]
 pub(super) fn affine<L: Lanes, const NV: usize>(
     x: &[f32],
@@ -56,7 +60,8 @@ pub(super) fn affine<L: Lanes, const NV: usize>(
     }
 }
 
-/// `rows` in pieces of at most `most`, of nearly equal size: no tile is left with one or two rows.
+/// Splits `rows` into pieces of at most `most` rows and nearly equal size, so that no tile is left
+/// with only one or two rows.
 pub(super) fn balanced(rows: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
     let pieces = rows.len().div_ceil(most);
     let mut row = rows.start;
@@ -108,8 +113,9 @@ fn tile<L: Lanes, const MR: usize, const NV: usize>(
     store(acc, weights, steps, p, first, y);
 }
 
-/// A tile one row high keeps few sums in flight, each waiting for its last: here several panels go
-/// side by side. Every output is the same sum in the same order as in a tile.
+/// A tile of one row has too few independent sums to hide the latency of the additions, so this
+/// computes several panels side by side. Each output is the same sum in the same order as in a
+/// tile.
 #[inline(always)]
 fn one_row<L: Lanes, const NV: usize>(x: &[f32], weights: &Packed, steps: Steps, y: &mut [f32]) {
     let panels = weights.c_out.div_ceil(NV * L::N);
@@ -167,7 +173,7 @@ fn row_of_panels<L: Lanes, const NP: usize, const NV: usize>(
     }
 }
 
-/// ReLU, if wanted, and out: rows `first..` of panel `p`.
+/// Applies ReLU if requested, and stores rows `first..` of panel `p`.
 #[inline(always)]
 fn store<L: Lanes, const MR: usize, const NV: usize>(
     mut acc: [[L; NV]; MR],
@@ -181,14 +187,14 @@ fn store<L: Lanes, const MR: usize, const NV: usize>(
     if steps.relu {
         for r in 0..MR {
             for v in 0..NV {
-                // This order: where one side is NaN, `max` gives the second, and a NaN must show.
+                // This order keeps a NaN: `max` returns its second operand where either is NaN.
                 acc[r][v] = L::splat(0.0).max(acc[r][v]);
             }
         }
     }
     let width = nr.min(weights.c_out - p * nr);
     let y = &mut y[first * weights.out_stride + p * nr..];
-    // By index: an iterator over the rows sends the sums through memory, a tenth of the speed.
+    // Indexed loops: iterating over the rows spills the sums to memory, at a tenth of the speed.
     if width == nr {
         for r in 0..MR {
             let out = &mut y[r * weights.out_stride..][..nr];

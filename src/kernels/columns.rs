@@ -1,15 +1,17 @@
-//! Statistics over frames, channels across lanes: `(T, C) -> (C)`.
+//! Mean and variance of each channel over the frames: `(T, C) -> (C)`. Each SIMD lane takes one
+//! channel.
 //!
-//! Sums of [`BLOCK`] rows in f32, the blocks' sums compensated (Kahan), so that the error does not
-//! grow with T; variances in two passes, corrected for what rounding left of the mean (Chan, Golub
-//! and LeVeque, 1983).
+//! Blocks of [`BLOCK`] rows are summed in f32 and the block sums are added with Kahan compensation,
+//! so the error does not grow with T. The variance is computed in two passes and corrected for the
+//! rounding error of the mean (Chan, Golub and LeVeque, 1983).
 
 use super::lanes::{Lanes, MAX_LANES};
 
-/// Rows that are summed plainly: few enough for the error, enough to hide the compensation.
+/// Rows summed without compensation: few enough to keep the error small, enough to hide the cost of
+/// compensating.
 pub(super) const BLOCK: usize = 16;
 
-/// Vectors of columns that go together: their additions do not wait for each other.
+/// Vectors of columns processed together, so that their additions are independent.
 const MAX_VECTORS: usize = 4;
 
 /// Mean of each of the C = `means.len()` columns of `x`; NaN where T = 0.
@@ -63,8 +65,8 @@ pub(super) fn variances<L: Lanes>(x: &[f32], means: &[f32], variances: &mut [f32
     }
 }
 
-/// Σ (x − centre) and, if wanted, Σ (x − centre)² of the columns from `c`: V vectors of them, those
-/// past the last column undefined.
+/// Σ (x − centre) and, if `SQUARES`, Σ (x − centre)² of V vectors of columns from column `c` on.
+/// Lanes past the last column hold undefined values.
 #[inline(always)]
 fn sums<L: Lanes, const V: usize, const SQUARES: bool>(
     x: &[f32],
@@ -80,7 +82,7 @@ fn sums<L: Lanes, const V: usize, const SQUARES: bool>(
         for t in block..(block + BLOCK).min(x.len() / channels) {
             let row = &x[t * channels + c..];
             let values = match row.get(..V * L::N) {
-                // The lanes past the last column read the next frame.
+                // Lanes past the last column read the next frame; they are ignored.
                 Some(row) => load::<L, V>(row),
                 None => {
                     let mut part = [0.0; MAX_VECTORS * MAX_LANES];
@@ -117,7 +119,8 @@ fn load<L: Lanes, const V: usize>(row: &[f32]) -> [L; V] {
     values
 }
 
-/// Sums over T -> means, as many as there are columns left. Returns how many.
+/// Divides the sums by T and writes the remaining columns, at most V vectors of them. Returns the
+/// number written.
 #[inline(always)]
 fn finish<L: Lanes, const V: usize>(sums: [L; V], frames: usize, columns: &mut [f32]) -> usize {
     let width = columns.len().min(V * L::N);
@@ -166,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_long_recording_far_from_zero_keeps_its_variance() {
-        // A million frames of 1000 ± 0.01: plain sums would lose the variance in the rounding.
+        // A million frames of 1000 ± 0.01: uncompensated sums would lose the variance to rounding.
         let channels = 5;
         let x: Vec<f32> = noise(1_000_000 * channels, 2)
             .iter()

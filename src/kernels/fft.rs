@@ -1,38 +1,41 @@
-//! FFT of real samples, several frames at once, one per lane: N/2 rows of two samples in, the power
-//! of N/2 bins out (without Nyquist).
+//! Power spectrum of real frames by FFT, several frames at once, one per SIMD lane. The input is
+//! N/2 rows of two samples, the output the power of the N/2 bins below Nyquist.
 //!
-//! The samples are read as complex numbers, even ones real and odd ones imaginary; radix-4 passes
-//! (and one of radix 2 where N/2 is no power of four) decimate in frequency, in place; the last
-//! pass has bin k and its mirror N/2 − k in registers together and takes the two spectra apart:
+//! Even samples become the real parts and odd samples the imaginary parts of a complex FFT of N/2
+//! points. It is decimated in frequency, in place, in radix-4 passes, with one radix-2 pass where
+//! N/2 is not a power of four. The last pass holds bin k and its mirror N/2 − k in registers
+//! together and separates the two spectra:
+//!
 //! X[k] = (Z[k] + Z*[N/2−k])/2 − i·e^(−2πik/N)·(Z[k] − Z*[N/2−k])/2.
 
 use super::{lanes::Lanes, taper::Taper};
 use std::f64::consts::TAU;
 
-/// Real and imaginary part, of as many frames as there are lanes.
+/// Real and imaginary part, for as many frames as there are lanes.
 pub(super) type Complex<L> = [L; 2];
 
-/// cos φ and sin φ of e^(−iφ).
-type Turn = [f32; 2];
+/// cos φ and sin φ of the factor e^(−iφ).
+type Twiddle = [f32; 2];
 
-/// Tables of one size.
+/// Twiddle factors and output order for one FFT size.
 #[derive(Debug, Clone)]
 pub(super) struct Fft {
-    first: Vec<[Turn; 3]>, // (N/8,)
+    first: Vec<[Twiddle; 3]>, // (N/8,)
     passes: Vec<Pass>,
-    /// Bins k + r·N/8, r from 0 to 3, come from the rows 4·fours[k]…
-    fours: Vec<usize>, // (N/8,)
-    apart: Vec<[Turn; 4]>, // (N/16 + 1,), by k and r
+    /// Bins k + r·N/8, with r from 0 to 3, are computed from the four rows that start at
+    /// 4·block_of_bin[k].
+    block_of_bin: Vec<usize>, // (N/8,)
+    separation: Vec<[Twiddle; 4]>, // (N/16 + 1,), by k and r
 }
 
 #[derive(Debug, Clone)]
 enum Pass {
-    Two(Vec<Turn>),
-    Four(Vec<[Turn; 3]>),
+    Two(Vec<Twiddle>),
+    Four(Vec<[Twiddle; 3]>),
 }
 
 impl Fft {
-    /// The sizes that there are: powers of two from 32.
+    /// Supported sizes: powers of two from 32.
     pub(super) fn covers(size: usize) -> bool {
         size.is_power_of_two() && size >= 32
     }
@@ -41,34 +44,35 @@ impl Fft {
         let half = size / 2;
         let quarter = half / 4;
         let mut passes = vec![];
-        let mut fours = vec![0, 1, 2, 3]; // of the first pass's four blocks
+        let mut block_of_bin = vec![0, 1, 2, 3]; // of the first pass's four blocks
         let mut block = quarter;
-        // `fours[k]`, at first: which block of the last pass so far holds the bins ≡ k modulo
-        // their number.
+        // While the loop runs, `block_of_bin[k]` is the block of the latest pass that holds the
+        // bins ≡ k modulo the number of blocks.
         while block > 4 {
             let radix = if block == 8 { 2 } else { 4 };
             let next = block / radix;
             passes.push(match radix {
-                2 => Pass::Two((0..next).map(|j| turn(j, block)).collect()),
-                _ => Pass::Four(turns(block)),
+                2 => Pass::Two((0..next).map(|j| twiddle(j, block)).collect()),
+                _ => Pass::Four(twiddles(block)),
             });
-            fours = (0..fours.len() * radix)
-                .map(|k| fours[k % fours.len()] * radix + k / fours.len())
+            block_of_bin = (0..block_of_bin.len() * radix)
+                .map(|k| block_of_bin[k % block_of_bin.len()] * radix + k / block_of_bin.len())
                 .collect();
             block = next;
         }
-        let apart = (0..=quarter / 2)
-            .map(|k| [0, 1, 2, 3].map(|r| turn(k + r * quarter, size)))
+        let separation = (0..=quarter / 2)
+            .map(|k| [0, 1, 2, 3].map(|r| twiddle(k + r * quarter, size)))
             .collect();
         Fft {
-            first: turns(half),
+            first: twiddles(half),
             passes,
-            fours,
-            apart,
+            block_of_bin,
+            separation,
         }
     }
 
-    /// `rows` (N/2,) hold the raw samples; -> `power` (N/2,), four times |FFT|² of the tapered.
+    /// Tapers the raw samples in `rows` (N/2,) and writes 4·|FFT|² to `power` (N/2,). Overwrites
+    /// `rows`.
     #[inline(always)]
     pub(super) fn power<L: Lanes>(
         &self,
@@ -79,8 +83,8 @@ impl Fft {
         first_pass(taper, &self.first, rows);
         for pass in &self.passes {
             match pass {
-                Pass::Two(turns) => pass_of_two(turns, rows),
-                Pass::Four(turns) => pass_of_four(turns, rows),
+                Pass::Two(twiddles) => pass_of_two(twiddles, rows),
+                Pass::Four(twiddles) => pass_of_four(twiddles, rows),
             }
         }
         self.last_pass(rows, power);
@@ -91,53 +95,53 @@ impl Fft {
         let half = power.len();
         let quarter = half / 4;
         let (blocks, _) = rows.as_chunks::<4>();
-        // Bins 0, N/8, N/4, 3N/8: the first is its own mirror, and the third.
-        let z = butterfly(blocks[self.fours[0]]);
-        let turns = &self.apart[0];
-        power[0] = apart(z[0], z[0], &turns[0])[0];
-        [power[quarter], power[3 * quarter]] = apart(z[1], z[3], &turns[1]);
-        power[2 * quarter] = apart(z[2], z[2], &turns[2])[0];
+        // Bins 0, N/8, N/4, 3N/8: bins 0 and N/4 are their own mirrors.
+        let z = butterfly(blocks[self.block_of_bin[0]]);
+        let twiddles = &self.separation[0];
+        power[0] = separate(z[0], z[0], &twiddles[0])[0];
+        [power[quarter], power[3 * quarter]] = separate(z[1], z[3], &twiddles[1]);
+        power[2 * quarter] = separate(z[2], z[2], &twiddles[2])[0];
 
         for k in 1..quarter / 2 {
-            let z = butterfly(blocks[self.fours[k]]);
-            let mirror = butterfly(blocks[self.fours[quarter - k]]);
-            let turns = &self.apart[k];
+            let z = butterfly(blocks[self.block_of_bin[k]]);
+            let mirror = butterfly(blocks[self.block_of_bin[quarter - k]]);
+            let twiddles = &self.separation[k];
             for r in 0..4 {
                 let bin = k + r * quarter;
-                [power[bin], power[half - bin]] = apart(z[r], mirror[3 - r], &turns[r]);
+                [power[bin], power[half - bin]] = separate(z[r], mirror[3 - r], &twiddles[r]);
             }
         }
 
         let k = quarter / 2;
-        let z = butterfly(blocks[self.fours[k]]);
-        let turns = &self.apart[k];
+        let z = butterfly(blocks[self.block_of_bin[k]]);
+        let twiddles = &self.separation[k];
         for r in 0..2 {
             let bin = k + r * quarter;
-            [power[bin], power[half - bin]] = apart(z[r], z[3 - r], &turns[r]);
+            [power[bin], power[half - bin]] = separate(z[r], z[3 - r], &twiddles[r]);
         }
     }
 }
 
 /// e^(−2πi·j/n).
-fn turn(j: usize, n: usize) -> Turn {
+fn twiddle(j: usize, n: usize) -> Twiddle {
     let phase = TAU * j as f64 / n as f64;
     [phase.cos() as f32, phase.sin() as f32]
 }
 
-/// Those of outputs 1 to 3 of a radix-4 pass over blocks of `block`.
-fn turns(block: usize) -> Vec<[Turn; 3]> {
+/// Twiddle factors for outputs 1 to 3 of a radix-4 pass over blocks of `block` rows.
+fn twiddles(block: usize) -> Vec<[Twiddle; 3]> {
     (0..block / 4)
-        .map(|j| [1, 2, 3].map(|r| turn(r * j, block)))
+        .map(|j| [1, 2, 3].map(|r| twiddle(r * j, block)))
         .collect()
 }
 
-/// Tapers the raw samples, and the radix-4 pass over the whole. From the end, because tapering a
-/// sample needs the raw one before it.
+/// Tapers the raw samples and does the first radix-4 pass. Runs backwards, because tapering a
+/// sample needs the raw sample before it.
 #[inline(always)]
-fn first_pass<L: Lanes>(taper: &Taper<L>, turns: &[[Turn; 3]], rows: &mut [Complex<L>]) {
-    let quarter = turns.len();
-    // Raw samples before each quarter, which the pass overwrites before they are read. Kaldi puts
-    // the first sample before itself.
+fn first_pass<L: Lanes>(taper: &Taper<L>, twiddles: &[[Twiddle; 3]], rows: &mut [Complex<L>]) {
+    let quarter = twiddles.len();
+    // The raw sample before each quarter, saved because the pass overwrites it before it is read.
+    // As in Kaldi, the first sample is its own predecessor.
     let mut edges = [rows[0][0]; 4];
     for r in 1..4 {
         edges[r] = rows[r * quarter - 1][1];
@@ -156,35 +160,35 @@ fn first_pass<L: Lanes>(taper: &Taper<L>, turns: &[[Turn; 3]], rows: &mut [Compl
             taper.apply(c[j], before[2], j + 2 * quarter),
             taper.apply(d[j], before[3], j + 3 * quarter),
         ]);
-        [a[j], b[j], c[j], d[j]] = turned(z, &turns[j]);
+        [a[j], b[j], c[j], d[j]] = rotated(z, &twiddles[j]);
     }
 }
 
 #[inline(always)]
-fn pass_of_four<L: Lanes>(turns: &[[Turn; 3]], rows: &mut [Complex<L>]) {
-    let quarter = turns.len();
+fn pass_of_four<L: Lanes>(twiddles: &[[Twiddle; 3]], rows: &mut [Complex<L>]) {
+    let quarter = twiddles.len();
     for block in rows.chunks_exact_mut(4 * quarter) {
         let (low, high) = block.split_at_mut(2 * quarter);
         let ((a, b), (c, d)) = (low.split_at_mut(quarter), high.split_at_mut(quarter));
-        for ((((a, b), c), d), turns) in a.iter_mut().zip(b).zip(c).zip(d).zip(turns) {
-            [*a, *b, *c, *d] = turned(butterfly([*a, *b, *c, *d]), turns);
+        for ((((a, b), c), d), twiddles) in a.iter_mut().zip(b).zip(c).zip(d).zip(twiddles) {
+            [*a, *b, *c, *d] = rotated(butterfly([*a, *b, *c, *d]), twiddles);
         }
     }
 }
 
 #[inline(always)]
-fn pass_of_two<L: Lanes>(turns: &[Turn], rows: &mut [Complex<L>]) {
-    for block in rows.chunks_exact_mut(2 * turns.len()) {
-        let (a, b) = block.split_at_mut(turns.len());
-        for ((a, b), turn) in a.iter_mut().zip(b).zip(turns) {
+fn pass_of_two<L: Lanes>(twiddles: &[Twiddle], rows: &mut [Complex<L>]) {
+    for block in rows.chunks_exact_mut(2 * twiddles.len()) {
+        let (a, b) = block.split_at_mut(twiddles.len());
+        for ((a, b), twiddle) in a.iter_mut().zip(b).zip(twiddles) {
             let difference = sub(*a, *b);
             *a = add(*a, *b);
-            *b = rotate(difference, turn);
+            *b = rotate(difference, twiddle);
         }
     }
 }
 
-/// Transform of four: out[r] = Σ_i (−i)^(r·i) z[i].
+/// DFT of four values: out[r] = Σ_i (−i)^(r·i) z[i].
 #[inline(always)]
 fn butterfly<L: Lanes>([a, b, c, d]: [Complex<L>; 4]) -> [Complex<L>; 4] {
     let (sum_ac, difference_ac) = (add(a, c), sub(a, c));
@@ -198,39 +202,38 @@ fn butterfly<L: Lanes>([a, b, c, d]: [Complex<L>; 4]) -> [Complex<L>; 4] {
 }
 
 #[inline(always)]
-fn turned<L: Lanes>(z: [Complex<L>; 4], turns: &[Turn; 3]) -> [Complex<L>; 4] {
+fn rotated<L: Lanes>(z: [Complex<L>; 4], twiddles: &[Twiddle; 3]) -> [Complex<L>; 4] {
     [
         z[0],
-        rotate(z[1], &turns[0]),
-        rotate(z[2], &turns[1]),
-        rotate(z[3], &turns[2]),
+        rotate(z[1], &twiddles[0]),
+        rotate(z[2], &twiddles[1]),
+        rotate(z[3], &twiddles[2]),
     ]
 }
 
 /// z·(cos − i·sin).
 #[inline(always)]
-fn rotate<L: Lanes>([re, im]: Complex<L>, turn: &Turn) -> Complex<L> {
-    let (cos, sin) = (L::splat(turn[0]), L::splat(turn[1]));
+fn rotate<L: Lanes>([re, im]: Complex<L>, twiddle: &Twiddle) -> Complex<L> {
+    let (cos, sin) = (L::splat(twiddle[0]), L::splat(twiddle[1]));
     [
         im.mul_add(sin, re.mul(cos)),
         re.neg_mul_add(sin, im.mul(cos)),
     ]
 }
 
-/// Bin k and its mirror of the complex transform -> four times the power of both bins of the real
-/// one.
+/// Bin k of the complex FFT and its mirror -> four times the power of both bins of the real FFT.
 #[inline(always)]
-fn apart<L: Lanes>(z: Complex<L>, mirror: Complex<L>, turn: &Turn) -> [L; 2] {
-    let (cos, sin) = (L::splat(turn[0]), L::splat(turn[1]));
+fn separate<L: Lanes>(z: Complex<L>, mirror: Complex<L>, twiddle: &Twiddle) -> [L; 2] {
+    let (cos, sin) = (L::splat(twiddle[0]), L::splat(twiddle[1]));
     let even = [z[0].add(mirror[0]), z[1].sub(mirror[1])];
     let odd = [z[0].sub(mirror[0]), z[1].add(mirror[1])];
     // odd·(−sin − i·cos), its imaginary part negated
-    let turned = [
+    let rotated = [
         odd[0].neg_mul_add(sin, odd[1].mul(cos)),
         odd[1].mul_add(sin, odd[0].mul(cos)),
     ];
-    let bin = [even[0].add(turned[0]), even[1].sub(turned[1])];
-    let mirrored = [even[0].sub(turned[0]), even[1].add(turned[1])];
+    let bin = [even[0].add(rotated[0]), even[1].sub(rotated[1])];
+    let mirrored = [even[0].sub(rotated[0]), even[1].add(rotated[1])];
     [square(bin), square(mirrored)]
 }
 

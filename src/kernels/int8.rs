@@ -1,9 +1,10 @@
-//! The hot kernel in whole numbers: u8 activations and i8 weights in, i32 sums, then
-//! `sum·scale + bias` per output, as f32 or rounded to the u8 activations of the next layer.
+//! The int8 kernel for Conv1d and Linear layers: u8 activations times i8 weights, summed in i32,
+//! then `sum·scale + bias` for each output, either as f32 or rounded to the next layer's u8
+//! activations.
 //!
-//! A word of 32 bits holds `GROUP` neighbouring activations, and one instruction adds `GROUP`
-//! products to each lane: 4 where the CPU has VNNI (`vpdpbusd`), else 2 (`pmaddwd`, i16). The sums
-//! are exact, and scale and bias are not fused: every instance gives the same bits.
+//! A 32-bit word holds `GROUP` neighbouring activations, and one instruction adds `GROUP` products
+//! to each lane: 4 where the CPU has VNNI (`vpdpbusd`), otherwise 2 (`pmaddwd` on i16). The sums
+//! are exact, and scale and bias are applied without fusing, so every instance gives the same bits.
 
 use super::{
     affine::{MAX_NR, ROW_BLOCK, Steps, balanced},
@@ -19,21 +20,22 @@ pub struct Int8 {
     pub nr: usize,
     /// Activations per word: 1, 2 or 4.
     pub group: usize,
-    /// `(T, C)` f32 -> `(T, ⌈C/group⌉)` words; see [`quantise`](super::reference::quantise).
+    /// Quantizes `(T, C)` f32 to `(T, ⌈C/group⌉)` words; see
+    /// [`quantise`](super::reference::quantise).
     pub quantise: fn(&[f32], &Quantiser, &mut [i32]),
-    /// `(T, ⌈C_in/group⌉)` -> `(T', ⌈C_out/group⌉)` words, ReLU or not; see
+    /// `(T, ⌈C_in/group⌉)` -> `(T', ⌈C_out/group⌉)` words; see
     /// [`affine_int8`](super::reference::affine_int8).
     pub affine: fn(&[i32], &PackedInt8, Steps, &mut [i32]),
     /// `(T, ⌈C_in/group⌉)` words -> `(T', C_out)` f32.
     pub affine_to_f32: fn(&[i32], &PackedInt8, Steps, &mut [f32]),
 }
 
-/// How f32 activations become u8: x·inverse + zero, rounded, within 0..=255.
+/// Quantization of f32 activations to u8: x·inverse + zero, rounded and clamped to 0..=255.
 #[derive(Debug, Clone)]
 pub struct Quantiser {
-    /// 1/step per channel. `(C,)`
+    /// 1/step of each channel `(C,)`.
     pub inverse: Vec<f32>,
-    /// Where 0 goes: 0, or 128 for activations of both signs.
+    /// The u8 that stands for 0: 0, or 128 for activations of both signs.
     pub zero: u8,
 }
 

@@ -1,8 +1,8 @@
-//! `Lanes`: the vector type of every kernel. In: slices of f32. Out: the same arithmetic on 4, 8
-//! or 16 of them at once.
+//! [`Lanes`], the SIMD vector type that every kernel is written over: the same arithmetic on 4, 8
+//! or 16 f32 values at once.
 //!
-//! `wide` supplies the lanes for what the compiler was told the CPU has; `x86.rs` supplies two
-//! more that are chosen at run time.
+//! The `wide` crate implements it for the instruction sets enabled at compile time; `x86.rs` adds
+//! two types that are chosen at run time.
 
 use bytemuck::cast;
 use wide::{f32x4, f32x8, f32x16, i32x4, i32x8, i32x16};
@@ -11,9 +11,9 @@ use wide::{f32x4, f32x8, f32x16, i32x4, i32x8, i32x16};
 pub trait Lanes: Copy {
     /// Number of lanes.
     const N: usize;
-    /// Rows of the affine tile: with `NV` vectors a row, what the registers hold.
+    /// Rows in an affine tile: as many as fit the registers with `NV` vectors per row.
     const MR: usize;
-    /// All lanes `v`.
+    /// All lanes set to `v`.
     fn splat(v: f32) -> Self;
     /// The first N values of `from`.
     fn load(from: &[f32]) -> Self;
@@ -25,9 +25,9 @@ pub trait Lanes: Copy {
     fn add(self, other: Self) -> Self;
     /// self · b + c, fused where the CPU has it.
     fn mul_add(self, b: Self, c: Self) -> Self;
-    /// Lane by lane, the larger; `other` where either is NaN.
+    /// Lane-wise maximum; `other` where either is NaN.
     fn max(self, other: Self) -> Self;
-    /// Lane by lane, the smaller; `other` where either is NaN.
+    /// Lane-wise minimum; `other` where either is NaN.
     fn min(self, other: Self) -> Self;
     /// self − other.
     fn sub(self, other: Self) -> Self;
@@ -43,10 +43,10 @@ pub trait Lanes: Copy {
     fn mantissa_and_exponent(self) -> (Self, Self);
     /// self · 2^n for whole n; `self` in [½, 2], the result normal.
     fn times_two_to(self, n: Self) -> Self;
-    /// `block` holds N vectors, the rows of a square: lane j of row i becomes lane i of row j.
+    /// Transposes a block of N vectors: lane j of row i becomes lane i of row j.
     fn transpose(block: &mut [Self]);
 
-    /// All of `from`, at most N values; zeros in the lanes after them.
+    /// Loads all of `from`, at most N values; the remaining lanes are zero.
     #[inline(always)]
     fn load_part(from: &[f32]) -> Self {
         let mut lanes = [0.0f32; MAX_LANES];
@@ -62,10 +62,10 @@ pub trait Lanes: Copy {
     }
 }
 
-/// N of the widest lanes.
+/// Number of lanes of the widest type.
 pub(super) const MAX_LANES: usize = 16;
 
-/// Bits of √½: subtracted from a float's bits, it leaves in the exponent field the e of
+/// Bits of √½. Subtracted from a float's bits, they leave in the exponent field the e of
 /// [`Lanes::mantissa_and_exponent`].
 pub(super) const SQRT_HALF_BITS: i32 = 0x3f35_04f3;
 
@@ -157,7 +157,7 @@ wide_lanes!(f32x4, i32x4, 4, 3, f32x4::transpose);
 wide_lanes!(f32x8, i32x8, 8, 6, f32x8::transpose);
 wide_lanes!(f32x16, i32x16, 16, 14, transpose_by_quarters);
 
-// `f32x16::transpose` goes value by value.
+// `f32x16::transpose` moves one value at a time; this moves whole vectors.
 #[inline(always)]
 fn transpose_by_quarters(square: [f32x16; 16]) -> [f32x16; 16] {
     let mut halves = [[f32x8::ZERO; 8]; 4]; // rows 0–7 left, right, rows 8–15 left, right

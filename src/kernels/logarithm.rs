@@ -1,14 +1,14 @@
-//! ln and exp: f32 in, f32 out, to about one unit in the last place.
+//! ln and exp of f32 vectors, accurate to about one unit in the last place.
 //!
-//! Both take the power of two apart and a polynomial over what remains (Cephes, `logf.c` and
-//! `expf.c`, Moshier).
+//! Both split off the power of two and evaluate a polynomial on the remainder (Moshier's Cephes,
+//! `logf.c` and `expf.c`).
 
 use super::lanes::Lanes;
 
-/// ln 2 as a sum of two, the first short enough that whole multiples of it are exact.
+/// ln 2 as a sum of two numbers. The first has so few digits that its integer multiples are exact.
 const LN_2: (f32, f32) = (0.693_359_4, -2.121_944_4e-4);
 
-/// Highest power first: ln(1 + f) = f − f²/2 + f³·P(f).
+/// Coefficients of P, highest power first: ln(1 + f) = f − f²/2 + f³·P(f).
 const LN: [f32; 9] = [
     7.037_683_6e-2,
     -1.151_461e-1,
@@ -21,7 +21,7 @@ const LN: [f32; 9] = [
     3.333_333e-1,
 ];
 
-/// Highest power first: eʳ = 1 + r + r²·P(r).
+/// Coefficients of P, highest power first: eʳ = 1 + r + r²·P(r).
 const EXP: [f32; 6] = [
     1.987_569_1e-4,
     1.398_199_9e-3,
@@ -31,10 +31,10 @@ const EXP: [f32; 6] = [
     5e-1,
 ];
 
-/// Where eˣ and what it is made of leave the normal floats: outside, the result is the bound's.
+/// Range of x in which eˣ and its intermediate results are normal floats. Outside it, x is clamped.
 const EXP_BOUNDS: (f32, f32) = (-86.0, 88.7);
 
-/// ln of every lane; each positive, normal and finite.
+/// ln of every lane; each must be positive, normal and finite.
 #[inline(always)]
 pub(super) fn ln<L: Lanes>(x: L) -> L {
     let (mantissa, exponent) = x.mantissa_and_exponent();
@@ -45,12 +45,12 @@ pub(super) fn ln<L: Lanes>(x: L) -> L {
     exponent.mul_add(L::splat(LN_2.0), f.add(tail))
 }
 
-/// e to the power of every lane, from e^−86 to e^88.7.
+/// eˣ of every lane, with x clamped to −86..=88.7.
 #[inline(always)]
 pub(super) fn exp<L: Lanes>(x: L) -> L {
     // This order keeps a NaN.
     let x = L::splat(EXP_BOUNDS.1).min(L::splat(EXP_BOUNDS.0).max(x));
-    // Adding and taking off 1.5·2²³ leaves the nearest whole number.
+    // Adding and subtracting 1.5·2²³ rounds to the nearest integer.
     let shift = L::splat(12_582_912.0);
     let n = x
         .mul_add(L::splat(std::f32::consts::LOG2_E), shift)
@@ -58,7 +58,7 @@ pub(super) fn exp<L: Lanes>(x: L) -> L {
     let r = n.neg_mul_add(L::splat(LN_2.0), x);
     let r = n.neg_mul_add(L::splat(LN_2.1), r);
     let value = polynomial(EXP, r).mul_add(r.mul(r), r.add(L::splat(1.0)));
-    // In two steps: 2^128 is no float, and e^88.7 needs it.
+    // In two steps, because e^88.7 needs 2^128, which is not a finite f32.
     let one = L::splat(1.0);
     value.times_two_to(n.sub(one)).mul(L::splat(2.0))
 }
@@ -92,7 +92,7 @@ fn polynomial<L: Lanes, const D: usize>(coefficients: [f32; D], x: L) -> L {
 mod tests {
     use crate::kernels::{reference, tests::every_instance};
 
-    /// `got` and `wanted` of the same x: within 1e-6 of each other, relatively.
+    /// Asserts that `got` and `wanted`, both for the same x, agree within a relative error of 1e-6.
     fn assert_close(x: &[f32], got: &[f32], wanted: &[f32], what: &str) {
         for ((x, g), w) in x.iter().zip(got).zip(wanted) {
             assert!((g - w).abs() <= 1e-6 * w.abs(), "{what} {x}: {g} not {w}");
@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn ln_is_right_over_all_normal_floats() {
-        // Every exponent, mantissas at odd steps; and the neighbourhood of 1, where ln is small.
+        // Every exponent, with mantissas at odd steps; and the neighbourhood of 1, where ln is
+        // small.
         let all = (0x0080_0000u32..0x7f80_0000).step_by(104_729);
         let near_1 = (0x3f7f_0000u32..0x3f81_0000).step_by(13);
         let x: Vec<f32> = all.chain(near_1).map(f32::from_bits).collect();

@@ -1,7 +1,7 @@
-//! Frames of samples in, rows of cepstra (or log-mel) out, several frames at once, one per lane:
-//! transpose, taper, FFT, mel, ln, DCT, transpose back.
+//! Cepstra (or log-mel values) of frames of samples: transpose, taper, FFT, mel filters, ln, DCT,
+//! transpose back. Several frames are computed at once, one per SIMD lane.
 //!
-//! No lane sees another, so a frame's bits do not depend on its neighbours or on their number.
+//! Lanes do not mix, so the bits of a frame depend neither on its neighbours nor on their number.
 
 use super::{
     fft::{Complex, Fft},
@@ -10,61 +10,62 @@ use super::{
     taper::Taper,
 };
 
-/// What one frame goes through, in plain numbers; see [`super::reference::mfcc`].
+/// Tables and options of the feature extraction; [`super::reference::mfcc`] defines the result.
 #[derive(Debug, Clone)]
 pub struct FrontEnd<'a> {
-    /// N of the FFT.
+    /// N, size of the FFT.
     pub fft_size: usize,
     /// Subtract the frame's mean first.
     pub remove_mean: bool,
-    /// `x[i] − c·x[i−1]`, the first sample before itself.
+    /// c of the pre-emphasis `x[i] − c·x[i−1]`; the first sample is its own predecessor.
     pub preemph_coeff: f32,
-    /// A factor for each sample of a frame, after pre-emphasis; at most N of them.
+    /// A factor for each sample of the frame, applied after pre-emphasis; at most N of them.
     pub window: &'a [f32],
-    /// |FFT| in the place of |FFT|².
+    /// Feed |FFT| to the mel filters instead of |FFT|².
     pub magnitude: bool,
     /// First bin, below N/2, and weights of each mel filter.
     pub filters: Vec<(usize, &'a [f32])>,
-    /// `(num_mel_bins, num_ceps)`, columns in turn symmetric and antisymmetric (a DCT); empty for
-    /// log-mel.
+    /// `(num_mel_bins, num_ceps)`, a DCT: columns are alternately symmetric and antisymmetric.
+    /// Empty for log-mel output.
     pub dct: &'a [f32],
-    /// Energy of the frame, if it is wanted.
+    /// How to compute the frame's energy, if the output has it.
     pub energy: Option<Energy>,
-    /// Bounds of mel and frame energies before the logarithm: positive, normal.
+    /// Mel and frame energies are clamped to these positive, normal bounds before the logarithm.
     pub bounds: (f32, f32),
-    /// What stands in each column of the result.
+    /// Content of each output column.
     pub channels: Vec<Channel>,
 }
 
-/// How the frame's energy is taken.
+/// How the energy of a frame is computed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Energy {
-    /// Σ (x − mean)² times this; otherwise Σ of squares of the tapered samples.
+    /// If set, the energy is Σ (x − mean)² times this; otherwise the sum of squares of the tapered
+    /// samples.
     pub raw_scale: Option<f32>,
-    /// Floor, positive and normal.
+    /// Smallest energy; positive and normal.
     pub floor: f32,
 }
 
-/// A column of the result.
+/// Content of an output column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channel {
     /// Log energy of the frame.
     Energy,
-    /// This cepstrum, or log-mel bin.
+    /// The cepstrum or log-mel bin with this index.
     Output(usize),
 }
 
-/// Cepstra that a tile of the DCT makes at once.
+/// Cepstra computed together in one DCT tile.
 const TILE: usize = 10;
 
-/// Tables made once from a [`FrontEnd`].
+/// Tables precomputed from a [`FrontEnd`].
 #[derive(Debug, Clone)]
 pub struct MfccPlan {
     pub(super) remove_mean: bool,
     pub(super) preemph_coeff: f32,
     /// Samples in a frame.
     pub(super) length: usize,
-    /// Halved, because taking the two spectra apart doubles.
+    /// Halved, because separating the two spectra doubles.
     pub(super) window: Vec<[f32; 2]>, // (ceil(length/2),)
     fft: Fft,
     pub(super) fft_size: usize,
@@ -74,13 +75,13 @@ pub struct MfccPlan {
     pub(super) energy: Option<Energy>,
     pub(super) bounds: (f32, f32),
     pub(super) num_channels: usize,
-    /// Row of the outputs that stands in each column: the frame's energy is the last row. As many
-    /// more as whole vectors need.
+    /// Source of each output column: a row of the outputs, of which the last is the frame's energy.
+    /// Padded to whole vectors.
     channels: Vec<usize>,
 }
 
-/// By symmetry, cepstra of even index need the sums of log-mel bins n and N−1−n only, those of odd
-/// index the differences: half the products.
+/// Uses the symmetry of the DCT: cepstra of even index need only the sums of log-mel bins n and
+/// N−1−n, those of odd index only the differences. This halves the multiplications.
 #[derive(Debug, Clone)]
 struct Dct {
     num_ceps: usize,
@@ -90,7 +91,7 @@ struct Dct {
 }
 
 impl MfccPlan {
-    /// None if there is no lane FFT of this size: powers of two from 32 only.
+    /// `None` for FFT sizes other than the powers of two from 32.
     pub fn new(front_end: &FrontEnd) -> Option<Self> {
         if !Fft::covers(front_end.fft_size) {
             return None;
@@ -130,11 +131,11 @@ impl MfccPlan {
         })
     }
 
-    /// The power of the N/2 bins below Nyquist of frames under this window, of N samples, and no
-    /// more: no mel, no logarithm.
+    /// A plan that computes only the power spectrum, without mel filters and logarithm: the N/2
+    /// bins below Nyquist of frames of N samples under this window.
     ///
     /// # Panics
-    /// If N is no power of two from 32.
+    /// If N is not a power of two from 32.
     pub fn power_spectrum(window: &[f32]) -> Self {
         let plan = Self::new(&FrontEnd {
             fft_size: window.len(),
@@ -151,7 +152,7 @@ impl MfccPlan {
         plan.expect("a size that the FFT covers")
     }
 
-    /// Cepstra, or log-mel bins.
+    /// Number of cepstra, or of log-mel bins if there is no DCT.
     fn num_outputs(&self) -> usize {
         match &self.dct {
             Some(dct) => dct.num_ceps,
@@ -159,7 +160,7 @@ impl MfccPlan {
         }
     }
 
-    /// What stands in column `c`.
+    /// Content of column `c`.
     pub(super) fn channel(&self, c: usize) -> Channel {
         match self.channels[c] {
             row if row == self.num_outputs() => Channel::Energy,
@@ -167,7 +168,7 @@ impl MfccPlan {
         }
     }
 
-    /// Weight of log-mel bin n in cepstrum k, or in log-mel bin k.
+    /// Weight of log-mel bin n in output k.
     pub(super) fn weight(&self, n: usize, k: usize) -> f32 {
         match &self.dct {
             Some(dct) => dct.weight(n, self.filters.len(), k),
@@ -176,7 +177,7 @@ impl MfccPlan {
     }
 }
 
-/// `frames`, each as long as the window, -> `out` (T, C).
+/// Computes `out` (T, C) from T `frames`, each as long as the window.
 #[inline(always)]
 pub(super) fn mfcc<L: Lanes>(plan: &MfccPlan, frames: &[&[f32]], out: &mut [f32]) {
     let zero = L::splat(0.0);
@@ -187,7 +188,7 @@ pub(super) fn mfcc<L: Lanes>(plan: &MfccPlan, frames: &[&[f32]], out: &mut [f32]
     let mut outputs = vec![zero; num_outputs + 1];
     for (group, first) in frames.chunks(L::N).zip((0..).step_by(L::N)) {
         let out = &mut out[first * plan.num_channels..];
-        let sum = transposed(group, plan.length, &mut rows);
+        let sum = transpose_frames(group, plan.length, &mut rows);
         let mean = if plan.remove_mean {
             sum.div(L::splat(plan.length as f32))
         } else {
@@ -200,7 +201,7 @@ pub(super) fn mfcc<L: Lanes>(plan: &MfccPlan, frames: &[&[f32]], out: &mut [f32]
             power.iter_mut().for_each(|p| *p = p.sqrt());
         }
         if plan.filters.is_empty() {
-            untransposed(plan, &power, group.len(), out);
+            write_frames(plan, &power, group.len(), out);
             continue;
         }
         for (m, (first, weights)) in log_mel.iter_mut().zip(&plan.filters) {
@@ -217,14 +218,15 @@ pub(super) fn mfcc<L: Lanes>(plan: &MfccPlan, frames: &[&[f32]], out: &mut [f32]
             Some(dct) => dct.apply(&mut log_mel, &mut outputs),
             None => outputs[..num_outputs].copy_from_slice(&log_mel),
         }
-        untransposed(plan, &outputs, group.len(), out);
+        write_frames(plan, &outputs, group.len(), out);
     }
 }
 
-/// Sample i of the frames becomes row i (counted in samples); zeros up to a whole number of
-/// vectors. Returns the sums. Lanes without a frame repeat the last.
+/// Transposes the frames: sample i of every frame goes to row i (counted in samples), followed by
+/// zeros up to a whole number of vectors. Returns the sum of each frame. Lanes without a frame
+/// repeat the last frame.
 #[inline(always)]
-fn transposed<L: Lanes>(group: &[&[f32]], length: usize, rows: &mut [Complex<L>]) -> L {
+fn transpose_frames<L: Lanes>(group: &[&[f32]], length: usize, rows: &mut [Complex<L>]) -> L {
     let mut lanes = [&group[0][..length]; MAX_LANES];
     for (lane, frame) in lanes.iter_mut().zip(group) {
         *lane = &frame[..length];
@@ -233,7 +235,7 @@ fn transposed<L: Lanes>(group: &[&[f32]], length: usize, rows: &mut [Complex<L>]
     let rows = rows.as_flattened_mut();
     let (whole, part) = rows[..length.next_multiple_of(L::N)].split_at_mut(length / L::N * L::N);
     for (square, first) in whole.chunks_exact_mut(L::N).zip((0..).step_by(L::N)) {
-        sum = sum.add(transposed_square(&lanes, first, square));
+        sum = sum.add(transpose_square(&lanes, first, square));
     }
     if !part.is_empty() {
         let mut ends = [[0.0; MAX_LANES]; MAX_LANES];
@@ -241,7 +243,7 @@ fn transposed<L: Lanes>(group: &[&[f32]], length: usize, rows: &mut [Complex<L>]
             let rest = &lane[length / L::N * L::N..];
             end[..rest.len()].copy_from_slice(rest);
         }
-        sum = sum.add(transposed_square(
+        sum = sum.add(transpose_square(
             &ends.each_ref().map(|end| &end[..]),
             0,
             part,
@@ -250,9 +252,9 @@ fn transposed<L: Lanes>(group: &[&[f32]], length: usize, rows: &mut [Complex<L>]
     sum
 }
 
-/// N samples of N frames, the samples from `first`; returns the sums.
+/// Transposes N samples of N frames, from sample `first` on; returns their sums.
 #[inline(always)]
-fn transposed_square<L: Lanes>(lanes: &[&[f32]; MAX_LANES], first: usize, square: &mut [L]) -> L {
+fn transpose_square<L: Lanes>(lanes: &[&[f32]; MAX_LANES], first: usize, square: &mut [L]) -> L {
     let mut block = [L::splat(0.0); MAX_LANES];
     for i in 0..L::N {
         block[i] = L::load(&lanes[i][first..]);
@@ -278,7 +280,7 @@ fn log_energy<L: Lanes>(plan: &MfccPlan, taper: &Taper<L>, rows: &[Complex<L>]) 
     bounded_ln(sum, (energy.floor, plan.bounds.1))
 }
 
-/// A NaN, of an FFT that overflowed, becomes the floor.
+/// ln of the energy clamped to the bounds. NaN, from an FFT that overflowed, becomes the floor.
 #[inline(always)]
 fn bounded_ln<L: Lanes>(energy: L, (floor, ceiling): (f32, f32)) -> L {
     ln(energy.max(L::splat(floor)).min(L::splat(ceiling)))
@@ -304,7 +306,7 @@ impl Dct {
         }
     }
 
-    /// `(num_mel_bins,) -> (num_ceps,)`; `log_mel` is used up.
+    /// `(num_mel_bins,) -> (num_ceps,)`; overwrites `log_mel`.
     #[inline(always)]
     fn apply<L: Lanes>(&self, log_mel: &mut [L], cepstra: &mut [L]) {
         for n in 0..self.num_pairs {
@@ -316,7 +318,7 @@ impl Dct {
             }
         }
         self.half(0, log_mel.iter(), cepstra);
-        // The middle one of an odd number stands for a difference of 0: its weights are 0.
+        // The middle bin of an odd number has no partner. Its weights are 0.
         self.half(1, log_mel.iter().rev(), cepstra);
     }
 
@@ -353,12 +355,12 @@ impl Dct {
     }
 }
 
-/// Lane i of the rows of `outputs` that are the channels becomes frame i: -> the first rows of
-/// `out` (·, C).
+/// Transposes back: writes the columns of `num_frames` frames from `outputs`, where lane i holds
+/// frame i, to the first rows of `out` (·, C).
 #[inline(always)]
-fn untransposed<L: Lanes>(plan: &MfccPlan, outputs: &[L], num_frames: usize, out: &mut [f32]) {
-    // Whole vectors, the last of each frame reaching into the next frame: so that one is written
-    // afterwards, which takes the channels from the last to the first.
+fn write_frames<L: Lanes>(plan: &MfccPlan, outputs: &[L], num_frames: usize, out: &mut [f32]) {
+    // Whole vectors are written, and the last vector of a frame overlaps the next frame. Going from
+    // the last channels to the first writes the overlapped values afterwards.
     for first in (0..plan.num_channels).step_by(L::N).rev() {
         let rows = &plan.channels[first..first + L::N];
         let mut block = [L::splat(0.0); MAX_LANES];

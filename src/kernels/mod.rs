@@ -1,5 +1,5 @@
-//! The hot loops: slices and packed weights in, slices out. Each body is written once over
-//! [`Lanes`]; one table of instances is chosen at the first call by what the CPU has.
+//! The numeric inner loops, on plain slices and packed weights. Each is written once over [`Lanes`]
+//! and compiled for several instruction sets; the first call chooses the fastest that the CPU has.
 
 mod affine;
 mod columns;
@@ -30,64 +30,65 @@ pub use scan::{PANEL_ROWS, Panel, Probes};
 
 use std::sync::OnceLock;
 
-/// One instance of every kernel.
+/// All kernels, compiled for one instruction set (an instance).
 #[derive(Debug, Clone, Copy)]
 pub struct Table {
-    /// Printable name: wide4, wide8, wide16, avx2, avx512, reference.
+    /// Name for display: wide4, wide8, wide16, avx2, avx512, reference.
     pub name: &'static str,
-    /// Outputs per packed panel that this instance wants.
+    /// Outputs per panel of the packed weights.
     pub nr: usize,
-    /// `(T, C_in) -> (T', C_out)`: Conv1d by taps, or Linear; see [`reference::affine`].
+    /// Conv1d or Linear, `(T, C_in) -> (T', C_out)`; see [`reference::affine`].
     pub affine: fn(&[f32], &Packed, Steps, &mut [f32]),
     /// Weight gradients; see [`reference::outer`].
     pub outer: fn(Outer, &mut [f32]),
     /// f32 values in one vector of [`Self::peak`].
     pub lanes: usize,
-    /// So many rounds of [`flop_per_round`] operations: the fastest that these instructions go.
+    /// Runs this many rounds of [`flop_per_round`] operations, at the highest speed that the
+    /// instruction set allows.
     pub peak: fn(usize) -> f32,
-    /// Upper bounds of scores; see [`reference::scan`].
+    /// Upper bounds of scores for a search; see [`reference::scan`].
     pub scan: fn(Panel, Probes, &mut [f32], &mut [f32]),
     /// Frames of samples -> `(T, C)` cepstra or log-mel; see [`reference::mfcc`].
     pub mfcc: fn(&MfccPlan, &[&[f32]], &mut [f32]),
     /// ln of every value, each positive and normal; see [`reference::ln`].
     pub ln: fn(&mut [f32]),
-    /// e to the power of every value, from e^−86 to e^88.7; see [`reference::exp`].
+    /// eˣ of every value, from −86 to 88.7; see [`reference::exp`].
     pub exp: fn(&mut [f32]),
     /// Mean of each column; see [`reference::means`].
     pub means: fn(&[f32], &mut [f32]),
-    /// Biased variance of each column, after its mean; see [`reference::variances`].
+    /// Biased variance of each column, given the means; see [`reference::variances`].
     pub variances: fn(&[f32], &[f32], &mut [f32]),
-    /// The same maps in whole numbers.
+    /// Quantized affine maps.
     pub int8: Int8,
 }
 
-/// Every name that an instance can have, here or on another CPU.
+/// Names of all instances, on any CPU.
 pub const NAMES: [&str; 6] = ["wide4", "wide8", "wide16", "avx2", "avx512", "reference"];
 
-/// Widest vector of any instance.
+/// Number of lanes of the widest instance.
 const MAX_LANES: usize = 16;
 
-/// Rows whose sum is taken before [`Table::means`] adds it to the others'.
+/// Rows that [`Table::means`] sums before it adds the block to the total.
 pub const ROWS_SUMMED: usize = columns::BLOCK;
 
 static TABLE: OnceLock<Table> = OnceLock::new();
 
-/// The instance in use, chosen once.
+/// The instance in use. Chosen at the first call and then fixed.
 pub fn table() -> &'static Table {
     TABLE.get_or_init(|| *instances().first().expect("wide4 is always there"))
 }
 
-/// Makes `name` the instance in use. Before the first use only: weights are packed for one
-/// instance. `false` where this CPU or build has no such instance, or another one is in use.
+/// Selects the instance `name`. Must be called before the first use, because weights are packed for
+/// one instance. `false` where this CPU or build lacks it, or another one is already in use.
 pub fn force(name: &str) -> bool {
     let wanted = instances().into_iter().find(|table| table.name == name);
     wanted.is_some_and(|wanted| TABLE.get_or_init(|| wanted).name == name)
 }
 
-/// Every instance that this CPU can run, the fastest first, the reference last.
+/// All instances that this CPU can run, fastest first, the reference last.
 pub fn instances() -> Vec<Table> {
     let mut tables = vec![];
-    // Before wide's 16 lanes, which have no shuffles to transpose with: MFCC 1.5 times slower, the
+    // Ahead of `wide16`, which has no shuffles to transpose with: its MFCC is 1.5 times slower, the
     // rest equal.
     #[cfg(target_arch = "x86_64")]
     tables.extend(x86::avx512());
@@ -175,7 +176,7 @@ const REFERENCE: Table = Table {
     affine: reference::affine,
     outer: reference::outer,
     lanes: 4,
-    // It has no vectors of its own: what every build has.
+    // The reference has no vector code of its own; every build has f32x4.
     peak: peak::peak::<wide::f32x4>,
     scan: reference::scan,
     mfcc: reference::mfcc,

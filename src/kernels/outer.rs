@@ -1,18 +1,19 @@
-//! Weight gradients: `g[i, o] += Σ_t x[t, i] · dy[t, o]`, `(T, C_in), (T, C_out) -> (C_in, C_out)`.
+//! Weight gradients of Conv1d and Linear layers in training: `g[i, o] += Σ_t x[t, i] · dy[t, o]`,
+//! `(T, C_in), (T, C_out) -> (C_in, C_out)`.
 //!
-//! A tile of g stays in registers over the frames.
+//! A tile of g stays in registers over all frames.
 
 use super::lanes::Lanes;
 
-/// One product of two frame sequences. Rows of `x` are `x_step` floats apart, so that a Conv1d's
-/// tap reads its frames in place.
+/// Operands of one product. Rows of `x` are `x_step` floats apart, so that a tap of a Conv1d reads
+/// its frames in place.
 #[derive(Debug, Clone, Copy)]
 pub struct Outer<'a> {
-    /// First frame's inputs; frame t starts at t·x_step.
+    /// Inputs of the first frame; frame t starts at t·x_step.
     pub x: &'a [f32],
-    /// Floats from one frame of x to the next.
+    /// Floats from one frame of `x` to the next.
     pub x_step: usize,
-    /// Inputs i of this call: a range of each frame of x.
+    /// Range of the inputs i to compute, within each frame of `x`.
     pub inputs: (usize, usize),
     /// `(T, C_out)`.
     pub dy: &'a [f32],
@@ -22,8 +23,8 @@ pub struct Outer<'a> {
 
 /// Adds the product to `g`, `(inputs, C_out)` row-major.
 ///
-/// x and dy are copied tile by tile before: rows a power of two apart, or nearly, fall into few sets
-/// of the first-level cache and push each other out.
+/// `x` and `dy` are first copied tile by tile. Read in place, rows whose distance is close to a
+/// power of two would share few sets of the L1 cache and evict each other.
 #[inline(always)]
 pub(super) fn outer<L: Lanes, const NV: usize>(job: Outer, g: &mut [f32]) {
     let nr = NV * L::N;
@@ -71,7 +72,7 @@ pub(super) fn outer<L: Lanes, const NV: usize>(job: Outer, g: &mut [f32]) {
     }
 }
 
-/// Rows `i..i + MR` of `g`, the columns of all panels.
+/// Rows `i..i + MR` of `g` in the columns of all panels.
 #[inline(always)]
 fn rows<L: Lanes, const MR: usize, const NV: usize>(
     job: Outer,
@@ -92,7 +93,7 @@ fn rows<L: Lanes, const MR: usize, const NV: usize>(
     }
 }
 
-/// `(T, MR), (T, nr)` -> `MR` rows of g, from column `o` on.
+/// `(T, MR), (T, nr)` -> `MR` rows of `g`, from column `o` on.
 #[inline(always)]
 fn tile<L: Lanes, const MR: usize, const NV: usize>(
     strip: &[f32],

@@ -1,11 +1,13 @@
-//! Weights in PyTorch's layout in, panels for the affine tile out, once per load.
+//! Packs the weights of a Conv1d or Linear, given in PyTorch's layout, for the affine kernel. Done
+//! once, when a model is loaded.
 //!
-//! A panel holds `nr` outputs: `(tap, c_in, nr)` contiguous, 64-byte aligned, zeros past C_out.
+//! A panel holds `nr` outputs as `(tap, c_in, nr)`, contiguous, 64-byte aligned, with zeros past
+//! C_out.
 
-/// Inputs whose weights are put in their places together.
+/// Inputs whose weights are copied together.
 const INPUTS_AT_ONCE: usize = 16;
 
-/// Weights of one affine map (Conv1d or Linear), packed.
+/// Packed weights of one affine map (Conv1d or Linear).
 #[derive(Debug)]
 pub struct Packed {
     /// K; 1 for a Linear.
@@ -16,15 +18,16 @@ pub struct Packed {
     pub c_out: usize,
     /// Outputs per panel.
     pub nr: usize,
-    /// Values from one row of inputs to the next: C_in, or more where they are part of wider rows.
+    /// Values from one input row to the next: C_in, or more where the inputs are part of wider
+    /// rows.
     pub in_stride: usize,
-    /// The same of the outputs.
+    /// Values from one output row to the next: C_out or more.
     pub out_stride: usize,
     panels: Aligned<f32>,
     bias: Vec<f32>,
 }
 
-/// Values that begin at a multiple of 64 bytes, so that no load crosses a cache line.
+/// Values aligned to 64 bytes, so that no vector load crosses a cache line.
 #[derive(Debug)]
 pub(super) struct Aligned<T> {
     values: Vec<T>,
@@ -50,7 +53,8 @@ impl<T: Copy + Default> Aligned<T> {
 }
 
 impl Packed {
-    /// `at(output, input, tap)` gives the weight; `bias` has C_out values, or none for zeros.
+    /// `at(output, input, tap)` returns a weight. `bias` has C_out values, or none for a bias of
+    /// zero.
     pub fn new(
         (c_out, c_in, taps): (usize, usize, usize),
         nr: usize,
@@ -65,7 +69,8 @@ impl Packed {
             let first = p * nr;
             let width = nr.min(c_out - first);
             for (tap, run) in panel.chunks_exact_mut(c_in * nr).enumerate() {
-                // A few inputs at once: the lines that are read and written stay in the cache.
+                // In blocks of a few inputs, so that the cache lines read and written stay in the
+                // cache.
                 for (block, rows) in run.chunks_mut(INPUTS_AT_ONCE * nr).enumerate() {
                     for lane in 0..width {
                         for (i, lanes) in rows.chunks_exact_mut(nr).enumerate() {
@@ -89,7 +94,7 @@ impl Packed {
         }
     }
 
-    /// PyTorch's Conv1d weight `(C_out, C_in, K)`; a Linear's `(C_out, C_in)` has K = 1.
+    /// From PyTorch's Conv1d weight `(C_out, C_in, K)`; for a Linear, `(C_out, C_in)` and K = 1.
     pub fn from_pytorch(
         (c_out, c_in, taps): (usize, usize, usize),
         nr: usize,
@@ -101,8 +106,8 @@ impl Packed {
         })
     }
 
-    /// The map that carries gradients back through `(C_out, C_in, K)`: inputs and outputs change
-    /// places and the taps run backwards; no bias.
+    /// The map that backpropagates gradients through `(C_out, C_in, K)`: inputs and outputs
+    /// swapped, taps reversed, no bias.
     pub fn transposed(
         (c_out, c_in, taps): (usize, usize, usize),
         nr: usize,
@@ -113,8 +118,8 @@ impl Packed {
         })
     }
 
-    /// The same map from part of each row to part of each row: one group of a grouped Conv1d is a
-    /// call on slices that begin at its channels.
+    /// The same map on slices of wider rows. A group of a grouped Conv1d is called with slices that
+    /// start at its channels.
     pub fn within_rows(self, in_stride: usize, out_stride: usize) -> Self {
         assert!(in_stride >= self.c_in && out_stride >= self.c_out);
         Packed {

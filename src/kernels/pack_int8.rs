@@ -1,12 +1,13 @@
-//! Weights in PyTorch's layout and the steps of the activations in, i8 panels out, once per load.
+//! Quantizes the weights of a Conv1d or Linear, given in PyTorch's layout, to i8 and packs them for
+//! the int8 kernel. Done once, when a model is quantized.
 //!
-//! w ≈ step_o·q with q from −127 to 127 and one step per output. What each input channel's
-//! activations are worth goes into the weights before, so that one sum serves channels of any size.
-//! A panel holds `nr` outputs: `(tap, ⌈C_in/group⌉, nr)` words of `group` weights, 64-byte aligned.
+//! w ≈ step_o·q with q from −127 to 127 and one step per output. The weights are first multiplied
+//! by the steps of their input channels, so that channels of any scale share one sum. A panel holds
+//! `nr` outputs as `(tap, ⌈C_in/group⌉, nr)` words of `group` weights, 64-byte aligned.
 
 use super::{int8::ROUND, pack::Aligned};
 
-/// Weights of one affine map (Conv1d or Linear) as whole numbers, packed.
+/// Quantized and packed weights of one affine map (Conv1d or Linear).
 #[derive(Debug)]
 pub struct PackedInt8 {
     /// K; 1 for a Linear.
@@ -19,10 +20,10 @@ pub struct PackedInt8 {
     pub nr: usize,
     /// Weights per word.
     pub group: usize,
-    /// Words from one row of inputs to the next: ⌈C_in/group⌉, or more where they are part of wider
-    /// rows.
+    /// Words from one input row to the next: ⌈C_in/group⌉, or more where the inputs are part of
+    /// wider rows.
     pub in_stride: usize,
-    /// Values from one row of outputs to the next: ⌈C_out/group⌉ words or C_out floats, or more.
+    /// Values from one output row to the next: ⌈C_out/group⌉ words or C_out floats, or more.
     pub out_stride: usize,
     panels: Aligned<i32>,
     offset: Vec<i32>,
@@ -30,21 +31,23 @@ pub struct PackedInt8 {
     bias: Vec<f32>,
 }
 
-/// The activations on one side of an affine map: real value = step·(u8 − zero), per channel.
+/// Quantization of the inputs or outputs of an affine map: real value = step·(u8 − zero), per
+/// channel.
 #[derive(Debug, Clone, Copy)]
 pub struct Activations<'a> {
     /// `(C,)`, all above 0.
     pub steps: &'a [f32],
-    /// Where 0 is.
+    /// The u8 that stands for 0.
     pub zero: u8,
 }
 
 impl PackedInt8 {
-    /// PyTorch's Conv1d weight `(C_out, C_in, K)`; a Linear's `(C_out, C_in)` has K = 1. The sums
-    /// come out in units of `outputs`' steps where they are u8 again, none for f32.
+    /// From PyTorch's Conv1d weight `(C_out, C_in, K)`; for a Linear, `(C_out, C_in)` and K = 1.
+    /// With `outputs`, results are quantized to those steps; without, they are f32.
     ///
-    /// The bias takes up what rounding the weights changes for inputs of the size `means`, `(C_in,)`:
-    /// most of all it changes (Nagel et al. 2019, "Data-free quantization").
+    /// For inputs that average `means` `(C_in,)`, rounding the weights shifts the outputs. The bias
+    /// corrects this, which removes most of the quantization error (Nagel et al. 2019, "Data-free
+    /// quantization").
     pub fn from_pytorch(
         (c_out, c_in, taps): (usize, usize, usize),
         (nr, group): (usize, usize),
@@ -80,13 +83,14 @@ impl PackedInt8 {
                 }
             }
             let largest = weighed.iter().fold(0.0f32, |max, w| max.max(w.abs()));
-            // A row of zeros has no step of its own.
+            // A row of zeros has no step; any will do.
             let step = if largest > 0.0 { largest / 127.0 } else { 1.0 };
             let (mut sum, mut lost) = (0, 0.0f64);
             for (i, taps_of_one) in weighed.chunks_exact(taps).enumerate() {
                 let mut rounded_off = 0.0;
                 for (k, w) in taps_of_one.iter().enumerate() {
-                    // To the nearest, as the activations; `round_ties_even` would be a call.
+                    // Rounds to nearest like the activations; `round_ties_even` would be a function
+                    // call.
                     let q = (w / step + ROUND).to_bits() as i32 - ROUND.to_bits() as i32;
                     sum += q;
                     rounded_off += w - q as f32 * step;
@@ -103,24 +107,25 @@ impl PackedInt8 {
         packed
     }
 
-    /// One of `groups` alike, side by side in the rows of all.
+    /// One of `groups` equal groups whose inputs and outputs lie side by side in wider rows.
     pub fn one_of(self, groups: usize) -> Self {
         let (in_stride, out_stride) = (groups * self.in_stride, groups * self.out_stride);
         self.within_rows(in_stride, out_stride)
     }
 
-    /// Words of a row of inputs that are its own.
+    /// Words of an input row that belong to this map.
     pub fn in_words(&self) -> usize {
         self.c_in.div_ceil(self.group)
     }
 
-    /// Words of a row of outputs that are its own.
+    /// Words of an output row that belong to this map.
     pub fn out_words(&self) -> usize {
         self.c_out.div_ceil(self.group)
     }
 
-    /// The same map from part of each row to part of each row, as
-    /// [`Packed::within_rows`](super::Packed::within_rows); strides in words, or floats.
+    /// The same map on slices of wider rows, as
+    /// [`Packed::within_rows`](super::Packed::within_rows). Strides count words, `out_stride`
+    /// floats if the output is f32.
     pub fn within_rows(self, in_stride: usize, out_stride: usize) -> Self {
         assert!(in_stride >= self.in_stride && out_stride >= self.out_stride);
         PackedInt8 {
@@ -130,8 +135,8 @@ impl PackedInt8 {
         }
     }
 
-    /// Most inputs times taps for which no sum can leave an i32: 255·127 each, and as much for the
-    /// offset.
+    /// Largest C_in·K for which no sum overflows an i32: each product is at most 255·127, and the
+    /// offset can double the sum.
     pub const MAX_PRODUCTS: usize = (i32::MAX as usize) / (2 * 255 * 127);
 
     /// Panel `p`: `(taps, ⌈c_in/group⌉, nr)` words.
@@ -140,12 +145,12 @@ impl PackedInt8 {
         &self.panels.as_slice()[p * len..][..len]
     }
 
-    /// What each sum begins with: −zero·Σq, padded to whole panels.
+    /// Initial value of each sum, −zero·Σq, padded to whole panels.
     pub(super) fn offset(&self) -> &[i32] {
         &self.offset
     }
 
-    /// Per output, padded with zeros to whole panels.
+    /// Scale and bias of each output, padded with zeros to whole panels.
     pub(super) fn scale_and_bias(&self) -> (&[f32], &[f32]) {
         (&self.scale, &self.bias)
     }

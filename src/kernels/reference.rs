@@ -1,4 +1,5 @@
-//! The kernels as plain loops, in f64 or whole sums: definition and oracle.
+//! The definition of every kernel as a plain loop in f64 (or exact integers). Tests compare all
+//! instances with it.
 
 use super::{
     Channel, MfccPlan, Outer, PANEL_ROWS, Packed, PackedInt8, Panel, Probes, Quantiser, Steps,
@@ -42,8 +43,8 @@ pub fn outer(job: Outer, g: &mut [f32]) {
     }
 }
 
-/// `bounds[q, r] = scale[r]·Σ_i w[q,i]·cell[i,r] + constant[r] + norm[q]·residual[r]`, and the largest
-/// of each row of them.
+/// `bounds[q, r] = scale[r]·Σ_i w[q,i]·cell[i,r] + constant[r] + norm[q]·residual[r]`, and the
+/// maximum over r for each q.
 pub fn scan(panel: Panel, probes: Probes, bounds: &mut [f32], peaks: &mut [f32]) {
     let size = panel.cells.len() / PANEL_ROWS;
     for (q, norm) in probes.norms.iter().enumerate() {
@@ -61,8 +62,8 @@ pub fn scan(panel: Panel, probes: Probes, bounds: &mut [f32], peaks: &mut [f32])
     }
 }
 
-/// Each frame: mean off, pre-emphasis, window, |DFT|² of the bins below Nyquist, mel filters, ln,
-/// DCT.
+/// For each frame: subtract the mean, pre-emphasis, window, |DFT|² of the bins below Nyquist, mel
+/// filters, ln, DCT.
 pub fn mfcc(plan: &MfccPlan, frames: &[&[f32]], out: &mut [f32]) {
     let n = plan.fft_size;
     let ln = |x: f64, floor: f32| x.max(f64::from(floor)).min(f64::from(plan.bounds.1)).ln();
@@ -141,7 +142,8 @@ pub fn means(x: &[f32], means: &mut [f32]) {
     }
 }
 
-/// Biased variance of each column; as exact as it can be, whatever `_means` were rounded to.
+/// Biased variance of each column in f64. Computes the means itself instead of using the rounded
+/// `_means`.
 pub fn variances(x: &[f32], _means: &[f32], variances: &mut [f32]) {
     let channels = variances.len();
     let frames = (x.len() / channels) as f64;
@@ -152,7 +154,8 @@ pub fn variances(x: &[f32], _means: &[f32], variances: &mut [f32]) {
     }
 }
 
-/// u8 = x·inverse + zero per channel, rounded (halves to even), within 0..=255; one to a word.
+/// u8 = x·inverse + zero per channel, rounded (ties to even) and clamped to 0..=255; one u8 per
+/// word.
 pub fn quantise(x: &[f32], quantiser: &Quantiser, y: &mut [i32]) {
     let channels = quantiser.inverse.len();
     for (t, row) in x.chunks_exact(channels).enumerate() {
@@ -163,7 +166,7 @@ pub fn quantise(x: &[f32], quantiser: &Quantiser, y: &mut [i32]) {
     }
 }
 
-/// Sums in i32, `sum·scale + bias` rounded to u8; one to a word.
+/// Sums in i32, then `sum·scale + bias` rounded to u8; one u8 per word.
 pub fn affine_int8(x: &[i32], weights: &PackedInt8, steps: Steps, y: &mut [i32]) {
     let mut scaled = vec![0.0; y.len()];
     affine_int8_to_f32(x, weights, steps, &mut scaled);
@@ -175,7 +178,8 @@ pub fn affine_int8(x: &[i32], weights: &PackedInt8, steps: Steps, y: &mut [i32])
     }
 }
 
-/// Sums in i32, `act(sum·scale + bias)`. Weights may be packed in groups, and activations with them.
+/// Sums in i32, then `act(sum·scale + bias)`. Reads weights and activations packed in groups of any
+/// size.
 pub fn affine_int8_to_f32(x: &[i32], weights: &PackedInt8, steps: Steps, y: &mut [f32]) {
     let (c_in, group, nr) = (weights.c_in, weights.group, weights.nr);
     let words = c_in.div_ceil(group);
@@ -191,7 +195,7 @@ pub fn affine_int8_to_f32(x: &[i32], weights: &PackedInt8, steps: Steps, y: &mut
                 for i in 0..c_in {
                     let w = panel[(k * words + i / group) * nr + o % nr];
                     let at = i % group * bits;
-                    // Sign-extended from the group's bits.
+                    // Sign-extended from the bits of one weight.
                     let q = w << (32 - bits - at) >> (32 - bits);
                     sum += (row[i / group] >> at & 0xFF) * q;
                 }

@@ -1,29 +1,30 @@
-//! Upper bounds of scores against a panel of enrolled rows: one row per lane, many probes at once.
+//! Upper bounds of the scores of many test recordings against a panel of enrolled speakers, for
+//! searching a large store.
 //!
-//! A panel holds [`PANEL_ROWS`] rows as 8-bit numbers, transposed, so that neither one probe nor
-//! fourteen need a sum across lanes: `bound[q, r] = scale[r]·Σ_i w[q,i]·cell[i,r] + constant[r] +
-//! norm[q]·residual[r]`. 8-bit rows are a quarter of the memory traffic of f32, and one core waits
-//! for memory here, not for its arithmetic.
+//! A panel holds [`PANEL_ROWS`] speakers as 8-bit numbers, transposed, one speaker per SIMD lane,
+//! so that no sum runs across lanes: `bound[q, r] = scale[r]·Σ_i w[q,i]·cell[i,r] + constant[r] +
+//! norm[q]·residual[r]`. The search is limited by memory bandwidth, and 8-bit rows need a quarter
+//! of that of f32.
 
 use super::lanes::Lanes;
 
 /// Rows in a panel.
 pub const PANEL_ROWS: usize = 32;
 
-/// Enrolled rows, L numbers each.
+/// One panel of enrolled speakers, L numbers each.
 #[derive(Debug, Clone, Copy)]
 pub struct Panel<'a> {
     /// `(L, PANEL_ROWS)`.
     pub cells: &'a [i8],
-    /// `(PANEL_ROWS,)`: what a cell's unit is worth.
+    /// `(PANEL_ROWS,)`: value of one unit of a cell.
     pub scale: &'a [f32],
     /// `(PANEL_ROWS,)`: added to every score of the row.
     pub constant: &'a [f32],
-    /// `(PANEL_ROWS,)`: length of what the 8 bits left out of the row.
+    /// `(PANEL_ROWS,)`: norm of the row's quantization error.
     pub residual: &'a [f32],
 }
 
-/// Test recordings' sides of the scores.
+/// Test recordings to search with.
 #[derive(Debug, Clone, Copy)]
 pub struct Probes<'a> {
     /// w, `(Q, L)`.
@@ -32,7 +33,7 @@ pub struct Probes<'a> {
     pub norms: &'a [f32],
 }
 
-/// Writes `bounds` (Q, PANEL_ROWS) and the largest of each row of them, `peaks` (Q,).
+/// Writes `bounds` (Q, PANEL_ROWS) and their maximum for each recording, `peaks` (Q,).
 #[inline(always)]
 pub(super) fn scan<V: Lanes>(panel: Panel, probes: Probes, bounds: &mut [f32], peaks: &mut [f32]) {
     let norms = probes.norms;

@@ -1,14 +1,14 @@
-//! Raw samples in, tapered ones out, several frames at once, one per lane: mean off, pre-emphasis,
-//! window.
+//! Tapers raw samples for the FFT: subtracts the mean, applies pre-emphasis and the window. Several
+//! frames at once, one per SIMD lane.
 
 use super::{fft::Complex, lanes::Lanes};
 
-/// What the samples of one group of frames go through.
+/// The taper for one group of frames.
 pub(super) struct Taper<'a, L> {
     /// Mean of each frame, or zeros.
     mean: L,
     preemph_coeff: L,
-    /// Two samples a row, zeros past the frame.
+    /// Two factors per row, for two samples; zero past the frame.
     window: &'a [[f32; 2]],
 }
 
@@ -22,7 +22,7 @@ impl<'a, L: Lanes> Taper<'a, L> {
         }
     }
 
-    /// Row `i` of raw samples, and the sample before it.
+    /// Tapers row `i` of the raw samples; `previous` is the sample before it.
     #[inline(always)]
     pub(super) fn apply(&self, raw: Complex<L>, previous: L, i: usize) -> Complex<L> {
         let Some(window) = self.window.get(i) else {
@@ -51,7 +51,7 @@ impl<'a, L: Lanes> Taper<'a, L> {
         sums[0].add(sums[1]).add(sums[2].add(sums[3]))
     }
 
-    /// Σ of squares of the tapered samples.
+    /// Sum of squares of the tapered samples.
     #[inline(always)]
     pub(super) fn tapered_energy(&self, rows: &[Complex<L>]) -> L {
         let mut sums = [L::splat(0.0); 2];

@@ -1,8 +1,9 @@
-//! Every instance that the CPU has against the reference, at awkward sizes.
+//! Compares every instance that the CPU has with the reference, at sizes that leave partial vectors
+//! and tiles.
 
 use super::*;
 
-/// f32 sums of n products against f64 sums: n·2⁻²⁴ of the terms' size, with room.
+/// Error of an f32 sum of n products against an f64 sum: n·2⁻²⁴ of the terms' size, with a margin.
 const TOLERANCE: f32 = 2e-5;
 
 pub(super) fn noise(len: usize, seed: u32) -> Vec<f32> {
@@ -14,7 +15,7 @@ pub(super) fn noise(len: usize, seed: u32) -> Vec<f32> {
     (0..len).map(|_| next()).collect()
 }
 
-/// The instances that this CPU can run; the others are skipped aloud.
+/// All instances that this CPU can run. Prints which are skipped.
 pub(super) fn every_instance() -> Vec<Table> {
     let tables = instances();
     for name in ["avx2", "avx512"] {
@@ -131,7 +132,7 @@ fn scan_agrees_with_the_reference_at_any_number_of_probes() {
                 let numbers = noise(size * PANEL_ROWS, 1);
                 let cells: Vec<i8> = numbers.iter().map(|v| (v * 127.0).round() as i8).collect();
                 let mut constant = noise(PANEL_ROWS, 3);
-                // As in the last panel, where rows are missing.
+                // As in the last panel of a store, which may have empty rows.
                 constant[PANEL_ROWS - 1] = f32::NEG_INFINITY;
                 let panel = Panel {
                     cells: &cells,
@@ -167,14 +168,14 @@ fn scan_agrees_with_the_reference_at_any_number_of_probes() {
     }
 }
 
-/// Columns `first..first + count` of rows of `width`.
+/// Columns `first..first + count` of a matrix with rows of `width` values.
 fn columns<T: Copy>(x: &[T], width: usize, first: usize, count: usize) -> Vec<T> {
     let rows = x.chunks(width);
     let columns = rows.flat_map(|row| &row[first..][..count]);
     columns.copied().collect()
 }
 
-/// A map between columns of wider rows is the same map, and leaves the other columns alone.
+/// A map on slices of wider rows gives the same values and leaves the other columns unchanged.
 #[test]
 fn maps_stay_within_their_part_of_the_rows() {
     let steps = Steps {
@@ -221,7 +222,7 @@ fn maps_stay_within_their_part_of_the_rows() {
                         Some(activations(&[0.02; 67])),
                     )
                 };
-                // Only bytes that are activations: pairs hold one in 16 bits.
+                // Clears the bits that hold no activation: in pairs, each has 16 bits.
                 let mask = [0xFF, 0x00FF_00FF, !0][group / 2];
                 let x: Vec<i32> = x.iter().map(|v| v & mask).collect();
                 let mut wanted = vec![0; rows * words_out];
@@ -238,7 +239,7 @@ fn maps_stay_within_their_part_of_the_rows() {
     }
 }
 
-/// Every instance, and the one that AVX2 alone would run; the reference last.
+/// Every instance, and AVX2 without VNNI; the reference last.
 fn int8_instances() -> Vec<Table> {
     #[cfg(target_arch = "x86_64")]
     let mut tables = Vec::from_iter(x86::avx2_without_vnni());
@@ -248,7 +249,7 @@ fn int8_instances() -> Vec<Table> {
     tables
 }
 
-/// Activations from a word of `group`.
+/// Activations from words of `group`.
 fn unpacked(words: &[i32], channels: usize, group: usize) -> Vec<u8> {
     let row = |words: &[i32]| -> Vec<u8> {
         let activation = |c: usize| (words[c / group] >> (c % group * (32 / group))) as u8;
@@ -260,7 +261,7 @@ fn unpacked(words: &[i32], channels: usize, group: usize) -> Vec<u8> {
         .collect()
 }
 
-/// u8 and f32 outputs of one map through one instance, from f32 inputs.
+/// Applies one map with one instance to f32 inputs, and returns its u8 and f32 outputs.
 fn through_int8(
     table: &Table,
     (x, frames): (&[f32], usize),

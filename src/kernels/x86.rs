@@ -1,7 +1,7 @@
-//! Two more lane types for x86, and the instances of the kernels that use them: chosen at run time
-//! by what the CPU reports. The only file with `unsafe`.
+//! Vector types for AVX2 and AVX-512, and the kernels compiled for them, chosen at run time by what
+//! the CPU reports. The only file with `unsafe`.
 #![allow(unsafe_code)]
-// Longer than 400 lines: all that is `unsafe` stands in one file, lanes of f32 and of whole numbers.
+// Longer than 400 lines: all `unsafe` code stays in one file, f32 and integer lanes.
 
 use super::{
     Table,
@@ -19,11 +19,11 @@ use super::{
 };
 use std::arch::x86_64::*;
 
-/// 8 lanes, AVX2 and FMA. Made only inside the instances below.
+/// 8 lanes; needs AVX2 and FMA. Created only in the instances below.
 #[derive(Clone, Copy)]
 struct Avx2(__m256);
 
-/// 16 lanes, AVX-512F. Made only inside the instances below.
+/// 16 lanes; needs AVX-512F. Created only in the instances below.
 #[derive(Clone, Copy)]
 struct Avx512(__m512);
 
@@ -34,7 +34,7 @@ macro_rules! x86_lanes {
             const MR: usize = $mr;
             #[inline(always)]
             fn splat(v: f32) -> Self {
-                // SAFETY: reached only from the instances below, whose callers checked the CPU.
+                // SAFETY: called only by the instances below, whose callers checked the CPU.
                 Self(unsafe { $ops::set1(v) })
             }
             #[inline(always)]
@@ -128,7 +128,7 @@ macro_rules! x86_lanes {
     };
 }
 
-/// What AVX2 and FMA call the operations of [`Lanes`].
+/// AVX2 and FMA intrinsics under the names that `x86_lanes!` uses.
 mod ymm {
     use super::Avx2;
     pub(super) use super::widen_avx2 as widen;
@@ -146,13 +146,13 @@ mod ymm {
         _mm256_unpackhi_ps as interleave_high, _mm256_unpacklo_ps as interleave_low,
     };
 
-    /// 8 × 8: single lanes, pairs, then halves change places.
+    /// 8 × 8: swaps single lanes, then pairs, then halves.
     ///
     /// # Safety
     /// The CPU has AVX2.
     #[inline(always)]
     pub unsafe fn transpose(block: &mut [Avx2; 8]) {
-        // SAFETY: the CPU has AVX2, says the caller.
+        // SAFETY: the caller guarantees AVX2.
         unsafe {
             let mut singles = [block[0].0; 8];
             for i in [0, 2, 4, 6] {
@@ -174,7 +174,7 @@ mod ymm {
     }
 }
 
-/// What AVX-512F calls the operations of [`Lanes`].
+/// AVX-512F intrinsics under the names that `x86_lanes!` uses.
 mod zmm {
     use super::Avx512;
     pub(super) use super::widen_avx512 as widen;
@@ -192,13 +192,13 @@ mod zmm {
         _mm512_unpackhi_ps as interleave_high, _mm512_unpacklo_ps as interleave_low,
     };
 
-    /// 16 × 16: single lanes, pairs, quads, then halves change places.
+    /// 16 × 16: swaps single lanes, then pairs, quads and halves.
     ///
     /// # Safety
     /// The CPU has AVX-512F.
     #[inline(always)]
     pub unsafe fn transpose(block: &mut [Avx512; 16]) {
-        // SAFETY: the CPU has AVX-512F, says the caller.
+        // SAFETY: the caller guarantees AVX-512F.
         unsafe {
             let mut singles = [block[0].0; 16];
             for i in [0, 2, 4, 6, 8, 10, 12, 14] {
@@ -231,7 +231,7 @@ mod zmm {
 x86_lanes!(Avx2, 8, 6, ymm);
 x86_lanes!(Avx512, 16, 14, zmm);
 
-/// 8 values, or more.
+/// Widens the first 8 values; `from` may hold more.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
 fn widen_avx2(from: &[i8]) -> __m256 {
@@ -240,7 +240,7 @@ fn widen_avx2(from: &[i8]) -> __m256 {
     _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes))
 }
 
-/// 16 values, or more.
+/// Widens the first 16 values; `from` may hold more.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn widen_avx512(from: &[i8]) -> __m512 {
@@ -339,15 +339,15 @@ fn variances_avx512(x: &[f32], means: &[f32], variances: &mut [f32]) {
     columns::variances::<Avx512>(x, means, variances);
 }
 
-/// 8 lanes of pairs of i16, AVX2. Made only inside the instances below.
+/// 8 lanes of two i16 each; AVX2. Created only in the instances below.
 #[derive(Clone, Copy)]
 struct Pairs(__m256i);
 
-/// 8 lanes of four bytes, AVX-VNNI. Made only inside the instances below.
+/// 8 lanes of four bytes each; AVX-VNNI. Created only in the instances below.
 #[derive(Clone, Copy)]
 struct Quads(__m256i);
 
-/// 16 lanes of four bytes, AVX-512 VNNI. Made only inside the instances below.
+/// 16 lanes of four bytes each; AVX-512 VNNI. Created only in the instances below.
 #[derive(Clone, Copy)]
 struct WideQuads(__m512i);
 
@@ -359,7 +359,7 @@ macro_rules! x86_int_lanes {
             const GROUP: usize = $group;
             #[inline(always)]
             fn splat(word: i32) -> Self {
-                // SAFETY: reached only from the instances below, whose callers checked the CPU.
+                // SAFETY: called only by the instances below, whose callers checked the CPU.
                 Self(unsafe { $set1(word) })
             }
             #[inline(always)]
@@ -401,7 +401,7 @@ x86_int_lanes!(
     |sum, x, w| _mm256_add_epi32(sum, _mm256_madd_epi16(x, w)),
     |bits, to| {
         let bytes = _mm256_and_si256(_mm256_castps_si256(bits), _mm256_set1_epi32(0xFF));
-        // Each half twice, then the first of either.
+        // Packing gives each half twice; keep the first copy of each.
         let pairs = _mm256_permute4x64_epi64::<0b1000>(_mm256_packus_epi32(bytes, bytes));
         _mm_storeu_si128(to.cast(), _mm256_castsi256_si128(pairs));
     }
@@ -457,7 +457,7 @@ int8_instances!(
     int8_avx512_vnni
 );
 
-/// The AVX2 kernels, if the CPU has AVX2 and FMA; those in whole numbers by AVX-VNNI, if it has it.
+/// The AVX2 kernels, if the CPU has AVX2 and FMA. Their int8 kernels use AVX-VNNI where available.
 pub(super) fn avx2() -> Option<Table> {
     let table = avx2_without_vnni()?;
     Some(Table {
@@ -466,7 +466,7 @@ pub(super) fn avx2() -> Option<Table> {
     })
 }
 
-/// As on a CPU without AVX-VNNI.
+/// The AVX2 kernels without AVX-VNNI.
 pub(super) fn avx2_without_vnni() -> Option<Table> {
     let present = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
     present.then_some(Table {
@@ -504,7 +504,7 @@ pub(super) fn avx2_without_vnni() -> Option<Table> {
     })
 }
 
-/// VNNI over AVX2 registers.
+/// int8 kernels with AVX-VNNI on 256-bit registers.
 fn avx_vnni() -> Option<Int8> {
     let present = is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("fma")
@@ -521,7 +521,7 @@ fn avx_vnni() -> Option<Int8> {
     })
 }
 
-/// VNNI over AVX-512 registers.
+/// int8 kernels with AVX-512 VNNI on 512-bit registers.
 fn avx512_vnni() -> Option<Int8> {
     let present = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni");
     present.then_some(Int8 {
@@ -536,8 +536,8 @@ fn avx512_vnni() -> Option<Int8> {
     })
 }
 
-/// The AVX-512 kernels, if the CPU has AVX-512F; those in whole numbers by VNNI, if it has it, or
-/// AVX2's.
+/// The AVX-512 kernels, if the CPU has AVX-512F. Their int8 kernels use AVX-512 VNNI where
+/// available, otherwise those of AVX2.
 pub(super) fn avx512() -> Option<Table> {
     let int8 = avx512_vnni().or(avx2().map(|table| table.int8))?;
     is_x86_feature_detected!("avx512f").then_some(Table {

@@ -1,8 +1,8 @@
-//! Activations: elementwise, in place.
+//! Activation functions, applied elementwise and in place.
 
 use super::Layer;
 
-/// f and, from x and y = f(x), its derivative.
+/// An activation function f, and its derivative computed from y = f(x).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Activation {
     /// max(x, 0)
@@ -18,7 +18,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// The activation that `layer` is, if it is one.
+    /// The activation function of `layer`, if it is one.
     pub fn of(layer: &Layer) -> Option<Self> {
         match *layer {
             Layer::Relu => Some(Activation::Relu),
@@ -33,7 +33,7 @@ impl Activation {
     /// x -> f(x).
     pub fn apply(self, x: &mut [f32]) {
         match self {
-            // Comparisons, not `max`: a NaN must show.
+            // A comparison instead of `max`, which would drop a NaN.
             Activation::Relu => x
                 .iter_mut()
                 .for_each(|v| *v = if *v < 0.0 { 0.0 } else { *v }),

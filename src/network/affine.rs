@@ -1,25 +1,25 @@
-//! Conv1d and Linear as the one map that they are. In: a layer. Out: its sizes and steps, if it is one.
+//! Conv1d and Linear layers as one kind of map: a Linear is a Conv1d with one tap.
 
 use super::{Layer, conv1d_frames};
 use crate::kernels::{self, Packed, Steps};
 
-/// A Conv1d; a Linear is one with one tap.
+/// Sizes and options of a Conv1d or Linear.
 #[derive(Debug, Clone, Copy)]
 pub struct Affine {
-    /// `(C_out, C_in/g, K)`, as the weight.
+    /// `(C_out, C_in/g, K)`, the shape of the weight.
     pub shape: (usize, usize, usize),
-    /// s.
+    /// s, hop of the output frames in input frames.
     pub stride: usize,
-    /// d.
+    /// d, distance between taps in input frames.
     pub dilation: usize,
-    /// p.
+    /// p, zero frames on each side.
     pub padding: usize,
-    /// g.
+    /// g, groups of channels.
     pub groups: usize,
 }
 
 impl Affine {
-    /// The map that `layer` is, if it is one.
+    /// The map that `layer` computes, if it is a Conv1d or Linear.
     pub fn of(layer: &Layer) -> Option<Self> {
         match *layer {
             Layer::Conv1d {
@@ -52,15 +52,15 @@ impl Affine {
         }
     }
 
-    /// Frames that leave when `frames` arrive.
+    /// Number of output frames for `frames` input frames.
     pub fn num_frames(&self, frames: usize) -> usize {
         let taps = self.shape.2;
         conv1d_frames(frames, taps, self.stride, self.dilation, self.padding)
     }
 
-    /// One of `count` branches of it: some of its groups, or where it has one all inputs and some of
-    /// the outputs.
-    pub fn apart(self, count: usize) -> Self {
+    /// One of `count` equal branches of this map. A branch takes some of the groups; if there is
+    /// only one group, it takes all inputs and some of the outputs.
+    pub fn branch(self, count: usize) -> Self {
         let (c_out, c_in, taps) = self.shape;
         Affine {
             shape: (c_out / count, c_in, taps),
@@ -69,7 +69,7 @@ impl Affine {
         }
     }
 
-    /// The map of each group of channels, within the rows of all.
+    /// Packs the weights of each group, for use within the rows of all channels.
     pub fn packed(&self, nr: usize, weight: &[f32], bias: &[f32]) -> Vec<Packed> {
         let (c_out, c_in, taps) = self.shape;
         let own = c_out / self.groups;
@@ -84,7 +84,8 @@ impl Affine {
     }
 }
 
-/// `(T, C_in) -> (T', C_out)`, each of the `groups` of [`Affine::packed`] on its own channels.
+/// `(T, C_in) -> (T', C_out)`: applies each of the `groups` of [`Affine::packed`] to its own
+/// channels.
 pub(super) fn apply_groups(groups: &[Packed], steps: Steps, x: &[f32], y: &mut [f32]) {
     let affine = kernels::table().affine;
     for (g, weights) in groups.iter().enumerate() {

@@ -1,5 +1,6 @@
-//! The pooled parts of an utterance in, embeddings of some of it out: of what comes before and behind
-//! a place, and of pieces.
+//! Embeddings of parts of an utterance, computed from the statistics that its own embedding was
+//! pooled from: of what comes before and after some positions, and of short pieces. They show
+//! whether more than one person speaks.
 
 use super::{
     operation::{Operations, Pooling},
@@ -8,43 +9,43 @@ use super::{
 };
 use std::ops::Range;
 
-/// What the network says of some of an utterance.
+/// Embeddings of parts of an utterance.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Cuts {
-    /// What comes before and behind some places.
+    /// The utterance split in two at several positions.
     pub splits: Vec<Split>,
-    /// All of it, piece by piece.
+    /// The utterance cut into consecutive pieces.
     pub pieces: Vec<Piece>,
 }
 
-/// An utterance cut in two.
+/// An utterance split in two.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Split {
-    /// Where, 0 to 1.
+    /// Position of the split, 0 to 1.
     pub at: f32,
-    /// What comes before, `(D,)`.
+    /// Embedding of what comes before it, `(D,)`.
     pub before: Vec<f32>,
-    /// What comes behind, `(D,)`.
+    /// Embedding of what comes after it, `(D,)`.
     pub behind: Vec<f32>,
 }
 
 /// A piece of an utterance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Piece {
-    /// From where to where, 0 to 1.
+    /// Start and end, 0 to 1.
     pub place: Range<f32>,
-    /// `(D,)`
+    /// Embedding, `(D,)`.
     pub values: Vec<f32>,
 }
 
-/// Most places where an utterance is cut in two.
+/// Largest number of splits.
 const MAX_SPLITS: usize = 10;
-/// Most pieces of an utterance: few enough to be put into two groups in every way.
+/// Largest number of pieces: few enough to try every division into two groups.
 const MAX_PIECES: usize = 12;
 
 impl Operations {
-    /// The utterance cut at the ends of its parts; nothing where there is one (its piece would be the
-    /// utterance itself), or where a network wants it whole.
+    /// Splits and pieces of the utterance, cut where its parts end. None if there is only one part
+    /// (its piece would be the whole utterance), or if the network flattens the utterance.
     pub fn cuts(&self, pooled: &Pooled) -> Cuts {
         if pooled.parts.len() == 1 || matches!(self.pooling, Pooling::Flatten { .. }) {
             return Cuts::default();
@@ -76,13 +77,14 @@ impl Operations {
     }
 }
 
-/// Where so many parts are cut in two: evenly, if they are many.
+/// Parts to split before: evenly spaced if there are many.
 fn splits(count: usize) -> impl Iterator<Item = usize> {
     let num_splits = (count - 1).min(MAX_SPLITS);
     (1..=num_splits).map(move |index| index * count / (num_splits + 1))
 }
 
-/// So many parts as pieces of two, or of some neighbours more if they are many: one says too little.
+/// Divides `count` parts into pieces of two parts, or more if there are many: one part is too
+/// short.
 fn pieces(count: usize) -> impl Iterator<Item = Range<usize>> {
     let num_pieces = count.div_ceil(2).min(MAX_PIECES);
     let start = move |index: usize| index * count / num_pieces;

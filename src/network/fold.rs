@@ -1,13 +1,14 @@
-//! BatchNorms folded away for inference. In: layers and weights as trained. Out: fewer layers,
-//! same function.
+//! Folds BatchNorm layers into their neighbours for inference: fewer layers that compute the same
+//! function.
 //!
-//! With running statistics a BatchNorm is x·scale + shift per channel. It goes into the Conv1d or
-//! Linear before it (rows of the weight), or into the one after it (columns; only without padding,
-//! whose zeros are not shifted, and groups). One that has no such neighbour stays.
+//! With running statistics, a BatchNorm is x·scale + shift per channel. It is folded into the
+//! Conv1d or Linear before it (rows of the weight) or after it (columns). Folding into the next
+//! layer is possible only without padding, because the padded zeros are not shifted, and without
+//! groups. A BatchNorm without a suitable neighbour stays.
 
 use super::{Affine, Layer, Weights, stored::Source};
 
-/// The same network with every BatchNorm folded that can be.
+/// Returns the same network with every BatchNorm folded where possible.
 pub fn fold_batch_norms(layers: &[Layer], weights: &Weights) -> (Vec<Layer>, Weights) {
     let mut kept: Vec<(Layer, usize)> = layers.iter().cloned().zip(0..).collect();
     let mut weights = weights.clone();
@@ -180,7 +181,7 @@ mod tests {
         let features = Features::new((0..14).map(|i| (i as f32).sin()).collect(), 2);
         let (folded_layers, folded_weights) = fold_batch_norms(&layers, &weights);
         let kinds: Vec<_> = folded_layers.iter().map(Layer::kind).collect();
-        // The first has padding behind it and nothing before it, so it stays.
+        // The first BatchNorm stays: the layer after it has padding, and there is none before it.
         assert_eq!(
             kinds,
             [

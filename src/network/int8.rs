@@ -1,9 +1,9 @@
-//! A network in whole numbers. In: layers, weights, and a few utterances. Out: operations in which
-//! every Conv1d and Linear on frames runs on u8 activations and i8 weights.
+//! Quantizes a network to int8: every Conv1d and Linear before the pooling runs on u8 activations
+//! and i8 weights. The pooling and the layers after it stay in f32.
 //!
-//! The largest value of each channel over the utterances sets the steps of the activations. Steps
-//! that are too wide by a factor of two cost one bit of eight; values beyond the last step are held
-//! there, which costs more. The pooling and what follows stay in f32.
+//! A few utterances are run through the network. The largest value of each channel sets the step of
+//! its activations. A step that is too wide by a factor of two costs one of eight bits; values
+//! beyond the largest step are clipped, which costs more.
 
 use super::{
     Affine, Layer, Weights,
@@ -17,40 +17,41 @@ use crate::{
     kernels::{self, Activations, PackedInt8, Quantiser},
 };
 
-/// What an operation was fed over the utterances, per channel.
+/// Statistics of the inputs of an operation over the utterances, per channel.
 #[derive(Debug, Default)]
-struct Fed {
+struct InputStats {
     /// Largest magnitude.
     largest: Vec<f32>,
     mean: Vec<f32>,
 }
 
 impl Operations {
-    /// The same operations in whole numbers. `utterances` are longer than the receptive field.
+    /// The same operations in int8. Each of the `utterances` must be longer than the receptive
+    /// field.
     pub fn int8(layers: &[Layer], weights: &Weights, utterances: &[Features]) -> Self {
-        let mut operations = Operations::in_a_row(layers, Source::Weights(weights));
+        let mut operations = Operations::in_one_branch(layers, Source::Weights(weights));
         let in_f32 = operations.branches.remove(0);
-        let fed = fed(&in_f32, utterances);
-        operations.branches = vec![quantised(in_f32, layers, weights, &fed)];
+        let stats = input_stats(&in_f32, utterances);
+        operations.branches = vec![quantise(in_f32, layers, weights, &stats)];
         operations
     }
 }
 
-/// Runs the utterances through and looks at what each operation is fed.
-fn fed(operations: &[Operation], utterances: &[Features]) -> Vec<Fed> {
-    let mut all: Vec<Fed> = operations.iter().map(|_| Fed::default()).collect();
+/// Runs the utterances through the operations and collects statistics of each one's inputs.
+fn input_stats(operations: &[Operation], utterances: &[Features]) -> Vec<InputStats> {
+    let mut all: Vec<InputStats> = operations.iter().map(|_| InputStats::default()).collect();
     for features in utterances {
         let mut values = features.values().to_vec();
         let mut width = features.num_channels();
-        for (operation, fed) in operations.iter().zip(&mut all) {
-            fed.largest.resize(width, 0.0f32);
-            fed.mean.resize(width, 0.0f32);
+        for (operation, stats) in operations.iter().zip(&mut all) {
+            stats.largest.resize(width, 0.0f32);
+            stats.mean.resize(width, 0.0f32);
             for frame in values.chunks_exact(width) {
-                for (largest, v) in fed.largest.iter_mut().zip(frame) {
+                for (largest, v) in stats.largest.iter_mut().zip(frame) {
                     *largest = largest.max(v.abs());
                 }
             }
-            for (mean, of_one) in fed.mean.iter_mut().zip(pooling::mean(&values, width)) {
+            for (mean, of_one) in stats.mean.iter_mut().zip(pooling::mean(&values, width)) {
                 *mean += of_one / utterances.len() as f32;
             }
             let x = Frames {
@@ -69,16 +70,16 @@ fn fed(operations: &[Operation], utterances: &[Features]) -> Vec<Fed> {
     all
 }
 
-/// What a channel's largest value is taken times, for the recordings that are yet to come. Of 0.7 to
-/// 9, tried with artificial, synthetic and real speech, 3 moved the scores least on the development
-/// lists: below, values are cut off, above, the steps are coarse.
+/// Ranges are the observed maxima times this, as a margin for other recordings. Of values from 0.7
+/// to 9, tried with artificial, synthetic and real speech, 3 changed the scores least on the
+/// development lists. Smaller margins clip values, larger ones make the steps coarse.
 const MARGIN: f32 = 3.0;
 
-/// The range of each channel: mostly by its own largest value, a little by that of all channels,
-/// since one that slept through these utterances may wake in another.
+/// Range of each channel. It depends mostly on the channel's own maximum and a little on that of
+/// all channels, because a channel that is quiet in these utterances may not be in others.
 fn ranges(largest: &[f32]) -> Vec<f32> {
     let of_all = largest.iter().fold(0.0f32, |a, b| a.max(*b));
-    // Zeros have no range, and what is next to zero has no step that can be divided by.
+    // All zeros have no range, and for values near zero 1/step would overflow.
     if of_all < 1e-30 {
         return vec![1.0; largest.len()];
     }
@@ -86,17 +87,18 @@ fn ranges(largest: &[f32]) -> Vec<f32> {
     largest.iter().map(range).collect()
 }
 
-/// Puts each affine map into whole numbers that can be, and u8 between those that follow each other.
-fn quantised(
+/// Quantizes each affine map where possible, and passes u8 activations directly between consecutive
+/// ones.
+fn quantise(
     operations: Vec<Operation>,
     layers: &[Layer],
     weights: &Weights,
-    fed: &[Fed],
+    stats: &[InputStats],
 ) -> Vec<Operation> {
     let int8 = kernels::table().int8;
     let of_layers = layers.iter().enumerate();
     let mut affines = of_layers.filter_map(|(index, layer)| Some((index, Affine::of(layer)?)));
-    let fits: Vec<bool> = operations.iter().zip(fed).map(fits).collect();
+    let fits: Vec<bool> = operations.iter().zip(stats).map(can_quantise).collect();
     let mut quantised = vec![];
     let mut in_u8 = false;
     for (at, operation) in operations.into_iter().enumerate() {
@@ -109,9 +111,9 @@ fn quantised(
             quantised.push(operation);
             continue;
         }
-        // After a ReLU all the 255 steps are above 0.
+        // After a ReLU, activations are not negative and all 255 steps can be used.
         let (zero, num_steps) = if in_u8 { (0, 255.0) } else { (128, 127.0) };
-        let ranges_in = ranges(&fed[at].largest).into_iter();
+        let ranges_in = ranges(&stats[at].largest).into_iter();
         let input_steps: Vec<f32> = ranges_in.map(|range| range / num_steps).collect();
         if !in_u8 {
             let inverse = input_steps.iter().map(|step| 1.0 / step).collect();
@@ -119,7 +121,7 @@ fn quantised(
         }
         in_u8 = steps.relu && fits.get(at + 1).is_some_and(|fits| *fits);
         let output_steps: Option<Vec<f32>> = in_u8.then(|| {
-            let ranges_out = ranges(&fed[at + 1].largest).into_iter();
+            let ranges_out = ranges(&stats[at + 1].largest).into_iter();
             ranges_out.map(|range| range / 255.0).collect()
         });
         quantised.push(Operation::Int8 {
@@ -138,7 +140,7 @@ fn quantised(
                             steps: &input_steps[inputs.clone()],
                             zero,
                         },
-                        &fed[at].mean[inputs],
+                        &stats[at].mean[inputs],
                         output_steps.as_deref().map(|steps| Activations {
                             steps: &steps[outputs],
                             zero: 0,
@@ -155,15 +157,16 @@ fn quantised(
     quantised
 }
 
-/// Is this an affine map whose sums an i32 holds, and was it fed finite numbers?
-fn fits((operation, fed): (&Operation, &Fed)) -> bool {
+/// Can this operation run in int8? It must be an affine map whose sums fit an i32, with finite
+/// inputs.
+fn can_quantise((operation, stats): (&Operation, &InputStats)) -> bool {
     let Operation::Affine { groups, .. } = operation else {
         return false;
     };
     let map = &groups[0];
-    // No word may hold channels of two groups.
+    // A word must not hold channels of two groups.
     let in_words = |channels: usize| channels.is_multiple_of(kernels::table().int8.group);
     map.taps * map.c_in <= PackedInt8::MAX_PRODUCTS
         && (groups.len() == 1 || in_words(map.c_in) && in_words(map.c_out))
-        && fed.mean.iter().all(|v| v.is_finite())
+        && stats.mean.iter().all(|v| v.is_finite())
 }

@@ -1,12 +1,12 @@
-//! The layer list as data: what a model file holds, one entry per layer, in order.
+//! The layers of a network as data, as the model file lists them in order.
 //!
-//! `groups` (1 where it is left out) of a Conv1d, a StatsPool and a Linear: g networks side by side in
-//! one, group i's outputs made of run i of the g runs of inputs.
+//! `groups` of a Conv1d, StatsPool or Linear (default 1) divides the channels into g equal groups,
+//! which makes g networks side by side: outputs of group i depend only on inputs of group i.
 
 use serde::{Deserialize, Serialize};
 
-/// One layer of the network. Shapes as PyTorch's: Conv1d weight `(C_out, C_in/g, K)`, Linear weight
-/// `(out_features, in_features/g)`.
+/// One layer of the network. Shapes are those of PyTorch: Conv1d weight `(C_out, C_in/g, K)`,
+/// Linear weight `(out_features, in_features/g)`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Layer {
@@ -24,7 +24,7 @@ pub enum Layer {
         dilation: usize,
         /// p, in frames on each side.
         padding: usize,
-        /// g: outputs `i·C_out/g..` see inputs `i·C_in/g..` only.
+        /// g: outputs from `i·C_out/g` on depend only on inputs from `i·C_in/g` on.
         #[serde(default = "one", skip_serializing_if = "is_one")]
         groups: usize,
     },
@@ -48,35 +48,36 @@ pub enum Layer {
         /// Added to the variance.
         eps: f32,
     },
-    /// `(T, C) -> (2C)`: means, then sqrt(max(biased variance, eps)), over frames; of each group of
-    /// channels after those of the group before.
+    /// `(T, C) -> (2C)`: for each group of channels the means over frames, then sqrt(max(biased
+    /// variance, eps)).
     StatsPool {
-        /// Floor of the variance.
+        /// Smallest variance.
         eps: f32,
         /// g.
         #[serde(default = "one", skip_serializing_if = "is_one")]
         groups: usize,
     },
-    /// `(T, C) -> (2C)`: means, then sqrt(sample variance + eps), over frames; the sample variance is
-    /// the sum of squares over T − 1 (0 where T is 1). WeSpeaker's TSTP.
+    /// `(T, C) -> (2C)`: means over frames, then sqrt(sample variance + eps). The sample variance
+    /// divides the sum of squares by T − 1 (it is 0 for T = 1). This is WeSpeaker's TSTP.
     SampleStatsPool {
         /// Added to the variance.
         eps: f32,
     },
     /// `(T, C) -> (C)`: means over frames.
     MeanPool,
-    /// `(T, C) -> (T·C)`, frame after frame; the utterance is cut or repeated to `num_frames`.
+    /// `(T, C) -> (T·C)`, frame after frame. The utterance is truncated or repeated to
+    /// `num_frames`.
     Flatten {
-        /// T that the following Linear was made for.
+        /// T that the next Linear was trained with.
         num_frames: usize,
     },
     /// `(…, in_features) -> (…, out_features)`.
     Linear {
-        /// Size that arrives.
+        /// Size of the input.
         in_features: usize,
-        /// Size that leaves.
+        /// Size of the output.
         out_features: usize,
-        /// g, as a Conv1d's.
+        /// g, as for a Conv1d.
         #[serde(default = "one", skip_serializing_if = "is_one")]
         groups: usize,
     },
@@ -91,7 +92,7 @@ fn is_one(groups: &usize) -> bool {
 }
 
 impl Layer {
-    /// The name in the model file and in errors.
+    /// Name of the layer in the model file and in errors.
     pub fn kind(&self) -> &'static str {
         match self {
             Layer::Conv1d { .. } => "conv1d",
@@ -109,7 +110,7 @@ impl Layer {
         }
     }
 
-    /// Does it make one vector of an utterance's frames?
+    /// Does it turn the frames of an utterance into one vector?
     pub fn is_pooling(&self) -> bool {
         matches!(
             self,
@@ -120,7 +121,7 @@ impl Layer {
         )
     }
 
-    /// Tensors that the layer owns: name and shape, as PyTorch's state dict has them.
+    /// Tensors of the layer: name and shape, as in PyTorch's state dict.
     pub fn tensors(&self) -> Vec<(&'static str, Vec<usize>)> {
         match *self {
             Layer::Conv1d {

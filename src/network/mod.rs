@@ -1,7 +1,8 @@
-//! The network: [`Features`] in, embedding out, by a list of layers that is data.
+//! The neural network that computes an embedding from [`Features`]. Its layers are a list in the
+//! model file.
 //!
-//! Activations stay `(frames, channels)` row-major from end to end; every Conv1d and Linear is one
-//! call of the affine kernel, with a following ReLU in its store.
+//! Activations are `(frames, channels)` row-major throughout. Every Conv1d and Linear is one call
+//! of the affine kernel, which also applies a ReLU that follows.
 
 mod activation;
 mod affine;
@@ -30,14 +31,14 @@ use run::Pooled;
 use std::{collections::BTreeMap, sync::OnceLock};
 use stored::Source;
 
-/// Tensor values by name: `{layer index}.{tensor}`, e.g. `0.weight`; row-major, PyTorch's shapes.
+/// Tensors by name, `{layer index}.{tensor}`, e.g. `0.weight`; row-major, in PyTorch's shapes.
 pub type Weights = BTreeMap<String, Vec<f32>>;
 
-/// A checked network. Its weights are packed for the kernels when the first utterance comes.
+/// A checked network. Its weights are packed for the kernels when the first utterance is embedded.
 #[derive(Debug)]
 pub struct Network {
     layers: Vec<Layer>,
-    /// As a file holds them; empty where `weights` were given.
+    /// As stored in a file; empty if the network was built from `weights`.
     tensors: Tensors,
     weights: OnceLock<Weights>,
     shapes: Shapes,
@@ -47,11 +48,12 @@ pub struct Network {
 }
 
 impl Network {
-    /// Checks the layer list against `num_features` input channels and the weights' sizes.
+    /// Checks that the layers fit together, take `num_features` input channels and match the
+    /// tensors.
     ///
     /// # Errors
-    /// [`Error::Layer`] with the layer, the shape it got and the shape it wants;
-    /// [`Error::Usage`] for a tensor that is missing, left over, of the wrong size or not finite.
+    /// [`Error::Layer`] with the layer, the shape it was given and the shape it needs;
+    /// [`Error::Usage`] for a tensor that is missing, unknown, of the wrong size or not finite.
     pub fn new(layers: Vec<Layer>, weights: Weights, num_features: usize) -> Result<Self> {
         let shapes = infer(&layers, num_features)?;
         check_tensors(&layers, Source::Weights(&weights))?;
@@ -63,7 +65,7 @@ impl Network {
         ))
     }
 
-    /// The same of what a file holds; it becomes f32 when it is needed.
+    /// As [`Self::new`], for tensors as a file stores them. They are converted to f32 when needed.
     ///
     /// # Errors
     /// As [`Self::new`].
@@ -90,7 +92,7 @@ impl Network {
         }
     }
 
-    /// The layer list, as in the model file.
+    /// The layers, as in the model file.
     pub fn layers(&self) -> &[Layer] {
         &self.layers
     }
@@ -111,21 +113,21 @@ impl Network {
         }
     }
 
-    /// Fewest frames that give one output frame.
+    /// Smallest number of frames that gives an output frame.
     pub fn receptive_field(&self) -> usize {
         self.shapes.receptive_field
     }
 
-    /// D.
+    /// D, size of the embedding.
     pub fn embedding_size(&self) -> usize {
         self.shapes.embedding_size
     }
 
-    /// From now on in whole numbers, faster and within a little of the same: 8 bits a weight and an
-    /// activation, whose ranges are those of the `utterances`.
+    /// Switches the network to int8, which is faster and changes embeddings slightly. The ranges of
+    /// the activations are measured on `utterances`.
     ///
     /// # Errors
-    /// [`Error::Usage`] where an utterance is shorter than the receptive field.
+    /// [`Error::Usage`] if an utterance is shorter than the receptive field.
     pub fn quantise(&mut self, utterances: &[Features]) -> Result<()> {
         let shortest = utterances.iter().map(Features::num_frames).min();
         if shortest.is_none_or(|frames| frames < self.receptive_field()) {
@@ -142,21 +144,22 @@ impl Network {
         Ok(())
     }
 
-    /// Does it compute in whole numbers of 8 bits?
+    /// Does the network run in int8?
     pub fn is_int8(&self) -> bool {
         self.is_int8
     }
 
-    /// `(T, C_in) -> (D,)`.
+    /// Embedding of an utterance, `(T, C_in) -> (D,)`.
     ///
     /// # Panics
-    /// If T is below [`Self::receptive_field`] or C_in is not the front-end's; the verifier checks.
+    /// If T is below [`Self::receptive_field`], or C_in is not that of the front-end. The verifier
+    /// checks both.
     pub fn embed(&self, features: &Features) -> Vec<f32> {
         let (operations, pooled) = self.pool(features);
         operations.embedding(&pooled)
     }
 
-    /// [`Self::embed`], and the embeddings of some of the utterance.
+    /// [`Self::embed`], and the embeddings of parts of the utterance.
     ///
     /// # Panics
     /// As [`Self::embed`].
@@ -174,8 +177,8 @@ impl Network {
         (operations, operations.pool(features, &self.scratch))
     }
 
-    /// All of [`Self::embed`] before the pooling, on one thread: `with` is given the activations,
-    /// `(frames, C)`, piece by piece as they are made. What the convolutions cost is measured by it.
+    /// Computes only the layers before the pooling, on one thread, and passes their activations
+    /// `(frames, C)` to `with` piece by piece. The benchmark uses this to time the convolutions.
     ///
     /// # Panics
     /// As [`Self::embed`].
@@ -222,14 +225,14 @@ impl Network {
     }
 }
 
-/// `(T, C) -> (T + 2p, C)`, zeros on both sides.
+/// `(T, C) -> (T + 2p, C)`, with zero frames on both sides.
 pub fn padded(x: &[f32], channels: usize, padding: usize) -> Vec<f32> {
     let mut out = vec![0.0; x.len() + 2 * padding * channels];
     out[padding * channels..][..x.len()].copy_from_slice(x);
     out
 }
 
-/// In one pass without branches: NaN and infinity have the largest exponents of all.
+/// Checks in one pass without branches: NaN and infinity have the largest exponents.
 pub fn all_finite(values: &[f32]) -> bool {
     let largest = values.iter().fold(0, |max, v| v.abs().to_bits().max(max));
     f32::from_bits(largest).is_finite()
@@ -241,7 +244,7 @@ fn check_tensors(layers: &[Layer], tensors: Source) -> Result<()> {
         for (name, shape) in layer.tensors() {
             let name = format!("{index}.{name}");
             let wanted: usize = shape.iter().product();
-            let Some((len, is_finite)) = tensors.facts(&name) else {
+            let Some((len, is_finite)) = tensors.len_and_finite(&name) else {
                 return Err(Error::Usage(format!(
                     "tensor {name} is missing; wanted shape {shape:?}"
                 )));

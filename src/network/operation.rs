@@ -1,26 +1,26 @@
-//! Layers made ready to run. In: layers and weights. Out: operations on rows of frames, weights
-//! packed for the kernels, each ReLU in the store of the affine map before it.
+//! The layers of a network prepared for running: operations on rows of frames, with weights packed
+//! for the kernels and each ReLU merged into the affine map before it.
 
 use super::{Activation, Affine, Layer, apply_groups, conv1d_frames, fold, stored::Source};
 use crate::kernels::{self, Packed, PackedInt8, Quantiser, Steps};
 use std::ops::Range;
 
-/// What runs on `(T, C)`; after the pooling, on one row.
+/// Runs on `(T, C)`; after the pooling, on a single row.
 #[derive(Debug)]
 pub(super) enum Operation {
-    /// Conv1d or Linear, and the ReLU behind it; one map for each group of channels.
+    /// Conv1d or Linear and the ReLU after it; one packed map per group of channels.
     Affine {
         groups: Vec<Packed>,
         steps: Steps,
         padding: usize,
     },
-    /// Another activation.
+    /// Any other activation function.
     Activation(Activation),
-    /// x·scale + shift per channel: a BatchNorm that no neighbour could take in.
+    /// x·scale + shift per channel: a BatchNorm that could not be folded.
     Scale { scale: Vec<f32>, shift: Vec<f32> },
-    /// f32 to u8, in words of a few channels (see [`crate::kernels::Int8`]).
+    /// Quantizes f32 to u8, in words of a few channels (see [`crate::kernels::Int8`]).
     Quantise(Quantiser),
-    /// As `Affine`, in whole numbers: from u8 to u8, or to f32.
+    /// As `Affine`, in int8: from u8 to u8 or f32.
     Int8 {
         groups: Vec<PackedInt8>,
         steps: Steps,
@@ -29,12 +29,12 @@ pub(super) enum Operation {
     },
 }
 
-/// `(T, C)` to one vector.
+/// From `(T, C)` to one vector.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Pooling {
-    /// `(T, C) -> (2C)`, by the biased variance; group after group.
+    /// `(T, C) -> (2C)`, with the biased variance; one group after the other.
     Stats { eps: f32, groups: usize },
-    /// `(T, C) -> (2C)`, by the sample variance.
+    /// `(T, C) -> (2C)`, with the sample variance.
     SampleStats { eps: f32 },
     /// `(T, C) -> (C)`.
     Mean,
@@ -45,23 +45,24 @@ pub(super) enum Pooling {
 /// All operations of a network, in order.
 #[derive(Debug)]
 pub(super) struct Operations {
-    /// On frames, side by side: each makes channels of its own, up to the pooling. One, or one for each
-    /// group of channels, whose activations and weights then stay in the cache. All have the same
-    /// windows.
+    /// Operations on frames, in parallel branches of separate channels up to the pooling. There is
+    /// one branch, or one per group of channels, which keeps the activations and weights of a group
+    /// in the cache. All branches have the same strides, dilations and padding.
     pub branches: Vec<Vec<Operation>>,
     pub pooling: Pooling,
-    /// On the one vector.
+    /// Operations on the pooled vector.
     pub after: Vec<Operation>,
 }
 
 impl Operations {
-    /// One operation per layer of a checked list, but a ReLU goes into the affine map before it.
+    /// One operation per layer of a checked list, except that a ReLU is merged into the affine map
+    /// before it.
     pub fn new(layers: &[Layer], weights: Source) -> Self {
         Self::in_branches(layers, weights, num_branches(layers))
     }
 
-    /// The same with one branch of all channels.
-    pub fn in_a_row(layers: &[Layer], weights: Source) -> Self {
+    /// As [`Self::new`], with all channels in one branch.
+    pub fn in_one_branch(layers: &[Layer], weights: Source) -> Self {
         Self::in_branches(layers, weights, 1)
     }
 
@@ -77,8 +78,8 @@ impl Operations {
     }
 }
 
-/// Branches that the layers before the pooling fall into: the groups of all Conv1d and Linear but the
-/// first layer, whose outputs are divided.
+/// Number of branches before the pooling: the number of groups, if all Conv1d and Linear layers
+/// after the first have the same. The outputs of the first layer are divided.
 fn num_branches(layers: &[Layer]) -> usize {
     let at = layers.iter().position(Layer::is_pooling);
     let (before, pooling) = layers.split_at(at.unwrap_or(layers.len()));
@@ -115,13 +116,14 @@ impl Operation {
         }
     }
 
-    /// Frames that leave when `frames` arrive.
+    /// Number of output frames for `frames` input frames.
     pub fn num_frames(&self, frames: usize) -> usize {
         let (taps, stride, dilation, padding) = self.window();
         conv1d_frames(frames, taps, stride, dilation, padding)
     }
 
-    /// The frames that the frames `out` are made of; those below 0 or past the end are padding.
+    /// Range of input frames needed for the output frames `out`. Frames below 0 or past the end are
+    /// padding.
     pub fn frames_for(&self, out: Range<isize>) -> Range<isize> {
         let (taps, stride, dilation, padding) = self.window();
         let (stride, padding) = (stride as isize, padding as isize);
@@ -129,7 +131,8 @@ impl Operation {
         out.start * stride - padding..(out.end - 1) * stride + span + 1 - padding
     }
 
-    /// Values per frame that leave when `width` arrive: channels, or words of some.
+    /// Values per output frame for `width` values per input frame: channels, or words of several
+    /// channels.
     pub fn width(&self, width: usize) -> usize {
         match self {
             Operation::Affine { groups, .. } => groups[0].out_stride,
@@ -142,7 +145,7 @@ impl Operation {
         }
     }
 
-    /// What stands for 0 in what leaves.
+    /// The output value that stands for 0.
     pub fn zero(&self) -> f32 {
         match self {
             Operation::Quantise(quantiser) => {
@@ -156,8 +159,8 @@ impl Operation {
         }
     }
 
-    /// `(T, C) -> (T', C')`, T' from `y`'s length. Padding is in `x` already. Words are carried in
-    /// the bits of f32.
+    /// `(T, C) -> (T', C')`, T' from the length of `y`. `x` already includes the padding. u8 words
+    /// are stored in the bits of f32 values.
     pub fn apply(&self, x: &[f32], y: &mut [f32]) {
         match self {
             Operation::Affine { groups, steps, .. } => apply_groups(groups, *steps, x, y),
@@ -210,8 +213,8 @@ fn pooling(layer: &Layer) -> Option<Pooling> {
     }
 }
 
-/// Of each of `count` branches. `first` is the place of `layers[0]` in the whole list, by which its
-/// tensors are named.
+/// Operations of each of `count` branches. `first` is the index of `layers[0]` in the whole list,
+/// by which tensors are named.
 fn operations(
     layers: &[Layer],
     first: usize,
@@ -219,7 +222,7 @@ fn operations(
     count: usize,
 ) -> Vec<Vec<Operation>> {
     let nr = kernels::table().nr;
-    // Used again from layer to layer: fresh memory costs page faults.
+    // Reused from layer to layer: fresh memory costs page faults.
     let mut room: [Vec<f32>; 2] = Default::default();
     let mut branches: Vec<Vec<Operation>> = (0..count).map(|_| vec![]).collect();
     for (index, layer) in (first..).zip(layers) {
@@ -227,12 +230,12 @@ fn operations(
             let [weight, bias] = &mut room;
             let weight = weights.values(&format!("{index}.weight"), weight);
             let bias = weights.values(&format!("{index}.bias"), bias);
-            let apart = affine.apart(count);
+            let of_branch = affine.branch(count);
             let weights = weight.chunks_exact(weight.len() / count);
             let biases = bias.chunks_exact(bias.len() / count);
             for ((branch, weight), bias) in branches.iter_mut().zip(weights).zip(biases) {
                 branch.push(Operation::Affine {
-                    groups: apart.packed(nr, weight, bias),
+                    groups: of_branch.packed(nr, weight, bias),
                     steps: Steps {
                         stride: affine.stride,
                         dilation: affine.dilation,

@@ -1,4 +1,4 @@
-//! Poolings over frames: `(T, C)` in, one vector out.
+//! Poolings over frames: `(T, C)` to one vector.
 
 use crate::kernels;
 use std::{
@@ -6,15 +6,14 @@ use std::{
     ops::Range,
 };
 
-/// Means, then sqrt(max(biased variance, eps)), of one group of channels after the other:
-/// `(T, C) -> (2C)`.
+/// For each group of channels the means, then sqrt(max(biased variance, eps)): `(T, C) -> (2C)`.
 pub fn stats(x: &[f32], channels: usize, eps: f32, groups: usize) -> Vec<f32> {
-    floored(moments(x, channels), eps, groups)
+    stats_of_moments(moments(x, channels), eps, groups)
 }
 
 /// Means, then sqrt(sample variance + eps): `(T, C) -> (2C)`.
 pub fn sample_stats(x: &[f32], channels: usize, eps: f32) -> Vec<f32> {
-    of_sample(moments(x, channels), x.len() / channels, eps)
+    sample_stats_of_moments(moments(x, channels), x.len() / channels, eps)
 }
 
 /// Means, then biased variances: `(T, C) -> (2C)`.
@@ -26,11 +25,11 @@ pub(super) fn moments(x: &[f32], channels: usize) -> Vec<f32> {
     out
 }
 
-/// [`stats`] of the frames that have these [`moments`].
-pub(super) fn floored(mut moments: Vec<f32>, eps: f32, groups: usize) -> Vec<f32> {
+/// [`stats`] from the [`moments`] of the frames.
+pub(super) fn stats_of_moments(mut moments: Vec<f32>, eps: f32, groups: usize) -> Vec<f32> {
     let channels = moments.len() / 2;
     for variance in &mut moments[channels..] {
-        // `max` would swallow a NaN; a comparison lets it through.
+        // A comparison instead of `max`, which would drop a NaN.
         *variance = if *variance < eps { eps } else { *variance }.sqrt();
     }
     let (means, deviations) = moments.split_at(channels);
@@ -43,8 +42,12 @@ pub(super) fn floored(mut moments: Vec<f32>, eps: f32, groups: usize) -> Vec<f32
         .collect()
 }
 
-/// [`sample_stats`] of so many frames, which have these [`moments`].
-pub(super) fn of_sample(mut moments: Vec<f32>, num_frames: usize, eps: f32) -> Vec<f32> {
+/// [`sample_stats`] from the [`moments`] of `num_frames` frames.
+pub(super) fn sample_stats_of_moments(
+    mut moments: Vec<f32>,
+    num_frames: usize,
+    eps: f32,
+) -> Vec<f32> {
     let channels = moments.len() / 2;
     let frames = num_frames as f32;
     let correction = frames / (frames - 1.0).max(1.0); // one frame: the variance is 0
@@ -61,8 +64,8 @@ pub fn mean(x: &[f32], channels: usize) -> Vec<f32> {
     means
 }
 
-/// The first `num_frames` frames in a row, begun again where the utterance is shorter:
-/// `(T, C) -> (num_frames·C)`.
+/// The first `num_frames` frames in a row; a shorter utterance is repeated: `(T, C) ->
+/// (num_frames·C)`.
 pub fn flatten(x: &[f32], channels: usize, num_frames: usize) -> Vec<f32> {
     x.iter()
         .copied()
@@ -71,8 +74,8 @@ pub fn flatten(x: &[f32], channels: usize, num_frames: usize) -> Vec<f32> {
         .collect()
 }
 
-/// [`moments`] of some channels after the other as those of all.
-pub(super) fn side_by_side(moments: &[Vec<f32>]) -> Vec<f32> {
+/// Concatenates the [`moments`] of separate groups of channels to the moments of all channels.
+pub(super) fn concatenated_moments(moments: &[Vec<f32>]) -> Vec<f32> {
     let halves = moments
         .iter()
         .map(|moments| moments.split_at(moments.len() / 2));
@@ -80,18 +83,19 @@ pub(super) fn side_by_side(moments: &[Vec<f32>]) -> Vec<f32> {
     [means.concat(), variances.concat()].concat()
 }
 
-/// What the statistics of any neighbouring parts are a difference of, so that many such cost little
-/// more than one: sums over all frames before some parts, of x and, where there are variances, of x².
-/// In f64: a variance is what is left of x² without the squared mean.
+/// Sums of x, and of x² if variances are pooled, over all frames before some parts. The statistics
+/// of any run of consecutive parts follow from a difference of two sums, so many runs cost little
+/// more than one. Summed in f64, because the variance is the small difference of mean square and
+/// squared mean.
 pub(super) struct RunningSums {
-    /// By part, `(C or 2C)`.
+    /// By part, `(C,)` or `(2C,)`.
     before: BTreeMap<usize, Vec<f64>>,
     num_channels: usize,
 }
 
 impl RunningSums {
-    /// Of the parts' [`moments`], or, without variances, of their [`mean`]s; kept before the parts `at`
-    /// only, as an hour has thousands.
+    /// From the parts' [`moments`], or their [`mean`]s if there are no variances. Keeps only the
+    /// sums before the parts `at`, because an hour of audio has thousands of parts.
     pub fn new(
         pooled: &[Vec<f32>],
         parts: &[Range<usize>],
@@ -122,7 +126,8 @@ impl RunningSums {
         }
     }
 
-    /// [`combined_moments`] or [`combined_means`] of the parts `own`, of so many frames.
+    /// [`combined_moments`] or [`combined_means`] of the parts `own`, which have `num_frames`
+    /// frames.
     pub fn combined(&self, own: Range<usize>, num_frames: usize) -> Vec<f32> {
         let scale = 1.0 / num_frames as f64;
         let ends = self.before[&own.end].iter().zip(&self.before[&own.start]);
@@ -130,7 +135,7 @@ impl RunningSums {
         let (means, squares) = means.split_at(self.num_channels);
         let variances = squares.iter().zip(means).map(|(square, mean)| {
             let variance = square - mean * mean;
-            // `max` would swallow a NaN.
+            // A comparison instead of `max`, which would drop a NaN.
             if variance < 0.0 { 0.0 } else { variance }
         });
         let values = means.iter().copied().chain(variances);
@@ -138,7 +143,7 @@ impl RunningSums {
     }
 }
 
-/// Means over all parts' frames.
+/// Means over the frames of all parts.
 pub(super) fn combined_means(means: &[Vec<f32>], parts: &[Range<usize>]) -> Vec<f32> {
     let frames = parts.iter().map(Range::len).sum::<usize>() as f64;
     let mut sums = vec![0.0f64; means[0].len()];
@@ -150,8 +155,8 @@ pub(super) fn combined_means(means: &[Vec<f32>], parts: &[Range<usize>]) -> Vec<
     sums.iter().map(|sum| (sum / frames) as f32).collect()
 }
 
-/// Means, then biased variances, over all parts' frames: the variance is the mean of the parts'
-/// variances and of their means' squared distances from the common mean.
+/// Means, then biased variances, over the frames of all parts. The variance is the mean of the
+/// parts' variances plus the mean squared distance of their means from the common mean.
 pub(super) fn combined_moments(moments: &[Vec<f32>], parts: &[Range<usize>]) -> Vec<f32> {
     let channels = moments[0].len() / 2;
     let mut out = combined_means(moments, parts);

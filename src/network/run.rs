@@ -1,11 +1,11 @@
-//! A network run over an utterance: operations and `(T, C)` in, one vector out.
+//! Runs a network over an utterance: `(T, C)` to one vector.
 //!
-//! The frames before the pooling are cut into parts of nearly equal length, by their number alone,
-//! and the statistics of the parts are combined in order: the same bits at any thread count, and what
-//! an utterance says before and behind a cut comes for little more. A few
-//! neighbouring parts go together through all operations, with the frames around them that they
-//! need, so that threads wait for each other only at the end and activations stay in the cache.
-//! The widest activations, the last, are made and pooled part by part.
+//! The frames before the pooling are divided into parts of nearly equal length, which depends only
+//! on their number. The statistics of the parts are combined in order. This gives the same bits at
+//! any thread count, and the embeddings before and after a cut at little extra cost. Several
+//! neighbouring parts go through all operations together, with the surrounding frames that they
+//! need, so that threads wait for each other only at the end and activations stay in the cache. The
+//! last activations are the widest, so they are computed and pooled part by part.
 
 use super::{
     operation::{Operation, Operations, Pooling},
@@ -15,16 +15,17 @@ use crate::features::Features;
 use rayon::prelude::*;
 use std::{ops::Range, sync::Mutex};
 
-/// Most frames in a part: two whole tiles of the widest kernel, half a second and a bit: a change of
-/// speaker is looked for where parts end.
+/// Most frames in a part: two full tiles of the widest kernel, a bit over half a second at a hop of
+/// 20 ms. A change of speaker is looked for only where parts end.
 const PART_FRAMES: usize = 28;
-/// Most parts that go through the operations together: their weights are read from afar once for all.
+/// Most parts that go through the operations together, which reads the weights from memory only
+/// once.
 const PARTS_TOGETHER: usize = 20;
-/// Most activations between two operations, of all parts together: with two such buffers some stay in
+/// Most activations between two operations, for all parts together: two such buffers partly stay in
 /// a cache of 1 MB.
 const VALUES_TOGETHER: usize = 294 * 576;
 
-/// Activations between operations, used again from call to call: fresh memory costs page faults.
+/// Buffers for activations, reused from call to call: fresh memory costs page faults.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     idle: Mutex<Vec<Buffers>>,
@@ -36,19 +37,20 @@ struct Buffers {
     part: [Vec<f32>; 2],
 }
 
-/// Frames `first..` of all; those below 0 or past the last are padding.
+/// Consecutive frames of an utterance, from frame `first` on. Frames below 0 or past the end are
+/// padding.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Frames<'a> {
     /// `(frames, width)`
     pub values: &'a [f32],
-    /// C, or words of some channels.
+    /// C, or words of several channels.
     pub width: usize,
     pub first: isize,
-    /// T of the whole utterance.
+    /// T, number of frames of the whole utterance.
     pub of: usize,
 }
 
-/// The statistics of an utterance's parts.
+/// Statistics of the parts of an utterance.
 pub(super) struct Pooled {
     pub parts: Vec<Range<usize>>,
     /// For each part.
@@ -56,15 +58,15 @@ pub(super) struct Pooled {
 }
 
 impl Operations {
-    /// `(T, C_in)`, pooled; T gives at least one frame before the pooling.
+    /// Pools `(T, C_in)` features. T must give at least one frame before the pooling.
     pub fn pool(&self, features: &Features, scratch: &Scratch) -> Pooled {
         let parts = self.parts(features.num_frames());
         let statistics = self.pooled(whole(features), &parts, scratch);
         Pooled { parts, statistics }
     }
 
-    /// What [`Self::pool`] pools, made by one thread: `with` is given `(frames, C)` of each part, branch
-    /// by branch.
+    /// Computes on one thread what [`Self::pool`] pools, and passes `(frames, C)` of each part to
+    /// `with`, branch by branch.
     pub fn before_pooling(
         &self,
         features: &Features,
@@ -77,18 +79,18 @@ impl Operations {
         }
     }
 
-    /// `(D,)`
+    /// Embedding from the pooled statistics, `(D,)`.
     pub fn embedding(&self, pooled: &Pooled) -> Vec<f32> {
         self.after_pooling(&pooled.statistics, &pooled.parts)
     }
 
-    /// Parts of the frames before the pooling that T = `num_frames` give.
+    /// Divides the frames before the pooling of an utterance of `num_frames`.
     fn parts(&self, num_frames: usize) -> Vec<Range<usize>> {
         let before = self.branches[0].iter();
         parts(before.fold(num_frames, |frames, op| op.num_frames(frames)))
     }
 
-    /// Most parts that go through the operations together, for `width` values a frame.
+    /// Most parts that go through the operations together, for `width` values per frame.
     fn parts_together(&self, width: usize) -> usize {
         let (together, _) = split_at_last_map(&self.branches[0]);
         let (mut width, mut widest) = (width, width);
@@ -99,7 +101,7 @@ impl Operations {
         (VALUES_TOGETHER / (widest * PART_FRAMES)).clamp(1, PARTS_TOGETHER)
     }
 
-    /// Each of the `parts`, pooled.
+    /// Statistics of each of the `parts`.
     fn pooled(&self, features: Frames, parts: &[Range<usize>], scratch: &Scratch) -> Vec<Vec<f32>> {
         let threads = match parts.len() {
             1 => 1,
@@ -116,7 +118,7 @@ impl Operations {
         }
     }
 
-    /// From all parts' statistics on.
+    /// Combines the statistics of all parts and runs the operations after the pooling.
     fn after_pooling(&self, pooled: &[Vec<f32>], parts: &[Range<usize>]) -> Vec<f32> {
         let combined = match self.pooling {
             Pooling::Stats { .. } | Pooling::SampleStats { .. } => {
@@ -131,11 +133,13 @@ impl Operations {
         self.after_combining(combined, parts[parts.len() - 1].end - parts[0].start)
     }
 
-    /// From the combined statistics of so many frames on.
+    /// Runs the operations after the pooling on the combined statistics of `num_frames` frames.
     pub(super) fn after_combining(&self, combined: Vec<f32>, num_frames: usize) -> Vec<f32> {
         let mut x = match self.pooling {
-            Pooling::Stats { eps, groups } => pooling::floored(combined, eps, groups),
-            Pooling::SampleStats { eps } => pooling::of_sample(combined, num_frames, eps),
+            Pooling::Stats { eps, groups } => pooling::stats_of_moments(combined, eps, groups),
+            Pooling::SampleStats { eps } => {
+                pooling::sample_stats_of_moments(combined, num_frames, eps)
+            }
             Pooling::Mean | Pooling::Flatten { .. } => combined,
         };
         for operation in &self.after {
@@ -146,7 +150,7 @@ impl Operations {
         x // (D,)
     }
 
-    /// The neighbouring `parts` of the frames before the pooling, each pooled.
+    /// Statistics of each of some neighbouring `parts`, computed on one thread.
     fn pooled_parts(
         &self,
         features: Frames,
@@ -166,14 +170,14 @@ impl Operations {
         let of_branches = pooled.iter();
         match self.pooling {
             Pooling::Stats { .. } | Pooling::SampleStats { .. } => of_branches
-                .map(|moments| pooling::side_by_side(moments))
+                .map(|moments| pooling::concatenated_moments(moments))
                 .collect(),
             _ => of_branches.map(|pooled| pooled.concat()).collect(),
         }
     }
 
-    /// What the pooling is given: `with` gets the place of each of the `parts` and its frames, branch by
-    /// branch.
+    /// Computes the frames before the pooling, and passes each part's index in `parts` and frames
+    /// to `with`, branch by branch.
     fn for_each_part(
         &self,
         features: Frames,
@@ -197,7 +201,7 @@ impl Operations {
 
 impl Scratch {
     fn take(&self) -> Buffers {
-        // A panic elsewhere leaves the buffers as good as they were: they hold no state.
+        // After a panic elsewhere the buffers are still good: they hold no state.
         let mut idle = self.idle.lock().unwrap_or_else(|held| held.into_inner());
         idle.pop().unwrap_or_default()
     }
@@ -217,25 +221,26 @@ fn whole(features: &Features) -> Frames<'_> {
     }
 }
 
-/// What is done to some parts together, and what part by part: the last map and what follows.
+/// Operations that run on several parts together, and those that run part by part: the last map and
+/// what follows.
 fn split_at_last_map(operations: &[Operation]) -> (&[Operation], &[Operation]) {
     let is_map = |op: &Operation| matches!(op, Operation::Affine { .. } | Operation::Int8 { .. });
     operations.split_at(operations.iter().rposition(is_map).unwrap_or(0))
 }
 
-/// The frames of neighbouring parts.
+/// Range of frames of neighbouring parts.
 fn all_of(parts: &[Range<usize>]) -> Range<isize> {
     parts[0].start as isize..parts[parts.len() - 1].end as isize
 }
 
-/// The frames that the frames `out` after `operations` are made of.
+/// Range of input frames that `operations` need for the output frames `out`.
 fn frames_for(operations: &[Operation], out: Range<isize>) -> Range<isize> {
     let backwards = operations.iter().rev();
     backwards.fold(out, |out, operation| operation.frames_for(out))
 }
 
-/// The frames `wanted` after `operations`; `x` must hold those that they are made of, but for padding
-/// with 0.
+/// Applies `operations` to `x` and returns the frames `wanted`. `x` must hold all frames that they
+/// need, except for padding with 0.
 pub(super) fn run<'a>(
     operations: &[Operation],
     x: Frames<'a>,
@@ -254,7 +259,7 @@ pub(super) fn run<'a>(
     let end = first + (x.values.len() / width) as isize;
     if needed.start < first || needed.end > end {
         // Padding before the first operation.
-        let y = placed(held, needed.clone(), of, width, 0.0);
+        let y = padded_frames(held, needed.clone(), of, width, 0.0);
         let at = (y.real.start - first) as usize * width;
         y.values.copy_from_slice(&x.values[at..][..y.values.len()]);
         (first, in_place) = (needed.start, None);
@@ -263,7 +268,7 @@ pub(super) fn run<'a>(
         of = operation.num_frames(of);
         let out = frames_for(&operations[index + 1..], wanted.clone());
         let zero = operation.zero();
-        let y = placed(spare, out.clone(), of, operation.width(width), zero);
+        let y = padded_frames(spare, out.clone(), of, operation.width(width), zero);
         let x = in_place.take().unwrap_or(held);
         if !y.real.is_empty() {
             let from = operation.frames_for(y.real);
@@ -283,19 +288,20 @@ pub(super) fn run<'a>(
     }
 }
 
-/// Room for the real ones of some frames, `zero` in the place of those before 0 and past the last.
-struct Placed<'a> {
+/// Part of a buffer for the frames that exist; frames before 0 and past the end are filled with
+/// `zero`.
+struct PaddedFrames<'a> {
     real: Range<isize>,
     values: &'a mut [f32],
 }
 
-fn placed(
+fn padded_frames(
     buffer: &mut Vec<f32>,
     frames: Range<isize>,
     of: usize,
     width: usize,
     zero: f32,
-) -> Placed<'_> {
+) -> PaddedFrames<'_> {
     let start = frames.start.max(0).min(frames.end);
     let real = start..frames.end.min(of as isize).max(start);
     let at = |frame: isize| (frame - frames.start) as usize * width;
@@ -305,13 +311,13 @@ fn placed(
     }
     buffer[..at(real.start)].fill(zero);
     buffer[at(real.end)..len].fill(zero);
-    Placed {
+    PaddedFrames {
         values: &mut buffer[at(real.start)..at(real.end)],
         real,
     }
 }
 
-/// Parts of nearly equal length that make up `num_frames`, by this number alone.
+/// Divides `num_frames` into parts of nearly equal length.
 fn parts(num_frames: usize) -> Vec<Range<usize>> {
     let count = num_frames.div_ceil(PART_FRAMES);
     let start = |part: usize| part * num_frames / count;

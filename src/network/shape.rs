@@ -1,10 +1,10 @@
-//! Shape inference: walks the layer list once, at load. In: layers and the number of feature
-//! channels. Out: the embedding's size and the fewest frames, or the layer that does not fit.
+//! Shape inference, done once when a model is loaded: checks that the layers fit together, and
+//! computes the size of the embedding and the smallest number of frames.
 
 use super::Layer;
 use crate::{Error, Result};
 
-/// What flows between two layers.
+/// Shape of the data between two layers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Shape {
     /// `(T, C)`, any T.
@@ -13,22 +13,22 @@ enum Shape {
     Vector(usize),
 }
 
-/// What the layer list amounts to.
+/// Shapes of a checked layer list.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shapes {
-    /// D.
+    /// D, size of the embedding.
     pub embedding_size: usize,
-    /// Fewest input frames for which every layer has at least one output frame.
+    /// Smallest number of input frames for which every layer has at least one output frame.
     pub receptive_field: usize,
 }
 
-/// Largest count (features, taps, stride…) in a layer: a bound against absurd files.
+/// Largest count (features, taps, stride…) in a layer: a limit against damaged or hostile files.
 const MAX_COUNT: usize = 1 << 20;
 
-/// Most channels of a frame, of which a recording has many.
+/// Most channels of a frame; a recording has many frames.
 const MAX_CHANNELS: usize = 1 << 14;
 
-/// Most frames that a kernel reaches over, d(k−1): 41 s.
+/// Largest span of a kernel, d(k−1), in frames: 41 s.
 const MAX_REACH: usize = 1 << 12;
 
 /// Output frames of a Conv1d: floor((T + 2p − d(k−1) − 1)/s) + 1, or 0 where T is too small.
@@ -47,10 +47,10 @@ pub fn conv1d_frames(
     }
 }
 
-/// Walks `layers` from `(T, num_features)`.
+/// Infers the shapes from `(T, num_features)` on.
 ///
 /// # Errors
-/// [`Error::Layer`]: the first layer that is fed a shape it cannot take.
+/// [`Error::Layer`] for the first layer whose input shape does not fit.
 pub fn infer(layers: &[Layer], num_features: usize) -> Result<Shapes> {
     let mut shape = Shape::Frames(num_features);
     for (index, layer) in layers.iter().enumerate() {
@@ -112,7 +112,7 @@ fn step(index: usize, layer: &Layer, shape: Shape) -> Result<Shape> {
                     format!("set in_channels and out_channels to multiples of {groups}"),
                 );
             }
-            // At most 2^40: both are counted.
+            // At most 2^40, because both counts were checked.
             let reach = dilation * (kernel_size - 1);
             if reach > MAX_REACH {
                 return refuse(
@@ -206,7 +206,7 @@ fn step(index: usize, layer: &Layer, shape: Shape) -> Result<Shape> {
     }
 }
 
-/// Backwards from one output frame: T = (T' − 1)s + d(k−1) + 1 − 2p, at least 1.
+/// Goes backwards from one output frame: T = (T' − 1)s + d(k−1) + 1 − 2p, at least 1.
 fn receptive_field(layers: &[Layer]) -> usize {
     layers.iter().rev().fold(1, |frames, layer| match *layer {
         Layer::Conv1d {

@@ -1,24 +1,24 @@
-//! Tensors as a model file holds them: bytes in, f32 out when they are wanted. A process that lives
-//! for one answer packs them for the kernels one by one, and never has all of them in f32 besides.
+//! Tensors as a model file stores them, converted to f32 only when used. A short-lived process
+//! packs them for the kernels one by one and never holds all of them in f32 as well.
 
 use super::{Weights, all_finite};
 use half::{f16, slice::HalfFloatSliceExt, vec::HalfFloatVecExt};
 use std::{borrow::Cow, collections::BTreeMap};
 
-/// By name, as [`Weights`].
+/// Stored tensors by name, as in [`Weights`].
 pub type Tensors = BTreeMap<String, Stored>;
 
 /// The values of one tensor, little-endian.
 #[derive(Debug)]
 pub struct Stored {
-    /// Of F16 or F32.
+    /// F16 or F32 values.
     pub bytes: Cow<'static, [u8]>,
-    /// F16, or else F32.
+    /// Are they F16?
     pub is_half: bool,
 }
 
 impl Stored {
-    /// The values as F16 where each is one, or else as F32.
+    /// Stores the values as F16 if that loses nothing, otherwise as F32.
     pub fn of(values: &[f32]) -> Self {
         let halves: Vec<f16> = Vec::from_f32_slice(values);
         let mut pairs = halves.iter().zip(values);
@@ -38,12 +38,12 @@ impl Stored {
         self.bytes.len() / if self.is_half { 2 } else { 4 }
     }
 
-    /// None?
+    /// Are there no values?
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// Puts the values into `out`, which is emptied first.
+    /// Replaces the contents of `out` with the values.
     pub fn read(&self, out: &mut Vec<f32>) {
         out.clear();
         if !self.is_half {
@@ -64,14 +64,14 @@ impl Stored {
         }
     }
 
-    /// The values.
+    /// The values in a new vector.
     pub fn values(&self) -> Vec<f32> {
         let mut out = vec![];
         self.read(&mut out);
         out
     }
 
-    /// No NaN, no infinity?
+    /// Are all values finite?
     pub fn is_finite(&self) -> bool {
         if !self.is_half {
             return all_finite(&self.values());
@@ -82,7 +82,7 @@ impl Stored {
     }
 }
 
-/// Where a network's numbers are taken from.
+/// Tensors of a network in either form.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Source<'a> {
     Weights(&'a Weights),
@@ -90,7 +90,7 @@ pub(super) enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// The values of a tensor that was checked to be there; `room` is what they are widened into.
+    /// Values of a tensor that was checked to exist. `room` is a buffer for the conversion to f32.
     pub fn values<'r>(self, name: &str, room: &'r mut Vec<f32>) -> &'r [f32]
     where
         'a: 'r,
@@ -105,7 +105,7 @@ impl<'a> Source<'a> {
     }
 
     /// Number of values of a tensor, and whether all are finite.
-    pub fn facts(self, name: &str) -> Option<(usize, bool)> {
+    pub fn len_and_finite(self, name: &str) -> Option<(usize, bool)> {
         match self {
             Source::Weights(weights) => {
                 let values = weights.get(name)?;

@@ -1,18 +1,19 @@
-//! A log-likelihood ratio and an operating point in, a decision out.
+//! The decision: compares a log-likelihood ratio with the threshold of an operating point.
 //!
-//! Bayes decision with p the prior of "same speaker": accept when the expected cost of accepting
-//! is the lower one, LLR ≥ ln(c_fa·(1−p) / (c_miss·p)) (Brümmer & du Preez 2006). A score that is
-//! not finite is never an accept.
+//! This is the Bayes decision, where p is the prior of "same speaker": accept if the expected cost
+//! of accepting is lower than that of rejecting, LLR ≥ ln(c_fa·(1−p) / (c_miss·p)) (Brümmer & du
+//! Preez 2006). A score that is not finite is never accepted.
 // Longer than 400 lines: a third of it is tests.
 
 use crate::{Error, Result};
 use std::fmt;
 
-/// Natural-log likelihood ratio, "same speaker" over "different speakers".
+/// Natural logarithm of the likelihood ratio of "same speaker" to "different speakers".
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, serde::Serialize)]
 pub struct Llr(pub f32);
 
-/// What the caller wants: how likely a target is, and what each error costs. Or a threshold.
+/// When to accept: from the prior of a target trial and the costs of both errors, or from a
+/// threshold.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OperatingPoint {
     p_target: f64,
@@ -22,62 +23,62 @@ pub struct OperatingPoint {
 /// The answer to "is this the enrolled speaker?".
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Decision {
-    /// Yes.
+    /// Same speaker.
     Accept,
-    /// No.
+    /// Different speakers.
     Reject,
-    /// The recording does not allow an answer.
+    /// The recording does not allow a decision.
     Inconclusive(Reason),
 }
 
-/// Why a recording gives no answer (and is refused at enrolment).
+/// Why a recording allows no decision. Such a recording is refused at enrollment, too.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Reason {
-    /// Nothing to hear.
+    /// No sound.
     Silence,
-    /// Sound, but not speech: noise, tones.
+    /// Sound, but no speech: noise, tones.
     NoSpeech,
-    /// Less net speech than the model was measured with.
+    /// Less net speech than the model requires.
     TooLittleSpeech {
-        /// Net speech there is, in seconds.
+        /// Net speech in the recording, in seconds.
         seconds: f32,
-        /// Net speech wanted, in seconds.
+        /// Net speech required, in seconds.
         wanted: f32,
     },
-    /// Too much of the recording is at full scale.
+    /// Too many samples at full scale.
     Clipping {
         /// Share of samples at full scale, 0 to 1.
         share: f32,
     },
-    /// Nothing above a frequency below which the model was never trained to listen.
+    /// A narrower band than the model requires.
     BandLimited {
         /// Highest frequency with speech energy, in Hz.
         bandwidth_hz: f32,
-        /// Wanted, in Hz.
+        /// Bandwidth required, in Hz.
         wanted_hz: f32,
     },
-    /// More noise than the model was measured with.
+    /// More noise than the model allows.
     Noisy {
         /// Estimated signal-to-noise ratio, in dB.
         snr_db: f32,
-        /// Wanted, in dB.
+        /// Signal-to-noise ratio required, in dB.
         wanted_db: f32,
     },
-    /// One part of the recording sounds like somebody else than the rest.
+    /// Part of the recording sounds like a different speaker.
     SeveralVoices {
-        /// LLR of the one against the other, as on two seconds of speech each.
+        /// LLR of this part against the rest, scaled to two seconds of speech on each side.
         llr: f32,
     },
-    /// Two voices at the same time.
+    /// Two people speak at the same time.
     OverlappedSpeech {
-        /// Logit of that, by the model's detector.
+        /// Logit of the model's detector of overlapped speech.
         logit: f32,
     },
-    /// Neither of the two, but nearly both.
+    /// Close to the limits of both `SeveralVoices` and `OverlappedSpeech`.
     NearlySeveralVoices {
-        /// LLR of one part against the rest, as on two seconds of speech each.
+        /// LLR of one part against the rest, scaled to two seconds of speech on each side.
         llr: f32,
-        /// Logit of two voices at the same time.
+        /// Logit of the model's detector of overlapped speech.
         logit: f32,
     },
     /// The score is not a finite number.
@@ -85,7 +86,7 @@ pub enum Reason {
 }
 
 impl OperatingPoint {
-    /// Prior of a target trial and the costs of a miss and of a false accept.
+    /// From the prior of a target trial and the costs of a miss and of a false accept.
     ///
     /// # Errors
     /// [`Error::Usage`] unless 0 < `p_target` < 1 and both costs are positive and finite.
@@ -102,7 +103,7 @@ impl OperatingPoint {
                 )));
             }
         }
-        // Sums of logarithms: the ratio itself could overflow.
+        // A difference of logarithms, because the ratio itself could overflow.
         let threshold = (c_fa.ln() - c_miss.ln()) - logit(p_target);
         Ok(OperatingPoint {
             p_target,
@@ -110,7 +111,7 @@ impl OperatingPoint {
         })
     }
 
-    /// The same prior for the probability shown, but accept from this LLR on.
+    /// Accepts from this LLR on. The prior is kept for the probability.
     ///
     /// # Errors
     /// [`Error::Usage`] for a threshold that is not finite.
@@ -126,9 +127,9 @@ impl OperatingPoint {
         })
     }
 
-    /// The policy for each of `num_speakers`, any of whom may be the one that speaks: the prior of
-    /// "one of them" falls to each in equal parts, odds/N, so the threshold rises by ln N. (With it
-    /// a stranger is taken for somebody no more often, however many are enrolled.)
+    /// The operating point for each of `num_speakers` candidates. The prior that one of them speaks
+    /// is divided among them: the odds by N, so the threshold rises by ln N. This keeps the rate of
+    /// strangers accepted constant, however many speakers are enrolled.
     pub fn among(self, num_speakers: usize) -> Self {
         let n = num_speakers as f64;
         let p = self.p_target;
@@ -139,17 +140,17 @@ impl OperatingPoint {
         }
     }
 
-    /// Prior of "same speaker".
+    /// p, the prior of "same speaker".
     pub fn p_target(&self) -> f64 {
         self.p_target
     }
 
-    /// Accept from here on.
+    /// Smallest LLR that is accepted.
     pub fn threshold(&self) -> Llr {
         self.threshold
     }
 
-    /// Accept at or above the threshold; inconclusive where the score is not finite.
+    /// Accepts at or above the threshold. Inconclusive if the score is not finite.
     pub fn decide(&self, llr: Llr) -> Decision {
         if !llr.0.is_finite() {
             Decision::Inconclusive(Reason::ScoreNotFinite)
@@ -160,14 +161,14 @@ impl OperatingPoint {
         }
     }
 
-    /// Posterior of "same speaker": 1/(1 + e^−(LLR + ln(p/(1−p)))).
+    /// Posterior probability of "same speaker": 1/(1 + e^−(LLR + ln(p/(1−p)))).
     pub fn probability(&self, llr: Llr) -> f64 {
         1.0 / (1.0 + (-(f64::from(llr.0) + logit(self.p_target))).exp())
     }
 }
 
 impl Default for OperatingPoint {
-    /// Equal priors, equal costs: threshold 0.
+    /// Equal priors and costs: threshold 0.
     fn default() -> Self {
         OperatingPoint {
             p_target: 0.5,
@@ -177,7 +178,7 @@ impl Default for OperatingPoint {
 }
 
 impl Decision {
-    /// Stable name for machines.
+    /// Stable name for machine-readable output.
     pub fn code(&self) -> &'static str {
         match self {
             Decision::Accept => "accept",
@@ -186,7 +187,7 @@ impl Decision {
         }
     }
 
-    /// Why there is no answer, if there is none.
+    /// Why the decision is inconclusive, if it is.
     pub fn reason(&self) -> Option<Reason> {
         match self {
             Decision::Inconclusive(reason) => Some(*reason),
@@ -196,7 +197,7 @@ impl Decision {
 }
 
 impl Reason {
-    /// Stable name for machines.
+    /// Stable name for machine-readable output.
     pub fn code(&self) -> &'static str {
         match self {
             Reason::Silence => "silence",
@@ -205,7 +206,8 @@ impl Reason {
             Reason::Clipping { .. } => "clipping",
             Reason::BandLimited { .. } => "band_limited",
             Reason::Noisy { .. } => "noisy",
-            // For who reads answers by machine it is one thing, in turn or at the same time.
+            // One code for all: a program that reads it need not tell taking turns from speaking at
+            // once.
             Reason::SeveralVoices { .. }
             | Reason::OverlappedSpeech { .. }
             | Reason::NearlySeveralVoices { .. } => "several_voices",
@@ -347,7 +349,7 @@ mod tests {
             let point = OperatingPoint::new(p, 1.0, 1.0).unwrap();
             assert_eq!(point.p_target(), p);
             for llr in [-20.0_f32, -1.5, 0.0, 2.25, 30.0] {
-                // Bayes' rule, with likelihoods in the place of their logarithms.
+                // Bayes' rule, with likelihoods instead of their logarithms.
                 let odds = f64::from(llr).exp() * p / (1.0 - p);
                 assert!(close(point.probability(Llr(llr)), odds / (1.0 + odds)));
             }

@@ -1,14 +1,14 @@
-//! One test recording against all enrolled speakers: projected points in, the best of them out.
+//! Search of a test recording among all enrolled speakers: finds those with the highest LLR.
 //!
-//! LLR(a, b) = w·a + c(a) + c(b) + k with w = p∘b, c(x) = Σ q_i x_i² and the head's constant k (below
-//! the head's knee it is flattened at the end, which keeps the order): a search is a product of the
-//! enrolled matrix with w. It goes in two stages and is exact:
+//! LLR(a, b) = w·a + c(a) + c(b) + k, with w = p∘b, c(x) = Σ q_i x_i² and a constant k of the head.
+//! (A knee of the head only flattens low scores, which keeps the order.) The search is therefore a
+//! product of the matrix of enrolled speakers with w. It has two stages and is exact:
 //!
-//! 1. Rows as 8-bit numbers ã = s·n with e = |a − ã| give w·a ≤ w·ã + |w|·e (Cauchy and Schwarz);
-//!    with the rounding of the f32 sums on top (n·2⁻²³ of the terms' size, Higham 2002, §3.1) no
-//!    row scores above its bound.
-//! 2. Rows whose bound reaches the score of the last place so far are scored again in f64 from
-//!    their f32 numbers. A row left out has a bound, so a score, below every row that is kept.
+//! 1. Rows stored as 8-bit numbers ã = s·n with error e = |a − ã| give the bound w·a ≤ w·ã + |w|·e
+//!    (Cauchy-Schwarz). With the rounding error of the f32 sums added (n·2⁻²³ of the terms' size,
+//!    Higham 2002, §3.1), no row scores above its bound.
+//! 2. Rows whose bound reaches the lowest score among the best so far are scored again in f64 from
+//!    their f32 values. A skipped row has a bound, and so a score, below every row that is kept.
 
 pub use crate::kernels::PANEL_ROWS;
 
@@ -16,13 +16,13 @@ use super::{PairHead, bend};
 use crate::kernels::{self, Panel, Probes};
 use rayon::prelude::*;
 
-/// Probes that pass over the matrix together: whole tiles of every kernel.
+/// Test recordings searched in one pass over the matrix; a multiple of every kernel's tile height.
 const PROBES_AT_ONCE: usize = 84;
 
-/// A test recording's side of the scores.
+/// A test recording, prepared for a search.
 #[derive(Debug, Clone)]
 pub struct Probe {
-    /// w, `(P,)`: 0 where a point says what its recording adds.
+    /// w, `(P,)`; 0 where a point holds its quality term.
     weights: Vec<f64>,
     /// L.
     num_products: usize,
@@ -30,26 +30,26 @@ pub struct Probe {
     constant: f64,
 }
 
-/// Bytes of a panel of rows of `size` numbers.
+/// Bytes of a panel of points of `size` values.
 pub const fn panel_bytes(size: usize) -> usize {
     PANEL_ROWS * (size + 3 * size_of::<f32>())
 }
 
-/// The enrolled points, as they lie in memory or in an index file.
+/// The points of the enrolled speakers, in memory or in a mapped index file.
 #[derive(Debug, Clone, Copy)]
 pub struct Gallery<'a> {
-    /// Panels of [`PANEL_ROWS`] rows, the last filled up, of [`panel_bytes`] each: made by
-    /// [`write_panel`].
+    /// Panels of [`PANEL_ROWS`] rows and [`panel_bytes`] bytes, written by [`write_panel`]. The
+    /// last may have empty rows.
     pub panels: &'a [u8],
-    /// The points `(N, P)`; P as [`PairHead::point_size`] says.
+    /// The points, `(N, P)`, with P = [`PairHead::point_size`].
     pub rows: &'a [f32],
-    /// What [`write_panel`] gave, the largest.
-    pub reach: f32,
-    /// The head that made the points.
+    /// The largest value that [`write_panel`] returned.
+    pub largest_magnitude: f32,
+    /// The head that computed the points.
     pub head: &'a PairHead,
 }
 
-/// A row and its score.
+/// A row of the gallery and its score.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hit {
     /// Row of the gallery.
@@ -59,7 +59,7 @@ pub struct Hit {
 }
 
 impl PairHead {
-    /// `(P,)`: the projected test recording as a probe.
+    /// Prepares the point of a test recording, `(P,)`, for a search.
     pub fn probe(&self, b: &[f32]) -> Probe {
         let product = self.weight[..self.size()].iter().zip(b);
         let mut weights: Vec<f64> = product
@@ -70,12 +70,12 @@ impl PairHead {
         Probe {
             weights,
             num_products: self.size(),
-            constant: self.own_term(b) + f64::from(self.bias) - (prior / (1.0 - prior)).ln(),
+            constant: self.single_term_f64(b) + f64::from(self.bias) - (prior / (1.0 - prior)).ln(),
         }
     }
 
-    /// c(x) = Σ q_i x_i², and what the recording adds.
-    pub fn own_term(&self, x: &[f32]) -> f64 {
+    /// c(x) = Σ q_i x_i², plus the quality term of the recording.
+    pub fn single_term_f64(&self, x: &[f32]) -> f64 {
         let (x, quality) = x.split_at(self.size());
         let squares = self.weight[self.size()..].iter().zip(x);
         let squares: f64 = squares
@@ -86,13 +86,13 @@ impl PairHead {
 }
 
 impl Probe {
-    /// |w|, not less than it is.
+    /// w|, rounded up.
     fn norm(&self) -> f32 {
         let squares: f64 = self.weights.iter().map(|w| w * w).sum();
         (squares.sqrt() as f32).next_up()
     }
 
-    /// `(L + 2,)`: its inner product with [`vector`] is the LLR, where it lies above the head's knee.
+    /// `(L + 2,)`: its inner product with [`vector`] is the LLR, if that is above the head's knee.
     pub fn vector(&self) -> impl Iterator<Item = f32> {
         let products = self.weights[..self.num_products].iter();
         let weights = products.map(|&w| w as f32);
@@ -100,14 +100,15 @@ impl Probe {
     }
 }
 
-/// `(L + 2,)`: an enrolled point, for a search by inner product with [`Probe::vector`].
+/// An enrolled point as `(L + 2,)`, for a search by inner product with [`Probe::vector`].
 pub fn vector(head: &PairHead, row: &[f32]) -> impl Iterator<Item = f32> {
-    let own = head.own_term(row) as f32;
+    let own = head.single_term_f64(row) as f32;
     row[..head.size()].iter().copied().chain([own, 1.0])
 }
 
-/// Writes up to [`PANEL_ROWS`] points `(R, P)` as a panel; the largest of what their scores are
-/// summed from, |a| + e + |c(a)|. A point that is not finite gets no place among the hits.
+/// Writes up to [`PANEL_ROWS`] points `(R, P)` as a panel. Returns the largest |a| + e + |c(a)| of
+/// the points, which bounds the rounding error of their scores. A point that is not finite is never
+/// found.
 pub fn write_panel(head: &PairHead, rows: &[f32], panel: &mut [u8]) -> f32 {
     let size = head.point_size();
     let (cells, facts) = panel.split_at_mut(PANEL_ROWS * size);
@@ -115,9 +116,9 @@ pub fn write_panel(head: &PairHead, rows: &[f32], panel: &mut [u8]) -> f32 {
     // (3, PANEL_ROWS): scale, constant, residual.
     let mut values = [[0.0f32; PANEL_ROWS]; 3];
     values[1] = [f32::NEG_INFINITY; PANEL_ROWS];
-    let mut reach = 0.0f32;
+    let mut largest_magnitude = 0.0f32;
     for (r, point) in rows.chunks_exact(size).enumerate() {
-        // What the recording adds is no coordinate: its cells stay 0.
+        // The quality term is not a coordinate: its cell stays 0.
         let row = &point[..head.size()];
         let largest = row.iter().fold(0.0f32, |m, v| m.max(v.abs()));
         if !point.iter().all(|v| v.is_finite()) || !(largest / 127.0).is_normal() {
@@ -132,12 +133,13 @@ pub fn write_panel(head: &PairHead, rows: &[f32], panel: &mut [u8]) -> f32 {
             residual += (f64::from(value) - f64::from(scale) * f64::from(cell)).powi(2);
         }
         values[0][r] = scale;
-        values[1][r] = (head.own_term(point) as f32).next_up();
+        values[1][r] = (head.single_term_f64(point) as f32).next_up();
         values[2][r] = (residual.sqrt() as f32).next_up();
-        reach = reach.max(length.sqrt() as f32 + values[2][r] + values[1][r].abs());
+        largest_magnitude =
+            largest_magnitude.max(length.sqrt() as f32 + values[2][r] + values[1][r].abs());
     }
     facts.copy_from_slice(bytemuck::cast_slice(&values));
-    reach
+    largest_magnitude
 }
 
 impl Gallery<'_> {
@@ -146,10 +148,10 @@ impl Gallery<'_> {
         self.head.point_size()
     }
 
-    /// The `top` best rows for each probe, best first; of equal ones the first row first.
+    /// The `top` best rows for each probe, best first; equal scores in the order of the rows.
     pub fn search(&self, probes: &[Probe], top: usize) -> Vec<Vec<Hit>> {
         let num_panels = self.panels.len() / panel_bytes(self.size());
-        // One share a thread: a share has to find its own best before it can leave rows out.
+        // One share per thread: a share must find its own best rows before it can skip any.
         let share = num_panels.div_ceil(rayon::current_num_threads()).max(1);
         let mut found = vec![];
         for probes in probes.chunks(PROBES_AT_ONCE) {
@@ -193,7 +195,7 @@ impl Gallery<'_> {
         let mut bounds = vec![0.0; probes.len() * PANEL_ROWS];
         let mut peaks = vec![0.0; probes.len()];
         let mut best: Vec<Best> = probes.iter().map(|_| Best::new(top)).collect();
-        // Below these no row can enter. In the first panel every row may.
+        // Rows with a bound below these are skipped. In the first panel, none is.
         let mut limits = vec![f32::NEG_INFINITY; probes.len()];
         for (p, panel) in panels.chunks_exact(panel_bytes(self.size())).enumerate() {
             let (cells, facts) = panel.split_at(PANEL_ROWS * self.size());
@@ -230,26 +232,26 @@ impl Gallery<'_> {
         best
     }
 
-    /// How far the f32 sums of the first stage may stray, all their terms together being no larger
-    /// than the row's and the probe's lengths allow; infinite where f32 might overflow.
+    /// Largest rounding error of the first stage's f32 sums, given the norms of the row and the
+    /// probe. Infinite where f32 could overflow.
     fn slack(&self, norm: f32) -> f64 {
-        if !(norm < 1e15 && self.reach < 1e15) {
+        if !(norm < 1e15 && self.largest_magnitude < 1e15) {
             return f64::INFINITY;
         }
         let roundings = (self.size() + 8) as f64 * f64::from(f32::EPSILON);
-        roundings * (f64::from(norm) + 1.0) * f64::from(self.reach)
+        roundings * (f64::from(norm) + 1.0) * f64::from(self.largest_magnitude)
     }
 
-    /// The line's LLR of a row, summed in f64.
+    /// LLR of a row before the knee, summed in f64.
     fn score(&self, probe: &Probe, row: usize) -> f64 {
         let row = &self.rows[row * self.size()..][..self.size()];
         let products = probe.weights.iter().zip(row);
         let sum: f64 = products.map(|(w, &a)| w * f64::from(a)).sum();
-        sum + self.head.own_term(row) + probe.constant
+        sum + self.head.single_term_f64(row) + probe.constant
     }
 }
 
-/// The best hits so far.
+/// The best rows so far.
 #[derive(Debug, Clone)]
 struct Best {
     top: usize,
@@ -262,7 +264,7 @@ impl Best {
         Best { top, hits: vec![] }
     }
 
-    /// The score to beat, once there are enough.
+    /// The lowest of the best scores, once there are `top` of them.
     fn last(&self) -> Option<f64> {
         self.hits.get(self.top - 1).map(|hit| hit.score)
     }

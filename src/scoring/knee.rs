@@ -1,13 +1,15 @@
-//! The line's LLR in, an LLR that falls more slowly below a knee out.
+//! The knee: below a given LLR, scores fall more slowly than the linear calibration says.
 //!
-//! A line has to do for the trials that decide and for the few targets that lie far below them, of
-//! another mood or on another telephone line: for their sake it comes out too flat for the others.
+//! One linear calibration has to fit both the trials close to the threshold and the few targets
+//! that score far lower, spoken in another mood or over another telephone line. These would make it
+//! too flat for the others.
 
-/// What a nat below the knee counts as: of 0.1, 0.25 and 0.4 the one with the lowest Cllr on
-/// development lists left out of the fit (models/README.md).
+/// Slope of the scores below the knee. Of 0.1, 0.25 and 0.4, this has the lowest Cllr on
+/// development lists that were left out of the fit (models/README.md).
 pub const KNEE_SLOPE: f64 = 0.25;
 
-/// The part below `knee` flattened: it keeps the order, and what lies above as it is.
+/// Applies the knee to a linearly calibrated LLR: flattens the part below `knee`, keeps the order,
+/// and leaves the part above unchanged.
 #[inline(always)]
 pub fn bend(line: f64, knee: f64) -> f64 {
     line.max(KNEE_SLOPE * line + (1.0 - KNEE_SLOPE) * knee)

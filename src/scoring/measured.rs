@@ -1,21 +1,21 @@
-//! What a model did on its calibration trials, threshold by threshold. In: a wanted false-accept
-//! rate, or a threshold. Out: the threshold, and the error rates to expect there.
+//! Error rates of a model measured on its calibration trials, for each threshold. Finds the
+//! threshold for a requested false-accept rate, and the rates to expect at a threshold.
 //!
-//! Rates between two measured thresholds are read off the line between them, the rates by their
-//! logarithms. A rate below 3/N of N nontarget trials cannot be told from zero with 95 % confidence
-//! (rule of three: (1 − 3/N)^N ≈ e^−3 = 0.05) and is refused.
+//! Between two measured thresholds, rates are interpolated linearly in their logarithms. With N
+//! nontarget trials, a rate below 3/N cannot be distinguished from zero with 95 % confidence (rule
+//! of three: (1 − 3/N)^N ≈ e^−3 = 0.05), so such a rate is refused.
 
 use crate::{Error, Result};
 
-/// A rate and its 95 % interval, each 0 to 1.
+/// A rate and its 95 % confidence interval, each 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rate {
-    /// As measured.
+    /// The measured rate.
     pub rate: f64,
-    /// Lower end.
+    /// Lower end of the interval.
     pub low: f64,
-    /// Upper end.
+    /// Upper end of the interval.
     pub high: f64,
 }
 
@@ -23,34 +23,34 @@ pub struct Rate {
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MeasuredPoint {
-    /// LLR from which trials are accepted.
+    /// Smallest LLR that is accepted.
     pub threshold: f64,
-    /// Nontarget trials accepted.
+    /// Share of nontarget trials accepted.
     pub false_accept: Rate,
-    /// Target trials rejected.
+    /// Share of target trials rejected.
     pub false_reject: Rate,
 }
 
-/// Error rates over the thresholds, and what they were measured on.
+/// Error rates for each threshold, and the trials that they were measured on.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MeasuredRates {
-    /// Target trials.
+    /// Number of target trials.
     pub targets: usize,
-    /// Nontarget trials.
+    /// Number of nontarget trials.
     pub nontargets: usize,
-    /// Speakers in them.
+    /// Number of speakers in the trials.
     pub speakers: usize,
-    /// Lists; each counts the same, however many trials it has.
+    /// Number of lists. Each has the same weight, whatever its number of trials.
     pub lists: usize,
-    /// BLAKE3 of the lists.
+    /// BLAKE3 hash of the lists.
     pub blake3: String,
-    /// By rising threshold.
+    /// In order of increasing threshold.
     pub points: Vec<MeasuredPoint>,
 }
 
 impl MeasuredRates {
-    /// Checks what a file says.
+    /// Checks values read from a file.
     ///
     /// # Errors
     /// [`Error::Usage`] naming what makes no sense.
@@ -82,16 +82,16 @@ impl MeasuredRates {
         Ok(())
     }
 
-    /// The smallest false-accept rate that the trials support: 3/N.
+    /// The smallest false-accept rate that can be measured with this number of trials: 3/N.
     pub fn smallest_false_accept_rate(&self) -> f64 {
         3.0 / self.nontargets as f64
     }
 
-    /// The threshold at which this share of nontarget trials was accepted, and the rates there.
+    /// The threshold with this false-accept rate, and the rates there.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a rate outside (0, 1), below what the trials support, or beyond what
-    /// was measured.
+    /// [`Error::Usage`] for a rate outside (0, 1), below what the trials support, or outside the
+    /// measured range.
     pub fn at_false_accept_rate(&self, wanted: f64) -> Result<MeasuredPoint> {
         if !(wanted > 0.0 && wanted < 1.0) {
             return Err(Error::Usage(format!(
@@ -124,7 +124,8 @@ impl MeasuredRates {
         })
     }
 
-    /// The rates to expect at a threshold; those of the nearest measured one beyond the ends.
+    /// The rates to expect at a threshold. Outside the measured range, those of the nearest
+    /// threshold.
     pub fn at_threshold(&self, threshold: f64) -> MeasuredPoint {
         let index = self.points.partition_point(|p| p.threshold <= threshold);
         if index == 0 {
@@ -142,7 +143,7 @@ impl MeasuredRates {
     }
 }
 
-/// `share` of the way from `a` to `b`.
+/// Interpolates `share` of the way from `a` to `b`.
 fn between(a: &MeasuredPoint, b: &MeasuredPoint, share: f64) -> MeasuredPoint {
     let line = |a: f64, b: f64| a + (b - a) * share;
     let figure = |a: f64, b: f64| {
@@ -164,12 +165,12 @@ fn between(a: &MeasuredPoint, b: &MeasuredPoint, share: f64) -> MeasuredPoint {
     }
 }
 
-/// Of a rate that may be zero: one in a hundred million counts as none.
+/// ln of a rate that may be zero: rates below 1e-8 count as zero.
 fn log(rate: f64) -> f64 {
     rate.max(1e-8).ln()
 }
 
-/// `0.1 %`, with the digits that matter.
+/// In percent, with about two significant digits: `0.10 %`.
 pub fn percent(rate: f64) -> String {
     match 100.0 * rate {
         p if p >= 10.0 => format!("{p:.0} %"),
@@ -217,7 +218,7 @@ mod tests {
         let at_a_point = rates.at_false_accept_rate(0.1).unwrap();
         assert!((at_a_point.threshold - 0.0).abs() < 1e-9);
         assert!((at_a_point.false_reject.rate - 0.04).abs() < 1e-12);
-        // Half-way between 0.1 and 0.001 by logarithms.
+        // Half-way between 0.1 and 0.001 on a logarithmic scale.
         let found = rates.at_false_accept_rate(0.01).unwrap();
         assert!((found.threshold - 2.0).abs() < 1e-9);
         assert!((found.false_accept.rate - 0.01).abs() < 1e-12);
@@ -228,7 +229,7 @@ mod tests {
     #[test]
     fn at_a_measured_point_it_is_that_point() {
         let mut rates = rates();
-        // Two thresholds accept the same share: the lower rejects fewer.
+        // Two thresholds accept the same share; the lower one rejects fewer targets.
         let last = rates.points.pop().unwrap();
         rates.points.push(point(1.0, 0.1, 0.06));
         rates.points.push(last);
@@ -245,7 +246,7 @@ mod tests {
         }
         let text = rates().at_false_accept_rate(1e-5).unwrap_err().to_string();
         assert!(text.contains("3000") && text.contains("0.10 %"), "{text}");
-        // The curve goes further down than 3 in 1000 trials say anything.
+        // The curve reaches lower than the 3/1000 that these trials support.
         let few = MeasuredRates {
             nontargets: 1000,
             ..rates()
@@ -264,7 +265,7 @@ mod tests {
             let again = rates.at_threshold(found.threshold);
             assert!((again.false_accept.rate - wanted).abs() < 1e-12, "{wanted}");
         }
-        // Beyond the ends nothing was measured.
+        // Nothing was measured outside this range.
         assert_eq!(rates.at_threshold(-9.0).threshold, -2.0);
         assert_eq!(rates.at_threshold(9.0).threshold, 4.0);
     }

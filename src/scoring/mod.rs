@@ -1,4 +1,4 @@
-//! Embeddings in, log-likelihood ratio and decision out.
+//! Scoring: turns two embeddings into a log-likelihood ratio, and that into a decision.
 
 mod decision;
 pub mod gallery;

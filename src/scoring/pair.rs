@@ -1,12 +1,12 @@
-//! The symmetric pair head: two embeddings in, one logit out.
+//! The pair head: computes the log-likelihood ratio of two embeddings, the same in either order.
 //!
-//! Each embedding is centred, whitened (`u = W(x − mean)`), scaled to length 1 (times sqrt L), each
-//! of g groups of L/g values for itself where several networks made it;
-//! φ(a,b) = [a∘b ; a∘a + b∘b], logit = w·φ + bias. With two-covariance PLDA as initial values the
-//! logit is the PLDA log-likelihood ratio (Ioffe 2006; Ramoji et al. 2020, "neural PLDA").
+//! Each embedding is centred, whitened (`u = W(x − mean)`) and scaled to length sqrt(L). Embeddings
+//! of several networks form g groups of L/g values, each scaled separately. With φ(a,b) = [a∘b ;
+//! a∘a + b∘b], logit = w·φ + bias. Initialized from two-covariance PLDA, the logit is the PLDA
+//! log-likelihood ratio (Ioffe 2006; Ramoji et al. 2020, "neural PLDA").
 //!
-//! A calibrated head may hold pair features more, of what the recordings are like (see `quality.rs`),
-//! and a knee (`knee.rs`).
+//! A calibrated head may add quality terms of the recordings (see `quality.rs`) and a knee
+//! (`knee.rs`).
 
 use super::{Cohort, QualityWeights, bend, quality::ln_sum_exp};
 use crate::{Error, Result};
@@ -14,27 +14,28 @@ use std::borrow::Cow;
 use wide::f32x16;
 use zeroize::Zeroizing;
 
-/// The head's numbers, as in the model file. L is the head's dimension, D the embedding's.
+/// Parameters of the head, as in the model file. L is the size of the head, D that of the
+/// embedding.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PairHead {
     /// (D,)
     pub mean: Vec<f32>,
-    /// (L, D) row-major; none for the identity, where L = D.
+    /// W, (L, D) row-major; None for the identity, where L = D.
     pub whiten: Option<Vec<f32>>,
-    /// (2L,): of a∘b, then of a∘a + b∘b.
+    /// (2L,): w for a∘b, then for a∘a + b∘b.
     pub weight: Vec<f32>,
-    /// g: parts of the whitened embedding that are scaled each for itself.
+    /// g: number of groups of the whitened embedding that are scaled separately.
     pub groups: usize,
-    /// The logit's bias.
+    /// Bias of the logit.
     pub bias: f32,
-    /// Prior of "same speaker" that the logit includes; LLR = logit − ln(p/(1−p)).
+    /// Prior of "same speaker" that the logit includes: LLR = logit − ln(p/(1−p)).
     pub prior: f32,
-    /// Weights of what a recording is like. With them an embedding ends in ln t, and a point in
-    /// what its recording adds to every logit.
+    /// Weights of the quality terms. If present, an embedding ends in ln t, and a point in the
+    /// quality term of its recording.
     pub quality: Option<QualityWeights>,
-    /// Whom a recording is compared with for one more of them.
+    /// Speakers whose similarity to a recording is one of the quality terms.
     pub cohort: Option<Cohort>,
-    /// LLR below which a nat of the line counts as [`super::KNEE_SLOPE`].
+    /// LLR below which scores fall with the slope [`super::KNEE_SLOPE`].
     pub knee: Option<f32>,
 }
 
@@ -50,7 +51,7 @@ impl PairHead {
             && l > 0
             && self.weight.len() == 2 * l
             && whiten.map_or(l == embedding_size, |w| w.len() == l * embedding_size)
-            // 0 divides none.
+            // False for 0 groups.
             && l.is_multiple_of(self.groups);
         let finite = [&self.mean, whiten.unwrap_or_default(), &self.weight]
             .iter()
@@ -73,7 +74,7 @@ impl PairHead {
         self.check_cohort()
     }
 
-    /// Numbers in an embedding: D, and ln t where it counts.
+    /// Size of an embedding: D, plus one for ln t if there are quality terms.
     pub fn embedding_size(&self) -> usize {
         self.mean.len() + usize::from(self.quality.is_some())
     }
@@ -83,20 +84,20 @@ impl PairHead {
         self.weight.len() / 2
     }
 
-    /// Numbers in a point: L, and what the recording adds where it counts.
+    /// Size of a point: L, plus one for the quality term if there is any.
     pub fn point_size(&self) -> usize {
         self.size() + usize::from(self.quality.is_some())
     }
 
-    /// `(D,) -> (L,)`: centred, whitened, length sqrt(L), each group's sqrt(L/g). Behind D the
-    /// embedding may go on.
+    /// `(D,) -> (L,)`: centres, whitens, and scales to length sqrt(L) (each group to sqrt(L/g)).
+    /// Values of the embedding after the first D are ignored.
     pub fn project(&self, embedding: &[f32]) -> Vec<f32> {
         let mut u = self.whitened(embedding);
         self.scale(&mut u);
         u
     }
 
-    /// Mean over groups of ln|u|.
+    /// Mean of ln|u| over the groups.
     pub fn ln_length(&self, embedding: &[f32]) -> f32 {
         self.mean_ln_length(&Zeroizing::new(self.whitened(embedding)))
     }
@@ -106,10 +107,10 @@ impl PairHead {
         groups.map(|u| 0.5 * dot(u, u).ln()).sum::<f32>() / self.groups as f32
     }
 
-    /// `(D,) -> (L,)`: u.
+    /// u = W(x − mean), `(D,) -> (L,)`.
     fn whitened(&self, embedding: &[f32]) -> Vec<f32> {
         let d = self.mean.len();
-        // As telling as the embedding itself.
+        // Reveals as much about the voice as the embedding itself.
         let centred: Zeroizing<Vec<f32>> = Zeroizing::new(
             embedding
                 .iter()
@@ -126,7 +127,7 @@ impl PairHead {
         }
     }
 
-    /// W, also where it is the identity: (L, D) row-major.
+    /// W, (L, D) row-major, also if it is the identity.
     pub fn whitening(&self) -> Cow<'_, [f32]> {
         self.whiten.as_deref().map_or_else(
             || {
@@ -140,9 +141,9 @@ impl PairHead {
         )
     }
 
-    /// The enrolled speaker's point: mean of the projected embeddings, scaled again; as one recording
-    /// it has all their speech, and their mean ln|u|. `(N, E) -> (P,)`, E and P as
-    /// [`Self::embedding_size`] and [`Self::point_size`] say.
+    /// The point of an enrolled speaker: the mean of the projected embeddings, scaled again. Its
+    /// quality term is that of one recording with all their speech and the mean of their ln|u|.
+    /// `(N, E) -> (P,)`, with E = [`Self::embedding_size`] and P = [`Self::point_size`].
     pub fn project_enrolment<'a>(&self, embeddings: impl Iterator<Item = &'a [f32]>) -> Vec<f32> {
         let mut point = vec![0.0; self.size()];
         let (mut ln_seconds, mut ln_lengths, mut count) = (f32::NEG_INFINITY, 0.0, 0.0);
@@ -172,22 +173,22 @@ impl PairHead {
         v.chunks_exact_mut(size).for_each(scale_to_sqrt_len);
     }
 
-    /// Two projected points `(P,)`, `(P,)` -> log-likelihood ratio (NaN in, NaN out). The same bits
-    /// whichever comes first.
+    /// Log-likelihood ratio of two points, `(P,)` and `(P,)`; NaN if either holds a NaN. The same
+    /// bits in either order.
     pub fn llr(&self, a: &[f32], b: &[f32]) -> f32 {
-        self.llr_of(self.product(a, b), self.own(a), self.own(b))
+        self.llr_of(self.product(a, b), self.single_term(a), self.single_term(b))
     }
 
-    /// Σ w·(a∘b), the part of the logit that takes both points.
+    /// Σ w·(a∘b), the part of the logit that depends on both points.
     #[inline(always)]
     pub fn product(&self, a: &[f32], b: &[f32]) -> f32 {
         let l = self.size();
         weighted_dot(&self.weight[..l], &a[..l], &b[..l])
     }
 
-    /// Σ w·(a∘a) and what the recording's quality adds, the part that one point alone brings: once
-    /// per point where it is in many trials.
-    pub fn own(&self, a: &[f32]) -> f32 {
+    /// Σ w·(a∘a) plus the quality term: the part of the logit that depends on one point alone.
+    /// Computed once for a point that is in many trials.
+    pub fn single_term(&self, a: &[f32]) -> f32 {
         let (a, quality) = a.split_at(self.size());
         self.squares(a) + quality.iter().sum::<f32>()
     }
@@ -197,21 +198,22 @@ impl PairHead {
         weighted_dot(&self.weight[self.size()..], a, a)
     }
 
-    /// The log-likelihood ratio from its parts.
+    /// Log-likelihood ratio from its three parts.
     #[inline(always)]
-    pub fn llr_of(&self, product: f32, own_a: f32, own_b: f32) -> f32 {
-        let logit = product + (own_a + own_b) + self.bias;
+    pub fn llr_of(&self, product: f32, term_a: f32, term_b: f32) -> f32 {
+        let logit = product + (term_a + term_b) + self.bias;
         let line = logit - (self.prior / (1.0 - self.prior)).ln();
         match self.knee {
-            // Above it the same bits.
+            // Above the knee the bits do not change.
             Some(knee) => bend(line.into(), knee.into()) as f32,
             None => line,
         }
     }
 }
 
-/// Σ w·(a∘b) in sixteen partial sums that are then added pairwise: one order on every CPU, multiplied
-/// and added apart, never fused. Written in vectors: as a loop over lanes it comes out shuffled.
+/// Σ w·(a∘b) in sixteen partial sums that are added pairwise. Multiplications and additions are
+/// never fused, so the order and the bits are the same on every CPU. Written with vectors, because
+/// the compiler turns a loop over lanes into shuffles.
 #[inline(always)]
 fn weighted_dot(w: &[f32], a: &[f32], b: &[f32]) -> f32 {
     const LANES: usize = 16;
@@ -236,8 +238,8 @@ fn weighted_dot(w: &[f32], a: &[f32], b: &[f32]) -> f32 {
     sums[0]
 }
 
-/// In 16 sums side by side, in the same order on every CPU: a quarter of a million speakers are
-/// projected for an index, and one sum waits for itself.
+/// Σ a·b in sixteen sums, in the same order on every CPU. A single sum would wait for each
+/// addition, and building an index projects a quarter of a million speakers.
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0f32; 16];
     let (a, rest_a) = a.as_chunks::<16>();
@@ -251,8 +253,8 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + rest
 }
 
-/// NaN where there is no direction: a length of 0, or one that overflows (and would scale to 0,
-/// which is the score of nobody in particular).
+/// Scales `v` to length sqrt(L). NaN if it has no direction: its length is 0, or overflows. (A
+/// scale of 0 would give the score of an average voice.)
 fn scale_to_sqrt_len(v: &mut [f32]) {
     let squared = dot(v, v);
     let scale = if squared.is_normal() {
@@ -319,7 +321,7 @@ mod tests {
             cohort: None,
             knee: None,
         };
-        // Length √2 of (3, 4)/5 and of (1, 0).
+        // Both have length √2: (3, 4)/5 and (1, 0), scaled.
         let (a, b) = (head.project(&[4.0, 5.0]), head.project(&[2.0, 1.0]));
         let root = 2.0f32.sqrt();
         let expected = [[0.6 * root, 0.8 * root], [root, 0.0]];
@@ -343,7 +345,7 @@ mod tests {
         assert_eq!(llr, head.llr(&b, &a));
         head.prior = 0.2;
         assert!((head.llr(&a, &b) - (llr + 4.0f32.ln())).abs() < 1e-5);
-        // The mean of both, as long as either.
+        // The mean of both points, scaled to the same length.
         let both = head.project_enrolment([&[4.0, 5.0][..], &[2.0, 1.0]].into_iter());
         let length: f32 = both.iter().map(|v| v * v).sum();
         assert!((length - 2.0).abs() < 1e-5 && (both[0] / both[1] - 2.0).abs() < 1e-5);

@@ -1,37 +1,38 @@
-//! The quality terms of a score: a recording's length, its distance from the average voice and its
-//! likeness to a cohort in, what it adds to the logit of each of its pairs out.
+//! Quality terms of a score: what the length of a recording, its distance from the average voice
+//! and its similarity to a cohort add to the logit of each of its trials.
 //!
-//! ln t (t seconds of speech) and ln|u|, both lengths before scaling: a long recording, and one far
-//! from the middle, scores high with everybody (Mandasari et al. 2013, "Quality measure functions for
-//! calibration"). Of a cohort of K speakers, μ(a), the mean of the N highest scores of a against them,
-//! in which no quality term counts: a recording that sounds like many is no evidence. With a weight of
-//! −w this is s − w·(μ(a) + μ(b)), the shift of adaptive S-norm (Karam et al. 2011; Matějka et al. 2017)
-//! without its scale, so that the score stays a product and what each point alone brings.
+//! The first two are ln t (t seconds of speech) and ln|u|, the length of the whitened embedding
+//! before scaling: a long recording, and one far from the average, scores higher with everybody
+//! (Mandasari et al. 2013, "Quality measure functions for calibration"). The third is μ(a), the
+//! mean of the N highest scores of a against a cohort of K speakers, computed without quality
+//! terms: if a recording sounds like many people, its scores mean less. With weight −w this gives s
+//! − w·(μ(a) + μ(b)), which is the shift of adaptive S-norm (Karam et al. 2011; Matějka et al.
+//! 2017) without its scale. The score then stays a product plus one term per recording.
 
 use super::PairHead;
 use crate::{Error, Result};
 use zeroize::Zeroizing;
 
-/// What a recording adds to the logit of each of its pairs: `seconds·ln t + length·ln|u| +
-/// cohort·μ`.
+/// Weights of the quality terms. A recording adds `seconds·ln t + length·ln|u| + cohort·μ` to the
+/// logit of each of its trials.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QualityWeights {
-    /// Of ln t, t in seconds of speech.
+    /// Weight of ln t, with t in seconds of speech.
     pub seconds: f32,
-    /// Of ln|u|: the mean over groups.
+    /// Weight of ln|u|, averaged over groups.
     pub length: f32,
-    /// Of the mean of the highest scores against the cohort; 0 without one.
+    /// Weight of μ, the mean of the highest scores against the cohort; 0 without a cohort.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub cohort: f32,
 }
 
-/// Speakers that no trial is about.
+/// Speakers that every recording is compared with. They occur in no trial.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cohort {
-    /// (K, L): a point for each, projected and scaled, without what recordings add.
+    /// (K, L): a point for each speaker, projected and scaled, without its quality term.
     pub points: Vec<f32>,
-    /// N: how many of the highest scores count.
+    /// N: number of highest scores that are averaged.
     pub top: usize,
 }
 
@@ -44,17 +45,18 @@ impl QualityWeights {
 }
 
 impl Cohort {
-    /// Most speakers: each of them costs L multiplications for every point.
+    /// Largest number of speakers: each costs L multiplications for every point.
     pub const MAX_SPEAKERS: usize = 10_000;
 
-    /// μ(a) = q·(a∘a) + the mean of the N highest p·(a∘c) + q·(c∘c), [p, q] being `head.weight`: scores
-    /// without the constant, so that a head scaled as a whole scales it. `(P,) -> 1`, NaN for a NaN.
-    // Once in the program: an enrolment's point is made in many places.
+    /// μ(a) = q·(a∘a) + the mean of the N highest p·(a∘c) + q·(c∘c), where [p, q] is `head.weight`.
+    /// Leaves out the head's constant, so that scaling the head scales μ. `(P,) -> 1`, NaN if `a`
+    /// holds a NaN.
+    // Compiled once: it is called in many places.
     #[inline(never)]
     pub fn mean(&self, head: &PairHead, a: &[f32]) -> f32 {
         let a = &a[..head.size()];
         let (product, squares) = head.weight.split_at(a.len());
-        // Both are as telling as the embedding.
+        // Reveals as much about the voice as the embedding.
         let weighted: Vec<f32> = product.iter().zip(a).map(|(p, a)| p * a).collect();
         let weighted = Zeroizing::new(weighted);
         let speakers = self.points.chunks_exact(a.len());
@@ -68,7 +70,7 @@ impl Cohort {
     }
 }
 
-/// Σ c·(v + q·c), in 16 sums side by side in the same order on every CPU.
+/// Σ c·(v + q·c) in sixteen sums, in the same order on every CPU.
 fn score(v: &[f32], q: &[f32], c: &[f32]) -> f32 {
     let mut sums = [0.0f32; 16];
     let (v, rest_v) = v.as_chunks::<16>();
@@ -85,7 +87,7 @@ fn score(v: &[f32], q: &[f32], c: &[f32]) -> f32 {
 }
 
 impl PairHead {
-    /// Does the cohort fit the head, and is there one where it has a weight?
+    /// Checks that the cohort fits the head, and that there is one if it has a weight.
     pub(super) fn check_cohort(&self) -> Result<()> {
         let weight = self.quality.map(|quality| quality.cohort);
         let Some(cohort) = &self.cohort else {
@@ -120,7 +122,7 @@ fn is_zero(weight: &f32) -> bool {
     *weight == 0.0
 }
 
-/// ln(eᵃ + eᵇ), exactly the other where one is −∞.
+/// ln(eᵃ + eᵇ); exactly the other value if one is −∞.
 pub(super) fn ln_sum_exp(a: f32, b: f32) -> f32 {
     let (low, high) = (a.min(b), a.max(b));
     high + (low - high).exp().ln_1p()
@@ -154,7 +156,7 @@ mod tests {
         assert_eq!((head.embedding_size(), head.point_size()), (3, 3));
         assert!(head.check(2).is_ok());
         let point = |head: &PairHead, e: &[&[f32]]| head.project_enrolment(e.iter().copied());
-        // |u| is 5 and 1; 4 s and 1 s of speech.
+        // u| is 5 and 1; the recordings have 4 s and 1 s of speech.
         let (a, b) = ([4.0, 5.0, 4.0f32.ln()], [2.0, 1.0, 0.0]);
         let own = |seconds: f32, ln_length: f32| -0.5 * seconds.ln() + 2.0 * ln_length;
         let [x, y] = [&a, &b].map(|e| point(&plain, &[&e[..2]]));
@@ -165,7 +167,7 @@ mod tests {
         // Enrolled together: five seconds, and the mean of their ln|u|.
         let both = point(&head, &[&a, &b]);
         assert!((both[2] - own(5.0, 0.5 * 5.0f32.ln())).abs() < 1e-5);
-        // A recording of the speaker enrolled alone is as long as it is, exactly.
+        // A speaker enrolled with one recording keeps exactly its length.
         assert_eq!(
             point(&head, &[&a])[2],
             -0.5 * a[2] + 2.0 * head.ln_length(&a)
@@ -181,7 +183,7 @@ mod tests {
         assert!(spoilt.check(2).is_err());
     }
 
-    /// L = 4 in two groups, three speakers, the best two of them.
+    /// L = 4 in two groups; three speakers, of which the best two count.
     fn with_cohort() -> PairHead {
         let speakers = [
             [1.0, 0.0, 0.5, 0.5],
@@ -218,7 +220,7 @@ mod tests {
             ..head.clone()
         };
         let cohort = head.cohort.as_ref().unwrap();
-        // The LLR of a head without terms, less its constant.
+        // LLR of a head without quality terms, minus its constant.
         let constant = plain.bias + 4.0f32.ln();
         let mean = |point: &[f32]| {
             let scores = cohort.points.chunks_exact(4);
@@ -235,13 +237,13 @@ mod tests {
         assert_eq!(x.len(), head.point_size());
         assert!((head.llr(&x, &y) - wanted).abs() < 1e-4);
         assert_eq!(head.llr(&x, &y), head.llr(&y, &x));
-        // A speaker of several recordings is as alike as their point is.
+        // A speaker with several recordings has the similarity of their common point.
         let both = point(&head, &[&a, &b]);
         let seconds = ln_sum_exp(a[4], b[4]);
         let lengths = head.ln_length(&a) + head.ln_length(&b);
         let wanted = -0.5 * seconds + lengths - 0.3 * mean(&both[..4]);
         assert!((both[4] - wanted).abs() < 1e-4);
-        // No direction, no score.
+        // A zero vector has no direction and no score.
         let nowhere = point(&head, &[&[0.25, 0.25, 0.25, 0.25, 1.0]]);
         assert!(head.llr(&x, &nowhere).is_nan());
     }

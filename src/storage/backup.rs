@@ -1,4 +1,4 @@
-//! Voiceprints in, an age file (<https://age-encryption.org/v1>) of JSON lines out, and back.
+//! Backups of voiceprints: an age file (<https://age-encryption.org/v1>) of JSON lines.
 //!
 //! ```text
 //! {"spkver_backup": 1}
@@ -6,8 +6,8 @@
 //! …
 //! ```
 //!
-//! Embeddings are base64 of little-endian f32. Any age program opens the file; a store's own key
-//! has no part in it, so that a backup outlives a lost key.
+//! Embeddings are base64 of little-endian f32. Any age program can open the file. It does not
+//! depend on the key of the store, so a backup survives the loss of that key.
 
 use super::{
     secret::{Secret, bytes_of},
@@ -32,25 +32,25 @@ use std::{
 use zeroize::Zeroizing;
 
 const VERSION: u64 = 1;
-/// What the age program uses: a second's work and 256 MiB for each guess.
+/// The age program's default: each guess costs a second and 256 MiB.
 const SCRYPT_LOG_N: u8 = 18;
 const MAX_SCRYPT_LOG_N: u8 = 20;
-/// Identity files are a few lines.
+/// Identity files have only a few lines.
 const MAX_IDENTITY_BYTES: u64 = 1 << 20;
 
-/// Who can open a backup.
+/// What a backup is encrypted for.
 pub enum Lock {
-    /// Whoever has the identity of one of these recipients.
+    /// The age identities of these recipients open it.
     Recipients(Vec<x25519::Recipient>),
-    /// Whoever knows the passphrase.
+    /// This passphrase opens it.
     Passphrase(SecretString),
 }
 
-/// What opens a backup.
+/// What a backup is opened with.
 pub enum Key {
-    /// age identities.
+    /// Some age identities.
     Identities(Vec<Box<dyn age::Identity>>),
-    /// The passphrase.
+    /// A passphrase.
     Passphrase(SecretString),
 }
 
@@ -74,10 +74,10 @@ struct LineUtterance<'a> {
 }
 
 impl Lock {
-    /// For recipients as `age-keygen` prints them: `age1…`.
+    /// For recipients in the form that `age-keygen` prints: `age1…`.
     ///
     /// # Errors
-    /// [`Error::Usage`] naming what is no recipient.
+    /// [`Error::Usage`] naming the text that is not a recipient.
     pub fn recipients(texts: &[String]) -> Result<Self> {
         let parse = |text: &String| {
             let wanted = "a recipient is wanted, age1…, as age-keygen prints it";
@@ -91,7 +91,7 @@ impl Lock {
     /// For a passphrase.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a key: that is another kind of secret.
+    /// [`Error::Usage`] if the secret is a key instead of a passphrase.
     pub fn passphrase(secret: &Secret) -> Result<Self> {
         passphrase(secret).map(Lock::Passphrase)
     }
@@ -112,10 +112,10 @@ impl Lock {
 }
 
 impl Key {
-    /// The identities in files that `age-keygen` made.
+    /// The identities in files written by `age-keygen`.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Usage`] naming the file that holds none.
+    /// [`Error::Io`], [`Error::Usage`] naming a file without an identity.
     pub fn identities(paths: &[impl AsRef<Path>]) -> Result<Self> {
         let mut all = vec![];
         for path in paths {
@@ -140,7 +140,7 @@ impl Key {
         Ok(Key::Identities(all))
     }
 
-    /// The passphrase.
+    /// A passphrase.
     ///
     /// # Errors
     /// As [`Lock::passphrase`].
@@ -149,10 +149,10 @@ impl Key {
     }
 }
 
-/// Writes everybody's voiceprint to `path`, whole or not at all; how many.
+/// Writes all voiceprints of a store to `path`, completely or not at all. Returns their number.
 ///
 /// # Errors
-/// [`Error::Store`] where a voiceprint is damaged, [`Error::Io`].
+/// [`Error::Store`] if a voiceprint is damaged, [`Error::Io`].
 pub fn save(store: &Store, path: &Path, lock: &Lock) -> Result<usize> {
     let failed = |e: io::Error| Error::io(path, "write", e);
     let encryptor = lock
@@ -174,10 +174,10 @@ pub fn save(store: &Store, path: &Path, lock: &Lock) -> Result<usize> {
     Ok(num_saved)
 }
 
-/// Reads the voiceprints of a backup; each is given as it is read.
+/// Reads the voiceprints of a backup.
 ///
 /// # Errors
-/// [`Error::Store`] for a backup that the key does not open, or that is damaged; [`Error::Io`].
+/// [`Error::Store`] for a backup that is damaged or that the key does not open; [`Error::Io`].
 pub fn load(path: &Path, key: &Key) -> Result<Vec<Voiceprint>> {
     let refuse = |fact: &str, remedy: &str| Error::Store {
         path: path.to_path_buf(),
@@ -217,8 +217,8 @@ pub fn load(path: &Path, key: &Key) -> Result<Vec<Voiceprint>> {
             }
             _ => damaged(),
         })?;
-    // All the room at once: a buffer that grows leaves copies behind. The text is shorter than
-    // its encryption.
+    // Allocated at full size, because a buffer that grows leaves copies behind. The text is shorter
+    // than its encrypted form.
     let mut text = Zeroizing::new(Vec::with_capacity(file_bytes as usize));
     reader.read_to_end(&mut text).map_err(|_| damaged())?;
 

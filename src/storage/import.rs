@@ -1,9 +1,10 @@
-//! Models of others: a safetensors state dict in, a [`Model`] out.
+//! Imports models of other toolkits: turns a safetensors state dict into a [`Model`].
 //!
-//! WeSpeaker's `XVEC` (`wespeaker/models/tdnn.py`, Wang et al. 2023): five TDNN layers, each
-//! Conv1d → ReLU → BatchNorm, TSTP pooling, two Linears with ReLU → BatchNorm between them. Its
-//! features are log-mel frames of the recipe's `fbank` (Hamming window, samples at 16-bit scale),
-//! mean-normalised. All of it is said by the layer list and the front-end's options.
+//! Supports WeSpeaker's `XVEC` (`wespeaker/models/tdnn.py`, Wang et al. 2023): five TDNN layers,
+//! each Conv1d → ReLU → BatchNorm, TSTP pooling, and two Linear layers with ReLU → BatchNorm
+//! between them. Its features are the log-mel frames of the recipe's `fbank` (Hamming window,
+//! samples at 16-bit scale) with the mean subtracted. The layer list and the front-end's options
+//! can express all of it.
 
 use super::model::MAX_BYTES;
 use crate::{
@@ -18,13 +19,14 @@ use std::{fs::File, io::Read, path::Path};
 
 /// PyTorch's default.
 const BATCH_NORM_EPS: f32 = 1e-5;
-/// TSTP's.
+/// As in TSTP.
 const POOLING_EPS: f32 = 1e-7;
-/// Logit per unit of cosine, and the cosine at which it is 0, until trials calibrate it.
+/// Logit per unit of cosine, and the cosine at which the logit is 0, until trials calibrate the
+/// model.
 const SCALE: f32 = 20.0;
 const EVEN_COSINE: f32 = 0.5;
 
-/// Layer, taps, dilation.
+/// Name, taps and dilation of each layer.
 const FRAME_LAYERS: [(&str, usize, usize); 5] = [
     ("frame_1", 5, 1),
     ("frame_2", 3, 2),
@@ -33,13 +35,12 @@ const FRAME_LAYERS: [(&str, usize, usize); 5] = [
     ("frame_5", 1, 1),
 ];
 
-/// Reads a state dict of `XVEC`; the sizes come from the tensors. Tensors of the speaker classifier
-/// (`projection.…`) and `num_batches_tracked` are passed over; `module.` and `model.` before the
-/// names as well.
+/// Imports a state dict of `XVEC`; sizes are taken from the tensors. Ignores the speaker classifier
+/// (`projection.…`) and `num_batches_tracked`. Names may start with `module.` or `model.`.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Model`] for a file that is none, and for tensors that are missing, left
-/// over, of another shape or type, or not finite.
+/// [`Error::Io`]; [`Error::Model`] for a file that is not a state dict, and for tensors that are
+/// missing, unknown, of another shape or type, or not finite.
 pub fn wespeaker_xvec(path: &Path) -> Result<Model> {
     let failed = |source| Error::io(path, "read", source);
     let mut bytes = vec![];
@@ -55,13 +56,13 @@ pub fn wespeaker_xvec(path: &Path) -> Result<Model> {
 }
 
 /// (fact, remedy)
-type Complaint = (String, String);
+type Problem = (String, String);
 
 const CONVERT: &str = "write it from Python with \
      safetensors.torch.save_file({k: v.float() for k, v in torch.load(FILE, \
      map_location='cpu').items()}, OUT)";
 
-fn from_bytes(bytes: &[u8]) -> std::result::Result<Model, Complaint> {
+fn from_bytes(bytes: &[u8]) -> std::result::Result<Model, Problem> {
     if bytes.len() as u64 > MAX_BYTES {
         return Err((
             format!("larger than {} MiB", MAX_BYTES >> 20),
@@ -110,7 +111,7 @@ fn from_bytes(bytes: &[u8]) -> std::result::Result<Model, Complaint> {
     layers.push(Layer::Relu);
     dict.batch_norm("seg_bn_1", embedding_size, &mut layers, &mut weights)?;
     let embedding_size = dict.linear("seg_2", embedding_size, &mut layers, &mut weights)?;
-    dict.is_used_up()?;
+    dict.check_all_used()?;
 
     let Some(Layer::Conv1d { in_channels, .. }) = layers.first() else {
         unreachable!("the first layer is frame_1");
@@ -139,7 +140,7 @@ fn from_bytes(bytes: &[u8]) -> std::result::Result<Model, Complaint> {
     })
 }
 
-/// torchaudio's `kaldi.fbank` as the recipe calls it.
+/// torchaudio's `kaldi.fbank` with the options of the recipe.
 fn log_mel(num_mel_bins: usize) -> MfccConfig {
     MfccConfig {
         window_type: WindowType::Hamming,
@@ -153,7 +154,8 @@ fn log_mel(num_mel_bins: usize) -> MfccConfig {
     }
 }
 
-/// Points have length sqrt D: the weight of each product is scale/D.
+/// A head whose logit is SCALE·cosine. Points have length sqrt D, so each product is weighted with
+/// SCALE/D.
 fn scaled_cosine(size: usize) -> PairHead {
     let mut weight = vec![SCALE / size as f32; size];
     weight.resize(2 * size, 0.0);
@@ -170,13 +172,13 @@ fn scaled_cosine(size: usize) -> PairHead {
     }
 }
 
-/// A tensor that was asked for.
+/// A tensor read from the file.
 struct Tensor {
     shape: Vec<usize>,
     values: Vec<f32>,
 }
 
-/// Tensors by name, each taken once.
+/// Tensors by name, and which of them were used.
 struct StateDict<'a> {
     tensors: SafeTensors<'a>,
     prefix: &'static str,
@@ -200,12 +202,12 @@ impl<'a> StateDict<'a> {
         }
     }
 
-    /// The tensor, if its shape is `wanted`, `None` standing for any size.
+    /// Takes a tensor of the shape `wanted`, in which `None` stands for any size.
     fn take(
         &mut self,
         name: &str,
         wanted: &[Option<usize>],
-    ) -> std::result::Result<Tensor, Complaint> {
+    ) -> std::result::Result<Tensor, Problem> {
         let name = format!("{}{name}", self.prefix);
         let sizes: Vec<String> = wanted
             .iter()
@@ -247,7 +249,7 @@ impl<'a> StateDict<'a> {
         in_features: usize,
         layers: &mut Vec<Layer>,
         weights: &mut Weights,
-    ) -> std::result::Result<usize, Complaint> {
+    ) -> std::result::Result<usize, Problem> {
         let weight = self.take(&format!("{name}.weight"), &[None, Some(in_features)])?;
         let out_features = weight.shape[0];
         let bias = self.take(&format!("{name}.bias"), &[Some(out_features)])?;
@@ -265,14 +267,14 @@ impl<'a> StateDict<'a> {
         Ok(out_features)
     }
 
-    /// WeSpeaker's have no weight and no bias.
+    /// WeSpeaker's BatchNorms have no weight and bias.
     fn batch_norm(
         &mut self,
         name: &str,
         size: usize,
         layers: &mut Vec<Layer>,
         weights: &mut Weights,
-    ) -> std::result::Result<(), Complaint> {
+    ) -> std::result::Result<(), Problem> {
         let constant = |value: f32| Tensor {
             shape: vec![size],
             values: vec![value; size],
@@ -298,8 +300,8 @@ impl<'a> StateDict<'a> {
         Ok(())
     }
 
-    /// A tensor that nobody asked for says that this is another network.
-    fn is_used_up(&self) -> std::result::Result<(), Complaint> {
+    /// Checks that all tensors were used: an unknown one means a different network.
+    fn check_all_used(&self) -> std::result::Result<(), Problem> {
         let prefix = self.prefix;
         let passed_over = |name: &str| {
             name.ends_with(".num_batches_tracked")

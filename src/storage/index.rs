@@ -1,17 +1,21 @@
-//! The index of a store: a store's state and a model in, the [`Gallery`] that `identify` searches out.
+//! The search index of a store: the projected voiceprints of one model, as a [`Gallery`] that
+//! `identify` searches.
 //!
 //! ```text
-//! header     4096 bytes: magic, version, model id, state of the store, sizes, BLAKE3 of these
-//! panels     ⌈N/32⌉ × (32·L cells i8, 3·32 f32)   read whole by every search
-//! ids        N × i64: the speakers' numbers in the store
-//! rows       N × P f32: projected voiceprints     read where a panel says so
+//! header     4096 bytes: magic, version, model id, state of the store, sizes, their BLAKE3
+//! panels     ⌈N/32⌉ × (32·L cells i8, 3·32 f32)   read completely by every search
+//! ids        N × i64: the speakers' ids in the store
+//! rows       N × P f32: projected voiceprints     read only where a panel's bound requires it
 //! ```
 //!
-//! Numbers as they lie in memory, so that the file is mapped and not read. It lies beside the store
-//! (`voiceprints.sqlite.index`), readable by its owner only, is renamed into place when complete, is
-//! made anew when the store or the model changed, and goes when a voiceprint is erased: it holds
-//! voiceprints. A small store has none, and an encrypted one never: its index is made anew in memory. The names stay in the store, and so does the truth: whoever
-//! searches confirms the hits there.
+//! Numbers are stored as in memory, so that the file can be mapped instead of read. It lies beside
+//! the store (`voiceprints.sqlite.index`), is readable by its owner only, and is renamed into place
+//! when complete. It is rebuilt when the store or the model has changed. Because it holds
+//! voiceprints, it is deleted whenever one is erased.
+//!
+//! Small stores have no index file, and encrypted stores never have one: their index is built in
+//! memory. Names are kept only in the store, which has the last word: a search confirms its hits
+//! there.
 
 mod header;
 
@@ -37,10 +41,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// With fewer speakers than this the index is made anew in memory each time, in milliseconds.
+/// From this number of speakers on, the index is kept in a file. Below, it takes milliseconds to
+/// build in memory.
 pub const KEPT_FROM: usize = 1000;
 
-/// Everybody enrolled with one model, ready to be searched.
+/// All speakers enrolled with one model, ready for a search.
 #[derive(Debug)]
 pub struct Index {
     header: Header,
@@ -48,30 +53,30 @@ pub struct Index {
     bytes: Bytes,
 }
 
-/// Aligned for the widest number in it.
+/// Contents of an index, aligned for its widest numbers.
 #[derive(Debug)]
 enum Bytes {
     Mapped(MemoryMappedFile),
     Held(Vec<u64>),
 }
 
-/// A speaker who may be the one that speaks.
+/// A speaker found by a search.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Candidate<'a> {
     /// The speaker's id in the store.
     pub id: i64,
-    /// The projected voiceprint `(P,)` that was scored.
+    /// The speaker's projected voiceprint, `(P,)`.
     pub row: &'a [f32],
     /// LLR, summed in f64.
     pub score: f64,
 }
 
-/// Where the index of a store lies, if it has one.
+/// Path of a store's index file, which may not exist.
 pub fn path_of(store: &Path) -> PathBuf {
     beside(store, ".index")
 }
 
-/// Removes the index of a store, if it has one.
+/// Deletes the index file of a store, if there is one.
 ///
 /// # Errors
 /// [`Error::Io`].
@@ -84,7 +89,8 @@ pub fn remove(store: &Path) -> Result<()> {
 }
 
 impl Index {
-    /// The index beside the store, if it is of this model and of the store as it is now.
+    /// Opens the index file beside the store, if it belongs to this model and to the current state
+    /// of the store.
     pub fn find(store: &Store, verifier: &Verifier) -> Option<Self> {
         let state = State::of(store.path()).ok()?;
         match store.is_encrypted() {
@@ -93,12 +99,14 @@ impl Index {
         }
     }
 
-    /// Makes the index of a store; kept beside it where that is worth it and the folder allows.
+    /// Builds the index of a store. Writes it to a file beside the store if the store is large
+    /// enough and the folder is writable.
     ///
     /// # Errors
     /// [`Error::Store`] for a damaged voiceprint, [`Error::Io`].
     pub fn build(store: &Store, verifier: &Verifier) -> Result<Self> {
-        // Before the reading: a change in between makes the index stale, not wrong.
+        // Taken before reading the store: a change in between makes the index outdated, but never
+        // wrong.
         let state = State::of(store.path()).map_err(|e| Error::io(store.path(), "read", e))?;
         let kept = !store.is_encrypted() && store.sweep(verifier.id())?.num_speakers() >= KEPT_FROM;
         if kept {
@@ -112,7 +120,8 @@ impl Index {
                         return Ok(index);
                     }
                 }
-                // No room for it, or no right: search without. A store that fails fails again.
+                // No space or no permission: build the index in memory. An error of the store will
+                // occur again there.
                 Err(Error::Io { .. }) => {}
                 Err(e) => return Err(e),
             }
@@ -147,17 +156,18 @@ impl Index {
         })
     }
 
-    /// Speakers in it.
+    /// Number of speakers in the index.
     pub fn num_speakers(&self) -> usize {
         self.header.num_speakers
     }
 
-    /// Speakers of the store that are not in it, enrolled with other models.
+    /// Number of speakers in the store that are not in the index, because they were enrolled with
+    /// other models.
     pub fn num_others(&self) -> usize {
         self.header.num_others
     }
 
-    /// Does it lie in a file?
+    /// Is it kept in a file?
     pub fn is_kept(&self) -> bool {
         matches!(self.bytes, Bytes::Mapped(_))
     }
@@ -171,7 +181,7 @@ impl Index {
             head,
             panels: &bytes[layout.panels.clone()],
             rows,
-            reach: self.header.reach,
+            largest_magnitude: self.header.largest_magnitude,
         };
         let ids: &[i64] = bytemuck::cast_slice(&bytes[layout.ids.clone()]);
         let found = gallery.search(probes, top).into_iter();
@@ -190,7 +200,7 @@ impl Index {
 impl Bytes {
     fn all(&self) -> &[u8] {
         match self {
-            // Mapped whole: a range inside is always there.
+            // The whole file is mapped, so the range always exists.
             Bytes::Mapped(map) => map.as_slice_bytes(0, map.len()).unwrap_or_default(),
             Bytes::Held(words) => bytemuck::cast_slice(words),
         }
@@ -201,7 +211,7 @@ fn size_of_points(verifier: &Verifier) -> usize {
     verifier.model().head.point_size()
 }
 
-/// Writes an index to what `open` gives for its length; `path` is what an error names.
+/// Writes an index to the writer that `open` returns for its length. Errors name `path`.
 fn fill<W: Write + Seek>(
     store: &Store,
     verifier: &Verifier,
@@ -217,7 +227,7 @@ fn fill<W: Write + Seek>(
         size: size_of_points(verifier),
         num_speakers: sweep.num_speakers(),
         num_others: sweep.num_others(),
-        reach: 0.0,
+        largest_magnitude: 0.0,
     };
     let too_large = || io::Error::from(io::ErrorKind::OutOfMemory);
     let failed = |e| Error::io(path, "write", e);
@@ -241,11 +251,11 @@ fn fill<W: Write + Seek>(
             .collect();
         let rows = rows.concat();
         let mut panels = vec![0; ids.len().div_ceil(PANEL_ROWS) * panel_bytes(header.size)];
-        let reaches = panels
+        let magnitudes = panels
             .par_chunks_mut(panel_bytes(header.size))
             .zip(rows.par_chunks(PANEL_ROWS * header.size))
             .map(|(panel, rows)| write_panel(head, rows, panel));
-        header.reach = reaches.reduce(|| header.reach, f32::max);
+        header.largest_magnitude = magnitudes.reduce(|| header.largest_magnitude, f32::max);
         put(panel_at, &panels)?;
         put(id_at, bytemuck::cast_slice(&ids))?;
         put(row_at, bytemuck::cast_slice(&rows))?;

@@ -1,4 +1,5 @@
-//! What is kept on disk: model files and the store of voiceprints. Files written whole or not at all.
+//! Everything kept on disk: model files, the store of voiceprints and its backups. Files are
+//! written completely or not at all.
 
 pub mod backup;
 pub mod import;

@@ -1,24 +1,25 @@
-//! Model files: one safetensors file in, a checked [`Model`] out, and back.
+//! Model files: reads a safetensors file into a checked [`Model`], and writes one.
 //!
-//! The file's metadata has one key, `spkver`, with a JSON text:
+//! The metadata of the file has one key, `spkver`, with a JSON text:
 //!
 //! ```text
 //! {"format_version":1, "blake3":"<64 hex digits>", "front_end":{…MFCC options…},
-//!  "layers":[{"kind":"conv1d",…},…], "overlap":[{…},…], "speech":[{…},…], "head":{"size":L,"groups":g,"prior":p,"bias":b},
-//!  "limits":{…}, "rates":{…error rates by threshold, where calibrated}, "card":{…}}
+//!  "layers":[{"kind":"conv1d",…},…], "overlap":[{…},…], "speech":[{…},…],
+//!  "head":{"size":L,"groups":g,"prior":p,"bias":b}, "limits":{…},
+//!  "rates":{…error rates by threshold, if calibrated}, "card":{…}}
 //! ```
 //!
-//! Tensors, F32, or F16 where that loses nothing: `{i}.{tensor}` for layer i (PyTorch's names and
-//! shapes), `overlap.{i}.{tensor}` for those of the detector of overlapped speech, `speech.{i}.{tensor}` for
-//! those of the speech detector, if there is one, and
-//! the pair head's `head.mean` (D,), `head.whiten` (L, D; without it the identity),
-//! `head.weight` (2L,), and with `"cohort_top":N` in `head` the cohort's points `head.cohort`
-//! (K, L). A head with quality terms may have a `"knee"` as well.
+//! Tensors are F32, or F16 where that loses nothing. `{i}.{tensor}` belongs to layer i, with
+//! PyTorch's names and shapes; `overlap.{i}.{tensor}` to the detector of overlapped speech and
+//! `speech.{i}.{tensor}` to the speech detector, if there is one. The pair head has `head.mean` (D,),
+//! `head.whiten` (L, D; the identity if missing) and `head.weight` (2L,). With `"cohort_top":N` in
+//! `head`, `head.cohort` (K, L) holds the points of the cohort. A head with quality terms may also
+//! have a `"knee"`.
 //!
-//! `blake3` is the BLAKE3 of the whole file with its own 64 digits replaced by zeros; it tells
-//! damage, not forgery. The id of the file is the BLAKE3 of the file as it is; the id that embeddings
-//! carry is that of the front-end, the network and the speech detector alone.
-// Longer than 400 lines: one format, read and written in one place.
+//! `blake3` is the BLAKE3 hash of the file with its own 64 digits replaced by zeros. It detects
+//! damage, not forgery. The id of the file is the BLAKE3 hash of the unchanged file; the id that
+//! embeddings carry is that of the front-end, the network and the speech detector alone.
+// Longer than 400 lines: reading and writing of the format stay together.
 
 use crate::{
     Error, Result,
@@ -31,12 +32,12 @@ use crate::{
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::{borrow::Cow, collections::HashMap, fs::File, io::Read, path::Path};
 
-/// The metadata key.
+/// Key in the safetensors metadata.
 const KEY: &str = "spkver";
 const FORMAT_VERSION: u32 = 1;
-/// Larger files are refused before they are read.
+/// Largest file that is read.
 pub(super) const MAX_BYTES: u64 = 256 << 20;
-/// The same for the header alone, which is parsed before its checksum can be known.
+/// Largest header that is read. It is parsed before the checksum can be verified.
 const MAX_HEADER_BYTES: u64 = 16 << 20;
 const NO_CHECKSUM: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 const OVERLAP: &str = "overlap.";
@@ -45,7 +46,7 @@ const MEAN: &str = "head.mean";
 const WHITEN: &str = "head.whiten";
 const WEIGHT: &str = "head.weight";
 const COHORT: &str = "head.cohort";
-/// What errors call the model inside the binary.
+/// Path of the built-in model in error messages.
 const EMBEDDED: &str = "<embedded>";
 
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -86,41 +87,42 @@ fn one() -> usize {
     1
 }
 
-/// Read before anything else: a later version may hold fields that this one does not know.
+/// Read first, because a later version may have fields that this one does not know.
 #[derive(serde::Deserialize)]
 struct Version {
     format_version: u32,
     blake3: String,
 }
 
-/// The model inside the binary.
+/// The model built into the program.
 static EMBEDDED_FILE: &[u8] = include_bytes!("../../models/spkver.safetensors");
 
-/// The model inside the binary. Its bytes are read once for the id; the checksum inside them is left to a test: every short command waits for this.
+/// The built-in model. Its bytes are hashed once for the id. The checksum in the file is only
+/// verified by a test, because every short command would have to wait for it.
 ///
 /// # Errors
-/// None, unless the build was given a damaged file.
+/// Only if the program was built with a damaged file.
 pub fn embedded() -> Result<Verifier> {
     let (file, path) = (EMBEDDED_FILE, Path::new(EMBEDDED));
     Parsed::new(file, path)?.verifier(ModelId::of(file), path, Cow::Borrowed)
 }
 
-/// Reads and checks a model file.
+/// Loads and checks a model file.
 ///
 /// # Errors
-/// [`Error::Io`], and [`Error::Model`] for what it holds.
+/// [`Error::Io`], and [`Error::Model`] if the contents are damaged or inconsistent.
 pub fn load(path: &Path) -> Result<Verifier> {
     let failed = |source| Error::io(path, "read", source);
     let file = File::open(path).map_err(failed)?;
     let mut bytes = vec![];
-    // One byte more than allowed, whatever the file says of its own size.
+    // Reads at most one byte more than allowed, whatever size the file claims.
     file.take(MAX_BYTES + 1)
         .read_to_end(&mut bytes)
         .map_err(failed)?;
     from_bytes(&bytes, path)
 }
 
-/// Checks the bytes of a model file; `path` is what errors call it.
+/// Checks the bytes of a model file. Error messages call it `path`.
 ///
 /// # Errors
 /// [`Error::Model`].
@@ -143,7 +145,7 @@ fn refusal(path: &Path, fact: String, remedy: &str) -> Error {
     }
 }
 
-/// A file taken apart.
+/// A parsed file.
 struct Parsed<'a> {
     tensors: SafeTensors<'a>,
     text: String,
@@ -210,7 +212,7 @@ impl<'a> Parsed<'a> {
         checksum(bytes, self.header_end, digits).as_ref() == Some(digits)
     }
 
-    /// Everything checked and put together; `hold` keeps the bytes of a tensor.
+    /// Checks everything and assembles the model. `hold` borrows or copies the bytes of a tensor.
     fn verifier(
         &self,
         id: ModelId,
@@ -234,7 +236,7 @@ impl<'a> Parsed<'a> {
         let num_raw = header.front_end.num_frame_channels();
         let mut known = vec![];
         let mut network = |layers: Vec<Layer>, prefix: &str, num_features| -> Result<Network> {
-            // Before shapes are made of its numbers.
+            // Checked before the sizes are used to compute shapes.
             infer(&layers, num_features).map_err(unfit)?;
             let tensors = read(layer_shapes(&layers, prefix))?;
             known.extend(tensors.keys().cloned());
@@ -319,7 +321,7 @@ impl<'a> Parsed<'a> {
     }
 }
 
-/// The bytes of a model file: the same model, the same bytes.
+/// The bytes of a model file. The same model always gives the same bytes.
 pub fn to_bytes<'m>(model: &'m Model) -> Vec<u8> {
     let size = model.head.size();
     let cohort = model.head.cohort.as_ref();
@@ -381,7 +383,7 @@ pub fn to_bytes<'m>(model: &'m Model) -> Vec<u8> {
         (name, view.expect("weights of a checked network"))
     });
     let text = serde_json::to_string(&header).expect("plain data");
-    // One key only: the order of several would change from run to run.
+    // A single key, because the order of several would vary.
     let metadata = HashMap::from([(KEY.to_string(), text)]);
     let mut file = safetensors::serialize(views, Some(metadata)).expect("checked sizes");
     let at = find(&file, NO_CHECKSUM.as_bytes()).expect("just written");
@@ -390,7 +392,7 @@ pub fn to_bytes<'m>(model: &'m Model) -> Vec<u8> {
     file
 }
 
-/// Writes a model file, whole or not at all, and returns the id of the file.
+/// Writes a model file, completely or not at all. Returns the id of the file.
 ///
 /// # Errors
 /// [`Error::Io`].
@@ -400,7 +402,7 @@ pub fn save(path: &Path, model: &Model) -> Result<ModelId> {
     Ok(ModelId::of(&bytes))
 }
 
-/// BLAKE3 of the file with the checksum's own digits as zeros.
+/// BLAKE3 hash of the file with the digits of the checksum set to zeros.
 fn checksum(file: &[u8], header_end: usize, digits: &str) -> Option<String> {
     if digits.len() != NO_CHECKSUM.len() {
         return None;
@@ -439,7 +441,7 @@ fn head_shapes(
     shapes
 }
 
-/// The values, or the fact that speaks against them.
+/// The values of a tensor, or what is wrong with it.
 fn read_tensor<'a>(
     tensors: &SafeTensors<'a>,
     name: &str,

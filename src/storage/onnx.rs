@@ -1,12 +1,13 @@
-//! The network as an ONNX file, for other runtimes: features in, embedding out. The front-end and
-//! the pair head stay behind; the front-end's options go along as metadata.
+//! Exports the network as an ONNX file for other runtimes: from features to embedding. The feature
+//! extraction and the pair head are not included; the options of the extraction are stored as
+//! metadata.
 //!
 //! ```text
 //! feats (B, T, C_in) ─► Transpose (B, C_in, T) ─► Conv, Relu, … ─► pooling ─► Gemm ─► embs (B, D)
 //! ```
 //!
-//! Names and shapes of the ends are those of wespeaker's exports. Operator set 13 (2020), which
-//! onnxruntime reads from version 1.6 on.
+//! Names and shapes of input and output are those of WeSpeaker's exports. Uses operator set 13
+//! (2020), which onnxruntime reads from version 1.6 on.
 
 mod message;
 
@@ -24,10 +25,10 @@ use prost::Message;
 use std::path::Path;
 
 const OPERATOR_SET: i64 = 13;
-/// The file format that came with it.
+/// The file format version that belongs to it.
 const IR_VERSION: i64 = 7;
 
-/// Writes the verifier's network, whole or not at all.
+/// Writes the network of a verifier, completely or not at all.
 ///
 /// # Errors
 /// [`crate::Error::Io`].
@@ -42,7 +43,7 @@ pub fn save(path: &Path, verifier: &Verifier) -> Result<()> {
     write_whole(path, &bytes)
 }
 
-/// The bytes of an ONNX file: the same network, the same bytes.
+/// The bytes of an ONNX file. The same network always gives the same bytes.
 pub fn to_bytes(network: &Network, num_features: usize, metadata: &[(&str, String)]) -> Vec<u8> {
     let mut graph = Graph {
         name: "spkver".into(),
@@ -83,8 +84,8 @@ pub fn to_bytes(network: &Network, num_features: usize, metadata: &[(&str, Strin
 }
 
 impl Graph {
-    /// Adds the nodes of one layer to what is called `x`; the name of what leaves. `(B, C, T)` up to
-    /// the pooling, `(B, C)` behind it.
+    /// Adds the nodes of one layer that reads the value `x`, and returns the name of its output.
+    /// `(B, C, T)` before the pooling, `(B, C)` after it.
     fn layer(
         &mut self,
         index: usize,
@@ -93,7 +94,7 @@ impl Graph {
         x: &str,
         frames_left: bool,
     ) -> String {
-        // Operators have groups in a Conv only.
+        // Among the operators, only Conv supports groups.
         let affine = Affine::of(layer);
         let is_gemm = !frames_left && affine.is_some_and(|affine| affine.groups == 1);
         let own: Vec<String> = layer
@@ -191,7 +192,7 @@ impl Graph {
                 self.node("Flatten", &[&both], vec![int("axis", 1)])
             }
             Layer::Flatten { num_frames } => {
-                // Frame t is frame t mod T: cut or begun again.
+                // Frame t is frame t mod T: the utterance is truncated or repeated.
                 let (wanted, axis) = (format!("{index}.frames"), format!("{index}.axis"));
                 let frames: Vec<i64> = (0..num_frames as i64).collect();
                 self.integers(&wanted, &[num_frames], &frames);
@@ -212,7 +213,7 @@ impl Graph {
         self.node("ReduceMean", &[x], attributes)
     }
 
-    /// Adds a node with one output; its name.
+    /// Adds a node with one output, and returns its name.
     fn node(&mut self, op_type: &str, inputs: &[&str], attribute: Vec<Attribute>) -> String {
         let name = format!("{op_type}_{}", self.node.len());
         self.node.push(Node {
@@ -242,7 +243,7 @@ mod tests {
     use crate::network::Weights;
     use std::collections::HashSet;
 
-    /// Every kind of layer, before and behind the pooling.
+    /// A network with every kind of layer, before and after the pooling.
     fn network(pooling: Layer, pooled: usize) -> Network {
         let layers = vec![
             Layer::Conv1d {

@@ -1,15 +1,15 @@
-//! What protects a row: content and the facts that it belongs to in, stored bytes out, and back
-//! only if not a bit of either was changed.
+//! Protects the rows of a store: seals content together with data that says what it belongs to, and
+//! opens it only if not a bit of either has changed.
 //!
 //! ```text
-//! plain      row_key = empty                                 body = content ‖ BLAKE3(facts, content)
+//! plain      row_key = empty                                 body = content ‖ BLAKE3(associated data, content)
 //! encrypted  row_key = nonce ‖ XChaCha20-Poly1305(row key)   body = nonce ‖ XChaCha20-Poly1305(content)
 //! ```
 //!
-//! The facts (which speaker, which template, which model, which version) are the associated data
-//! of both encryptions, so that a row in the place of another one does not open. Each row has a
-//! random key of its own, wrapped by the store's: without those 72 bytes the body is noise even to
-//! the owner of the store's key. Nonces are random (192 bits: they do not repeat).
+//! Both encryptions use the same associated data (which speaker, template, model and version), so a
+//! row that was moved does not open. Each row has a random key, which is encrypted with the key of
+//! the store. Once those 72 bytes are erased, not even the owner of the store's key can read the
+//! body. Nonces are random (192 bits, so they do not repeat).
 
 use super::secret::{KEY_BYTES, SecretBytes, fill_random};
 use crate::Result;
@@ -22,20 +22,20 @@ const CHECKSUM_BYTES: usize = 32;
 
 /// How the rows of a store are protected.
 pub(super) enum Seal {
-    /// Against damage.
+    /// Against damage only.
     Checksum,
-    /// Against damage, readers and forgers.
+    /// Against damage, reading and forgery.
     Cipher {
         /// Encrypts the row keys.
         wrapping: SecretBytes,
-        /// Hides the names that rows are found by.
+        /// Hashes the names that rows are found by.
         lookup: SecretBytes,
-        /// Tells the right key from a wrong one.
+        /// Detects a wrong key.
         header: SecretBytes,
     },
 }
 
-/// A row's protected part.
+/// The sealed part of a row.
 #[derive(Default)]
 pub(super) struct Sealed {
     pub row_key: Vec<u8>,
@@ -43,7 +43,7 @@ pub(super) struct Sealed {
 }
 
 impl Seal {
-    /// The three keys that come from the store's one.
+    /// Derives three keys from that of the store.
     pub fn cipher(key: &SecretBytes) -> Self {
         Seal::Cipher {
             wrapping: derived("spkver store v2: row keys", key),
@@ -57,7 +57,7 @@ impl Seal {
         matches!(self, Seal::Cipher { .. })
     }
 
-    /// What a speaker is found by: the name's key, or a keyed hash that tells nobody the name.
+    /// What a speaker's row is found by: the name's key, or a keyed hash that hides the name.
     pub fn lookup(&self, name_key: &str) -> Vec<u8> {
         match self {
             Seal::Checksum => name_key.as_bytes().to_vec(),
@@ -65,7 +65,7 @@ impl Seal {
         }
     }
 
-    /// The code of the store's header: whoever has the key gets the same.
+    /// Authentication code of the store's header, which only the right key reproduces.
     pub fn header_code(&self, header: &[u8]) -> [u8; 32] {
         match self {
             Seal::Checksum => *blake3::hash(header).as_bytes(),
@@ -73,42 +73,42 @@ impl Seal {
         }
     }
 
-    /// Protects `content` as belonging to `facts`.
-    pub fn close(&self, facts: &[u8], content: &[u8]) -> Result<Sealed> {
+    /// Seals `content` together with `associated_data`.
+    pub fn close(&self, associated_data: &[u8], content: &[u8]) -> Result<Sealed> {
         match self {
             Seal::Checksum => Ok(Sealed {
                 row_key: vec![],
-                body: [content, &checksum(facts, content)].concat(),
+                body: [content, &checksum(associated_data, content)].concat(),
             }),
             Seal::Cipher { wrapping, .. } => {
                 let mut row_key: SecretBytes = Zeroizing::new(vec![0; KEY_BYTES]);
                 fill_random(&mut row_key)?;
                 Ok(Sealed {
-                    body: encrypted(&row_key, facts, content)?,
-                    row_key: encrypted(wrapping, facts, &row_key)?,
+                    body: encrypted(&row_key, associated_data, content)?,
+                    row_key: encrypted(wrapping, associated_data, &row_key)?,
                 })
             }
         }
     }
 
-    /// The content, if it is what was closed with these facts.
-    pub fn open(&self, facts: &[u8], sealed: &Sealed) -> Option<SecretBytes> {
+    /// The content, if it was sealed with this associated data and has not changed.
+    pub fn open(&self, associated_data: &[u8], sealed: &Sealed) -> Option<SecretBytes> {
         match self {
             Seal::Checksum => {
                 let length = sealed.body.len().checked_sub(CHECKSUM_BYTES)?;
                 let (content, code) = sealed.body.split_at(length);
-                let whole = sealed.row_key.is_empty() && checksum(facts, content) == code;
+                let whole = sealed.row_key.is_empty() && checksum(associated_data, content) == code;
                 whole.then(|| Zeroizing::new(content.to_vec()))
             }
-            Seal::Cipher { wrapping, .. } => decrypted(wrapping, facts, &sealed.row_key)
+            Seal::Cipher { wrapping, .. } => decrypted(wrapping, associated_data, &sealed.row_key)
                 .filter(|row_key| row_key.len() == KEY_BYTES)
-                .and_then(|row_key| decrypted(&row_key, facts, &sealed.body)),
+                .and_then(|row_key| decrypted(&row_key, associated_data, &sealed.body)),
         }
     }
 }
 
-/// Lists facts so that none can trade bytes with its neighbour: each with its length before it.
-pub(super) fn facts(parts: &[&[u8]]) -> Vec<u8> {
+/// Concatenates the parts, each after its length, so that no byte can move from one to another.
+pub(super) fn length_prefixed(parts: &[&[u8]]) -> Vec<u8> {
     let mut bytes = vec![];
     for part in parts {
         bytes.extend((part.len() as u64).to_le_bytes());
@@ -117,10 +117,10 @@ pub(super) fn facts(parts: &[&[u8]]) -> Vec<u8> {
     bytes
 }
 
-fn checksum(facts: &[u8], content: &[u8]) -> [u8; CHECKSUM_BYTES] {
+fn checksum(associated_data: &[u8], content: &[u8]) -> [u8; CHECKSUM_BYTES] {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(&(facts.len() as u64).to_le_bytes());
-    hasher.update(facts);
+    hasher.update(&(associated_data.len() as u64).to_le_bytes());
+    hasher.update(associated_data);
     hasher.update(content);
     *hasher.finalize().as_bytes()
 }
@@ -146,27 +146,27 @@ fn keyed_hash(key: &[u8], data: &[u8]) -> [u8; 32] {
 }
 
 /// nonce ‖ ciphertext ‖ tag
-fn encrypted(key: &[u8], facts: &[u8], content: &[u8]) -> Result<Vec<u8>> {
-    // All the room at once: a buffer that grows leaves copies behind.
+fn encrypted(key: &[u8], associated_data: &[u8], content: &[u8]) -> Result<Vec<u8>> {
+    // Allocated at full size, because a buffer that grows leaves copies behind.
     let mut bytes = [&[0; NONCE_BYTES][..], content, &[0; TAG_BYTES]].concat();
     let (nonce, rest) = bytes.split_at_mut(NONCE_BYTES);
     let (content, tag) = rest.split_at_mut(content.len());
     fill_random(nonce)?;
     let code = XChaCha20Poly1305::new(Key::from_slice(key))
-        .encrypt_in_place_detached(XNonce::from_slice(nonce), facts, content)
+        .encrypt_in_place_detached(XNonce::from_slice(nonce), associated_data, content)
         .expect("a row is no 256 GiB long");
     tag.copy_from_slice(&code);
     Ok(bytes)
 }
 
-fn decrypted(key: &[u8], facts: &[u8], bytes: &[u8]) -> Option<SecretBytes> {
+fn decrypted(key: &[u8], associated_data: &[u8], bytes: &[u8]) -> Option<SecretBytes> {
     let (nonce, rest) = bytes.split_at_checked(NONCE_BYTES)?;
     let (ciphertext, tag) = rest.split_at_checked(rest.len().checked_sub(TAG_BYTES)?)?;
     let mut content: SecretBytes = Zeroizing::new(ciphertext.to_vec());
     XChaCha20Poly1305::new(Key::from_slice(key))
         .decrypt_in_place_detached(
             XNonce::from_slice(nonce),
-            facts,
+            associated_data,
             &mut content,
             Tag::from_slice(tag),
         )
@@ -239,7 +239,7 @@ mod tests {
         let sealed = one.close(b"facts", b"content").unwrap();
         assert!(two.open(b"facts", &sealed).is_none());
         assert!(plain.open(b"facts", &sealed).is_none());
-        // Without its row key a body is nothing to anybody.
+        // Without its row key, a body cannot be read.
         let again = one.close(b"facts", b"content").unwrap();
         assert!(sealed.body != again.body && sealed.row_key != again.row_key);
         let nonces = [&sealed, &again].map(|s| [&s.body, &s.row_key].map(|b| &b[..NONCE_BYTES]));
@@ -266,15 +266,18 @@ mod tests {
 
     #[test]
     fn facts_do_not_trade_bytes() {
-        // Nor with the content.
+        // Nor can bytes move between associated data and content.
         let mut sealed = Seal::Checksum.close(b"ab", b"c").unwrap();
         sealed.body.insert(0, b'b');
         assert!(Seal::Checksum.open(b"a", &sealed).is_none());
-        assert_ne!(facts(&[b"ab", b"c"]), facts(&[b"a", b"bc"]));
-        assert_ne!(facts(&[b"ab"]), facts(&[b"ab", b""]));
+        assert_ne!(
+            length_prefixed(&[b"ab", b"c"]),
+            length_prefixed(&[b"a", b"bc"])
+        );
+        assert_ne!(length_prefixed(&[b"ab"]), length_prefixed(&[b"ab", b""]));
     }
 
-    /// Known answers: a store of today opens in ten years.
+    /// Known answers: stores written today must open in ten years.
     #[test]
     fn keys_are_derived_as_ever() {
         let Seal::Cipher {

@@ -1,7 +1,7 @@
-//! What the owner of an encrypted store knows, a key or a passphrase, in; 32 bytes out.
+//! The secret of an encrypted store, a key or a passphrase, and the 32-byte key derived from it.
 //!
-//! A key is 256 random bits and is used as it is. A passphrase goes through Argon2id (RFC 9106)
-//! with the salt and the cost that stand in the store.
+//! A key is 256 random bits and is used unchanged. A passphrase goes through Argon2id (RFC 9106),
+//! with the salt and cost stored in the file.
 
 use crate::{Error, Result};
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -14,23 +14,23 @@ use std::{
 };
 use zeroize::{Zeroize, Zeroizing};
 
-/// Bytes of a key.
+/// Length of a key in bytes.
 pub(super) const KEY_BYTES: usize = 32;
-/// What is read of a passphrase's file: more than a line with the longest one.
+/// Bytes read of a passphrase file: more than a line with the longest passphrase.
 const MAX_LINE_BYTES: usize = 2048;
 
-/// Secret bytes, on the heap from first to last and zeroed when dropped.
+/// Secret bytes, always on the heap and zeroed when dropped.
 pub(super) type SecretBytes = Zeroizing<Vec<u8>>;
 
-/// A key or a passphrase. Never shown, zeroed when dropped.
+/// A key or a passphrase. Never printed, zeroed when dropped.
 pub enum Secret {
     /// 256 random bits.
     Key(Zeroizing<Vec<u8>>),
-    /// Words that a person knows.
+    /// Words that a person remembers.
     Passphrase(Zeroizing<String>),
 }
 
-/// A key or a passphrase?
+/// Kind of a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretKind {
     /// [`Secret::Key`]
@@ -39,12 +39,12 @@ pub enum SecretKind {
     Passphrase,
 }
 
-/// How the secret becomes the store's key: stands in the store.
+/// How the key of the store is derived from the secret; kept in the store.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Derivation {
-    /// The key itself.
+    /// The secret is the key.
     Key,
-    /// From a passphrase.
+    /// Derived from a passphrase.
     Argon2id {
         memory_kib: u32,
         passes: u32,
@@ -53,10 +53,10 @@ pub(super) enum Derivation {
 }
 
 impl Secret {
-    /// The key in a file: 64 hexadecimal digits, or 32 bytes as they are.
+    /// Reads a key file: 64 hexadecimal digits, or 32 raw bytes.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Usage`] for a file with something else in it.
+    /// [`Error::Io`], [`Error::Usage`] for a file with other contents.
     pub fn from_key_file(path: &Path) -> Result<Self> {
         let bytes = read_short(path, 4 * KEY_BYTES)?;
         if bytes.len() == KEY_BYTES {
@@ -71,7 +71,7 @@ impl Secret {
         })
     }
 
-    /// The key in 64 hexadecimal digits; blanks around them do not count.
+    /// A key from 64 hexadecimal digits; surrounding blanks are ignored.
     pub fn from_hex(text: &[u8]) -> Option<Self> {
         let text = text.trim_ascii();
         if text.len() != 2 * KEY_BYTES {
@@ -85,10 +85,10 @@ impl Secret {
         Some(Secret::Key(key))
     }
 
-    /// The passphrase in the first line of a file.
+    /// Reads a passphrase from the first line of a file.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Usage`] for an empty line or one that is no text.
+    /// [`Error::Io`], [`Error::Usage`] for a line that is empty or not text.
     pub fn from_passphrase_file(path: &Path) -> Result<Self> {
         let bytes = read_short(path, MAX_LINE_BYTES)?;
         let line = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
@@ -114,14 +114,15 @@ impl Secret {
     /// Longest passphrase, in bytes.
     pub const MAX_PASSPHRASE_BYTES: usize = 1024;
 
-    /// A new derivation for this kind of secret.
+    /// A new derivation for this kind of secret, with a new salt.
     pub(super) fn new_derivation(&self) -> Result<Derivation> {
         Ok(match self {
             Secret::Key(_) => Derivation::Key,
             Secret::Passphrase(_) => {
                 let mut salt = [0; 16];
                 fill_random(&mut salt)?;
-                // RFC 9106's second recommendation: 64 MiB, 3 passes; one lane, as we use one core.
+                // The second recommendation of RFC 9106: 64 MiB, 3 passes. One lane, because we use
+                // one core.
                 Derivation::Argon2id {
                     memory_kib: 64 * 1024,
                     passes: 3,
@@ -131,7 +132,7 @@ impl Secret {
         })
     }
 
-    /// The store's key, if the secret is of the kind that is wanted.
+    /// The key of the store; `None` if the secret is of another kind.
     pub(super) fn derive(&self, derivation: &Derivation) -> Option<SecretBytes> {
         let mut key: SecretBytes = Zeroizing::new(vec![0; KEY_BYTES]);
         match (self, derivation) {
@@ -165,7 +166,7 @@ impl fmt::Debug for Secret {
 }
 
 impl Derivation {
-    /// What kind of secret is wanted.
+    /// Kind of secret required.
     pub fn kind(&self) -> SecretKind {
         match self {
             Derivation::Key => SecretKind::Key,
@@ -173,7 +174,7 @@ impl Derivation {
         }
     }
 
-    /// As it stands in the store.
+    /// The text stored in the file.
     pub fn to_text(&self) -> String {
         match self {
             Derivation::Key => "key".into(),
@@ -183,8 +184,8 @@ impl Derivation {
         }
     }
 
-    /// Back from the store; none for what this version does not know, or will not pay for: a
-    /// store from somebody else must not take the machine down.
+    /// Parses the stored text. `None` if this version does not know it, or if its cost is too high:
+    /// a store from somebody else must not exhaust the machine.
     pub fn from_text(text: &str, salt: &[u8]) -> Option<Self> {
         let words: Vec<&str> = text.split(' ').collect();
         match words[..] {
@@ -212,10 +213,10 @@ impl Derivation {
     }
 }
 
-/// 64 hexadecimal digits of a new random key, and a line feed.
+/// Generates a random key: 64 hexadecimal digits and a line feed.
 ///
 /// # Errors
-/// [`Error::Io`] where the system has no random numbers.
+/// [`Error::Io`] if the system has no random numbers.
 pub fn new_key_text() -> Result<Zeroizing<String>> {
     let mut key: SecretBytes = Zeroizing::new(vec![0; KEY_BYTES]);
     fill_random(&mut key)?;
@@ -229,7 +230,7 @@ pub fn new_key_text() -> Result<Zeroizing<String>> {
     Ok(text)
 }
 
-/// Numbers as their little-endian bytes, without a copy that stays behind.
+/// The little-endian bytes of the values, without leaving a copy behind.
 pub(super) fn bytes_of(values: &[f32]) -> SecretBytes {
     let mut bytes = Zeroizing::new(vec![0; size_of_val(values)]);
     for (to, value) in bytes.as_chunks_mut().0.iter_mut().zip(values) {
@@ -238,7 +239,7 @@ pub(super) fn bytes_of(values: &[f32]) -> SecretBytes {
     bytes
 }
 
-/// Random bytes of the system.
+/// Fills `bytes` with random numbers of the system.
 pub(super) fn fill_random(bytes: &mut [u8]) -> Result<()> {
     use chacha20poly1305::aead::{OsRng, rand_core::RngCore};
     OsRng.try_fill_bytes(bytes).map_err(|e| Error::Io {
@@ -249,13 +250,13 @@ pub(super) fn fill_random(bytes: &mut [u8]) -> Result<()> {
     })
 }
 
-/// Zeroes what the calls before left on the stack (a cipher's state) and in vector registers,
-/// which copying from one buffer to another leaves full.
+/// Zeroes what earlier calls left on the stack (such as the state of a cipher), and in the vector
+/// registers that copying between buffers uses.
 #[inline(never)]
 pub fn wipe_traces() {
     let mut stack = [0u64; 8192];
     stack.zeroize();
-    // Copies of each size take their own registers, and so they do in each direction.
+    // Copies of different sizes, and in either direction, use different registers.
     for end in (1..=136).step_by(3).chain([264, 520, 1032, 4096]) {
         let stack = black_box(&mut stack);
         let (low, high) = stack.split_at_mut(4096);
@@ -267,8 +268,8 @@ pub fn wipe_traces() {
     black_box(&stack);
 }
 
-/// The bytes of a short file or pipe, up to `max` and one more where there are more, read without
-/// a copy that stays behind.
+/// Reads a short file or pipe: up to `max` bytes, and one more if there are more. Leaves no copy
+/// behind.
 ///
 /// # Errors
 /// [`Error::Io`].
@@ -282,7 +283,7 @@ fn read_up_to(file: &mut impl Read, max: usize) -> io::Result<SecretBytes> {
     let mut bytes: SecretBytes = Zeroizing::new(vec![0; max]);
     let mut length = 0;
     loop {
-        // At the end of the file, or of the buffer.
+        // Ends at the end of the file, or of the buffer.
         match file.read(&mut bytes[length..]) {
             Ok(0) => break,
             Ok(n) => length += n,
@@ -290,7 +291,7 @@ fn read_up_to(file: &mut impl Read, max: usize) -> io::Result<SecretBytes> {
             Err(e) => return Err(e),
         }
     }
-    // Shortening leaves the rest of the allocation, which is zeros.
+    // The rest of the allocation is zeros.
     bytes.truncate(length);
     Ok(bytes)
 }

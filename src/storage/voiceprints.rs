@@ -1,17 +1,17 @@
-//! The store of voiceprints: one SQLite file; names in, [`Voiceprint`]s out.
+//! The store of voiceprints: one SQLite file that holds a [`Voiceprint`] for each name.
 //!
-//! One transaction per enrolment, synced before it counts. Every row is sealed together with what
-//! it belongs to, so that neither a damaged row nor one that belongs to somebody else is used; in
-//! an encrypted store nobody without the secret can read or forge one. Names are data; no path is
-//! ever made of one.
+//! Each enrollment is one transaction, synced to disk before it counts. Every row is sealed
+//! together with what it belongs to, so that neither a damaged row nor one of another speaker is
+//! ever used. In an encrypted store, rows cannot be read or forged without the secret. Names are
+//! only data: they never become part of a path.
 
 mod database;
+mod deleted_bytes;
 mod import;
 mod listing;
 mod row;
 mod schema;
 mod sweep;
-mod traces;
 mod transaction;
 
 pub(super) use database::beside;
@@ -28,6 +28,7 @@ use crate::{
     verifier::{ModelId, SpeakerName, Utterance, Voiceprint},
 };
 use database::{Refusal, connect, connect_to_read, create_private, damaged, failed, write_ahead};
+use deleted_bytes::DeletedBytes;
 use row::Rows;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use schema::Header;
@@ -35,7 +36,6 @@ use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
 };
-use traces::Traces;
 use transaction::transaction;
 
 /// An open store.
@@ -46,10 +46,10 @@ pub struct Store {
     seal: Seal,
 }
 
-/// Where the store is unless told otherwise: the user's data folder.
+/// The default path of the store, in the user's data folder.
 ///
 /// # Errors
-/// [`Error::Usage`] where the system names no such folder.
+/// [`Error::Usage`] if the system defines no such folder.
 pub fn default_path() -> Result<PathBuf> {
     directories::ProjectDirs::from("", "", "spkver")
         .map(|folders| folders.data_dir().join("voiceprints.sqlite"))
@@ -58,7 +58,8 @@ pub fn default_path() -> Result<PathBuf> {
         })
 }
 
-/// What kind of secret opens the store in a file; none if it is not encrypted, or not there.
+/// The kind of secret that the store in a file needs. None if it is not encrypted or does not
+/// exist.
 ///
 /// # Errors
 /// [`Error::Store`], [`Error::Io`].
@@ -68,9 +69,9 @@ pub fn wanted_secret(path: &Path) -> Result<Option<SecretKind>> {
 }
 
 impl Store {
-    /// Opens a store to read; none if there is no such file, and none is made. The file and its
-    /// folder may be read-only. `secret` is what it is encrypted with: a store that is not
-    /// encrypted is refused where one is given.
+    /// Opens a store for reading; `None` if the file does not exist (it is not created). The file
+    /// and its folder may be read-only. `secret` decrypts the store; a secret for a store that is
+    /// not encrypted is refused.
     ///
     /// # Errors
     /// [`Error::Store`], [`Error::Io`].
@@ -88,8 +89,8 @@ impl Store {
         }))
     }
 
-    /// Opens a store to write, made if there is none (readable by its owner only, and encrypted if
-    /// there is a secret).
+    /// Opens a store for writing. Creates it if it does not exist: readable by its owner only, and
+    /// encrypted if there is a secret.
     ///
     /// # Errors
     /// [`Error::Store`], [`Error::Io`].
@@ -99,7 +100,7 @@ impl Store {
         if schema::is_empty(&connection).map_err(|e| failed(path, e))? {
             let header = Header::new(secret)?.0;
             transaction(path, &connection, TransactionBehavior::Immediate, |tx| {
-                // Two commands that start together must not both make the tables.
+                // Two commands that start at the same time must not both create the tables.
                 if schema::is_empty(tx)? {
                     schema::make_tables(tx, &header)?;
                 }
@@ -119,7 +120,7 @@ impl Store {
         })
     }
 
-    /// The file.
+    /// Path of the store.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -129,7 +130,7 @@ impl Store {
         self.seal.encrypts()
     }
 
-    /// The voiceprint of `name`, every bit of its rows checked.
+    /// The voiceprint of `name`, after checking every bit of its rows.
     ///
     /// # Errors
     /// [`Error::UnknownSpeaker`], [`Error::Store`] for a damaged row.
@@ -137,7 +138,7 @@ impl Store {
         self.find(name)?.ok_or_else(|| self.unknown(name))
     }
 
-    /// As [`Self::get`], but nothing where the speaker is not enrolled.
+    /// As [`Self::get`], but `None` if the speaker is not enrolled.
     ///
     /// # Errors
     /// [`Error::Store`] for a damaged row.
@@ -147,9 +148,9 @@ impl Store {
         rows.map(|rows| self.checked(&rows, Some(name))).transpose()
     }
 
-    /// Adds utterances to a voiceprint that had `num_before` of them when these were checked
-    /// against it; with 0, begins one. All or none; false, and none, where the voiceprint was
-    /// changed since: read it again.
+    /// Adds utterances to a voiceprint, all or none. `num_before` is the number of utterances it
+    /// had when the new ones were checked against it; 0 creates a voiceprint. Returns false and
+    /// adds nothing if the voiceprint has changed since: read it again.
     ///
     /// # Errors
     /// [`Error::ModelMismatch`], [`Error::Store`], [`Error::Io`].
@@ -163,7 +164,7 @@ impl Store {
         self.write(|tx| self.append(tx, name, model, Some(num_before), utterances))
     }
 
-    /// Puts utterances in the place of a voiceprint, whatever model that was of.
+    /// Replaces a voiceprint, whichever model it was made by.
     ///
     /// # Errors
     /// [`Error::Store`], [`Error::Io`].
@@ -173,22 +174,23 @@ impl Store {
         model: ModelId,
         utterances: &[Utterance],
     ) -> Result<()> {
-        // Before as well as after: whenever this is stopped, no index outlives what it holds.
+        // Before the change as well as after: no index file may outlive the voiceprints in it, even
+        // if this is interrupted.
         index::remove(&self.path)?;
-        let mut deleted = Traces::default();
+        let mut deleted = DeletedBytes::default();
         self.write(|tx| self.put(tx, name, model, utterances, &mut deleted))?;
-        self.forget_deleted(&deleted);
+        self.purge_deleted(&deleted);
         Ok(())
     }
 
-    /// Puts whole voiceprints into the store, all or none; those of speakers that are enrolled
-    /// only to `replace` them.
+    /// Stores whole voiceprints, all or none. Speakers who are already enrolled are overwritten
+    /// only with `replace`.
     ///
     /// # Errors
     /// [`Error::Usage`] naming a speaker who is enrolled, [`Error::Store`], [`Error::Io`].
     pub fn restore(&mut self, voiceprints: Vec<Voiceprint>, replace: bool) -> Result<()> {
         index::remove(&self.path)?;
-        let mut deleted = Traces::default();
+        let mut deleted = DeletedBytes::default();
         self.write(|tx| {
             for voiceprint in voiceprints {
                 let Voiceprint {
@@ -208,40 +210,40 @@ impl Store {
             }
             Ok(())
         })?;
-        self.forget_deleted(&deleted);
+        self.purge_deleted(&deleted);
         Ok(())
     }
 
-    /// Erases a voiceprint; its bytes do not stay behind in the file.
+    /// Erases a voiceprint so that its bytes do not remain in the file.
     ///
     /// # Errors
     /// [`Error::UnknownSpeaker`], [`Error::Store`], [`Error::Io`].
     pub fn remove(&mut self, name: &SpeakerName) -> Result<()> {
         let lookup = self.seal.lookup(&name.key());
         index::remove(&self.path)?;
-        let mut deleted = Traces::default();
+        let mut deleted = DeletedBytes::default();
         self.write(|tx| {
             let rows = Rows::delete(tx, &self.seal, &lookup)?;
             deleted.add(&rows.ok_or_else(|| self.unknown(name))?);
             Ok(())
         })?;
-        self.forget_deleted(&deleted);
+        self.purge_deleted(&deleted);
         Ok(())
     }
 
-    /// Visits every voiceprint, or the error that says that it is damaged, as of one moment.
+    /// Visits all voiceprints of one state of the store. For a damaged one, `visit` gets the error.
     ///
     /// # Errors
-    /// What `visit` refuses; [`Error::Store`], [`Error::Io`].
+    /// The errors of `visit`; [`Error::Store`], [`Error::Io`].
     pub fn each(&self, mut visit: impl FnMut(Result<Voiceprint>) -> Result<()>) -> Result<()> {
         self.read(|tx| Rows::each(tx, "", |rows| Ok(visit(self.checked(&rows, None))?)))
     }
 
-    /// Encrypts the store for another secret, or for none: every row anew, with new row keys, all
-    /// or nothing. What the old secret opened is overwritten.
+    /// Encrypts the store with another secret, or decrypts it if there is none. All rows are
+    /// rewritten with new row keys, or none. The old contents are overwritten.
     ///
     /// # Errors
-    /// [`Error::Store`] where a row is damaged (nothing is changed then), [`Error::Io`].
+    /// [`Error::Store`] if a row is damaged (then nothing is changed), [`Error::Io`].
     pub fn reseal(&mut self, secret: Option<&Secret>) -> Result<()> {
         let (header, seal) = Header::new(secret)?;
         index::remove(&self.path)?;
@@ -257,12 +259,12 @@ impl Store {
             Ok(schema::drop_set_aside(tx)?)
         })?;
         (self.header, self.seal) = (header, seal);
-        // Whole pages were freed, and overwritten as such.
-        self.forget_deleted(&Traces::default());
+        // Whole pages were freed, which SQLite has overwritten.
+        self.purge_deleted(&DeletedBytes::default());
         Ok(())
     }
 
-    /// False, and nothing done, where the voiceprint does not have `num_before` utterances.
+    /// Returns false, and does nothing, if the voiceprint does not have `num_before` utterances.
     fn append(
         &self,
         tx: &Transaction,
@@ -295,7 +297,7 @@ impl Store {
             Some(rows) => rows,
             None => Rows::new(lookup, model)?,
         };
-        // As first typed.
+        // The name as it was first typed.
         let name = voiceprint.as_ref().map_or(name, |v| &v.name);
         rows.extend(&self.seal, name, utterances)?;
         rows.write(tx, enrolled_before)?;
@@ -308,7 +310,7 @@ impl Store {
         name: &SpeakerName,
         model: ModelId,
         utterances: &[Utterance],
-        deleted: &mut Traces,
+        deleted: &mut DeletedBytes,
     ) -> std::result::Result<(), Refusal> {
         let lookup = self.seal.lookup(&name.key());
         if let Some(rows) = Rows::delete(tx, &self.seal, &lookup)? {
@@ -337,7 +339,7 @@ impl fmt::Debug for Store {
     }
 }
 
-/// The voiceprint in some rows of the store in `path`.
+/// Opens the voiceprint in `rows`; `path` and `name` are for error messages.
 fn checked(
     path: &Path,
     seal: &Seal,
@@ -358,7 +360,7 @@ fn checked(
     })
 }
 
-/// The file's connection and header; none where there is no store yet.
+/// Connection and header of the store in a file; `None` if there is no store.
 fn find(path: &Path) -> Result<Option<(Connection, Header)>> {
     match fs::metadata(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -373,7 +375,7 @@ fn find(path: &Path) -> Result<Option<(Connection, Header)>> {
         Ok(_) => {}
     }
     let connection = connect_to_read(path)?;
-    // Made by a command that was stopped right away.
+    // Created by a command that was interrupted right after.
     if schema::is_empty(&connection).map_err(|e| failed(path, e))? {
         return Ok(None);
     }
@@ -381,7 +383,7 @@ fn find(path: &Path) -> Result<Option<(Connection, Header)>> {
     Ok(Some((connection, header)))
 }
 
-/// The header, of one moment and one version.
+/// Reads and checks the header in one transaction.
 fn header_of(path: &Path, connection: &Connection) -> Result<Header> {
     transaction(path, connection, TransactionBehavior::Deferred, |tx| {
         schema::check_version(path, tx)??;

@@ -1,5 +1,5 @@
-//! Bytes in, a file out that is either complete or not there: a sibling temporary file, synced,
-//! then renamed.
+//! Writes files completely or not at all: to a temporary file in the same folder, which is synced
+//! and then renamed.
 
 use crate::{Error, Result};
 use std::{
@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-/// Writes `bytes` to `path`; what was there stays until the new file is safely on disk.
+/// Writes `bytes` to `path`. An existing file is kept until the new one is safely on disk.
 ///
 /// # Errors
 /// [`Error::Io`].
@@ -22,13 +22,13 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 /// Who may read a new file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readers {
-    /// As the user's mask says.
+    /// As the umask allows.
     Everybody,
-    /// Its owner.
+    /// Only its owner.
     Owner,
 }
 
-/// As [`write_whole`], with what `work` writes, which may go back and forth in the file.
+/// As [`write_whole`], but `work` writes the file, and may seek in it.
 ///
 /// # Errors
 /// [`Error::Io`], and those of `work`.
@@ -38,7 +38,7 @@ pub fn write_whole_with(
     work: impl FnOnce(&mut File) -> Result<()>,
 ) -> Result<()> {
     let failed = |source| Error::io(path, "write", source);
-    // Through a symbolic link; and a pipe or device is written to, not renamed over.
+    // Follows symbolic links. Pipes and devices are written to directly, not replaced.
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     if fs::metadata(&target).is_ok_and(|facts| !facts.is_file()) {
         let mut device = File::options().write(true).open(&target).map_err(failed)?;
@@ -54,7 +54,7 @@ pub fn write_whole_with(
     {
         use std::os::unix::fs::PermissionsExt;
         let mode = match readers {
-            // As any new file: the umask decides.
+            // As for any new file: the umask decides.
             Readers::Everybody => 0o666,
             Readers::Owner => 0o600,
         };
@@ -64,7 +64,7 @@ pub fn write_whole_with(
     work(file.as_file_mut())?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist(&target).map_err(|e| failed(e.error))?;
-    // The rename itself is safe once the folder is synced.
+    // The rename is safe only once the folder is synced.
     #[cfg(unix)]
     File::open(folder)
         .and_then(|folder| folder.sync_all())

@@ -1,5 +1,5 @@
-//! The program as a user meets it: a folder with its own home and store, a command, its answer.
-//! Each test file adds its own ways of saying a command.
+//! Runs the program as a user would: in a folder with its own home and store. The test files add
+//! methods of their own.
 
 use std::{
     ffi::OsStr,
@@ -7,10 +7,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// A folder of its own for each test: home, store and files.
+/// A separate folder for each test, with home, store and files.
 pub struct Place(tempfile::TempDir);
 
-/// What came of a command.
+/// Result of a command.
 pub struct Answer {
     pub code: i32,
     pub stdout: String,
@@ -26,7 +26,7 @@ impl Place {
         self.0.path().join(name)
     }
 
-    /// The program in this folder, with nothing to read from.
+    /// The program in this folder, with an empty stdin.
     pub fn command(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_spkver"));
         command

@@ -1,4 +1,4 @@
-//! A seed in, a small model of random numbers out: valid in every respect, knows nothing.
+//! A small model with random weights from a seed: valid, but it has learned nothing.
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -9,7 +9,7 @@ use spkver::{
     verifier::{Limits, Model, ModelCard},
 };
 
-/// The x-vector's layer list with C channels and embeddings of size D.
+/// The layers of an x-vector network with C channels and embeddings of size D.
 pub fn x_vector(num_features: usize, c: usize, d: usize) -> Vec<Layer> {
     let conv = |in_channels, out_channels, kernel_size, dilation| Layer::Conv1d {
         in_channels,
@@ -43,7 +43,7 @@ pub fn x_vector(num_features: usize, c: usize, d: usize) -> Vec<Layer> {
     ]
 }
 
-/// A model of random numbers.
+/// A model with random weights.
 pub fn random_model(seed: u64, c: usize, d: usize) -> Model {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     // Uniform in ±scale.

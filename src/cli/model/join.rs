@@ -49,7 +49,10 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         speech_only: first.front_end.speech_only,
         ..model.front_end.clone()
     };
-    if let Some(at) = models.iter().position(|m| same_frames(m) != first.front_end) {
+    if let Some(at) = models
+        .iter()
+        .position(|m| same_frames(m) != first.front_end)
+    {
         return Err(Error::Usage(format!(
             "{}: has another front-end than {}",
             args.models[at + 1].display(),

@@ -1,4 +1,5 @@
-//! The lane MFCC of every instance against the definition in f64, and frame against frame.
+//! Compares the MFCC of every instance with the f64 definition, and checks that frames do not
+//! influence each other.
 
 use super::*;
 use crate::kernels::{
@@ -6,7 +7,7 @@ use crate::kernels::{
     tests::{every_instance, noise},
 };
 
-/// One front-end, with made-up filters, taper and DCT.
+/// A front-end with made-up filters, taper and DCT.
 struct Example {
     fft_size: usize,
     window: Vec<f32>,
@@ -18,7 +19,7 @@ struct Example {
 }
 
 impl Example {
-    /// The shipped front-end's sizes.
+    /// The sizes of the shipped front-end.
     fn usual() -> Self {
         Example::new(512, 400, 40, 40)
     }
@@ -28,7 +29,7 @@ impl Example {
             let phase = std::f32::consts::PI * (i as f32 + 0.5) / length as f32;
             32768.0 * phase.sin().powi(2)
         };
-        // As many bins per filter as there are, the first ones with two.
+        // Filters wide enough to cover all bins, at least two bins each.
         let width = |m: usize| (fft_size / 2 / num_mel_bins).max(2) + m % 2;
         Example {
             fft_size,
@@ -83,7 +84,7 @@ fn rows(table: &Table, plan: &MfccPlan, frames: &[&[f32]]) -> Vec<f32> {
     out
 }
 
-/// Values are logarithms of up to ±90, and sums of them: f32 leaves 1e-5 of each.
+/// Values are logarithms up to ±90 and sums of them: f32 has a relative error of 1e-5.
 fn assert_close(got: &[f32], wanted: &[f32], tolerance: f32, what: &str) {
     assert_eq!(got.len(), wanted.len());
     for (i, (g, w)) in got.iter().zip(wanted).enumerate() {
@@ -112,7 +113,7 @@ fn agrees_with_the_definition_at_every_fft_size_and_awkward_lengths() {
             let samples = noise(length + 40, log2);
             let frames: Vec<&[f32]> = samples.windows(length).step_by(7).take(3).collect();
             let what = format!("FFT of {size}, {length} samples");
-            // A frame of one sample is all mean.
+            // Removing the mean from a frame of one sample would leave nothing.
             let example = Example {
                 remove_mean: length > 2,
                 ..Example::new(size, length, 5, 4)
@@ -220,8 +221,8 @@ fn full_scale_square_waves_agree_with_the_definition() {
         let frames: Vec<&[f32]> = samples.windows(400).step_by(97).collect();
         let mut wanted = vec![0.0; frames.len() * 40];
         reference::mfcc(&plan, &frames, &mut wanted);
-        // Between the harmonics stands next to nothing, where f32 leaves its rounding of them:
-        // 2⁻²⁴ of a full-scale amplitude.
+        // Between the harmonics there is almost no energy, only the f32 rounding error: 2⁻²⁴ of a
+        // full-scale amplitude.
         let amplitude = |log_energy: &f32| (0.5 * f64::from(*log_energy)).exp();
         let rounding = 6e-8 * f64::from(example.window.iter().sum::<f32>());
         for table in every_instance() {

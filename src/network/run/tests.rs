@@ -1,4 +1,5 @@
-//! Parts, threads and groups against the whole, one operation after the other.
+//! Compares parts, threads and groups with the whole utterance run through one operation after the
+//! other.
 
 use super::*;
 use crate::network::{Cuts, Layer, Network, Weights, stored::Source};
@@ -15,7 +16,8 @@ fn conv(in_channels: usize, out_channels: usize, kernel_size: usize, padding: us
     }
 }
 
-/// Strides, dilations, padding, and operations before, between and behind the convolutions.
+/// A network with strides, dilations, padding, and operations before, between and after the
+/// convolutions.
 fn network(pooling: Layer, pooled: usize) -> Network {
     with_some_weights(vec![
         Layer::Tanh,
@@ -36,7 +38,7 @@ fn network(pooling: Layer, pooled: usize) -> Network {
     ])
 }
 
-/// A first layer of all channels, then groups of them apart.
+/// A network whose first layer has one group and whose other layers have several.
 fn in_groups() -> Network {
     let grouped = |in_channels, out_channels, kernel_size| Layer::Conv1d {
         in_channels,
@@ -112,17 +114,17 @@ fn features(num_frames: usize) -> Features {
     Features::new(values.collect(), 3)
 }
 
-/// Every operation over the whole utterance, one after the other.
+/// Runs every operation over the whole utterance, one after the other.
 fn whole(network: &Network, features: &Features) -> Vec<f32> {
     let weights = Source::Weights(network.weights());
-    let operations = Operations::in_a_row(network.layers(), weights);
+    let operations = Operations::in_one_branch(network.layers(), weights);
     let (mut x, mut channels) = (features.values().to_vec(), features.num_channels());
     for operation in &operations.branches[0] {
         if let Operation::Affine { padding, .. } = operation {
             x = crate::network::padded(&x, channels, *padding);
         }
         let frames = match operation {
-            // Padded already.
+            // `x` is already padded.
             Operation::Affine { padding, .. } => {
                 operation.num_frames(x.len() / channels - 2 * padding)
             }
@@ -224,7 +226,7 @@ fn a_cut_gives_what_its_parts_give() {
                 let own = has(place.start).unwrap()..has(place.end).unwrap_or(parts.len());
                 let wanted = operations.after_pooling(&statistics[own.clone()], &parts[own]);
                 for (g, w) in got.iter().zip(&wanted) {
-                    // Sums in another order, of f64.
+                    // f64 sums in another order.
                     assert!((g - w).abs() < 1e-5, "{frames} frames: {got:?} {wanted:?}");
                 }
             };

@@ -1,4 +1,5 @@
-//! The first 4096 bytes of an index: what it was made of, and how large its parts are.
+//! The header of an index, its first 4096 bytes: what it was built from, and the sizes of its
+//! parts.
 
 use crate::{
     scoring::gallery::{PANEL_ROWS, panel_bytes},
@@ -13,32 +14,32 @@ use std::{
     time::UNIX_EPOCH,
 };
 
-/// A page, so that what follows is aligned.
+/// One page, so that the parts are aligned.
 pub(super) const HEADER_BYTES: usize = 4096;
 
 const MAGIC: &[u8; 8] = b"spkverIX";
 const VERSION: u32 = 1;
-/// Magic to checksum.
+/// From magic to checksum.
 const USED_BYTES: usize = 8 + 4 + 4 + 32 + 32 + 3 * 8 + 4;
 
-/// What an index says of itself.
+/// Contents of the header.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Header {
     pub model: ModelId,
     pub state: State,
-    /// P: numbers in a point.
+    /// P: number of values in a point.
     pub size: usize,
     pub num_speakers: usize,
     pub num_others: usize,
     /// See [`crate::scoring::gallery::write_panel`].
-    pub reach: f32,
+    pub largest_magnitude: f32,
 }
 
-/// The state of a store, as its files show it: another one after every change.
+/// A hash of the state of a store's files. It changes with every change of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct State([u8; 32]);
 
-/// Where the parts of an index lie.
+/// Positions of the parts of an index.
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
     pub panels: Range<usize>,
@@ -48,15 +49,16 @@ pub(super) struct Layout {
 }
 
 impl State {
-    /// Length and time of the last change of the database and of its write-ahead log, and SQLite's own
-    /// counters in the log's header. The database is not opened: a process that closes any descriptor
-    /// of a file lets go of all its locks on it, SQLite's too. (In the log there are none.)
+    /// Hashes length and modification time of the database and its write-ahead log, and the
+    /// counters in the log's header. The database itself is not opened, because a process that
+    /// closes any descriptor of a file releases all its locks on it, including SQLite's. (The log
+    /// is never locked.)
     pub fn of(store: &Path) -> io::Result<Self> {
         let log = beside(store, "-wal");
         let mut hasher = blake3::Hasher::new();
         for (path, header_bytes) in [(store, 0), (&log, 32)] {
             let facts = match fs::metadata(path) {
-                // A log without a change in it comes and goes with the readers.
+                // An empty log is created and removed by readers.
                 Ok(facts) if facts.len() > 0 => facts,
                 Ok(_) => continue,
                 Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
@@ -79,7 +81,8 @@ impl State {
 }
 
 impl Header {
-    /// The header's bytes; numbers in this machine's order, and a number that tells which that is.
+    /// The bytes of the header. Numbers have the byte order of this machine, which the version
+    /// number reveals.
     pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
         bytes.extend(VERSION.to_ne_bytes());
@@ -89,13 +92,13 @@ impl Header {
         for count in [self.size, self.num_speakers, self.num_others] {
             bytes.extend((count as u64).to_ne_bytes());
         }
-        bytes.extend(self.reach.to_ne_bytes());
+        bytes.extend(self.largest_magnitude.to_ne_bytes());
         bytes.extend(blake3::hash(&bytes).as_bytes());
         bytes.resize(HEADER_BYTES, 0);
         bytes
     }
 
-    /// The header in these bytes, if it is one of this version and machine.
+    /// Parses the header, if it has this version and byte order.
     pub fn read(bytes: &[u8; HEADER_BYTES]) -> Option<Self> {
         let (used, rest) = bytes.split_at(USED_BYTES);
         if blake3::hash(used).as_bytes() != &rest[..32] {
@@ -113,18 +116,18 @@ impl Header {
         let state = State(next(32).try_into().ok()?);
         let mut count = || usize::try_from(u64::from_ne_bytes(next(8).try_into().ok()?)).ok();
         let (size, num_speakers, num_others) = (count()?, count()?, count()?);
-        let reach = f32::from_ne_bytes(next(4).try_into().ok()?);
+        let largest_magnitude = f32::from_ne_bytes(next(4).try_into().ok()?);
         known.then_some(Header {
             model,
             state,
             size,
             num_speakers,
             num_others,
-            reach,
+            largest_magnitude,
         })
     }
 
-    /// Where the parts lie; none for an index larger than an address.
+    /// Positions of the parts; `None` if the index is too large to address.
     pub fn layout(&self) -> Option<Layout> {
         let panels = self.num_speakers.div_ceil(PANEL_ROWS);
         let ids = HEADER_BYTES.checked_add(panels.checked_mul(panel_bytes(self.size))?)?;
@@ -151,7 +154,7 @@ mod tests {
             size: 3,
             num_speakers: 33,
             num_others: 5,
-            reach: 1.5,
+            largest_magnitude: 1.5,
         }
     }
 
@@ -163,7 +166,7 @@ mod tests {
     fn an_index_of_another_version_or_machine_is_none() {
         let bytes = header().bytes();
         assert_eq!(read(&bytes), Some(header()));
-        // Magic, version, rows of a panel; with a checksum that fits again.
+        // Magic, version, rows of a panel; with a matching checksum.
         for at in [0, 7, 8, 11, 12, 15] {
             let mut other = bytes.clone();
             other[at] ^= 1;
@@ -177,7 +180,7 @@ mod tests {
     #[test]
     fn the_parts_lie_one_after_the_other() {
         let layout = header().layout().unwrap();
-        // 33 speakers fill a panel and begin another.
+        // 33 speakers fill one panel and start another.
         let panels = HEADER_BYTES..HEADER_BYTES + 2 * panel_bytes(3);
         assert_eq!(layout.ids, panels.end..panels.end + 33 * 8);
         assert_eq!(layout.rows, layout.ids.end..layout.ids.end + 33 * 3 * 4);
@@ -200,7 +203,7 @@ mod tests {
             seen.push(state);
         };
         let now = std::time::SystemTime::now();
-        // The same time for all, so that it does not tell what the bytes must.
+        // All have the same time, so that only the bytes differ.
         let write = |path: &Path, bytes: &[u8]| {
             fs::write(path, bytes).unwrap();
             let file = File::options().write(true).open(path).unwrap();
@@ -220,7 +223,7 @@ mod tests {
         file.set_modified(now + std::time::Duration::from_nanos(1000))
             .unwrap();
         changed("its time");
-        // A link leads to the same.
+        // A link to the store has the same state.
         #[cfg(unix)]
         {
             let link = folder.path().join("link");
@@ -230,7 +233,7 @@ mod tests {
             assert_eq!(index, super::super::path_of(&store));
             assert!(index.ends_with("s.index"));
         }
-        // A log without anything in it is none.
+        // An empty log counts as none.
         let with = State::of(&store).unwrap();
         write(&log, b"");
         let without = State::of(&store).unwrap();

@@ -1,5 +1,5 @@
-//! onnx.proto's messages, as far as they are written here. Plain parts in, messages out; tags are
-//! onnx.proto's, and fields without a use are left out.
+//! The protobuf messages of onnx.proto that the export needs, with onnx.proto's tags. Fields that
+//! are not used are left out.
 #![allow(missing_docs)] // onnx.proto documents them
 
 use prost::Message;
@@ -18,7 +18,7 @@ pub fn tensor(name: &str, data_type: i32, shape: &[usize], raw_data: Vec<u8>) ->
     }
 }
 
-/// An end of the graph: f32, each dimension a number or a name.
+/// An input or output of the graph: f32, each dimension a number or a name.
 pub fn value(name: &str, shape: &[&str]) -> Value {
     let dimension = |text: &&str| match text.parse() {
         Ok(number) => Dimension {
@@ -142,7 +142,7 @@ pub struct Attribute {
     pub f: Option<f32>,
     #[prost(int64, optional, tag = 3)]
     pub i: Option<i64>,
-    // onnx.proto is proto2: repeated numbers are not packed.
+    // onnx.proto is proto2, where repeated numbers are not packed.
     #[prost(int64, repeated, packed = "false", tag = 8)]
     pub ints: Vec<i64>,
     #[prost(int32, tag = 20)]

@@ -1,4 +1,4 @@
-//! Secrets as they come in, and what is derived of them.
+//! Reading secrets and deriving keys from them.
 
 use super::*;
 
@@ -75,7 +75,7 @@ fn key_and_passphrase_files_hold_just_that() {
     let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(hex, text.trim_end());
     assert_eq!(key_of(&key), Some(key.clone()), "32 bytes as they are");
-    // Blanks around the digits are fine; anything else is not.
+    // Blanks around the digits are allowed, nothing else.
     assert_eq!(key_of(format!("  {hex}  \r\n").as_bytes()), Some(key));
     for wrong in [&text.as_bytes()[..63], &[7; 31], &[7; 33], b""] {
         assert_eq!(key_of(wrong), None, "{} bytes", wrong.len());
@@ -117,10 +117,11 @@ fn keys_stay_and_passphrases_are_derived() {
     for other in [argon2(72, 2, 1), argon2(64, 3, 1), argon2(64, 2, 2)] {
         assert_ne!(words.derive(&other).unwrap(), derived);
     }
-    // One passphrase, two stores: two keys, so that a guess is tried on one store at a time.
+    // The same passphrase gives two stores different keys, so that each guess works on one store
+    // only.
     let [one, two] = [(); 2].map(|()| words.new_derivation().unwrap());
     assert_ne!(one.salt(), two.salt());
-    // A secret of the other kind opens nothing.
+    // A secret of the other kind does not fit.
     assert!(key.derive(&argon2(64, 2, 1)).is_none());
     assert!(words.derive(&Derivation::Key).is_none());
     for secret in [key, words] {
@@ -134,7 +135,7 @@ fn keys_stay_and_passphrases_are_derived() {
 fn what_calls_leave_on_the_stack_is_wiped() {
     use std::io::{Seek, SeekFrom};
     const LEFT: [u8; 8] = *b"a secret";
-    /// Where nobody writes any more.
+    /// Leaves the text on the stack, in memory that no longer is in use.
     #[inline(never)]
     fn leave() -> u64 {
         let left = black_box([LEFT; 512]);
@@ -148,7 +149,7 @@ fn what_calls_leave_on_the_stack_is_wiped() {
         let pieces = bytes.as_chunks().0.iter();
         Ok(pieces.filter(|piece| **piece == LEFT).count())
     };
-    // The search finds what is there.
+    // The search does find the text where it is.
     match left_at(leave()) {
         Ok(num) => assert!(num > 100, "{num}"),
         Err(e) => return eprintln!("SKIPPED: this memory cannot be read here: {e}"),
@@ -167,14 +168,14 @@ fn a_short_file_is_read_and_one_byte_more_than_allowed() {
         let read = read_short(&path, 10).unwrap();
         assert_eq!(*read, vec![7; length.min(11)]);
     }
-    // What cannot be read is told, not tried for ever.
+    // A path that cannot be read is an error, not an endless loop.
     #[cfg(unix)]
     assert!(read_short(folder.path(), 10).is_err());
 }
 
 #[test]
 fn a_read_that_a_signal_interrupts_is_done_again() {
-    /// A byte at a time, and a signal before each.
+    /// Reads one byte at a time, and reports an interrupt before each.
     struct Restless(Vec<u8>, bool);
     impl Read for Restless {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

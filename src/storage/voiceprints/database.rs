@@ -1,4 +1,4 @@
-//! The SQLite file under the store: how it is made and opened, and what its errors mean to a user.
+//! The SQLite file of the store: creates and opens it, and translates SQLite's errors for the user.
 
 use crate::{Error, Result};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -9,16 +9,16 @@ use std::{
     time::Duration,
 };
 
-/// How long a command waits for another one that writes.
+/// How long a command waits for another one that is writing.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Opens an existing file.
+/// Opens an existing file for writing.
 pub(super) fn connect(path: &Path) -> Result<Connection> {
     open(path).map_err(|e| failed(path, e))
 }
 
-/// Opens an existing file that may be read-only, or lie in a folder where the lock files cannot
-/// be made: nobody who runs as this user can change it then, so it is read without them.
+/// Opens an existing file for reading. If the lock files cannot be created because the file or
+/// folder is read-only, reads it without locks: no process of this user can change it then.
 pub(super) fn connect_to_read(path: &Path) -> Result<Connection> {
     let readable = |connection: Connection| {
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
@@ -50,23 +50,24 @@ pub(super) fn connect_to_read(path: &Path) -> Result<Connection> {
 }
 
 fn open(path: &Path) -> rusqlite::Result<Connection> {
-    // No CREATE: reading never makes a file. No URI: a name is a name.
+    // Without CREATE, so that reading never creates a file. Without URI, so that names are taken
+    // literally.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    // On disk before it counts; on a Mac, too.
+    // Synced to disk before it counts, also on macOS.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "fullfsync", "ON")?;
-    // A voiceprint that is removed must be gone.
+    // A removed voiceprint must not remain in the file.
     connection.pragma_update(None, "secure_delete", "ON")?;
     harden(&connection)?;
     Ok(connection)
 }
 
-/// Makes the log one that is written ahead, for good. SQLite waits for nobody there: of several that
-/// open a new store together all but one would be told that it is busy.
+/// Permanently switches to a write-ahead log. SQLite does not wait for locks here: if several
+/// processes open a new store at once, all but one would get a busy error. So this retries.
 pub(super) fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
-    // As long as BUSY_TIMEOUT.
+    // Together as long as BUSY_TIMEOUT.
     const NUM_PAUSES: usize = 12_000;
     const PAUSE: Duration = Duration::from_millis(5);
     let set = || connection.pragma_update(None, "journal_mode", "WAL");
@@ -81,7 +82,7 @@ pub(super) fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
     set()
 }
 
-/// Opens a file that does not change while it is read: without locks and without a log.
+/// Opens a file that nobody changes meanwhile, without locks and log.
 fn open_unchanging(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::from_iter([
         OpenFlags::SQLITE_OPEN_READ_ONLY,
@@ -93,20 +94,20 @@ fn open_unchanging(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Views, triggers and functions of a tampered file get no say.
+/// Protects against manipulated files: their views, triggers and functions must not run.
 fn harden(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "trusted_schema", "OFF")?;
-    // Nothing of the store in files elsewhere.
+    // Nothing of the store may get into temporary files.
     connection.pragma_update(None, "temp_store", "MEMORY")
 }
 
-/// `file:///folder/name?immutable=1`, whatever characters the path has.
+/// `file:///folder/name?immutable=1`, with all special characters escaped.
 fn unchanging_uri(path: &Path) -> String {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let mut uri = String::from("file:///");
     let bytes = path.as_os_str().as_encoded_bytes();
     let slash = |b: &u8| *b == b'/';
-    // One slash is there already; more would name a host.
+    // The prefix ends in a slash; more of them would start a host name.
     for &byte in bytes.iter().skip_while(|b| slash(b)) {
         match byte {
             _ if is_separator(byte.into()) => uri.push('/'),
@@ -119,8 +120,7 @@ fn unchanging_uri(path: &Path) -> String {
     uri + "?immutable=1"
 }
 
-/// The file of this ending that belongs to a store: beside the store itself, also where that is
-/// given as a link to it.
+/// Path of a file that belongs to a store: the path of the store, links resolved, plus `ending`.
 pub(in crate::storage) fn beside(store: &Path, ending: &str) -> PathBuf {
     let store = fs::canonicalize(store).unwrap_or_else(|_| store.to_path_buf());
     let mut path = store.into_os_string();
@@ -128,7 +128,7 @@ pub(in crate::storage) fn beside(store: &Path, ending: &str) -> PathBuf {
     path.into()
 }
 
-/// The file and its folders, readable by their owner only; nothing where they exist.
+/// Creates the file and its folders, readable by their owner only, unless they exist.
 pub(super) fn create_private(path: &Path) -> io::Result<()> {
     let mut folders = fs::DirBuilder::new();
     let mut file = fs::OpenOptions::new();
@@ -146,7 +146,7 @@ pub(super) fn create_private(path: &Path) -> io::Result<()> {
     match file.write(true).create_new(true).open(path) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(e) => Err(e),
-        // SQLite syncs what it makes itself: this name it finds.
+        // SQLite syncs only folders in which it creates files; it did not create this one.
         #[cfg(unix)]
         Ok(_) => fs::File::open(folder)?.sync_all(),
         #[cfg(not(unix))]
@@ -162,7 +162,7 @@ pub(super) fn damaged(path: &Path, what: &str) -> Error {
     }
 }
 
-/// The error that says what the user can do about an SQLite error.
+/// Translates an SQLite error into one that says what the user can do.
 pub(super) fn failed(path: &Path, e: rusqlite::Error) -> Error {
     match e.sqlite_error_code() {
         Some(
@@ -193,7 +193,7 @@ pub(super) fn failed(path: &Path, e: rusqlite::Error) -> Error {
             source: io::Error::other(e),
             remedy: "another program is writing to it: try again",
         },
-        // What SQLite calls so may be a read that failed.
+        // SQLite also reports a failed read like this.
         Some(ErrorCode::DatabaseCorrupt) if reading_fails(path) => Error::Io {
             path: path.to_path_buf(),
             doing: "read the store",
@@ -204,7 +204,7 @@ pub(super) fn failed(path: &Path, e: rusqlite::Error) -> Error {
     }
 }
 
-/// Is the file whole as far as it can be read?
+/// Is the file intact as far as it can be read?
 fn reading_fails(path: &Path) -> bool {
     let checked = open(path).and_then(|connection| {
         connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
@@ -215,14 +215,14 @@ fn reading_fails(path: &Path) -> bool {
     }
 }
 
-/// What ends a transaction.
+/// Why a transaction was rolled back.
 pub(super) enum Refusal {
     Sqlite(rusqlite::Error),
     Ours(Box<Error>),
 }
 
 impl Refusal {
-    pub fn told(self, path: &Path) -> Error {
+    pub fn into_error(self, path: &Path) -> Error {
         match self {
             Refusal::Sqlite(e) => failed(path, e),
             Refusal::Ours(e) => *e,

@@ -1,4 +1,4 @@
-//! Many utterances of many speakers into the store at once: one transaction, all or none.
+//! Enrolls many utterances of many speakers in one transaction: all or none.
 
 use super::Store;
 use crate::{
@@ -7,11 +7,11 @@ use crate::{
 };
 
 impl Store {
-    /// Adds each utterance to its speaker's voiceprint, begun where there is none.
+    /// Adds each utterance to its speaker's voiceprint, which is created if it does not exist.
     ///
     /// # Errors
-    /// [`crate::Error::ModelMismatch`] where a voiceprint is of another model,
-    /// [`crate::Error::Store`], [`crate::Error::Io`], and those among the utterances.
+    /// [`crate::Error::ModelMismatch`] if a voiceprint was made by another model,
+    /// [`crate::Error::Store`], [`crate::Error::Io`], and the errors among the utterances.
     pub fn import(
         &mut self,
         model: ModelId,

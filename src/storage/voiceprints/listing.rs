@@ -1,33 +1,33 @@
-//! A store in, the list of its speakers out.
+//! The list of the speakers in a store.
 
 use super::Store;
 use crate::{Error, Result, verifier::Voiceprint};
 use unicode_normalization::UnicodeNormalization;
 
-/// A line of the list of speakers.
+/// An entry of the list.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Enrolled {
-    /// Who, as first enrolled.
+    /// Name of the speaker, as first enrolled.
     pub name: String,
-    /// The model that made the voiceprint, in full.
+    /// Full id of the model that made the voiceprint.
     pub model: String,
-    /// Recordings in it.
+    /// Number of enrolled recordings.
     pub num_utterances: usize,
-    /// Net speech in all of them, in seconds, at the VAD's hop of 10 ms.
+    /// Net speech in all recordings, in seconds, at the VAD's hop of 10 ms.
     pub speech_seconds: f64,
 }
 
-/// Everybody in a store.
+/// All speakers in a store.
 #[derive(Debug, Default)]
 pub struct Listing {
-    /// By name.
+    /// Sorted by name.
     pub speakers: Vec<Enrolled>,
-    /// An [`Error::Store`] for each voiceprint that is damaged.
+    /// An [`Error::Store`] for each damaged voiceprint.
     pub damaged: Vec<Error>,
 }
 
 impl Store {
-    /// Everybody enrolled, every row checked.
+    /// Lists all speakers, after checking every row.
     ///
     /// # Errors
     /// [`Error::Store`], [`Error::Io`].

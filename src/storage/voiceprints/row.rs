@@ -1,4 +1,5 @@
-//! [`Voiceprint`]s in, the rows of a speaker and of the templates out, and back if no bit changed.
+//! The rows of a voiceprint: one for the speaker and one for each enrolled utterance (template).
+//! Reading them gives the [`Voiceprint`] only if no bit has changed.
 //!
 //! ```text
 //! template content = num_values u32 ‖ embedding f32 × num_values ‖ speech_seconds f32
@@ -6,14 +7,14 @@
 //! speaker content  = name
 //! ```
 //!
-//! A speaker's row is sealed together with a digest of the templates: one that is lost, old, moved
-//! or doubled is noticed.
+//! The speaker's row is sealed together with a digest of the templates. This detects templates that
+//! are missing, outdated, moved or duplicated.
 
 use super::{database::Refusal, schema::VERSION};
 use crate::{
     Error, Result,
     storage::{
-        seal::{Seal, Sealed, facts},
+        seal::{Seal, Sealed, length_prefixed},
         secret::{SecretBytes, bytes_of, fill_random},
     },
     verifier::{Embedding, ModelId, SpeakerName, Utterance, Voiceprint},
@@ -21,7 +22,7 @@ use crate::{
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use zeroize::Zeroizing;
 
-/// Random, so that no id comes twice: not even after its speaker was removed.
+/// Random, so that an id is never used twice, even after its speaker was removed.
 type Id = [u8; 16];
 
 /// The row of a speaker.
@@ -41,17 +42,17 @@ pub(super) struct TemplateRow {
     sealed: Sealed,
 }
 
-/// A row that is not as it was written.
+/// A row has changed since it was written.
 pub(super) struct Damaged;
 
-/// A speaker's rows as they lie in the file.
+/// All rows of a speaker, as stored in the file.
 pub(super) struct Rows {
     speaker: SpeakerRow,
     templates: Vec<TemplateRow>,
 }
 
 impl Rows {
-    /// The rows of a voiceprint that begins.
+    /// Rows of a new voiceprint.
     pub fn new(lookup: Vec<u8>, model: ModelId) -> Result<Self> {
         Ok(Rows {
             speaker: SpeakerRow {
@@ -66,7 +67,7 @@ impl Rows {
         })
     }
 
-    /// Adds templates and seals the speaker's row again.
+    /// Adds templates and reseals the speaker's row.
     pub fn extend(
         &mut self,
         seal: &Seal,
@@ -79,8 +80,8 @@ impl Rows {
                 id: new_id()?,
                 sealed: Sealed::default(),
             };
-            let facts = template.facts(&self.speaker);
-            template.sealed = seal.close(&facts, &template_content(utterance))?;
+            let associated_data = template.associated_data(&self.speaker);
+            template.sealed = seal.close(&associated_data, &template_content(utterance))?;
             self.templates.push(template);
         }
         if self.templates.is_empty() {
@@ -91,30 +92,31 @@ impl Rows {
         }
         self.speaker.num_templates = self.templates.len() as i64;
         self.speaker.digest = digest(&self.templates);
-        self.speaker.sealed = seal.close(&self.speaker.facts(), name.as_str().as_bytes())?;
+        self.speaker.sealed =
+            seal.close(&self.speaker.associated_data(), name.as_str().as_bytes())?;
         Ok(())
     }
 
-    /// The name that the rows are found by, where it is no secret.
+    /// The key that the rows are found by, if it is not encrypted.
     pub fn lookup_text(&self, seal: &Seal) -> Option<String> {
         (!seal.encrypts()).then(|| String::from_utf8_lossy(&self.speaker.lookup).into_owned())
     }
 
-    /// The voiceprint, every bit checked.
+    /// The voiceprint, after checking every bit.
     pub fn open(&self, seal: &Seal) -> std::result::Result<Voiceprint, Damaged> {
         let speaker = &self.speaker;
         let whole = speaker.num_templates == self.templates.len() as i64
             && !self.templates.is_empty()
             && speaker.digest == digest(&self.templates);
         let content = seal
-            .open(&speaker.facts(), &speaker.sealed)
+            .open(&speaker.associated_data(), &speaker.sealed)
             .filter(|_| whole);
         let name = content.ok_or(Damaged)?;
         let name = std::str::from_utf8(&name).map_err(|_| Damaged)?;
         let name = SpeakerName::new(name).map_err(|_| Damaged)?;
         let model: ModelId = speaker.model.parse().map_err(|_| Damaged)?;
         let utterances = self.templates.iter().map(|template| {
-            let content = seal.open(&template.facts(speaker), &template.sealed)?;
+            let content = seal.open(&template.associated_data(speaker), &template.sealed)?;
             utterance(&content, model)
         });
         let utterances: Option<Vec<Utterance>> = utterances.collect();
@@ -128,12 +130,12 @@ impl Rows {
         })
     }
 
-    /// The rows of the speaker found by `lookup`.
+    /// Rows of the speaker with the key `lookup`.
     pub fn find(connection: &Connection, lookup: &[u8]) -> rusqlite::Result<Option<Self>> {
         Self::one(connection, "lookup = ?1", [lookup])
     }
 
-    /// The rows of the speaker with this [`Self::number`].
+    /// Rows of the speaker with this [`Self::number`].
     pub fn find_by_number(connection: &Connection, number: i64) -> rusqlite::Result<Option<Self>> {
         let end = |filler: u8| {
             let mut id = [filler; 16];
@@ -156,7 +158,7 @@ impl Rows {
         speaker.optional()?.map(with_templates).transpose()
     }
 
-    /// The rows of at most `num` speakers of a model, those that are looked up after `last`.
+    /// Rows of up to `num` speakers of a model whose keys come after `last`.
     pub fn block(
         connection: &Connection,
         model: &str,
@@ -174,18 +176,19 @@ impl Rows {
             .collect()
     }
 
-    /// What the speaker is looked up by.
+    /// The key that the speaker is found by.
     pub fn lookup(&self) -> &[u8] {
         &self.speaker.lookup
     }
 
-    /// A short name of the speaker: the first half of the random id.
+    /// A short number for the speaker: the first half of the random id.
     pub fn number(&self) -> i64 {
         let (number, _) = self.speaker.id.split_first_chunk().expect("16 bytes");
         i64::from_be_bytes(*number)
     }
 
-    /// Everybody's rows, one speaker after the other; `prefix` is before the tables' names.
+    /// Visits the rows of all speakers, one speaker after the other. `prefix` is prepended to the
+    /// table names.
     pub fn each(
         connection: &Connection,
         prefix: &str,
@@ -210,10 +213,10 @@ impl Rows {
         Ok(Rows { speaker, templates })
     }
 
-    /// Writes the speaker's row, and the templates from `num_before` on.
+    /// Writes the speaker's row and the templates from number `num_before` on.
     pub fn write(&self, connection: &Connection, num_before: usize) -> rusqlite::Result<()> {
         let speaker = &self.speaker;
-        // Prepared once: an import comes here a million times.
+        // Prepared once, because an import runs it a million times.
         let mut statement = connection.prepare_cached(
             "INSERT OR REPLACE INTO speaker
              (lookup, id, model, num_templates, digest, row_key, body)
@@ -244,7 +247,7 @@ impl Rows {
         Ok(())
     }
 
-    /// Deletes what `lookup` finds, and their keys with them.
+    /// Deletes the rows with the key `lookup`, including their row keys.
     pub fn delete(
         connection: &Connection,
         seal: &Seal,
@@ -256,7 +259,7 @@ impl Rows {
         connection.execute("DELETE FROM template WHERE speaker = ?1", [rows.speaker.id])?;
         connection.execute("DELETE FROM speaker WHERE lookup = ?1", [lookup])?;
         if rows.open(seal).is_err() {
-            // Templates may have lost their speaker.
+            // Deletes templates whose speaker's row is damaged or lost.
             connection.execute(
                 "DELETE FROM template WHERE speaker NOT IN (SELECT id FROM speaker)",
                 [],
@@ -265,8 +268,8 @@ impl Rows {
         Ok(Some(rows))
     }
 
-    /// What no other rows hold.
-    pub fn telling(&self) -> impl Iterator<Item = &[u8]> {
+    /// The bytes that occur in no other row.
+    pub fn unique_bytes(&self) -> impl Iterator<Item = &[u8]> {
         let speaker = [&self.speaker.id[..], &self.speaker.sealed.row_key];
         let templates = self
             .templates
@@ -283,7 +286,7 @@ impl SpeakerRow {
         Ok(SpeakerRow {
             lookup: row.get(0)?,
             id: row.get(1)?,
-            // Bytes that are no text are no model's id, and damage this row only.
+            // Bytes that are not text cannot be a model's id, and damage only this row.
             model: String::from_utf8_lossy(row.get_ref(2)?.as_bytes()?).into_owned(),
             num_templates: row.get(3)?,
             digest: row.get(4)?,
@@ -294,8 +297,8 @@ impl SpeakerRow {
         })
     }
 
-    fn facts(&self) -> Vec<u8> {
-        facts(&[
+    fn associated_data(&self) -> Vec<u8> {
+        length_prefixed(&[
             b"speaker",
             &VERSION.to_le_bytes(),
             &self.lookup,
@@ -319,8 +322,8 @@ impl TemplateRow {
         })
     }
 
-    fn facts(&self, speaker: &SpeakerRow) -> Vec<u8> {
-        facts(&[
+    fn associated_data(&self, speaker: &SpeakerRow) -> Vec<u8> {
+        length_prefixed(&[
             b"template",
             &VERSION.to_le_bytes(),
             &speaker.id,
@@ -340,7 +343,7 @@ fn new_id() -> Result<Id> {
 fn digest(templates: &[TemplateRow]) -> Vec<u8> {
     let mut hasher = blake3::Hasher::new();
     for template in templates {
-        hasher.update(&facts(&[
+        hasher.update(&length_prefixed(&[
             &template.id,
             &template.position.to_le_bytes(),
             &template.sealed.row_key,
@@ -353,7 +356,7 @@ fn digest(templates: &[TemplateRow]) -> Vec<u8> {
 fn template_content(utterance: &Utterance) -> SecretBytes {
     let values = utterance.embedding.values();
     let (file, quality) = (utterance.file.as_bytes(), utterance.quality.to_string());
-    // All the room at once: a buffer that grows leaves copies behind.
+    // Allocated at full size, because a buffer that grows leaves copies behind.
     Zeroizing::new(
         [
             &(values.len() as u32).to_le_bytes()[..],
@@ -367,7 +370,7 @@ fn template_content(utterance: &Utterance) -> SecretBytes {
     )
 }
 
-/// Nothing for bytes that were sealed by a program with a fault.
+/// `None` for content that a faulty program sealed.
 fn utterance(content: &[u8], model: ModelId) -> Option<Utterance> {
     let (num_values, rest) = length(content)?;
     let (values, rest) = rest.split_at_checked(num_values.checked_mul(4)?)?;

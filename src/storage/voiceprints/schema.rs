@@ -1,4 +1,4 @@
-//! The tables, and the header that says what opens them.
+//! The tables of the store, and the header that says which secret opens it.
 //!
 //! ```text
 //! store(id = 1, epoch, derivation, salt, code)
@@ -6,23 +6,23 @@
 //! template(speaker = speaker.id, position, id, row_key, body)
 //! ```
 //!
-//! Tables without rowid: what is looked up and what is read is one row, so that no index can
-//! disagree with its table, and each bit of the row is authenticated. The index by id serves
-//! `identify` alone, which scores again whoever it finds by it.
+//! The tables have no rowid: the key that is searched and the data are in one row, so no index can
+//! disagree with its table, and every bit of the row is authenticated. The index by id is used only
+//! by `identify`, which verifies each speaker found with it.
 
 use crate::{
     Error, Result,
     storage::{
-        seal::{Seal, facts},
+        seal::{Seal, length_prefixed},
         secret::{Derivation, Secret, fill_random},
     },
 };
 use rusqlite::{Connection, params};
 use std::path::Path;
 
-/// Version of the tables and of what is in them; sealed with every row.
+/// Version of the tables and their contents; part of what every row is sealed with.
 pub(super) const VERSION: i64 = 2;
-/// "spkv": tells the store from other SQLite files.
+/// "spkv", distinguishes the store from other SQLite files.
 const APPLICATION_ID: i64 = 0x7370_6b76;
 
 const TABLES: &str = "
@@ -55,15 +55,15 @@ const TABLES: &str = "
 /// Which secret opens the store.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Header {
-    /// Random; another one with every key.
+    /// Random; changes with the key.
     epoch: Vec<u8>,
-    /// None: not encrypted.
+    /// None if the store is not encrypted.
     derivation: Option<Derivation>,
     code: Vec<u8>,
 }
 
 impl Header {
-    /// The header of a store that `secret` shall open, or everybody.
+    /// The header of a store encrypted with `secret`, or not encrypted if there is none.
     pub fn new(secret: Option<&Secret>) -> Result<(Self, Seal)> {
         let mut epoch = vec![0; 16];
         fill_random(&mut epoch)?;
@@ -77,11 +77,11 @@ impl Header {
             derivation,
             code: vec![],
         };
-        header.code = seal.header_code(&header.facts()).to_vec();
+        header.code = seal.header_code(&header.associated_data()).to_vec();
         Ok((header, seal))
     }
 
-    /// What opens the rows, if `secret` is the right one.
+    /// The seal of the rows, if `secret` is the right one.
     pub fn unlock(&self, path: &Path, secret: Option<&Secret>) -> Result<Seal> {
         let refuse = |fact: &str, remedy: &str| Error::Store {
             path: path.to_path_buf(),
@@ -93,7 +93,7 @@ impl Header {
                 Seal::Checksum,
                 refuse("damaged: the header", "restore it from a backup"),
             ),
-            // Somebody might have put it in the place of the encrypted one.
+            // Somebody might have replaced the encrypted store by this one.
             (None, Some(_)) => {
                 return Err(refuse(
                     "is not encrypted, although a key was given",
@@ -126,20 +126,20 @@ impl Header {
                 (Seal::cipher(&key), wrong)
             }
         };
-        let code = blake3::Hash::from_bytes(seal.header_code(&self.facts()));
-        // Compared in constant time.
+        let code = blake3::Hash::from_bytes(seal.header_code(&self.associated_data()));
+        // `blake3::Hash` compares in constant time.
         match blake3::Hash::from_slice(&self.code) {
             Ok(stored) if stored == code => Ok(seal),
             _ => Err(otherwise),
         }
     }
 
-    /// How the key is made of the secret, if the store is encrypted.
+    /// How the key is derived from the secret, if the store is encrypted.
     pub fn derivation(&self) -> Option<&Derivation> {
         self.derivation.as_ref()
     }
 
-    /// The header in the file; none if its derivation is not known.
+    /// Reads the header from the file; `None` if its derivation is unknown.
     pub fn read(connection: &Connection) -> rusqlite::Result<Option<Self>> {
         connection.query_row(
             "SELECT epoch, derivation, salt, code FROM store WHERE id = 1",
@@ -180,8 +180,8 @@ impl Header {
         self.derivation.as_ref().map_or(&[], Derivation::salt)
     }
 
-    fn facts(&self) -> Vec<u8> {
-        facts(&[
+    fn associated_data(&self) -> Vec<u8> {
+        length_prefixed(&[
             b"store",
             &VERSION.to_le_bytes(),
             &self.epoch,
@@ -191,13 +191,14 @@ impl Header {
     }
 }
 
-/// Has the file no tables yet? A command that was stopped while it made it leaves it so.
+/// Are there no tables yet? A command that was interrupted while creating the file leaves it like
+/// this.
 pub(super) fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
     let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     Ok(number("SELECT count(*) FROM sqlite_schema")? == 0 && number("PRAGMA application_id")? == 0)
 }
 
-/// Makes the tables, with nobody in them.
+/// Creates the empty tables.
 pub(super) fn make_tables(connection: &Connection, header: &Header) -> rusqlite::Result<()> {
     connection.execute_batch(TABLES)?;
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -205,7 +206,7 @@ pub(super) fn make_tables(connection: &Connection, header: &Header) -> rusqlite:
     header.write(connection)
 }
 
-/// Puts the tables out of the way of new ones, until these hold everything.
+/// Renames the tables, so that new ones can be filled from them.
 pub(super) fn set_aside(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(
         "DROP INDEX speaker_by_id;
@@ -215,13 +216,13 @@ pub(super) fn set_aside(connection: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-/// Drops what was set aside; its pages are overwritten with zeros as a whole.
+/// Drops the renamed tables; SQLite overwrites their pages with zeros.
 pub(super) fn drop_set_aside(connection: &Connection) -> rusqlite::Result<()> {
     connection
         .execute_batch("DROP TABLE old_store; DROP TABLE old_speaker; DROP TABLE old_template;")
 }
 
-/// Is this a store, and one that this version knows?
+/// Checks that this is a store of a known version.
 pub(super) fn check_version(path: &Path, connection: &Connection) -> rusqlite::Result<Result<()>> {
     let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     let refuse = |fact: String, remedy: &str| {

@@ -1,5 +1,4 @@
-//! Everybody enrolled with one model, in blocks: one state of the store in, voiceprints and their
-//! numbers out.
+//! Reads all speakers enrolled with one model in blocks, from one state of the store.
 
 use super::{Store, checked, database::failed, row::Rows};
 use crate::{
@@ -9,10 +8,10 @@ use crate::{
 use rayon::prelude::*;
 use rusqlite::Transaction;
 
-/// Speakers in a block.
+/// Speakers per block.
 const BLOCK: i64 = 4096;
 
-/// A reading of the store that no writer disturbs.
+/// An ongoing read of the store that no writer can disturb.
 #[derive(Debug)]
 pub struct Sweep<'a> {
     store: &'a Store,
@@ -24,7 +23,7 @@ pub struct Sweep<'a> {
 }
 
 impl Store {
-    /// Begins to read everybody enrolled with `model`.
+    /// Starts to read all speakers enrolled with `model`.
     ///
     /// # Errors
     /// [`crate::Error::Store`], [`crate::Error::Io`].
@@ -49,8 +48,8 @@ impl Store {
         })
     }
 
-    /// The voiceprint of the speaker with this number, as [`Sweep`] gives it; none if there is no
-    /// such speaker any more.
+    /// The voiceprint of the speaker with the number that [`Sweep`] returned; `None` if the speaker
+    /// has been removed.
     ///
     /// # Errors
     /// [`crate::Error::Store`] for a damaged row.
@@ -61,17 +60,17 @@ impl Store {
 }
 
 impl Sweep<'_> {
-    /// Speakers of the model.
+    /// Number of speakers enrolled with the model.
     pub fn num_speakers(&self) -> usize {
         self.num_speakers
     }
 
-    /// Speakers of other models, which are left out.
+    /// Number of speakers enrolled with other models, who are left out.
     pub fn num_others(&self) -> usize {
         self.num_others
     }
 
-    /// The next voiceprints and their numbers, every row checked; none at the end.
+    /// The next voiceprints and their numbers, after checking every row. Empty at the end.
     ///
     /// # Errors
     /// [`crate::Error::Store`] for a damaged row.

@@ -1,7 +1,8 @@
-//! Work on a store in, all of it done or nothing out. Each transaction finds the header that the
-//! store was opened with; what is deleted leaves the log and the index.
+//! Transactions on a store: all of the work is done, or nothing. Each checks that the header is
+//! still the one that the store was opened with. Also removes deleted data from the log and the
+//! index.
 
-use super::{Store, database::Refusal, schema::Header, traces::Traces};
+use super::{Store, database::Refusal, deleted_bytes::DeletedBytes, schema::Header};
 use crate::{
     Error, Result,
     storage::{index, secret::wipe_traces},
@@ -10,7 +11,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::{io, path::Path};
 
 impl Store {
-    /// One moment of the store: what others write meanwhile is not seen.
+    /// Reads one state of the store; changes of other processes are not seen.
     pub(super) fn read<T>(
         &self,
         work: impl FnOnce(&Transaction) -> std::result::Result<T, Refusal>,
@@ -18,7 +19,7 @@ impl Store {
         self.transaction(TransactionBehavior::Deferred, work)
     }
 
-    /// One transaction: everything that `work` does, or nothing.
+    /// Does everything in `work` in one transaction, or nothing.
     pub(super) fn write<T>(
         &self,
         work: impl FnOnce(&Transaction) -> std::result::Result<T, Refusal>,
@@ -32,7 +33,7 @@ impl Store {
         work: impl FnOnce(&Transaction) -> std::result::Result<T, Refusal>,
     ) -> Result<T> {
         transaction(&self.path, &self.connection, behavior, |tx| {
-            // A row that was sealed with the old key would be lost.
+            // A row sealed with the old key would be lost.
             if Header::read(tx)?.as_ref() != Some(&self.header) {
                 return Err(Error::Io {
                     path: self.path.clone(),
@@ -46,10 +47,10 @@ impl Store {
         })
     }
 
-    /// Empties the write-ahead log, which still holds what was deleted, and writes the file anew
-    /// where that still does. What was written is written even if that fails (another command
-    /// reads, the disk is full): the last command that closes the store empties the log as well.
-    pub(super) fn forget_deleted(&self, deleted: &Traces) {
+    /// Empties the write-ahead log, which still holds deleted data, and rewrites the file if it
+    /// does, too. If this fails (another command is reading, the disk is full), the change itself
+    /// is safe, and the last command that closes the store empties the log as well.
+    pub(super) fn purge_deleted(&self, deleted: &DeletedBytes) {
         let empty_log = || {
             let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
             let _ = self.connection.query_row(sql, [], |_| Ok(()));
@@ -75,7 +76,7 @@ pub(super) fn transaction<T>(
         tx.commit()?;
         Ok(value)
     };
-    let outcome = run().map_err(|refusal| refusal.told(path));
+    let outcome = run().map_err(|refusal| refusal.into_error(path));
     wipe_traces();
     outcome
 }

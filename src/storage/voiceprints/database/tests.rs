@@ -1,4 +1,4 @@
-//! How the file under the store is opened, and what is told of its errors.
+//! Opening the database file, and the error messages for its failures.
 
 use super::*;
 use rusqlite::ffi;
@@ -18,7 +18,7 @@ fn what_is_written_is_on_disk_and_what_is_deleted_is_gone() {
         ("fullfsync", 1),
         ("secure_delete", 1),
         ("busy_timeout", 60_000),
-        // A tampered file's functions are not called; nothing is put into files elsewhere.
+        // Functions of a manipulated file are not called, and no temporary files are written.
         ("trusted_schema", 0),
         ("temp_store", 2),
     ] {
@@ -41,7 +41,7 @@ fn a_path_may_hold_any_character() {
     assert_eq!(odd, escaped);
     #[cfg(unix)]
     assert_eq!(uri("/a\\b"), "file:///a%5Cb?immutable=1");
-    // Never a host.
+    // Never a host name.
     assert_eq!(uri("//a/b"), "file:///a/b?immutable=1");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("50% of a?b#c&d \u{fc}");
@@ -80,14 +80,14 @@ fn errors_say_what_can_be_done() {
         (ffi::SQLITE_BUSY, 5, "try again"),
         (ffi::SQLITE_LOCKED, 5, "try again"),
         (ffi::SQLITE_NOTADB, 4, "restore it from a backup"),
-        // The file is whole: what was read wrong was the disk's fault.
+        // The file is intact: the disk returned a wrong read.
         (ffi::SQLITE_CORRUPT, 5, "check the disk"),
     ] {
         let (exit, text) = told(code);
         assert!(exit == exit_code && text.contains(remedy), "{code}: {text}");
         assert!(text.contains(&path.display().to_string()), "{text}");
     }
-    // It is damaged indeed.
+    // Now the file is really damaged.
     let mut bytes = fs::read(&path).unwrap();
     let half = bytes.len() / 2;
     bytes[half..].fill(0x55);

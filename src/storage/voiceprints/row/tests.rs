@@ -1,4 +1,5 @@
-//! What a program with a fault could have sealed: it is not taken for a voiceprint.
+//! Rows that are sealed but inconsistent, as a faulty program could write them, are not accepted as
+//! voiceprints.
 
 use super::*;
 use crate::storage::secret::KEY_BYTES;
@@ -18,7 +19,9 @@ fn rows(seal: &Seal) -> Rows {
 }
 
 fn sealed_again(seal: &Seal, rows: &mut Rows, name: &str) {
-    rows.speaker.sealed = seal.close(&rows.speaker.facts(), name.as_bytes()).unwrap();
+    rows.speaker.sealed = seal
+        .close(&rows.speaker.associated_data(), name.as_bytes())
+        .unwrap();
 }
 
 #[test]
@@ -48,7 +51,7 @@ fn a_speakers_row_agrees_with_its_templates() {
             sealed_again(&seal, &mut rows, "anna");
             assert!(rows.open(&seal).is_err(), "{i}");
         }
-        // Found by a name that is not its own, or that is none.
+        // Stored under another name, or under an invalid one.
         for name in ["boris", "", "a\u{202e}b"] {
             let mut rows = rows(&seal);
             sealed_again(&seal, &mut rows, name);

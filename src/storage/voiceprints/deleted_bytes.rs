@@ -1,51 +1,51 @@
-//! Deleted rows in, whether the file still holds a piece of them out.
+//! Checks whether the file still holds bytes of deleted rows.
 //!
-//! SQLite overwrites what it deletes (`secure_delete`), but when it moves rows between pages a copy
-//! may stay in the room that a page does not use, and nothing ever overwrites that. So the file is
-//! looked through for what must be gone; if it is there, the file is written anew.
+//! SQLite overwrites what it deletes (`secure_delete`). But when it moves rows between pages, a
+//! copy may remain in the unused part of a page, and nothing ever overwrites that. So the file is
+//! searched for the deleted bytes; if any are found, it is rewritten.
 
 use super::row::Rows;
 use rusqlite::Connection;
 use rustc_hash::FxHashSet;
 
-/// Long enough to be of one row only.
+/// Long enough to occur in one row only.
 const PIECE_BYTES: usize = 16;
-/// Of a row; the numbers come first, what follows may be the same for many.
+/// Per field of a row. The values come first; what follows may be the same in many rows.
 const MAX_PIECES: usize = 32;
 
 type Piece = [u8; PIECE_BYTES];
 
-/// What to look for.
+/// Bytes of deleted rows to search for.
 #[derive(Default)]
-pub(super) struct Traces {
+pub(super) struct DeletedBytes {
     pieces: FxHashSet<Piece>,
-    /// By the first two bytes: does a piece begin so?
-    begins: Vec<bool>,
+    /// Indexed by the first two bytes of a piece: is there such a piece?
+    prefixes: Vec<bool>,
 }
 
-impl Traces {
-    /// Of these rows as well.
+impl DeletedBytes {
+    /// Adds the bytes of these rows.
     pub fn add(&mut self, rows: &Rows) {
-        self.begins.resize(1 << 16, false);
-        for bytes in rows.telling() {
+        self.prefixes.resize(1 << 16, false);
+        for bytes in rows.unique_bytes() {
             let (pieces, _) = bytes.as_chunks();
             for piece in pieces.iter().take(MAX_PIECES) {
-                self.begins[begin(piece)] = true;
+                self.prefixes[prefix(piece)] = true;
                 self.pieces.insert(*piece);
             }
         }
     }
 
-    /// Is any of it in a page of the file? Read by SQLite: whoever opens the file beside it takes
-    /// its locks away on closing it.
+    /// Does any page of the file hold one of the pieces? Reads through SQLite, because opening and
+    /// closing the file directly would release SQLite's locks.
     ///
     /// # Errors
-    /// Where SQLite was built without its table of pages (`.cargo/config.toml`).
+    /// If SQLite was built without the table of pages (`.cargo/config.toml`).
     pub fn are_in(&self, connection: &Connection) -> rusqlite::Result<bool> {
         if self.pieces.is_empty() {
             return Ok(false);
         }
-        let found = |window: &Piece| self.begins[begin(window)] && self.pieces.contains(window);
+        let found = |window: &Piece| self.prefixes[prefix(window)] && self.pieces.contains(window);
         let mut pages = connection.prepare("SELECT data FROM sqlite_dbpage")?;
         let mut pages = pages.query([])?;
         while let Some(page) = pages.next()? {
@@ -57,7 +57,7 @@ impl Traces {
     }
 }
 
-fn begin(piece: &Piece) -> usize {
+fn prefix(piece: &Piece) -> usize {
     u16::from_le_bytes([piece[0], piece[1]]).into()
 }
 
@@ -89,11 +89,11 @@ mod tests {
         };
         let (there, elsewhere) = (rows(0.25), rows(0.75));
         there.write(&connection, 0).unwrap();
-        let mut traces = Traces::default();
-        assert!(!traces.are_in(&connection).unwrap());
-        traces.add(&elsewhere);
-        assert!(!traces.are_in(&connection).unwrap());
-        traces.add(&there);
-        assert!(traces.are_in(&connection).unwrap());
+        let mut deleted = DeletedBytes::default();
+        assert!(!deleted.are_in(&connection).unwrap());
+        deleted.add(&elsewhere);
+        assert!(!deleted.are_in(&connection).unwrap());
+        deleted.add(&there);
+        assert!(deleted.are_in(&connection).unwrap());
     }
 }
