@@ -324,6 +324,12 @@ impl Verifier {
         doubtful
     }
 
+    /// Each utterance against the voiceprint of the others; NaN for one alone.
+    pub fn each_against_the_others(&self, utterances: &[Utterance]) -> Vec<OddOneOut> {
+        let all: Vec<usize> = (0..utterances.len()).collect();
+        self.against_the_others(utterances, &all)
+    }
+
     /// Each of the `kept` utterances against the voiceprint of the rest of them.
     fn against_the_others(&self, utterances: &[Utterance], kept: &[usize]) -> Vec<OddOneOut> {
         let score = |&index: &usize| {

@@ -1,18 +1,21 @@
-//! `spkver enroll NAME FILE…`: recordings of one speaker into the store, all or none.
+//! `spkver enroll NAME FILE…`: stores recordings of one speaker, all or none.
 
 use super::{
     Global,
     output::{json_of, printable},
     recordings::{self, Recording, all_or_errors},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use spkver::{
-    Result,
-    verifier::{SpeakerName, Utterance, Verifier, Voiceprint},
+    Error, Result,
+    verifier::{OddOneOut, SpeakerName, Utterance, Verifier, Voiceprint},
 };
 use std::path::PathBuf;
 
-/// Whom to enrol, from what.
+/// A voiceprint of less speech misses more targets, in seconds.
+const GOOD_SECONDS: f32 = 5.0;
+
+/// Whom to enroll, from what.
 #[derive(clap::Args)]
 pub struct Args {
     /// Name of the speaker: any text of one line
@@ -23,6 +26,9 @@ pub struct Args {
     /// Store recordings although they do not sound like one speaker
     #[arg(long)]
     force: bool,
+    /// Refuse recordings that hardly sound like the others, instead of a warning
+    #[arg(long, conflicts_with = "force")]
+    strict: bool,
     /// Begin the voiceprint anew, in the place of adding to it
     #[arg(long)]
     replace: bool,
@@ -55,9 +61,9 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     }
     let utterances = recordings.into_iter().map(Recording::utterance).collect();
     let utterances = all_or_errors(utterances)?;
-    let joined = loop {
+    let (joined, findings) = loop {
         let joined = Joined::new(enrolled, &utterances, &args.files);
-        let warnings = joined.check(&name, &verifier, args.force)?;
+        let findings = joined.check(&name, &verifier, args)?;
         let store = match &mut store {
             Some(store) => store,
             none => none.insert(global.open_or_create_store()?),
@@ -70,8 +76,9 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
             store.add(&name, verifier.id(), joined.num_before, added)?
         };
         if stored {
-            warnings.iter().for_each(|warning| output.warning(warning));
-            break joined;
+            let warnings = findings.iter().map(|finding| finding.line(&joined.paths));
+            warnings.for_each(|warning| output.warning(&warning));
+            break (joined, findings);
         }
         // Another command changed the voiceprint meanwhile: these must be consistent with it, too.
         enrolled = store.find(&name)?;
@@ -80,18 +87,24 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     // Whole hops of the VAD: 10 ms.
     let speech_seconds: f32 = all.iter().map(|u| u.speech_seconds).sum();
     let speech_seconds = (speech_seconds * 100.0).round() / 100.0;
-    let line = format!(
+    let missing_seconds = (GOOD_SECONDS - speech_seconds).max(0.0);
+    let mut line = format!(
         "ENROLLED  {}  {} added, {} in all, {speech_seconds:.1} s of speech",
         printable(name.as_str()),
         added.len(),
         all.len(),
     );
+    if missing_seconds > 0.0 {
+        line += &format!("; enroll {missing_seconds:.1} s more for a good voiceprint");
+    }
     let json = json!({
         "command": "enroll",
         "speaker": name.as_str(),
         "num_added": added.len(),
         "num_utterances": all.len(),
         "speech_seconds": json_of(&speech_seconds),
+        "missing_seconds": json_of(&((missing_seconds * 100.0).round() / 100.0)),
+        "findings": findings.iter().map(|f| f.json(&joined.paths)).collect::<Vec<_>>(),
         "model": verifier.id().to_string(),
         "store": store_path.to_string_lossy(),
         "files": added
@@ -108,10 +121,69 @@ struct Joined {
     /// The enrolled ones first.
     all: Vec<Utterance>,
     num_before: usize,
-    /// What people know each of them by: the label in the store, the path on the command line.
+    /// How people know each of them: the label in the store, the path on the command line.
     paths: Vec<PathBuf>,
-    /// What was left out, and why.
-    doubles: Vec<String>,
+    /// Recordings that were left out.
+    doubles: Vec<Finding>,
+}
+
+/// What people and programs should know of a recording that was enrolled or left out.
+#[derive(Clone)]
+enum Finding {
+    /// Left out: the same as another one.
+    Double {
+        path: PathBuf,
+        of: usize,
+        code: &'static str,
+    },
+    /// Enrolled although it does not sound like the others.
+    Odd(OddOneOut),
+    /// Enrolled although it hardly sounds like the others.
+    Doubtful(OddOneOut),
+}
+
+impl Finding {
+    fn line(&self, paths: &[PathBuf]) -> String {
+        match self {
+            Finding::Double { path, of, code } => {
+                let (file, other) = (path.display(), paths[*of].display());
+                match *code {
+                    "already-enrolled" => {
+                        format!("{file}: already enrolled, as {other}; left out")
+                    }
+                    "given-twice" => format!("{file}: given twice; left out the second time"),
+                    _ => format!("{file}: the same recording as {other}; left out"),
+                }
+            }
+            Finding::Odd(odd) => {
+                let (file, llr) = (paths[odd.index].display(), odd.llr.0);
+                format!("{file}: does not sound like the others (LLR {llr:+.2})")
+            }
+            Finding::Doubtful(one) => {
+                let (file, llr) = (paths[one.index].display(), one.llr.0);
+                format!(
+                    "{file}: hardly sounds like the others (LLR {llr:+.2}), enrolled all the same; \
+                     is it the same speaker?"
+                )
+            }
+        }
+    }
+
+    fn json(&self, paths: &[PathBuf]) -> Value {
+        let of_score = |code: &str, one: &OddOneOut| {
+            let path = paths[one.index].to_string_lossy();
+            json!({ "code": code, "path": path, "llr": json_of(&one.llr.0) })
+        };
+        match self {
+            Finding::Double { path, of, code } => json!({
+                "code": code,
+                "path": path.to_string_lossy(),
+                "same_as": paths[*of].to_string_lossy(),
+            }),
+            Finding::Odd(odd) => of_score("odd", odd),
+            Finding::Doubtful(one) => of_score("doubtful", one),
+        }
+    }
 }
 
 impl Joined {
@@ -127,45 +199,47 @@ impl Joined {
         };
         for (path, utterance) in files.iter().zip(utterances) {
             let mut all = joined.all.iter();
-            let Some(same) = all.position(|u| u.embedding == utterance.embedding) else {
+            let Some(of) = all.position(|u| u.embedding == utterance.embedding) else {
                 joined.all.push(utterance.clone());
                 joined.paths.push(path.clone());
                 continue;
             };
-            let (file, other) = (path.display(), joined.paths[same].display());
-            joined.doubles.push(if same < num_before {
-                format!("{file}: already enrolled, as {other}; left out")
-            } else if *path == joined.paths[same] {
-                format!("{file}: given twice; left out the second time")
-            } else {
-                format!("{file}: the same recording as {other}; left out")
-            });
+            let code = match () {
+                () if of < num_before => "already-enrolled",
+                () if *path == joined.paths[of] => "given-twice",
+                () => "same-recording",
+            };
+            let path = path.clone();
+            joined.doubles.push(Finding::Double { path, of, code });
         }
         joined
     }
 
-    /// Do they sound like one speaker? What to warn of, if so or if `force` insists.
-    fn check(&self, name: &SpeakerName, verifier: &Verifier, force: bool) -> Result<Vec<String>> {
-        let mut warnings = self.doubles.clone();
-        let path_of = |index: usize| self.paths[index].display();
-        if force {
-            warnings.extend(verifier.odd_ones_out(&self.all).iter().map(|odd| {
-                let (file, llr) = (path_of(odd.index), odd.llr.0);
-                format!("{file}: does not sound like the others (LLR {llr:+.2})")
-            }));
+    /// Do they sound like one speaker? What there is to say of them, if so or if `--force` insists.
+    fn check(&self, name: &SpeakerName, verifier: &Verifier, args: &Args) -> Result<Vec<Finding>> {
+        let path_of = |index: usize| self.paths[index].clone();
+        let mut findings: Vec<Finding> = self.doubles.clone();
+        if args.force {
+            let odd = verifier.odd_ones_out(&self.all).into_iter();
+            findings.extend(odd.map(Finding::Odd));
         } else {
-            let path_of = |index: usize| self.paths[index].clone();
             verifier.check_consistency(name, &self.all, self.num_before, path_of)?;
         }
-        for one in verifier.doubtful(&self.all) {
-            if one.index >= self.num_before {
-                let (file, llr) = (path_of(one.index), one.llr.0);
-                warnings.push(format!(
-                    "{file}: hardly sounds like the others (LLR {llr:+.2}), enrolled all the same; \
-                     is it the same speaker?"
-                ));
-            }
+        let mut doubtful = verifier.doubtful(&self.all);
+        doubtful.retain(|one| one.index >= self.num_before);
+        if args.strict && !doubtful.is_empty() {
+            let refused = doubtful.iter().map(|one| Error::Audio {
+                path: path_of(one.index),
+                fact: format!(
+                    "hardly sounds like the other recordings of {:?} (LLR {:+.2})",
+                    name.as_str(),
+                    one.llr.0
+                ),
+                remedy: "leave it out, or enroll without --strict".into(),
+            });
+            return Err(Error::Several(refused.collect()));
         }
-        Ok(warnings)
+        findings.extend(doubtful.into_iter().map(Finding::Doubtful));
+        Ok(findings)
     }
 }

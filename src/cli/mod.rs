@@ -95,8 +95,8 @@ enum Command {
     Embed(Box<embed::Args>),
     /// Score a list of trials, of any length
     Score(Box<score::Args>),
-    /// List the enrolled speakers
-    List,
+    /// List the enrolled speakers, or the recordings of one
+    List(list::Args),
     /// Erase a voiceprint
     Remove(remove::Args),
     /// The store as a whole: its key, its backups, its vectors
@@ -178,7 +178,7 @@ fn run(cli: &Cli) -> Result<u8> {
         Command::Compare(args) => compare::run(args, global),
         Command::Embed(args) => embed::run(args, global),
         Command::Score(args) => score::run(args, global),
-        Command::List => list::run(global),
+        Command::List(args) => list::run(args, global),
         Command::Remove(args) => remove::run(args, global),
         Command::Store(command) => store::run(command, global),
         Command::Model(command) => model::run(command, global),

@@ -129,7 +129,9 @@ impl Mfcc {
     /// `(T, C) -> (T', C')`
     pub fn select(&self, frames: &[f32], speech: &[bool]) -> Features {
         let rows = frames.chunks_exact(self.config.num_frame_channels());
-        let wanted = rows.enumerate().filter(|(t, _)| self.keeps_frame(*t, speech));
+        let wanted = rows
+            .enumerate()
+            .filter(|(t, _)| self.keeps_frame(*t, speech));
         let values: Vec<f32> = wanted.flat_map(|(_, row)| row).copied().collect();
         self.normalised(values)
     }

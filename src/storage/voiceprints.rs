@@ -231,6 +231,36 @@ impl Store {
         Ok(())
     }
 
+    /// Erases one recording of a voiceprint, by its number from 0, so that its bytes do not remain in
+    /// the file. The voiceprint with the recordings that are left.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSpeaker`]; [`Error::Usage`] for a number that it does not have, or the only
+    /// recording; [`Error::Store`], [`Error::Io`].
+    pub fn remove_utterance(&mut self, name: &SpeakerName, index: usize) -> Result<Voiceprint> {
+        let lookup = self.seal.lookup(&name.key());
+        index::remove(&self.path)?;
+        let mut deleted = DeletedBytes::default();
+        let left = self.write(|tx| {
+            let rows = Rows::find(tx, &lookup)?.ok_or_else(|| self.unknown(name))?;
+            let mut voiceprint = self.checked(&rows, Some(name))?;
+            let count = voiceprint.utterances.len();
+            if index >= count || count == 1 {
+                let fact = match count {
+                    1 => "has one recording; remove the speaker instead".to_string(),
+                    _ => format!("has the recordings 1 to {count}, no {}", index + 1),
+                };
+                return Err(Error::Usage(format!("{:?} {fact}", name.as_str())).into());
+            }
+            voiceprint.utterances.remove(index);
+            let (name, model) = (voiceprint.name.clone(), voiceprint.model);
+            self.put(tx, &name, model, &voiceprint.utterances, &mut deleted)?;
+            Ok(voiceprint)
+        })?;
+        self.purge_deleted(&deleted);
+        Ok(left)
+    }
+
     /// Visits all voiceprints of one state of the store. For a damaged one, `visit` gets the error.
     ///
     /// # Errors
