@@ -25,6 +25,7 @@ pub const PEAK_MEMORY: &str = "peak memory ";
 
 /// How long to measure.
 #[derive(clap::Args)]
+#[group(skip)]
 pub struct Args {
     /// About how long the whole may take; shorter is rougher
     #[arg(long, value_name = "S", default_value_t = 25, value_parser = clap::value_parser!(u64).range(1..=3600))]

@@ -32,6 +32,7 @@ use std::path::PathBuf;
 
 /// What to calibrate on.
 #[derive(clap::Args)]
+#[group(skip)]
 pub struct Args {
     /// Trial lists: `1 enrol test` (VoxCeleb) or `enrol test target|nontarget` (Kaldi) a line
     #[arg(required = true, value_name = "TRIALS")]

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 /// What to compare.
 #[derive(clap::Args)]
+#[group(skip)]
 pub struct Args {
     /// One recording
     file: PathBuf,

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 /// What to embed, and where to.
 #[derive(clap::Args)]
+#[group(skip)]
 pub struct Args {
     /// Recordings, or folders of them. Of single files all or none are embedded; folders, lists and
     /// other formats than .npy and text give a row for each recording

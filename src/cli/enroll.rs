@@ -17,6 +17,7 @@ const GOOD_SECONDS: f32 = 5.0;
 
 /// Whom to enroll, from what.
 #[derive(clap::Args)]
+#[group(skip)]
 pub struct Args {
     /// Name of the speaker: any text of one line
     name: String,

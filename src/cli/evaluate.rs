@@ -29,6 +29,7 @@ use std::{
 
 /// What to measure.
 #[derive(clap::Args)]
+#[group(skip)]
 pub struct Args {
     /// Trial lists (`1 enrol test` or `enrol test target|nontarget` a line), or scores with labels
     /// (`enrol test score label` a line, CSV, JSON lines)

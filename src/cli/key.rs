@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 /// What opens an encrypted store.
 #[derive(clap::Args)]
+#[group(skip)]
 pub struct Args {
     /// Key of an encrypted store [or the key itself in SPKVER_KEY]
     #[arg(

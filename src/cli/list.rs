@@ -13,6 +13,7 @@ use spkver::{
 
 /// What to list.
 #[derive(clap::Args)]
+#[group(skip)]
 pub struct Args {
     /// Name of an enrolled speaker: list the recordings, and how each scores against the others
     name: Option<String>,

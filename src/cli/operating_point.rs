@@ -8,6 +8,7 @@ use spkver::{
 
 /// When to accept.
 #[derive(clap::Args)]
+#[group(skip)]
 #[command(next_help_heading = "Decision")]
 pub struct Args {
     /// Accept from this log-likelihood ratio on

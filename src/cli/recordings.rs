@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 /// How to read audio.
 #[derive(clap::Args)]
+#[group(skip)]
 pub struct Args {
     /// Channel to use, from 1 [default: the mean of all]
     #[arg(long, value_name = "N")]

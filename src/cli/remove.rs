@@ -6,6 +6,7 @@ use spkver::{Error, Result, verifier::SpeakerName};
 
 /// Whom to forget.
 #[derive(clap::Args)]
+#[group(skip)]
 pub struct Args {
     /// Name of the enrolled speaker
     name: String,

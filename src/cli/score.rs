@@ -39,6 +39,7 @@ use std::{
 
 /// What to score, and where to.
 #[derive(clap::Args)]
+#[group(skip)]
 pub struct Args {
     /// Trials: `1 enrol test` (VoxCeleb), `enrol test target|nontarget` (Kaldi), NIST's table with its
     /// header, or `enrol test`; told by the content. `-` is standard input

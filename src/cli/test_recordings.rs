@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 /// Whom to look for.
 #[derive(clap::Args)]
+#[group(skip)]
 pub struct Args {
     /// Recordings to test
     #[arg(required_unless_present = "embeddings")]

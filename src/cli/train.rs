@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 /// What `spkver train` takes.
 #[derive(clap::Args)]
+#[group(skip)]
 pub struct Args {
     /// A folder with one sub-folder of recordings per speaker, or a CSV or JSONL manifest with
     /// `path` and `speaker` (and `session`, `corpus`, `split`)

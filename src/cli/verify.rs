@@ -16,6 +16,7 @@ use std::path::PathBuf;
 
 /// What to verify.
 #[derive(clap::Args)]
+#[group(skip)]
 pub struct Args {
     /// Name of the enrolled speaker
     name: String,

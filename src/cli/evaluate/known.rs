@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 /// Files that say who speaks, and how.
 #[derive(clap::Args)]
+#[group(skip)]
 pub struct Args {
     /// CSV with `path` and other columns for every recording: errors by each of these
     #[arg(long, value_name = "CSV")]

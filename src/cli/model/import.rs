@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 /// What to import.
 #[derive(clap::Args)]
+#[group(skip)]
 pub struct Args {
     /// State dict of `wespeaker/models/tdnn.py`'s XVEC, as safetensors
     #[arg(value_name = "FILE")]

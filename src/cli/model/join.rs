@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 /// What to join.
 #[derive(clap::Args)]
+#[group(skip)]
 pub struct Args {
     /// Model files; the detectors, the front-end and the card are those of the first, and so is
     /// whether the networks are given speech only
