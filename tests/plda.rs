@@ -332,7 +332,7 @@ fn calibration_finds_what_length_and_distance_add() {
                 let ln_length = 5.0 + 0.3 * gaussian.draw();
                 let llr = mean + 2.0 * gaussian.draw();
                 let score = 2.0 * llr + 0.6 * ln_seconds - 4.0 * ln_length;
-                [score, ln_seconds, ln_length, 0.0]
+                [score, ln_seconds, ln_length, 0.0, 0.0]
             };
             (0..5000).map(one).collect()
         };
@@ -377,7 +377,7 @@ fn targets_far_below_do_not_flatten_what_decides() {
         let one = |i: usize| {
             let odd = if i.is_multiple_of(every) { -24.0 } else { 0.0 };
             // With these means and deviations the score is the LLR.
-            [mean + odd + 4.0 * gaussian.draw(), 0.0, 0.0, 0.0]
+            [mean + odd + 4.0 * gaussian.draw(), 0.0, 0.0, 0.0, 0.0]
         };
         (1..=10_000).map(one).collect()
     };
@@ -433,6 +433,7 @@ fn lists_with_likeness(spoil: fn(usize, f64) -> f64) -> Vec<Vec<QualityList>> {
                     2.0 * (llr + spoil(number, likeness)),
                     gaussian.draw(),
                     gaussian.draw(),
+                    0.0,
                     likeness,
                 ]
             };

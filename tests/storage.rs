@@ -163,6 +163,7 @@ fn with_cohort(fraction: f32) -> Vec<u8> {
     model.head.quality = Some(QualityWeights {
         seconds: -0.5,
         length: 0.25,
+        noise: -0.5,
         cohort: -0.125,
     });
     model.head.cohort = Some(Cohort {

@@ -155,9 +155,9 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
             format!(", below {knee:.2} a nat counts as {KNEE_SLOPE}")
         });
         format!(
-            ", {:+.4} per ln of seconds, {:+.4} per ln of length{cohort}{knee} (fitted on cuts and at \
-             8 kHz as well)",
-            quality.seconds, quality.length
+            ", {:+.4} per ln of seconds, {:+.4} per ln of length, {:+.4} per 10 dB below 30 dB \
+             SNR{cohort}{knee} (fitted on cuts and at 8 kHz as well)",
+            quality.seconds, quality.length, quality.noise
         )
     });
     terms += &judged.as_ref().map_or(String::new(), Judged::line);

@@ -11,4 +11,4 @@ pub use decision::{Decision, Llr, OperatingPoint, Reason};
 pub use knee::{KNEE_SLOPE, bend};
 pub use measured::{MeasuredPoint, MeasuredRates, Rate, percent};
 pub use pair::PairHead;
-pub use quality::{Cohort, QualityWeights};
+pub use quality::{Cohort, QualityWeights, noise};

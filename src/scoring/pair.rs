@@ -30,7 +30,7 @@ pub struct PairHead {
     pub bias: f32,
     /// Prior of "same speaker" that the logit includes: LLR = logit − ln(p/(1−p)).
     pub prior: f32,
-    /// Weights of the quality terms. If present, an embedding ends in ln t, and a point in the
+    /// Weights of the quality terms. If present, an embedding ends in ln t and the noise, and a point in the
     /// quality term of its recording.
     pub quality: Option<QualityWeights>,
     /// Speakers whose similarity to a recording is one of the quality terms.
@@ -74,9 +74,9 @@ impl PairHead {
         self.check_cohort()
     }
 
-    /// Size of an embedding: D, plus one for ln t if there are quality terms.
+    /// Size of an embedding: D, plus two for ln t and the noise if there are quality terms.
     pub fn embedding_size(&self) -> usize {
-        self.mean.len() + usize::from(self.quality.is_some())
+        self.mean.len() + 2 * usize::from(self.quality.is_some())
     }
 
     /// L.
@@ -146,11 +146,13 @@ impl PairHead {
     /// `(N, E) -> (P,)`, with E = [`Self::embedding_size`] and P = [`Self::point_size`].
     pub fn project_enrolment<'a>(&self, embeddings: impl Iterator<Item = &'a [f32]>) -> Vec<f32> {
         let mut point = vec![0.0; self.size()];
-        let (mut ln_seconds, mut ln_lengths, mut count) = (f32::NEG_INFINITY, 0.0, 0.0);
+        let (mut ln_seconds, mut ln_lengths) = (f32::NEG_INFINITY, 0.0);
+        let (mut noise, mut count) = (0.0, 0.0);
         for embedding in embeddings {
             let mut u = Zeroizing::new(self.whitened(embedding));
             if self.quality.is_some() {
                 ln_seconds = ln_sum_exp(ln_seconds, embedding[self.mean.len()]);
+                noise += embedding[self.mean.len() + 1];
                 ln_lengths += self.mean_ln_length(&u);
                 count += 1.0;
             }
@@ -161,7 +163,9 @@ impl PairHead {
         }
         self.scale(&mut point);
         if let Some(quality) = self.quality {
-            let lengths = quality.seconds * ln_seconds + quality.length * (ln_lengths / count);
+            let lengths = quality.seconds * ln_seconds
+                + quality.length * (ln_lengths / count)
+                + quality.noise * (noise / count);
             let cohort = self.cohort.as_ref().map(|cohort| cohort.mean(self, &point));
             point.push(cohort.map_or(lengths, |mean| lengths + quality.cohort * mean));
         }

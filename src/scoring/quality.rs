@@ -1,9 +1,10 @@
-//! Quality terms of a score: what the length of a recording, its distance from the average voice
-//! and its similarity to a cohort add to the logit of each of its trials.
+//! Quality terms of a score: what the length of a recording, its noise, its distance from the
+//! average voice and its similarity to a cohort add to the logit of each of its trials.
 //!
 //! The first two are ln t (t seconds of speech) and ln|u|, the length of the whitened embedding
 //! before scaling: a long recording, and one far from the average, scores higher with everybody
-//! (Mandasari et al. 2013, "Quality measure functions for calibration"). The third is μ(a), the
+//! (Mandasari et al. 2013, "Quality measure functions for calibration"). The third is how far the
+//! signal-to-noise ratio is below a clean recording's: noise takes from every score. The fourth is μ(a), the
 //! mean of the N highest scores of a against a cohort of K speakers, computed without quality
 //! terms: if a recording sounds like many people, its scores mean less. With weight −w this gives s
 //! − w·(μ(a) + μ(b)), which is the shift of adaptive S-norm (Karam et al. 2011; Matějka et al.
@@ -13,8 +14,8 @@ use super::PairHead;
 use crate::{Error, Result};
 use zeroize::Zeroizing;
 
-/// Weights of the quality terms. A recording adds `seconds·ln t + length·ln|u| + cohort·μ` to the
-/// logit of each of its trials.
+/// Weights of the quality terms. A recording adds `seconds·ln t + length·ln|u| + noise·n + cohort·μ`
+/// to the logit of each of its trials.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QualityWeights {
@@ -22,6 +23,9 @@ pub struct QualityWeights {
     pub seconds: f32,
     /// Weight of ln|u|, averaged over groups.
     pub length: f32,
+    /// Weight of n, [`noise`] of the recording.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub noise: f32,
     /// Weight of μ, the mean of the highest scores against the cohort; 0 without a cohort.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub cohort: f32,
@@ -38,10 +42,16 @@ pub struct Cohort {
 
 impl QualityWeights {
     pub(super) fn is_finite(&self) -> bool {
-        [self.seconds, self.length, self.cohort]
+        [self.seconds, self.length, self.noise, self.cohort]
             .iter()
             .all(|w| w.is_finite())
     }
+}
+
+/// n: 0 for a recording of 30 dB signal-to-noise ratio or more, 1 more for every 10 dB below, at most
+/// 3.
+pub fn noise(snr_db: f32) -> f32 {
+    ((30.0 - snr_db) / 10.0).clamp(0.0, 3.0)
 }
 
 impl Cohort {
@@ -149,24 +159,28 @@ mod tests {
             quality: Some(QualityWeights {
                 seconds: -0.5,
                 length: 2.0,
+                noise: 1.5,
                 cohort: 0.0,
             }),
             ..plain.clone()
         };
-        assert_eq!((head.embedding_size(), head.point_size()), (3, 3));
+        assert_eq!((head.embedding_size(), head.point_size()), (4, 3));
         assert!(head.check(2).is_ok());
         let point = |head: &PairHead, e: &[&[f32]]| head.project_enrolment(e.iter().copied());
-        // u| is 5 and 1; the recordings have 4 s and 1 s of speech.
-        let (a, b) = ([4.0, 5.0, 4.0f32.ln()], [2.0, 1.0, 0.0]);
-        let own = |seconds: f32, ln_length: f32| -0.5 * seconds.ln() + 2.0 * ln_length;
+        // |u| is 5 and 1; the recordings have 4 s and 1 s of speech.
+        // The second one has 20 dB.
+        let (a, b) = ([4.0, 5.0, 4.0f32.ln(), 0.0], [2.0, 1.0, 0.0, noise(20.0)]);
+        let own = |seconds: f32, ln_length: f32, noise: f32| {
+            -0.5 * seconds.ln() + 2.0 * ln_length + 1.5 * noise
+        };
         let [x, y] = [&a, &b].map(|e| point(&plain, &[&e[..2]]));
-        let wanted = plain.llr(&x, &y) + own(4.0, 5.0f32.ln()) + own(1.0, 0.0);
+        let wanted = plain.llr(&x, &y) + own(4.0, 5.0f32.ln(), 0.0) + own(1.0, 0.0, 1.0);
         let [x, y] = [&a, &b].map(|e| point(&head, &[e]));
         assert!((head.llr(&x, &y) - wanted).abs() < 1e-5);
         assert_eq!(head.llr(&x, &y), head.llr(&y, &x));
-        // Enrolled together: five seconds, and the mean of their ln|u|.
+        // Enrolled together: five seconds, and the means of ln|u| and of n.
         let both = point(&head, &[&a, &b]);
-        assert!((both[2] - own(5.0, 0.5 * 5.0f32.ln())).abs() < 1e-5);
+        assert!((both[2] - own(5.0, 0.5 * 5.0f32.ln(), 0.5)).abs() < 1e-5);
         // A speaker enrolled with one recording keeps exactly its length.
         assert_eq!(
             point(&head, &[&a])[2],
@@ -176,6 +190,7 @@ mod tests {
             quality: Some(QualityWeights {
                 seconds: f32::NAN,
                 length: 0.0,
+                noise: 0.0,
                 cohort: 0.0,
             }),
             ..plain
@@ -200,6 +215,7 @@ mod tests {
             quality: Some(QualityWeights {
                 seconds: -0.5,
                 length: 2.0,
+                noise: 1.5,
                 cohort: -0.3,
             }),
             cohort: Some(Cohort {

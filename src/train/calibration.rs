@@ -18,15 +18,15 @@ pub struct Calibration {
     pub scale: f64,
     /// In natural-log units.
     pub offset: f64,
-    /// Weights of the sums over both recordings of ln t, ln|u| and μ, where they were asked for.
+    /// Weights of the sums over both recordings of ln t, ln|u|, n and μ, where they were asked for.
     pub quality: Option<QualityWeights>,
     /// LLR below which the line is flattened, where the fit with one is closer.
     pub knee: Option<f64>,
 }
 
-/// A trial's score, and the sums over its two recordings of ln t, ln|u| and μ, which is any one number
+/// A trial's score, and the sums over its two recordings of ln t, ln|u|, n and μ, which is any one number
 /// where there is no cohort; see [`QualityWeights`].
-pub type QualityTrial = [f64; 4];
+pub type QualityTrial = [f64; 5];
 
 /// Target and nontarget trials of one kind, and how much they count beside others.
 #[derive(Debug, Clone)]
@@ -105,16 +105,23 @@ impl Calibration {
     /// As [`Self::of_lists`].
     pub fn with_quality(lists: &[&QualityList], prior: f64, cohort: bool) -> Result<Self> {
         let side = |trials: &[QualityTrial]| {
-            let one = |&[score, seconds, length, mean]: &QualityTrial| {
-                [score, seconds, length, if cohort { mean } else { 0.0 }]
+            let one = |&[score, seconds, length, noise, mean]: &QualityTrial| {
+                [
+                    score,
+                    seconds,
+                    length,
+                    noise,
+                    if cohort { mean } else { 0.0 },
+                ]
             };
             trials.iter().map(one).collect()
         };
         let sides = lists
             .iter()
             .map(|l| (side(&l.targets), side(&l.nontargets), l.weight));
-        let penalties = [PENALTY, QUALITY_PENALTY, QUALITY_PENALTY, QUALITY_PENALTY];
-        let ([scale, seconds, length, mean], offset, knee) =
+        let mut penalties = [QUALITY_PENALTY; 5];
+        penalties[0] = PENALTY;
+        let ([scale, seconds, length, noise, mean], offset, knee) =
             regression(sides.collect(), prior, penalties, true)?;
         Ok(Calibration {
             scale,
@@ -122,6 +129,7 @@ impl Calibration {
             quality: Some(QualityWeights {
                 seconds: seconds as f32,
                 length: length as f32,
+                noise: noise as f32,
                 // μ is of scores, and those are scaled.
                 cohort: (mean / scale) as f32,
             }),
@@ -150,17 +158,22 @@ impl Calibration {
 
     fn cllr(&self, list: &QualityList, prior: f64) -> f64 {
         let quality = self.quality.unwrap_or_default();
-        let [seconds, length, cohort] =
-            [quality.seconds, quality.length, quality.cohort].map(f64::from);
+        let [seconds, length, noise, cohort] = [
+            quality.seconds,
+            quality.length,
+            quality.noise,
+            quality.cohort,
+        ]
+        .map(f64::from);
         let shift = (prior / (1.0 - prior)).ln();
         let mut cost = 0.0;
         for (trials, sign, prior) in [
             (&list.targets, -1.0, prior),
             (&list.nontargets, 1.0, 1.0 - prior),
         ] {
-            for [score, t, u, mean] in trials {
+            for [score, t, u, n, mean] in trials {
                 let scores = self.scale * (score + cohort * mean);
-                let line = scores + self.offset + seconds * t + length * u;
+                let line = scores + self.offset + seconds * t + length * u + noise * n;
                 let llr = self.knee.map_or(line, |knee| bend(line, knee));
                 cost += prior / trials.len() as f64 * softplus(sign * (llr + shift));
             }
@@ -188,6 +201,7 @@ impl Calibration {
             quality: self.quality.or(head.quality.map(|old| QualityWeights {
                 seconds: scaled(&old.seconds),
                 length: scaled(&old.length),
+                noise: scaled(&old.noise),
                 // The scores against the cohort are scaled already.
                 cohort: old.cohort,
             })),

@@ -5,7 +5,7 @@ use crate::{
     audio::{Content, Quality, Waveform},
     features::Features,
     network::Cuts,
-    scoring::Reason,
+    scoring::{Reason, noise},
 };
 use zeroize::Zeroizing;
 
@@ -28,6 +28,8 @@ pub(super) struct Outputs {
     pub overlap: Option<f32>,
     /// Seconds of speech.
     pub seconds: f32,
+    /// [`noise`] of the recording.
+    pub noise: f32,
     /// Which of the frames that the networks were given are speech.
     pub speech: Vec<bool>,
 }
@@ -52,7 +54,7 @@ impl Verifier {
 
     fn of_one_voice(&self, outputs: Outputs) -> std::result::Result<Embedding, Reason> {
         self.check_one_voice(outputs.cuts, &outputs.speech, outputs.overlap)?;
-        self.embedding(outputs.values, outputs.seconds)
+        self.embedding(outputs.values, outputs.seconds, outputs.noise)
     }
 
     /// What the networks make of the speech of a recording, and its quality facts.
@@ -99,6 +101,7 @@ impl Verifier {
             cuts,
             overlap,
             seconds: quality.speech_seconds,
+            noise: noise(quality.snr_db),
             speech: self.speech_of_features(speech),
         })
     }
@@ -122,11 +125,12 @@ impl Verifier {
         }
     }
 
-    /// `(D,) -> (E,)`: what the network says, and ln t where the head asks for it.
+    /// `(D,) -> (E,)`: what the network says, and ln t and the noise where the head asks for them.
     pub(super) fn embedding(
         &self,
         values: Vec<f32>,
         speech_seconds: f32,
+        noise: f32,
     ) -> std::result::Result<Embedding, Reason> {
         if self.model.head.quality.is_none() {
             return Embedding::new(values, self.id);
@@ -134,7 +138,7 @@ impl Verifier {
         // Not pushed: a vector that grows leaves what it held in freed memory. Limits may allow no
         // speech.
         let values = Zeroizing::new(values);
-        let extended = [&values[..], &[speech_seconds.max(0.01).ln()]].concat();
+        let extended = [&values[..], &[speech_seconds.max(0.01).ln(), noise]].concat();
         Embedding::new(extended, self.id)
     }
 

@@ -127,7 +127,7 @@ impl Verifier {
     fn spoken(&self, values: Vec<f32>, place: Range<f32>, speech: &[bool]) -> Option<Spoken> {
         let at = |place: f32| (place * speech.len() as f32) as usize;
         let seconds = speech_seconds(&speech[at(place.start)..at(place.end)]);
-        let embedding = self.embedding(values, seconds).ok()?;
+        let embedding = self.embedding(values, seconds, 0.0).ok()?;
         let point = self.model.head.project_enrolment(once(embedding.values()));
         Some((Zeroizing::new(point), seconds))
     }

@@ -68,8 +68,8 @@ pub fn quality_lists(
 /// What a recording brings to its trials.
 struct Side {
     point: Zeroizing<Vec<f32>>,
-    /// ln t, ln|u|, and μ where there is a cohort.
-    facts: [f64; 3],
+    /// ln t, ln|u|, n, and μ where there is a cohort.
+    facts: [f64; 4],
 }
 
 /// Of each recording, none of a refused one.
@@ -83,7 +83,8 @@ fn sides(
     let sides = sides.map(|(embedding, point)| {
         let (values, point) = (embedding.as_ref().ok()?.values(), point?);
         let mean = cohort.map_or(0.0, |cohort| cohort.mean(head, &point));
-        let facts = [values[head.mean.len()], head.ln_length(values), mean].map(f64::from);
+        let d = head.mean.len();
+        let facts = [values[d], head.ln_length(values), values[d + 1], mean].map(f64::from);
         Some(Side { point, facts })
     });
     sides.collect()
@@ -100,11 +101,12 @@ fn quality_list(
     for trial in table.trials() {
         let sides = (&enrol[trial.enrol() as usize], &test[trial.test() as usize]);
         let (Some(a), Some(b)) = sides else { continue };
-        let [seconds, length, mean] = std::array::from_fn(|k| a.facts[k] + b.facts[k]);
+        let [seconds, length, noise, mean] = std::array::from_fn(|k| a.facts[k] + b.facts[k]);
         let facts = [
             f64::from(head.llr(&a.point, &b.point)),
             seconds,
             length,
+            noise,
             mean,
         ];
         match trial.is_target() {
