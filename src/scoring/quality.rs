@@ -244,7 +244,10 @@ mod tests {
             scores.sort_by(|a, b| b.total_cmp(a));
             (scores[0] + scores[1]) / 2.0
         };
-        let (a, b) = ([1.0, -2.0, 0.5, 3.0, 1.0], [0.5, 1.0, 2.0, -1.0, 0.5]);
+        let (a, b) = (
+            [1.0, -2.0, 0.5, 3.0, 1.0, 0.0],
+            [0.5, 1.0, 2.0, -1.0, 0.5, 0.0],
+        );
         let own = |e: &[f32]| -0.5 * e[4] + 2.0 * head.ln_length(e) - 0.3 * mean(&plain.project(e));
         let point = |head: &PairHead, e: &[&[f32]]| head.project_enrolment(e.iter().copied());
         let [x, y] = [&a, &b].map(|e| point(&plain, &[&e[..4]]));
@@ -260,7 +263,7 @@ mod tests {
         let wanted = -0.5 * seconds + lengths - 0.3 * mean(&both[..4]);
         assert!((both[4] - wanted).abs() < 1e-4);
         // A zero vector has no direction and no score.
-        let nowhere = point(&head, &[&[0.25, 0.25, 0.25, 0.25, 1.0]]);
+        let nowhere = point(&head, &[&[0.25, 0.25, 0.25, 0.25, 1.0, 0.0]]);
         assert!(head.llr(&x, &nowhere).is_nan());
     }
 
