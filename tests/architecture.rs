@@ -17,12 +17,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "storage",
         &["verifier", "scoring", "network", "features", "audio"],
     ),
-    ("eval", &["contained", "scoring"]),
+    ("lists", &["contained"]),
+    ("eval", &["lists", "scoring"]),
     (
         "batch",
         &[
             "contained",
-            "eval",
+            "lists",
             "storage",
             "verifier",
             "scoring",

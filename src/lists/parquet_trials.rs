@@ -1,26 +1,23 @@
-//! Trials and scores in Parquet in, as `spkver score -o x.parquet` and others write them; one [`Row`]
-//! each out. Columns are found by name as in a list with a header, texts for the recordings, numbers,
-//! truths or words for the rest; other columns are passed over.
+//! Reads trials and scores from Parquet, as `spkver score -o x.parquet` and others write them. Columns
+//! are found by name: texts for the recordings, numbers, truths or words for the rest. Other columns
+//! are ignored.
 
 use super::{
-    parquet_file::{ParquetFile, column as column_reader},
-    row_format::{ENROL, LABEL, SCORE, TEST, label},
-    rows::Row,
+    parquet_file::{ParquetFile, column as column_reader, of_rows},
+    trials::Trial,
+    words::{Column, label},
 };
 use crate::{Error, Result, contained::contained};
 use parquet::{
-    column::reader::{ColumnReader, ColumnReaderImpl},
-    data_type::{ByteArray, DataType},
+    column::reader::ColumnReader,
+    data_type::ByteArray,
     errors::ParquetError,
     file::reader::{FileReader, SerializedFileReader},
 };
-use std::{fs::File, path::Path};
+use std::{borrow::Cow, fs::File, path::Path};
 
 /// Rows that are held at once.
 const BLOCK: usize = 1 << 14;
-
-/// What every such file begins with.
-pub const MAGIC: &[u8] = b"PAR1";
 
 /// A value of a row; none where it is null.
 enum Value {
@@ -40,14 +37,14 @@ impl From<ParquetError> for Fault {
     }
 }
 
-/// Calls `on_row` with each row's number (from 1) and content.
+/// Calls `on_trial` with each row of a file. True if the file names channels.
 ///
 /// # Errors
-/// [`Error::Io`], [`Error::List`] for a file that is no such table, and what `on_row` says.
-pub fn read(path: &Path, on_row: &mut dyn FnMut(usize, Row) -> Result<()>) -> Result<()> {
+/// [`Error::Io`], [`Error::List`] for a file that is no such table, and what `on_trial` says.
+pub fn read(path: &Path, on_trial: &mut dyn FnMut(Trial) -> Result<()>) -> Result<bool> {
     let mut number = 0;
     let file = File::open(path).map_err(|e| Error::io(path, "read", e))?;
-    rows(file, &mut number, on_row).map_err(|fault| match fault {
+    rows(file, &mut number, on_trial).map_err(|fault| match fault {
         Fault::Other(error) => error,
         Fault::Fact(fact) => Error::List {
             path: path.to_path_buf(),
@@ -63,24 +60,26 @@ pub fn read(path: &Path, on_row: &mut dyn FnMut(usize, Row) -> Result<()>) -> Re
 fn rows(
     file: File,
     number: &mut usize,
-    on_row: &mut dyn FnMut(usize, Row) -> Result<()>,
-) -> std::result::Result<(), Fault> {
+    on_trial: &mut dyn FnMut(Trial) -> Result<()>,
+) -> std::result::Result<bool, Fault> {
     let reader = theirs(|| Ok(SerializedFileReader::new(ParquetFile(file))?))?;
     let schema = reader.metadata().file_metadata().schema_descr();
-    let column = |names: &[&str]| {
+    let place = |wanted: Column| {
         schema.columns().iter().position(|column| {
-            let name = column.path().string().to_ascii_lowercase();
-            column.max_rep_level() == 0 && names.contains(&name.as_str())
+            let name = column.path().string();
+            column.max_rep_level() == 0 && Column::named(&name) == Some(wanted)
         })
     };
-    let wanted = |names: &[&str]| {
-        column(names).ok_or_else(|| Fault::Fact(format!("Parquet without a column `{}`", names[0])))
+    let wanted = |column: Column| {
+        let fact = || Fault::Fact(format!("Parquet without a column `{}`", column.name()));
+        place(column).ok_or_else(fact)
     };
     let places = [
-        Some(wanted(ENROL)?),
-        Some(wanted(TEST)?),
-        column(SCORE),
-        column(LABEL),
+        Some(wanted(Column::Enroll)?),
+        Some(wanted(Column::Test)?),
+        place(Column::Score),
+        place(Column::Label),
+        place(Column::Side),
     ];
     for group in 0..reader.num_row_groups() {
         let group = theirs(|| Ok(reader.get_row_group(group)?))?;
@@ -101,19 +100,23 @@ fn rows(
                 .collect::<std::result::Result<_, _>>()?;
             for row in 0..count {
                 *number += 1;
-                let [enrol, test] = [&block[0], &block[1]].map(|texts| text(&texts[row]));
-                let row = Row {
-                    enrol: enrol?,
-                    test: test?.into(),
+                let [enroll, test] = [&block[0], &block[1]].map(|names| name(&names[row]));
+                let side = block[4].get(row).map(word);
+                let trial = Trial {
+                    enroll: Cow::Borrowed(""),
+                    test: Cow::Borrowed(""),
                     score: block[2].get(row).map(score).transpose()?,
                     is_target: block[3].get(row).map(is_target).transpose()?.flatten(),
-                };
-                on_row(*number, row).map_err(Fault::Other)?;
+                    line: *number,
+                }
+                .named(Some([enroll?.into(), test?.into()]), side.as_deref())
+                .map_err(|complaint| Fault::Fact(complaint.fact.into()))?;
+                on_trial(trial).map_err(Fault::Other)?;
             }
             left -= count;
         }
     }
-    Ok(())
+    Ok(places[4].is_some())
 }
 
 /// Their reader's panic is a damaged file.
@@ -124,7 +127,7 @@ fn theirs<T>(
 }
 
 /// A recording's name.
-fn text(value: &Option<Value>) -> std::result::Result<&str, Fault> {
+fn name(value: &Option<Value>) -> std::result::Result<&str, Fault> {
     match value {
         Some(Value::Text(text)) if !text.is_empty() => std::str::from_utf8(text.data())
             .map_err(|_| Fault::Fact("a name that is not UTF-8 text".into())),
@@ -132,26 +135,31 @@ fn text(value: &Option<Value>) -> std::result::Result<&str, Fault> {
     }
 }
 
-/// Finite, or none for a refused recording.
-fn score(value: &Option<Value>) -> std::result::Result<Option<f64>, Fault> {
+/// Finite, or NaN for a refused recording.
+fn score(value: &Option<Value>) -> std::result::Result<f64, Fault> {
     match value {
-        None => Ok(None),
-        Some(Value::Number(score)) if score.is_nan() => Ok(None),
-        Some(Value::Number(score)) if score.is_finite() => Ok(Some(*score)),
+        None => Ok(f64::NAN),
+        Some(Value::Number(score)) if !score.is_infinite() => Ok(*score),
         Some(Value::Number(score)) => Err(Fault::Fact(format!("score {score}"))),
         Some(Value::Text(_)) => Err(Fault::Fact("a score that is text".into())),
     }
 }
 
 fn is_target(value: &Option<Value>) -> std::result::Result<Option<bool>, Fault> {
-    let word = match value {
-        None => return Ok(None),
-        Some(Value::Number(number)) => number.to_string(),
-        Some(Value::Text(text)) => String::from_utf8_lossy(text.data()).into_owned(),
-    };
+    let word = word(value);
     match label(&word) {
-        Some(is_target) => Ok(Some(is_target)),
+        None if word.is_empty() => Ok(None),
         None => Err(Fault::Fact(format!("label {word:?}"))),
+        is_target => Ok(is_target),
+    }
+}
+
+/// As a text file would have it.
+fn word(value: &Option<Value>) -> Cow<'_, str> {
+    match value {
+        None => Cow::Borrowed(""),
+        Some(Value::Number(number)) => number.to_string().into(),
+        Some(Value::Text(text)) => String::from_utf8_lossy(text.data()),
     }
 }
 
@@ -181,29 +189,4 @@ fn values(
         }
     };
     Ok(values?)
-}
-
-/// The next `count` values of a column that is no list; none where it is null.
-///
-/// # Errors
-/// The parser's, and for a column that ends before.
-pub fn of_rows<T: DataType, V>(
-    column: &mut ColumnReaderImpl<T>,
-    count: usize,
-    value: impl Fn(T::T) -> V,
-) -> std::result::Result<Vec<Option<V>>, ParquetError> {
-    let (mut found, mut levels) = (vec![], vec![]);
-    let (records, ..) = column.read_records(count, Some(&mut levels), None, &mut found)?;
-    if records < count {
-        return Err(ParquetError::EOF("a column is cut off".into()));
-    }
-    let mut found = found.into_iter().map(value);
-    if levels.is_empty() {
-        return Ok(found.map(Some).collect());
-    }
-    // Optional columns of flat tables: level 1 is a value, 0 a null.
-    let levels = levels.into_iter();
-    Ok(levels
-        .map(|level| if level > 0 { found.next() } else { None })
-        .collect())
 }

@@ -1,0 +1,58 @@
+//! Reads lists of recordings that have ids: `id path` a line, as in Kaldi's `wav.scp`.
+
+use super::lines::for_each_line;
+use crate::Result;
+use indexmap::{IndexMap, map::Entry};
+use std::path::Path;
+
+/// The path of each id, in the order of the list.
+///
+/// # Errors
+/// [`crate::Error::Io`]; [`crate::Error::List`] for a line without a path, or an id that has two.
+pub fn read(path: &Path) -> Result<IndexMap<String, String>> {
+    let mut files = IndexMap::new();
+    let remedy = "write `id path` a line, each id once";
+    for_each_line(path, remedy, |line| {
+        let fields = line.split_once([' ', '\t']);
+        let (id, file) = fields.ok_or("no path after the id")?;
+        add(&mut files, id, file.trim_ascii())?;
+        Ok(())
+    })?;
+    Ok(files)
+}
+
+/// Adds an id. `false` if it is there already: the same line again says nothing new.
+///
+/// # Errors
+/// The fact, if the id has another path.
+pub fn add(
+    files: &mut IndexMap<String, String>,
+    id: &str,
+    file: &str,
+) -> std::result::Result<bool, String> {
+    match files.entry(id.to_string()) {
+        Entry::Occupied(earlier) if earlier.get() == file => Ok(false),
+        Entry::Occupied(earlier) => Err(format!(
+            "{id} is another file above, {}, and {file} here",
+            earlier.get()
+        )),
+        Entry::Vacant(place) => {
+            place.insert(file.to_string());
+            Ok(true)
+        }
+    }
+}
+
+/// The path, if it is one and not a command whose output is the audio (`sox a.wav -t wav - |`).
+///
+/// # Errors
+/// Fact and remedy, for the row of this recording.
+pub fn path_of(file: &str) -> std::result::Result<&str, String> {
+    match file.ends_with('|') {
+        true => Err(format!(
+            "the list has the command `{file}` here, and commands are not run; write the audio to a \
+             file and name that"
+        )),
+        false => Ok(file),
+    }
+}

@@ -1,0 +1,242 @@
+//! Reads trial lists and score files of any length, one [`Trial`] at a time, in constant memory.
+//!
+//! The form is recognized by the content: lines of fields ([`Layout`] says which), with or without
+//! a header; JSON lines (`{"enroll":…,"test":…,"score":…,"label":…}`); Parquet with columns of these
+//! names. A line that begins with `#` is a comment, and so is what follows a `#` after the last
+//! field. A score of `nan`, an empty one or `null` says that a recording was refused.
+
+use super::{
+    json_trial::JsonTrial,
+    layout::{Layout, WAYS},
+    lines::Lines,
+    parquet_file::{self, is_parquet},
+    parquet_trials, words,
+};
+use crate::{Error, Result};
+use std::{
+    borrow::Cow,
+    fs::File,
+    io::{self, Cursor, Read},
+    path::Path,
+};
+
+/// What one line says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trial<'a> {
+    /// The enrolled recording or model. Empty, as `test`, in a list of scores and labels alone.
+    pub enroll: Cow<'a, str>,
+    /// The recording under test; with `:b` where the list says that it is NIST's side b.
+    pub test: Cow<'a, str>,
+    /// Same speaker, where the list says so.
+    pub is_target: Option<bool>,
+    /// Where the list has scores; NaN for a refused recording.
+    pub score: Option<f64>,
+    /// Line in the file, or row of a Parquet file, from 1.
+    pub line: usize,
+}
+
+/// What the list is read for. It decides what a line means that could be several things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// Recordings to score: `17 1` are two names.
+    Pairs,
+    /// Trials to judge: `a b 1` is a target trial, `17 1` a score and a label.
+    Trials,
+    /// Scores of trials that another list labels: `a b 1` is a score.
+    Scores,
+}
+
+/// Fact and remedy, for an error that names the line.
+#[derive(Debug)]
+pub struct Complaint {
+    /// What is wrong.
+    pub fact: Cow<'static, str>,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
+/// Calls `on_trial` with each trial of `source`; `path` is its name. True if the list names channels,
+/// as NIST's do.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::List`] with the line, and what `on_trial` says.
+pub fn for_each_trial(
+    mut source: impl Read,
+    path: &Path,
+    expected: Expected,
+    mut on_trial: impl FnMut(Trial) -> Result<()>,
+) -> Result<bool> {
+    let failed = |e| Error::io(path, "read", e);
+    let mut start = vec![];
+    let opening = source.by_ref().take(parquet_file::OPENING_BYTES);
+    { opening }.read_to_end(&mut start).map_err(failed)?;
+    if is_parquet(&start) {
+        if !path.is_file() {
+            let remedy = "give the file itself; only text is read from a pipe".into();
+            return Err(Error::List {
+                path: path.to_path_buf(),
+                line: 1,
+                fact: "is Parquet".into(),
+                remedy,
+            });
+        }
+        let has_sides = parquet_trials::read(path, &mut on_trial)?;
+        // Whoever hashes the source wants all of it.
+        io::copy(&mut source, &mut io::sink()).map_err(failed)?;
+        return Ok(has_sides);
+    }
+    let mut lines = Lines::new(Cursor::new(start).chain(source), path);
+    let mut form = None;
+    let mut has_sides = false;
+    while lines.advance()? {
+        let text = lines.text().trim_ascii_start();
+        if text.is_empty() || text.starts_with('#') {
+            continue;
+        }
+        let refuse = |complaint: Complaint| lines.refuse(complaint.fact, complaint.remedy);
+        if form.is_none() {
+            let found = Form::of_first_line(lines.text(), expected).map_err(refuse)?;
+            let has_header = matches!(found, Form::Fields(layout) if layout.has_header());
+            has_sides = matches!(found, Form::Fields(layout) if layout.has_sides());
+            form = Some(found);
+            if has_header {
+                continue;
+            }
+        }
+        let number = lines.number();
+        let trial = match form {
+            Some(Form::Fields(layout)) => {
+                match layout.num_words().and_then(|count| lines.words(count)) {
+                    Some(words) => layout.trial_of_words(words, number),
+                    None => layout.trial_of_line(lines.text(), number),
+                }
+            }
+            _ => JsonTrial::parse(text).and_then(|json| {
+                has_sides |= json.has_side();
+                json.trial(number)
+            }),
+        };
+        on_trial(trial.map_err(refuse)?)?;
+    }
+    Ok(has_sides)
+}
+
+/// [`for_each_trial`] of a file.
+///
+/// # Errors
+/// As there.
+pub fn for_each_trial_of_file(
+    path: &Path,
+    expected: Expected,
+    on_trial: impl FnMut(Trial) -> Result<()>,
+) -> Result<bool> {
+    let file = File::open(path).map_err(|e| Error::io(path, "read", e))?;
+    for_each_trial(file, path, expected, on_trial)
+}
+
+/// How the lines are written.
+#[derive(Clone, Copy)]
+enum Form {
+    JsonLines,
+    Fields(Layout),
+}
+
+impl Form {
+    fn of_first_line(line: &str, expected: Expected) -> std::result::Result<Self, Complaint> {
+        match line.trim_ascii_start().starts_with('{') {
+            true => Ok(Form::JsonLines),
+            false => Layout::of_first_line(line, expected).map(Form::Fields),
+        }
+    }
+}
+
+impl<'a> Trial<'a> {
+    /// Is it of a list of scores and labels alone?
+    pub fn is_nameless(&self) -> bool {
+        self.enroll.is_empty()
+    }
+
+    /// With the names of both recordings, if the list has names, and the channel under test.
+    pub(super) fn named(
+        mut self,
+        names: Option<[Cow<'a, str>; 2]>,
+        side: Option<&str>,
+    ) -> std::result::Result<Self, Complaint> {
+        let Some([enroll, test]) = names else {
+            return Ok(self);
+        };
+        if enroll.is_empty() || test.is_empty() {
+            return Err(Complaint::new("a recording without a name", WAYS));
+        }
+        (self.enroll, self.test) = (enroll, test);
+        if let Some(side) = side {
+            let is_b = words::is_side_b(side);
+            if is_b.ok_or_else(|| Complaint::new(format!("side {side:?}"), "write a or b"))? {
+                self.test = format!("{}:b", self.test).into();
+            }
+        }
+        Ok(self)
+    }
+}
+
+impl Complaint {
+    pub(super) fn new(fact: impl Into<Cow<'static, str>>, remedy: &'static str) -> Self {
+        Complaint {
+            fact: fact.into(),
+            remedy,
+        }
+    }
+
+    pub(super) fn of_label(text: &str) -> Self {
+        Complaint::new(
+            format!("label {text:?}"),
+            "label every trial as the first: 1 or target (same speaker), 0 or nontarget",
+        )
+    }
+
+    pub(super) fn of_score(text: &str) -> Self {
+        Complaint::new(
+            format!("score {text:?}"),
+            "write one `enroll test score` a line, the score a finite number, or nan for none",
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<(String, String)>> {
+        let mut trials = vec![];
+        for_each_trial(
+            text.as_bytes(),
+            Path::new("list"),
+            Expected::Pairs,
+            |trial| {
+                trials.push((trial.enroll.to_string(), trial.test.to_string()));
+                Ok(())
+            },
+        )?;
+        Ok(trials)
+    }
+
+    #[test]
+    fn a_line_of_more_fields_than_are_kept_is_counted_right() {
+        let more: String = (0..17).map(|i| format!(",c{i}")).collect();
+        let list = format!("enroll,test,label{more}\na,b,target{more}\nc,d,nontarget{more}\n");
+        let wanted = [("a", "b"), ("c", "d")].map(|(a, b)| (a.to_string(), b.to_string()));
+        assert_eq!(read(&list).unwrap(), wanted);
+        let refused = read(&list.replace("c,d,", "c,d,e,")).unwrap_err();
+        assert!(refused.to_string().contains("21 fields"), "{refused}");
+        let refused = read("1 a b c d e f g h i j k l m n o p q\n").unwrap_err();
+        assert!(refused.to_string().contains("18 fields"), "{refused}");
+    }
+
+    #[test]
+    fn a_text_that_begins_as_parquet_does_is_a_text() {
+        let wanted = [("PAR1001".to_string(), "PAR1002".to_string())];
+        assert_eq!(read("PAR1001 PAR1002\n").unwrap(), wanted);
+        let refused = read("PAR1\u{15}\0").unwrap_err().to_string();
+        assert!(refused.contains("list"), "{refused}");
+    }
+}
