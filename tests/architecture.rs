@@ -33,7 +33,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "train",
         &[
-            "eval", "storage", "verifier", "scoring", "network", "features", "audio", "kernels",
+            "lists", "eval", "storage", "verifier", "scoring", "network", "features", "audio",
+            "kernels",
         ],
     ),
 ];

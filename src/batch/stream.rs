@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    lists::lines::without_byte_order_mark,
+    lists::lines::BYTE_ORDER_MARK,
     verifier::{Embedding, Verifier},
 };
 use rustc_hash::FxHashMap;
@@ -376,9 +376,11 @@ fn read_lines(
             Err(_) => return,
         };
         let is_first = std::mem::replace(&mut is_first, false);
-        let line = line.map(|line| match is_first {
-            true => without_byte_order_mark(&line).to_vec(),
-            false => line,
+        let line = line.map(|mut line| {
+            if is_first && line.starts_with(BYTE_ORDER_MARK.as_bytes()) {
+                line.drain(..BYTE_ORDER_MARK.len());
+            }
+            line
         });
         let (reply, answer) = sync_channel(1);
         if queue.send(answer).is_err() || ask.send((line, reply)).is_err() {

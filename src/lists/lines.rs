@@ -14,13 +14,8 @@ use wide::u8x16;
 const BLOCK_BYTES: usize = 1 << 18;
 /// A longer line is no list of names: the file is something else.
 const MAX_LINE_BYTES: usize = 1 << 20;
-const BYTE_ORDER_MARK: &str = "\u{feff}";
-
-/// A text without the byte order mark that programs on Windows put before it.
-pub fn without_byte_order_mark(text: &[u8]) -> &[u8] {
-    text.strip_prefix(BYTE_ORDER_MARK.as_bytes())
-        .unwrap_or(text)
-}
+/// Programs on Windows put it before a text. It is no part of it.
+pub const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// The lines of UTF-8 text, with or without a byte order mark.
 #[derive(Debug)]
@@ -145,7 +140,7 @@ impl<R: Read> Lines<R> {
                 break;
             }
             searched = bytes.len();
-            if searched > MAX_LINE_BYTES {
+            if searched >= MAX_LINE_BYTES {
                 return Err(self.no_text(self.line + 1, "longer than 1 MiB"));
             }
         }

@@ -45,8 +45,8 @@ pub const OPENING_BYTES: u64 = 5;
 /// Does a file that begins so hold Parquet? After the magic stands a binary structure, while a text
 /// may begin with a recording called `PAR1001`.
 pub fn is_parquet(opening: &[u8]) -> bool {
-    let rest = opening.strip_prefix(MAGIC);
-    rest.is_some_and(|rest| matches!(rest, [first, ..] if first.is_ascii_control() && !first.is_ascii_whitespace()))
+    let next = opening.strip_prefix(MAGIC).and_then(|rest| rest.first());
+    next.is_some_and(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace())
 }
 
 /// A file whose pages declare no more than their bytes can hold.

@@ -68,16 +68,15 @@ pub fn for_each_trial(
 ) -> Result<bool> {
     let failed = |e| Error::io(path, "read", e);
     let mut start = vec![];
-    let opening = source.by_ref().take(parquet_file::OPENING_BYTES);
-    { opening }.read_to_end(&mut start).map_err(failed)?;
+    let mut opening = source.by_ref().take(parquet_file::OPENING_BYTES);
+    opening.read_to_end(&mut start).map_err(failed)?;
     if is_parquet(&start) {
         if !path.is_file() {
-            let remedy = "give the file itself; only text is read from a pipe".into();
             return Err(Error::List {
                 path: path.to_path_buf(),
                 line: 1,
-                fact: "is Parquet".into(),
-                remedy,
+                fact: "Parquet from a pipe".into(),
+                remedy: "give the file itself; only text is read from a pipe".into(),
             });
         }
         let has_sides = parquet_trials::read(path, &mut on_trial)?;
