@@ -238,6 +238,7 @@ impl List {
         let mut files = IndexMap::new();
         let remedy = "write `path` or `id<TAB>path` a line, each id for one path";
         for_each_line(path, remedy, |line| {
+            let line = line.trim_ascii();
             let (id, file) = line.split_once('\t').unwrap_or((line, line));
             let (id, file) = (id.trim_ascii(), file.trim_ascii());
             let is_new = scp::add(&mut files, id, file)?;

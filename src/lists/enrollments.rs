@@ -38,7 +38,7 @@ impl Enrollments {
         let mut table = None;
         let mut is_first = true;
         for_each_line(path, REMEDY, |line| {
-            if line.starts_with('#') {
+            if line.trim_ascii_start().starts_with('#') {
                 return Ok(());
             }
             if std::mem::take(&mut is_first) {
@@ -49,7 +49,7 @@ impl Enrollments {
             }
             let (model, recordings) = match &table {
                 Some(table) => table.row(line)?,
-                None => model_and_recordings(line),
+                None => model_and_recordings(line.trim_ascii()),
             };
             if recordings.is_empty() || recordings.iter().any(String::is_empty) {
                 return Err(format!("model {model} has no recording"));
@@ -112,6 +112,52 @@ impl Table {
             Some(true) if !recording.is_empty() => Ok((model, vec![format!("{recording}:b")])),
             Some(_) => Ok((model, vec![recording])),
             None => Err(format!("side {side:?}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Enrollments> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("models");
+        std::fs::write(&path, text).unwrap();
+        Enrollments::read(&path)
+    }
+
+    #[test]
+    fn every_form_enrolls_the_same_recordings() {
+        for text in [
+            "m 1.wav 2.wav:b\nn 3.wav\n",
+            "\u{feff}# models\r\nm\t1.wav\t2.wav:b\r\nn\t3.wav\r\n",
+            "m 1.wav\nn 3.wav\nm 2.wav:b\n",
+            "modelid\tsegmentid\tside\nm\t1.wav\ta\nm\t2.wav\tb\nn\t3.wav\t\n",
+            "model_id segment_id side\nm 1.wav a\nm 2.wav b\nn 3.wav a\n",
+            "segment;note;model\n1.wav;;m\n\"2.wav:b\";x;m\n3.wav;;n\n",
+            "enroll,path2,channel\nm,1.wav,1\nm,2.wav,2\nn,3.wav,1\n",
+        ] {
+            let enrollments = read(text).unwrap();
+            let recordings = |model| enrollments.model(model).unwrap_or_default();
+            assert_eq!(recordings("m"), ["1.wav", "2.wav:b"], "{text}");
+            assert_eq!(recordings("n"), ["3.wav"], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_line_without_a_recording_is_named() {
+        for (text, fact) in [
+            ("m 1.wav\nn\n", "models:2: model n has no recording"),
+            ("model,segment\nm,\n", "models:2: model m has no recording"),
+            ("model,segment\nm\n", "models:2: 1 fields instead of 2"),
+            (
+                "modelid\tsegmentid\tside\nm\t1\tc\n",
+                "models:2: side \"c\"",
+            ),
+        ] {
+            let refused = read(text).unwrap_err().to_string();
+            assert!(refused.contains(fact), "{refused}");
         }
     }
 }

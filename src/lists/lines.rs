@@ -177,8 +177,8 @@ impl<R: Read> Lines<R> {
     }
 }
 
-/// Calls `take` with each line of a file that is not blank, without the blanks around it. A fact
-/// that `take` complains of becomes an error with the line's number and `remedy`.
+/// Calls `take` with each line of a file that is not blank. A fact that `take` complains of becomes
+/// an error with the line's number and `remedy`.
 ///
 /// # Errors
 /// As [`Lines::advance`], and what `take` says.
@@ -190,8 +190,8 @@ pub fn for_each_line(
     let file = File::open(path).map_err(|e| Error::io(path, "read", e))?;
     let mut lines = Lines::new(file, path);
     while lines.advance()? {
-        let text = lines.text().trim_ascii();
-        if text.is_empty() {
+        let text = lines.text();
+        if text.trim_ascii().is_empty() {
             continue;
         }
         take(text).map_err(|fact| lines.refuse(fact, remedy))?;

@@ -190,3 +190,71 @@ fn values(
     };
     Ok(values?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parquet::{
+        data_type::{BoolType, ByteArrayType, DoubleType},
+        file::writer::SerializedFileWriter,
+        schema::parser::parse_message_type,
+    };
+
+    const SCHEMA: &str = "message trials {
+        OPTIONAL DOUBLE LLR;
+        REQUIRED BYTE_ARRAY path1 (UTF8);
+        REQUIRED BYTE_ARRAY segment_id (UTF8);
+        REQUIRED BOOLEAN is_target;
+        REQUIRED BYTE_ARRAY side (UTF8);
+    }";
+
+    #[test]
+    fn columns_go_by_the_names_of_headers() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("trials");
+        let schema = parse_message_type(SCHEMA).unwrap().into();
+        let file = File::create(&path).unwrap();
+        let mut writer = SerializedFileWriter::new(file, schema, Default::default()).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        let mut number = 0;
+        while let Some(mut column) = group.next_column().unwrap() {
+            let texts = |texts: [&str; 2]| texts.map(ByteArray::from);
+            let written = match number {
+                0 => {
+                    let scores = column.typed::<DoubleType>();
+                    scores.write_batch(&[1.5], Some(&[1, 0]), None)
+                }
+                3 => {
+                    let labels = column.typed::<BoolType>();
+                    labels.write_batch(&[true, false], None, None)
+                }
+                _ => {
+                    let values = [["a", "b"], ["c", "d"], ["", ""], ["a", "b"]][number - 1];
+                    let names = column.typed::<ByteArrayType>();
+                    names.write_batch(&texts(values), None, None)
+                }
+            };
+            written.unwrap();
+            column.close().unwrap();
+            number += 1;
+        }
+        group.close().unwrap();
+        writer.close().unwrap();
+
+        let mut trials = vec![];
+        let has_sides = read(&path, &mut |trial| {
+            let names = (trial.enroll.to_string(), trial.test.to_string());
+            trials.push((names, trial.is_target, trial.score, trial.line));
+            Ok(())
+        });
+        assert!(has_sides.unwrap());
+        assert_eq!(
+            trials[0],
+            (("a".into(), "c".into()), Some(true), Some(1.5), 1)
+        );
+        let ((enroll, test), is_target, score, line) = &trials[1];
+        assert_eq!((&**enroll, &**test), ("b", "d:b"));
+        assert_eq!((*is_target, *line), (Some(false), 2));
+        assert!(score.is_some_and(f64::is_nan));
+    }
+}

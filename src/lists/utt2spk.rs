@@ -18,7 +18,7 @@ pub fn read(path: &Path) -> Result<IndexMap<String, String>> {
     let mut speakers = IndexMap::new();
     let remedy = "write one `recording speaker` a line";
     for_each_line(path, remedy, |line| {
-        let fields = Fields::split(line, Separator::Blank)?;
+        let fields = Fields::split(line.trim_ascii(), Separator::Blank)?;
         if fields.count() != 2 {
             return Err(format!("{} fields instead of 2", fields.count()));
         }
@@ -37,4 +37,32 @@ pub fn read(path: &Path) -> Result<IndexMap<String, String>> {
         }
     })?;
     Ok(speakers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recording_has_one_speaker() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("utt2spk");
+        let read_text = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            read(&path)
+        };
+        let speakers = read_text("\u{feff}a1 anna\nmy b.wav\tboris\na1 anna\n").unwrap();
+        assert_eq!((speakers.len(), &*speakers["a1"]), (2, "anna"));
+        assert_eq!(speakers["my b.wav"], "boris");
+        for (text, fact) in [
+            (
+                "a1 anna\na1 boris\n",
+                "utt2spk:2: a1 is spoken by anna above, and by boris here",
+            ),
+            ("a1\n", "utt2spk:1: 1 fields instead of 2"),
+        ] {
+            let refused = read_text(text).unwrap_err().to_string();
+            assert!(refused.contains(fact), "{refused}");
+        }
+    }
 }
