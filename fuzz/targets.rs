@@ -9,7 +9,7 @@ use spkver::{
     batch::vectors,
     eval::table::ScoreTable,
     features::{Mfcc, MfccConfig},
-    lists::trials::{Expected, for_each_trial},
+    lists::{trial::Expected, trials::for_each_trial},
     storage::{import, model, voiceprints::Store},
     train::options::TrainOptions,
     verifier::{ModelId, SpeakerName, Verifier},

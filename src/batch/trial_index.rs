@@ -4,7 +4,7 @@
 use super::names::Names;
 use crate::{
     Error, Result,
-    lists::trials::{Expected, for_each_trial},
+    lists::{trial::Expected, trials::for_each_trial},
 };
 use std::{
     io::{self, BufWriter, Read, Seek, SeekFrom, Write},

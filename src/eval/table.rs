@@ -8,7 +8,10 @@
 use super::ranking::ScoredTrial;
 use crate::{
     Error, Result,
-    lists::trials::{Expected, Trial, for_each_trial_of_file},
+    lists::{
+        trial::{Expected, Trial},
+        trials::for_each_trial_of_file,
+    },
 };
 use indexmap::IndexSet;
 use rayon::prelude::*;

@@ -1,7 +1,7 @@
 //! A trial as a line of JSON: an object whose keys are names of columns. Other keys are ignored.
 
 use super::{
-    trials::{Complaint, Trial},
+    trial::{Complaint, Trial},
     words::{Column, label},
 };
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};

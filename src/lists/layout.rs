@@ -14,15 +14,10 @@
 
 use super::{
     fields::{Fields, Separator, is_comment},
-    trials::{Complaint, Expected, Trial},
+    trial::{Complaint, Expected, Trial, WAYS},
     words::{Column, is_label_word, label, score},
 };
 use std::borrow::Cow;
-
-/// How to write a list.
-pub const WAYS: &str = "write `1 enroll test`, `enroll test target|nontarget` or `enroll test` for \
-     trials, `enroll test score` for scores, with a label after it where there is no list; with tabs \
-     between the fields or quotes around them, paths may hold spaces";
 
 /// Which field is which, from 0.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -17,6 +17,7 @@ pub mod names;
 pub mod parquet_file;
 mod parquet_trials;
 pub mod scp;
+pub mod trial;
 pub mod trials;
 pub mod utt2spk;
 mod words;

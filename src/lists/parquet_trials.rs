@@ -4,7 +4,7 @@
 
 use super::{
     parquet_file::{ParquetFile, column as column_reader, of_rows},
-    trials::Trial,
+    trial::Trial,
     words::{Column, label},
 };
 use crate::{Error, Result, contained::contained};
