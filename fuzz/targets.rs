@@ -7,8 +7,9 @@ use spkver::{
     Error,
     audio::{self, ReadOptions},
     batch::vectors,
-    eval::{table::ScoreTable, trial_lines::TrialLines},
+    eval::table::ScoreTable,
     features::{Mfcc, MfccConfig},
+    lists::{trial::Expected, trials::for_each_trial},
     storage::{import, model, voiceprints::Store},
     train::options::TrainOptions,
     verifier::{ModelId, SpeakerName, Verifier},
@@ -111,16 +112,13 @@ pub fn voiceprint(bytes: &[u8]) {
 
 /// A list of trials, or of scores: as `score` reads it, and as `evaluate` and `calibrate` do.
 pub fn trials(bytes: &[u8]) {
-    let mut lines = TrialLines::new(bytes, Path::new("some list"));
-    loop {
-        match lines.next_trial() {
-            Ok(Some(trial)) => assert!(!trial.enrol.is_empty() && !trial.test.is_empty()),
-            Ok(None) => break,
-            Err(error) => {
-                refused(&error, "some list", 2);
-                break;
-            }
-        }
+    let read = for_each_trial(bytes, Path::new("some list"), Expected::Pairs, |trial| {
+        assert!(!trial.enroll.is_empty() && !trial.test.is_empty());
+        Ok(())
+    });
+    if let Err(error) = read {
+        // The Parquet of a pipe is not looked at.
+        refused(&error, "some list", 2);
     }
     let (_folder, path) = in_a_file(bytes, "some list");
     match ScoreTable::read(&path) {

@@ -25,6 +25,7 @@ pub mod network;
 pub mod scoring;
 pub mod verifier;
 
+pub mod lists;
 pub mod storage;
 
 pub mod batch;

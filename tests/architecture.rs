@@ -18,12 +18,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "storage",
         &["verifier", "scoring", "network", "features", "audio"],
     ),
-    ("eval", &["contained", "scoring"]),
+    ("lists", &["contained"]),
+    ("eval", &["lists", "scoring"]),
     (
         "batch",
         &[
             "contained",
-            "eval",
+            "lists",
             "storage",
             "verifier",
             "scoring",
@@ -33,7 +34,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "train",
         &[
-            "eval", "storage", "verifier", "scoring", "network", "features", "audio", "kernels",
+            "lists", "eval", "storage", "verifier", "scoring", "network", "features", "audio",
+            "kernels",
         ],
     ),
 ];

@@ -422,7 +422,7 @@ fn twice_counts_twice_and_tabs_allow_spaces() {
 #[test]
 fn bad_lines_are_named_with_the_remedy() {
     for (text, start, contains) in [
-        ("", "list.txt:1: no trials", "enrol test"),
+        ("", "list.txt:1: no trials", "enroll test"),
         (
             "1 a b\n\n1 my voice.wav b\n",
             "list.txt:3: 4 fields",

@@ -5,12 +5,15 @@
 //! are not run.
 
 use super::recording::{Naming, Recording, Segment};
-use crate::{Error, Result, audio::ReadOptions, eval::lines::Lines};
-use rustc_hash::FxHashMap;
-use std::{
-    fs::File,
-    path::{Path, PathBuf},
+use crate::{
+    Error, Result,
+    audio::ReadOptions,
+    lists::{lines::for_each_line, scp, utt2spk},
 };
+use rustc_hash::FxHashMap;
+use std::path::{Path, PathBuf};
+
+const REMEDY: &str = "see Kaldi's description of its data folders";
 
 /// One or more data folders.
 #[derive(Debug, Default)]
@@ -57,13 +60,8 @@ impl KaldiData {
                 "{id} is not in wav.scp; check the list and the data folder"
             ));
         };
-        if path.ends_with('|') {
-            return Err(
-                "wav.scp has a command here, and commands are not run; convert it to a file".into(),
-            );
-        }
         Ok(Recording {
-            path: naming.root.join(path),
+            path: naming.root.join(scp::path_of(path)?),
             reading: ReadOptions {
                 channel: channel.or(naming.reading.channel),
                 ..naming.reading
@@ -90,23 +88,22 @@ impl KaldiData {
     }
 
     fn add_files(&mut self, path: &Path) -> Result<()> {
-        let mut names = vec![];
-        for_each_line(path, |text| {
-            let (id, file) = text
-                .split_once([' ', '\t'])
-                .ok_or("no path behind the name")?;
-            let file = file.trim().to_string();
-            let earlier = self.files.insert(id.to_string(), file.clone());
-            if earlier.is_some_and(|earlier| earlier != file) {
-                return Err(format!("{id} is another file above"));
-            }
-            names.push(id.to_string());
-            Ok(())
-        })?;
+        let files = scp::read(path)?;
         self.read.push(path.to_path_buf());
-        let segments = path.with_file_name("segments");
-        if !segments.exists() {
-            self.utterances.extend(names);
+        let has_segments = path.with_file_name("segments").exists();
+        for (id, file) in files {
+            if let Some(earlier) = self.files.get(&id)
+                && *earlier != file
+            {
+                return Err(Error::Usage(format!(
+                    "{}: {id} is {file} here, and {earlier} in another data folder; give each \
+                     recording an id of its own",
+                    path.display()
+                )));
+            }
+            if self.files.insert(id.clone(), file).is_none() && !has_segments {
+                self.utterances.push(id);
+            }
         }
         Ok(())
     }
@@ -116,7 +113,7 @@ impl KaldiData {
             return Ok(());
         }
         self.read.push(path.to_path_buf());
-        for_each_line(path, |text| {
+        for_each_line(path, REMEDY, |text| {
             let fields: Vec<&str> = text.split_ascii_whitespace().collect();
             let (&[utterance, id, start, end], channel) = fields
                 .split_first_chunk()
@@ -144,7 +141,7 @@ impl KaldiData {
     fn add_speakers(&mut self, folder: &Path) -> Result<()> {
         let (spk2utt, utt2spk) = (folder.join("spk2utt"), folder.join("utt2spk"));
         if spk2utt.exists() {
-            for_each_line(&spk2utt, |text| {
+            for_each_line(&spk2utt, REMEDY, |text| {
                 let mut fields = text.split_ascii_whitespace().map(String::from);
                 let speaker = fields.next().unwrap_or_default();
                 self.speakers.entry(speaker).or_default().extend(fields);
@@ -152,39 +149,11 @@ impl KaldiData {
             })?;
             self.read.push(spk2utt);
         } else if utt2spk.exists() {
-            for_each_line(&utt2spk, |text| {
-                let fields: Vec<&str> = text.split_ascii_whitespace().collect();
-                let &[utterance, speaker] = fields.as_slice() else {
-                    return Err("wanted: utterance, speaker".into());
-                };
-                let of_speaker = self.speakers.entry(speaker.to_string()).or_default();
-                of_speaker.push(utterance.to_string());
-                Ok(())
-            })?;
+            for (utterance, speaker) in utt2spk::read(&utt2spk)? {
+                self.speakers.entry(speaker).or_default().push(utterance);
+            }
             self.read.push(utt2spk);
         }
         Ok(())
     }
-}
-
-/// Calls `take` with each line that is not blank; its fact becomes an error with the line.
-pub(super) fn for_each_line(
-    path: &Path,
-    mut take: impl FnMut(&str) -> std::result::Result<(), String>,
-) -> Result<()> {
-    let file = File::open(path).map_err(|e| Error::io(path, "read", e))?;
-    let mut lines = Lines::new(file, path);
-    while lines.advance()? {
-        let text = lines.text().trim_ascii();
-        if text.is_empty() {
-            continue;
-        }
-        take(text).map_err(|fact| Error::List {
-            path: path.to_path_buf(),
-            line: lines.number(),
-            fact,
-            remedy: "see Kaldi's description of its data folders".into(),
-        })?;
-    }
-    Ok(())
 }

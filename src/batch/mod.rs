@@ -11,7 +11,6 @@
 //! The [`ledger`] remembers what is done, so that a run can be killed and go on; [`vectors`] reads
 //! and writes embeddings in other programs' formats; [`stream`] answers one line with one line.
 
-pub mod enrollment;
 pub mod extract;
 pub mod kaldi_data;
 pub mod ledger;

@@ -2,7 +2,6 @@
 //! each side of a trial ([`Sides`]), then block by block the scores.
 
 use super::{
-    enrollment::Enrollments,
     extract::Ending,
     kaldi_data::KaldiData,
     points::Points,
@@ -10,7 +9,7 @@ use super::{
     trial_index::{Pair, TrialIndex},
     watch::Watch,
 };
-use crate::Result;
+use crate::{Result, lists::enrollments::Enrollments};
 use indexmap::IndexSet;
 use rayon::prelude::*;
 use rustc_hash::{FxBuildHasher, FxHashMap};

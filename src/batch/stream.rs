@@ -31,6 +31,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    lists::lines::BYTE_ORDER_MARK,
     verifier::{Embedding, Verifier},
 };
 use rustc_hash::FxHashMap;
@@ -357,6 +358,7 @@ fn read_lines(
     queue: &SyncSender<Receiver<String>>,
 ) {
     let mut input = BufReader::new(input);
+    let mut is_first = true;
     loop {
         let mut line = vec![];
         let read = (&mut input)
@@ -373,6 +375,13 @@ fn read_lines(
             Ok(_) => Ok(line),
             Err(_) => return,
         };
+        let is_first = std::mem::replace(&mut is_first, false);
+        let line = line.map(|mut line| {
+            if is_first && line.starts_with(BYTE_ORDER_MARK.as_bytes()) {
+                line.drain(..BYTE_ORDER_MARK.len());
+            }
+            line
+        });
         let (reply, answer) = sync_channel(1);
         if queue.send(answer).is_err() || ask.send((line, reply)).is_err() {
             return;

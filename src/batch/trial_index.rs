@@ -2,7 +2,10 @@
 //! file once they are many; names are in memory.
 
 use super::names::Names;
-use crate::{Error, Result, eval::trial_lines::TrialLines};
+use crate::{
+    Error, Result,
+    lists::{trial::Expected, trials::for_each_trial},
+};
 use std::{
     io::{self, BufWriter, Read, Seek, SeekFrom, Write},
     ops::Range,
@@ -57,13 +60,13 @@ impl TrialIndex {
     ) -> Result<Self> {
         let full = |e| Error::io(folder, "write a temporary file in", e);
         let mut hasher = blake3::Hasher::new();
-        let mut lines = TrialLines::new(Hashing(source, &mut hasher), path);
+        let source = Hashing(source, &mut hasher);
         let mut names = Names::default();
         let spool = tempfile::spooled_tempfile_in(MAX_IN_MEMORY, folder);
         let mut pairs = BufWriter::with_capacity(1 << 20, spool);
         let mut count = 0;
-        while let Some(trial) = lines.next_trial()? {
-            let enrol = names.number(&trial.enrol);
+        let has_sides = for_each_trial(source, path, Expected::Pairs, |trial| {
+            let enrol = names.number(&trial.enroll);
             let test = names.number(&trial.test);
             let label = match trial.is_target {
                 None => 0,
@@ -85,16 +88,15 @@ impl TrialIndex {
             let pair = u64::from(enrol) << 32 | u64::from(label << LABEL_SHIFT | test);
             pairs.write_all(&pair.to_le_bytes()).map_err(full)?;
             count += 1;
-        }
-        let has_sides = lines.has_sides();
-        drop(lines);
+            Ok(())
+        })?;
         if count == 0 {
             return Err(Error::List {
                 path: path.to_path_buf(),
                 line: 1,
                 fact: "no trials".into(),
-                remedy: "write one trial a line: `1 enrol test`, `enrol test target` or \
-                         `enrol test`"
+                remedy: "write one trial a line: `1 enroll test`, `enroll test target` or \
+                         `enroll test`"
                     .into(),
             });
         }

@@ -34,7 +34,8 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 #[group(skip)]
 pub struct Args {
-    /// Trial lists: `1 enrol test` (VoxCeleb) or `enrol test target|nontarget` (Kaldi) a line
+    /// Trial lists: `1 enroll test` (VoxCeleb) or `enroll test target|nontarget` (Kaldi) a line; also
+    /// CSV, JSON lines and Parquet
     #[arg(required = true, value_name = "TRIALS")]
     pub lists: Vec<PathBuf>,
     /// Calibrate these scores of any system (as `score` writes them), and write a small file for

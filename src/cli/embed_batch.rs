@@ -5,6 +5,7 @@ use super::{
     Global, embed, interrupt,
     long_run::{Job, embed_all, interrupted, is_file, open_stream},
 };
+use indexmap::IndexMap;
 use serde_json::json;
 use spkver::{
     Error, Result,
@@ -16,12 +17,12 @@ use spkver::{
         recording::{Naming, Recording},
         vectors::{About, Format, Row, ark_and_index, ark_index},
     },
-    eval::lines::Lines,
+    lists::{lines::for_each_line, scp},
     storage::write_whole,
 };
 use std::{
     collections::HashSet,
-    fs::{self, File},
+    fs,
     io::{BufWriter, Write},
     path::{Path, PathBuf},
 };
@@ -74,7 +75,7 @@ pub fn run(args: &embed::Args, global: &Global) -> Result<u8> {
         size: verifier.model().head.embedding_size(),
         ids: &list.ids,
     };
-    let mut refused = 0;
+    let (mut refused, mut number) = (0, 0);
     let rows = |ledger: &Ledger, take: &mut dyn FnMut(Row) -> Result<()>| {
         ledger.for_each(|number, entry| {
             take(Row {
@@ -87,8 +88,15 @@ pub fn run(args: &embed::Args, global: &Global) -> Result<u8> {
     rows(&ledger, &mut |row| {
         if let Outcome::Refused(why) = &row.outcome {
             refused += 1;
-            talk.detail(&format!("refused {}: {}", row.id, why.reason));
+            let path = match &list.recordings[number] {
+                Ok(recording) if !recording.path.ends_with(&row.id) => {
+                    format!(" ({})", recording.path.display())
+                }
+                _ => String::new(),
+            };
+            talk.detail(&format!("refused {}{path}: {}", row.id, why.reason));
         }
+        number += 1;
         Ok(())
     })?;
     if let Some(ids) = &args.ids {
@@ -221,20 +229,30 @@ impl List {
 
     /// `path` or `id<TAB>path` a line; `id path` where the list's name ends in .scp.
     fn add_list(&mut self, path: &Path, naming: &Naming) -> Result<()> {
-        let file = File::open(path).map_err(|e| Error::io(path, "read", e))?;
-        let is_scp = path.extension().is_some_and(|e| e == "scp");
-        let mut lines = Lines::new(file, path);
-        while lines.advance()? {
-            let line = lines.text().trim();
-            if line.is_empty() {
-                continue;
+        if path.extension().is_some_and(|e| e == "scp") {
+            for (id, file) in scp::read(path)? {
+                self.add(id, &file, naming);
             }
-            let split = line.split_once('\t');
-            let split = split.or_else(|| is_scp.then(|| line.split_once(' ')).flatten());
-            let (id, name) = split.unwrap_or((line, line));
-            self.ids.push(id.trim().to_string());
-            self.recordings.push(naming.recording(name.trim()));
+            return Ok(());
         }
-        Ok(())
+        let mut files = IndexMap::new();
+        let remedy = "write `path` or `id<TAB>path` a line, each id for one path";
+        for_each_line(path, remedy, |line| {
+            let line = line.trim_ascii();
+            let (id, file) = line.split_once('\t').unwrap_or((line, line));
+            let (id, file) = (id.trim_ascii(), file.trim_ascii());
+            let is_new = scp::add(&mut files, id, file)?;
+            // A path without an id has a row for each line that names it.
+            if is_new || !line.contains('\t') {
+                self.add(id.to_string(), file, naming);
+            }
+            Ok(())
+        })
+    }
+
+    fn add(&mut self, id: String, file: &str, naming: &Naming) {
+        self.ids.push(id);
+        let recording = scp::path_of(file).and_then(|path| naming.recording(path));
+        self.recordings.push(recording);
     }
 }

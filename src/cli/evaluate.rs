@@ -31,14 +31,15 @@ use std::{
 #[derive(clap::Args)]
 #[group(skip)]
 pub struct Args {
-    /// Trial lists (`1 enrol test` or `enrol test target|nontarget` a line), or scores with labels
-    /// (`enrol test score label` a line, CSV, JSON lines)
+    /// Trial lists (`1 enroll test` or `enroll test target|nontarget` a line), or scores with labels
+    /// (`enroll test score label` or `score label` a line); also CSV, JSON lines and Parquet
     #[arg(required = true, value_name = "TRIALS|SCORES")]
     lists: Vec<PathBuf>,
     /// Folder that the recordings' paths are relative to
     #[arg(long, value_name = "DIR", default_value = ".")]
     root: PathBuf,
-    /// Use these scores (`enrol test score` a line, CSV, JSON lines; `nan` for none), and no recordings
+    /// Use these scores (`enroll test score` a line, `nan` for none; also CSV, JSON lines and Parquet),
+    /// and no recordings
     #[arg(long, value_name = "FILE", conflicts_with_all = ["root", "segment", "channel"])]
     scores: Option<PathBuf>,
     /// Write the scores, `enrol test score` a line (`nan`: refused), lists one after the other

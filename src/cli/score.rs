@@ -14,7 +14,6 @@ use serde_json::json;
 use spkver::{
     Error, Result,
     batch::{
-        enrollment::Enrollments,
         extract::Ending,
         ledger::Ledger,
         outcome::Outcome,
@@ -27,6 +26,7 @@ use spkver::{
         trial_index::TrialIndex,
         watch::Watch,
     },
+    lists::enrollments::Enrollments,
     verifier::Verifier,
 };
 use std::{
@@ -41,8 +41,9 @@ use std::{
 #[derive(clap::Args)]
 #[group(skip)]
 pub struct Args {
-    /// Trials: `1 enrol test` (VoxCeleb), `enrol test target|nontarget` (Kaldi), NIST's table with its
-    /// header, or `enrol test`; told by the content. `-` is standard input
+    /// Trials: `1 enroll test` (VoxCeleb), `enroll test target|nontarget` (Kaldi), `enroll test`, NIST's
+    /// table or another with a header, CSV, JSON lines or Parquet; lines that begin with # are comments.
+    /// `-` is standard input
     #[arg(value_name = "TRIALS", required_unless_present = "stdin")]
     trials: Option<PathBuf>,
     /// File to write [default: text on stdout]. What is unfinished is in FILE.partial and FILE.state

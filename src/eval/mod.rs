@@ -1,26 +1,20 @@
 //! Evaluation. Trial lists and scores in, error rates with intervals out.
 //!
 //! ```text
-//! rows ─► ScoreTable ─► Ranking ─► Sweep ─► Figures ─► Report ─► plots, HTML
-//!            speakers ─► bootstrap ─┘          └─ metadata ─► conditions
+//! trials ─► ScoreTable ─► Ranking ─► Sweep ─► Figures ─► Report ─► plots, HTML
+//!              speakers ─► bootstrap ─┘          └─ metadata ─► conditions
 //! ```
 
 pub mod bootstrap;
 pub mod conditions;
 pub mod curve;
 pub mod html;
-pub mod lines;
 pub mod metadata;
 pub mod metrics;
-pub mod parquet_file;
-pub mod parquet_scores;
 pub mod plots;
 pub mod ranking;
 pub mod rates;
 pub mod report;
-mod row_format;
-pub mod rows;
 pub mod speakers;
 pub mod sweep;
 pub mod table;
-pub mod trial_lines;

@@ -1,7 +1,7 @@
 //! Who speaks in each recording of a trial list: from a Kaldi `utt2spk`, or from the paths.
 
 use super::{ranking::ScoredTrial, table::ScoreTable};
-use crate::{Error, Result};
+use crate::{Error, Result, lists::utt2spk};
 use std::{collections::HashMap, path::Path};
 
 /// A speaker for each recording of a list, numbered from 0 without gaps.
@@ -70,31 +70,18 @@ impl Speakers {
         path: &Path,
         names: impl Iterator<Item = &'a str> + Clone,
     ) -> Result<Self> {
-        let refuse = |line: usize, fact: String| Error::List {
-            path: path.to_path_buf(),
-            line,
-            fact,
-            remedy: "write one `recording speaker` a line, for every recording of the trials"
-                .into(),
-        };
-        let text = read_text(path)?;
-        let mut speaker_of: HashMap<&str, &str> = HashMap::new();
-        let mut last_line = 1;
-        for (line, fields) in numbered_fields(&text) {
-            let &[recording, speaker] = fields.as_slice() else {
-                return Err(refuse(
-                    line,
-                    format!("{} fields instead of 2", fields.len()),
-                ));
-            };
-            speaker_of.insert(recording, speaker);
-            last_line = line;
-        }
+        let speaker_of = utt2spk::read(path)?;
         let missing = |name: &&str| !speaker_of.contains_key(*name);
         if let Some(name) = names.clone().find(missing) {
-            return Err(refuse(last_line, format!("{name} is missing")));
+            return Err(Error::List {
+                path: path.to_path_buf(),
+                line: speaker_of.len().max(1),
+                fact: format!("{name} is missing"),
+                remedy: "write one `recording speaker` a line, for every recording of the trials"
+                    .into(),
+            });
         }
-        Ok(Self::number(names.map(|name| speaker_of[name])))
+        Ok(Self::number(names.map(|name| speaker_of[name].as_str())))
     }
 
     /// From the speaker's name of each recording.
@@ -131,32 +118,4 @@ impl Speakers {
     pub fn name(&self, speaker: usize) -> &str {
         &self.names[speaker]
     }
-}
-
-/// A list's text: UTF-8, with or without a byte order mark.
-fn read_text(path: &Path) -> Result<String> {
-    let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read", e))?;
-    let text = String::from_utf8(bytes).map_err(|e| {
-        let valid = &e.as_bytes()[..e.utf8_error().valid_up_to()];
-        Error::List {
-            path: path.to_path_buf(),
-            line: 1 + valid.iter().filter(|&&b| b == b'\n').count(),
-            fact: "not UTF-8 text".into(),
-            remedy: "save the list as UTF-8".into(),
-        }
-    })?;
-    Ok(text.trim_start_matches('\u{feff}').to_string())
-}
-
-/// Lines that are not blank, numbered from 1, split at tabs if there are any, otherwise at blanks.
-fn numbered_fields(text: &str) -> impl Iterator<Item = (usize, Vec<&str>)> {
-    text.lines().enumerate().filter_map(|(i, line)| {
-        let line = line.trim();
-        let fields: Vec<&str> = if line.contains('\t') {
-            line.split('\t').map(str::trim).collect()
-        } else {
-            line.split_whitespace().collect()
-        };
-        (!line.is_empty()).then_some((i + 1, fields))
-    })
 }

@@ -5,11 +5,14 @@
 //!       └─ labels only ─► ScoreTable ◄─join─ score file, or scores computed
 //! ```
 
-use super::{
-    ranking::ScoredTrial,
-    rows::{self, Expected},
+use super::ranking::ScoredTrial;
+use crate::{
+    Error, Result,
+    lists::{
+        trial::{Expected, Trial},
+        trials::for_each_trial_of_file,
+    },
 };
-use crate::{Error, Result};
 use indexmap::IndexSet;
 use rayon::prelude::*;
 use std::{
@@ -24,6 +27,7 @@ pub struct ScoreTable {
     names: IndexSet<Box<str>>,
     trials: Vec<ScoredTrial>,
     has_scores: bool,
+    is_nameless: bool,
 }
 
 /// Positions in a `Vec` of runs are 32 bits wide.
@@ -42,19 +46,27 @@ impl ScoreTable {
             remedy: remedy.into(),
         };
         let mut table = ScoreTable::default();
-        rows::read(path, Expected::Trials, &mut |line, row| {
-            let Some(is_target) = row.is_target else {
-                return Err(refuse(
-                    line,
-                    "a score without a label",
-                    "give the trial list, and these scores with --scores; or write the label (1 or \
-                     0) behind each score",
-                ));
+        for_each_trial_of_file(path, Expected::Trials, |trial| {
+            let line = trial.line;
+            let Some(is_target) = trial.is_target else {
+                let (fact, remedy) = match trial.score {
+                    Some(_) => (
+                        "a score without a label",
+                        "give the trial list, and these scores with --scores; or write the label \
+                         (1 or 0) after each score",
+                    ),
+                    None => (
+                        "a trial without a label",
+                        "write 1 (same speaker) or 0 before each pair, or target or nontarget after \
+                         it",
+                    ),
+                };
+                return Err(refuse(line, fact, remedy));
             };
             if table.trials.is_empty() {
-                table.has_scores = row.score.is_some();
+                table.has_scores = trial.score.is_some();
             }
-            if row.score.is_some() != table.has_scores {
+            if trial.score.is_some() != table.has_scores {
                 return Err(refuse(
                     line,
                     "some trials have a score and some have none",
@@ -66,8 +78,15 @@ impl ScoreTable {
             {
                 return Err(refuse(line, "too many trials", "divide the list"));
             }
-            let (enrol, test) = (table.number(row.enrol), table.number(&row.test));
-            let trial = ScoredTrial::new(enrol, test, is_target, row.score.flatten());
+            let (enrol, test) = match trial.is_nameless() {
+                false => (table.number(&trial.enroll), table.number(&trial.test)),
+                true => {
+                    table.is_nameless = true;
+                    let number = table.number(&format!("line {line}"));
+                    (number, number)
+                }
+            };
+            let trial = ScoredTrial::new(enrol, test, is_target, trial.score);
             table.trials.push(trial);
             Ok(())
         })?;
@@ -75,10 +94,39 @@ impl ScoreTable {
             return Err(refuse(
                 1,
                 "no trials",
-                "write one trial a line: `1 enrol test` or `enrol test target`",
+                "write one trial a line: `1 enroll test` or `enroll test target`",
+            ));
+        }
+        if let Some(pair) = table.contradiction() {
+            let line = |label: bool| {
+                line_of(path, |trial| {
+                    trial.is_target == Some(label) && table.numbers(trial) == Some(pair)
+                })
+            };
+            let (target, nontarget) = (line(true)?, line(false)?);
+            let [enroll, test] = [pair.0, pair.1].map(|number| table.name(number));
+            return Err(refuse(
+                target.max(nontarget),
+                &format!(
+                    "{enroll} {test} is a target trial in line {target} and a nontarget trial in line \
+                     {nontarget}"
+                ),
+                "leave the wrong one out",
             ));
         }
         Ok(table)
+    }
+
+    /// A pair that is labeled both ways.
+    fn contradiction(&self) -> Option<(u32, u32)> {
+        let key = |t: &ScoredTrial| {
+            u64::from(t.enrol()) << 33 | u64::from(t.test()) << 1 | u64::from(t.is_target())
+        };
+        let mut keys: Vec<u64> = self.trials.par_iter().map(key).collect();
+        keys.par_sort_unstable();
+        let mut pairs = keys.windows(2);
+        let both = pairs.find(|pair| pair[0] ^ pair[1] == 1)?;
+        Some(((both[0] >> 33) as u32, (both[0] >> 1) as u32))
     }
 
     fn number(&mut self, name: &str) -> u32 {
@@ -87,15 +135,19 @@ impl ScoreTable {
     }
 
     /// Of both recordings, if the table has them.
-    fn numbers(&self, row: &rows::Row) -> Option<(u32, u32)> {
-        let enrol = self.names.get_index_of(row.enrol)?;
-        let test = self.names.get_index_of(&*row.test)?;
+    fn numbers(&self, trial: &Trial) -> Option<(u32, u32)> {
+        let enrol = self.names.get_index_of(&*trial.enroll)?;
+        let test = self.names.get_index_of(&*trial.test)?;
         Some((enrol as u32, test as u32))
     }
 
     /// Did the list hold scores?
     pub fn has_scores(&self) -> bool {
         self.has_scores
+    }
+    /// Does the list hold scores and labels alone? Its recordings then go by the numbers of lines.
+    pub fn is_nameless(&self) -> bool {
+        self.is_nameless
     }
     /// Every recording once, in the order of first mention.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
@@ -151,28 +203,29 @@ impl ScoreTable {
             path: path.to_path_buf(),
             line,
             fact: format!("{enrol} {test} has another score above"),
-            remedy: "write one `enrol test score` a line, each pair once".into(),
+            remedy: "write one `enroll test score` a line, each pair once".into(),
         };
         let without = |line: usize| Error::List {
             path: path.to_path_buf(),
             line,
             fact: "no score".into(),
-            remedy: "write one `enrol test score` a line, the score a finite number, or nan for \
+            remedy: "write one `enroll test score` a line, the score a finite number, or nan for \
                      none"
                 .into(),
         };
-        rows::read(path, Expected::Scores, &mut |line, row| {
-            let score = row.score.ok_or_else(|| without(line))?;
-            let numbers = join.table.numbers(&row);
-            match numbers {
-                Some(pair) if !join.set(pair, score) => Err(twice(line, row.enrol, &row.test)),
+        for_each_trial_of_file(path, Expected::Scores, |trial| {
+            let score = trial.score.ok_or_else(|| without(trial.line))?;
+            match join.table.numbers(&trial) {
+                Some(pair) if !join.set(pair, score) => {
+                    Err(twice(trial.line, &trial.enroll, &trial.test))
+                }
                 _ => Ok(()),
             }
         })?;
         let missing = join.finish();
         if !missing.is_empty() {
-            let line = line_of(list, |row| {
-                let numbers = self.numbers(row);
+            let line = line_of(list, |trial| {
+                let numbers = self.numbers(trial);
                 numbers.is_some_and(|pair| missing.binary_search(&pair).is_ok())
             })?;
             return Err(Error::List {
@@ -190,7 +243,7 @@ impl ScoreTable {
         Ok(())
     }
 
-    /// One `enrol test score` a line, `nan` for those without. Fields are separated by a blank, or
+    /// One `enroll test score` a line, `nan` for those without. Fields are separated by a blank, or
     /// by tabs where a name holds one.
     ///
     /// # Errors
@@ -212,20 +265,19 @@ impl ScoreTable {
     }
 }
 
-/// Line of the first row that fits, for an error.
+/// Line of the first trial that fits, for an error.
 ///
 /// # Errors
-/// As [`rows::read`].
-pub fn line_of(list: &Path, fits: impl Fn(&rows::Row) -> bool) -> Result<usize> {
-    let mut found = 1;
-    let mut is_found = false;
-    rows::read(list, Expected::Trials, &mut |line, row| {
-        if !is_found && fits(&row) {
-            (found, is_found) = (line, true);
+/// As [`for_each_trial_of_file`].
+pub fn line_of(list: &Path, fits: impl Fn(&Trial) -> bool) -> Result<usize> {
+    let mut found = None;
+    for_each_trial_of_file(list, Expected::Trials, |trial| {
+        if found.is_none() && fits(&trial) {
+            found = Some(trial.line);
         }
         Ok(())
     })?;
-    Ok(found)
+    Ok(found.unwrap_or(1))
 }
 
 /// Scores finding their trials: in lockstep while both files have one order, by search afterwards.
@@ -240,7 +292,7 @@ struct Join<'a> {
 
 impl Join<'_> {
     /// `false` if a trial of this pair has another score already.
-    fn set(&mut self, pair: (u32, u32), score: Option<f64>) -> bool {
+    fn set(&mut self, pair: (u32, u32), score: f64) -> bool {
         let next = self.next;
         if !self.sorted && next < self.seen.len() && self.pair(next) == pair {
             self.next += 1;
@@ -251,7 +303,7 @@ impl Join<'_> {
         for half in [0..next, next..self.seen.len()] {
             for at in self.found(half, pair) {
                 let old = self.table.trials[at].score;
-                let same = score.map_or(old.is_nan(), |s| s == old);
+                let same = score == old || score.is_nan() && old.is_nan();
                 if self.seen[at] && !same {
                     return false;
                 }
@@ -271,7 +323,7 @@ impl Join<'_> {
                 && !self.seen[at]
             {
                 let score = self.table.trials[first].score;
-                self.put(at, (!score.is_nan()).then_some(score));
+                self.put(at, score);
             }
         }
         let unseen = (self.next..self.seen.len()).filter(|at| !self.seen[*at]);
@@ -291,9 +343,9 @@ impl Join<'_> {
         (trial.enrol(), trial.test())
     }
 
-    fn put(&mut self, at: usize, score: Option<f64>) {
+    fn put(&mut self, at: usize, score: f64) {
         let trial = &mut self.table.trials[at];
-        *trial = ScoredTrial::new(trial.enrol(), trial.test(), trial.is_target(), score);
+        *trial = ScoredTrial::new(trial.enrol(), trial.test(), trial.is_target(), Some(score));
         self.seen[at] = true;
     }
 

@@ -4,7 +4,7 @@
 //! optional `session`, `corpus`, `split`, of which only `train` is read, and `label`: `none` marks a
 //! recording whose speaker is not known, from which only a teacher's vector is learnt.
 
-use crate::{Error, Result};
+use crate::{Error, Result, lists::lines::BYTE_ORDER_MARK};
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
@@ -248,6 +248,9 @@ fn text(path: &Path, max_bytes: u64) -> Result<String> {
             path.display()
         )));
     }
+    if text.starts_with(BYTE_ORDER_MARK) {
+        text.drain(..BYTE_ORDER_MARK.len());
+    }
     Ok(text)
 }
 
@@ -275,6 +278,19 @@ mod tests {
         assert_eq!(manifest, Manifest::open(&jsonl).unwrap());
         assert_eq!(manifest.speakers, ["ann", "zoë"]);
         assert_eq!(manifest.utterances[0].path, dir.path().join("x/1.wav"));
+    }
+
+    #[test]
+    fn a_manifest_may_begin_with_a_byte_order_mark() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.csv");
+        for text in [
+            "path,speaker\n1.wav,ann\n2.wav,bob\n",
+            "{\"path\":\"1.wav\",\"speaker\":\"ann\"}\n{\"path\":\"2.wav\",\"speaker\":\"bob\"}\n",
+        ] {
+            std::fs::write(&path, format!("\u{feff}{text}")).unwrap();
+            assert_eq!(Manifest::open(&path).unwrap().speakers, ["ann", "bob"]);
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod stored_zip;
 mod text;
 
 use super::outcome::{AudioHash, Outcome};
-use crate::{Error, Result, contained::contained, eval::parquet_scores, verifier::ModelId};
+use crate::{Error, Result, contained::contained, lists::parquet_file, verifier::ModelId};
 use rustc_hash::FxHashMap;
 use std::{
     fs::File,
@@ -183,7 +183,7 @@ pub fn read(path: &Path, ids: Option<&Path>, wanted: &dyn Fn(&str) -> bool) -> R
         npy::read_rows(path, ids, &mut take)
     } else if opening.starts_with(b"PK\x03\x04") {
         npz::read(path, &mut take)
-    } else if opening.starts_with(parquet_scores::MAGIC) {
+    } else if opening.starts_with(parquet_file::MAGIC) {
         contained(
             || parquet::read(path, &mut take),
             || "Parquet is damaged".into(),
@@ -197,6 +197,7 @@ pub fn read(path: &Path, ids: Option<&Path>, wanted: &dyn Fn(&str) -> bool) -> R
     };
     read.map_err(|fault| match fault {
         Fault::Io(error) => failed(error),
+        Fault::Other(error) => error,
         Fault::Fact(fact) => Error::Usage(format!(
             "{}: {fact}; wanted are vectors with ids as npy, npz, ark, scp, parquet, jsonl or text",
             path.display()
@@ -212,6 +213,7 @@ pub fn read(path: &Path, ids: Option<&Path>, wanted: &dyn Fn(&str) -> bool) -> R
 pub fn read_array(path: &Path) -> Result<(usize, Vec<f32>)> {
     npy::read_array(path).map_err(|fault| match fault {
         Fault::Io(error) => Error::io(path, "read", error),
+        Fault::Other(error) => error,
         Fault::Fact(fact) => Error::Usage(format!(
             "{}: {fact}; a NumPy file with a float32 array (N, D) is wanted",
             path.display()
@@ -226,6 +228,14 @@ type Take<'t> = dyn FnMut(&str, &[f32]) -> std::result::Result<(), Fault> + 't;
 enum Fault {
     Io(std::io::Error),
     Fact(String),
+    /// Of another file.
+    Other(Error),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Fault::Other(error)
+    }
 }
 
 impl From<std::io::Error> for Fault {

@@ -1,7 +1,7 @@
 //! NumPy's `.npy`: bytes to floats or texts, and back. Format: numpy.lib.format, versions 1 to 3.
 
 use super::{Fault, Take, from_le_bytes};
-use crate::batch::outcome::Outcome;
+use crate::{batch::outcome::Outcome, lists::names};
 use std::{
     fs::File,
     io::{BufReader, Read},
@@ -207,8 +207,7 @@ pub(super) fn read_rows(path: &Path, ids: Option<&Path>, take: &mut Take) -> Res
     let Some(ids) = ids else {
         return Err("a NumPy array without ids; name them with --ids, one a line".into());
     };
-    let names = std::fs::read_to_string(ids)?;
-    let names: Vec<&str> = names.lines().map(str::trim).collect();
+    let names = names::read(ids)?;
     let mut source = BufReader::new(File::open(path)?);
     let (header, [rows, size]) = Header::of_rows(&mut source)?;
     if names.len() != rows {
@@ -221,7 +220,7 @@ pub(super) fn read_rows(path: &Path, ids: Option<&Path>, take: &mut Take) -> Res
         }
         return Ok(());
     }
-    for name in names {
+    for name in &names {
         take(name, &header.floats(&mut source, size)?)?;
     }
     Ok(())

@@ -5,10 +5,7 @@ use super::{About, Fault, Row, Rows, Take};
 use crate::{
     Error, Result,
     batch::{outcome::Outcome, parquet_rows::properties},
-    eval::{
-        parquet_file::{ParquetFile, column as column_reader},
-        parquet_scores::of_rows,
-    },
+    lists::parquet_file::{ParquetFile, column as column_reader, of_rows},
 };
 use parquet::{
     basic::{Repetition, Type},

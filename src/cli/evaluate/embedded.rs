@@ -79,6 +79,14 @@ pub fn set_scores(table: &mut ScoreTable, embedded: &[Embedded], verifier: &Veri
 
 /// A wrong `--root` should be known before an hour of embedding, and not pass as refusals.
 pub fn find_recordings(list: &Path, table: &ScoreTable, root: &Path) -> Result<()> {
+    if table.is_nameless() {
+        return Err(Error::List {
+            path: list.to_path_buf(),
+            line: 1,
+            fact: "scores with labels, and no names of recordings".into(),
+            remedy: "name both recordings of each trial".into(),
+        });
+    }
     let names: Vec<&str> = table.names().collect();
     let lost = names
         .par_iter()
@@ -86,7 +94,7 @@ pub fn find_recordings(list: &Path, table: &ScoreTable, root: &Path) -> Result<(
     let Some(lost) = lost else { return Ok(()) };
     Err(Error::List {
         path: list.to_path_buf(),
-        line: line_of(list, |row| row.enrol == *lost || row.test == **lost)?,
+        line: line_of(list, |trial| trial.enroll == **lost || trial.test == **lost)?,
         fact: format!("there is no file {}", root.join(lost).display()),
         remedy: "check --root".into(),
     })

@@ -9,12 +9,12 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 use spkver::{
     Error, Result,
+    lists::names,
     scoring::{KNEE_SLOPE, gallery::vector},
     storage::{Readers, voiceprints::Sweep, write_whole_with},
     verifier::{Embedding, SpeakerName, Utterance, Verifier},
 };
 use std::{
-    fs,
     io::{BufWriter, Write},
     path::{Path, PathBuf},
 };
@@ -274,14 +274,14 @@ fn query(args: &test_recordings::Args, global: &Global) -> Result<u8> {
 fn import(args: &Import, global: &Global) -> Result<u8> {
     let verifier = global.verifier()?;
     let rows = read_array(&args.vectors, &verifier)?;
-    let text = fs::read_to_string(&args.names).map_err(|e| Error::io(&args.names, "read", e))?;
+    let names = names::read(&args.names)?;
     let bad = |line: usize, fact: String, remedy: &str| Error::List {
         path: args.names.clone(),
         line: line + 1,
         fact,
         remedy: remedy.into(),
     };
-    let names = text.lines().enumerate().map(|(line, name)| {
+    let names = names.into_iter().enumerate().map(|(line, name)| {
         SpeakerName::new(name).map_err(|e| bad(line, e.to_string(), "a line is one speaker's name"))
     });
     let names: Vec<SpeakerName> = names.collect::<Result<_>>()?;

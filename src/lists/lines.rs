@@ -4,6 +4,7 @@
 use crate::{Error, Result};
 use memchr::memrchr;
 use std::{
+    fs::File,
     io::Read,
     path::{Path, PathBuf},
 };
@@ -13,7 +14,8 @@ use wide::u8x16;
 const BLOCK_BYTES: usize = 1 << 18;
 /// A longer line is no list of names: the file is something else.
 const MAX_LINE_BYTES: usize = 1 << 20;
-const BYTE_ORDER_MARK: &str = "\u{feff}";
+/// Programs on Windows put it before a text. It is no part of it.
+pub const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// The lines of UTF-8 text, with or without a byte order mark.
 #[derive(Debug)]
@@ -86,15 +88,15 @@ impl<R: Read> Lines<R> {
         &self.block[self.at.0..self.at.1]
     }
 
-    /// The line's parts between single blanks, of which there are `N` or none at all: the fields of
-    /// nearly every list there is, without looking at each byte again. `None` where there may be more
-    /// to a line, as tabs, quotes or several blanks.
-    pub fn words<const N: usize>(&self) -> Option<[&str; N]> {
+    /// The line's words, if there are `count` (at most 4) with one blank between each and nothing
+    /// else: the fields of nearly every list there is, found without looking at each byte again.
+    /// `None` where there may be more to the line, such as tabs, quotes or several blanks.
+    pub fn words(&self, count: usize) -> Option<[&str; 4]> {
         let marks = &self.marks[self.marks_at.0..self.marks_at.1];
-        if marks.len() + 1 != N {
+        if marks.len() + 1 != count {
             return None;
         }
-        let mut words = [""; N];
+        let mut words = [""; 4];
         let mut start = self.at.0;
         for (word, mark) in words.iter_mut().zip(marks.iter().map(|&at| at as usize)) {
             if self.block.as_bytes()[mark] != b' ' || mark == start {
@@ -103,7 +105,7 @@ impl<R: Read> Lines<R> {
             *word = &self.block[start..mark];
             start = mark + 1;
         }
-        words[N - 1] = &self.block[start..self.at.1];
+        *words.get_mut(count - 1)? = &self.block[start..self.at.1];
         (start < self.at.1).then_some(words)
     }
 
@@ -138,14 +140,14 @@ impl<R: Read> Lines<R> {
                 break;
             }
             searched = bytes.len();
-            if searched > MAX_LINE_BYTES {
-                return Err(self.refuse(self.line + 1, "longer than 1 MiB"));
+            if searched >= MAX_LINE_BYTES {
+                return Err(self.no_text(self.line + 1, "longer than 1 MiB"));
             }
         }
         self.block = String::from_utf8(bytes).map_err(|e| {
             let valid = &e.as_bytes()[..e.utf8_error().valid_up_to()];
             let above = valid.iter().filter(|&&b| b == b'\n').count();
-            self.refuse(self.line + 1 + above, "not UTF-8 text")
+            self.no_text(self.line + 1 + above, "not UTF-8 text")
         })?;
         find_marks(self.block.as_bytes(), &mut self.marks);
         self.next_mark = 0;
@@ -155,7 +157,17 @@ impl<R: Read> Lines<R> {
         Ok(self.next < self.block.len())
     }
 
-    fn refuse(&self, line: usize, fact: &str) -> Error {
+    /// An error about the line that [`Self::advance`] went to.
+    pub fn refuse(&self, fact: impl Into<String>, remedy: &str) -> Error {
+        Error::List {
+            path: self.path.clone(),
+            line: self.line,
+            fact: fact.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    fn no_text(&self, line: usize, fact: &str) -> Error {
         Error::List {
             path: self.path.clone(),
             line,
@@ -163,6 +175,28 @@ impl<R: Read> Lines<R> {
             remedy: "save the list as UTF-8 text, one entry a line".into(),
         }
     }
+}
+
+/// Calls `take` with each line of a file that is not blank. A fact that `take` complains of becomes
+/// an error with the line's number and `remedy`.
+///
+/// # Errors
+/// As [`Lines::advance`], and what `take` says.
+pub fn for_each_line(
+    path: &Path,
+    remedy: &str,
+    mut take: impl FnMut(&str) -> std::result::Result<(), String>,
+) -> Result<()> {
+    let file = File::open(path).map_err(|e| Error::io(path, "read", e))?;
+    let mut lines = Lines::new(file, path);
+    while lines.advance()? {
+        let text = lines.text();
+        if text.trim_ascii().is_empty() {
+            continue;
+        }
+        take(text).map_err(|fact| lines.refuse(fact, remedy))?;
+    }
+    Ok(())
 }
 
 /// Line ends, blanks, quotes, and what no name has. All are ASCII.

@@ -1,6 +1,6 @@
-//! A Parquet file of a stranger in, what its parser asks of it out, but for what declares more than
-//! is there: the parser makes room for a page as large as the page's header says, up to 2 GB, before
-//! it looks at the page, and for as many values as that says before it looks at them.
+//! Opens Parquet files of strangers. Their parser makes room for a page as large as the page's header
+//! says, up to 2 GB, before it looks at the page, and for as many values as that declares before it
+//! looks at them. So a page that declares more than it can hold is refused here first.
 //!
 //! A page's header is a Thrift structure in the compact protocol that begins with three 32-bit
 //! numbers: kind, size, compressed size ([parquet.thrift], `PageHeader`).
@@ -12,8 +12,9 @@ use parquet::{
     basic::Encoding,
     column::{
         page::{Page, PageMetadata, PageReader},
-        reader::{ColumnReader, get_column_reader},
+        reader::{ColumnReader, ColumnReaderImpl, get_column_reader},
     },
+    data_type::DataType,
     errors::{ParquetError, Result},
     file::{
         FOOTER_SIZE,
@@ -34,6 +35,19 @@ const DICTIONARY_VALUE_BYTES: usize = 4;
 /// as a whole.
 const FREE_LIST_VALUES: usize = 1 << 18;
 const LIST_VALUES_PER_BYTE: usize = 8;
+
+/// What every such file begins with.
+pub const MAGIC: &[u8] = b"PAR1";
+
+/// As many bytes as [`is_parquet`] looks at.
+pub const OPENING_BYTES: u64 = 5;
+
+/// Does a file that begins so hold Parquet? After the magic stands a binary structure, while a text
+/// may begin with a recording called `PAR1001`.
+pub fn is_parquet(opening: &[u8]) -> bool {
+    let next = opening.strip_prefix(MAGIC).and_then(|rest| rest.first());
+    next.is_some_and(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace())
+}
 
 /// A file whose pages declare no more than their bytes can hold.
 pub struct ParquetFile(pub File);
@@ -75,6 +89,31 @@ pub fn column(group: &dyn RowGroupReader, place: usize) -> Result<ColumnReader> 
         is_of_lists: descriptor.max_rep_level() > 0,
     };
     Ok(get_column_reader(descriptor, Box::new(pages)))
+}
+
+/// The next `count` values of a column that is no list; none where it is null.
+///
+/// # Errors
+/// The parser's, and for a column that ends before.
+pub fn of_rows<T: DataType, V>(
+    column: &mut ColumnReaderImpl<T>,
+    count: usize,
+    value: impl Fn(T::T) -> V,
+) -> Result<Vec<Option<V>>> {
+    let (mut found, mut levels) = (vec![], vec![]);
+    let (records, ..) = column.read_records(count, Some(&mut levels), None, &mut found)?;
+    if records < count {
+        return Err(ParquetError::EOF("a column is cut off".into()));
+    }
+    let mut found = found.into_iter().map(value);
+    if levels.is_empty() {
+        return Ok(found.map(Some).collect());
+    }
+    // Optional columns of flat tables: level 1 is a value, 0 a null.
+    let levels = levels.into_iter();
+    Ok(levels
+        .map(|level| if level > 0 { found.next() } else { None })
+        .collect())
 }
 
 /// Pages that hold what they declare.

@@ -1,0 +1,163 @@
+//! Which recordings enroll which model: `model recording…` a line (as Kaldi's `spk2utt`), or a table
+//! with one recording a line, whose header names the columns (NIST's `modelid segmentid`).
+
+use super::{
+    fields::{Fields, Separator},
+    lines::for_each_line,
+    words::{Column, is_side_b},
+};
+use crate::Result;
+use indexmap::IndexMap;
+use std::path::Path;
+
+const REMEDY: &str =
+    "write `model recording…` a line, or a table whose header is `modelid segmentid`";
+
+/// Models by name; each has one or more recordings.
+#[derive(Debug, Default)]
+pub struct Enrollments {
+    models: IndexMap<String, Vec<String>>,
+}
+
+/// Columns of a table, from 0.
+struct Table {
+    separator: Separator,
+    count: usize,
+    model: usize,
+    recording: usize,
+    side: Option<usize>,
+}
+
+impl Enrollments {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`], [`crate::Error::List`].
+    pub fn read(path: &Path) -> Result<Self> {
+        let mut models: IndexMap<String, Vec<String>> = IndexMap::new();
+        let mut table = None;
+        let mut is_first = true;
+        for_each_line(path, REMEDY, |line| {
+            if line.trim_ascii_start().starts_with('#') {
+                return Ok(());
+            }
+            if std::mem::take(&mut is_first) {
+                table = Table::of_header(line);
+                if table.is_some() {
+                    return Ok(());
+                }
+            }
+            let (model, recordings) = match &table {
+                Some(table) => table.row(line)?,
+                None => model_and_recordings(line.trim_ascii()),
+            };
+            if recordings.is_empty() || recordings.iter().any(String::is_empty) {
+                return Err(format!("model {model} has no recording"));
+            }
+            models.entry(model).or_default().extend(recordings);
+            Ok(())
+        })?;
+        Ok(Enrollments { models })
+    }
+
+    /// The recordings of a model.
+    pub fn model(&self, name: &str) -> Option<&[String]> {
+        self.models.get(name).map(Vec::as_slice)
+    }
+}
+
+/// A model may have more recordings than there is room for in [`Fields`].
+fn model_and_recordings(line: &str) -> (String, Vec<String>) {
+    let mut fields: Box<dyn Iterator<Item = &str>> = match line.contains('\t') {
+        true => Box::new(line.split('\t').map(str::trim_ascii)),
+        false => Box::new(line.split_ascii_whitespace()),
+    };
+    let model = fields.next().unwrap_or_default().to_string();
+    (model, fields.map(String::from).collect())
+}
+
+impl Table {
+    fn of_header(line: &str) -> Option<Self> {
+        let separators = [
+            Separator::Char(b','),
+            Separator::Char(b';'),
+            Separator::Blank,
+        ];
+        separators.into_iter().find_map(|separator| {
+            let names = Fields::split(line, separator).ok()?;
+            let find = |column| names.iter().position(|n| Column::named(n) == Some(column));
+            Some(Table {
+                separator,
+                count: names.count(),
+                model: find(Column::Enroll)?,
+                recording: find(Column::Test)?,
+                side: find(Column::Side),
+            })
+        })
+    }
+
+    fn row(&self, line: &str) -> std::result::Result<(String, Vec<String>), String> {
+        let fields = Fields::split(line, self.separator)?;
+        if fields.count() != self.count {
+            return Err(format!(
+                "{} fields instead of {}",
+                fields.count(),
+                self.count
+            ));
+        }
+        let [model, recording] = [self.model, self.recording].map(|at| fields[at].to_string());
+        let side = self.side.map_or("", |at| &fields[at]);
+        match is_side_b(side) {
+            // Nothing is the side of no recording.
+            Some(true) if !recording.is_empty() => Ok((model, vec![format!("{recording}:b")])),
+            Some(_) => Ok((model, vec![recording])),
+            None => Err(format!("side {side:?}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Enrollments> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("models");
+        std::fs::write(&path, text).unwrap();
+        Enrollments::read(&path)
+    }
+
+    #[test]
+    fn every_form_enrolls_the_same_recordings() {
+        for text in [
+            "m 1.wav 2.wav:b\nn 3.wav\n",
+            "\u{feff}# models\r\nm\t1.wav\t2.wav:b\r\nn\t3.wav\r\n",
+            "m 1.wav\nn 3.wav\nm 2.wav:b\n",
+            "modelid\tsegmentid\tside\nm\t1.wav\ta\nm\t2.wav\tb\nn\t3.wav\t\n",
+            "model_id segment_id side\nm 1.wav a\nm 2.wav b\nn 3.wav a\n",
+            "segment;note;model\n1.wav;;m\n\"2.wav:b\";x;m\n3.wav;;n\n",
+            "enroll,path2,channel\nm,1.wav,1\nm,2.wav,2\nn,3.wav,1\n",
+        ] {
+            let enrollments = read(text).unwrap();
+            let recordings = |model| enrollments.model(model).unwrap_or_default();
+            assert_eq!(recordings("m"), ["1.wav", "2.wav:b"], "{text}");
+            assert_eq!(recordings("n"), ["3.wav"], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_line_without_a_recording_is_named() {
+        for (text, fact) in [
+            ("m 1.wav\nn\n", "models:2: model n has no recording"),
+            ("model,segment\nm,\n", "models:2: model m has no recording"),
+            ("model,segment\nm\n", "models:2: 1 fields instead of 2"),
+            (
+                "modelid\tsegmentid\tside\nm\t1\tc\n",
+                "models:2: side \"c\"",
+            ),
+        ] {
+            let refused = read(text).unwrap_err().to_string();
+            assert!(refused.contains(fact), "{refused}");
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Finds out from a list's first line which field is which.
+//!
+//! | kind | line |
+//! | --- | --- |
+//! | VoxCeleb list | `1 enroll test` |
+//! | Kaldi list | `enroll test target` or `nontarget` |
+//! | pairs | `enroll test` |
+//! | scores | `enroll test score` |
+//! | scores with labels | `enroll test score label`, `enroll test target score`, `1 enroll test score` |
+//! | scores with labels, nameless | `score label` |
+//! | with a header | columns by name, NIST's as well |
+//!
+//! Fields stand between blanks, tabs, commas or semicolons.
+
+use super::{
+    fields::{Fields, Separator, is_comment},
+    trial::{Complaint, Expected, Trial, WAYS},
+    words::{Column, is_label_word, label, score},
+};
+use std::borrow::Cow;
+
+/// Which field is which, from 0.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Layout {
+    separator: Separator,
+    /// Fields of a line.
+    count: usize,
+    /// Of the enrolled recording and of the recording under test.
+    names: Option<[usize; 2]>,
+    label: Option<usize>,
+    score: Option<usize>,
+    side: Option<usize>,
+    has_header: bool,
+}
+
+impl Layout {
+    /// From the first line that is neither blank nor a comment.
+    ///
+    /// # Errors
+    /// What is wrong with the line.
+    pub fn of_first_line(line: &str, expected: Expected) -> Result<Self, Complaint> {
+        let [comma, semicolon] = [b',', b';'].map(Separator::Char);
+        let split = |separator| {
+            let mut fields = Fields::split(line, separator)?;
+            let comment = (0..)
+                .zip(fields.iter())
+                .find(|(i, field)| is_comment(*i, field));
+            let end = comment.map_or(fields.count(), |(i, _)| i);
+            fields.truncate(end);
+            Ok(fields)
+        };
+        for separator in [comma, semicolon, Separator::Blank] {
+            if let Ok(names) = split(separator)
+                && let Some(layout) = Layout::of_header(&names, separator)
+            {
+                return layout.known(expected);
+            }
+        }
+        let by_blanks = split(Separator::Blank).map_err(|fact: &str| Complaint::new(fact, WAYS));
+        // A path may hold a comma or a blank, so a pair of names is the last guess.
+        for may_be_pair in [false, true] {
+            for separator in [Separator::Blank, comma, semicolon] {
+                let Ok(fields) = split(separator) else {
+                    continue;
+                };
+                let layout = match may_be_pair {
+                    false => Layout::with_values(&fields, separator, expected),
+                    true => Layout::of_pair(&fields, separator),
+                };
+                if let Some(layout) = layout {
+                    return layout.known(expected);
+                }
+            }
+        }
+        let fields = by_blanks?;
+        let fact = match fields.count() {
+            3 => format!(
+                "3 fields without a label or a score: neither {:?} nor {:?} is one",
+                &fields[0], &fields[2]
+            ),
+            4 => "4 fields without a label and a score".into(),
+            count => format!("{count} fields instead of 2 to 4"),
+        };
+        Err(Complaint::new(fact, WAYS))
+    }
+
+    fn new(fields: &Fields, separator: Separator) -> Self {
+        Layout {
+            separator,
+            count: fields.count(),
+            names: None,
+            label: None,
+            score: None,
+            side: None,
+            has_header: false,
+        }
+    }
+
+    fn of_header(names: &Fields, separator: Separator) -> Option<Self> {
+        let find = |column| {
+            names
+                .iter()
+                .position(|name| Column::named(name) == Some(column))
+        };
+        let layout = Layout {
+            names: find(Column::Enroll)
+                .zip(find(Column::Test))
+                .map(|(e, t)| [e, t]),
+            label: find(Column::Label),
+            score: find(Column::Score),
+            side: find(Column::Side),
+            has_header: true,
+            ..Layout::new(names, separator)
+        };
+        let is_nameless = layout.label.is_some() && layout.score.is_some();
+        (layout.names.is_some() || is_nameless).then_some(layout)
+    }
+
+    /// From fields among which there is a label or a score.
+    fn with_values(fields: &Fields, separator: Separator, expected: Expected) -> Option<Self> {
+        let layout = |names: Option<[usize; 2]>, label, score| {
+            Some(Layout {
+                names,
+                label,
+                score,
+                ..Layout::new(fields, separator)
+            })
+        };
+        let is_bit = |at: usize| matches!(&fields[at], "0" | "1");
+        let is_word = |at: usize| is_label_word(&fields[at]);
+        let is_score = |at: usize| score(&fields[at]).is_some();
+        match fields.count() {
+            // Speakers may be called 17 and 1.
+            2 if expected == Expected::Trials && is_score(0) && label(&fields[1]).is_some() => {
+                layout(None, Some(1), Some(0))
+            }
+            2 if is_score(0) && is_word(1) => layout(None, Some(1), Some(0)),
+            3 if is_word(2) => layout(Some([0, 1]), Some(2), None),
+            3 if expected == Expected::Scores && is_score(2) => layout(Some([0, 1]), None, Some(2)),
+            3 if is_bit(0) => layout(Some([1, 2]), Some(0), None),
+            3 if is_bit(2) => layout(Some([0, 1]), Some(2), None),
+            3 if is_word(0) => layout(Some([1, 2]), Some(0), None),
+            3 if is_score(2) => layout(Some([0, 1]), None, Some(2)),
+            4 if is_word(2) && is_score(3) => layout(Some([0, 1]), Some(2), Some(3)),
+            4 if is_score(2) && label(&fields[3]).is_some() => {
+                layout(Some([0, 1]), Some(3), Some(2))
+            }
+            4 if label(&fields[0]).is_some() && is_score(3) => {
+                layout(Some([1, 2]), Some(0), Some(3))
+            }
+            _ => None,
+        }
+    }
+
+    fn of_pair(fields: &Fields, separator: Separator) -> Option<Self> {
+        (fields.count() == 2).then(|| Layout {
+            names: Some([0, 1]),
+            ..Layout::new(fields, separator)
+        })
+    }
+
+    /// Only what is judged can do without names.
+    fn known(self, expected: Expected) -> Result<Self, Complaint> {
+        match self.names {
+            None if expected != Expected::Trials => Err(Complaint::new(
+                "scores with labels, and no names of recordings",
+                WAYS,
+            )),
+            _ => Ok(self),
+        }
+    }
+
+    /// Does the first line hold names of columns in the place of a trial?
+    pub fn has_header(&self) -> bool {
+        self.has_header
+    }
+
+    /// Does the list name channels?
+    pub fn has_sides(&self) -> bool {
+        self.side.is_some()
+    }
+
+    /// How many words a line has that is nothing but words with one blank between each, if the list
+    /// can have such lines.
+    pub fn num_words(&self) -> Option<usize> {
+        let is_plain = self.separator == Separator::Blank && self.side.is_none();
+        (is_plain && self.count <= 4).then_some(self.count)
+    }
+
+    /// The trial in a line of [`Self::num_words`] words.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn trial_of_words<'a>(
+        &self,
+        words: [&'a str; 4],
+        line: usize,
+    ) -> Result<Trial<'a>, Complaint> {
+        let word = |at: usize| words[at];
+        self.trial(
+            word,
+            self.names.map(|names| names.map(|at| words[at].into())),
+            line,
+        )
+    }
+
+    /// The trial in any line.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn trial_of_line<'a>(&self, text: &'a str, line: usize) -> Result<Trial<'a>, Complaint> {
+        let mut fields =
+            Fields::split(text, self.separator).map_err(|fact| Complaint::new(fact, WAYS))?;
+        if fields.count() > self.count && self.count < Fields::ROOM {
+            let next = &fields[self.count];
+            if self.separator == Separator::Blank && next.starts_with('#') {
+                fields.truncate(self.count);
+            }
+        }
+        if fields.count() != self.count {
+            let fact = format!("{} fields instead of {}", fields.count(), self.count);
+            return Err(Complaint::new(fact, WAYS));
+        }
+        let names = self.names.map(|names| names.map(|at| fields.take(at)));
+        self.trial(|at| &fields[at], names, line)
+    }
+
+    fn trial<'a, 'f>(
+        &self,
+        field: impl Fn(usize) -> &'f str,
+        names: Option<[Cow<'a, str>; 2]>,
+        line: usize,
+    ) -> Result<Trial<'a>, Complaint> {
+        let is_target = match self.label.map(&field) {
+            None | Some("") => None,
+            Some(text) => Some(label(text).ok_or_else(|| Complaint::of_label(text))?),
+        };
+        let score = match self.score.map(&field) {
+            None => None,
+            Some(text) => Some(score(text).ok_or_else(|| Complaint::of_score(text))?),
+        };
+        Trial {
+            enroll: Cow::Borrowed(""),
+            test: Cow::Borrowed(""),
+            is_target,
+            score,
+            line,
+        }
+        .named(names, self.side.map(field))
+    }
+}

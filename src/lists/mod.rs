@@ -1,0 +1,23 @@
+//! Reads lists: trials, scores, recordings with ids, which recordings enroll which model, who speaks
+//! in which recording. Text, CSV, TSV, JSON lines and Parquet are recognized by their content.
+//!
+//! ```text
+//! file ─► lines ─► fields ─► layout ─┐
+//!           ├─► json_trial ──────────┼─► trials ─► batch (`score`), eval (`evaluate`, `calibrate`)
+//!           │   parquet_trials ──────┘
+//!           └─► enrollments, names, scp, utt2spk
+//! ```
+
+pub mod enrollments;
+mod fields;
+mod json_trial;
+mod layout;
+pub mod lines;
+pub mod names;
+pub mod parquet_file;
+mod parquet_trials;
+pub mod scp;
+pub mod trial;
+pub mod trials;
+pub mod utt2spk;
+mod words;

@@ -1,0 +1,260 @@
+//! Reads trials and scores from Parquet, as `spkver score -o x.parquet` and others write them. Columns
+//! are found by name: texts for the recordings, numbers, truths or words for the rest. Other columns
+//! are ignored.
+
+use super::{
+    parquet_file::{ParquetFile, column as column_reader, of_rows},
+    trial::Trial,
+    words::{Column, label},
+};
+use crate::{Error, Result, contained::contained};
+use parquet::{
+    column::reader::ColumnReader,
+    data_type::ByteArray,
+    errors::ParquetError,
+    file::reader::{FileReader, SerializedFileReader},
+};
+use std::{borrow::Cow, fs::File, path::Path};
+
+/// Rows that are held at once.
+const BLOCK: usize = 1 << 14;
+
+/// A value of a row; none where it is null.
+enum Value {
+    Text(ByteArray),
+    Number(f64),
+}
+
+/// What is wrong with a row, or with the file.
+enum Fault {
+    Fact(String),
+    Other(Error),
+}
+
+impl From<ParquetError> for Fault {
+    fn from(error: ParquetError) -> Self {
+        Fault::Fact(format!("Parquet: {error}"))
+    }
+}
+
+/// Calls `on_trial` with each row of a file. True if the file names channels.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::List`] for a file that is no such table, and what `on_trial` says.
+pub fn read(path: &Path, on_trial: &mut dyn FnMut(Trial) -> Result<()>) -> Result<bool> {
+    let mut number = 0;
+    let file = File::open(path).map_err(|e| Error::io(path, "read", e))?;
+    rows(file, &mut number, on_trial).map_err(|fault| match fault {
+        Fault::Other(error) => error,
+        Fault::Fact(fact) => Error::List {
+            path: path.to_path_buf(),
+            line: number,
+            fact,
+            remedy: "write columns enroll and test (text), score (floats, null for a refused \
+                     recording) and label (target, nontarget), or a text file"
+                .into(),
+        },
+    })
+}
+
+fn rows(
+    file: File,
+    number: &mut usize,
+    on_trial: &mut dyn FnMut(Trial) -> Result<()>,
+) -> std::result::Result<bool, Fault> {
+    let reader = theirs(|| Ok(SerializedFileReader::new(ParquetFile(file))?))?;
+    let schema = reader.metadata().file_metadata().schema_descr();
+    let place = |wanted: Column| {
+        schema.columns().iter().position(|column| {
+            let name = column.path().string();
+            column.max_rep_level() == 0 && Column::named(&name) == Some(wanted)
+        })
+    };
+    let wanted = |column: Column| {
+        let fact = || Fault::Fact(format!("Parquet without a column `{}`", column.name()));
+        place(column).ok_or_else(fact)
+    };
+    let places = [
+        Some(wanted(Column::Enroll)?),
+        Some(wanted(Column::Test)?),
+        place(Column::Score),
+        place(Column::Label),
+        place(Column::Side),
+    ];
+    for group in 0..reader.num_row_groups() {
+        let group = theirs(|| Ok(reader.get_row_group(group)?))?;
+        let open = |place| theirs(|| Ok(column_reader(&*group, place)?));
+        let mut columns: Vec<Option<ColumnReader>> = places
+            .iter()
+            .map(|place| place.map(open).transpose())
+            .collect::<std::result::Result<_, _>>()?;
+        let mut left = group.metadata().num_rows().max(0) as usize;
+        while left > 0 {
+            let count = left.min(BLOCK);
+            let block: Vec<Vec<Option<Value>>> = columns
+                .iter_mut()
+                .map(|column| match column {
+                    Some(column) => theirs(|| values(column, count)),
+                    None => Ok(vec![]),
+                })
+                .collect::<std::result::Result<_, _>>()?;
+            for row in 0..count {
+                *number += 1;
+                let [enroll, test] = [&block[0], &block[1]].map(|names| name(&names[row]));
+                let side = block[4].get(row).map(word);
+                let trial = Trial {
+                    enroll: Cow::Borrowed(""),
+                    test: Cow::Borrowed(""),
+                    score: block[2].get(row).map(score).transpose()?,
+                    is_target: block[3].get(row).map(is_target).transpose()?.flatten(),
+                    line: *number,
+                }
+                .named(Some([enroll?.into(), test?.into()]), side.as_deref())
+                .map_err(|complaint| Fault::Fact(complaint.fact.into()))?;
+                on_trial(trial).map_err(Fault::Other)?;
+            }
+            left -= count;
+        }
+    }
+    Ok(places[4].is_some())
+}
+
+/// Their reader's panic is a damaged file.
+fn theirs<T>(
+    read: impl FnOnce() -> std::result::Result<T, Fault>,
+) -> std::result::Result<T, Fault> {
+    contained(read, || Fault::Fact("Parquet is damaged".into()))
+}
+
+/// A recording's name.
+fn name(value: &Option<Value>) -> std::result::Result<&str, Fault> {
+    match value {
+        Some(Value::Text(text)) if !text.is_empty() => std::str::from_utf8(text.data())
+            .map_err(|_| Fault::Fact("a name that is not UTF-8 text".into())),
+        _ => Err(Fault::Fact("a recording without a name".into())),
+    }
+}
+
+/// Finite, or NaN for a refused recording.
+fn score(value: &Option<Value>) -> std::result::Result<f64, Fault> {
+    match value {
+        None => Ok(f64::NAN),
+        Some(Value::Number(score)) if !score.is_infinite() => Ok(*score),
+        Some(Value::Number(score)) => Err(Fault::Fact(format!("score {score}"))),
+        Some(Value::Text(_)) => Err(Fault::Fact("a score that is text".into())),
+    }
+}
+
+fn is_target(value: &Option<Value>) -> std::result::Result<Option<bool>, Fault> {
+    let word = word(value);
+    match label(&word) {
+        None if word.is_empty() => Ok(None),
+        None => Err(Fault::Fact(format!("label {word:?}"))),
+        is_target => Ok(is_target),
+    }
+}
+
+/// As a text file would have it.
+fn word(value: &Option<Value>) -> Cow<'_, str> {
+    match value {
+        None => Cow::Borrowed(""),
+        Some(Value::Number(number)) => number.to_string().into(),
+        Some(Value::Text(text)) => String::from_utf8_lossy(text.data()),
+    }
+}
+
+/// The next `count` values of a column.
+fn values(
+    column: &mut ColumnReader,
+    count: usize,
+) -> std::result::Result<Vec<Option<Value>>, Fault> {
+    let values = match column {
+        ColumnReader::ByteArrayColumnReader(column) => of_rows(column, count, Value::Text),
+        ColumnReader::FloatColumnReader(column) => {
+            of_rows(column, count, |v| Value::Number(v.into()))
+        }
+        ColumnReader::DoubleColumnReader(column) => of_rows(column, count, Value::Number),
+        ColumnReader::Int32ColumnReader(column) => {
+            of_rows(column, count, |v| Value::Number(v.into()))
+        }
+        ColumnReader::Int64ColumnReader(column) => {
+            of_rows(column, count, |v| Value::Number(v as f64))
+        }
+        ColumnReader::BoolColumnReader(column) => {
+            of_rows(column, count, |v| Value::Number(f64::from(u8::from(v))))
+        }
+        _ => {
+            let fact = "a column that is neither text nor numbers";
+            return Err(Fault::Fact(fact.into()));
+        }
+    };
+    Ok(values?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parquet::{
+        data_type::{BoolType, ByteArrayType, DoubleType},
+        file::writer::SerializedFileWriter,
+        schema::parser::parse_message_type,
+    };
+
+    const SCHEMA: &str = "message trials {
+        OPTIONAL DOUBLE LLR;
+        REQUIRED BYTE_ARRAY path1 (UTF8);
+        REQUIRED BYTE_ARRAY segment_id (UTF8);
+        REQUIRED BOOLEAN is_target;
+        REQUIRED BYTE_ARRAY side (UTF8);
+    }";
+
+    #[test]
+    fn columns_go_by_the_names_of_headers() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("trials");
+        let schema = parse_message_type(SCHEMA).unwrap().into();
+        let file = File::create(&path).unwrap();
+        let mut writer = SerializedFileWriter::new(file, schema, Default::default()).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        let mut number = 0;
+        while let Some(mut column) = group.next_column().unwrap() {
+            let texts = |texts: [&str; 2]| texts.map(ByteArray::from);
+            let written = match number {
+                0 => {
+                    let scores = column.typed::<DoubleType>();
+                    scores.write_batch(&[1.5], Some(&[1, 0]), None)
+                }
+                3 => {
+                    let labels = column.typed::<BoolType>();
+                    labels.write_batch(&[true, false], None, None)
+                }
+                _ => {
+                    let values = [["a", "b"], ["c", "d"], ["", ""], ["a", "b"]][number - 1];
+                    let names = column.typed::<ByteArrayType>();
+                    names.write_batch(&texts(values), None, None)
+                }
+            };
+            written.unwrap();
+            column.close().unwrap();
+            number += 1;
+        }
+        group.close().unwrap();
+        writer.close().unwrap();
+
+        let mut trials = vec![];
+        let has_sides = read(&path, &mut |trial| {
+            let names = (trial.enroll.to_string(), trial.test.to_string());
+            trials.push((names, trial.is_target, trial.score, trial.line));
+            Ok(())
+        });
+        assert!(has_sides.unwrap());
+        assert_eq!(
+            trials[0],
+            (("a".into(), "c".into()), Some(true), Some(1.5), 1)
+        );
+        let ((enroll, test), is_target, score, line) = &trials[1];
+        assert_eq!((&**enroll, &**test), ("b", "d:b"));
+        assert_eq!((*is_target, *line), (Some(false), 2));
+        assert!(score.is_some_and(f64::is_nan));
+    }
+}

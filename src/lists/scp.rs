@@ -1,0 +1,94 @@
+//! Reads lists of recordings that have ids: `id path` a line, as in Kaldi's `wav.scp`.
+
+use super::lines::for_each_line;
+use crate::Result;
+use indexmap::{IndexMap, map::Entry};
+use std::path::Path;
+
+/// The path of each id, in the order of the list.
+///
+/// # Errors
+/// [`crate::Error::Io`]; [`crate::Error::List`] for a line without a path, or an id that has two.
+pub fn read(path: &Path) -> Result<IndexMap<String, String>> {
+    let mut files = IndexMap::new();
+    let remedy = "write `id path` a line, each id once";
+    for_each_line(path, remedy, |line| {
+        let fields = line.trim_ascii().split_once([' ', '\t']);
+        let (id, file) = fields.ok_or("no path after the id")?;
+        add(&mut files, id, file.trim_ascii())?;
+        Ok(())
+    })?;
+    Ok(files)
+}
+
+/// Adds an id. `false` if it is there already: the same line again says nothing new.
+///
+/// # Errors
+/// The fact, if the id has another path.
+pub fn add(
+    files: &mut IndexMap<String, String>,
+    id: &str,
+    file: &str,
+) -> std::result::Result<bool, String> {
+    match files.entry(id.to_string()) {
+        Entry::Occupied(earlier) if earlier.get() == file => Ok(false),
+        Entry::Occupied(earlier) => Err(format!(
+            "{id} is another file above, {}, and {file} here",
+            earlier.get()
+        )),
+        Entry::Vacant(place) => {
+            place.insert(file.to_string());
+            Ok(true)
+        }
+    }
+}
+
+/// The path, if it is one and not a command whose output is the audio (`sox a.wav -t wav - |`).
+///
+/// # Errors
+/// Fact and remedy, for the row of this recording.
+pub fn path_of(file: &str) -> std::result::Result<&str, String> {
+    match file.ends_with('|') {
+        true => Err(format!(
+            "the list has the command `{file}` here, and commands are not run; write the audio to a \
+             file and name that"
+        )),
+        false => Ok(file),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_has_one_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wav.scp");
+        let read_text = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            read(&path)
+        };
+        let files = read_text("\u{feff}a1 my a.wav\r\nb1\tb.wav\n\na1 my a.wav\n").unwrap();
+        let wanted = [("a1", "my a.wav"), ("b1", "b.wav")];
+        let found = files.iter().map(|(id, file)| (id.as_str(), file.as_str()));
+        assert_eq!(found.collect::<Vec<_>>(), wanted);
+        for (text, fact) in [
+            (
+                "a1 a.wav\na1 b.wav\n",
+                "wav.scp:2: a1 is another file above, a.wav, and b.wav here",
+            ),
+            ("a1\n", "wav.scp:1: no path after the id"),
+        ] {
+            let refused = read_text(text).unwrap_err().to_string();
+            assert!(refused.contains(fact), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_command_is_no_path() {
+        assert_eq!(path_of("a|b.wav"), Ok("a|b.wav"));
+        let refused = path_of("sox a.wav -t wav - |").unwrap_err();
+        assert!(refused.contains("commands are not run"), "{refused}");
+    }
+}

@@ -1,0 +1,96 @@
+//! A trial: two recordings, and what a list says of them.
+
+use super::words;
+use std::borrow::Cow;
+
+/// How to write a list.
+pub const WAYS: &str = "write `1 enroll test`, `enroll test target|nontarget` or `enroll test` for \
+     trials, `enroll test score` for scores, with a label after it where there is no list; with tabs \
+     between the fields or quotes around them, paths may hold spaces";
+
+/// What one line says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trial<'a> {
+    /// The enrolled recording or model. Empty, as `test`, in a list of scores and labels alone.
+    pub enroll: Cow<'a, str>,
+    /// The recording under test; with `:b` where the list says that it is NIST's side b.
+    pub test: Cow<'a, str>,
+    /// Same speaker, where the list says so.
+    pub is_target: Option<bool>,
+    /// Where the list has scores; NaN for a refused recording.
+    pub score: Option<f64>,
+    /// Line in the file, or row of a Parquet file, from 1.
+    pub line: usize,
+}
+
+/// What the list is read for. It decides what a line means that could be several things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// Recordings to score: `17 1` are two names.
+    Pairs,
+    /// Trials to judge: `a b 1` is a target trial, `17 1` a score and a label.
+    Trials,
+    /// Scores of trials that another list labels: `a b 1` is a score.
+    Scores,
+}
+
+/// Fact and remedy, for an error that names the line.
+#[derive(Debug)]
+pub struct Complaint {
+    /// What is wrong.
+    pub fact: Cow<'static, str>,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
+impl<'a> Trial<'a> {
+    /// Is it of a list of scores and labels alone?
+    pub fn is_nameless(&self) -> bool {
+        self.enroll.is_empty()
+    }
+
+    /// With the names of both recordings, if the list has names, and the channel under test.
+    pub(super) fn named(
+        mut self,
+        names: Option<[Cow<'a, str>; 2]>,
+        side: Option<&str>,
+    ) -> Result<Self, Complaint> {
+        let Some([enroll, test]) = names else {
+            return Ok(self);
+        };
+        if enroll.is_empty() || test.is_empty() {
+            return Err(Complaint::new("a recording without a name", WAYS));
+        }
+        (self.enroll, self.test) = (enroll, test);
+        if let Some(side) = side {
+            let is_b = words::is_side_b(side);
+            if is_b.ok_or_else(|| Complaint::new(format!("side {side:?}"), "write a or b"))? {
+                self.test = format!("{}:b", self.test).into();
+            }
+        }
+        Ok(self)
+    }
+}
+
+impl Complaint {
+    pub(super) fn new(fact: impl Into<Cow<'static, str>>, remedy: &'static str) -> Self {
+        Complaint {
+            fact: fact.into(),
+            remedy,
+        }
+    }
+
+    pub(super) fn of_label(text: &str) -> Self {
+        Complaint::new(
+            format!("label {text:?}"),
+            "label every trial as the first: 1 or target (same speaker), 0 or nontarget",
+        )
+    }
+
+    pub(super) fn of_score(text: &str) -> Self {
+        Complaint::new(
+            format!("score {text:?}"),
+            "write one `enroll test score` a line, the score a finite number, or nan for none",
+        )
+    }
+}
