@@ -8,21 +8,28 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("contained", &[]),
     ("kernels", &[]),
+    ("parallel", &[]),
     ("audio", &["contained", "kernels"]),
     ("features", &["audio", "kernels"]),
-    ("network", &["features", "audio", "kernels"]),
-    ("scoring", &["network", "features", "audio", "kernels"]),
+    ("network", &["features", "audio", "kernels", "parallel"]),
+    (
+        "scoring",
+        &["network", "features", "audio", "kernels", "parallel"],
+    ),
     ("verifier", &["scoring", "network", "features", "audio"]),
     (
         "storage",
-        &["verifier", "scoring", "network", "features", "audio"],
+        &[
+            "verifier", "scoring", "network", "features", "audio", "parallel",
+        ],
     ),
-    ("eval", &["contained", "scoring"]),
+    ("eval", &["contained", "parallel", "scoring"]),
     (
         "batch",
         &[
             "contained",
             "eval",
+            "parallel",
             "storage",
             "verifier",
             "scoring",

@@ -9,6 +9,10 @@
 //! thing that is wanted of it, as a [`LongRecording`].
 
 mod adpcm;
+#[cfg(feature = "formats")]
+mod compressed;
+#[cfg(not(feature = "formats"))]
+#[path = "wav_only.rs"]
 mod compressed;
 mod decode;
 mod input;
@@ -144,6 +148,23 @@ fn opened(input: Input, path: &Path, options: &ReadOptions) -> Refused<Recording
 }
 
 impl Recording {
+    /// Opens an audio file: WAV, and with the feature `formats` also FLAC, MP3, Ogg Vorbis and M4A.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] when the file cannot be opened or read, [`crate::Error::Audio`] when what
+    /// it holds cannot be used.
+    pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self> {
+        open(path.as_ref(), options)
+    }
+
+    /// Samples in memory: mono, nominally −1 to 1, at 8 to 192 kHz.
+    ///
+    /// # Errors
+    /// As [`Waveform::from_samples`].
+    pub fn from_samples(samples: Vec<f32>, sample_rate_hz: u32) -> Result<Self> {
+        Waveform::from_samples(samples, sample_rate_hz).map(Recording::Held)
+    }
+
     /// The quality facts.
     pub fn quality(&self) -> &Quality {
         match self {

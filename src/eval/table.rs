@@ -9,9 +9,8 @@ use super::{
     ranking::ScoredTrial,
     rows::{self, Expected},
 };
-use crate::{Error, Result};
+use crate::{Error, Result, parallel};
 use indexmap::IndexSet;
-use rayon::prelude::*;
 use std::{
     io::{self, Write},
     ops::Range,
@@ -25,6 +24,9 @@ pub struct ScoreTable {
     trials: Vec<ScoredTrial>,
     has_scores: bool,
 }
+
+/// Trials that a thread scores at once.
+const BLOCK: usize = 256;
 
 /// Positions in a `Vec` of runs are 32 bits wide.
 const MAX_TRIALS: usize = u32::MAX as usize;
@@ -126,10 +128,12 @@ impl ScoreTable {
 
     /// Sets every score; NaN where there is none.
     pub fn set_scores(&mut self, score: impl Fn(u32, u32) -> f64 + Sync) {
-        self.trials.par_iter_mut().for_each(|trial| {
-            let value = score(trial.enrol(), trial.test());
-            let value = value.is_finite().then_some(value);
-            *trial = ScoredTrial::new(trial.enrol(), trial.test(), trial.is_target(), value);
+        parallel::map(self.trials.chunks_mut(BLOCK), |trials| {
+            for trial in trials {
+                let value = score(trial.enrol(), trial.test());
+                let value = value.is_finite().then_some(value);
+                *trial = ScoredTrial::new(trial.enrol(), trial.test(), trial.is_target(), value);
+            }
         });
         self.has_scores = true;
     }
@@ -303,7 +307,10 @@ impl Join<'_> {
         }
         let (before, after) = self.table.trials.split_at_mut(self.next);
         for half in [before, after] {
-            half.par_sort_unstable_by_key(|t| (t.enrol(), t.test(), t.is_target()));
+            parallel::sort_by(half, |a, b| {
+                let pair = |t: &ScoredTrial| (t.enrol(), t.test(), t.is_target());
+                pair(a).cmp(&pair(b)).then(a.score.total_cmp(&b.score))
+            });
         }
         self.sorted = true;
     }

@@ -11,8 +11,7 @@ use super::{
     operation::{Operation, Operations, Pooling},
     pooling,
 };
-use crate::features::Features;
-use rayon::prelude::*;
+use crate::{features::Features, parallel};
 use std::{ops::Range, sync::Mutex};
 
 /// Most frames in a part: two whole tiles of the widest kernel, half a second and a bit: a change of
@@ -94,7 +93,7 @@ impl Operations {
         let all = self.parts(num_frames);
         let together = self.parts_together(width);
         let mut statistics = vec![];
-        for parts in all.chunks(together * rayon::current_num_threads()) {
+        for parts in all.chunks(together * parallel::num_threads()) {
             let needed = frames_for(&self.branches[0], all_of(parts));
             // What lies outside is padding.
             let needed = needed.start.max(0) as usize..(needed.end as usize).min(num_frames);
@@ -134,7 +133,7 @@ impl Operations {
     fn pooled(&self, features: Frames, parts: &[Range<usize>], scratch: &Scratch) -> Vec<Vec<f32>> {
         let threads = match parts.len() {
             1 => 1,
-            _ => rayon::current_num_threads(),
+            _ => parallel::num_threads(),
         };
         let most = self.parts_together(features.width);
         let together = parts.len().div_ceil(threads).min(most);
@@ -142,8 +141,8 @@ impl Operations {
         if threads == 1 || together == parts.len() {
             parts.chunks(together).flat_map(pooled_parts).collect()
         } else {
-            let chunks = parts.par_chunks(together);
-            chunks.flat_map_iter(pooled_parts).collect()
+            let chunks = parallel::map(parts.chunks(together), pooled_parts);
+            chunks.into_iter().flatten().collect()
         }
     }
 

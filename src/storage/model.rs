@@ -23,11 +23,10 @@ use crate::{
     features::MfccConfig,
     network::{Layer, Network, Stored, Tensors, infer},
     scoring::{Cohort, MeasuredRates, PairHead, QualityWeights},
-    storage::write_whole,
     verifier::{Limits, Model, ModelCard, ModelId, Verifier},
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use std::{borrow::Cow, collections::HashMap, fs::File, io::Read, path::Path};
+use std::{borrow::Cow, fs::File, io::Read, path::Path};
 
 /// The metadata key.
 const KEY: &str = "spkver";
@@ -98,6 +97,24 @@ static EMBEDDED_FILE: &[u8] = include_bytes!("../../models/spkver.safetensors");
 pub fn embedded() -> Result<Verifier> {
     let (file, path) = (EMBEDDED_FILE, Path::new(EMBEDDED));
     Parsed::new(file, path)?.verifier(ModelId::of(file), path, Cow::Borrowed)
+}
+
+impl Verifier {
+    /// The model inside this library: no file is read.
+    ///
+    /// # Errors
+    /// None, unless the build was given a damaged file.
+    pub fn embedded() -> Result<Self> {
+        embedded()
+    }
+
+    /// The model in a file, checked.
+    ///
+    /// # Errors
+    /// [`Error::Io`], and [`Error::Model`] for what it holds.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        load(path.as_ref())
+    }
 }
 
 /// Reads and checks a model file.
@@ -341,7 +358,7 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
     });
     let text = serde_json::to_string(&header).expect("plain data");
     // One key only: the order of several would change from run to run.
-    let metadata = HashMap::from([(KEY.to_string(), text)]);
+    let metadata = [(KEY.to_string(), text)].into_iter().collect();
     let mut file = safetensors::serialize(views, Some(metadata)).expect("checked sizes");
     let at = find(&file, NO_CHECKSUM.as_bytes()).expect("just written");
     let digits = blake3::hash(&file).to_hex();
@@ -353,9 +370,10 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
 ///
 /// # Errors
 /// [`Error::Io`].
+#[cfg(feature = "save")]
 pub fn save(path: &Path, model: &Model) -> Result<ModelId> {
     let bytes = to_bytes(model);
-    write_whole(path, &bytes)?;
+    super::write_whole(path, &bytes)?;
     Ok(ModelId::of(&bytes))
 }
 
