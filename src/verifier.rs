@@ -382,3 +382,14 @@ fn rank(llr: Llr) -> f32 {
         llr.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Verifier;
+
+    #[test]
+    fn one_verifier_serves_many_threads() {
+        fn shared<T: Send + Sync + 'static>() {}
+        shared::<Verifier>();
+    }
+}

@@ -9,22 +9,29 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("contained", &[]),
     ("kernels", &[]),
+    ("parallel", &[]),
     ("audio", &["contained", "kernels"]),
     ("features", &["audio", "kernels"]),
-    ("network", &["features", "audio", "kernels"]),
-    ("scoring", &["network", "features", "audio", "kernels"]),
+    ("network", &["features", "audio", "kernels", "parallel"]),
+    (
+        "scoring",
+        &["network", "features", "audio", "kernels", "parallel"],
+    ),
     ("verifier", &["scoring", "network", "features", "audio"]),
     (
         "storage",
-        &["verifier", "scoring", "network", "features", "audio"],
+        &[
+            "verifier", "scoring", "network", "features", "audio", "parallel",
+        ],
     ),
     ("lists", &["contained"]),
-    ("eval", &["lists", "scoring"]),
+    ("eval", &["lists", "parallel", "scoring"]),
     (
         "batch",
         &[
             "contained",
             "lists",
+            "parallel",
             "storage",
             "verifier",
             "scoring",

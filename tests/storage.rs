@@ -67,7 +67,7 @@ fn edited_of(bytes: &[u8], edit: impl FnOnce(&mut Value, &mut Tensors)) -> Vec<u
         (name, TensorView::new(*dtype, shape.clone(), data).unwrap())
     });
     let metadata = HashMap::from([("spkver".to_string(), header.to_string())]);
-    let mut file = safetensors::serialize(views, Some(metadata)).unwrap();
+    let mut file = safetensors::serialize(views, Some(metadata.into_iter().collect())).unwrap();
     let at = file
         .windows(64)
         .position(|w| w == zeros.as_bytes())

@@ -1,6 +1,7 @@
 //! A FLAC, MP3, Ogg Vorbis or M4A/AAC file in, every channel out, through symphonia.
 
 use super::decode::End;
+use super::input::Input;
 use super::refusal::{Refusal, Refused};
 use crate::contained::contained;
 use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
@@ -35,7 +36,8 @@ pub struct Track {
 
 impl Track {
     /// Finds the default audio track and decodes its first packet.
-    pub fn open(source: Box<dyn MediaSource>) -> Refused<Self> {
+    pub fn open(input: Input) -> Refused<Self> {
+        let source = input.into_media()?;
         contained(
             || {
                 let mut track = Track::find(source)?;

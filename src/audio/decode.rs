@@ -124,7 +124,7 @@ impl Blocks {
                 "convert it to WAV, FLAC, MP3, Ogg Vorbis or M4A",
             ));
         } else {
-            let track = Track::open(input.into_media()?)?;
+            let track = Track::open(input)?;
             let source = Source::Compressed(Box::new(track));
             let Source::Compressed(track) = &source else {
                 unreachable!("made just now")

@@ -4,10 +4,9 @@
 
 use super::refusal::{Refusal, Refused};
 use std::fs::{self, File, Metadata};
-use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
-use symphonia::core::io::MediaSource;
 
 /// Largest file that is read, in bytes, unless told otherwise: more than three hours of 48 kHz
 /// stereo. Somebody's voice fits into less.
@@ -139,13 +138,14 @@ impl Input {
     }
 
     /// The same bytes for a reader of its own.
-    pub fn into_media(self) -> Refused<Box<dyn MediaSource>> {
+    #[cfg(feature = "formats")]
+    pub fn into_media(self) -> Refused<Box<dyn symphonia::core::io::MediaSource>> {
         Ok(match self.origin {
             Origin::File(mut file) => {
                 file.rewind()?;
                 Box::new(file)
             }
-            Origin::Memory(bytes) => Box::new(Cursor::new(bytes)),
+            Origin::Memory(bytes) => Box::new(std::io::Cursor::new(bytes)),
         })
     }
 }

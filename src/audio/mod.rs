@@ -9,6 +9,10 @@
 //! [`ReadOptions::all`] asks for the whole.
 
 mod adpcm;
+#[cfg(feature = "formats")]
+mod compressed;
+#[cfg(not(feature = "formats"))]
+#[path = "wav_only.rs"]
 mod compressed;
 mod decode;
 mod excerpt;
@@ -105,6 +109,14 @@ pub fn read_samples(path: &Path) -> Result<Vec<f32>> {
 }
 
 impl Waveform {
+    /// Opens an audio file: WAV, and with the feature `formats` also FLAC, MP3, Ogg Vorbis and M4A.
+    ///
+    /// # Errors
+    /// As [`read`].
+    pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self> {
+        read(path.as_ref(), options)
+    }
+
     /// A recording that is in memory already: mono, nominally −1 to 1, at 8 to 192 kHz.
     ///
     /// # Errors

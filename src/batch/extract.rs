@@ -7,9 +7,8 @@ use super::{
     recording::{Recording, Segment},
     watch::Watch,
 };
-use crate::{Result, audio::ReadOptions, verifier::Verifier};
+use crate::{Result, audio::ReadOptions, parallel, verifier::Verifier};
 use indexmap::{IndexMap, IndexSet};
-use rayon::prelude::*;
 use std::path::Path;
 
 /// Where a run came to an end.
@@ -55,7 +54,7 @@ pub fn extract(
         _ => None,
     };
     places.sort_by_key(order);
-    let threads = rayon::current_num_threads();
+    let threads = parallel::num_threads();
     let size = recordings.len() / CHUNKS_PER_RUN;
     let size = size.clamp(PER_THREAD * threads, MAX_PER_THREAD * threads);
     for chunk in places.chunks(size) {
@@ -76,12 +75,7 @@ fn extract_chunk(
 ) -> Result<()> {
     let known = places.iter().filter_map(|&p| recordings[p].as_ref().ok());
     let files: IndexSet<&Path> = known.map(|recording| recording.path.as_path()).collect();
-    let hashes: Vec<std::result::Result<AudioHash, Refused>> = files
-        .iter()
-        .collect::<Vec<_>>()
-        .into_par_iter()
-        .map(|path| hash(path))
-        .collect();
+    let hashes = parallel::map(&files, |path| hash(path));
     let found = |place: usize| -> std::result::Result<(AudioHash, blake3::Hash), Refused> {
         let recording = recordings[place].as_ref();
         let recording = recording.map_err(|reason| Refused::new("unknown", reason))?;
@@ -112,7 +106,7 @@ fn extract_chunk(
         let outcomes = embed(verifier, path, reading, &parts);
         segments.keys().copied().zip(outcomes).collect()
     };
-    let outcomes: Vec<(blake3::Hash, Outcome)> = jobs.par_iter().flat_map_iter(run).collect();
+    let outcomes: Vec<_> = parallel::map(&jobs, run).into_iter().flatten().collect();
     ledger.note(&outcomes, &found)?;
     (watch.advance)(places.len() as u64);
     Ok(())

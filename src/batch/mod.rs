@@ -17,7 +17,12 @@ pub mod ledger;
 pub mod names;
 pub mod outcome;
 pub mod output;
+#[cfg(feature = "parquet")]
 pub mod parquet_rows;
+#[cfg(not(feature = "parquet"))]
+#[path = "no_parquet.rs"]
+pub mod parquet_rows;
+#[cfg(feature = "parquet")]
 mod parquet_text;
 pub mod points;
 pub mod recording;

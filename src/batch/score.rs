@@ -9,9 +9,8 @@ use super::{
     trial_index::{Pair, TrialIndex},
     watch::Watch,
 };
-use crate::{Result, lists::enrollments::Enrollments};
+use crate::{Result, lists::enrollments::Enrollments, parallel};
 use indexmap::IndexSet;
-use rayon::prelude::*;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use std::ops::Range;
 
@@ -217,7 +216,7 @@ pub fn score(
 ) -> Result<Ending> {
     let end = range.end;
     let mut at = range.start;
-    let threads = rayon::current_num_threads();
+    let threads = parallel::num_threads();
     let step = block * threads as u64;
     let mut pairs: Vec<Pair> = vec![];
     // Kept from block to block: memory that is new costs as much as the rows in it.
@@ -229,24 +228,22 @@ pub fn score(
             pairs.extend_from_slice(read);
         })?;
         let names = index.names();
-        let chunks = pairs.par_chunks(block as usize).zip(&mut desks);
-        let encoded: Result<Vec<()>> = chunks
-            .map(|(pairs, desk)| {
-                desk.sides.clear();
-                desk.sides.extend(pairs.iter().map(|pair| sides.of(pair)));
-                points.scores(&desk.sides, &mut desk.scores);
-                let rows = pairs.iter().zip(&desk.scores);
-                let rows = rows.map(|(pair, &score)| ScoredTrial {
-                    enrol: names.name(pair.enrol),
-                    test: names.name(pair.test),
-                    is_target: pair.is_target,
-                    score: points.checked(score, sides.of(pair)),
-                });
-                desk.bytes.clear();
-                format.encode(rows, &mut desk.bytes)
-            })
-            .collect();
-        encoded?;
+        let chunks = pairs.chunks(block as usize).zip(&mut desks);
+        let encoded = parallel::map(chunks, |(pairs, desk)| {
+            desk.sides.clear();
+            desk.sides.extend(pairs.iter().map(|pair| sides.of(pair)));
+            points.scores(&desk.sides, &mut desk.scores);
+            let rows = pairs.iter().zip(&desk.scores);
+            let rows = rows.map(|(pair, &score)| ScoredTrial {
+                enrol: names.name(pair.enrol),
+                test: names.name(pair.test),
+                is_target: pair.is_target,
+                score: points.checked(score, sides.of(pair)),
+            });
+            desk.bytes.clear();
+            format.encode(rows, &mut desk.bytes)
+        });
+        encoded.into_iter().collect::<Result<()>>()?;
         for (desk, pairs) in desks.iter().zip(pairs.chunks(block as usize)) {
             append(&desk.bytes, pairs.len() as u64)?;
         }

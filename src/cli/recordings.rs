@@ -138,12 +138,7 @@ impl Recording {
             fact: reason.to_string(),
             remedy: reason.remedy().into(),
         })?;
-        Ok(Utterance {
-            file: label(&self.path),
-            speech_seconds: self.quality.speech_seconds,
-            quality: json_of(&self.quality),
-            embedding,
-        })
+        Ok(Utterance::new(label(&self.path), embedding, &self.quality))
     }
 
     /// What machines are told of the file.

@@ -7,9 +7,9 @@
 //! often as that speaker was drawn (its copies are copies of one person: no trials between them).
 
 use super::{metrics::Figures, sweep::Sweep};
+use crate::parallel;
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
-use rayon::prelude::*;
 
 /// A 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
@@ -44,7 +44,7 @@ pub fn intervals(
             }
         })
     };
-    let replicates: Vec<Option<Figures>> = seeds.par_iter().map(replicate).collect();
+    let replicates = parallel::map(&seeds, replicate);
     let valid: Vec<Figures> = replicates.into_iter().flatten().collect();
     if valid.is_empty() || valid.len() * 2 < num_replicates {
         return None;

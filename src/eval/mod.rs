@@ -8,9 +8,11 @@
 pub mod bootstrap;
 pub mod conditions;
 pub mod curve;
+#[cfg(feature = "report")]
 pub mod html;
 pub mod metadata;
 pub mod metrics;
+#[cfg(feature = "report")]
 pub mod plots;
 pub mod ranking;
 pub mod rates;

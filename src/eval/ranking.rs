@@ -1,6 +1,6 @@
 //! Scored trials in any order in, the same by rising score out: what all figures are read from.
 
-use rayon::prelude::*;
+use crate::parallel;
 
 /// One trial and its score, in 16 bytes: lists have up to 60 million of them.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +59,7 @@ impl Ranking {
     /// `None` without a target or without a nontarget that has a score: no error rate exists then.
     pub fn of(mut trials: Vec<ScoredTrial>) -> Option<Self> {
         // To the last bit, so that sums over the trials have one order at any thread count.
-        trials.par_sort_unstable_by(|a, b| {
+        parallel::sort_by(&mut trials, |a, b| {
             let rank = |t: &ScoredTrial| (t.is_scored(), t.enrol_and_label, t.test);
             let by_score = a.is_scored().cmp(&b.is_scored());
             let by_score = by_score.then_with(|| a.score.total_cmp(&b.score));

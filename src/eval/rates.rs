@@ -7,10 +7,12 @@
 //! several lists together would lie much closer, and most kinds outside.
 
 use super::bootstrap::{below, draw, percentile};
-use crate::scoring::{MeasuredPoint, MeasuredRates, Rate};
+use crate::{
+    parallel,
+    scoring::{MeasuredPoint, MeasuredRates, Rate},
+};
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
-use rayon::prelude::*;
 
 /// The scored trials of one list.
 #[derive(Debug, Clone)]
@@ -66,14 +68,11 @@ pub fn measure(
 
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
     let seeds: Vec<u64> = (0..num_replicates).map(|_| rng.next_u64()).collect();
-    let replicates: Vec<Rates> = seeds
-        .par_iter()
-        .map(|seed| {
-            let drawn = below(lists.len(), *seed);
-            // Another seed, so that who is drawn does not hang on which list is.
-            binned[drawn].rates(&draw(lists[drawn].num_speakers, seed.wrapping_add(1)))
-        })
-        .collect();
+    let replicates = parallel::map(&seeds, |seed| {
+        let drawn = below(lists.len(), *seed);
+        // Another seed, so that who is drawn does not hang on which list is.
+        binned[drawn].rates(&draw(lists[drawn].num_speakers, seed.wrapping_add(1)))
+    });
     let points = (0..thresholds.len()).map(|at| {
         let rate = |pick: fn(&Rates) -> &Vec<f64>| {
             let mut values: Vec<f64> = replicates.iter().map(|r| pick(r)[at]).collect();

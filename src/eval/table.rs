@@ -12,9 +12,9 @@ use crate::{
         trial::{Expected, Trial},
         trials::for_each_trial_of_file,
     },
+    parallel,
 };
 use indexmap::IndexSet;
-use rayon::prelude::*;
 use std::{
     io::{self, Write},
     ops::Range,
@@ -29,6 +29,9 @@ pub struct ScoreTable {
     has_scores: bool,
     is_nameless: bool,
 }
+
+/// Trials that a thread scores at once.
+const BLOCK: usize = 256;
 
 /// Positions in a `Vec` of runs are 32 bits wide.
 const MAX_TRIALS: usize = u32::MAX as usize;
@@ -122,8 +125,8 @@ impl ScoreTable {
         let key = |t: &ScoredTrial| {
             u64::from(t.enrol()) << 33 | u64::from(t.test()) << 1 | u64::from(t.is_target())
         };
-        let mut keys: Vec<u64> = self.trials.par_iter().map(key).collect();
-        keys.par_sort_unstable();
+        let mut keys: Vec<u64> = self.trials.iter().map(key).collect();
+        parallel::sort_by(&mut keys, u64::cmp);
         let mut pairs = keys.windows(2);
         let both = pairs.find(|pair| pair[0] ^ pair[1] == 1)?;
         Some(((both[0] >> 33) as u32, (both[0] >> 1) as u32))
@@ -178,10 +181,12 @@ impl ScoreTable {
 
     /// Sets every score; NaN where there is none.
     pub fn set_scores(&mut self, score: impl Fn(u32, u32) -> f64 + Sync) {
-        self.trials.par_iter_mut().for_each(|trial| {
-            let value = score(trial.enrol(), trial.test());
-            let value = value.is_finite().then_some(value);
-            *trial = ScoredTrial::new(trial.enrol(), trial.test(), trial.is_target(), value);
+        parallel::map(self.trials.chunks_mut(BLOCK), |trials| {
+            for trial in trials {
+                let value = score(trial.enrol(), trial.test());
+                let value = value.is_finite().then_some(value);
+                *trial = ScoredTrial::new(trial.enrol(), trial.test(), trial.is_target(), value);
+            }
         });
         self.has_scores = true;
     }
@@ -355,7 +360,10 @@ impl Join<'_> {
         }
         let (before, after) = self.table.trials.split_at_mut(self.next);
         for half in [before, after] {
-            half.par_sort_unstable_by_key(|t| (t.enrol(), t.test(), t.is_target()));
+            parallel::sort_by(half, |a, b| {
+                let pair = |t: &ScoredTrial| (t.enrol(), t.test(), t.is_target());
+                pair(a).cmp(&pair(b)).then(a.score.total_cmp(&b.score))
+            });
         }
         self.sorted = true;
     }

@@ -14,7 +14,13 @@ mod json_trial;
 mod layout;
 pub mod lines;
 pub mod names;
+#[cfg(feature = "parquet")]
 pub mod parquet_file;
+pub mod parquet_opening;
+#[cfg(feature = "parquet")]
+mod parquet_trials;
+#[cfg(not(feature = "parquet"))]
+#[path = "no_parquet.rs"]
 mod parquet_trials;
 pub mod scp;
 pub mod trial;

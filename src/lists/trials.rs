@@ -9,7 +9,7 @@ use super::{
     json_trial::JsonTrial,
     layout::Layout,
     lines::Lines,
-    parquet_file::{self, is_parquet},
+    parquet_opening::{self, is_parquet},
     parquet_trials,
     trial::{Complaint, Expected, Trial},
 };
@@ -33,7 +33,7 @@ pub fn for_each_trial(
 ) -> Result<bool> {
     let failed = |e| Error::io(path, "read", e);
     let mut start = vec![];
-    let mut opening = source.by_ref().take(parquet_file::OPENING_BYTES);
+    let mut opening = source.by_ref().take(parquet_opening::OPENING_BYTES);
     opening.read_to_end(&mut start).map_err(failed)?;
     if is_parquet(&start) {
         if !path.is_file() {

@@ -11,8 +11,7 @@ use super::{
     operation::{Operation, Operations, Pooling},
     pooling,
 };
-use crate::features::Features;
-use rayon::prelude::*;
+use crate::{features::Features, parallel};
 use std::{ops::Range, sync::Mutex};
 
 /// Most frames in a part: two full tiles of the widest kernel, a bit over half a second at a hop of
@@ -105,7 +104,7 @@ impl Operations {
     fn pooled(&self, features: Frames, parts: &[Range<usize>], scratch: &Scratch) -> Vec<Vec<f32>> {
         let threads = match parts.len() {
             1 => 1,
-            _ => rayon::current_num_threads(),
+            _ => parallel::num_threads(),
         };
         let most = self.parts_together(features.width);
         let together = parts.len().div_ceil(threads).min(most);
@@ -113,8 +112,8 @@ impl Operations {
         if threads == 1 || together == parts.len() {
             parts.chunks(together).flat_map(pooled_parts).collect()
         } else {
-            let chunks = parts.par_chunks(together);
-            chunks.flat_map_iter(pooled_parts).collect()
+            let chunks = parallel::map(parts.chunks(together), pooled_parts);
+            chunks.into_iter().flatten().collect()
         }
     }
 

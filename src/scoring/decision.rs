@@ -277,6 +277,8 @@ impl fmt::Display for Reason {
     }
 }
 
+impl std::error::Error for Reason {}
+
 fn logit(p: f64) -> f64 {
     p.ln() - (-p).ln_1p()
 }

@@ -13,8 +13,10 @@
 pub use crate::kernels::PANEL_ROWS;
 
 use super::{PairHead, bend};
-use crate::kernels::{self, Panel, Probes};
-use rayon::prelude::*;
+use crate::{
+    kernels::{self, Panel, Probes},
+    parallel,
+};
 
 /// Test recordings searched in one pass over the matrix; a multiple of every kernel's tile height.
 const PROBES_AT_ONCE: usize = 84;
@@ -152,15 +154,13 @@ impl Gallery<'_> {
     pub fn search(&self, probes: &[Probe], top: usize) -> Vec<Vec<Hit>> {
         let num_panels = self.panels.len() / panel_bytes(self.size());
         // One share per thread: a share must find its own best rows before it can skip any.
-        let share = num_panels.div_ceil(rayon::current_num_threads()).max(1);
+        let share = num_panels.div_ceil(parallel::num_threads()).max(1);
         let mut found = vec![];
         for probes in probes.chunks(PROBES_AT_ONCE) {
-            let shares: Vec<Vec<Best>> = self
-                .panels
-                .par_chunks(share * panel_bytes(self.size()))
-                .enumerate()
-                .map(|(i, panels)| self.search_share(probes, top, panels, i * share * PANEL_ROWS))
-                .collect();
+            let shares = self.panels.chunks(share * panel_bytes(self.size()));
+            let shares = parallel::map(shares.enumerate(), |(i, panels)| {
+                self.search_share(probes, top, panels, i * share * PANEL_ROWS)
+            });
             found.extend((0..probes.len()).map(|q| {
                 let mut best = Best::new(top);
                 for hit in shares.iter().flat_map(|share| &share[q].hits) {

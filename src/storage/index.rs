@@ -20,7 +20,7 @@
 mod header;
 
 use crate::{
-    Error, Result,
+    Error, Result, parallel,
     scoring::{
         PairHead,
         gallery::{Gallery, Hit, PANEL_ROWS, Probe, panel_bytes, write_panel},
@@ -34,7 +34,6 @@ use crate::{
 };
 use header::{HEADER_BYTES, Header, Layout, State};
 use mmap_io::{MemoryMappedFile, MmapMode};
-use rayon::prelude::*;
 use std::{
     fs::{self, File},
     io::{self, Cursor, Read, Seek, SeekFrom, Write},
@@ -245,17 +244,16 @@ fn fill<W: Write + Seek>(
             break;
         }
         let ids: Vec<i64> = block.iter().map(|(id, _)| *id).collect();
-        let rows: Vec<Vec<f32>> = block
-            .par_iter()
-            .map(|(_, voiceprint)| verifier.project(voiceprint))
-            .collect();
+        let rows = parallel::map(&block, |(_, voiceprint)| verifier.project(voiceprint));
         let rows = rows.concat();
         let mut panels = vec![0; ids.len().div_ceil(PANEL_ROWS) * panel_bytes(header.size)];
-        let magnitudes = panels
-            .par_chunks_mut(panel_bytes(header.size))
-            .zip(rows.par_chunks(PANEL_ROWS * header.size))
-            .map(|(panel, rows)| write_panel(head, rows, panel));
-        header.largest_magnitude = magnitudes.reduce(|| header.largest_magnitude, f32::max);
+        let of_panels = panels
+            .chunks_mut(panel_bytes(header.size))
+            .zip(rows.chunks(PANEL_ROWS * header.size));
+        let magnitudes = parallel::map(of_panels, |(panel, rows)| write_panel(head, rows, panel));
+        header.largest_magnitude = magnitudes
+            .into_iter()
+            .fold(header.largest_magnitude, f32::max);
         put(panel_at, &panels)?;
         put(id_at, bytemuck::cast_slice(&ids))?;
         put(row_at, bytemuck::cast_slice(&rows))?;

@@ -1,14 +1,23 @@
 //! Everything kept on disk: model files, the store of voiceprints and its backups. Files are
 //! written completely or not at all.
 
+#[cfg(feature = "store")]
 pub mod backup;
+#[cfg(feature = "onnx")]
 pub mod import;
+#[cfg(feature = "store")]
 pub mod index;
 pub mod model;
+#[cfg(feature = "onnx")]
 pub mod onnx;
+#[cfg(feature = "store")]
 mod seal;
+#[cfg(feature = "store")]
 pub mod secret;
+#[cfg(feature = "store")]
 pub mod voiceprints;
+#[cfg(feature = "save")]
 mod whole_file;
 
+#[cfg(feature = "save")]
 pub use whole_file::{Readers, write_whole, write_whole_with};

@@ -26,11 +26,10 @@ use crate::{
     features::MfccConfig,
     network::{Layer, Network, Stored, Tensors, infer},
     scoring::{Cohort, MeasuredRates, PairHead, QualityWeights},
-    storage::write_whole,
     verifier::{Limits, Model, ModelCard, ModelId, Verifier},
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use std::{borrow::Cow, collections::HashMap, fs::File, io::Read, path::Path};
+use std::{borrow::Cow, fs::File, io::Read, path::Path};
 
 /// Key in the safetensors metadata.
 const KEY: &str = "spkver";
@@ -105,6 +104,24 @@ static EMBEDDED_FILE: &[u8] = include_bytes!("../../models/spkver.safetensors");
 pub fn embedded() -> Result<Verifier> {
     let (file, path) = (EMBEDDED_FILE, Path::new(EMBEDDED));
     Parsed::new(file, path)?.verifier(ModelId::of(file), path, Cow::Borrowed)
+}
+
+impl Verifier {
+    /// The model inside this library: no file is read.
+    ///
+    /// # Errors
+    /// None, unless the build was given a damaged file.
+    pub fn embedded() -> Result<Self> {
+        embedded()
+    }
+
+    /// Loads and checks a model file.
+    ///
+    /// # Errors
+    /// [`Error::Io`], and [`Error::Model`] for what it holds.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        load(path.as_ref())
+    }
 }
 
 /// Loads and checks a model file.
@@ -384,7 +401,7 @@ pub fn to_bytes<'m>(model: &'m Model) -> Vec<u8> {
     });
     let text = serde_json::to_string(&header).expect("plain data");
     // A single key, because the order of several would vary.
-    let metadata = HashMap::from([(KEY.to_string(), text)]);
+    let metadata = [(KEY.to_string(), text)].into_iter().collect();
     let mut file = safetensors::serialize(views, Some(metadata)).expect("checked sizes");
     let at = find(&file, NO_CHECKSUM.as_bytes()).expect("just written");
     let digits = blake3::hash(&file).to_hex();
@@ -396,9 +413,10 @@ pub fn to_bytes<'m>(model: &'m Model) -> Vec<u8> {
 ///
 /// # Errors
 /// [`Error::Io`].
+#[cfg(feature = "save")]
 pub fn save(path: &Path, model: &Model) -> Result<ModelId> {
     let bytes = to_bytes(model);
-    write_whole(path, &bytes)?;
+    super::write_whole(path, &bytes)?;
     Ok(ModelId::of(&bytes))
 }
 

@@ -8,10 +8,7 @@ use crate::{
     storage::write_whole,
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use std::{
-    collections::{BTreeMap, HashMap},
-    path::Path,
-};
+use std::{collections::BTreeMap, path::Path};
 
 /// Everything that changes from step to step.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,7 +87,7 @@ impl State {
             let view = TensorView::new(Dtype::F32, vec![values.len()], bytes);
             (name, view.expect("lengths agree"))
         });
-        let metadata = HashMap::from([(KEY.to_string(), text)]);
+        let metadata = [(KEY.to_string(), text)].into_iter().collect();
         let file = safetensors::serialize(views, Some(metadata)).expect("lengths agree");
         write_whole(path, &file)
     }

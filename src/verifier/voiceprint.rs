@@ -1,7 +1,7 @@
 //! What is kept of a speaker: a checked name, and one embedding per enrolled utterance.
 
 use super::ModelId;
-use crate::{Error, Result, scoring::Reason};
+use crate::{Error, Result, audio::Quality, scoring::Reason};
 use std::fmt;
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
@@ -44,6 +44,20 @@ pub struct Voiceprint {
     pub model: ModelId,
     /// One or more.
     pub utterances: Vec<Utterance>,
+}
+
+impl Utterance {
+    /// The embedding of a recording with these quality facts; `file` is a label for people.
+    pub fn new(file: impl Into<String>, embedding: Embedding, quality: &Quality) -> Self {
+        // By way of text, in which an f32 is its shortest decimal: 0.1, not 0.10000000149011612.
+        let facts = serde_json::to_string(quality).unwrap_or_default();
+        Utterance {
+            file: file.into(),
+            speech_seconds: quality.speech_seconds,
+            quality: serde_json::from_str(&facts).unwrap_or_default(),
+            embedding,
+        }
+    }
 }
 
 impl Embedding {

@@ -5,12 +5,16 @@
 mod ark;
 mod npy;
 mod npz;
+#[cfg(feature = "parquet")]
+mod parquet;
+#[cfg(not(feature = "parquet"))]
+#[path = "no_parquet.rs"]
 mod parquet;
 mod stored_zip;
 mod text;
 
 use super::outcome::{AudioHash, Outcome};
-use crate::{Error, Result, contained::contained, lists::parquet_file, verifier::ModelId};
+use crate::{Error, Result, lists::parquet_opening, verifier::ModelId};
 use rustc_hash::FxHashMap;
 use std::{
     fs::File,
@@ -183,11 +187,8 @@ pub fn read(path: &Path, ids: Option<&Path>, wanted: &dyn Fn(&str) -> bool) -> R
         npy::read_rows(path, ids, &mut take)
     } else if opening.starts_with(b"PK\x03\x04") {
         npz::read(path, &mut take)
-    } else if opening.starts_with(parquet_file::MAGIC) {
-        contained(
-            || parquet::read(path, &mut take),
-            || "Parquet is damaged".into(),
-        )
+    } else if opening.starts_with(parquet_opening::MAGIC) {
+        parquet::read(path, &mut take)
     } else if opening.starts_with(b"{") {
         text::read_json(path, &mut take)
     } else if ark::is_binary(&opening) {

@@ -5,6 +5,7 @@ use super::{About, Fault, Row, Rows, Take};
 use crate::{
     Error, Result,
     batch::{outcome::Outcome, parquet_rows::properties},
+    contained::contained,
     lists::parquet_file::{ParquetFile, column as column_reader, of_rows},
 };
 use parquet::{
@@ -129,6 +130,10 @@ fn write_column<T: DataType, W: Write + Send>(
 
 /// Reads all rows that have a vector.
 pub(super) fn read(path: &Path, take: &mut Take) -> std::result::Result<(), Fault> {
+    contained(|| rows(path, take), || "Parquet is damaged".into())
+}
+
+fn rows(path: &Path, take: &mut Take) -> std::result::Result<(), Fault> {
     let fault = |e: ParquetError| Fault::Fact(format!("Parquet: {e}"));
     let reader = SerializedFileReader::new(ParquetFile(File::open(path)?)).map_err(fault)?;
     let schema = reader.metadata().file_metadata().schema_descr();

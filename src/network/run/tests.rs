@@ -244,6 +244,7 @@ fn a_cut_gives_what_its_parts_give() {
     }
 }
 
+#[cfg(feature = "threads")]
 #[test]
 fn the_number_of_threads_changes_no_bit() {
     for network in poolings() {

@@ -2,10 +2,9 @@
 
 use super::{Store, checked, database::failed, row::Rows};
 use crate::{
-    Result,
+    Result, parallel,
     verifier::{ModelId, Voiceprint},
 };
-use rayon::prelude::*;
 use rusqlite::Transaction;
 
 /// Speakers per block.
@@ -82,9 +81,7 @@ impl Sweep<'_> {
             self.last_lookup = last.lookup().to_vec();
         }
         let (path, seal) = (&self.store.path, &self.store.seal);
-        let numbered = block
-            .par_iter()
-            .map(|rows| Ok((rows.number(), checked(path, seal, rows, None)?)));
-        numbered.collect()
+        let numbered = |rows: &Rows| Ok((rows.number(), checked(path, seal, rows, None)?));
+        parallel::map(&block, numbered).into_iter().collect()
     }
 }

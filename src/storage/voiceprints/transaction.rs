@@ -57,6 +57,7 @@ impl Store {
         };
         empty_log();
         let _ = index::remove(&self.path);
+        // Where SQLite cannot say, the file is written anew each time: slower, with the same result.
         if deleted.are_in(&self.connection).unwrap_or(true) {
             let _ = self.connection.execute_batch("VACUUM");
             empty_log();

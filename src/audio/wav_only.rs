@@ -1,0 +1,36 @@
+//! In the place of `compressed.rs` where the feature `formats` is off: every file that is not WAV is
+//! refused.
+
+use super::decode::End;
+use super::input::Input;
+use super::refusal::{Refusal, Refused};
+use std::convert::Infallible;
+
+/// An audio track in a compressed file, of which there is none.
+pub struct Track {
+    pub num_channels: usize,
+    pub rate_hz: u32,
+    none: Infallible,
+}
+
+impl Track {
+    /// Refuses the file.
+    pub fn open(_: Input) -> Refused<Self> {
+        Err(Refusal::new(
+            "is not a WAV file, and this program was built to read nothing else",
+            "convert it to WAV, or build spkver with the feature `formats`",
+        ))
+    }
+
+    pub fn declared_samples(&self) -> Option<usize> {
+        match self.none {}
+    }
+
+    pub fn next(&mut self, _: &mut Vec<f32>) -> Refused<bool> {
+        match self.none {}
+    }
+
+    pub fn end(&self) -> Refused<End> {
+        match self.none {}
+    }
+}

@@ -1,0 +1,14 @@
+//! In the place of `parquet.rs` where the feature `parquet` is off: vectors are neither read nor
+//! written as Parquet.
+
+use super::{About, Fault, Rows, Take};
+use crate::{Result, batch::parquet_rows::refusal};
+use std::{io::Write, path::Path};
+
+pub(super) fn write(_: &mut (dyn Write + Send), _: &About, _: &mut Rows, _: &Path) -> Result<()> {
+    Err(refusal())
+}
+
+pub(super) fn read(_: &Path, _: &mut Take) -> std::result::Result<(), Fault> {
+    Err("Parquet, which this program was built without (feature `parquet`)".into())
+}
