@@ -9,7 +9,7 @@ use super::{
     output::{json_of, printable},
 };
 use serde_json::json;
-use spkver::{Result, scoring::percent, storage::onnx, verifier::Verifier};
+use spkver::{Result, scoring::{percent, percent_or_more}, storage::onnx, verifier::Verifier};
 use std::path::PathBuf;
 
 /// What to do with the model.
@@ -109,7 +109,7 @@ fn info(verifier: &Verifier, global: &Global) -> Result<u8> {
             rates.speakers,
             rates.lists,
             rates.blake3,
-            percent(rates.smallest_false_accept_rate()),
+            percent_or_more(rates.smallest_false_accept_rate()),
         ));
         let wanted = [0.1, 0.05, 0.01, 0.001].into_iter();
         let points = wanted.filter_map(|far| rates.at_false_accept_rate(far).ok());
