@@ -43,7 +43,7 @@ pub(super) fn json(row: &Row, model: ModelId) -> String {
         id: &row.id,
         model: model.to_string(),
         audio_blake3: row.audio.map(|hash| hash.to_string()),
-        speech_seconds: embedded.map(|e| e.speech_seconds),
+        speech_seconds: embedded.map(|e| (e.speech_seconds * 100.0).round() / 100.0),
         embedding: embedded.map(|e| e.values.as_slice()),
         code: refused.map(|r| r.code.as_str()),
         error: refused.map(|r| r.reason.as_str()),
