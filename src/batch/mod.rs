@@ -12,6 +12,7 @@
 //! and writes embeddings in other programs' formats; [`stream`] answers one line with one line.
 
 pub mod enrollment;
+pub mod escape;
 pub mod extract;
 pub mod kaldi_data;
 pub mod ledger;

@@ -3,7 +3,7 @@
 
 use super::{
     Global, embed_batch,
-    output::{json_of, printable},
+    output::json_of,
     recordings::{Recording, all_or_errors},
     score::parse_shard,
     source::Source,
@@ -12,6 +12,7 @@ use serde_json::json;
 use spkver::{
     Error, Result,
     batch::{
+        escape,
         score::Shard,
         vectors::{self, Format},
     },
@@ -87,11 +88,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let text = || -> String {
         let lines = args.files.iter().zip(&rows).map(|(path, row)| {
             let values: Vec<String> = row.iter().map(f32::to_string).collect();
-            format!(
-                "{} {}",
-                printable(&path.to_string_lossy()),
-                values.join(" ")
-            )
+            format!("{} {}", escape::path(path), values.join(" "))
         });
         lines.collect::<Vec<_>>().join("\n")
     };

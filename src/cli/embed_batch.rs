@@ -9,6 +9,7 @@ use serde_json::json;
 use spkver::{
     Error, Result,
     batch::{
+        escape,
         extract::Ending,
         ledger::Ledger,
         outcome::Outcome,
@@ -158,7 +159,7 @@ impl List {
             list.add_list(path, naming)?;
         }
         for name in naming.data.iter().flat_map(|data| data.utterances()) {
-            list.ids.push(name.clone());
+            list.ids.push(escape::name(name).into_owned());
             list.recordings.push(naming.recording(name));
         }
         if let Some(shard) = args.shard {
@@ -179,7 +180,7 @@ impl List {
     /// Below the root, the id is what a list with this root says.
     fn add_path(&mut self, path: PathBuf, naming: &Naming) {
         let id = path.strip_prefix(&naming.root).unwrap_or(&path);
-        self.ids.push(id.to_string_lossy().into_owned());
+        self.ids.push(escape::path(id).into_owned());
         self.recordings.push(Ok(Recording {
             path,
             reading: naming.reading,
@@ -232,7 +233,7 @@ impl List {
             let split = line.split_once('\t');
             let split = split.or_else(|| is_scp.then(|| line.split_once(' ')).flatten());
             let (id, name) = split.unwrap_or((line, line));
-            self.ids.push(id.trim().to_string());
+            self.ids.push(escape::name(id.trim()).into_owned());
             self.recordings.push(naming.recording(name.trim()));
         }
         Ok(())

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use shown::Measured;
 use spkver::{
     Error, Result,
+    batch::escape,
     eval::{
         html::{List, Page},
         metrics::{Costs, Points},
@@ -142,7 +143,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
             let mut file = BufWriter::new(file);
             let written = tables
                 .iter()
-                .try_for_each(|table| table.write_scores(&mut file))
+                .try_for_each(|table| table.write_scores(escape::name, &mut file))
                 .and_then(|()| file.flush());
             written.map_err(|e| Error::io(path, "write", e))
         })?;

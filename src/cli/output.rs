@@ -1,6 +1,6 @@
 //! The two ways out: results on stdout (a line for people or one JSON object), talk on stderr.
 
-use spkver::{Error, Result, verifier::is_unseen};
+use spkver::{Error, Result, batch::escape, verifier::is_unseen};
 use std::{
     io::{self, Write},
     path::Path,
@@ -177,9 +177,7 @@ fn harmless(json: &serde_json::Value) -> String {
     for c in text.chars() {
         // Outside of strings JSON has none of these.
         if is_unseen(c) || matches!(c, '<' | '>' | '&') {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                shown.push_str(&format!("\\u{unit:04x}"));
-            }
+            escape::push_utf16(c, &mut shown);
         } else {
             shown.push(c);
         }

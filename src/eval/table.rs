@@ -13,6 +13,7 @@ use crate::{Error, Result};
 use indexmap::IndexSet;
 use rayon::prelude::*;
 use std::{
+    borrow::Cow,
     io::{self, Write},
     ops::Range,
     path::Path,
@@ -195,9 +196,13 @@ impl ScoreTable {
     ///
     /// # Errors
     /// What `to` says.
-    pub fn write_scores(&self, to: &mut (impl Write + ?Sized)) -> io::Result<()> {
+    pub fn write_scores<'a>(
+        &'a self,
+        shown: impl Fn(&'a str) -> Cow<'a, str>,
+        to: &mut (impl Write + ?Sized),
+    ) -> io::Result<()> {
         for trial in &self.trials {
-            let (enrol, test) = (self.name(trial.enrol()), self.name(trial.test()));
+            let [enrol, test] = [trial.enrol(), trial.test()].map(|name| shown(self.name(name)));
             let gap = if enrol.contains(' ') || test.contains(' ') {
                 '\t'
             } else {

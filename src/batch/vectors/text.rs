@@ -1,7 +1,10 @@
 //! Vectors as lines: `id 1 2 3`, Kaldi's `id  [ 1 2 3 ]`, Kaldi's index `id archive:offset`, JSON.
 
 use super::{Fault, Row, Take, ark};
-use crate::{batch::outcome::Outcome, verifier::ModelId};
+use crate::{
+    batch::{escape, outcome::Outcome},
+    verifier::ModelId,
+};
 use std::{
     fs::File,
     io::{BufRead, BufReader},
@@ -18,7 +21,7 @@ pub(super) fn line(row: &Row) -> String {
         }
         Outcome::Refused(refused) => {
             let why = refused.reason.replace(['\n', '\r', '\t'], " ");
-            format!("{}{gap}# {why}\n", row.id)
+            format!("{}{gap}# {}\n", row.id, escape::name(&why))
         }
     }
 }
@@ -48,7 +51,8 @@ pub(super) fn json(row: &Row, model: ModelId) -> String {
         code: refused.map(|r| r.code.as_str()),
         error: refused.map(|r| r.reason.as_str()),
     };
-    serde_json::to_string(&line).expect("plain data") + "\n"
+    let line = serde_json::to_string(&line).expect("plain data");
+    format!("{}\n", escape::json(&line))
 }
 
 /// Lines of JSON with `id` and `embedding`.
