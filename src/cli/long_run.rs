@@ -53,7 +53,7 @@ pub fn interrupted(talk: &Talk, can_resume: bool) -> u8 {
         true => "interrupted; the same command with --resume goes on",
         false => "interrupted",
     });
-    interrupt::EXIT_CODE
+    interrupt::exit_code()
 }
 
 /// A file, or nothing yet; no pipe or device.

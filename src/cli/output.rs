@@ -58,6 +58,7 @@ impl Output {
         if self.json {
             let json = serde_json::json!({
                 "error": error.to_string(),
+                "code": error.code(),
                 "exit_code": error.exit_code(),
             });
             // Nothing is left to tell a failure to.
@@ -125,7 +126,11 @@ pub fn usage_as_json(error: &clap::Error) {
         .map(str::trim)
         .take_while(|line| !line.is_empty())
         .collect();
-    let json = serde_json::json!({ "error": fact.join(" "), "exit_code": error.exit_code() });
+    let json = serde_json::json!({
+        "error": fact.join(" "),
+        "code": "usage",
+        "exit_code": error.exit_code(),
+    });
     // A closed stdout: the exit code still tells.
     let _ = writeln!(io::stdout(), "{}", harmless(&json));
 }

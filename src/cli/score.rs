@@ -267,7 +267,7 @@ fn stream(args: &Args, global: &Global, naming: &Naming, stop: &'static AtomicBo
     let threads = rayon::current_num_threads();
     serve(&desk, io::stdin(), io::stdout().lock(), threads, stop)?;
     Ok(match stop.load(Ordering::Relaxed) {
-        true => interrupt::EXIT_CODE,
+        true => interrupt::exit_code(),
         false => 0,
     })
 }
