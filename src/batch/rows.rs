@@ -8,7 +8,7 @@
 //! ```
 
 use super::{escape, parquet_rows};
-use crate::{Error, Result};
+use crate::{Error, Result, storage::output::Form};
 use std::{borrow::Cow, path::Path};
 
 /// A form of output.
@@ -46,6 +46,16 @@ impl Format {
             Some("jsonl" | "ndjson" | "json") => Format::JsonLines,
             Some("parquet" | "pq") => Format::Parquet,
             _ => Format::Text,
+        }
+    }
+
+    /// The form of file that it makes.
+    pub fn form(self) -> &'static Form {
+        match self {
+            Format::Text => &Form::SCORE_TEXT,
+            Format::Csv => &Form::SCORE_CSV,
+            Format::JsonLines => &Form::SCORE_JSON,
+            Format::Parquet => &Form::PARQUET,
         }
     }
 

@@ -19,6 +19,7 @@ mod long_run;
 mod model;
 mod operating_point;
 mod output;
+mod outputs;
 mod progress;
 mod recordings;
 mod remove;

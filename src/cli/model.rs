@@ -7,9 +7,15 @@ use super::{
     Global,
     operating_point::shown,
     output::{json_of, printable},
+    outputs,
 };
 use serde_json::json;
-use spkver::{Result, scoring::{percent, percent_or_more}, storage::onnx, verifier::Verifier};
+use spkver::{
+    Result,
+    scoring::{percent, percent_or_more},
+    storage::{onnx, output::Form},
+    verifier::Verifier,
+};
 use std::path::PathBuf;
 
 /// What to do with the model.
@@ -29,19 +35,24 @@ pub struct Export {
     /// ONNX file to write: `feats` (B, T, num_ceps) in, `embs` (B, D) out
     #[arg(long, value_name = "FILE", required = true)]
     onnx: PathBuf,
+    #[command(flatten)]
+    replacing: outputs::Args,
 }
 
 /// Runs the command.
 pub fn run(command: &Command, global: &Global) -> Result<u8> {
     match command {
         Command::Info => info(&global.verifier()?, global),
-        Command::Export(args) => export(args, &global.verifier()?, global),
+        Command::Export(args) => export(args, global),
         Command::Import(args) => import::run(args, global),
     }
 }
 
-fn export(args: &Export, verifier: &Verifier, global: &Global) -> Result<u8> {
-    onnx::save(&args.onnx, verifier)?;
+fn export(args: &Export, global: &Global) -> Result<u8> {
+    let outputs = args.replacing.open(vec![args.onnx.clone()], global)?;
+    let out = outputs.take(&args.onnx, &Form::ONNX)?;
+    let verifier = global.verifier()?;
+    onnx::save(out.path(), &verifier)?;
     let path = printable(&args.onnx.to_string_lossy());
     let line = format!(
         "wrote {path} (the network of model {})",

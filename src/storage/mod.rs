@@ -5,9 +5,10 @@ pub mod import;
 pub mod index;
 pub mod model;
 pub mod onnx;
+pub mod output;
 mod seal;
 pub mod secret;
 pub mod voiceprints;
 mod whole_file;
 
-pub use whole_file::{Readers, write_whole, write_whole_with};
+pub use whole_file::{Readers, name_whole, write_whole, write_whole_with};
