@@ -95,7 +95,13 @@ pub fn run(command: &Command, global: &Global) -> Result<u8> {
 
 fn new_key(file: &Path, global: &Global) -> Result<u8> {
     let outputs = outputs::Args::default().open(vec![file.to_path_buf()], global)?;
-    // Never over another key: what that opens would be lost.
+    // Never over another key, by no flag either: what that opens would be lost.
+    if file.exists() {
+        return Err(Error::Usage(format!(
+            "{}: is there already; name another file for the key",
+            file.display()
+        )));
+    }
     let out = outputs.take(file, &Form::KEY)?;
     out.write_new(new_key_text()?.as_bytes())?;
     let json = json!({ "command": "store new-key", "file": file.to_string_lossy() });
