@@ -78,8 +78,8 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let outputs = args.replacing.open(vec![args.out.clone()], global)?;
-    let read = args.lists.iter().chain(&args.scores).chain(&args.cohort);
-    read.into_iter().try_for_each(|path| outputs.spare(path))?;
+    let mut read = args.lists.iter().chain(&args.scores).chain(&args.cohort);
+    read.try_for_each(|path| outputs.spare(path))?;
     if let Some(scores) = &args.scores {
         return calibrate_scores::run(args, scores, &outputs, global);
     }

@@ -18,8 +18,8 @@ impl Args {
     /// already; the command tells what else it reads.
     pub fn open(&self, paths: Vec<PathBuf>, global: &Global) -> Result<Outputs> {
         let outputs = Outputs::new(paths, self.force)?;
-        let read = global.model.iter().chain(global.key.files());
-        read.into_iter().try_for_each(|path| outputs.spare(path))?;
+        let mut read = global.model.iter().chain(global.key.files());
+        read.try_for_each(|path| outputs.spare(path))?;
         // Without a home there is no store to spare.
         if let Ok(store) = global.store_path() {
             outputs.spare_store(&store)?;

@@ -167,8 +167,8 @@ fn decrypt(global: &Global) -> Result<u8> {
 
 fn backup(args: &BackupArgs, global: &Global) -> Result<u8> {
     let outputs = args.replacing.open(vec![args.file.clone()], global)?;
-    let words = args.backup_passphrase_file.iter();
-    words.into_iter().try_for_each(|path| outputs.spare(path))?;
+    let mut words = args.backup_passphrase_file.iter();
+    words.try_for_each(|path| outputs.spare(path))?;
     let out = outputs.take(&args.file, &Form::BACKUP)?;
     let store = existing(global)?;
     let lock = if args.recipient.is_empty() {

@@ -136,8 +136,8 @@ impl Args {
     fn spare_inputs(&self, outputs: &Outputs) -> Result<()> {
         let flags = [&self.teacher, &self.teacher_ids, &self.options];
         let files = flags.into_iter().flatten().chain(&self.compare_heads);
-        let files = files.chain([&self.speech]);
-        files.into_iter().try_for_each(|path| outputs.spare(path))
+        let mut files = files.chain([&self.speech]);
+        files.try_for_each(|path| outputs.spare(path))
     }
 
     fn teacher(&self, manifest: &Manifest, options: &TrainOptions) -> Result<Option<Teacher>> {

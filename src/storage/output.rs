@@ -149,9 +149,7 @@ impl Outputs {
     /// # Errors
     /// As [`Self::take`].
     pub fn take_of_any_ending(&self, path: &Path, form: &Form) -> Result<OutputFile> {
-        self.take_if(path, form.name, form.is_kept, |opening| {
-            (form.shows)(opening)
-        })
+        self.take_if(path, form.name, form.is_kept, form.shows)
     }
 
     /// The text file at `path`, to hold a line for each row of `array`. An existing one is replaced

@@ -26,8 +26,8 @@ impl Args {
             &cache,
         ];
         let flags = flags.into_iter().flatten().chain(lists);
-        let read = flags.map(PathBuf::as_path).chain([trials]);
-        read.into_iter().try_for_each(|path| outputs.spare(path))
+        let mut read = flags.map(PathBuf::as_path).chain([trials]);
+        read.try_for_each(|path| outputs.spare(path))
     }
 
     /// The output, where there is one.

@@ -197,11 +197,9 @@ fn first_line(bytes: &[u8]) -> Option<&str> {
 /// `enroll,test,label,score,error`.
 fn is_csv_score(line: &str) -> bool {
     let fields: Vec<&str> = line.split(',').collect();
-    let pairs = fields.windows(2).skip(2);
+    let mut pairs = fields.windows(2).skip(2);
     let is_label = |text: &str| matches!(text, "target" | "nontarget" | "");
-    pairs
-        .into_iter()
-        .any(|pair| is_label(pair[0]) && pair[1].parse::<f32>().is_ok())
+    pairs.any(|pair| is_label(pair[0]) && pair[1].parse::<f32>().is_ok())
 }
 
 /// `id value value…` or `id # why`; the last value may be cut off.
