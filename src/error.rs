@@ -125,6 +125,29 @@ impl Error {
         }
     }
 
+    /// What went wrong, in one word that stays the same from version to version.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::Usage(_) => "usage",
+            Error::List { .. } => "list",
+            Error::Audio { .. } => "audio",
+            Error::Model { .. } | Error::Layer { .. } => "model",
+            Error::Store { .. } => "store",
+            Error::UnknownSpeaker { .. } => "unknown_speaker",
+            Error::ModelMismatch { .. } => "model_mismatch",
+            Error::Io { source, .. } => match source.kind() {
+                std::io::ErrorKind::NotFound => "not_found",
+                std::io::ErrorKind::StorageFull => "disk_full",
+                _ => "io",
+            },
+            // That of the error that decides the exit code.
+            Error::Several(errors) => {
+                let worst = errors.iter().rev().max_by_key(|error| error.exit_code());
+                worst.map_or("audio", Error::code)
+            }
+        }
+    }
+
     /// Exit code of the process: 2 usage, 3 input refused, 4 model, store or speaker, 5 I/O.
     pub fn exit_code(&self) -> u8 {
         match self {

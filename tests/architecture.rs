@@ -310,6 +310,31 @@ fn only_the_command_line_knows_flags_and_prints() {
     none(faults);
 }
 
+/// What a command writes goes through `storage::output`, which knows what the command reads.
+#[test]
+fn commands_write_files_through_one_door() {
+    let mut faults = vec![];
+    for source in sources() {
+        // The benchmark makes inputs of its own, in a temporary folder.
+        if !source.in_command_line() || source.path.starts_with("cli/bench") {
+            continue;
+        }
+        for word in [
+            "fs::write(",
+            "File::create",
+            "OpenOptions",
+            "write_whole",
+            "create_new(",
+            "fs::rename(",
+        ] {
+            if source.code.contains(word) {
+                faults.push(format!("{}: {word}", source.path.display()));
+            }
+        }
+    }
+    none(faults);
+}
+
 #[test]
 fn the_library_has_no_clock() {
     let faults = sources().into_iter().filter(|s| {

@@ -389,6 +389,14 @@ fn fill(disk: &Path) {
             .collect()
     };
     assert_eq!(list(), acknowledged);
+    // With no room for the files that SQLite keeps beside a store, it is read all the same.
+    let mut rest = std::fs::File::create(disk.join("rest")).unwrap();
+    while std::io::Write::write_all(&mut rest, &[0; 512]).is_ok() {}
+    assert_eq!(list(), acknowledged);
+    let enrolled = Store::open_or_create(&path, None)
+        .and_then(|mut s| s.add(&name("one more"), id, 0, &[utterance(id, 1)]));
+    let text = enrolled.unwrap_err().to_string();
+    assert!(text.contains("the disk is full; free some space"), "{text}");
 }
 
 /// Enrolls a given number of speakers; one of several such commands that run at the same time.

@@ -492,7 +492,10 @@ fn scores_go_out_and_come_back() {
     let refused = written.trials()[1].enrol();
     written.set_scores(|enrol, _| if enrol == refused { f64::NAN } else { 1.5 });
     written
-        .write_scores(&mut std::fs::File::create(&scores).unwrap())
+        .write_scores(
+            std::borrow::Cow::Borrowed,
+            &mut std::fs::File::create(&scores).unwrap(),
+        )
         .unwrap();
     let mut read = ScoreTable::read(&list).unwrap();
     read.join(&scores, &list).unwrap();

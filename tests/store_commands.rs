@@ -57,7 +57,7 @@ fn a_store_is_encrypted_rekeyed_and_decrypted() {
     let place = place_of_two();
     place.done("store new-key one");
     place.done("store new-key two");
-    place.refused("store new-key one", 5, "cannot create");
+    place.refused("store new-key one", 2, "is there already");
     let digits = std::fs::read_to_string(place.path("one")).unwrap();
     assert_eq!(digits.trim_end().len(), 64);
     assert_ne!(digits, std::fs::read_to_string(place.path("two")).unwrap());

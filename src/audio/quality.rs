@@ -26,6 +26,7 @@ pub struct Quality {
     /// Of these the seconds that were used: an excerpt of a long recording.
     pub used_seconds: f32,
     /// Net speech, in seconds, by the energy VAD relative to the file's own level.
+    #[serde(serialize_with = "hundredths")]
     pub speech_seconds: f32,
     /// Whether there is a voice at all.
     pub content: Content,
@@ -39,6 +40,11 @@ pub struct Quality {
     pub warning: Option<String>,
     /// The file ends before the recording did.
     pub truncated: bool,
+}
+
+/// Speech is counted in hundredths of a second, which f32 has not: 1.85, not 1.8499999.
+fn hundredths<S: serde::Serializer>(seconds: &f32, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f32((f64::from(*seconds) * 100.0).round() as f32 / 100.0)
 }
 
 /// Below this peak (−70 dB of full scale) a recording is silence.

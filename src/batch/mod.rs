@@ -11,6 +11,7 @@
 //! The [`ledger`] remembers what is done, so that a run can be killed and go on; [`vectors`] reads
 //! and writes embeddings in other programs' formats; [`stream`] answers one line with one line.
 
+pub mod escape;
 pub mod extract;
 pub mod kaldi_data;
 pub mod ledger;

@@ -9,7 +9,10 @@ use super::{
     parquet_rows,
     rows::Format,
 };
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    storage::{Readers, name_whole, write_whole_with},
+};
 use std::{
     fs::{self, File, OpenOptions},
     io::{BufWriter, Seek, SeekFrom, Write},
@@ -46,6 +49,11 @@ impl Place {
             state: beside(".state"),
             out,
         }
+    }
+
+    /// Every file that a run writes: the output, and what it keeps beside it until then.
+    pub fn files(&self) -> [&Path; 3] {
+        [&self.out, &self.partial, &self.state]
     }
 
     /// The folder of the output.
@@ -87,15 +95,13 @@ impl Place {
     ///
     /// # Errors
     /// [`Error::Io`], or what `write` fails with.
-    pub fn write(&self, write: impl FnOnce(&mut BufWriter<&File>) -> Result<()>) -> Result<()> {
-        let failed = |e| Error::io(&self.out, "write", e);
-        let whole = tempfile_beside(self.folder()).map_err(failed)?;
-        let mut writer = BufWriter::with_capacity(1 << 20, whole.as_file());
-        write(&mut writer)?;
-        writer.flush().map_err(failed)?;
-        drop(writer);
-        whole.persist(&self.out).map_err(|e| failed(e.error))?;
-        Ok(())
+    fn write(&self, write: impl FnOnce(&mut BufWriter<&mut File>) -> Result<()>) -> Result<()> {
+        write_whole_with(&self.out, Readers::Everybody, |file| {
+            let mut writer = BufWriter::with_capacity(1 << 20, file);
+            write(&mut writer)?;
+            let flushed = writer.flush();
+            flushed.map_err(|e| Error::io(&self.out, "write", e))
+        })
     }
 
     /// Erases what was kept for resuming.
@@ -111,18 +117,6 @@ impl Place {
         }
         ledger.erase()
     }
-}
-
-fn tempfile_beside(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".spkver-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // As any new file: the umask decides.
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder)
 }
 
 impl Output {
@@ -200,7 +194,7 @@ impl Output {
             let parts = &mut self.file;
             place.write(|whole| parquet_rows::join(parts, &blocks, about, whole, &place.out))?;
         } else {
-            fs::rename(&place.partial, &place.out).map_err(failed)?;
+            name_whole(&self.file, &place.partial, &place.out)?;
         }
         place.forget(ledger)
     }

@@ -7,9 +7,9 @@
 //! JSON    {"enroll":…,"test":…,"label":…,"score":…,"error":…}
 //! ```
 
-use super::parquet_rows;
-use crate::{Error, Result};
-use std::{io::Write, path::Path};
+use super::{escape, parquet_rows};
+use crate::{Error, Result, storage::output::Form};
+use std::{borrow::Cow, path::Path};
 
 /// A form of output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +49,16 @@ impl Format {
         }
     }
 
+    /// The form of file that it makes.
+    pub fn form(self) -> &'static Form {
+        match self {
+            Format::Text => &Form::SCORE_TEXT,
+            Format::Csv => &Form::SCORE_CSV,
+            Format::JsonLines => &Form::SCORE_JSON,
+            Format::Parquet => &Form::PARQUET,
+        }
+    }
+
     /// What stands before the first row.
     pub fn header(&self) -> &'static str {
         match self {
@@ -85,14 +95,15 @@ impl Format {
 
 impl ScoredTrial<'_> {
     fn text(&self, bytes: &mut Vec<u8>) {
+        let (enrol, test) = (escape::name(self.enrol), escape::name(self.test));
         let blank = |name: &str| memchr::memchr(b' ', name.as_bytes()).is_some();
-        let gap = match blank(self.enrol) || blank(self.test) {
+        let gap = match blank(&enrol) || blank(&test) {
             true => b'\t',
             false => b' ',
         };
-        bytes.extend_from_slice(self.enrol.as_bytes());
+        bytes.extend_from_slice(enrol.as_bytes());
         bytes.push(gap);
-        bytes.extend_from_slice(self.test.as_bytes());
+        bytes.extend_from_slice(test.as_bytes());
         bytes.push(gap);
         match self.score {
             Ok(score) => {
@@ -103,6 +114,7 @@ impl ScoredTrial<'_> {
                 bytes.push(gap);
                 bytes.extend_from_slice(b"# ");
                 let one_line = why.replace(['\n', '\r', '\t'], " ");
+                let one_line = escape::name(&one_line);
                 bytes.extend_from_slice(one_line.as_bytes());
             }
         }
@@ -118,7 +130,8 @@ impl ScoredTrial<'_> {
             Ok(score) => (buffer.format_finite(score), ""),
             Err(why) => ("", why),
         };
-        csv.write_record([self.enrol, self.test, label, score, error])
+        let (enrol, test) = (escape::name(self.enrol), escape::name(self.test));
+        csv.write_record([&*enrol, &*test, label, score, &*escape::name(error)])
     }
 
     fn json(&self, bytes: &mut Vec<u8>) {
@@ -139,7 +152,13 @@ impl ScoredTrial<'_> {
             score: self.score.ok(),
             error: self.score.err(),
         };
+        let start = bytes.len();
         serde_json::to_writer(&mut *bytes, &row).expect("a Vec takes all");
-        bytes.write_all(b"\n").expect("a Vec takes all");
+        let line = std::str::from_utf8(&bytes[start..]).expect("JSON is UTF-8");
+        if let Cow::Owned(escaped) = escape::json(line) {
+            bytes.truncate(start);
+            bytes.extend_from_slice(escaped.as_bytes());
+        }
+        bytes.push(b'\n');
     }
 }

@@ -24,6 +24,7 @@
 //! lines before, nor the number of threads, nor a cache.
 
 use super::{
+    escape,
     ledger::Ledger,
     outcome::{self, AudioHash, Outcome, Refused, embed, hash},
     recording::{Naming, Recording, Segment},
@@ -402,5 +403,6 @@ fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
 }
 
 fn json(row: &impl serde::Serialize) -> String {
-    serde_json::to_string(row).expect("plain data")
+    let line = serde_json::to_string(row).expect("plain data");
+    escape::json(&line).into_owned()
 }

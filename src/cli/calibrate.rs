@@ -8,7 +8,7 @@ mod quality_lists;
 use super::{
     Global, calibrate_scores,
     evaluate::embedded::{EmbeddedTable, Part, embed_tables, find_recordings, set_scores},
-    recordings,
+    outputs, recordings,
 };
 use cohort::{Judged, Source};
 use quality_lists::quality_lists;
@@ -24,7 +24,10 @@ use spkver::{
     },
     network::Network,
     scoring::{Cohort, KNEE_SLOPE, PairHead},
-    storage::model,
+    storage::{
+        model,
+        output::{Form, Outputs},
+    },
     train::calibration::{Calibration, QualityList},
     verifier::{Limits, Measurement, Model, ModelCard, Verifier},
 };
@@ -70,12 +73,17 @@ pub struct Args {
     seed: u64,
     #[command(flatten)]
     recordings: recordings::Args,
+    #[command(flatten)]
+    replacing: outputs::Args,
 }
 
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
+    let outputs = args.replacing.open(vec![args.out.clone()], global)?;
+    let mut read = args.lists.iter().chain(&args.scores).chain(&args.cohort);
+    read.try_for_each(|path| outputs.spare(path))?;
     if let Some(scores) = &args.scores {
-        return calibrate_scores::run(args, scores, global);
+        return calibrate_scores::run(args, scores, &outputs, global);
     }
     let read = |path: &PathBuf| {
         let table = ScoreTable::read(path)?;
@@ -85,6 +93,8 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let mut tables: Vec<ScoreTable> = args.lists.iter().map(read).collect::<Result<_>>()?;
     let open = |path| Source::open(path, args.cohort_top.into(), &tables, &args.root);
     let cohort = args.cohort.as_deref().map(open).transpose()?;
+    args.spare_recordings(&tables, cohort.as_ref(), &outputs)?;
+    let out = outputs.take(&args.out, &Form::MODEL)?;
     let mut verifier = global.verifier()?;
     if args.quality {
         verifier = verifier.with_quality_terms();
@@ -211,7 +221,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     }
     let line = card.calibration.clone();
     let id = model::save(
-        &args.out,
+        out.path(),
         &Model {
             rates,
             card,
@@ -238,6 +248,19 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     );
     global.output().result(&line, &json)?;
     Ok(0)
+}
+
+impl Args {
+    fn spare_recordings(
+        &self,
+        tables: &[ScoreTable],
+        cohort: Option<&Source>,
+        outputs: &Outputs,
+    ) -> Result<()> {
+        let names = tables.iter().flat_map(ScoreTable::names);
+        outputs.spare_all(names.map(|name| self.root.join(name)))?;
+        outputs.spare_all(cohort.into_iter().flat_map(Source::recordings))
+    }
 }
 
 /// Bootstrap replicates for the intervals.

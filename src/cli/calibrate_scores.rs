@@ -4,12 +4,16 @@
 use super::{Global, calibrate::Args};
 use serde_json::{Value, json};
 use spkver::{
-    Error, Result, eval::table::ScoreTable, storage::write_whole, train::calibration::Calibration,
+    Error, Result,
+    eval::table::ScoreTable,
+    storage::output::{Form, Outputs},
+    train::calibration::Calibration,
 };
 use std::path::Path;
 
 /// Runs the command.
-pub fn run(args: &Args, scores: &Path, global: &Global) -> Result<u8> {
+pub fn run(args: &Args, scores: &Path, outputs: &Outputs, global: &Global) -> Result<u8> {
+    let out = outputs.take(&args.out, &Form::CALIBRATION)?;
     let (mut lists, mut refused): (Vec<[Vec<f64>; 2]>, usize) = (vec![], 0);
     for path in &args.lists {
         let mut table = ScoreTable::read(path)?;
@@ -40,7 +44,7 @@ pub fn run(args: &Args, scores: &Path, global: &Global) -> Result<u8> {
         "nontargets": nontargets,
         "refused": refused,
     });
-    write_whole(&args.out, format!("{json:#}\n").as_bytes())?;
+    out.write(format!("{json:#}\n").as_bytes())?;
     let line = format!(
         "wrote {}: scale {:.4}, offset {:+.4}, fitted at prior {} on {targets} target and \
          {nontargets} nontarget trials ({refused} more refused)",

@@ -3,7 +3,8 @@
 
 use super::{
     Global, embed_batch,
-    output::{json_of, printable},
+    output::json_of,
+    outputs,
     recordings::{Recording, all_or_errors},
     score::parse_shard,
     source::Source,
@@ -12,11 +13,11 @@ use serde_json::json;
 use spkver::{
     Error, Result,
     batch::{
+        escape,
         score::Shard,
         vectors::{self, Format},
     },
-    storage::write_whole,
-    verifier::Verifier,
+    storage::output::{Form, OutputFile, Outputs},
 };
 use std::path::{Path, PathBuf};
 
@@ -28,8 +29,8 @@ pub struct Args {
     /// other formats than .npy and text give a row for each recording
     #[arg(required_unless_present_any = ["list", "data"])]
     pub files: Vec<PathBuf>,
-    /// By its ending .npy (N, D), .npz, .ark or .scp (Kaldi, both are written), .parquet, .jsonl,
-    /// anything else for text [default: text on stdout]
+    /// File to write, by its ending .npy (N, D), .npz, .ark or .scp (Kaldi, both are written),
+    /// .parquet, .jsonl, or .txt for text [default: text on stdout]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Form of the output, where the ending does not tell it
@@ -52,6 +53,8 @@ pub struct Args {
     features: bool,
     #[command(flatten)]
     pub source: Source,
+    #[command(flatten)]
+    pub replacing: outputs::Args,
 }
 
 /// Forms of output.
@@ -71,10 +74,15 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     if args.is_batch() {
         return embed_batch::run(args, global);
     }
-    let verifier = global.verifier()?;
+    let outputs = args
+        .replacing
+        .open(args.output.iter().cloned().collect(), global)?;
+    args.files.iter().try_for_each(|path| outputs.spare(path))?;
     if args.features {
-        return features(args, &verifier, global);
+        return features(args, &outputs, global);
     }
+    let file = args.output_file(&outputs)?;
+    let verifier = global.verifier()?;
     let output = global.output();
     let recordings = args
         .source
@@ -88,20 +96,16 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let text = || -> String {
         let lines = args.files.iter().zip(&rows).map(|(path, row)| {
             let values: Vec<String> = row.iter().map(f32::to_string).collect();
-            format!(
-                "{} {}",
-                printable(&path.to_string_lossy()),
-                values.join(" ")
-            )
+            format!("{} {}", escape::path(path), values.join(" "))
         });
         lines.collect::<Vec<_>>().join("\n")
     };
-    match &args.output {
-        Some(path) if args.format() == Format::Npy => {
+    match &file {
+        Some(file) if args.format() == Format::Npy => {
             let size = verifier.model().head.embedding_size();
-            write_whole(path, &vectors::array(size, &rows))?;
+            file.write(&vectors::array(size, &rows))?;
         }
-        Some(path) => write_whole(path, format!("{}\n", text()).as_bytes())?,
+        Some(file) => file.write(format!("{}\n", text()).as_bytes())?,
         None => {}
     }
     let json = json!({
@@ -142,22 +146,38 @@ impl Args {
             (None, Some(path)) => Format::of(path),
         }
     }
+
+    /// The output, where there is one.
+    pub fn output_file(&self, outputs: &Outputs) -> Result<Option<OutputFile>> {
+        let Some(path) = &self.output else {
+            return Ok(None);
+        };
+        let form = self.format().form();
+        match self.format {
+            Some(_) => outputs.take_of_any_ending(path, form),
+            None => outputs.take(path, form),
+        }
+        .map(Some)
+    }
 }
 
-fn features(args: &Args, verifier: &Verifier, global: &Global) -> Result<u8> {
+fn features(args: &Args, outputs: &Outputs, global: &Global) -> Result<u8> {
     let (Some(output), [file]) = (&args.output, args.files.as_slice()) else {
         return Err(Error::Usage("--features takes one recording".into()));
     };
     if !is_npy(output) {
-        return Err(Error::Usage(
-            "--features writes .npy: name the output so".into(),
-        ));
+        return Err(Error::Usage(format!(
+            "{}: --features writes .npy: name the output so",
+            output.display()
+        )));
     }
+    let written = outputs.take(output, &Form::NPY)?;
+    let verifier = global.verifier()?;
     let waveform = args.source.recordings.read(file)?;
     let (features, quality) = verifier.features(&waveform);
     let (frames, channels) = (features.num_frames(), features.num_channels());
     let rows: Vec<&[f32]> = features.values().chunks_exact(channels).collect();
-    write_whole(output, &vectors::array(channels, &rows))?;
+    written.write(&vectors::array(channels, &rows))?;
     let json = json!({
         "command": "embed",
         "model": verifier.id().to_string(),

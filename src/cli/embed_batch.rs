@@ -3,14 +3,16 @@
 
 use super::{
     Global, embed, interrupt,
-    long_run::{Job, embed_all, interrupted, is_file, open_stream},
+    long_run::{Job, embed_all, interrupted, open_stream},
 };
 use indexmap::IndexMap;
 use serde_json::json;
 use spkver::{
     Error, Result,
     batch::{
+        escape,
         extract::Ending,
+        kaldi_data::KaldiData,
         ledger::Ledger,
         outcome::Outcome,
         output::Place,
@@ -18,7 +20,7 @@ use spkver::{
         vectors::{About, Format, Row, ark_and_index, ark_index},
     },
     lists::{lines::for_each_line, scp},
-    storage::write_whole,
+    storage::output::{Form, OutputFile, is_regular},
 };
 use std::{
     collections::HashSet,
@@ -47,11 +49,9 @@ pub fn run(args: &embed::Args, global: &Global) -> Result<u8> {
     let list = List::gather(args, &naming)?;
     let format = args.format();
     format.check_ids(&list.ids)?;
-    let place = args
-        .output
-        .as_deref()
-        .filter(|out| is_file(out))
-        .map(Place::of);
+    let place = args.output.as_deref().filter(|out| is_regular(out));
+    let place = place.map(Place::of);
+    let written = Written::open(args, &list, &naming, place.as_ref(), global)?;
     if place.is_none() && matches!(format, Format::Npz | Format::Parquet) {
         return Err(Error::Usage(
             "npz and Parquet go to a file: give --output".into(),
@@ -99,30 +99,30 @@ pub fn run(args: &embed::Args, global: &Global) -> Result<u8> {
         number += 1;
         Ok(())
     })?;
-    if let Some(ids) = &args.ids {
+    if let Some(ids) = &written.ids {
         let text: String = list.ids.iter().map(|id| format!("{id}\n")).collect();
-        write_whole(ids, text.as_bytes())?;
+        ids.write(text.as_bytes())?;
     }
-    match (&place, &args.output) {
-        (Some(_), Some(out)) if format == Format::Ark => {
-            // Named for either of the two, both are written.
-            let (ark, index) = ark_and_index(out);
-            let lines = ark_index(&ark, &mut |take| rows(&ledger, take))?;
-            let files = Place::of(&ark);
-            let state = Place::of(out);
-            files.write(|whole| {
-                format.write(whole, &ark, &about, &mut |take| rows(&ledger, take))
-            })?;
-            write_whole(&index, lines.as_bytes())?;
-            state.forget(ledger)?;
-        }
+    match (&place, &written.rows) {
         (Some(place), Some(out)) => {
-            place
-                .write(|whole| format.write(whole, out, &about, &mut |take| rows(&ledger, take)))?;
+            let path = out.path();
+            // Made first: it only names what the archive will hold.
+            let lines = match &written.index {
+                Some(_) => ark_index(path, &mut |take| rows(&ledger, take))?,
+                None => String::new(),
+            };
+            out.write_with(Readers::Everybody, |file| {
+                let mut whole = BufWriter::with_capacity(1 << 20, file);
+                format.write(&mut whole, path, &about, &mut |take| rows(&ledger, take))?;
+                whole.flush().map_err(|e| Error::io(path, "write", e))
+            })?;
+            if let Some(index) = &written.index {
+                index.write(lines.as_bytes())?;
+            }
             place.forget(ledger)?;
         }
         _ => {
-            let mut out = BufWriter::new(open_stream(args.output.as_deref())?);
+            let mut out = BufWriter::new(open_stream(written.rows.as_ref())?);
             let name = args.output.as_deref().unwrap_or(Path::new("<stdout>"));
             format.write(&mut out, name, &about, &mut |take| rows(&ledger, take))?;
             out.flush().map_err(|e| Error::io(name, "write", e))?;
@@ -151,6 +151,64 @@ pub fn run(args: &embed::Args, global: &Global) -> Result<u8> {
     Ok(if refused == count { 3 } else { 0 })
 }
 
+/// The files of this run.
+struct Written {
+    /// Of the embeddings; none for standard output.
+    rows: Option<OutputFile>,
+    /// Of a Kaldi archive.
+    index: Option<OutputFile>,
+    /// Of a `.npy`.
+    ids: Option<OutputFile>,
+}
+
+impl Written {
+    fn open(
+        args: &embed::Args,
+        list: &List,
+        naming: &Naming,
+        place: Option<&Place>,
+        global: &Global,
+    ) -> Result<Self> {
+        // Named for either of the two, both are written.
+        let pair = args.output.as_deref().filter(|_| place.is_some());
+        let pair = pair.filter(|_| args.format() == Format::Ark);
+        let pair = pair.map(ark_and_index);
+        let mut paths: Vec<PathBuf> = args.ids.iter().cloned().collect();
+        if let Some(place) = place {
+            let [out, partial, state] = place.files().map(Path::to_path_buf);
+            paths.extend([partial, state]);
+            match &pair {
+                Some((ark, index)) => paths.extend([ark.clone(), index.clone()]),
+                None => paths.push(out),
+            }
+        }
+        let outputs = args.replacing.open(paths, global)?;
+        let data = naming.data.iter().flat_map(KaldiData::files_read);
+        let cache = args.source.cache_file();
+        for path in args.list.iter().chain(&cache).chain(data) {
+            outputs.spare(path)?;
+        }
+        let recordings = list.recordings.iter().flatten();
+        outputs.spare_all(recordings.map(|recording| &recording.path))?;
+        let ids = args.ids.as_deref().map(|ids| {
+            let array = args.output.as_deref().unwrap_or(Path::new(""));
+            outputs.take_row_names(ids, array)
+        });
+        let (rows, index) = match &pair {
+            Some((ark, index)) => (
+                Some(outputs.take(ark, &Form::ARK)?),
+                Some(outputs.take(index, &Form::ARK_INDEX)?),
+            ),
+            None => (args.output_file(&outputs)?, None),
+        };
+        Ok(Written {
+            rows,
+            index,
+            ids: ids.transpose()?,
+        })
+    }
+}
+
 impl List {
     fn gather(args: &embed::Args, naming: &Naming) -> Result<Self> {
         let mut list = List::default();
@@ -166,7 +224,7 @@ impl List {
             list.add_list(path, naming)?;
         }
         for name in naming.data.iter().flat_map(|data| data.utterances()) {
-            list.ids.push(name.clone());
+            list.ids.push(escape::name(name).into_owned());
             list.recordings.push(naming.recording(name));
         }
         if let Some(shard) = args.shard {
@@ -187,7 +245,7 @@ impl List {
     /// Below the root, the id is what a list with this root says.
     fn add_path(&mut self, path: PathBuf, naming: &Naming) {
         let id = path.strip_prefix(&naming.root).unwrap_or(&path);
-        self.ids.push(id.to_string_lossy().into_owned());
+        self.ids.push(escape::path(id).into_owned());
         self.recordings.push(Ok(Recording {
             path,
             reading: naming.reading,
@@ -251,7 +309,7 @@ impl List {
     }
 
     fn add(&mut self, id: String, file: &str, naming: &Naming) {
-        self.ids.push(id);
+        self.ids.push(escape::name(&id).into_owned());
         let recording = scp::path_of(file).and_then(|path| naming.recording(path));
         self.recordings.push(recording);
     }

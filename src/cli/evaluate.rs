@@ -4,13 +4,15 @@
 pub mod embedded;
 mod known;
 mod shown;
+mod written;
 
-use super::{Global, recordings};
+use super::{Global, outputs, recordings};
 use embedded::{Part, embed_tables, find_recordings, set_scores};
 use serde_json::{Value, json};
 use shown::Measured;
 use spkver::{
     Error, Result,
+    batch::escape,
     eval::{
         html::{List, Page},
         metrics::{Costs, Points},
@@ -19,13 +21,14 @@ use spkver::{
         table::ScoreTable,
     },
     scoring::OperatingPoint,
-    storage::{Readers, write_whole, write_whole_with},
+    storage::Readers,
     verifier::Verifier,
 };
 use std::{
     io::{BufWriter, Write},
     path::{Path, PathBuf},
 };
+use written::has_extension;
 
 /// What to measure.
 #[derive(clap::Args)]
@@ -108,6 +111,8 @@ pub struct Args {
     seed: u64,
     #[command(flatten)]
     recordings: recordings::Args,
+    #[command(flatten)]
+    replacing: outputs::Args,
 }
 
 /// Speakers named in the page and in JSON where `--worst` does not tell.
@@ -116,13 +121,16 @@ const NUM_WORST: usize = 10;
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let plan = args.plan()?;
-    let charts = args.charts()?;
+    args.check_charts()?;
+    let outputs = args.replacing.open(args.written(), global)?;
     let output = global.output();
     let mut tables: Vec<ScoreTable> = args
         .lists
         .iter()
         .map(|path| ScoreTable::read(path))
         .collect::<Result<_>>()?;
+    args.spare_inputs(&tables, &outputs)?;
+    let written = args.take(&outputs)?;
     let mut refusals: Vec<Option<Vec<Option<String>>>> = vec![None; tables.len()];
     let mut model = Value::Null;
     if let Some(scores) = &args.scores {
@@ -139,14 +147,14 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         let verifier = args.score(&mut tables, &mut refusals, global)?;
         model = json!(verifier.file_id().to_string());
     }
-    if let Some(path) = &args.scores_out {
-        write_whole_with(path, Readers::Everybody, |file| {
+    if let Some(out) = &written.scores {
+        out.write_with(Readers::Everybody, |file| {
             let mut file = BufWriter::new(file);
             let written = tables
                 .iter()
-                .try_for_each(|table| table.write_scores(&mut file))
+                .try_for_each(|table| table.write_scores(escape::name, &mut file))
                 .and_then(|()| file.flush());
-            written.map_err(|e| Error::io(path, "write", e))
+            written.map_err(|e| Error::io(out.path(), "write", e))
         })?;
     }
 
@@ -194,15 +202,13 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         });
     }
 
-    for (chart, path) in charts {
-        write_whole(
-            &path,
-            &draw(chart, &path, &measured, plan.points.thresholds[0]),
-        )?;
+    for (chart, out) in &written.charts {
+        let threshold = plan.points.thresholds[0];
+        out.write(&draw(*chart, out.path(), &measured, threshold))?;
     }
-    if let Some(path) = &args.report {
+    if let Some(out) = &written.report {
         let page = args.page(&measured, &plan, &model);
-        write_whole(path, page.to_html().as_bytes())?;
+        out.write(page.to_html().as_bytes())?;
     }
     let json = json!({
         "command": "evaluate",
@@ -253,27 +259,6 @@ impl Args {
             seed: self.seed,
             num_worst: self.worst.unwrap_or(NUM_WORST),
         })
-    }
-
-    /// Told before any work: files of a kind that is not drawn.
-    fn charts(&self) -> Result<Vec<(Chart, PathBuf)>> {
-        let wanted = [
-            (Chart::Det, &self.det),
-            (Chart::Roc, &self.roc),
-            (Chart::Histogram, &self.histogram),
-        ];
-        let mut charts = vec![];
-        for (chart, path) in wanted {
-            let Some(path) = path else { continue };
-            if !(has_extension(path, "svg") || has_extension(path, "png")) {
-                return Err(Error::Usage(format!(
-                    "{}: plots are written as .svg or .png",
-                    path.display()
-                )));
-            }
-            charts.push((chart, path.clone()));
-        }
-        Ok(charts)
     }
 
     /// Scores the lists that have none; per list and recording why it was refused.
@@ -339,11 +324,6 @@ impl Args {
                 .collect(),
         }
     }
-}
-
-fn has_extension(path: &Path, wanted: &str) -> bool {
-    path.extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case(wanted))
 }
 
 fn draw(chart: Chart, path: &Path, measured: &[Measured], threshold: f64) -> Vec<u8> {

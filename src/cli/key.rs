@@ -34,6 +34,11 @@ pub struct Args {
 }
 
 impl Args {
+    /// The files that hold it.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.key_file.iter().chain(&self.passphrase_file)
+    }
+
     /// The secret that the flags or the environment give.
     pub fn secret(&self) -> Result<Option<Secret>> {
         given(

@@ -11,10 +11,11 @@ use spkver::{
         recording::{Naming, Recording},
         watch::Watch,
     },
+    storage::output::OutputFile,
     verifier::Verifier,
 };
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, Write},
     path::Path,
     sync::atomic::AtomicBool,
@@ -53,23 +54,15 @@ pub fn interrupted(talk: &Talk, can_resume: bool) -> u8 {
         true => "interrupted; the same command with --resume goes on",
         false => "interrupted",
     });
-    interrupt::EXIT_CODE
+    interrupt::exit_code()
 }
 
-/// A file, or nothing yet; no pipe or device.
-pub fn is_file(out: &Path) -> bool {
-    fs::metadata(out).map_or(true, |facts| facts.is_file())
-}
-
-/// Standard output, or the pipe or device of this name.
-pub fn open_stream(out: Option<&Path>) -> Result<Box<dyn Write + Send>> {
-    Ok(match out {
-        None => Box::new(io::stdout()),
-        Some(path) => {
-            let file = fs::OpenOptions::new().write(true).open(path);
-            Box::new(file.map_err(|e| Error::io(path, "write", e))?)
-        }
-    })
+/// Standard output, or the pipe or device that was named.
+pub fn open_stream(out: Option<&OutputFile>) -> Result<Box<dyn Write + Send>> {
+    match out {
+        None => Ok(Box::new(io::stdout())),
+        Some(out) => out.stream(),
+    }
 }
 
 /// What decides a run's rows, hashed: a run goes on only if it is the same.

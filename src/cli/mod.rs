@@ -1,7 +1,7 @@
 //! The command line: flags in, one result on stdout, talk on stderr, an exit code out.
 //!
 //! 0 accept or success, 1 reject, 2 usage, 3 inconclusive or input refused, 4 model, store or
-//! speaker, 5 I/O, 130 interrupted (long runs go on with `--resume`).
+//! speaker, 5 I/O, 130 interrupted, 143 terminated (long runs go on with `--resume`).
 
 mod bench;
 mod calibrate;
@@ -19,6 +19,7 @@ mod long_run;
 mod model;
 mod operating_point;
 mod output;
+mod outputs;
 mod progress;
 mod recordings;
 mod remove;
@@ -154,13 +155,37 @@ fn peak_memory_kb() -> Option<u64> {
     line.trim().strip_suffix(" kB")?.trim().parse().ok()
 }
 
+/// More threads than this many for each core only take memory and time.
+const MAX_THREADS_PER_CORE: usize = 8;
+
+/// Threads to start: as many as the flag or RAYON_NUM_THREADS tells, unless that is far too many.
+fn set_threads(global: &Global) -> Result<()> {
+    const VARIABLE: &str = "RAYON_NUM_THREADS";
+    let of_environment = || std::env::var(VARIABLE).ok()?.parse::<usize>().ok();
+    let (name, wanted) = match global.threads {
+        Some(threads) => ("--threads", threads.into()),
+        None => (VARIABLE, of_environment().unwrap_or(0)),
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let most = MAX_THREADS_PER_CORE * cores;
+    if wanted > most {
+        global.output.warning(&format!(
+            "{name} {wanted}: {most} threads are used, {MAX_THREADS_PER_CORE} for each core"
+        ));
+    }
+    // 0 leaves it to rayon.
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(wanted.min(most))
+        .build_global()
+        .map_err(|e| Error::Usage(format!("{name} {wanted}: {e}")))
+}
+
 fn run(cli: &Cli) -> Result<u8> {
     let global = &cli.global;
-    if let Some(threads) = global.threads {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.into())
-            .build_global()
-            .map_err(|e| Error::Usage(format!("--threads {threads}: {e}")))?;
+    set_threads(global)?;
+    // Commands that need no model are told of a wrong path, too.
+    if let Some(path) = &global.model {
+        std::fs::File::open(path).map_err(|e| Error::io(path, "read", e))?;
     }
     if let Some(kernel) = &global.kernel
         && !kernels::force(kernel)

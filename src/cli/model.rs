@@ -8,9 +8,15 @@ use super::{
     Global,
     operating_point::shown,
     output::{json_of, printable},
+    outputs,
 };
 use serde_json::json;
-use spkver::{Result, scoring::percent, storage::onnx, verifier::Verifier};
+use spkver::{
+    Result,
+    scoring::{percent, percent_or_more},
+    storage::{onnx, output::Form},
+    verifier::Verifier,
+};
 use std::path::PathBuf;
 
 /// What to do with the model.
@@ -33,20 +39,25 @@ pub struct Export {
     /// ONNX file to write: `feats` (B, T, num_ceps) in, `embs` (B, D) out
     #[arg(long, value_name = "FILE", required = true)]
     onnx: PathBuf,
+    #[command(flatten)]
+    replacing: outputs::Args,
 }
 
 /// Runs the command.
 pub fn run(command: &Command, global: &Global) -> Result<u8> {
     match command {
         Command::Info => info(&global.verifier()?, global),
-        Command::Export(args) => export(args, &global.verifier()?, global),
+        Command::Export(args) => export(args, global),
         Command::Import(args) => import::run(args, global),
         Command::Join(args) => join::run(args, global),
     }
 }
 
-fn export(args: &Export, verifier: &Verifier, global: &Global) -> Result<u8> {
-    onnx::save(&args.onnx, verifier)?;
+fn export(args: &Export, global: &Global) -> Result<u8> {
+    let outputs = args.replacing.open(vec![args.onnx.clone()], global)?;
+    let out = outputs.take(&args.onnx, &Form::ONNX)?;
+    let verifier = global.verifier()?;
+    onnx::save(out.path(), &verifier)?;
     let path = printable(&args.onnx.to_string_lossy());
     let line = format!(
         "wrote {path} (the network of model {})",
@@ -115,7 +126,7 @@ fn info(verifier: &Verifier, global: &Global) -> Result<u8> {
             rates.speakers,
             rates.lists,
             rates.blake3,
-            percent(rates.smallest_false_accept_rate()),
+            percent_or_more(rates.smallest_false_accept_rate()),
         ));
         let wanted = [0.1, 0.05, 0.01, 0.001].into_iter();
         let points = wanted.filter_map(|far| rates.at_false_accept_rate(far).ok());

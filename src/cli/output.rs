@@ -1,6 +1,6 @@
 //! The two ways out: results on stdout (a line for people or one JSON object), talk on stderr.
 
-use spkver::{Error, Result, verifier::is_unseen};
+use spkver::{Error, Result, batch::escape, verifier::is_unseen};
 use std::{
     io::{self, Write},
     path::Path,
@@ -58,6 +58,7 @@ impl Output {
         if self.json {
             let json = serde_json::json!({
                 "error": error.to_string(),
+                "code": error.code(),
                 "exit_code": error.exit_code(),
             });
             // Nothing is left to tell a failure to.
@@ -125,7 +126,11 @@ pub fn usage_as_json(error: &clap::Error) {
         .map(str::trim)
         .take_while(|line| !line.is_empty())
         .collect();
-    let json = serde_json::json!({ "error": fact.join(" "), "exit_code": error.exit_code() });
+    let json = serde_json::json!({
+        "error": fact.join(" "),
+        "code": "usage",
+        "exit_code": error.exit_code(),
+    });
     // A closed stdout: the exit code still tells.
     let _ = writeln!(io::stdout(), "{}", harmless(&json));
 }
@@ -177,9 +182,7 @@ fn harmless(json: &serde_json::Value) -> String {
     for c in text.chars() {
         // Outside of strings JSON has none of these.
         if is_unseen(c) || matches!(c, '<' | '>' | '&') {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                shown.push_str(&format!("\\u{unit:04x}"));
-            }
+            escape::push_utf16(c, &mut shown);
         } else {
             shown.push(c);
         }

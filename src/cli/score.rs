@@ -2,11 +2,13 @@
 //! list of any length. `spkver score --jsonl --stdin`: a line of JSON for each line.
 
 mod embeddings;
+mod written;
 
 use super::{
     Global, interrupt,
-    long_run::{Job, embed_all, interrupted, is_file, open_stream},
+    long_run::{Job, embed_all, interrupted, open_stream},
     output::Output as Talk,
+    outputs,
     progress::Progress,
     source::Source,
 };
@@ -27,6 +29,7 @@ use spkver::{
         watch::Watch,
     },
     lists::enrollments::Enrollments,
+    storage::output::is_regular,
     verifier::Verifier,
 };
 use std::{
@@ -82,6 +85,8 @@ pub struct Args {
     /// As --format jsonl
     #[arg(long, conflicts_with = "format")]
     jsonl: bool,
+    #[command(flatten)]
+    replacing: outputs::Args,
 }
 
 /// Forms of output.
@@ -111,14 +116,14 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
             "--json tells about the run, and the rows would be among it: give --output".into(),
         ));
     }
-    args.check_output(trials)?;
+    let place = args.output.as_deref().filter(|out| is_regular(out));
+    let place = place.map(Place::of);
+    let written = place.iter().flat_map(Place::files);
+    let written = written.map(Path::to_path_buf).collect();
+    let outputs = args.replacing.open(written, global)?;
+    args.spare_inputs(trials, &naming, &outputs)?;
     let enrollments = args.enrollments.as_deref().map(Enrollments::read);
     let enrollments = enrollments.transpose()?;
-    let place = args
-        .output
-        .as_deref()
-        .filter(|out| is_file(out))
-        .map(Place::of);
     let folder = place
         .as_ref()
         .map_or(std::env::temp_dir(), |p| p.folder().to_path_buf());
@@ -136,6 +141,14 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         enrollments.as_ref(),
         naming.data.as_ref(),
     )?;
+    if args.embeddings.is_none() {
+        let recordings = cast.utterances().map(|name| naming.recording(name));
+        outputs.spare_all(recordings.flatten().map(|recording| recording.path))?;
+    }
+    let file = args.output_file(&outputs)?;
+    if place.is_none() && args.format() == Format::Parquet {
+        return Err(Error::Usage("Parquet goes to a file: give --output".into()));
+    }
 
     let verifier = global.verifier()?;
     let scorer = args.scorer(&verifier)?;
@@ -233,7 +246,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
             }
         }
         None => {
-            let mut out = open_stream(args.output.as_deref())?;
+            let mut out = open_stream(file.as_ref())?;
             let name = args.output.as_deref().unwrap_or(Path::new("<stdout>"));
             let mut write = |bytes: &[u8]| match out.write_all(bytes).and_then(|()| out.flush()) {
                 // Whoever read has read enough.
@@ -269,7 +282,7 @@ fn stream(args: &Args, global: &Global, naming: &Naming, stop: &'static AtomicBo
     let threads = rayon::current_num_threads();
     serve(&desk, io::stdin(), io::stdout().lock(), threads, stop)?;
     Ok(match stop.load(Ordering::Relaxed) {
-        true => interrupt::EXIT_CODE,
+        true => interrupt::exit_code(),
         false => 0,
     })
 }

@@ -2,22 +2,19 @@
 
 mod vectors;
 
-use super::{Global, key};
+use super::{Global, key, outputs};
 use clap::Subcommand;
 use serde_json::json;
 use spkver::{
     Error, Result,
     storage::{
         backup,
+        output::Form,
         secret::{Secret, new_key_text},
         voiceprints::{Store, wanted_secret},
     },
 };
-use std::{
-    fs,
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 /// What to do with the store.
 #[derive(Subcommand)]
@@ -63,6 +60,8 @@ pub struct BackupArgs {
     /// Passphrase of the backup, in a file's first line [default: asked for]
     #[arg(long, value_name = "FILE")]
     backup_passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    replacing: outputs::Args,
 }
 
 /// What to read, and what opens it.
@@ -95,22 +94,16 @@ pub fn run(command: &Command, global: &Global) -> Result<u8> {
 }
 
 fn new_key(file: &Path, global: &Global) -> Result<u8> {
-    let text = new_key_text()?;
-    let mut options = fs::OpenOptions::new();
-    // Never over another key: what that opens would be lost.
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
+    let outputs = outputs::Args::default().open(vec![file.to_path_buf()], global)?;
+    // Never over another key, by no flag either: what that opens would be lost.
+    if file.exists() {
+        return Err(Error::Usage(format!(
+            "{}: is there already; name another file for the key",
+            file.display()
+        )));
     }
-    options
-        .open(file)
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())
-                .and_then(|()| file.sync_all())
-        })
-        .map_err(|e| Error::io(file, "create", e))?;
+    let out = outputs.take(file, &Form::KEY)?;
+    out.write_new(new_key_text()?.as_bytes())?;
     let json = json!({ "command": "store new-key", "file": file.to_string_lossy() });
     let line = format!(
         "NEW KEY  {}  keep a copy elsewhere: without it nobody opens the store",
@@ -173,6 +166,10 @@ fn decrypt(global: &Global) -> Result<u8> {
 }
 
 fn backup(args: &BackupArgs, global: &Global) -> Result<u8> {
+    let outputs = args.replacing.open(vec![args.file.clone()], global)?;
+    let mut words = args.backup_passphrase_file.iter();
+    words.try_for_each(|path| outputs.spare(path))?;
+    let out = outputs.take(&args.file, &Form::BACKUP)?;
     let store = existing(global)?;
     let lock = if args.recipient.is_empty() {
         let asked = || key::asked_twice("New passphrase of the backup: ");
@@ -182,7 +179,7 @@ fn backup(args: &BackupArgs, global: &Global) -> Result<u8> {
     } else {
         backup::Lock::recipients(&args.recipient)?
     };
-    let num_saved = backup::save(&store, &args.file, &lock)?;
+    let num_saved = backup::save(&store, out.path(), &lock)?;
     let json = json!({
         "command": "store backup",
         "store": store.path().to_string_lossy(),

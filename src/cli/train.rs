@@ -3,7 +3,7 @@
 mod heads;
 mod progress;
 
-use super::Global;
+use super::{Global, outputs};
 use progress::{Log, Watch};
 use serde_json::json;
 use spkver::{
@@ -11,7 +11,10 @@ use spkver::{
     batch::vectors,
     features::{Mfcc, MfccConfig},
     network::Network,
-    storage::model,
+    storage::{
+        model,
+        output::{Form, Outputs},
+    },
     train::{
         augment::Augmenter, ensemble, head, manifest::Manifest, options::TrainOptions,
         pair_loss::PairLoss, recipe::Run, recordings::Recordings, teacher::Teacher,
@@ -119,6 +122,8 @@ pub struct Args {
     /// Terms of use, for the model card
     #[arg(long, value_name = "TEXT", default_value = "")]
     license: String,
+    #[command(flatten)]
+    replacing: outputs::Args,
 }
 
 fn positive(text: &str) -> std::result::Result<usize, String> {
@@ -158,6 +163,13 @@ impl Args {
             None => refuse("the model has no detector of overlapped speech"),
             found => Ok(found),
         }
+    }
+
+    fn spare_inputs(&self, outputs: &Outputs) -> Result<()> {
+        let flags = [&self.teacher, &self.teacher_ids, &self.options];
+        let files = flags.into_iter().flatten().chain(&self.compare_heads);
+        let mut files = files.chain([&self.speech]);
+        files.try_for_each(|path| outputs.spare(path))
     }
 
     fn teacher(&self, manifest: &Manifest, options: &TrainOptions) -> Result<Option<Teacher>> {
@@ -201,11 +213,19 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         name.into()
     });
     options.layers()?; // before any work: a bad option or place is told at once
-    can_be_written(&args.out)?;
-    can_be_written(&checkpoint)?;
+    let outputs = vec![args.out.clone(), checkpoint.clone()];
+    let outputs = args.replacing.open(outputs, global)?;
     let lists = heads::open(&args.compare_heads, &args.root)?;
     let overlap = args.overlap(&options)?;
     let manifest = Manifest::open(&args.speech)?;
+    let (noise, rirs) = (sounds(args.noise.as_deref())?, sounds(args.rir.as_deref())?);
+    args.spare_inputs(&outputs)?;
+    outputs.spare_all(manifest.utterances.iter().map(|utterance| &utterance.path))?;
+    outputs.spare_all(noise.iter().chain(&rirs))?;
+    outputs.spare_all(heads::recordings(&lists, &args.root))?;
+    // Before a day of training.
+    let out = outputs.take(&args.out, &Form::MODEL)?;
+    outputs.take(&checkpoint, &Form::CHECKPOINT)?;
     let num_utterances = manifest.utterances.len();
     let log = Log::new(global);
     log.line(&format!(
@@ -215,11 +235,8 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     ));
     let paths = manifest.utterances.iter().map(|u| u.path.clone()).collect();
     let recordings = Recordings::new(paths, args.cache_mb.saturating_mul(1 << 20));
-    let noise = Recordings::new(
-        sounds(args.noise.as_deref())?,
-        args.cache_mb.saturating_mul(1 << 18),
-    );
-    let rirs = Recordings::new(sounds(args.rir.as_deref())?, usize::MAX);
+    let noise = Recordings::new(noise, args.cache_mb.saturating_mul(1 << 18));
+    let rirs = Recordings::new(rirs, usize::MAX);
     let augmenter = Augmenter::new(&options.augment, noise, &rirs, options.seed)?;
     let teacher = args.teacher(&manifest, &options)?;
     let run = Run {
@@ -288,7 +305,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         rates: None,
         card,
     };
-    let id = model::save(&args.out, &model)?;
+    let id = model::save(out.path(), &model)?;
     let mut line = format!("wrote {} (model {})", args.out.display(), id.short());
     let mut json = json!({
         "command": "train",
@@ -309,25 +326,6 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     }
     global.output().result(&line, &json)?;
     Ok(0)
-}
-
-/// A model that cannot be written should be known before a day of training.
-fn can_be_written(path: &Path) -> Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    match () {
-        () if path.is_dir() => Err(Error::Usage(format!(
-            "{} is a folder; name a file to write",
-            path.display()
-        ))),
-        () if !folder.is_dir() => Err(Error::Usage(format!(
-            "there is no folder {}; make it first",
-            folder.display()
-        ))),
-        () => Ok(()),
-    }
 }
 
 /// Defaults, then the options file, then the flags.

@@ -16,6 +16,7 @@ use crate::{
 };
 use indexmap::IndexSet;
 use std::{
+    borrow::Cow,
     io::{self, Write},
     ops::Range,
     path::Path,
@@ -253,9 +254,13 @@ impl ScoreTable {
     ///
     /// # Errors
     /// What `to` says.
-    pub fn write_scores(&self, to: &mut (impl Write + ?Sized)) -> io::Result<()> {
+    pub fn write_scores<'a>(
+        &'a self,
+        shown: impl Fn(&'a str) -> Cow<'a, str>,
+        to: &mut (impl Write + ?Sized),
+    ) -> io::Result<()> {
         for trial in &self.trials {
-            let (enrol, test) = (self.name(trial.enrol()), self.name(trial.test()));
+            let [enrol, test] = [trial.enrol(), trial.test()].map(|name| shown(self.name(name)));
             let gap = if enrol.contains(' ') || test.contains(' ') {
                 '\t'
             } else {

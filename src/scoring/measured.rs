@@ -82,9 +82,10 @@ impl MeasuredRates {
         Ok(())
     }
 
-    /// The smallest false-accept rate that can be measured with this number of trials: 3/N.
+    /// The smallest false-accept rate that the trials support, 3/N, and that was measured.
     pub fn smallest_false_accept_rate(&self) -> f64 {
-        3.0 / self.nontargets as f64
+        let last = self.points[self.points.len() - 1].false_accept.rate;
+        last.max(3.0 / self.nontargets as f64)
     }
 
     /// The threshold with this false-accept rate, and the rates there.
@@ -99,15 +100,15 @@ impl MeasuredRates {
             )));
         }
         let smallest = self.smallest_false_accept_rate();
-        let last = self.points[self.points.len() - 1].false_accept.rate;
-        if wanted < smallest.max(last) {
+        // A rate that was typed as it was told may be a rounding below it.
+        if wanted < smallest * (1.0 - 1e-9) {
             return Err(Error::Usage(format!(
                 "a false-accept rate of {}: the model was calibrated on {} nontarget trials, which \
                  support {} and more (rule of three); ask for more, or calibrate on more trials of \
                  your own with `spkver calibrate`",
                 percent(wanted),
                 self.nontargets,
-                percent(smallest.max(last)),
+                percent_or_more(smallest),
             )));
         }
         let after = self
@@ -177,6 +178,17 @@ pub fn percent(rate: f64) -> String {
         p if p >= 0.95 => format!("{p:.1} %"),
         p => format!("{p:.2} %"),
     }
+}
+
+/// As [`percent`], rounded up: a bound that can be asked for as it is told.
+pub fn percent_or_more(rate: f64) -> String {
+    let percents = 100.0 * rate;
+    let digits = match percents {
+        p if p >= 10.0 => 1.0,
+        p if p >= 0.95 => 10.0,
+        _ => 100.0,
+    };
+    percent((percents * digits - 1e-9).ceil() / digits / 100.0)
 }
 
 #[cfg(test)]
@@ -255,6 +267,19 @@ mod tests {
         assert!(few.at_false_accept_rate(0.003).is_ok());
         let text = few.at_false_accept_rate(0.0).unwrap_err().to_string();
         assert!(text.contains("above 0"), "{text}");
+    }
+
+    #[test]
+    fn the_smallest_rate_can_be_asked_for_as_it_is_told() {
+        let told = [0.000_234, 0.0095, 0.013_4, 0.001].map(percent_or_more);
+        assert_eq!(told, ["0.03 %", "1.0 %", "1.4 %", "0.10 %"]);
+        let few = MeasuredRates {
+            nontargets: 1290,
+            ..rates()
+        };
+        let text = few.at_false_accept_rate(0.002).unwrap_err().to_string();
+        assert!(text.contains("0.24 %"), "{text}");
+        assert!(few.at_false_accept_rate(0.24 * 0.01).is_ok());
     }
 
     #[test]

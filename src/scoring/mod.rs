@@ -9,6 +9,6 @@ mod quality;
 
 pub use decision::{Decision, Llr, OperatingPoint, Reason};
 pub use knee::{KNEE_SLOPE, bend};
-pub use measured::{MeasuredPoint, MeasuredRates, Rate, percent};
+pub use measured::{MeasuredPoint, MeasuredRates, Rate, percent, percent_or_more};
 pub use pair::PairHead;
 pub use quality::{Cohort, QualityWeights, noise};

@@ -10,6 +10,8 @@ pub mod index;
 pub mod model;
 #[cfg(feature = "onnx")]
 pub mod onnx;
+#[cfg(feature = "save")]
+pub mod output;
 #[cfg(feature = "store")]
 mod seal;
 #[cfg(feature = "store")]
@@ -20,4 +22,4 @@ pub mod voiceprints;
 mod whole_file;
 
 #[cfg(feature = "save")]
-pub use whole_file::{Readers, write_whole, write_whole_with};
+pub use whole_file::{Readers, name_whole, write_whole, write_whole_with};

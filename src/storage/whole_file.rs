@@ -44,10 +44,7 @@ pub fn write_whole_with(
         let mut device = File::options().write(true).open(&target).map_err(failed)?;
         return work(&mut device);
     }
-    let folder = match target.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(&target);
     let mut builder = tempfile::Builder::new();
     builder.prefix(".spkver-");
     #[cfg(unix)]
@@ -64,10 +61,49 @@ pub fn write_whole_with(
     work(file.as_file_mut())?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist(&target).map_err(|e| failed(e.error))?;
-    // The rename is safe only once the folder is synced.
+    sync_folder(folder).map_err(failed)
+}
+
+/// Gives a file that is complete its name, in the same folder.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn name_whole(file: &File, from: &Path, to: &Path) -> Result<()> {
+    let named = file.sync_all().and_then(|()| fs::rename(from, to));
+    let synced = named.and_then(|()| sync_folder(folder_of(to)));
+    synced.map_err(|e| Error::io(to, "write", e))
+}
+
+/// Writes a file that only its owner may read and that must not exist yet.
+///
+/// # Errors
+/// [`Error::Io`].
+pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
     #[cfg(unix)]
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(failed)?;
-    Ok(())
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let written = options
+        .open(path)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
+    written.map_err(|e| Error::io(path, "create", e))
+}
+
+/// The folder that a file is in.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// A rename is safe once the folder is on disk.
+fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    match cfg!(unix) {
+        true => File::open(folder)?.sync_all(),
+        false => Ok(()),
+    }
 }

@@ -163,6 +163,9 @@ impl Verifier {
     }
 }
 
+/// Speech is counted in frames of 10 ms, and 40 of them are a little less than 0.4 s as f32.
+const ROUNDING_SECONDS: f32 = 1e-4;
+
 /// The one place where quality facts become reasons.
 pub fn unfit(quality: &Quality, limits: &Limits) -> Option<Reason> {
     if quality.content == Content::Silence {
@@ -174,7 +177,7 @@ pub fn unfit(quality: &Quality, limits: &Limits) -> Option<Reason> {
         })
     } else if quality.content == Content::NoSpeech {
         Some(Reason::NoSpeech)
-    } else if quality.speech_seconds < limits.min_speech_seconds {
+    } else if quality.speech_seconds < limits.min_speech_seconds - ROUNDING_SECONDS {
         Some(Reason::TooLittleSpeech {
             seconds: quality.speech_seconds,
             wanted: limits.min_speech_seconds,

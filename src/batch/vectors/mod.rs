@@ -14,7 +14,7 @@ mod stored_zip;
 mod text;
 
 use super::outcome::{AudioHash, Outcome};
-use crate::{Error, Result, lists::parquet_opening, verifier::ModelId};
+use crate::{Error, Result, lists::parquet_opening, storage::output::Form, verifier::ModelId};
 use rustc_hash::FxHashMap;
 use std::{
     fs::File,
@@ -88,6 +88,19 @@ impl Format {
             Some("parquet" | "pq") => Format::Parquet,
             Some("jsonl" | "ndjson" | "json") => Format::JsonLines,
             _ => Format::Text,
+        }
+    }
+
+    /// The form of file that it makes.
+    pub fn form(self) -> &'static Form {
+        match self {
+            Format::Npy => &Form::NPY,
+            Format::Npz => &Form::NPZ,
+            Format::Ark => &Form::ARK,
+            Format::ArkText => &Form::ARK_TEXT,
+            Format::Parquet => &Form::PARQUET,
+            Format::JsonLines => &Form::EMBEDDING_JSON,
+            Format::Text => &Form::EMBEDDING_TEXT,
         }
     }
 

@@ -1,7 +1,10 @@
 //! Vectors as lines: `id 1 2 3`, Kaldi's `id  [ 1 2 3 ]`, Kaldi's index `id archive:offset`, JSON.
 
 use super::{Fault, Row, Take, ark};
-use crate::{batch::outcome::Outcome, verifier::ModelId};
+use crate::{
+    batch::{escape, outcome::Outcome},
+    verifier::ModelId,
+};
 use std::{
     fs::File,
     io::{BufRead, BufReader},
@@ -18,7 +21,7 @@ pub(super) fn line(row: &Row) -> String {
         }
         Outcome::Refused(refused) => {
             let why = refused.reason.replace(['\n', '\r', '\t'], " ");
-            format!("{}{gap}# {why}\n", row.id)
+            format!("{}{gap}# {}\n", row.id, escape::name(&why))
         }
     }
 }
@@ -43,12 +46,13 @@ pub(super) fn json(row: &Row, model: ModelId) -> String {
         id: &row.id,
         model: model.to_string(),
         audio_blake3: row.audio.map(|hash| hash.to_string()),
-        speech_seconds: embedded.map(|e| e.speech_seconds),
+        speech_seconds: embedded.map(|e| (e.speech_seconds * 100.0).round() / 100.0),
         embedding: embedded.map(|e| e.values.as_slice()),
         code: refused.map(|r| r.code.as_str()),
         error: refused.map(|r| r.reason.as_str()),
     };
-    serde_json::to_string(&line).expect("plain data") + "\n"
+    let line = serde_json::to_string(&line).expect("plain data");
+    format!("{}\n", escape::json(&line))
 }
 
 /// Lines of JSON with `id` and `embedding`.

@@ -111,6 +111,14 @@ impl<'a> Source<'a> {
         })
     }
 
+    /// The files of the recordings.
+    pub fn recordings(&self) -> impl Iterator<Item = &PathBuf> {
+        self.manifest
+            .utterances
+            .iter()
+            .map(|utterance| &utterance.path)
+    }
+
     /// Embeds the recordings; a speaker is the point of all of theirs that can be used.
     ///
     /// # Errors

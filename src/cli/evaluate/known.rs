@@ -43,6 +43,11 @@ fn edges(text: &str) -> std::result::Result<(String, Vec<f64>), String> {
 }
 
 impl Args {
+    /// The files themselves.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.metadata.iter().chain(&self.utt2spk)
+    }
+
     /// Of every recording of the table.
     pub fn metadata(&self, table: &ScoreTable) -> Result<Option<Metadata>> {
         let path = self.metadata.as_deref();

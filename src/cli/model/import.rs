@@ -1,10 +1,10 @@
 //! `spkver model import FILE -o MODEL`: a state dict of WeSpeaker's XVEC as a model of ours.
 
-use crate::cli::Global;
+use crate::cli::{Global, outputs};
 use serde_json::json;
 use spkver::{
     Result,
-    storage::{import, model},
+    storage::{import, model, output::Form},
 };
 use std::path::PathBuf;
 
@@ -27,17 +27,22 @@ pub struct Args {
     /// Terms of use, for the model card
     #[arg(long, value_name = "TEXT", default_value = "")]
     license: String,
+    #[command(flatten)]
+    replacing: outputs::Args,
 }
 
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
+    let outputs = args.replacing.open(vec![args.out.clone()], global)?;
+    outputs.spare(&args.file)?;
+    let out = outputs.take(&args.out, &Form::MODEL)?;
     let mut model = import::wespeaker_xvec(&args.file)?;
     if let Some(name) = &args.name {
         model.card.name = name.clone();
     }
     model.card.training_data = args.data.clone();
     model.card.license = args.license.clone();
-    let id = model::save(&args.out, &model)?;
+    let id = model::save(out.path(), &model)?;
     let network = &model.network;
     let json = json!({
         "command": "model import",

@@ -1,12 +1,11 @@
 //! `spkver score --embeddings`: vectors of any system in the place of recordings.
 
 use super::Args;
-use crate::cli::{calibrate_scores, long_run::is_file};
+use crate::cli::calibrate_scores;
 use spkver::{
     Error, Result,
     batch::{
         points::Scorer,
-        rows::Format,
         score::Cast,
         vectors::{self, Vectors},
     },
@@ -43,35 +42,5 @@ impl Args {
         let calibration = self.calibration.as_deref().map(calibrate_scores::read);
         let (scale, offset) = calibration.transpose()?.unwrap_or((1.0, 0.0));
         Ok(Scorer::Cosine { scale, offset })
-    }
-
-    /// An output that is told before hours of work: none that is read, and a file where it must be.
-    pub(super) fn check_output(&self, trials: &Path) -> Result<()> {
-        let Some(out) = self.output.as_deref().filter(|out| is_file(out)) else {
-            return match self.format() {
-                Format::Parquet => {
-                    Err(Error::Usage("Parquet goes to a file: give --output".into()))
-                }
-                _ => Ok(()),
-            };
-        };
-        let same = |other: &&Path| match (out.canonicalize(), other.canonicalize()) {
-            (Ok(out), Ok(other)) => out == other,
-            _ => false,
-        };
-        let others = [
-            &self.enrollments,
-            &self.embeddings,
-            &self.ids,
-            &self.calibration,
-        ];
-        let others = others.into_iter().filter_map(|path| path.as_deref());
-        match others.chain([trials]).find(same) {
-            Some(path) => Err(Error::Usage(format!(
-                "{}: would be written over; name another output",
-                path.display()
-            ))),
-            None => Ok(()),
-        }
     }
 }

@@ -3,6 +3,7 @@
 use crate::cli::{
     Global,
     output::json_of,
+    outputs,
     test_recordings::{self, read_array},
 };
 use rayon::prelude::*;
@@ -11,7 +12,11 @@ use spkver::{
     Error, Result,
     lists::names,
     scoring::{KNEE_SLOPE, gallery::vector},
-    storage::{Readers, voiceprints::Sweep, write_whole_with},
+    storage::{
+        Readers,
+        output::{Form, OutputFile},
+        voiceprints::Sweep,
+    },
     verifier::{Embedding, SpeakerName, Utterance, Verifier},
 };
 use std::{
@@ -39,6 +44,8 @@ pub struct ExportArgs {
     /// Write the vectors of an encrypted store too: whoever reads them has the voiceprints
     #[arg(long)]
     plaintext: bool,
+    #[command(flatten)]
+    replacing: outputs::Args,
 }
 
 /// Where to write the vectors.
@@ -72,6 +79,19 @@ pub fn run(command: &Command, global: &Global) -> Result<u8> {
 }
 
 fn export(args: &ExportArgs, global: &Global) -> Result<u8> {
+    let named = args.to.pgvector.iter().chain(&args.to.npy).cloned();
+    let names = args.to.npy.as_deref().map(names_beside);
+    let outputs = args.replacing.open(named.chain(names).collect(), global)?;
+    let written = match &args.to {
+        Export {
+            pgvector: Some(to), ..
+        } => Written::Rows(outputs.take(to, &Form::TABLE_ROWS)?),
+        Export { npy: Some(to), .. } => Written::Array {
+            names: outputs.take_row_names(&names_beside(to), to)?,
+            array: outputs.take(to, &Form::NPY)?,
+        },
+        Export { .. } => unreachable!("one of them is required"),
+    };
     let path = global.store_path()?;
     let store = global.open_store()?.ok_or_else(|| Error::Store {
         path: path.clone(),
@@ -86,15 +106,15 @@ fn export(args: &ExportArgs, global: &Global) -> Result<u8> {
     let verifier = global.verifier()?;
     let sweep = store.sweep(verifier.id())?;
     let num_others = sweep.num_others();
-    let (written, num_speakers, sql) = match &args.to {
-        Export {
-            pgvector: Some(to), ..
-        } => {
-            let sql = pgvector_sql(to, &verifier);
-            (to, write_pgvector(to, sweep, &verifier)?, Some(sql))
+    let (written, num_speakers, sql) = match &written {
+        Written::Rows(to) => {
+            let sql = pgvector_sql(to.path(), &verifier);
+            (to.path(), write_pgvector(to, sweep, &verifier)?, Some(sql))
         }
-        Export { npy: Some(to), .. } => (to, write_npy(to, sweep, &verifier)?, None),
-        Export { .. } => unreachable!("one of them is required"),
+        Written::Array { array, names } => {
+            let count = write_npy(array, names, sweep, &verifier)?;
+            (array.path(), count, None)
+        }
     };
     if num_others > 0 {
         global.output().warning(&format!(
@@ -113,6 +133,15 @@ fn export(args: &ExportArgs, global: &Global) -> Result<u8> {
     });
     global.output().result(&sql.unwrap_or_default(), &json)?;
     Ok(0)
+}
+
+/// The files of an export.
+enum Written {
+    Rows(OutputFile),
+    Array {
+        array: OutputFile,
+        names: OutputFile,
+    },
 }
 
 /// L + 2.
@@ -142,10 +171,10 @@ fn for_each_block(
     }
 }
 
-fn write_pgvector(to: &Path, sweep: Sweep, verifier: &Verifier) -> Result<usize> {
+fn write_pgvector(to: &OutputFile, sweep: Sweep, verifier: &Verifier) -> Result<usize> {
     let mut num_speakers = 0;
-    write_whole_with(to, Readers::Owner, |file| {
-        let failed = |e| Error::io(to, "write", e);
+    to.write_with(Readers::Owner, |file| {
+        let failed = |e| Error::io(to.path(), "write", e);
         let mut out = BufWriter::with_capacity(1 << 20, file);
         num_speakers = for_each_block(sweep, verifier, |block| {
             let lines = block.par_iter().map(|(id, name, vector)| {
@@ -191,12 +220,17 @@ COMMENT ON TABLE voiceprint IS 'spkver model {model}';
     )
 }
 
-fn write_npy(to: &Path, sweep: Sweep, verifier: &Verifier) -> Result<usize> {
+fn write_npy(
+    to: &OutputFile,
+    beside: &OutputFile,
+    sweep: Sweep,
+    verifier: &Verifier,
+) -> Result<usize> {
     let mut names = String::new();
     let shape = (sweep.num_speakers(), vector_size(verifier));
     let mut num_speakers = 0;
-    write_whole_with(to, Readers::Owner, |file| {
-        let failed = |e| Error::io(to, "write", e);
+    to.write_with(Readers::Owner, |file| {
+        let failed = |e| Error::io(to.path(), "write", e);
         let mut out = BufWriter::with_capacity(1 << 20, file);
         out.write_all(&npy_header(shape)).map_err(failed)?;
         num_speakers = for_each_block(sweep, verifier, |block| {
@@ -210,10 +244,9 @@ fn write_npy(to: &Path, sweep: Sweep, verifier: &Verifier) -> Result<usize> {
         })?;
         out.flush().map_err(failed)
     })?;
-    let beside = names_beside(to);
-    write_whole_with(&beside, Readers::Owner, |file| {
+    beside.write_with(Readers::Owner, |file| {
         let written = file.write_all(names.as_bytes());
-        written.map_err(|e| Error::io(&beside, "write", e))
+        written.map_err(|e| Error::io(beside.path(), "write", e))
     })?;
     Ok(num_speakers)
 }

@@ -86,6 +86,12 @@ pub fn open(paths: &[PathBuf], root: &Path) -> Result<Vec<List>> {
     paths.iter().map(open).collect()
 }
 
+/// The files of the lists' recordings.
+pub fn recordings(lists: &[List], root: &Path) -> impl Iterator<Item = PathBuf> {
+    let names = lists.iter().flat_map(|list| list.table.names());
+    names.map(|name| root.join(name))
+}
+
 /// Fits every head on `labelled` and measures it on the lists.
 pub fn compare(
     lists: &[List],

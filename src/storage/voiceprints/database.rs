@@ -18,7 +18,8 @@ pub(super) fn connect(path: &Path) -> Result<Connection> {
 }
 
 /// Opens an existing file for reading. If the lock files cannot be created because the file or
-/// folder is read-only, reads it without locks: no process of this user can change it then.
+/// folder is read-only, reads it without locks: no process of this user can change it then. On a full
+/// disk there is no room for the lock files either.
 pub(super) fn connect_to_read(path: &Path) -> Result<Connection> {
     let readable = |connection: Connection| {
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
@@ -28,18 +29,30 @@ pub(super) fn connect_to_read(path: &Path) -> Result<Connection> {
         let code = e.sqlite_error_code();
         matches!(code, Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
     };
-    match open(path).and_then(readable) {
-        Err(e) if locked_out(&e) => {
+    let opened = match open(path).and_then(readable) {
+        // Alone with the store, SQLite keeps in memory what it would write beside it.
+        Err(e) if is_full(&e) => open_alone(path).and_then(readable),
+        other => other,
+    };
+    match opened {
+        Err(e) if locked_out(&e) || is_full(&e) => {
             let log = beside(path, "-wal");
             if fs::metadata(&log).is_ok_and(|facts| facts.len() > 0) {
+                let (why, remedy) = match is_full(&e) {
+                    true => ("the disk is full", "free some space"),
+                    false => (
+                        "the folder is read-only",
+                        "make the folder writable, or copy both files into one that is",
+                    ),
+                };
                 return Err(Error::Io {
                     path: path.to_path_buf(),
                     doing: "read the store",
                     source: io::Error::other(format!(
-                        "its latest changes are still in {}, and the folder is read-only",
+                        "its latest changes are still in {}, and {why}",
                         log.display()
                     )),
-                    remedy: "make the folder writable, or copy both files into one that is",
+                    remedy,
                 });
             }
             open_unchanging(path).and_then(readable)
@@ -50,11 +63,23 @@ pub(super) fn connect_to_read(path: &Path) -> Result<Connection> {
 }
 
 fn open(path: &Path) -> rusqlite::Result<Connection> {
+    open_in(path, "NORMAL")
+}
+
+/// As [`open`], for a process that nobody else shares the store with meanwhile. What others would
+/// look at in `-shm` is then kept in memory.
+fn open_alone(path: &Path) -> rusqlite::Result<Connection> {
+    open_in(path, "EXCLUSIVE")
+}
+
+fn open_in(path: &Path, locking_mode: &str) -> rusqlite::Result<Connection> {
     // Without CREATE, so that reading never creates a file. Without URI, so that names are taken
     // literally.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    // Before the other settings, which read the file.
+    connection.pragma_update(None, "locking_mode", locking_mode)?;
     // Synced to disk before it counts, also on macOS.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "fullfsync", "ON")?;
@@ -62,6 +87,13 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "secure_delete", "ON")?;
     harden(&connection)?;
     Ok(connection)
+}
+
+/// Is the disk full? SQLite reports a `-shm` file that does not fit as an error of its size.
+fn is_full(e: &rusqlite::Error) -> bool {
+    const IOERR_SHMSIZE: i32 = 4874;
+    e.sqlite_error()
+        .is_some_and(|e| e.code == ErrorCode::DiskFull || e.extended_code == IOERR_SHMSIZE)
 }
 
 /// Permanently switches to a write-ahead log. SQLite does not wait for locks here: if several
@@ -165,10 +197,13 @@ pub(super) fn damaged(path: &Path, what: &str) -> Error {
 /// Translates an SQLite error into one that says what the user can do.
 pub(super) fn failed(path: &Path, e: rusqlite::Error) -> Error {
     match e.sqlite_error_code() {
+        _ if is_full(&e) => {
+            let full = io::Error::new(io::ErrorKind::StorageFull, "the disk is full");
+            Error::io(path, "use the store", full)
+        }
         Some(
             ErrorCode::CannotOpen
             | ErrorCode::PermissionDenied
-            | ErrorCode::DiskFull
             | ErrorCode::SystemIoFailure
             | ErrorCode::OutOfMemory,
         ) => Error::Io {

@@ -1,0 +1,90 @@
+//! The files that `spkver evaluate` writes: scores, a page, plots.
+
+use super::Args;
+use spkver::{
+    Error, Result,
+    eval::{plots::Chart, table::ScoreTable},
+    storage::output::{Form, OutputFile, Outputs},
+};
+use std::path::{Path, PathBuf};
+
+/// The files of a run.
+pub(super) struct Written {
+    pub(super) scores: Option<OutputFile>,
+    pub(super) report: Option<OutputFile>,
+    pub(super) charts: Vec<(Chart, OutputFile)>,
+}
+
+impl Args {
+    fn charts(&self) -> impl Iterator<Item = (Chart, &PathBuf)> {
+        let charts = [
+            (Chart::Det, &self.det),
+            (Chart::Roc, &self.roc),
+            (Chart::Histogram, &self.histogram),
+        ];
+        let named = charts.into_iter();
+        named.filter_map(|(chart, path)| Some((chart, path.as_ref()?)))
+    }
+
+    /// An ending tells which of two forms a plot has, so there must be one.
+    pub(super) fn check_charts(&self) -> Result<()> {
+        let drawn = |path: &Path| has_extension(path, "svg") || has_extension(path, "png");
+        match self
+            .charts()
+            .find(|(_, path)| !drawn(path) && !path.exists())
+        {
+            Some((_, path)) => Err(not_drawn(path)),
+            None => Ok(()),
+        }
+    }
+
+    /// Every file that is written.
+    pub(super) fn written(&self) -> Vec<PathBuf> {
+        let texts = self.scores_out.iter().chain(&self.report);
+        let charts = self.charts().map(|(_, path)| path);
+        texts.chain(charts).cloned().collect()
+    }
+
+    pub(super) fn spare_inputs(&self, tables: &[ScoreTable], outputs: &Outputs) -> Result<()> {
+        let files = self.lists.iter().chain(&self.scores);
+        for path in files.chain(self.known.files()) {
+            outputs.spare(path)?;
+        }
+        let unscored = tables.iter().filter(|table| !table.has_scores());
+        let names = unscored.flat_map(ScoreTable::names);
+        match self.scores {
+            None => outputs.spare_all(names.map(|name| self.root.join(name))),
+            Some(_) => Ok(()),
+        }
+    }
+
+    pub(super) fn take(&self, outputs: &Outputs) -> Result<Written> {
+        let take = |path: &Option<PathBuf>, form| {
+            let file = path.as_ref().map(|path| outputs.take(path, form));
+            file.transpose()
+        };
+        let chart = |(chart, path): (Chart, &PathBuf)| {
+            let form = match () {
+                () if has_extension(path, "svg") => &Form::SVG,
+                () if has_extension(path, "png") => &Form::PNG,
+                () => return Err(not_drawn(path)),
+            };
+            Ok((chart, outputs.take(path, form)?))
+        };
+        Ok(Written {
+            scores: take(&self.scores_out, &Form::SCORE_TEXT)?,
+            report: take(&self.report, &Form::PAGE)?,
+            charts: self.charts().map(chart).collect::<Result<_>>()?,
+        })
+    }
+}
+
+fn not_drawn(path: &Path) -> Error {
+    let path = path.display();
+    Error::Usage(format!("{path}: plots are written as .svg or .png"))
+}
+
+pub(super) fn has_extension(path: &Path, wanted: &str) -> bool {
+    path.extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case(wanted))
+}

@@ -1,0 +1,29 @@
+//! The files that a command writes: the flag that such commands share, and what none of them may
+//! write over.
+
+use super::Global;
+use spkver::{Result, storage::output::Outputs};
+use std::path::PathBuf;
+
+/// What may be replaced.
+#[derive(Default, clap::Args)]
+pub struct Args {
+    /// Replace an output file that is there already, whatever it holds (never one that is read)
+    #[arg(long)]
+    force: bool,
+}
+
+impl Args {
+    /// The door for these outputs of the command. It knows the model, the store and its key
+    /// already; the command tells what else it reads.
+    pub fn open(&self, paths: Vec<PathBuf>, global: &Global) -> Result<Outputs> {
+        let outputs = Outputs::new(paths, self.force)?;
+        let mut read = global.model.iter().chain(global.key.files());
+        read.try_for_each(|path| outputs.spare(path))?;
+        // Without a home there is no store to spare.
+        if let Ok(store) = global.store_path() {
+            outputs.spare_store(&store)?;
+        }
+        Ok(outputs)
+    }
+}

@@ -1,0 +1,45 @@
+//! The file that `spkver score` writes, and what it must not write over.
+
+use super::Args;
+use spkver::{
+    Result,
+    batch::{kaldi_data::KaldiData, recording::Naming},
+    storage::output::{OutputFile, Outputs},
+};
+use std::path::{Path, PathBuf};
+
+impl Args {
+    /// The inputs that are known before the list is read.
+    pub(super) fn spare_inputs(
+        &self,
+        trials: &Path,
+        naming: &Naming,
+        outputs: &Outputs,
+    ) -> Result<()> {
+        let cache = self.source.cache_file();
+        let lists = naming.data.iter().flat_map(KaldiData::files_read);
+        let flags = [
+            &self.enrollments,
+            &self.embeddings,
+            &self.ids,
+            &self.calibration,
+            &cache,
+        ];
+        let flags = flags.into_iter().flatten().chain(lists);
+        let mut read = flags.map(PathBuf::as_path).chain([trials]);
+        read.try_for_each(|path| outputs.spare(path))
+    }
+
+    /// The output, where there is one.
+    pub(super) fn output_file(&self, outputs: &Outputs) -> Result<Option<OutputFile>> {
+        let Some(path) = &self.output else {
+            return Ok(None);
+        };
+        let form = self.format().form();
+        match self.format.is_some() || self.jsonl {
+            true => outputs.take_of_any_ending(path, form),
+            false => outputs.take(path, form),
+        }
+        .map(Some)
+    }
+}

@@ -1,0 +1,261 @@
+//! The door that every file of a command's output goes through.
+//!
+//! It refuses to write over a file that the command reads, over a file of another form, and a name
+//! whose ending promises another form than is written. Files are compared by device and inode, so
+//! that links and relative paths do not hide that two names are one file.
+//!
+//! ```text
+//! Outputs::new(paths) ─► spare(each input) ─► take(path, form) ─► OutputFile ─► write
+//! ```
+
+mod form;
+
+use super::whole_file::{Readers, folder_of, write_new, write_whole, write_whole_with};
+use crate::{Error, Result, storage::voiceprints};
+pub use form::Form;
+use std::{
+    fs::{self, File},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+/// How much of an existing file is read to recognise its form.
+const OPENING_BYTES: u64 = 1 << 16;
+
+/// The files that a command is about to write.
+#[derive(Debug)]
+pub struct Outputs {
+    named: Vec<(PathBuf, Identity)>,
+    force: bool,
+}
+
+/// A file that may be written.
+#[derive(Debug)]
+pub struct OutputFile {
+    path: PathBuf,
+}
+
+/// What makes two paths the same file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Identity {
+    /// Device and inode of a file that exists.
+    #[cfg(unix)]
+    Inode(u64, u64),
+    /// The resolved path of a file that does not exist yet (or of any, where there are no inodes).
+    Path(PathBuf),
+}
+
+impl Identity {
+    fn of(path: &Path) -> Self {
+        #[cfg(unix)]
+        if let Ok(facts) = fs::metadata(path) {
+            use std::os::unix::fs::MetadataExt;
+            return Identity::Inode(facts.dev(), facts.ino());
+        }
+        if let Ok(resolved) = fs::canonicalize(path) {
+            return Identity::Path(resolved);
+        }
+        let folder = fs::canonicalize(folder_of(path));
+        Identity::Path(match (folder, path.file_name()) {
+            (Ok(folder), Some(name)) => folder.join(name),
+            _ => path.to_path_buf(),
+        })
+    }
+}
+
+impl Outputs {
+    /// Every path that the command is going to write to. With `force` files of another form may be
+    /// replaced, but never one that the command reads.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where two of them are one file.
+    pub fn new(paths: impl IntoIterator<Item = PathBuf>, force: bool) -> Result<Self> {
+        let mut named: Vec<(PathBuf, Identity)> = vec![];
+        for path in paths {
+            // A device takes any number of outputs.
+            if !is_regular(&path) {
+                continue;
+            }
+            let identity = Identity::of(&path);
+            if let Some((other, _)) = named.iter().find(|(_, known)| *known == identity) {
+                return Err(Error::Usage(format!(
+                    "{} and {}: two outputs in one file; name another output",
+                    other.display(),
+                    path.display()
+                )));
+            }
+            named.push((path, identity));
+        }
+        Ok(Outputs { named, force })
+    }
+
+    /// Tells that the command reads this file.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where it would be written over.
+    pub fn spare(&self, read: &Path) -> Result<()> {
+        if self.named.is_empty() {
+            return Ok(());
+        }
+        let identity = Identity::of(read);
+        match self.named.iter().any(|(_, output)| *output == identity) {
+            true => Err(Error::Usage(format!(
+                "{}: would be written over; name another output",
+                read.display()
+            ))),
+            false => Ok(()),
+        }
+    }
+
+    /// As [`Self::spare`], for a store and the files that belong to it.
+    ///
+    /// # Errors
+    /// As [`Self::spare`].
+    pub fn spare_store(&self, store: &Path) -> Result<()> {
+        self.spare(store)?;
+        let endings = ["-wal", "-shm", "-journal", ".index"].into_iter();
+        endings
+            .map(|ending| voiceprints::beside(store, ending))
+            .try_for_each(|path| self.spare(&path))
+    }
+
+    /// As [`Self::spare`], for the many recordings of a list. They cost nothing where no output
+    /// exists yet: none of them can be one.
+    ///
+    /// # Errors
+    /// As [`Self::spare`].
+    pub fn spare_all<P: AsRef<Path>>(&self, read: impl IntoIterator<Item = P>) -> Result<()> {
+        match self.named.iter().any(|(path, _)| path.exists()) {
+            true => read
+                .into_iter()
+                .try_for_each(|path| self.spare(path.as_ref())),
+            false => Ok(()),
+        }
+    }
+
+    /// The file at `path`, to be written in this form. Call it when all inputs are known, and
+    /// before any work.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a folder, an ending of another form, and (without force) a file of
+    /// another form.
+    pub fn take(&self, path: &Path, form: &Form) -> Result<OutputFile> {
+        form.check_ending(path)?;
+        self.take_of_any_ending(path, form)
+    }
+
+    /// As [`Self::take`], where the user told the form and the ending does not count.
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    pub fn take_of_any_ending(&self, path: &Path, form: &Form) -> Result<OutputFile> {
+        self.take_if(path, form.name, form.is_kept, form.shows)
+    }
+
+    /// The text file at `path`, to hold a line for each row of `array`. An existing one is replaced
+    /// where it has a line for each row of the array that is replaced with it.
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    pub fn take_row_names(&self, path: &Path, array: &Path) -> Result<OutputFile> {
+        Form::ROW_NAMES.check_ending(path)?;
+        let rows = opening(array).ok().and_then(|bytes| form::npy_rows(&bytes));
+        let belongs = |_: &[u8]| {
+            let lines = fs::read(path).map(|bytes| bytes.iter().filter(|&&b| b == b'\n').count());
+            rows.is_some() && lines.ok() == rows
+        };
+        self.take_if(path, Form::ROW_NAMES.name, false, belongs)
+    }
+
+    fn take_if(
+        &self,
+        path: &Path,
+        what: &str,
+        is_kept: bool,
+        is_same: impl Fn(&[u8]) -> bool,
+    ) -> Result<OutputFile> {
+        let refuse = |text: String| Err(Error::Usage(format!("{}: {text}", path.display())));
+        if path.is_dir() {
+            return refuse("is a folder; name a file to write".into());
+        }
+        if !folder_of(path).is_dir() {
+            let folder = folder_of(path).display();
+            return refuse(format!("there is no folder {folder}; make it first"));
+        }
+        let exists = fs::metadata(path).is_ok_and(|facts| facts.is_file() && facts.len() > 0);
+        if exists && !self.force {
+            if is_kept {
+                return refuse(
+                    "is there already; name another output, or replace it with --force".into(),
+                );
+            }
+            if !opening(path).is_ok_and(|bytes| is_same(&bytes)) {
+                return refuse(format!(
+                    "is there already and is not {what}; name another output, or replace it with \
+                     --force"
+                ));
+            }
+        }
+        Ok(OutputFile {
+            path: path.to_path_buf(),
+        })
+    }
+}
+
+impl OutputFile {
+    /// The path, as the user named it.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes the whole file, or nothing.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write(&self, bytes: &[u8]) -> Result<()> {
+        write_whole(&self.path, bytes)
+    }
+
+    /// As [`Self::write`], with what `work` writes.
+    ///
+    /// # Errors
+    /// [`Error::Io`], and those of `work`.
+    pub fn write_with(
+        &self,
+        readers: Readers,
+        work: impl FnOnce(&mut File) -> Result<()>,
+    ) -> Result<()> {
+        write_whole_with(&self.path, readers, work)
+    }
+
+    /// Writes a file for its owner's eyes, which must not exist yet.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write_new(&self, bytes: &[u8]) -> Result<()> {
+        write_new(&self.path, bytes)
+    }
+
+    /// The pipe or device of this name, to be written piece by piece.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn stream(&self) -> Result<Box<dyn Write + Send>> {
+        let opened = File::options().write(true).open(&self.path);
+        let file = opened.map_err(|e| Error::io(&self.path, "write", e))?;
+        Ok(Box::new(file))
+    }
+}
+
+/// A file, or nothing yet: no pipe, device or folder.
+pub fn is_regular(path: &Path) -> bool {
+    fs::metadata(path).map_or(true, |facts| facts.is_file())
+}
+
+fn opening(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![];
+    File::open(path)?
+        .take(OPENING_BYTES)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
