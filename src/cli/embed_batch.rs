@@ -20,7 +20,10 @@ use spkver::{
         vectors::{About, Format, Row, ark_and_index, ark_index},
     },
     lists::{lines::for_each_line, scp},
-    storage::output::{Form, OutputFile, is_regular},
+    storage::{
+        Readers,
+        output::{Form, OutputFile, is_regular},
+    },
 };
 use std::{
     collections::HashSet,
