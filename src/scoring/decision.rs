@@ -3,7 +3,7 @@
 //! This is the Bayes decision, where p is the prior of "same speaker": accept if the expected cost
 //! of accepting is lower than that of rejecting, LLR ≥ ln(c_fa·(1−p) / (c_miss·p)) (Brümmer & du
 //! Preez 2006). A score that is not finite is never accepted.
-// Longer than 400 lines: a third of it is tests.
+// Longer than 450 lines: a third of it is tests.
 
 use crate::{Error, Result};
 use std::fmt;

@@ -19,7 +19,7 @@
 //! `blake3` is the BLAKE3 hash of the file with its own 64 digits replaced by zeros. It detects
 //! damage, not forgery. The id of the file is the BLAKE3 hash of the unchanged file; the id that
 //! embeddings carry is that of the front-end, the network and the speech detector alone.
-// Longer than 400 lines: reading and writing of the format stay together.
+// Longer than 450 lines: reading and writing of the format stay together.
 
 use crate::{
     Error, Result,

@@ -1,0 +1,36 @@
+//! Distortions of the samples themselves: clipping, mu-law, and the level and steps of 16-bit audio.
+
+use super::random::Random;
+
+/// Cuts what is above a level that 0.5 to 10 % of the samples pass.
+pub(super) fn clip(samples: &mut [f32], random: &mut Random) {
+    let mut levels: Vec<f32> = samples.iter().map(|v| v.abs()).collect();
+    let share = 0.005 * 20f32.powf(random.unit());
+    let rank = ((1.0 - share) * levels.len() as f32) as usize;
+    if rank < levels.len() {
+        let (_, limit, _) = levels.select_nth_unstable_by(rank, f32::total_cmp);
+        let limit = *limit;
+        samples.iter_mut().for_each(|v| *v = v.clamp(-limit, limit));
+    }
+}
+
+/// A sample coded as 8-bit mu-law and decoded again (ITU-T G.711).
+pub(super) fn through_mu_law(sample: f32) -> f32 {
+    const BIAS: i32 = 33;
+    let linear = ((sample.abs() * 8192.0) as i32).min(8158) + BIAS;
+    // Segment: position of the leading one; 4 bits behind it are kept, the decoder's value is in
+    // the middle of what they stand for.
+    let dropped = (31 - linear.leading_zeros() as i32) - 4;
+    let decoded = ((linear >> dropped) << dropped) + (1 << dropped) / 2 - BIAS;
+    (decoded as f32 / 8192.0).copysign(sample)
+}
+
+/// The peak to `peak_db` of full scale, then whole 16-bit steps, as files hold them: what a filter
+/// took away is rounding noise there, and not the digital silence that no recording has.
+pub(super) fn quantise(samples: &mut [f32], peak_db: f32) {
+    let peak = samples.iter().fold(1e-9f32, |peak, v| peak.max(v.abs()));
+    let gain = 10f32.powf(peak_db / 20.0) / peak;
+    samples
+        .iter_mut()
+        .for_each(|v| *v = (*v * gain * 32768.0).round() / 32768.0);
+}
