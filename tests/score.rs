@@ -154,7 +154,7 @@ fn lists_that_cannot_be_read_are_named_with_line_and_remedy() {
     let place = Place::new();
     for (text, fact) in [
         ("", "trials:1: no trials"),
-        ("utt1 utt2 utt3\n", "trials:1: 3 fields without a label"),
+        ("anna boris chloe\n", "trials:1: 3 fields without a label"),
         ("1 a b\nutt1 utt2 utt3\n", "trials:2: label \"utt1\""),
         ("a b target\nc d\n", "trials:2: 2 fields instead of 3"),
         ("1 my voice.wav b.wav\n", "trials:1: 4 fields"),
