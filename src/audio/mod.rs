@@ -1,7 +1,7 @@
 //! Audio files in, [`Waveform`]s out: mono, finite, 16 kHz, non-empty, with quality facts.
 //!
 //! ```text
-//! path ─► input ─► decode (WAV: wav + pcm; FLAC, MP3, Ogg, M4A: symphonia) ─► blocks ─► one channel
+//! path ─► input ─► decode (WAV, SPHERE, AU, raw: layout + pcm; else: symphonia) ─► blocks ─► one channel
 //!      ─► resample ─► samples ─► DC removed ─► vad + quality ─► Waveform
 //! ```
 //!
@@ -9,17 +9,23 @@
 //! thing that is wanted of it, as a [`LongRecording`].
 
 mod adpcm;
+mod au;
+mod codec;
 mod compressed;
 mod decode;
 mod input;
 mod kind;
+mod layout;
 mod long;
 mod mixdown;
 mod mono;
+mod mp4;
 mod pcm;
 mod quality;
+mod raw;
 mod refusal;
 mod resample;
+mod sphere;
 mod vad;
 mod voicing;
 mod wav;
@@ -27,6 +33,7 @@ mod wav;
 pub use decode::{Decoded, RATES_HZ, decode};
 pub use long::LongRecording;
 pub use quality::{Content, Quality};
+pub use raw::RawFormat;
 pub use resample::resample;
 pub use vad::{HOP as SPEECH_HOP, level_range_db, num_frames, speech_frames, speech_seconds};
 
@@ -54,7 +61,13 @@ pub struct ReadOptions {
     pub max_seconds: Option<u32>,
     /// Largest file, in bytes; `None` takes 2 GiB, and 256 MiB of a pipe.
     pub max_bytes: Option<u64>,
+    /// What the samples of files without a header are; `None` refuses such files. What has a header
+    /// that is known is read by it.
+    pub raw: Option<RawFormat>,
 }
+
+/// More channels than any array of microphones has: a damaged header.
+const MAX_CHANNELS: usize = 1024;
 
 /// A mono recording at 16 kHz: finite, non-empty, DC removed.
 #[derive(Debug, Clone)]
@@ -76,7 +89,7 @@ pub enum Recording {
     Long(Box<LongRecording>),
 }
 
-/// Reads an audio file: WAV, FLAC, MP3, Ogg Vorbis or M4A (AAC), told by its content.
+/// Reads an audio file of any format that is known, told by its content.
 ///
 /// # Errors
 /// [`crate::Error::Io`] when the file cannot be opened or read, [`crate::Error::Audio`] when what

@@ -112,7 +112,7 @@ impl MonoBlocks {
     /// Reads the header.
     pub fn of(input: Input, options: &ReadOptions, kept: Kept) -> Refused<Self> {
         let (len, in_memory) = (input.len(), input.len_in_memory());
-        let blocks = Blocks::of(input)?;
+        let blocks = Blocks::of(input, options.raw)?;
         let (num_channels, rate_hz) = (blocks.num_channels, blocks.rate_hz);
         decode::check_rate(rate_hz, RATES_HZ)?;
         let seconds = options.max_seconds.unwrap_or(MAX_SECONDS);

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 use spkver::{
     Error, Result,
-    audio::{self, Quality, ReadOptions, Waveform},
+    audio::{self, Quality, RawFormat, ReadOptions, Waveform},
     scoring::Reason,
     verifier::{Embedding, Utterance, Verifier},
 };
@@ -24,6 +24,9 @@ pub struct Args {
     /// Largest file to read, in bytes [default: 2147483648; 268435456 of a pipe]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
     max_bytes: Option<u64>,
+    /// What files without a header hold: s16le:16000:1 is 16-bit samples at 16 kHz in one channel
+    #[arg(long, value_name = "ENCODING:RATE:CHANNELS")]
+    raw: Option<RawFormat>,
 }
 
 /// A recording that could be read.
@@ -43,6 +46,7 @@ impl Args {
             channel: self.channel,
             max_seconds: self.max_seconds,
             max_bytes: self.max_bytes,
+            raw: self.raw,
         }
     }
 
