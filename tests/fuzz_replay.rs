@@ -50,7 +50,11 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
     let texts = |texts: &[&str]| texts.iter().map(|t| t.as_bytes().to_vec()).collect();
     let mut seeds: Vec<Vec<u8>> = match target {
         "wav" => files_in(&fixtures().join("wav")),
-        "audio" => files_in(&fixtures().join("audio")),
+        "audio" => [
+            files_in(&fixtures().join("audio")),
+            files_in(&fixtures().join("formats")),
+        ]
+        .concat(),
         "model" => vec![spkver::storage::model::to_bytes(
             &random_model::random_model(7, 2, 3),
         )],

@@ -56,6 +56,41 @@ fn a_recording_that_is_cut_off_is_not_enrolled_unless_told() {
 }
 
 #[test]
+fn a_recording_with_more_audio_than_its_header_says_is_not_enrolled_unless_told() {
+    let place = Place::new();
+    let mut stale = fs::read(voice("anna-1")).unwrap();
+    let half = (stale.len() as u32 - 44) / 4 * 2;
+    stale[40..44].copy_from_slice(&half.to_le_bytes());
+    let path = place.path("stale.wav");
+    fs::write(&path, stale).unwrap();
+    let refused = place.say("enroll anna", &path);
+    assert_eq!(refused.code, 3);
+    let text = &refused.stderr;
+    assert!(text.contains("more lie behind them"), "{text}");
+    let told = place.say("enroll anna --allow-truncated", &path);
+    assert_eq!(told.code, 0, "{}", told.stderr);
+}
+
+#[test]
+fn samples_without_a_header_score_as_the_wav_they_come_from() {
+    let place = Place::new();
+    assert_eq!(place.say("enroll anna", &voice("anna-1")).code, 0);
+    let wav = place.say("verify anna --threshold -1e9", &voice("anna-2"));
+    let raw = place.path("anna-2.raw");
+    fs::write(&raw, &fs::read(voice("anna-2")).unwrap()[44..]).unwrap();
+    let refused = place.say("verify anna", &raw);
+    assert_eq!(refused.code, 3, "{}", refused.stderr);
+    let line = "verify anna --threshold -1e9 --raw s16le:16000:1";
+    let told = place.say(line, &raw);
+    assert_eq!(told.code, 0, "{}", told.stderr);
+    assert_eq!(told.stdout, wav.stdout);
+    let wrong = place.say("verify anna --raw s17le:16000:1", &raw);
+    assert_eq!(wrong.code, 2);
+    let text = &wrong.stderr;
+    assert!(text.contains("\"s17le\" is not an encoding"), "{text}");
+}
+
+#[test]
 fn a_recording_may_come_through_a_pipe() {
     let place = Place::new();
     assert_eq!(place.say("enroll anna", &voice("anna-1")).code, 0);

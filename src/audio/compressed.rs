@@ -1,17 +1,16 @@
-//! A FLAC, MP3, Ogg Vorbis or M4A/AAC file in, every channel out, through symphonia.
+//! Decodes a file that is not plain samples (FLAC, MP3, Ogg, M4A, AIFF, CAF, Matroska) to blocks of
+//! samples of all its channels, through symphonia.
 
+use super::codec::Codec;
 use super::decode::End;
 use super::input::Input;
-use super::refusal::{Refusal, Refused};
+use super::refusal::{CONVERT, Refusal, Refused};
 use crate::contained::contained;
-use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
 use symphonia::core::common::Limit;
 use symphonia::core::errors::Error as Symphonia;
 use symphonia::core::formats::{FormatOptions, FormatReader, TrackType, probe::Hint};
 use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::meta::MetadataOptions;
-
-const REMEDY: &str = "convert it to WAV, FLAC, MP3, Ogg Vorbis or M4A (AAC)";
 
 /// Packets in a row that may give no audio: what is damaged so thoroughly is something else.
 const MAX_BAD_IN_A_ROW: usize = 1000;
@@ -23,7 +22,7 @@ pub struct Track {
     /// Sample rate, in Hz.
     pub rate_hz: u32,
     format: Box<dyn FormatReader>,
-    decoder: Box<dyn AudioDecoder>,
+    codec: Codec,
     track_id: u32,
     declared_frames: Option<u64>,
     /// The first packet's samples, which told the channels and the rate.
@@ -32,6 +31,10 @@ pub struct Track {
     num_packets: usize,
     num_bad: usize,
     cut_short: bool,
+    /// What follows in the file and is not read, in words for the user.
+    left_out: Option<String>,
+    /// Nothing of this link of a chain was decoded yet, and it is not the first.
+    begins_link: bool,
 }
 
 impl Track {
@@ -63,22 +66,11 @@ impl Track {
                     .limit_visual_bytes(Limit::Maximum(0))
                     .limit_tag_bytes(Limit::Maximum(1 << 16)),
             )
-            .map_err(|_| Refusal::new("is no audio format that is read here", REMEDY))?;
+            .map_err(|_| Refusal::new("is no audio format that is read here", CONVERT))?;
         let track = format
             .default_track(TrackType::Audio)
-            .ok_or_else(|| Refusal::new("has no audio track", REMEDY))?;
-        let decoder = track
-            .codec_params
-            .as_ref()
-            .and_then(|params| params.audio())
-            .ok_or_else(|| Refusal::new("has an audio track without a description", REMEDY))
-            .and_then(|params| {
-                symphonia::default::get_codecs()
-                    .make_audio_decoder(params, &AudioDecoderOptions::default())
-                    .map_err(|e| {
-                        Refusal::new(format!("has a codec that is not read ({e})"), REMEDY)
-                    })
-            })?;
+            .ok_or_else(|| Refusal::new("has no audio track that is read here", CONVERT))?;
+        let codec = Codec::of(track)?;
         Ok(Track {
             num_channels: 0,
             rate_hz: 0,
@@ -89,7 +81,9 @@ impl Track {
             num_packets: 0,
             num_bad: 0,
             cut_short: false,
-            decoder,
+            left_out: None,
+            begins_link: false,
+            codec,
             format,
         })
     }
@@ -115,6 +109,8 @@ impl Track {
             let packet = match self.format.next_packet() {
                 Ok(Some(packet)) => packet,
                 Ok(None) => return Ok(false),
+                Err(Symphonia::ResetRequired) if self.next_link() => continue,
+                Err(Symphonia::ResetRequired) => return Ok(false),
                 Err(_) => {
                     self.cut_short = true;
                     return Ok(false);
@@ -125,29 +121,56 @@ impl Track {
             }
             self.num_packets += 1;
             num_idle += 1;
-            let audio = match self.decoder.decode(&packet) {
-                Ok(audio) => audio,
-                Err(Symphonia::DecodeError(_) | Symphonia::IoError(_)) => {
-                    self.num_bad += 1;
-                    continue;
-                }
-                Err(e) => return Err(Refusal::new(format!("cannot be decoded ({e})"), REMEDY)),
+            let Some(decoded) = self.codec.decode(&packet, samples)? else {
+                self.num_bad += 1;
+                continue;
             };
-            if audio.frames() == 0 {
+            self.num_frames += decoded.num_frames;
+            if samples.is_empty() {
                 continue;
             }
-            let shape = (audio.spec().channels().count(), audio.spec().rate());
-            if self.num_frames == 0 {
+            let shape = (decoded.num_channels, decoded.rate_hz);
+            if self.rate_hz == 0 {
                 (self.num_channels, self.rate_hz) = shape;
             }
             if (self.num_channels, self.rate_hz) != shape || shape.0 == 0 {
-                return Err(Refusal::new("changes its channels or rate midway", REMEDY));
+                if self.begins_link {
+                    self.leave_out("another number of channels or another rate");
+                    return Ok(false);
+                }
+                return Err(Refusal::new("changes its channels or rate midway", CONVERT));
             }
-            self.num_frames += audio.frames() as u64;
-            audio.copy_to_vec_interleaved(samples);
+            self.begins_link = false;
             return Ok(true);
         }
         Err(nothing_decoded())
+    }
+
+    /// Several recordings, one after the other, can make one Ogg file: a "chain", as radio stations
+    /// and recorders that pause write. False where the next one is not read.
+    fn next_link(&mut self) -> bool {
+        let Some(track) = self.format.default_track(TrackType::Audio) else {
+            self.leave_out("no audio that is read here");
+            return false;
+        };
+        let Ok(codec) = Codec::of(track) else {
+            self.leave_out("another codec");
+            return false;
+        };
+        self.codec = codec;
+        self.track_id = track.id;
+        self.begins_link = true;
+        let link_frames = track.num_frames;
+        self.declared_frames = self
+            .declared_frames
+            .and_then(|frames| frames.checked_add(link_frames?));
+        true
+    }
+
+    fn leave_out(&mut self, what: &str) {
+        self.left_out = Some(format!(
+            "a further recording in the file has {what} and was left out"
+        ));
     }
 
     /// What is to be said when all is read.
@@ -157,28 +180,30 @@ impl Track {
             return Err(nothing_decoded());
         }
         let declared = self.declared_frames.unwrap_or(0);
-        let truncated = self.cut_short || declared > self.num_frames;
-        let warning = if self.num_bad > 0 {
-            Some(format!(
+        let ends_early = self.cut_short || declared > self.num_frames;
+        let mut warnings = vec![];
+        if self.num_bad > 0 {
+            warnings.push(format!(
                 "{} of {} packets are damaged and were left out",
                 self.num_bad, self.num_packets
-            ))
-        } else if truncated {
-            Some(format!(
+            ));
+        } else if ends_early {
+            warnings.push(format!(
                 "the file ends early; read the {} samples that are there",
                 self.num_frames
-            ))
-        } else {
-            None
-        };
+            ));
+        }
+        warnings.extend(self.left_out.clone());
+        let truncated = ends_early || self.left_out.is_some();
+        let warning = (!warnings.is_empty()).then(|| warnings.join("; "));
         Ok(End { warning, truncated })
     }
 }
 
 fn nothing_decoded() -> Refusal {
-    Refusal::new("holds no audio that can be decoded", REMEDY)
+    Refusal::new("holds no audio that can be decoded", CONVERT)
 }
 
 fn gave_up() -> Refusal {
-    Refusal::new("is damaged: its decoder gave up", REMEDY)
+    Refusal::new("is damaged: its decoder gave up", CONVERT)
 }

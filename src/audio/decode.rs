@@ -3,9 +3,11 @@
 
 use super::compressed::Track;
 use super::input::Input;
-use super::kind::foreign_kind;
-use super::refusal::{Refusal, Refused};
-use super::wav::{self, Coding, Layout};
+use super::kind::{self, foreign_kind};
+use super::layout::{Coding, Layout};
+use super::raw::RawFormat;
+use super::refusal::{self, Refusal, Refused};
+use super::{au, mp4, sphere, wav};
 use crate::Result;
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -20,7 +22,7 @@ const DECODED_RATES_HZ: RangeInclusive<u32> = 1_000..=768_000;
 /// below 16 MiB.
 const FREE_BYTES: u64 = 10 << 20;
 
-/// Bytes of a WAV file that are converted at once, about.
+/// Bytes of uncompressed samples that are converted at once, about.
 const BLOCK_BYTES: usize = 64 << 10;
 
 /// Floats beyond this are no audio: sums of their squares come near infinity. (Some programs write
@@ -54,7 +56,7 @@ pub fn decode(path: &Path) -> Result<Decoded> {
 }
 
 pub(super) fn decode_input(input: Input) -> Refused<Decoded> {
-    let mut blocks = Blocks::of(input)?;
+    let mut blocks = Blocks::of(input, None)?;
     let budget = blocks.budget_bytes() as usize / size_of::<f32>();
     let mut samples = Vec::new();
     // Growing would hold the old and the new; memory that is not touched costs nothing.
@@ -93,13 +95,30 @@ pub(super) struct Blocks {
 }
 
 enum Source {
-    Wav {
+    Uncompressed {
         input: Input,
         layout: Layout,
         /// Where the next block starts.
         at: u64,
     },
     Compressed(Box<Track>),
+}
+
+/// Where the samples of an uncompressed recording lie.
+fn uncompressed(input: &mut Input, raw: Option<RawFormat>) -> Refused<Option<Layout>> {
+    if let Some(start) = wav::start(input)? {
+        return wav::layout(input, start).map(Some);
+    }
+    if let Some(layout) = sphere::layout(input)? {
+        return Ok(Some(layout));
+    }
+    if let Some(layout) = au::layout(input)? {
+        return Ok(Some(layout));
+    }
+    match raw {
+        Some(raw) if !kind::has_header(input.get(0, 512)?) => raw.layout(input.len()).map(Some),
+        _ => Ok(None),
+    }
 }
 
 /// What is known when all blocks are read.
@@ -110,26 +129,24 @@ pub(super) struct End {
 }
 
 impl Blocks {
-    /// Reads the header.
-    pub fn of(mut input: Input) -> Refused<Self> {
+    /// Reads the header. A file without one is read as `raw` says, if that is given.
+    pub fn of(mut input: Input, raw: Option<RawFormat>) -> Refused<Self> {
         let budget_bytes = FREE_BYTES + 4 * input.len() - input.len_in_memory();
-        let (num_channels, rate_hz, source) = if let Some(start) = wav::start(&mut input)? {
-            let layout = wav::layout(&mut input, start)?;
+        let (num_channels, rate_hz, source) = if let Some(layout) = uncompressed(&mut input, raw)? {
             let at = layout.data.start;
             let (channels, rate_hz) = (layout.num_channels, layout.rate_hz);
-            (channels, rate_hz, Source::Wav { input, layout, at })
+            let source = Source::Uncompressed { input, layout, at };
+            (channels, rate_hz, source)
         } else if let Some(kind) = foreign_kind(input.get(0, 512)?) {
             return Err(Refusal::new(
                 format!("is {kind}, not audio that is read here"),
-                "convert it to WAV, FLAC, MP3, Ogg Vorbis or M4A",
+                refusal::CONVERT,
             ));
         } else {
-            let track = Track::open(input)?;
-            let source = Source::Compressed(Box::new(track));
-            let Source::Compressed(track) = &source else {
-                unreachable!("made just now")
-            };
-            (track.num_channels, track.rate_hz, source)
+            mp4::check(&mut input)?;
+            let track = Box::new(Track::open(input)?);
+            let (channels, rate_hz) = (track.num_channels, track.rate_hz);
+            (channels, rate_hz, Source::Compressed(track))
         };
         check_rate(rate_hz, DECODED_RATES_HZ)?;
         Ok(Blocks {
@@ -150,7 +167,7 @@ impl Blocks {
     /// Samples of all channels, where the header tells; a lie if need be.
     pub fn num_samples(&self) -> Option<usize> {
         match &self.source {
-            Source::Wav { layout, .. } => {
+            Source::Uncompressed { layout, .. } => {
                 let bytes = (layout.data.end - layout.data.start) as usize;
                 Some(match layout.coding {
                     Coding::Samples(encoding) => bytes / encoding.bytes(),
@@ -165,13 +182,13 @@ impl Blocks {
 
     /// Whether [`Self::num_samples`] is the truth.
     pub fn is_counted(&self) -> bool {
-        matches!(self.source, Source::Wav { .. })
+        matches!(self.source, Source::Uncompressed { .. })
     }
 
     /// The next samples, channels interleaved, finite and of sane magnitude; `None` at the end.
     pub fn next(&mut self) -> Refused<Option<&[f32]>> {
         match &mut self.source {
-            Source::Wav { input, layout, at } => {
+            Source::Uncompressed { input, layout, at } => {
                 let unit = layout.coding.unit_bytes(layout.num_channels);
                 let most = BLOCK_BYTES.next_multiple_of(unit) as u64;
                 let wanted = (layout.data.end - *at).min(most) as usize;
@@ -205,7 +222,7 @@ impl Blocks {
     pub fn end(self) -> Refused<End> {
         check_silence(self.peak_bits)?;
         match self.source {
-            Source::Wav { layout, .. } => Ok(End {
+            Source::Uncompressed { layout, .. } => Ok(End {
                 warning: layout.warning,
                 truncated: layout.truncated,
             }),

@@ -1,7 +1,7 @@
 //! Reads audio files as [`Waveform`]s: mono, finite, 16 kHz, non-empty, with quality facts.
 //!
 //! ```text
-//! path ─► input ─► decode (WAV: wav + pcm; FLAC, MP3, Ogg, M4A: symphonia) ─► blocks ─► one channel
+//! path ─► input ─► decode (WAV, SPHERE, AU, raw: layout + pcm; else: symphonia) ─► blocks ─► one channel
 //!      ─► excerpt (resampled) ─► samples ─► DC removed ─► Waveform ─► quality
 //! ```
 //!
@@ -9,6 +9,9 @@
 //! [`ReadOptions::all`] asks for the whole.
 
 mod adpcm;
+mod au;
+#[cfg(feature = "formats")]
+mod codec;
 #[cfg(feature = "formats")]
 mod compressed;
 #[cfg(not(feature = "formats"))]
@@ -18,18 +21,23 @@ mod decode;
 mod excerpt;
 mod input;
 mod kind;
+mod layout;
 mod mixdown;
 mod mono;
+mod mp4;
 mod pcm;
 mod quality;
+mod raw;
 mod refusal;
 mod resample;
+mod sphere;
 mod vad;
 mod voicing;
 mod wav;
 
 pub use decode::{Decoded, RATES_HZ, decode};
 pub use quality::{Content, Quality};
+pub use raw::RawFormat;
 pub use resample::resample;
 pub use vad::{HOP as SPEECH_HOP, level_range_db, num_frames, speech_frames, speech_seconds};
 
@@ -39,6 +47,7 @@ use input::Input;
 use mixdown::FlatTops;
 use mono::{Facts, Mono};
 use quality::Seen;
+use std::fmt;
 use std::io::Read;
 use std::path::Path;
 use voicing::VoiceFrames;
@@ -57,10 +66,16 @@ pub struct ReadOptions {
     pub max_bytes: Option<u64>,
     /// Every sample of a long recording, and the memory for them, instead of an excerpt.
     pub all: bool,
+    /// What the samples of files without a header are; `None` refuses such files. What has a header
+    /// that is known is read by it.
+    pub raw: Option<RawFormat>,
 }
 
+/// More channels than any array of microphones has: a damaged header.
+const MAX_CHANNELS: usize = 1024;
+
 /// A mono recording at 16 kHz: finite, non-empty, DC removed.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Waveform {
     samples: Vec<f32>,
     facts: Facts,
@@ -70,7 +85,7 @@ pub struct Waveform {
     speech: Vec<bool>,
 }
 
-/// Reads an audio file: WAV, FLAC, MP3, Ogg Vorbis or M4A (AAC), told by its content.
+/// Reads an audio file of any format that is known, told by its content.
 ///
 /// # Errors
 /// [`crate::Error::Io`] when the file cannot be opened or read, [`crate::Error::Audio`] when what
@@ -106,6 +121,13 @@ pub fn read_samples(path: &Path) -> Result<Vec<f32>> {
         .and_then(|input| Mono::read(input, &options))
         .map(|mono| mono.samples)
         .map_err(|refusal| refusal.of(path))
+}
+
+/// Not its samples: there are many.
+impl fmt::Debug for Waveform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Waveform({} samples)", self.samples.len())
+    }
 }
 
 impl Waveform {

@@ -30,7 +30,7 @@ pub(super) struct Facts {
 impl Mono {
     /// Reads a recording to its end.
     pub fn read(input: Input, options: &ReadOptions) -> Refused<Self> {
-        let mut blocks = Blocks::of(input)?;
+        let mut blocks = Blocks::of(input, options.raw)?;
         let rate_hz = blocks.rate_hz;
         decode::check_rate(rate_hz, RATES_HZ)?;
         let max_seconds = options.max_seconds.unwrap_or(MAX_SECONDS);

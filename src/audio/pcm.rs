@@ -2,9 +2,10 @@
 //! their full scale, 2^(bits−1), as libsndfile does, so both give the same floats.
 
 /// How a sample is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Encoding {
     U8,
+    I8,
     I16,
     I24,
     I32,
@@ -15,7 +16,7 @@ pub enum Encoding {
 }
 
 /// The order of the bytes of a number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ByteOrder {
     Little,
     Big,
@@ -50,7 +51,7 @@ impl Encoding {
     /// Bytes per sample.
     pub fn bytes(self) -> usize {
         match self {
-            Encoding::U8 | Encoding::Alaw | Encoding::Mulaw => 1,
+            Encoding::U8 | Encoding::I8 | Encoding::Alaw | Encoding::Mulaw => 1,
             Encoding::I16 => 2,
             Encoding::I24 => 3,
             Encoding::I32 | Encoding::F32 => 4,
@@ -69,6 +70,7 @@ impl Encoding {
         }
         match self {
             Encoding::U8 => each(bytes, |[b]| (f32::from(b) - 128.0) / 128.0),
+            Encoding::I8 => each(bytes, |[b]| f32::from(b as i8) / 128.0),
             Encoding::I16 => each(bytes, |b| f32::from(i16::from_le_bytes(b)) / 32_768.0),
             Encoding::I24 => each(bytes, |[a, b, c]| {
                 i32::from_le_bytes([0, a, b, c]) as f32 / 2_147_483_648.0

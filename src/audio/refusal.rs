@@ -4,6 +4,9 @@ use crate::Error;
 use std::io;
 use std::path::Path;
 
+/// What helps with every format that is not read.
+pub(super) const CONVERT: &str = "convert it to WAV, for example with `ffmpeg -i IN out.wav`";
+
 /// A fact and a remedy, or what the system said.
 #[derive(Debug)]
 pub(super) enum Refusal {

@@ -8,48 +8,14 @@
 //! our corpus that must be read hound 3.5 refuses eight (padded odd chunks, sizes of a pipe, float64,
 //! a wrong byte rate...), and it takes one whose two format headers contradict each other.
 
+mod behind;
 mod format;
 
-use super::adpcm::Adpcm;
 use super::input::Input;
-use super::pcm::{ByteOrder, Encoding};
+use super::layout::Layout;
+use super::pcm::ByteOrder;
 use super::refusal::{Refusal, Refused};
 use format::Format;
-use std::ops::Range;
-
-/// Where the samples lie in the file, and what they are.
-#[derive(Debug)]
-pub struct Layout {
-    pub coding: Coding,
-    pub order: ByteOrder,
-    pub num_channels: usize,
-    pub rate_hz: u32,
-    /// Whole sample frames (or ADPCM blocks) only.
-    pub data: Range<u64>,
-    /// What the header says and the file does not keep.
-    pub warning: Option<String>,
-    /// The header says how long the audio is, and it is shorter.
-    pub truncated: bool,
-}
-
-/// How samples are stored.
-#[derive(Debug, Clone, Copy)]
-pub enum Coding {
-    /// One after the other.
-    Samples(Encoding),
-    /// In blocks that each start anew.
-    Blocks(Adpcm),
-}
-
-impl Coding {
-    /// Bytes that must be read together: a sample of each channel, or a block.
-    pub fn unit_bytes(&self, num_channels: usize) -> usize {
-        match self {
-            Coding::Samples(encoding) => num_channels * encoding.bytes(),
-            Coding::Blocks(adpcm) => adpcm.block_bytes,
-        }
-    }
-}
 
 /// What follows `riff` in the GUID that opens a Wave64 file.
 const W64_RIFF_TAIL: [u8; 12] = [
@@ -57,8 +23,6 @@ const W64_RIFF_TAIL: [u8; 12] = [
 ];
 /// A count that says "look elsewhere" or "not known when this was written".
 const SIZE_UNKNOWN: u64 = 0xFFFF_FFFF;
-/// What writes to a pipe puts some number from here up (sox 7FFFF000, ffmpeg FFFFFFFF).
-const SIZE_OF_A_STREAM: u64 = 0x7FFF_0000;
 /// More chunks before the audio than any program writes: each costs a look into the file.
 const MAX_CHUNKS: usize = 1000;
 /// More of a format header than any program writes.
@@ -225,7 +189,21 @@ pub fn layout(input: &mut Input, start: u64) -> Refused<Layout> {
         Some(size) if data.size == SIZE_UNKNOWN => size,
         _ => data.size,
     };
-    place(input.len(), format, order, &data, declared)
+    let mut layout = Layout {
+        coding: format.coding,
+        order,
+        num_channels: format.num_channels,
+        rate_hz: format.rate_hz,
+        data: data.body..data.body.saturating_add(declared),
+        warning: format.warning,
+        truncated: false,
+    }
+    .fit(input.len())?;
+    if let Some(left_out) = behind::left_out(input, spelling, data.body, declared)? {
+        layout.warn(left_out);
+        layout.truncated = true;
+    }
+    Ok(layout)
 }
 
 /// A recorder that was cut off leaves a size of 0 and audio behind it; an empty file has nothing
@@ -236,43 +214,4 @@ fn streams_on(spelling: Spelling, input: &mut Input, body: u64) -> Refused<bool>
         .chunk_at(input, body)?
         .is_some_and(|c| is_chunk_id(&c.id) && c.size <= input.len().saturating_sub(c.body));
     Ok(left > 0 && !another_chunk)
-}
-
-/// Holds the size that the header claims against the file.
-fn place(
-    file_len: u64,
-    format: Format,
-    order: ByteOrder,
-    data: &Chunk,
-    declared: u64,
-) -> Refused<Layout> {
-    let there = file_len.saturating_sub(data.body);
-    let held = if declared == 0 {
-        there
-    } else {
-        declared.min(there)
-    };
-    let whole = held - held % format.coding.unit_bytes(format.num_channels) as u64;
-    if whole == 0 {
-        return Err(Refusal::no_audio());
-    }
-    let warning = if declared == 0 || declared > there {
-        Some(format!(
-            "the header promises {declared} bytes of audio, the file holds {there}; \
-             read what is there"
-        ))
-    } else if whole != held {
-        Some("the audio ends in the middle of a sample; the rest of it was left out".into())
-    } else {
-        None
-    };
-    Ok(Layout {
-        coding: format.coding,
-        order,
-        num_channels: format.num_channels,
-        rate_hz: format.rate_hz,
-        data: data.body..data.body + whole,
-        warning,
-        truncated: declared > there && declared < SIZE_OF_A_STREAM,
-    })
 }

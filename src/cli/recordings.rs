@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 use spkver::{
     Error, Result,
-    audio::{self, Quality, ReadOptions, Waveform},
+    audio::{self, Quality, RawFormat, ReadOptions, Waveform},
     scoring::Reason,
     verifier::{Embedding, Utterance, Verifier},
 };
@@ -28,6 +28,9 @@ pub struct Args {
     /// Use all of a recording [default: of more than 3 minutes an excerpt, spread over its length]
     #[arg(long)]
     all: bool,
+    /// What files without a header hold: s16le:16000:1 is 16-bit samples at 16 kHz in one channel
+    #[arg(long, value_name = "ENCODING:RATE:CHANNELS")]
+    raw: Option<RawFormat>,
 }
 
 /// A recording that could be read.
@@ -48,6 +51,7 @@ impl Args {
             max_seconds: self.max_seconds,
             max_bytes: self.max_bytes,
             all: self.all,
+            raw: self.raw,
         }
     }
 

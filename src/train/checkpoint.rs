@@ -96,7 +96,12 @@ impl State {
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Model`] for a damaged file or one of another run.
-    pub fn load(path: &Path, options: &TrainOptions, manifest: &str) -> Result<Self> {
+    pub fn load(
+        path: &Path,
+        options: &TrainOptions,
+        manifest: &str,
+        layers: Vec<Layer>,
+    ) -> Result<Self> {
         let refuse = |fact: String| Error::Model {
             path: path.to_path_buf(),
             fact,
@@ -149,7 +154,6 @@ impl State {
             };
         }
         let [weights, m, v] = groups;
-        let layers = options.layers()?;
         Ok(State {
             step: header.step,
             trainable: Trainable { layers, weights },

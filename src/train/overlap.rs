@@ -178,14 +178,14 @@ impl Run<'_> {
         let receptive_field = infer(&layers, num_channels)?.receptive_field;
         let voices =
             Voices::new(self.crops(&mfcc, options.crop_seconds, receptive_field.max(30))?);
-        let start = || State::fresh(layers, 0, 1, options.seed);
+        let start = |layers| State::fresh(layers, 0, 1, options.seed);
         let step = |state: &mut State| {
             let (features, is_overlapped) = voices.batch(state.step, options.batch_size)?;
             descend_by(options, state, view.of(features), |logits, _| {
                 loss(logits, &is_overlapped)
             })
         };
-        let Some(state) = self.descend(start, step, on_progress)? else {
+        let Some(state) = self.descend(layers, start, step, on_progress)? else {
             return Ok(None);
         };
         view.network(state.trainable.folded()).map(Some)

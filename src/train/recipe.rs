@@ -184,9 +184,9 @@ impl Run<'_> {
         let crops = self.crops(&mfcc, options.crop_seconds, shapes.receptive_field.max(30))?;
         let map_rows = self.teacher.map_or(0, Teacher::size);
         let rows = crops.num_classes() + map_rows;
-        let start = || State::fresh(layers, rows, shapes.embedding_size, options.seed);
+        let start = |layers| State::fresh(layers, rows, shapes.embedding_size, options.seed);
         let step = |state: &mut State| self.step(&crops, &view, state);
-        let Some(state) = self.descend(start, step, on_progress)? else {
+        let Some(state) = self.descend(layers, start, step, on_progress)? else {
             return Ok(None);
         };
         let network = view.network(state.trainable.folded())?;
@@ -198,7 +198,8 @@ impl Run<'_> {
     /// `on_progress` stopped it.
     pub(super) fn descend(
         &self,
-        start: impl FnOnce() -> State,
+        layers: Vec<Layer>,
+        start: impl FnOnce(Vec<Layer>) -> State,
         mut take_step: impl FnMut(&mut State) -> Result<(f32, f32)>,
         on_progress: &mut dyn FnMut(Progress) -> bool,
     ) -> Result<Option<State>> {
@@ -208,8 +209,8 @@ impl Run<'_> {
             hash += &format!(" {}", teacher.hash());
         }
         let mut state = match self.checkpoint.exists() {
-            true => State::load(self.checkpoint, options, &hash)?,
-            false => start(),
+            true => State::load(self.checkpoint, options, &hash, layers)?,
+            false => start(layers),
         };
         while state.step < options.num_steps {
             let (loss, accuracy) = take_step(&mut state)?;

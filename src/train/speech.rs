@@ -90,7 +90,7 @@ impl Run<'_> {
         layers.pop();
         let margin = shapes.receptive_field / 2;
         let crops = self.crops(&mfcc, options.crop_seconds, shapes.receptive_field)?;
-        let start = || State::fresh(layers, 0, 1, self.options.seed);
+        let start = |layers| State::fresh(layers, 0, 1, self.options.seed);
         let step = |state: &mut State| {
             let examples = examples(&crops, state.step, self.options.batch_size)?;
             let features: Vec<Features> = examples
@@ -103,7 +103,7 @@ impl Run<'_> {
                 loss(logits, &labels)
             })
         };
-        let Some(state) = self.descend(start, step, on_progress)? else {
+        let Some(state) = self.descend(layers, start, step, on_progress)? else {
             return Ok(None);
         };
         let (mut layers, mut weights) = state.trainable.folded();

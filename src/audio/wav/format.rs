@@ -1,8 +1,9 @@
 //! The body of a `fmt ` chunk in, a [`Format`] out: WAVEFORMAT, WAVEFORMATEX and
 //! WAVE_FORMAT_EXTENSIBLE, of the codecs that are read.
 
-use super::Coding;
+use crate::audio::MAX_CHANNELS;
 use crate::audio::adpcm::{Adpcm, Variant};
+use crate::audio::layout::Coding;
 use crate::audio::pcm::{ByteOrder, Encoding};
 use crate::audio::refusal::{Refusal, Refused};
 
@@ -19,14 +20,14 @@ const GUID_TAIL: [u8; 14] = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9
 const GUID_TAIL_AMBISONIC: [u8; 14] = [
     0, 0, 0x21, 0x07, 0xD3, 0x11, 0x86, 0x44, 0xC8, 0xC1, 0xCA, 0, 0, 0,
 ];
-/// More channels than any array of microphones has: a damaged header.
-const MAX_CHANNELS: usize = 1024;
 
 /// What the `fmt ` chunk says.
 pub struct Format {
     pub coding: Coding,
     pub num_channels: usize,
     pub rate_hz: u32,
+    /// What the header says about a frame's size that is not so.
+    pub warning: Option<String>,
 }
 
 impl Format {
@@ -75,6 +76,7 @@ impl Format {
                     coding: Coding::Blocks(adpcm),
                     num_channels,
                     rate_hz,
+                    warning: None,
                 });
             }
             _ => {
@@ -87,18 +89,45 @@ impl Format {
                 ));
             }
         };
-        let frame_bytes = num_channels * encoding.bytes();
-        if block_align != frame_bytes {
-            return Err(Refusal::damaged(format!(
-                "claims {block_align} bytes per frame, {num_channels} × {bits} bits are {frame_bytes}"
-            )));
-        }
+        let (encoding, warning) = match block_align == num_channels * encoding.bytes() {
+            true => (encoding, None),
+            false => mismatched(encoding, num_channels, block_align)?,
+        };
         Ok(Format {
             coding: Coding::Samples(encoding),
             num_channels,
             rate_hz,
+            warning,
         })
     }
+}
+
+/// The size of a frame that the header claims is not that of its samples. 24 bits in 4 bytes are
+/// the upper ones; any other size that is too large is a mistake of the writer, and the samples lie
+/// side by side as libsndfile and ffmpeg read them. One that is too small could mean fewer channels.
+fn mismatched(
+    encoding: Encoding,
+    num_channels: usize,
+    block_align: usize,
+) -> Refused<(Encoding, Option<String>)> {
+    let frame_bytes = num_channels * encoding.bytes();
+    let claim = format!("the header claims {block_align} bytes per frame");
+    if block_align < frame_bytes {
+        return Err(Refusal::damaged(format!(
+            "{claim}, {num_channels} × {} bytes are {frame_bytes}",
+            encoding.bytes()
+        )));
+    }
+    Ok(match encoding {
+        Encoding::I24 if block_align == 4 * num_channels => {
+            let warning = format!("{claim}: read 24-bit samples in 4 bytes each");
+            (Encoding::I32, Some(warning))
+        }
+        _ => {
+            let warning = format!("{claim}: read the {frame_bytes} that its samples need");
+            (encoding, Some(warning))
+        }
+    })
 }
 
 /// The tag that the GUID of a WAVE_FORMAT_EXTENSIBLE header stands for.

@@ -1,0 +1,83 @@
+//! Where the samples of an uncompressed recording lie in its file and how they are stored: what
+//! every reader of a header (WAV, SPHERE, AU, none at all) has to find out.
+
+use super::adpcm::Adpcm;
+use super::pcm::{ByteOrder, Encoding};
+use super::refusal::{Refusal, Refused};
+use std::ops::Range;
+
+/// Where the samples lie in the file, and what they are.
+#[derive(Debug)]
+pub struct Layout {
+    pub coding: Coding,
+    pub order: ByteOrder,
+    pub num_channels: usize,
+    pub rate_hz: u32,
+    /// Whole sample frames (or ADPCM blocks) only.
+    pub data: Range<u64>,
+    /// What the header says and the file does not keep.
+    pub warning: Option<String>,
+    /// There is more to the recording than what is read.
+    pub truncated: bool,
+}
+
+/// How samples are stored.
+#[derive(Debug, Clone, Copy)]
+pub enum Coding {
+    /// One after the other.
+    Samples(Encoding),
+    /// In blocks that each start anew.
+    Blocks(Adpcm),
+}
+
+impl Coding {
+    /// Bytes that must be read together: a sample of each channel, or a block.
+    pub fn unit_bytes(&self, num_channels: usize) -> usize {
+        match self {
+            Coding::Samples(encoding) => num_channels * encoding.bytes(),
+            Coding::Blocks(adpcm) => adpcm.block_bytes,
+        }
+    }
+}
+
+/// A count of bytes from here up is written by programs that do not know it yet, because they write
+/// to a pipe (sox 7FFFF000, ffmpeg FFFFFFFF).
+const SIZE_OF_A_STREAM: u64 = 0x7FFF_0000;
+
+impl Layout {
+    /// Holds the size that the header claims against the file. `data` is as the header says; a size
+    /// of 0 means that it was not known when the header was written.
+    pub fn fit(mut self, file_len: u64) -> Refused<Self> {
+        let declared = self.data.end - self.data.start;
+        let there = file_len.saturating_sub(self.data.start);
+        let held = if declared == 0 {
+            there
+        } else {
+            declared.min(there)
+        };
+        let whole = held - held % self.coding.unit_bytes(self.num_channels) as u64;
+        if whole == 0 {
+            return Err(Refusal::no_audio());
+        }
+        if declared == 0 || declared > there {
+            self.warn(format!(
+                "the header promises {declared} bytes of audio, the file holds {there}; \
+                 read what is there"
+            ));
+        } else if whole != held {
+            self.warn("the audio ends in the middle of a sample; the rest of it was left out");
+        }
+        self.truncated |= declared > there && declared < SIZE_OF_A_STREAM;
+        self.data.end = self.data.start + whole;
+        Ok(self)
+    }
+
+    /// Adds something to tell the user.
+    pub fn warn(&mut self, warning: impl Into<String>) {
+        let warning = warning.into();
+        self.warning = Some(match self.warning.take() {
+            Some(before) => format!("{before}; {warning}"),
+            None => warning,
+        });
+    }
+}
