@@ -61,11 +61,11 @@ fn export(args: &Export, global: &Global) -> Result<u8> {
     let path = printable(&args.onnx.to_string_lossy());
     let line = format!(
         "wrote {path} (the network of model {})",
-        verifier.file_id().short()
+        verifier.id().short()
     );
     let json = json!({
         "command": "model export",
-        "model": verifier.file_id().to_string(),
+        "model": verifier.id().to_string(),
         "onnx": args.onnx.to_string_lossy(),
     });
     global.output().result(&line, &json)?;

@@ -11,7 +11,9 @@
 mod form;
 
 use super::whole_file::{Readers, folder_of, write_new, write_whole, write_whole_with};
-use crate::{Error, Result, storage::voiceprints};
+#[cfg(feature = "store")]
+use crate::storage::voiceprints;
+use crate::{Error, Result};
 pub use form::Form;
 use std::{
     fs::{self, File},
@@ -111,6 +113,7 @@ impl Outputs {
     ///
     /// # Errors
     /// As [`Self::spare`].
+    #[cfg(feature = "store")]
     pub fn spare_store(&self, store: &Path) -> Result<()> {
         self.spare(store)?;
         let endings = ["-wal", "-shm", "-journal", ".index"].into_iter();

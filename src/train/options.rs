@@ -78,8 +78,8 @@ pub struct TrainOptions {
 pub struct SpeechOptions {
     /// C of its layers.
     pub channels: usize,
-    /// Optimisation steps.
-    pub num_steps: usize,
+    /// Optimisation steps, in per cent of the others' [`TrainOptions::num_steps`].
+    pub steps_percent: usize,
     /// Crops per step.
     pub batch_size: usize,
     /// Shortest and longest crop, in seconds.
@@ -93,7 +93,7 @@ impl Default for SpeechOptions {
     fn default() -> Self {
         SpeechOptions {
             channels: 16,
-            num_steps: 3000,
+            steps_percent: 50,
             batch_size: 32,
             crop_seconds: (1.2, 2.8),
             augment: AugmentOptions {

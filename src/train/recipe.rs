@@ -109,7 +109,12 @@ impl Run<'_> {
         let of_overlap = self.options.of_overlap();
         let of_members = members.len() * self.options.num_steps;
         let of_both = of_members + of_overlap.as_ref().map_or(0, |options| options.num_steps);
-        let all = of_both + self.options.speech.as_ref().map_or(0, |own| own.num_steps);
+        let all = of_both
+            + self
+                .options
+                .speech
+                .as_ref()
+                .map_or(0, |own| speech::num_steps(self.options, own));
         let beside = |ending: &str| {
             let mut name = self.checkpoint.as_os_str().to_owned();
             name.push(ending);

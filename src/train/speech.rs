@@ -231,11 +231,16 @@ fn loss(logits: &[f32], labels: &[bool]) -> Loss {
     loss
 }
 
+/// Optimisation steps of the detector.
+pub(super) fn num_steps(all: &TrainOptions, own: &SpeechOptions) -> usize {
+    (all.num_steps.saturating_mul(own.steps_percent) / 100).max(1)
+}
+
 /// The options that the detector is trained with: the members' own, but for its crops.
 pub(super) fn options(all: &TrainOptions, own: &SpeechOptions) -> TrainOptions {
     TrainOptions {
         augment: own.augment.clone(),
-        num_steps: own.num_steps,
+        num_steps: num_steps(all, own),
         batch_size: own.batch_size,
         members: vec![],
         overlap: None,

@@ -225,7 +225,11 @@ pub fn read(path: &Path, ids: Option<&Path>, wanted: &dyn Fn(&str) -> bool) -> R
 /// # Errors
 /// [`Error::Io`], and [`Error::Usage`] for another array.
 pub fn read_array(path: &Path) -> Result<(usize, Vec<f32>)> {
-    npy::read_array(path).map_err(|fault| match fault {
+    let array = npy::read_array(path).and_then(|(size, values)| match size {
+        0 => Err(Fault::Fact("holds vectors of no numbers".into())),
+        _ => Ok((size, values)),
+    });
+    array.map_err(|fault| match fault {
         Fault::Io(error) => Error::io(path, "read", error),
         Fault::Other(error) => error,
         Fault::Fact(fact) => Error::Usage(format!(

@@ -70,11 +70,7 @@ fn errors_say_what_can_be_done() {
     };
     for (code, exit_code, remedy) in [
         (ffi::SQLITE_CANTOPEN, 5, "check its permissions"),
-        (
-            ffi::SQLITE_FULL,
-            5,
-            "check its permissions, its folder's, and the disk",
-        ),
+        (ffi::SQLITE_FULL, 5, "the disk is full; free some space"),
         (ffi::SQLITE_IOERR, 5, "and the disk"),
         (ffi::SQLITE_READONLY, 5, "make both writable"),
         (ffi::SQLITE_BUSY, 5, "try again"),
