@@ -1,6 +1,6 @@
 //! Reads trial lists and score files of any length, one [`Trial`] at a time, in constant memory.
 //!
-//! The form is recognized by the content: lines of fields ([`Layout`] says which), with or without
+//! The form is recognized by the content: lines of fields (`Layout` says which), with or without
 //! a header; JSON lines (`{"enroll":…,"test":…,"score":…,"label":…}`); Parquet with columns of these
 //! names. A line that begins with `#` is a comment, and so is what follows a `#` after the last
 //! field. A score of `nan`, an empty one or `null` says that a recording was refused.
