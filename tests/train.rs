@@ -162,7 +162,8 @@ fn a_run_stopped_or_killed_continues_bit_for_bit_with_any_number_of_threads() {
         .output()
         .unwrap();
     assert!(
-        matches!(compared.status.code(), Some(0 | 1)),
+        // A speech detector of so few steps may find no speech.
+        matches!(compared.status.code(), Some(0 | 1 | 3)),
         "the model decides"
     );
 }
@@ -268,9 +269,8 @@ fn a_teacher_that_is_missing_unasked_or_knows_too_little_is_told_before_any_work
     );
     let mut with_teacher = taught(dir, "x");
     let text = fs::read_to_string(&vectors).unwrap();
-    let fewer: Vec<&str> = text.lines().filter(|l| !l.contains("chloe-2")).collect();
-    fs::write(&vectors, fewer.join("\n")).unwrap();
-    refused(&mut with_teacher, "chloe-2.wav");
+    fs::write(&vectors, text.replace(".wav", ".flac")).unwrap();
+    refused(&mut with_teacher, "no vector of any recording");
     let mut without = Command::new(env!("CARGO_BIN_EXE_spkver"));
     without.arg("train").arg(dir.join("speech")).arg("-o");
     without.arg(dir.join("x")).arg("--options");
@@ -397,7 +397,8 @@ fn every_head_activation_and_pooling_trains() {
             .args([file("anna-1.wav"), file("anna-2.wav")])
             .output()
             .unwrap();
-        assert!(output.status.code().unwrap() < 2, "{flag:?}");
+        // A speech detector of so few steps may find no speech.
+        assert!(matches!(output.status.code(), Some(0 | 1 | 3)), "{flag:?}");
     }
 }
 

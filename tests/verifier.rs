@@ -200,7 +200,7 @@ fn the_reason_is_the_one_to_act_on_first() {
     };
     assert_eq!(code(narrow), Some("band_limited"));
     let noisy = Quality {
-        snr_db: 0.5,
+        snr_db: -4.0,
         ..quality(speech, 0.0, 3.0)
     };
     assert_eq!(code(noisy), Some("noisy"));
@@ -232,7 +232,8 @@ fn a_recording_at_the_limit_is_fit() {
         truncated: false,
     };
     assert_eq!(unfit(&at(), &limits), None);
-    let (speech_seconds, snr_db) = (0.5f32.next_down(), 3.0f32.next_down());
+    // Seconds count in hundredths, as they are shown.
+    let (speech_seconds, snr_db) = (0.49, 3.0f32.next_down());
     let (bandwidth_hz, clipped) = (2000.0f32.next_down(), 0.25f32.next_up());
     for (beyond, reason) in [
         (
