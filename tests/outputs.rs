@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What every command may be given, and never writes over.
+/// Files that every command accepts and must never overwrite.
 const EVERYWHERE: &str = "--model m.safetensors --store s.sqlite --key-file k.hex";
 const FILES_EVERYWHERE: [&str; 4] = ["m.safetensors", "s.sqlite", "s.sqlite.index", "k.hex"];
 

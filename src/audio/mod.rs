@@ -5,7 +5,7 @@
 //!      ─► excerpt (resampled) ─► samples ─► DC removed ─► Waveform ─► quality
 //! ```
 //!
-//! Of a recording of more than three minutes an excerpt is read, spread over its length, unless
+//! A recording longer than three minutes is read as an excerpt that is spread over its length, unless
 //! [`ReadOptions::all`] asks for the whole.
 
 mod adpcm;

@@ -4,7 +4,7 @@
 //! The first two are ln t (t seconds of speech) and ln|u|, the length of the whitened embedding
 //! before scaling: a long recording, and one far from the average, scores higher with everybody
 //! (Mandasari et al. 2013, "Quality measure functions for calibration"). The third is how far the
-//! signal-to-noise ratio is below a clean recording's: noise takes from every score. The fourth is μ(a), the
+//! signal-to-noise ratio is below that of a clean recording: noise lowers every score. The fourth is μ(a), the
 //! mean of the N highest scores of a against a cohort of K speakers, computed without quality
 //! terms: if a recording sounds like many people, its scores mean less. With weight −w this gives s
 //! − w·(μ(a) + μ(b)), which is the shift of adaptive S-norm (Karam et al. 2011; Matějka et al.

@@ -91,7 +91,7 @@ impl AugmentOptions {
 }
 
 impl Default for AugmentOptions {
-    /// Level and 16 bits only; the recipes turn on the rest.
+    /// Only changes the level and rounds to 16 bits; the recipes turn on the other steps.
     fn default() -> Self {
         AugmentOptions {
             clean: 0.0,

@@ -48,8 +48,8 @@ pub struct Crops<'a> {
     pub seed: u64,
 }
 
-/// Draws speakers with a probability that grows with the square root of their number of recordings:
-/// who has one sentence is not heard as often as who has fifty, and not fifty times less.
+/// Draws speakers with a probability that grows with the square root of their number of recordings.
+/// A speaker with fifty recordings is drawn seven times as often as one with a single recording.
 pub struct Shares(Vec<f64>);
 
 impl Shares {
@@ -112,7 +112,7 @@ pub(super) fn retried<T>(
     draw(MAX_ATTEMPTS - 1)
 }
 
-/// Each run of `true` longer by `frames` on either side.
+/// Extends each run of `true` by `frames` on either side.
 fn grown(speech: &[bool], frames: usize) -> Vec<bool> {
     let near = |t: usize| {
         let window = &speech[t.saturating_sub(frames)..(t + frames + 1).min(speech.len())];
