@@ -20,6 +20,9 @@ pub struct Decoded {
     pub num_frames: u64,
 }
 
+/// Samples of each channel in the longest packet of any codec read here (FLAC and ALAC).
+const MAX_FRAMES: u64 = 1 << 16;
+
 impl Codec {
     /// The decoder that the track needs.
     pub fn of(track: &Track) -> Refused<Self> {
@@ -32,6 +35,15 @@ impl Codec {
             return Err(Refusal::new(
                 "is Opus, which is not read",
                 "convert it with `ffmpeg -i in.opus out.wav`",
+            ));
+        }
+        // A decoder sets this much memory aside before it sees the first packet.
+        if params.max_frames_per_packet.is_some_and(|n| n > MAX_FRAMES) {
+            return Err(Refusal::new(
+                format!(
+                    "is damaged: its header promises packets of more than {MAX_FRAMES} samples"
+                ),
+                CONVERT,
             ));
         }
         symphonia::default::get_codecs()
