@@ -135,9 +135,8 @@ impl Verifier {
     /// The same model with quality terms of no weight, no cohort and no knee, for a calibration to fit:
     /// its embeddings end in ln t.
     pub fn with_quality_terms(mut self) -> Self {
+        self.model.head = self.model.head.uncalibrated();
         self.model.head.quality = Some(QualityWeights::default());
-        self.model.head.cohort = None;
-        self.model.head.knee = None;
         // It was a limit on the scores with the old terms.
         self.model.limits.min_steadiness = None;
         self

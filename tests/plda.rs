@@ -332,7 +332,12 @@ fn calibration_finds_what_length_and_distance_add() {
                 let ln_length = 5.0 + 0.3 * gaussian.draw();
                 let llr = mean + 2.0 * gaussian.draw();
                 let score = 2.0 * llr + 0.6 * ln_seconds - 4.0 * ln_length;
-                [score, ln_seconds, ln_length, 0.0, 0.0]
+                QualityTrial {
+                    score,
+                    seconds: ln_seconds,
+                    length: ln_length,
+                    ..QualityTrial::default()
+                }
             };
             (0..5000).map(one).collect()
         };
@@ -356,7 +361,7 @@ fn calibration_finds_what_length_and_distance_add() {
     lists[1]
         .targets
         .iter_mut()
-        .for_each(|trial| trial[0] = -trial[0]);
+        .for_each(|trial| trial.score = -trial.score);
     let found = Calibration::with_quality(&lists.each_ref(), 0.1, false).unwrap();
     assert!((found.scale - 0.5).abs() < 0.03, "{found:?}");
 }
@@ -366,6 +371,7 @@ const HALVED: Calibration = Calibration {
     scale: 0.5,
     offset: -1.0,
     quality: None,
+    of_both: [0.0; 3],
     knee: None,
 };
 
@@ -377,7 +383,10 @@ fn targets_far_below_do_not_flatten_what_decides() {
         let one = |i: usize| {
             let odd = if i.is_multiple_of(every) { -24.0 } else { 0.0 };
             // With these means and deviations the score is the LLR.
-            [mean + odd + 4.0 * gaussian.draw(), 0.0, 0.0, 0.0, 0.0]
+            QualityTrial {
+                score: mean + odd + 4.0 * gaussian.draw(),
+                ..QualityTrial::default()
+            }
         };
         (1..=10_000).map(one).collect()
     };
@@ -386,7 +395,7 @@ fn targets_far_below_do_not_flatten_what_decides() {
         nontargets: draw(-8.0, usize::MAX),
         weight: 1.0,
     };
-    let scores = |trials: &[QualityTrial]| trials.iter().map(|t| t[0]).collect::<Vec<f64>>();
+    let scores = |trials: &[QualityTrial]| trials.iter().map(|t| t.score).collect::<Vec<f64>>();
     let (targets, nontargets) = (scores(&list.targets), scores(&list.nontargets));
     let line = Calibration::fit(&targets, &nontargets, 0.1).unwrap();
     assert!(line.scale < 0.6, "{line:?}");
@@ -429,13 +438,13 @@ fn lists_with_likeness(spoil: fn(usize, f64) -> f64) -> Vec<Vec<QualityList>> {
             let one = |_| {
                 let likeness = number as f64 + gaussian.draw();
                 let llr = mean + 2.0 * gaussian.draw();
-                [
-                    2.0 * (llr + spoil(number, likeness)),
-                    gaussian.draw(),
-                    gaussian.draw(),
-                    0.0,
-                    likeness,
-                ]
+                QualityTrial {
+                    score: 2.0 * (llr + spoil(number, likeness)),
+                    seconds: gaussian.draw(),
+                    length: gaussian.draw(),
+                    cohort: likeness,
+                    ..QualityTrial::default()
+                }
             };
             (0..3000).map(one).collect()
         };

@@ -164,6 +164,8 @@ fn with_cohort(fraction: f32) -> Vec<u8> {
         seconds: -0.5,
         length: 0.25,
         noise: -0.5,
+        high: 0.5,
+        low: 0.25,
         cohort: -0.125,
     });
     model.head.cohort = Some(Cohort {

@@ -180,6 +180,7 @@ fn the_reason_is_the_one_to_act_on_first() {
         speech_seconds,
         content,
         bandwidth_hz: 8000.0,
+        low_band_db: 0.0,
         clipped,
         snr_db: 30.0,
         warning: None,

@@ -32,6 +32,9 @@ pub struct Quality {
     pub content: Content,
     /// Highest frequency with speech energy, in Hz.
     pub bandwidth_hz: f32,
+    /// Level of the voice from 80 to 250 Hz over that from 300 to 3400 Hz, in dB. A telephone line
+    /// passes nothing below 300 Hz: it has −10 or less, other recordings rarely less than −5.
+    pub low_band_db: f32,
     /// Share of samples in flat tops at either extreme, 0 to 1.
     pub clipped: f32,
     /// Estimated signal-to-noise ratio, in dB.
@@ -74,6 +77,7 @@ pub(super) fn measure(seen: &Seen, facts: Facts) -> Quality {
         speech_seconds: speech_seconds(speech),
         content: content(seen),
         bandwidth_hz: bandwidth_hz(seen.voice_frames.spectra()),
+        low_band_db: low_band_db(seen.voice_frames.spectra()),
         clipped: facts.clipped,
         snr_db: snr_db(seen.powers, speech),
         warning: facts.end.warning,
@@ -117,6 +121,21 @@ fn bandwidth_hz(spectra: &[f32]) -> f32 {
     highest.map_or(0.0, |band| ((band + 1) * BINS) as f32 * BIN_HZ)
 }
 
+/// Power from 80 to 250 Hz over that from 300 to 3400 Hz, in dB; 0 without voice. `(F, NUM_BINS) -> 1`
+fn low_band_db(spectra: &[f32]) -> f32 {
+    let power = |from_hz: f32, to_hz: f32| -> f64 {
+        let bins = (from_hz / BIN_HZ) as usize..(to_hz / BIN_HZ) as usize;
+        let frames = spectra.chunks_exact(NUM_BINS);
+        let sums = frames.map(|s| s[bins.clone()].iter().map(|p| f64::from(*p)).sum::<f64>());
+        sums.sum()
+    };
+    let (low, middle) = (power(80.0, 250.0), power(300.0, 3400.0));
+    if middle <= 0.0 {
+        return 0.0;
+    }
+    (10.0 * (low / middle).log10()).clamp(-60.0, 60.0) as f32
+}
+
 /// Mean power of speech frames, less the noise in them, over mean power of the others.
 fn snr_db(powers: &[f32], speech: &[bool]) -> f32 {
     /// Fewer frames of background than this say little about it.
@@ -140,4 +159,28 @@ fn snr_db(powers: &[f32], speech: &[bool]) -> f32 {
     let noise = noise.max(floor);
     let signal = (mean(of(true).sum(), of(true).count()) - noise).max(floor);
     (10.0 * (signal / noise).log10()).clamp(-20.0, 80.0) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_telephone_line_passes_nothing_below_300_hz() {
+        // Equal power in each bin of two frames: 11 bins from 80 to 250 Hz, 198 from 300 to 3400.
+        let full = vec![1.0; 2 * NUM_BINS];
+        let expected = 10.0 * (11.0f32 / 198.0).log10();
+        assert!(
+            (low_band_db(&full) - expected).abs() < 0.2,
+            "{}",
+            low_band_db(&full)
+        );
+        let mut line = full;
+        for frame in line.chunks_exact_mut(NUM_BINS) {
+            frame[..(300.0 / BIN_HZ) as usize].fill(0.01);
+        }
+        assert!((low_band_db(&line) - (expected - 20.0)).abs() < 0.2);
+        assert_eq!(low_band_db(&[]), 0.0);
+        assert_eq!(low_band_db(&vec![0.0; NUM_BINS]), 0.0);
+    }
 }

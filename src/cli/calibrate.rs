@@ -162,13 +162,16 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
             0.0 => String::new(),
             weight => format!(", {weight:+.4} per nat of likeness to the cohort"),
         };
+        let [noises, highs, lows] = calibration.of_both;
         let knee = calibration.knee.map_or(String::new(), |knee| {
             format!(", below {knee:.2} a nat counts as {KNEE_SLOPE}")
         });
         format!(
-            ", {:+.4} per ln of seconds, {:+.4} per ln of length, {:+.4} per 10 dB below 30 dB \
-             SNR{cohort}{knee} (fitted on cuts and at 8 kHz as well)",
-            quality.seconds, quality.length, quality.noise
+            ", {:+.4} per ln of seconds, {:+.4} per ln of length, {:+.4} per 10 dB below 30 dB SNR \
+             ({noises:+.4} for the product of both sides), {:+.4} per 2 kHz below 5.5 kHz of bandwidth \
+             ({highs:+.4}), {:+.4} per 10 dB that the voice lacks below 250 Hz \
+             ({lows:+.4}){cohort}{knee} (fitted on cuts and at 8 kHz as well)",
+            quality.seconds, quality.length, quality.noise, quality.high, quality.low
         )
     });
     terms += &judged.as_ref().map_or(String::new(), Judged::line);

@@ -11,4 +11,4 @@ pub use decision::{Decision, Llr, OperatingPoint, Reason};
 pub use knee::{KNEE_SLOPE, bend};
 pub use measured::{MeasuredPoint, MeasuredRates, Rate, percent, percent_or_more};
 pub use pair::PairHead;
-pub use quality::{Cohort, QualityWeights, noise};
+pub use quality::{CONDITIONS, Cohort, QualityWeights, conditions};

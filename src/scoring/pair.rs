@@ -6,9 +6,10 @@
 //! log-likelihood ratio (Ioffe 2006; Ramoji et al. 2020, "neural PLDA").
 //!
 //! A calibrated head may add quality terms of the recordings (see `quality.rs`) and a knee
-//! (`knee.rs`).
+//! (`knee.rs`). The conditions of a recording then follow u in its point, unscaled, so
+//! that their products have weights in w like any other.
 
-use super::{Cohort, QualityWeights, bend, quality::ln_sum_exp};
+use super::{CONDITIONS, Cohort, QualityWeights, bend, quality::ln_sum_exp};
 use crate::{Error, Result};
 use std::borrow::Cow;
 use wide::f32x16;
@@ -20,9 +21,9 @@ use zeroize::Zeroizing;
 pub struct PairHead {
     /// (D,)
     pub mean: Vec<f32>,
-    /// W, (L, D) row-major; None for the identity, where L = D.
+    /// W, (V, D) row-major; None for the identity, where V = D.
     pub whiten: Option<Vec<f32>>,
-    /// (2L,): w for a∘b, then for a∘a + b∘b.
+    /// (2L,): w for a∘b, then for a∘a + b∘b. L is V, or V + [`CONDITIONS`] with quality terms.
     pub weight: Vec<f32>,
     /// g: number of groups of the whitened embedding that are scaled separately.
     pub groups: usize,
@@ -30,8 +31,8 @@ pub struct PairHead {
     pub bias: f32,
     /// Prior of "same speaker" that the logit includes: LLR = logit − ln(p/(1−p)).
     pub prior: f32,
-    /// Weights of the quality terms. If present, an embedding ends in ln t and the noise, and a point in the
-    /// quality term of its recording.
+    /// Weights of the quality terms. If present, an embedding ends in ln t and the conditions, and a
+    /// point in the quality term of its recording.
     pub quality: Option<QualityWeights>,
     /// Speakers whose similarity to a recording is one of the quality terms.
     pub cohort: Option<Cohort>,
@@ -45,14 +46,16 @@ impl PairHead {
     /// # Errors
     /// [`Error::Usage`] that names the part.
     pub fn check(&self, embedding_size: usize) -> Result<()> {
-        let l = self.weight.len() / 2;
         let whiten = self.whiten.as_deref();
+        let v = whiten.map_or(embedding_size, |w| w.len() / embedding_size.max(1));
+        let conditions = (self.weight.len() / 2).checked_sub(v);
         let sizes = self.mean.len() == embedding_size
-            && l > 0
-            && self.weight.len() == 2 * l
-            && whiten.map_or(l == embedding_size, |w| w.len() == l * embedding_size)
+            && v > 0
+            && self.weight.len().is_multiple_of(2)
+            && (conditions == Some(0) || conditions == Some(CONDITIONS) && self.quality.is_some())
+            && whiten.is_none_or(|w| w.len() == v * embedding_size)
             // False for 0 groups.
-            && l.is_multiple_of(self.groups);
+            && v.is_multiple_of(self.groups);
         let finite = [&self.mean, whiten.unwrap_or_default(), &self.weight]
             .iter()
             .all(|part| part.iter().all(|v| v.is_finite()))
@@ -62,26 +65,50 @@ impl PairHead {
         if !(sizes && finite && self.prior > 0.0 && self.prior < 1.0) {
             return Err(Error::Usage(format!(
                 "pair head: mean {}, whiten {}, weight {}, groups {}, finite {finite}, prior {}; wanted mean \
-                 {embedding_size}, whiten L·{embedding_size}, weight 2L, groups that share L evenly, \
-                 finite, prior within (0, 1)",
+                 {embedding_size}, whiten V·{embedding_size}, weight 2V (with quality terms also \
+                 2V + {}), groups that share V evenly, finite, prior within (0, 1)",
                 self.mean.len(),
                 whiten.map_or("none".into(), |w| w.len().to_string()),
                 self.weight.len(),
                 self.groups,
                 self.prior,
+                2 * CONDITIONS,
             )));
         }
         self.check_cohort()
     }
 
-    /// Size of an embedding: D, plus two for ln t and the noise if there are quality terms.
+    /// Size of an embedding: D, plus ln t and the conditions if there are quality terms.
     pub fn embedding_size(&self) -> usize {
-        self.mean.len() + 2 * usize::from(self.quality.is_some())
+        self.mean.len() + (1 + CONDITIONS) * usize::from(self.quality.is_some())
     }
 
-    /// L.
+    /// L: the numbers of a point that are multiplied with another's.
     pub fn size(&self) -> usize {
         self.weight.len() / 2
+    }
+
+    /// V: of these the whitened embedding, without the conditions.
+    pub fn voice_size(&self) -> usize {
+        let whiten = self.whiten.as_ref();
+        whiten.map_or(self.mean.len(), |w| w.len() / self.mean.len())
+    }
+
+    /// The same head without quality terms, conditions, cohort and knee: what a calibration starts from.
+    pub fn uncalibrated(&self) -> Self {
+        let halves = self.weight.chunks_exact(self.size());
+        PairHead {
+            weight: halves
+                .flat_map(|w| &w[..self.voice_size()])
+                .copied()
+                .collect(),
+            mean: self.mean.clone(),
+            whiten: self.whiten.clone(),
+            quality: None,
+            cohort: None,
+            knee: None,
+            ..*self
+        }
     }
 
     /// Size of a point: L, plus one for the quality term if there is any.
@@ -89,12 +116,19 @@ impl PairHead {
         self.size() + usize::from(self.quality.is_some())
     }
 
-    /// `(D,) -> (L,)`: centres, whitens, and scales to length sqrt(L) (each group to sqrt(L/g)).
-    /// Values of the embedding after the first D are ignored.
+    /// `(D,) or (E,) -> (L,)`: centres, whitens, and scales to length sqrt(V) (each group to
+    /// sqrt(V/g)). Conditions count as 0 (clean) where the embedding does not end in them.
     pub fn project(&self, embedding: &[f32]) -> Vec<f32> {
-        let mut u = self.whitened(embedding);
-        self.scale(&mut u);
-        u
+        let mut point = vec![0.0; self.size()];
+        let (voice, conditions) = point.split_at_mut(self.voice_size());
+        voice.copy_from_slice(&Zeroizing::new(self.whitened(embedding)));
+        self.scale(voice);
+        let own = embedding.get(self.mean.len() + 1..).unwrap_or_default();
+        conditions
+            .iter_mut()
+            .zip(own)
+            .for_each(|(to, own)| *to = *own);
+        point
     }
 
     /// Mean of ln|u| over the groups.
@@ -103,11 +137,11 @@ impl PairHead {
     }
 
     fn mean_ln_length(&self, u: &[f32]) -> f32 {
-        let groups = u.chunks_exact(self.size() / self.groups);
+        let groups = u.chunks_exact(u.len() / self.groups);
         groups.map(|u| 0.5 * dot(u, u).ln()).sum::<f32>() / self.groups as f32
     }
 
-    /// u = W(x − mean), `(D,) -> (L,)`.
+    /// u = W(x − mean), `(D,) -> (V,)`.
     fn whitened(&self, embedding: &[f32]) -> Vec<f32> {
         let d = self.mean.len();
         // Reveals as much about the voice as the embedding itself.
@@ -127,7 +161,7 @@ impl PairHead {
         }
     }
 
-    /// W, (L, D) row-major, also if it is the identity.
+    /// W, (V, D) row-major, also if it is the identity.
     pub fn whitening(&self) -> Cow<'_, [f32]> {
         self.whiten.as_deref().map_or_else(
             || {
@@ -142,32 +176,49 @@ impl PairHead {
     }
 
     /// The point of an enrolled speaker: the mean of the projected embeddings, scaled again. Its
-    /// quality term is that of one recording with all their speech and the mean of their ln|u|.
+    /// quality term is that of one recording with all their speech and the means of their ln|u| and
+    /// conditions.
     /// `(N, E) -> (P,)`, with E = [`Self::embedding_size`] and P = [`Self::point_size`].
     pub fn project_enrolment<'a>(&self, embeddings: impl Iterator<Item = &'a [f32]>) -> Vec<f32> {
-        let mut point = vec![0.0; self.size()];
+        let mut point = vec![0.0; self.point_size()];
+        let voice = &mut point[..self.voice_size()];
         let (mut ln_seconds, mut ln_lengths) = (f32::NEG_INFINITY, 0.0);
-        let (mut noise, mut count) = (0.0, 0.0);
+        let (mut conditions, mut count) = ([0.0; CONDITIONS], 0.0);
         for embedding in embeddings {
             let mut u = Zeroizing::new(self.whitened(embedding));
             if self.quality.is_some() {
-                ln_seconds = ln_sum_exp(ln_seconds, embedding[self.mean.len()]);
-                noise += embedding[self.mean.len() + 1];
+                let (ln_t, own) = (
+                    embedding[self.mean.len()],
+                    &embedding[self.mean.len() + 1..],
+                );
+                ln_seconds = ln_sum_exp(ln_seconds, ln_t);
+                let sums = conditions.iter_mut().zip(own);
+                sums.for_each(|(sum, own)| *sum += own);
                 ln_lengths += self.mean_ln_length(&u);
                 count += 1.0;
             }
             self.scale(&mut u);
-            for (s, v) in point.iter_mut().zip(u.iter()) {
+            for (s, v) in voice.iter_mut().zip(u.iter()) {
                 *s += v;
             }
         }
-        self.scale(&mut point);
+        self.scale(voice);
         if let Some(quality) = self.quality {
-            let lengths = quality.seconds * ln_seconds
+            let means = conditions.map(|sum| sum / count);
+            let [noise, high, low] = means;
+            let own = quality.seconds * ln_seconds
                 + quality.length * (ln_lengths / count)
-                + quality.noise * (noise / count);
+                + quality.noise * noise
+                + quality.high * high
+                + quality.low * low;
+            let products = &mut point[self.voice_size()..self.size()];
+            products
+                .iter_mut()
+                .zip(means)
+                .for_each(|(to, mean)| *to = mean);
             let cohort = self.cohort.as_ref().map(|cohort| cohort.mean(self, &point));
-            point.push(cohort.map_or(lengths, |mean| lengths + quality.cohort * mean));
+            let last = self.size();
+            point[last] = cohort.map_or(own, |mean| own + quality.cohort * mean);
         }
         point
     }
@@ -219,7 +270,7 @@ impl PairHead {
 /// never fused, so the order and the bits are the same on every CPU. Written with vectors, because
 /// the compiler turns a loop over lanes into shuffles.
 #[inline(always)]
-fn weighted_dot(w: &[f32], a: &[f32], b: &[f32]) -> f32 {
+pub(super) fn weighted_dot(w: &[f32], a: &[f32], b: &[f32]) -> f32 {
     const LANES: usize = 16;
     let (w, w_rest) = w.as_chunks::<LANES>();
     let (a, a_rest) = a.as_chunks::<LANES>();

@@ -1,21 +1,24 @@
-//! Quality terms of a score: what the length of a recording, its noise, its distance from the
-//! average voice and its similarity to a cohort add to the logit of each of its trials.
+//! Quality terms of a score: what the length of a recording, its noise and bandwidth, its distance from
+//! the average voice and its similarity to a cohort add to the logit of each of its trials.
 //!
 //! The first two are ln t (t seconds of speech) and ln|u|, the length of the whitened embedding
 //! before scaling: a long recording, and one far from the average, scores higher with everybody
 //! (Mandasari et al. 2013, "Quality measure functions for calibration"). The third is how far the
-//! signal-to-noise ratio is below that of a clean recording: noise lowers every score. The fourth is μ(a), the
+//! signal-to-noise ratio is below that of a clean recording, and how much of the band is missing at its
+//! upper and its lower end, as on a telephone line: on one side these lower a score. The same noise or
+//! line on both sides raises it, so the head also has weights for the products of these numbers, the
+//! [`conditions`]. The last is μ(a), the
 //! mean of the N highest scores of a against a cohort of K speakers, computed without quality
 //! terms: if a recording sounds like many people, its scores mean less. With weight −w this gives s
 //! − w·(μ(a) + μ(b)), which is the shift of adaptive S-norm (Karam et al. 2011; Matějka et al.
 //! 2017) without its scale. The score then stays a product plus one term per recording.
 
-use super::PairHead;
+use super::{PairHead, pair::weighted_dot};
 use crate::{Error, Result};
 use zeroize::Zeroizing;
 
-/// Weights of the quality terms. A recording adds `seconds·ln t + length·ln|u| + noise·n + cohort·μ`
-/// to the logit of each of its trials.
+/// Weights of the quality terms. A recording adds `seconds·ln t + length·ln|u| + noise·n +
+/// high·h + low·l + cohort·μ` to the logit of each of its trials.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QualityWeights {
@@ -23,9 +26,15 @@ pub struct QualityWeights {
     pub seconds: f32,
     /// Weight of ln|u|, averaged over groups.
     pub length: f32,
-    /// Weight of n, [`noise`] of the recording.
+    /// Weight of n, see [`conditions`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub noise: f32,
+    /// Weight of h, see [`conditions`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub high: f32,
+    /// Weight of l, see [`conditions`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub low: f32,
     /// Weight of μ, the mean of the highest scores against the cohort; 0 without a cohort.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub cohort: f32,
@@ -34,7 +43,7 @@ pub struct QualityWeights {
 /// Speakers that every recording is compared with. They occur in no trial.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cohort {
-    /// (K, L): a point for each speaker, projected and scaled, without its quality term.
+    /// (K, L): a point for each speaker, projected and scaled, without conditions and quality term.
     pub points: Vec<f32>,
     /// N: number of highest scores that are averaged.
     pub top: usize,
@@ -42,16 +51,35 @@ pub struct Cohort {
 
 impl QualityWeights {
     pub(super) fn is_finite(&self) -> bool {
-        [self.seconds, self.length, self.noise, self.cohort]
+        let Self {
+            seconds,
+            length,
+            noise,
+            high,
+            low,
+            cohort,
+        } = self;
+        [seconds, length, noise, high, low, cohort]
             .iter()
             .all(|w| w.is_finite())
     }
 }
 
-/// n: 0 for a recording of 30 dB signal-to-noise ratio or more, 1 more for every 10 dB below, at most
-/// 3.
-pub fn noise(snr_db: f32) -> f32 {
-    ((30.0 - snr_db) / 10.0).clamp(0.0, 3.0)
+/// How many numbers [`conditions`] gives.
+pub const CONDITIONS: usize = 3;
+
+/// The noise of a recording and what its band lacks at the upper and the lower end, `[n, h, l]`. n is 0 at
+/// a signal-to-noise ratio of 30 dB or more, and 1 more for every 10 dB below, at most 3. h is 0 at a
+/// bandwidth of 5.5 kHz or more, and 1 more for every 2 kHz below, at most 1.5. l is 0 where the voice
+/// below 250 Hz is at most 5 dB softer than above ([`Quality::low_band_db`](crate::audio::Quality)), and
+/// 1 more for every 10 dB that it is softer, at most 1.5. Full-band recordings have h = l = 0 as a rule,
+/// telephone lines h = 0.75 and l near 1.
+pub fn conditions(snr_db: f32, bandwidth_hz: f32, low_band_db: f32) -> [f32; CONDITIONS] {
+    [
+        ((30.0 - snr_db) / 10.0).clamp(0.0, 3.0),
+        ((5500.0 - bandwidth_hz) / 2000.0).clamp(0.0, 1.5),
+        ((-5.0 - low_band_db) / 10.0).clamp(0.0, 1.5),
+    ]
 }
 
 impl Cohort {
@@ -64,8 +92,9 @@ impl Cohort {
     // Compiled once: it is called in many places.
     #[inline(never)]
     pub fn mean(&self, head: &PairHead, a: &[f32]) -> f32 {
-        let a = &a[..head.size()];
-        let (product, squares) = head.weight.split_at(a.len());
+        let a = &a[..head.voice_size()];
+        let (product, squares) = head.weight.split_at(head.size());
+        let squares = &squares[..a.len()];
         // Reveals as much about the voice as the embedding.
         let weighted: Vec<f32> = product.iter().zip(a).map(|(p, a)| p * a).collect();
         let weighted = Zeroizing::new(weighted);
@@ -76,7 +105,7 @@ impl Cohort {
         let (_, last, higher) = scores.select_nth_unstable_by(rank, f32::total_cmp);
         let highest = higher.iter().chain([&*last]);
         let sum: f64 = highest.map(|&score| f64::from(score)).sum();
-        head.squares(a) + (sum / self.top as f64) as f32
+        weighted_dot(squares, a, a) + (sum / self.top as f64) as f32
     }
 }
 
@@ -108,9 +137,9 @@ impl PairHead {
                 ))),
             };
         };
-        let speakers = cohort.points.len() / self.size();
+        let speakers = cohort.points.len() / self.voice_size();
         let finite = cohort.points.iter().all(|v| v.is_finite());
-        let sizes = cohort.points.len() == speakers * self.size()
+        let sizes = cohort.points.len() == speakers * self.voice_size()
             && (1..=Cohort::MAX_SPEAKERS).contains(&speakers)
             && (1..=speakers).contains(&cohort.top);
         if sizes && finite && weight.is_some() {
@@ -122,7 +151,7 @@ impl PairHead {
             cohort.points.len(),
             cohort.top,
             weight.is_some(),
-            self.size(),
+            self.voice_size(),
             Cohort::MAX_SPEAKERS,
         )))
     }
@@ -160,27 +189,34 @@ mod tests {
                 seconds: -0.5,
                 length: 2.0,
                 noise: 1.5,
+                high: 0.5,
+                low: 0.0,
                 cohort: 0.0,
             }),
             ..plain.clone()
         };
-        assert_eq!((head.embedding_size(), head.point_size()), (4, 3));
+        assert_eq!((head.embedding_size(), head.point_size()), (6, 3));
         assert!(head.check(2).is_ok());
         let point = |head: &PairHead, e: &[&[f32]]| head.project_enrolment(e.iter().copied());
-        // |u| is 5 and 1; the recordings have 4 s and 1 s of speech.
-        // The second one has 20 dB.
-        let (a, b) = ([4.0, 5.0, 4.0f32.ln(), 0.0], [2.0, 1.0, 0.0, noise(20.0)]);
-        let own = |seconds: f32, ln_length: f32, noise: f32| {
-            -0.5 * seconds.ln() + 2.0 * ln_length + 1.5 * noise
+        // |u| is 5 and 1; the recordings have 4 s and 1 s of speech. The second one has 20 dB and comes
+        // from a telephone.
+        let (a, b) = (
+            [4.0, 5.0, 4.0f32.ln(), 0.0, 0.0, 0.0],
+            [2.0, 1.0, 0.0, 1.0, 1.0, 0.0],
+        );
+        assert_eq!(conditions(20.0, 3500.0, 5.0), [1.0, 1.0, 0.0]);
+        let own = |seconds: f32, ln_length: f32, noise: f32, band: f32| {
+            -0.5 * seconds.ln() + 2.0 * ln_length + 1.5 * noise + 0.5 * band
         };
         let [x, y] = [&a, &b].map(|e| point(&plain, &[&e[..2]]));
-        let wanted = plain.llr(&x, &y) + own(4.0, 5.0f32.ln(), 0.0) + own(1.0, 0.0, 1.0);
+        let expected =
+            plain.llr(&x, &y) + own(4.0, 5.0f32.ln(), 0.0, 0.0) + own(1.0, 0.0, 1.0, 1.0);
         let [x, y] = [&a, &b].map(|e| point(&head, &[e]));
-        assert!((head.llr(&x, &y) - wanted).abs() < 1e-5);
+        assert!((head.llr(&x, &y) - expected).abs() < 1e-5);
         assert_eq!(head.llr(&x, &y), head.llr(&y, &x));
-        // Enrolled together: five seconds, and the means of ln|u| and of n.
+        // Enrolled together: five seconds, and the means of ln|u| and of the conditions.
         let both = point(&head, &[&a, &b]);
-        assert!((both[2] - own(5.0, 0.5 * 5.0f32.ln(), 0.5)).abs() < 1e-5);
+        assert!((both[2] - own(5.0, 0.5 * 5.0f32.ln(), 0.5, 0.5)).abs() < 1e-5);
         // A speaker enrolled with one recording keeps exactly its length.
         assert_eq!(
             point(&head, &[&a])[2],
@@ -191,11 +227,54 @@ mod tests {
                 seconds: f32::NAN,
                 length: 0.0,
                 noise: 0.0,
+                high: 0.0,
+                low: 0.0,
                 cohort: 0.0,
             }),
             ..plain
         };
         assert!(spoilt.check(2).is_err());
+    }
+
+    #[test]
+    fn the_same_noise_on_both_sides_makes_nobody_the_same_speaker() {
+        let head = PairHead {
+            mean: vec![1.0; 2],
+            whiten: None,
+            // Noise on both sides counts against, a narrow band on both as well.
+            weight: [[3.0, 5.0, -2.0, -0.5, -0.25], [-0.5, -0.25, 0.0, 0.0, 0.0]].concat(),
+            groups: 1,
+            bias: 0.75,
+            prior: 0.5,
+            quality: Some(QualityWeights::default()),
+            cohort: None,
+            knee: None,
+        };
+        assert!(head.check(2).is_ok());
+        assert_eq!(
+            (head.size(), head.voice_size(), head.point_size()),
+            (5, 2, 6)
+        );
+        let point = |e: &[f32]| head.project_enrolment(std::iter::once(e));
+        let [clean_a, clean_b] = [[4.0, 5.0], [2.0, 1.0]].map(|e| [e[0], e[1], 0.0, 0.0, 0.0, 0.0]);
+        let noisy = |e: [f32; 6]| [e[0], e[1], e[2], 1.5, 1.0, 2.0];
+        let llr = |a: [f32; 6], b: [f32; 6]| head.llr(&point(&a), &point(&b));
+        let clean = llr(clean_a, clean_b);
+        assert_eq!(llr(noisy(clean_a), clean_b), clean);
+        let both = llr(noisy(clean_a), noisy(clean_b));
+        assert!(
+            (both - (clean - 2.0 * 2.25 - 0.5 - 1.0)).abs() < 1e-5,
+            "{both} {clean}"
+        );
+        // A search among many says the same.
+        let (a, b) = (point(&noisy(clean_a)), point(&noisy(clean_b)));
+        let found: f32 = super::super::gallery::vector(&head, &a)
+            .zip(head.probe(&b).vector())
+            .map(|(x, y)| x * y)
+            .sum();
+        assert!((found - both).abs() < 1e-4, "{found} {both}");
+        // Without them the head is what it was before.
+        assert_eq!(head.uncalibrated().weight, [3.0, 5.0, -0.5, -0.25]);
     }
 
     /// L = 4 in two groups; three speakers, of which the best two count.
@@ -216,6 +295,8 @@ mod tests {
                 seconds: -0.5,
                 length: 2.0,
                 noise: 1.5,
+                high: 0.0,
+                low: 0.0,
                 cohort: -0.3,
             }),
             cohort: Some(Cohort {
@@ -245,8 +326,8 @@ mod tests {
             (scores[0] + scores[1]) / 2.0
         };
         let (a, b) = (
-            [1.0, -2.0, 0.5, 3.0, 1.0, 0.0],
-            [0.5, 1.0, 2.0, -1.0, 0.5, 0.0],
+            [1.0, -2.0, 0.5, 3.0, 1.0, 0.0, 0.0, 0.0],
+            [0.5, 1.0, 2.0, -1.0, 0.5, 0.0, 0.0, 0.0],
         );
         let own = |e: &[f32]| -0.5 * e[4] + 2.0 * head.ln_length(e) - 0.3 * mean(&plain.project(e));
         let point = |head: &PairHead, e: &[&[f32]]| head.project_enrolment(e.iter().copied());
@@ -263,7 +344,7 @@ mod tests {
         let wanted = -0.5 * seconds + lengths - 0.3 * mean(&both[..4]);
         assert!((both[4] - wanted).abs() < 1e-4);
         // A zero vector has no direction and no score.
-        let nowhere = point(&head, &[&[0.25, 0.25, 0.25, 0.25, 1.0, 0.0]]);
+        let nowhere = point(&head, &[&[0.25, 0.25, 0.25, 0.25, 1.0, 0.0, 0.0, 0.0]]);
         assert!(head.llr(&x, &nowhere).is_nan());
     }
 

@@ -69,7 +69,11 @@ struct Header {
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Head {
+    /// V
     size: usize,
+    /// How many conditions have weights: L − V.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    conditions: usize,
     #[serde(default = "one")]
     groups: usize,
     prior: f32,
@@ -84,6 +88,10 @@ struct Head {
 
 fn one() -> usize {
     1
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Read first, because a later version may have fields that this one does not know.
@@ -268,17 +276,26 @@ impl<'a> Parsed<'a> {
         let speech = header.speech.map(|layers| network(layers, SPEECH, num_raw));
         let speech = speech.transpose()?;
         let network = network(header.layers, "", num_features)?;
-        if header.head.size as u64 > MAX_BYTES {
-            return Err(refuse(format!("head of size {}", header.head.size), AGAIN));
+        let (size, conditions) = (header.head.size, header.head.conditions);
+        if size.max(conditions) as u64 > MAX_BYTES {
+            return Err(refuse(
+                format!("head of size {size} with {conditions} conditions"),
+                AGAIN,
+            ));
         }
-        let (size, embedding_size) = (header.head.size, network.embedding_size());
+        let embedding_size = network.embedding_size();
         let is_whitening = size != embedding_size || self.tensors.tensor(WHITEN).is_ok();
         let cohort_top = header.head.cohort_top;
         let speakers = cohort_top.map(|_| {
             let points = self.tensors.tensor(COHORT).ok();
             points.map_or(0, |points| points.shape().first().copied().unwrap_or(0))
         });
-        let head = read(head_shapes(size, embedding_size, is_whitening, speakers))?;
+        let head = read(head_shapes(
+            [size, conditions],
+            embedding_size,
+            is_whitening,
+            speakers,
+        ))?;
         if self.tensors.len() != known.len() + head.len() {
             let known = |name: &str| head.contains_key(name) || known.iter().any(|k| k == name);
             let names = self.tensors.names().into_iter();
@@ -340,7 +357,8 @@ impl<'a> Parsed<'a> {
 
 /// The bytes of a model file. The same model always gives the same bytes.
 pub fn to_bytes<'m>(model: &'m Model) -> Vec<u8> {
-    let size = model.head.size();
+    let size = model.head.voice_size();
+    let conditions = model.head.size() - size;
     let cohort = model.head.cohort.as_ref();
     let speakers = cohort.map(|cohort| cohort.points.len() / size);
     let header = Header {
@@ -352,6 +370,7 @@ pub fn to_bytes<'m>(model: &'m Model) -> Vec<u8> {
         speech: model.speech.as_ref().map(|net| net.layers().to_vec()),
         head: Head {
             size,
+            conditions,
             groups: model.head.groups,
             prior: model.head.prior,
             bias: model.head.bias,
@@ -372,7 +391,12 @@ pub fn to_bytes<'m>(model: &'m Model) -> Vec<u8> {
     }
     let head = &model.head;
     let is_whitening = head.whiten.is_some();
-    shapes.extend(head_shapes(size, head.mean.len(), is_whitening, speakers));
+    shapes.extend(head_shapes(
+        [size, conditions],
+        head.mean.len(),
+        is_whitening,
+        speakers,
+    ));
     let values = |name: &str| match name {
         MEAN => &head.mean[..],
         WHITEN => head.whiten.as_deref().unwrap_or_default(),
@@ -446,7 +470,7 @@ fn layer_shapes(layers: &[Layer], prefix: &str) -> Vec<(String, Vec<usize>)> {
 }
 
 fn head_shapes(
-    size: usize,
+    [size, conditions]: [usize; 2],
     embedding_size: usize,
     is_whitening: bool,
     cohort_speakers: Option<usize>,
@@ -454,7 +478,7 @@ fn head_shapes(
     let whiten = is_whitening.then(|| (WHITEN.into(), vec![size, embedding_size]));
     let mut shapes = vec![(MEAN.into(), vec![embedding_size])];
     shapes.extend(whiten);
-    shapes.push((WEIGHT.into(), vec![2 * size]));
+    shapes.push((WEIGHT.into(), vec![2 * (size + conditions)]));
     shapes.extend(cohort_speakers.map(|speakers| (COHORT.into(), vec![speakers, size])));
     shapes
 }

@@ -2,12 +2,15 @@
 //! `scale·score + offset` is a log-likelihood ratio (Brümmer & du Preez 2006), on request with terms
 //! for what the two recordings are like (Mandasari et al. 2013) and with a knee ([`bend`]).
 //!
+//! Noise or a narrow band on one side lowers scores, the same on both sides raises those of different
+//! speakers: so the sum over both recordings and the product each have a weight.
+//!
 //! Logistic regression by Newton's method on the prior-weighted cross-entropy
 //! p·mean ln(1 + e^−(s + λ)) + (1−p)·mean ln(1 + e^(s + λ)), λ = ln(p/(1−p)); the knee by trying some.
 
 use crate::{
     Error, Result,
-    scoring::{KNEE_SLOPE, PairHead, QualityWeights, bend},
+    scoring::{CONDITIONS, KNEE_SLOPE, PairHead, QualityWeights, bend},
 };
 use nalgebra::{SMatrix, SVector};
 
@@ -18,15 +21,39 @@ pub struct Calibration {
     pub scale: f64,
     /// In natural-log units.
     pub offset: f64,
-    /// Weights of the sums over both recordings of ln t, ln|u|, n and μ, where they were asked for.
+    /// Weights of the sums over both recordings of ln t, ln|u|, n, h, l and μ, where they were asked for.
     pub quality: Option<QualityWeights>,
+    /// Weights of the products of both recordings' conditions, n·n, h·h and l·l, with quality terms only.
+    pub of_both: [f64; CONDITIONS],
     /// LLR below which the line is flattened, where the fit with one is closer.
     pub knee: Option<f64>,
 }
 
-/// A trial's score, and the sums over its two recordings of ln t, ln|u|, n and μ, which is any one number
-/// where there is no cohort; see [`QualityWeights`].
-pub type QualityTrial = [f64; 5];
+/// A trial's score, and what its two recordings are like.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct QualityTrial {
+    /// Without quality terms.
+    pub score: f64,
+    /// Sum over both recordings of ln t, t in seconds of speech.
+    pub seconds: f64,
+    /// Sum of ln|u|.
+    pub length: f64,
+    /// Of each recording, see [`conditions`](crate::scoring::conditions).
+    pub conditions: [[f64; CONDITIONS]; 2],
+    /// Sum of μ; any one number where there is no cohort.
+    pub cohort: f64,
+}
+
+impl QualityTrial {
+    /// Sums of n, h and l over both recordings, and their products.
+    fn of_conditions(&self) -> [[f64; CONDITIONS]; 2] {
+        let [a, b] = self.conditions;
+        [
+            std::array::from_fn(|k| a[k] + b[k]),
+            std::array::from_fn(|k| a[k] * b[k]),
+        ]
+    }
+}
 
 /// Target and nontarget trials of one kind, and how much they count beside others.
 #[derive(Debug, Clone)]
@@ -95,6 +122,7 @@ impl Calibration {
             scale,
             offset,
             quality: None,
+            of_both: [0.0; CONDITIONS],
             knee: None,
         })
     }
@@ -105,13 +133,13 @@ impl Calibration {
     /// As [`Self::of_lists`].
     pub fn with_quality(lists: &[&QualityList], prior: f64, cohort: bool) -> Result<Self> {
         let side = |trials: &[QualityTrial]| {
-            let one = |&[score, seconds, length, noise, mean]: &QualityTrial| {
+            let one = |trial: &QualityTrial| {
+                let [[noise, high, low], of_both] = trial.of_conditions();
+                let mean = if cohort { trial.cohort } else { 0.0 };
+                let (score, seconds, length) = (trial.score, trial.seconds, trial.length);
+                let [noises, highs, lows] = of_both;
                 [
-                    score,
-                    seconds,
-                    length,
-                    noise,
-                    if cohort { mean } else { 0.0 },
+                    score, seconds, length, noise, high, low, noises, highs, lows, mean,
                 ]
             };
             trials.iter().map(one).collect()
@@ -119,10 +147,21 @@ impl Calibration {
         let sides = lists
             .iter()
             .map(|l| (side(&l.targets), side(&l.nontargets), l.weight));
-        let mut penalties = [QUALITY_PENALTY; 5];
+        let mut penalties = [QUALITY_PENALTY; 10];
         penalties[0] = PENALTY;
-        let ([scale, seconds, length, noise, mean], offset, knee) =
-            regression(sides.collect(), prior, penalties, true)?;
+        let (weights, offset, knee) = regression(sides.collect(), prior, penalties, true)?;
+        let [
+            scale,
+            seconds,
+            length,
+            noise,
+            high,
+            low,
+            noises,
+            highs,
+            lows,
+            mean,
+        ] = weights;
         Ok(Calibration {
             scale,
             offset,
@@ -130,9 +169,12 @@ impl Calibration {
                 seconds: seconds as f32,
                 length: length as f32,
                 noise: noise as f32,
+                high: high as f32,
+                low: low as f32,
                 // μ is of scores, and those are scaled.
                 cohort: (mean / scale) as f32,
             }),
+            of_both: [noises, highs, lows],
             knee,
         })
     }
@@ -158,22 +200,31 @@ impl Calibration {
 
     fn cllr(&self, list: &QualityList, prior: f64) -> f64 {
         let quality = self.quality.unwrap_or_default();
-        let [seconds, length, noise, cohort] = [
+        let [seconds, length, noise, high, low, cohort] = [
             quality.seconds,
             quality.length,
             quality.noise,
+            quality.high,
+            quality.low,
             quality.cohort,
         ]
         .map(f64::from);
+        let [noises, highs, lows] = self.of_both;
+        let weights = [noise, high, low, noises, highs, lows];
         let shift = (prior / (1.0 - prior)).ln();
         let mut cost = 0.0;
         for (trials, sign, prior) in [
             (&list.targets, -1.0, prior),
             (&list.nontargets, 1.0, 1.0 - prior),
         ] {
-            for [score, t, u, n, mean] in trials {
-                let scores = self.scale * (score + cohort * mean);
-                let line = scores + self.offset + seconds * t + length * u + noise * n;
+            for trial in trials {
+                let scores = self.scale * (trial.score + cohort * trial.cohort);
+                let terms = weights
+                    .iter()
+                    .zip(trial.of_conditions().into_iter().flatten());
+                let conditions: f64 = terms.map(|(w, x)| w * x).sum();
+                let recordings = seconds * trial.seconds + length * trial.length + conditions;
+                let line = scores + self.offset + recordings;
                 let llr = self.knee.map_or(line, |knee| bend(line, knee));
                 cost += prior / trials.len() as f64 * softplus(sign * (llr + shift));
             }
@@ -191,10 +242,18 @@ impl Calibration {
     pub fn apply(&self, head: &PairHead) -> PairHead {
         let shift = (f64::from(head.prior) / (1.0 - f64::from(head.prior))).ln();
         let scaled = |w: &f32| (f64::from(*w) * self.scale) as f32;
+        let mut weight: Vec<f32> = head.weight.iter().map(scaled).collect();
+        if self.quality.is_some() && self.of_both != [0.0; CONDITIONS] {
+            // The head is one without conditions: they follow both halves of its weights.
+            let squares = weight.split_off(head.voice_size());
+            weight.extend(self.of_both.map(|w| w as f32));
+            weight.extend(squares);
+            weight.extend([0.0; CONDITIONS]);
+        }
         PairHead {
             mean: head.mean.clone(),
             whiten: head.whiten.clone(),
-            weight: head.weight.iter().map(scaled).collect(),
+            weight,
             groups: head.groups,
             bias: (self.scale * (f64::from(head.bias) - shift) + self.offset) as f32,
             prior: 0.5,
@@ -202,6 +261,8 @@ impl Calibration {
                 seconds: scaled(&old.seconds),
                 length: scaled(&old.length),
                 noise: scaled(&old.noise),
+                high: scaled(&old.high),
+                low: scaled(&old.low),
                 // The scores against the cohort are scaled already.
                 cohort: old.cohort,
             })),

@@ -30,7 +30,7 @@ pub fn join(
 }
 
 /// One network whose score is the sum of what `members` say, each times its share. Quality terms,
-/// cohort and knee are left out: the sum is to be calibrated again.
+/// conditions, cohort and knee are left out: the sum is to be calibrated again.
 ///
 /// # Errors
 /// [`Error::Usage`] for networks that differ in more than their weights, or have no groups; see
@@ -47,7 +47,7 @@ pub fn join_weighted(
             let mut layer = with_groups(layer, 1, head.groups, first);
             if let Layer::Linear { out_features, .. } = &mut layer {
                 // Behind the whitening.
-                *out_features = head.size() / head.groups;
+                *out_features = head.voice_size() / head.groups;
             }
             layer
         });
@@ -178,7 +178,7 @@ fn whitened(members: &[(Network, PairHead)], index: usize) -> (Vec<f32>, Vec<f32
 /// The sum of the members' log-likelihood ratios, each times its share, of an embedding that is whitened
 /// already.
 fn sum_of_heads(members: &[(Network, PairHead)], shares: &[f32]) -> PairHead {
-    let size = members.iter().map(|(_, head)| head.size()).sum();
+    let size = members.iter().map(|(_, head)| head.voice_size()).sum();
     let half = |second: bool| {
         members
             .iter()
@@ -186,7 +186,7 @@ fn sum_of_heads(members: &[(Network, PairHead)], shares: &[f32]) -> PairHead {
             .flat_map(move |((_, head), share)| {
                 let (product, squares) = head.weight.split_at(head.size());
                 let weights = if second { squares } else { product };
-                weights.iter().map(move |w| w * share)
+                weights[..head.voice_size()].iter().map(move |w| w * share)
             })
     };
     let llr_bias = |head: &PairHead| head.bias - (head.prior / (1.0 - head.prior)).ln();

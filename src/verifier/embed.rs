@@ -5,7 +5,7 @@ use crate::{
     audio::{Content, Quality, Waveform},
     features::Features,
     network::Cuts,
-    scoring::{Reason, noise},
+    scoring::{CONDITIONS, Reason, conditions},
 };
 use zeroize::Zeroizing;
 
@@ -28,10 +28,16 @@ pub(super) struct Outputs {
     pub overlap: Option<f32>,
     /// Seconds of speech.
     pub seconds: f32,
-    /// [`noise`] of the recording.
-    pub noise: f32,
-    /// Which of the frames that the networks were given are speech.
+    /// What the networks were given.
+    pub frames: Frames,
+}
+
+/// The frames of a recording that the networks are given.
+pub(super) struct Frames {
+    /// Which of them are speech.
     pub speech: Vec<bool>,
+    /// [`conditions`] of the recording.
+    pub conditions: [f32; CONDITIONS],
 }
 
 impl Verifier {
@@ -53,8 +59,8 @@ impl Verifier {
     }
 
     fn of_one_voice(&self, outputs: Outputs) -> std::result::Result<Embedding, Reason> {
-        self.check_one_voice(outputs.cuts, &outputs.speech, outputs.overlap)?;
-        self.embedding(outputs.values, outputs.seconds, outputs.noise)
+        self.check_one_voice(outputs.cuts, &outputs.frames, outputs.overlap)?;
+        self.embedding(outputs.values, outputs.seconds, outputs.frames.conditions)
     }
 
     /// What the networks make of the speech of a recording, and its quality facts.
@@ -101,8 +107,10 @@ impl Verifier {
             cuts,
             overlap,
             seconds: quality.speech_seconds,
-            noise: noise(quality.snr_db),
-            speech: self.speech_of_features(speech),
+            frames: Frames {
+                speech: self.speech_of_features(speech),
+                conditions: conditions(quality.snr_db, quality.bandwidth_hz, quality.low_band_db),
+            },
         })
     }
 
@@ -125,12 +133,12 @@ impl Verifier {
         }
     }
 
-    /// `(D,) -> (E,)`: what the network says, and ln t and the noise where the head asks for them.
+    /// `(D,) -> (E,)`: what the network says, and ln t and the conditions where the head asks for them.
     pub(super) fn embedding(
         &self,
         values: Vec<f32>,
         speech_seconds: f32,
-        noise: f32,
+        conditions: [f32; CONDITIONS],
     ) -> std::result::Result<Embedding, Reason> {
         if self.model.head.quality.is_none() {
             return Embedding::new(values, self.id);
@@ -138,7 +146,8 @@ impl Verifier {
         // Not pushed: a vector that grows leaves what it held in freed memory. Limits may allow no
         // speech.
         let values = Zeroizing::new(values);
-        let extended = [&values[..], &[speech_seconds.max(0.01).ln(), noise]].concat();
+        let ln_seconds = [speech_seconds.max(0.01).ln()];
+        let extended = [&values[..], &ln_seconds, &conditions].concat();
         Embedding::new(extended, self.id)
     }
 

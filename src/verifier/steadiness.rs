@@ -6,7 +6,7 @@
 //! both sides: what little says is taken for less. Two at the same time, too, sound now like the one
 //! and now like the other: what is close to this limit and to that of the detector is refused as well.
 
-use super::Verifier;
+use super::{Verifier, embed::Frames};
 use crate::{
     audio::{Waveform, speech_seconds},
     network::{Cuts, Piece, Split},
@@ -47,22 +47,22 @@ impl Verifier {
     /// How much a recording sounds like one voice. None where it is too short to tell, or unfit.
     pub fn steadiness(&self, waveform: &Waveform) -> Option<Llr> {
         let outputs = self.outputs(waveform).0.ok()?;
-        self.lowest(outputs.cuts, &outputs.speech)
+        self.lowest(outputs.cuts, &outputs.frames)
     }
 
-    /// The reason not to take a recording for one voice: `speech` has its frames, `overlap` the logit
-    /// of two at once, below its limit.
+    /// The reason not to take a recording for one voice; `overlap` is the logit of two at once, below
+    /// its limit.
     pub(super) fn check_one_voice(
         &self,
         cuts: Cuts,
-        speech: &[bool],
+        frames: &Frames,
         overlap: Option<f32>,
     ) -> Result<(), Reason> {
         let limits = &self.model.limits;
         let Some(lowest) = limits.min_steadiness else {
             return Ok(());
         };
-        let Some(Llr(llr)) = self.lowest(cuts, speech) else {
+        let Some(Llr(llr)) = self.lowest(cuts, frames) else {
             return Ok(());
         };
         if llr < lowest {
@@ -79,19 +79,19 @@ impl Verifier {
         }
     }
 
-    fn lowest(&self, Cuts { splits, pieces }: Cuts, speech: &[bool]) -> Option<Llr> {
+    fn lowest(&self, Cuts { splits, pieces }: Cuts, frames: &Frames) -> Option<Llr> {
         let turns = splits
             .into_iter()
-            .filter_map(|split| self.across(split, speech));
-        let groups = self.between_groups(pieces, speech);
+            .filter_map(|split| self.across(split, frames));
+        let groups = self.between_groups(pieces, frames);
         turns.chain(groups).min_by(|a, b| a.0.total_cmp(&b.0))
     }
 
     /// What comes before against what comes behind.
-    fn across(&self, split: Split, speech: &[bool]) -> Option<Llr> {
+    fn across(&self, split: Split, frames: &Frames) -> Option<Llr> {
         // Made points at once: these are zeroed when dropped.
-        let before = self.spoken(split.before, 0.0..split.at, speech);
-        let behind = self.spoken(split.behind, split.at..1.0, speech);
+        let before = self.spoken(split.before, 0.0..split.at, frames);
+        let behind = self.spoken(split.behind, split.at..1.0, frames);
         let (before, behind) = (before?, behind?);
         let allowance = allowance(before.1, behind.1, MIN_SIDE_SECONDS)?;
         let allowance = self.model.limits.steadiness_unit * allowance;
@@ -109,10 +109,10 @@ impl Verifier {
 
     /// The lowest mean LLR between two groups of the pieces, each pair of pieces with the product of
     /// their seconds of speech as its weight.
-    fn between_groups(&self, pieces: Vec<Piece>, speech: &[bool]) -> Option<Llr> {
+    fn between_groups(&self, pieces: Vec<Piece>, frames: &Frames) -> Option<Llr> {
         let pieces: Vec<Spoken> = pieces
             .into_iter()
-            .filter_map(|piece| self.spoken(piece.values, piece.place, speech))
+            .filter_map(|piece| self.spoken(piece.values, piece.place, frames))
             .filter(|(_, seconds)| *seconds >= MIN_PIECE_SECONDS)
             .collect();
         let seconds: Vec<f32> = pieces.iter().map(|(_, seconds)| *seconds).collect();
@@ -124,10 +124,10 @@ impl Verifier {
     }
 
     /// A place in the recording as a point, and its seconds of speech.
-    fn spoken(&self, values: Vec<f32>, place: Range<f32>, speech: &[bool]) -> Option<Spoken> {
-        let at = |place: f32| (place * speech.len() as f32) as usize;
-        let seconds = speech_seconds(&speech[at(place.start)..at(place.end)]);
-        let embedding = self.embedding(values, seconds, 0.0).ok()?;
+    fn spoken(&self, values: Vec<f32>, place: Range<f32>, frames: &Frames) -> Option<Spoken> {
+        let at = |place: f32| (place * frames.speech.len() as f32) as usize;
+        let seconds = speech_seconds(&frames.speech[at(place.start)..at(place.end)]);
+        let embedding = self.embedding(values, seconds, frames.conditions).ok()?;
         let point = self.model.head.project_enrolment(once(embedding.values()));
         Some((Zeroizing::new(point), seconds))
     }

@@ -6,8 +6,8 @@ use spkver::{
     Result,
     audio::ReadOptions,
     eval::table::ScoreTable,
-    scoring::{Cohort, PairHead},
-    train::calibration::QualityList,
+    scoring::{CONDITIONS, Cohort, PairHead},
+    train::calibration::{QualityList, QualityTrial},
     verifier::Verifier,
 };
 use std::path::Path;
@@ -68,8 +68,11 @@ pub fn quality_lists(
 /// What a recording brings to its trials.
 struct Side {
     point: Zeroizing<Vec<f32>>,
-    /// ln t, ln|u|, n, and μ where there is a cohort.
-    facts: [f64; 4],
+    ln_seconds: f64,
+    ln_length: f64,
+    conditions: [f64; CONDITIONS],
+    /// μ, where there is a cohort.
+    cohort: f64,
 }
 
 /// Of each recording, none of a refused one.
@@ -84,8 +87,13 @@ fn sides(
         let (values, point) = (embedding.as_ref().ok()?.values(), point?);
         let mean = cohort.map_or(0.0, |cohort| cohort.mean(head, &point));
         let d = head.mean.len();
-        let facts = [values[d], head.ln_length(values), values[d + 1], mean].map(f64::from);
-        Some(Side { point, facts })
+        Some(Side {
+            point,
+            ln_seconds: values[d].into(),
+            ln_length: head.ln_length(values).into(),
+            conditions: std::array::from_fn(|k| values[d + 1 + k].into()),
+            cohort: mean.into(),
+        })
     });
     sides.collect()
 }
@@ -101,14 +109,13 @@ fn quality_list(
     for trial in table.trials() {
         let sides = (&enrol[trial.enrol() as usize], &test[trial.test() as usize]);
         let (Some(a), Some(b)) = sides else { continue };
-        let [seconds, length, noise, mean] = std::array::from_fn(|k| a.facts[k] + b.facts[k]);
-        let facts = [
-            f64::from(head.llr(&a.point, &b.point)),
-            seconds,
-            length,
-            noise,
-            mean,
-        ];
+        let facts = QualityTrial {
+            score: head.llr(&a.point, &b.point).into(),
+            seconds: a.ln_seconds + b.ln_seconds,
+            length: a.ln_length + b.ln_length,
+            conditions: [a.conditions, b.conditions],
+            cohort: a.cohort + b.cohort,
+        };
         match trial.is_target() {
             true => targets.push(facts),
             false => nontargets.push(facts),
