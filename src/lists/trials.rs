@@ -68,7 +68,7 @@ pub fn for_each_trial(
             }
         }
         let number = lines.number();
-        let trial = match form {
+        let trial = match &form {
             Some(Form::Fields(layout)) => {
                 match layout.num_words().and_then(|count| lines.words(count)) {
                     Some(words) => layout.trial_of_words(words, number),
