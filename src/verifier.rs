@@ -1,12 +1,13 @@
-//! The page to read first: a [`Model`] and recordings in, embeddings, voiceprints, decisions out.
+//! The page to read first: a [`Verifier`] turns recordings into embeddings, embeddings into voiceprints,
+//! and a voiceprint and a test recording into a decision.
 //!
 //! ```text
 //! Waveform ──embed──► Embedding ──enroll──► Voiceprint ─┐
 //! Waveform ──embed──► Embedding ────────────────────────┴─verify──► Verification
 //! ```
 //!
-//! There is one way to a score ([`Verifier::llr`]); verifying against one enrolled recording,
-//! comparing two recordings and calling the library give the same bits.
+//! All scores come from one function, [`Verifier::llr`]. Verifying against a single enrolled recording and
+//! comparing two recordings therefore give the same bits.
 
 mod artificial;
 mod embed;
@@ -30,9 +31,8 @@ use crate::{
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
-/// Recordings that score below this against the rest do not belong in one voiceprint: they are 55
-/// times more likely from two speakers than from one. At 0 one honest enrolment in some ten would
-/// be refused.
+/// A recording that scores below this against the others of a voiceprint is refused: it is 55 times
+/// more likely from another speaker. A limit of 0 would refuse about one honest enrollment in ten.
 pub const CONSISTENT_FROM: Llr = Llr(-4.0);
 
 /// A model ready to run.
@@ -44,21 +44,21 @@ pub struct Verifier {
     mfcc: Mfcc,
 }
 
-/// What a trial comes to.
+/// The result of a trial.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Verification {
-    /// Accept, reject or why neither.
+    /// Accept, reject, or the reason why neither.
     pub decision: Decision,
-    /// The score; none where a recording was unfit.
+    /// The score; none if a recording was refused.
     pub llr: Option<Llr>,
-    /// Posterior of "same speaker" at the operating point's prior.
+    /// Posterior probability of "same speaker" at the operating point's prior.
     pub probability: Option<f64>,
 }
 
-/// A recording that does not sound, or hardly sounds, like the others of its voiceprint.
+/// A recording of a voiceprint and its score against the others of that voiceprint.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OddOneOut {
-    /// Its place among the utterances.
+    /// Index of its utterance.
     pub index: usize,
     /// Its score against the others.
     pub llr: Llr,
@@ -84,15 +84,15 @@ impl Verifier {
         })
     }
 
-    /// The same verifier, read from the model file with this id.
+    /// Sets the id of the model file that this verifier was read from.
     pub fn of_file(mut self, file_id: ModelId) -> Self {
         self.file_id = file_id;
         self
     }
 
-    /// Id of what makes embeddings: the front-end, the network and the speech detector. Every
-    /// embedding and voiceprint carries it, and they stay valid when only the head, the calibration
-    /// or the card changes.
+    /// Id of the parts that make embeddings: front-end, network and speech detector. Every embedding
+    /// and voiceprint carries it, so they stay valid when only the head, the calibration or the card
+    /// changes.
     pub fn id(&self) -> ModelId {
         self.id
     }
@@ -102,24 +102,24 @@ impl Verifier {
         self.file_id
     }
 
-    /// What the model file is to hold.
+    /// The model, to be changed or saved.
     pub fn into_model(self) -> Model {
         self.model
     }
 
-    /// What the model file holds.
+    /// The model: front-end, networks, head, limits and card.
     pub fn model(&self) -> &Model {
         &self.model
     }
 
-    /// From now on the network computes in whole numbers of 8 bits: faster, and scores differ a
-    /// little. Embeddings stay comparable with those made before, and the model's id is the same.
+    /// Switches the network to int8, which is faster and changes scores a little. Embeddings stay
+    /// comparable with those of f32, and the id stays the same.
     ///
-    /// The ranges of its activations are those of artificial speech: any model can be run so, and
-    /// always gives the same bits.
+    /// The ranges of the activations are measured on artificial speech, so this works with any model
+    /// and always gives the same bits.
     ///
     /// # Errors
-    /// [`Error::Usage`] where the network needs more frames than these have (about a second).
+    /// [`Error::Usage`] if the network needs more frames than this speech has (about a second).
     pub fn quantise(&mut self) -> Result<()> {
         let samples = artificial::utterances(1);
         let utterances: Vec<Features> = samples
@@ -132,12 +132,12 @@ impl Verifier {
         self.model.network.quantise(&utterances)
     }
 
-    /// The same model with quality terms of no weight, no cohort and no knee, for a calibration to fit:
-    /// its embeddings end in ln t.
+    /// Prepares the model for a calibration with quality terms: their weights are 0, and there is no
+    /// cohort and no knee. Its embeddings end in ln t and the conditions.
     pub fn with_quality_terms(mut self) -> Self {
         self.model.head = self.model.head.uncalibrated();
         self.model.head.quality = Some(QualityWeights::default());
-        // It was a limit on the scores with the old terms.
+        // This was a limit on the scores of the old calibration.
         self.model.limits.min_steadiness = None;
         self
     }
@@ -147,7 +147,7 @@ impl Verifier {
         &self.mfcc
     }
 
-    /// One voiceprint of all the utterances, unless some do not sound like the rest.
+    /// Makes a voiceprint of the utterances, unless some do not sound like the others.
     ///
     /// # Errors
     /// As [`Self::check_consistency`].
@@ -162,11 +162,11 @@ impl Verifier {
         })
     }
 
-    /// Do these utterances sound like one speaker? The first `num_enrolled` are in the store
-    /// already; `path_of` names the file of the utterance at an index for the user.
+    /// Checks that the utterances sound like one speaker. The first `num_enrolled` are in the store
+    /// already; `path_of` gives the file of an utterance, for the message.
     ///
     /// # Errors
-    /// [`Error::Several`], an [`Error::Audio`] for each that does not sound like the rest.
+    /// [`Error::Several`] with an [`Error::Audio`] for each utterance that does not sound like the others.
     pub fn check_consistency(
         &self,
         name: &SpeakerName,
@@ -179,11 +179,11 @@ impl Verifier {
             return Ok(());
         }
         let refused = odd.iter().map(|odd| {
-            // What is in the store cannot be left out of the command.
+            // A recording in the store cannot be left out of the command, so the remedies differ.
             let (which, remedy) = if odd.index < num_enrolled {
                 (
                     "already enrolled, ",
-                    "begin anew with --replace or `spkver remove`, or insist with --force",
+                    "start over with --replace or `spkver remove`, or insist with --force",
                 )
             } else {
                 (
@@ -204,7 +204,7 @@ impl Verifier {
         Err(Error::Several(refused.collect()))
     }
 
-    /// Was the voiceprint made by this model?
+    /// Checks that the voiceprint was made by this model.
     ///
     /// # Errors
     /// [`Error::ModelMismatch`].
@@ -212,10 +212,10 @@ impl Verifier {
         self.check_made_here(voiceprint.name.as_str(), voiceprint.model)
     }
 
-    /// Is the speaker of `test` the one of `voiceprint`?
+    /// Decides whether the speaker of `test` is the one of `voiceprint`.
     ///
     /// # Errors
-    /// [`Error::ModelMismatch`] where either was made by another model.
+    /// [`Error::ModelMismatch`] if either was made by another model.
     pub fn verify(
         &self,
         voiceprint: &Voiceprint,
@@ -229,10 +229,10 @@ impl Verifier {
         Ok(Verification::of(self.llr(&enrolled, test), point))
     }
 
-    /// Are these two recordings of one speaker? The same score either way round.
+    /// Decides whether two recordings are of one speaker. The order does not change the score.
     ///
     /// # Errors
-    /// [`Error::ModelMismatch`] where either was made by another model.
+    /// [`Error::ModelMismatch`] if either was made by another model.
     pub fn compare(
         &self,
         a: &Embedding,
@@ -247,10 +247,10 @@ impl Verifier {
     /// The score of `test` against one or more embeddings of the enrolled speaker.
     pub fn llr(&self, enrolled: &[&Embedding], test: &Embedding) -> Llr {
         let head = &self.model.head;
-        // Both sides take the same path, so that swapping two single recordings changes no bit.
+        // Both sides take the same path, so swapping two single recordings changes no bit.
         let fits = |e: &&Embedding| e.values().len() == head.embedding_size();
         if !(enrolled.iter().all(fits) && fits(&test)) {
-            // Only a forged voiceprint has another size than its model's.
+            // Only a forged voiceprint has another size than its model's embeddings.
             return Llr(f32::NAN);
         }
         let speaker = head.project_enrolment(enrolled.iter().map(|e| e.values()));
@@ -259,14 +259,14 @@ impl Verifier {
         Llr(head.llr(&speaker, &test))
     }
 
-    /// The enrolled speaker's point, as [`Self::llr`] scores it. `(P,)`
+    /// The point of an enrolled speaker, from which [`Self::llr`] computes the score. `(P,)`
     pub fn project(&self, voiceprint: &Voiceprint) -> Vec<f32> {
         let utterances = voiceprint.utterances.iter();
         let head = &self.model.head;
         head.project_enrolment(utterances.map(|u| u.embedding.values()))
     }
 
-    /// A test recording as what an index is searched with; none where it has no score.
+    /// Prepares a test recording for the search of an index; none if it has no finite score.
     pub fn probe(&self, test: &Embedding) -> Option<Probe> {
         let head = &self.model.head;
         let point = head.project_enrolment(std::iter::once(test.values()));
@@ -274,8 +274,8 @@ impl Verifier {
         finite.then(|| head.probe(&point))
     }
 
-    /// Could the model have made this embedding? One that another program scaled, to length 1 say,
-    /// would score too high.
+    /// Whether the model could have made this embedding, judged by its length. An embedding that
+    /// another program scaled to length 1 would score too high.
     pub fn could_have_made(&self, embedding: &Embedding) -> bool {
         let Some((low, high)) = self.model.limits.ln_length else {
             return true;
@@ -283,13 +283,13 @@ impl Verifier {
         (low..=high).contains(&self.model.head.ln_length(embedding.values()))
     }
 
-    /// The utterances that do not sound like the rest, worst first: each is scored against the
-    /// voiceprint of the others, and the worst is taken out before the others are judged again.
+    /// The utterances that do not sound like the others, worst first. Each is scored against the
+    /// voiceprint of the others; the worst is taken out before the rest are scored again.
     pub fn odd_ones_out(&self, utterances: &[Utterance]) -> Vec<OddOneOut> {
         let mut kept: Vec<usize> = (0..utterances.len()).collect();
         let mut odd = vec![];
         while kept.len() > 1 {
-            // A NaN counts as the lowest: it must not pass.
+            // A NaN counts as the lowest score, so that it cannot pass.
             let worst = self
                 .against_the_others(utterances, &kept)
                 .into_iter()
@@ -301,7 +301,7 @@ impl Verifier {
             kept.retain(|&index| index != worst.index);
             odd.push(worst);
             if kept.len() == 1 {
-                // Of two that disagree nobody knows which is the wrong one.
+                // If two disagree, either may be the wrong one.
                 odd.push(OddOneOut {
                     index: kept[0],
                     llr: worst.llr,
@@ -311,25 +311,25 @@ impl Verifier {
         odd
     }
 
-    /// The utterances that pass, but more likely come from somebody else: they score below 0
-    /// against the others that pass.
+    /// The utterances that are consistent with the others, but score below 0 against them: more
+    /// likely from somebody else.
     pub fn doubtful(&self, utterances: &[Utterance]) -> Vec<OddOneOut> {
         let odd = self.odd_ones_out(utterances);
         let passes = |index: &usize| odd.iter().all(|odd| odd.index != *index);
         let kept: Vec<usize> = (0..utterances.len()).filter(passes).collect();
-        // One that is left alone has a NaN, which is not below.
+        // An utterance without others scores NaN, which is not below 0.
         let mut doubtful = self.against_the_others(utterances, &kept);
         doubtful.retain(|one| one.llr.0 < 0.0);
         doubtful
     }
 
-    /// Each utterance against the voiceprint of the others; NaN for one alone.
+    /// The score of each utterance against the voiceprint of the others; NaN for a single one.
     pub fn each_against_the_others(&self, utterances: &[Utterance]) -> Vec<OddOneOut> {
         let all: Vec<usize> = (0..utterances.len()).collect();
         self.against_the_others(utterances, &all)
     }
 
-    /// Each of the `kept` utterances against the voiceprint of the rest of them.
+    /// The score of each of the `kept` utterances against the voiceprint of the other kept ones.
     fn against_the_others(&self, utterances: &[Utterance], kept: &[usize]) -> Vec<OddOneOut> {
         let score = |&index: &usize| {
             let others: Vec<&Embedding> = kept
@@ -356,7 +356,7 @@ impl Verifier {
 }
 
 impl Verification {
-    /// The outcome where a recording is unfit.
+    /// The result of a trial with a refused recording.
     pub fn unfit(reason: Reason) -> Self {
         Verification {
             decision: Decision::Inconclusive(reason),

@@ -1,15 +1,15 @@
-//! Artificial speech: a seed in, recordings out that excite a network about as people do. What int8
-//! ranges are taken from, so that a model needs no recordings beside it.
+//! Artificial speech that excites a network about as people do. The ranges of int8 activations are
+//! measured on it, so a model needs no recordings of its own for that.
 //!
 //! Source and filter (Fant 1960): pulses of a gliding pitch, or noise, through three resonators that
-//! move from vowel to vowel, over a background; the last speaker is on the telephone.
+//! move from vowel to vowel, over background noise. The last speaker is on the telephone.
 
 use crate::audio::SAMPLE_RATE_HZ;
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::f32::consts::PI;
 
-/// Pitch in Hz, size of the formants, background against the voice's peak.
+/// Pitch in Hz, scale of the formants, level of the background relative to the voice's peak.
 const SPEAKERS: [(f32, f32, f32); 4] = [
     (95.0, 0.95, 0.0003),
     (130.0, 1.0, 0.01),
@@ -30,10 +30,10 @@ const VOWELS: [[f32; 3]; 6] = [
 /// Sounds per utterance, and samples of each (0.1 s).
 const NUM_SOUNDS: usize = 12;
 const SOUND_LEN: usize = SAMPLE_RATE_HZ as usize / 10;
-/// The mouth moves in steps of so many samples (5 ms).
+/// Samples between two changes of the resonators (5 ms).
 const STEP_LEN: usize = SAMPLE_RATE_HZ as usize / 200;
 
-/// What a sound is made of, by its place: voice, hiss (s, f), or a pause.
+/// The source of each sound by its place: voice, hiss (s, f) or a pause.
 const HISS_AT: [usize; 3] = [3, 7, 11];
 const PAUSE_AT: usize = 8;
 
@@ -126,7 +126,7 @@ impl Resonator {
     }
 }
 
-/// Without what is above some 3.4 kHz: four times one pole.
+/// Low-pass at about 3.4 kHz: one pole, four times.
 fn telephone(samples: &mut [f32]) {
     for _ in 0..4 {
         let mut last = 0.0;

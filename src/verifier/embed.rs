@@ -9,8 +9,7 @@ use crate::{
 };
 use zeroize::Zeroizing;
 
-/// What a verifier makes of a recording: the embedding, or the reason why there is none, and the
-/// quality facts.
+/// A recording's embedding, or the reason why it has none, and its quality facts.
 #[derive(Debug)]
 pub struct Heard {
     /// The speaker's embedding.
@@ -19,12 +18,12 @@ pub struct Heard {
     pub quality: Quality,
 }
 
-/// What the networks make of the speech of a recording.
+/// The networks' outputs for a recording.
 pub(super) struct Outputs {
     /// `(D,)`
     pub values: Vec<f32>,
     pub cuts: Cuts,
-    /// Logit of two voices at once, by a model that has a detector.
+    /// Logit of overlapped speech, if the model has a detector for it.
     pub overlap: Option<f32>,
     /// Seconds of speech.
     pub seconds: f32,
@@ -63,7 +62,7 @@ impl Verifier {
         self.embedding(outputs.values, outputs.seconds, outputs.frames.conditions)
     }
 
-    /// What the networks make of the speech of a recording, and its quality facts.
+    /// The networks' outputs for a recording, and its quality facts.
     pub(super) fn outputs(
         &self,
         waveform: &Waveform,
@@ -114,8 +113,7 @@ impl Verifier {
         })
     }
 
-    /// The flags of the frames that the networks are given: all are speech where the others are
-    /// left out.
+    /// Which of the frames that the networks are given are speech: all, if the others are left out.
     fn speech_of_features(&self, speech: Vec<bool>) -> Vec<bool> {
         match self.mfcc.config().speech_only {
             true => speech.into_iter().filter(|is_speech| *is_speech).collect(),
@@ -133,7 +131,7 @@ impl Verifier {
         }
     }
 
-    /// `(D,) -> (E,)`: what the network says, and ln t and the conditions where the head asks for them.
+    /// `(D,) -> (E,)`: appends ln t and the conditions, if the head has quality terms.
     pub(super) fn embedding(
         &self,
         values: Vec<f32>,
@@ -143,8 +141,8 @@ impl Verifier {
         if self.model.head.quality.is_none() {
             return Embedding::new(values, self.id);
         }
-        // Not pushed: a vector that grows leaves what it held in freed memory. Limits may allow no
-        // speech.
+        // Copied instead of pushed: a vector that grows leaves its old contents in freed memory. 0.01 s,
+        // because limits may allow a recording without speech.
         let values = Zeroizing::new(values);
         let ln_seconds = [speech_seconds.max(0.01).ln()];
         let extended = [&values[..], &ln_seconds, &conditions].concat();
@@ -166,13 +164,13 @@ impl Verifier {
     }
 
     fn wanted_speech_seconds(&self) -> f32 {
-        // The network's own need, at the VAD's hop of 10 ms.
+        // What the network needs, at a hop of 10 ms.
         let receptive_field = self.model.network.receptive_field() as f32 * 0.01;
         self.model.limits.min_speech_seconds.max(receptive_field)
     }
 }
 
-/// Speech is counted in frames of 10 ms, and 40 of them are a little less than 0.4 s as f32.
+/// Tolerance for rounding: 40 frames of 10 ms are a little less than 0.4 s in f32.
 const ROUNDING_SECONDS: f32 = 1e-4;
 
 /// The one place where quality facts become reasons.
@@ -180,7 +178,7 @@ pub fn unfit(quality: &Quality, limits: &Limits) -> Option<Reason> {
     if quality.content == Content::Silence {
         Some(Reason::Silence)
     } else if quality.clipped > limits.max_clipped {
-        // Before the voice is looked for: a voice that is clipped hard does not look like one.
+        // Checked before the search for a voice: a voice that is clipped hard does not look like one.
         Some(Reason::Clipping {
             share: quality.clipped,
         })

@@ -1,4 +1,4 @@
-//! What a model file holds, checked: front-end, network, head, limits, card. And the model's id.
+//! The contents of a model file, checked: front-end, networks, head, limits and card.
 
 use crate::{
     Error, Result,
@@ -8,7 +8,7 @@ use crate::{
 };
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-/// Everything learnt or fixed in training; the caller's policy is
+/// Everything that training and calibration decided. The caller's policy is
 /// [`OperatingPoint`](crate::scoring::OperatingPoint).
 #[derive(Debug)]
 pub struct Model {
@@ -16,22 +16,22 @@ pub struct Model {
     pub front_end: MfccConfig,
     /// How features become an embedding.
     pub network: Network,
-    /// Finds the frames of speech: raw frames in, one logit for each; a model without it judges by
-    /// level.
+    /// The speech detector: one logit for each raw frame. Without it, frames are speech by their level.
     pub speech: Option<Network>,
-    /// Hears two voices at the same time, features in and one logit out; not every model has it.
+    /// The detector of overlapped speech: one logit for the features of a recording. Not every model
+    /// has it.
     pub overlap: Option<Network>,
     /// How two embeddings become a score.
     pub head: PairHead,
     /// Which recordings are refused.
     pub limits: Limits,
-    /// Error rates on the trials it was calibrated on, if it was.
+    /// Error rates on the calibration trials, if the model was calibrated.
     pub rates: Option<MeasuredRates>,
     /// What people should know about the model.
     pub card: ModelCard,
 }
 
-/// What a recording must have for the model's scores to mean anything.
+/// Limits outside which a recording is refused, because its scores would mean nothing.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
@@ -43,39 +43,38 @@ pub struct Limits {
     pub min_bandwidth_hz: f32,
     /// Estimated signal-to-noise ratio, in dB.
     pub min_snr_db: f32,
-    /// Lowest LLR of what comes before a place in the recording against what comes behind, and of a
-    /// group of its pieces against the others, as on two seconds of speech each: below it there are
-    /// several voices. None: not looked at.
+    /// Lowest LLR between parts of a recording, scaled to two seconds of speech each; below it the
+    /// recording has several speakers. None to skip this check.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_steadiness: Option<f32>,
-    /// What a nat of the LLR that this limit was chosen on is worth now: a later scale of the scores.
+    /// Scale of the scores relative to those that `min_steadiness` was chosen on.
     #[serde(skip_serializing_if = "is_one")]
     pub steadiness_unit: f32,
-    /// Highest logit of [`Model::overlap`]: above it there are two voices at the same time.
+    /// Highest logit of [`Model::overlap`]; above it two speakers talk at the same time.
     pub max_overlap: f32,
-    /// Smallest and largest ln|u| of an embedding that the model makes, u centred and whitened:
-    /// vectors from elsewhere outside it were scaled. None: not known.
+    /// Smallest and largest ln|u| of the embeddings that the model makes, u centred and whitened. An
+    /// imported vector outside this range was scaled by another program. None if unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ln_length: Option<(f32, f32)>,
 }
 
-/// What people should know about a model before they trust it.
+/// What users should know about a model before they trust it.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelCard {
     /// Short name.
     pub name: String,
-    /// What it is for, and what not.
+    /// What it is good for and what it is not good for.
     pub description: String,
-    /// Speech that it was trained on: corpora, speakers, hours.
+    /// Training speech: corpora, speakers, hours.
     pub training_data: String,
-    /// How it was trained: recipe, seed, version.
+    /// How it was trained: options, seed, version.
     pub recipe: String,
     /// Terms of use.
     pub license: String,
-    /// On which trials the scores were made log-likelihood ratios.
+    /// How and on which trials it was calibrated.
     pub calibration: String,
-    /// Error rates on speakers that were not in training, by trial list.
+    /// Error rates on speakers outside the training speech, by trial list.
     pub measured: BTreeMap<String, Measurement>,
 }
 
@@ -91,19 +90,21 @@ pub struct Measurement {
     pub num_nontargets: usize,
 }
 
-/// BLAKE3 of a model file, or of what makes its embeddings: the same id, the same bits.
+/// BLAKE3 hash of a model file, or of the parts that make its embeddings. The same id gives the same
+/// bits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ModelId([u8; 32]);
 
-/// Odds of e³, 20 to 1: of 610 development recordings of one voice none is above, 93 of 100 with two
-/// voices equally loud are. At e² 96 are, and one of the 610, and some synthetic voices.
+/// Odds of e³, 20 to 1. None of 610 development recordings of one speaker is above; 93 of 100 with two
+/// equally loud speakers are. At e² it would be 96 of 100, but also one of the 610 and some synthetic
+/// voices.
 const MAX_OVERLAP: f32 = 3.0;
 
 impl Model {
-    /// A detector of one logit for every recording that has an embedding?
+    /// Checks that the overlap detector gives one logit for every recording that has an embedding.
     ///
     /// # Errors
-    /// [`Error::Usage`] naming what is wrong.
+    /// [`Error::Usage`] that names the fault.
     pub(super) fn check_overlap(&self) -> Result<()> {
         let Some(overlap) = &self.overlap else {
             return Ok(());
@@ -121,10 +122,10 @@ impl Model {
 }
 
 impl Model {
-    /// A detector with one logit for each frame of 25 ms every 10 ms?
+    /// Checks that the speech detector gives one logit for each frame of 25 ms every 10 ms.
     ///
     /// # Errors
-    /// [`Error::Usage`] naming what is wrong.
+    /// [`Error::Usage`] that names the fault.
     pub(super) fn check_speech(&self) -> Result<()> {
         let Some(speech) = &self.speech else {
             return Ok(());
@@ -154,7 +155,7 @@ fn is_one(value: &f32) -> bool {
 
 impl Limits {
     /// # Errors
-    /// [`Error::Usage`] naming the limit that makes no sense.
+    /// [`Error::Usage`] that names the limit that makes no sense.
     pub(super) fn check(&self) -> Result<()> {
         if !(self.min_speech_seconds >= 0.0 && self.min_speech_seconds.is_finite()) {
             return Err(Error::Usage(format!(
@@ -195,11 +196,12 @@ impl Limits {
 }
 
 impl Default for Limits {
-    /// 0.4 s of speech; a tenth of the samples clipped (loud music masters stay below that); speech
-    /// up to 2.7 kHz, and no less than 3 dB below the noise. Of 610 development recordings and 463 at
-    /// 8 kHz none is below 2.75 kHz (networks have learned from 3.3 kHz on); recordings once at 5 kHz
-    /// have at most 2.5. With white noise at 10 dB the estimate is 3 dB or less for one recording in
-    /// four, -6 dB for the lowest.
+    /// - At least 0.4 s of speech.
+    /// - At most a tenth of the samples clipped; loud music masters stay below that.
+    /// - A bandwidth of at least 2.7 kHz. None of 610 development recordings, and of 463 at 8 kHz, is
+    ///   below 2.75 kHz; recordings that were once sampled at 5 kHz have at most 2.5.
+    /// - A signal-to-noise ratio of at least −3 dB. In white noise at 10 dB the estimate is 3 dB or less
+    ///   for one recording in four, and −6 dB for the lowest.
     fn default() -> Self {
         Limits {
             min_speech_seconds: 0.4,
@@ -220,17 +222,17 @@ impl ModelId {
         ModelId(*blake3::hash(file).as_bytes())
     }
 
-    /// The 32 bytes.
+    /// The 32 bytes of the hash.
     pub fn bytes(&self) -> [u8; 32] {
         self.0
     }
 
-    /// The id of these 32 bytes.
+    /// The id with these 32 bytes.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         ModelId(bytes)
     }
 
-    /// The first 12 hexadecimal digits, for people.
+    /// The first 12 hexadecimal digits, to be shown to users.
     pub fn short(&self) -> String {
         self.to_string()[..12].to_string()
     }

@@ -1,10 +1,13 @@
-//! What the network says of some of a recording in, how much the whole sounds like one voice out.
+//! Detects recordings with several speakers by comparing embeddings of their parts.
 //!
-//! Turns: the lowest LLR of what comes before a place against what comes behind. Voices that alternate:
-//! of all ways to put the pieces of about a second into two groups, the lowest mean LLR of the one
-//! group's pieces against the other's. Either counts as if there were [`REFERENCE_SECONDS`] of speech on
-//! both sides: what little says is taken for less. Two at the same time, too, sound now like the one
-//! and now like the other: what is close to this limit and to that of the detector is refused as well.
+//! - Speakers in turn: the recording is split at several places, and the part before is compared with the
+//!   part after. The lowest LLR counts.
+//! - Speakers who alternate: pieces of about a second are put into two groups. Of all ways to do so, the
+//!   lowest mean LLR between the groups counts.
+//!
+//! Both LLRs are scaled as if each side had [`REFERENCE_SECONDS`] of speech, because short parts score
+//! lower. Two speakers at the same time also lower these LLRs a little, so a recording that is close to
+//! this limit and to that of the overlap detector is refused as well.
 
 use super::{Verifier, embed::Frames};
 use crate::{
@@ -15,27 +18,26 @@ use crate::{
 use std::{iter::once, ops::Range, result::Result};
 use zeroize::Zeroizing;
 
-/// Speech on either side of a place that is worth comparing, in seconds: with less, more single
-/// voices would be refused than pairs found.
+/// Least speech on either side of a split, in seconds. With less, more recordings of one speaker would
+/// be refused than recordings of two found.
 const MIN_SIDE_SECONDS: f32 = 0.6;
-/// Speech on either side that an LLR counts for, in seconds.
+/// Speech on either side that LLRs are scaled to, in seconds.
 const REFERENCE_SECONDS: f32 = 2.0;
-/// What an LLR counts for more on t and u seconds of speech, in nats: so many times 1/t + 1/u, less what
-/// that is on the reference. Single voices fall as low there, too.
+/// An LLR between t and u seconds of speech is raised by this many nats times 1/t + 1/u, less the same on
+/// the reference: so much lower short parts of one speaker score.
 const SHORT_SIDES: f32 = 3.5;
-/// What the mean LLR between groups counts for more, in nats: the lowest of thousands of ways.
+/// The mean LLR between groups is raised by this much, in nats, because it is the lowest of thousands.
 const PICKED_GROUPS: f32 = 1.5;
-/// Speech in a piece that is worth comparing, in seconds.
+/// Least speech in a piece, in seconds.
 const MIN_PIECE_SECONDS: f32 = 0.5;
-/// Speech in a group of pieces, in seconds.
+/// Least speech in a group of pieces, in seconds.
 const MIN_GROUP_SECONDS: f32 = 1.0;
-/// A recording that is within both limits, but by so little: what the logit is below its own and what
-/// the LLR is above its own, together. Of one voice the
-/// nearest of 610 development recordings that keep both has 3.5.
+/// A recording within both limits is still refused if its distances from them add up to less than this.
+/// Of 610 development recordings of one speaker that keep both limits, the lowest sum is 3.5.
 const NEAR_BOTH: f32 = 2.9;
 
 impl Verifier {
-    /// The logit of two voices at once. None without a detector, or where the recording is too short.
+    /// The logit of overlapped speech. None without a detector, or if the recording is too short.
     pub fn overlap(&self, waveform: &Waveform) -> Option<f32> {
         let detector = self.model.overlap.as_ref()?;
         let frames = self.mfcc.frames(waveform.samples());
@@ -44,14 +46,14 @@ impl Verifier {
         is_long_enough.then(|| detector.embed(&features)[0])
     }
 
-    /// How much a recording sounds like one voice. None where it is too short to tell, or unfit.
+    /// The lowest LLR between parts of a recording. None if it is too short, or refused.
     pub fn steadiness(&self, waveform: &Waveform) -> Option<Llr> {
         let outputs = self.outputs(waveform).0.ok()?;
         self.lowest(outputs.cuts, &outputs.frames)
     }
 
-    /// The reason not to take a recording for one voice; `overlap` is the logit of two at once, below
-    /// its limit.
+    /// The reason to refuse a recording as several speakers, if there is one; `overlap` is the logit of
+    /// overlapped speech, below its limit.
     pub(super) fn check_one_voice(
         &self,
         cuts: Cuts,
@@ -87,9 +89,9 @@ impl Verifier {
         turns.chain(groups).min_by(|a, b| a.0.total_cmp(&b.0))
     }
 
-    /// What comes before against what comes behind.
+    /// The LLR of the part before a split against the part after it.
     fn across(&self, split: Split, frames: &Frames) -> Option<Llr> {
-        // Made points at once: these are zeroed when dropped.
+        // As points, which are zeroed when dropped.
         let before = self.spoken(split.before, 0.0..split.at, frames);
         let behind = self.spoken(split.behind, split.at..1.0, frames);
         let (before, behind) = (before?, behind?);
@@ -98,8 +100,8 @@ impl Verifier {
         Some(Llr(self.as_on_reference(&before, &behind) + allowance))
     }
 
-    /// The LLR without what the head's term for length makes of these lengths: it is fitted for
-    /// decisions, and the allowance is in its place. The same bits either way round.
+    /// The LLR without the head's quality term for seconds of speech, which is fitted for whole
+    /// recordings; [`allowance`] takes its place. The order of the two changes no bit.
     fn as_on_reference(&self, (a, t): &Spoken, (b, u): &Spoken) -> f32 {
         let head = &self.model.head;
         let term = head.quality.map_or(0.0, |q| q.seconds);
@@ -107,8 +109,8 @@ impl Verifier {
         head.llr(a, b) - term * lengths
     }
 
-    /// The lowest mean LLR between two groups of the pieces, each pair of pieces with the product of
-    /// their seconds of speech as its weight.
+    /// The lowest mean LLR between two groups of the pieces. The weight of a pair of pieces is the product
+    /// of their seconds of speech.
     fn between_groups(&self, pieces: Vec<Piece>, frames: &Frames) -> Option<Llr> {
         let pieces: Vec<Spoken> = pieces
             .into_iter()
@@ -123,7 +125,7 @@ impl Verifier {
         lowest_between_groups(&seconds, &pairs, self.model.limits.steadiness_unit).map(Llr)
     }
 
-    /// A place in the recording as a point, and its seconds of speech.
+    /// The point of a part of the recording, and its seconds of speech.
     fn spoken(&self, values: Vec<f32>, place: Range<f32>, frames: &Frames) -> Option<Spoken> {
         let at = |place: f32| (place * frames.speech.len() as f32) as usize;
         let seconds = speech_seconds(&frames.speech[at(place.start)..at(place.end)]);
@@ -133,28 +135,28 @@ impl Verifier {
     }
 }
 
-/// Made once for all that it is compared with, and its seconds of speech. `(P,)`
+/// The point `(P,)` of a part of the recording, and its seconds of speech.
 type Spoken = (Zeroizing<Vec<f32>>, f32);
 
-/// What an LLR counts for more than it is with so much speech on the two sides, in seconds. None: too
-/// little.
+/// What is added to an LLR for the seconds of speech on the two sides. None if one has less than
+/// `wanted`.
 fn allowance(one: f32, other: f32, wanted: f32) -> Option<f32> {
     let more = || SHORT_SIDES * (1.0 / one + 1.0 / other - 2.0 / REFERENCE_SECONDS);
     (one.min(other) >= wanted).then(more)
 }
 
-/// Of all ways to put N pieces into two groups with enough speech in each, the lowest weighted mean
-/// between them, with what it counts for more in units of `unit`: `seconds` is `(N,)`, `pairs` each
-/// piece's weighted LLRs against those before it; N is small. `O(N 2^N)`.
+/// The lowest weighted mean LLR between two groups of N pieces, of all ways to form groups with enough
+/// speech in each; raised by its allowance times `unit`. `seconds` is `(N,)`; `pairs` has each piece's
+/// weighted LLRs against the pieces before it. `O(N 2^N)`, so N must be small.
 fn lowest_between_groups(seconds: &[f32], pairs: &[Vec<f32>], unit: f32) -> Option<f32> {
     let num_pieces = seconds.len();
     let total: f32 = seconds.iter().sum();
-    // Bit i of a group: piece i is in it. The last piece is always in the other one.
+    // Bit i of `group` is set if piece i is in it. The last piece is always in the other group.
     let num_groups = 1usize << num_pieces.saturating_sub(1);
-    let mut sums = vec![(0.0f32, 0.0f32); num_groups]; // between it and the other, its seconds
+    let mut sums = vec![(0.0f32, 0.0f32); num_groups]; // sum of LLRs between the groups, seconds of this one
     let mut lowest: Option<f32> = None;
     for group in 1..num_groups {
-        // With its first piece taken out the group has been seen.
+        // The group without its first piece has been summed already.
         let piece = group.trailing_zeros() as usize;
         let rest = group & (group - 1);
         let others = (0..num_pieces).filter(|other| *other != piece);

@@ -1,4 +1,4 @@
-//! What is kept of a speaker: a checked name, and one embedding per enrolled utterance.
+//! A voiceprint: the checked name of a speaker and an embedding of each enrolled utterance.
 
 use super::ModelId;
 use crate::{Error, Result, audio::Quality, scoring::Reason};
@@ -6,9 +6,9 @@ use std::fmt;
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-/// A point in the speaker space of one model, and ln t (seconds of speech) behind it where the
-/// model's head asks for it: `(E,)`, finite. Zeroed when dropped, and never
-/// shown: whoever has it knows the voice.
+/// The vector that a model computes for a recording, `(E,)`, finite. With quality terms it ends in ln t
+/// (t seconds of speech) and the conditions. It identifies the speaker, so it is zeroed when dropped and
+/// never printed.
 #[derive(Clone, PartialEq)]
 pub struct Embedding {
     values: Zeroizing<Vec<f32>>,
@@ -25,11 +25,11 @@ pub struct SpeakerName(String);
 /// One enrolled recording.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Utterance {
-    /// File name as it was, without the folder: a label, never opened again.
+    /// File name without its folder: a label that is never opened again.
     pub file: String,
     /// Net speech, in seconds.
     pub speech_seconds: f32,
-    /// All quality facts, as they were known to the version that enrolled.
+    /// Quality facts, as the version that enrolled it wrote them.
     pub quality: serde_json::Value,
     /// The speaker's embedding in this recording.
     pub embedding: Embedding,
@@ -38,7 +38,7 @@ pub struct Utterance {
 /// An enrolled speaker.
 #[derive(Debug, Clone)]
 pub struct Voiceprint {
-    /// Who.
+    /// The speaker.
     pub name: SpeakerName,
     /// The model that made the embeddings.
     pub model: ModelId,
@@ -49,7 +49,7 @@ pub struct Voiceprint {
 impl Utterance {
     /// The embedding of a recording with these quality facts; `file` is a label for people.
     pub fn new(file: impl Into<String>, embedding: Embedding, quality: &Quality) -> Self {
-        // By way of text, in which an f32 is its shortest decimal: 0.1, not 0.10000000149011612.
+        // Written as text first, where an f32 is 0.1 and not 0.10000000149011612.
         let facts = serde_json::to_string(quality).unwrap_or_default();
         Utterance {
             file: file.into(),
@@ -61,10 +61,10 @@ impl Utterance {
 }
 
 impl Embedding {
-    /// `(E,)` numbers that `model` made.
+    /// An embedding `(E,)` that `model` made.
     ///
     /// # Errors
-    /// [`Reason::ScoreNotFinite`] where a number is not finite, or where there is none.
+    /// [`Reason::ScoreNotFinite`] if a number is not finite, or if there are none.
     pub fn new(values: Vec<f32>, model: ModelId) -> std::result::Result<Self, Reason> {
         let values = Zeroizing::new(values);
         if !values.is_empty() && values.iter().all(|v| v.is_finite()) {
@@ -128,7 +128,7 @@ impl SpeakerName {
         } else {
             return Ok(SpeakerName(name));
         };
-        // A name of a megabyte is no better told whole.
+        // A name of a megabyte would flood the terminal.
         let rest = name.chars().nth(40).map_or("", |_| "…");
         let shown: String = name.chars().take(40).map(escaped).collect();
         Err(Error::Usage(format!(
