@@ -1,4 +1,4 @@
-//! Names from outside, as text that does nothing to a terminal and breaks no line.
+//! Escapes names from outside, so that they cannot act on a terminal or break a line.
 //!
 //! What acts on a terminal or cannot be seen becomes `\u{1b}`, and a byte that is not UTF-8
 //! `\u{dcff}` (a number that no character has). Two different names stay different.
@@ -6,8 +6,8 @@
 use crate::verifier::is_unseen;
 use std::{borrow::Cow, ffi::OsStr, fmt::Write, path::Path};
 
-/// What every escape begins with. A name that has it already is escaped as well, so that it is not
-/// taken for another one.
+/// The start of every escape. A name that already contains it is escaped as well, so that two names
+/// never look alike.
 const OPENING: &str = "\\u{";
 
 /// Added to a byte that is not UTF-8.
@@ -24,7 +24,7 @@ pub fn name(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// The characters of nearly all names, told fast.
+/// The characters of nearly all names, for a fast test.
 fn is_plain(text: &str) -> bool {
     text.bytes().all(|b| (0x20..0x7f).contains(&b))
 }
@@ -58,7 +58,7 @@ fn push(text: &str, to: &mut String) {
     }
 }
 
-/// JSON text with the same characters as `\u001b`, which every reader of JSON undoes.
+/// JSON text with these characters as `\u001b`, which every JSON reader turns back.
 pub fn json(text: &str) -> Cow<'_, str> {
     if is_plain(text) || !text.contains(is_unseen) {
         return Cow::Borrowed(text);

@@ -1,5 +1,5 @@
-//! Recordings in, their outcomes in the ledger out: each file hashed and decoded at most once a
-//! chunk, each content embedded once, in parallel.
+//! Embeds recordings and writes their outcomes to the ledger. Each file is hashed and decoded at most
+//! once per chunk; equal audio is embedded once.
 
 use super::{
     ledger::Ledger,
@@ -11,32 +11,32 @@ use crate::{Result, audio::ReadOptions, parallel, verifier::Verifier};
 use indexmap::{IndexMap, IndexSet};
 use std::path::Path;
 
-/// Where a run came to an end.
+/// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// All is done.
+    /// All recordings are done.
     Complete,
-    /// The watcher wished it.
+    /// The watcher stopped it.
     Stopped,
 }
 
-/// A run that is killed repeats no more than this share of its recordings.
+/// A killed run repeats at most this share of its recordings.
 const CHUNKS_PER_RUN: usize = 200;
-/// At least this many recordings a thread in one chunk, so that no thread waits long for another.
+/// Least recordings per thread in a chunk, so that no thread waits long for another.
 const PER_THREAD: usize = 2;
 const MAX_PER_THREAD: usize = 32;
 
-/// A piece of work: one file and how to read it, its segments, and the key of each.
+/// One file: how to read it, its segments, and the key of each.
 type Job<'a> = (
     (&'a Path, ReadOptions),
     IndexMap<blake3::Hash, Option<Segment>>,
 );
 
-/// Fills the ledger's gaps: afterwards each of `recordings` has an entry at its place.
+/// Fills the gaps of the ledger: afterwards it has an entry for each of `recordings`.
 ///
 /// # Errors
-/// [`crate::Error::Store`], [`crate::Error::Io`] of the ledger; what is wrong with a recording is
-/// its outcome.
+/// [`crate::Error::Store`] or [`crate::Error::Io`] of the ledger. A fault of a recording is its outcome,
+/// not an error.
 pub fn extract(
     recordings: &[std::result::Result<Recording, String>],
     verifier: &Verifier,
@@ -44,7 +44,7 @@ pub fn extract(
     watch: &Watch,
 ) -> Result<Ending> {
     let mut places = ledger.missing(recordings.len())?;
-    // Segments of one file one after the other, so that it is decoded once.
+    // Grouped by file, so that each is decoded once.
     let order = |&place: &usize| match &recordings[place] {
         Ok(Recording {
             path,

@@ -1,8 +1,8 @@
-//! Kaldi data folders in; utterances and speakers out.
+//! Reads Kaldi data folders.
 //!
 //! `wav.scp` (`id path`) names the files, `segments` (`utterance id start end [channel]`, seconds)
-//! cuts them into utterances, `spk2utt` or `utt2spk` say whose they are. Command pipes in `wav.scp`
-//! are not run.
+//! divides them into utterances, `spk2utt` or `utt2spk` name the speakers. Commands in `wav.scp` are
+//! not run.
 
 use super::recording::{Naming, Recording, Segment};
 use crate::{
@@ -82,7 +82,7 @@ impl KaldiData {
         &self.utterances
     }
 
-    /// Every file that was read: their content decides what names mean.
+    /// Every file that was read: their contents decide what names mean.
     pub fn files_read(&self) -> &[PathBuf] {
         &self.read
     }

@@ -1,9 +1,9 @@
-//! What a long run has done so far, so that it can be killed at any moment and go on: the outcome
-//! of each recording, and how much of the output file is whole. One SQLite file beside the output,
-//! gone when the run is complete.
+//! Records the progress of a long run, so that it can be killed at any moment and resumed: the outcome of
+//! each recording, and how much of the output file is complete. The ledger is one SQLite file beside the
+//! output and is removed when the run is complete.
 //!
-//! Outcomes are kept under the hash of model, precision, audio and segment, so that equal recordings are
-//! embedded once; with a cache file of its own this holds from run to run and between processes.
+//! The key of an outcome is the hash of model, precision, audio and segment, so equal recordings are
+//! embedded once. A cache file keeps outcomes from run to run and shares them between processes.
 
 mod database;
 
@@ -12,41 +12,41 @@ use crate::{Error, Result};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::path::{Path, PathBuf};
 
-/// A run's memory.
+/// The progress of a run.
 #[derive(Debug)]
 pub struct Ledger {
     connection: Connection,
-    /// For the errors.
+    /// Path of the file, for error messages.
     path: PathBuf,
 }
 
-/// A recording that is done.
+/// A finished recording.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    /// Hash of its file, if that could be read.
+    /// Hash of its file, if the file could be read.
     pub audio: Option<AudioHash>,
-    /// What came of it.
+    /// Its outcome.
     pub outcome: Outcome,
 }
 
-/// A recording's place in the list; its audio's hash and the key of its outcome, or why its file
-/// cannot be read.
+/// Index of a recording in the list, and the hash of its audio with the key of its outcome, or why its
+/// file cannot be read.
 pub type Place = (
     usize,
     std::result::Result<(AudioHash, blake3::Hash), Refused>,
 );
 
-/// A piece of the output that is wholly written.
+/// A block of the output that was written completely.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Block {
-    /// Rows in it.
+    /// Number of rows.
     pub rows: u64,
-    /// Its length.
+    /// Length in bytes.
     pub bytes: u64,
 }
 
 impl Ledger {
-    /// The ledger at `state`, or a temporary one; embeddings are kept in `cache` if there is one.
+    /// Opens the ledger at `state`, or a temporary one. Embeddings are kept in `cache` if it is given.
     ///
     /// # Errors
     /// [`Error::Store`], [`Error::Io`].
@@ -57,7 +57,7 @@ impl Ledger {
         })
     }
 
-    /// Removes a ledger's files.
+    /// Removes the files of a ledger.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -65,10 +65,10 @@ impl Ledger {
         database::remove(state)
     }
 
-    /// Is this the job that the ledger was begun for? A new ledger takes it.
+    /// Checks that the ledger was made for this job. A new ledger stores the job's fingerprint.
     ///
     /// # Errors
-    /// [`Error::Usage`] for another one's.
+    /// [`Error::Usage`] if it was made for another job.
     pub fn check_job(&self, fingerprint: &blake3::Hash) -> Result<()> {
         let sql = "SELECT fingerprint FROM main.job";
         let earlier: Option<Vec<u8>> = self
@@ -90,7 +90,7 @@ impl Ledger {
         }
     }
 
-    /// Places of `0..count` that have no outcome yet.
+    /// Indices in `0..count` without an outcome.
     ///
     /// # Errors
     /// [`Error::Store`].
@@ -112,7 +112,7 @@ impl Ledger {
         Ok((0..count).filter(|&place| missing[place]).collect())
     }
 
-    /// Is there an outcome under this key?
+    /// Whether there is an outcome with this key.
     ///
     /// # Errors
     /// [`Error::Store`].
@@ -126,7 +126,7 @@ impl Ledger {
         Ok(found)
     }
 
-    /// The outcome under this key.
+    /// The outcome with this key.
     ///
     /// # Errors
     /// [`Error::Store`].
@@ -140,8 +140,8 @@ impl Ledger {
         Ok(found)
     }
 
-    /// Notes what came of some recordings, all or none: outcomes under their keys, then each
-    /// place's audio hash and key, or the reason why its file cannot be read.
+    /// Stores the results of some recordings, all or none: the outcomes with their keys, then for each
+    /// recording its audio hash and key, or why its file cannot be read.
     ///
     /// # Errors
     /// [`Error::Store`].
@@ -199,10 +199,10 @@ impl Ledger {
         write().map_err(|e| database::failed(&path, e))
     }
 
-    /// Gives every place's entry to `take`, in order.
+    /// Calls `take` with the entry of each recording, in order.
     ///
     /// # Errors
-    /// [`Error::Store`], or what `take` fails with.
+    /// [`Error::Store`], or the error of `take`.
     pub fn for_each(&self, mut take: impl FnMut(usize, Entry) -> Result<()>) -> Result<()> {
         let mut failed = Ok(());
         self.query(
@@ -226,7 +226,7 @@ impl Ledger {
         failed
     }
 
-    /// The pieces of the output that are whole, in order.
+    /// The complete blocks of the output, in order.
     ///
     /// # Errors
     /// [`Error::Store`].
@@ -243,7 +243,7 @@ impl Ledger {
         Ok(blocks)
     }
 
-    /// Notes that one more piece of the output is whole.
+    /// Stores that one more block of the output is complete.
     ///
     /// # Errors
     /// [`Error::Store`].
@@ -252,7 +252,7 @@ impl Ledger {
         self.execute(insert, params![block.rows as i64, block.bytes as i64])
     }
 
-    /// Erases the ledger's file: the run is complete.
+    /// Removes the ledger after a complete run.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -292,7 +292,7 @@ impl Ledger {
     }
 }
 
-/// Code, reason, seconds and vector, from this column on.
+/// Reads code, reason, seconds and vector, starting at this column.
 fn outcome_at(row: &Row, first: usize) -> rusqlite::Result<Outcome> {
     let code: Option<String> = row.get(first)?;
     if let Some(code) = code {

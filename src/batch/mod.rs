@@ -1,5 +1,5 @@
-//! Batches of any size. Lists of recordings and trials in, one row for each out, in order,
-//! whatever is wrong with a file:
+//! Processes lists of any length: one row for each recording or trial, in order, also for a file that
+//! cannot be used.
 //!
 //! ```text
 //! trial list ─► TrialIndex ─► names ─► Naming ─► Recording ─► extract ─► Ledger (embeddings)
@@ -8,8 +8,8 @@
 //!                                              └─► rows (text, CSV, JSON lines, Parquet)
 //! ```
 //!
-//! The [`ledger`] remembers what is done, so that a run can be killed and go on; [`vectors`] reads
-//! and writes embeddings in other programs' formats; [`stream`] answers one line with one line.
+//! The [`ledger`] records the progress, so that a killed run can be resumed. [`vectors`] reads and writes
+//! embeddings in the formats of other programs. [`stream`] answers each line of input with one line.
 
 pub mod escape;
 pub mod extract;

@@ -1,20 +1,20 @@
-//! Names of recordings in, their numbers out: each name is kept once, and 20 million lines look
-//! theirs up in some nanoseconds each.
+//! Numbers the names of recordings. Each name is stored once; a lookup takes some nanoseconds, because
+//! lists have up to 20 million lines.
 
 use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
 use std::hash::BuildHasher;
 
-/// Different names, numbered in the order of first mention.
+/// Distinct names, numbered in the order of their first use.
 #[derive(Debug, Default)]
 pub struct Names {
-    /// All, one after the other.
+    /// All names, concatenated.
     text: String,
     places: Vec<Place>,
     table: HashTable<(Place, u32)>,
 }
 
-/// Where a name is in the text.
+/// Position of a name in the text.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     start: usize,
@@ -22,7 +22,7 @@ struct Place {
 }
 
 impl Names {
-    /// The number of a name, new or known.
+    /// The number of a name, which is added if it is new.
     pub fn number(&mut self, name: &str) -> u32 {
         let text = &self.text;
         let is_it = |entry: &(Place, u32)| entry.0.of(text) == name;
@@ -49,12 +49,12 @@ impl Names {
         self.places[number as usize].of(&self.text)
     }
 
-    /// How many there are.
+    /// Number of names.
     pub fn len(&self) -> usize {
         self.places.len()
     }
 
-    /// None yet?
+    /// Whether there are no names.
     pub fn is_empty(&self) -> bool {
         self.places.is_empty()
     }

@@ -1,4 +1,4 @@
-//! In the place of `parquet_rows.rs` where the feature `parquet` is off: nothing is written as Parquet.
+//! Replaces `parquet_rows.rs` without the feature `parquet`: refuses to write Parquet.
 
 use super::{ledger::Block, rows::ScoredTrial};
 use crate::{Error, Result};
@@ -18,7 +18,7 @@ pub(super) fn join(
     Err(refusal())
 }
 
-/// What is said where Parquet is to be written.
+/// The refusal.
 pub(super) fn refusal() -> Error {
     Error::Usage(
         "this program was built to write no Parquet; choose another format, or build spkver with the feature `parquet`"

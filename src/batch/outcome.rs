@@ -1,5 +1,5 @@
-//! What came of a recording: an embedding, or why there is none. And the one way from the file to
-//! it, which no file can break: a fault in the program becomes the recording's error.
+//! The outcome of a recording: its embedding, or why it has none. All batch commands embed files here.
+//! No file can stop a run: a panic becomes the error of its recording.
 
 use super::recording::{Recording, Segment};
 use crate::{
@@ -16,16 +16,16 @@ use std::{
 /// BLAKE3 of an audio file's bytes.
 pub type AudioHash = blake3::Hash;
 
-/// What came of a recording.
+/// The outcome of a recording.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// Its speaker's embedding.
     Embedded(Embedded),
-    /// None.
+    /// Why it has no embedding.
     Refused(Refused),
 }
 
-/// An embedding and what is known of its recording.
+/// An embedding and facts about its recording.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Embedded {
     /// (D,)
@@ -37,14 +37,14 @@ pub struct Embedded {
 /// Why a recording has no embedding.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refused {
-    /// Stable name for machines: `io`, `audio`, `panic`, or a quality reason's.
+    /// Stable code: `io`, `audio`, `panic`, or that of a [`Reason`](crate::Reason).
     pub code: String,
     /// Fact and remedy, without the file's name.
     pub reason: String,
 }
 
 impl Refused {
-    /// With a code and a reason.
+    /// From a code and a reason.
     pub fn new(code: &str, reason: impl Into<String>) -> Self {
         Refused {
             code: code.into(),
@@ -66,7 +66,7 @@ impl Refused {
     }
 }
 
-/// Under what an outcome is kept: who has the same key gets the same embedding.
+/// The key of an outcome: recordings with the same key have the same embedding.
 pub fn key(verifier: &Verifier, audio: &AudioHash, recording: &Recording) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new_derive_key("spkver 2026 embedding of a recording");
     hasher.update(verifier.id().to_string().as_bytes());
@@ -75,7 +75,7 @@ pub fn key(verifier: &Verifier, audio: &AudioHash, recording: &Recording) -> bla
     let number = |value: Option<u64>| value.map_or(u64::MAX, |v| v).to_le_bytes();
     let reading = &recording.reading;
     hasher.update(&number(reading.channel.map(|c| c as u64)));
-    // Limits decide what is refused.
+    // The limits decide which recordings are refused.
     hasher.update(&number(reading.max_seconds.map(u64::from)));
     hasher.update(&[u8::from(reading.all)]);
     hasher.update(&number(reading.max_bytes));
@@ -119,7 +119,7 @@ pub fn embed(
         let embedded = guarded(|| Ok(outcome(verifier.hear(&audio::read(path, reading)?))));
         return vec![embedded.unwrap_or_else(Outcome::Refused)];
     }
-    // The times of segments are those of the whole recording.
+    // Segments have times within the whole recording.
     let all = ReadOptions {
         all: true,
         ..*reading
@@ -175,9 +175,9 @@ fn outcome(heard: Heard) -> Outcome {
     }
 }
 
-/// A panic is a fault of the program in this file: the row tells it, and the run goes on.
+/// Turns a panic into the refusal of this file, so that the run goes on.
 fn guarded<T>(work: impl FnOnce() -> Result<T>) -> std::result::Result<T, Refused> {
-    // Nothing that `work` changes is looked at after a panic.
+    // Nothing that `work` changes is used after a panic.
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(done) => done.map_err(Refused::of),
         Err(payload) => {

@@ -1,8 +1,8 @@
-//! An output file that grows block by block and can be taken up again after the run was killed.
+//! An output file that grows block by block, and that a killed run can resume.
 //!
-//! Rows go to `OUT.partial`; the [`Ledger`] in `OUT.state` notes each block once it is written. What
-//! lies behind the last noted block is cut off when the run goes on, so that no row is lost or
-//! there twice. Under its own name the file appears when it is complete.
+//! Rows go to `OUT.partial`. The [`Ledger`] in `OUT.state` records each block once it is written. On
+//! resuming, everything after the last recorded block is cut off, so that no row is lost or doubled. The
+//! file gets its own name when it is complete.
 
 use super::{
     ledger::{Block, Ledger},
@@ -19,7 +19,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The files of a run that is to end in one output file.
+/// The files of a run with one output file.
 #[derive(Debug, Clone)]
 pub struct Place {
     out: PathBuf,
@@ -27,7 +27,7 @@ pub struct Place {
     state: PathBuf,
 }
 
-/// The part of the output that is there.
+/// The part of the output written so far.
 #[derive(Debug)]
 pub struct Output {
     place: Place,
@@ -36,7 +36,7 @@ pub struct Output {
 }
 
 impl Place {
-    /// For an output at `out`; through a symbolic link, to what it names.
+    /// For an output at `out`. A symbolic link is followed.
     pub fn of(out: &Path) -> Self {
         let out = fs::canonicalize(out).unwrap_or_else(|_| out.to_path_buf());
         let beside = |ending: &str| {
@@ -51,7 +51,7 @@ impl Place {
         }
     }
 
-    /// Every file that a run writes: the output, and what it keeps beside it until then.
+    /// Every file that a run writes: the output and the files beside it.
     pub fn files(&self) -> [&Path; 3] {
         [&self.out, &self.partial, &self.state]
     }
@@ -64,10 +64,11 @@ impl Place {
         }
     }
 
-    /// The run's ledger, a new one or (with `resume`) the one of the run that did not end.
+    /// The ledger of the run: a new one, or with `resume` that of the interrupted run.
     ///
     /// # Errors
-    /// [`Error::Usage`] where a run did not end and is not to be resumed, or was of another job.
+    /// [`Error::Usage`] if there is an interrupted run and `resume` is not set, or if that run was of
+    /// another job.
     pub fn open(
         &self,
         resume: bool,
@@ -76,14 +77,14 @@ impl Place {
     ) -> Result<Ledger> {
         if !resume && self.state.exists() {
             return Err(Error::Usage(format!(
-                "{}: an earlier run did not end; go on with --resume, or delete this file to begin anew",
+                "{}: an earlier run did not end; go on with --resume, or delete this file to start over",
                 self.state.display()
             )));
         }
         let begun = self.state.exists();
         let opened = Ledger::open(Some(&self.state), cache);
         if opened.is_err() && !begun {
-            // A run that could not begin is none to be resumed.
+            // A run that could not start cannot be resumed.
             let _ = Ledger::remove(&self.state);
         }
         let ledger = opened?;
@@ -91,10 +92,10 @@ impl Place {
         Ok(ledger)
     }
 
-    /// Writes the output as one file that is there wholly or not at all.
+    /// Writes the output as one file, completely or not at all.
     ///
     /// # Errors
-    /// [`Error::Io`], or what `write` fails with.
+    /// [`Error::Io`], or the error of `write`.
     fn write(&self, write: impl FnOnce(&mut BufWriter<&mut File>) -> Result<()>) -> Result<()> {
         write_whole_with(&self.out, Readers::Everybody, |file| {
             let mut writer = BufWriter::with_capacity(1 << 20, file);
@@ -104,7 +105,7 @@ impl Place {
         })
     }
 
-    /// Erases what was kept for resuming.
+    /// Removes the files kept for resuming.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -120,15 +121,15 @@ impl Place {
 }
 
 impl Output {
-    /// Opens the part that is there, cut to what the ledger knows to be whole.
+    /// Opens the part written so far, cut to the blocks that the ledger has recorded.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Usage`] where the part is shorter than that.
+    /// [`Error::Io`]; [`Error::Usage`] if the part is shorter than that.
     pub fn open(place: &Place, ledger: &Ledger) -> Result<Self> {
         let failed = |e| Error::io(&place.partial, "write", e);
         let blocks = ledger.blocks()?;
         let length: u64 = blocks.iter().map(|block| block.bytes).sum();
-        // Killed between the new name and the end of the ledger: it still has the new name.
+        // Killed after renaming and before the ledger was removed: the file has its final name.
         let is_whole = |facts: fs::Metadata| facts.is_file() && facts.len() == length;
         if length > 0 && !place.partial.exists() && fs::metadata(&place.out).is_ok_and(is_whole) {
             fs::rename(&place.out, &place.partial).map_err(failed)?;
@@ -138,7 +139,7 @@ impl Output {
         let mut file = options.open(&place.partial).map_err(failed)?;
         if file.metadata().map_err(failed)?.len() < length {
             return Err(Error::Usage(format!(
-                "{}: shorter than {} says; delete both to begin anew",
+                "{}: shorter than {} says; delete both to start over",
                 place.partial.display(),
                 place.state.display()
             )));
@@ -152,17 +153,17 @@ impl Output {
         })
     }
 
-    /// Rows that are there.
+    /// Number of rows written.
     pub fn num_rows(&self) -> u64 {
         self.num_rows
     }
 
-    /// Nothing there yet, no header either?
+    /// Whether nothing was written, not even a header.
     pub fn is_new(&self, ledger: &Ledger) -> Result<bool> {
         Ok(ledger.blocks()?.is_empty())
     }
 
-    /// Writes a block and notes it.
+    /// Writes a block and records it.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Store`].
@@ -176,7 +177,7 @@ impl Output {
         })
     }
 
-    /// Gives the file its own name and erases the ledger.
+    /// Gives the file its final name and removes the ledger.
     ///
     /// # Errors
     /// [`Error::Io`].

@@ -1,5 +1,5 @@
-//! Scored trials in, Parquet out. Each block of rows is a small Parquet file in memory with one row
-//! group; the row groups are joined into one file when all are there, byte for byte.
+//! Writes scored trials as Parquet. Each block of rows becomes a small Parquet file in memory with one row
+//! group. At the end the row groups are joined into one file, byte for byte.
 
 use super::{ledger::Block, parquet_text, rows::ScoredTrial};
 use crate::{Error, Result};
@@ -62,15 +62,15 @@ fn write(rows: &[ScoredTrial]) -> std::result::Result<Vec<u8>, ParquetError> {
     writer.into_inner()
 }
 
-/// A column's texts; `None` where there is none.
+/// The texts of a column.
 type Texts<'i, 'a> = &'i mut dyn Iterator<Item = Option<&'a str>>;
 
-/// How every Parquet file of this program is written.
+/// Options of every Parquet file that this program writes.
 pub(super) fn properties(metadata: Option<Vec<KeyValue>>) -> Arc<WriterProperties> {
     let properties = WriterProperties::builder()
         .set_created_by("spkver".into())
         .set_compression(Compression::SNAPPY)
-        // Random digits: nothing to win.
+        // Scores do not compress.
         .set_column_compression(ColumnPath::from("score"), Compression::UNCOMPRESSED)
         .set_column_dictionary_enabled(ColumnPath::from("score"), false)
         .set_dictionary_page_size_limit(16 << 20)
@@ -80,7 +80,7 @@ pub(super) fn properties(metadata: Option<Vec<KeyValue>>) -> Arc<WriterPropertie
     Arc::new(properties.build())
 }
 
-/// Joins the blocks that lie in `parts` one after the other into one file.
+/// Joins the concatenated blocks in `parts` into one file.
 pub(super) fn join(
     parts: &mut File,
     blocks: &[Block],

@@ -1,6 +1,6 @@
-//! A column of texts that repeat, as names in trial lists do: each text once in the dictionary page,
-//! then a number of few bits for each row. The general writer hashes and copies every value again,
-//! which takes longer than scoring the trial.
+//! A column of repeated texts, such as names in trial lists: each text once in the dictionary page, then
+//! a number of a few bits for each row. Our own, because the crate's writer hashes and copies every value
+//! again, which takes longer than scoring the trial.
 //!
 //! Format: <https://parquet.apache.org/docs/file-format/data-pages/encodings/> (RLE_DICTIONARY).
 
@@ -20,13 +20,13 @@ use parquet::{
 };
 use rustc_hash::FxHashMap;
 
-/// The column's bytes and what is to be known of them.
+/// The bytes of a column and their description.
 pub(super) fn column<'a>(
     descriptor: ColumnDescPtr,
     values: impl Iterator<Item = Option<&'a str>>,
 ) -> Result<(Bytes, ColumnCloseResult), ParquetError> {
     let (mut dictionary, mut indices, mut levels) = (vec![], vec![], vec![]);
-    // Told by their address, which is quicker: where one text has two, it is there twice.
+    // Compared by address, which is faster; a text with two addresses is stored twice.
     let mut known: FxHashMap<(usize, usize), u32> = FxHashMap::default();
     for value in values {
         levels.push(u32::from(value.is_some()));
@@ -112,7 +112,7 @@ fn compress(page: &[u8]) -> Result<Bytes, ParquetError> {
         .into())
 }
 
-/// Numbers below 2^`width` as one run: of equal values, or of bits, least significant first.
+/// Encodes numbers below 2^`width` as one run: of equal values, or bit-packed, lowest bit first.
 fn runs(values: &[u32], width: u32) -> Vec<u8> {
     let mut bytes = vec![];
     let Some(&first) = values.first() else {
@@ -141,7 +141,7 @@ fn runs(values: &[u32], width: u32) -> Vec<u8> {
     bytes
 }
 
-/// Seven bits a byte, the lowest first.
+/// Seven bits per byte, lowest first.
 fn variable_length(mut value: u64, bytes: &mut Vec<u8>) {
     while value >= 0x80 {
         bytes.push(value as u8 | 0x80);
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!((run[0], &run[1..]), (3, &bits[..]));
         assert_eq!(runs(&[5; 100], 9), [200, 1, 5, 0]);
         assert_eq!(runs(&[1, 0, 1], 1), [3, 0b101]);
-        // Any width: groups of 8, nothing behind them.
+        // Any width: groups of 8, nothing after them.
         for width in 1..=17u32 {
             let values: Vec<u32> = (0..1000).map(|i| i * 7919 % (1 << width)).collect();
             let run = runs(&values, width);

@@ -1,28 +1,27 @@
-//! Points in the space of a score in, scores of pairs out.
+//! Scores pairs of recordings from their points.
 //!
-//! Each recording or model is projected once; a trial is then one dot product. The score of a pair
-//! depends on its two points only, not on the block, shard or thread that meets it, and is the
-//! same bits that `verify` and `compare` give.
+//! Each recording or speaker is projected once; a trial is then one dot product. The score of a pair
+//! depends on its two points only, not on block, shard or thread, and has the same bits as in `verify` and
+//! `compare`.
 
 use crate::scoring::PairHead;
 use rustc_hash::FxHashMap;
 
-/// How two points become a score.
+/// How the score of two points is computed.
 #[derive(Debug, Clone, Copy)]
 pub enum Scorer<'a> {
     /// The model's log-likelihood ratio.
     Head(&'a PairHead),
-    /// scale·cosine + offset, of the angle between the two; the speaker's direction is the mean of
-    /// the unit vectors.
+    /// scale·cosine + offset. The direction of a speaker is the mean of the unit vectors.
     Cosine {
-        /// 1 for the cosine itself.
+        /// 1 for the plain cosine.
         scale: f32,
-        /// 0 for the cosine itself.
+        /// 0 for the plain cosine.
         offset: f32,
     },
 }
 
-/// Points by number; those that could not be made have a reason in their place.
+/// Numbered points; a point that could not be computed has a reason instead.
 #[derive(Debug)]
 pub struct Points<'a> {
     scorer: Scorer<'a>,
@@ -30,10 +29,10 @@ pub struct Points<'a> {
     size: usize,
     /// (N, L)
     values: Vec<f32>,
-    /// (N,): what each point brings to every score, NaN where there is no point.
+    /// (N,): the term that each point adds to all of its scores; NaN without a point.
     squares: Vec<f32>,
     faults: FxHashMap<u32, String>,
-    /// (L,) ones, for the cosine's products.
+    /// Weights of 1, for the products of the cosine.
     ones: PairHead,
 }
 
@@ -78,7 +77,7 @@ impl<'a> Points<'a> {
         self.squares.len() as u32 - 1
     }
 
-    /// A number for what has no point.
+    /// The number of a recording without a point.
     pub fn push_fault(&mut self, reason: String) -> u32 {
         let number = self.squares.len() as u32;
         self.values.resize(self.values.len() + self.size, 0.0);
@@ -87,7 +86,7 @@ impl<'a> Points<'a> {
         number
     }
 
-    /// The scores of pairs of points, in order; NaN or infinite where there is none.
+    /// The scores of pairs of points, in order; not finite if there is none.
     pub fn scores(&self, pairs: &[(u32, u32)], scores: &mut Vec<f32>) {
         scores.clear();
         scores.extend(pairs.iter().map(|&(a, b)| self.score(a, b)));
@@ -103,7 +102,7 @@ impl<'a> Points<'a> {
         }
     }
 
-    /// The score of these two points, or why there is none.
+    /// The score of two points, or why there is none.
     pub fn checked(&self, score: f32, (a, b): (u32, u32)) -> std::result::Result<f32, &str> {
         if score.is_finite() {
             return Ok(score);
@@ -118,7 +117,7 @@ impl<'a> Points<'a> {
     }
 }
 
-/// Mean of the vectors' directions, of length 1. `(N, D) -> (D,)`
+/// Mean of the directions of the vectors, scaled to length 1. `(N, D) -> (D,)`
 fn unit_mean<'e>(embeddings: impl Iterator<Item = &'e [f32]>, size: usize) -> Vec<f32> {
     let mut sum = vec![0.0; size];
     for embedding in embeddings {
@@ -129,7 +128,7 @@ fn unit_mean<'e>(embeddings: impl Iterator<Item = &'e [f32]>, size: usize) -> Ve
     unit(&sum)
 }
 
-/// In double precision: vectors of any scale are taken.
+/// Scales a vector to length 1, in double precision because it may have any scale.
 fn unit(v: &[f32]) -> Vec<f32> {
     let squares: f64 = v.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
     let length = squares.sqrt();

@@ -1,4 +1,4 @@
-//! Names of a list in, [`Recording`]s out: which file, which channel, which part of it.
+//! Finds the [`Recording`] of a name in a list: which file, which channel, which part.
 //!
 //! A name is a path below the root, or an utterance of a Kaldi data folder. `name:b` is channel 2
 //! of `name`, as in the lists of NIST, unless there is a file of that very name.
@@ -7,36 +7,36 @@ use super::kaldi_data::KaldiData;
 use crate::audio::ReadOptions;
 use std::path::PathBuf;
 
-/// A piece of an audio file.
+/// An audio file, or part of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Recording {
     /// The file.
     pub path: PathBuf,
-    /// Which channel, and how much of it at most.
+    /// Channel and other options for reading.
     pub reading: ReadOptions,
-    /// The whole file where there is none.
+    /// The part; none for the whole file.
     pub segment: Option<Segment>,
 }
 
-/// Part of a recording, in whole microseconds: a decimal number of seconds has one value.
+/// Part of a recording, in whole microseconds, so that equal decimal numbers are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Segment {
-    /// From its beginning.
+    /// Start, from the beginning of the file.
     pub start_us: u64,
-    /// To the end of the file where there is none.
+    /// End; none for the end of the file.
     pub end_us: Option<u64>,
 }
 
-/// How names become recordings.
+/// How recordings are found by their names.
 #[derive(Debug, Default)]
 pub struct Naming {
-    /// Paths are relative to it.
+    /// Paths are relative to this folder.
     pub root: PathBuf,
-    /// Put behind each name: `.wav` for lists that leave it off.
+    /// Appended to each name, such as `.wav` for lists without endings.
     pub suffix: String,
-    /// How to read; the channel is of recordings whose name tells none.
+    /// Options for reading. Its channel is used if the name gives none.
     pub reading: ReadOptions,
-    /// If there is one, names are its utterances, not paths.
+    /// If given, names are its utterances and not paths.
     pub data: Option<KaldiData>,
 }
 
@@ -44,7 +44,7 @@ impl Naming {
     /// The recording with this name, or why there is none.
     ///
     /// # Errors
-    /// Fact and remedy, for the row.
+    /// Fact and remedy, for the output row.
     pub fn recording(&self, name: &str) -> std::result::Result<Recording, String> {
         let found = self.find(name);
         let Some((bare, side)) = name.rsplit_once(':') else {
@@ -76,10 +76,10 @@ impl Naming {
 }
 
 impl Segment {
-    /// From seconds; `end` below 0 is the end of the file, as in Kaldi.
+    /// From seconds. As in Kaldi, an `end` below 0 is the end of the file.
     ///
     /// # Errors
-    /// The fact, where this is no part of a recording.
+    /// The fault, if this is no part of a recording.
     pub fn new(start: f64, end: Option<f64>) -> std::result::Result<Self, String> {
         let end = end.filter(|&end| end >= 0.0 || end.is_nan());
         let fits = |seconds: f64| (0.0..1e9).contains(&seconds);
@@ -94,7 +94,7 @@ impl Segment {
         })
     }
 
-    /// Its place among `num_samples` at `rate_hz`; empty behind the end.
+    /// Its range of `num_samples` at `rate_hz`; empty beyond the end.
     pub fn samples(&self, rate_hz: u32, num_samples: usize) -> std::ops::Range<usize> {
         let at = |us: u64| (us as u128 * u128::from(rate_hz) / 1_000_000) as usize;
         let start = at(self.start_us).min(num_samples);

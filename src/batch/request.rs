@@ -1,8 +1,8 @@
-//! A line of a stream in, what it asks for out.
+//! Parses a line of the stream into a request.
 
 use serde_json::Value;
 
-/// A line that asks for something.
+/// A valid line.
 #[derive(Debug, Default, PartialEq, serde::Deserialize)]
 #[serde(default)]
 pub(super) struct Request {
@@ -15,7 +15,7 @@ pub(super) struct Request {
     pub test: Option<String>,
 }
 
-/// One recording, or several of one speaker.
+/// One recording, or several of the same speaker.
 #[derive(Debug, PartialEq, serde::Deserialize, serde::Serialize)]
 #[serde(untagged)]
 pub(super) enum Names {
@@ -24,7 +24,7 @@ pub(super) enum Names {
 }
 
 impl Request {
-    /// A path, two with a tab between, or JSON.
+    /// Parses a path, two paths separated by a tab, or JSON.
     pub fn parse(line: &str) -> std::result::Result<Self, String> {
         let request = if line.trim_start().starts_with('{') {
             let request: Request =

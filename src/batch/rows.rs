@@ -1,8 +1,8 @@
-//! Scored trials in, bytes of an output file out: text, CSV or JSON lines. One row a trial, also
-//! where there is no score: the row tells why.
+//! Writes scored trials as text, CSV or JSON lines: one row per trial. If a trial has no score, its row
+//! says why.
 //!
 //! ```text
-//! text    enroll test score          or   enroll test nan # why     (tabs where a name has blanks)
+//! text    enroll test score          or   enroll test nan # why     (tabs if a name has blanks)
 //! CSV     enroll,test,label,score,error
 //! JSON    {"enroll":…,"test":…,"label":…,"score":…,"error":…}
 //! ```
@@ -11,34 +11,34 @@ use super::{escape, parquet_rows};
 use crate::{Error, Result, storage::output::Form};
 use std::{borrow::Cow, path::Path};
 
-/// A form of output.
+/// Format of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// `enroll test score`.
     Text,
-    /// With a header.
+    /// With a header line.
     Csv,
-    /// One object a line.
+    /// One object per line.
     JsonLines,
-    /// Columns as in CSV.
+    /// The same columns as CSV.
     Parquet,
 }
 
-/// A row.
+/// A row of the output.
 #[derive(Debug, Clone, Copy)]
 pub struct ScoredTrial<'a> {
     /// The enrolled recording or model, as in the list.
     pub enrol: &'a str,
     /// The recording under test, as in the list.
     pub test: &'a str,
-    /// Same speaker, where the list says so.
+    /// The label, if the list has labels.
     pub is_target: Option<bool>,
     /// The score, or why there is none.
     pub score: std::result::Result<f32, &'a str>,
 }
 
 impl Format {
-    /// By the file's ending; text for those that are not known.
+    /// By the ending of the file; text if it is unknown.
     pub fn of(path: &Path) -> Self {
         let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
         match ending.to_str() {
@@ -49,7 +49,7 @@ impl Format {
         }
     }
 
-    /// The form of file that it makes.
+    /// The form of the file.
     pub fn form(self) -> &'static Form {
         match self {
             Format::Text => &Form::SCORE_TEXT,
@@ -59,7 +59,7 @@ impl Format {
         }
     }
 
-    /// What stands before the first row.
+    /// The bytes before the first row.
     pub fn header(&self) -> &'static str {
         match self {
             Format::Csv => "enroll,test,label,score,error\n",
@@ -67,10 +67,10 @@ impl Format {
         }
     }
 
-    /// Appends the rows' bytes. For Parquet a file of its own, with one row group, to be joined.
+    /// Appends the bytes of the rows. For Parquet this is a small file with one row group, joined later.
     ///
     /// # Errors
-    /// [`Error::Usage`] for what the format cannot hold.
+    /// [`Error::Usage`] if the format cannot hold a row.
     pub fn encode<'a>(
         &self,
         rows: impl ExactSizeIterator<Item = ScoredTrial<'a>>,

@@ -1,5 +1,5 @@
-//! A trial list in, its scored rows out: which names need which utterances ([`Cast`]), a point for
-//! each side of a trial ([`Sides`]), then block by block the scores.
+//! Scores a trial list: finds the utterances that its names need ([`Participants`]), computes a point for
+//! each side of a trial ([`Sides`]), then scores block by block.
 
 use super::{
     extract::Ending,
@@ -14,34 +14,34 @@ use indexmap::IndexSet;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use std::ops::Range;
 
-/// A killed run repeats no more than this share of its trials.
+/// A killed run repeats at most this share of its trials.
 const BLOCKS_PER_RUN: u64 = 256;
-/// Trials of a block: fewer take no time, more take memory.
+/// Trials in a block. Smaller blocks cost overhead, larger ones memory.
 const BLOCK: (u64, u64) = (1 << 12, 1 << 17);
-/// Pairs that are looked through at once.
+/// Pairs read at once.
 const LOOK: usize = 1 << 16;
 
-/// Which of `num` equal parts of a list, from 1.
+/// One of `num` equal parts of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
-    /// From 1.
+    /// Its number, from 1.
     pub number: u64,
-    /// How many there are.
+    /// Number of parts.
     pub of: u64,
 }
 
-/// Who takes part in the trials: utterances by name, and which of them each name stands for.
+/// The utterances in the trials, and which of them each name stands for.
 #[derive(Debug)]
-pub struct Cast {
+pub struct Participants {
     utterances: IndexSet<String, FxBuildHasher>,
-    /// Per name of the index: its utterances when enrolled, as a range of `members`.
+    /// For each name of the index: its enrolled utterances, as a range of `members`.
     enrolled: Vec<Range<u32>>,
     members: Vec<u32>,
-    /// Per name: its utterance under test.
+    /// For each name: its test utterance.
     tested: Vec<Option<u32>>,
 }
 
-/// Per name of a list, the point that stands for it on each side of a trial.
+/// For each name of a list, its point on each side of a trial.
 #[derive(Debug)]
 pub struct Sides {
     enrol: Vec<u32>,
@@ -49,7 +49,7 @@ pub struct Sides {
 }
 
 impl Shard {
-    /// This shard's part of `count` trials; the parts of all shards, one after the other, are all.
+    /// The trials of this shard, of `count` in total. Together the shards cover all trials, in order.
     pub fn range(&self, count: u64) -> Range<u64> {
         let border =
             |number: u64| (u128::from(count) * u128::from(number) / u128::from(self.of)) as u64;
@@ -57,9 +57,9 @@ impl Shard {
     }
 }
 
-impl Cast {
-    /// Of the trials in `range`. An enrolled name is a model of `enrollments`, a speaker of `data`,
-    /// or else an utterance.
+impl Participants {
+    /// Collects the participants of the trials in `range`. An enrolled name is a model of `enrollments`, a
+    /// speaker of `data`, or an utterance.
     ///
     /// # Errors
     /// [`crate::Error::Io`] of the index.
@@ -96,7 +96,7 @@ impl Cast {
             enrolled.push(first..members.len() as u32);
             tested.push(tests[number].then(|| utterance(name)));
         }
-        Ok(Cast {
+        Ok(Participants {
             utterances,
             enrolled,
             members,
@@ -109,11 +109,11 @@ impl Cast {
         self.utterances.iter().map(String::as_str)
     }
 
-    /// Makes the points. `vectors` calls what it is given with each utterance in order: its number
-    /// and its embedding, or why it has none.
+    /// Computes the points. `vectors` must call its argument for each utterance in order, with the number
+    /// of the utterance and its embedding, or why it has none.
     ///
     /// # Errors
-    /// What `vectors` fails with.
+    /// The error of `vectors`.
     pub fn sides(
         &self,
         points: &mut Points,
@@ -186,25 +186,25 @@ impl Sides {
     }
 }
 
-/// Where one thread works on one block.
+/// Buffers of one thread for one block.
 #[derive(Default)]
-struct Desk {
-    /// The trials' points.
+struct Buffers {
+    /// The points of the trials.
     sides: Vec<(u32, u32)>,
     scores: Vec<f32>,
     bytes: Vec<u8>,
 }
 
-/// Trials of one block, the unit of output and of resuming: a run of `count` trials has the same
-/// blocks however often it was interrupted and at any number of threads.
+/// Number of trials in a block, the unit of output and of resuming. It depends only on `count`, so the
+/// blocks are the same after an interruption and with any number of threads.
 pub fn block_size(count: u64) -> u64 {
     (count / BLOCKS_PER_RUN).clamp(BLOCK.0, BLOCK.1)
 }
 
-/// Scores the trials in `range`, gives each block's bytes and number of rows to `append`.
+/// Scores the trials in `range` and calls `append` with the bytes and the number of rows of each block.
 ///
 /// # Errors
-/// [`crate::Error::Io`] of the index, or what `append` fails with.
+/// [`crate::Error::Io`] of the index, or the error of `append`.
 pub fn score(
     index: &mut TrialIndex,
     range: Range<u64>,
@@ -219,33 +219,35 @@ pub fn score(
     let threads = parallel::num_threads();
     let step = block * threads as u64;
     let mut pairs: Vec<Pair> = vec![];
-    // Kept from block to block: memory that is new costs as much as the rows in it.
-    let mut desks: Vec<Desk> = vec![];
-    desks.resize_with(threads, Desk::default);
+    // Reused from block to block: allocating costs as much as writing the rows.
+    let mut all: Vec<Buffers> = vec![];
+    all.resize_with(threads, Buffers::default);
     while at < end {
         pairs.clear();
         index.for_each_block(at..end.min(at + step), LOOK, |read| {
             pairs.extend_from_slice(read);
         })?;
         let names = index.names();
-        let chunks = pairs.chunks(block as usize).zip(&mut desks);
-        let encoded = parallel::map(chunks, |(pairs, desk)| {
-            desk.sides.clear();
-            desk.sides.extend(pairs.iter().map(|pair| sides.of(pair)));
-            points.scores(&desk.sides, &mut desk.scores);
-            let rows = pairs.iter().zip(&desk.scores);
+        let chunks = pairs.chunks(block as usize).zip(&mut all);
+        let encoded = parallel::map(chunks, |(pairs, buffers)| {
+            buffers.sides.clear();
+            buffers
+                .sides
+                .extend(pairs.iter().map(|pair| sides.of(pair)));
+            points.scores(&buffers.sides, &mut buffers.scores);
+            let rows = pairs.iter().zip(&buffers.scores);
             let rows = rows.map(|(pair, &score)| ScoredTrial {
                 enrol: names.name(pair.enrol),
                 test: names.name(pair.test),
                 is_target: pair.is_target,
                 score: points.checked(score, sides.of(pair)),
             });
-            desk.bytes.clear();
-            format.encode(rows, &mut desk.bytes)
+            buffers.bytes.clear();
+            format.encode(rows, &mut buffers.bytes)
         });
         encoded.into_iter().collect::<Result<()>>()?;
-        for (desk, pairs) in desks.iter().zip(pairs.chunks(block as usize)) {
-            append(&desk.bytes, pairs.len() as u64)?;
+        for (buffers, pairs) in all.iter().zip(pairs.chunks(block as usize)) {
+            append(&buffers.bytes, pairs.len() as u64)?;
         }
         at += pairs.len() as u64;
         (watch.advance)(pairs.len() as u64);

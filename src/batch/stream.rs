@@ -1,27 +1,27 @@
-//! One line in, exactly one line of JSON out, in the same order, flushed at once: the form in which
-//! other programs put this one to work. No line ends the stream, whatever is in it.
+//! Answers each line of input with exactly one line of JSON, in the same order and flushed at once, so that
+//! other programs can use this one. No line ends the stream, whatever it contains.
 //!
-//! In, as UTF-8, at most 1 MiB a line, blank lines counting too:
+//! Input, as UTF-8, at most 1 MiB per line; a blank line is answered as well:
 //!
 //! ```text
 //! path                                             the embedding of a recording
 //! enroll<TAB>test                                  the score of two
-//! {"id": any, "audio": path}                       with "channel", "start", "end" (seconds) if wanted
+//! {"id": any, "audio": path}                       optional: "channel", "start", "end" (seconds)
 //! {"id": any, "enroll": path or [path…], "test": path}
 //! ```
 //!
-//! Out, with all of these keys in each row, null where there is nothing to tell:
+//! Output, with all of these keys in each row, null if there is no value:
 //!
 //! ```text
 //! {"id", "audio", "model", "audio_blake3", "speech_seconds", "embedding", "code", "error"}
 //! {"id", "enroll", "test", "model", "enroll_blake3", "test_blake3", "score", "code", "error"}
 //! ```
 //!
-//! `id`, `audio`, `enroll` and `test` come back as they were given; `enroll_blake3` is a list where
-//! `enroll` is one. A row has an `error` for people and a `code` for machines (`request`: the line
-//! is no request; `io`, `audio`, `panic`, or a quality reason's code), or neither. A line that is
-//! no request is answered in the first form. What is given decides what is answered: not the
-//! lines before, nor the number of threads, nor a cache.
+//! `id`, `audio`, `enroll` and `test` are returned as given; `enroll_blake3` is a list if `enroll` is one.
+//! A row with a fault has an `error` for people and a `code` for programs: `request` for a line that is no
+//! request, `io`, `audio`, `panic`, or the code of a refusal. A line that is no request gets a row of the
+//! first form. An answer depends on its own line only, not on earlier lines, the number of threads or a
+//! cache.
 
 use super::{
     escape,
@@ -50,15 +50,15 @@ use std::{
 };
 
 const MAX_LINE_BYTES: usize = 1 << 20;
-/// Outcomes that are remembered: a recording that is enrolled is often met again.
+/// Number of outcomes kept in memory: an enrolled recording is often used again.
 const MAX_RECENT: usize = 1 << 12;
-/// Lines that are read ahead of the answers, per thread.
+/// Lines read ahead of the answers, per thread.
 const AHEAD: usize = 4;
-/// How often the wish to stop is looked for.
+/// How often the stop flag is checked.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Answers lines.
-pub struct Desk<'a> {
+pub struct Answerer<'a> {
     verifier: &'a Verifier,
     naming: &'a Naming,
     /// Outcomes of earlier runs, if there is a cache.
@@ -93,16 +93,16 @@ struct ScoreRow<'a> {
     error: Option<String>,
 }
 
-/// A recording as far as it is known.
+/// A recording and its outcome.
 struct Heard {
     audio: Option<AudioHash>,
     outcome: Outcome,
 }
 
-impl<'a> Desk<'a> {
-    /// With a cache of embeddings, if there is one.
+impl<'a> Answerer<'a> {
+    /// Answers requests by `verifier`, with a cache of embeddings if there is one.
     pub fn new(verifier: &'a Verifier, naming: &'a Naming, cache: Option<Ledger>) -> Self {
-        Desk {
+        Answerer {
             verifier,
             naming,
             cache: cache.map(Mutex::new),
@@ -110,7 +110,7 @@ impl<'a> Desk<'a> {
         }
     }
 
-    /// The answer to one line, without a line end.
+    /// The answer to one line, both without line end.
     pub fn answer(&self, line: &[u8]) -> String {
         let request = std::str::from_utf8(line)
             .map_err(|_| "the line is not UTF-8".to_string())
@@ -127,7 +127,7 @@ impl<'a> Desk<'a> {
         }
     }
 
-    /// The answer to what is no request.
+    /// The answer to a line that is no request.
     pub fn refusal(&self, fault: &str) -> String {
         json(&EmbeddingRow {
             id: &Value::Null,
@@ -186,7 +186,7 @@ impl<'a> Desk<'a> {
         })
     }
 
-    /// The score, or code and reason why there is none.
+    /// The score, or the code and reason why there is none.
     fn llr(
         &self,
         names: &[String],
@@ -251,7 +251,7 @@ impl<'a> Desk<'a> {
         if let Some(known) = recent().get(&key) {
             return known.clone();
         }
-        // A cache that fails is no reason to fail: the recording is here.
+        // If the cache fails, the recording is still here.
         let cache = self.cache.as_ref();
         let cache = || cache.map(|ledger| ledger.lock().unwrap_or_else(|e| e.into_inner()));
         let cached = cache().and_then(|ledger| ledger.outcome(&key).ok().flatten());
@@ -284,7 +284,7 @@ impl<'a> Desk<'a> {
 /// # Errors
 /// [`Error::Io`] of the output.
 pub fn serve(
-    desk: &Desk,
+    answerer: &Answerer,
     input: impl Read + Send + 'static,
     mut output: impl Write,
     threads: usize,
@@ -292,7 +292,7 @@ pub fn serve(
 ) -> Result<()> {
     let (ask, asked) = sync_channel::<(Line, SyncSender<String>)>(threads);
     let (queue, answers) = sync_channel::<Receiver<String>>(AHEAD * threads);
-    // Not waited for: it may sit in a read that never returns.
+    // This thread is not joined: it may block in a read that never returns.
     thread::spawn(move || read_lines(input, &ask, &queue));
     let asked = Mutex::new(asked);
     let over = AtomicBool::new(false);
@@ -300,19 +300,19 @@ pub fn serve(
         loop {
             let waiting = asked.lock().unwrap_or_else(|e| e.into_inner());
             let next = waiting.recv_timeout(PATIENCE);
-            // Before the work: the others are to work too.
+            // Released before the work, so that the other threads can continue.
             drop(waiting);
             let (line, reply) = match next {
                 Ok(next) => next,
-                // The reader may sit in a read for ever.
+                // The reader may block in a read forever.
                 Err(RecvTimeoutError::Timeout) if !over.load(Ordering::Relaxed) => continue,
                 Err(_) => return,
             };
             let answer = match line {
-                Ok(line) => desk.answer(&line),
-                Err(fault) => desk.refusal(&fault),
+                Ok(line) => answerer.answer(&line),
+                Err(fault) => answerer.refusal(&fault),
             };
-            // The output may be closed by now.
+            // The output may have been closed.
             let _ = reply.send(answer);
         }
     };
@@ -323,7 +323,7 @@ pub fn serve(
         let mut write = |answer: Receiver<String>| -> io::Result<()> {
             let answer = answer.recv();
             let mut row =
-                answer.unwrap_or_else(|_| desk.refusal("the program failed on this line"));
+                answer.unwrap_or_else(|_| answerer.refusal("the program failed on this line"));
             row.push('\n');
             output.write_all(row.as_bytes())?;
             output.flush()
@@ -350,7 +350,7 @@ pub fn serve(
     })
 }
 
-/// A line, or why it is none.
+/// A line, or what is wrong with it.
 type Line = std::result::Result<Vec<u8>, String>;
 
 fn read_lines(

@@ -1,5 +1,5 @@
-//! A trial list of any length in, names once and pairs of numbers out. The pairs lie in a temporary
-//! file once they are many; names are in memory.
+//! Reads a trial list of any length into distinct names and pairs of their numbers. Names are in memory;
+//! many pairs are moved to a temporary file.
 
 use super::names::Names;
 use crate::{
@@ -13,27 +13,27 @@ use std::{
 };
 use tempfile::SpooledTempFile;
 
-/// Trials that are kept in memory: 256 MiB of them, 33 million.
+/// Trials kept in memory: 33 million, 256 MiB.
 const MAX_IN_MEMORY: usize = 256 << 20;
 const PAIR_BYTES: usize = 8;
-/// A test's number shares 32 bits with the label.
+/// The number of a test shares 32 bits with the label.
 const LABEL_SHIFT: u32 = 30;
 const MAX_NAMES: usize = 1 << LABEL_SHIFT;
-/// 8 GiB of a temporary file: a list without an end must not fill the disk.
+/// At most 8 GiB of a temporary file, so that an endless list cannot fill the disk.
 const MAX_TRIALS: u64 = 1 << 30;
 
 /// One trial, as numbers of names.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pair {
-    /// Of the enrolled recording or model.
+    /// Number of the enrolled recording or model.
     pub enrol: u32,
-    /// Of the recording under test.
+    /// Number of the test recording.
     pub test: u32,
-    /// Same speaker, where the list says so.
+    /// The label, if the list has labels.
     pub is_target: Option<bool>,
 }
 
-/// A list that was read to its end without a fault.
+/// A list that was read completely.
 #[derive(Debug)]
 pub struct TrialIndex {
     names: Names,
@@ -44,7 +44,7 @@ pub struct TrialIndex {
 }
 
 impl TrialIndex {
-    /// Reads the whole list; temporary files are made in `folder`.
+    /// Reads the whole list. Temporary files are created in `folder`.
     ///
     /// # Errors
     /// [`Error::Io`], or [`Error::List`] with the line.
@@ -120,17 +120,17 @@ impl TrialIndex {
         &self.names
     }
 
-    /// Does the list name channels (NIST's sides)?
+    /// Whether the list names channels, as NIST's lists do.
     pub fn has_sides(&self) -> bool {
         self.has_sides
     }
 
-    /// Of the list's bytes.
+    /// Hash of the list's bytes.
     pub fn hash(&self) -> &blake3::Hash {
         &self.hash
     }
 
-    /// Gives the trials of `range` to `take`, at most `size` at a time.
+    /// Calls `take` with the trials of `range`, at most `size` at a time.
     ///
     /// # Errors
     /// [`Error::Io`] of the temporary file.
@@ -177,7 +177,7 @@ impl Pair {
     }
 }
 
-/// Passes bytes on and hashes them.
+/// Hashes the bytes that pass through it.
 struct Hashing<'h, R>(R, &'h mut blake3::Hasher);
 
 impl<R: Read> Read for Hashing<'_, R> {

@@ -1,17 +1,17 @@
-//! Between a long run and whoever watches it: progress out, the wish to stop in.
+//! Watches a long run: reports its progress and can stop it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Who watches a run.
+/// Observer of a run.
 pub struct Watch<'a> {
-    /// Set to end the run after the rows in hand.
+    /// Set to stop the run after the rows in progress.
     pub stop: &'a AtomicBool,
-    /// Called with the number of rows that were just done.
+    /// Called with the number of rows just finished.
     pub advance: &'a (dyn Fn(u64) + Sync),
 }
 
 impl Watch<'_> {
-    /// Should the run end?
+    /// Whether the run should stop.
     pub fn stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }

@@ -23,8 +23,8 @@ use spkver::{
         points::{Points, Scorer},
         recording::Naming,
         rows::Format,
-        score::{Cast, Shard, Sides, block_size, score},
-        stream::{Desk, serve},
+        score::{Participants, Shard, Sides, block_size, score},
+        stream::{Answerer, serve},
         trial_index::TrialIndex,
         watch::Watch,
     },
@@ -135,14 +135,14 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     }
     let shard = args.shard.unwrap_or(Shard { number: 1, of: 1 });
     let range = shard.range(index.count());
-    let cast = Cast::new(
+    let participants = Participants::new(
         &mut index,
         range.clone(),
         enrollments.as_ref(),
         naming.data.as_ref(),
     )?;
     if args.embeddings.is_none() {
-        let recordings = cast.utterances().map(|name| naming.recording(name));
+        let recordings = participants.utterances().map(|name| naming.recording(name));
         outputs.spare_all(recordings.flatten().map(|recording| recording.path))?;
     }
     let file = args.output_file(&outputs)?;
@@ -162,11 +162,11 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let (points, sides);
     let mut refused = 0;
     if let Some(path) = &args.embeddings {
-        let vectors = args.vectors(path, &cast)?;
+        let vectors = args.vectors(path, &participants)?;
         let mut made = Points::new(scorer, vectors.size());
         embeddings::check_size(&vectors, scorer, &verifier)?;
-        sides = cast.sides(&mut made, |take| {
-            for (number, name) in cast.utterances().enumerate() {
+        sides = participants.sides(&mut made, |take| {
+            for (number, name) in participants.utterances().enumerate() {
                 let vector = vectors.get(name);
                 refused += usize::from(vector.is_err());
                 take(number, vector);
@@ -175,7 +175,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         })?;
         points = made;
     } else {
-        let recordings: Vec<_> = cast
+        let recordings: Vec<_> = participants
             .utterances()
             .map(|name| naming.recording(name))
             .collect();
@@ -185,7 +185,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         }
         drop(recordings);
         let mut made = Points::new(scorer, verifier.model().network.embedding_size());
-        sides = cast.sides(&mut made, |take| {
+        sides = participants.sides(&mut made, |take| {
             ledger.for_each(|number, entry| {
                 match entry.outcome {
                     Outcome::Embedded(embedded) => take(number, Ok(&embedded.values)),
@@ -200,7 +200,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         points = made;
     }
     let told = Told {
-        recordings: cast.utterances().len(),
+        recordings: participants.utterances().len(),
         refused,
     };
 
@@ -278,9 +278,9 @@ fn stream(args: &Args, global: &Global, naming: &Naming, stop: &'static AtomicBo
     let cache = cache
         .map(|path| Ledger::open(None, Some(&path)))
         .transpose()?;
-    let desk = Desk::new(&verifier, naming, cache);
+    let answerer = Answerer::new(&verifier, naming, cache);
     let threads = rayon::current_num_threads();
-    serve(&desk, io::stdin(), io::stdout().lock(), threads, stop)?;
+    serve(&answerer, io::stdin(), io::stdout().lock(), threads, stop)?;
     Ok(match stop.load(Ordering::Relaxed) {
         true => interrupt::exit_code(),
         false => 0,

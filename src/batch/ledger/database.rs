@@ -1,5 +1,5 @@
-//! The SQLite files under a ledger: the run's own and the cache of embeddings, how they are opened,
-//! and what their errors mean to a user.
+//! The SQLite files of a ledger, the run's own and the cache of embeddings: how they are opened, and what
+//! their errors mean to a user.
 
 use crate::{Error, Result};
 use rusqlite::{Connection, OpenFlags};
@@ -9,10 +9,10 @@ use std::{
     time::Duration,
 };
 
-/// How long one process waits for another that writes to the same cache.
+/// How long a process waits for another one that writes to the same cache.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// "spkc": tells the cache from other SQLite files.
+/// "spkc", which distinguishes the cache from other SQLite files.
 const APPLICATION_ID: i64 = 0x7370_6b63;
 
 const RUN_SCHEMA: &str = "
@@ -64,7 +64,7 @@ fn open_state(path: &Path) -> rusqlite::Result<Connection> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(Duration::from_secs(1))?;
-    // A second run on the same output must not begin before this one has ended.
+    // A second run with the same output must wait until this one has ended.
     connection.pragma_update(Some("main"), "locking_mode", "EXCLUSIVE")?;
     if !path.as_os_str().is_empty() {
         connection.pragma_update(Some("main"), "journal_mode", "WAL")?;
@@ -143,7 +143,7 @@ pub(super) fn failed(path: &Path, error: rusqlite::Error) -> Error {
         _ => Error::Store {
             path,
             fact: error.to_string(),
-            remedy: "check the disk; delete the file to begin anew".into(),
+            remedy: "check the disk; delete the file to start over".into(),
         },
     }
 }

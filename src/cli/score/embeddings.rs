@@ -6,7 +6,7 @@ use spkver::{
     Error, Result,
     batch::{
         points::Scorer,
-        score::Cast,
+        score::Participants,
         vectors::{self, Vectors},
     },
     verifier::Verifier,
@@ -29,8 +29,8 @@ pub(super) fn check_size(vectors: &Vectors, scorer: Scorer, verifier: &Verifier)
 }
 
 impl Args {
-    pub(super) fn vectors(&self, path: &Path, cast: &Cast) -> Result<Vectors> {
-        let wanted: HashSet<&str> = cast.utterances().collect();
+    pub(super) fn vectors(&self, path: &Path, participants: &Participants) -> Result<Vectors> {
+        let wanted: HashSet<&str> = participants.utterances().collect();
         vectors::read(path, self.ids.as_deref(), &|id| wanted.contains(id))
     }
 
