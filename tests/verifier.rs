@@ -227,6 +227,7 @@ fn a_recording_at_the_limit_is_fit() {
         speech_seconds: 0.5,
         content: Content::Speech,
         bandwidth_hz: 2000.0,
+        low_band_db: 0.0,
         clipped: 0.25,
         snr_db: 3.0,
         warning: None,
