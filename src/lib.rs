@@ -31,38 +31,62 @@
 //! | `train` | training and calibration |
 //! | `cli` (default) | the program `spkver`, and all of the above |
 //!
-//! Read [`verifier`] first. Notation used everywhere: `T` frames, `C` channels, `K` kernel taps,
+//! To read the source, begin with `src/verifier.rs`. Notation used everywhere: `T` frames, `C` channels, `K` kernel taps,
 //! `D` embedding size; activations are row-major `(frames, channels)` from the MFCC to the pooling.
 #![warn(missing_docs)]
 
+// The modules are public for the program and its tests. Only the names below are promised to stay.
+#[doc(hidden)]
 pub mod audio;
 #[cfg(any(feature = "formats", feature = "parquet"))]
 mod contained;
+#[doc(hidden)]
 pub mod error;
+#[doc(hidden)]
 pub mod features;
+#[doc(hidden)]
 pub mod kernels;
+#[doc(hidden)]
 pub mod network;
 mod parallel;
+#[doc(hidden)]
 pub mod scoring;
+#[doc(hidden)]
 pub mod verifier;
 
 #[cfg(feature = "eval")]
+#[doc(hidden)]
 pub mod lists;
+#[doc(hidden)]
 pub mod storage;
 
 #[cfg(feature = "batch")]
+#[doc(hidden)]
 pub mod batch;
 #[cfg(feature = "eval")]
+#[doc(hidden)]
 pub mod eval;
 #[cfg(feature = "train")]
+#[doc(hidden)]
 pub mod train;
 
 pub use audio::{Quality, ReadOptions, Waveform, Waveform as Recording};
 pub use error::Error;
 pub use scoring::{Decision, Llr, OperatingPoint, Reason};
+#[cfg(feature = "store")]
+pub use storage::voiceprints::Store;
 pub use verifier::{Embedding, SpeakerName, Utterance, Verification, Verifier, Voiceprint};
 
 /// Result of everything in this crate that can fail, with [`Error`].
+///
+/// ```
+/// fn seconds(path: &str) -> spkver::Result<f32> {
+///     let recording = spkver::Recording::open(path, &Default::default())?;
+///     Ok(recording.quality().seconds)
+/// }
+/// assert!(seconds("fixtures/voices/anna-1.wav")? > 2.0);
+/// # Ok::<(), spkver::Error>(())
+/// ```
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Compiles and runs the example in the README.

@@ -35,7 +35,23 @@ use zeroize::Zeroizing;
 /// more likely from another speaker. A limit of 0 would refuse about one honest enrollment in ten.
 pub const CONSISTENT_FROM: Llr = Llr(-4.0);
 
-/// A model ready to run.
+/// A model that is ready to embed, enroll, verify and compare.
+///
+/// ```
+/// use spkver::{Decision, OperatingPoint, Recording, SpeakerName, Utterance, Verifier};
+///
+/// let verifier = Verifier::embedded()?;
+/// let record = |name: &str| -> Result<Utterance, Box<dyn std::error::Error>> {
+///     let path = format!("fixtures/voices/{name}.wav");
+///     let recording = Recording::open(&path, &Default::default())?;
+///     Ok(Utterance::new(path, verifier.embed(&recording)?, &recording.quality()))
+/// };
+/// let anna = verifier.enroll(SpeakerName::new("anna")?, vec![record("anna-1")?])?;
+/// let test = record("anna-2")?.embedding;
+/// let answer = verifier.verify(&anna, &test, &OperatingPoint::default())?;
+/// assert_eq!(answer.decision, Decision::Accept);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Verifier {
     id: ModelId,
@@ -45,6 +61,20 @@ pub struct Verifier {
 }
 
 /// The result of a trial.
+///
+/// ```
+/// use spkver::{Decision, OperatingPoint, Recording, Verifier};
+///
+/// let verifier = Verifier::embedded()?;
+/// let embed = |path| -> Result<_, Box<dyn std::error::Error>> {
+///     Ok(verifier.embed(&Recording::open(path, &Default::default())?)?)
+/// };
+/// let (anna, david) = (embed("fixtures/voices/anna-1.wav")?, embed("fixtures/voices/david-1.wav")?);
+/// let result = verifier.compare(&anna, &david, &OperatingPoint::default())?;
+/// assert_eq!(result.decision, Decision::Reject);
+/// assert!(result.llr.unwrap() < spkver::Llr(0.0) && result.probability.unwrap() < 0.5);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Verification {
     /// Accept, reject, or the reason why neither.

@@ -55,7 +55,19 @@ use voicing::VoiceFrames;
 /// The one sample rate after the door, in Hz.
 pub const SAMPLE_RATE_HZ: u32 = 16_000;
 
-/// How to read a file.
+/// Options for reading a file.
+///
+/// ```
+/// use spkver::{ReadOptions, Recording};
+///
+/// // The second channel of a stereo call, all of it instead of an excerpt.
+/// let options = ReadOptions {
+///     channel: Some(2),
+///     all: true,
+///     ..ReadOptions::default()
+/// };
+/// assert!(Recording::open("fixtures/voices/anna-1.wav", &options).is_err()); // it is mono
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReadOptions {
     /// Which channel, from 1; `None` takes the mean of all.
@@ -75,6 +87,16 @@ pub struct ReadOptions {
 const MAX_CHANNELS: usize = 1024;
 
 /// A mono recording at 16 kHz: finite, non-empty, DC removed.
+///
+/// ```
+/// use spkver::Recording;
+///
+/// let recording = Recording::open("fixtures/voices/anna-1.wav", &Default::default())?;
+/// let samples = recording.samples().to_vec(); // (num_samples,) at 16 kHz
+/// let again = Recording::from_samples(samples, 16_000)?;
+/// assert_eq!(again.quality().speech_seconds, recording.quality().speech_seconds);
+/// # Ok::<(), spkver::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Waveform {
     samples: Vec<f32>,

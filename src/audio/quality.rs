@@ -17,6 +17,13 @@ pub enum Content {
 }
 
 /// Facts about a recording, computed once when it is read.
+///
+/// ```
+/// let recording = spkver::Recording::open("fixtures/voices/anna-1.wav", &Default::default())?;
+/// let quality = recording.quality();
+/// assert!(quality.speech_seconds <= quality.seconds && quality.snr_db > 20.0);
+/// # Ok::<(), spkver::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Quality {
     /// Sample rate of the file, in Hz.

@@ -9,11 +9,29 @@ use crate::{Error, Result};
 use std::fmt;
 
 /// Natural logarithm of the likelihood ratio of "same speaker" to "different speakers".
+///
+/// ```
+/// use spkver::{Decision, Llr, OperatingPoint};
+///
+/// // An LLR of 3 says that "same speaker" explains the recordings e³ = 20 times better.
+/// assert_eq!(OperatingPoint::default().decide(Llr(3.0)), Decision::Accept);
+/// assert!(matches!(OperatingPoint::default().decide(Llr(f32::NAN)), Decision::Inconclusive(_)));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, serde::Serialize)]
 pub struct Llr(pub f32);
 
 /// When to accept: from the prior of a target trial and the costs of both errors, or from a
 /// threshold.
+///
+/// ```
+/// use spkver::{Llr, OperatingPoint};
+///
+/// // One claim in ten is a lie, and a false accept costs five times a miss.
+/// let point = OperatingPoint::new(0.9, 1.0, 5.0)?;
+/// assert!((point.threshold().0 - (5.0f32 / 9.0).ln()).abs() < 1e-6);
+/// assert!(point.probability(Llr(0.0)) > 0.89);
+/// # Ok::<(), spkver::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OperatingPoint {
     p_target: f64,
@@ -21,6 +39,17 @@ pub struct OperatingPoint {
 }
 
 /// The answer to "is this the enrolled speaker?".
+///
+/// ```
+/// use spkver::{Decision, Reason};
+///
+/// let answer = Decision::Inconclusive(Reason::Silence);
+/// match answer {
+///     Decision::Accept => println!("welcome"),
+///     Decision::Reject => println!("somebody else"),
+///     Decision::Inconclusive(reason) => println!("{reason}: {}", reason.remedy()),
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Decision {
     /// Same speaker.
@@ -32,6 +61,14 @@ pub enum Decision {
 }
 
 /// Why a recording allows no decision. Such a recording is refused at enrollment, too.
+///
+/// ```
+/// use spkver::{Reason, Recording, Verifier};
+///
+/// let silence = Recording::from_samples(vec![0.0; 48_000], 16_000)?;
+/// assert_eq!(Verifier::embedded()?.embed(&silence).unwrap_err(), Reason::Silence);
+/// # Ok::<(), spkver::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Reason {
     /// No sound.

@@ -17,12 +17,30 @@ pub struct Embedding {
 
 /// A speaker's name: any Unicode text of one line, kept exactly as typed.
 ///
+/// ```
+/// use spkver::SpeakerName;
+///
+/// assert_eq!(SpeakerName::new("Chloé Müller")?.as_str(), "Chloé Müller");
+/// assert!(SpeakerName::new("two\nlines").is_err());
+/// # Ok::<(), spkver::Error>(())
+/// ```
+///
 /// Two spellings that look the same (`é` as one character or as `e` + accent) are one name:
 /// [`SpeakerName::key`] is the text in Unicode's NFC. Upper and lower case stay different.
 #[derive(Debug, Clone)]
 pub struct SpeakerName(String);
 
 /// One enrolled recording.
+///
+/// ```
+/// use spkver::{Recording, Utterance, Verifier};
+///
+/// let recording = Recording::open("fixtures/voices/anna-1.wav", &Default::default())?;
+/// let embedding = Verifier::embedded()?.embed(&recording)?;
+/// let utterance = Utterance::new("anna-1.wav", embedding, &recording.quality());
+/// assert!(utterance.speech_seconds > 1.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Utterance {
     /// File name without its folder: a label that is never opened again.
@@ -35,7 +53,7 @@ pub struct Utterance {
     pub embedding: Embedding,
 }
 
-/// An enrolled speaker.
+/// An enrolled speaker. [`Verifier::enroll`](crate::Verifier::enroll) has an example.
 #[derive(Debug, Clone)]
 pub struct Voiceprint {
     /// The speaker.
