@@ -80,3 +80,35 @@ impl<'a> Progress<'a> {
         self.bar.finish_and_clear();
     }
 }
+
+/// A bar for each pass over the recordings of trial lists, on a terminal only.
+#[derive(Default)]
+pub struct Bar(Mutex<Option<ProgressBar>>);
+
+impl Bar {
+    /// So many recordings of the pass are done.
+    pub fn show(&self, done: usize, total: usize) {
+        let mut shown = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        let bar = shown.get_or_insert_with(|| {
+            ProgressBar::new(total as u64).with_style(
+                ProgressStyle::with_template("{bar:30} {pos}/{len} recordings, {eta} left")
+                    .expect("a constant"),
+            )
+        });
+        bar.set_position(done as u64);
+        if done == total {
+            bar.finish_and_clear();
+            *shown = None;
+        }
+    }
+}
+
+impl Drop for Bar {
+    /// Removes the bar of a pass that ended with an error.
+    fn drop(&mut self) {
+        let shown = self.0.get_mut().unwrap_or_else(|e| e.into_inner());
+        if let Some(bar) = shown {
+            bar.finish_and_clear();
+        }
+    }
+}

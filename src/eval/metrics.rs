@@ -1,5 +1,5 @@
-//! Scores of target and nontarget trials in, figures out: EER, minimum and actual detection cost,
-//! Cllr and its minimum, error rates at thresholds. One sort, then straight passes.
+//! The figures that measure scores: EER, minimum and actual detection cost, Cllr and its minimum, and
+//! error rates at thresholds.
 //!
 //! Operating points: accept every score ≥ t, for every t that makes a difference, from accepting
 //! all to rejecting all. Equal scores are accepted or rejected together. With P_miss the share of
@@ -13,7 +13,7 @@
 //! - Cllr = ½ mean log2(1 + e^−LLR) over targets + ½ mean log2(1 + e^LLR) over nontargets, and its
 //!   minimum over monotonic maps of the scores (pool adjacent violators; Brümmer & du Preez 2006).
 
-use super::{ranking::Ranking, sweep::Sweep};
+use super::ranking::Ranking;
 
 /// What errors cost.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
@@ -133,22 +133,6 @@ impl<T> Figures<T> {
 }
 
 impl Ranking {
-    /// The figures at one prior, each trial counting once.
-    pub fn metrics(&self, costs: &Costs) -> Metrics {
-        let points = Points {
-            costs: vec![*costs],
-            thresholds: vec![],
-        };
-        let figures = Sweep::new(self, &points).figures();
-        Metrics {
-            eer: figures.eer,
-            min_dcf: figures.dcf[0].min,
-            act_dcf: figures.dcf[0].act,
-            cllr: figures.cllr,
-            min_cllr: figures.min_cllr,
-        }
-    }
-
     /// Error rates when scores ≥ `threshold` are accepted.
     pub fn error_rates(&self, threshold: f64) -> ErrorRates {
         let rejected = self.scored().partition_point(|t| t.score < threshold);

@@ -8,8 +8,11 @@
 pub mod bootstrap;
 pub mod conditions;
 pub mod curve;
+pub mod embedded;
+pub mod evaluate;
 #[cfg(feature = "report")]
 pub mod html;
+pub mod known;
 pub mod metadata;
 pub mod metrics;
 #[cfg(feature = "report")]

@@ -1,10 +1,10 @@
-//! A ranking in, its figures out, with any weights of the trials: straight passes, no sort.
+//! Computes the figures of a ranking, with any weights of the trials, in a few passes without a sort.
 //!
 //! Between two neighbouring targets the order of the nontargets changes no figure, so the passes go
-//! from one run of one kind to the next.
+//! from one run of trials of one kind to the next.
 
 use super::{
-    metrics::{Costs, Dcf, ErrorRates, Figures, Points},
+    metrics::{Costs, Dcf, ErrorRates, Figures, Metrics, Points},
     ranking::{Ranking, ScoredTrial},
 };
 use std::f64::consts::LN_2;
@@ -301,4 +301,22 @@ impl Pools {
 /// ln(1 + e^z), which never overflows.
 fn softplus(z: f64) -> f64 {
     z.max(0.0) + (-z.abs()).exp().ln_1p()
+}
+
+impl Ranking {
+    /// The figures at one prior, each trial counting once.
+    pub fn metrics(&self, costs: &Costs) -> Metrics {
+        let points = Points {
+            costs: vec![*costs],
+            thresholds: vec![],
+        };
+        let figures = Sweep::new(self, &points).figures();
+        Metrics {
+            eer: figures.eer,
+            min_dcf: figures.dcf[0].min,
+            act_dcf: figures.dcf[0].act,
+            cllr: figures.cllr,
+            min_cllr: figures.min_cllr,
+        }
+    }
 }

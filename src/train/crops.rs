@@ -3,9 +3,10 @@
 //! An example depends on (seed, step, slot) alone, so a resumed run draws what an unbroken one would.
 
 use super::{
-    augment::{AugmentOptions, Augmenter},
+    augment::Augmenter,
     batch::Batch,
     manifest::Manifest,
+    options::{AugmentOptions, TrainOptions},
     random::Random,
     recordings::Recordings,
 };
@@ -110,6 +111,15 @@ pub(super) fn retried<T>(
         }
     }
     draw(MAX_ATTEMPTS - 1)
+}
+
+/// The front-end with each of `warps_percent` but the first.
+///
+/// # Errors
+/// [`Error::Usage`] for a warp that the mel filters do not allow.
+pub(super) fn warped(options: &TrainOptions) -> Result<Vec<Mfcc>> {
+    let warp = |percent: &u32| Mfcc::warped(options.front_end.clone(), f64::from(*percent) / 100.0);
+    options.warps_percent.iter().skip(1).map(warp).collect()
 }
 
 /// Extends each run of `true` by `frames` on either side.

@@ -5,7 +5,6 @@
 //! the weighted mean of the log-likelihood ratios (Dietterich 2000, "Ensemble methods"). What was joined
 //! before, several groups already, can be joined again.
 
-use super::options::TrainOptions;
 use crate::{
     Error, Result,
     network::{Affine, Layer, Network, Weights},
@@ -33,8 +32,7 @@ pub fn join(
 /// conditions, cohort and knee are left out: the sum is to be calibrated again.
 ///
 /// # Errors
-/// [`Error::Usage`] for networks that differ in more than their weights, or have no groups; see
-/// [`check`].
+/// [`Error::Usage`] for networks that differ in more than their weights, or have no groups.
 pub fn join_weighted(
     members: &[(Network, PairHead)],
     shares: &[f32],
@@ -85,19 +83,6 @@ pub fn join_weighted(
     let head = sum_of_heads(members, shares);
     head.check(network.embedding_size())?;
     Ok((network, head))
-}
-
-/// Refuses options whose networks cannot be joined.
-///
-/// # Errors
-/// [`Error::Usage`].
-pub fn check(options: &TrainOptions) -> Result<()> {
-    match options.architecture.pool.as_str() {
-        "flatten" if !options.members.is_empty() => Err(Error::Usage(
-            "several members want --pool stats or mean: flatten mixes frames and channels".into(),
-        )),
-        _ => Ok(()),
-    }
 }
 
 /// To the nearest F16, in which a model file holds them at half the size; 11 bits are more than the
@@ -211,7 +196,7 @@ mod tests {
     use super::*;
     use crate::{
         features::Features,
-        train::{architecture::ArchitectureOptions, tape::Trainable},
+        train::{options::ArchitectureOptions, tape::Trainable},
     };
 
     fn member(seed: u64, pool: &str) -> (Network, PairHead) {

@@ -7,8 +7,7 @@
 
 use super::{
     Labelled,
-    head::RefineOptions,
-    pair_loss::PairLoss,
+    options::{PairLoss, RefineOptions},
     pair_parameters::{Output, Parameters, Scales},
     pairs::Pairs,
 };

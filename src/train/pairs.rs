@@ -3,7 +3,7 @@
 //! Every speaker's target pairs weigh the same in sum, however many recordings; nontarget pairs
 //! are drawn speaker pair first, within one domain.
 
-use super::{Labelled, head::RefineOptions};
+use super::{Labelled, options::RefineOptions};
 use crate::{Error, Result};
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;

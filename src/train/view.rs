@@ -2,7 +2,7 @@
 //! out. Up to a frequency only, by [`crate::features::Mfcc::band_projection`]; with or without the means
 //! of [`MfccConfig::mean_channels`](crate::features::MfccConfig::mean_channels). After training V is made part of the weights.
 
-use super::{batch::Batch, ensemble, member::Seen};
+use super::{batch::Batch, ensemble, options::Seen};
 use crate::{
     Error, Result,
     features::Mfcc,

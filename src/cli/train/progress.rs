@@ -2,7 +2,7 @@
 
 use crate::cli::Global;
 use indicatif::{ProgressBar, ProgressStyle};
-use spkver::train::recipe::Progress;
+use spkver::train::descent::Progress;
 use std::{
     io::IsTerminal,
     time::{Duration, Instant},
