@@ -54,6 +54,8 @@ pub mod storage;
 pub mod batch;
 #[cfg(feature = "eval")]
 pub mod eval;
+#[cfg(feature = "store")]
+pub mod identify;
 #[cfg(feature = "train")]
 pub mod train;
 

@@ -27,6 +27,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "verifier", "scoring", "network", "features", "audio", "parallel",
         ],
     ),
+    ("identify", &["storage", "verifier", "scoring"]),
     ("lists", &["contained"]),
     (
         "eval",

@@ -13,6 +13,7 @@
 
 pub mod escape;
 pub mod extract;
+pub mod job;
 pub mod kaldi_data;
 pub mod ledger;
 pub mod names;
@@ -27,6 +28,7 @@ pub mod parquet_rows;
 mod parquet_text;
 pub mod points;
 pub mod recording;
+pub mod recording_list;
 mod request;
 pub mod rows;
 pub mod score;

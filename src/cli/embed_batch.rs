@@ -1,55 +1,40 @@
-//! `spkver embed` of folders and lists: a row for each recording, whatever is wrong with it, in a form
+//! `spkver embed` of folders and lists: writes a row for each recording, even a damaged one, in a form
 //! that other programs read.
 
 use super::{
     Global, embed, interrupt,
-    long_run::{Job, embed_all, interrupted, open_stream},
+    long_run::{embed_all, interrupted, open_stream},
 };
-use indexmap::IndexMap;
 use serde_json::json;
 use spkver::{
     Error, Result,
     batch::{
-        escape,
         extract::Ending,
+        job::Job,
         kaldi_data::KaldiData,
         ledger::Ledger,
         outcome::Outcome,
         output::Place,
-        recording::{Naming, Recording},
+        recording::Naming,
+        recording_list::RecordingList,
         vectors::{About, Format, Row, ark_and_index, ark_index},
     },
-    lists::{lines::for_each_line, scp},
     storage::{
         Readers,
         output::{Form, OutputFile, is_regular},
     },
 };
 use std::{
-    collections::HashSet,
-    fs,
     io::{BufWriter, Write},
     path::{Path, PathBuf},
 };
-
-/// Files in a folder that are taken for recordings.
-const ENDINGS: [&str; 9] = [
-    "wav", "wave", "flac", "mp3", "ogg", "oga", "m4a", "mp4", "aac",
-];
-
-/// Recordings by id, in order.
-#[derive(Default)]
-struct List {
-    ids: Vec<String>,
-    recordings: Vec<std::result::Result<Recording, String>>,
-}
 
 /// Runs the command.
 pub fn run(args: &embed::Args, global: &Global) -> Result<u8> {
     let stop = interrupt::flag()?;
     let talk = global.output();
     let naming = args.source.naming()?;
-    let list = List::gather(args, &naming)?;
+    let list = RecordingList::gather(&args.files, args.list.as_deref(), args.shard, &naming)?;
     let format = args.format();
     format.check_ids(&list.ids)?;
     let place = args.output.as_deref().filter(|out| is_regular(out));
@@ -167,7 +152,7 @@ struct Written {
 impl Written {
     fn open(
         args: &embed::Args,
-        list: &List,
+        list: &RecordingList,
         naming: &Naming,
         place: Option<&Place>,
         global: &Global,
@@ -209,111 +194,5 @@ impl Written {
             index,
             ids: ids.transpose()?,
         })
-    }
-}
-
-impl List {
-    fn gather(args: &embed::Args, naming: &Naming) -> Result<Self> {
-        let mut list = List::default();
-        for path in &args.files {
-            if path.is_dir() {
-                let mut seen = HashSet::new();
-                list.add_folder(path, naming, &mut seen)?;
-            } else {
-                list.add_path(path.clone(), naming);
-            }
-        }
-        if let Some(path) = &args.list {
-            list.add_list(path, naming)?;
-        }
-        for name in naming.data.iter().flat_map(|data| data.utterances()) {
-            list.ids.push(escape::name(name).into_owned());
-            list.recordings.push(naming.recording(name));
-        }
-        if let Some(shard) = args.shard {
-            let range = shard.range(list.ids.len() as u64);
-            let range = range.start as usize..range.end as usize;
-            list.ids = list.ids.drain(range.clone()).collect();
-            list.recordings = list.recordings.drain(range).collect();
-        }
-        if list.ids.is_empty() {
-            return Err(Error::Usage(format!(
-                "no recordings; files in folders are taken by their ending ({})",
-                ENDINGS.join(", ")
-            )));
-        }
-        Ok(list)
-    }
-
-    /// Below the root, the id is what a list with this root says.
-    fn add_path(&mut self, path: PathBuf, naming: &Naming) {
-        let id = path.strip_prefix(&naming.root).unwrap_or(&path);
-        self.ids.push(escape::path(id).into_owned());
-        self.recordings.push(Ok(Recording {
-            path,
-            reading: naming.reading,
-            segment: None,
-        }));
-    }
-
-    /// What is in the folder and below, by name; what is hidden is not looked at.
-    fn add_folder(
-        &mut self,
-        folder: &Path,
-        naming: &Naming,
-        seen: &mut HashSet<PathBuf>,
-    ) -> Result<()> {
-        let failed = |e| Error::io(folder, "read", e);
-        // Links may run in a circle.
-        if !seen.insert(fs::canonicalize(folder).map_err(failed)?) {
-            return Ok(());
-        }
-        let entries = fs::read_dir(folder).map_err(failed)?;
-        let paths = entries.map(|entry| Ok(entry?.path()));
-        let mut paths: Vec<PathBuf> = paths.collect::<std::io::Result<_>>().map_err(failed)?;
-        paths.sort();
-        for path in paths {
-            let hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
-            if path.file_name().is_some_and(hidden) {
-                continue;
-            }
-            if path.is_dir() {
-                self.add_folder(&path, naming, seen)?;
-            } else if path.extension().is_some_and(|ending| {
-                ENDINGS.contains(&&*ending.to_string_lossy().to_ascii_lowercase())
-            }) {
-                self.add_path(path, naming);
-            }
-        }
-        Ok(())
-    }
-
-    /// `path` or `id<TAB>path` a line; `id path` where the list's name ends in .scp.
-    fn add_list(&mut self, path: &Path, naming: &Naming) -> Result<()> {
-        if path.extension().is_some_and(|e| e == "scp") {
-            for (id, file) in scp::read(path)? {
-                self.add(id, &file, naming);
-            }
-            return Ok(());
-        }
-        let mut files = IndexMap::new();
-        let remedy = "write `path` or `id<TAB>path` a line, each id for one path";
-        for_each_line(path, remedy, |line| {
-            let line = line.trim_ascii();
-            let (id, file) = line.split_once('\t').unwrap_or((line, line));
-            let (id, file) = (id.trim_ascii(), file.trim_ascii());
-            let is_new = scp::add(&mut files, id, file)?;
-            // A path without an id has a row for each line that names it.
-            if is_new || !line.contains('\t') {
-                self.add(id.to_string(), file, naming);
-            }
-            Ok(())
-        })
-    }
-
-    fn add(&mut self, id: String, file: &str, naming: &Naming) {
-        self.ids.push(escape::name(&id).into_owned());
-        let recording = scp::path_of(file).and_then(|path| naming.recording(path));
-        self.recordings.push(recording);
     }
 }

@@ -1,5 +1,5 @@
-//! How far a long run has come: a bar with rate and time left on a terminal, a line now and then
-//! elsewhere.
+//! Shows the progress of a long run: a bar with rate and time left on a terminal, elsewhere a line now
+//! and then.
 
 use super::output::Output;
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
@@ -9,10 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Between two lines of a log.
+/// Time between two lines.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Of one stage of a run.
+/// Progress of one stage of a run.
 pub struct Progress<'a> {
     bar: ProgressBar,
     /// None on a terminal, and where the user wants no talk.
@@ -49,13 +49,13 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// What was there before this run counts for the place, not for the rate.
+    /// Starts at `done`: the work of an earlier run counts for the position, not for the rate.
     pub fn begin_at(&self, done: u64) {
         self.bar.set_position(done);
         self.bar.reset_eta();
     }
 
-    /// So many more are done.
+    /// Counts so many more as done.
     pub fn advance(&self, count: u64) {
         self.bar.inc(count);
         let Some(log) = &self.log else { return };
@@ -75,7 +75,7 @@ impl<'a> Progress<'a> {
         ));
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }

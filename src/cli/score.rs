@@ -6,7 +6,7 @@ mod written;
 
 use super::{
     Global, interrupt,
-    long_run::{Job, embed_all, interrupted, open_stream},
+    long_run::{embed_all, interrupted, open_stream},
     output::Output as Talk,
     outputs,
     progress::Progress,
@@ -17,6 +17,7 @@ use spkver::{
     Error, Result,
     batch::{
         extract::Ending,
+        job::Job,
         ledger::Ledger,
         outcome::Outcome,
         output::{Output, Place},

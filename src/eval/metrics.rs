@@ -20,9 +20,9 @@ use super::ranking::Ranking;
 pub struct Costs {
     /// Prior of a target.
     pub p_target: f64,
-    /// Of a target rejected.
+    /// Cost of rejecting a target.
     pub c_miss: f64,
-    /// Of a nontarget accepted.
+    /// Cost of accepting a nontarget.
     pub c_fa: f64,
 }
 
@@ -32,7 +32,7 @@ impl Costs {
         (self.c_fa * (1.0 - self.p_target) / (self.c_miss * self.p_target)).ln()
     }
 
-    /// Of the error rates at one threshold.
+    /// The detection cost of the error rates at one threshold.
     pub fn dcf(&self, rates: &ErrorRates) -> f64 {
         let reject_all = self.c_miss * self.p_target;
         let accept_all = self.c_fa * (1.0 - self.p_target);

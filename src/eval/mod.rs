@@ -1,8 +1,9 @@
-//! Evaluation. Trial lists and scores in, error rates with intervals out.
+//! Evaluation: measures error rates, with intervals, on trial lists and scores.
 //!
 //! ```text
 //! trials ─► ScoreTable ─► Ranking ─► Sweep ─► Figures ─► Report ─► plots, HTML
-//!              speakers ─► bootstrap ─┘          └─ metadata ─► conditions
+//!   ▲          speakers ─► bootstrap ─┘          └─ metadata ─► conditions
+//!   └─ embedded: recordings ─► embeddings
 //! ```
 
 pub mod bootstrap;

@@ -9,7 +9,7 @@ use super::{
 };
 use std::f64::consts::LN_2;
 
-/// A ranking cut into runs between which thresholds make a difference.
+/// A ranking cut into runs; thresholds within a run give the same figures.
 pub struct Sweep<'a> {
     trials: &'a [ScoredTrial],
     /// Where each run ends, rising; a run is of one kind, or of one score.
@@ -92,7 +92,7 @@ impl<'a> Sweep<'a> {
                 let mut block = Mass::default();
                 for (trial, share) in trials.iter().zip(shares) {
                     let w = weight(trial);
-                    // An infinite share must not become 0·∞.
+                    // An infinite share would give 0·∞.
                     if w != 0.0 {
                         run.add(trial.is_target(), w);
                         block.add(trial.is_target(), w * share);
@@ -191,7 +191,7 @@ fn runs(trials: &[ScoredTrial], cuts: &[(usize, usize)]) -> Vec<u32> {
     ends
 }
 
-/// The error rates while the threshold rises, and what is looked for on the way.
+/// The error rates while the threshold rises, and the figures found so far.
 struct Curve<'a> {
     total: Mass,
     rejected: Mass,

@@ -1,7 +1,7 @@
 //! Augmentation: makes a clean crop sound as if it had been recorded elsewhere.
 //!
 //! The steps follow the order in which a recording meets them: room, noise, hum or babble,
-//! microphone and band, clipping, codec, mu-law, level and 16 bits. Each happens with a probability of its own.
+//! microphone and band, clipping, codec, mu-law, level and 16 bits. Each has its own probability.
 
 use super::{
     distortion::{clip, quantise, through_mu_law},
@@ -16,7 +16,7 @@ use crate::{Result, audio::SAMPLE_RATE_HZ};
 use rayon::prelude::*;
 use realfft::num_complex::Complex32;
 
-/// Rooms and noises, ready.
+/// Rooms and noises, ready to be applied.
 pub struct Augmenter {
     rooms: Vec<Room>,
     /// How often each room is drawn: its index, once or several times.
@@ -37,7 +37,7 @@ struct Room {
 /// Number of generated noises, and samples of each (8 s): crops use random pieces of them.
 const NUM_COLOURED: usize = 64;
 
-/// A recorded room is worth more than a simulated one, and there are few: each counts for ten.
+/// Recorded rooms are better than simulated ones, and few: each is drawn as often as ten of those.
 const RECORDED_ROOM_DRAWS: usize = 10;
 
 impl Augmenter {
@@ -84,12 +84,13 @@ impl Augmenter {
         })
     }
 
-    /// BLAKE3 of the names of what is mixed in: another set of files is another run.
+    /// BLAKE3 of the names of the files that are mixed in. With other files a run is another run.
     pub fn hash(&self) -> &str {
         &self.hash
     }
 
-    /// Augments `samples` in place, as often as `options` say; the length stays. `babble` gives other speakers' samples.
+    /// Augments `samples` in place with the probabilities of `options`; the length stays. `babble` draws
+    /// the samples of other speakers.
     ///
     /// # Errors
     /// A noise file, or one of `babble`'s, that cannot be read.
@@ -167,7 +168,7 @@ impl Augmenter {
         Ok(())
     }
 
-    /// Noise of the wanted length: a piece of a file, or coloured by a random slope.
+    /// Noise of `len` samples: a piece of a file, or generated with a random colour.
     fn noise_like(&self, len: usize, random: &mut Random) -> Result<Vec<f32>> {
         if !self.noise.is_empty() && random.chance(0.7) {
             let index = random.index(self.noise.len());
@@ -179,7 +180,7 @@ impl Augmenter {
     }
 }
 
-/// From the loudest sample on, at most half a second, energy 1.
+/// The response from its loudest sample on, at most half a second, with energy 1.
 fn recorded_room(samples: &[i16]) -> Vec<f32> {
     let loudest = (0..samples.len())
         .max_by_key(|i| samples[*i].unsigned_abs())

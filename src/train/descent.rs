@@ -1,5 +1,5 @@
-//! Trains one network by gradient descent, with checkpoints: a run that was stopped goes on bit for
-//! bit.
+//! Trains one network by gradient descent. A run that was stopped goes on from its checkpoint with the
+//! same bits.
 
 use super::{
     augment::Augmenter,
@@ -40,7 +40,7 @@ pub enum Progress {
 }
 
 impl Progress {
-    /// Steps counted over all networks: `before` are those of the networks before this one.
+    /// Counts the steps of all networks: `before` is the number of those of earlier networks.
     pub(super) fn of(self, before: usize, all: usize) -> Self {
         match self {
             Progress::Step {
@@ -63,7 +63,7 @@ impl Progress {
 pub struct Descent<'a> {
     /// The options.
     pub options: &'a TrainOptions,
-    /// Who says what.
+    /// The speaker of each recording.
     pub manifest: &'a Manifest,
     /// The audio of `manifest.utterances`.
     pub recordings: &'a Recordings,
@@ -142,7 +142,7 @@ impl Descent<'_> {
     }
 }
 
-/// One optimisation step by a loss of the embeddings `(U, D)` and the speakers' rows `(S, D)`.
+/// Takes one optimisation step with a loss of the embeddings `(U, D)` and the speakers' rows `(S, D)`.
 ///
 /// # Errors
 /// [`Error::Usage`] where the loss is not finite any more.

@@ -1,7 +1,7 @@
 //! Training: makes a model from labelled recordings.
 //!
 //! ```text
-//! manifest ─► crops (streamed, augmented) ─► features ─► tape ─► loss ─► backward ─► AdamW
+//! manifest ─► crops (streamed, augmented) ─► features ─► tape ─► loss ─► backward ─► AdamW (descent)
 //!                                             embeddings ─► LDA ─► PLDA ─► BCE on pairs ─► head
 //!                                             several networks and heads ─► ensemble ─► one
 //! crops of two speakers ─► overlap ─► features ─► tape ─► loss ─► backward ─► AdamW

@@ -1,4 +1,4 @@
-//! Reports as tables for people and as JSON for machines.
+//! Shows reports as tables for people and as JSON for machines.
 
 use crate::cli::output::{columns, printable};
 use serde_json::{Value, json};
