@@ -11,6 +11,7 @@
 //! The [`ledger`] records the progress, so that a killed run can be resumed. [`vectors`] reads and writes
 //! embeddings in the formats of other programs. [`stream`] answers each line of input with one line.
 
+pub mod embedding_run;
 pub mod escape;
 pub mod extract;
 pub mod job;
@@ -32,6 +33,7 @@ pub mod recording_list;
 mod request;
 pub mod rows;
 pub mod score;
+pub mod scoring_run;
 pub mod stream;
 pub mod trial_index;
 pub mod vectors;

@@ -3,45 +3,50 @@
 use super::{interrupt, output::Output as Talk, progress::Progress};
 use spkver::{
     Result,
-    batch::{
-        extract::{Ending, extract},
-        ledger::Ledger,
-        recording::Recording,
-        watch::Watch,
-    },
+    batch::watch::{Event, Stage},
     storage::output::OutputFile,
-    verifier::Verifier,
 };
 use std::{
     io::{self, Write},
-    sync::atomic::AtomicBool,
+    sync::Mutex,
 };
 
-/// Embeds the recordings that the ledger has no outcome of.
-pub fn embed_all(
-    recordings: &[std::result::Result<Recording, String>],
-    verifier: &Verifier,
-    ledger: &mut Ledger,
-    stop: &AtomicBool,
-    talk: &Talk,
-) -> Result<Ending> {
-    let missing = ledger.missing(recordings.len())?.len();
-    let done = recordings.len() - missing;
-    if done > 0 {
-        talk.warning(&format!(
-            "going on after {done} of {} recordings",
-            recordings.len()
-        ));
+/// Shows the stages of a run, one after the other.
+pub struct Stages<'a> {
+    talk: &'a Talk,
+    shown: Mutex<Option<Progress<'a>>>,
+}
+
+impl<'a> Stages<'a> {
+    /// Nothing is shown yet.
+    pub fn new(talk: &'a Talk) -> Self {
+        Stages {
+            talk,
+            shown: Mutex::new(None),
+        }
     }
-    let progress = Progress::new(recordings.len() as u64, "recordings", talk);
-    progress.begin_at(done as u64);
-    let watch = Watch {
-        stop,
-        advance: &|n| progress.advance(n),
-    };
-    let ended = extract(recordings, verifier, ledger, &watch);
-    progress.finish();
-    ended
+
+    /// Shows what happens.
+    pub fn show(&self, event: Event) {
+        let mut shown = self.shown.lock().unwrap_or_else(|e| e.into_inner());
+        match event {
+            Event::Begin { stage, done, total } => {
+                let unit = match stage {
+                    Stage::Recordings => "recordings",
+                    Stage::Trials => "trials",
+                };
+                if stage == Stage::Recordings && done > 0 {
+                    let text = format!("going on after {done} of {total} {unit}");
+                    self.talk.warning(&text);
+                }
+                let progress = Progress::new(total, unit, self.talk);
+                progress.begin_at(done);
+                *shown = Some(progress);
+            }
+            Event::Advance(count) => shown.iter().for_each(|progress| progress.advance(count)),
+            Event::End => shown.take().iter().for_each(Progress::finish),
+        }
+    }
 }
 
 /// Says that the run was interrupted, and returns the exit code.
