@@ -9,7 +9,8 @@
 //! ```
 //!
 //! The [`ledger`] records the progress, so that a killed run can be resumed. [`vectors`] reads and writes
-//! embeddings in the formats of other programs. [`stream`] answers each line of input with one line.
+//! embeddings in the formats of other programs. [`scoring_run`] and [`embedding_run`] are what `score` and
+//! `embed` do; [`stream`] answers each line of input with one line.
 
 pub mod embedding_run;
 pub mod escape;

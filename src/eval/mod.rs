@@ -1,4 +1,4 @@
-//! Evaluation: measures error rates, with intervals, on trial lists and scores.
+//! Evaluation: measures error rates, with intervals, on trial lists and scores ([`evaluate`]).
 //!
 //! ```text
 //! trials ─► ScoreTable ─► Ranking ─► Sweep ─► Figures ─► Report ─► plots, HTML

@@ -1,4 +1,4 @@
-//! Training: makes a model from labelled recordings.
+//! Training: makes a model from labelled recordings ([`run`]), and calibrates it ([`calibrate`]).
 //!
 //! ```text
 //! manifest ─► crops (streamed, augmented) ─► features ─► tape ─► loss ─► backward ─► AdamW (descent)
