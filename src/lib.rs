@@ -66,6 +66,8 @@ pub mod batch;
 #[cfg(feature = "eval")]
 #[doc(hidden)]
 pub mod eval;
+#[cfg(feature = "store")]
+pub mod identify;
 #[cfg(feature = "train")]
 #[doc(hidden)]
 pub mod train;

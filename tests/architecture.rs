@@ -1,8 +1,11 @@
-//! Tests the structure of the source: imports follow the flow of the data, files stay short and are
-//! named after what they hold, `unsafe` stays in one file, and only the command line prints or
-//! parses flags.
+//! Tests the structure of the source: imports follow the flow of the data and do not run in circles,
+//! files stay short and are named after what they hold, `unsafe` stays in one file, and only the
+//! command line prints or parses flags.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
 
 /// Modules of the crate that each module may import, apart from itself and `error`.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
@@ -24,8 +27,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "verifier", "scoring", "network", "features", "audio", "parallel",
         ],
     ),
+    ("identify", &["storage", "verifier", "scoring"]),
     ("lists", &["contained"]),
-    ("eval", &["lists", "parallel", "scoring"]),
+    (
+        "eval",
+        &["lists", "parallel", "verifier", "scoring", "audio"],
+    ),
     (
         "batch",
         &[
@@ -45,6 +52,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "kernels",
         ],
     ),
+];
+
+/// Folders whose files still import each other in a circle. No other folder may.
+const FOLDERS_WITH_CIRCLES: &[&str] = &[
+    "audio", "batch", "cli", "kernels", "network", "scoring", "storage",
 ];
 
 const MAX_LINES: usize = 450;
@@ -70,10 +82,20 @@ impl Source {
             .into_owned()
     }
 
+    /// The names that lead to the file's module: `train/options/head.rs` is train, options, head.
+    fn names(&self) -> Names {
+        let path = self.path.with_extension("");
+        let names = path.iter().map(|name| name.to_string_lossy().into_owned());
+        names.filter(|name| name != "mod").collect()
+    }
+
     fn in_command_line(&self) -> bool {
         ["cli", "main"].contains(&self.module().as_str())
     }
 }
+
+/// The parts of a path in the code: `super::head::fit` is super, head, fit.
+type Names = Vec<String>;
 
 fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -168,6 +190,163 @@ fn imports(code: &str) -> Vec<String> {
     found
 }
 
+/// Words, `::`, and other characters one by one.
+fn tokens(code: &str) -> Vec<&str> {
+    let mut tokens = vec![];
+    let mut rest = code.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let word = rest.find(|c: char| !(c.is_alphanumeric() || c == '_'));
+        let length = match word.unwrap_or(rest.len()) {
+            0 if rest.starts_with("::") => 2,
+            0 => first.len_utf8(),
+            length => length,
+        };
+        tokens.push(&rest[..length]);
+        rest = rest[length..].trim_start();
+    }
+    tokens
+}
+
+/// Every path in the code, those of `use` written out in full, and whether it is a `pub use`.
+fn paths(code: &str) -> Vec<(Names, bool)> {
+    let tokens = tokens(code);
+    let mut found = vec![];
+    let mut at = 0;
+    while at < tokens.len() {
+        let is_public = at > 0 && ["pub", ")"].contains(&tokens[at - 1]);
+        let mut paths = vec![];
+        // `impl Trait + use<'a>` imports nothing.
+        if tokens[at] == "use" && tokens.get(at + 1) != Some(&"<") {
+            at += 1;
+            use_tree(&tokens, &mut at, &[], &mut paths);
+            found.extend(paths.into_iter().map(|path| (path, is_public)));
+        } else if tokens.get(at + 1) == Some(&"::") {
+            let mut path = vec![tokens[at].to_string()];
+            while tokens.get(at + 1) == Some(&"::") && at + 2 < tokens.len() {
+                at += 2;
+                path.push(tokens[at].to_string());
+            }
+            found.push((path, false));
+        }
+        at += 1;
+    }
+    found
+}
+
+/// Reads `a::{b, c::d}` from `at` on as `a::b` and `a::c::d`, up to what follows it.
+fn use_tree(tokens: &[&str], at: &mut usize, before: &[String], found: &mut Vec<Names>) {
+    let mut path = before.to_vec();
+    loop {
+        match tokens[*at] {
+            "," | ";" | "}" => return found.push(path),
+            "{" => {
+                *at += 1;
+                while tokens[*at] != "}" {
+                    use_tree(tokens, at, &path, found);
+                    *at += usize::from(tokens[*at] == ",");
+                }
+                *at += 1;
+                return;
+            }
+            "as" => *at += 2,
+            "::" => *at += 1,
+            name => {
+                path.push(name.to_string());
+                *at += 1;
+            }
+        }
+    }
+}
+
+/// The files of the crate, and what they import of each other.
+struct Imports {
+    files: BTreeMap<Names, PathBuf>,
+    /// Where an item is that a module re-exports.
+    moved: BTreeMap<Names, Names>,
+    edges: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
+}
+
+impl Imports {
+    fn of(sources: &[Source]) -> Self {
+        let inner = sources
+            .iter()
+            .filter(|s| !["lib", "main"].contains(&&*s.module()));
+        let files = inner.clone().map(|s| (s.names(), s.path.clone()));
+        let mut imports = Imports {
+            files: files.collect(),
+            moved: BTreeMap::new(),
+            edges: BTreeMap::new(),
+        };
+        let mut used = vec![];
+        for source in inner {
+            for (path, is_public) in paths(&source.code) {
+                let Some(target) = imports.from_root(&source.names(), &path) else {
+                    continue;
+                };
+                match is_public {
+                    true => {
+                        let name = path.last().cloned();
+                        let exported = source.names().into_iter().chain(name).collect();
+                        imports.moved.insert(exported, target);
+                    }
+                    false => used.push((source.path.clone(), target)),
+                }
+            }
+        }
+        for (from, target) in used {
+            let file = imports.file_of(target).filter(|file| *file != from);
+            imports.edges.entry(from).or_default().extend(file);
+        }
+        imports
+    }
+
+    /// The path from the crate's root; none for what is not of the crate.
+    fn from_root(&self, module: &[String], path: &[String]) -> Option<Names> {
+        let supers = path.iter().take_while(|name| *name == "super").count();
+        let (base, rest) = match path[0].as_str() {
+            "crate" | "spkver" => (&module[..0], &path[1..]),
+            "self" => (module, &path[1..]),
+            "super" => (
+                &module[..module.len().checked_sub(supers)?],
+                &path[supers..],
+            ),
+            child => {
+                let child = [module, &[child.to_string()]].concat();
+                self.files.contains_key(&child).then_some((module, path))?
+            }
+        };
+        Some([base, rest].concat())
+    }
+
+    /// The file that holds an item, behind any re-exports.
+    fn file_of(&self, mut target: Names) -> Option<PathBuf> {
+        for _ in 0..8 {
+            let known = |end: &usize| {
+                self.files.contains_key(&target[..*end]) || self.moved.contains_key(&target[..*end])
+            };
+            let end = (1..=target.len()).rev().find(known)?;
+            match self.moved.get(&target[..end]) {
+                Some(moved) => target = [moved, &target[end..]].concat(),
+                None => return self.files.get(&target[..end]).cloned(),
+            }
+        }
+        None
+    }
+
+    /// The files that a file imports, directly or through others.
+    fn behind(&self, file: &Path) -> BTreeSet<PathBuf> {
+        let (mut found, mut left) = (BTreeSet::new(), vec![file.to_path_buf()]);
+        while let Some(file) = left.pop() {
+            for next in self.edges.get(&file).into_iter().flatten() {
+                if found.insert(next.clone()) {
+                    left.push(next.clone());
+                }
+            }
+        }
+        found
+    }
+}
+
 /// Does `wanted` occur as a whole word?
 fn has_word(code: &str, wanted: &str) -> bool {
     code.split(|c: char| !(c.is_alphanumeric() || c == '_'))
@@ -217,6 +396,68 @@ fn imports_follow_the_data() {
             faults.push(format!("{path}: kernels import nothing of the crate"));
         }
     }
+    none(faults);
+}
+
+#[test]
+fn the_reader_of_paths_finds_the_files_behind_them() {
+    let source = |path: &str, code: &str| Source {
+        path: path.into(),
+        text: code.into(),
+        code: code.into(),
+    };
+    let imports = Imports::of(&[
+        source(
+            "a/mod.rs",
+            "mod b; pub use b::{Thing, f as g}; use std::fs;",
+        ),
+        source("a/b.rs", "use super::c::{self, d::{E, F}};"),
+        source(
+            "a/c.rs",
+            "mod d; fn f() { d::E::new(crate::x::y(), super::b::Z) }",
+        ),
+        source("a/c/d.rs", "use crate::{a::Thing, x};"),
+        source("x.rs", "pub(crate) use crate::a::c::d::E;"),
+    ]);
+    let of = |file: &str| -> Vec<String> {
+        let files = imports.edges.get(Path::new(file)).into_iter().flatten();
+        files.map(|file| file.display().to_string()).collect()
+    };
+    assert_eq!(of("a/mod.rs"), [""; 0]);
+    assert_eq!(of("a/b.rs"), ["a/c/d.rs", "a/c.rs"]);
+    assert_eq!(of("a/c.rs"), ["a/b.rs", "a/c/d.rs", "x.rs"]);
+    // The item, not the module that re-exports it.
+    assert_eq!(of("a/c/d.rs"), ["a/b.rs", "x.rs"]);
+    assert_eq!(of("x.rs"), [""; 0]);
+}
+
+#[test]
+fn files_do_not_import_each_other_in_circles() {
+    let sources = sources();
+    let imports = Imports::of(&sources);
+    let files = sources.iter().map(|source| &*source.path);
+    let behind: BTreeMap<&Path, BTreeSet<PathBuf>> =
+        files.map(|file| (file, imports.behind(file))).collect();
+    let mut circles: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for source in &sources {
+        let file = &*source.path;
+        if behind[file].contains(file) {
+            let circle = behind[file].iter();
+            let circle = circle.filter(|other| behind[other.as_path()].contains(file));
+            let circle: Vec<String> = circle.map(|f| f.display().to_string()).collect();
+            let fault = format!("{}: in a circle of {}", file.display(), circle.join(", "));
+            circles.entry(source.module()).or_default().push(fault);
+        }
+    }
+    let mut faults = vec![];
+    for folder in FOLDERS_WITH_CIRCLES {
+        if circles.remove(*folder).is_none() {
+            faults.push(format!(
+                "{folder} has no circle any more: take it off the list"
+            ));
+        }
+    }
+    faults.extend(circles.into_values().flatten());
     none(faults);
 }
 

@@ -3,8 +3,9 @@
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use spkver::scoring::PairHead;
-use spkver::train::head::{self, RefineOptions};
-use spkver::train::pair_loss::{PairLoss, pearson};
+use spkver::train::head;
+use spkver::train::options::{PairLoss, RefineOptions};
+use spkver::train::pair_loss::pearson;
 use spkver::train::plda::{self, PldaOptions};
 use spkver::train::{Labelled, lda};
 

@@ -4,7 +4,7 @@
 use spkver::{
     features::Features,
     network::{Layer, Network, Weights, fold_batch_norms},
-    train::{architecture::ArchitectureOptions, random::Random, tape::Trainable},
+    train::{options::ArchitectureOptions, random::Random, tape::Trainable},
 };
 
 const CHANNELS: usize = 5;

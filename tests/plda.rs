@@ -5,7 +5,8 @@ use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use spkver::scoring::PairHead;
 use spkver::train::calibration::{Calibration, QualityList, QualityTrial};
-use spkver::train::head::{self, RefineOptions};
+use spkver::train::head;
+use spkver::train::options::RefineOptions;
 use spkver::train::plda::{self, DiagonalPlda, PldaOptions};
 use spkver::train::{Labelled, lda};
 

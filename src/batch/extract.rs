@@ -5,7 +5,7 @@ use super::{
     ledger::Ledger,
     outcome::{self, AudioHash, Outcome, Refused, embed, hash},
     recording::{Recording, Segment},
-    watch::Watch,
+    watch::{Stage, Watch, Watcher},
 };
 use crate::{Result, audio::ReadOptions, parallel, verifier::Verifier};
 use indexmap::{IndexMap, IndexSet};
@@ -31,6 +31,23 @@ type Job<'a> = (
     (&'a Path, ReadOptions),
     IndexMap<blake3::Hash, Option<Segment>>,
 );
+
+/// [`extract`] as a stage of a run.
+///
+/// # Errors
+/// As [`extract`].
+pub fn extract_stage(
+    recordings: &[std::result::Result<Recording, String>],
+    verifier: &Verifier,
+    ledger: &mut Ledger,
+    watcher: &Watcher,
+) -> Result<Ending> {
+    let total = recordings.len();
+    let done = total - ledger.missing(total)?.len();
+    watcher.stage(Stage::Recordings, (done as u64, total as u64), |watch| {
+        extract(recordings, verifier, ledger, watch)
+    })
+}
 
 /// Fills the gaps of the ledger: afterwards it has an entry for each of `recordings`.
 ///

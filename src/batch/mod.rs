@@ -9,10 +9,13 @@
 //! ```
 //!
 //! The [`ledger`] records the progress, so that a killed run can be resumed. [`vectors`] reads and writes
-//! embeddings in the formats of other programs. [`stream`] answers each line of input with one line.
+//! embeddings in the formats of other programs. [`scoring_run`] and [`embedding_run`] are what `score` and
+//! `embed` do; [`stream`] answers each line of input with one line.
 
+pub mod embedding_run;
 pub mod escape;
 pub mod extract;
+pub mod job;
 pub mod kaldi_data;
 pub mod ledger;
 pub mod names;
@@ -27,9 +30,11 @@ pub mod parquet_rows;
 mod parquet_text;
 pub mod points;
 pub mod recording;
+pub mod recording_list;
 mod request;
 pub mod rows;
 pub mod score;
+pub mod scoring_run;
 pub mod stream;
 pub mod trial_index;
 pub mod vectors;

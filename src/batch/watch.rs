@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Observer of a run.
+/// Observer of one stage of a run.
 pub struct Watch<'a> {
     /// Set to stop the run after the rows in progress.
     pub stop: &'a AtomicBool,
@@ -10,9 +10,63 @@ pub struct Watch<'a> {
     pub advance: &'a (dyn Fn(u64) + Sync),
 }
 
+/// Observer of a run of several stages.
+#[derive(Clone, Copy)]
+pub struct Watcher<'a> {
+    /// Set to stop the run after the rows in progress.
+    pub stop: &'a AtomicBool,
+    /// Called with each event.
+    pub on_event: &'a (dyn Fn(Event) + Sync),
+}
+
+/// What happens in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// A stage begins.
+    Begin {
+        /// Which.
+        stage: Stage,
+        /// Rows that an earlier run has done.
+        done: u64,
+        /// Rows in all.
+        total: u64,
+    },
+    /// So many more rows of the stage are done.
+    Advance(u64),
+    /// The stage has ended.
+    End,
+}
+
+/// A stage of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Embedding recordings.
+    Recordings,
+    /// Scoring trials.
+    Trials,
+}
+
 impl Watch<'_> {
     /// Whether the run should stop.
     pub fn stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+}
+
+impl Watcher<'_> {
+    /// Does a stage of `total` rows, of which `done` are done already.
+    pub fn stage<T>(
+        &self,
+        stage: Stage,
+        (done, total): (u64, u64),
+        work: impl FnOnce(&Watch) -> T,
+    ) -> T {
+        (self.on_event)(Event::Begin { stage, done, total });
+        let result = work(&Watch {
+            stop: self.stop,
+            advance: &|count| (self.on_event)(Event::Advance(count)),
+        });
+        (self.on_event)(Event::End);
+        result
     }
 }

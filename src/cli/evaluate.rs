@@ -1,28 +1,27 @@
-//! `spkver evaluate TRIALS|SCORES…`: how often is it wrong? Embeds each recording once, scores each
-//! trial (or takes given scores), measures; one row a list, and plots and a page where wanted.
+//! `spkver evaluate TRIALS|SCORES…`: how often is the model wrong? Prints a row for each list, and
+//! writes plots and a page if asked to.
 
-pub mod embedded;
 mod known;
 mod shown;
 mod written;
 
-use super::{Global, outputs, recordings};
-use embedded::{Part, embed_tables, find_recordings, set_scores};
-use serde_json::{Value, json};
-use shown::Measured;
+use super::{Global, outputs, progress::Bar, recordings};
+use serde_json::json;
+use shown::Named;
 use spkver::{
     Error, Result,
     batch::escape,
     eval::{
+        embedded::Part,
+        evaluate::{Lists, Plan, Scored},
         html::{List, Page},
         metrics::{Costs, Points},
         plots::{self, Chart},
-        report::{Plan, Report},
-        table::ScoreTable,
+        report,
     },
     scoring::OperatingPoint,
-    storage::Readers,
-    verifier::Verifier,
+    storage::{Readers, output::OutputFile},
+    verifier::ModelId,
 };
 use std::{
     io::{BufWriter, Write},
@@ -115,7 +114,7 @@ pub struct Args {
     replacing: outputs::Args,
 }
 
-/// Speakers named in the page and in JSON where `--worst` does not tell.
+/// Speakers named in the page and in JSON without `--worst`.
 const NUM_WORST: usize = 10;
 
 /// Runs the command.
@@ -123,109 +122,57 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let plan = args.plan()?;
     args.check_charts()?;
     let outputs = args.replacing.open(args.written(), global)?;
-    let output = global.output();
-    let mut tables: Vec<ScoreTable> = args
-        .lists
-        .iter()
-        .map(|path| ScoreTable::read(path))
-        .collect::<Result<_>>()?;
-    args.spare_inputs(&tables, &outputs)?;
+    let lists = Lists::read(&plan)?;
+    args.spare_inputs(&plan.known, &lists, &outputs)?;
     let written = args.take(&outputs)?;
-    let mut refusals: Vec<Option<Vec<Option<String>>>> = vec![None; tables.len()];
-    let mut model = Value::Null;
-    if let Some(scores) = &args.scores {
-        for (path, table) in args.lists.iter().zip(&mut tables) {
-            if table.has_scores() {
-                return Err(Error::Usage(format!(
-                    "{} has scores already; leave out --scores",
-                    path.display()
-                )));
-            }
-            table.join(scores, path)?;
-        }
-    } else if tables.iter().any(|table| !table.has_scores()) {
-        let verifier = args.score(&mut tables, &mut refusals, global)?;
-        model = json!(verifier.file_id().to_string());
-    }
+    let bar = Bar::default();
+    let scored = lists.score(|| global.verifier(), &|done, total| bar.show(done, total))?;
     if let Some(out) = &written.scores {
-        out.write_with(Readers::Everybody, |file| {
-            let mut file = BufWriter::new(file);
-            let written = tables
-                .iter()
-                .try_for_each(|table| table.write_scores(escape::name, &mut file))
-                .and_then(|()| file.flush());
-            written.map_err(|e| Error::io(out.path(), "write", e))
-        })?;
+        write_scores(&scored, out)?;
+    }
+    let model = scored.model;
+    let mut lists = vec![];
+    for measured in scored.measure() {
+        let named = Named::new(measured?);
+        args.talk_of(&named, global);
+        lists.push(named);
     }
 
-    let mut measured = vec![];
-    for ((path, mut table), refusals) in args.lists.iter().zip(tables).zip(refusals) {
-        let metadata = args.known.metadata(&table)?;
-        let speakers = args.known.speakers(&table, metadata.as_ref())?;
-        let conditions = args.known.conditions(metadata.as_ref())?;
-        let refused: Option<Vec<bool>> = refusals
-            .as_ref()
-            .map(|reasons| reasons.iter().map(Option::is_some).collect());
-        let report = Report::new(
-            &mut table,
-            speakers.as_ref(),
-            refused.as_deref(),
-            &conditions,
-            &plan,
-        );
-        let report = report.ok_or_else(|| Error::List {
-            path: path.clone(),
-            line: 1,
-            fact: "no target trial, or no nontarget trial, has a score".into(),
-            remedy: "list both kinds, of recordings that are fit for scoring".into(),
-        })?;
-        if args.bootstrap > 0 && report.intervals.is_none() {
-            let why = match speakers {
-                None => "the folders do not tell the speakers; give --utt2spk",
-                Some(_) => "too few speakers",
-            };
-            output.warning(&format!("{}: no intervals: {why}", path.display()));
-        }
-        let refused = refusals.map(|reasons| {
-            let named = table.names().zip(reasons);
-            let refused = named.filter_map(|(name, reason)| Some((name.to_string(), reason?)));
-            refused.collect::<Vec<(String, String)>>()
-        });
-        for (name, reason) in refused.iter().flatten() {
-            output.detail(&format!("refused {name}: {reason}"));
-        }
-        measured.push(Measured {
-            path,
-            name: shown::name(path),
-            report,
-            refused,
-        });
-    }
-
+    let points = &plan.measure.points;
     for (chart, out) in &written.charts {
-        let threshold = plan.points.thresholds[0];
-        out.write(&draw(*chart, out.path(), &measured, threshold))?;
+        out.write(&draw(*chart, out.path(), &lists, points.thresholds[0]))?;
     }
     if let Some(out) = &written.report {
-        let page = args.page(&measured, &plan, &model);
+        let page = args.page(&lists, points, model);
         out.write(page.to_html().as_bytes())?;
     }
     let json = json!({
         "command": "evaluate",
-        "model": model,
+        "model": model.map(|id| id.to_string()),
         "p_target": args.p_target[0],
         "c_miss": args.c_miss,
         "c_fa": args.c_fa,
         "threshold": args.threshold[0],
-        "points": plan.points,
+        "points": points,
         "segment_seconds": args.segment,
         "bootstrap": args.bootstrap,
         "seed": args.seed,
-        "lists": measured.iter().map(Measured::json).collect::<Vec<_>>(),
+        "lists": lists.iter().map(Named::json).collect::<Vec<_>>(),
     });
-    let text = shown::text(&measured, &plan.points, args.worst.is_some());
-    output.result(&text, &json)?;
+    let text = shown::text(&lists, points, args.worst.is_some());
+    global.output().result(&text, &json)?;
     Ok(0)
+}
+
+fn write_scores(scored: &Scored, out: &OutputFile) -> Result<()> {
+    out.write_with(Readers::Everybody, |file| {
+        let mut file = BufWriter::new(file);
+        let mut tables = scored.tables().iter();
+        let written = tables
+            .try_for_each(|table| table.write_scores(escape::name, &mut file))
+            .and_then(|()| file.flush());
+        written.map_err(|e| Error::io(out.path(), "write", e))
+    })
 }
 
 impl Args {
@@ -251,53 +198,46 @@ impl Args {
             c_fa: self.c_fa,
         };
         Ok(Plan {
-            points: Points {
-                costs: self.p_target.iter().map(costs).collect(),
-                thresholds: self.threshold.clone(),
+            lists: self.lists.clone(),
+            scores: self.scores.clone(),
+            root: self.root.clone(),
+            reading: self.recordings.options(),
+            part: self.segment.map_or(Part::Whole, Part::Start),
+            known: self.known.known(),
+            measure: report::Plan {
+                points: Points {
+                    costs: self.p_target.iter().map(costs).collect(),
+                    thresholds: self.threshold.clone(),
+                },
+                num_replicates: self.bootstrap as usize,
+                seed: self.seed,
+                num_worst: self.worst.unwrap_or(NUM_WORST),
             },
-            num_replicates: self.bootstrap as usize,
-            seed: self.seed,
-            num_worst: self.worst.unwrap_or(NUM_WORST),
         })
     }
 
-    /// Scores the lists that have none; per list and recording why it was refused.
-    fn score(
-        &self,
-        tables: &mut [ScoreTable],
-        refusals: &mut [Option<Vec<Option<String>>>],
-        global: &Global,
-    ) -> Result<Verifier> {
-        for (path, table) in self.lists.iter().zip(tables.iter()) {
-            if !table.has_scores() {
-                find_recordings(path, table, &self.root)?;
-            }
+    /// Warns where there are no intervals, and names the refused recordings.
+    fn talk_of(&self, Named { measured, .. }: &Named, global: &Global) {
+        let output = global.output();
+        let report = &measured.report;
+        if self.bootstrap > 0 && report.intervals.is_none() {
+            let why = match report.speakers {
+                None => "the folders do not tell the speakers; give --utt2spk",
+                Some(_) => "too few speakers",
+            };
+            output.warning(&format!("{}: no intervals: {why}", measured.path.display()));
         }
-        let verifier = global.verifier()?;
-        let without = |table: &&ScoreTable| !table.has_scores();
-        let unscored: Vec<&ScoreTable> = tables.iter().filter(without).collect();
-        let options = self.recordings.options();
-        let part = self.segment.map_or(Part::Whole, Part::Start);
-        let embedded = embed_tables(&unscored, &self.root, &options, part, &verifier)?;
-        let unscored = tables.iter_mut().zip(refusals);
-        let unscored = unscored.filter(|(table, _)| !table.has_scores());
-        for ((table, refusals), own) in unscored.zip(embedded) {
-            let reasons = own.iter().map(|e| e.as_ref().err().cloned());
-            *refusals = Some(reasons.collect());
-            set_scores(table, &own, &verifier);
+        for (name, reason) in measured.refused.iter().flatten() {
+            output.detail(&format!("refused {name}: {reason}"));
         }
-        Ok(verifier)
     }
 
-    fn page<'a>(&self, measured: &'a [Measured], plan: &'a Plan, model: &Value) -> Page<'a> {
+    fn page<'a>(&self, lists: &'a [Named], points: &'a Points, model: Option<ModelId>) -> Page<'a> {
         let mut facts = vec![
             ("program", format!("spkver {}", env!("CARGO_PKG_VERSION"))),
             (
                 "scores",
-                match model {
-                    Value::String(id) => format!("by model {id}"),
-                    _ => "given".into(),
-                },
+                model.map_or("given".into(), |id| format!("by model {id}")),
             ),
             (
                 "costs",
@@ -313,21 +253,22 @@ impl Args {
         }
         Page {
             facts,
-            points: &plan.points,
-            lists: measured
+            points,
+            lists: lists
                 .iter()
-                .map(|one| List {
-                    name: &one.name,
-                    report: &one.report,
-                    refused: one.refused.as_deref().unwrap_or(&[]),
+                .map(|Named { name, measured }| List {
+                    name,
+                    report: &measured.report,
+                    refused: measured.refused.as_deref().unwrap_or(&[]),
                 })
                 .collect(),
         }
     }
 }
 
-fn draw(chart: Chart, path: &Path, measured: &[Measured], threshold: f64) -> Vec<u8> {
-    let named: Vec<plots::Named> = measured.iter().map(|m| (&m.name[..], &m.report)).collect();
+fn draw(chart: Chart, path: &Path, lists: &[Named], threshold: f64) -> Vec<u8> {
+    let named = lists.iter().map(|n| (&n.name[..], &n.measured.report));
+    let named: Vec<plots::Named> = named.collect();
     match has_extension(path, "svg") {
         true => plots::svg(chart, &named, threshold).into_bytes(),
         false => plots::png(chart, &named, threshold),

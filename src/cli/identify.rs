@@ -1,26 +1,17 @@
 //! `spkver identify FILE…`: which of the enrolled speakers is this, if any?
-//!
-//! Open set: the threshold of `verify` rises by ln N with the number N of enrolled speakers (see
-//! [`OperatingPoint::among`](spkver::scoring::OperatingPoint::among)). The index finds the
-//! candidates; the store's own voiceprints give their scores, which are `verify`'s to the bit.
 
 use super::{
     Global, operating_point,
-    output::{json_of, printable},
+    output::{Output, json_of, printable},
     test_recordings::{self, TestRecording},
     verify::probability,
 };
 use serde_json::{Value, json};
 use spkver::{
-    Error, Result,
+    Result,
+    identify::{self, Event, Match, Plan},
     scoring::{Decision, OperatingPoint, Reason},
-    storage::{
-        index::{Candidate, Index},
-        voiceprints::Store,
-    },
-    verifier::{Embedding, Verification, Verifier},
 };
-use std::path::Path;
 
 /// Whom to look for, and how sure to be.
 #[derive(clap::Args)]
@@ -39,13 +30,7 @@ pub struct Args {
     point: operating_point::Args,
 }
 
-/// A candidate, scored against the store's own voiceprint.
-struct Match {
-    speaker: String,
-    verification: Verification,
-}
-
-/// One recording's outcome, ready to be told.
+/// One recording's outcome, for people and for machines.
 struct Told {
     line: String,
     json: Value,
@@ -58,40 +43,23 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let point = args.point.point(&verifier)?;
     let path = global.store_path()?;
     let Some(store) = global.open_store()? else {
-        return Err(nobody(&path));
+        return Err(identify::nobody(&path));
     };
     let output = global.output();
     let tests = args.tests.read(&verifier, output)?;
 
-    let mut index = match Index::find(&store, &verifier) {
-        Some(index) => index,
-        None => build(&store, &verifier, global)?,
+    let plan = Plan {
+        store: &store,
+        verifier: &verifier,
+        top: args.top.into(),
+        point,
     };
-    if index.num_others() > 0 {
-        output.warning(&format!(
-            "{} voiceprints of other models are not searched; see `spkver list`",
-            index.num_others()
-        ));
-    }
-    if index.num_speakers() == 0 {
-        return Err(nobody(&path));
-    }
-    let search = |index: &Index| search(index, &store, &verifier, &tests, args.top, &point);
-    let found = match search(&index)? {
-        Some(found) => found,
-        None => {
-            index = build(&store, &verifier, global)?;
-            search(&index)?.ok_or_else(|| Error::Io {
-                path: path.clone(),
-                doing: "search the store",
-                source: std::io::Error::other("another command changed it meanwhile"),
-                remedy: "run the command again",
-            })?
-        }
-    };
+    let fit = tests.iter().filter_map(|test| test.embedding.as_ref().ok());
+    let fit: Vec<_> = fit.collect();
+    let found = identify::identify(&plan, &fit, &mut |event| talk_of(event, output))?;
 
-    let num_speakers = index.num_speakers();
-    let mut found = found.into_iter();
+    let num_speakers = found.num_speakers;
+    let mut found = found.matches.into_iter();
     let tell = |test: &TestRecording| match &test.embedding {
         Ok(_) => Told::found(
             test,
@@ -121,66 +89,20 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     Ok(told.iter().map(|t| t.code).max().unwrap_or(0))
 }
 
-fn nobody(path: &Path) -> Error {
-    Error::Store {
-        path: path.to_path_buf(),
-        fact: "nobody is enrolled with this model".into(),
-        remedy: "enrol with `spkver enroll`, or give another file with --store".into(),
+fn talk_of(event: Event, output: &Output) {
+    match event {
+        Event::Indexing => output.detail("indexing the store"),
+        Event::Indexed {
+            num_speakers,
+            is_kept,
+        } => output.detail(&match is_kept {
+            true => format!("{num_speakers} voiceprints indexed, beside the store"),
+            false => format!("{num_speakers} voiceprints indexed, in memory"),
+        }),
+        Event::OtherModels(count) => output.warning(&format!(
+            "{count} voiceprints of other models are not searched; see `spkver list`"
+        )),
     }
-}
-
-fn build(store: &Store, verifier: &Verifier, global: &Global) -> Result<Index> {
-    let output = global.output();
-    output.detail("indexing the store");
-    let index = Index::build(store, verifier)?;
-    output.detail(&match index.is_kept() {
-        true => format!(
-            "{} voiceprints indexed, beside the store",
-            index.num_speakers()
-        ),
-        false => format!("{} voiceprints indexed, in memory", index.num_speakers()),
-    });
-    Ok(index)
-}
-
-/// The candidates for every test that has an embedding, best first; none if the store is not what
-/// the index says, because it was changed meanwhile or the index is damaged.
-fn search(
-    index: &Index,
-    store: &Store,
-    verifier: &Verifier,
-    tests: &[TestRecording],
-    top: u16,
-    point: &OperatingPoint,
-) -> Result<Option<Vec<Vec<Match>>>> {
-    let fit = tests.iter().filter_map(|test| test.embedding.as_ref().ok());
-    let (embeddings, probes): (Vec<_>, Vec<_>) = fit.map(|(e, p)| (e, p.clone())).unzip();
-    let found = index.search(&verifier.model().head, &probes, top.into());
-    let point = point.among(index.num_speakers());
-    let confirm = |embedding: &Embedding, candidate: &Candidate| -> Result<Option<Match>> {
-        let Some(voiceprint) = store.by_id(candidate.id)? else {
-            return Ok(None);
-        };
-        // What was searched; bits may differ between versions of this program.
-        let same = verifier.project(&voiceprint).into_iter().zip(candidate.row);
-        if !same.map(|(a, b)| (a - b).abs()).all(|apart| apart <= 1e-3) {
-            return Ok(None);
-        }
-        Ok(Some(Match {
-            verification: verifier.verify(&voiceprint, embedding, &point)?,
-            speaker: voiceprint.name.to_string(),
-        }))
-    };
-    let confirmed = embeddings
-        .iter()
-        .zip(&found)
-        .map(|(embedding, candidates)| {
-            let matches = candidates
-                .iter()
-                .map(|candidate| confirm(embedding, candidate));
-            matches.collect::<Result<Option<Vec<Match>>>>()
-        });
-    confirmed.collect()
 }
 
 impl Told {
@@ -225,7 +147,7 @@ impl Told {
             _ => format!("INCONCLUSIVE  {file}: {}", Reason::ScoreNotFinite),
         };
         for (i, one) in matches.iter().enumerate() {
-            // The first is told already if it is the only one.
+            // A single candidate is in the line already.
             if matches.len() > 1 {
                 line += &format!("\n  {}.  {}", i + 1, score(one));
             }
@@ -252,7 +174,7 @@ impl Told {
         .about(test)
     }
 
-    /// With what is known of the recording.
+    /// Adds the facts about the recording.
     fn about(mut self, test: &TestRecording) -> Self {
         self.json["path"] = test.label.as_str().into();
         self.json["quality"] = test.quality.clone();

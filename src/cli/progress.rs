@@ -1,5 +1,5 @@
-//! How far a long run has come: a bar with rate and time left on a terminal, a line now and then
-//! elsewhere.
+//! Shows the progress of a long run: a bar with rate and time left on a terminal, elsewhere a line now
+//! and then.
 
 use super::output::Output;
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
@@ -9,10 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Between two lines of a log.
+/// Time between two lines.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Of one stage of a run.
+/// Progress of one stage of a run.
 pub struct Progress<'a> {
     bar: ProgressBar,
     /// None on a terminal, and where the user wants no talk.
@@ -49,13 +49,13 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// What was there before this run counts for the place, not for the rate.
+    /// Starts at `done`: the work of an earlier run counts for the position, not for the rate.
     pub fn begin_at(&self, done: u64) {
         self.bar.set_position(done);
         self.bar.reset_eta();
     }
 
-    /// So many more are done.
+    /// Counts so many more as done.
     pub fn advance(&self, count: u64) {
         self.bar.inc(count);
         let Some(log) = &self.log else { return };
@@ -75,8 +75,40 @@ impl<'a> Progress<'a> {
         ));
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// A bar for each pass over the recordings of trial lists, on a terminal only.
+#[derive(Default)]
+pub struct Bar(Mutex<Option<ProgressBar>>);
+
+impl Bar {
+    /// So many recordings of the pass are done.
+    pub fn show(&self, done: usize, total: usize) {
+        let mut shown = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        let bar = shown.get_or_insert_with(|| {
+            ProgressBar::new(total as u64).with_style(
+                ProgressStyle::with_template("{bar:30} {pos}/{len} recordings, {eta} left")
+                    .expect("a constant"),
+            )
+        });
+        bar.set_position(done as u64);
+        if done == total {
+            bar.finish_and_clear();
+            *shown = None;
+        }
+    }
+}
+
+impl Drop for Bar {
+    /// Removes the bar of a pass that ended with an error.
+    fn drop(&mut self) {
+        let shown = self.0.get_mut().unwrap_or_else(|e| e.into_inner());
+        if let Some(bar) = shown {
+            bar.finish_and_clear();
+        }
     }
 }

@@ -1,40 +1,34 @@
 //! `spkver score TRIALS`: a row with a score, or the reason why there is none, for each trial of a
 //! list of any length. `spkver score --jsonl --stdin`: a line of JSON for each line.
 
-mod embeddings;
 mod written;
 
 use super::{
-    Global, interrupt,
-    long_run::{Job, embed_all, interrupted, open_stream},
+    Global, calibrate_scores, interrupt,
+    long_run::{Stages, interrupted, open_stream},
     output::Output as Talk,
     outputs,
-    progress::Progress,
     source::Source,
 };
 use serde_json::json;
 use spkver::{
     Error, Result,
     batch::{
-        extract::Ending,
         ledger::Ledger,
-        outcome::Outcome,
-        output::{Output, Place},
-        points::{Points, Scorer},
+        output::Place,
+        points::Scorer,
         recording::Naming,
         rows::Format,
-        score::{Participants, Shard, Sides, block_size, score},
+        score::Shard,
+        scoring_run::{GivenVectors, Inputs, Plan, Report},
         stream::{Answerer, serve},
-        trial_index::TrialIndex,
-        watch::Watch,
+        watch::Watcher,
     },
-    lists::enrollments::Enrollments,
-    storage::output::is_regular,
+    storage::output::{OutputFile, is_regular},
     verifier::Verifier,
 };
 use std::{
-    fs::File,
-    io,
+    io::{self, Write},
     path::{Path, PathBuf},
     str::FromStr,
     sync::atomic::{AtomicBool, Ordering},
@@ -98,15 +92,9 @@ enum FormatName {
     Parquet,
 }
 
-/// What a run of `score` came to.
-struct Told {
-    recordings: usize,
-    refused: usize,
-}
-
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
-    let mut naming = args.source.naming()?;
+    let naming = args.source.naming()?;
     let Some(trials) = &args.trials else {
         return stream(args, global, &naming, interrupt::flag()?);
     };
@@ -116,160 +104,51 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
             "--json tells about the run, and the rows would be among it: give --output".into(),
         ));
     }
-    let place = args.output.as_deref().filter(|out| is_regular(out));
-    let place = place.map(Place::of);
-    let written = place.iter().flat_map(Place::files);
+    let plan = args.plan(trials, naming);
+    let written = plan.place.iter().flat_map(Place::files);
     let written = written.map(Path::to_path_buf).collect();
     let outputs = args.replacing.open(written, global)?;
-    args.spare_inputs(trials, &naming, &outputs)?;
-    let enrollments = args.enrollments.as_deref().map(Enrollments::read);
-    let enrollments = enrollments.transpose()?;
-    let folder = place
-        .as_ref()
-        .map_or(std::env::temp_dir(), |p| p.folder().to_path_buf());
-    let mut index = read_index(trials, &folder)?;
-    // Not before: what only read a list so far is simply ended.
+    args.spare_inputs(trials, &plan.naming, &outputs)?;
+    let inputs = Inputs::open(plan)?;
+    // Before this an interrupt simply ends the program.
     let stop = interrupt::flag()?;
-    if index.has_sides() && naming.reading.channel.is_none() {
-        naming.reading.channel = Some(1);
-    }
-    let shard = args.shard.unwrap_or(Shard { number: 1, of: 1 });
-    let range = shard.range(index.count());
-    let participants = Participants::new(
-        &mut index,
-        range.clone(),
-        enrollments.as_ref(),
-        naming.data.as_ref(),
-    )?;
-    if args.embeddings.is_none() {
-        let recordings = participants.utterances().map(|name| naming.recording(name));
-        outputs.spare_all(recordings.flatten().map(|recording| recording.path))?;
-    }
+    outputs.spare_all(inputs.recordings())?;
     let file = args.output_file(&outputs)?;
-    if place.is_none() && args.format() == Format::Parquet {
+    let can_resume = inputs.plan().place.is_some();
+    if !can_resume && args.format() == Format::Parquet {
         return Err(Error::Usage("Parquet goes to a file: give --output".into()));
     }
 
     let verifier = global.verifier()?;
     let scorer = args.scorer(&verifier)?;
-    let fingerprint = args.fingerprint(&index, &verifier, &naming)?;
-    let cache = args.source.cache_file();
-    let mut ledger = match &place {
-        Some(place) => place.open(args.resume, &fingerprint, cache.as_deref())?,
-        None => Ledger::open(None, cache.as_deref())?,
-    };
-
-    let (points, sides);
-    let mut refused = 0;
-    if let Some(path) = &args.embeddings {
-        let vectors = args.vectors(path, &participants)?;
-        let mut made = Points::new(scorer, vectors.size());
-        embeddings::check_size(&vectors, scorer, &verifier)?;
-        sides = participants.sides(&mut made, |take| {
-            for (number, name) in participants.utterances().enumerate() {
-                let vector = vectors.get(name);
-                refused += usize::from(vector.is_err());
-                take(number, vector);
-            }
-            Ok(())
-        })?;
-        points = made;
-    } else {
-        let recordings: Vec<_> = participants
-            .utterances()
-            .map(|name| naming.recording(name))
-            .collect();
-        let ended = embed_all(&recordings, &verifier, &mut ledger, stop, talk)?;
-        if ended == Ending::Stopped {
-            return Ok(interrupted(talk, args.output.is_some()));
-        }
-        drop(recordings);
-        let mut made = Points::new(scorer, verifier.model().network.embedding_size());
-        sides = participants.sides(&mut made, |take| {
-            ledger.for_each(|number, entry| {
-                match entry.outcome {
-                    Outcome::Embedded(embedded) => take(number, Ok(&embedded.values)),
-                    Outcome::Refused(why) => {
-                        refused += 1;
-                        take(number, Err(why.reason));
-                    }
-                }
-                Ok(())
-            })
-        })?;
-        points = made;
-    }
-    let told = Told {
-        recordings: participants.utterances().len(),
-        refused,
-    };
-
-    let format = args.format();
-    let header = if shard.number == 1 {
-        format.header()
-    } else {
-        ""
-    };
-    let count = range.end - range.start;
-    let progress = Progress::new(count, "trials", talk);
-    let watch = Watch {
+    let stages = Stages::new(talk);
+    let watcher = Watcher {
         stop,
-        advance: &|n| progress.advance(n),
+        on_event: &|event| stages.show(event),
     };
-    let block = block_size(count);
-    let sides: &Sides = &sides;
-    let ended;
-    match &place {
-        Some(place) => {
-            let mut output = Output::open(place, &ledger)?;
-            if output.is_new(&ledger)? {
-                output.append(&ledger, header.as_bytes(), 0)?;
-            }
-            progress.begin_at(output.num_rows());
-            let left = range.start + output.num_rows()..range.end;
-            ended = score(
-                &mut index,
-                left,
-                block,
-                (sides, &points),
-                format,
-                &watch,
-                |bytes, rows| output.append(&ledger, bytes, rows),
-            )?;
-            if ended == Ending::Complete {
-                let model = verifier.file_id().to_string();
-                let score = match scorer {
-                    Scorer::Cosine { .. } if args.calibration.is_none() => "cosine",
-                    _ => "llr",
-                };
-                output.complete(ledger, format, &[("model", &model), ("score", score)])?;
-            }
-        }
-        None => {
-            let mut out = open_stream(file.as_ref())?;
-            let name = args.output.as_deref().unwrap_or(Path::new("<stdout>"));
-            let mut write = |bytes: &[u8]| match out.write_all(bytes).and_then(|()| out.flush()) {
-                // Whoever read has read enough.
-                Err(e) if e.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
-                other => other.map_err(|e| Error::io(name, "write", e)),
-            };
-            write(header.as_bytes())?;
-            ended = score(
-                &mut index,
-                range,
-                block,
-                (sides, &points),
-                format,
-                &watch,
-                |bytes, _| write(bytes),
-            )?;
+    let mut write = stream_to(file.as_ref());
+    let report = inputs.run(&verifier, scorer, &mut write, &watcher)?;
+    match report {
+        Some(report) => args.tell(&report, &verifier, talk),
+        None => Ok(interrupted(talk, can_resume)),
+    }
+}
+
+/// Writes to standard output, or to the pipe or device `file`, which is opened at the first write.
+fn stream_to(file: Option<&OutputFile>) -> impl FnMut(&[u8]) -> Result<()> {
+    let name = file.map_or(Path::new("<stdout>"), OutputFile::path);
+    let mut out = None;
+    move |bytes: &[u8]| {
+        let out: &mut Box<dyn Write + Send> = match &mut out {
+            Some(out) => out,
+            none => none.insert(open_stream(file)?),
+        };
+        match out.write_all(bytes).and_then(|()| out.flush()) {
+            // The reader has read enough.
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+            other => other.map_err(|e| Error::io(name, "write", e)),
         }
     }
-    progress.finish();
-    if ended == Ending::Stopped {
-        return Ok(interrupted(talk, place.is_some()));
-    }
-    told.tell(args, count, &verifier, talk)
 }
 
 fn stream(args: &Args, global: &Global, naming: &Naming, stop: &'static AtomicBool) -> Result<u8> {
@@ -287,15 +166,7 @@ fn stream(args: &Args, global: &Global, naming: &Naming, stop: &'static AtomicBo
     })
 }
 
-fn read_index(trials: &Path, folder: &Path) -> Result<TrialIndex> {
-    if trials == Path::new("-") {
-        return TrialIndex::read(io::stdin(), Path::new("<stdin>"), folder);
-    }
-    let file = File::open(trials).map_err(|e| Error::io(trials, "read", e))?;
-    TrialIndex::read(file, trials, folder)
-}
-
-/// `I/N`.
+/// Parses `I/N`.
 pub fn parse_shard(text: &str) -> std::result::Result<Shard, String> {
     let wanted = || "wanted I/N, I from 1 to N".to_string();
     let (number, of) = text.split_once('/').ok_or_else(wanted)?;
@@ -308,6 +179,37 @@ pub fn parse_shard(text: &str) -> std::result::Result<Shard, String> {
 }
 
 impl Args {
+    fn plan(&self, trials: &Path, naming: Naming) -> Plan {
+        let place = self.output.as_deref().filter(|out| is_regular(out));
+        let vectors = self.embeddings.as_ref().map(|path| GivenVectors {
+            path: path.clone(),
+            ids: self.ids.clone(),
+            head: self.head,
+            calibration: self.calibration.clone(),
+        });
+        Plan {
+            trials: trials.to_path_buf(),
+            shard: self.shard,
+            enrollments: self.enrollments.clone(),
+            naming,
+            vectors,
+            format: self.format(),
+            place: place.map(Place::of),
+            resume: self.resume,
+            cache: self.source.cache_file(),
+        }
+    }
+
+    /// What makes a score of two points.
+    fn scorer<'a>(&self, verifier: &'a Verifier) -> Result<Scorer<'a>> {
+        if self.embeddings.is_none() || self.head {
+            return Ok(Scorer::Head(&verifier.model().head));
+        }
+        let calibration = self.calibration.as_deref().map(calibrate_scores::read);
+        let (scale, offset) = calibration.transpose()?.unwrap_or((1.0, 0.0));
+        Ok(Scorer::Cosine { scale, offset })
+    }
+
     fn format(&self) -> Format {
         match (self.format, &self.output) {
             _ if self.jsonl => Format::JsonLines,
@@ -319,41 +221,15 @@ impl Args {
         }
     }
 
-    /// What the rows depend on.
-    fn fingerprint(
-        &self,
-        index: &TrialIndex,
-        verifier: &Verifier,
-        naming: &Naming,
-    ) -> Result<blake3::Hash> {
-        let mut job = Job::new("score");
-        job.add(index.hash().as_bytes());
-        job.add(format!("{:?} {:?} {}", self.format(), self.shard, self.head).as_bytes());
-        job.add_naming(naming, verifier)?;
-        for path in [
-            &self.enrollments,
-            &self.embeddings,
-            &self.ids,
-            &self.calibration,
-        ] {
-            job.add_file(path.as_deref())?;
-        }
-        Ok(job.hash())
-    }
-}
-
-impl Told {
-    fn tell(&self, args: &Args, trials: u64, verifier: &Verifier, talk: &Talk) -> Result<u8> {
-        let Told {
-            recordings,
-            refused,
-        } = *self;
+    fn tell(&self, report: &Report, verifier: &Verifier, talk: &Talk) -> Result<u8> {
+        let (trials, recordings) = (report.num_trials, report.num_recordings);
+        let refused = report.num_refused;
         if refused > 0 {
             talk.warning(&format!(
                 "{refused} of {recordings} recordings have no embedding; the rows of their trials tell why"
             ));
         }
-        if let Some(out) = &args.output {
+        if let Some(out) = &self.output {
             let json = json!({
                 "command": "score",
                 "model": verifier.file_id().to_string(),
@@ -368,7 +244,7 @@ impl Told {
             );
             talk.result(&line, &json)?;
         }
-        // As for one recording: an answer that is all refusals is none.
+        // As for a single recording: only refusals are no answer.
         Ok(if refused == recordings { 3 } else { 0 })
     }
 }

@@ -1,4 +1,4 @@
-//! Recordings, or embeddings from a NumPy file, in; what is to be looked for among the enrolled out.
+//! Reads the recordings, or embeddings from a NumPy file, that `identify` searches for.
 
 use super::{
     output::{Output, json_of, printable},

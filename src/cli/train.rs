@@ -1,27 +1,22 @@
-//! `spkver train`: a folder or manifest of labelled speech in, a model file out.
+//! `spkver train`: makes a model file from a folder or manifest of labelled speech.
 
 mod heads;
+mod options;
 mod progress;
 
-use super::{Global, outputs};
+use super::{Global, outputs, progress::Bar};
 use progress::{Log, Watch};
 use serde_json::json;
 use spkver::{
     Error, Result,
-    batch::vectors,
-    features::{Mfcc, MfccConfig},
-    network::Network,
-    storage::{
-        model,
-        output::{Form, Outputs},
-    },
+    batch::vectors::{self, Vectors},
+    storage::output::{Form, Outputs},
     train::{
-        augment::Augmenter, ensemble, head, manifest::Manifest, options::TrainOptions,
-        pair_loss::PairLoss, recipe::Run, recordings::Recordings, teacher::Teacher,
+        options::{PairLoss, TrainOptions},
+        run::{Event, Inputs, Plan, Report, Vector},
     },
-    verifier::{Limits, Model, ModelCard, Verifier},
 };
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What `spkver train` takes.
 #[derive(clap::Args)]
@@ -137,31 +132,83 @@ fn pair_loss(text: &str) -> std::result::Result<PairLoss, String> {
     serde_json::from_value(json!(text)).map_err(|_| "bce, softmax or mse is wanted".into())
 }
 
+/// Runs the command.
+pub fn run(args: &Args, global: &Global) -> Result<u8> {
+    let options = args.options()?;
+    if args.print_options {
+        let text = serde_json::to_string_pretty(&options).expect("plain data");
+        global.output().result(&text, &json!(options))?;
+        return Ok(0);
+    }
+    // An option or an output that cannot be used is refused before any work.
+    options.layers()?;
+    let plan = args.plan(options);
+    let outputs = vec![args.out.clone(), plan.checkpoint.clone()];
+    let outputs = args.replacing.open(outputs, global)?;
+    let inputs = Inputs::open(&plan)?;
+    args.spare_inputs(&outputs)?;
+    outputs.spare_all(inputs.recordings())?;
+    let out = outputs.take(&args.out, &Form::MODEL)?;
+    outputs.take(&plan.checkpoint, &Form::CHECKPOINT)?;
+    let log = Log::new(global);
+    log.line(&format!(
+        "{} recordings of {} speakers; {} threads",
+        inputs.num_utterances(),
+        inputs.num_speakers(),
+        rayon::current_num_threads()
+    ));
+    let teacher = args.teacher(&plan.options)?;
+    let vector = |id: &str| teacher.as_ref()?.get(id).ok();
+    let vector = teacher.is_some().then_some(&vector as Vector);
+    let mut watch = Watch::new(&log, args.stop_after);
+    let mut on_event = |event: Event| {
+        match event {
+            Event::Progress(progress) => return watch.see(progress),
+            Event::LeftOut(why) => global.output().warning(&format!("left out: {why}")),
+            Event::Refined(loss, report) => log.line(&heads::line(loss, &report)),
+        }
+        true
+    };
+    let bar = Bar::default();
+    let report = inputs.train(vector, &out, &mut on_event, &|done, total| {
+        bar.show(done, total)
+    })?;
+    match report {
+        Some(report) => args.tell(&report, &plan.options, global),
+        None => {
+            let checkpoint = &plan.checkpoint;
+            let line = format!(
+                "stopped; the same command continues from {}",
+                checkpoint.display()
+            );
+            let json = json!({"command": "train", "checkpoint": checkpoint.to_string_lossy()});
+            global.output().result(&line, &json)
+        }
+    }?;
+    Ok(0)
+}
+
 impl Args {
-    /// The detector of the model that `--overlap-of` names.
-    fn overlap(&self, options: &TrainOptions) -> Result<Option<Network>> {
-        let Some(path) = &self.overlap_of else {
-            return Ok(None);
-        };
-        let model = model::load(path)?.into_model();
-        let refuse = |fact: &str| {
-            let path = path.display();
-            Err(Error::Usage(format!("--overlap-of {path}: {fact}")))
-        };
-        // The detector hears pauses, whatever the networks do.
-        let same_front_end = MfccConfig {
-            speech_only: options.front_end.speech_only,
-            ..model.front_end
-        };
-        match model.overlap {
-            _ if options.overlap.is_some() => {
-                refuse(r#"the options train one; give "overlap": null"#)
-            }
-            _ if same_front_end != options.front_end => {
-                refuse("the model has another front-end than the options")
-            }
-            None => refuse("the model has no detector of overlapped speech"),
-            found => Ok(found),
+    fn plan(&self, options: TrainOptions) -> Plan {
+        let checkpoint = self.checkpoint.clone().unwrap_or_else(|| {
+            let mut name = self.out.clone().into_os_string();
+            name.push(".ckpt");
+            name.into()
+        });
+        Plan {
+            options,
+            speech: self.speech.clone(),
+            noise: self.noise.clone(),
+            rir: self.rir.clone(),
+            overlap_of: self.overlap_of.clone(),
+            checkpoint,
+            checkpoint_every: self.checkpoint_every,
+            cache_mb: self.cache_mb,
+            compare_heads: self.compare_heads.clone(),
+            root: self.root.clone(),
+            name: self.name.clone(),
+            data: self.data.clone(),
+            license: self.license.clone(),
         }
     }
 
@@ -172,7 +219,8 @@ impl Args {
         files.try_for_each(|path| outputs.spare(path))
     }
 
-    fn teacher(&self, manifest: &Manifest, options: &TrainOptions) -> Result<Option<Teacher>> {
+    /// The teacher's vectors, if the options give them a weight.
+    fn teacher(&self, options: &TrainOptions) -> Result<Option<Vectors>> {
         let path = match (&self.teacher, options.wants_teacher()) {
             (Some(path), true) => path,
             (None, false) => return Ok(None),
@@ -189,223 +237,27 @@ impl Args {
                 ));
             }
         };
-        let root = match self.speech.is_dir() {
-            true => &self.speech,
-            false => self.speech.parent().unwrap_or(Path::new("")),
-        };
-        let vectors = vectors::read(path, self.teacher_ids.as_deref(), &|_| true)?;
-        let vector = |id: &str| vectors.get(id).ok();
-        Teacher::new(manifest, root, options, vector).map(Some)
+        vectors::read(path, self.teacher_ids.as_deref(), &|_| true).map(Some)
     }
-}
 
-/// Runs the command.
-pub fn run(args: &Args, global: &Global) -> Result<u8> {
-    let options = options(args)?;
-    if args.print_options {
-        let text = serde_json::to_string_pretty(&options).expect("plain data");
-        global.output().result(&text, &json!(options))?;
-        return Ok(0);
-    }
-    let checkpoint = args.checkpoint.clone().unwrap_or_else(|| {
-        let mut name = args.out.clone().into_os_string();
-        name.push(".ckpt");
-        name.into()
-    });
-    options.layers()?; // before any work: a bad option or place is told at once
-    let outputs = vec![args.out.clone(), checkpoint.clone()];
-    let outputs = args.replacing.open(outputs, global)?;
-    let lists = heads::open(&args.compare_heads, &args.root)?;
-    let overlap = args.overlap(&options)?;
-    let manifest = Manifest::open(&args.speech)?;
-    let (noise, rirs) = (sounds(args.noise.as_deref())?, sounds(args.rir.as_deref())?);
-    args.spare_inputs(&outputs)?;
-    outputs.spare_all(manifest.utterances.iter().map(|utterance| &utterance.path))?;
-    outputs.spare_all(noise.iter().chain(&rirs))?;
-    outputs.spare_all(heads::recordings(&lists, &args.root))?;
-    // Before a day of training.
-    let out = outputs.take(&args.out, &Form::MODEL)?;
-    outputs.take(&checkpoint, &Form::CHECKPOINT)?;
-    let num_utterances = manifest.utterances.len();
-    let log = Log::new(global);
-    log.line(&format!(
-        "{num_utterances} recordings of {} speakers; {} threads",
-        manifest.speakers.len(),
-        rayon::current_num_threads()
-    ));
-    let paths = manifest.utterances.iter().map(|u| u.path.clone()).collect();
-    let recordings = Recordings::new(paths, args.cache_mb.saturating_mul(1 << 20));
-    let noise = Recordings::new(noise, args.cache_mb.saturating_mul(1 << 18));
-    let rirs = Recordings::new(rirs, usize::MAX);
-    let augmenter = Augmenter::new(&options.augment, noise, &rirs, options.seed)?;
-    let teacher = args.teacher(&manifest, &options)?;
-    let run = Run {
-        options: &options,
-        teacher: teacher.as_ref(),
-        manifest: &manifest,
-        recordings: &recordings,
-        augmenter: &augmenter,
-        checkpoint: &checkpoint,
-        checkpoint_every: args.checkpoint_every,
-    };
-    let mut watch = Watch::new(&log, args.stop_after);
-    let Some(trained) = run.train(&mut |progress| watch.see(progress))? else {
-        let line = format!(
-            "stopped; the same command continues from {}",
-            checkpoint.display()
-        );
-        global.output().result(
-            &line,
-            &json!({"command": "train", "checkpoint": checkpoint.to_string_lossy()}),
-        )?;
-        return Ok(0);
-    };
-    for refused in recordings.refused() {
-        global.output().warning(&format!("left out: {refused}"));
-    }
-    let (mut members, mut refined) = (vec![], None);
-    for ((network, labelled), (own, _)) in trained.members.into_iter().zip(options.of_each()) {
-        let (head, report) = head::fit(&labelled, &own.head, options.seed)?;
-        if let Some(report) = report {
-            log.line(&heads::line(own.head.loss, &report));
+    fn tell(&self, report: &Report, options: &TrainOptions, global: &Global) -> Result<()> {
+        let id = report.model_id;
+        let mut line = format!("wrote {} (model {})", self.out.display(), id.short());
+        let mut json = json!({
+            "command": "train",
+            "model": self.out.to_string_lossy(),
+            "model_id": id.to_string(),
+            "head": report.refined.map(|refined| json!({
+                "loss": options.head.loss,
+                "before": refined.loss_before,
+                "after": refined.loss_after,
+                "pearson": refined.pearson,
+            })),
+        });
+        if let Some(compared) = &report.heads {
+            line = format!("{}\n{line}", heads::table(compared));
+            json["heads"] = heads::json(compared);
         }
-        refined = report;
-        members.push((network, head));
+        global.output().result(&line, &json)
     }
-    let num_features = Mfcc::new(options.front_end.clone())?.num_channels();
-    let (network, head) = ensemble::join(members, num_features)?;
-    let labelled = match args.compare_heads.is_empty() {
-        true => None,
-        false => Some(run.embeddings(&network, &mut |progress| watch.see(progress))?),
-    };
-    let card = ModelCard {
-        name: args.name.clone(),
-        description: "Text-independent speaker verification: are two recordings of one speaker? \
-                      No liveness detection."
-            .into(),
-        training_data: format!(
-            "{num_utterances} recordings of {} speakers. {}",
-            manifest.speakers.len(),
-            args.data
-        )
-        .trim_end()
-        .into(),
-        recipe: serde_json::to_string(&options).expect("plain data"),
-        license: args.license.clone(),
-        ..ModelCard::default()
-    };
-    let front_end = options.front_end.clone();
-    let model = Model {
-        front_end,
-        network,
-        overlap: trained.overlap.or(overlap),
-        speech: trained.speech,
-        head,
-        limits: Limits::default(),
-        rates: None,
-        card,
-    };
-    let id = model::save(out.path(), &model)?;
-    let mut line = format!("wrote {} (model {})", args.out.display(), id.short());
-    let mut json = json!({
-        "command": "train",
-        "model": args.out.to_string_lossy(),
-        "model_id": id.to_string(),
-        "head": refined.map(|report| json!({
-            "loss": options.head.loss,
-            "before": report.loss_before,
-            "after": report.loss_after,
-            "pearson": report.pearson,
-        })),
-    });
-    if let Some(labelled) = &labelled {
-        let verifier = Verifier::new(id, model)?;
-        let compared = heads::compare(&lists, &args.root, &verifier, labelled, &options)?;
-        line = format!("{}\n{line}", heads::table(&compared));
-        json["heads"] = heads::json(&compared);
-    }
-    global.output().result(&line, &json)?;
-    Ok(0)
-}
-
-/// Defaults, then the options file, then the flags.
-fn options(args: &Args) -> Result<TrainOptions> {
-    let mut options = TrainOptions::default();
-    let mut members_given = args.members.is_some();
-    if let Some(path) = &args.options {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, "read", e))?;
-        let bad = |fact: String| {
-            Error::Usage(format!("{}: {fact}; see `--print-options`", path.display()))
-        };
-        let given: serde_json::Value =
-            serde_json::from_str(&text).map_err(|e| bad(e.to_string()))?;
-        members_given |= given.get("members").is_some();
-        let mut all = serde_json::to_value(&options).expect("plain data");
-        overlay(&mut all, given).map_err(|key| bad(format!("unknown option {key:?}")))?;
-        options = serde_json::from_value(all).map_err(|e| bad(e.to_string()))?;
-    }
-    fn set<T: Clone>(to: &mut T, from: &Option<T>) {
-        if let Some(value) = from {
-            *to = value.clone();
-        }
-    }
-    set(&mut options.seed, &args.seed);
-    set(&mut options.num_steps, &args.steps);
-    set(&mut options.batch_size, &args.batch_size);
-    set(&mut options.learning_rate, &args.learning_rate);
-    set(&mut options.architecture.channels, &args.channels);
-    set(
-        &mut options.architecture.embedding_size,
-        &args.embedding_size,
-    );
-    set(&mut options.architecture.activation, &args.activation);
-    set(&mut options.architecture.pool, &args.pool);
-    if let Some(count) = args.members {
-        let listed = options.members.len();
-        match count {
-            1 => options.members.clear(),
-            n if n <= listed => options.members.truncate(n),
-            n => {
-                return Err(Error::Usage(format!(
-                    "--members {n}: the options list {listed}; add to \"members\" in --options"
-                )));
-            }
-        }
-    }
-    if options.architecture.pool == "flatten" && !members_given {
-        options.members.clear();
-    }
-    set(&mut options.head.loss, &args.head);
-    if args.head_outputs.is_some() {
-        options.head.outputs = args.head_outputs;
-    }
-    options.check()?;
-    Ok(options)
-}
-
-/// Puts `given` over `all`, key by key; the name of a key that `all` has not.
-fn overlay(
-    all: &mut serde_json::Value,
-    given: serde_json::Value,
-) -> std::result::Result<(), String> {
-    match (all, given) {
-        (serde_json::Value::Object(all), serde_json::Value::Object(given)) => {
-            for (key, value) in given {
-                overlay(all.get_mut(&key).ok_or(key)?, value)?;
-            }
-        }
-        (all, given) => *all = given,
-    }
-    Ok(())
-}
-
-/// Files of a folder, sorted; none without a folder.
-fn sounds(dir: Option<&Path>) -> Result<Vec<PathBuf>> {
-    let Some(dir) = dir else { return Ok(vec![]) };
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(dir)
-        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
-        .map_err(|e| Error::io(dir, "read", e))?;
-    paths.retain(|path| path.is_file());
-    paths.sort();
-    Ok(paths)
 }

@@ -1,6 +1,5 @@
-//! How far the figures would move with other speakers: a bootstrap over speakers, not trials.
-//! Trials of one speaker resemble each other, so that an interval from the number of trials would
-//! be far too narrow.
+//! Estimates how far the figures would move with other speakers, by a bootstrap over speakers. Trials
+//! of one speaker resemble each other, so intervals from the number of trials would be far too narrow.
 //!
 //! Each replicate draws as many speakers as there are, with replacement. A trial between two
 //! speakers then counts as often as the product of their draws; a trial within one speaker as
@@ -80,7 +79,7 @@ pub(super) fn below(count: usize, random: u64) -> usize {
     ((u128::from(random) * count as u128) >> 64) as usize
 }
 
-/// Of sorted values, between the two nearest ranks (as numpy's default).
+/// A percentile of sorted values, interpolated between the two nearest ranks (as numpy's default).
 pub(super) fn percentile(sorted: &[f64], share: f64) -> f64 {
     let position = share * (sorted.len() - 1) as f64;
     let below = sorted[position as usize];

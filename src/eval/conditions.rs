@@ -1,8 +1,8 @@
-//! A column of metadata in, the condition of every trial out: how the errors depend on it.
+//! Divides the trials by a column of metadata, to see how the errors depend on it.
 //!
 //! A quantity (seconds, SNR, age) is cut into bins, and the *lower* of a trial's two recordings
-//! decides. Of a few groups (gender, corpus, microphone) every pair is a condition: `F`, `M`, and
-//! `F × M`. Of many groups (session, speaker, room) it matters only whether both are the same.
+//! decides. With a few groups (gender, corpus, microphone) every pair is a condition: `F`, `M`, and
+//! `F × M`. With many groups (session, speaker, room) a condition is whether both are the same.
 
 use super::{metadata::Column, ranking::ScoredTrial};
 
@@ -11,7 +11,7 @@ use super::{metadata::Column, ranking::ScoredTrial};
 pub struct Conditions {
     /// The column's name.
     pub column: String,
-    /// Of each condition.
+    /// The name of each condition.
     pub labels: Vec<String>,
     kind: Kind,
 }
@@ -30,7 +30,7 @@ enum Kind {
 const MOST_GROUPS: usize = 6;
 
 impl Conditions {
-    /// Of a column; `edges` (rising) cut a quantity, quartiles do where there are none.
+    /// Conditions from a column. A quantity is cut at `edges` (rising), or at its quartiles.
     pub fn new(column: &Column, edges: Option<&[f64]>) -> Self {
         let name = column.name.clone();
         let (groups, of) = (&column.groups, &column.group_of);

@@ -1,9 +1,9 @@
-//! What the plots show: the error trade-off, thinned to what the eye can tell apart, and how the
-//! scores of both kinds are spread.
+//! The data of the plots: the error trade-off, thinned to points that the eye can tell apart, and the
+//! histograms of target and nontarget scores.
 
 use super::{metrics::ErrorRates, ranking::Ranking, sweep::Sweep};
 
-/// Closest points kept, in standard deviations of the DET plot's normal deviate scale.
+/// Smallest distance between points, in standard deviations of the DET plot's normal deviate scale.
 const DET_STEP: f64 = 0.01;
 
 /// Points from accepting all to rejecting all; those too close to the last one kept are left out,
@@ -17,7 +17,7 @@ pub fn det_points(sweep: &Sweep) -> Vec<ErrorRates> {
             .last()
             .is_none_or(|k| far(k.miss, point.miss) || far(k.false_alarm, point.false_alarm));
         if is_far {
-            // The corner before a leap.
+            // The corner before a jump.
             kept.extend(last.take());
             kept.push(point);
         } else {

@@ -1,5 +1,5 @@
-//! What is known of the recordings: a CSV with a `path` and any other columns in, a value for each
-//! recording of a trial list out.
+//! Reads facts about recordings from a CSV with a `path` and any other columns, and looks them up for
+//! the recordings of a trial list.
 
 use crate::{Error, Result};
 use indexmap::IndexSet;
@@ -24,7 +24,7 @@ pub struct Column {
     pub numbers: Option<Vec<f64>>,
 }
 
-/// Fewer different numbers are names of groups (8 and 16 kHz), not quantities.
+/// A column with fewer different numbers names groups (8 and 16 kHz) instead of quantities.
 const QUANTITY_FROM: usize = 9;
 
 impl Metadata {

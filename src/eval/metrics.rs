@@ -1,5 +1,5 @@
-//! Scores of target and nontarget trials in, figures out: EER, minimum and actual detection cost,
-//! Cllr and its minimum, error rates at thresholds. One sort, then straight passes.
+//! The figures that measure scores: EER, minimum and actual detection cost, Cllr and its minimum, and
+//! error rates at thresholds.
 //!
 //! Operating points: accept every score ≥ t, for every t that makes a difference, from accepting
 //! all to rejecting all. Equal scores are accepted or rejected together. With P_miss the share of
@@ -13,16 +13,16 @@
 //! - Cllr = ½ mean log2(1 + e^−LLR) over targets + ½ mean log2(1 + e^LLR) over nontargets, and its
 //!   minimum over monotonic maps of the scores (pool adjacent violators; Brümmer & du Preez 2006).
 
-use super::{ranking::Ranking, sweep::Sweep};
+use super::ranking::Ranking;
 
 /// What errors cost.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Costs {
     /// Prior of a target.
     pub p_target: f64,
-    /// Of a target rejected.
+    /// Cost of rejecting a target.
     pub c_miss: f64,
-    /// Of a nontarget accepted.
+    /// Cost of accepting a nontarget.
     pub c_fa: f64,
 }
 
@@ -32,7 +32,7 @@ impl Costs {
         (self.c_fa * (1.0 - self.p_target) / (self.c_miss * self.p_target)).ln()
     }
 
-    /// Of the error rates at one threshold.
+    /// The detection cost of the error rates at one threshold.
     pub fn dcf(&self, rates: &ErrorRates) -> f64 {
         let reject_all = self.c_miss * self.p_target;
         let accept_all = self.c_fa * (1.0 - self.p_target);
@@ -133,22 +133,6 @@ impl<T> Figures<T> {
 }
 
 impl Ranking {
-    /// The figures at one prior, each trial counting once.
-    pub fn metrics(&self, costs: &Costs) -> Metrics {
-        let points = Points {
-            costs: vec![*costs],
-            thresholds: vec![],
-        };
-        let figures = Sweep::new(self, &points).figures();
-        Metrics {
-            eer: figures.eer,
-            min_dcf: figures.dcf[0].min,
-            act_dcf: figures.dcf[0].act,
-            cllr: figures.cllr,
-            min_cllr: figures.min_cllr,
-        }
-    }
-
     /// Error rates when scores ≥ `threshold` are accepted.
     pub fn error_rates(&self, threshold: f64) -> ErrorRates {
         let rejected = self.scored().partition_point(|t| t.score < threshold);

@@ -1,15 +1,19 @@
-//! Evaluation. Trial lists and scores in, error rates with intervals out.
+//! Evaluation: measures error rates, with intervals, on trial lists and scores ([`evaluate`]).
 //!
 //! ```text
 //! trials ─► ScoreTable ─► Ranking ─► Sweep ─► Figures ─► Report ─► plots, HTML
-//!              speakers ─► bootstrap ─┘          └─ metadata ─► conditions
+//!   ▲          speakers ─► bootstrap ─┘          └─ metadata ─► conditions
+//!   └─ embedded: recordings ─► embeddings
 //! ```
 
 pub mod bootstrap;
 pub mod conditions;
 pub mod curve;
+pub mod embedded;
+pub mod evaluate;
 #[cfg(feature = "report")]
 pub mod html;
+pub mod known;
 pub mod metadata;
 pub mod metrics;
 #[cfg(feature = "report")]

@@ -1,11 +1,11 @@
-//! Scored trials in any order in, the same by rising score out: what all figures are read from.
+//! Sorts scored trials by score; all figures are computed from this order.
 
 use crate::parallel;
 
 /// One trial and its score, in 16 bytes: lists have up to 60 million of them.
 #[derive(Debug, Clone, Copy)]
 pub struct ScoredTrial {
-    /// NaN: a recording was refused, there is no score.
+    /// NaN if a recording was refused.
     pub score: f64,
     /// The label is the highest bit.
     enrol_and_label: u32,
@@ -15,7 +15,7 @@ pub struct ScoredTrial {
 const LABEL: u32 = 1 << 31;
 
 impl ScoredTrial {
-    /// Most recordings that a list may name.
+    /// Largest number of recordings that a list may name.
     pub const MAX_RECORDINGS: usize = LABEL as usize;
 
     /// `enrol` and `test` below [`Self::MAX_RECORDINGS`].
@@ -58,7 +58,7 @@ pub struct Ranking {
 impl Ranking {
     /// `None` without a target or without a nontarget that has a score: no error rate exists then.
     pub fn of(mut trials: Vec<ScoredTrial>) -> Option<Self> {
-        // To the last bit, so that sums over the trials have one order at any thread count.
+        // By all bits, so that sums over the trials have one order at any thread count.
         parallel::sort_by(&mut trials, |a, b| {
             let rank = |t: &ScoredTrial| (t.is_scored(), t.enrol_and_label, t.test);
             let by_score = a.is_scored().cmp(&b.is_scored());
@@ -68,7 +68,7 @@ impl Ranking {
         Self::of_sorted(trials)
     }
 
-    /// Of plain scores, in any order. −∞ is a score that every threshold rejects, and so is NaN.
+    /// From plain scores, in any order. Every threshold rejects −∞ and NaN.
     pub fn new(scores: &[f64], is_target: &[bool]) -> Option<Self> {
         let score_of = |score: f64| match score {
             s if s.is_nan() => f64::NEG_INFINITY,

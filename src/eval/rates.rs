@@ -1,10 +1,10 @@
-//! Scored lists of trials in, error rates by threshold out: what a calibrated model promises.
+//! Measures error rates by threshold on scored trial lists, for a calibrated model.
 //!
-//! Each list counts the same, so the rates are what a kind of speech drawn at random has on average, and so
-//! does each as its recordings sound over 8 kHz, where a model is for that as well. The
-//! 95 % intervals are of what one such kind has, by a bootstrap in two stages: a list, then speakers
-//! within it. Who verifies one kind of speech meets its rates, not the average of several: those of
-//! several lists together would lie much closer, and most kinds outside.
+//! Each list counts the same, and so does each list at 8 kHz if the model is used there too: the rates
+//! are the average over kinds of speech. The 95 % intervals are for a single kind of speech, by a
+//! bootstrap in two stages: a list, then speakers within it. Somebody who verifies one kind of speech
+//! gets its rates, not the average; an interval of the average would be much narrower, and most
+//! kinds would lie outside of it.
 
 use super::bootstrap::{below, draw, percentile};
 use crate::{
@@ -21,8 +21,8 @@ pub struct RatedList {
     pub trials: Vec<(f64, [usize; 2])>,
     /// Speakers in the list.
     pub num_speakers: usize,
-    /// The trials of another list under other conditions: of the rates it counts like the others, but
-    /// how rare an event the trials can tell of is as without it.
+    /// Are these the trials of another list under other conditions? They count in the rates, but not
+    /// as more trials for rarer errors.
     pub is_copy: bool,
 }
 
@@ -44,7 +44,7 @@ impl RatedList {
     }
 }
 
-/// Thresholds per tenfold of the false-accept rate.
+/// Thresholds per factor of ten in the false-accept rate.
 const POINTS_PER_DECADE: f64 = 12.0;
 
 /// The rates at thresholds from accepting nearly all to the smallest rate that the trials support.
@@ -70,7 +70,7 @@ pub fn measure(
     let seeds: Vec<u64> = (0..num_replicates).map(|_| rng.next_u64()).collect();
     let replicates = parallel::map(&seeds, |seed| {
         let drawn = below(lists.len(), *seed);
-        // Another seed, so that who is drawn does not hang on which list is.
+        // Another seed, so that the draws of speakers do not depend on those of lists.
         binned[drawn].rates(&draw(lists[drawn].num_speakers, seed.wrapping_add(1)))
     });
     let points = (0..thresholds.len()).map(|at| {
@@ -105,8 +105,8 @@ pub fn measure(
     })
 }
 
-/// Rising scores of nontarget trials at which the false-accept rate takes evenly spread logarithms, down
-/// to 3 of so many nontarget trials.
+/// Nontarget scores, rising, at which the logarithm of the false-accept rate takes evenly spaced values,
+/// down to 3 of the nontarget trials.
 fn thresholds(lists: &[RatedList], nontargets: usize) -> Vec<f64> {
     let mut scored: Vec<(f64, f64)> = vec![];
     for list in lists {
@@ -132,7 +132,7 @@ fn thresholds(lists: &[RatedList], nontargets: usize) -> Vec<f64> {
     found
 }
 
-/// Trials by how many thresholds they pass.
+/// Numbers of trials by how many thresholds they pass.
 struct Binned {
     num_thresholds: usize,
     trials: Vec<(usize, [usize; 2])>,

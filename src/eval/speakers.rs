@@ -1,4 +1,4 @@
-//! Who speaks in each recording of a trial list: from a Kaldi `utt2spk`, or from the paths.
+//! The speaker of each recording of a trial list, from a Kaldi `utt2spk` or from the paths.
 
 use super::{ranking::ScoredTrial, table::ScoreTable};
 use crate::{Error, Result, lists::utt2spk};
@@ -44,7 +44,7 @@ impl Speakers {
             .map(Self::without_common_folders)
     }
 
-    /// The folders that all names begin with say nothing.
+    /// Removes the folders that all names share.
     fn without_common_folders(mut self) -> Self {
         let common = |name: &String| {
             let first = &self.names[0];

@@ -1,15 +1,15 @@
-//! A ranking in, its figures out, with any weights of the trials: straight passes, no sort.
+//! Computes the figures of a ranking, with any weights of the trials, in a few passes without a sort.
 //!
 //! Between two neighbouring targets the order of the nontargets changes no figure, so the passes go
-//! from one run of one kind to the next.
+//! from one run of trials of one kind to the next.
 
 use super::{
-    metrics::{Costs, Dcf, ErrorRates, Figures, Points},
+    metrics::{Costs, Dcf, ErrorRates, Figures, Metrics, Points},
     ranking::{Ranking, ScoredTrial},
 };
 use std::f64::consts::LN_2;
 
-/// A ranking cut into runs between which thresholds make a difference.
+/// A ranking cut into runs; thresholds within a run give the same figures.
 pub struct Sweep<'a> {
     trials: &'a [ScoredTrial],
     /// Where each run ends, rising; a run is of one kind, or of one score.
@@ -92,7 +92,7 @@ impl<'a> Sweep<'a> {
                 let mut block = Mass::default();
                 for (trial, share) in trials.iter().zip(shares) {
                     let w = weight(trial);
-                    // An infinite share must not become 0·∞.
+                    // An infinite share would give 0·∞.
                     if w != 0.0 {
                         run.add(trial.is_target(), w);
                         block.add(trial.is_target(), w * share);
@@ -191,7 +191,7 @@ fn runs(trials: &[ScoredTrial], cuts: &[(usize, usize)]) -> Vec<u32> {
     ends
 }
 
-/// The error rates while the threshold rises, and what is looked for on the way.
+/// The error rates while the threshold rises, and the figures found so far.
 struct Curve<'a> {
     total: Mass,
     rejected: Mass,
@@ -301,4 +301,22 @@ impl Pools {
 /// ln(1 + e^z), which never overflows.
 fn softplus(z: f64) -> f64 {
     z.max(0.0) + (-z.abs()).exp().ln_1p()
+}
+
+impl Ranking {
+    /// The figures at one prior, each trial counting once.
+    pub fn metrics(&self, costs: &Costs) -> Metrics {
+        let points = Points {
+            costs: vec![*costs],
+            thresholds: vec![],
+        };
+        let figures = Sweep::new(self, &points).figures();
+        Metrics {
+            eer: figures.eer,
+            min_dcf: figures.dcf[0].min,
+            act_dcf: figures.dcf[0].act,
+            cllr: figures.cllr,
+            min_cllr: figures.min_cllr,
+        }
+    }
 }

@@ -41,7 +41,8 @@ impl ScoreTable {
     /// Reads a trial list, or scores that have labels.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::List`] for a line that is not as the first, or scores without labels.
+    /// [`Error::Io`]; [`Error::List`] for a line of another form than the first, or scores without
+    /// labels.
     pub fn read(path: &Path) -> Result<Self> {
         let refuse = |line: usize, fact: &str, remedy: &str| Error::List {
             path: path.to_path_buf(),
@@ -138,7 +139,7 @@ impl ScoreTable {
         index.unwrap_or_else(|| self.names.insert_full(name.into()).0) as u32
     }
 
-    /// Of both recordings, if the table has them.
+    /// The numbers of both recordings, if the table has them.
     fn numbers(&self, trial: &Trial) -> Option<(u32, u32)> {
         let enrol = self.names.get_index_of(&*trial.enroll)?;
         let test = self.names.get_index_of(&*trial.test)?;
@@ -253,7 +254,7 @@ impl ScoreTable {
     /// by tabs where a name holds one.
     ///
     /// # Errors
-    /// What `to` says.
+    /// Those of `to`.
     pub fn write_scores<'a>(
         &'a self,
         shown: impl Fn(&'a str) -> Cow<'a, str>,
@@ -290,7 +291,7 @@ pub fn line_of(list: &Path, fits: impl Fn(&Trial) -> bool) -> Result<usize> {
     Ok(found.unwrap_or(1))
 }
 
-/// Scores finding their trials: in lockstep while both files have one order, by search afterwards.
+/// Joins scores with trials: in lockstep while both files have one order, by search afterwards.
 struct Join<'a> {
     table: &'a mut ScoreTable,
     seen: Vec<bool>,

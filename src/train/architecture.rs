@@ -1,43 +1,17 @@
-//! The network that is trained from scratch: the x-vector TDNN (Snyder et al. 2018) as a layer list.
+//! Builds the layer list of the network that is trained: the x-vector TDNN (Snyder et al. 2018).
 
-use crate::{Error, Result, network::Layer};
-use serde::{Deserialize, Serialize};
-
-/// Sizes and kinds of the TDNN.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ArchitectureOptions {
-    /// C of the frame layers; the last has 3C.
-    pub channels: usize,
-    /// D.
-    pub embedding_size: usize,
-    /// Frames from one output of the first layer to the next: 2 halves the work behind it at no
-    /// loss (models/README.md).
-    pub stride: usize,
-    /// `relu`, `leaky-relu`, `tanh`, `sigmoid` or `identity`.
-    pub activation: String,
-    /// `stats`, `mean` or `flatten`.
-    pub pool: String,
-}
-
-impl Default for ArchitectureOptions {
-    fn default() -> Self {
-        ArchitectureOptions {
-            channels: 192,
-            embedding_size: 192,
-            stride: 2,
-            activation: "relu".into(),
-            pool: "stats".into(),
-        }
-    }
-}
+use super::options::{ArchitectureOptions, TrainOptions};
+use crate::{
+    Error, Result,
+    network::{Layer, infer},
+};
 
 /// Frames of 10 ms that `flatten` keeps: two seconds.
 const FLATTEN_FRAMES: usize = 200;
 
 impl ArchitectureOptions {
-    /// Conv1d k5 with the stride, k3 d2, k3 d3, k1, k1 → 3C, each with activation and BatchNorm (the last one's
-    /// behind the pooling), pooling, Linear → D, BatchNorm.
+    /// Conv1d k5 with the stride, k3 d2, k3 d3, k1, k1 → 3C, each with activation and BatchNorm (that
+    /// of the last one after the pooling), pooling, Linear → D, BatchNorm.
     ///
     /// # Errors
     /// [`Error::Usage`] for an unknown activation or pooling.
@@ -79,19 +53,10 @@ impl ArchitectureOptions {
                 )));
             }
         };
-        // Dilations in frames of 10 ms: behind the first layer there may be fewer.
-        let conv = |in_channels, out_channels, kernel_size, dilation: usize| Layer::Conv1d {
-            in_channels,
-            out_channels,
-            kernel_size,
-            stride: 1,
-            dilation: dilation.div_ceil(self.stride),
-            padding: 0,
-            groups: 1,
-        };
-        let norm = |num_features| Layer::BatchNorm {
-            num_features,
-            eps: 1e-5,
+        // Dilations are in frames of 10 ms, of which a strided first layer leaves fewer.
+        let conv = |in_channels, out_channels, kernel_size, dilation: usize| {
+            let dilation = dilation.div_ceil(self.stride);
+            conv(in_channels, out_channels, kernel_size, dilation)
         };
         let mut layers = vec![];
         let mut first = conv(num_features, c, 5, 1);
@@ -109,5 +74,45 @@ impl ArchitectureOptions {
         });
         layers.push(norm(self.embedding_size));
         Ok(layers)
+    }
+}
+
+impl TrainOptions {
+    /// The layer list, BatchNorms and all.
+    ///
+    /// # Errors
+    /// An option that makes no sense.
+    pub fn layers(&self) -> Result<Vec<Layer>> {
+        let num_features = self.front_end.num_frame_channels();
+        let layers = self.architecture.layers(num_features)?;
+        infer(&layers, num_features)
+            .map_err(|e| Error::Usage(format!("the architecture does not fit together: {e}")))?;
+        Ok(layers)
+    }
+}
+
+/// A convolution without stride, padding or groups.
+pub(super) fn conv(
+    in_channels: usize,
+    out_channels: usize,
+    kernel_size: usize,
+    dilation: usize,
+) -> Layer {
+    Layer::Conv1d {
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride: 1,
+        dilation,
+        padding: 0,
+        groups: 1,
+    }
+}
+
+/// BatchNorm.
+pub(super) fn norm(num_features: usize) -> Layer {
+    Layer::BatchNorm {
+        num_features,
+        eps: 1e-5,
     }
 }

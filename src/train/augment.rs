@@ -1,117 +1,22 @@
 //! Augmentation: makes a clean crop sound as if it had been recorded elsewhere.
 //!
 //! The steps follow the order in which a recording meets them: room, noise, hum or babble,
-//! microphone and band, clipping, codec, mu-law, level and 16 bits. Each happens with a probability of its own.
+//! microphone and band, clipping, codec, mu-law, level and 16 bits. Each has its own probability.
 
 use super::{
     distortion::{clip, quantise, through_mu_law},
     filter::{FILTER_LEN, Transforms, band_hz, equalizer_gains_db, padded, shape},
     noise::{add_at_snr, coloured_noise, hum, looped},
+    options::AugmentOptions,
     random::Random,
     recordings::Recordings,
     rooms,
 };
-use crate::{Error, Result, audio::SAMPLE_RATE_HZ};
+use crate::{Result, audio::SAMPLE_RATE_HZ};
 use rayon::prelude::*;
 use realfft::num_complex::Complex32;
-use serde::{Deserialize, Serialize};
 
-/// Probability of each step, 0 to 1, and how strong it is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct AugmentOptions {
-    /// Share of the crops that stay clean: only their level changes.
-    pub clean: f32,
-    /// A room, recorded or simulated.
-    pub reverberation: f32,
-    /// Noise from files, or generated noise of a random colour.
-    pub noise: f32,
-    /// A steady tone or mains hum, at the SNR of noise.
-    pub hum: f32,
-    /// Three to six other speakers.
-    pub babble: f32,
-    /// Random smooth frequency response.
-    pub equalizer: f32,
-    /// Band limit: telephone, or somewhere below 7 kHz.
-    pub band_limit: f32,
-    /// Peaks cut off, as an overdriven microphone does.
-    pub clip: f32,
-    /// Spectral holes and coarse steps, as low-rate codecs leave them.
-    pub codec: f32,
-    /// 8-bit mu-law samples, as on a telephone line.
-    pub mu_law: f32,
-    /// Signal-to-noise ratio of noise, from and to, in dB.
-    pub noise_snr_db: (f32, f32),
-    /// Signal-to-noise ratio of babble, from and to, in dB.
-    pub babble_snr_db: (f32, f32),
-    /// Number of simulated rooms.
-    pub num_rooms: usize,
-}
-
-impl AugmentOptions {
-    /// Refuses what makes no sense.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] naming the option and what it should be.
-    pub fn check(&self) -> Result<()> {
-        let probabilities = [
-            self.clean,
-            self.reverberation,
-            self.noise,
-            self.hum,
-            self.babble,
-            self.equalizer,
-            self.band_limit,
-            self.clip,
-            self.codec,
-            self.mu_law,
-        ];
-        let snr_db = [self.noise_snr_db, self.babble_snr_db];
-        let rules = [
-            (
-                self.num_rooms <= 100_000,
-                "augment.num_rooms: at most 100000",
-            ),
-            (
-                probabilities.iter().all(|p| (0.0..=1.0).contains(p)),
-                "augment probabilities: from 0 to 1",
-            ),
-            (
-                snr_db
-                    .iter()
-                    .all(|(low, high)| low <= high && low.abs() <= 100.0 && *high <= 100.0),
-                "augment SNRs: from -100 to 100 dB, lower first",
-            ),
-        ];
-        match rules.iter().find(|(holds, _)| !holds) {
-            Some((_, rule)) => Err(Error::Usage(format!("training option {rule} is wanted"))),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Default for AugmentOptions {
-    /// Only changes the level and rounds to 16 bits; the recipes turn on the other steps.
-    fn default() -> Self {
-        AugmentOptions {
-            clean: 0.0,
-            reverberation: 0.0,
-            noise: 0.0,
-            hum: 0.0,
-            babble: 0.0,
-            equalizer: 0.0,
-            band_limit: 0.0,
-            clip: 0.0,
-            codec: 0.0,
-            mu_law: 0.0,
-            noise_snr_db: (3.0, 25.0),
-            babble_snr_db: (8.0, 25.0),
-            num_rooms: 200,
-        }
-    }
-}
-
-/// Rooms and noises, ready.
+/// Rooms and noises, ready to be applied.
 pub struct Augmenter {
     rooms: Vec<Room>,
     /// How often each room is drawn: its index, once or several times.
@@ -132,7 +37,7 @@ struct Room {
 /// Number of generated noises, and samples of each (8 s): crops use random pieces of them.
 const NUM_COLOURED: usize = 64;
 
-/// A recorded room is worth more than a simulated one, and there are few: each counts for ten.
+/// Recorded rooms are better than simulated ones, and few: each is drawn as often as ten of those.
 const RECORDED_ROOM_DRAWS: usize = 10;
 
 impl Augmenter {
@@ -179,12 +84,13 @@ impl Augmenter {
         })
     }
 
-    /// BLAKE3 of the names of what is mixed in: another set of files is another run.
+    /// BLAKE3 of the names of the files that are mixed in. With other files a run is another run.
     pub fn hash(&self) -> &str {
         &self.hash
     }
 
-    /// Augments `samples` in place, as often as `options` say; the length stays. `babble` gives other speakers' samples.
+    /// Augments `samples` in place with the probabilities of `options`; the length stays. `babble` draws
+    /// the samples of other speakers.
     ///
     /// # Errors
     /// A noise file, or one of `babble`'s, that cannot be read.
@@ -262,7 +168,7 @@ impl Augmenter {
         Ok(())
     }
 
-    /// Noise of the wanted length: a piece of a file, or coloured by a random slope.
+    /// Noise of `len` samples: a piece of a file, or generated with a random colour.
     fn noise_like(&self, len: usize, random: &mut Random) -> Result<Vec<f32>> {
         if !self.noise.is_empty() && random.chance(0.7) {
             let index = random.index(self.noise.len());
@@ -274,7 +180,7 @@ impl Augmenter {
     }
 }
 
-/// From the loudest sample on, at most half a second, energy 1.
+/// The response from its loudest sample on, at most half a second, with energy 1.
 fn recorded_room(samples: &[i16]) -> Vec<f32> {
     let loudest = (0..samples.len())
         .max_by_key(|i| samples[*i].unsigned_abs())

@@ -26,7 +26,7 @@ const MAX_IDLE: usize = 48;
 /// Fewest values that are worth it: less is kept by the allocator itself.
 const MIN_IDLE_VALUES: usize = 1 << 15;
 
-/// `len` zeros, in the room of a batch that is gone where one is large enough.
+/// `len` zeros, in the memory of an earlier batch if one is large enough.
 pub(super) fn zeros(len: usize) -> Vec<f32> {
     if len < MIN_IDLE_VALUES {
         return vec![0.0; len];
@@ -45,7 +45,7 @@ pub(super) fn zeros(len: usize) -> Vec<f32> {
     values
 }
 
-/// Lets another batch have the room of `values`.
+/// Keeps the memory of `values` for a later batch.
 pub(super) fn give_back(values: Vec<f32>) {
     if values.capacity() < MIN_IDLE_VALUES {
         return;

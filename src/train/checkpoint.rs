@@ -1,5 +1,5 @@
-//! Training state on disk, so that a killed run continues bit for bit: weights, moments, step, and
-//! the options and list that they belong to. One safetensors file, replaced whole.
+//! The training state on disk, so that a killed run continues bit for bit: weights, moments and step,
+//! with the options and the list that they belong to. One safetensors file, replaced as a whole.
 
 use super::{optimizer::AdamW, options::TrainOptions, random::Random, tape::Trainable};
 use crate::{
@@ -17,9 +17,9 @@ pub struct State {
     pub step: usize,
     /// The network.
     pub trainable: Trainable,
-    /// `(S, D)`, one row per class; behind them the map to the teacher's vectors `(E, D)`.
+    /// `(S, D)`, one row per class, followed by the map to the teacher's vectors `(E, D)`.
     pub speakers: Vec<f32>,
-    /// Moments; those of the speakers' rows under [`SPEAKERS`].
+    /// The moments. Those of the speakers' rows are under [`SPEAKERS`].
     pub optimizer: AdamW,
 }
 
@@ -38,7 +38,7 @@ struct Header {
 }
 
 impl State {
-    /// Before the first step, with `num_rows` rows of classes and of the teacher's map.
+    /// The state before the first step; `num_rows` counts the classes and the rows of the teacher's map.
     pub fn fresh(layers: Vec<Layer>, num_rows: usize, embedding_size: usize, seed: u64) -> Self {
         let mut random = Random::new(seed, "speakers", &[]);
         let scale = 1.0 / (embedding_size as f32).sqrt();
@@ -117,7 +117,7 @@ impl State {
             .and_then(|m| m.get(KEY))
             .and_then(|text| serde_json::from_str(text).ok())
             .ok_or_else(|| refuse("is not a checkpoint of this version".into()))?;
-        // The head is fitted after the last step: a finished run may be given another one.
+        // The head is fitted after the last step, so its options may change.
         let begun_with = TrainOptions {
             head: options.head.clone(),
             ..header.options

@@ -1,11 +1,12 @@
 //! Draws training examples: the features of an augmented piece of a recording, and its class.
 //!
-//! An example depends on (seed, step, slot) alone, so a resumed run draws what an unbroken one would.
+//! An example depends on (seed, step, slot) alone, so a resumed run draws the same examples.
 
 use super::{
-    augment::{AugmentOptions, Augmenter},
+    augment::Augmenter,
     batch::Batch,
     manifest::Manifest,
+    options::{AugmentOptions, TrainOptions},
     random::Random,
     recordings::Recordings,
 };
@@ -18,17 +19,17 @@ use rayon::prelude::*;
 
 /// Where crops come from.
 pub struct Crops<'a> {
-    /// Who says what.
+    /// The speaker of each recording.
     pub manifest: &'a Manifest,
     /// The audio.
     pub recordings: &'a Recordings,
-    /// Utterances of each speaker; behind the speakers, each recording without a label alone.
+    /// Utterances of each speaker, followed by one entry for each recording without a label.
     pub by_speaker: Vec<Vec<usize>>,
     /// How often each of `by_speaker` is drawn.
     pub shares: Shares,
     /// Rooms, noises, bands.
     pub augmenter: &'a Augmenter,
-    /// How often each happens.
+    /// How often each of these is applied.
     pub augment: &'a AugmentOptions,
     /// The front-end.
     pub mfcc: &'a Mfcc,
@@ -36,15 +37,16 @@ pub struct Crops<'a> {
     pub seconds: (f32, f32),
     /// Playing speeds, in per cent; each makes new speakers of all.
     pub speeds_percent: &'a [u32],
-    /// The front-end for other vocal tracts; each makes new speakers of all, at each speed.
+    /// The front-end for other lengths of the vocal tract; each makes new speakers of all, at each
+    /// speed.
     pub warped: Vec<Mfcc>,
-    /// What each warps by, the one that does not first.
+    /// The warps in per cent, starting with 100.
     pub warps_percent: &'a [u32],
     /// Share of the crops at another pitch, in the same voice.
     pub pitch: f32,
-    /// Fewest speech frames of a crop.
+    /// Smallest number of speech frames in a crop.
     pub min_frames: usize,
-    /// Everything's seed.
+    /// Seed of everything random.
     pub seed: u64,
 }
 
@@ -53,7 +55,7 @@ pub struct Crops<'a> {
 pub struct Shares(Vec<f64>);
 
 impl Shares {
-    /// Of the recordings of each speaker.
+    /// From the recordings of each speaker.
     pub fn new(by_speaker: &[Vec<usize>]) -> Self {
         let sums = by_speaker.iter().scan(0.0, |sum, own| {
             *sum += (own.len() as f64).sqrt();
@@ -83,19 +85,19 @@ pub struct Crop {
     pub features: Features,
     /// Speaker and voice: `voice · num speakers + speaker`, or [`UNLABELLED`].
     pub class: u32,
-    /// The same of the utterance, or the first of several: `voice · num utterances + utterance`.
+    /// Utterance (the first of several) and voice: `voice · num utterances + utterance`.
     pub utterance: u32,
 }
 
-/// Lowest and highest pitch of a voice, against its recording's. A recording played faster by that
-/// much is of a shorter vocal tract too; its formants are moved back by the mel filters.
+/// Lowest and highest pitch of a crop relative to its recording's. Playing a recording faster also
+/// raises its formants; the mel filters move them back.
 const PITCH: (f32, f32) = (0.82, 1.4);
 
-/// Drawn this often in vain; the last one is taken as it is.
+/// Attempts to draw a fit example; the last one is taken in any case.
 const MAX_ATTEMPTS: u64 = 8;
 
-/// What `draw` gives at the first attempt that is `fit`, or at the last. Where each attempt draws
-/// `any_file`, one that cannot be read must not end a run of days: another one is drawn.
+/// The result of the first attempt that is `fit`, or of the last. With `any_file` each attempt draws
+/// another file, and one that cannot be read does not end a run of days.
 pub(super) fn retried<T>(
     any_file: bool,
     fit: impl Fn(&T) -> bool,
@@ -110,6 +112,15 @@ pub(super) fn retried<T>(
         }
     }
     draw(MAX_ATTEMPTS - 1)
+}
+
+/// The front-end with each of `warps_percent` but the first.
+///
+/// # Errors
+/// [`Error::Usage`] for a warp that the mel filters do not allow.
+pub(super) fn warped(options: &TrainOptions) -> Result<Vec<Mfcc>> {
+    let warp = |percent: &u32| Mfcc::warped(options.front_end.clone(), f64::from(*percent) / 100.0);
+    options.warps_percent.iter().skip(1).map(warp).collect()
 }
 
 /// Extends each run of `true` by `frames` on either side.
@@ -146,7 +157,7 @@ impl<'a> Crops<'a> {
         ))
     }
 
-    /// One crop for `purpose` at `place`; of a given utterance at its own speed, or of any.
+    /// Draws a crop for `purpose` at `place`: of the given utterance at its own speed, or of any.
     ///
     /// # Errors
     /// The given recording cannot be read, or none of several drawn.
@@ -192,7 +203,7 @@ impl<'a> Crops<'a> {
         let own = &self.by_speaker[speaker];
         let first = utterance.unwrap_or_else(|| own[random.index(own.len())]);
         let mut samples = self.piece(first, wanted, &mut random)?;
-        // Words of a second: half of the time several in a row, as enrolment phrases have them.
+        // Recordings of single words: half of the time several in a row, as in enrollment phrases.
         if utterance.is_none() && random.chance(0.5) {
             while samples.len() < wanted {
                 let next = own[random.index(own.len())];
@@ -202,7 +213,7 @@ impl<'a> Crops<'a> {
         if percent != 100 {
             samples = audio::resample(&samples, SAMPLE_RATE_HZ * percent / 100, SAMPLE_RATE_HZ);
         }
-        // Found in the clean samples: where a frame is dropped should not depend on the noise.
+        // Found in the clean samples, because the noise should not decide which frames are dropped.
         let mut speech = audio::speech_frames(&samples);
         if augmented && random.chance(GROWN) {
             speech = grown(&speech, 1 + random.index(MAX_GROWN_FRAMES));
@@ -261,7 +272,7 @@ impl<'a> Crops<'a> {
             .collect())
     }
 
-    /// The network needs its receptive field: a crop with less speech is repeated.
+    /// Repeats a crop with less speech than the network's receptive field.
     fn long_enough(&self, crop: Crop) -> Crop {
         let channels = self.mfcc.num_channels();
         let have = crop.features.num_frames();

@@ -1,8 +1,8 @@
-//! Distortions of the samples themselves: clipping, mu-law, and the level and steps of 16-bit audio.
+//! Distorts samples: clipping, mu-law, and the level and steps of 16-bit audio.
 
 use super::random::Random;
 
-/// Cuts what is above a level that 0.5 to 10 % of the samples pass.
+/// Clips at a level that 0.5 to 10 % of the samples exceed.
 pub(super) fn clip(samples: &mut [f32], random: &mut Random) {
     let mut levels: Vec<f32> = samples.iter().map(|v| v.abs()).collect();
     let share = 0.005 * 20f32.powf(random.unit());
@@ -25,8 +25,8 @@ pub(super) fn through_mu_law(sample: f32) -> f32 {
     (decoded as f32 / 8192.0).copysign(sample)
 }
 
-/// The peak to `peak_db` of full scale, then whole 16-bit steps, as files hold them: what a filter
-/// took away is rounding noise there, and not the digital silence that no recording has.
+/// Scales the peak to `peak_db` of full scale, and rounds to 16-bit steps as in files. A band that a
+/// filter removed then holds rounding noise, and not the digital silence that no recording has.
 pub(super) fn quantise(samples: &mut [f32], peak_db: f32) {
     let peak = samples.iter().fold(1e-9f32, |peak, v| peak.max(v.abs()));
     let gain = 10f32.powf(peak_db / 20.0) / peak;

@@ -1,11 +1,10 @@
 //! Joins several networks, each with a pair head, into one network with one head.
 //!
-//! A member's layers become a group of channels in one list of layers, its whitening goes into the
-//! last Linear, and the head scales each member's part of the embedding for itself: the logit is
-//! the weighted mean of the log-likelihood ratios (Dietterich 2000, "Ensemble methods"). What was joined
-//! before, several groups already, can be joined again.
+//! A member's layers become a group of channels in one list of layers, its whitening becomes part of
+//! the last Linear, and the head normalises each member's part of the embedding separately. The logit
+//! is the weighted mean of the members' log-likelihood ratios (Dietterich 2000, "Ensemble methods").
+//! A joined network can be joined again.
 
-use super::options::TrainOptions;
 use crate::{
     Error, Result,
     network::{Affine, Layer, Network, Weights},
@@ -13,8 +12,8 @@ use crate::{
 };
 use half::f16;
 
-/// One network whose score is the mean of what `members` say; `num_features` is C_in. A single one is
-/// left as it is.
+/// Joins `members` into one network whose score is the mean of theirs; `num_features` is C_in. A
+/// single member stays as it is.
 ///
 /// # Errors
 /// As [`join_weighted`].
@@ -29,12 +28,11 @@ pub fn join(
     join_weighted(&members, &shares, num_features)
 }
 
-/// One network whose score is the sum of what `members` say, each times its share. Quality terms,
+/// Joins `members` into one network whose score is the sum of theirs, each times its share. Quality terms,
 /// conditions, cohort and knee are left out: the sum is to be calibrated again.
 ///
 /// # Errors
-/// [`Error::Usage`] for networks that differ in more than their weights, or have no groups; see
-/// [`check`].
+/// [`Error::Usage`] for networks that differ in more than their weights, or have no groups.
 pub fn join_weighted(
     members: &[(Network, PairHead)],
     shares: &[f32],
@@ -46,7 +44,7 @@ pub fn join_weighted(
             let first = sees_features(network.layers(), index);
             let mut layer = with_groups(layer, 1, head.groups, first);
             if let Layer::Linear { out_features, .. } = &mut layer {
-                // Behind the whitening.
+                // Its size after the whitening.
                 *out_features = head.voice_size() / head.groups;
             }
             layer
@@ -87,21 +85,8 @@ pub fn join_weighted(
     Ok((network, head))
 }
 
-/// Refuses options whose networks cannot be joined.
-///
-/// # Errors
-/// [`Error::Usage`].
-pub fn check(options: &TrainOptions) -> Result<()> {
-    match options.architecture.pool.as_str() {
-        "flatten" if !options.members.is_empty() => Err(Error::Usage(
-            "several members want --pool stats or mean: flatten mixes frames and channels".into(),
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// To the nearest F16, in which a model file holds them at half the size; 11 bits are more than the
-/// noise of training leaves. What F16 cannot reach stays.
+/// Rounds to the nearest F16, which halves the model file; 11 bits are more than the noise of training
+/// leaves. Values that F16 cannot hold leave all as they are.
 pub fn round(values: &mut [f32]) {
     let halves: Vec<f32> = values.iter().map(|v| f16::from_f32(*v).to_f32()).collect();
     if halves.iter().all(|half| half.is_finite()) {
@@ -175,8 +160,8 @@ fn whitened(members: &[(Network, PairHead)], index: usize) -> (Vec<f32>, Vec<f32
     (weight, bias)
 }
 
-/// The sum of the members' log-likelihood ratios, each times its share, of an embedding that is whitened
-/// already.
+/// The head for an embedding that is whitened already: the sum of the members' log-likelihood ratios,
+/// each times its share.
 fn sum_of_heads(members: &[(Network, PairHead)], shares: &[f32]) -> PairHead {
     let size = members.iter().map(|(_, head)| head.voice_size()).sum();
     let half = |second: bool| {
@@ -211,7 +196,7 @@ mod tests {
     use super::*;
     use crate::{
         features::Features,
-        train::{architecture::ArchitectureOptions, tape::Trainable},
+        train::{options::ArchitectureOptions, tape::Trainable},
     };
 
     fn member(seed: u64, pool: &str) -> (Network, PairHead) {

@@ -1,5 +1,5 @@
-//! Filters of training crops in the frequency domain: rooms, equalisers, band limits, and what a
-//! low-rate codec leaves of the spectrum.
+//! Filters training crops in the frequency domain: rooms, equalisers, band limits, and the spectral
+//! holes of a low-rate codec.
 
 use super::random::Random;
 use crate::audio::SAMPLE_RATE_HZ;
@@ -119,8 +119,8 @@ pub(super) fn shape(
 }
 
 impl Transforms {
-    /// What a low-rate transform codec does: frames of 512, in each the bins more than `depth_db` below
-    /// their neighbourhood's peak vanish and the rest keep coarse magnitudes.
+    /// Imitates a low-rate transform codec: in each frame of 512 samples the bins more than `depth_db`
+    /// below their neighbourhood's peak vanish, and the others keep coarse magnitudes.
     pub(super) fn coarsen(&self, samples: &mut [f32], depth_db: f32) {
         const SIZE: usize = 512;
         const BAND: usize = 16;
@@ -166,7 +166,7 @@ impl Transforms {
             }
             start += SIZE / 2;
         }
-        // The first half frame has no partner; it is as it was.
+        // The first half frame overlaps with no other and stays as it was.
         let head = (SIZE / 2).min(samples.len());
         samples[head..].copy_from_slice(&out[head..]);
     }

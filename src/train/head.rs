@@ -1,18 +1,18 @@
-//! Pair heads: labelled embeddings in, a head out. From the plain cosine over LDA and PLDA to one
-//! refined on same/different pairs ("neural PLDA", Ramoji et al. 2020) by any [`PairLoss`].
+//! Fits pair heads to labelled embeddings: the plain cosine, LDA and PLDA, and a PLDA refined on
+//! same/different pairs ("neural PLDA", Ramoji et al. 2020) by any [`PairLoss`].
 //!
-//! Whatever it is trained as, a head is saved as one logit over the same pair features: two softmax
-//! outputs as their difference, a regression as its calibrated line. Refinement is full batch, by
-//! Adam in f64; parameters move in units of their own block's root mean square, so that one learning
-//! rate suits whitening, weights and bias.
+//! Every head is saved as one logit over the same pair features: two softmax outputs as their
+//! difference, a regression as its calibrated line. Refinement is full batch, by Adam in f64.
+//! Parameters move in units of their own block's root mean square, so that one learning rate suits
+//! whitening, weights and bias.
 
 use super::{
     Labelled,
     calibration::Calibration,
     lda,
     objective::Objective,
-    options::HeadOptions,
-    pair_loss::{PairLoss, pearson},
+    options::{HeadOptions, PairLoss, RefineOptions},
+    pair_loss::pearson,
     pair_parameters::{Parameters, Scales},
     pairs::Pairs,
     plda::{self, PldaOptions},
@@ -20,48 +20,6 @@ use super::{
 use crate::{Error, Result, scoring::PairHead};
 use nalgebra::DMatrix;
 use rayon::prelude::*;
-
-/// How to refine.
-#[derive(Debug, Clone)]
-pub struct RefineOptions {
-    /// What the outputs are trained for.
-    pub loss: PairLoss,
-    /// Effective prior of a target pair, which the logit then includes.
-    pub prior: f64,
-    /// Adam steps.
-    pub num_steps: usize,
-    /// Of Adam, falling linearly to 0; in units of each block's root mean square.
-    pub learning_rate: f64,
-    /// L2 pull of weights and bias towards the initial values, in the same units.
-    pub weight_penalty: f64,
-    /// L2 pull of the whitening towards the initial values; `None` leaves it as it is.
-    pub whiten_penalty: Option<f64>,
-    /// Weight of a target pair within one session against one across sessions (of one speaker).
-    pub same_session: f64,
-    /// Most target pairs of one speaker, drawn at random beyond that. Speakers weigh the same.
-    pub max_targets_per_speaker: usize,
-    /// Number of nontarget pairs, drawn at random within domains.
-    pub num_nontargets: usize,
-    /// Of the draws.
-    pub seed: u64,
-}
-
-impl Default for RefineOptions {
-    fn default() -> Self {
-        RefineOptions {
-            loss: PairLoss::Bce,
-            prior: 0.5,
-            num_steps: 200,
-            learning_rate: 0.02,
-            weight_penalty: 1e-4,
-            whiten_penalty: Some(1e-4),
-            same_session: 0.0,
-            max_targets_per_speaker: 300,
-            num_nontargets: 200_000,
-            seed: 1,
-        }
-    }
-}
 
 /// What a refinement did.
 #[derive(Debug, Clone, Copy, PartialEq)]

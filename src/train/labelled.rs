@@ -1,5 +1,4 @@
-//! Embeddings with the speaker, the recording session and the domain of each: what heads are
-//! fitted on.
+//! Embeddings with their speakers, recording sessions and domains, which heads are fitted on.
 
 use crate::{Error, Result};
 use std::collections::BTreeMap;
@@ -70,8 +69,8 @@ impl Labelled {
         })
     }
 
-    /// The recording that each embedding was cut from: target pairs within one recording know
-    /// nothing of channel and day, so [`super::head::refine`] can leave them out.
+    /// Sets the recording that each embedding was cut from. Target pairs within one recording do not
+    /// show how channel and day change a voice, so [`super::head::refine`] can leave them out.
     ///
     /// # Errors
     /// [`Error::Usage`] if there is not one session per embedding.
@@ -80,8 +79,8 @@ impl Labelled {
         Ok(self)
     }
 
-    /// The corpus (or channel) of each embedding: nontarget pairs are drawn within one domain, for
-    /// a microphone or a language would tell them apart otherwise, not the voice.
+    /// Sets the corpus (or channel) of each embedding. Nontarget pairs are drawn within one domain, or
+    /// a head would learn to tell microphones and languages apart instead of voices.
     ///
     /// # Errors
     /// [`Error::Usage`] if there is not one domain per embedding.

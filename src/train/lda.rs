@@ -1,4 +1,4 @@
-//! Linear discriminant analysis: labelled embeddings in, centring and whitening out.
+//! Linear discriminant analysis: fits the centring and whitening of a pair head.
 //!
 //! `u = whiten · (x − mean)` makes the within-speaker covariance I and the between-speaker
 //! covariance diagonal, largest first (Fukunaga 1990, ch. 10: simultaneous diagonalisation). Every
@@ -20,7 +20,8 @@ pub struct Lda {
 }
 
 /// Fits to `size` (L) dimensions. The within-speaker covariance W becomes
-/// (1 − `shrinkage`)·W + `shrinkage`·tr(W)/D·I: few recordings give too small small eigenvalues.
+/// (1 − `shrinkage`)·W + `shrinkage`·tr(W)/D·I: with few recordings
+/// the small eigenvalues come out too small.
 ///
 /// # Errors
 /// [`Error::Usage`] if L is 0, above D or not below the number of speakers, if `shrinkage` is not

@@ -1,5 +1,5 @@
-//! The loss that the network learns by: embeddings and speakers in, mean loss and its gradients out.
-//! Those of pair heads are in `pair_loss`.
+//! The loss of the network over speakers, and its gradients. The losses of pair heads are in
+//! `pair_loss`.
 
 use super::batch::{give_back, zeros};
 use crate::kernels::{self, Outer, Packed, Steps};
@@ -23,12 +23,12 @@ pub struct Loss {
     pub accuracy: f32,
     /// `(U, D)`.
     pub d_embeddings: Vec<f32>,
-    /// `(S, D)`, and behind them the teacher's map (E, D) where there is one.
+    /// `(S, D)`, followed by the teacher's map (E, D) where there is one.
     pub d_speakers: Vec<f32>,
 }
 
 impl Loss {
-    /// Of nothing, with gradients of these lengths.
+    /// No loss: zeros, with gradients of these lengths.
     pub(super) fn none(embeddings: usize, speakers: usize) -> Self {
         Loss {
             loss: 0.0,
@@ -38,7 +38,7 @@ impl Loss {
         }
     }
 
-    /// `weight` times as much.
+    /// The loss and its gradients times `weight`.
     pub(super) fn times(mut self, weight: f32) -> Self {
         if weight != 1.0 {
             self.loss *= weight;
@@ -50,8 +50,8 @@ impl Loss {
 }
 
 impl AngularMargin {
-    /// `embeddings` (U, D), `speakers` (S, D), `labels` (U,) below S, or above where the speaker is
-    /// not known: nothing is learnt from such an embedding.
+    /// `embeddings` (U, D), `speakers` (S, D), `labels` (U,). An embedding with a label of S or more is
+    /// of an unknown speaker and adds nothing.
     pub fn loss(&self, embeddings: &[f32], speakers: &[f32], labels: &[u32]) -> Loss {
         let num = labels.len();
         let d = embeddings.len() / num;

@@ -117,8 +117,8 @@ impl Manifest {
         (self.utterances[utterance].speaker as usize) < self.speakers.len()
     }
 
-    /// Indices of the utterances of each speaker; behind the speakers, each recording without a
-    /// label alone.
+    /// Indices of the utterances of each speaker, followed by one entry for each recording without a
+    /// label.
     pub fn by_speaker(&self) -> Vec<Vec<usize>> {
         let most = self.utterances.iter().map(|u| u.speaker as usize + 1).max();
         let mut by_speaker = vec![vec![]; most.unwrap_or(0)];
@@ -239,7 +239,7 @@ fn file(path: &Path) -> Result<Vec<Row>> {
 fn text(path: &Path, max_bytes: u64) -> Result<String> {
     let failed = |e| Error::io(path, "read", e);
     let mut text = String::new();
-    // One byte more than allowed, whatever the file says of its own size.
+    // Reads up to one byte more than allowed: the size that the system reports may be wrong.
     let mut source = File::open(path).map_err(failed)?.take(max_bytes + 1);
     source.read_to_string(&mut text).map_err(failed)?;
     if text.len() as u64 > max_bytes {

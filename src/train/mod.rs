@@ -1,7 +1,7 @@
-//! Training: makes a model from labelled recordings.
+//! Training: makes a model from labelled recordings ([`run`]), and calibrates it ([`calibrate`]).
 //!
 //! ```text
-//! manifest ─► crops (streamed, augmented) ─► features ─► tape ─► loss ─► backward ─► AdamW
+//! manifest ─► crops (streamed, augmented) ─► features ─► tape ─► loss ─► backward ─► AdamW (descent)
 //!                                             embeddings ─► LDA ─► PLDA ─► BCE on pairs ─► head
 //!                                             several networks and heads ─► ensemble ─► one
 //! crops of two speakers ─► overlap ─► features ─► tape ─► loss ─► backward ─► AdamW
@@ -12,18 +12,20 @@ pub mod affine;
 pub mod architecture;
 pub mod augment;
 pub mod batch;
+pub mod calibrate;
 pub mod calibration;
 pub mod checkpoint;
 pub mod crops;
+pub mod descent;
 mod distortion;
 pub mod ensemble;
 mod filter;
 pub mod head;
+pub mod head_comparison;
 pub mod labelled;
 pub mod lda;
 pub mod loss;
 pub mod manifest;
-pub mod member;
 mod noise;
 pub mod norm;
 mod objective;
@@ -39,6 +41,8 @@ pub mod random;
 pub mod recipe;
 pub mod recordings;
 pub mod rooms;
+mod rules;
+pub mod run;
 mod speech;
 pub mod tape;
 pub mod teacher;

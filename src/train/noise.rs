@@ -1,5 +1,4 @@
-//! Noises that are mixed into training crops: generated ones of any colour, hum and tones; and how
-//! they are mixed in.
+//! Generates noise of any colour, hum and tones, and mixes them into training crops.
 
 use super::{filter::Transforms, random::Random};
 use crate::audio::SAMPLE_RATE_HZ;
@@ -45,7 +44,7 @@ pub(super) fn hum(len: usize, random: &mut Random) -> Vec<f32> {
     sum
 }
 
-/// A piece of `samples` from a random place, begun again at its end.
+/// `len` samples from a random place, starting over at the end of `samples`.
 pub(super) fn looped<T: Copy + Into<f32>>(
     samples: &[T],
     len: usize,
@@ -61,7 +60,7 @@ pub(super) fn looped<T: Copy + Into<f32>>(
     piece
 }
 
-/// samples += noise, scaled so that the energies differ by `snr_db`; nothing happens to silence.
+/// Adds noise, scaled so that the energies differ by `snr_db`. Silence stays silence.
 pub(super) fn add_at_snr(samples: &mut [f32], noise: &[f32], snr_db: f32) {
     let energy = |x: &[f32]| x.iter().map(|v| v * v).sum::<f32>();
     let (signal, other) = (energy(samples), energy(noise));

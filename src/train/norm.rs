@@ -4,7 +4,7 @@
 use super::batch::{self, Batch};
 use rayon::prelude::*;
 
-/// What backward needs of forward.
+/// What the forward pass keeps for the backward pass.
 #[derive(Debug, Clone)]
 pub struct NormTape {
     mean: Vec<f32>,
@@ -54,7 +54,7 @@ pub fn forward(x: &Batch, weight: &[f32], bias: &[f32], eps: f32) -> (Batch, Nor
         ..x.clone_shape()
     };
     let channels = x.channels;
-    // Lengths that the compiler sees: without them the loops over c are not in lanes.
+    // Slices of a visible length, or the compiler does not vectorise the loops over c.
     let (scale, shift) = (&scale[..channels], &shift[..channels]);
     y.blocks_mut()
         .into_par_iter()

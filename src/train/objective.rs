@@ -1,4 +1,4 @@
-//! What a pair head is refined by: its numbers and labelled pairs in, loss and gradient out.
+//! The loss of a pair head on labelled pairs, and its gradient, for refining the head.
 //!
 //! A head has one output or two, each linear in φ(a,b) = [a∘b ; a∘a + b∘b]; the whitening before φ
 //! is shared. Loss: Σ weight·loss(outputs, wanted) over pairs ([`PairLoss`]), the weights of target
@@ -7,8 +7,7 @@
 
 use super::{
     Labelled,
-    head::RefineOptions,
-    pair_loss::PairLoss,
+    options::{PairLoss, RefineOptions},
     pair_parameters::{Output, Parameters, Scales},
     pairs::Pairs,
 };
@@ -26,7 +25,7 @@ pub(super) struct Objective<'a> {
     options: &'a RefineOptions,
 }
 
-/// Of one pair: weighted loss, and its gradient by each output.
+/// One pair's weighted loss, and its gradient by each output.
 struct Term {
     loss: f64,
     gradient: [f64; 2],
@@ -59,7 +58,7 @@ impl<'a> Objective<'a> {
         }
     }
 
-    /// What the pairs should be graded, and what `theta`'s first output says.
+    /// The grades of the pairs, and the first output for each with `theta`.
     pub fn grades_and_outputs(&self, theta: &Parameters) -> (Vec<f64>, Vec<f64>) {
         let (points, _) = self.points(theta);
         let outputs = self.outputs(theta, &points);
@@ -67,7 +66,7 @@ impl<'a> Objective<'a> {
         (wanted.collect(), outputs.iter().map(|o| o[0]).collect())
     }
 
-    /// (L, N) of length sqrt L, and by how much each was scaled.
+    /// The points (L, N), of length sqrt L, and the factor that each was scaled by.
     fn points(&self, theta: &Parameters) -> (DMatrix<f64>, Vec<f64>) {
         let size = theta.outputs[0].product.len();
         let mut points = &theta.whiten * &self.centred; // (L, D)·(D, N) -> (L, N)
@@ -186,7 +185,7 @@ impl<'a> Objective<'a> {
             columns
                 .enumerate()
                 .for_each(|(i, du): (usize, &mut [f64])| {
-                    // p = u·sqrt(L)/|u|: only what is across p passes.
+                    // p = u·sqrt(L)/|u|: only the gradient orthogonal to p remains.
                     let p = point(i);
                     let along = dot(du, p) / size as f64;
                     for l in 0..size {
@@ -202,7 +201,7 @@ impl<'a> Objective<'a> {
         (loss, gradient)
     }
 
-    /// Adds the gradient of ½·penalty·((θ − θ₀)/scale)²; of two outputs each bears half.
+    /// Adds the gradient of ½·penalty·((θ − θ₀)/scale)²; with two outputs, half of it to each.
     pub fn add_penalty(&self, theta: &Parameters, gradient: &mut Parameters) {
         let penalties = Scales {
             whiten: self.options.whiten_penalty.unwrap_or(0.0) / self.scales.whiten.powi(2),

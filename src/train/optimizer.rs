@@ -1,4 +1,4 @@
-//! AdamW (Loshchilov and Hutter 2019): weights and gradients by name in, weights moved.
+//! The optimiser: AdamW (Loshchilov and Hutter 2019).
 
 use crate::network::Weights;
 use rayon::prelude::*;
@@ -17,8 +17,8 @@ pub struct AdamW {
 }
 
 impl AdamW {
-    /// One step, the `step`-th from 0. Decay falls on matrices (`*weight` of more than one
-    /// dimension), not on biases or BatchNorms, which `decays` tells apart.
+    /// Takes the `step`-th step, from 0. Only the weights whose names `decays` accepts decay: matrices,
+    /// not biases or BatchNorms.
     pub fn step(
         &mut self,
         weights: &mut Weights,

@@ -1,19 +1,17 @@
-//! What the detector of overlapped speech learns from: labelled recordings of one voice each in;
-//! examples of one voice and of two at the same time out, and the loss of its one logit.
+//! Trains the detector of overlapped speech on mixtures of recordings of one voice each.
 //!
-//! Half of the examples are one speaker, half are two: the second one covers most of the first, as
-//! loud give or take some dB. Both halves are put together of pieces in the same way and meet the
-//! same rooms, noises and bands, so that nothing but the second voice tells them apart.
+//! Half of the examples have one speaker, half have two: the second covers most of the first, at the
+//! same level give or take some dB. Both halves are assembled from pieces in the same way and pass
+//! the same rooms, noises and bands, so that only the second voice tells them apart.
 
 use super::{
     batch::Batch,
     checkpoint::State,
     crops::{Crops, retried},
+    descent::{Descent, Progress, descend_by},
     loss::Loss,
-    member::Seen,
-    pair_loss::PairLoss,
+    options::{PairLoss, Seen},
     random::Random,
-    recipe::{Progress, Run, descend_by},
     view::View,
 };
 use crate::{
@@ -24,16 +22,16 @@ use crate::{
 };
 use rayon::prelude::*;
 
-/// Most difference between the levels of two voices, in dB.
+/// Largest difference between the levels of two voices, in dB.
 const LEVELS_DB: f32 = 6.0;
-/// Most difference between the levels of one voice's pieces, in dB.
+/// Largest difference between the levels of one voice's pieces, in dB.
 const OWN_LEVELS_DB: f32 = 3.0;
-/// Least share of an example that the second voice covers.
+/// Smallest share of an example that the second voice covers.
 const COVERED: f32 = 0.6;
-/// How often the second speaker is of the first one's corpus: recordings alike.
+/// How often the second speaker is from the same corpus, so that the recordings sound alike.
 const SAME_CORPUS: f32 = 0.7;
 
-/// Where examples come from.
+/// The source of the examples.
 struct Voices<'a> {
     crops: Crops<'a>,
     /// Speakers of each corpus, and the corpus of each speaker.
@@ -42,7 +40,7 @@ struct Voices<'a> {
 }
 
 impl<'a> Voices<'a> {
-    /// Of the recordings that `crops` are cut from.
+    /// Of the recordings that `crops` draws from.
     fn new(crops: Crops<'a>) -> Self {
         let utterances = &crops.manifest.utterances;
         let corpus = |own: &Vec<usize>| own.first().map_or(0, |u| utterances[*u].corpus as usize);
@@ -103,8 +101,8 @@ impl<'a> Voices<'a> {
         Ok(crops.mfcc.extract_samples(&samples, &speech))
     }
 
-    /// `len` samples of one speaker at one speed, pieces of recordings in a row, each of energy 1 a
-    /// sample give or take some dB, without the silence around them.
+    /// `len` samples of one speaker at one speed: pieces of recordings in a row, without the silence
+    /// around them, each with a mean energy of 1 give or take some dB.
     fn voice(&self, speaker: usize, len: usize, random: &mut Random) -> Result<Vec<f32>> {
         let crops = &self.crops;
         let own = &crops.by_speaker[speaker];
@@ -128,7 +126,7 @@ impl<'a> Voices<'a> {
                 gain(random.uniform(-OWN_LEVELS_DB, OWN_LEVELS_DB)) / energy.sqrt().max(1e-6);
             samples.extend(heard.iter().map(|v| gain * v));
             if heard.is_empty() {
-                // An empty recording: silence instead of a search without end.
+                // Silence for an empty recording, or the loop would not end.
                 samples.resize(wanted, 0.0);
             }
         }
@@ -140,7 +138,7 @@ impl<'a> Voices<'a> {
         Ok(samples)
     }
 
-    /// Another speaker, if there is one.
+    /// Another speaker, if there are several.
     fn other(&self, speaker: usize, random: &mut Random) -> usize {
         let alike = &self.corpora[self.corpus_of[speaker]];
         if alike.len() > 1 && random.chance(SAME_CORPUS) {
@@ -160,36 +158,34 @@ fn gain(db: f32) -> f32 {
     10f32.powf(db / 20.0)
 }
 
-impl Run<'_> {
-    /// Trains the detector by the run's options, which are of a network with one output.
-    pub(super) fn train_overlap(
-        &self,
-        on_progress: &mut dyn FnMut(Progress) -> bool,
-    ) -> Result<Option<Network>> {
-        let options = self.options;
-        // How voices follow each other is heard in the pauses as well.
-        let mfcc = Mfcc::new(MfccConfig {
-            speech_only: false,
-            ..options.front_end.clone()
-        })?;
-        let layers = options.layers()?;
-        let view = View::new(&mfcc, Seen::NORMALISED)?;
-        let num_channels = options.front_end.num_frame_channels();
-        let receptive_field = infer(&layers, num_channels)?.receptive_field;
-        let voices =
-            Voices::new(self.crops(&mfcc, options.crop_seconds, receptive_field.max(30))?);
-        let start = |layers| State::fresh(layers, 0, 1, options.seed);
-        let step = |state: &mut State| {
-            let (features, is_overlapped) = voices.batch(state.step, options.batch_size)?;
-            descend_by(options, state, view.of(features), |logits, _| {
-                loss(logits, &is_overlapped)
-            })
-        };
-        let Some(state) = self.descend(layers, start, step, on_progress)? else {
-            return Ok(None);
-        };
-        view.network(state.trainable.folded()).map(Some)
-    }
+/// Trains the detector. The options are of a network with one output. `None` where `on_progress`
+/// stopped it.
+pub(super) fn train(
+    own: &Descent,
+    on_progress: &mut dyn FnMut(Progress) -> bool,
+) -> Result<Option<Network>> {
+    let options = own.options;
+    // Pauses are kept: they show how voices follow each other.
+    let mfcc = Mfcc::new(MfccConfig {
+        speech_only: false,
+        ..options.front_end.clone()
+    })?;
+    let layers = options.layers()?;
+    let view = View::new(&mfcc, Seen::NORMALISED)?;
+    let num_channels = options.front_end.num_frame_channels();
+    let receptive_field = infer(&layers, num_channels)?.receptive_field;
+    let voices = Voices::new(own.crops(&mfcc, options.crop_seconds, receptive_field.max(30))?);
+    let start = |layers| State::fresh(layers, 0, 1, options.seed);
+    let step = |state: &mut State| {
+        let (features, is_overlapped) = voices.batch(state.step, options.batch_size)?;
+        descend_by(options, state, view.of(features), |logits, _| {
+            loss(logits, &is_overlapped)
+        })
+    };
+    let Some(state) = own.descend(layers, start, step, on_progress)? else {
+        return Ok(None);
+    };
+    view.network(state.trainable.folded()).map(Some)
 }
 
 /// Binary cross-entropy of `logits` (U,), mean over the batch.

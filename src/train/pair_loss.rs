@@ -1,5 +1,5 @@
-//! Losses of pair heads: the outputs for one pair and what they should be in, loss and gradient out,
-//! each in the form that cannot overflow. Which loss goes with which outputs is checked here.
+//! Losses of pair heads: the loss and its gradient for the outputs of one pair, in forms that cannot
+//! overflow. Checks that a head has the number of outputs that its loss needs.
 //!
 //! | loss | outputs | answer |
 //! | --- | --- | --- |
@@ -7,21 +7,11 @@
 //! | softmax cross-entropy | N ≥ 2; of a pair head "different" and "same" | z_same − z_different |
 //! | mean squared error | 1 linear | a grade, made an LLR by calibration |
 
-use super::calibration::{sigmoid, softplus};
+use super::{
+    calibration::{sigmoid, softplus},
+    options::PairLoss,
+};
 use crate::{Error, Result};
-use serde::{Deserialize, Serialize};
-
-/// What the outputs of a pair head are trained for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PairLoss {
-    /// Same or different, one logit.
-    Bce,
-    /// Same or different, one output each.
-    Softmax,
-    /// A grade of similarity.
-    Mse,
-}
 
 impl PairLoss {
     /// Outputs that a pair head needs for it.

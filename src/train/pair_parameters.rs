@@ -1,4 +1,4 @@
-//! The numbers of a pair head in training: a saved head in, parameters out, and back.
+//! The parameters of a pair head in training, made from a head and turned back into one.
 
 use super::plda;
 use crate::scoring::PairHead;
@@ -28,7 +28,7 @@ pub(super) struct Scales {
 }
 
 impl Parameters {
-    /// Two outputs begin as half of the logit each, for and against: their difference is the logit.
+    /// Two outputs start as half of the logit each, for and against, so that their difference is it.
     pub fn of(head: &PairHead, prior: f64, num_outputs: usize) -> Self {
         let size = head.size();
         let whiten = head.whitening();
@@ -51,7 +51,7 @@ impl Parameters {
         }
     }
 
-    /// The saved head has one logit; two outputs say their difference.
+    /// The head has one logit; of two outputs it is the difference.
     pub fn into_head(self, from: &PairHead, prior: f64) -> PairHead {
         let mut outputs = self.outputs.into_iter();
         let first = outputs.next().expect("one output or two");

@@ -3,7 +3,7 @@
 //! Every speaker's target pairs weigh the same in sum, however many recordings; nontarget pairs
 //! are drawn speaker pair first, within one domain.
 
-use super::{Labelled, head::RefineOptions};
+use super::{Labelled, options::RefineOptions};
 use crate::{Error, Result};
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -14,16 +14,16 @@ use std::collections::BTreeMap;
 pub(super) struct Pairs {
     ends: Vec<(u32, u32)>,
     weights: Vec<f64>,
-    /// What a regression should say of each.
+    /// The grade of each pair, for a regression.
     grades: Vec<f64>,
     num_targets: usize,
     /// Per embedding: (the other end, the pair).
     of: Vec<Vec<(u32, u32)>>,
 }
 
-/// Two crops of one recording share the voice, the channel and the day.
+/// Grade of two crops of one recording, which share voice, channel and day.
 const GRADE_ONE_SESSION: f64 = 1.0;
-/// Two recordings share the voice only.
+/// Grade of two recordings of a speaker, which share the voice only.
 const GRADE_ONE_SPEAKER: f64 = 0.8;
 
 impl Pairs {
@@ -109,7 +109,7 @@ impl Pairs {
     pub fn weight(&self, pair: usize) -> f64 {
         self.weights[pair]
     }
-    /// From 0, two speakers, to 1, one recording.
+    /// The grade of a pair, from 0 (two speakers) to 1 (one recording).
     pub fn grade(&self, pair: usize) -> f64 {
         self.grades[pair]
     }
@@ -129,7 +129,7 @@ fn pairs_of(ends: &[(u32, u32)], num_embeddings: usize) -> Vec<Vec<(u32, u32)>> 
     of
 }
 
-/// Of one speaker, with weights; pairs of weight 0 left out.
+/// Target pairs of one speaker with their weights, without pairs of weight 0.
 fn target_pairs(
     labelled: &Labelled,
     members: &[usize],
@@ -171,7 +171,7 @@ fn target_pairs(
     pairs
 }
 
-/// A domain by its number of speakers, two different speakers of it, one recording of each.
+/// Draws a domain by its number of speakers, two different speakers of it, and a recording of each.
 fn nontarget_pairs(
     labelled: &Labelled,
     wanted: usize,

@@ -1,4 +1,4 @@
-//! Two-covariance PLDA: labelled embeddings in, pair head out.
+//! Fits a pair head by two-covariance PLDA.
 //!
 //! x = y + e, y ~ N(0, B) one per speaker, e ~ N(0, W) one per recording (Ioffe 2006; Brümmer & de
 //! Villiers 2010). The pair head length-normalises *after* whitening, so nothing but a diagonal
@@ -15,7 +15,7 @@ use rayon::prelude::*;
 pub struct PldaOptions {
     /// L.
     pub size: usize,
-    /// Of the within-speaker covariance towards tr(W)/D·I, 0 to 1.
+    /// Shrinkage of the within-speaker covariance towards tr(W)/D·I, 0 to 1.
     pub shrinkage: f64,
     /// EM iterations.
     pub num_iterations: usize,

@@ -1,4 +1,4 @@
-//! Poolings in training: `(T, C)` per utterance to one row, and back.
+//! Pooling in training, forward and backward: `(T, C) -> (1, ·)` per utterance.
 
 use super::batch::Batch;
 use crate::network::{Layer, pooling};
@@ -10,7 +10,7 @@ pub fn forward(x: &Batch, layer: &Layer) -> Batch {
         .utterances()
         .into_par_iter()
         .map(|x_u| match *layer {
-            // Groups are made of members when these are trained.
+            // Groups appear only when trained members are joined.
             Layer::StatsPool { eps, .. } => pooling::stats(x_u, x.channels, eps, 1),
             Layer::SampleStatsPool { eps } => pooling::sample_stats(x_u, x.channels, eps),
             Layer::Flatten { num_frames } => pooling::flatten(x_u, x.channels, num_frames),
@@ -40,7 +40,7 @@ pub fn backward(x: &Batch, layer: &Layer, y: &Batch, dy: &Batch) -> Batch {
             return;
         }
         let of_mean: Vec<f32> = dy[..channels].iter().map(|d| d * share).collect();
-        // What a deviation gives to each frame, and below which variance it does not move.
+        // The factor of each frame's deviation, and the variance at which the floor ends its gradient.
         let (of_each, floor) = match *layer {
             Layer::StatsPool { eps, .. } => (share, eps),
             Layer::SampleStatsPool { .. } => (share / (1.0 - share).max(share), 0.0),
@@ -57,7 +57,7 @@ pub fn backward(x: &Batch, layer: &Layer, y: &Batch, dy: &Batch) -> Batch {
             .zip(std)
             .map(|(d, s)| if s * s > floor { d * of_each / s } else { 0.0 })
             .collect();
-        // Lengths that the compiler sees: without them the loop over c is not in lanes.
+        // Slices of a visible length, or the compiler does not vectorise the loop over c.
         let (of_mean, of_std, mean) =
             (&of_mean[..channels], &of_std[..channels], &mean[..channels]);
         for (dx, x) in dx.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {

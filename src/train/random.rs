@@ -1,5 +1,5 @@
-//! Random numbers by name: the same seed and place (step, slot, …) give the same numbers, whatever
-//! was drawn before, so a resumed run needs no generator state. xoshiro256++ seeded by BLAKE3.
+//! Random numbers that depend on the seed and a place (step, slot, …) alone, not on earlier draws, so
+//! that a resumed run needs no generator state. xoshiro256++ seeded by BLAKE3.
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;

@@ -1,5 +1,5 @@
-//! Recordings on demand: index in, 16 kHz samples out. Decoded audio is kept, as 16-bit, up to a
-//! stated number of bytes and no further: the corpus may be of any size.
+//! Reads recordings when they are needed, and keeps decoded audio up to a given number of bytes, so
+//! that a corpus may have any size.
 
 use crate::{Result, audio};
 use std::{
@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// Files to read, and what of them is in memory.
+/// Files to read, and the decoded ones that are in memory.
 pub struct Recordings {
     paths: Vec<PathBuf>,
     budget_bytes: usize,
@@ -24,7 +24,7 @@ struct Kept {
 }
 
 impl Recordings {
-    /// Of these files; at most `budget_bytes` of samples are kept.
+    /// Recordings in these files; at most `budget_bytes` of samples are kept.
     pub fn new(paths: Vec<PathBuf>, budget_bytes: usize) -> Self {
         Recordings {
             paths,

@@ -1,7 +1,9 @@
-//! Simulated rooms and halls: random shoebox, source and microphone in, impulse response out.
+//! Simulates impulse responses of rooms and halls: shoeboxes of random size, with a source and a
+//! microphone at random places.
 //!
 //! Image method (Allen and Berkley 1979): every mirror image of the source adds an impulse at its
-//! distance, weakened by the walls it met; frequency-independent walls, nearest sample.
+//! distance, weakened by each wall that reflected it. Walls are frequency-independent, and impulses
+//! are at the nearest sample.
 
 use super::random::Random;
 use crate::audio::SAMPLE_RATE_HZ;
@@ -28,7 +30,7 @@ pub fn impulse_response(random: &mut Random, hall: bool) -> Vec<f32> {
     let direct_m = distance(source_m, microphone_m).max(0.2);
     let len = (max_seconds * SAMPLE_RATE_HZ as f32) as usize;
     let mut response = vec![0.0f32; len];
-    // Images further than 60 dB down are not worth their time.
+    // Images weaker than -60 dB are left out.
     let max_order = ((1e-3f32).ln() / reflection.ln()).ceil() as i32;
     let reach = size_m.map(|s| ((max_m / (2.0 * s)).ceil() as i32).min(max_order / 2 + 1));
     for nx in -reach[0]..=reach[0] {

@@ -1,17 +1,19 @@
 //! Trains the speech detector: a small network with one logit for each frame.
 //!
 //! The labels come from clean speech, where the level alone tells speech from pauses: a frame of a
-//! clean crop is speech where [`audio::speech_frames`] says so. The network then hears the crop
-//! with silence around and within it, through noise, rooms, bands and codecs, and has to say the same.
+//! clean crop is speech where [`audio::speech_frames`] says so. The network then gets the crop with
+//! inserted silence, noise, rooms, bands and codecs, and learns to give the same labels.
 
 use super::{
+    architecture::{conv, norm},
     batch::Batch,
     checkpoint::State,
     crops::{Crops, retried},
+    descent::{Descent, Progress, descend_by},
+    ensemble,
     loss::Loss,
-    options::{SpeechOptions, TrainOptions},
+    options::SpeechOptions,
     random::Random,
-    recipe::{Progress, Run, descend_by},
 };
 use crate::{
     Result,
@@ -21,11 +23,11 @@ use crate::{
 };
 use rayon::prelude::*;
 
-/// A recording whose loud and quiet frames differ by less is too noisy to take labels from.
+/// Smallest difference between loud and quiet frames of a recording that is clean enough for labels.
 const MIN_RANGE_DB: f32 = 35.0;
-/// Inserted silence, in seconds: from this to that.
+/// Shortest and longest inserted silence, in seconds.
 const SILENCE_SECONDS: (f32, f32) = (0.2, 0.8);
-/// Examples are cut to so many frames: filters of longer ones cost twice as much.
+/// Examples are cut to this many frames; filters of longer ones cost twice as much.
 const MAX_FRAMES: usize = 350;
 /// Level of the faint noise in inserted silence, in dB below the speech; digital silence otherwise.
 const FAINT_DB: (f32, f32) = (35.0, 70.0);
@@ -40,26 +42,13 @@ struct Example {
 /// `(T + 28, num_features) -> (T, 1)`, and the mean over T.
 pub fn layers(options: &SpeechOptions, num_features: usize) -> Vec<Layer> {
     let c = options.channels;
-    let conv = |in_channels, out_channels, kernel_size, dilation| Layer::Conv1d {
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride: 1,
-        dilation,
-        padding: 0,
-        groups: 1,
-    };
-    let norm = || Layer::BatchNorm {
-        num_features: c,
-        eps: 1e-5,
-    };
     let mut layers = vec![];
     for conv in [
         conv(num_features, c, 5, 1),
         conv(c, c, 3, 4),
         conv(c, c, 3, 8),
     ] {
-        layers.extend([conv, Layer::Relu, norm()]);
+        layers.extend([conv, Layer::Relu, norm(c)]);
     }
     layers.extend([conv(c, 1, 1, 1), Layer::MeanPool]);
     layers
@@ -75,44 +64,40 @@ pub fn front_end(of: &MfccConfig) -> MfccConfig {
     }
 }
 
-impl Run<'_> {
-    /// Trains the detector, continuing from the checkpoint where there is one; `None` where
-    /// `on_progress` stopped it.
-    pub(super) fn train_speech(
-        &self,
-        options: &SpeechOptions,
-        on_progress: &mut dyn FnMut(Progress) -> bool,
-    ) -> Result<Option<Network>> {
-        let mfcc = Mfcc::new(front_end(&self.options.front_end))?;
-        let mut layers = layers(options, mfcc.num_channels());
-        let shapes = infer(&layers, mfcc.num_channels())?;
-        // In training the pooling is left out: each frame has its own label.
-        layers.pop();
-        let margin = shapes.receptive_field / 2;
-        let crops = self.crops(&mfcc, options.crop_seconds, shapes.receptive_field)?;
-        let start = |layers| State::fresh(layers, 0, 1, self.options.seed);
-        let step = |state: &mut State| {
-            let examples = examples(&crops, state.step, self.options.batch_size)?;
-            let features: Vec<Features> = examples
-                .iter()
-                .map(|e| padded(&e.features, margin))
-                .collect();
-            let labels: Vec<bool> = examples.into_iter().flat_map(|e| e.is_speech).collect();
-            let batch = Batch::of_features(&features, mfcc.num_channels());
-            descend_by(self.options, state, batch, |logits, _| {
-                loss(logits, &labels)
-            })
-        };
-        let Some(state) = self.descend(layers, start, step, on_progress)? else {
-            return Ok(None);
-        };
-        let (mut layers, mut weights) = state.trainable.folded();
-        layers.push(Layer::MeanPool);
-        weights
-            .values_mut()
-            .for_each(|values| super::ensemble::round(values));
-        Network::new(layers, weights, mfcc.num_channels()).map(Some)
-    }
+/// Trains the detector. `None` where `on_progress` stopped it.
+pub(super) fn train(
+    own: &Descent,
+    speech: &SpeechOptions,
+    on_progress: &mut dyn FnMut(Progress) -> bool,
+) -> Result<Option<Network>> {
+    let options = own.options;
+    let mfcc = Mfcc::new(front_end(&options.front_end))?;
+    let mut layers = layers(speech, mfcc.num_channels());
+    let shapes = infer(&layers, mfcc.num_channels())?;
+    // In training the pooling is left out: each frame has its own label.
+    layers.pop();
+    let margin = shapes.receptive_field / 2;
+    let crops = own.crops(&mfcc, speech.crop_seconds, shapes.receptive_field)?;
+    let start = |layers| State::fresh(layers, 0, 1, options.seed);
+    let step = |state: &mut State| {
+        let examples = examples(&crops, state.step, options.batch_size)?;
+        let features: Vec<Features> = examples
+            .iter()
+            .map(|e| padded(&e.features, margin))
+            .collect();
+        let labels: Vec<bool> = examples.into_iter().flat_map(|e| e.is_speech).collect();
+        let batch = Batch::of_features(&features, mfcc.num_channels());
+        descend_by(options, state, batch, |logits, _| loss(logits, &labels))
+    };
+    let Some(state) = own.descend(layers, start, step, on_progress)? else {
+        return Ok(None);
+    };
+    let (mut layers, mut weights) = state.trainable.folded();
+    layers.push(Layer::MeanPool);
+    weights
+        .values_mut()
+        .for_each(|values| ensemble::round(values));
+    Network::new(layers, weights, mfcc.num_channels()).map(Some)
 }
 
 /// Its first and last frame repeated `margin` times, so that every frame has an output.
@@ -229,24 +214,6 @@ fn loss(logits: &[f32], labels: &[bool]) -> Loss {
         loss.accuracy += share * f32::from(u8::from(signed > 0.0));
     }
     loss
-}
-
-/// Optimisation steps of the detector.
-pub(super) fn num_steps(all: &TrainOptions, own: &SpeechOptions) -> usize {
-    (all.num_steps.saturating_mul(own.steps_percent) / 100).max(1)
-}
-
-/// The options that the detector is trained with: the members' own, but for its crops.
-pub(super) fn options(all: &TrainOptions, own: &SpeechOptions) -> TrainOptions {
-    TrainOptions {
-        augment: own.augment.clone(),
-        num_steps: num_steps(all, own),
-        batch_size: own.batch_size,
-        members: vec![],
-        overlap: None,
-        speech: None,
-        ..all.clone()
-    }
 }
 
 #[cfg(test)]

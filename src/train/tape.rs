@@ -1,7 +1,6 @@
-//! The network in training: a forward pass that keeps what the backward pass needs, layer by layer.
+//! The network in training: the forward pass keeps what the backward pass needs, layer by layer.
 //!
-//! Features of a batch in, embeddings out; then gradients of the embeddings in, gradients of every
-//! weight out. Written by hand, no graph: the layer list is a straight line.
+//! There is no graph of operations, because the layer list is a straight line.
 
 use super::{
     batch::Batch,
@@ -12,7 +11,7 @@ use super::{
 use crate::network::{Activation, Affine, Layer, Weights, fold_batch_norms};
 use rayon::prelude::*;
 
-/// Layers and weights that learn; BatchNorm's running statistics are among the weights.
+/// Layers and weights in training; BatchNorm's running statistics are among the weights.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trainable {
     /// The layer list, already checked by [`crate::network::infer`].
@@ -21,7 +20,7 @@ pub struct Trainable {
     pub weights: Weights,
 }
 
-/// What one forward pass left behind.
+/// What a forward pass keeps for the backward pass.
 pub struct Tape {
     /// `outputs[i]` goes into layer i; the last is the embeddings, `(U, D)`.
     outputs: Vec<Batch>,
@@ -94,7 +93,7 @@ impl Trainable {
                     (Some(affine), _) => {
                         let (weight, bias) =
                             (self.tensor(index, "weight"), self.tensor(index, "bias"));
-                        // A ReLU that follows sits in the store.
+                        // The affine map applies the ReLU that follows it.
                         let relu = matches!(self.layers.get(index + 1), Some(Layer::Relu));
                         affine.forward(x, weight, bias, relu)
                     }
@@ -164,8 +163,8 @@ impl Trainable {
     }
 }
 
-/// In place where it can be: backward wants an activation's output only, and of what is before it
-/// only a pooling wants its own.
+/// Works in place where it can: the backward pass needs an activation's output only, and its input
+/// only where a pooling made it.
 fn activate(activation: Activation, x: &mut Batch, before: Option<&Layer>, done: bool) -> Batch {
     let shape = x.clone_shape();
     let mut y = match before {

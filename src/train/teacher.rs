@@ -1,11 +1,11 @@
-//! What another system says of the training speech: its vectors by id in, a loss that draws the
-//! embeddings towards them out.
+//! Learns from another system's vectors of the training speech: a loss that draws the embeddings
+//! towards them.
 //!
-//! A linear map of the embedding, learnt beside it and left out of the model, is to point where the
-//! teacher's vector of the whole recording does, however short the crop: mean of 1 − cosine (Hinton
-//! et al. 2015, "Distilling the Knowledge in a Neural Network", with directions for soft targets). The
-//! teacher has heard more speakers than the corpus has; how voices lie to one another is what it adds
-//! to their names.
+//! A linear map of the embedding, trained with it and left out of the model, should point where the
+//! teacher's vector of the whole recording points, however short the crop. The loss is the mean of
+//! 1 − cosine (Hinton et al. 2015, "Distilling the Knowledge in a Neural Network", with directions
+//! instead of soft targets). The teacher has been trained on more speakers than the corpus has, so
+//! its vectors show how similar voices are, which the speakers' names do not.
 
 use super::{
     loss::{Loss, products, through_products, through_unit_rows, unit_rows},
@@ -25,12 +25,12 @@ pub struct Teacher {
 }
 
 impl Teacher {
-    /// Asks `vector` for each id: the recording's path, from `root` on, as it is; with `@SPEED@WARP`
-    /// behind it (per cent) in another voice of `options`. Of what it has the mean over the recordings
-    /// as they are is taken off. What it has no vector of is learnt by the speakers' names alone.
+    /// Looks up the vector of each id: the recording's path relative to `root`, followed by
+    /// `@SPEED@WARP` (per cent) for the other voices of `options`. The mean over the recordings in their
+    /// own voice is subtracted. Recordings without a vector are learnt by the speakers' names alone.
     ///
     /// # Errors
-    /// [`Error::Usage`] where it knows none of the recordings.
+    /// [`Error::Usage`] where none of the recordings has a vector.
     pub fn new<'v>(
         manifest: &Manifest,
         root: &Path,
@@ -75,8 +75,8 @@ impl Teacher {
         blake3::hash(bytes).to_hex().to_string()
     }
 
-    /// Adds `weight` times the loss of `embeddings` (U, D), mapped by `map` (E, D), to `loss`, and the
-    /// gradient of `map` behind those of the speakers. `utterances` (U,) as [`super::crops::Crop`] has
+    /// Adds `weight` times the loss of `embeddings` (U, D), mapped by `map` (E, D), to `loss`, and
+    /// appends the gradient of `map` to those of the speakers. `utterances` (U,) as [`super::crops::Crop`] has
     /// them.
     pub fn teach(
         &self,
@@ -110,7 +110,7 @@ impl Teacher {
     }
 }
 
-/// What the teacher calls each recording, in the order of the manifest.
+/// The teacher's id of each recording, in the order of the manifest.
 fn ids(manifest: &Manifest, root: &Path) -> Vec<String> {
     let below = |path: &Path| {
         let below = path.strip_prefix(root).unwrap_or(path);
@@ -120,7 +120,7 @@ fn ids(manifest: &Manifest, root: &Path) -> Vec<String> {
     utterances.map(|u| below(&u.path)).collect()
 }
 
-/// What stands behind the id, in the order of the classes: warps, and of each the speeds.
+/// The ending of the id for each voice, in the order of the classes: speeds within warps.
 fn voices(options: &TrainOptions) -> impl Iterator<Item = String> {
     let of_warp = |warp: &u32| {
         let warp = *warp;

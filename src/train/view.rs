@@ -1,8 +1,9 @@
-//! What one network is shown of the features, which all share: features in, through a matrix V (C, C_in),
-//! out. Up to a frequency only, by [`crate::features::Mfcc::band_projection`]; with or without the means
-//! of [`MfccConfig::mean_channels`](crate::features::MfccConfig::mean_channels). After training V is made part of the weights.
+//! The part of the shared features that one network sees, by a matrix V (C, C_in): only up to a
+//! frequency ([`crate::features::Mfcc::band_projection`]), with or without the means of
+//! [`MfccConfig::mean_channels`](crate::features::MfccConfig::mean_channels). After training V is made
+//! part of the weights.
 
-use super::{batch::Batch, ensemble, member::Seen};
+use super::{batch::Batch, ensemble, options::Seen};
 use crate::{
     Error, Result,
     features::Mfcc,
@@ -11,17 +12,17 @@ use crate::{
 
 /// V.
 pub(super) struct View {
-    /// `(C, C_in)` row-major; none where all is seen as it is.
+    /// `(C, C_in)` row-major; none for the identity.
     matrix: Option<Vec<f32>>,
     /// C_in
     num_features: usize,
 }
 
 impl View {
-    /// Of the features of `mfcc`.
+    /// The view of the features of `mfcc`.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a band without bins, and where the features have lost the means.
+    /// [`Error::Usage`] for a band without bins, and for means that the features do not have.
     pub fn new(mfcc: &Mfcc, seen: Seen) -> Result<Self> {
         let config = mfcc.config();
         let mean_norm = seen.mean_norm;
@@ -59,7 +60,7 @@ impl View {
         })
     }
 
-    /// Each frame through V: `(ΣT, C_in) -> (ΣT, C)`.
+    /// Multiplies each frame by V: `(ΣT, C_in) -> (ΣT, C)`.
     pub fn of(&self, features: Batch) -> Batch {
         let Some(matrix) = &self.matrix else {
             return features;
@@ -77,7 +78,7 @@ impl View {
         seen
     }
 
-    /// The network that was trained behind this view, as one of all features, at a model file's
+    /// Turns the network that was trained with this view into one of all features, at a model file's
     /// precision.
     ///
     /// # Errors
@@ -90,7 +91,7 @@ impl View {
         Network::new(layers, weights, self.num_features)
     }
 
-    /// The first affine map on all features: W'_k = W_k·V for each tap k.
+    /// Makes V part of the first affine map: W'_k = W_k·V for each tap k.
     fn fold(&self, layers: &mut [Layer], weights: &mut Weights) {
         let Some(matrix) = &self.matrix else { return };
         let mut affines = layers.iter().enumerate();

@@ -46,6 +46,15 @@ impl Verifier {
         is_long_enough.then(|| detector.embed(&features)[0])
     }
 
+    /// [`Self::steadiness`] and [`Self::overlap`] together; a recording that is not refused passes the
+    /// networks once.
+    pub fn voices(&self, waveform: &Waveform) -> (Option<Llr>, Option<f32>) {
+        match self.outputs(waveform).0 {
+            Ok(outputs) => (self.lowest(outputs.cuts, &outputs.frames), outputs.overlap),
+            Err(_) => (None, self.overlap(waveform)),
+        }
+    }
+
     /// The lowest LLR between parts of a recording. None if it is too short, or refused.
     pub fn steadiness(&self, waveform: &Waveform) -> Option<Llr> {
         let outputs = self.outputs(waveform).0.ok()?;

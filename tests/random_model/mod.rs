@@ -6,41 +6,21 @@ use spkver::{
     features::{Mfcc, MfccConfig},
     network::{Layer, Network, Weights},
     scoring::PairHead,
+    train::options::ArchitectureOptions,
     verifier::{Limits, Model, ModelCard},
 };
 
 /// The layers of an x-vector network with C channels and embeddings of size D.
 pub fn x_vector(num_features: usize, c: usize, d: usize) -> Vec<Layer> {
-    let conv = |in_channels, out_channels, kernel_size, dilation| Layer::Conv1d {
-        in_channels,
-        out_channels,
-        kernel_size,
+    let architecture = ArchitectureOptions {
+        channels: c,
+        embedding_size: d,
         stride: 1,
-        dilation,
-        padding: 0,
-        groups: 1,
+        ..ArchitectureOptions::default()
     };
-    vec![
-        conv(num_features, c, 5, 1),
-        Layer::Relu,
-        conv(c, c, 3, 2),
-        Layer::Relu,
-        conv(c, c, 3, 3),
-        Layer::Relu,
-        conv(c, c, 1, 1),
-        Layer::Relu,
-        conv(c, 3 * c, 1, 1),
-        Layer::Relu,
-        Layer::StatsPool {
-            eps: 1e-5,
-            groups: 1,
-        },
-        Layer::Linear {
-            in_features: 6 * c,
-            out_features: d,
-            groups: 1,
-        },
-    ]
+    let mut layers = architecture.layers(num_features).unwrap();
+    layers.retain(|layer| !matches!(layer, Layer::BatchNorm { .. }));
+    layers
 }
 
 /// A model with random weights.

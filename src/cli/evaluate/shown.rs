@@ -1,47 +1,52 @@
-//! Reports as tables for people and as JSON for machines.
+//! Shows reports as tables for people and as JSON for machines.
 
 use crate::cli::output::{columns, printable};
 use serde_json::{Value, json};
 use spkver::eval::{
     bootstrap::Interval,
+    evaluate::Measured,
     metrics::Points,
     report::{Condition, Report},
 };
-use std::path::Path;
 
-/// A list and what came of it.
-pub struct Measured<'a> {
-    pub path: &'a Path,
-    /// Of the file, without its folder.
+/// The result on one list, under the list's name.
+pub struct Named {
+    /// The list's file without its folder, on one line.
     pub name: String,
-    pub report: Report,
-    /// Recordings without an embedding, and why; none known where the scores were given.
-    pub refused: Option<Vec<(String, String)>>,
+    pub measured: Measured,
 }
 
-/// The file's name without its folder, on one line.
-pub fn name(path: &Path) -> String {
-    let name = path.file_name().unwrap_or(path.as_os_str());
-    printable(&name.to_string_lossy())
-}
+impl Named {
+    /// Names the result after its file.
+    pub fn new(measured: Measured) -> Self {
+        let path = &measured.path;
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        Named {
+            name: printable(&name.to_string_lossy()),
+            measured,
+        }
+    }
 
-impl Measured<'_> {
     /// For machines.
     pub fn json(&self) -> Value {
-        let mut json = json!(self.report);
-        json["list"] = json!(self.path.to_string_lossy());
+        let Measured {
+            path,
+            report,
+            refused,
+        } = &self.measured;
+        let mut json = json!(report);
+        json["list"] = json!(path.to_string_lossy());
         let refusal = |(path, reason): &(String, String)| json!({"path": path, "reason": reason});
-        let refused = self.refused.iter().flatten();
-        json["refused"] = refused.map(refusal).collect();
+        json["refused"] = refused.iter().flatten().map(refusal).collect();
         // At the first prior and threshold, as `p_target` and `threshold` say.
-        json["min_dcf"] = json!(self.report.figures.dcf[0].min);
-        json["act_dcf"] = json!(self.report.figures.dcf[0].act);
-        json["at_threshold"] = json!(self.report.figures.rates[0]);
+        json["min_dcf"] = json!(report.figures.dcf[0].min);
+        json["act_dcf"] = json!(report.figures.dcf[0].act);
+        json["at_threshold"] = json!(report.figures.rates[0]);
         json
     }
 
     fn row(&self) -> Vec<String> {
-        let report = &self.report;
+        let report = &self.measured.report;
         let (figures, counts) = (&report.figures, &report.counts);
         let mut row = vec![
             self.name.clone(),
@@ -77,7 +82,7 @@ fn interval(of: Option<Interval>) -> String {
 }
 
 /// For people.
-pub fn text(measured: &[Measured], points: &Points, with_worst: bool) -> String {
+pub fn text(lists: &[Named], points: &Points, with_worst: bool) -> String {
     let mut header: Vec<String> = [
         "list",
         "targets",
@@ -102,20 +107,17 @@ pub fn text(measured: &[Measured], points: &Points, with_worst: bool) -> String 
         header.push("FMR %".into());
     }
     let mut rows = vec![header];
-    rows.extend(measured.iter().map(Measured::row));
+    rows.extend(lists.iter().map(Named::row));
     let mut text = columns(&rows, 1);
-    for one in measured {
-        for column in one.report.conditions.chunk_by(|a, b| a.column == b.column) {
-            text.push_str(&format!(
-                "\n\n{} by {}\n",
-                one.name,
-                printable(&column[0].column)
-            ));
+    for Named { name, measured } in lists {
+        let report = &measured.report;
+        for column in report.conditions.chunk_by(|a, b| a.column == b.column) {
+            text.push_str(&format!("\n\n{name} by {}\n", printable(&column[0].column)));
             text.push_str(&by_condition(column, points.thresholds[0]));
         }
-        if with_worst && !one.report.worst_speakers.is_empty() {
-            text.push_str(&format!("\n\n{}: worst served speakers\n", one.name));
-            text.push_str(&worst(&one.report, points.thresholds[0]));
+        if with_worst && !report.worst_speakers.is_empty() {
+            text.push_str(&format!("\n\n{name}: worst served speakers\n"));
+            text.push_str(&worst(report, points.thresholds[0]));
         }
     }
     text

@@ -3,7 +3,7 @@
 use super::Args;
 use spkver::{
     Error, Result,
-    eval::{plots::Chart, table::ScoreTable},
+    eval::{evaluate::Lists, known::Known, plots::Chart},
     storage::output::{Form, OutputFile, Outputs},
 };
 use std::path::{Path, PathBuf};
@@ -45,17 +45,17 @@ impl Args {
         texts.chain(charts).cloned().collect()
     }
 
-    pub(super) fn spare_inputs(&self, tables: &[ScoreTable], outputs: &Outputs) -> Result<()> {
+    pub(super) fn spare_inputs(
+        &self,
+        known: &Known,
+        lists: &Lists,
+        outputs: &Outputs,
+    ) -> Result<()> {
         let files = self.lists.iter().chain(&self.scores);
-        for path in files.chain(self.known.files()) {
+        for path in files.chain(known.files()) {
             outputs.spare(path)?;
         }
-        let unscored = tables.iter().filter(|table| !table.has_scores());
-        let names = unscored.flat_map(ScoreTable::names);
-        match self.scores {
-            None => outputs.spare_all(names.map(|name| self.root.join(name))),
-            Some(_) => Ok(()),
-        }
+        outputs.spare_all(lists.recordings())
     }
 
     pub(super) fn take(&self, outputs: &Outputs) -> Result<Written> {

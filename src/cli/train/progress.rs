@@ -1,8 +1,8 @@
-//! How far training is: a bar on a terminal, lines elsewhere, both on stderr.
+//! Shows the progress of training: a bar on a terminal, lines elsewhere, both on stderr.
 
 use crate::cli::Global;
 use indicatif::{ProgressBar, ProgressStyle};
-use spkver::train::recipe::Progress;
+use spkver::train::descent::Progress;
 use std::{
     io::IsTerminal,
     time::{Duration, Instant},
@@ -15,7 +15,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// Quiet if asked for.
+    /// Silent with `--quiet`.
     pub fn new(global: &Global) -> Self {
         let quiet = global.output().is_quiet();
         let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
@@ -25,7 +25,7 @@ impl Log {
         Log { bar, quiet }
     }
 
-    /// Tells a fact.
+    /// Prints a line, above the bar if there is one.
     pub fn line(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),
@@ -35,7 +35,7 @@ impl Log {
     }
 }
 
-/// Averages over what was done since the last line.
+/// Averages the loss since the last line, and stops the run when it should.
 pub struct Watch<'a> {
     log: &'a Log,
     begun: Instant,
@@ -46,7 +46,7 @@ pub struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    /// Stops after so many steps.
+    /// Stops the run after so many steps.
     pub fn new(log: &'a Log, stop_after: Option<usize>) -> Self {
         let now = Instant::now();
         Watch {
@@ -59,7 +59,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Tells how far the run is; `false` stops it.
+    /// Shows the progress; `false` stops the run.
     pub fn see(&mut self, progress: Progress) -> bool {
         match progress {
             Progress::Step {

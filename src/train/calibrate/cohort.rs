@@ -1,57 +1,67 @@
-//! `calibrate --cohort`: a manifest of speakers that no trial is about in, a point for each out, and
-//! whether the mean of the highest scores against them helps on lists that it was not fitted on.
+//! Makes a cohort of speakers that are in no trial, and judges whether the scores against it lower
+//! Cllr on trial lists that they were not fitted on.
 
-use crate::cli::evaluate::embedded::{Part, embed_files};
-use serde_json::{Value, json};
-use spkver::{
+use crate::{
     Error, Result,
-    audio::ReadOptions,
-    eval::{speakers::Speakers, table::ScoreTable},
+    eval::{
+        embedded::{Embedder, Part},
+        speakers::Speakers,
+        table::ScoreTable,
+    },
     scoring::Cohort,
     train::{
         calibration::{Calibration, QualityList},
         ensemble,
         manifest::Manifest,
     },
-    verifier::{Embedding, Verifier},
+    verifier::Embedding,
 };
 use std::{
     collections::HashSet,
     path::{Path, PathBuf},
 };
 
-/// How an answer to the trials' own speakers ends.
+/// The remedy where a speaker of the trials is in the cohort.
 const OTHERS: &str = "give speakers that are in no trial";
 
-/// A manifest, none of whose speakers is in the trials.
-pub struct Source<'a> {
+/// A manifest of speakers, none of whom is in the trials.
+pub(super) struct Source<'a> {
     path: &'a Path,
     top: usize,
     manifest: Manifest,
 }
 
-/// The cohort, and what it was made of.
-pub struct Candidate {
-    /// To be kept or not.
+/// A cohort that the model may get.
+pub(super) struct Candidate {
     pub cohort: Cohort,
     name: String,
     num_speakers: usize,
     num_refused: usize,
 }
 
-/// A cohort that was judged: each Cllr is the mean over lists left out.
+/// A cohort, and whether it helps.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Judged {
-    candidate: Candidate,
-    cllr_with: f64,
-    cllr_without: f64,
+    /// The manifest's file name.
+    pub name: String,
+    /// Mean Cllr of each list by a fit with the cohort on the other lists.
+    pub cllr_with: f64,
+    /// The same without the cohort.
+    pub cllr_without: f64,
+    /// Speakers in the cohort.
+    pub num_speakers: usize,
+    /// Recordings that could not be used.
+    pub num_refused: usize,
+    /// How many of the highest scores against the cohort count.
+    pub top: usize,
 }
 
 impl<'a> Source<'a> {
-    /// Reads the manifest; `top` scores are to count.
+    /// Reads the manifest. `top` is how many of the highest scores against the cohort shall count.
     ///
     /// # Errors
-    /// As [`Manifest::open`]; [`Error::Usage`] for one list, for too many speakers and for one of the
-    /// trials; [`Error::Io`] for a recording that is not there.
+    /// As [`Manifest::open`]; [`Error::Usage`] for a single table, too many speakers, and a speaker or
+    /// recording of the trials; [`Error::Io`] for a recording that does not exist.
     pub fn open(path: &'a Path, top: usize, tables: &[ScoreTable], root: &Path) -> Result<Self> {
         let refuse = |fact: &str| Err(Error::Usage(format!("--cohort {}: {fact}", path.display())));
         if tables.len() < 2 {
@@ -119,31 +129,31 @@ impl<'a> Source<'a> {
             .map(|utterance| &utterance.path)
     }
 
-    /// Embeds the recordings; a speaker is the point of all of theirs that can be used.
+    /// Embeds the recordings. A speaker's point is made of all of their recordings that can be used.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Usage`] where no recording can be used.
-    pub fn embed(self, options: &ReadOptions, verifier: &Verifier) -> Result<Candidate> {
+    pub fn embed(self, embedder: &Embedder) -> Result<Candidate> {
         let utterances = &self.manifest.utterances;
         let paths: Vec<PathBuf> = utterances.iter().map(|u| u.path.clone()).collect();
-        let embedded = embed_files(&paths, options, Part::Whole, verifier)?;
+        let embedded = embedder.files(&paths, Part::Whole)?;
         let mut by_speaker: Vec<Vec<&Embedding>> = vec![vec![]; self.manifest.speakers.len()];
         for (utterance, embedded) in utterances.iter().zip(&embedded) {
             if let Ok(embedding) = embedded {
                 by_speaker[utterance.speaker as usize].push(embedding);
             }
         }
-        let head = &verifier.model().head;
+        let head = &embedder.verifier.model().head;
         let mut points = vec![];
         for embeddings in by_speaker {
             let point = head.project_enrolment(embeddings.iter().map(|e| e.values()));
             let point = &point[..head.size()];
-            // A speaker without an embedding has no direction.
+            // The point of a speaker without an embedding is NaN.
             if point.iter().all(|v| v.is_finite()) {
                 points.extend_from_slice(point);
             }
         }
-        // Half the size in the file.
+        // F16 halves their size in the model file.
         ensemble::round(&mut points);
         let num_speakers = points.len() / head.size();
         if num_speakers == 0 {
@@ -169,15 +179,18 @@ impl<'a> Source<'a> {
 }
 
 impl Candidate {
-    /// Of what it does to lists that it was not fitted on.
+    /// Compares fits with and without the cohort on lists that were left out of the fit.
     ///
     /// # Errors
     /// As [`Calibration::cllr_left_out`].
-    pub fn judge(self, lists: &[Vec<QualityList>], prior: f64) -> Result<Judged> {
+    pub fn judge(&self, lists: &[Vec<QualityList>], prior: f64) -> Result<Judged> {
         Ok(Judged {
             cllr_with: Calibration::cllr_left_out(lists, prior, true)?,
             cllr_without: Calibration::cllr_left_out(lists, prior, false)?,
-            candidate: self,
+            name: self.name.clone(),
+            num_speakers: self.num_speakers,
+            num_refused: self.num_refused,
+            top: self.cohort.top,
         })
     }
 }
@@ -188,36 +201,18 @@ impl Judged {
         self.cllr_with < self.cllr_without
     }
 
-    /// Its points, where they are kept.
-    pub fn cohort(&self) -> Option<Cohort> {
-        self.is_kept().then(|| self.candidate.cohort.clone())
-    }
-
-    /// For the line and the model card.
-    pub fn line(&self) -> String {
-        let candidate = &self.candidate;
+    /// The continuation of the sentence in the model card.
+    pub(super) fn sentence(&self) -> String {
         format!(
             ", cohort {} by Cllr {:.4} with it, {:.4} without on lists left out ({}: {} speakers, {} \
              recordings refused, top {})",
             if self.is_kept() { "kept" } else { "not kept" },
             self.cllr_with,
             self.cllr_without,
-            candidate.name,
-            candidate.num_speakers,
-            candidate.num_refused,
-            candidate.cohort.top,
+            self.name,
+            self.num_speakers,
+            self.num_refused,
+            self.top,
         )
-    }
-
-    /// For machines.
-    pub fn json(&self) -> Value {
-        json!({
-            "kept": self.is_kept(),
-            "cllr_with": self.cllr_with,
-            "cllr_without": self.cllr_without,
-            "speakers": self.candidate.num_speakers,
-            "refused": self.candidate.num_refused,
-            "top": self.candidate.cohort.top,
-        })
     }
 }

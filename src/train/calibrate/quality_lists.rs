@@ -1,35 +1,39 @@
-//! Trial lists in; their scores, and what their recordings are like, out: of the recordings as they are,
-//! cut, and at 8 kHz.
+//! Scores each trial list as it is, with its recordings cut short, and at 8 kHz, together with the
+//! recordings' facts that the quality terms weigh.
 
-use crate::cli::evaluate::embedded::{EmbeddedTable, Part, embed_tables, points};
-use spkver::{
+use crate::{
     Result,
-    audio::ReadOptions,
-    eval::table::ScoreTable,
+    eval::{
+        embedded::{EmbeddedTable, Embedder, Part, points},
+        table::ScoreTable,
+    },
     scoring::{CONDITIONS, Cohort, PairHead},
     train::calibration::{QualityList, QualityTrial},
     verifier::Verifier,
 };
-use std::path::Path;
 use zeroize::Zeroizing;
 
-/// Cuts that teach what length does within one kind of speech, in seconds.
+/// Lengths that recordings are cut to, in seconds, so that the fit sees what length alone changes.
 const CUTS_SECONDS: [f32; 4] = [0.7, 1.2, 2.0, 3.0];
 
-/// What all cuts of a list count together beside the list itself, and what it counts at 8 kHz: short
-/// recordings score so differently that with a weight of 1 the scale is theirs (models/README.md).
+/// Weight of all cuts of a list together, and of the list at 8 kHz, against 1 for the list as it is.
+/// Short recordings score so differently that with a weight of 1 they would decide the scale
+/// (models/README.md).
 const CUTS_WEIGHT: f64 = 0.3;
 const NARROWBAND_WEIGHT: f64 = 0.3;
 
-/// The trials of every list cut, at 8 kHz (`narrow`) and, last, as they are (`whole`).
-pub fn quality_lists(
+/// For each table its trials with cut recordings, at 8 kHz (`narrow`) and, last, as they are
+/// (`whole`).
+///
+/// # Errors
+/// As [`Embedder::tables`].
+pub(super) fn quality_lists(
     tables: &[ScoreTable],
     [whole, narrow]: [&[EmbeddedTable]; 2],
-    root: &Path,
-    options: &ReadOptions,
-    verifier: &Verifier,
+    embedder: &Embedder,
     cohort: Option<&Cohort>,
 ) -> Result<Vec<Vec<QualityList>>> {
+    let verifier = embedder.verifier;
     let sides = |embedded: &[EmbeddedTable]| -> Vec<Vec<Option<Side>>> {
         let of_list = |embedded: &EmbeddedTable| sides(embedded, verifier, cohort);
         embedded.iter().map(of_list).collect()
@@ -40,7 +44,7 @@ pub fn quality_lists(
     let mut of_lists: Vec<Vec<QualityList>> = vec![vec![]; tables.len()];
     for seconds in CUTS_SECONDS {
         let part = Part::Speech(seconds);
-        let cut = sides(&embed_tables(&lists, root, options, part, verifier)?);
+        let cut = sides(&embedder.tables(&lists, part)?);
         for ((of_list, table), (whole, cut)) in
             of_lists.iter_mut().zip(tables).zip(whole.iter().zip(&cut))
         {
@@ -53,7 +57,7 @@ pub fn quality_lists(
         .zip(tables)
         .zip(whole.iter().zip(&narrow))
     {
-        // Of words that last half a second nothing is left in a cut of a second and a half.
+        // Recordings of half a second have no cut of a second and a half.
         of_list.retain(QualityList::has_both);
         let weight = CUTS_WEIGHT / of_list.len() as f64;
         of_list.iter_mut().for_each(|list| list.weight = weight);
@@ -65,17 +69,18 @@ pub fn quality_lists(
     Ok(of_lists)
 }
 
-/// What a recording brings to its trials.
+/// One recording of a trial.
 struct Side {
+    /// `(P,)`
     point: Zeroizing<Vec<f32>>,
     ln_seconds: f64,
     ln_length: f64,
     conditions: [f64; CONDITIONS],
-    /// μ, where there is a cohort.
+    /// μ; 0 without a cohort.
     cohort: f64,
 }
 
-/// Of each recording, none of a refused one.
+/// One for each recording, none for a refused one.
 fn sides(
     embedded: &EmbeddedTable,
     verifier: &Verifier,
@@ -98,7 +103,7 @@ fn sides(
     sides.collect()
 }
 
-/// Trials of `enrol`'s recordings against `test`'s.
+/// The trials of `table`, with the enrolled recordings from `enrol` and the tested ones from `test`.
 fn quality_list(
     table: &ScoreTable,
     enrol: &[Option<Side>],

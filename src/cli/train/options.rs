@@ -1,0 +1,77 @@
+//! The training options: defaults, then the options file, then the flags.
+
+use super::Args;
+use serde_json::Value;
+use spkver::{Error, Result, train::options::TrainOptions};
+
+impl Args {
+    /// The options, checked.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for an option that is unknown or makes no sense; [`Error::Io`].
+    pub(super) fn options(&self) -> Result<TrainOptions> {
+        let mut options = TrainOptions::default();
+        let mut members_given = self.members.is_some();
+        if let Some(path) = &self.options {
+            let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, "read", e))?;
+            let bad = |fact: String| {
+                Error::Usage(format!("{}: {fact}; see `--print-options`", path.display()))
+            };
+            let given: Value = serde_json::from_str(&text).map_err(|e| bad(e.to_string()))?;
+            members_given |= given.get("members").is_some();
+            let mut all = serde_json::to_value(&options).expect("plain data");
+            overlay(&mut all, given).map_err(|key| bad(format!("unknown option {key:?}")))?;
+            options = serde_json::from_value(all).map_err(|e| bad(e.to_string()))?;
+        }
+        fn set<T: Clone>(to: &mut T, from: &Option<T>) {
+            if let Some(value) = from {
+                *to = value.clone();
+            }
+        }
+        set(&mut options.seed, &self.seed);
+        set(&mut options.num_steps, &self.steps);
+        set(&mut options.batch_size, &self.batch_size);
+        set(&mut options.learning_rate, &self.learning_rate);
+        set(&mut options.architecture.channels, &self.channels);
+        set(
+            &mut options.architecture.embedding_size,
+            &self.embedding_size,
+        );
+        set(&mut options.architecture.activation, &self.activation);
+        set(&mut options.architecture.pool, &self.pool);
+        if let Some(count) = self.members {
+            let listed = options.members.len();
+            match count {
+                1 => options.members.clear(),
+                n if n <= listed => options.members.truncate(n),
+                n => {
+                    return Err(Error::Usage(format!(
+                        "--members {n}: the options list {listed}; add to \"members\" in --options"
+                    )));
+                }
+            }
+        }
+        if options.architecture.pool == "flatten" && !members_given {
+            options.members.clear();
+        }
+        set(&mut options.head.loss, &self.head);
+        if self.head_outputs.is_some() {
+            options.head.outputs = self.head_outputs;
+        }
+        options.check()?;
+        Ok(options)
+    }
+}
+
+/// Replaces values of `all` by those of `given`, key by key. The error is a key that `all` lacks.
+fn overlay(all: &mut Value, given: Value) -> std::result::Result<(), String> {
+    match (all, given) {
+        (Value::Object(all), Value::Object(given)) => {
+            for (key, value) in given {
+                overlay(all.get_mut(&key).ok_or(key)?, value)?;
+            }
+        }
+        (all, given) => *all = given,
+    }
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! Embeds the recordings of trial lists, each recording once, and scores the trials.
+
+use super::table::{ScoreTable, line_of};
+use crate::{
+    Error, Result,
+    audio::{self, ReadOptions, SAMPLE_RATE_HZ, Waveform, resample},
+    parallel,
+    verifier::{Embedding, Verifier},
+};
+use std::{
+    collections::HashMap,
+    iter::once,
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
+use zeroize::Zeroizing;
+
+/// A recording's embedding, or the reason why it has none.
+pub type Embedded = std::result::Result<Embedding, String>;
+
+/// One [`Embedded`] for each recording of a table, in the order of the table's names.
+pub type EmbeddedTable = Vec<Embedded>;
+
+/// Called after each recording: how many of a pass are done, and how many it has.
+pub type OnProgress<'a> = &'a (dyn Fn(usize, usize) + Sync);
+
+/// Which part of a recording is embedded.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Part {
+    /// The whole recording.
+    Whole,
+    /// This many seconds from the start, or the whole of a shorter recording.
+    Start(f32),
+    /// This many seconds from the first speech; a recording with less speech is refused.
+    Speech(f32),
+    /// The whole recording, reduced to a telephone's 8 kHz.
+    Narrowband,
+}
+
+/// A telephone's sample rate.
+const NARROWBAND_HZ: u32 = 8000;
+
+/// Recordings between two checks for errors. Large, because the threads wait for the last one.
+const BLOCK: usize = 1024;
+
+/// Reads and embeds recordings on all threads.
+#[derive(Clone, Copy)]
+pub struct Embedder<'a> {
+    /// Folder that the names in trial lists are relative to.
+    pub root: &'a Path,
+    /// How the files are read.
+    pub reading: ReadOptions,
+    /// The model.
+    pub verifier: &'a Verifier,
+    /// Called after each recording.
+    pub on_progress: OnProgress<'a>,
+}
+
+impl Embedder<'_> {
+    /// Embeds the recordings of all tables. A recording that several tables name is embedded once.
+    ///
+    /// # Errors
+    /// As [`Self::files`].
+    pub fn tables(&self, tables: &[&ScoreTable], part: Part) -> Result<Vec<EmbeddedTable>> {
+        let names = names_of(tables.iter().copied());
+        let paths: Vec<PathBuf> = names.iter().map(|name| self.root.join(name)).collect();
+        let embeddings = self.files(&paths, part)?;
+        let embeddings: HashMap<&str, Embedded> = names.into_iter().zip(embeddings).collect();
+        let of_table = |table: &&ScoreTable| {
+            let own = table.names().map(|name| embeddings[name].clone());
+            own.collect()
+        };
+        Ok(tables.iter().map(of_table).collect())
+    }
+
+    /// Embeds each file. A recording that is damaged or unfit has a reason in its place.
+    ///
+    /// # Errors
+    /// [`Error::Io`] for a file that cannot be read.
+    pub fn files(&self, paths: &[PathBuf], part: Part) -> Result<EmbeddedTable> {
+        let num_done = Mutex::new(0);
+        let embed = |path: &PathBuf| {
+            let read = read(path, &self.reading, part);
+            {
+                let mut done = num_done.lock().unwrap_or_else(|e| e.into_inner());
+                *done += 1;
+                (self.on_progress)(*done, paths.len());
+            }
+            match read {
+                Ok(waveform) => Ok(self.verifier.embed(&waveform).map_err(|r| r.to_string())),
+                Err(Error::Audio { fact, .. }) => Ok(Err(fact)),
+                Err(other) => Err(other),
+            }
+        };
+        let mut embedded = Vec::with_capacity(paths.len());
+        for block in paths.chunks(BLOCK) {
+            for one in parallel::map(block, embed) {
+                embedded.push(one?);
+            }
+        }
+        Ok(embedded)
+    }
+}
+
+/// Projects each embedding once, for all of its trials: `(P,)` each, none for a refused recording.
+pub fn points(embedded: &[Embedded], verifier: &Verifier) -> Vec<Option<Zeroizing<Vec<f32>>>> {
+    let head = &verifier.model().head;
+    let point = |embedding: &Embedding| head.project_enrolment(once(embedding.values()));
+    let points = embedded.iter();
+    let points = points.map(|embedded| Some(Zeroizing::new(point(embedded.as_ref().ok()?))));
+    points.collect()
+}
+
+/// Scores every trial. A trial with a refused recording gets NaN.
+pub fn set_scores(table: &mut ScoreTable, embedded: &[Embedded], verifier: &Verifier) {
+    let points = points(embedded, verifier);
+    table.set_scores(|enrol, test| {
+        let side = |recording: u32| points[recording as usize].as_ref();
+        match (side(enrol), side(test)) {
+            (Some(enrol), Some(test)) => f64::from(verifier.model().head.llr(enrol, test)),
+            _ => f64::NAN,
+        }
+    });
+}
+
+/// Checks that every recording of a table exists, so that a wrong root is found before an hour of
+/// work instead of passing as refusals.
+///
+/// # Errors
+/// [`Error::List`] for the first recording that is missing, and for a table without names.
+pub fn find_recordings(list: &Path, table: &ScoreTable, root: &Path) -> Result<()> {
+    if table.is_nameless() {
+        return Err(Error::List {
+            path: list.to_path_buf(),
+            line: 1,
+            fact: "scores with labels, and no names of recordings".into(),
+            remedy: "name both recordings of each trial".into(),
+        });
+    }
+    let exists = parallel::map(table.names(), |name| root.join(name).exists());
+    let Some(index) = exists.iter().position(|exists| !exists) else {
+        return Ok(());
+    };
+    let lost = table.name(index as u32);
+    Err(Error::List {
+        path: list.to_path_buf(),
+        line: line_of(list, |trial| trial.enroll == lost || trial.test == lost)?,
+        fact: format!("there is no file {}", root.join(lost).display()),
+        remedy: "check --root".into(),
+    })
+}
+
+/// The recordings that the tables name, sorted, each once.
+pub fn names_of<'a>(tables: impl Iterator<Item = &'a ScoreTable>) -> Vec<&'a str> {
+    let mut names: Vec<&str> = tables.flat_map(ScoreTable::names).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn read(path: &Path, options: &ReadOptions, part: Part) -> Result<Waveform> {
+    let waveform = audio::read(path, options)?;
+    let (from, seconds) = match part {
+        Part::Whole => return Ok(waveform),
+        Part::Narrowband => {
+            let narrow = resample(waveform.samples(), SAMPLE_RATE_HZ, NARROWBAND_HZ);
+            return Waveform::from_samples(narrow, NARROWBAND_HZ);
+        }
+        Part::Start(seconds) => (0, seconds),
+        Part::Speech(seconds) if audio::speech_seconds(waveform.speech()) >= seconds => {
+            let begin = waveform.speech().iter().position(|&speech| speech);
+            (begin.unwrap_or(0) * audio::SPEECH_HOP, seconds)
+        }
+        Part::Speech(_) => {
+            return Err(Error::Audio {
+                path: path.to_path_buf(),
+                fact: "less speech than the cut".into(),
+                remedy: "leave the cut out".into(),
+            });
+        }
+    };
+    let rest = &waveform.samples()[from..];
+    let kept = (seconds * SAMPLE_RATE_HZ as f32) as usize;
+    if kept >= rest.len() && from == 0 {
+        return Ok(waveform);
+    }
+    Waveform::from_samples(rest[..kept.min(rest.len())].to_vec(), SAMPLE_RATE_HZ)
+}

@@ -1,0 +1,155 @@
+//! Identification: which of the enrolled speakers is this, if any?
+//!
+//! This is an open set: the threshold of `verify` rises by ln N with the number N of enrolled speakers
+//! (see [`OperatingPoint::among`]). An index over the store finds the candidates; the store's own
+//! voiceprints give their scores, bit for bit those of [`Verifier::verify`].
+
+use crate::{
+    Error, Result,
+    scoring::{OperatingPoint, gallery::Probe},
+    storage::{
+        index::{Candidate, Index},
+        voiceprints::Store,
+    },
+    verifier::{Embedding, Verification, Verifier},
+};
+use std::path::Path;
+
+/// Whom to search, and how many candidates to give.
+#[derive(Clone, Copy)]
+pub struct Plan<'a> {
+    /// The enrolled speakers.
+    pub store: &'a Store,
+    /// The model that enrolled them.
+    pub verifier: &'a Verifier,
+    /// Candidates for each test.
+    pub top: usize,
+    /// The operating point for a single enrolled speaker.
+    pub point: OperatingPoint,
+}
+
+/// A candidate, scored against the store's own voiceprint.
+#[derive(Debug, Clone)]
+pub struct Match {
+    /// The speaker's name.
+    pub speaker: String,
+    /// The score, and the decision among all enrolled speakers.
+    pub verification: Verification,
+}
+
+/// What a search found.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Speakers that were searched.
+    pub num_speakers: usize,
+    /// For each test its candidates, best first.
+    pub matches: Vec<Vec<Match>>,
+}
+
+/// What happens before the search.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Event {
+    /// The store has no index that fits, so one is built.
+    Indexing,
+    /// The index is built.
+    Indexed {
+        /// Speakers in it.
+        num_speakers: usize,
+        /// Is it kept beside the store for the next search?
+        is_kept: bool,
+    },
+    /// So many voiceprints are of other models, and are not searched.
+    OtherModels(usize),
+}
+
+/// Searches the enrolled speakers for the speaker of each test.
+///
+/// # Errors
+/// [`Error::Store`] where nobody is enrolled, [`Error::Io`] where another program changes the store
+/// meanwhile.
+pub fn identify(
+    plan: &Plan,
+    tests: &[&(Embedding, Probe)],
+    on_event: &mut dyn FnMut(Event),
+) -> Result<Found> {
+    let Plan {
+        store, verifier, ..
+    } = *plan;
+    let index = match Index::find(store, verifier) {
+        Some(index) => index,
+        None => build(plan, on_event)?,
+    };
+    if index.num_others() > 0 {
+        on_event(Event::OtherModels(index.num_others()));
+    }
+    if index.num_speakers() == 0 {
+        return Err(nobody(store.path()));
+    }
+    if let Some(found) = search(plan, &index, tests)? {
+        return Ok(found);
+    }
+    let index = build(plan, on_event)?;
+    search(plan, &index, tests)?.ok_or_else(|| Error::Io {
+        path: store.path().to_path_buf(),
+        doing: "search the store",
+        source: std::io::Error::other("another command changed it meanwhile"),
+        remedy: "run the command again",
+    })
+}
+
+/// The error where nobody is enrolled.
+pub fn nobody(store: &Path) -> Error {
+    Error::Store {
+        path: store.to_path_buf(),
+        fact: "nobody is enrolled with this model".into(),
+        remedy: "enrol with `spkver enroll`, or give another file with --store".into(),
+    }
+}
+
+fn build(plan: &Plan, on_event: &mut dyn FnMut(Event)) -> Result<Index> {
+    on_event(Event::Indexing);
+    let index = Index::build(plan.store, plan.verifier)?;
+    on_event(Event::Indexed {
+        num_speakers: index.num_speakers(),
+        is_kept: index.is_kept(),
+    });
+    Ok(index)
+}
+
+/// None if the store is not what the index says, because it was changed meanwhile or the index is
+/// damaged.
+fn search(plan: &Plan, index: &Index, tests: &[&(Embedding, Probe)]) -> Result<Option<Found>> {
+    let Plan {
+        store, verifier, ..
+    } = *plan;
+    let probes: Vec<Probe> = tests.iter().map(|(_, probe)| probe.clone()).collect();
+    let found = index.search(&verifier.model().head, &probes, plan.top);
+    let point = plan.point.among(index.num_speakers());
+    let confirm = |embedding: &Embedding, candidate: &Candidate| -> Result<Option<Match>> {
+        let Some(voiceprint) = store.by_id(candidate.id)? else {
+            return Ok(None);
+        };
+        // The row of the index may have other bits, if another version of this program made it.
+        let same = verifier.project(&voiceprint).into_iter().zip(candidate.row);
+        if !same.map(|(a, b)| (a - b).abs()).all(|apart| apart <= 1e-3) {
+            return Ok(None);
+        }
+        Ok(Some(Match {
+            verification: verifier.verify(&voiceprint, embedding, &point)?,
+            speaker: voiceprint.name.to_string(),
+        }))
+    };
+    let confirmed = tests
+        .iter()
+        .zip(&found)
+        .map(|((embedding, _), candidates)| {
+            let matches = candidates.iter();
+            let matches = matches.map(|candidate| confirm(embedding, candidate));
+            matches.collect::<Result<Option<Vec<Match>>>>()
+        });
+    let matches = confirmed.collect::<Result<Option<Vec<Vec<Match>>>>>()?;
+    Ok(matches.map(|matches| Found {
+        num_speakers: index.num_speakers(),
+        matches,
+    }))
+}

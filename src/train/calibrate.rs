@@ -1,0 +1,332 @@
+//! Calibrates a model on trial lists, so that its scores are log-likelihood ratios.
+//!
+//! ```text
+//! Plan ─open─► Inputs ─run(Verifier)─► Calibrated { Model, Report }
+//! ```
+//!
+//! Only the head, the limits, the measured rates and the card change: embeddings stay valid.
+
+mod cohort;
+mod limits;
+mod measured;
+mod quality_lists;
+mod scores;
+
+pub use cohort::Judged;
+pub use scores::{FittedScores, fit_scores};
+
+use super::calibration::{Calibration, QualityList};
+use crate::{
+    Error, Result,
+    audio::ReadOptions,
+    eval::{
+        embedded::{Embedder, OnProgress, Part, find_recordings, set_scores},
+        table::ScoreTable,
+    },
+    network::Network,
+    scoring::{Cohort, KNEE_SLOPE},
+    verifier::{Limits, Model, ModelCard, Verifier},
+};
+use cohort::Source;
+use quality_lists::quality_lists;
+use scores::Scores;
+use std::path::{Path, PathBuf};
+
+/// What to calibrate on, and how.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Trial lists with labels.
+    pub lists: Vec<PathBuf>,
+    /// Folder that the recordings' paths are relative to.
+    pub root: PathBuf,
+    /// How the recordings are read.
+    pub reading: ReadOptions,
+    /// Prior of a target trial around which the fit is best.
+    pub p_target: f64,
+    /// Also fit the quality terms, the lower slope and the limits on several speakers.
+    pub quality: bool,
+    /// With `quality`: a manifest of speakers that are in no trial.
+    pub cohort: Option<PathBuf>,
+    /// How many of the highest scores against the cohort count.
+    pub cohort_top: usize,
+    /// Seed of the bootstrap.
+    pub seed: u64,
+}
+
+/// The trial lists of a plan, read and checked.
+pub struct Inputs<'a> {
+    plan: &'a Plan,
+    tables: Vec<ScoreTable>,
+    cohort: Option<Source<'a>>,
+}
+
+/// The calibrated model, and how it was made.
+pub struct Calibrated {
+    /// The model, to be saved. Its card's `calibration` says in a sentence what was done.
+    pub model: Model,
+    /// The figures.
+    pub report: Report,
+}
+
+/// What a calibration found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// The fit.
+    pub calibration: Calibration,
+    /// The cohort, where the plan names one.
+    pub cohort: Option<Judged>,
+    /// Scored target trials.
+    pub num_targets: usize,
+    /// Scored nontarget trials.
+    pub num_nontargets: usize,
+    /// Trials with a refused recording.
+    pub num_refused: usize,
+    /// Were the error rates by threshold measured? This needs paths that tell who speaks.
+    pub has_rates: bool,
+}
+
+/// Bootstrap replicates for the intervals of the error rates.
+const NUM_REPLICATES: usize = 1000;
+
+impl<'a> Inputs<'a> {
+    /// Reads the lists and the cohort's manifest, and looks for the recordings.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::List`]; [`Error::Usage`] for a cohort that cannot serve.
+    pub fn open(plan: &'a Plan) -> Result<Self> {
+        let read = |path: &PathBuf| {
+            let table = ScoreTable::read(path)?;
+            find_recordings(path, &table, &plan.root)?;
+            Ok(table)
+        };
+        let tables: Vec<ScoreTable> = plan.lists.iter().map(read).collect::<Result<_>>()?;
+        let open = |path| Source::open(path, plan.cohort_top, &tables, &plan.root);
+        let cohort = plan.cohort.as_deref().map(open).transpose()?;
+        Ok(Inputs {
+            plan,
+            tables,
+            cohort,
+        })
+    }
+
+    /// Every recording that will be read.
+    pub fn recordings(&self) -> impl Iterator<Item = PathBuf> {
+        let names = self.tables.iter().flat_map(ScoreTable::names);
+        let of_cohort = self.cohort.iter().flat_map(Source::recordings).cloned();
+        names.map(|name| self.plan.root.join(name)).chain(of_cohort)
+    }
+
+    /// Embeds the recordings with `verifier` and fits its scores.
+    ///
+    /// # Errors
+    /// [`Error::Io`] for a recording that cannot be read; [`Error::Usage`] where no calibration fits,
+    /// for example because the labels are swapped.
+    pub fn run(self, verifier: Verifier, on_progress: OnProgress) -> Result<Calibrated> {
+        let Inputs {
+            plan,
+            mut tables,
+            cohort,
+        } = self;
+        let verifier = match plan.quality {
+            true => verifier.with_quality_terms(),
+            false => verifier,
+        };
+        let embedder = Embedder {
+            root: &plan.root,
+            reading: plan.reading,
+            verifier: &verifier,
+            on_progress,
+        };
+        let lists: Vec<&ScoreTable> = tables.iter().collect();
+        let embedded = embedder.tables(&lists, Part::Whole)?;
+        // Models with quality terms are used at 8 kHz as well.
+        let narrow = plan
+            .quality
+            .then(|| embedder.tables(&lists, Part::Narrowband));
+        let narrow = narrow.transpose()?;
+        let cohort = cohort.map(|cohort| cohort.embed(&embedder)).transpose()?;
+        for (table, embedded) in tables.iter_mut().zip(&embedded) {
+            set_scores(table, embedded, &verifier);
+        }
+        let mut scores = Scores::default();
+        tables.iter().for_each(|table| scores.add(table));
+        let files = ListFiles::read(&plan.lists)?;
+
+        let (calibration, judged) = if let Some(narrow) = &narrow {
+            let points = cohort.as_ref().map(|candidate| &candidate.cohort);
+            let lists = quality_lists(&tables, [&embedded, narrow], &embedder, points)?;
+            let judged = cohort.as_ref().map(|one| one.judge(&lists, plan.p_target));
+            let judged = judged.transpose()?;
+            let is_kept = judged.as_ref().is_some_and(Judged::is_kept);
+            let lists: Vec<&QualityList> = lists.iter().flatten().collect();
+            let fitted = Calibration::with_quality(&lists, plan.p_target, is_kept)?;
+            (fitted, judged)
+        } else {
+            (scores.fit(plan.p_target)?, None)
+        };
+        calibration.check()?;
+
+        let is_kept = judged.as_ref().is_some_and(Judged::is_kept);
+        let cohort = cohort.filter(|_| is_kept).map(|candidate| candidate.cohort);
+        let mut calibrated = calibrated(&verifier, &calibration, cohort)?;
+        if plan.quality {
+            // These limits are on log-likelihood ratios, so they are chosen last.
+            let own = limits::several_speakers(&tables, &plan.root, &plan.reading, &calibrated)?;
+            let mut model = calibrated.into_model();
+            let ln_length = limits::ln_length_range(&embedded, &model.head);
+            model.limits = Limits { ln_length, ..own };
+            calibrated = Verifier::new(verifier.id(), model)?;
+        }
+        let mut report = Report {
+            calibration,
+            cohort: judged,
+            num_targets: scores.num_targets(),
+            num_nontargets: scores.num_nontargets(),
+            num_refused: scores.num_refused,
+            has_rates: false,
+        };
+        let mut card = verifier.model().card.clone();
+        card.calibration = sentence(&report, plan.p_target, &files.named);
+        let mut rated = vec![];
+        for ((name, table), embedded) in files.names.iter().zip(&mut tables).zip(&embedded) {
+            set_scores(table, embedded, &calibrated);
+            if let Some(measurement) = measured::measurement(table) {
+                card.measured.insert(name.clone(), measurement);
+            }
+            rated.push(measured::rated_list(table, false));
+        }
+        for (table, narrow) in tables.iter_mut().zip(narrow.iter().flatten()) {
+            set_scores(table, narrow, &calibrated);
+            let copy = measured::rated_list(table, true);
+            // A list whose recordings are all refused at 8 kHz says nothing about it.
+            if copy.as_ref().is_none_or(|list| list.has_both()) {
+                rated.push(copy);
+            }
+        }
+        let rates = measured::rates(rated, files.hash, NUM_REPLICATES, plan.seed);
+        report.has_rates = rates.is_some();
+        let model = Model {
+            rates,
+            card,
+            ..calibrated.into_model()
+        };
+        Ok(Calibrated { model, report })
+    }
+}
+
+/// What the model notes of the lists' files.
+struct ListFiles {
+    names: Vec<String>,
+    /// Each name with the start of the file's BLAKE3.
+    named: Vec<String>,
+    /// BLAKE3 of all.
+    hash: String,
+}
+
+impl ListFiles {
+    fn read(paths: &[PathBuf]) -> Result<Self> {
+        let mut hasher = blake3::Hasher::new();
+        let (mut names, mut named) = (vec![], vec![]);
+        for path in paths {
+            let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read", e))?;
+            hasher.update(&bytes);
+            let name = name_of(path);
+            let hash = blake3::hash(&bytes).to_hex();
+            named.push(format!("{name} (BLAKE3 {hash:.12})"));
+            names.push(name);
+        }
+        Ok(ListFiles {
+            names,
+            named,
+            hash: hasher.finalize().to_string(),
+        })
+    }
+}
+
+fn name_of(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// The sentence about the calibration in the model card.
+fn sentence(report: &Report, p_target: f64, lists: &[String]) -> String {
+    let Calibration {
+        scale,
+        offset,
+        quality,
+        of_both: [noises, highs, lows],
+        knee,
+    } = &report.calibration;
+    let mut terms = quality.map_or(String::new(), |quality| {
+        let cohort = match quality.cohort {
+            0.0 => String::new(),
+            weight => format!(", {weight:+.4} per nat of likeness to the cohort"),
+        };
+        let knee = knee.map_or(String::new(), |knee| {
+            format!(", below {knee:.2} a nat counts as {KNEE_SLOPE}")
+        });
+        format!(
+            ", {:+.4} per ln of seconds, {:+.4} per ln of length, {:+.4} per 10 dB below 30 dB SNR \
+             ({noises:+.4} for the product of both sides), {:+.4} per 2 kHz below 5.5 kHz of bandwidth \
+             ({highs:+.4}), {:+.4} per 10 dB that the voice lacks below 250 Hz \
+             ({lows:+.4}){cohort}{knee} (fitted on cuts and at 8 kHz as well)",
+            quality.seconds, quality.length, quality.noise, quality.high, quality.low
+        )
+    });
+    terms += &report
+        .cohort
+        .as_ref()
+        .map_or(String::new(), Judged::sentence);
+    format!(
+        "scale {scale:.4}, offset {offset:+.4}{terms}, fitted at prior {p_target} on {} target and {} \
+         nontarget trials ({} more refused) of {}",
+        report.num_targets,
+        report.num_nontargets,
+        report.num_refused,
+        lists.join(", "),
+    )
+}
+
+/// The same model with the calibration in its head, and with `cohort` if there is a new one.
+fn calibrated(
+    verifier: &Verifier,
+    calibration: &Calibration,
+    cohort: Option<Cohort>,
+) -> Result<Verifier> {
+    let model = verifier.model();
+    // Made again from the layers, because one that computes in int8 is saved and measured in f32.
+    let copied = |network: &Network, num_features| {
+        let (layers, weights) = (network.layers().to_vec(), network.weights().clone());
+        Network::new(layers, weights, num_features)
+    };
+    let num_features = verifier.mfcc().num_channels();
+    let num_raw = model.front_end.num_frame_channels();
+    let (overlap, speech) = (model.overlap.as_ref(), model.speech.as_ref());
+    let mut head = calibration.apply(&model.head);
+    head.cohort = cohort.or(head.cohort);
+    let (min_steadiness, steadiness_unit) = match calibration.quality {
+        // The old limit is on other scores; a new one will be chosen.
+        Some(_) => (None, 1.0),
+        // The limit moves with the scores, so that it refuses the same recordings as before.
+        None => {
+            let lowest = model.limits.min_steadiness;
+            let unit = calibration.scale * f64::from(model.limits.steadiness_unit);
+            (lowest.map(|llr| calibration.moved(llr)), unit as f32)
+        }
+    };
+    let model = Model {
+        front_end: model.front_end.clone(),
+        network: copied(&model.network, num_features)?,
+        overlap: overlap.map(|n| copied(n, num_features)).transpose()?,
+        speech: speech.map(|n| copied(n, num_raw)).transpose()?,
+        head,
+        limits: Limits {
+            min_steadiness,
+            steadiness_unit,
+            ..model.limits
+        },
+        rates: None,
+        card: ModelCard::default(),
+    };
+    Verifier::new(verifier.id(), model)
+}

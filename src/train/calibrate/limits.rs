@@ -1,0 +1,79 @@
+//! Chooses the limits beyond which a recording is refused as one of several speakers, or as scaled by
+//! another program, from the recordings of the trials.
+
+use crate::{
+    Error, Result,
+    audio::{self, ReadOptions},
+    eval::{
+        embedded::{EmbeddedTable, names_of},
+        table::ScoreTable,
+    },
+    scoring::PairHead,
+    verifier::{Limits, Verifier},
+};
+use rayon::prelude::*;
+use std::path::Path;
+
+/// Below this LLR between its parts a recording sounds more like two speakers than like one. Of 610
+/// development recordings of one speaker one is below; of 500 with two speakers in turn, 483.
+const MIN_STEADINESS: f32 = -1.125;
+/// Largest share of the trials' recordings, each of one speaker, that either limit may refuse: on
+/// other speech the constants above may fit less well.
+const MAX_REFUSED: f64 = 0.005;
+/// Distance, in nats, of a limit from the most extreme recording where there are fewer than
+/// 1/[`MAX_REFUSED`].
+const MARGIN: f32 = 3.0;
+
+/// The limits of the calibrated `verifier` on recordings of several speakers.
+///
+/// # Errors
+/// [`Error::Io`] for a recording that cannot be read. Damaged recordings are skipped.
+pub(super) fn several_speakers(
+    tables: &[ScoreTable],
+    root: &Path,
+    options: &ReadOptions,
+    verifier: &Verifier,
+) -> Result<Limits> {
+    let names = names_of(tables.iter());
+    let measure = |name: &&str| match audio::read(&root.join(name), options) {
+        Ok(waveform) => Ok(verifier.voices(&waveform)),
+        Err(Error::Audio { .. }) => Ok((None, None)),
+        Err(other) => Err(other),
+    };
+    let measured: Result<Vec<_>> = names.par_iter().map(measure).collect();
+    let (llrs, logits): (Vec<_>, Vec<_>) = measured?.into_iter().unzip();
+    let llrs: Vec<f32> = llrs.into_iter().flatten().map(|llr| llr.0).collect();
+    let logits: Vec<f32> = logits.into_iter().flatten().collect();
+    // Recordings a little above this limit are refused as well if the overlap detector is near its own.
+    let margin = if num_refused(&llrs) == 0 { MARGIN } else { 0.0 };
+    let lowest_kept = kept(llrs, f32::total_cmp).map_or(0.0, |llr| llr - margin);
+    let highest_kept = kept(logits, |a, b| b.total_cmp(a)).unwrap_or(f32::NEG_INFINITY);
+    let limits = verifier.model().limits;
+    Ok(Limits {
+        min_steadiness: Some(lowest_kept.min(MIN_STEADINESS)),
+        max_overlap: highest_kept.max(limits.max_overlap),
+        ..limits
+    })
+}
+
+fn num_refused(values: &[f32]) -> usize {
+    (MAX_REFUSED * values.len() as f64) as usize
+}
+
+/// The first value, in this order, that is kept if [`MAX_REFUSED`] of them are refused.
+fn kept(mut values: Vec<f32>, order: fn(&f32, &f32) -> std::cmp::Ordering) -> Option<f32> {
+    values.sort_by(order);
+    values.get(num_refused(&values)).copied()
+}
+
+/// The range of ln|u| that embeddings of this model have: that of the trials' recordings, with a
+/// margin.
+pub(super) fn ln_length_range(embedded: &[EmbeddedTable], head: &PairHead) -> Option<(f32, f32)> {
+    const MARGIN: f32 = 0.5;
+    let embeddings = embedded.iter().flatten().flatten();
+    let lengths = embeddings.map(|embedding| head.ln_length(embedding.values()));
+    let range = lengths.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), length| {
+        (low.min(length), high.max(length))
+    });
+    (range.0 <= range.1).then_some((range.0 - MARGIN, range.1 + MARGIN))
+}

@@ -1,0 +1,192 @@
+//! Trains one network by gradient descent. A run that was stopped goes on from its checkpoint with the
+//! same bits.
+
+use super::{
+    augment::Augmenter,
+    batch::{self, Batch},
+    checkpoint::{SPEAKERS, State},
+    crops::{Crops, Shares, warped},
+    loss::Loss,
+    manifest::Manifest,
+    optimizer::one_cycle,
+    options::TrainOptions,
+    recordings::Recordings,
+    teacher::Teacher,
+};
+use crate::{Error, Result, features::Mfcc, network::Layer};
+use std::path::Path;
+
+/// How far training is.
+#[derive(Debug, Clone, Copy)]
+pub enum Progress {
+    /// After an optimisation step.
+    Step {
+        /// Steps done.
+        step: usize,
+        /// Steps in all.
+        num_steps: usize,
+        /// Mean loss of the batch.
+        loss: f32,
+        /// Share of crops whose speaker was the nearest.
+        accuracy: f32,
+    },
+    /// Embeddings of the training speech, for the head.
+    Embeddings {
+        /// Utterances done.
+        done: usize,
+        /// Utterances in all.
+        total: usize,
+    },
+}
+
+impl Progress {
+    /// Counts the steps of all networks: `before` is the number of those of earlier networks.
+    pub(super) fn of(self, before: usize, all: usize) -> Self {
+        match self {
+            Progress::Step {
+                step,
+                loss,
+                accuracy,
+                ..
+            } => Progress::Step {
+                step: before + step,
+                num_steps: all,
+                loss,
+                accuracy,
+            },
+            embeddings => embeddings,
+        }
+    }
+}
+
+/// What one network is trained with: its options, the sources of its sound, and the file of its state.
+pub struct Descent<'a> {
+    /// The options.
+    pub options: &'a TrainOptions,
+    /// The speaker of each recording.
+    pub manifest: &'a Manifest,
+    /// The audio of `manifest.utterances`.
+    pub recordings: &'a Recordings,
+    /// Rooms and noise.
+    pub augmenter: &'a Augmenter,
+    /// The file that the state is kept in.
+    pub checkpoint: &'a Path,
+    /// Another system's vectors of the recordings, where the network learns from them.
+    pub teacher: Option<&'a Teacher>,
+    /// Steps between two checkpoints.
+    pub checkpoint_every: usize,
+}
+
+impl Descent<'_> {
+    /// Takes all steps, from the checkpoint if there is one, else from `start`. `None` where
+    /// `on_progress` stopped it by answering `false`; the state is saved.
+    pub fn descend(
+        &self,
+        layers: Vec<Layer>,
+        start: impl FnOnce(Vec<Layer>) -> State,
+        mut take_step: impl FnMut(&mut State) -> Result<(f32, f32)>,
+        on_progress: &mut dyn FnMut(Progress) -> bool,
+    ) -> Result<Option<State>> {
+        let options = self.options;
+        let mut hash = format!("{} {}", self.manifest.hash(), self.augmenter.hash());
+        if let Some(teacher) = self.teacher {
+            hash += &format!(" {}", teacher.hash());
+        }
+        let mut state = match self.checkpoint.exists() {
+            true => State::load(self.checkpoint, options, &hash, layers)?,
+            false => start(layers),
+        };
+        while state.step < options.num_steps {
+            let (loss, accuracy) = take_step(&mut state)?;
+            let (step, num_steps) = (state.step, options.num_steps);
+            let go_on = on_progress(Progress::Step {
+                step,
+                num_steps,
+                loss,
+                accuracy,
+            });
+            if !go_on || step % self.checkpoint_every == 0 || step == num_steps {
+                state.save(self.checkpoint, options, &hash)?;
+            }
+            if !go_on {
+                return Ok(None);
+            }
+        }
+        Ok(Some(state))
+    }
+
+    /// Crops of the recordings through `mfcc`, of so many seconds and at least `min_frames` frames.
+    pub fn crops<'a>(
+        &'a self,
+        mfcc: &'a Mfcc,
+        seconds: (f32, f32),
+        min_frames: usize,
+    ) -> Result<Crops<'a>> {
+        let by_speaker = self.manifest.by_speaker();
+        Ok(Crops {
+            shares: Shares::new(&by_speaker),
+            manifest: self.manifest,
+            recordings: self.recordings,
+            by_speaker,
+            augmenter: self.augmenter,
+            augment: &self.options.augment,
+            mfcc,
+            seconds,
+            speeds_percent: &self.options.speeds_percent,
+            warped: warped(self.options)?,
+            warps_percent: &self.options.warps_percent,
+            pitch: self.options.pitch,
+            min_frames,
+            seed: self.options.seed,
+        })
+    }
+}
+
+/// Takes one optimisation step with a loss of the embeddings `(U, D)` and the speakers' rows `(S, D)`.
+///
+/// # Errors
+/// [`Error::Usage`] where the loss is not finite any more.
+pub(super) fn descend_by(
+    options: &TrainOptions,
+    state: &mut State,
+    features: Batch,
+    loss: impl FnOnce(&[f32], &[f32]) -> Loss,
+) -> Result<(f32, f32)> {
+    let tape = state.trainable.forward(features); // (ΣT, C_in) -> (U, D)
+    let result = loss(&tape.embeddings().values, &state.speakers);
+    if !result.loss.is_finite() {
+        return Err(Error::Usage(format!(
+            "training diverged at step {}: the loss is {}; choose a lower --learning-rate",
+            state.step, result.loss
+        )));
+    }
+    let mut gradients = state.trainable.backward(&tape, result.d_embeddings);
+    state.trainable.update_running_statistics(&tape);
+
+    gradients.insert(SPEAKERS.into(), result.d_speakers);
+    let trainable = &mut state.trainable;
+    trainable
+        .weights
+        .insert(SPEAKERS.into(), std::mem::take(&mut state.speakers));
+    let layers = &trainable.layers;
+    let decays = |name: &str| match name.split_once('.') {
+        Some((index, "weight")) => index
+            .parse()
+            .is_ok_and(|i: usize| !matches!(layers[i], Layer::BatchNorm { .. })),
+        Some(_) => false,
+        None => true,
+    };
+    let learning_rate = one_cycle(state.step, options.num_steps, options.learning_rate);
+    state.optimizer.step(
+        &mut trainable.weights,
+        &gradients,
+        state.step,
+        learning_rate,
+        options.weight_decay,
+        decays,
+    );
+    state.speakers = trainable.weights.remove(SPEAKERS).unwrap_or_default();
+    gradients.into_values().for_each(batch::give_back);
+    state.step += 1;
+    Ok((result.loss, result.accuracy))
+}

@@ -1,0 +1,253 @@
+//! Compares pair heads: fits each on the same embeddings of the training speech, and measures it on
+//! trial lists of other speakers.
+
+use super::{
+    Labelled,
+    calibration::Calibration,
+    head::{self, Report},
+    lda,
+    options::{PairLoss, RefineOptions, TrainOptions},
+    pair_loss::pearson,
+    plda::{self, PldaOptions},
+};
+use crate::{
+    Result,
+    audio::ReadOptions,
+    eval::{
+        bootstrap::{self, Interval},
+        embedded::{Embedded, Embedder, OnProgress, Part, find_recordings},
+        metrics::{Costs, Figures, Points},
+        ranking::Ranking,
+        speakers::Speakers,
+        sweep::Sweep,
+        table::ScoreTable,
+    },
+    scoring::PairHead,
+    verifier::Verifier,
+};
+use std::path::{Path, PathBuf};
+
+/// Trial lists to compare on.
+pub(super) struct Lists<'a> {
+    paths: &'a [PathBuf],
+    root: &'a Path,
+    tables: Vec<ScoreTable>,
+}
+
+/// A head, and how well it does on each list.
+#[derive(Debug, Clone)]
+pub struct Compared {
+    /// What the head is.
+    pub name: &'static str,
+    /// How it was refined; none for a head without refinement.
+    pub training: Option<Report>,
+    /// In the order of the lists; a list without a scored target or nontarget is left out.
+    pub lists: Vec<OnList>,
+}
+
+/// A head's figures on one list.
+#[derive(Debug, Clone)]
+pub struct OnList {
+    /// The list's file name.
+    pub list: String,
+    /// At a prior of 0.01, and at threshold 0.
+    pub figures: Figures,
+    /// 95 % intervals over speakers, where speakers are known and enough.
+    pub intervals: Option<Figures<Interval>>,
+    /// Correlation of the scores with the labels.
+    pub pearson: Option<f64>,
+    /// Largest difference from the scores of the BCE head.
+    pub from_bce: f64,
+}
+
+impl<'a> Lists<'a> {
+    /// Reads the lists and looks for their recordings.
+    ///
+    /// # Errors
+    /// As [`ScoreTable::read`] and [`find_recordings`].
+    pub fn open(paths: &'a [PathBuf], root: &'a Path) -> Result<Self> {
+        let open = |path: &PathBuf| {
+            let table = ScoreTable::read(path)?;
+            find_recordings(path, &table, root)?;
+            Ok(table)
+        };
+        let tables = paths.iter().map(open).collect::<Result<_>>()?;
+        Ok(Lists {
+            paths,
+            root,
+            tables,
+        })
+    }
+
+    /// No lists.
+    pub fn is_empty(&self) -> bool {
+        self.tables.is_empty()
+    }
+
+    /// The files of the lists' recordings.
+    pub fn recordings(&self) -> impl Iterator<Item = PathBuf> {
+        let names = self.tables.iter().flat_map(ScoreTable::names);
+        names.map(|name| self.root.join(name))
+    }
+}
+
+/// Fits every head on `labelled` and measures it on the lists.
+///
+/// # Errors
+/// As [`head::fit`] and [`Embedder::tables`].
+pub(super) fn compare(
+    lists: &Lists,
+    verifier: &Verifier,
+    labelled: &Labelled,
+    options: &TrainOptions,
+    on_progress: OnProgress,
+) -> Result<Vec<Compared>> {
+    let embedder = Embedder {
+        root: lists.root,
+        reading: ReadOptions::default(),
+        verifier,
+        on_progress,
+    };
+    let tables: Vec<&ScoreTable> = lists.tables.iter().collect();
+    let embedded = embedder.tables(&tables, Part::Whole)?;
+    let mut compared: Vec<Compared> = vec![];
+    let mut bce_scores: Vec<Vec<f64>> = vec![];
+    let heads = heads(labelled, options)?;
+    // BCE first, because the others are compared with its scores.
+    let mut order: Vec<usize> = (0..heads.len()).collect();
+    order.sort_by_key(|i| heads[*i].0 != BCE);
+    for index in order {
+        let (name, head, training) = &heads[index];
+        let mut on_lists = vec![];
+        for (at, (table, embedded)) in lists.tables.iter().zip(&embedded).enumerate() {
+            let mut table = table.clone();
+            score(&mut table, embedded, head);
+            let scores: Vec<f64> = table.trials().iter().map(|t| t.score).collect();
+            if *name == BCE {
+                bce_scores.push(scores.clone());
+            }
+            let from_bce = largest_difference(&scores, &bce_scores[at]);
+            let measured = measure(&lists.paths[at], table, from_bce, options.seed);
+            on_lists.extend(measured);
+        }
+        compared.push(Compared {
+            name,
+            training: *training,
+            lists: on_lists,
+        });
+    }
+    let place = |one: &Compared| heads.iter().position(|(name, ..)| *name == one.name);
+    compared.sort_by_key(place);
+    Ok(compared)
+}
+
+const BCE: &str = "PLDA refined by BCE, one logit";
+
+type Fitted = (&'static str, PairHead, Option<Report>);
+
+/// Fits every head, the simplest first. All are saved as one logit over the same pair features.
+fn heads(labelled: &Labelled, options: &TrainOptions) -> Result<Vec<Fitted>> {
+    let own = &options.head;
+    let size = head::lda_size(labelled, own);
+    let pairs = RefineOptions {
+        num_steps: own.bce_steps.max(1),
+        ..own.refine(options.seed)
+    };
+    let calibrated = |head: &PairHead| -> Result<PairHead> {
+        let (targets, nontargets) = head::score_pairs(head, labelled, &pairs)?;
+        Ok(Calibration::fit(&targets, &nontargets, pairs.prior)?.apply(head))
+    };
+    let cosine = head::plain_cosine(labelled, 1.0);
+    let lda = lda::fit(labelled, size, own.shrinkage)?;
+    let lda_cosine = head::cosine(&lda.mean, &lda.whiten, 1.0);
+    let plda_options = PldaOptions {
+        size,
+        shrinkage: own.shrinkage,
+        ..PldaOptions::default()
+    };
+    let plda = plda::fit_head(labelled, &plda_options)?;
+    let refined = |loss| {
+        head::refine(
+            &plda,
+            labelled,
+            &RefineOptions {
+                loss,
+                ..pairs.clone()
+            },
+        )
+    };
+    let (bce, bce_note) = refined(PairLoss::Bce)?;
+    let (softmax, softmax_note) = refined(PairLoss::Softmax)?;
+    let (mse, mse_note) = refined(PairLoss::Mse)?;
+    let scaled = calibrated(&cosine)?;
+    let scaled_lda = calibrated(&lda_cosine)?;
+    Ok(vec![
+        ("cosine", cosine, None),
+        ("cosine, scale and bias", scaled, None),
+        ("LDA, cosine, scale and bias", scaled_lda, None),
+        ("LDA and PLDA", plda, None),
+        (BCE, bce, Some(bce_note)),
+        (
+            "the same by softmax, two outputs",
+            softmax,
+            Some(softmax_note),
+        ),
+        ("the same by MSE on grades", mse, Some(mse_note)),
+    ])
+}
+
+/// Scores as [`Verifier::llr`] does, with another head.
+fn score(table: &mut ScoreTable, embedded: &[Embedded], head: &PairHead) {
+    let points: Vec<Option<Vec<f32>>> = embedded
+        .iter()
+        .map(|embedding| {
+            let embedding = embedding.as_ref().ok()?;
+            Some(head.project_enrolment(std::iter::once(embedding.values())))
+        })
+        .collect();
+    table.set_scores(|enrol, test| {
+        let pair = (&points[enrol as usize], &points[test as usize]);
+        let (Some(enrol), Some(test)) = pair else {
+            return f64::NAN;
+        };
+        f64::from(head.llr(enrol, test))
+    });
+}
+
+fn largest_difference(scores: &[f64], others: &[f64]) -> f64 {
+    let pairs = scores.iter().zip(others);
+    // `max` ignores NaN, the score of a refused trial.
+    pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+}
+
+/// Bootstrap replicates for the intervals.
+const REPLICATES: usize = 500;
+
+fn measure(list: &Path, mut table: ScoreTable, from_bce: f64, seed: u64) -> Option<OnList> {
+    let name = list.file_name().unwrap_or(list.as_os_str());
+    let speakers = Speakers::of_table(&table);
+    let scored = table.trials().iter().filter(|t| t.is_scored());
+    let (scores, labels): (Vec<f64>, Vec<f64>) = scored
+        .map(|t| (t.score, f64::from(u8::from(t.is_target()))))
+        .unzip();
+    let ranking = Ranking::of(table.take_trials())?;
+    let points = Points {
+        costs: vec![Costs {
+            p_target: 0.01,
+            c_miss: 1.0,
+            c_fa: 1.0,
+        }],
+        thresholds: vec![0.0],
+    };
+    let sweep = Sweep::new(&ranking, &points);
+    Some(OnList {
+        list: name.to_string_lossy().into_owned(),
+        figures: sweep.figures(),
+        intervals: speakers.and_then(|speakers| {
+            let of = speakers.of_recordings();
+            bootstrap::intervals(&sweep, of, speakers.count(), REPLICATES, seed)
+        }),
+        pearson: pearson(&scores, &labels),
+        from_bce,
+    })
+}

@@ -1,0 +1,179 @@
+//! The rules that training options must keep, checked before any work.
+
+use super::{
+    crops::warped,
+    options::{AugmentOptions, MemberOptions, TrainOptions},
+    view::View,
+};
+use crate::{Error, Result, features::Mfcc};
+use std::collections::BTreeSet;
+
+impl TrainOptions {
+    /// Refuses what would divide by zero, never end, or teach nothing.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming the option and what it should be.
+    pub fn check(&self) -> Result<()> {
+        let range = |(low, high): (f32, f32)| low >= 0.1 && high >= low && high <= 60.0;
+        let positive = |v: f32| v > 0.0 && v.is_finite();
+        let distinct: BTreeSet<&u32> = self.speeds_percent.iter().collect();
+        let distinct_warps: BTreeSet<&u32> = self.warps_percent.iter().collect();
+        let rules = [
+            (self.num_steps > 0, "num_steps: 1 or more"),
+            (self.batch_size <= 1 << 16, "batch_size: at most 65536"),
+            (self.batch_size > 1, "batch_size: 2 or more"),
+            (
+                range(self.crop_seconds),
+                "crop_seconds: from 0.1 to 60, shortest first",
+            ),
+            (
+                range(self.head.crop_seconds),
+                "head.crop_seconds: from 0.1 to 60, shortest first",
+            ),
+            (
+                self.speeds_percent.first() == Some(&100),
+                "speeds_percent: the first must be 100",
+            ),
+            (
+                distinct.len() == self.speeds_percent.len()
+                    && distinct.iter().all(|s| (50..=200).contains(*s)),
+                "speeds_percent: from 50 to 200, each once",
+            ),
+            (
+                (1..=10).contains(&self.architecture.stride),
+                "architecture.stride: from 1 to 10",
+            ),
+            (
+                self.warps_percent.first() == Some(&100),
+                "warps_percent: the first must be 100",
+            ),
+            (
+                distinct_warps.len() == self.warps_percent.len()
+                    && distinct_warps.iter().all(|w| (70..=140).contains(*w)),
+                "warps_percent: from 70 to 140, each once",
+            ),
+            (
+                (0.0..=1.0).contains(&self.pitch),
+                "pitch: a share, from 0 to 1",
+            ),
+            (positive(self.learning_rate), "learning_rate: above 0"),
+            (
+                self.weight_decay >= 0.0 && self.weight_decay < 1.0,
+                "weight_decay: from 0, below 1",
+            ),
+            (positive(self.scale), "scale: above 0"),
+            (
+                (0.0..1.5).contains(&self.margin),
+                "margin: from 0, below 1.5 rad",
+            ),
+            (
+                (0.0..=1.0).contains(&self.margin_ramp),
+                "margin_ramp: from 0 to 1",
+            ),
+            (self.head.size > 0, "head.size: 1 or more"),
+        ];
+        if let Some((_, rule)) = rules.iter().find(|(holds, _)| !holds) {
+            return Err(Error::Usage(format!("training option {rule} is wanted")));
+        }
+        check_augment(&self.augment)?;
+        if let Some(overlap) = self.of_overlap() {
+            overlap.check()?;
+        }
+        if let Some(speech) = &self.speech {
+            check_augment(&speech.augment)?;
+            if !(1..=256).contains(&speech.channels) || !range(speech.crop_seconds) {
+                return Err(Error::Usage(
+                    "training option speech: channels from 1 to 256, crop_seconds from 0.1 to 60"
+                        .into(),
+                ));
+            }
+        }
+        warped(self)?;
+        let mfcc = Mfcc::new(self.front_end.clone())?;
+        for member in &self.members {
+            check_member(member, &mfcc)?;
+        }
+        for (options, _) in self.of_each() {
+            check_augment(&options.augment)?;
+            let weights = [options.speaker_weight, options.teacher_weight];
+            let fit = weights.iter().all(|w| *w >= 0.0 && w.is_finite());
+            if !fit || weights == [0.0, 0.0] {
+                return Err(Error::Usage(
+                    "training option speaker_weight, teacher_weight: 0 or more, and not both 0"
+                        .into(),
+                ));
+            }
+            if !(0.0..=1.0).contains(&options.head.shrinkage) {
+                return Err(Error::Usage(
+                    "training option head.shrinkage, head_shrinkage of a member: from 0 to 1"
+                        .into(),
+                ));
+            }
+        }
+        check_members_join(self)?;
+        let head = &self.head;
+        let num_outputs = head.outputs.unwrap_or(head.loss.num_outputs());
+        head.loss.check(num_outputs)
+    }
+}
+
+fn check_augment(options: &AugmentOptions) -> Result<()> {
+    let probabilities = [
+        options.clean,
+        options.reverberation,
+        options.noise,
+        options.hum,
+        options.babble,
+        options.equalizer,
+        options.band_limit,
+        options.clip,
+        options.codec,
+        options.mu_law,
+    ];
+    let snr_db = [options.noise_snr_db, options.babble_snr_db];
+    let rules = [
+        (
+            options.num_rooms <= 100_000,
+            "augment.num_rooms: at most 100000",
+        ),
+        (
+            probabilities.iter().all(|p| (0.0..=1.0).contains(p)),
+            "augment probabilities: from 0 to 1",
+        ),
+        (
+            snr_db
+                .iter()
+                .all(|(low, high)| low <= high && low.abs() <= 100.0 && *high <= 100.0),
+            "augment SNRs: from -100 to 100 dB, lower first",
+        ),
+    ];
+    match rules.iter().find(|(holds, _)| !holds) {
+        Some((_, rule)) => Err(Error::Usage(format!("training option {rule} is wanted"))),
+        None => Ok(()),
+    }
+}
+
+/// The weights of a member are checked with the options that it is trained with.
+fn check_member(member: &MemberOptions, mfcc: &Mfcc) -> Result<()> {
+    let share = |p: f32| (0.0..=1.0).contains(&p);
+    let rules = [
+        (share(member.band_limit), "band_limit: from 0 to 1"),
+        (share(member.pitch), "pitch: from 0 to 1"),
+    ];
+    if let Some((_, rule)) = rules.iter().find(|(holds, _)| !holds) {
+        return Err(Error::Usage(format!(
+            "training option members.{rule} is wanted"
+        )));
+    }
+    View::new(mfcc, member.seen()).map(drop)
+}
+
+/// Refuses options whose networks cannot be joined.
+fn check_members_join(options: &TrainOptions) -> Result<()> {
+    match options.architecture.pool.as_str() {
+        "flatten" if !options.members.is_empty() => Err(Error::Usage(
+            "several members want --pool stats or mean: flatten mixes frames and channels".into(),
+        )),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,274 @@
+//! Trains a model from a plan: from labelled recordings to a model file.
+//!
+//! ```text
+//! Plan ─open─► Inputs ─train─► Report, and the model file
+//! ```
+
+use super::{
+    augment::Augmenter,
+    descent::{Descent, Progress},
+    ensemble, head,
+    head_comparison::{self, Compared, Lists},
+    manifest::Manifest,
+    options::{PairLoss, TrainOptions},
+    recipe,
+    recordings::Recordings,
+    teacher::Teacher,
+};
+use crate::{
+    Error, Result,
+    eval::embedded::OnProgress,
+    features::{Mfcc, MfccConfig},
+    network::Network,
+    storage::{model, output::OutputFile},
+    verifier::{Limits, Model, ModelCard, ModelId, Verifier},
+};
+use std::path::{Path, PathBuf};
+
+/// What to train, and on which recordings.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Everything that decides the result, apart from the recordings.
+    pub options: TrainOptions,
+    /// A folder with one sub-folder of recordings per speaker, or a manifest.
+    pub speech: PathBuf,
+    /// Folder with recordings of noise to mix in.
+    pub noise: Option<PathBuf>,
+    /// Folder with room impulse responses, added to the simulated ones.
+    pub rir: Option<PathBuf>,
+    /// A model whose detector of overlapped speech is taken instead of training one.
+    pub overlap_of: Option<PathBuf>,
+    /// The file of the run's state. Training goes on from it if it exists.
+    pub checkpoint: PathBuf,
+    /// Steps between two savings of the state.
+    pub checkpoint_every: usize,
+    /// Memory for decoded speech, in MB.
+    pub cache_mb: usize,
+    /// Trial lists to compare pair heads on; none for no comparison.
+    pub compare_heads: Vec<PathBuf>,
+    /// Folder that the recordings of these lists are relative to.
+    pub root: PathBuf,
+    /// Name for the model card.
+    pub name: String,
+    /// Training data, for the model card.
+    pub data: String,
+    /// Terms of use, for the model card.
+    pub license: String,
+}
+
+/// The inputs of a plan, read and checked, but for the recordings themselves.
+pub struct Inputs<'a> {
+    plan: &'a Plan,
+    lists: Lists<'a>,
+    overlap: Option<Network>,
+    manifest: Manifest,
+    noise: Vec<PathBuf>,
+    rirs: Vec<PathBuf>,
+}
+
+/// Another system's vector of a recording, by the recording's id.
+pub type Vector<'a> = &'a dyn Fn(&str) -> Option<&'a [f32]>;
+
+/// What happens in a run.
+pub enum Event<'a> {
+    /// Training has come so far.
+    Progress(Progress),
+    /// A recording cannot be read, and is left out.
+    LeftOut(&'a str),
+    /// A network's pair head was refined.
+    Refined(PairLoss, head::Report),
+}
+
+/// Called as the run goes on. Answering `false` to [`Event::Progress`] saves the state and stops.
+pub type OnEvent<'a> = &'a mut dyn FnMut(Event) -> bool;
+
+/// What a run comes to.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// Id of the model's embeddings.
+    pub model_id: ModelId,
+    /// How the last network's pair head was refined; none where it was not.
+    pub refined: Option<head::Report>,
+    /// The comparison of pair heads, where the plan asks for one.
+    pub heads: Option<Vec<Compared>>,
+}
+
+impl<'a> Inputs<'a> {
+    /// Reads the lists and the manifest, and looks for the recordings.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::List`]; [`Error::Usage`] for a plan that makes no sense.
+    pub fn open(plan: &'a Plan) -> Result<Self> {
+        let lists = Lists::open(&plan.compare_heads, &plan.root)?;
+        let overlap = plan.overlap_of.as_deref();
+        let overlap = overlap.map(|path| overlap_of(path, &plan.options));
+        Ok(Inputs {
+            plan,
+            lists,
+            overlap: overlap.transpose()?,
+            manifest: Manifest::open(&plan.speech)?,
+            noise: sounds(plan.noise.as_deref())?,
+            rirs: sounds(plan.rir.as_deref())?,
+        })
+    }
+
+    /// Every recording that will be read.
+    pub fn recordings(&self) -> impl Iterator<Item = PathBuf> {
+        let speech = self.manifest.utterances.iter().map(|u| &u.path);
+        let sounds = self.noise.iter().chain(&self.rirs);
+        speech.chain(sounds).cloned().chain(self.lists.recordings())
+    }
+
+    /// Recordings to train on.
+    pub fn num_utterances(&self) -> usize {
+        self.manifest.utterances.len()
+    }
+
+    /// Speakers of these.
+    pub fn num_speakers(&self) -> usize {
+        self.manifest.speakers.len()
+    }
+
+    /// Trains the model and writes it to `out`. `teacher` has the vectors of another system, if the
+    /// options give such vectors a weight. `None` where `on_event` stopped the run.
+    ///
+    /// # Errors
+    /// [`Error::Io`] for a room, a checkpoint or a model file that cannot be read or written;
+    /// [`Error::Usage`] where nothing can be learnt from the recordings.
+    pub fn train(
+        self,
+        teacher: Option<Vector>,
+        out: &OutputFile,
+        on_event: OnEvent,
+        on_embedded: OnProgress,
+    ) -> Result<Option<Report>> {
+        let (plan, options) = (self.plan, &self.plan.options);
+        let utterances = self.manifest.utterances.iter();
+        let paths = utterances.map(|u| u.path.clone()).collect();
+        let recordings = Recordings::new(paths, plan.cache_mb.saturating_mul(1 << 20));
+        let noise = Recordings::new(self.noise.clone(), plan.cache_mb.saturating_mul(1 << 18));
+        let rirs = Recordings::new(self.rirs.clone(), usize::MAX);
+        let augmenter = Augmenter::new(&options.augment, noise, &rirs, options.seed)?;
+        let teacher = teacher.map(|vector| {
+            let root = match plan.speech.is_dir() {
+                true => &plan.speech,
+                false => plan.speech.parent().unwrap_or(Path::new("")),
+            };
+            Teacher::new(&self.manifest, root, options, vector)
+        });
+        let teacher = teacher.transpose()?;
+        let descent = Descent {
+            options,
+            teacher: teacher.as_ref(),
+            manifest: &self.manifest,
+            recordings: &recordings,
+            augmenter: &augmenter,
+            checkpoint: &plan.checkpoint,
+            checkpoint_every: plan.checkpoint_every,
+        };
+        let trained = recipe::train(&descent, &mut |progress| {
+            on_event(Event::Progress(progress))
+        })?;
+        let Some(trained) = trained else {
+            return Ok(None);
+        };
+        for refused in recordings.refused() {
+            on_event(Event::LeftOut(&refused));
+        }
+        let (mut members, mut refined) = (vec![], None);
+        for ((network, labelled), (own, _)) in trained.members.into_iter().zip(options.of_each()) {
+            let (head, report) = head::fit(&labelled, &own.head, options.seed)?;
+            if let Some(report) = report {
+                on_event(Event::Refined(own.head.loss, report));
+            }
+            refined = report;
+            members.push((network, head));
+        }
+        let num_features = Mfcc::new(options.front_end.clone())?.num_channels();
+        let (network, head) = ensemble::join(members, num_features)?;
+        let labelled = match self.lists.is_empty() {
+            true => None,
+            false => Some(recipe::embeddings(&descent, &network, &mut |progress| {
+                on_event(Event::Progress(progress))
+            })?),
+        };
+        let model = Model {
+            front_end: options.front_end.clone(),
+            network,
+            overlap: trained.overlap.or(self.overlap),
+            speech: trained.speech,
+            head,
+            limits: Limits::default(),
+            rates: None,
+            card: card(plan, &self.manifest),
+        };
+        let model_id = model::save(out.path(), &model)?;
+        let heads = match &labelled {
+            None => None,
+            Some(labelled) => {
+                let verifier = Verifier::new(model_id, model)?;
+                let lists = &self.lists;
+                let compared =
+                    head_comparison::compare(lists, &verifier, labelled, options, on_embedded)?;
+                Some(compared)
+            }
+        };
+        Ok(Some(Report {
+            model_id,
+            refined,
+            heads,
+        }))
+    }
+}
+
+fn card(plan: &Plan, manifest: &Manifest) -> ModelCard {
+    let training_data = format!(
+        "{} recordings of {} speakers. {}",
+        manifest.utterances.len(),
+        manifest.speakers.len(),
+        plan.data
+    );
+    ModelCard {
+        name: plan.name.clone(),
+        description: "Text-independent speaker verification: are two recordings of one speaker? \
+                      No liveness detection."
+            .into(),
+        training_data: training_data.trim_end().into(),
+        recipe: serde_json::to_string(&plan.options).expect("plain data"),
+        license: plan.license.clone(),
+        ..ModelCard::default()
+    }
+}
+
+/// The detector of overlapped speech of the model file `path`.
+fn overlap_of(path: &Path, options: &TrainOptions) -> Result<Network> {
+    let model = model::load(path)?.into_model();
+    let refuse = |fact: &str| {
+        let path = path.display();
+        Err(Error::Usage(format!("--overlap-of {path}: {fact}")))
+    };
+    // The detector keeps the pauses, whatever the networks do.
+    let same_front_end = MfccConfig {
+        speech_only: options.front_end.speech_only,
+        ..model.front_end
+    };
+    match model.overlap {
+        _ if options.overlap.is_some() => refuse(r#"the options train one; give "overlap": null"#),
+        _ if same_front_end != options.front_end => {
+            refuse("the model has another front-end than the options")
+        }
+        None => refuse("the model has no detector of overlapped speech"),
+        Some(found) => Ok(found),
+    }
+}
+
+/// The files of a folder, sorted; none without a folder.
+fn sounds(dir: Option<&Path>) -> Result<Vec<PathBuf>> {
+    let Some(dir) = dir else { return Ok(vec![]) };
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(dir)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
+        .map_err(|e| Error::io(dir, "read", e))?;
+    paths.retain(|path| path.is_file());
+    paths.sort();
+    Ok(paths)
+}
