@@ -25,7 +25,8 @@ use crate::{
     audio::speech_frames,
     features::{Features, Mfcc},
     scoring::{
-        Decision, Llr, MeasuredRates, OperatingPoint, QualityWeights, Reason, gallery::Probe,
+        CONDITIONS, Decision, Llr, MeasuredRates, OperatingPoint, QualityWeights, Reason,
+        TrialKind, gallery::Probe,
     },
 };
 use std::path::PathBuf;
@@ -302,6 +303,25 @@ impl Verifier {
         let point = head.project_enrolment(std::iter::once(test.values()));
         let finite = point.iter().all(|v| v.is_finite());
         finite.then(|| head.probe(&point))
+    }
+
+    /// The noise and the missing band of an embedding's recording, see
+    /// [`conditions`](crate::scoring::conditions); all 0 for a model without quality terms.
+    pub fn conditions(&self, embedding: &Embedding) -> [f32; CONDITIONS] {
+        let head = &self.model.head;
+        let own = embedding.values().get(head.mean.len() + 1..);
+        own.and_then(|own| own.first_chunk().copied())
+            .unwrap_or_default()
+    }
+
+    /// The kind of a trial, which decides its error rates.
+    pub fn trial_kind(&self, enrolled: &[&Embedding], test: &Embedding) -> TrialKind {
+        let mut mean = [0.0; CONDITIONS];
+        for embedding in enrolled {
+            let sums = mean.iter_mut().zip(self.conditions(embedding));
+            sums.for_each(|(sum, own)| *sum += own / enrolled.len() as f32);
+        }
+        TrialKind::of(mean, self.conditions(test))
     }
 
     /// Whether the model could have made this embedding, judged by its length. An embedding that

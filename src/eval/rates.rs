@@ -13,6 +13,7 @@ use crate::{
 };
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
+use std::collections::BTreeMap;
 
 /// The scored trials of one list.
 #[derive(Debug, Clone)]
@@ -102,6 +103,7 @@ pub fn measure(
         lists: originals.len(),
         blake3,
         points: points.collect(),
+        by_kind: BTreeMap::new(),
     })
 }
 

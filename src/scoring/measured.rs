@@ -5,7 +5,9 @@
 //! nontarget trials, a rate below 3/N cannot be distinguished from zero with 95 % confidence (rule
 //! of three: (1 − 3/N)^N ≈ e^−3 = 0.05), so such a rate is refused.
 
+use super::TrialKind;
 use crate::{Error, Result};
+use std::collections::BTreeMap;
 
 /// A rate and its 95 % confidence interval, each 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -47,6 +49,9 @@ pub struct MeasuredRates {
     pub blake3: String,
     /// In order of increasing threshold.
     pub points: Vec<MeasuredPoint>,
+    /// The same for the trials of each kind, if there are enough of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_kind: BTreeMap<TrialKind, MeasuredRates>,
 }
 
 impl MeasuredRates {
@@ -79,7 +84,12 @@ impl MeasuredRates {
                     .into(),
             ));
         }
-        Ok(())
+        self.by_kind.values().try_for_each(Self::check)
+    }
+
+    /// The rates of a kind of trial; without them, those of all.
+    pub fn of(&self, kind: TrialKind) -> &Self {
+        self.by_kind.get(&kind).unwrap_or(self)
     }
 
     /// The smallest false-accept rate that the trials support, 3/N, and that was measured.
@@ -220,7 +230,29 @@ mod tests {
                 point(0.0, 0.1, 0.04),
                 point(4.0, 0.001, 0.2),
             ],
+            by_kind: BTreeMap::new(),
         }
+    }
+
+    #[test]
+    fn noise_has_rates_of_its_own() {
+        let noisy = MeasuredRates {
+            points: vec![point(0.0, 0.3, 0.2)],
+            ..rates()
+        };
+        let mut all = rates();
+        all.by_kind.insert(TrialKind::Noise, noisy.clone());
+        assert_eq!(all.of(TrialKind::Noise), &noisy);
+        // Too few trials of that kind: those of all.
+        assert_eq!(all.of(TrialKind::Line), &all);
+        let text = serde_json::to_string(&all).unwrap();
+        assert_eq!(serde_json::from_str::<MeasuredRates>(&text).unwrap(), all);
+        all.by_kind
+            .get_mut(&TrialKind::Noise)
+            .unwrap()
+            .points
+            .clear();
+        assert!(all.check().is_err());
     }
 
     #[test]

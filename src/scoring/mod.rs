@@ -6,9 +6,11 @@ mod knee;
 mod measured;
 mod pair;
 mod quality;
+mod trial_kind;
 
 pub use decision::{Decision, Llr, OperatingPoint, Reason};
 pub use knee::{KNEE_SLOPE, bend};
 pub use measured::{MeasuredPoint, MeasuredRates, Rate, percent, percent_or_more};
 pub use pair::PairHead;
 pub use quality::{CONDITIONS, Cohort, QualityWeights, conditions};
+pub use trial_kind::TrialKind;

@@ -28,6 +28,7 @@ use crate::{
     verifier::{Limits, Model, ModelCard, Verifier},
 };
 use cohort::Source;
+use measured::Rated;
 use quality_lists::quality_lists;
 use scores::Scores;
 use std::path::{Path, PathBuf};
@@ -193,17 +194,17 @@ impl<'a> Inputs<'a> {
             if let Some(measurement) = measured::measurement(table) {
                 card.measured.insert(name.clone(), measurement);
             }
-            rated.push(measured::rated_list(table, false));
+            rated.push(Rated::new(table, embedded, &calibrated, false));
         }
         for (table, narrow) in tables.iter_mut().zip(narrow.iter().flatten()) {
             set_scores(table, narrow, &calibrated);
-            let copy = measured::rated_list(table, true);
+            let copy = Rated::new(table, narrow, &calibrated, true);
             // A list whose recordings are all refused at 8 kHz says nothing about it.
-            if copy.as_ref().is_none_or(|list| list.has_both()) {
+            if copy.as_ref().is_none_or(Rated::has_both) {
                 rated.push(copy);
             }
         }
-        let rates = measured::rates(rated, files.hash, NUM_REPLICATES, plan.seed);
+        let rates = measured::rates(rated, &files.hash, NUM_REPLICATES, plan.seed);
         report.has_rates = rates.is_some();
         let model = Model {
             rates,

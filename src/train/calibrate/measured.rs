@@ -2,14 +2,15 @@
 
 use crate::{
     eval::{
+        embedded::Embedded,
         metrics::Costs,
         ranking::{Ranking, ScoredTrial},
         rates::{self, RatedList},
         speakers::Speakers,
         table::ScoreTable,
     },
-    scoring::MeasuredRates,
-    verifier::Measurement,
+    scoring::{CONDITIONS, MeasuredRates, TrialKind},
+    verifier::{Measurement, Verifier},
 };
 
 /// The equal error rate of a list, which calibration does not change. None without a target or
@@ -31,28 +32,84 @@ pub(super) fn measurement(table: &ScoreTable) -> Option<Measurement> {
     })
 }
 
-/// The scored trials with their speakers. None where the paths do not tell who speaks.
-pub(super) fn rated_list(table: &ScoreTable, is_copy: bool) -> Option<RatedList> {
-    let speakers = Speakers::of_table(table)?;
-    let of = |recording: u32| speakers.of(recording as usize);
-    Some(RatedList {
-        trials: scored(table)
-            .map(|trial| (trial.score, [of(trial.enrol()), of(trial.test())]))
-            .collect(),
-        num_speakers: speakers.count(),
-        is_copy,
-    })
+/// The scored trials of a list, with speakers and kinds.
+pub(super) struct Rated {
+    list: RatedList,
+    /// Of each trial.
+    kinds: Vec<TrialKind>,
 }
 
-/// Error rates by threshold. None unless the speakers of every list are known.
+impl Rated {
+    /// None if the paths do not tell who speaks. `embedded` has the recordings of the table.
+    pub(super) fn new(
+        table: &ScoreTable,
+        embedded: &[Embedded],
+        verifier: &Verifier,
+        is_copy: bool,
+    ) -> Option<Self> {
+        let speakers = Speakers::of_table(table)?;
+        let of = |recording: u32| speakers.of(recording as usize);
+        let conditions: Vec<[f32; CONDITIONS]> = embedded
+            .iter()
+            .map(|embedded| match embedded {
+                Ok(embedding) => verifier.conditions(embedding),
+                Err(_) => Default::default(),
+            })
+            .collect();
+        let kind = |trial: &ScoredTrial| {
+            let side = |recording: u32| conditions[recording as usize];
+            TrialKind::of(side(trial.enrol()), side(trial.test()))
+        };
+        Some(Rated {
+            list: RatedList {
+                trials: scored(table)
+                    .map(|trial| (trial.score, [of(trial.enrol()), of(trial.test())]))
+                    .collect(),
+                num_speakers: speakers.count(),
+                is_copy,
+            },
+            kinds: scored(table).map(kind).collect(),
+        })
+    }
+
+    pub(super) fn has_both(&self) -> bool {
+        self.list.has_both()
+    }
+
+    /// The trials of one kind; none without a target or without a nontarget.
+    fn of(&self, kind: TrialKind) -> Option<RatedList> {
+        let trials = self.list.trials.iter().zip(&self.kinds);
+        let list = RatedList {
+            trials: trials
+                .filter(|(_, own)| **own == kind)
+                .map(|(trial, _)| *trial)
+                .collect(),
+            ..self.list.clone()
+        };
+        list.has_both().then_some(list)
+    }
+}
+
+/// Error rates by threshold, of all trials and of each kind. None unless the speakers of every list are
+/// known.
 pub(super) fn rates(
-    lists: Vec<Option<RatedList>>,
-    blake3: String,
+    lists: Vec<Option<Rated>>,
+    blake3: &str,
     num_replicates: usize,
     seed: u64,
 ) -> Option<MeasuredRates> {
-    let lists: Vec<RatedList> = lists.into_iter().collect::<Option<_>>()?;
-    rates::measure(&lists, blake3, num_replicates, seed)
+    let lists: Vec<Rated> = lists.into_iter().collect::<Option<_>>()?;
+    let measure = |lists: &[RatedList]| rates::measure(lists, blake3.into(), num_replicates, seed);
+    let all: Vec<RatedList> = lists.iter().map(|rated| rated.list.clone()).collect();
+    let of_kind = |kind: TrialKind| {
+        let own: Vec<RatedList> = lists.iter().filter_map(|rated| rated.of(kind)).collect();
+        Some((kind, measure(&own)?))
+    };
+    let by_kind = TrialKind::ALL.into_iter().filter_map(of_kind).collect();
+    Some(MeasuredRates {
+        by_kind,
+        ..measure(&all)?
+    })
 }
 
 fn scored(table: &ScoreTable) -> impl Iterator<Item = &ScoredTrial> {

@@ -1,0 +1,69 @@
+//! The kind of a trial, by the noise and the line of its two recordings. Error rates differ between kinds,
+//! so they are measured and shown for each.
+
+use super::CONDITIONS;
+use std::fmt;
+
+/// The kind of a trial.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum TrialKind {
+    /// Both recordings are clean and of full band.
+    Clean,
+    /// One recording or both are noisy: a signal-to-noise ratio of less than 20 dB.
+    Noise,
+    /// One recording or both come over a line: a bandwidth of less than 4.5 kHz, or little below 250 Hz.
+    Line,
+}
+
+impl TrialKind {
+    /// All kinds.
+    pub const ALL: [TrialKind; 3] = [TrialKind::Clean, TrialKind::Noise, TrialKind::Line];
+
+    /// The kind of a trial of recordings with these conditions, `[n, h, l]` each (see
+    /// [`conditions`](super::conditions)). Noise comes before line.
+    pub fn of(a: [f32; CONDITIONS], b: [f32; CONDITIONS]) -> Self {
+        let [noise, high, low] = std::array::from_fn(|k| a[k].max(b[k]));
+        if noise > 1.0 {
+            TrialKind::Noise
+        } else if high.max(low) > 0.5 {
+            TrialKind::Line
+        } else {
+            TrialKind::Clean
+        }
+    }
+}
+
+impl fmt::Display for TrialKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TrialKind::Clean => "clean recordings",
+            TrialKind::Noise => "noise",
+            TrialKind::Line => "a narrow band",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scoring::conditions;
+
+    #[test]
+    fn the_worse_recording_decides() {
+        let clean = conditions(35.0, 8000.0, 5.0);
+        let noisy = conditions(15.0, 8000.0, 5.0);
+        let telephone = conditions(35.0, 4000.0, -15.0);
+        assert_eq!(TrialKind::of(clean, clean), TrialKind::Clean);
+        for (a, b, kind) in [
+            (clean, noisy, TrialKind::Noise),
+            (clean, telephone, TrialKind::Line),
+            (noisy, telephone, TrialKind::Noise),
+            (telephone, telephone, TrialKind::Line),
+        ] {
+            assert_eq!([TrialKind::of(a, b), TrialKind::of(b, a)], [kind; 2]);
+        }
+    }
+}
