@@ -136,7 +136,6 @@ fn a_new_store_is_encrypted_where_a_key_is_given() {
         ("SPKVER_KEY", ""),
         ("SPKVER_KEY", "7f7f"),
         ("SPKVER_PASSPHRASE", ""),
-        ("SPKVER_KEY_PIPE", "/nonexistent"),
     ] {
         let refused = with(&format!("--store other {enrol}"), &[(name, value)]);
         assert_eq!(refused.code, 2, "{name}={value}: {}", refused.stderr);

@@ -3,7 +3,7 @@
 use spkver::{
     Error, Result,
     storage::{
-        secret::{Secret, SecretKind, read_short},
+        secret::{Secret, SecretKind},
         voiceprints,
     },
 };
@@ -11,7 +11,6 @@ use std::{
     env,
     io::{IsTerminal, stderr, stdin},
     path::{Path, PathBuf},
-    sync::Mutex,
 };
 use zeroize::Zeroizing;
 
@@ -117,91 +116,7 @@ pub fn asked_twice(prompt: &str) -> Result<Option<Secret>> {
     }
 }
 
-/// What was read of the pipes: each can be read once, and a command may ask twice.
-static READ: Mutex<Vec<(String, Zeroizing<Vec<u8>>)>> = Mutex::new(vec![]);
-
-/// Wipes what [`variable`] keeps; before the program ends.
-pub fn forget() {
-    READ.lock().unwrap_or_else(|e| e.into_inner()).clear();
-}
-
+/// The value of a variable. It stays readable in the environment as long as the program runs.
 fn variable(name: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let mut read = READ.lock().unwrap_or_else(|e| e.into_inner());
-    if let Some((_, value)) = read.iter().find(|(known, _)| known == name) {
-        return Some(value.clone());
-    }
-    let value = read_variable(name)?;
-    read.push((name.to_string(), value.clone()));
-    Some(value)
-}
-
-fn read_variable(name: &str) -> Option<Zeroizing<Vec<u8>>> {
-    if let Some(pipe) = env::var_os(pipe_of(name)) {
-        // Set but not to be read is not unset: what is empty is no secret, and refused.
-        let value = read_short(Path::new(&pipe), MAX_BYTES);
-        return Some(value.unwrap_or_default());
-    }
     env::var_os(name).map(|value| Zeroizing::new(value.into_encoded_bytes()))
-}
-
-/// Of a variable: more than any secret has, less than what a pipe holds without a reader.
-const MAX_BYTES: usize = 4096;
-
-/// The variable that names the pipe with the value of `name`.
-fn pipe_of(name: &str) -> String {
-    format!("{name}_PIPE")
-}
-
-const VARIABLES: [&str; 4] = [
-    "SPKVER_KEY",
-    "SPKVER_PASSPHRASE",
-    "SPKVER_NEW_KEY",
-    "SPKVER_NEW_PASSPHRASE",
-];
-
-/// Begins the program again without the secrets in its environment, which stays readable in its
-/// memory and in /proc for as long as it runs; a pipe hands them on. Where that is not possible,
-/// the program goes on as it is.
-pub fn leave_environment() {
-    #[cfg(unix)]
-    {
-        use std::{
-            io::{Write, pipe},
-            os::{fd::AsRawFd, unix::process::CommandExt},
-            process::Command,
-        };
-        let Ok(program) = env::current_exe() else {
-            return;
-        };
-        let mut arguments = env::args_os();
-        let mut command = Command::new(program);
-        if let Some(name) = arguments.next() {
-            command.arg0(name);
-        }
-        command.args(arguments);
-        let mut pipes = vec![];
-        for name in VARIABLES {
-            command.env_remove(pipe_of(name));
-            let Some(value) = env::var_os(name) else {
-                continue;
-            };
-            let value = Zeroizing::new(value.into_encoded_bytes());
-            let Ok((reader, mut writer)) = pipe() else {
-                return;
-            };
-            let inherited = rustix::io::fcntl_setfd(&reader, rustix::io::FdFlags::empty());
-            // What is longer is no secret, and would wait for a reader.
-            let fits = (..=MAX_BYTES).contains(&value.len());
-            if !fits || inherited.is_err() || writer.write_all(&value).is_err() {
-                return;
-            }
-            command.env_remove(name);
-            command.env(pipe_of(name), format!("/dev/fd/{}", reader.as_raw_fd()));
-            pipes.push(reader);
-        }
-        if !pipes.is_empty() {
-            // Comes back only if it failed.
-            let _ = command.exec();
-        }
-    }
 }

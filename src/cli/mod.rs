@@ -118,8 +118,7 @@ enum Command {
 
 /// Parses, runs, prints the error.
 pub fn main() -> ExitCode {
-    key::leave_environment();
-    // A file that may not grow is an error to tell, no signal to die of.
+    // A file that may not grow gives an error instead of ending the program by a signal.
     #[cfg(unix)]
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Default::default());
     let cli = match Cli::try_parse() {
@@ -143,7 +142,6 @@ pub fn main() -> ExitCode {
         let peak = bench::PEAK_MEMORY;
         cli.global.output.detail(&format!("{peak}{kb} kB"));
     }
-    key::forget();
     storage::secret::wipe_traces();
     ExitCode::from(code)
 }

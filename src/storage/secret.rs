@@ -250,26 +250,16 @@ pub(super) fn fill_random(bytes: &mut [u8]) -> Result<()> {
     })
 }
 
-/// Zeroes what earlier calls left on the stack (such as the state of a cipher), and in the vector
-/// registers that copying between buffers uses.
+/// Zeroes what earlier calls left on the stack, such as the state of a cipher.
 #[inline(never)]
 pub fn wipe_traces() {
     let mut stack = [0u64; 8192];
     stack.zeroize();
-    // Copies of different sizes, and in either direction, use different registers.
-    for end in (1..=136).step_by(3).chain([264, 520, 1032, 4096]) {
-        let stack = black_box(&mut stack);
-        let (low, high) = stack.split_at_mut(4096);
-        high[..end].copy_from_slice(&low[..end]);
-        low[..end].copy_from_slice(&high[..end]);
-        stack.copy_within(..end, 8);
-        stack.copy_within(8..end.max(8), 0);
-    }
     black_box(&stack);
 }
 
-/// Reads a short file or pipe: up to `max` bytes, and one more if there are more. Leaves no copy
-/// behind.
+/// Reads a short file or pipe: up to `max` bytes, and one more if there are more. Leaves no copy in freed
+/// memory.
 ///
 /// # Errors
 /// [`Error::Io`].
