@@ -70,6 +70,19 @@ fn a_change_of_speaker_is_heard_and_a_pause_is_not() {
 }
 
 #[test]
+fn one_pass_measures_the_same_as_two() {
+    let verifier = verifier(-4.0);
+    for waveform in [
+        in_turn(&["anna-1", "boris-1"]),
+        at_once([&["anna-1"], &["boris-1"]]),
+        in_turn(&["silence"]),
+    ] {
+        let apart = (verifier.steadiness(&waveform), verifier.overlap(&waveform));
+        assert_eq!(verifier.voices(&waveform), apart);
+    }
+}
+
+#[test]
 fn voices_that_alternate_are_heard() {
     // Each has half of what comes before any place and half of what comes behind it.
     let alternating = |names: [&str; 2]| {
