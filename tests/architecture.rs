@@ -280,7 +280,7 @@ impl Imports {
         let mut used = vec![];
         for source in inner {
             for (path, is_public) in paths(&source.code) {
-                let Some(target) = imports.from_root(&source.names(), &path) else {
+                let Some(target) = imports.whole_path(&source.names(), &path) else {
                     continue;
                 };
                 match is_public {
@@ -301,7 +301,7 @@ impl Imports {
     }
 
     /// The path from the crate's root; none for what is not of the crate.
-    fn from_root(&self, module: &[String], path: &[String]) -> Option<Names> {
+    fn whole_path(&self, module: &[String], path: &[String]) -> Option<Names> {
         let supers = path.iter().take_while(|name| *name == "super").count();
         let (base, rest) = match path[0].as_str() {
             "crate" | "spkver" => (&module[..0], &path[1..]),

@@ -1,6 +1,6 @@
 //! The fingerprint of a run: a run is resumed only if everything that decides its rows is the same.
 
-use super::{kaldi_data::KaldiData, recording::Naming};
+use super::{kaldi_data::KaldiData, naming::Naming};
 use crate::{Error, Result, verifier::Verifier};
 use std::{fs::File, path::Path};
 

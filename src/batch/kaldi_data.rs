@@ -4,7 +4,7 @@
 //! divides them into utterances, `spk2utt` or `utt2spk` name the speakers. Commands in `wav.scp` are
 //! not run.
 
-use super::recording::{Naming, Recording, Segment};
+use super::recording::{Recording, Segment};
 use crate::{
     Error, Result,
     audio::ReadOptions,
@@ -45,11 +45,13 @@ impl KaldiData {
         Ok(data)
     }
 
-    /// The utterance of this name.
+    /// The utterance of this name. Its path is relative to `root`; `reading` has the channel of one that
+    /// names none.
     pub(super) fn recording(
         &self,
         name: &str,
-        naming: &Naming,
+        root: &Path,
+        reading: ReadOptions,
     ) -> std::result::Result<Recording, String> {
         let (id, segment, channel) = match self.segments.get(name) {
             Some((id, segment, channel)) => (id.as_str(), Some(*segment), *channel),
@@ -61,10 +63,10 @@ impl KaldiData {
             ));
         };
         Ok(Recording {
-            path: naming.root.join(scp::path_of(path)?),
+            path: root.join(scp::path_of(path)?),
             reading: ReadOptions {
-                channel: channel.or(naming.reading.channel),
-                ..naming.reading
+                channel: channel.or(reading.channel),
+                ..reading
             },
             segment,
         })

@@ -19,6 +19,7 @@ pub mod job;
 pub mod kaldi_data;
 pub mod ledger;
 pub mod names;
+pub mod naming;
 pub mod outcome;
 pub mod output;
 #[cfg(feature = "parquet")]
@@ -34,6 +35,7 @@ pub mod recording_list;
 mod request;
 pub mod rows;
 pub mod score;
+pub mod scored_trial;
 pub mod scoring_run;
 pub mod stream;
 pub mod trial_index;

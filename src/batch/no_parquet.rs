@@ -1,6 +1,6 @@
 //! Replaces `parquet_rows.rs` without the feature `parquet`: refuses to write Parquet.
 
-use super::{ledger::Block, rows::ScoredTrial};
+use super::{ledger::Block, scored_trial::ScoredTrial};
 use crate::{Error, Result};
 use std::{fs::File, io::Write, path::Path};
 

@@ -1,7 +1,7 @@
 //! Writes scored trials as Parquet. Each block of rows becomes a small Parquet file in memory with one row
 //! group. At the end the row groups are joined into one file, byte for byte.
 
-use super::{ledger::Block, parquet_text, rows::ScoredTrial};
+use super::{ledger::Block, parquet_text, scored_trial::ScoredTrial};
 use crate::{Error, Result};
 use bytes::Bytes;
 use parquet::{

@@ -1,10 +1,6 @@
 //! The list of recordings to embed, gathered from files, folders, lists and Kaldi data folders.
 
-use super::{
-    escape,
-    recording::{Naming, Recording},
-    score::Shard,
-};
+use super::{escape, naming::Naming, recording::Recording, score::Shard};
 use crate::{
     Error, Result,
     lists::{lines::for_each_line, scp},

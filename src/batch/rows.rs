@@ -7,7 +7,7 @@
 //! JSON    {"enroll":…,"test":…,"label":…,"score":…,"error":…}
 //! ```
 
-use super::{escape, parquet_rows};
+use super::{escape, parquet_rows, scored_trial::ScoredTrial};
 use crate::{Error, Result, storage::output::Form};
 use std::{borrow::Cow, path::Path};
 
@@ -22,19 +22,6 @@ pub enum Format {
     JsonLines,
     /// The same columns as CSV.
     Parquet,
-}
-
-/// A row of the output.
-#[derive(Debug, Clone, Copy)]
-pub struct ScoredTrial<'a> {
-    /// The enrolled recording or model, as in the list.
-    pub enrol: &'a str,
-    /// The recording under test, as in the list.
-    pub test: &'a str,
-    /// The label, if the list has labels.
-    pub is_target: Option<bool>,
-    /// The score, or why there is none.
-    pub score: std::result::Result<f32, &'a str>,
 }
 
 impl Format {

@@ -5,7 +5,8 @@ use super::{
     extract::Ending,
     kaldi_data::KaldiData,
     points::Points,
-    rows::{Format, ScoredTrial},
+    rows::Format,
+    scored_trial::ScoredTrial,
     trial_index::{Pair, TrialIndex},
     watch::Watch,
 };

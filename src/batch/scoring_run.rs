@@ -9,10 +9,10 @@ use super::{
     extract::{Ending, extract_stage},
     job::Job,
     ledger::Ledger,
+    naming::Naming,
     outcome::Outcome,
     output::{Output, Place},
     points::{Points, Scorer},
-    recording::Naming,
     rows::Format,
     score::{Participants, Shard, Sides, block_size, score},
     trial_index::TrialIndex,
@@ -153,7 +153,7 @@ impl Inputs {
         };
         let is_complete = match self.plan.place.clone() {
             Some(place) => {
-                let output = self.to_file(&place, &ledger, (&sides, &points), watcher)?;
+                let output = self.write_to(&place, &ledger, (&sides, &points), watcher)?;
                 let is_complete = output.is_some();
                 if let Some(output) = output {
                     let model = verifier.file_id().to_string();
@@ -237,7 +237,7 @@ impl Inputs {
     }
 
     /// The complete output, to be given its name; `None` where `watcher` stopped the run.
-    fn to_file(
+    fn write_to(
         &mut self,
         place: &Place,
         ledger: &Ledger,

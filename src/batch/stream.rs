@@ -26,8 +26,9 @@
 use super::{
     escape,
     ledger::Ledger,
+    naming::Naming,
     outcome::{self, AudioHash, Outcome, Refused, embed, hash},
-    recording::{Naming, Recording, Segment},
+    recording::{Recording, Segment},
     request::{Names, Request},
 };
 use crate::{

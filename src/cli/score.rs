@@ -15,9 +15,9 @@ use spkver::{
     Error, Result,
     batch::{
         ledger::Ledger,
+        naming::Naming,
         output::Place,
         points::Scorer,
-        recording::Naming,
         rows::Format,
         score::Shard,
         scoring_run::{GivenVectors, Inputs, Plan, Report},

@@ -3,7 +3,7 @@
 use super::recordings;
 use spkver::{
     Result,
-    batch::{kaldi_data::KaldiData, recording::Naming},
+    batch::{kaldi_data::KaldiData, naming::Naming},
 };
 use std::path::PathBuf;
 

@@ -3,7 +3,7 @@
 use super::Args;
 use spkver::{
     Result,
-    batch::{kaldi_data::KaldiData, recording::Naming},
+    batch::{kaldi_data::KaldiData, naming::Naming},
     storage::output::{OutputFile, Outputs},
 };
 use std::path::{Path, PathBuf};
