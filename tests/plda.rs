@@ -4,11 +4,14 @@ use nalgebra::{DMatrix, DVector};
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use spkver::scoring::PairHead;
-use spkver::train::calibration::{Calibration, QualityList, QualityTrial};
 use spkver::train::head;
 use spkver::train::options::RefineOptions;
 use spkver::train::plda::{self, DiagonalPlda, PldaOptions};
 use spkver::train::{Labelled, lda};
+use spkver::train::{
+    calibration::Calibration,
+    quality_trial::{QualityList, QualityTrial},
+};
 
 struct Gaussian(Xoshiro256PlusPlus);
 

@@ -15,7 +15,7 @@ mod scores;
 pub use cohort::Judged;
 pub use scores::{FittedScores, fit_scores};
 
-use super::calibration::{Calibration, QualityList};
+use super::{calibration::Calibration, quality_trial::QualityList};
 use crate::{
     Error, Result,
     audio::ReadOptions,

@@ -1,13 +1,14 @@
-//! Calibration: scores of target and nontarget trials in, scale and offset out, so that
-//! `scale·score + offset` is a log-likelihood ratio (Brümmer & du Preez 2006), on request with terms
-//! for what the two recordings are like (Mandasari et al. 2013) and with a knee ([`bend`]).
+//! Calibration: finds a scale and an offset with which `scale·score + offset` is a log-likelihood ratio
+//! (Brümmer & du Preez 2006). It can add terms for what the two recordings are like (Mandasari et al.
+//! 2013) and a lower slope for very low scores ([`bend`]).
 //!
-//! Noise or a narrow band on one side lowers scores, the same on both sides raises those of different
-//! speakers: so the sum over both recordings and the product each have a weight.
+//! Noise or a narrow band on one side lowers scores; the same on both sides raises those of different
+//! speakers. So the sum over both recordings and the product each have a weight.
 //!
-//! Logistic regression by Newton's method on the prior-weighted cross-entropy
+//! Fitted by logistic regression, by Newton's method on the prior-weighted cross-entropy
 //! p·mean ln(1 + e^−(s + λ)) + (1−p)·mean ln(1 + e^(s + λ)), λ = ln(p/(1−p)); the knee by trying some.
 
+use super::quality_trial::{QualityList, QualityTrial};
 use crate::{
     Error, Result,
     scoring::{CONDITIONS, KNEE_SLOPE, PairHead, QualityWeights, bend},
@@ -27,50 +28,6 @@ pub struct Calibration {
     pub of_both: [f64; CONDITIONS],
     /// LLR below which the line is flattened, where the fit with one is closer.
     pub knee: Option<f64>,
-}
-
-/// A trial's score, and what its two recordings are like.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct QualityTrial {
-    /// Without quality terms.
-    pub score: f64,
-    /// Sum over both recordings of ln t, t in seconds of speech.
-    pub seconds: f64,
-    /// Sum of ln|u|.
-    pub length: f64,
-    /// Of each recording, see [`conditions`](crate::scoring::conditions).
-    pub conditions: [[f64; CONDITIONS]; 2],
-    /// Sum of μ; any one number where there is no cohort.
-    pub cohort: f64,
-}
-
-impl QualityTrial {
-    /// Sums of n, h and l over both recordings, and their products.
-    fn of_conditions(&self) -> [[f64; CONDITIONS]; 2] {
-        let [a, b] = self.conditions;
-        [
-            std::array::from_fn(|k| a[k] + b[k]),
-            std::array::from_fn(|k| a[k] * b[k]),
-        ]
-    }
-}
-
-/// Target and nontarget trials of one kind, and how much they count beside others.
-#[derive(Debug, Clone)]
-pub struct QualityList {
-    /// Of the same speaker.
-    pub targets: Vec<QualityTrial>,
-    /// Of different ones.
-    pub nontargets: Vec<QualityTrial>,
-    /// Its share.
-    pub weight: f64,
-}
-
-impl QualityList {
-    /// Is there a target and a nontarget?
-    pub fn has_both(&self) -> bool {
-        !self.targets.is_empty() && !self.nontargets.is_empty()
-    }
 }
 
 /// Ridge on the standardised scale and offset: keeps both finite where targets and nontargets do

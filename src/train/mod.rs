@@ -37,6 +37,7 @@ mod pair_parameters;
 mod pairs;
 pub mod plda;
 pub mod pooling;
+pub mod quality_trial;
 pub mod random;
 pub mod recipe;
 pub mod recordings;

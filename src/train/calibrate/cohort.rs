@@ -9,11 +9,7 @@ use crate::{
         table::ScoreTable,
     },
     scoring::Cohort,
-    train::{
-        calibration::{Calibration, QualityList},
-        ensemble,
-        manifest::Manifest,
-    },
+    train::{calibration::Calibration, ensemble, manifest::Manifest, quality_trial::QualityList},
     verifier::Embedding,
 };
 use std::{

@@ -8,7 +8,7 @@ use crate::{
         table::ScoreTable,
     },
     scoring::{CONDITIONS, Cohort, PairHead},
-    train::calibration::{QualityList, QualityTrial},
+    train::quality_trial::{QualityList, QualityTrial},
     verifier::Verifier,
 };
 use zeroize::Zeroizing;

@@ -1,0 +1,48 @@
+//! What a calibration with quality terms is fitted on: scores of trials, with what their two recordings are
+//! like.
+
+use crate::scoring::CONDITIONS;
+
+/// A trial's score, and what its two recordings are like.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct QualityTrial {
+    /// Without quality terms.
+    pub score: f64,
+    /// Sum over both recordings of ln t, t in seconds of speech.
+    pub seconds: f64,
+    /// Sum of ln|u|.
+    pub length: f64,
+    /// Of each recording, see [`conditions`](crate::scoring::conditions).
+    pub conditions: [[f64; CONDITIONS]; 2],
+    /// Sum of μ; any one number where there is no cohort.
+    pub cohort: f64,
+}
+
+impl QualityTrial {
+    /// Sums of n, h and l over both recordings, and their products.
+    pub(super) fn of_conditions(&self) -> [[f64; CONDITIONS]; 2] {
+        let [a, b] = self.conditions;
+        [
+            std::array::from_fn(|k| a[k] + b[k]),
+            std::array::from_fn(|k| a[k] * b[k]),
+        ]
+    }
+}
+
+/// Target and nontarget trials of one kind, and how much they count beside others.
+#[derive(Debug, Clone)]
+pub struct QualityList {
+    /// Of the same speaker.
+    pub targets: Vec<QualityTrial>,
+    /// Of different ones.
+    pub nontargets: Vec<QualityTrial>,
+    /// Its share.
+    pub weight: f64,
+}
+
+impl QualityList {
+    /// Is there a target and a nontarget?
+    pub fn has_both(&self) -> bool {
+        !self.targets.is_empty() && !self.nontargets.is_empty()
+    }
+}
