@@ -310,6 +310,13 @@ fn plots_and_a_page_that_needs_nothing_else() {
     assert!(html.contains("&lt;script&gt;") && html.contains("scores &amp; more"));
     assert!(!html.contains("<script") && !html.contains('\u{202e}'));
     assert_eq!(html.matches("<svg").count(), 3);
+    assert!(html.contains("prefers-color-scheme: dark"));
+    assert!(
+        html.contains("evaluate &apos;scores &amp; more&apos;")
+            || html.contains("evaluate 'scores &amp; more'")
+    );
+    assert!(html.contains("At threshold -9, ") && html.contains("genuine attempt"));
+    assert!(html.contains("Pairs of speakers that are confused most"));
     // Nothing is fetched: the only addresses are names of XML.
     let addresses = html.matches("://").count();
     assert_eq!(
@@ -332,7 +339,12 @@ fn plots_and_a_page_that_needs_nothing_else() {
     }
     let again = run(folder, &args);
     assert_eq!(again.0, Some(0));
-    assert_eq!(fs::read_to_string(folder.join("r.html")).unwrap(), html);
+    let again = fs::read_to_string(folder.join("r.html")).unwrap();
+    let undated = |html: &str| {
+        let (before, rest) = html.split_once("<time>").unwrap();
+        before.to_string() + rest.split_once("</time>").unwrap().1
+    };
+    assert_eq!(undated(&again), undated(&html));
     let (code, _, err) = run(folder, &["evaluate", "scores & more", "--det", "d.gif"]);
     assert_eq!(code, Some(2));
     assert!(err.contains(".svg or .png"), "{err}");
@@ -496,4 +508,103 @@ fn comments_empty_labels_sides_and_quotes_are_read() {
     fs::write(folder.join("scores"), "my voice\tb\t1\nmy voice\tc\t0\n").unwrap();
     let list = &json(folder, &["evaluate", "quoted", "--scores", "scores"])["lists"][0];
     assert_eq!(list["recordings"], 3);
+}
+
+#[test]
+fn two_speakers_who_are_one_are_the_pair_that_is_confused_most() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let text = lines(|(e, t, s, l)| {
+        let is_pair = e.contains("s1/") && t.contains("s4/");
+        format!(
+            "{e} {t} {} {}",
+            if is_pair { 9.0 } else { *s },
+            u8::from(*l)
+        )
+    });
+    fs::write(folder.join("scores"), text).unwrap();
+    let list = &json(folder, &["evaluate", "scores", "--worst", "3"])["lists"][0];
+    let pairs = list["confused_pairs"].as_array().unwrap();
+    assert_eq!(pairs.len(), 3);
+    assert_eq!(pairs[0]["speakers"], serde_json::json!(["s1", "s4"]));
+    assert_eq!(
+        (&pairs[0]["nontargets"], &pairs[0]["accepted"]),
+        (&9.into(), &9.into())
+    );
+    assert_eq!(
+        (&pairs[0]["mean_score"], &pairs[0]["highest_score"]),
+        (&9.0.into(), &9.0.into())
+    );
+    let (_, out, _) = run(
+        folder,
+        &["evaluate", "scores", "--worst", "3", "--bootstrap", "0"],
+    );
+    assert!(
+        out.contains("scores: most confused pairs") && out.contains("s1 and s4"),
+        "{out}"
+    );
+}
+
+#[test]
+fn two_systems_on_the_same_trials_are_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let written = |name: &str, better: f64, backwards: bool| {
+        let mut rows: Vec<String> = trials()
+            .iter()
+            .map(|(e, t, s, l)| {
+                let sign = if *l { 1.0 } else { -1.0 };
+                format!("{e} {t} {} {}\n", s + better * sign, u8::from(*l))
+            })
+            .collect();
+        if backwards {
+            rows.reverse();
+        }
+        fs::write(folder.join(name), rows.concat()).unwrap();
+    };
+    written("a", 0.0, false);
+    written("b", 3.0, false);
+    written("b2", 3.0, true);
+    fs::write(
+        folder.join("others"),
+        "0 x/1 y/1 1\n1 x/1 x/2 2\n1 y/1 y/2 2\n0 x/2 y/2 3\n",
+    )
+    .unwrap();
+    let found = json(folder, &["evaluate", "a", "b", "b2", "a", "others"]);
+    let differences = found["differences"].as_array().unwrap();
+    // Other speakers cannot be paired with these.
+    assert_eq!(differences.len(), 3, "{differences:?}");
+    let [better, in_other_order, same] = [0, 1, 2].map(|i| &differences[i]);
+    assert_eq!(
+        (&better["list"], &better["against"]),
+        (&"b".into(), &"a".into())
+    );
+    let eer = |i: usize| found["lists"][i]["eer"].as_f64().unwrap();
+    assert_eq!(better["eer"].as_f64().unwrap(), eer(1) - eer(0));
+    assert!(
+        better["interval"]["high"].as_f64().unwrap() < 0.0,
+        "{better}"
+    );
+    // The draws are of the same speakers, in whatever order the lists name them.
+    assert_eq!(better["interval"], in_other_order["interval"]);
+    assert_eq!(same["eer"], 0.0);
+    assert_eq!(
+        same["interval"],
+        serde_json::json!({"low": 0.0, "high": 0.0})
+    );
+    let (_, out, _) = run(
+        folder,
+        &[
+            "evaluate",
+            "a",
+            "b",
+            "--report",
+            "r.html",
+            "--bootstrap",
+            "50",
+        ],
+    );
+    assert!(out.contains("b against a: EER -"), "{out}");
+    let page = fs::read_to_string(folder.join("r.html")).unwrap();
+    assert!(page.contains("more than chance explains"), "{page}");
 }

@@ -567,3 +567,29 @@ fn heads_are_compared_on_one_trunk() {
         .unwrap();
     assert!(apart < 1e-4, "{apart}");
 }
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_saves_the_state_and_says_how_to_go_on() {
+    use std::io::{BufRead, BufReader};
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    speech(dir);
+    let mut run = command(dir, "model");
+    run.args(["--steps", "100000"]);
+    let run = run.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = run.spawn().unwrap();
+    // This is said after the first step.
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let said = lines.find(|line| line.as_ref().unwrap().contains("steps for all networks"));
+    // Each network's, and those of the detector of overlapped speech.
+    assert!(said.unwrap().unwrap().starts_with("300000 steps "));
+    let process = child.id().to_string();
+    let kill = Command::new("kill").args(["-INT", &process]).status();
+    assert!(kill.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("the same command continues from"), "{said}");
+    assert!(dir.join("model.ckpt").exists() && !dir.join("model").exists());
+}

@@ -19,6 +19,7 @@ mod compressed;
 mod compressed;
 mod decode;
 mod excerpt;
+pub mod folder;
 mod input;
 mod kind;
 mod layout;

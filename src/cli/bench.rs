@@ -27,8 +27,8 @@ pub const PEAK_MEMORY: &str = "peak memory ";
 #[derive(clap::Args)]
 #[group(skip)]
 pub struct Args {
-    /// About how long the whole may take; shorter is rougher
-    #[arg(long, value_name = "S", default_value_t = 25, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    /// How long to measure, about; shorter is less exact
+    #[arg(long, value_name = "S", help_heading = "Measurement", default_value_t = 25, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,
 }
 

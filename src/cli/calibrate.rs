@@ -17,35 +17,45 @@ pub struct Args {
     /// CSV, JSON lines and Parquet
     #[arg(required = true, value_name = "TRIALS")]
     pub lists: Vec<PathBuf>,
-    /// Calibrate these scores of any system (as `score` writes them), and write a small file for
-    /// `score --embeddings --calibration` in the place of a model
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["channel", "root"])]
+    /// Calibrate these scores of any system (as `score` writes them), and write a small file for `score
+    /// --embeddings --calibration` instead of a model
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["channel", "root"], help_heading = "Trials")]
     scores: Option<PathBuf>,
     /// Folder that the recordings' paths are relative to
-    #[arg(long, value_name = "DIR", default_value = ".")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = ".",
+        help_heading = "Recordings"
+    )]
     root: PathBuf,
-    /// Model file to write; with --scores the calibration
-    #[arg(short, long, value_name = "FILE")]
+    /// Model file to write; with --scores, the calibration
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub out: PathBuf,
-    /// Prior of a target trial around which the fit is the best
-    #[arg(long, value_name = "P", default_value_t = 0.1)]
+    /// Prior of a target trial at which the fit should be best
+    #[arg(long, value_name = "P", default_value_t = 0.1, help_heading = "Fit")]
     pub p_target: f64,
-    /// Fit anew what the recordings' length and their distance from the average voice add to the
-    /// score, and how it goes on far below 0, from these lists, the same cut to 0.7, 1.2, 2 and 3 s,
-    /// and the same at 8 kHz. Wants dozens of speakers of several kinds of speech; without it a model
-    /// keeps the terms that it has, and its cohort
-    #[arg(long, conflicts_with = "scores")]
+    /// Fit again how a recording's length and its distance from the average voice change the score, and
+    /// the scores far below 0: from the lists, from the same recordings cut to 0.7, 1.2, 2 and 3 s, and
+    /// from the same at 8 kHz. Needs dozens of speakers and several kinds of speech. Without it the
+    /// model keeps its terms and its cohort
+    #[arg(long, conflicts_with = "scores", help_heading = "Fit")]
     quality: bool,
-    /// Speakers that are in no trial, as `train` takes them: fit as well what sounding like many of
-    /// them adds to the score, and keep them in the model if Cllr at --p-target, of each list by a fit
-    /// on the others, is lower with them. Wants two lists or more
-    #[arg(long, value_name = "DIR|MANIFEST", requires = "quality")]
+    /// Speakers who are in no trial, as for `train`: fit as well how sounding like many of them changes
+    /// the score. They are kept in the model if they lower Cllr at --p-target, measured on each list
+    /// with a fit on the others. Needs two lists or more
+    #[arg(
+        long,
+        value_name = "DIR|MANIFEST",
+        requires = "quality",
+        help_heading = "Fit"
+    )]
     cohort: Option<PathBuf>,
-    /// How many of the highest scores against the cohort count, at most all
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
+    /// How many of the highest scores against the cohort count
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..), help_heading = "Fit")]
     cohort_top: u16,
     /// Seed of the bootstrap
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Fit")]
     seed: u64,
     #[command(flatten)]
     recordings: recordings::Args,

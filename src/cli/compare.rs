@@ -17,9 +17,9 @@ pub struct Args {
     /// The other recording
     other: PathBuf,
     #[command(flatten)]
-    recordings: recordings::Args,
-    #[command(flatten)]
     point: operating_point::Args,
+    #[command(flatten)]
+    recordings: recordings::Args,
 }
 
 /// Runs the command.
@@ -35,9 +35,20 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     };
     let trial = Trial {
         command: "compare",
-        subject: &format!("{} ~ {}", label(&args.file), label(&args.other)),
+        subject: &args.subject(),
         speaker: None,
         recordings: &both,
     };
     trial.report(&verification, &point, &verifier, output)
+}
+
+impl Args {
+    /// The names of both files; their paths where the names are the same.
+    fn subject(&self) -> String {
+        let names = [&self.file, &self.other].map(|path| label(path));
+        match names[0] == names[1] {
+            true => format!("{} ~ {}", self.file.display(), self.other.display()),
+            false => names.join(" ~ "),
+        }
+    }
 }

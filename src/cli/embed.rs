@@ -25,31 +25,31 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Args)]
 #[group(skip)]
 pub struct Args {
-    /// Recordings, or folders of them. Of single files all or none are embedded; folders, lists and
-    /// other formats than .npy and text give a row for each recording
+    /// Recordings, or folders of them. If one of several files cannot be embedded, none is; folders,
+    /// lists, and formats other than .npy and text, give a row for each recording
     #[arg(required_unless_present_any = ["list", "data"])]
     pub files: Vec<PathBuf>,
     /// File to write, by its ending .npy (N, D), .npz, .ark or .scp (Kaldi, both are written),
     /// .parquet, .jsonl, or .txt for text [default: text on stdout]
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,
-    /// Form of the output, where the ending does not tell it
-    #[arg(long, value_enum)]
+    /// Format of the output [default: by the ending]
+    #[arg(long, value_enum, help_heading = "Output")]
     format: Option<FormatName>,
     /// Recordings listed in a file: `path` or `id<TAB>path` a line, or a Kaldi .scp
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Recordings")]
     pub list: Option<PathBuf>,
     /// Write the ids of the rows of a .npy, one a line
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub ids: Option<PathBuf>,
-    /// Go on with a run that did not end
-    #[arg(long, requires = "output")]
+    /// Continue an unfinished run
+    #[arg(long, requires = "output", help_heading = "Output")]
     pub resume: bool,
-    /// Only the i-th of n equal parts of the recordings, from 1
-    #[arg(long, value_name = "I/N", value_parser = parse_shard)]
+    /// Embed only part I of N equal parts of the recordings, from 1
+    #[arg(long, value_name = "I/N", value_parser = parse_shard, help_heading = "Output")]
     pub shard: Option<Shard>,
-    /// Write the features (frames, C) of the one recording as `.npy`, in the place of embeddings
-    #[arg(long, requires = "output")]
+    /// Write the features (frames, C) of one recording as `.npy` instead of its embedding
+    #[arg(long, requires = "output", help_heading = "Output")]
     features: bool,
     #[command(flatten)]
     pub source: Source,

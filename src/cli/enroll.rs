@@ -3,7 +3,7 @@
 use super::{
     Global,
     output::{json_of, printable},
-    recordings::{self, Recording, all_or_errors},
+    recordings::{self, Files, Recording, all_or_errors},
 };
 use serde_json::{Value, json};
 use spkver::{
@@ -21,20 +21,20 @@ const GOOD_SECONDS: f32 = 5.0;
 pub struct Args {
     /// Name of the speaker: any text of one line
     name: String,
-    /// Recordings of the speaker
+    /// Recordings of the speaker, or folders of them
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// Store recordings although they do not sound like one speaker
-    #[arg(long)]
+    /// Enroll recordings even if they do not sound like one speaker
+    #[arg(long, help_heading = "Enrollment")]
     force: bool,
-    /// Refuse recordings that hardly sound like the others, instead of a warning
-    #[arg(long, conflicts_with = "force")]
+    /// Refuse recordings that hardly sound like the others, instead of warning of them
+    #[arg(long, conflicts_with = "force", help_heading = "Enrollment")]
     strict: bool,
-    /// Begin the voiceprint anew, in the place of adding to it
-    #[arg(long)]
+    /// Replace the voiceprint instead of adding to it
+    #[arg(long, help_heading = "Enrollment")]
     replace: bool,
-    /// Take recordings whose file ends before the recording did
-    #[arg(long)]
+    /// Accept files that were cut off before the recording's end
+    #[arg(long, help_heading = "Enrollment")]
     allow_truncated: bool,
     #[command(flatten)]
     recordings: recordings::Args,
@@ -51,19 +51,20 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         Some(store) if !args.replace => store.find(&name)?,
         _ => None,
     };
-    // Before the work, not after it.
+    // Before the work is done, not after it.
     enrolled
         .as_ref()
         .map_or(Ok(()), |v| verifier.check_model(v))?;
 
-    let mut recordings = args.recordings.embed(&args.files, &verifier, output)?;
+    let files = Files::named(&args.files)?.paths;
+    let mut recordings = args.recordings.embed(&files, &verifier, output)?;
     if !args.allow_truncated {
         recordings = all_or_errors(recordings.into_iter().map(Recording::whole).collect())?;
     }
     let utterances = recordings.into_iter().map(Recording::utterance).collect();
     let utterances = all_or_errors(utterances)?;
     let (joined, findings) = loop {
-        let joined = Joined::new(enrolled, &utterances, &args.files);
+        let joined = Joined::new(enrolled, &utterances, &files);
         let findings = joined.check(&name, &verifier, args)?;
         let store = match &mut store {
             Some(store) => store,
@@ -81,7 +82,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
             warnings.for_each(|warning| output.warning(&warning));
             break (joined, findings);
         }
-        // Another command changed the voiceprint meanwhile: these must be consistent with it, too.
+        // Another command has changed the voiceprint: these recordings must be consistent with it, too.
         enrolled = store.find(&name)?;
     };
     let (all, added) = (&joined.all, &joined.all[joined.num_before..]);
@@ -128,7 +129,7 @@ struct Joined {
     doubles: Vec<Finding>,
 }
 
-/// What people and programs should know of a recording that was enrolled or left out.
+/// What is noteworthy about a recording that was enrolled or left out.
 #[derive(Clone)]
 enum Finding {
     /// Left out: the same as another one.
@@ -188,7 +189,7 @@ impl Finding {
 }
 
 impl Joined {
-    /// Leaves out the same recording twice: it would count twice in the voiceprint.
+    /// Leaves out a recording that is there already: it would count twice in the voiceprint.
     fn new(enrolled: Option<Voiceprint>, utterances: &[Utterance], files: &[PathBuf]) -> Self {
         let all = enrolled.map_or_else(Vec::new, |v| v.utterances);
         let num_before = all.len();
@@ -216,7 +217,8 @@ impl Joined {
         joined
     }
 
-    /// Do they sound like one speaker? What there is to say of them, if so or if `--force` insists.
+    /// Checks that they sound like one speaker (unless `--force` is given); what is noteworthy about
+    /// them.
     fn check(&self, name: &SpeakerName, verifier: &Verifier, args: &Args) -> Result<Vec<Finding>> {
         let path_of = |index: usize| self.paths[index].clone();
         let mut findings: Vec<Finding> = self.doubles.clone();

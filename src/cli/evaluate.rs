@@ -6,6 +6,7 @@ mod shown;
 mod written;
 
 use super::{Global, outputs, progress::Bar, recordings};
+use chrono::Local;
 use serde_json::json;
 use shown::Named;
 use spkver::{
@@ -38,42 +39,53 @@ pub struct Args {
     #[arg(required = true, value_name = "TRIALS|SCORES")]
     lists: Vec<PathBuf>,
     /// Folder that the recordings' paths are relative to
-    #[arg(long, value_name = "DIR", default_value = ".")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = ".",
+        help_heading = "Recordings"
+    )]
     root: PathBuf,
-    /// Use these scores (`enroll test score` a line, `nan` for none; also CSV, JSON lines and Parquet),
-    /// and no recordings
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["root", "segment", "channel"])]
+    /// Measure these scores (`enroll test score` a line, `nan` for none; also CSV, JSON lines and Parquet)
+    /// instead of embedding recordings
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["root", "segment", "channel"], help_heading = "Trials")]
     scores: Option<PathBuf>,
     /// Write the scores, `enrol test score` a line (`nan`: refused), lists one after the other
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     scores_out: Option<PathBuf>,
-    /// Write a page with all figures and plots
-    #[arg(long, value_name = "HTML")]
+    /// Write an HTML page with all figures and plots
+    #[arg(long, value_name = "HTML", help_heading = "Output")]
     report: Option<PathBuf>,
     /// Write the DET curves (.svg or .png)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     det: Option<PathBuf>,
     /// Write the ROC curves (.svg or .png)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     roc: Option<PathBuf>,
     /// Write the histograms of the scores (.svg or .png)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     histogram: Option<PathBuf>,
     #[command(flatten)]
     known: known::Args,
-    /// Name so many speakers with the highest error rates
-    #[arg(long, value_name = "N")]
+    /// Show the N speakers with the highest error rates
+    #[arg(long, value_name = "N", help_heading = "Output")]
     worst: Option<usize>,
     /// Use only the first seconds of each recording
-    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        allow_negative_numbers = true,
+        help_heading = "Recordings"
+    )]
     segment: Option<f32>,
-    /// LLRs from which to accept, for the error rates (FNMR, FMR)
+    /// Thresholds (LLRs) to give the error rates at (FNMR, FMR)
     #[arg(
         long,
         value_name = "LLR,…",
         allow_hyphen_values = true,
         value_delimiter = ',',
-        default_value = "0"
+        default_value = "0",
+        help_heading = "Figures"
     )]
     threshold: Vec<f64>,
     /// Priors of a target trial, for minDCF and actDCF
@@ -82,7 +94,8 @@ pub struct Args {
         value_name = "P,…",
         allow_negative_numbers = true,
         value_delimiter = ',',
-        default_value = "0.01,0.05"
+        default_value = "0.01,0.05",
+        help_heading = "Figures"
     )]
     p_target: Vec<f64>,
     /// Cost of a miss
@@ -90,7 +103,8 @@ pub struct Args {
         long,
         value_name = "COST",
         allow_negative_numbers = true,
-        default_value_t = 1.0
+        default_value_t = 1.0,
+        help_heading = "Figures"
     )]
     c_miss: f64,
     /// Cost of a false accept
@@ -98,15 +112,16 @@ pub struct Args {
         long,
         value_name = "COST",
         allow_negative_numbers = true,
-        default_value_t = 1.0
+        default_value_t = 1.0,
+        help_heading = "Figures"
     )]
     c_fa: f64,
-    /// Bootstrap replicates (over speakers) for the 95 % intervals, 0 for none
+    /// Bootstrap replicates, over speakers, for the 95 % intervals; 0 for no intervals
     #[arg(long, value_name = "N", default_value_t = 1000,
-          value_parser = clap::value_parser!(u32).range(0..=100_000))]
+          value_parser = clap::value_parser!(u32).range(0..=100_000), help_heading = "Figures")]
     bootstrap: u32,
     /// Seed of the bootstrap
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Figures")]
     seed: u64,
     #[command(flatten)]
     recordings: recordings::Args,
@@ -146,7 +161,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         let page = args.page(&lists, points, model);
         out.write(page.to_html().as_bytes())?;
     }
-    let json = json!({
+    let mut json = json!({
         "command": "evaluate",
         "model": model.map(|id| id.to_string()),
         "p_target": args.p_target[0],
@@ -159,6 +174,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         "seed": args.seed,
         "lists": lists.iter().map(Named::json).collect::<Vec<_>>(),
     });
+    json["differences"] = shown::differences_json(&lists);
     let text = shown::text(&lists, points, args.worst.is_some());
     global.output().result(&text, &json)?;
     Ok(0)
@@ -233,6 +249,8 @@ impl Args {
     }
 
     fn page<'a>(&self, lists: &'a [Named], points: &'a Points, model: Option<ModelId>) -> Page<'a> {
+        let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+        let words: Vec<String> = words.collect();
         let mut facts = vec![
             ("program", format!("spkver {}", env!("CARGO_PKG_VERSION"))),
             (
@@ -245,21 +263,28 @@ impl Args {
             ),
             (
                 "intervals",
-                format!("{} replicates, seed {}", self.bootstrap, self.seed),
+                format!(
+                    "{} bootstrap replicates, seed {}",
+                    self.bootstrap, self.seed
+                ),
             ),
         ];
         if let Some(seconds) = self.segment {
             facts.push(("used of each recording", format!("the first {seconds} s")));
         }
         Page {
+            date: Local::now().format("%Y-%m-%d %H:%M %:z").to_string(),
+            // A word of an operating system has no NUL in it.
+            command: shlex::try_join(words.iter().map(String::as_str)).unwrap_or_default(),
             facts,
             points,
             lists: lists
                 .iter()
-                .map(|Named { name, measured }| List {
-                    name,
-                    report: &measured.report,
-                    refused: measured.refused.as_deref().unwrap_or(&[]),
+                .map(|one| List {
+                    name: &one.name,
+                    report: &one.measured.report,
+                    refused: one.measured.refused.as_deref().unwrap_or(&[]),
+                    difference: one.difference(lists),
                 })
                 .collect(),
         }

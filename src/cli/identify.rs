@@ -15,19 +15,15 @@ use spkver::{
 
 /// Whom to look for, and how sure to be.
 #[derive(clap::Args)]
-#[command(after_help = "\
-The decision flags say what they say for one speaker; with N speakers enrolled ln N is added to the
-threshold, and --p-target is the prior that the speaker is any one of them.
-
-Exit code: 0 identified, 1 unknown, 3 inconclusive; of several recordings the highest.")]
+#[group(skip)]
 pub struct Args {
     #[command(flatten)]
-    tests: test_recordings::Args,
-    /// Best candidates to tell
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=10_000))]
-    top: u16,
-    #[command(flatten)]
     point: operating_point::Args,
+    #[command(flatten)]
+    tests: test_recordings::Args,
+    /// Show the N best candidates
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=10_000), help_heading = "Decision")]
+    top: u16,
 }
 
 /// One recording's outcome, for people and for machines.

@@ -1,4 +1,4 @@
-//! Where the secret of an encrypted store comes from: a file, the environment, the terminal.
+//! The secret of an encrypted store: from a file, the environment or the terminal.
 
 use spkver::{
     Error, Result,
@@ -17,8 +17,9 @@ use zeroize::Zeroizing;
 /// What opens an encrypted store.
 #[derive(clap::Args)]
 #[group(skip)]
+#[command(next_help_heading = "Store")]
 pub struct Args {
-    /// Key of an encrypted store [or the key itself in SPKVER_KEY]
+    /// Key of an encrypted store [env: SPKVER_KEY, the key itself]
     #[arg(
         long,
         global = true,
@@ -26,19 +27,19 @@ pub struct Args {
         conflicts_with = "passphrase_file"
     )]
     key_file: Option<PathBuf>,
-    /// Passphrase of an encrypted store, in a file's first line [or itself in SPKVER_PASSPHRASE;
-    /// else it is asked for]
+    /// Passphrase of an encrypted store, in the file's first line [env: SPKVER_PASSPHRASE, the passphrase
+    /// itself] [default: asked for]
     #[arg(long, global = true, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
 }
 
 impl Args {
-    /// The files that hold it.
+    /// The files that hold the secret.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
         self.key_file.iter().chain(&self.passphrase_file)
     }
 
-    /// The secret that the flags or the environment give.
+    /// The secret that the flags or the environment give, if any.
     pub fn secret(&self) -> Result<Option<Secret>> {
         given(
             self.key_file.as_deref(),
@@ -47,7 +48,8 @@ impl Args {
         )
     }
 
-    /// The secret for this store: given, or asked for if the store wants a passphrase.
+    /// The secret for this store: the given one, or one that the user types if the store has a
+    /// passphrase.
     pub fn secret_for(&self, store: &Path) -> Result<Option<Secret>> {
         match self.secret()? {
             None if voiceprints::wanted_secret(store)? == Some(SecretKind::Passphrase) => {
@@ -58,7 +60,7 @@ impl Args {
     }
 }
 
-/// The secret that two flags and two variables may give, the flags first.
+/// The secret that one of two flags or two variables gives; a flag comes before a variable.
 pub fn given(
     key_file: Option<&Path>,
     passphrase_file: Option<&Path>,

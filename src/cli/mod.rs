@@ -1,4 +1,5 @@
-//! The command line: flags in, one result on stdout, talk on stderr, an exit code out.
+//! The command line: reads the flags, runs one command, prints its result on stdout and everything
+//! else on stderr, and ends with an exit code.
 //!
 //! 0 accept or success, 1 reject, 2 usage, 3 inconclusive or input refused, 4 model, store or
 //! speaker, 5 I/O, 130 interrupted, 143 terminated (long runs go on with `--resume`).
@@ -7,15 +8,18 @@ mod bench;
 mod calibrate;
 mod calibrate_scores;
 mod compare;
+mod completions;
 mod embed;
 mod embed_batch;
 mod enroll;
 mod evaluate;
+mod help;
 mod identify;
 mod interrupt;
 mod key;
 mod list;
 mod long_run;
+mod man;
 mod model;
 mod operating_point;
 mod output;
@@ -29,8 +33,9 @@ mod store;
 mod test_recordings;
 mod train;
 mod verify;
+mod version;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use output::Output;
 use spkver::{
     Error, Result, kernels,
@@ -41,7 +46,13 @@ use std::{path::PathBuf, process::ExitCode};
 
 /// Is this the enrolled speaker? Local, offline speaker verification from audio files.
 #[derive(Parser)]
-#[command(name = "spkver", version, arg_required_else_help = true)]
+#[command(
+    name = "spkver",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 80,
+    after_help = help::PROGRAM
+)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -53,20 +64,54 @@ struct Cli {
 #[derive(clap::Args)]
 pub struct Global {
     /// Model file [default: the one inside the program]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "SPKVER_MODEL",
+        hide_env_values = true,
+        help_heading = "Model"
+    )]
     model: Option<PathBuf>,
-    /// Store of voiceprints [default: in your data folder]
-    #[arg(long, global = true, value_name = "FILE")]
-    store: Option<PathBuf>,
-    /// Threads to use [default: one per core]; the result is the same with any number
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
-    /// Arithmetic of the network: int8 is about three times as fast and changes scores a little
-    #[arg(long, global = true, value_enum, default_value_t = Precision::F32)]
+    /// Arithmetic of the network: f32, or int8, which is about three times as fast and changes scores a
+    /// little
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t = Precision::F32,
+        hide_possible_values = true,
+        help_heading = "Model"
+    )]
     precision: Precision,
-    /// Instructions for the hot loops [default: the fastest that the CPU has]
-    #[arg(long, global = true, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(kernels::NAMES))]
+    /// Threads to use [default: one per core]; the result is the same with any number
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=1024),
+        help_heading = "Processor"
+    )]
+    threads: Option<u16>,
+    /// Instructions for the innermost loops [default: the fastest that the CPU has]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        value_parser = clap::builder::PossibleValuesParser::new(kernels::NAMES),
+        help_heading = "Processor"
+    )]
     kernel: Option<String>,
+    /// Store of voiceprints [default: in your data folder]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "SPKVER_STORE",
+        hide_env_values = true,
+        help_heading = "Store"
+    )]
+    store: Option<PathBuf>,
     #[command(flatten)]
     key: key::Args,
     #[command(flatten)]
@@ -84,44 +129,62 @@ enum Precision {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Enrol a speaker from one or more recordings, or add recordings to a voiceprint
+    /// Enroll a speaker from recordings, or add recordings to a voiceprint
+    #[command(after_help = help::ENROLL)]
     Enroll(enroll::Args),
     /// Is this recording of the enrolled speaker?
+    #[command(after_help = help::VERIFY)]
     Verify(verify::Args),
     /// Which of the enrolled speakers is this, if any?
+    #[command(after_help = help::IDENTIFY)]
     Identify(identify::Args),
     /// Are these two recordings of one speaker?
+    #[command(after_help = help::COMPARE)]
     Compare(compare::Args),
     /// Write the embeddings of recordings
+    #[command(after_help = help::EMBED)]
     Embed(Box<embed::Args>),
     /// Score a list of trials, of any length
+    #[command(after_help = help::SCORE)]
     Score(Box<score::Args>),
     /// List the enrolled speakers, or the recordings of one
+    #[command(after_help = help::LIST)]
     List(list::Args),
     /// Erase a voiceprint
+    #[command(after_help = help::REMOVE)]
     Remove(remove::Args),
     /// The store as a whole: its key, its backups, its vectors
-    #[command(subcommand)]
+    #[command(subcommand, after_help = help::STORE)]
     Store(store::Command),
-    /// Look at the model
-    #[command(subcommand)]
+    /// Show, export, import or join models
+    #[command(subcommand, after_help = help::MODEL)]
     Model(model::Command),
     /// Train a model
+    #[command(after_help = help::TRAIN)]
     Train(Box<train::Args>),
-    /// Make a model's scores log-likelihood ratios on a list of trials
+    /// Fit a model's scores to be log-likelihood ratios on lists of trials
+    #[command(after_help = help::CALIBRATE)]
     Calibrate(calibrate::Args),
-    /// Measure error rates on a list of trials
+    /// Measure error rates on lists of trials
+    #[command(after_help = help::EVALUATE)]
     Evaluate(Box<evaluate::Args>),
     /// Measure how fast this CPU is
+    #[command(after_help = help::BENCH)]
     Bench(bench::Args),
+    /// Print a script that completes commands and options in a shell
+    #[command(after_help = help::COMPLETIONS)]
+    Completions(completions::Args),
+    /// Write manual pages
+    #[command(after_help = help::MAN)]
+    Man(man::Args),
 }
 
-/// Parses, runs, prints the error.
+/// Parses the command line, runs the command, prints its error.
 pub fn main() -> ExitCode {
     // A file that may not grow gives an error instead of ending the program by a signal.
     #[cfg(unix)]
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Default::default());
-    let cli = match Cli::try_parse() {
+    let cli = match parse() {
         Ok(cli) => cli,
         Err(error) => {
             let mut flags = std::env::args_os().take_while(|arg| arg != "--");
@@ -146,42 +209,54 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Most memory that this process ever had resident, where the system tells it (Linux).
+/// The command line, or clap's answer to it: an error, the help or the version.
+fn parse() -> std::result::Result<Cli, clap::Error> {
+    let mut command = Cli::command();
+    if std::env::args_os().any(|arg| arg == "--version") {
+        // Clap keeps texts of the whole program's life only.
+        let text: &'static str = version::long().leak();
+        command = command.long_version(text);
+    }
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// Peak resident memory of this process, where the system reports it (Linux).
 fn peak_memory_kb() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix(" kB")?.trim().parse().ok()
 }
 
-/// More threads than this many for each core only take memory and time.
+/// More threads for each core would only take memory and time.
 const MAX_THREADS_PER_CORE: usize = 8;
 
-/// Threads to start: as many as the flag or RAYON_NUM_THREADS tells, unless that is far too many.
+/// Starts as many threads as the flag or RAYON_NUM_THREADS says, unless that is far too many.
 fn set_threads(global: &Global) -> Result<()> {
     const VARIABLE: &str = "RAYON_NUM_THREADS";
-    let of_environment = || std::env::var(VARIABLE).ok()?.parse::<usize>().ok();
-    let (name, wanted) = match global.threads {
+    let from_environment = || std::env::var(VARIABLE).ok()?.parse::<usize>().ok();
+    let (name, asked) = match global.threads {
         Some(threads) => ("--threads", threads.into()),
-        None => (VARIABLE, of_environment().unwrap_or(0)),
+        None => (VARIABLE, from_environment().unwrap_or(0)),
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let most = MAX_THREADS_PER_CORE * cores;
-    if wanted > most {
+    if asked > most {
         global.output.warning(&format!(
-            "{name} {wanted}: {most} threads are used, {MAX_THREADS_PER_CORE} for each core"
+            "{name} {asked}: {most} threads are used, {MAX_THREADS_PER_CORE} for each core"
         ));
     }
     // 0 leaves it to rayon.
     rayon::ThreadPoolBuilder::new()
-        .num_threads(wanted.min(most))
+        .num_threads(asked.min(most))
         .build_global()
-        .map_err(|e| Error::Usage(format!("{name} {wanted}: {e}")))
+        .map_err(|e| Error::Usage(format!("{name} {asked}: {e}")))
 }
 
 fn run(cli: &Cli) -> Result<u8> {
     let global = &cli.global;
     set_threads(global)?;
-    // Commands that need no model are told of a wrong path, too.
+    // A wrong path is an error for commands that need no model, too.
     if let Some(path) = &global.model {
         std::fs::File::open(path).map_err(|e| Error::io(path, "read", e))?;
     }
@@ -190,7 +265,7 @@ fn run(cli: &Cli) -> Result<u8> {
     {
         let present: Vec<&str> = kernels::instances().iter().map(|t| t.name).collect();
         return Err(Error::Usage(format!(
-            "--kernel {kernel}: this CPU or build has it not; present: {}",
+            "--kernel {kernel}: not available on this CPU or in this build; available: {}",
             present.join(", ")
         )));
     }
@@ -209,16 +284,18 @@ fn run(cli: &Cli) -> Result<u8> {
         Command::Calibrate(args) => calibrate::run(args, global),
         Command::Evaluate(args) => evaluate::run(args, global),
         Command::Bench(args) => bench::run(args, global),
+        Command::Completions(args) => completions::run(args, global),
+        Command::Man(args) => man::run(args, global),
     }
 }
 
 impl Global {
-    /// The model asked for, or the embedded one, in the precision asked for.
+    /// The model that the flags name, or the embedded one, in the precision that they name.
     pub fn verifier(&self) -> Result<Verifier> {
         self.verifier_in(self.precision)
     }
 
-    /// The same in another precision.
+    /// The same model in another precision.
     fn verifier_in(&self, precision: Precision) -> Result<Verifier> {
         let mut verifier = match &self.model {
             Some(path) => storage::model::load(path),
@@ -230,7 +307,7 @@ impl Global {
         Ok(verifier)
     }
 
-    /// The store's file asked for, or the one in the data folder.
+    /// The store that the flags name, or the one in the data folder.
     pub fn store_path(&self) -> Result<PathBuf> {
         match &self.store {
             Some(path) => Ok(path.clone()),
@@ -238,19 +315,19 @@ impl Global {
         }
     }
 
-    /// The store, opened with the secret that is given; none if there is no such file.
+    /// The store, opened with the given secret; none if the file does not exist.
     pub fn open_store(&self) -> Result<Option<Store>> {
         let path = self.store_path()?;
         Store::open(&path, self.key.secret_for(&path)?.as_ref())
     }
 
-    /// The store, opened with the secret that is given; made if there is none.
+    /// The store, opened with the given secret, and created if it does not exist.
     pub fn open_or_create_store(&self) -> Result<Store> {
         let path = self.store_path()?;
         Store::open_or_create(&path, self.key.secret_for(&path)?.as_ref())
     }
 
-    /// Where results and talk go.
+    /// How to print results and messages.
     pub fn output(&self) -> &Output {
         &self.output
     }

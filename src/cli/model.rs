@@ -1,11 +1,12 @@
-//! `spkver model info|export|import`: what the model is, what it was trained on, what it was
-//! measured to do; its network as ONNX; a network that was trained elsewhere as a model.
+//! `spkver model info|export|import|join`: shows a model, writes its network as ONNX, makes a model of
+//! a network that was trained elsewhere or of several models.
 
+mod card;
 mod import;
 mod join;
 
 use super::{
-    Global,
+    Global, help,
     operating_point::shown,
     output::{json_of, printable},
     outputs,
@@ -22,22 +23,26 @@ use std::path::PathBuf;
 /// What to do with the model.
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Show the model's card, front-end and layers
+    /// Show the model's card, its layers and its measured error rates
+    #[command(after_help = help::MODEL_INFO)]
     Info,
     /// Write the model's network for other programs
+    #[command(after_help = help::MODEL_EXPORT)]
     Export(Export),
     /// Make a model of a network that was trained elsewhere: WeSpeaker's XVEC
+    #[command(after_help = help::MODEL_IMPORT)]
     Import(import::Args),
-    /// Make one model of several with the same architecture and front-end: its score is the mean of
-    /// theirs, to be calibrated again
+    /// Make one model of several that have the same front-end; calibrate it afterwards
+    #[command(after_help = help::MODEL_JOIN)]
     Join(join::Args),
 }
 
-/// Where to.
+/// What to write.
 #[derive(clap::Args)]
 pub struct Export {
-    /// ONNX file to write: `feats` (B, T, num_ceps) in, `embs` (B, D) out
-    #[arg(long, value_name = "FILE", required = true)]
+    /// ONNX file to write: takes `feats` (B, T, C_in) as `embed --features` writes them, gives `embs`
+    /// (B, D)
+    #[arg(long, value_name = "FILE", required = true, help_heading = "Output")]
     onnx: PathBuf,
     #[command(flatten)]
     replacing: outputs::Args,
@@ -89,17 +94,19 @@ fn info(verifier: &Verifier, global: &Global) -> Result<u8> {
     for (title, text) in [
         ("description", &card.description),
         ("trained on", &card.training_data),
-        ("recipe", &card.recipe),
         ("calibration", &card.calibration),
         ("license", &card.license),
     ] {
         if !text.is_empty() {
-            lines.push(format!("{title}: {}", printable(text)));
+            lines.extend(card::titled(title, text));
         }
+    }
+    if !card.recipe.is_empty() {
+        lines.extend(card::recipe(&card.recipe));
     }
     lines.push(format!("embeddings carry the id {}", verifier.id()));
     lines.push(format!(
-        "embedding: {} numbers from {num_parameters} parameters, {} frames at least, {} s of speech wanted",
+        "embedding: {} numbers from {num_parameters} parameters; needs {} frames and {} s of speech",
         model.head.embedding_size(),
         network.receptive_field(),
         model.limits.min_speech_seconds,
@@ -128,8 +135,8 @@ fn info(verifier: &Verifier, global: &Global) -> Result<u8> {
             rates.blake3,
             percent_or_more(rates.smallest_false_accept_rate()),
         ));
-        let wanted = [0.1, 0.05, 0.01, 0.001].into_iter();
-        let points = wanted.filter_map(|far| rates.at_false_accept_rate(far).ok());
+        let rates_shown = [0.1, 0.05, 0.01, 0.001].into_iter();
+        let points = rates_shown.filter_map(|far| rates.at_false_accept_rate(far).ok());
         lines.extend(points.map(|point| {
             format!(
                 "  --far {}: threshold {:+.2}, false accepts {}, false rejects {}",

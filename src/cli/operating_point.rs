@@ -1,4 +1,4 @@
-//! The decision flags in, an [`OperatingPoint`] out.
+//! The decision flags, and the [`OperatingPoint`] that they describe.
 
 use spkver::{
     Error, Result,
@@ -11,12 +11,12 @@ use spkver::{
 #[group(skip)]
 #[command(next_help_heading = "Decision")]
 pub struct Args {
-    /// Accept from this log-likelihood ratio on
-    #[arg(long, value_name = "LLR", allow_negative_numbers = true, conflicts_with_all = ["c_miss", "c_fa"])]
-    threshold: Option<f32>,
-    /// Accept from where this share of impostors was accepted in the model's calibration, e.g. 0.1%
+    /// Accept at most this share of impostors, as measured when the model was calibrated, e.g. 0.1%
     #[arg(long, value_name = "RATE", value_parser = rate, conflicts_with_all = ["threshold", "c_miss", "c_fa"])]
     far: Option<f64>,
+    /// Accept log-likelihood ratios from this one up
+    #[arg(long, value_name = "LLR", allow_negative_numbers = true, conflicts_with_all = ["c_miss", "c_fa"])]
+    threshold: Option<f32>,
     /// Prior probability that the recording is of the enrolled speaker
     #[arg(
         long,
@@ -44,7 +44,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// The operating point, checked; what a wanted false-accept rate means is in the model.
+    /// The operating point, checked. The model knows which threshold gives a false-accept rate.
     pub fn point(&self, verifier: &Verifier) -> Result<OperatingPoint> {
         let point = OperatingPoint::new(self.p_target, self.c_miss, self.c_fa)?;
         let threshold = match (self.threshold, self.far) {
@@ -66,7 +66,7 @@ fn measured(verifier: &Verifier) -> Result<&MeasuredRates> {
     })
 }
 
-/// `0.1%` or `0.001`. What is no share is refused with what the model's trials do not support.
+/// `0.1%` or `0.001`. Whether the model supports the rate is checked later.
 fn rate(text: &str) -> std::result::Result<f64, String> {
     let (number, unit) = match text.trim().strip_suffix('%') {
         Some(number) => (number.trim(), 0.01),
@@ -74,7 +74,7 @@ fn rate(text: &str) -> std::result::Result<f64, String> {
     };
     let number: f64 = number
         .parse()
-        .map_err(|_| "a rate above 0 and below 1 is wanted, e.g. 0.1% or 0.001")?;
+        .map_err(|_| "give a rate above 0 and below 1, e.g. 0.1% or 0.001")?;
     Ok(number * unit)
 }
 

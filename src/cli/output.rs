@@ -1,4 +1,5 @@
-//! The two ways out: results on stdout (a line for people or one JSON object), talk on stderr.
+//! What the program prints: results on stdout (lines for people or one JSON object), everything else
+//! on stderr.
 
 use spkver::{Error, Result, batch::escape, verifier::is_unseen};
 use std::{
@@ -6,16 +7,17 @@ use std::{
     path::Path,
 };
 
-/// How to talk.
+/// What to print, and how.
 #[derive(clap::Args)]
+#[command(next_help_heading = "Output")]
 pub struct Output {
-    /// Results as JSON
+    /// Print the result as JSON
     #[arg(long, global = true)]
     json: bool,
-    /// No warnings
+    /// Print no warnings and no progress
     #[arg(short, long, global = true)]
     quiet: bool,
-    /// More talk on stderr
+    /// Print more about what is done, on stderr
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     verbose: bool,
 }
@@ -28,19 +30,31 @@ impl Output {
             (false, true) => return Ok(()),
             (false, false) => line.split('\n').map(|l| printable(l) + "\n").collect(),
         };
+        self.print(&text)
+    }
+
+    /// As [`Self::result`], with text of our own that other programs read: as it is, to the byte.
+    pub fn text(&self, text: &str, json: &serde_json::Value) -> Result<()> {
+        match self.json {
+            true => self.result("", json),
+            false => self.print(text),
+        }
+    }
+
+    fn print(&self, text: &str) -> Result<()> {
         let mut stdout = io::stdout().lock();
         match stdout
             .write_all(text.as_bytes())
             .and_then(|()| stdout.flush())
         {
-            // Whoever read has read enough; the exit code still tells the decision.
+            // The reader has read enough; the exit code still gives the decision.
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             other => other.map_err(|e| Error::io(Path::new("<stdout>"), "write", e)),
         }
     }
 
-    /// As [`Self::result`], of a change that is made and stays made: if nobody can be told, it is
-    /// no less done, and the exit code says so.
+    /// As [`Self::result`], for a change that is already made: if it cannot be printed, it is still
+    /// done, and the exit code says so.
     pub fn done(&self, line: &str, json: &serde_json::Value) {
         if let Err(error) = self.result(line, json) {
             talk("warning", &format!("it is done, but {error}"));
@@ -61,12 +75,12 @@ impl Output {
                 "code": error.code(),
                 "exit_code": error.exit_code(),
             });
-            // Nothing is left to tell a failure to.
+            // If this fails there is nowhere left to report it.
             let _ = self.result("", &json);
         }
     }
 
-    /// Does the user want no talk?
+    /// Does the user want no messages?
     pub fn is_quiet(&self) -> bool {
         self.quiet
     }
@@ -78,7 +92,7 @@ impl Output {
         }
     }
 
-    /// How far a long run has come.
+    /// How far a long run is.
     pub fn progress(&self, text: &str) {
         if !self.quiet {
             talk("progress", text);
@@ -90,12 +104,12 @@ impl Output {
         self.json
     }
 
-    /// Does the user want to be told more?
+    /// Does the user want more messages?
     pub fn is_verbose(&self) -> bool {
         self.verbose
     }
 
-    /// What the user asked for with `-v`.
+    /// A message for users of `-v`.
     pub fn detail(&self, text: &str) {
         if self.verbose {
             talk("info", text);
@@ -103,7 +117,7 @@ impl Output {
     }
 }
 
-/// A command line that is none, or help: clap's text and exit code. What was typed is in the text.
+/// A wrong command line, or help: prints clap's text, which repeats what was typed, and exits.
 pub fn usage(error: &clap::Error) -> ! {
     let text = error.to_string();
     if !text.chars().any(|c| c != '\n' && is_unseen(c)) {
@@ -116,7 +130,7 @@ pub fn usage(error: &clap::Error) -> ! {
     std::process::exit(error.exit_code());
 }
 
-/// A command line that is none, for machines.
+/// A wrong command line, for machines.
 pub fn usage_as_json(error: &clap::Error) {
     let text = error.to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
@@ -131,7 +145,7 @@ pub fn usage_as_json(error: &clap::Error) {
         "code": "usage",
         "exit_code": error.exit_code(),
     });
-    // A closed stdout: the exit code still tells.
+    // If stdout is closed, the exit code still says it.
     let _ = writeln!(io::stdout(), "{}", harmless(&json));
 }
 
@@ -143,7 +157,7 @@ fn talk(kind: &str, text: &str) {
     }
 }
 
-/// `text` on one line, with characters escaped that act on the terminal or cannot be seen.
+/// `text` on one line; characters that act on the terminal or cannot be seen are escaped.
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
@@ -156,8 +170,7 @@ pub fn printable(text: &str) -> String {
     shown
 }
 
-/// Rows as lines: columns to the width of their longest cell, all but the first `num_left` to the
-/// right.
+/// Rows as aligned lines: the first `num_left` columns to the left, the others to the right.
 pub fn columns(rows: &[Vec<String>], num_left: usize) -> String {
     let width = |column: usize| rows.iter().map(|r| r[column].chars().count()).max();
     let widths: Vec<usize> = (0..rows[0].len()).filter_map(width).collect();
@@ -174,13 +187,13 @@ pub fn columns(rows: &[Vec<String>], num_left: usize) -> String {
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// JSON text that does nothing on a terminal or in a web page that shows it: what has another
-/// meaning there is in the form \uXXXX, which every reader of JSON undoes.
+/// JSON text that is harmless on a terminal and in a web page: characters with a meaning there are
+/// written as \uXXXX, which every reader of JSON undoes.
 fn harmless(json: &serde_json::Value) -> String {
     let text = json.to_string();
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        // Outside of strings JSON has none of these.
+        // JSON has these only in strings.
         if is_unseen(c) || matches!(c, '<' | '>' | '&') {
             escape::push_utf16(c, &mut shown);
         } else {
@@ -190,7 +203,7 @@ fn harmless(json: &serde_json::Value) -> String {
     shown
 }
 
-/// JSON of something with f32 in it, each as its shortest decimal (0.1, not 0.10000000149011612).
+/// JSON of a value with f32 in it, each as its shortest decimal (0.1, not 0.10000000149011612).
 pub fn json_of(value: &impl serde::Serialize) -> serde_json::Value {
     let text = serde_json::to_string(value).unwrap_or_default();
     serde_json::from_str(&text).unwrap_or_default()

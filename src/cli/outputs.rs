@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 /// What may be replaced.
 #[derive(Default, clap::Args)]
+#[command(next_help_heading = "Output")]
 pub struct Args {
     /// Replace an output file that is there already, whatever it holds (never one that is read)
     #[arg(long)]
@@ -14,8 +15,8 @@ pub struct Args {
 }
 
 impl Args {
-    /// The door for these outputs of the command. It knows the model, the store and its key
-    /// already; the command tells what else it reads.
+    /// The door for these outputs of the command. It already knows the model, the store and its key;
+    /// the command names what else it reads.
     pub fn open(&self, paths: Vec<PathBuf>, global: &Global) -> Result<Outputs> {
         let outputs = Outputs::new(paths, self.force)?;
         let mut read = global.model.iter().chain(global.key.files());

@@ -2,8 +2,9 @@
 //! and then.
 
 use super::output::Output;
-use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use std::{
+    fmt,
     io::{self, IsTerminal},
     sync::Mutex,
     time::{Duration, Instant},
@@ -28,10 +29,16 @@ struct Log<'a> {
 impl<'a> Progress<'a> {
     /// `total` of `unit`s ("recordings") to do.
     pub fn new(total: u64, unit: &'static str, output: &'a Output) -> Self {
-        let template = format!(
-            "{{bar:30}} {{human_pos}} of {{human_len}} {unit}, {{per_sec:.0}}, {{eta}} left"
-        );
+        let template =
+            format!("{{bar:30}} {{human_pos}} of {{human_len}} {unit}, {{rate}}, {{eta}} left");
         let style = ProgressStyle::with_template(&template).expect("a constant");
+        let style = style.with_key(
+            "rate",
+            |state: &ProgressState, text: &mut dyn fmt::Write| {
+                // A bar that cannot be drawn is no reason to stop.
+                let _ = text.write_str(&rate(state.per_sec()));
+            },
+        );
         let on_terminal = io::stderr().is_terminal();
         let bar = match output.is_quiet() || !on_terminal {
             true => ProgressBar::hidden(),
@@ -66,11 +73,11 @@ impl<'a> Progress<'a> {
         log.last = Instant::now();
         let total = self.bar.length().unwrap_or_default();
         log.output.progress(&format!(
-            "{} of {} {}, {:.0}/s, {} left",
+            "{} of {} {}, {}, {} left",
             HumanCount(self.bar.position()),
             HumanCount(total),
             self.unit,
-            self.bar.per_sec(),
+            rate(self.bar.per_sec()),
             HumanDuration(self.bar.eta()),
         ));
     }
@@ -110,5 +117,24 @@ impl Drop for Bar {
         if let Some(bar) = shown {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// How many a second: whole numbers, and one digit after the point of a slow run.
+fn rate(per_second: f64) -> String {
+    match per_second < 10.0 {
+        true => format!("{per_second:.1}/s"),
+        false => format!("{per_second:.0}/s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_shown_without_a_dozen_digits() {
+        assert_eq!(rate(1234.567_890_1), "1235/s");
+        assert_eq!(rate(0.333_333), "0.3/s");
     }
 }

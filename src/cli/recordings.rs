@@ -1,11 +1,12 @@
-//! Reads and embeds the recordings that a command names, in parallel, in the order given.
+//! The recordings that a command names, files or folders of them: read and embedded in parallel, in
+//! the order given.
 
 use super::output::{Output, json_of};
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use spkver::{
     Error, Result,
-    audio::{self, Quality, RawFormat, ReadOptions, Waveform},
+    audio::{self, Quality, RawFormat, ReadOptions, Waveform, folder},
     scoring::Reason,
     verifier::{Embedding, Utterance, Verifier},
 };
@@ -15,22 +16,60 @@ use std::path::{Path, PathBuf};
 /// How to read audio.
 #[derive(clap::Args)]
 #[group(skip)]
+#[command(next_help_heading = "Recordings")]
 pub struct Args {
     /// Channel to use, from 1 [default: the mean of all]
     #[arg(long, value_name = "N")]
     channel: Option<usize>,
-    /// Longest recording to read, in seconds [default: 10800]
+    /// Longest recording to accept, in seconds [default: 10800]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=360_000))]
     max_seconds: Option<u32>,
-    /// Largest file to read, in bytes [default: 2147483648; 268435456 of a pipe]
+    /// Largest file to accept, in bytes [default: 2147483648; of a pipe 268435456]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
     max_bytes: Option<u64>,
-    /// Use all of a recording [default: of more than 3 minutes an excerpt, spread over its length]
+    /// Use the whole recording [default: of more than 3 minutes, an excerpt spread over its length]
     #[arg(long)]
     all: bool,
-    /// What files without a header hold: s16le:16000:1 is 16-bit samples at 16 kHz in one channel
-    #[arg(long, value_name = "ENCODING:RATE:CHANNELS")]
+    /// Format of files without a header: s16le:16000:1 is 16-bit samples at 16 kHz, one channel
+    #[arg(long, value_name = "FORMAT")]
     raw: Option<RawFormat>,
+}
+
+/// The files that a command is given recordings in.
+pub struct Files {
+    /// Folders replaced by the recordings in them.
+    pub paths: Vec<PathBuf>,
+    /// A single file was named, so that its error is the command's.
+    pub is_one: bool,
+}
+
+impl Files {
+    /// Looks into folders.
+    ///
+    /// # Errors
+    /// [`Error::Io`], and [`Error::Usage`] for a folder without recordings.
+    pub fn named(paths: &[PathBuf]) -> Result<Self> {
+        let mut files = vec![];
+        for path in paths {
+            if !path.is_dir() {
+                files.push(path.clone());
+                continue;
+            }
+            let found = folder::recordings_in(path)?;
+            if found.is_empty() {
+                return Err(Error::Usage(format!(
+                    "{}: no recordings in this folder; they are found by their endings ({})",
+                    path.display(),
+                    folder::ENDINGS.join(", ")
+                )));
+            }
+            files.extend(found);
+        }
+        Ok(Files {
+            paths: files,
+            is_one: paths.len() == 1 && !paths[0].is_dir(),
+        })
+    }
 }
 
 /// A recording that could be read.
@@ -44,7 +83,7 @@ pub struct Recording {
 }
 
 impl Args {
-    /// The options of the audio door.
+    /// The options for reading files.
     pub fn options(&self) -> ReadOptions {
         ReadOptions {
             channel: self.channel,
@@ -92,7 +131,7 @@ impl Args {
         all_or_errors(self.embed_each(paths, verifier, output))
     }
 
-    /// As [`Self::embed`], where one bad file is no reason to leave out the others.
+    /// As [`Self::embed`], with a result for each file.
     pub fn embed_each(
         &self,
         paths: &[PathBuf],
@@ -109,14 +148,14 @@ impl Args {
         };
         let read: Vec<Result<Recording>> = paths.par_iter().map(read).collect();
         for recording in read.iter().flatten() {
-            recording.tell(output);
+            recording.report(output);
         }
         read
     }
 }
 
 impl Recording {
-    /// The same, unless the file ends before the recording did: a voiceprint is for years.
+    /// The same recording, unless its file was cut off: a voiceprint is kept for years.
     ///
     /// # Errors
     /// [`Error::Audio`].
@@ -128,7 +167,7 @@ impl Recording {
         Err(Error::Audio {
             path: self.path,
             fact: format!("is cut off: {}", fact.unwrap_or_default()),
-            remedy: "copy it again, or enrol what is there with `--allow-truncated`".into(),
+            remedy: "copy it again, or enroll what is there with `--allow-truncated`".into(),
         })
     }
 
@@ -145,7 +184,7 @@ impl Recording {
         Ok(Utterance::new(label(&self.path), embedding, &self.quality))
     }
 
-    /// What machines are told of the file.
+    /// The file's facts, for machines.
     pub fn json(&self) -> Value {
         json!({
             "path": self.path.to_string_lossy(),
@@ -154,7 +193,7 @@ impl Recording {
         })
     }
 
-    fn tell(&self, output: &Output) {
+    fn report(&self, output: &Output) {
         let path = self.path.display();
         let q = &self.quality;
         if let Some(warning) = &q.warning {

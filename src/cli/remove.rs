@@ -4,14 +4,14 @@ use super::{Global, output::printable};
 use serde_json::json;
 use spkver::{Error, Result, verifier::SpeakerName};
 
-/// Whom to forget.
+/// Whom to remove.
 #[derive(clap::Args)]
 #[group(skip)]
 pub struct Args {
     /// Name of the enrolled speaker
     name: String,
     /// Erase only this recording, by its number in `spkver list NAME`
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", help_heading = "Voiceprint", value_parser = clap::value_parser!(u32).range(1..))]
     recording: Option<u32>,
 }
 

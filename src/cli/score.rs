@@ -43,41 +43,56 @@ pub struct Args {
     /// `-` is standard input
     #[arg(value_name = "TRIALS", required_unless_present = "stdin")]
     trials: Option<PathBuf>,
-    /// File to write [default: text on stdout]. What is unfinished is in FILE.partial and FILE.state
-    #[arg(short, long, value_name = "FILE")]
+    /// File to write [default: text on stdout]. FILE.partial and FILE.state hold an unfinished run
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
-    /// Form of the output [default: by the ending .txt, .csv, .jsonl or .parquet]
-    #[arg(long, value_enum)]
+    /// Format of the output [default: by the ending .txt, .csv, .jsonl or .parquet]
+    #[arg(long, value_enum, help_heading = "Output")]
     format: Option<FormatName>,
-    /// Go on with a run that did not end
-    #[arg(long, requires = "output")]
+    /// Continue an unfinished run
+    #[arg(long, requires = "output", help_heading = "Output")]
     resume: bool,
-    /// Only the i-th of n equal parts of the list, from 1; outputs of all parts, one after the other,
-    /// are the whole one's
-    #[arg(long, value_name = "I/N", value_parser = parse_shard)]
+    /// Score only part I of N equal parts of the list, from 1; the outputs of all parts joined in order
+    /// are the output of the whole list
+    #[arg(long, value_name = "I/N", value_parser = parse_shard, help_heading = "Output")]
     shard: Option<Shard>,
-    /// Which recordings enrol which model: `model recording…` a line (spk2utt), or NIST's table
-    #[arg(long, value_name = "FILE")]
+    /// Which recordings enroll which model: `model recording…` a line (spk2utt), or NIST's table
+    #[arg(long, value_name = "FILE", help_heading = "Trials")]
     enrollments: Option<PathBuf>,
     #[command(flatten)]
     source: Source,
-    /// Score these vectors in the place of recordings: npy (with --ids), npz, ark, scp, parquet, jsonl
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "suffix", "cache", "channel", "stdin"])]
+    /// Score these vectors instead of recordings: npy (with --ids), npz, ark, scp, parquet, jsonl
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "suffix", "cache", "channel", "stdin"], help_heading = "Vectors")]
     embeddings: Option<PathBuf>,
     /// Ids of the rows of a .npy, one a line
-    #[arg(long, value_name = "FILE", requires = "embeddings")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "embeddings",
+        help_heading = "Vectors"
+    )]
     ids: Option<PathBuf>,
-    /// Score the vectors with the model's head in the place of the cosine
-    #[arg(long, requires = "embeddings", conflicts_with = "calibration")]
+    /// Score the vectors with the model's head instead of the cosine
+    #[arg(
+        long,
+        requires = "embeddings",
+        conflicts_with = "calibration",
+        help_heading = "Vectors"
+    )]
     head: bool,
-    /// Make the scores of vectors log-likelihood ratios with what `calibrate --scores` wrote
-    #[arg(long, value_name = "FILE", requires = "embeddings")]
+    /// Turn the scores of vectors into log-likelihood ratios with a file that `calibrate --scores` wrote
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "embeddings",
+        help_heading = "Vectors"
+    )]
     calibration: Option<PathBuf>,
     /// Answer each line of standard input (`path`, `enroll<TAB>test`, or JSON) with a line of JSON
-    #[arg(long, requires = "jsonl", conflicts_with_all = ["trials", "output", "format", "resume", "shard", "enrollments"])]
+    #[arg(long, requires = "jsonl", conflicts_with_all = ["trials", "output", "format", "resume", "shard", "enrollments"], help_heading = "Trials")]
     stdin: bool,
-    /// As --format jsonl
-    #[arg(long, conflicts_with = "format")]
+    /// The same as --format jsonl
+    #[arg(long, conflicts_with = "format", help_heading = "Output")]
     jsonl: bool,
     #[command(flatten)]
     replacing: outputs::Args,

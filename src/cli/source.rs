@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 /// Where recordings are, and how they are read.
 #[derive(clap::Args)]
+#[command(next_help_heading = "Recordings")]
 pub struct Source {
     /// Folder that the recordings' paths are relative to
     #[arg(
@@ -18,7 +19,7 @@ pub struct Source {
         hide_default_value = true
     )]
     pub root: PathBuf,
-    /// Put behind each name of the list: `.wav`
+    /// Add this to each name of the list, e.g. `.wav`
     #[arg(
         long,
         value_name = "TEXT",
@@ -29,7 +30,7 @@ pub struct Source {
     /// Kaldi data folder (wav.scp, segments, spk2utt or utt2spk); may be given several times
     #[arg(long, value_name = "DIR")]
     pub data: Vec<PathBuf>,
-    /// Keep embeddings in this file (or in a file in this folder) for later runs
+    /// Keep embeddings in this file (or in a file of this folder) for later runs
     #[arg(long, value_name = "FILE|DIR")]
     pub cache: Option<PathBuf>,
     #[command(flatten)]

@@ -2,7 +2,7 @@
 
 mod vectors;
 
-use super::{Global, key, outputs};
+use super::{Global, help, key, outputs};
 use clap::Subcommand;
 use serde_json::json;
 use spkver::{
@@ -20,19 +20,25 @@ use std::path::{Path, PathBuf};
 #[derive(Subcommand)]
 pub enum Command {
     /// Make a random key for an encrypted store
+    #[command(after_help = help::STORE_NEW_KEY)]
     NewKey {
         /// Where to write it, as 64 hexadecimal digits; readable by you only
         file: PathBuf,
     },
-    /// Encrypt the store with the key or passphrase given
+    /// Encrypt the store with a key or a passphrase
+    #[command(after_help = help::STORE_ENCRYPT)]
     Encrypt,
-    /// Encrypt the store anew with another key or passphrase
+    /// Encrypt the store with another key or passphrase
+    #[command(after_help = help::STORE_REKEY)]
     Rekey(RekeyArgs),
-    /// Take the encryption off
+    /// Remove the store's encryption
+    #[command(after_help = help::STORE_DECRYPT)]
     Decrypt,
     /// Write all voiceprints to an age-encrypted file
+    #[command(after_help = help::STORE_BACKUP)]
     Backup(BackupArgs),
     /// Read the voiceprints of a backup into the store
+    #[command(after_help = help::STORE_RESTORE)]
     Restore(RestoreArgs),
     #[command(flatten)]
     Vectors(vectors::Command),
@@ -40,24 +46,27 @@ pub enum Command {
 
 /// The secret that takes the place of the old one.
 #[derive(clap::Args)]
+#[command(next_help_heading = "Store")]
 pub struct RekeyArgs {
-    /// New key [or the key itself in SPKVER_NEW_KEY]
+    /// New key [env: SPKVER_NEW_KEY, the key itself]
     #[arg(long, value_name = "FILE", conflicts_with = "new_passphrase_file")]
     new_key_file: Option<PathBuf>,
-    /// New passphrase, in a file's first line [or itself in SPKVER_NEW_PASSPHRASE; else asked for]
+    /// New passphrase, in the file's first line [env: SPKVER_NEW_PASSPHRASE, the passphrase itself]
+    /// [default: asked for]
     #[arg(long, value_name = "FILE")]
     new_passphrase_file: Option<PathBuf>,
 }
 
 /// What to write, for whom.
 #[derive(clap::Args)]
+#[command(next_help_heading = "Backup")]
 pub struct BackupArgs {
-    /// The backup
+    /// The backup to write
     file: PathBuf,
     /// Who can open it: a public key from age-keygen; may be given several times
     #[arg(long, value_name = "AGE1…", conflicts_with = "backup_passphrase_file")]
     recipient: Vec<String>,
-    /// Passphrase of the backup, in a file's first line [default: asked for]
+    /// Passphrase of the backup, in the file's first line [default: asked for]
     #[arg(long, value_name = "FILE")]
     backup_passphrase_file: Option<PathBuf>,
     #[command(flatten)]
@@ -66,16 +75,17 @@ pub struct BackupArgs {
 
 /// What to read, and what opens it.
 #[derive(clap::Args)]
+#[command(next_help_heading = "Backup")]
 pub struct RestoreArgs {
-    /// The backup
+    /// The backup to read
     file: PathBuf,
     /// Identity from age-keygen that opens it; may be given several times
     #[arg(long, value_name = "FILE", conflicts_with = "backup_passphrase_file")]
     identity: Vec<PathBuf>,
-    /// Passphrase of the backup, in a file's first line [default: asked for]
+    /// Passphrase of the backup, in the file's first line [default: asked for]
     #[arg(long, value_name = "FILE")]
     backup_passphrase_file: Option<PathBuf>,
-    /// Put the backup's voiceprints in the place of those of the same names
+    /// Let the backup's voiceprints replace those of the same names in the store
     #[arg(long)]
     replace: bool,
 }
@@ -132,7 +142,7 @@ fn encrypt(global: &Global) -> Result<u8> {
         Some(mut store) => store.reseal(Some(&secret))?,
         None => drop(Store::open_or_create(&path, Some(&secret))?),
     }
-    tell(global, "encrypt", "ENCRYPTED", &path)
+    report(global, "encrypt", "ENCRYPTED", &path)
 }
 
 fn rekey(args: &RekeyArgs, global: &Global) -> Result<u8> {
@@ -156,13 +166,13 @@ fn rekey(args: &RekeyArgs, global: &Global) -> Result<u8> {
     let flags = "--new-key-file FILE or --new-passphrase-file FILE";
     let secret = secret.ok_or_else(|| no_secret(flags))?;
     store.reseal(Some(&secret))?;
-    tell(global, "rekey", "REKEYED", store.path())
+    report(global, "rekey", "REKEYED", store.path())
 }
 
 fn decrypt(global: &Global) -> Result<u8> {
     let mut store = existing(global)?;
     store.reseal(None)?;
-    tell(global, "decrypt", "DECRYPTED", store.path())
+    report(global, "decrypt", "DECRYPTED", store.path())
 }
 
 fn backup(args: &BackupArgs, global: &Global) -> Result<u8> {
@@ -237,7 +247,7 @@ fn existing(global: &Global) -> Result<Store> {
         Error::Store {
             path,
             fact: "there is no store".into(),
-            remedy: "check --store, or enrol somebody".into(),
+            remedy: "check --store, or enroll somebody".into(),
         }
     })
 }
@@ -248,7 +258,7 @@ fn no_secret(flags: &str) -> Error {
     ))
 }
 
-fn tell(global: &Global, command: &str, word: &str, store: &Path) -> Result<u8> {
+fn report(global: &Global, command: &str, word: &str, store: &Path) -> Result<u8> {
     let json = json!({
         "command": format!("store {command}"),
         "store": store.to_string_lossy(),

@@ -2,7 +2,7 @@
 
 use super::{
     output::{Output, json_of, printable},
-    recordings,
+    recordings::{self, Files},
 };
 use serde_json::{Value, json};
 use spkver::{
@@ -13,21 +13,26 @@ use spkver::{
 };
 use std::path::{Path, PathBuf};
 
-/// Whom to look for.
+/// What to search for.
 #[derive(clap::Args)]
 #[group(skip)]
 pub struct Args {
-    /// Recordings to test
+    /// Recordings to test, or folders of them
     #[arg(required_unless_present = "embeddings")]
     files: Vec<PathBuf>,
-    /// Embeddings `(N, D)` in the place of recordings, as `spkver embed -o` writes them
-    #[arg(long, value_name = "FILE.npy", conflicts_with = "files")]
+    /// Embeddings (N, D) as `spkver embed -o` writes them, instead of recordings
+    #[arg(
+        long,
+        value_name = "FILE.npy",
+        conflicts_with = "files",
+        help_heading = "Recordings"
+    )]
     embeddings: Option<PathBuf>,
     #[command(flatten)]
     recordings: recordings::Args,
 }
 
-/// A recording to be looked for.
+/// A recording to search for.
 pub struct TestRecording {
     /// The path as given; of a row of an array, the path and the row from 0.
     pub label: String,
@@ -37,7 +42,7 @@ pub struct TestRecording {
     pub embedding: std::result::Result<(Embedding, Probe), Unfit>,
 }
 
-/// Why a recording cannot be looked for.
+/// Why a recording cannot be searched for.
 pub enum Unfit {
     /// It allows no answer.
     Inconclusive(Reason),
@@ -46,7 +51,7 @@ pub enum Unfit {
 }
 
 impl Args {
-    /// Reads all. A file that cannot be read fails the command if it is the only one.
+    /// Reads all. A file that cannot be read fails the command only if it is the only one named.
     ///
     /// # Errors
     /// That one's; those of the array.
@@ -63,9 +68,9 @@ impl Args {
                 })
                 .collect());
         }
-        let read = self.recordings.embed_each(&self.files, verifier, output);
-        let alone = self.files.len() == 1;
-        let tests = self.files.iter().zip(read).map(|(path, read)| {
+        let files = Files::named(&self.files)?;
+        let read = self.recordings.embed_each(&files.paths, verifier, output);
+        let tests = files.paths.iter().zip(read).map(|(path, read)| {
             let label = path.to_string_lossy().into_owned();
             Ok(match read {
                 Ok(recording) => TestRecording {
@@ -73,7 +78,7 @@ impl Args {
                     quality: json_of(&recording.quality),
                     embedding: probe(recording.embedding, verifier),
                 },
-                Err(error) if alone => return Err(error),
+                Err(error) if files.is_one => return Err(error),
                 Err(error) => TestRecording {
                     label,
                     quality: Value::Null,
@@ -109,6 +114,7 @@ impl Unfit {
             Unfit::Unreadable(error) => json!({
                 "outcome": "error",
                 "error": error.to_string(),
+                "code": error.code(),
             }),
         }
     }

@@ -4,7 +4,7 @@ mod heads;
 mod options;
 mod progress;
 
-use super::{Global, outputs, progress::Bar};
+use super::{Global, interrupt, outputs, progress::Bar};
 use progress::{Log, Watch};
 use serde_json::json;
 use spkver::{
@@ -27,95 +27,127 @@ pub struct Args {
     #[arg(value_name = "DIR|MANIFEST")]
     speech: PathBuf,
     /// Model file to write
-    #[arg(short, long, value_name = "FILE", default_value = "model.safetensors")]
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        default_value = "model.safetensors",
+        help_heading = "Output"
+    )]
     out: PathBuf,
-    /// State of the run, continued if it is there [default: OUT with .ckpt at its end]
-    #[arg(long, value_name = "FILE")]
+    /// State of the run; continued from if it exists [default: OUT with .ckpt added]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     checkpoint: Option<PathBuf>,
-    /// Steps between two savings of the state
-    #[arg(long, value_name = "N", default_value_t = 250, value_parser = positive)]
+    /// Save the state after every N steps
+    #[arg(long, value_name = "N", default_value_t = 250, value_parser = positive, help_heading = "Output")]
     checkpoint_every: usize,
-    /// Save the state and stop after so many steps of this session
-    #[arg(long, value_name = "N", value_parser = positive)]
+    /// Save the state and stop after N steps of this session
+    #[arg(long, value_name = "N", value_parser = positive, help_heading = "Output")]
     stop_after: Option<usize>,
     /// Folder with recordings of noise to mix in
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = "Training data")]
     noise: Option<PathBuf>,
     /// Folder with room impulse responses, added to the simulated ones
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = "Training data")]
     rir: Option<PathBuf>,
-    /// Vectors of the recordings by another system, which the network also learns from: any form that
-    /// `embed` writes, ids as in the manifest, `PATH@SPEED@WARP` at other speeds and warps
-    #[arg(long, value_name = "VECTORS")]
+    /// Vectors of the recordings by another system, which the network also learns from: any format that
+    /// `embed` writes, with ids as in the manifest; `PATH@SPEED@WARP` at other speeds and warps
+    #[arg(long, value_name = "VECTORS", help_heading = "Training data")]
     teacher: Option<PathBuf>,
-    /// Names of the rows of a `.npy` of the teacher's, one a line
-    #[arg(long, value_name = "FILE", requires = "teacher")]
+    /// Names of the rows if the teacher's vectors are a `.npy`, one a line
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "teacher",
+        help_heading = "Training data"
+    )]
     teacher_ids: Option<PathBuf>,
     /// Take the detector of overlapped speech from this model instead of training one
-    #[arg(long, value_name = "MODEL")]
+    #[arg(long, value_name = "MODEL", help_heading = "Training")]
     overlap_of: Option<PathBuf>,
     /// Options as JSON: any part of what `--print-options` shows
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Training")]
     options: Option<PathBuf>,
-    /// Show all options as they would be used, as JSON, and stop
-    #[arg(long)]
+    /// Print all options as they would be used, as JSON, and stop
+    #[arg(long, help_heading = "Output")]
     print_options: bool,
     /// Seed of everything random
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Training")]
     seed: Option<u64>,
-    /// Optimisation steps
-    #[arg(long, value_name = "N", value_parser = positive)]
+    /// Optimization steps of each network; the detectors' follow from it
+    #[arg(long, value_name = "N", value_parser = positive, help_heading = "Training")]
     steps: Option<usize>,
-    /// Crops per step
-    #[arg(long, value_name = "N", value_parser = positive)]
+    /// Crops in each step
+    #[arg(long, value_name = "N", value_parser = positive, help_heading = "Training")]
     batch_size: Option<usize>,
     /// Peak learning rate
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", help_heading = "Training")]
     learning_rate: Option<f32>,
     /// Channels of the frame layers
-    #[arg(long, value_name = "C", value_parser = positive)]
+    #[arg(long, value_name = "C", value_parser = positive, help_heading = "Network")]
     channels: Option<usize>,
     /// Size of the embedding
-    #[arg(long, value_name = "D", value_parser = positive)]
+    #[arg(long, value_name = "D", value_parser = positive, help_heading = "Network")]
     embedding_size: Option<usize>,
-    /// Networks, of those that the options list, to train and make one; 1 for a single network that
-    /// sees the whole band
-    #[arg(long, value_name = "N", value_parser = positive)]
+    /// How many of the networks that the options list to train and join into one model; 1 for a single
+    /// network that sees the whole band
+    #[arg(long, value_name = "N", value_parser = positive, help_heading = "Network")]
     members: Option<usize>,
-    /// relu, leaky-relu, tanh, sigmoid or identity
-    #[arg(long, value_name = "NAME")]
+    /// Activation: relu, leaky-relu, tanh, sigmoid or identity
+    #[arg(long, value_name = "NAME", help_heading = "Network")]
     activation: Option<String>,
-    /// stats, mean or flatten
-    #[arg(long, value_name = "NAME")]
+    /// Pooling: stats, mean or flatten
+    #[arg(long, value_name = "NAME", help_heading = "Network")]
     pool: Option<String>,
-    /// What the pair head is trained for: bce, softmax (two outputs) or mse (a grade)
-    #[arg(long, value_name = "NAME", value_parser = pair_loss)]
+    /// Loss of the pair head: bce, softmax (two outputs) or mse (a grade)
+    #[arg(long, value_name = "NAME", value_parser = pair_loss, help_heading = "Network")]
     head: Option<PairLoss>,
     /// Outputs of the pair head [default: as many as it needs]
-    #[arg(long, value_name = "N", value_parser = positive)]
+    #[arg(long, value_name = "N", value_parser = positive, help_heading = "Network")]
     head_outputs: Option<usize>,
     /// Measure every head on these trial lists: cosine, LDA, PLDA, BCE, softmax, MSE
-    #[arg(long, value_name = "TRIALS", num_args = 1..)]
+    #[arg(long, value_name = "TRIALS", num_args = 1.., help_heading = "Comparison of heads")]
     compare_heads: Vec<PathBuf>,
     /// Folder that the recordings of the trials are relative to
     #[arg(
         long,
         value_name = "DIR",
         default_value = ".",
-        requires = "compare_heads"
+        requires = "compare_heads",
+        help_heading = "Comparison of heads"
     )]
     root: PathBuf,
-    /// Most memory for decoded speech, in MB; the corpus may be larger
-    #[arg(long, value_name = "MB", default_value_t = 1024)]
+    /// Memory for decoded speech, in MB; the corpus may be larger
+    #[arg(
+        long,
+        value_name = "MB",
+        default_value_t = 1024,
+        help_heading = "Training data"
+    )]
     cache_mb: usize,
     /// Name for the model card
-    #[arg(long, value_name = "TEXT", default_value = "spkver")]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "spkver",
+        help_heading = "Model card"
+    )]
     name: String,
-    /// Training data, for the model card: corpora and licences
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    /// Training data, for the model card: corpora and licenses
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        help_heading = "Model card"
+    )]
     data: String,
     /// Terms of use, for the model card
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        help_heading = "Model card"
+    )]
     license: String,
     #[command(flatten)]
     replacing: outputs::Args,
@@ -160,7 +192,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let teacher = args.teacher(&plan.options)?;
     let vector = |id: &str| teacher.as_ref()?.get(id).ok();
     let vector = teacher.is_some().then_some(&vector as Vector);
-    let mut watch = Watch::new(&log, args.stop_after);
+    let mut watch = Watch::new(&log, args.stop_after)?;
     let mut on_event = |event: Event| {
         match event {
             Event::Progress(progress) => return watch.see(progress),
@@ -173,6 +205,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let report = inputs.train(vector, &out, &mut on_event, &|done, total| {
         bar.show(done, total)
     })?;
+    let is_stopped = report.is_none();
     match report {
         Some(report) => args.tell(&report, &plan.options, global),
         None => {
@@ -185,7 +218,10 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
             global.output().result(&line, &json)
         }
     }?;
-    Ok(0)
+    Ok(match is_stopped && watch.is_interrupted() {
+        true => interrupt::exit_code(),
+        false => 0,
+    })
 }
 
 impl Args {

@@ -1,18 +1,18 @@
-//! `spkver verify NAME FILE`: is this recording of the enrolled speaker?
+//! `spkver verify NAME FILE…`: is each of these recordings of the enrolled speaker?
 
 use super::{
     Global,
     operating_point::{self, shown},
     output::{Output, json_of, printable},
-    recordings::{self, Recording},
+    recordings::{self, Files, Recording},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use spkver::{
     Error, Result,
     scoring::{Decision, MeasuredPoint, OperatingPoint},
     verifier::{SpeakerName, Verification, Verifier},
 };
-use std::path::PathBuf;
+use std::{path::PathBuf, slice};
 
 /// What to verify.
 #[derive(clap::Args)]
@@ -20,12 +20,13 @@ use std::path::PathBuf;
 pub struct Args {
     /// Name of the enrolled speaker
     name: String,
-    /// Recording to test
-    file: PathBuf,
-    #[command(flatten)]
-    recordings: recordings::Args,
+    /// Recordings to test, or folders of them: each gets an answer of its own
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
     #[command(flatten)]
     point: operating_point::Args,
+    #[command(flatten)]
+    recordings: recordings::Args,
 }
 
 /// Runs the command.
@@ -44,20 +45,65 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     };
     verifier.check_model(&voiceprint)?;
     let output = global.output();
-    let tested = args
-        .recordings
-        .embed(std::slice::from_ref(&args.file), &verifier, output)?;
-    let verification = match &tested[0].embedding {
-        Ok(embedding) => verifier.verify(&voiceprint, embedding, &point)?,
-        Err(reason) => Verification::unfit(*reason),
+    let files = Files::named(&args.files)?;
+    let mut tested = args.recordings.embed_each(&files.paths, &verifier, output);
+    let by_voiceprint = |recording: &Recording| match &recording.embedding {
+        Ok(embedding) => verifier.verify(&voiceprint, embedding, &point),
+        Err(reason) => Ok(Verification::unfit(*reason)),
     };
-    let trial = Trial {
-        command: "verify",
-        subject: voiceprint.name.as_str(),
-        speaker: Some(voiceprint.name.as_str()),
-        recordings: &tested,
-    };
-    trial.report(&verification, &point, &verifier, output)
+    if files.is_one {
+        let recording = tested.remove(0)?;
+        let verification = by_voiceprint(&recording)?;
+        let trial = Trial {
+            command: "verify",
+            subject: voiceprint.name.as_str(),
+            speaker: Some(voiceprint.name.as_str()),
+            recordings: slice::from_ref(&recording),
+        };
+        return trial.report(&verification, &point, &verifier, output);
+    }
+    let (mut lines, mut results, mut code) = (vec![], vec![], 0);
+    for (path, tested) in files.paths.iter().zip(tested) {
+        let path = path.to_string_lossy();
+        let recording = match tested {
+            Ok(recording) => recording,
+            Err(error) => {
+                lines.push(format!("ERROR  {}", printable(&error.to_string())));
+                results.push(json!({
+                    "decision": "error",
+                    "error": error.to_string(),
+                    "code": error.code(),
+                    "path": path,
+                }));
+                code = code.max(error.exit_code());
+                continue;
+            }
+        };
+        let verification = by_voiceprint(&recording)?;
+        // Where there is no score, the reason names the file.
+        let subject = match recording.embedding {
+            Ok(_) => format!("{}  {path}", voiceprint.name.as_str()),
+            Err(_) => voiceprint.name.to_string(),
+        };
+        let trial = Trial {
+            command: "verify",
+            subject: &subject,
+            speaker: Some(voiceprint.name.as_str()),
+            recordings: slice::from_ref(&recording),
+        };
+        lines.push(trial.line(&verification, &point, &verifier));
+        let mut result = outcome(&verification);
+        result["path"] = json!(path);
+        result["quality"] = json_of(&recording.quality);
+        results.push(result);
+        code = code.max(exit_code(&verification));
+    }
+    let mut json = terms(&point, &verifier);
+    json["command"] = json!("verify");
+    json["speaker"] = json!(voiceprint.name.as_str());
+    json["results"] = json!(results);
+    output.result(&lines.join("\n"), &json)?;
+    Ok(code)
 }
 
 /// What a decision is about, for `verify` and `compare`.
@@ -73,7 +119,7 @@ pub struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    /// Tells the outcome; the exit code.
+    /// Prints the outcome; the exit code.
     pub fn report(
         &self,
         verification: &Verification,
@@ -81,30 +127,15 @@ impl Trial<'_> {
         verifier: &Verifier,
         output: &Output,
     ) -> Result<u8> {
-        let reason = verification.decision.reason();
-        let json = json!({
-            "command": self.command,
-            "decision": verification.decision.code(),
-            "reason": reason.map(|r| r.code()),
-            "reason_text": reason.map(|r| r.to_string()),
-            "speaker": self.speaker,
-            "llr": json_of(&verification.llr),
-            "p": verification.probability,
-            "p_target": point.p_target(),
-            "threshold": json_of(&point.threshold()),
-            "expected": expected(verifier, point).map(|e| json!({
-                "false_accept": e.false_accept,
-                "false_reject": e.false_reject,
-            })),
-            "model": verifier.file_id().to_string(),
-            "files": self.recordings.iter().map(Recording::json).collect::<Vec<_>>(),
-        });
+        let mut json = terms(point, verifier);
+        if let (Value::Object(json), Value::Object(outcome)) = (&mut json, outcome(verification)) {
+            json.extend(outcome);
+        }
+        json["command"] = json!(self.command);
+        json["speaker"] = json!(self.speaker);
+        json["files"] = self.recordings.iter().map(Recording::json).collect();
         output.result(&self.line(verification, point, verifier), &json)?;
-        Ok(match verification.decision {
-            Decision::Accept => 0,
-            Decision::Reject => 1,
-            Decision::Inconclusive(_) => 3,
-        })
+        Ok(exit_code(verification))
     }
 
     fn line(
@@ -142,6 +173,39 @@ impl Trial<'_> {
             }
         };
         format!("{decision}  {subject}  {why}")
+    }
+}
+
+/// For machines: what every decision of a command rests on.
+fn terms(point: &OperatingPoint, verifier: &Verifier) -> Value {
+    json!({
+        "p_target": point.p_target(),
+        "threshold": json_of(&point.threshold()),
+        "expected": expected(verifier, point).map(|e| json!({
+            "false_accept": e.false_accept,
+            "false_reject": e.false_reject,
+        })),
+        "model": verifier.file_id().to_string(),
+    })
+}
+
+/// For machines: the decision on one recording or pair.
+fn outcome(verification: &Verification) -> Value {
+    let reason = verification.decision.reason();
+    json!({
+        "decision": verification.decision.code(),
+        "reason": reason.map(|r| r.code()),
+        "reason_text": reason.map(|r| r.to_string()),
+        "llr": json_of(&verification.llr),
+        "p": verification.probability,
+    })
+}
+
+fn exit_code(verification: &Verification) -> u8 {
+    match verification.decision {
+        Decision::Accept => 0,
+        Decision::Reject => 1,
+        Decision::Inconclusive(_) => 3,
     }
 }
 

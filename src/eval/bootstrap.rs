@@ -19,9 +19,7 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// `speaker_of`: of every recording, numbered from 0 to below `num_speakers`. The same seed gives
-/// the same bits at any thread count. `None` if fewer than half of the replicates drew a target
-/// and a nontarget trial: too few speakers to say.
+/// The intervals of [`replicates`] with the same arguments.
 pub fn intervals(
     sweep: &Sweep,
     speaker_of: &[u32],
@@ -29,6 +27,20 @@ pub fn intervals(
     num_replicates: usize,
     seed: u64,
 ) -> Option<Figures<Interval>> {
+    let figures = replicates(sweep, speaker_of, num_speakers, num_replicates, seed);
+    intervals_of(&figures)
+}
+
+/// The figures of each replicate; none of one that drew no target or no nontarget trial.
+/// `speaker_of`: of every recording, numbered from 0 to below `num_speakers`. The same seed gives the
+/// same draws for every list with so many speakers, and the same bits at any thread count.
+pub fn replicates(
+    sweep: &Sweep,
+    speaker_of: &[u32],
+    num_speakers: usize,
+    num_replicates: usize,
+    seed: u64,
+) -> Vec<Option<Figures>> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
     let seeds: Vec<u64> = (0..num_replicates).map(|_| rng.next_u64()).collect();
     let replicate = |seed: &u64| -> Option<Figures> {
@@ -43,9 +55,13 @@ pub fn intervals(
             }
         })
     };
-    let replicates = parallel::map(&seeds, replicate);
-    let valid: Vec<Figures> = replicates.into_iter().flatten().collect();
-    if valid.is_empty() || valid.len() * 2 < num_replicates {
+    parallel::map(&seeds, replicate)
+}
+
+/// Of each figure. `None` if fewer than half of the replicates have figures: too few speakers to say.
+pub fn intervals_of(replicates: &[Option<Figures>]) -> Option<Figures<Interval>> {
+    let valid: Vec<&Figures> = replicates.iter().flatten().collect();
+    if valid.is_empty() || valid.len() * 2 < replicates.len() {
         return None;
     }
     let table: Vec<Vec<f64>> = valid

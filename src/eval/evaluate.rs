@@ -6,6 +6,7 @@
 //! ```
 
 use super::{
+    difference::Replicates,
     embedded::{Embedder, OnProgress, Part, find_recordings, set_scores},
     known::Known,
     report::{self, Report},
@@ -148,7 +149,14 @@ impl Scored<'_> {
     pub fn measure(self) -> impl Iterator<Item = Result<Measured>> {
         let plan = self.plan;
         let lists = plan.lists.iter().zip(self.tables).zip(self.refusals);
-        lists.map(|((path, table), refusals)| measure(plan, path.clone(), table, refusals))
+        let mut first: Option<Replicates> = None;
+        lists.map(move |((path, table), refusals)| {
+            let measured = measure(plan, path.clone(), table, refusals, first.as_ref())?;
+            if first.is_none() {
+                first = measured.report.replicates.clone();
+            }
+            Ok(measured)
+        })
     }
 }
 
@@ -157,8 +165,13 @@ fn measure(
     path: PathBuf,
     mut table: ScoreTable,
     refusals: Option<Vec<Option<String>>>,
+    first: Option<&Replicates>,
 ) -> Result<Measured> {
-    let facts = plan.known.of(&table)?;
+    let mut facts = plan.known.of(&table)?;
+    // So that all lists of the same speakers are bootstrapped with the same draws.
+    if let Some(first) = first {
+        facts.speakers = facts.speakers.map(|speakers| first.number_alike(speakers));
+    }
     let refused = refusals.as_ref();
     let refused: Option<Vec<bool>> =
         refused.map(|reasons| reasons.iter().map(Option::is_some).collect());

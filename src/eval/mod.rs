@@ -2,13 +2,16 @@
 //!
 //! ```text
 //! trials ─► ScoreTable ─► Ranking ─► Sweep ─► Figures ─► Report ─► plots, HTML
-//!   ▲          speakers ─► bootstrap ─┘          └─ metadata ─► conditions
+//!   ▲          speakers ─► bootstrap ─┘          ├─ metadata ─► conditions
+//!   │                                            └─ confused pairs; difference of two reports
 //!   └─ embedded: recordings ─► embeddings
 //! ```
 
 pub mod bootstrap;
 pub mod conditions;
+pub mod confused_pairs;
 pub mod curve;
+pub mod difference;
 pub mod embedded;
 pub mod evaluate;
 #[cfg(feature = "report")]

@@ -1,8 +1,8 @@
-//! Reports in; DET curve, ROC and score histogram out, as SVG text or PNG bytes.
+//! Draws DET curves, ROC curves and histograms of the scores, as SVG text or PNG bytes.
 //!
 //! The DET plot (Martin et al. 1997) draws P_miss over P_fa on normal deviate scales, where normal
 //! scores make straight lines. SVG leaves the letters to the viewer; PNG draws them with the font
-//! in `labels.ttf`, so that no font need be installed.
+//! in `labels.ttf`, so that no font has to be installed.
 
 use super::{curve::probit, metrics::ErrorRates, report::Report};
 use plotters::{
@@ -39,7 +39,7 @@ const HEIGHT: u32 = 540;
 const ROW_HEIGHT: u32 = 300;
 const FONT: &str = "sans-serif";
 
-/// Okabe & Ito: told apart with any colour vision.
+/// Okabe & Ito: distinguishable with any colour vision.
 const COLOURS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -127,17 +127,16 @@ fn det<B: DrawingBackend>(area: &Area<B>, reports: &[Named]) -> Result<(), Faile
             .map_or(String::new(), |p| percent(*p))
     };
     let mut chart = ChartBuilder::on(area)
-        .caption("Detection error trade-off", (FONT, 18))
+        .caption("Detection error trade-off", (FONT, 20))
         .margin(12)
-        .x_label_area_size(46)
-        .y_label_area_size(58)
+        .x_label_area_size(52)
+        .y_label_area_size(66)
         .build_cartesian_2d(x, y)?;
     chart
         .configure_mesh()
-        .disable_x_mesh()
-        .disable_y_mesh()
+        .light_line_style(TRANSPARENT)
         .bold_line_style(BLACK.mix(0.15))
-        .label_style((FONT, 13))
+        .label_style((FONT, 15))
         .x_labels(MARKS.len())
         .y_labels(MARKS.len())
         .x_label_formatter(&percent)
@@ -168,7 +167,7 @@ fn det<B: DrawingBackend>(area: &Area<B>, reports: &[Named]) -> Result<(), Faile
         .position(SeriesLabelPosition::UpperRight)
         .background_style(WHITE.mix(0.85))
         .border_style(BLACK.mix(0.3))
-        .label_font((FONT, 13))
+        .label_font((FONT, 15))
         .draw()?;
     Ok(())
 }
@@ -235,17 +234,16 @@ fn roc<B: DrawingBackend>(area: &Area<B>, reports: &[Named]) -> Result<(), Faile
         marks: (low as i32..=0).map(f64::from).collect(),
     };
     let mut chart = ChartBuilder::on(area)
-        .caption("Receiver operating characteristic", (FONT, 18))
+        .caption("Receiver operating characteristic", (FONT, 20))
         .margin(12)
-        .x_label_area_size(46)
-        .y_label_area_size(58)
+        .x_label_area_size(52)
+        .y_label_area_size(66)
         .build_cartesian_2d(decades, 0.0..1.0)?;
     chart
         .configure_mesh()
-        .disable_x_mesh()
-        .disable_y_mesh()
+        .light_line_style(TRANSPARENT)
         .bold_line_style(BLACK.mix(0.15))
-        .label_style((FONT, 13))
+        .label_style((FONT, 15))
         .x_labels(12)
         .x_label_formatter(&share)
         .y_label_formatter(&|v| format!("{:.0}", v * 100.0))
@@ -265,7 +263,7 @@ fn roc<B: DrawingBackend>(area: &Area<B>, reports: &[Named]) -> Result<(), Faile
         .position(SeriesLabelPosition::LowerRight)
         .background_style(WHITE.mix(0.85))
         .border_style(BLACK.mix(0.3))
-        .label_font((FONT, 13))
+        .label_font((FONT, 15))
         .draw()?;
     Ok(())
 }
@@ -285,16 +283,16 @@ fn histogram<B: DrawingBackend>(
         .fold(0.0f64, |m, v| m.max(*v));
     let caption = format!("Scores: {}", short(name));
     let mut chart = ChartBuilder::on(area)
-        .caption(caption, (FONT, 18))
+        .caption(caption, (FONT, 20))
         .margin(12)
-        .x_label_area_size(46)
-        .y_label_area_size(58)
+        .x_label_area_size(52)
+        .y_label_area_size(66)
         .build_cartesian_2d(h.low..high, 0.0..most * 1.05)?;
     chart
         .configure_mesh()
         .light_line_style(TRANSPARENT)
         .bold_line_style(BLACK.mix(0.15))
-        .label_style((FONT, 13))
+        .label_style((FONT, 15))
         .y_label_formatter(&|v| format!("{:.1}", v * 100.0))
         .x_desc("score (log-likelihood ratio)")
         .y_desc("share of its kind, %")
@@ -327,7 +325,7 @@ fn histogram<B: DrawingBackend>(
         .position(SeriesLabelPosition::UpperRight)
         .background_style(WHITE.mix(0.85))
         .border_style(BLACK.mix(0.3))
-        .label_font((FONT, 13))
+        .label_font((FONT, 15))
         .draw()?;
     Ok(())
 }

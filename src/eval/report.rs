@@ -1,13 +1,15 @@
-//! One trial list with its scores in, everything worth saying about it out.
+//! Everything worth saying about one trial list and its scores.
 //!
-//! A trial whose recording was refused has no score. It is counted, never dropped unseen: the
-//! figures are of the scored trials; `eer_with_refused` and `with_refused` are of all trials, a
-//! refusal being a rejection at every threshold.
+//! A trial whose recording was refused has no score, but is counted: the figures are those of the
+//! scored trials; `eer_with_refused` and `rates_with_refused` are those of all trials, with a refusal
+//! as a rejection at every threshold.
 
 use super::{
     bootstrap::{self, Interval},
     conditions::Conditions,
+    confused_pairs::{ConfusedPair, most_confused},
     curve::{Histogram, det_points},
+    difference::Replicates,
     metrics::{ErrorRates, Figures, Points},
     ranking::{Ranking, ScoredTrial},
     speakers::Speakers,
@@ -24,7 +26,7 @@ pub struct Plan {
     pub num_replicates: usize,
     /// Of the bootstrap.
     pub seed: u64,
-    /// Speakers to name that are served worst.
+    /// Speakers to name that have the highest error rates, and pairs that are confused most.
     pub num_worst: usize,
 }
 
@@ -59,6 +61,11 @@ pub struct Report {
     pub conditions: Vec<Condition>,
     /// Worst first, at the first threshold.
     pub worst_speakers: Vec<SpeakerErrors>,
+    /// Highest mean score first, where speakers are known.
+    pub confused_pairs: Vec<ConfusedPair>,
+    /// Of the bootstrap, for [`super::difference`]; none where there are no speakers or no replicates.
+    #[serde(skip)]
+    pub replicates: Option<Replicates>,
     /// From accepting all to rejecting all, thinned to what can be seen.
     #[serde(skip)]
     pub curve: Vec<ErrorRates>,
@@ -98,7 +105,7 @@ pub struct Refusals {
 pub struct AtFalseMatch {
     /// Wanted share of nontargets accepted.
     pub false_match: f64,
-    /// The lowest threshold that keeps it; none where the trials are too few to tell.
+    /// The lowest threshold that keeps it; none where there are too few trials to say.
     pub threshold: Option<f64>,
     /// Share of targets rejected there.
     pub miss: Option<f64>,
@@ -168,12 +175,13 @@ impl Report {
         let ranking = Ranking::of(table.take_trials())?;
         let sweep = Sweep::new(&ranking, &plan.points);
         let figures = sweep.figures();
-        let intervals = |sweep: &Sweep| {
-            speakers.and_then(|speakers| {
+        let replicates = |sweep: &Sweep| {
+            speakers.map(|speakers| {
                 let of = speakers.of_recordings();
-                bootstrap::intervals(sweep, of, speakers.count(), plan.num_replicates, plan.seed)
+                bootstrap::replicates(sweep, of, speakers.count(), plan.num_replicates, plan.seed)
             })
         };
+        let intervals = |sweep: &Sweep| bootstrap::intervals_of(&replicates(sweep)?);
         let threshold = plan.points.thresholds[0];
         let conditions = conditions.iter().flat_map(|conditions| {
             let labels = conditions.labels.iter().enumerate();
@@ -197,6 +205,7 @@ impl Report {
                 .filter(|c| c.counts.trials > 0)
                 .collect::<Vec<_>>()
         });
+        let drawn = replicates(&sweep).filter(|drawn| !drawn.is_empty());
         Some(Report {
             counts,
             speakers: speakers.map(Speakers::count),
@@ -210,7 +219,10 @@ impl Report {
                 .iter()
                 .map(|rates| counts.with_refused(rates))
                 .collect(),
-            intervals: intervals(&sweep),
+            intervals: drawn.as_deref().and_then(bootstrap::intervals_of),
+            replicates: drawn
+                .zip(speakers)
+                .map(|(drawn, speakers)| Replicates::new(speakers, &drawn)),
             at_false_match: FALSE_MATCHES
                 .map(|false_match| {
                     let found = ranking.at_false_match(false_match);
@@ -224,6 +236,9 @@ impl Report {
             conditions: conditions.collect(),
             worst_speakers: speakers.map_or(vec![], |s| {
                 worst_speakers(s, ranking.trials(), threshold, plan.num_worst)
+            }),
+            confused_pairs: speakers.map_or(vec![], |s| {
+                most_confused(s, ranking.trials(), threshold, plan.num_worst)
             }),
             curve: det_points(&sweep),
             histogram: Histogram::of(&ranking),

@@ -102,6 +102,27 @@ impl Speakers {
         }
     }
 
+    /// The same speakers, numbered in the order of `names`; `self` where the names are other ones.
+    pub(super) fn numbered_as(self, names: &[String]) -> Self {
+        let numbers: HashMap<&str, u32> = names.iter().map(String::as_str).zip(0..).collect();
+        let new: Option<Vec<u32>> = self
+            .names
+            .iter()
+            .map(|name| numbers.get(name.as_str()).copied())
+            .collect();
+        match new {
+            Some(new) if new.len() == names.len() => Speakers {
+                of_recording: self
+                    .of_recording
+                    .iter()
+                    .map(|&old| new[old as usize])
+                    .collect(),
+                names: names.to_vec(),
+            },
+            _ => self,
+        }
+    }
+
     /// Of a recording, by its index in the list.
     pub fn of(&self, recording: usize) -> usize {
         self.of_recording[recording] as usize

@@ -33,6 +33,8 @@ impl Place {
             .args(args)
             .env("HOME", self.0.path())
             .env("XDG_DATA_HOME", self.path("data"))
+            .env_remove("SPKVER_MODEL")
+            .env_remove("SPKVER_STORE")
             .current_dir(self.0.path())
             .stdin(Stdio::null());
         command

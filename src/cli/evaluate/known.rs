@@ -6,8 +6,9 @@ use std::path::PathBuf;
 /// Files that say who speaks, and how.
 #[derive(clap::Args)]
 #[group(skip)]
+#[command(next_help_heading = "Speakers and conditions")]
 pub struct Args {
-    /// CSV with `path` and other columns for every recording: errors by each of these
+    /// CSV with `path` and other columns for every recording: measures the errors by each column
     #[arg(long, value_name = "CSV")]
     metadata: Option<PathBuf>,
     /// Only by these columns of the metadata
@@ -18,7 +19,7 @@ pub struct Args {
         value_delimiter = ','
     )]
     by: Vec<String>,
-    /// Where to cut a column of numbers, as `seconds=2,5,10` [default: quartiles]
+    /// Where to divide a column of numbers, e.g. `seconds=2,5,10` [default: quartiles]
     #[arg(long, value_name = "COLUMN=EDGES", requires = "metadata", value_parser = edges)]
     bins: Vec<(String, Vec<f64>)>,
     /// Speaker of each recording (`recording speaker` a line) [default: from the metadata's column

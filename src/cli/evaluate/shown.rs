@@ -4,6 +4,7 @@ use crate::cli::output::{columns, printable};
 use serde_json::{Value, json};
 use spkver::eval::{
     bootstrap::Interval,
+    difference::Difference,
     evaluate::Measured,
     metrics::Points,
     report::{Condition, Report},
@@ -25,6 +26,13 @@ impl Named {
             name: printable(&name.to_string_lossy()),
             measured,
         }
+    }
+
+    /// Against the first of all lists, if this is another one and has the same speakers.
+    pub fn difference(&self, all: &[Named]) -> Option<Difference> {
+        let first = &all.first()?.measured.report;
+        let is_first = std::ptr::eq(first, &self.measured.report);
+        Difference::new(&self.measured.report, first).filter(|_| !is_first)
     }
 
     /// For machines.
@@ -109,6 +117,10 @@ pub fn text(lists: &[Named], points: &Points, with_worst: bool) -> String {
     let mut rows = vec![header];
     rows.extend(lists.iter().map(Named::row));
     let mut text = columns(&rows, 1);
+    let differences = differences(lists);
+    if !differences.is_empty() {
+        text.push_str(&format!("\n\n{differences}"));
+    }
     for Named { name, measured } in lists {
         let report = &measured.report;
         for column in report.conditions.chunk_by(|a, b| a.column == b.column) {
@@ -119,8 +131,61 @@ pub fn text(lists: &[Named], points: &Points, with_worst: bool) -> String {
             text.push_str(&format!("\n\n{name}: worst served speakers\n"));
             text.push_str(&worst(report, points.thresholds[0]));
         }
+        if with_worst && !report.confused_pairs.is_empty() {
+            text.push_str(&format!("\n\n{name}: most confused pairs\n"));
+            text.push_str(&confused(report));
+        }
     }
     text
+}
+
+/// For machines.
+pub fn differences_json(all: &[Named]) -> Value {
+    let differences = all.iter().filter_map(|one| {
+        let difference = one.difference(all)?;
+        Some(json!({
+            "list": one.measured.path.to_string_lossy(),
+            "against": all[0].measured.path.to_string_lossy(),
+            "eer": difference.eer,
+            "interval": difference.interval,
+        }))
+    });
+    differences.collect()
+}
+
+/// A line for each list after the first.
+fn differences(all: &[Named]) -> String {
+    let differences = all.iter().filter_map(|one| {
+        let difference = one.difference(all)?;
+        let points = |share: f64| format!("{:+.2}", share * 100.0);
+        let sure = difference.interval.map_or("?".into(), |interval| {
+            format!("{} to {}", points(interval.low), points(interval.high))
+        });
+        Some(format!(
+            "{} against {}: EER {} percentage points, 95 % {sure}",
+            one.name,
+            all[0].name,
+            points(difference.eer)
+        ))
+    });
+    differences.collect::<Vec<_>>().join("\n")
+}
+
+fn confused(report: &Report) -> String {
+    let header = ["speakers", "accepted", "mean score", "highest"];
+    let mut rows = vec![header.map(String::from).to_vec()];
+    rows.extend(report.confused_pairs.iter().map(|pair| {
+        vec![
+            pair.speakers
+                .each_ref()
+                .map(|name| printable(name))
+                .join(" and "),
+            format!("{} of {}", pair.accepted, pair.nontargets),
+            format!("{:.2}", pair.mean_score),
+            format!("{:.2}", pair.highest_score),
+        ]
+    }));
+    columns(&rows, 1)
 }
 
 fn by_condition(conditions: &[Condition], threshold: f64) -> String {

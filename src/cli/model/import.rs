@@ -16,16 +16,28 @@ pub struct Args {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Model file to write
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     out: PathBuf,
     /// Name for the model card
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", help_heading = "Model card")]
     name: Option<String>,
     /// Training data, for the model card: corpora and licences
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "Model card"
+    )]
     data: String,
     /// Terms of use, for the model card
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "Model card"
+    )]
     license: String,
     #[command(flatten)]
     replacing: outputs::Args,

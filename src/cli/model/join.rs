@@ -15,15 +15,20 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 #[group(skip)]
 pub struct Args {
-    /// Model files; the detectors, the front-end and the card are those of the first, and so is
-    /// whether the networks are given speech only
+    /// Model files. The detectors, the front-end and the card are the first one's, and so is whether
+    /// the networks get only the speech
     #[arg(value_name = "FILE", num_args = 2.., required = true)]
     models: Vec<PathBuf>,
-    /// What each model's score counts [default: all the same]
-    #[arg(long, value_name = "SHARE,…", value_delimiter = ',')]
+    /// Weight of each model's score [default: equal weights]
+    #[arg(
+        long,
+        value_name = "SHARE,…",
+        value_delimiter = ',',
+        help_heading = "Networks"
+    )]
     shares: Vec<f32>,
     /// Model file to write
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     out: PathBuf,
 }
 

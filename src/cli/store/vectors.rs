@@ -1,7 +1,8 @@
-//! `spkver store export|query|import-vectors`: voiceprints out of the store for another engine, and embeddings into it.
+//! `spkver store export|query|import-vectors`: voiceprints of the store as vectors for other search
+//! engines, and embeddings as voiceprints of the store.
 
 use crate::cli::{
-    Global,
+    Global, help,
     output::json_of,
     outputs,
     test_recordings::{self, read_array},
@@ -27,12 +28,14 @@ use std::{
 /// What to do with the store.
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Write every voiceprint as a vector whose inner product with a query is the LLR, or grows with it
-    /// (below the knee that `model info --json` tells, which --pgvector's SQL knows)
+    /// Write voiceprints as vectors whose inner product with a query gives the LLR
+    #[command(after_help = help::STORE_EXPORT)]
     Export(ExportArgs),
-    /// Print recordings as queries for what `export` wrote
+    /// Print recordings as queries against vectors that `export` wrote
+    #[command(after_help = help::STORE_QUERY)]
     Query(test_recordings::Args),
-    /// Enrol embeddings from a NumPy file
+    /// Enroll embeddings from a NumPy file
+    #[command(after_help = help::STORE_IMPORT_VECTORS)]
     ImportVectors(Import),
 }
 
@@ -41,8 +44,8 @@ pub enum Command {
 pub struct ExportArgs {
     #[command(flatten)]
     to: Export,
-    /// Write the vectors of an encrypted store too: whoever reads them has the voiceprints
-    #[arg(long)]
+    /// Write the vectors of an encrypted store, too: whoever can read the file has the voiceprints
+    #[arg(long, help_heading = "Output")]
     plaintext: bool,
     #[command(flatten)]
     replacing: outputs::Args,
@@ -51,21 +54,22 @@ pub struct ExportArgs {
 /// Where to write the vectors.
 #[derive(clap::Args)]
 #[group(required = true, multiple = false)]
+#[command(next_help_heading = "Output")]
 pub struct Export {
-    /// For PostgreSQL with pgvector: the table's rows in COPY's text format; the SQL is printed
+    /// Rows for PostgreSQL's COPY, with pgvector; prints the SQL that searches them
     #[arg(long, value_name = "FILE")]
     pgvector: Option<PathBuf>,
-    /// A float32 array, and beside it the names, one a line (FILE.names)
+    /// A float32 array, and FILE.names with one name a line
     #[arg(long, value_name = "FILE")]
     npy: Option<PathBuf>,
 }
 
-/// What to enrol.
+/// What to enroll.
 #[derive(clap::Args)]
 pub struct Import {
     /// A float32 array `(N, D)` of this model's embeddings
     vectors: PathBuf,
-    /// A text file, one speaker's name a line for each row of the array
+    /// A text file with one speaker's name a line, for each row of the array
     names: PathBuf,
 }
 

@@ -1,10 +1,11 @@
 //! Shows the progress of training: a bar on a terminal, lines elsewhere, both on stderr.
 
-use crate::cli::Global;
+use crate::cli::{Global, interrupt};
 use indicatif::{ProgressBar, ProgressStyle};
-use spkver::train::descent::Progress;
+use spkver::{Result, train::descent::Progress};
 use std::{
     io::IsTerminal,
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -40,23 +41,30 @@ pub struct Watch<'a> {
     log: &'a Log,
     begun: Instant,
     last_line: Instant,
+    stop: &'static AtomicBool,
     steps_left: Option<usize>,
     steps_here: usize,
     sums: (f32, f32, usize),
 }
 
 impl<'a> Watch<'a> {
-    /// Stops the run after so many steps.
-    pub fn new(log: &'a Log, stop_after: Option<usize>) -> Self {
+    /// Stops the run after so many steps, or when the user interrupts it.
+    pub fn new(log: &'a Log, stop_after: Option<usize>) -> Result<Self> {
         let now = Instant::now();
-        Watch {
+        Ok(Watch {
+            stop: interrupt::flag()?,
             log,
             begun: now,
             last_line: now,
             steps_left: stop_after,
             steps_here: 0,
             sums: (0.0, 0.0, 0),
-        }
+        })
+    }
+
+    /// Has the user interrupted the run?
+    pub fn is_interrupted(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
     }
 
     /// Shows the progress; `false` stops the run.
@@ -68,6 +76,11 @@ impl<'a> Watch<'a> {
                 loss,
                 accuracy,
             } => {
+                if self.steps_here == 0 {
+                    self.log.line(&format!(
+                        "{num_steps} steps for all networks of the model together"
+                    ));
+                }
                 self.steps_here += 1;
                 self.sums = (self.sums.0 + loss, self.sums.1 + accuracy, self.sums.2 + 1);
                 let n = self.sums.2 as f32;
@@ -94,7 +107,7 @@ impl<'a> Watch<'a> {
                 }
                 if let Some(left) = &mut self.steps_left {
                     *left -= 1;
-                    return *left > 0;
+                    return *left > 0 && !self.is_interrupted();
                 }
             }
             Progress::Embeddings { done, total } => {
@@ -105,6 +118,6 @@ impl<'a> Watch<'a> {
                 }
             }
         }
-        true
+        !self.is_interrupted()
     }
 }

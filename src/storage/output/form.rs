@@ -111,6 +111,8 @@ impl Form {
         b.get(..14)
             .is_some_and(|b| b.eq_ignore_ascii_case(b"<!doctype html"))
     });
+    /// A page of the manual.
+    pub const MANUAL: Form = form("a manual page", &["1"], |b| contains(b, b"\n.TH "));
     /// A drawing.
     pub const SVG: Form = form("a plot as SVG", &["svg"], |b| contains(b, b"<svg"));
     /// A picture.
@@ -169,6 +171,7 @@ const ALL: &[Form] = &[
     Form::SCORE_CSV,
     Form::SCORE_TEXT,
     Form::PAGE,
+    Form::MANUAL,
     Form::SVG,
     Form::PNG,
     Form::TABLE_ROWS,

@@ -1,0 +1,29 @@
+//! `spkver completions SHELL`: a script that lets a shell complete the program's commands and options.
+
+use super::{Cli, Global};
+use clap::CommandFactory;
+use clap_complete::{Shell, generate};
+use serde_json::json;
+use spkver::Result;
+
+/// For which shell.
+#[derive(clap::Args)]
+#[group(skip)]
+pub struct Args {
+    /// The shell that reads the script
+    shell: Shell,
+}
+
+/// Runs the command.
+pub fn run(args: &Args, global: &Global) -> Result<u8> {
+    let mut script = vec![];
+    generate(args.shell, &mut Cli::command(), "spkver", &mut script);
+    let script = String::from_utf8_lossy(&script);
+    let json = json!({
+        "command": "completions",
+        "shell": args.shell.to_string(),
+        "script": script,
+    });
+    global.output().text(&script, &json)?;
+    Ok(0)
+}

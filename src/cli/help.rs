@@ -1,0 +1,191 @@
+//! What each command's help says after its options: an example, and what the exit codes mean.
+
+/// An example and the exit codes of one command; those that every command shares come last.
+macro_rules! after_help {
+    ($example:literal; $($code:literal $meaning:literal)+) => {
+        concat!(
+            "Example:\n  ", $example, "\n\n",
+            "Exit codes:\n",
+            $("  ", $code, "  ", $meaning, "\n",)+
+            "  2  the command line, an option or a list is wrong\n",
+            "  4  the model, the store or the speaker is missing or damaged\n",
+            "  5  a file could not be read or written",
+        )
+    };
+}
+
+pub const PROGRAM: &str = after_help!(
+    "spkver enroll anna anna-1.wav anna-2.wav\n  spkver verify anna call.wav";
+    "0" "accepted, or done"
+    "1" "rejected, or unknown"
+    "3" "no answer: a recording does not allow one, or cannot be used"
+);
+
+pub const ENROLL: &str = after_help!(
+    "spkver enroll anna anna-1.wav anna-2.wav";
+    "0" "enrolled"
+    "3" "a recording cannot be used or is of another speaker; nothing was stored"
+);
+
+pub const VERIFY: &str = concat!(
+    after_help!(
+        "spkver verify --far 0.1% anna call.wav";
+        "0" "accepted"
+        "1" "rejected"
+        "3" "inconclusive, or the recording cannot be used"
+    ),
+    "\nOf several recordings, the highest code counts."
+);
+
+pub const IDENTIFY: &str = concat!(
+    "With N enrolled speakers, ln N is added to the threshold, and --p-target is the\n",
+    "prior that the speaker is any one of them.\n\n",
+    after_help!(
+        "spkver identify --top 3 call.wav";
+        "0" "identified"
+        "1" "unknown"
+        "3" "inconclusive, or the recording cannot be used"
+    ),
+    "\nOf several recordings, the highest code counts."
+);
+
+pub const COMPARE: &str = after_help!(
+    "spkver compare yesterday.wav today.wav";
+    "0" "accepted: one speaker"
+    "1" "rejected: two speakers"
+    "3" "inconclusive, or a recording cannot be used"
+);
+
+pub const EMBED: &str = after_help!(
+    "spkver embed recordings/ -o embeddings.npz";
+    "0" "written; rows without an embedding tell why"
+    "3" "a recording cannot be used; of a list or a folder: none can be used"
+    "130" "interrupted (143: terminated); --resume goes on"
+);
+
+pub const SCORE: &str = after_help!(
+    "spkver score trials.txt --root recordings -o scores.csv";
+    "0" "written; rows without a score tell why"
+    "3" "no recording of the list can be used"
+    "130" "interrupted (143: terminated); --resume goes on"
+);
+
+pub const LIST: &str = after_help!(
+    "spkver list anna";
+    "0" "listed"
+);
+
+pub const REMOVE: &str = after_help!(
+    "spkver remove anna";
+    "0" "erased"
+);
+
+pub const STORE: &str = after_help!(
+    "spkver store backup --recipient age1… voices.age";
+    "0" "done"
+);
+
+pub const STORE_NEW_KEY: &str = after_help!(
+    "spkver store new-key store.key";
+    "0" "written"
+);
+
+pub const STORE_ENCRYPT: &str = after_help!(
+    "spkver store encrypt --key-file store.key";
+    "0" "encrypted"
+);
+
+pub const STORE_REKEY: &str = after_help!(
+    "spkver store rekey --key-file old.key --new-key-file new.key";
+    "0" "encrypted with the new key"
+);
+
+pub const STORE_DECRYPT: &str = after_help!(
+    "spkver store decrypt --key-file store.key";
+    "0" "decrypted"
+);
+
+pub const STORE_BACKUP: &str = after_help!(
+    "spkver store backup --recipient age1… voices.age";
+    "0" "written"
+);
+
+pub const STORE_RESTORE: &str = after_help!(
+    "spkver store restore --identity me.txt voices.age";
+    "0" "restored"
+);
+
+pub const STORE_EXPORT: &str = after_help!(
+    "spkver store export --npy voices.npy";
+    "0" "written"
+);
+
+pub const STORE_QUERY: &str = after_help!(
+    "spkver store query call.wav";
+    "0" "printed"
+    "3" "a recording allows no query"
+);
+
+pub const STORE_IMPORT_VECTORS: &str = after_help!(
+    "spkver store import-vectors embeddings.npy names.txt";
+    "0" "enrolled"
+);
+
+pub const MODEL: &str = after_help!(
+    "spkver model info";
+    "0" "done"
+);
+
+pub const MODEL_INFO: &str = after_help!(
+    "spkver model info --model my.safetensors";
+    "0" "shown"
+);
+
+pub const MODEL_EXPORT: &str = after_help!(
+    "spkver model export --onnx network.onnx";
+    "0" "written"
+);
+
+pub const MODEL_IMPORT: &str = after_help!(
+    "spkver model import xvec.safetensors -o model.safetensors";
+    "0" "written"
+);
+
+pub const MODEL_JOIN: &str = after_help!(
+    "spkver model join a.safetensors b.safetensors -o both.safetensors";
+    "0" "written"
+);
+
+pub const TRAIN: &str = after_help!(
+    "spkver train speech/ --noise noise/ -o model.safetensors";
+    "0" "written; or stopped by --stop-after, and the same command goes on"
+    "3" "a recording cannot be used"
+    "130" "interrupted (143: terminated); the same command goes on"
+);
+
+pub const CALIBRATE: &str = after_help!(
+    "spkver calibrate trials.txt --root recordings -o calibrated.safetensors";
+    "0" "written"
+    "3" "a recording cannot be used"
+);
+
+pub const EVALUATE: &str = after_help!(
+    "spkver evaluate trials.txt --root recordings --report report.html";
+    "0" "measured"
+    "3" "a recording cannot be used"
+);
+
+pub const BENCH: &str = after_help!(
+    "spkver bench --seconds 10";
+    "0" "measured"
+);
+
+pub const COMPLETIONS: &str = after_help!(
+    "spkver completions bash > ~/.local/share/bash-completion/completions/spkver";
+    "0" "printed"
+);
+
+pub const MAN: &str = after_help!(
+    "spkver man ~/.local/share/man/man1";
+    "0" "written"
+);

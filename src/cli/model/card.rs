@@ -1,0 +1,76 @@
+//! The texts of a model's card, on lines that fit a terminal.
+
+use crate::cli::output::printable;
+use serde_json::Value;
+use textwrap::Options;
+
+/// Widest line, in characters.
+const WIDTH: usize = 80;
+
+/// A text with its title; what does not fit goes on the next lines, indented.
+pub fn titled(title: &str, text: &str) -> Vec<String> {
+    wrapped(&format!("{title}: {}", printable(text)), "", "  ")
+}
+
+/// A recipe, which `train` writes as JSON: a line or more for each of its options.
+pub fn recipe(text: &str) -> Vec<String> {
+    let Ok(Value::Object(options)) = serde_json::from_str(text) else {
+        return titled("recipe", text);
+    };
+    let mut lines = vec!["recipe:".to_string()];
+    for (name, value) in &options {
+        let parts: Vec<(String, &Value)> = match value {
+            Value::Array(parts) if parts.iter().any(Value::is_object) => {
+                let numbered = parts.iter().enumerate();
+                let numbered = numbered.map(|(i, part)| (format!("{name} {}", i + 1), part));
+                numbered.collect()
+            }
+            value => vec![(name.clone(), value)],
+        };
+        for (name, value) in parts {
+            let text = format!("{name}: {}", shown(value));
+            lines.extend(wrapped(&printable(&text), "  ", "    "));
+        }
+    }
+    lines
+}
+
+/// `name value, name value`; what is nested deeper, in brackets.
+fn shown(value: &Value) -> String {
+    let Value::Object(options) = value else {
+        return value.to_string();
+    };
+    let each = options.iter().map(|(name, value)| match value {
+        Value::Object(_) => format!("{name} ({})", shown(value)),
+        value => format!("{name} {value}"),
+    });
+    each.collect::<Vec<_>>().join(", ")
+}
+
+fn wrapped(text: &str, first: &str, others: &str) -> Vec<String> {
+    let options = Options::new(WIDTH)
+        .initial_indent(first)
+        .subsequent_indent(others);
+    let lines = textwrap::wrap(text, options);
+    lines.into_iter().map(String::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_recipe_is_shown_on_lines_that_fit_a_terminal() {
+        let members: Vec<Value> = (0..2)
+            .map(|seed| serde_json::json!({"seed": seed, "augment": {"noise": 0.45, "hum": 0.08}}))
+            .collect();
+        let widths: Vec<u32> = (0..60).collect();
+        let text = serde_json::json!({"members": members, "num_steps": 750, "widths": widths});
+        let lines = recipe(&text.to_string());
+        assert!(lines.contains(&"  num_steps: 750".to_string()), "{lines:?}");
+        let member = "  members 2: augment (hum 0.08, noise 0.45), seed 1";
+        assert!(lines.contains(&member.to_string()), "{lines:?}");
+        assert!(lines.iter().all(|line| line.len() <= WIDTH), "{lines:?}");
+        assert_eq!(recipe("by hand"), ["recipe: by hand"]);
+    }
+}

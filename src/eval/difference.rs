@@ -1,0 +1,69 @@
+//! How much better or worse one list's EER is than another's, where both have the same speakers: two
+//! systems on the same trials, or one system under two conditions.
+//!
+//! Both lists are bootstrapped with the same draws of speakers, so that a speaker who is difficult for
+//! both does not count as a difference.
+
+use super::{
+    bootstrap::{Interval, percentile},
+    metrics::Figures,
+    report::Report,
+    speakers::Speakers,
+};
+
+/// The EERs of the replicates of one list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Replicates {
+    /// Names, as they are numbered for the draws.
+    speakers: Vec<String>,
+    /// None for a replicate without a target or without a nontarget trial.
+    eers: Vec<Option<f64>>,
+}
+
+impl Replicates {
+    /// Of a list with these speakers.
+    pub(super) fn new(speakers: &Speakers, figures: &[Option<Figures>]) -> Self {
+        let names = (0..speakers.count()).map(|one| speakers.name(one).to_string());
+        let eers = figures.iter().map(|figures| Some(figures.as_ref()?.eer));
+        Replicates {
+            speakers: names.collect(),
+            eers: eers.collect(),
+        }
+    }
+
+    /// The same speakers as the list had that these are of, numbered in the same order; `speakers`
+    /// themselves where they are other ones.
+    pub fn number_alike(&self, speakers: Speakers) -> Speakers {
+        speakers.numbered_as(&self.speakers)
+    }
+}
+
+/// EER of a list minus the EER of the list that it is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Difference {
+    /// Below 0 where the list has the lower EER.
+    pub eer: f64,
+    /// 95 %, over speakers; none where too few replicates have both EERs.
+    pub interval: Option<Interval>,
+}
+
+impl Difference {
+    /// `None` where the speakers of the two lists are not known or not the same.
+    pub fn new(list: &Report, other: &Report) -> Option<Self> {
+        let (own, others) = (list.replicates.as_ref()?, other.replicates.as_ref()?);
+        if own.speakers != others.speakers {
+            return None;
+        }
+        let both = own.eers.iter().zip(&others.eers);
+        let mut differences: Vec<f64> = both.filter_map(|(a, b)| Some((*a)? - (*b)?)).collect();
+        differences.sort_unstable_by(f64::total_cmp);
+        let enough = !differences.is_empty() && differences.len() * 2 >= own.eers.len();
+        Some(Difference {
+            eer: list.figures.eer - other.figures.eer,
+            interval: enough.then(|| Interval {
+                low: percentile(&differences, 0.025),
+                high: percentile(&differences, 0.975),
+            }),
+        })
+    }
+}

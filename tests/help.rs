@@ -1,0 +1,207 @@
+//! Help, versions, completions and manual pages, as a user of each command gets them.
+
+mod program;
+
+use program::{Answer, Place, voice};
+
+fn say(place: &Place, args: &[&str]) -> Answer {
+    Answer::of(&mut place.command(args))
+}
+
+fn help(place: &Place, command: &[String]) -> String {
+    let words: Vec<&str> = command.iter().map(String::as_str).collect();
+    let answer = say(place, &[&words[..], &["--help"]].concat());
+    assert_eq!(answer.code, 0, "{command:?}: {}", answer.stderr);
+    answer.stdout
+}
+
+/// Every command and every command below it, as the help lists them; the program itself is first.
+fn commands(place: &Place) -> Vec<Vec<String>> {
+    let (mut all, mut next) = (vec![vec![]], 0);
+    while next < all.len() {
+        let command = all[next].clone();
+        next += 1;
+        let text = help(place, &command);
+        let Some((_, listed)) = text.split_once("\nCommands:\n") else {
+            continue;
+        };
+        let lines = listed.lines().take_while(|line| !line.is_empty());
+        let names = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+        for name in names.filter_map(|line| line.split_whitespace().next()) {
+            if name != "help" {
+                all.push([&command[..], &[name.to_string()]].concat());
+            }
+        }
+    }
+    assert!(all.len() >= 30, "{all:?}");
+    all
+}
+
+#[test]
+fn every_help_has_an_example_and_exit_codes_and_fits_80_columns() {
+    let place = Place::new();
+    for command in commands(&place) {
+        let text = help(&place, &command);
+        let example = format!("\nExample:\n  spkver {}", command.join(" "));
+        assert!(
+            text.contains(&example),
+            "{command:?} has no example:\n{text}"
+        );
+        let codes = text.split_once("\nExit codes:\n").map(|(_, codes)| codes);
+        let codes = codes.unwrap_or_else(|| panic!("{command:?} has no exit codes:\n{text}"));
+        assert!(codes.starts_with("  0  "), "{command:?}: {codes}");
+        for line in text.lines() {
+            assert!(line.chars().count() <= 80, "{command:?}: {line:?}");
+        }
+    }
+}
+
+#[test]
+fn every_option_is_in_a_group() {
+    let place = Place::new();
+    for command in commands(&place) {
+        let text = help(&place, &command);
+        let Some((_, options)) = text.split_once("\nOptions:\n") else {
+            panic!("{command:?}:\n{text}");
+        };
+        let group = options.split("\n\n").next().unwrap();
+        let loose = group
+            .lines()
+            .filter(|line| line.trim_start().starts_with('-'));
+        let loose: Vec<&str> = loose
+            .filter(|line| !line.contains("--help") && !line.contains("--version"))
+            .collect();
+        assert!(loose.is_empty(), "{command:?}: {loose:?}");
+        for name in ["Model", "Processor", "Store", "Output"] {
+            assert!(
+                text.contains(&format!("\n{name}:\n")),
+                "{command:?}: {name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_false_accept_rate_is_the_first_decision_that_verify_offers() {
+    let text = help(&Place::new(), &["verify".to_string()]);
+    let line = text.lines().position(|line| line.contains("--far <RATE>"));
+    assert!(line.unwrap() < 25, "{text}");
+    let (_, decision) = text.split_once("\nDecision:\n").unwrap();
+    assert!(decision.trim_start().starts_with("--far"), "{decision}");
+}
+
+#[test]
+fn every_shell_completes_every_command() {
+    let place = Place::new();
+    let commands = commands(&place);
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let answer = say(&place, &["completions", shell]);
+        assert_eq!((answer.code, answer.stderr.as_str()), (0, ""), "{shell}");
+        for name in commands.iter().filter_map(|command| command.last()) {
+            assert!(answer.stdout.contains(name.as_str()), "{shell}: {name}");
+        }
+        assert!(answer.stdout.contains("passphrase-file"), "{shell}");
+    }
+    assert_eq!(say(&place, &["completions", "cmd"]).code, 2);
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("man")).unwrap();
+    let answer = say(&place, &["man", "man"]);
+    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    for command in commands(&place) {
+        let name = [&["spkver".to_string()], &command[..]].concat().join("-");
+        let path = place.path(format!("man/{name}.1"));
+        let page = std::fs::read_to_string(&path);
+        let page = page.unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        assert!(page.contains(&format!(".TH {name} 1")), "{page}");
+        assert!(page.contains("Exit codes:"), "{name}");
+    }
+    // A second time, over its own pages; never over something else.
+    assert_eq!(say(&place, &["man", "man"]).code, 0);
+    std::fs::write(place.path("man/spkver-list.1"), "my notes").unwrap();
+    let answer = say(&place, &["man", "man"]);
+    assert_eq!(answer.code, 2);
+    assert!(
+        answer.stderr.contains("is not a manual page"),
+        "{}",
+        answer.stderr
+    );
+    assert_eq!(say(&place, &["man", "nowhere"]).code, 2);
+    let page = say(&place, &["man"]);
+    assert!(page.stdout.contains(".TH spkver 1"), "{}", page.stdout);
+}
+
+#[test]
+fn the_version_is_short_or_tells_what_the_program_is_made_of() {
+    let place = Place::new();
+    let version = env!("CARGO_PKG_VERSION");
+    let short = say(&place, &["-V"]);
+    assert_eq!(short.stdout, format!("spkver {version}\n"));
+    let long = say(&place, &["--version"]);
+    assert_eq!(long.code, 0);
+    let mut lines = long.stdout.lines();
+    assert_eq!(lines.next(), Some(&*format!("spkver {version}")));
+    let fact = |line: Option<&str>, name: &str| {
+        let fact = line.and_then(|line| line.strip_prefix(name));
+        fact.unwrap_or_else(|| panic!("{name}: {}", long.stdout))
+            .to_string()
+    };
+    let commit = fact(lines.next(), "commit: ");
+    let is_hash = commit.len() == 12 && commit.chars().all(|c| c.is_ascii_hexdigit());
+    assert!(is_hash || commit == "unknown", "{commit}");
+    let model = fact(lines.next(), "model: ");
+    let info = say(&place, &["model", "info"]).stdout;
+    assert!(info.starts_with(&format!("model {model}  ")), "{info}");
+    let kernel = fact(lines.next(), "kernel: ");
+    assert!(spkver::kernels::NAMES.contains(&&*kernel), "{kernel}");
+}
+
+#[test]
+fn model_and_store_can_be_set_in_the_environment() {
+    let place = Place::new();
+    let enrolled = place
+        .command(["enroll", "anna"])
+        .arg(voice("anna-1"))
+        .env("SPKVER_STORE", "mine.sqlite")
+        .status();
+    assert!(enrolled.unwrap().success() && place.path("mine.sqlite").exists());
+    let answer = Answer::of(
+        place
+            .command(["--json", "list"])
+            .env("SPKVER_STORE", "mine.sqlite"),
+    );
+    assert!(
+        answer.stdout.contains("\"store\":\"mine.sqlite\""),
+        "{}",
+        answer.stdout
+    );
+    let answer = Answer::of(
+        place
+            .command(["--store", "other.sqlite", "--json", "list"])
+            .env("SPKVER_STORE", "mine.sqlite"),
+    );
+    assert!(
+        answer.stdout.contains("\"store\":\"other.sqlite\""),
+        "{}",
+        answer.stdout
+    );
+    let answer = Answer::of(
+        place
+            .command(["model", "info"])
+            .env("SPKVER_MODEL", "nosuch.safetensors"),
+    );
+    assert_eq!(answer.code, 5);
+    assert!(answer.stderr.contains("nosuch.safetensors: cannot read"));
+    let text = help(&place, &[]);
+    for name in [
+        "SPKVER_MODEL",
+        "SPKVER_STORE",
+        "SPKVER_KEY",
+        "SPKVER_PASSPHRASE",
+    ] {
+        assert!(text.contains(name), "{text}");
+    }
+}
