@@ -7,7 +7,7 @@ use super::{
 };
 use serde_json::json;
 use spkver::{
-    Error, Result,
+    Error, Result, audio,
     batch::{
         embedding_run::{Files, Plan, Refusal},
         kaldi_data::KaldiData,
