@@ -7,7 +7,7 @@ use super::{
 };
 use serde_json::json;
 use spkver::{
-    Error, Result, audio,
+    Error, Result,
     batch::{
         embedding_run::{Files, Plan, Refusal},
         kaldi_data::KaldiData,
