@@ -144,8 +144,16 @@ pub fn vectors_file(bytes: &[u8]) {
         Ok(vectors) => assert!(vectors.is_empty() || vectors.size() > 0),
         Err(error) => refused_one(error),
     }
-    match vectors::read_array(&path) {
-        Ok((size, values)) => assert!(size > 0 && values.len() % size == 0),
+    // As `store import-vectors` reads an array, row by row.
+    match vectors::Array::open(&path) {
+        Ok(mut rows) => {
+            for row in 0..rows.num_rows().min(1000) {
+                match rows.row(row) {
+                    Ok(values) => assert_eq!(values.len(), rows.size()),
+                    Err(error) => return refused_one(error),
+                }
+            }
+        }
         Err(error) => refused_one(error),
     }
 }

@@ -19,7 +19,7 @@
 //!
 //! | feature | adds |
 //! | --- | --- |
-//! | `formats` | reading FLAC, MP3, Ogg Vorbis and M4A |
+//! | `formats` | reading FLAC, MP3, Opus, Ogg Vorbis and M4A |
 //! | `threads` | all cores; without it one, with the same results |
 //! | `save` | writing model files |
 //! | `store` | voiceprints kept in a file, encrypted if wanted; needs a C compiler |

@@ -253,13 +253,71 @@ fn matroska_and_webm_with_vorbis_sound_as_ogg_does() {
     }
 }
 
+/// What libopus decodes of the file of this name.
+fn of_libopus(name: &str) -> Decoded {
+    audio::decode(&fixture(&format!("formats/libopus/{name}.flac"))).unwrap()
+}
+
+fn opus(name: &str) -> Decoded {
+    audio::decode(&fixture(&format!("formats/{name}.opus"))).unwrap()
+}
+
+/// Root of the mean squared difference.
+fn rms_difference(a: &[f32], b: &[f32]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let squares = a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2));
+    (squares.sum::<f64>() / a.len() as f64).sqrt()
+}
+
 #[test]
-fn opus_is_refused_by_its_name_in_every_container() {
-    for name in ["opus.opus", "opus.webm", "opus.mp4"] {
-        let text = refusal(&fixture("formats").join(name));
-        assert!(text.contains("is Opus, which is not read"), "{text}");
-        assert!(text.contains("`ffmpeg -i in.opus out.wav`"), "{text}");
+fn opus_from_phones_and_browsers_sounds_as_libopus_decodes_it() {
+    let names = [
+        "opus-8k-dtx",
+        "opus-16k",
+        "opus-24k-stereo",
+        "opus-48k-gain",
+        "opus-chain",
+    ];
+    for name in names {
+        let (read, wanted) = (opus(name), of_libopus(name));
+        assert_eq!(read.num_channels, wanted.num_channels, "{name}");
+        assert_eq!((read.rate_hz, wanted.rate_hz), (48_000, 48_000), "{name}");
+        // As many samples, too: what a player leaves out at both ends is left out.
+        let difference = rms_difference(&read.samples, &wanted.samples);
+        assert!(difference < 1e-4, "{name}: {difference}");
+        assert_eq!((read.warning, read.truncated), (None, false), "{name}");
     }
+}
+
+#[test]
+fn opus_is_the_same_in_ogg_webm_and_mp4() {
+    let ogg = opus("opus").samples;
+    for name in ["opus.webm", "opus.mp4"] {
+        let read = audio::decode(&fixture("formats").join(name)).unwrap();
+        // Neither says where the recording ends within the last packet.
+        assert!(read.samples.len() - ogg.len() < 960, "{name}");
+        assert_eq!(read.samples[..ogg.len()], ogg, "{name}");
+        assert_eq!((read.warning, read.truncated), (None, false), "{name}");
+    }
+}
+
+#[test]
+fn damaged_packets_of_opus_are_left_out_with_a_warning() {
+    let mut bytes = fs::read(fixture("formats/opus.mp4")).unwrap();
+    let whole = decoded(&bytes).samples.len();
+    // No packet begins with these bytes.
+    let data = bytes.windows(4).position(|w| w == b"mdat").unwrap();
+    bytes[data + 900..data + 1500].fill(0xFF);
+    let read = decoded(&bytes);
+    assert!(read.samples.len() < whole);
+    let warning = read.warning.unwrap();
+    assert!(warning.contains("packets are damaged"), "{warning}");
+}
+
+#[test]
+fn surround_opus_is_refused_with_its_number_of_channels() {
+    let text = refusal(&fixture("formats/opus-surround.opus"));
+    assert!(text.contains("has Opus with 6 channels"), "{text}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The decoder of one audio track: packets become samples. What has none is refused by its name.
 
+use super::opus::Opus;
 use super::refusal::{CONVERT, Refusal, Refused};
 use symphonia::core::codecs::audio::well_known as known;
 use symphonia::core::codecs::audio::{
@@ -10,13 +11,17 @@ use symphonia::core::formats::Track;
 use symphonia::core::packet::Packet;
 
 /// What decodes the packets of a track.
-pub struct Codec(Box<dyn AudioDecoder>);
+pub enum Codec {
+    Symphonia(Box<dyn AudioDecoder>),
+    Opus(Box<Opus>),
+}
 
 /// What a packet held.
 pub struct Decoded {
     pub num_channels: usize,
     pub rate_hz: u32,
-    /// Samples of each channel.
+    /// Samples of each channel, including those that are decoded and left out (the start and the
+    /// end of Opus).
     pub num_frames: u64,
 }
 
@@ -32,10 +37,8 @@ impl Codec {
             .and_then(|params| params.audio())
             .ok_or_else(|| Refusal::new("has an audio track of an unknown codec", CONVERT))?;
         if params.codec == known::CODEC_ID_OPUS {
-            return Err(Refusal::new(
-                "is Opus, which is not read",
-                "convert it with `ffmpeg -i in.opus out.wav`",
-            ));
+            let head = params.extra_data.as_deref().unwrap_or_default();
+            return Ok(Codec::Opus(Box::new(Opus::new(head)?)));
         }
         // A decoder sets this much memory aside before it sees the first packet.
         if params.max_frames_per_packet.is_some_and(|n| n > MAX_FRAMES) {
@@ -48,7 +51,7 @@ impl Codec {
         }
         symphonia::default::get_codecs()
             .make_audio_decoder(params, &AudioDecoderOptions::default())
-            .map(Codec)
+            .map(Codec::Symphonia)
             .map_err(|error| {
                 let name = name(params).unwrap_or_else(|| format!("a codec ({error})"));
                 Refusal::new(format!("has {name} inside, which is not read"), CONVERT)
@@ -57,7 +60,11 @@ impl Codec {
 
     /// Puts the packet's samples, channels interleaved, into `samples`; `None` where it is damaged.
     pub fn decode(&mut self, packet: &Packet, samples: &mut Vec<f32>) -> Refused<Option<Decoded>> {
-        let audio = match self.0.decode(packet) {
+        let decoder = match self {
+            Codec::Symphonia(decoder) => decoder,
+            Codec::Opus(opus) => return Ok(opus.decode(packet, samples)),
+        };
+        let audio = match decoder.decode(packet) {
             Ok(audio) => audio,
             Err(Symphonia::DecodeError(_) | Symphonia::IoError(_)) => return Ok(None),
             Err(e) => return Err(Refusal::new(format!("cannot be decoded ({e})"), CONVERT)),

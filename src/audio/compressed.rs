@@ -1,5 +1,5 @@
 //! Decodes a file that is not plain samples (FLAC, MP3, Ogg, M4A, AIFF, CAF, Matroska) to blocks of
-//! samples of all its channels, through symphonia.
+//! samples of all its channels. symphonia takes the file apart; [`super::codec`] decodes the packets.
 
 use super::codec::Codec;
 use super::decode::End;
@@ -8,7 +8,7 @@ use super::refusal::{CONVERT, Refusal, Refused};
 use crate::contained::contained;
 use symphonia::core::common::Limit;
 use symphonia::core::errors::Error as Symphonia;
-use symphonia::core::formats::{FormatOptions, FormatReader, TrackType, probe::Hint};
+use symphonia::core::formats::{self, FormatOptions, FormatReader, TrackType, probe::Hint};
 use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::meta::MetadataOptions;
 
@@ -75,7 +75,7 @@ impl Track {
             num_channels: 0,
             rate_hz: 0,
             track_id: track.id,
-            declared_frames: track.num_frames,
+            declared_frames: declared_frames(track),
             first: None,
             num_frames: 0,
             num_packets: 0,
@@ -160,7 +160,7 @@ impl Track {
         self.codec = codec;
         self.track_id = track.id;
         self.begins_link = true;
-        let link_frames = track.num_frames;
+        let link_frames = declared_frames(track);
         self.declared_frames = self
             .declared_frames
             .and_then(|frames| frames.checked_add(link_frames?));
@@ -198,6 +198,13 @@ impl Track {
         let warning = (!warnings.is_empty()).then(|| warnings.join("; "));
         Ok(End { warning, truncated })
     }
+}
+
+/// Samples of each channel, if the header says. Ogg says how many there were since a stream began,
+/// and a recording can begin in its middle.
+fn declared_frames(track: &formats::Track) -> Option<u64> {
+    let before = u64::try_from(track.start_ts.get()).unwrap_or(0);
+    Some(track.num_frames?.saturating_sub(before))
 }
 
 fn nothing_decoded() -> Refusal {

@@ -26,6 +26,8 @@ mod layout;
 mod mixdown;
 mod mono;
 mod mp4;
+#[cfg(feature = "formats")]
+mod opus;
 mod pcm;
 mod quality;
 mod raw;
@@ -55,6 +57,12 @@ use voicing::VoiceFrames;
 
 /// The one sample rate after the door, in Hz.
 pub const SAMPLE_RATE_HZ: u32 = 16_000;
+
+/// Endings of the files in a folder that are taken for recordings. A file that is named may have any.
+pub const ENDINGS: [&str; 18] = [
+    "wav", "wave", "w64", "flac", "mp3", "ogg", "oga", "opus", "m4a", "mp4", "aac", "webm", "mkv",
+    "mka", "aif", "aiff", "au", "caf",
+];
 
 /// Options for reading a file.
 ///
@@ -154,7 +162,8 @@ impl fmt::Debug for Waveform {
 }
 
 impl Waveform {
-    /// Opens an audio file: WAV, and with the feature `formats` also FLAC, MP3, Ogg Vorbis and M4A.
+    /// Opens an audio file: WAV, and with the feature `formats` also FLAC, MP3, Opus, Ogg
+    /// Vorbis, M4A and more.
     ///
     /// # Errors
     /// As [`read`].

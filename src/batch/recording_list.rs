@@ -2,7 +2,7 @@
 
 use super::{escape, naming::Naming, recording::Recording, score::Shard};
 use crate::{
-    Error, Result,
+    Error, Result, audio,
     lists::{lines::for_each_line, scp},
 };
 use indexmap::IndexMap;
@@ -11,11 +11,6 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
-
-/// Endings of the files in a folder that are taken as recordings.
-const ENDINGS: [&str; 9] = [
-    "wav", "wave", "flac", "mp3", "ogg", "oga", "m4a", "mp4", "aac",
-];
 
 /// Recordings by id, in order.
 #[derive(Debug, Default)]
@@ -63,7 +58,7 @@ impl RecordingList {
         if all.ids.is_empty() {
             return Err(Error::Usage(format!(
                 "no recordings; files in folders are taken by their ending ({})",
-                ENDINGS.join(", ")
+                audio::ENDINGS.join(", ")
             )));
         }
         Ok(all)
@@ -104,7 +99,7 @@ impl RecordingList {
             if path.is_dir() {
                 self.add_folder(&path, naming, seen)?;
             } else if path.extension().is_some_and(|ending| {
-                ENDINGS.contains(&&*ending.to_string_lossy().to_ascii_lowercase())
+                audio::ENDINGS.contains(&&*ending.to_string_lossy().to_ascii_lowercase())
             }) {
                 self.add_path(path, naming);
             }

@@ -153,7 +153,7 @@ impl Inputs {
         };
         let is_complete = match self.plan.place.clone() {
             Some(place) => {
-                let output = self.write_to(&place, &ledger, (&sides, &points), watcher)?;
+                let output = self.write_output(&place, &ledger, (&sides, &points), watcher)?;
                 let is_complete = output.is_some();
                 if let Some(output) = output {
                     let model = verifier.file_id().to_string();
@@ -237,7 +237,7 @@ impl Inputs {
     }
 
     /// The complete output, to be given its name; `None` where `watcher` stopped the run.
-    fn write_to(
+    fn write_output(
         &mut self,
         place: &Place,
         ledger: &Ledger,

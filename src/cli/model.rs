@@ -157,6 +157,7 @@ fn info(verifier: &Verifier, global: &Global) -> Result<u8> {
         "layers": json_of(&network.layers()),
         "head": {
             "size": model.head.size(),
+            "groups": model.head.groups,
             "prior": json_of(&model.head.prior),
             "bias": json_of(&model.head.bias),
             "quality": json_of(&model.head.quality),

@@ -7,7 +7,7 @@ use super::{
 use serde_json::{Value, json};
 use spkver::{
     Error, Result,
-    batch::vectors,
+    batch::vectors::Array,
     scoring::{Reason, gallery::Probe},
     verifier::{Embedding, Verifier},
 };
@@ -57,16 +57,17 @@ impl Args {
     /// That one's; those of the array.
     pub fn read(&self, verifier: &Verifier, output: &Output) -> Result<Vec<TestRecording>> {
         if let Some(path) = &self.embeddings {
-            let array = read_array(path, verifier)?;
-            return Ok(array
-                .into_iter()
-                .enumerate()
-                .map(|(i, row)| TestRecording {
-                    label: format!("{}[{i}]", path.to_string_lossy()),
+            let mut array = open_array(path, verifier)?;
+            let rows = 0..array.num_rows();
+            let tests = rows.map(|row| {
+                let embedding = Embedding::new(array.row(row)?, verifier.id());
+                Ok(TestRecording {
+                    label: format!("{}[{row}]", path.to_string_lossy()),
                     quality: Value::Null,
-                    embedding: probe(Embedding::new(row, verifier.id()), verifier),
+                    embedding: probe(embedding, verifier),
                 })
-                .collect());
+            });
+            return tests.collect();
         }
         let files = Files::named(&self.files)?;
         let read = self.recordings.embed_each(&files.paths, verifier, output);
@@ -139,18 +140,19 @@ fn probe(
     }
 }
 
-/// The rows of a float32 array `(N, D)` of the model's embeddings.
+/// A float32 array `(N, D)` of the model's embeddings.
 ///
 /// # Errors
 /// [`Error::Io`], and [`Error::Usage`] for another array.
-pub fn read_array(path: &Path, verifier: &Verifier) -> Result<Vec<Vec<f32>>> {
-    let (num_columns, values) = vectors::read_array(path)?;
+pub fn open_array(path: &Path, verifier: &Verifier) -> Result<Array> {
+    let array = Array::open(path)?;
     let size = verifier.model().head.embedding_size();
-    if num_columns != size {
+    if array.size() != size {
         return Err(Error::Usage(format!(
-            "{}: {num_columns} numbers a row; the model's embeddings have {size}",
+            "{}: {} numbers a row; the model's embeddings have {size}",
             path.display(),
+            array.size(),
         )));
     }
-    Ok(values.chunks_exact(size).map(<[f32]>::to_vec).collect())
+    Ok(array)
 }

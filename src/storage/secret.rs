@@ -71,8 +71,10 @@ impl Secret {
         })
     }
 
-    /// A key from 64 hexadecimal digits; surrounding blanks are ignored.
+    /// A key from 64 hexadecimal digits; a byte order mark and surrounding blanks are ignored.
     pub fn from_hex(text: &[u8]) -> Option<Self> {
+        // Programs on Windows may put a byte order mark before a text.
+        let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
         let text = text.trim_ascii();
         if text.len() != 2 * KEY_BYTES {
             return None;

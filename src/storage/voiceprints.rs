@@ -29,7 +29,7 @@ use crate::{
 };
 use database::{Refusal, connect, connect_to_read, create_private, damaged, failed, write_ahead};
 use deleted_bytes::DeletedBytes;
-use row::Rows;
+use row::{Id, Rows, new_id};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use schema::Header;
 use std::{
@@ -99,6 +99,7 @@ impl Store {
         let connection = connect(path)?;
         if schema::is_empty(&connection).map_err(|e| failed(path, e))? {
             let header = Header::new(secret)?.0;
+            schema::set_page_size(&connection).map_err(|e| failed(path, e))?;
             transaction(path, &connection, TransactionBehavior::Immediate, |tx| {
                 // Two commands that start at the same time must not both create the tables.
                 if schema::is_empty(tx)? {
@@ -161,7 +162,8 @@ impl Store {
         num_before: usize,
         utterances: &[Utterance],
     ) -> Result<bool> {
-        self.write(|tx| self.append(tx, name, model, Some(num_before), utterances))
+        let id = new_id()?;
+        self.write(|tx| self.append(tx, name, model, Some(num_before), id, utterances))
     }
 
     /// Replaces a voiceprint, whichever model it was made by.
@@ -282,7 +284,8 @@ impl Store {
             schema::make_tables(tx, &header)?;
             Rows::each(tx, "old_", |rows| {
                 let voiceprint = self.checked(&rows, None)?;
-                let mut again = Rows::new(seal.lookup(&voiceprint.name.key()), voiceprint.model)?;
+                let lookup = seal.lookup(&voiceprint.name.key());
+                let mut again = Rows::new(lookup, new_id()?, voiceprint.model);
                 again.extend(&seal, &voiceprint.name, &voiceprint.utterances)?;
                 Ok(again.write(tx, 0)?)
             })?;
@@ -294,13 +297,15 @@ impl Store {
         Ok(())
     }
 
-    /// Returns false, and does nothing, if the voiceprint does not have `num_before` utterances.
+    /// A voiceprint that does not exist is created, with this `id`. Returns false, and does nothing,
+    /// if the voiceprint does not have `num_before` utterances.
     fn append(
         &self,
         tx: &Transaction,
         name: &SpeakerName,
         model: ModelId,
         num_before: Option<usize>,
+        id: Id,
         utterances: &[Utterance],
     ) -> std::result::Result<bool, Refusal> {
         let lookup = self.seal.lookup(&name.key());
@@ -325,7 +330,7 @@ impl Store {
         }
         let mut rows = match enrolled {
             Some(rows) => rows,
-            None => Rows::new(lookup, model)?,
+            None => Rows::new(lookup, id, model),
         };
         // The name as it was first typed.
         let name = voiceprint.as_ref().map_or(name, |v| &v.name);
@@ -346,7 +351,7 @@ impl Store {
         if let Some(rows) = Rows::delete(tx, &self.seal, &lookup)? {
             deleted.add(&rows);
         }
-        let mut rows = Rows::new(lookup, model)?;
+        let mut rows = Rows::new(lookup, new_id()?, model);
         rows.extend(&self.seal, name, utterances)?;
         Ok(rows.write(tx, 0)?)
     }

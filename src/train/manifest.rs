@@ -4,7 +4,7 @@
 //! optional `session`, `corpus`, `split`, of which only `train` is read, and `label`: `none` marks a
 //! recording whose speaker is not known, from which only a teacher's vector is learnt.
 
-use crate::{Error, Result, lists::lines::BYTE_ORDER_MARK};
+use crate::{Error, Result, audio, lists::lines::BYTE_ORDER_MARK};
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
@@ -59,8 +59,6 @@ impl Row {
 
 /// Longer manifests are refused: some ten million recordings, or a device without end.
 const MAX_BYTES: u64 = 1 << 30;
-
-const AUDIO_EXTENSIONS: [&str; 8] = ["wav", "flac", "mp3", "ogg", "oga", "m4a", "mp4", "aac"];
 
 impl Manifest {
     /// Reads a folder, or a `.csv` or `.jsonl` file.
@@ -192,7 +190,7 @@ fn folder(root: &Path) -> Result<Vec<Row>> {
 
 fn is_audio(path: &Path) -> bool {
     path.extension().is_some_and(|e| {
-        AUDIO_EXTENSIONS
+        audio::ENDINGS
             .iter()
             .any(|known| e.eq_ignore_ascii_case(known))
     })

@@ -220,23 +220,58 @@ pub fn read(path: &Path, ids: Option<&Path>, wanted: &dyn Fn(&str) -> bool) -> R
     Ok(vectors)
 }
 
-/// D and the rows of a `.npy` that has no ids, one after the other.
-///
-/// # Errors
-/// [`Error::Io`], and [`Error::Usage`] for another array.
-pub fn read_array(path: &Path) -> Result<(usize, Vec<f32>)> {
-    let array = npy::read_array(path).and_then(|(size, values)| match size {
-        0 => Err(Fault::Fact("holds vectors of no numbers".into())),
-        _ => Ok((size, values)),
-    });
-    array.map_err(|fault| match fault {
+/// The rows `(N, D)` of a `.npy` that has no ids. They are read one by one: there may be more than fit
+/// into memory.
+pub struct Array {
+    path: PathBuf,
+    rows: npy::RowReader,
+}
+
+impl Array {
+    /// Opens the file and checks that it is as long as its header says.
+    ///
+    /// # Errors
+    /// [`Error::Io`], and [`Error::Usage`] for another array.
+    pub fn open(path: &Path) -> Result<Self> {
+        let rows = npy::RowReader::open(path).and_then(|rows| match rows.size {
+            0 => Err(Fault::Fact("holds vectors of no numbers".into())),
+            _ => Ok(rows),
+        });
+        Ok(Array {
+            rows: rows.map_err(|fault| unread(path, fault))?,
+            path: path.to_path_buf(),
+        })
+    }
+
+    /// N.
+    pub fn num_rows(&self) -> usize {
+        self.rows.num_rows
+    }
+
+    /// D.
+    pub fn size(&self) -> usize {
+        self.rows.size
+    }
+
+    /// `(D,)`
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn row(&mut self, row: usize) -> Result<Vec<f32>> {
+        let read = self.rows.row(row);
+        read.map_err(|fault| unread(&self.path, fault))
+    }
+}
+
+fn unread(path: &Path, fault: Fault) -> Error {
+    match fault {
         Fault::Io(error) => Error::io(path, "read", error),
         Fault::Other(error) => error,
         Fault::Fact(fact) => Error::Usage(format!(
             "{}: {fact}; a NumPy file with a float32 array (N, D) is wanted",
             path.display()
         )),
-    })
+    }
 }
 
 /// Takes each id and vector.

@@ -4,9 +4,12 @@ use super::{Fault, Take, from_le_bytes};
 use crate::{batch::outcome::Outcome, lists::names};
 use std::{
     fs::File,
-    io::{BufReader, Read},
+    io::{BufReader, Read, Seek, SeekFrom},
     path::Path,
 };
+
+/// Fewer bytes than the header says.
+const CUT_OFF: &str = "NumPy array is cut off";
 
 /// How a file begins.
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
@@ -145,23 +148,28 @@ impl Header {
 
     /// The next `count` numbers of a float array.
     pub fn floats(&self, source: &mut impl Read, count: usize) -> Result<Vec<f32>, Fault> {
-        let width = match self.dtype.as_str() {
-            "<f4" => 4,
-            "<f8" => 8,
-            other => {
-                let fact = format!("NumPy array of {other}; save float32: a.astype('<f4')");
-                return Err(fact.into());
-            }
-        };
+        let width = self.width()?;
         let mut bytes = vec![];
         let wanted = count
             .checked_mul(width)
             .ok_or("NumPy array of impossible size")?;
         source.take(wanted as u64).read_to_end(&mut bytes)?;
         if bytes.len() < wanted {
-            return Err("NumPy array is cut off".into());
+            return Err(CUT_OFF.into());
         }
         Ok(from_le_bytes(&bytes, width))
+    }
+
+    /// Bytes of a number of a float array.
+    fn width(&self) -> Result<usize, Fault> {
+        match self.dtype.as_str() {
+            "<f4" => Ok(4),
+            "<f8" => Ok(8),
+            other => {
+                let fact = format!("NumPy array of {other}; save float32: a.astype('<f4')");
+                Err(fact.into())
+            }
+        }
     }
 
     /// The texts of an array of `<U` or `|S`.
@@ -175,7 +183,7 @@ impl Header {
                 .is_some_and(|n| bytes.len() >= n);
             match whole {
                 true => Ok(bytes.chunks_exact(width.max(1))),
-                false => Err(Fault::from("NumPy array is cut off")),
+                false => Err(Fault::from(CUT_OFF)),
             }
         };
         if let Some(width) = width("<U") {
@@ -226,11 +234,69 @@ pub(super) fn read_rows(path: &Path, ids: Option<&Path>, take: &mut Take) -> Res
     Ok(())
 }
 
-/// The whole of a two-dimensional array: D and the values, row after row.
-pub(super) fn read_array(path: &Path) -> Result<(usize, Vec<f32>), Fault> {
-    let mut source = BufReader::new(File::open(path)?);
-    let (header, shape) = Header::of_rows(&mut source)?;
-    Ok((shape[1], header.rows(&mut source, shape)?))
+/// The rows of a two-dimensional array, in any order.
+pub(super) struct RowReader {
+    pub num_rows: usize,
+    pub size: usize,
+    rows: Rows,
+}
+
+enum Rows {
+    /// They are read when they are wanted.
+    InFile {
+        file: File,
+        header: Header,
+        /// Where the values start.
+        start: u64,
+    },
+    /// Of an array by columns, or of a pipe.
+    Held(Vec<f32>),
+}
+
+impl RowReader {
+    pub fn open(path: &Path) -> Result<Self, Fault> {
+        let mut file = File::open(path)?;
+        let (header, [num_rows, size]) = Header::of_rows(&mut file)?;
+        let rows = match file.stream_position() {
+            Ok(start) if !header.fortran && file.metadata()?.is_file() => {
+                let bytes = header.width()?.checked_mul(header.count()?);
+                let end = bytes.and_then(|bytes| start.checked_add(bytes as u64));
+                if end.is_none_or(|end| end > file.metadata().map_or(0, |facts| facts.len())) {
+                    return Err(CUT_OFF.into());
+                }
+                Rows::InFile {
+                    file,
+                    header,
+                    start,
+                }
+            }
+            _ => {
+                let mut source = BufReader::new(file);
+                Rows::Held(header.rows(&mut source, [num_rows, size])?)
+            }
+        };
+        Ok(RowReader {
+            num_rows,
+            size,
+            rows,
+        })
+    }
+
+    /// `(D,)`
+    pub fn row(&mut self, row: usize) -> Result<Vec<f32>, Fault> {
+        match &mut self.rows {
+            Rows::InFile {
+                file,
+                header,
+                start,
+            } => {
+                let before = (row * self.size * header.width()?) as u64;
+                file.seek(SeekFrom::Start(*start + before))?;
+                header.floats(file, self.size)
+            }
+            Rows::Held(values) => Ok(values[row * self.size..][..self.size].to_vec()),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -250,6 +316,31 @@ mod tests {
             };
             assert_eq!(read, wanted);
         }
+    }
+
+    #[test]
+    fn rows_are_read_in_any_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.npy");
+        let rows = [[1.0f32, 2.0], [3.0, 4.0], [5.0, 6.0]];
+        let by_row = array(2, &rows.each_ref().map(|row| &row[..]));
+        let columns = [[1.0f32, 3.0, 5.0], [2.0, 4.0, 6.0]];
+        let by_column = array(3, &columns.each_ref().map(|column| &column[..]));
+        let shape = by_column.windows(6).position(|w| w == b"(2, 3)").unwrap();
+        let mut by_column = by_column;
+        by_column[shape..][..6].copy_from_slice(b"(3, 2)");
+        let order = by_column.windows(5).position(|w| w == b"False").unwrap();
+        by_column[order..][..5].copy_from_slice(b"True ");
+        for bytes in [&by_row, &by_column] {
+            std::fs::write(&path, bytes).unwrap();
+            let mut read = RowReader::open(&path).ok().unwrap();
+            assert_eq!((read.num_rows, read.size), (3, 2));
+            for row in [2, 0, 1, 2] {
+                assert_eq!(read.row(row).ok().unwrap(), rows[row]);
+            }
+        }
+        std::fs::write(&path, &by_row[..by_row.len() - 1]).unwrap();
+        assert!(RowReader::open(&path).is_err(), "said before the first row");
     }
 
     #[test]

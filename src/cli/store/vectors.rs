@@ -5,7 +5,7 @@ use crate::cli::{
     Global, help,
     output::json_of,
     outputs,
-    test_recordings::{self, read_array},
+    test_recordings::{self, open_array},
 };
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -310,7 +310,7 @@ fn query(args: &test_recordings::Args, global: &Global) -> Result<u8> {
 
 fn import(args: &Import, global: &Global) -> Result<u8> {
     let verifier = global.verifier()?;
-    let rows = read_array(&args.vectors, &verifier)?;
+    let mut rows = open_array(&args.vectors, &verifier)?;
     let names = names::read(&args.names)?;
     let bad = |line: usize, fact: String, remedy: &str| Error::List {
         path: args.names.clone(),
@@ -322,10 +322,11 @@ fn import(args: &Import, global: &Global) -> Result<u8> {
         SpeakerName::new(name).map_err(|e| bad(line, e.to_string(), "a line is one speaker's name"))
     });
     let names: Vec<SpeakerName> = names.collect::<Result<_>>()?;
-    if names.len() != rows.len() {
-        let fact = format!("{} names for {} rows", names.len(), rows.len());
+    let num_rows = rows.num_rows();
+    if names.len() != num_rows {
+        let fact = format!("{} names for {num_rows} rows", names.len());
         let remedy = "give a name for each row of the array";
-        return Err(bad(names.len().min(rows.len()), fact, remedy));
+        return Err(bad(names.len().min(num_rows), fact, remedy));
     }
     let file = crate::cli::recordings::label(&args.vectors);
     let utterance = |row: usize| -> Result<Utterance> {
@@ -333,7 +334,7 @@ fn import(args: &Import, global: &Global) -> Result<u8> {
             let path = args.vectors.display();
             Error::Usage(format!("{path}: row {row} {fact}"))
         };
-        let embedding = Embedding::new(rows[row].clone(), verifier.id());
+        let embedding = Embedding::new(rows.row(row)?, verifier.id());
         let embedding = embedding.map_err(|_| refuse("is not finite; leave it out"))?;
         if !verifier.could_have_made(&embedding) {
             return Err(refuse(
@@ -348,14 +349,10 @@ fn import(args: &Import, global: &Global) -> Result<u8> {
             embedding,
         })
     };
-    let num_utterances = names.len();
-    let named = names.into_iter().enumerate();
     let path = global.store_path()?;
     let mut store = global.open_or_create_store()?;
-    store.import(
-        verifier.id(),
-        named.map(|(row, name)| Ok((name, utterance(row)?))),
-    )?;
+    store.import(verifier.id(), &names, utterance)?;
+    let num_utterances = names.len();
     let line = format!("IMPORTED  {num_utterances} embeddings");
     let json = json!({
         "command": "store import-vectors",

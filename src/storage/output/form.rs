@@ -1,7 +1,7 @@
 //! The forms of files that commands write: the endings that promise each, and how the first bytes
 //! of an existing file show it.
 
-use crate::{Error, Result};
+use crate::{Error, Result, audio};
 use std::path::Path;
 
 /// A form of file.
@@ -18,13 +18,13 @@ pub struct Form {
     pub(super) is_kept: bool,
 }
 
-/// Endings of what is not written by any command: recordings, tables, archives, documents, code.
+/// Endings of what is not written by any command, besides those of recordings ([`audio::ENDINGS`]):
+/// tables, archives, documents, code.
 const OTHER_ENDINGS: &[&str] = &[
-    "wav", "wave", "flac", "mp3", "ogg", "oga", "opus", "m4a", "mp4", "aac", "webm", "mkv", "mka",
-    "sph", "aif", "aiff", "au", "caf", "amr", "3gp", "raw", "tsv", "xls", "xlsx", "xlsm", "ods",
-    "sqlite", "db", "zip", "tar", "gz", "xz", "zst", "7z", "pdf", "doc", "docx", "odt", "md",
-    "xml", "yaml", "yml", "toml", "jpg", "jpeg", "gif", "h5", "hdf5", "mat", "pkl", "pickle", "pt",
-    "pth", "feather", "arrow", "py", "sh",
+    "sph", "amr", "3gp", "raw", "tsv", "xls", "xlsx", "xlsm", "ods", "sqlite", "db", "zip", "tar",
+    "gz", "xz", "zst", "7z", "pdf", "doc", "docx", "odt", "md", "xml", "yaml", "yml", "toml",
+    "jpg", "jpeg", "gif", "h5", "hdf5", "mat", "pkl", "pickle", "pt", "pth", "feather", "arrow",
+    "py", "sh",
 ];
 
 const fn form(
@@ -145,7 +145,9 @@ impl Form {
         let ending = path.extension().and_then(|ending| ending.to_str());
         let ending = ending.unwrap_or_default().to_ascii_lowercase();
         let is_in = |endings: &[&str]| endings.contains(&&*ending);
-        let promises = is_in(OTHER_ENDINGS) || ALL.iter().any(|form| is_in(form.endings));
+        let promises = is_in(&audio::ENDINGS)
+            || is_in(OTHER_ENDINGS)
+            || ALL.iter().any(|form| is_in(form.endings));
         if !promises || is_in(self.endings) {
             return Ok(());
         }

@@ -76,7 +76,12 @@ fn key_and_passphrase_files_hold_just_that() {
     assert_eq!(hex, text.trim_end());
     assert_eq!(key_of(&key), Some(key.clone()), "32 bytes as they are");
     // Blanks around the digits are allowed, nothing else.
-    assert_eq!(key_of(format!("  {hex}  \r\n").as_bytes()), Some(key));
+    assert_eq!(
+        key_of(format!("  {hex}  \r\n").as_bytes()),
+        Some(key.clone())
+    );
+    let saved_on_windows = format!("\u{feff}{hex}\r\n");
+    assert_eq!(key_of(saved_on_windows.as_bytes()), Some(key));
     for wrong in [&text.as_bytes()[..63], &[7; 31], &[7; 33], b""] {
         assert_eq!(key_of(wrong), None, "{} bytes", wrong.len());
     }

@@ -64,7 +64,10 @@ fn prefix(piece: &Piece) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::schema, *};
+    use super::{
+        super::{row::new_id, schema},
+        *,
+    };
     use crate::{
         storage::seal::Seal,
         verifier::{Embedding, ModelId, SpeakerName, Utterance},
@@ -84,7 +87,7 @@ mod tests {
                 quality: serde_json::Value::Null,
                 embedding: Embedding::new(vec![first; 5], model).unwrap(),
             };
-            let mut rows = Rows::new(name.key().into_bytes(), model).unwrap();
+            let mut rows = Rows::new(name.key().into_bytes(), new_id().unwrap(), model);
             rows.extend(&Seal::Checksum, &name, &[of]).unwrap();
             rows
         };

@@ -19,11 +19,11 @@ use crate::{
     },
     verifier::{Embedding, ModelId, SpeakerName, Utterance, Voiceprint},
 };
-use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, Statement, params};
 use zeroize::Zeroizing;
 
 /// Random, so that an id is never used twice, even after its speaker was removed.
-type Id = [u8; 16];
+pub(super) type Id = [u8; 16];
 
 /// The row of a speaker.
 pub(super) struct SpeakerRow {
@@ -53,18 +53,18 @@ pub(super) struct Rows {
 
 impl Rows {
     /// Rows of a new voiceprint.
-    pub fn new(lookup: Vec<u8>, model: ModelId) -> Result<Self> {
-        Ok(Rows {
+    pub fn new(lookup: Vec<u8>, id: Id, model: ModelId) -> Self {
+        Rows {
             speaker: SpeakerRow {
                 lookup,
-                id: new_id()?,
+                id,
                 model: model.to_string(),
                 num_templates: 0,
                 digest: vec![],
                 sealed: Sealed::default(),
             },
             templates: vec![],
-        })
+        }
     }
 
     /// Adds templates and reseals the speaker's row.
@@ -154,7 +154,8 @@ impl Rows {
         let speaker = connection
             .prepare_cached(&sql)?
             .query_row(of, SpeakerRow::read);
-        let with_templates = |speaker| Self::of(connection, "template", speaker);
+        let mut templates = select_templates(connection, "template")?;
+        let with_templates = |speaker| Self::of(&mut templates, speaker);
         speaker.optional()?.map(with_templates).transpose()
     }
 
@@ -170,9 +171,10 @@ impl Rows {
              WHERE lookup > ?1 AND model = ?2 ORDER BY lookup LIMIT ?3"
         );
         let mut statement = connection.prepare_cached(&sql)?;
+        let mut templates = select_templates(connection, "template")?;
         let speakers = statement.query_map(params![last, model, num], SpeakerRow::read)?;
         speakers
-            .map(|speaker| Self::of(connection, "template", speaker?))
+            .map(|speaker| Self::of(&mut templates, speaker?))
             .collect()
     }
 
@@ -195,19 +197,17 @@ impl Rows {
         mut visit: impl FnMut(Self) -> std::result::Result<(), Refusal>,
     ) -> std::result::Result<(), Refusal> {
         let sql = format!("SELECT {SPEAKER_COLUMNS} FROM {prefix}speaker ORDER BY lookup");
-        let templates = format!("{prefix}template");
         let mut statement = connection.prepare(&sql)?;
+        let mut templates = select_templates(connection, &format!("{prefix}template"))?;
         for speaker in statement.query_map([], SpeakerRow::read)? {
-            visit(Self::of(connection, &templates, speaker?)?)?;
+            visit(Self::of(&mut templates, speaker?)?)?;
         }
         Ok(())
     }
 
-    fn of(connection: &Connection, table: &str, speaker: SpeakerRow) -> rusqlite::Result<Self> {
-        let mut statement = connection.prepare_cached(&format!(
-            "SELECT position, id, row_key, body FROM {table} WHERE speaker = ?1 ORDER BY position"
-        ))?;
-        let templates = statement
+    /// `templates` is of [`select_templates`].
+    fn of(templates: &mut Statement, speaker: SpeakerRow) -> rusqlite::Result<Self> {
+        let templates = templates
             .query_map([speaker.id], TemplateRow::read)?
             .collect::<rusqlite::Result<_>>()?;
         Ok(Rows { speaker, templates })
@@ -279,6 +279,16 @@ impl Rows {
     }
 }
 
+/// Reads the templates of a speaker's id.
+fn select_templates<'c>(
+    connection: &'c Connection,
+    table: &str,
+) -> rusqlite::Result<CachedStatement<'c>> {
+    connection.prepare_cached(&format!(
+        "SELECT position, id, row_key, body FROM {table} WHERE speaker = ?1 ORDER BY position"
+    ))
+}
+
 const SPEAKER_COLUMNS: &str = "lookup, id, model, num_templates, digest, row_key, body";
 
 impl SpeakerRow {
@@ -334,7 +344,8 @@ impl TemplateRow {
     }
 }
 
-fn new_id() -> Result<Id> {
+/// A random id.
+pub(super) fn new_id() -> Result<Id> {
     let mut id = Id::default();
     fill_random(&mut id)?;
     Ok(id)
@@ -343,12 +354,17 @@ fn new_id() -> Result<Id> {
 fn digest(templates: &[TemplateRow]) -> Vec<u8> {
     let mut hasher = blake3::Hasher::new();
     for template in templates {
-        hasher.update(&length_prefixed(&[
+        // As `length_prefixed`, without a copy.
+        let parts: [&[u8]; 4] = [
             &template.id,
             &template.position.to_le_bytes(),
             &template.sealed.row_key,
             &template.sealed.body,
-        ]));
+        ];
+        for part in parts {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
     }
     hasher.finalize().as_bytes().to_vec()
 }

@@ -13,7 +13,7 @@ fn rows(seal: &Seal) -> Rows {
         quality: serde_json::Value::Null,
         embedding: Embedding::new(vec![value, -1.0], model).unwrap(),
     };
-    let mut rows = Rows::new(seal.lookup(&name.key()), model).unwrap();
+    let mut rows = Rows::new(seal.lookup(&name.key()), new_id().unwrap(), model);
     rows.extend(seal, &name, &[of(1.0), of(2.0)]).unwrap();
     rows
 }
