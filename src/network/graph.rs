@@ -90,6 +90,8 @@ struct Stage {
     /// Nodes that no later stage reads.
     freed: Vec<usize>,
     num_slots: usize,
+    /// Does a node read several frames of another one? Then blocks compute some frames twice.
+    overlaps: bool,
 }
 
 /// Most inputs of a Concat that another one reads itself.
@@ -202,6 +204,7 @@ impl Graph {
                     outputs: vec![],
                     freed: vec![],
                     num_slots: 0,
+                    overlaps: false,
                 }),
             }
             self.nodes[node].stage = self.stages.len() - 1;
@@ -225,8 +228,18 @@ impl Graph {
             let stored = (1..self.nodes.len()).filter(|node| is_needed[*node]);
             stage.freed = stored.filter(|node| last_stage[*node] == index).collect();
         }
-        for stage in 0..self.stages.len() {
-            self.assign_slots(stage);
+        for index in 0..self.stages.len() {
+            let stage = &self.stages[index];
+            let overlaps = stage.nodes.iter().any(|at| {
+                let node = &self.nodes[*at];
+                let is_window = match &node.work {
+                    Work::Map(operation) => operation.frames_for(0..1).len() > 1,
+                    _ => false,
+                };
+                is_window && stage.nodes.binary_search(&node.inputs[0].node).is_ok()
+            });
+            self.stages[index].overlaps = overlaps;
+            self.assign_slots(index);
         }
     }
 

@@ -140,6 +140,32 @@ impl Network {
         self.shapes.receptive_field
     }
 
+    /// Products of a weight and an activation for T = `num_frames`: of all layers, and of those
+    /// before the last pooling.
+    pub fn num_products(&self, num_frames: usize) -> (f64, f64) {
+        let outputs = shape::outputs(&self.layers, self.num_features).expect("checked before");
+        let (mut all, mut before_pooling) = (0.0, 0.0);
+        for (layer, output) in self.layers.iter().zip(outputs) {
+            if layer.is_pooling() {
+                before_pooling = all;
+            }
+            let per_frame = match *layer {
+                Layer::Conv2d {
+                    in_channels,
+                    kernel_frames,
+                    kernel_bins,
+                    ..
+                } => output.size() * in_channels * kernel_frames * kernel_bins,
+                _ => Affine::of(layer).map_or(0, |affine| {
+                    let (c_out, c_in, taps) = affine.shape;
+                    c_out * c_in * taps
+                }),
+            };
+            all += (output.num_frames(num_frames) * per_frame) as f64;
+        }
+        (all, before_pooling)
+    }
+
     /// D, size of the embedding.
     pub fn embedding_size(&self) -> usize {
         self.shapes.embedding_size

@@ -219,11 +219,14 @@ impl Operation {
                 let channels = scale.len();
                 let rows = y.chunks_exact_mut(channels).zip(x.chunks_exact(channels));
                 for (y, x) in rows {
-                    for c in 0..channels {
-                        y[c] = x[c] * scale[c] + shift[c];
-                    }
-                    if *relu {
-                        Activation::Relu.apply(y);
+                    let values = y.iter_mut().zip(x).zip(scale.iter().zip(shift));
+                    match relu {
+                        // A comparison instead of `max`, which would drop a NaN.
+                        true => values.for_each(|((y, x), (scale, shift))| {
+                            let value = x * scale + shift;
+                            *y = if value < 0.0 { 0.0 } else { value };
+                        }),
+                        false => values.for_each(|((y, x), (scale, shift))| *y = x * scale + shift),
                     }
                 }
             }

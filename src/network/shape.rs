@@ -524,6 +524,14 @@ impl Shape {
             Shape::Frames(size, _) | Shape::Vector(size) => size,
         }
     }
+
+    /// Number of frames for T = `of`; a vector is one row.
+    pub fn num_frames(self, of: usize) -> usize {
+        match self {
+            Shape::Frames(_, count) => count.at(of),
+            Shape::Vector(_) => 1,
+        }
+    }
 }
 
 impl std::fmt::Display for Shape {

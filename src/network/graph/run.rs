@@ -10,8 +10,10 @@ use crate::{
 };
 use std::{borrow::Cow, ops::Range};
 
-/// Most values of one node in a block: a few such buffers are in use at a time.
-const VALUES_IN_BLOCK: usize = 1 << 19;
+/// Most values of one node in a block: a few such buffers stay in a cache of 2 MB.
+const VALUES_IN_BLOCK: usize = 1 << 17;
+/// The same where blocks overlap: longer ones compute fewer frames twice.
+const VALUES_IN_OVERLAPPING_BLOCK: usize = 1 << 20;
 /// Fewest frames in a block where there are threads for more.
 const MIN_FRAMES_IN_BLOCK: usize = 56;
 
@@ -110,7 +112,11 @@ impl Graph {
         let stage = &self.stages[index];
         let frames = |node: &usize| self.nodes[*node].num_frames(num_frames);
         let sizes = stage.nodes.iter().map(|n| frames(n) * self.nodes[*n].width);
-        let by_size = sizes.max().unwrap_or(0).div_ceil(VALUES_IN_BLOCK);
+        let most = match stage.overlaps {
+            true => VALUES_IN_OVERLAPPING_BLOCK,
+            false => VALUES_IN_BLOCK,
+        };
+        let by_size = sizes.max().unwrap_or(0).div_ceil(most);
         let fewest = stage.outputs.iter().map(frames).min().unwrap_or(1);
         let by_threads = parallel::num_threads().min(fewest / MIN_FRAMES_IN_BLOCK);
         let count = by_size.max(by_threads).min(fewest).max(1);
