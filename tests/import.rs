@@ -97,6 +97,30 @@ fn an_imported_xvec_computes_what_pytorch_does() {
     }
 }
 
+#[test]
+fn scores_of_an_imported_network_are_marked_uncalibrated() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("imported.spkver");
+    let run = |args: &[&std::ffi::OsStr]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_spkver"));
+        let root = env!("CARGO_MANIFEST_DIR");
+        let output = command.current_dir(root).args(args).output().unwrap();
+        let json = serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap();
+        (output.status.code(), json)
+    };
+    let file = golden("campplus.safetensors");
+    let import = ["model", "import", "--json", "-o"].map(std::ffi::OsStr::new);
+    let paths = [out.as_os_str(), file.as_os_str()];
+    let (code, json) = run(&[&import[..], &paths].concat());
+    assert_eq!((code, &json["calibrated"]), (Some(0), &false.into()));
+    let voices = ["fixtures/voices/anna-1.wav", "fixtures/voices/anna-2.wav"];
+    let [first, second] = voices.map(std::ffi::OsStr::new);
+    let compare = ["compare", "--json", "--model"].map(std::ffi::OsStr::new);
+    let (_, json) = run(&[&compare[..], &[out.as_os_str(), first, second]].concat());
+    assert_eq!(json["calibrated"], serde_json::Value::from(false));
+    assert!(json["p"].is_null() && json["llr"].is_number(), "{json}");
+}
+
 #[derive(serde::Deserialize)]
 struct Imported {
     recordings: std::collections::BTreeMap<String, Vec<f32>>,
