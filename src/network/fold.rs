@@ -40,7 +40,7 @@ pub fn fold_batch_norms(layers: &[Layer], weights: &Weights) -> (Vec<Layer>, Wei
             into_previous(&mut weights, *to, &scale, &shift);
             now[index] = *to;
         } else if let Some((after, to)) = next
-            && takes_shift(after)
+            && takes_shift(after, num_features)
             && !names(&now, index)
         {
             into_next(&mut weights, *to, &scale, &shift);
@@ -101,8 +101,10 @@ pub(super) fn scale_and_shift(weights: Source, index: usize, eps: f32) -> (Vec<f
     (scale, shift)
 }
 
-fn takes_shift(layer: &Layer) -> bool {
-    Affine::of(layer).is_some_and(|affine| affine.padding == 0 && affine.groups == 1)
+fn takes_shift(layer: &Layer, num_features: usize) -> bool {
+    Affine::of(layer).is_some_and(|affine| {
+        affine.padding == 0 && affine.groups == 1 && affine.shape.1 == num_features
+    })
 }
 
 /// W' = scale·W, b' = scale·b + shift, per output.
