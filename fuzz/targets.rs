@@ -79,7 +79,7 @@ fn sealed(bytes: &[u8]) -> Option<Vec<u8>> {
 /// Another system's network.
 pub fn import_file(bytes: &[u8]) {
     let (_folder, path) = in_a_file(bytes, "some network");
-    let model = import::wespeaker_xvec(&path);
+    let model = import::network(&path);
     match model.and_then(|model| Verifier::new(ModelId::of(b"imported"), model)) {
         Ok(verifier) => usable(&verifier),
         Err(error) => refused(&error, "some network", 4),

@@ -55,10 +55,17 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
             files_in(&fixtures().join("formats")),
         ]
         .concat(),
-        "model" => vec![spkver::storage::model::to_bytes(
-            &random_model::random_model(7, 2, 3),
-        )],
-        "import" => vec![fs::read(fixtures().join("golden/xvec.safetensors")).unwrap()],
+        "model" => {
+            let graph = fixtures().join("golden/campplus.safetensors");
+            let graph = spkver::storage::import::network(&graph).unwrap();
+            vec![
+                spkver::storage::model::to_bytes(&random_model::random_model(7, 2, 3)),
+                spkver::storage::model::to_bytes(&graph),
+            ]
+        }
+        "import" => ["xvec", "campplus", "ecapa", "resnet"]
+            .map(|name| fs::read(fixtures().join(format!("golden/{name}.safetensors"))).unwrap())
+            .into(),
         "voiceprint" => vec![a_store()],
         "trials" => {
             let lists = texts(&[

@@ -1,7 +1,10 @@
 //! The shipped model with flipped bits, and models with harmful numbers: each is refused with exit
 //! code 4 and an error that names the file.
 
-use spkver::storage::model;
+use spkver::{
+    network::Layer,
+    storage::{import, model},
+};
 use std::path::Path;
 
 fn refusal(bytes: &[u8]) -> String {
@@ -76,5 +79,98 @@ fn a_file_without_measure_is_refused_by_its_size() {
         let error = model::load(&path).unwrap_err();
         assert_eq!(error.exit_code(), 4);
         assert!(error.to_string().contains(fact), "{error}");
+    }
+}
+
+/// A valid model whose layers form a graph, and the same with `from` in its header replaced, a
+/// checksum that fits included.
+fn graph_with(from: &str, to: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/golden/campplus.safetensors");
+    let mut bytes = model::to_bytes(&import::network(&path).unwrap());
+    let find = |bytes: &[u8], text: &str| {
+        let found = bytes.windows(text.len()).position(|w| w == text.as_bytes());
+        found.unwrap_or_else(|| panic!("no {text}"))
+    };
+    assert_eq!(from.len(), to.len());
+    let at = find(&bytes, from);
+    bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+    let key = r#"\"blake3\":\""#;
+    let at = find(&bytes, key) + key.len();
+    bytes[at..at + 64].fill(b'0');
+    let digits = blake3::hash(&bytes).to_hex();
+    bytes[at..at + 64].copy_from_slice(digits.as_bytes());
+    bytes
+}
+
+#[test]
+fn hostile_graphs_are_refused_with_the_place() {
+    let same = r#"\"kind\":\"add\""#;
+    let bytes = graph_with(same, same);
+    let verifier = model::from_bytes(&bytes, Path::new("m")).unwrap();
+    let layers = verifier.model().network.layers();
+    let mut adds = layers.iter().enumerate();
+    let (index, named) = adds
+        .find_map(|(index, layer)| match layer {
+            Layer::Add { layers } => Some((index, layers.clone())),
+            _ => None,
+        })
+        .unwrap();
+    let list = format!("[{},{}]", named[0], named[1]);
+    assert_eq!(list.len(), 5, "{list}");
+    let add = r#"\"add\",\"layers\":"#;
+    for (put, fact) in [
+        // A later layer, itself, far beyond the list, another shape, none.
+        (
+            "[9,8]".to_string(),
+            "layers that come before it".to_string(),
+        ),
+        (format!("[{index},1]"), format!("got layer {index}")),
+        ("[999]".into(), "got layer 999".into()),
+        ("[4,1]".into(), "what fits layer 4".into()),
+        ("[   ]".into(), "got 0 layers".into()),
+    ] {
+        let text = refusal(&graph_with(&format!("{add}{list}"), &format!("{add}{put}")));
+        assert!(text.contains(&fact), "{put}: {text}");
+        assert!(text.contains(&format!("layer {index} (add)")), "{text}");
+    }
+    for (from, to, fact) in [
+        (
+            r#"\"num_frames\":100"#,
+            r#"\"num_frames\":000"#,
+            "invalid number",
+        ),
+        (
+            r#"\"num_frames\":100"#,
+            r#"\"num_frames\":0  "#,
+            "num_frames from 1",
+        ),
+        (
+            r#"\"kernel_bins\":3"#,
+            r#"\"kernel_bins\":9"#,
+            "kernel_bins up to 7",
+        ),
+        (
+            r#"\"stride_bins\":1"#,
+            r#"\"stride_bins\":0"#,
+            "counts from 1",
+        ),
+        (
+            r#"\"padding_bins\":1"#,
+            r#"\"padding_bins\":9"#,
+            "smaller than the kernel",
+        ),
+        (
+            r#"\"num_bins\":80"#,
+            r#"\"num_bins\":81"#,
+            "set num_bins and in_channels",
+        ),
+        (
+            r#"\"first\":0"#,
+            r#"\"first\":9"#,
+            "channels from channel 9 on",
+        ),
+    ] {
+        let text = refusal(&graph_with(from, to));
+        assert!(text.contains(fact), "{to}: {text}");
     }
 }

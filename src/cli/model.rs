@@ -18,7 +18,7 @@ use spkver::{
     storage::{onnx, output::Form},
     verifier::Verifier,
 };
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 /// What to do with the model.
 #[derive(clap::Subcommand)]
@@ -29,7 +29,8 @@ pub enum Command {
     /// Write the model's network for other programs
     #[command(after_help = help::MODEL_EXPORT)]
     Export(Export),
-    /// Make a model of a network that was trained elsewhere: WeSpeaker's XVEC
+    /// Make a model of a network that was trained elsewhere: CAM++, or WeSpeaker's ECAPA-TDNN,
+    /// ResNet or XVEC
     #[command(after_help = help::MODEL_IMPORT)]
     Import(import::Args),
     /// Make one model of several that have the same front-end; calibrate it afterwards
@@ -112,7 +113,20 @@ fn info(verifier: &Verifier, global: &Global) -> Result<u8> {
         model.limits.min_speech_seconds,
     ));
     lines.push(format!("front-end: {}", json_of(&model.front_end)));
-    for (i, layer) in network.layers().iter().enumerate() {
+    if network.is_graph() {
+        let mut kinds = BTreeMap::new();
+        for layer in network.layers() {
+            *kinds.entry(layer.kind()).or_insert(0) += 1;
+        }
+        let kinds = kinds.iter().map(|(kind, count)| format!("{count} {kind}"));
+        let kinds = kinds.collect::<Vec<String>>().join(", ");
+        lines.push(format!(
+            "{} layers (--json lists them): {kinds}",
+            network.layers().len()
+        ));
+    }
+    let listed = network.layers().iter().filter(|_| !network.is_graph());
+    for (i, layer) in listed.enumerate() {
         lines.push(format!("layer {i}: {}", json_of(layer)));
     }
     for (trials, m) in &card.measured {

@@ -92,7 +92,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
             recordings: slice::from_ref(&recording),
         };
         lines.push(trial.line(&verification, &point, &verifier));
-        let mut result = outcome(&verification);
+        let mut result = outcome(&verification, &verifier);
         result["path"] = json!(path);
         result["quality"] = json_of(&recording.quality);
         results.push(result);
@@ -128,7 +128,9 @@ impl Trial<'_> {
         output: &Output,
     ) -> Result<u8> {
         let mut json = terms(point, verifier);
-        if let (Value::Object(json), Value::Object(outcome)) = (&mut json, outcome(verification)) {
+        if let (Value::Object(json), Value::Object(outcome)) =
+            (&mut json, outcome(verification, verifier))
+        {
             json.extend(outcome);
         }
         json["command"] = json!(self.command);
@@ -147,6 +149,16 @@ impl Trial<'_> {
         let decision = verification.decision.code().to_uppercase();
         let subject = printable(self.subject);
         let why = match (verification.llr, verification.probability) {
+            (Some(score), _)
+                if verification.decision.reason().is_none() && !is_calibrated(verifier) =>
+            {
+                format!(
+                    "score {:+.2}, threshold {:+.2} (uncalibrated: no log-likelihood ratio; run \
+                     `spkver calibrate` on trials of your own)",
+                    score.0,
+                    point.threshold().0,
+                )
+            }
             (Some(llr), Some(p)) if verification.decision.reason().is_none() => format!(
                 "LLR {:+.2} (p {} at prior {:?}, threshold {:+.2}{})",
                 llr.0,
@@ -181,6 +193,7 @@ fn terms(point: &OperatingPoint, verifier: &Verifier) -> Value {
     json!({
         "p_target": point.p_target(),
         "threshold": json_of(&point.threshold()),
+        "calibrated": is_calibrated(verifier),
         "expected": expected(verifier, point).map(|e| json!({
             "false_accept": e.false_accept,
             "false_reject": e.false_reject,
@@ -190,14 +203,14 @@ fn terms(point: &OperatingPoint, verifier: &Verifier) -> Value {
 }
 
 /// For machines: the decision on one recording or pair.
-fn outcome(verification: &Verification) -> Value {
+fn outcome(verification: &Verification, verifier: &Verifier) -> Value {
     let reason = verification.decision.reason();
     json!({
         "decision": verification.decision.code(),
         "reason": reason.map(|r| r.code()),
         "reason_text": reason.map(|r| r.to_string()),
         "llr": json_of(&verification.llr),
-        "p": verification.probability,
+        "p": verification.probability.filter(|_| is_calibrated(verifier)),
     })
 }
 
@@ -213,6 +226,11 @@ fn exit_code(verification: &Verification) -> u8 {
 fn expected(verifier: &Verifier, point: &OperatingPoint) -> Option<MeasuredPoint> {
     let rates = verifier.model().rates.as_ref()?;
     Some(rates.at_threshold(f64::from(point.threshold().0)))
+}
+
+/// Are the model's scores log-likelihood ratios?
+fn is_calibrated(verifier: &Verifier) -> bool {
+    !verifier.model().card.uncalibrated
 }
 
 /// Three digits, and never a rounded-up certainty.

@@ -45,9 +45,14 @@ const MAX_PIECES: usize = 12;
 
 impl Operations {
     /// Splits and pieces of the utterance, cut where its parts end. None if there is only one part
-    /// (its piece would be the whole utterance), or if the network flattens the utterance.
+    /// (its piece would be the whole utterance), or if the network flattens the utterance or weights
+    /// its frames.
     pub fn cuts(&self, pooled: &Pooled) -> Cuts {
-        if pooled.parts.len() == 1 || matches!(self.pooling, Pooling::Flatten { .. }) {
+        let is_cut = !matches!(
+            self.pooling,
+            Pooling::Flatten { .. } | Pooling::AttentiveStats { .. }
+        );
+        if pooled.parts.len() == 1 || !is_cut {
             return Cuts::default();
         }
         let Pooled { parts, statistics } = pooled;

@@ -4,50 +4,77 @@
 //! With running statistics, a BatchNorm is x·scale + shift per channel. It is folded into the
 //! Conv1d or Linear before it (rows of the weight) or after it (columns). Folding into the next
 //! layer is possible only without padding, because the padded zeros are not shifted, and without
-//! groups. A BatchNorm without a suitable neighbour stays.
+//! groups. A BatchNorm without a suitable neighbour stays, and so does one whose neighbour another
+//! layer reads as well.
 
 use super::{Affine, Layer, Weights, stored::Source};
 
 /// Returns the same network with every BatchNorm folded where possible.
+///
+/// The BatchNorm of a Conv2d has one feature for each of its channels, not for each channel of each
+/// bin: it must be folded, and is.
 pub fn fold_batch_norms(layers: &[Layer], weights: &Weights) -> (Vec<Layer>, Weights) {
     let mut kept: Vec<(Layer, usize)> = layers.iter().cloned().zip(0..).collect();
     let mut weights = weights.clone();
+    // For each layer of the list the one that now has its output.
+    let mut now: Vec<usize> = (0..layers.len()).collect();
+    let names = |now: &[usize], index: usize| {
+        let mut named = layers.iter().flat_map(Layer::named);
+        named.any(|name| now.get(*name) == Some(&index))
+    };
     let mut at = 0;
     while at < kept.len() {
         let (layer, index) = &kept[at];
-        let Layer::BatchNorm { eps, .. } = *layer else {
+        let Layer::BatchNorm { num_features, eps } = *layer else {
             at += 1;
             continue;
         };
         let (scale, shift) = scale_and_shift(Source::Weights(&weights), *index, eps);
         let index = *index;
-        let folded = if at > 0 && Affine::of(&kept[at - 1].0).is_some() {
-            into_previous(&mut weights, kept[at - 1].1, &scale, &shift);
-            true
-        } else if at + 1 < kept.len() && takes_shift(&kept[at + 1].0) {
-            into_next(&mut weights, kept[at + 1].1, &scale, &shift);
-            true
-        } else {
-            false
-        };
-        if folded {
-            kept.remove(at);
-            for name in ["weight", "bias", "running_mean", "running_var"] {
-                weights.remove(&format!("{index}.{name}"));
-            }
+        let previous = at.checked_sub(1).map(|at| &kept[at]);
+        let next = kept.get(at + 1);
+        if let Some((before, to)) = previous
+            && num_outputs(before) == Some(num_features)
+            && !names(&now, *to)
+        {
+            into_previous(&mut weights, *to, &scale, &shift);
+            now[index] = *to;
+        } else if let Some((after, to)) = next
+            && takes_shift(after, num_features)
+            && !names(&now, index)
+        {
+            into_next(&mut weights, *to, &scale, &shift);
         } else {
             at += 1;
+            continue;
+        }
+        kept.remove(at);
+        for name in ["weight", "bias", "running_mean", "running_var"] {
+            weights.remove(&format!("{index}.{name}"));
         }
     }
     let mut renamed = Weights::new();
+    let mut new_index = vec![0; layers.len()];
     for (new, (layer, old)) in kept.iter().enumerate() {
+        new_index[*old] = new;
         for (name, _) in layer.tensors() {
             if let Some(values) = weights.remove(&format!("{old}.{name}")) {
                 renamed.insert(format!("{new}.{name}"), values);
             }
         }
     }
+    for name in kept.iter_mut().flat_map(|(layer, _)| layer.named_mut()) {
+        *name = new_index[now[*name]];
+    }
     (kept.into_iter().map(|(layer, _)| layer).collect(), renamed)
+}
+
+/// C_out of a Conv1d, Conv2d or Linear.
+fn num_outputs(layer: &Layer) -> Option<usize> {
+    match layer {
+        Layer::Conv2d { out_channels, .. } => Some(*out_channels),
+        _ => Affine::of(layer).map(|affine| affine.shape.0),
+    }
 }
 
 /// scale = weight/sqrt(var + eps), shift = bias − mean·scale.
@@ -74,8 +101,10 @@ pub(super) fn scale_and_shift(weights: Source, index: usize, eps: f32) -> (Vec<f
     (scale, shift)
 }
 
-fn takes_shift(layer: &Layer) -> bool {
-    Affine::of(layer).is_some_and(|affine| affine.padding == 0 && affine.groups == 1)
+fn takes_shift(layer: &Layer, num_features: usize) -> bool {
+    Affine::of(layer).is_some_and(|affine| {
+        affine.padding == 0 && affine.groups == 1 && affine.shape.1 == num_features
+    })
 }
 
 /// W' = scale·W, b' = scale·b + shift, per output.

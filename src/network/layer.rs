@@ -1,12 +1,26 @@
 //! The layers of a network as data, as the model file lists them in order.
 //!
+//! A layer reads the output of the layer before it; the first reads the features. A layer with
+//! `layer` or `layers` reads the outputs of these earlier layers instead, by their index in the
+//! list. With them a list describes any graph without cycles:
+//!
+//! ```text
+//! 6  relu                          (T, 64) -> (T, 64)
+//! 7  conv1d  64 -> 64, 3 taps      (T, 64) -> (T, 64)
+//! 8  add     layers 6 and 7        (T, 64), (T, 64) -> (T, 64)     a residual connection
+//! ```
+//!
+//! In [`Layer::Add`], [`Layer::Multiply`] and [`Layer::Concat`], an output with fewer frames than
+//! the others holds for all frames of its segment, and a vector for all frames of the utterance.
+//!
 //! `groups` of a Conv1d, StatsPool or Linear (default 1) divides the channels into g equal groups,
 //! which makes g networks side by side: outputs of group i depend only on inputs of group i.
 
 use serde::{Deserialize, Serialize};
 
 /// One layer of the network. Shapes are those of PyTorch: Conv1d weight `(C_out, C_in/g, K)`,
-/// Linear weight `(out_features, in_features/g)`.
+/// Conv2d weight `(C_out, C_in, K over bins, K over frames)`, Linear weight
+/// `(out_features, in_features/g)`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Layer {
@@ -71,6 +85,68 @@ pub enum Layer {
         /// T that the next Linear was trained with.
         num_frames: usize,
     },
+    /// `(T, F_in·C_in) -> (T', F_out·C_out)`: a two-dimensional convolution over frames and bins.
+    /// A frame holds the C channels of bin 0, then those of bin 1, and so on. Zero padding;
+    /// F_out = floor((F_in + 2p − k)/s) + 1, and T' likewise.
+    Conv2d {
+        /// C_in.
+        in_channels: usize,
+        /// C_out.
+        out_channels: usize,
+        /// F_in.
+        num_bins: usize,
+        /// k over frames.
+        kernel_frames: usize,
+        /// k over bins.
+        kernel_bins: usize,
+        /// s over frames.
+        stride_frames: usize,
+        /// s over bins.
+        stride_bins: usize,
+        /// p, frames on each side.
+        padding_frames: usize,
+        /// p, bins on each side.
+        padding_bins: usize,
+    },
+    /// `(T, C) -> (T, count)`: some channels of an earlier layer, or all of them.
+    Channels {
+        /// Index of the layer.
+        layer: usize,
+        /// First channel.
+        first: usize,
+        /// Number of channels.
+        count: usize,
+    },
+    /// `(T, C), … -> (T, C)`: sum of the outputs of earlier layers.
+    Add {
+        /// Indices of the layers, two or more.
+        layers: Vec<usize>,
+    },
+    /// `(T, C), … -> (T, C)`: product of the outputs of earlier layers, elementwise.
+    Multiply {
+        /// Indices of the layers, two or more.
+        layers: Vec<usize>,
+    },
+    /// `(T, C_1), (T, C_2), … -> (T, C_1 + C_2 + …)`: channels of earlier layers one after the other.
+    Concat {
+        /// Indices of the layers, two or more.
+        layers: Vec<usize>,
+    },
+    /// `(T, C) -> (ceil(T/num_frames), C)`: means over segments of `num_frames` frames. The last
+    /// segment may be shorter.
+    SegmentMean {
+        /// Frames in a segment.
+        num_frames: usize,
+    },
+    /// `(T, C) -> (2C)`: weighted means over the frames of layer `layer`, then
+    /// sqrt(max(weighted variance, eps)). The weights are the softmax over frames of the output of
+    /// the layer before, for each channel (Okabe et al. 2018, "Attentive statistics pooling").
+    AttentiveStatsPool {
+        /// Index of the layer whose frames are pooled.
+        layer: usize,
+        /// Smallest variance.
+        eps: f32,
+    },
     /// `(…, in_features) -> (…, out_features)`.
     Linear {
         /// Size of the input.
@@ -106,6 +182,13 @@ impl Layer {
             Layer::SampleStatsPool { .. } => "sample_stats_pool",
             Layer::MeanPool => "mean_pool",
             Layer::Flatten { .. } => "flatten",
+            Layer::Conv2d { .. } => "conv2d",
+            Layer::Channels { .. } => "channels",
+            Layer::Add { .. } => "add",
+            Layer::Multiply { .. } => "multiply",
+            Layer::Concat { .. } => "concat",
+            Layer::SegmentMean { .. } => "segment_mean",
+            Layer::AttentiveStatsPool { .. } => "attentive_stats_pool",
             Layer::Linear { .. } => "linear",
         }
     }
@@ -118,7 +201,47 @@ impl Layer {
                 | Layer::SampleStatsPool { .. }
                 | Layer::MeanPool
                 | Layer::Flatten { .. }
+                | Layer::AttentiveStatsPool { .. }
         )
+    }
+
+    /// Indices of the layers whose outputs this one names.
+    pub fn named(&self) -> &[usize] {
+        match self {
+            Layer::Add { layers } | Layer::Multiply { layers } | Layer::Concat { layers } => layers,
+            Layer::Channels { layer, .. } | Layer::AttentiveStatsPool { layer, .. } => {
+                std::slice::from_ref(layer)
+            }
+            _ => &[],
+        }
+    }
+
+    /// As [`Self::named`], to be changed.
+    pub(super) fn named_mut(&mut self) -> &mut [usize] {
+        match self {
+            Layer::Add { layers } | Layer::Multiply { layers } | Layer::Concat { layers } => layers,
+            Layer::Channels { layer, .. } | Layer::AttentiveStatsPool { layer, .. } => {
+                std::slice::from_mut(layer)
+            }
+            _ => &mut [],
+        }
+    }
+
+    /// Does it read the output of the layer before it?
+    pub fn reads_previous(&self) -> bool {
+        !matches!(
+            self,
+            Layer::Channels { .. }
+                | Layer::Add { .. }
+                | Layer::Multiply { .. }
+                | Layer::Concat { .. }
+        )
+    }
+
+    /// Indices of the layers that layer `index` reads; the first layer reads the features.
+    pub fn reads(&self, index: usize) -> impl Iterator<Item = usize> {
+        let previous = index.checked_sub(1).filter(|_| self.reads_previous());
+        previous.into_iter().chain(self.named().iter().copied())
     }
 
     /// Tensors of the layer: name and shape, as in PyTorch's state dict.
@@ -147,6 +270,19 @@ impl Layer {
                     ("bias", vec![out_features]),
                 ]
             }
+            Layer::Conv2d {
+                in_channels,
+                out_channels,
+                kernel_frames,
+                kernel_bins,
+                ..
+            } => vec![
+                (
+                    "weight",
+                    vec![out_channels, in_channels, kernel_bins, kernel_frames],
+                ),
+                ("bias", vec![out_channels]),
+            ],
             Layer::BatchNorm { num_features, .. } => {
                 ["weight", "bias", "running_mean", "running_var"]
                     .map(|name| (name, vec![num_features]))

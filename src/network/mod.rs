@@ -1,17 +1,22 @@
 //! The neural network that computes an embedding from [`Features`]. Its layers are a list in the
-//! model file.
+//! model file. Each reads the one before, or earlier ones that it names: then the list is a graph.
 //!
 //! Activations are `(frames, channels)` row-major throughout. Every Conv1d and Linear is one call
 //! of the affine kernel, which also applies a ReLU that follows.
 
 mod activation;
 mod affine;
+mod conv2d;
 mod cuts;
 mod fold;
+mod frame_count;
+mod graph;
 mod int8;
 mod layer;
 mod operation;
 pub mod pooling;
+#[cfg(test)]
+mod reference;
 mod run;
 mod shape;
 mod stored;
@@ -42,6 +47,8 @@ pub struct Network {
     tensors: Tensors,
     weights: OnceLock<Weights>,
     shapes: Shapes,
+    /// C_in.
+    num_features: usize,
     operations: OnceLock<Operations>,
     is_int8: bool,
     scratch: run::Scratch,
@@ -57,11 +64,13 @@ impl Network {
     pub fn new(layers: Vec<Layer>, weights: Weights, num_features: usize) -> Result<Self> {
         let shapes = infer(&layers, num_features)?;
         check_tensors(&layers, Source::Weights(&weights))?;
+        let weights = weights.into();
         Ok(Self::checked(
             layers,
-            weights.into(),
+            weights,
             Tensors::new(),
             shapes,
+            num_features,
         ))
     }
 
@@ -72,7 +81,13 @@ impl Network {
     pub fn from_tensors(layers: Vec<Layer>, tensors: Tensors, num_features: usize) -> Result<Self> {
         let shapes = infer(&layers, num_features)?;
         check_tensors(&layers, Source::Stored(&tensors))?;
-        Ok(Self::checked(layers, OnceLock::new(), tensors, shapes))
+        Ok(Self::checked(
+            layers,
+            OnceLock::new(),
+            tensors,
+            shapes,
+            num_features,
+        ))
     }
 
     fn checked(
@@ -80,12 +95,14 @@ impl Network {
         weights: OnceLock<Weights>,
         tensors: Tensors,
         shapes: Shapes,
+        num_features: usize,
     ) -> Self {
         Network {
             layers,
             tensors,
             weights,
             shapes,
+            num_features,
             operations: OnceLock::new(),
             is_int8: false,
             scratch: run::Scratch::default(),
@@ -113,9 +130,40 @@ impl Network {
         }
     }
 
+    /// Are the layers more than a list in which each reads the one before and one pools?
+    pub fn is_graph(&self) -> bool {
+        graph::is_graph(&self.layers)
+    }
+
     /// Smallest number of frames that gives an output frame.
     pub fn receptive_field(&self) -> usize {
         self.shapes.receptive_field
+    }
+
+    /// Products of a weight and an activation for T = `num_frames`: of all layers, and of those
+    /// before the last pooling.
+    pub fn num_products(&self, num_frames: usize) -> (f64, f64) {
+        let outputs = shape::outputs(&self.layers, self.num_features).expect("checked before");
+        let (mut all, mut before_pooling) = (0.0, 0.0);
+        for (layer, output) in self.layers.iter().zip(outputs) {
+            if layer.is_pooling() {
+                before_pooling = all;
+            }
+            let per_frame = match *layer {
+                Layer::Conv2d {
+                    in_channels,
+                    kernel_frames,
+                    kernel_bins,
+                    ..
+                } => output.size() * in_channels * kernel_frames * kernel_bins,
+                _ => Affine::of(layer).map_or(0, |affine| {
+                    let (c_out, c_in, taps) = affine.shape;
+                    c_out * c_in * taps
+                }),
+            };
+            all += (output.num_frames(num_frames) * per_frame) as f64;
+        }
+        (all, before_pooling)
     }
 
     /// D, size of the embedding.
@@ -127,8 +175,16 @@ impl Network {
     /// the activations are measured on `utterances`.
     ///
     /// # Errors
-    /// [`Error::Usage`] if an utterance is shorter than the receptive field.
+    /// [`Error::Usage`] if an utterance is shorter than the receptive field, and for a network whose
+    /// layers form a graph.
     pub fn quantise(&mut self, utterances: &[Features]) -> Result<()> {
+        if self.is_graph() {
+            return Err(Error::Usage(
+                "int8: this network's layers form a graph, which runs in f32; leave --precision at \
+                 f32"
+                .into(),
+            ));
+        }
         let shortest = utterances.iter().map(Features::num_frames).min();
         if shortest.is_none_or(|frames| frames < self.receptive_field()) {
             return Err(Error::Usage(format!(
@@ -221,7 +277,7 @@ impl Network {
 
     fn operations(&self) -> &Operations {
         self.operations
-            .get_or_init(|| Operations::new(&self.layers, self.source()))
+            .get_or_init(|| Operations::new(&self.layers, self.num_features, self.source()))
     }
 }
 

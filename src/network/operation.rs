@@ -1,7 +1,14 @@
 //! The layers of a network prepared for running: operations on rows of frames, with weights packed
 //! for the kernels and each ReLU merged into the affine map before it.
 
-use super::{Activation, Affine, Layer, apply_groups, conv1d_frames, fold, stored::Source};
+use super::{
+    Activation, Affine, Layer, apply_groups, conv1d_frames,
+    conv2d::Conv2d,
+    fold,
+    graph::{Graph, is_graph},
+    shape,
+    stored::Source,
+};
 use crate::kernels::{self, Packed, PackedInt8, Quantiser, Steps};
 use std::ops::Range;
 
@@ -14,10 +21,17 @@ pub(super) enum Operation {
         steps: Steps,
         padding: usize,
     },
+    /// Conv2d and the ReLU after it.
+    Conv2d(Conv2d),
     /// Any other activation function.
     Activation(Activation),
-    /// x·scale + shift per channel: a BatchNorm that could not be folded.
-    Scale { scale: Vec<f32>, shift: Vec<f32> },
+    /// x·scale + shift per channel: a BatchNorm that could not be folded, and, in a graph, the ReLU
+    /// after it.
+    Scale {
+        scale: Vec<f32>,
+        shift: Vec<f32>,
+        relu: bool,
+    },
     /// Quantizes f32 to u8, in words of a few channels (see [`crate::kernels::Int8`]).
     Quantise(Quantiser),
     /// As `Affine`, in int8: from u8 to u8 or f32.
@@ -40,6 +54,8 @@ pub(super) enum Pooling {
     Mean,
     /// `(T, C) -> (num_frames·C)`.
     Flatten { num_frames: usize },
+    /// `(T, C)` and weights `(T, C) -> (2C)`.
+    AttentiveStats { eps: f32 },
 }
 
 /// All operations of a network, in order.
@@ -49,6 +65,8 @@ pub(super) struct Operations {
     /// one branch, or one per group of channels, which keeps the activations and weights of a group
     /// in the cache. All branches have the same strides, dilations and padding.
     pub branches: Vec<Vec<Operation>>,
+    /// The layers before the pooling, if they are more than a list: then there are no branches.
+    pub graph: Option<Graph>,
     pub pooling: Pooling,
     /// Operations on the pooled vector.
     pub after: Vec<Operation>,
@@ -57,8 +75,20 @@ pub(super) struct Operations {
 impl Operations {
     /// One operation per layer of a checked list, except that a ReLU is merged into the affine map
     /// before it.
-    pub fn new(layers: &[Layer], weights: Source) -> Self {
-        Self::in_branches(layers, weights, num_branches(layers))
+    pub fn new(layers: &[Layer], num_features: usize, weights: Source) -> Self {
+        if !is_graph(layers) {
+            return Self::in_branches(layers, weights, num_branches(layers));
+        }
+        let at = layers.iter().rposition(Layer::is_pooling);
+        let at = at.expect("a checked list pools");
+        let outputs = shape::outputs(layers, num_features).expect("checked before");
+        let mut after = operations(&layers[at + 1..], at + 1, weights, 1);
+        Operations {
+            branches: vec![],
+            graph: Some(Graph::new(layers, &outputs, at, num_features, weights)),
+            pooling: pooling(&layers[at]).expect("found above"),
+            after: after.remove(0),
+        }
     }
 
     /// As [`Self::new`], with all channels in one branch.
@@ -72,6 +102,7 @@ impl Operations {
         let mut after = operations(&layers[at + 1..], at + 1, weights, 1);
         Operations {
             branches: operations(&layers[..at], 0, weights, count),
+            graph: None,
             pooling: pooling(&layers[at]).expect("found above"),
             after: after.remove(0),
         }
@@ -112,6 +143,10 @@ impl Operation {
                 padding,
                 ..
             } => (groups[0].taps, steps.stride, steps.dilation, *padding),
+            Operation::Conv2d(conv) => {
+                let Conv2d { taps, steps, .. } = conv;
+                (*taps, steps.stride, steps.dilation, conv.padding)
+            }
             _ => (1, 1, 1, 0),
         }
     }
@@ -137,11 +172,22 @@ impl Operation {
         match self {
             Operation::Affine { groups, .. } => groups[0].out_stride,
             Operation::Int8 { groups, .. } => groups[0].out_stride,
+            Operation::Conv2d(conv) => conv.width,
             Operation::Quantise(quantiser) => {
                 let group = kernels::table().int8.group;
                 quantiser.inverse.len().div_ceil(group)
             }
             _ => width,
+        }
+    }
+
+    /// Whether a ReLU follows; none if the operation cannot apply one.
+    pub fn relu_mut(&mut self) -> Option<&mut bool> {
+        match self {
+            Operation::Affine { steps, .. } => Some(&mut steps.relu),
+            Operation::Conv2d(conv) => Some(&mut conv.steps.relu),
+            Operation::Scale { relu, .. } => Some(relu),
+            _ => None,
         }
     }
 
@@ -164,16 +210,23 @@ impl Operation {
     pub fn apply(&self, x: &[f32], y: &mut [f32]) {
         match self {
             Operation::Affine { groups, steps, .. } => apply_groups(groups, *steps, x, y),
+            Operation::Conv2d(conv) => conv.apply(x, y),
             Operation::Activation(activation) => {
                 y.copy_from_slice(x);
                 activation.apply(y);
             }
-            Operation::Scale { scale, shift } => {
+            Operation::Scale { scale, shift, relu } => {
                 let channels = scale.len();
                 let rows = y.chunks_exact_mut(channels).zip(x.chunks_exact(channels));
                 for (y, x) in rows {
-                    for c in 0..channels {
-                        y[c] = x[c] * scale[c] + shift[c];
+                    let values = y.iter_mut().zip(x).zip(scale.iter().zip(shift));
+                    match relu {
+                        // A comparison instead of `max`, which would drop a NaN.
+                        true => values.for_each(|((y, x), (scale, shift))| {
+                            let value = x * scale + shift;
+                            *y = if value < 0.0 { 0.0 } else { value };
+                        }),
+                        false => values.for_each(|((y, x), (scale, shift))| *y = x * scale + shift),
                     }
                 }
             }
@@ -203,12 +256,21 @@ impl Operation {
     }
 }
 
-fn pooling(layer: &Layer) -> Option<Pooling> {
+/// The operation of one layer that is no pooling and has one input. `index` is that of the layer in
+/// the list.
+pub(super) fn one_operation(layer: &Layer, index: usize, weights: Source) -> Operation {
+    let mut branches = operations(std::slice::from_ref(layer), index, weights, 1);
+    branches.remove(0).remove(0)
+}
+
+/// The pooling of a layer, if it is one.
+pub(super) fn pooling(layer: &Layer) -> Option<Pooling> {
     match *layer {
         Layer::StatsPool { eps, groups } => Some(Pooling::Stats { eps, groups }),
         Layer::SampleStatsPool { eps } => Some(Pooling::SampleStats { eps }),
         Layer::MeanPool => Some(Pooling::Mean),
         Layer::Flatten { num_frames } => Some(Pooling::Flatten { num_frames }),
+        Layer::AttentiveStatsPool { eps, .. } => Some(Pooling::AttentiveStats { eps }),
         _ => None,
     }
 }
@@ -244,13 +306,22 @@ fn operations(
                     padding: affine.padding,
                 });
             }
+        } else if let Layer::Conv2d { .. } = layer {
+            let [weight, bias] = &mut room;
+            let weight = weights.values(&format!("{index}.weight"), weight);
+            let bias = weights.values(&format!("{index}.bias"), bias);
+            let conv = Conv2d::new(layer, nr, weight, bias).expect("it is one");
+            branches[0].push(Operation::Conv2d(conv)); // a graph has one branch
         } else if let Layer::BatchNorm { eps, .. } = *layer {
             let (scale, shift) = fold::scale_and_shift(weights, index, eps);
             let own = scale.len() / count;
             let each = scale.chunks_exact(own).zip(shift.chunks_exact(own));
             for (branch, (scale, shift)) in branches.iter_mut().zip(each) {
-                let (scale, shift) = (scale.to_vec(), shift.to_vec());
-                branch.push(Operation::Scale { scale, shift });
+                branch.push(Operation::Scale {
+                    scale: scale.to_vec(),
+                    shift: shift.to_vec(),
+                    relu: false,
+                });
             }
         } else {
             let activation = Activation::of(layer).expect("every other layer is one");

@@ -143,6 +143,78 @@ impl RunningSums {
     }
 }
 
+/// Largest value of each channel: `(T, C) -> (C)`.
+pub(super) fn largest(x: &[f32], channels: usize) -> Vec<f32> {
+    let mut largest = vec![f32::NEG_INFINITY; channels];
+    for row in x.chunks_exact(channels) {
+        for (largest, value) in largest.iter_mut().zip(row) {
+            // A comparison instead of `max`, which would drop a NaN.
+            *largest = if *value <= *largest { *largest } else { *value };
+        }
+    }
+    largest
+}
+
+/// e^(x − largest) of each value: `(T, C) -> (T, C)`. The softmax over frames is this divided by
+/// its sum.
+pub(super) fn softmax_weights(mut x: Vec<f32>, largest: &[f32]) -> Vec<f32> {
+    for row in x.chunks_exact_mut(largest.len()) {
+        for (value, largest) in row.iter_mut().zip(largest) {
+            *value = (*value - largest).exp();
+        }
+    }
+    x
+}
+
+/// Sums of the weights, then weighted means, then weighted variances: `(T, C), (T, C) -> (3C)`.
+pub(super) fn weighted_moments(x: &[f32], weights: &[f32], channels: usize) -> Vec<f32> {
+    let mut sums = vec![0.0f64; 3 * channels];
+    let (of_weights, rest) = sums.split_at_mut(channels);
+    let (means, variances) = rest.split_at_mut(channels);
+    let rows = || x.chunks_exact(channels).zip(weights.chunks_exact(channels));
+    for (x, weights) in rows() {
+        for c in 0..channels {
+            of_weights[c] += f64::from(weights[c]);
+            means[c] += f64::from(weights[c]) * f64::from(x[c]);
+        }
+    }
+    // All weights of a part may be 0 beside those of another.
+    let share = |sum: f64, weight: f64| if weight == 0.0 { 0.0 } else { sum / weight };
+    for c in 0..channels {
+        means[c] = share(means[c], of_weights[c]);
+    }
+    for (x, weights) in rows() {
+        for c in 0..channels {
+            variances[c] += f64::from(weights[c]) * (f64::from(x[c]) - means[c]).powi(2);
+        }
+    }
+    for c in 0..channels {
+        variances[c] = share(variances[c], of_weights[c]);
+    }
+    sums.iter().map(|sum| *sum as f32).collect()
+}
+
+/// Weighted means, then weighted variances, over the frames of all parts, from the parts'
+/// [`weighted_moments`]: `(2C)`.
+pub(super) fn combined_weighted_moments(moments: &[Vec<f32>]) -> Vec<f32> {
+    let channels = moments[0].len() / 3;
+    let mut out = vec![0.0; 2 * channels];
+    for c in 0..channels {
+        let of = |kind: usize| {
+            moments
+                .iter()
+                .map(move |m| f64::from(m[kind * channels + c]))
+        };
+        let total: f64 = of(0).sum();
+        let mean = of(0).zip(of(1)).map(|(w, mean)| w * mean).sum::<f64>() / total;
+        let parts = of(0).zip(of(1)).zip(of(2));
+        let squares = parts.map(|((w, m), variance)| w * (variance + (m - mean).powi(2)));
+        out[c] = mean as f32;
+        out[channels + c] = (squares.sum::<f64>() / total) as f32;
+    }
+    out
+}
+
 /// Means over the frames of all parts.
 pub(super) fn combined_means(means: &[Vec<f32>], parts: &[Range<usize>]) -> Vec<f32> {
     let frames = parts.iter().map(Range::len).sum::<usize>() as f64;

@@ -31,9 +31,11 @@ pub(super) struct Scratch {
 }
 
 #[derive(Debug, Default)]
-struct Buffers {
+pub(super) struct Buffers {
     together: [Vec<f32>; 2],
     part: [Vec<f32>; 2],
+    /// Of the nodes of a graph.
+    pub slots: Vec<Vec<f32>>,
 }
 
 /// Consecutive frames of an utterance, from frame `first` on. Frames below 0 or past the end are
@@ -59,6 +61,10 @@ pub(super) struct Pooled {
 impl Operations {
     /// Pools `(T, C_in)` features. T must give at least one frame before the pooling.
     pub fn pool(&self, features: &Features, scratch: &Scratch) -> Pooled {
+        if let Some(graph) = &self.graph {
+            let outputs = graph.run(whole(features), scratch);
+            return self.pooling.in_parts(&outputs, graph.output_width());
+        }
         let parts = self.parts(features.num_frames());
         let statistics = self.pooled(whole(features), &parts, scratch);
         Pooled { parts, statistics }
@@ -72,6 +78,10 @@ impl Operations {
         scratch: &Scratch,
         mut with: impl FnMut(&[f32]),
     ) {
+        if let Some(graph) = &self.graph {
+            // Of an attentive pooling, the frames that it weights.
+            return with(&graph.run(whole(features), scratch)[0]);
+        }
         let together = self.parts_together(features.num_channels());
         for parts in self.parts(features.num_frames()).chunks(together) {
             self.for_each_part(whole(features), parts, scratch, |_, y| with(y.values));
@@ -119,28 +129,13 @@ impl Operations {
 
     /// Combines the statistics of all parts and runs the operations after the pooling.
     fn after_pooling(&self, pooled: &[Vec<f32>], parts: &[Range<usize>]) -> Vec<f32> {
-        let combined = match self.pooling {
-            Pooling::Stats { .. } | Pooling::SampleStats { .. } => {
-                pooling::combined_moments(pooled, parts)
-            }
-            Pooling::Mean => pooling::combined_means(pooled, parts),
-            Pooling::Flatten { num_frames } => {
-                let channels = pooled[0].len() / parts[0].len();
-                pooling::flatten(&pooled.concat(), channels, num_frames)
-            }
-        };
+        let combined = self.pooling.combined(pooled, parts);
         self.after_combining(combined, parts[parts.len() - 1].end - parts[0].start)
     }
 
     /// Runs the operations after the pooling on the combined statistics of `num_frames` frames.
     pub(super) fn after_combining(&self, combined: Vec<f32>, num_frames: usize) -> Vec<f32> {
-        let mut x = match self.pooling {
-            Pooling::Stats { eps, groups } => pooling::stats_of_moments(combined, eps, groups),
-            Pooling::SampleStats { eps } => {
-                pooling::sample_stats_of_moments(combined, num_frames, eps)
-            }
-            Pooling::Mean | Pooling::Flatten { .. } => combined,
-        };
+        let mut x = self.pooling.finished(combined, num_frames);
         for operation in &self.after {
             let mut y = vec![0.0; operation.width(x.len())];
             operation.apply(&x, &mut y);
@@ -158,13 +153,7 @@ impl Operations {
     ) -> Vec<Vec<f32>> {
         let mut pooled: Vec<Vec<Vec<f32>>> = parts.iter().map(|_| vec![]).collect();
         self.for_each_part(features, parts, scratch, |part, y| {
-            pooled[part].push(match self.pooling {
-                Pooling::Stats { .. } | Pooling::SampleStats { .. } => {
-                    pooling::moments(y.values, y.width)
-                }
-                Pooling::Mean => pooling::mean(y.values, y.width),
-                Pooling::Flatten { .. } => y.values.to_vec(),
-            });
+            pooled[part].push(self.pooling.statistics(y.values, y.width));
         });
         let of_branches = pooled.iter();
         match self.pooling {
@@ -198,14 +187,81 @@ impl Operations {
     }
 }
 
+impl Pooling {
+    /// What [`Self::combined`] needs of one part, from its frames `(frames, width)`.
+    fn statistics(self, frames: &[f32], width: usize) -> Vec<f32> {
+        match self {
+            Pooling::Stats { .. } | Pooling::SampleStats { .. } => pooling::moments(frames, width),
+            Pooling::Mean => pooling::mean(frames, width),
+            Pooling::Flatten { .. } => frames.to_vec(),
+            Pooling::AttentiveStats { .. } => unreachable!("needs weights as well"),
+        }
+    }
+
+    /// Statistics of all parts together, from those of each.
+    fn combined(self, statistics: &[Vec<f32>], parts: &[Range<usize>]) -> Vec<f32> {
+        match self {
+            Pooling::Stats { .. } | Pooling::SampleStats { .. } => {
+                pooling::combined_moments(statistics, parts)
+            }
+            Pooling::Mean => pooling::combined_means(statistics, parts),
+            Pooling::Flatten { num_frames } => {
+                let channels = statistics[0].len() / parts[0].len();
+                pooling::flatten(&statistics.concat(), channels, num_frames)
+            }
+            Pooling::AttentiveStats { .. } => pooling::combined_weighted_moments(statistics),
+        }
+    }
+
+    /// The pooled vector, from the combined statistics of `num_frames` frames.
+    fn finished(self, combined: Vec<f32>, num_frames: usize) -> Vec<f32> {
+        match self {
+            Pooling::Stats { eps, groups } => pooling::stats_of_moments(combined, eps, groups),
+            Pooling::AttentiveStats { eps } => pooling::stats_of_moments(combined, eps, 1),
+            Pooling::SampleStats { eps } => {
+                pooling::sample_stats_of_moments(combined, num_frames, eps)
+            }
+            Pooling::Mean | Pooling::Flatten { .. } => combined,
+        }
+    }
+
+    /// Statistics of parts of the `frames` `(T, width)`; an attentive pooling has their weights
+    /// `(T, width)`, before the softmax, as well.
+    pub(super) fn in_parts(self, outputs: &[Vec<f32>], width: usize) -> Pooled {
+        let frames = &outputs[0];
+        let parts = parts(frames.len() / width);
+        let rows = |values: &'_ [f32], part: &Range<usize>| {
+            values[part.start * width..part.end * width].to_vec()
+        };
+        let largest = outputs.get(1).map(|logits| pooling::largest(logits, width));
+        let statistics = parallel::map(&parts, |part| match (&largest, outputs.get(1)) {
+            (Some(largest), Some(logits)) => {
+                let weights = pooling::softmax_weights(rows(logits, part), largest);
+                pooling::weighted_moments(&rows(frames, part), &weights, width)
+            }
+            _ => self.statistics(&frames[part.start * width..part.end * width], width),
+        });
+        Pooled { parts, statistics }
+    }
+
+    /// The pooled vector of the frames `x` `(T, width)`.
+    pub(super) fn pooled(self, x: &[f32], width: usize) -> Vec<f32> {
+        let parts = parts(x.len() / width);
+        let of_part =
+            |part: &Range<usize>| self.statistics(&x[part.start * width..part.end * width], width);
+        let statistics: Vec<Vec<f32>> = parts.iter().map(of_part).collect();
+        self.finished(self.combined(&statistics, &parts), x.len() / width)
+    }
+}
+
 impl Scratch {
-    fn take(&self) -> Buffers {
+    pub fn take(&self) -> Buffers {
         // After a panic elsewhere the buffers are still good: they hold no state.
         let mut idle = self.idle.lock().unwrap_or_else(|held| held.into_inner());
         idle.pop().unwrap_or_default()
     }
 
-    fn give_back(&self, buffers: Buffers) {
+    pub fn give_back(&self, buffers: Buffers) {
         let mut idle = self.idle.lock().unwrap_or_else(|held| held.into_inner());
         idle.push(buffers);
     }
@@ -289,12 +345,12 @@ pub(super) fn run<'a>(
 
 /// Part of a buffer for the frames that exist; frames before 0 and past the end are filled with
 /// `zero`.
-struct PaddedFrames<'a> {
-    real: Range<isize>,
-    values: &'a mut [f32],
+pub(super) struct PaddedFrames<'a> {
+    pub real: Range<isize>,
+    pub values: &'a mut [f32],
 }
 
-fn padded_frames(
+pub(super) fn padded_frames(
     buffer: &mut Vec<f32>,
     frames: Range<isize>,
     of: usize,

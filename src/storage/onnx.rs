@@ -12,7 +12,7 @@
 mod message;
 
 use crate::{
-    Result,
+    Error, Result,
     network::{Affine, Layer, Network},
     storage::write_whole,
     verifier::Verifier,
@@ -31,9 +31,16 @@ const IR_VERSION: i64 = 7;
 /// Writes the network of a verifier, completely or not at all.
 ///
 /// # Errors
-/// [`crate::Error::Io`].
+/// [`Error::Io`]; [`Error::Usage`] for a network whose layers form a graph.
 pub fn save(path: &Path, verifier: &Verifier) -> Result<()> {
     let network = &verifier.model().network;
+    if network.is_graph() {
+        return Err(Error::Usage(
+            "this network's layers form a graph, and only lists of layers are exported; it was \
+             imported: use the original's ONNX export"
+                .into(),
+        ));
+    }
     let front_end = serde_json::to_string(verifier.mfcc().config()).expect("plain data");
     let metadata = [
         ("spkver_model", verifier.id().to_string()),
@@ -44,6 +51,9 @@ pub fn save(path: &Path, verifier: &Verifier) -> Result<()> {
 }
 
 /// The bytes of an ONNX file. The same network always gives the same bytes.
+///
+/// # Panics
+/// For a network whose layers form a graph.
 pub fn to_bytes(network: &Network, num_features: usize, metadata: &[(&str, String)]) -> Vec<u8> {
     let mut graph = Graph {
         name: "spkver".into(),
@@ -204,6 +214,13 @@ impl Graph {
                 let rows = self.node("Transpose", &[&cut], vec![ints("perm", &[0, 2, 1])]);
                 self.node("Flatten", &[&rows], vec![int("axis", 1)])
             }
+            Layer::Conv2d { .. }
+            | Layer::Channels { .. }
+            | Layer::Add { .. }
+            | Layer::Multiply { .. }
+            | Layer::Concat { .. }
+            | Layer::SegmentMean { .. }
+            | Layer::AttentiveStatsPool { .. } => unreachable!("a graph is refused before"),
         }
     }
 

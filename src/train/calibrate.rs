@@ -187,6 +187,7 @@ impl<'a> Inputs<'a> {
             has_rates: false,
         };
         let mut card = verifier.model().card.clone();
+        card.uncalibrated = false;
         card.calibration = sentence(&report, plan.p_target, &files.named);
         let mut rated = vec![];
         for ((name, table), embedded) in files.names.iter().zip(&mut tables).zip(&embedded) {

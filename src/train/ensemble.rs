@@ -38,6 +38,11 @@ pub fn join_weighted(
     shares: &[f32],
     num_features: usize,
 ) -> Result<(Network, PairHead)> {
+    if members.iter().any(|(network, _)| network.is_graph()) {
+        return Err(Error::Usage(
+            "a network whose layers form a graph cannot be joined with others".into(),
+        ));
+    }
     let of_one = |(network, head): &(Network, PairHead)| -> Vec<Layer> {
         let layers = network.layers().iter().enumerate();
         let one = layers.map(|(index, layer)| {

@@ -74,6 +74,9 @@ pub struct ModelCard {
     pub license: String,
     /// How and on which trials it was calibrated.
     pub calibration: String,
+    /// Its scores are no log-likelihood ratios yet: an imported network before its calibration.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub uncalibrated: bool,
     /// Error rates on speakers outside the training speech, by trial list.
     pub measured: BTreeMap<String, Measurement>,
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use spkver::{
     features::Features,
     kernels::{self, Table},
-    network::{Affine, Network},
+    network::Network,
     verifier::Verifier,
 };
 use std::{hint::black_box, time::Duration};
@@ -145,22 +145,10 @@ pub fn rows(verifier: &Verifier, exact: &Verifier, budget: Duration) -> Vec<Row>
     .collect()
 }
 
-/// Operations of all affine layers, and of those before the pooling, for T frames.
+/// Operations of all layers, and of those before the last pooling, for T frames.
 fn flop(network: &Network, num_frames: usize) -> (f64, f64) {
-    let mut frames = num_frames;
-    let (mut whole, mut before_pooling) = (0.0, None);
-    for layer in network.layers() {
-        if layer.is_pooling() {
-            frames = 1;
-            before_pooling = Some(whole);
-        }
-        if let Some(affine) = Affine::of(layer) {
-            let (c_out, c_in, taps) = affine.shape;
-            frames = affine.num_frames(frames);
-            whole += 2.0 * (frames * c_out * c_in * taps) as f64;
-        }
-    }
-    (whole, before_pooling.unwrap_or(whole))
+    let (whole, before_pooling) = network.num_products(num_frames);
+    (2.0 * whole, 2.0 * before_pooling)
 }
 
 /// What [`Network::embed`] does before the pooling.

@@ -1,9 +1,11 @@
-//! `spkver model import FILE -o MODEL`: a state dict of WeSpeaker's XVEC as a model of ours.
+//! `spkver model import FILE -o MODEL`: the state dict of a network that was trained with another
+//! toolkit as a model of ours.
 
 use crate::cli::{Global, outputs};
 use serde_json::json;
 use spkver::{
     Result,
+    features::WindowType,
     storage::{import, model, output::Form},
 };
 use std::path::PathBuf;
@@ -12,12 +14,17 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 #[group(skip)]
 pub struct Args {
-    /// State dict of `wespeaker/models/tdnn.py`'s XVEC, as safetensors
+    /// State dict as safetensors (recipes/safetensors_of.py writes one): CAM++ of 3D-Speaker or
+    /// WeSpeaker; ECAPA-TDNN, ResNet or XVEC of WeSpeaker
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Model file to write
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     out: PathBuf,
+    /// Window of the features: povey or hamming [default: povey for CAM++, whose 3D-Speaker original has
+    /// it, hamming for WeSpeaker's other networks]
+    #[arg(long, value_name = "WINDOW", value_parser = window)]
+    window: Option<WindowType>,
     /// Name for the model card
     #[arg(long, value_name = "TEXT", help_heading = "Model card")]
     name: Option<String>,
@@ -43,12 +50,23 @@ pub struct Args {
     replacing: outputs::Args,
 }
 
+fn window(text: &str) -> std::result::Result<WindowType, String> {
+    match text {
+        "povey" => Ok(WindowType::Povey),
+        "hamming" => Ok(WindowType::Hamming),
+        _ => Err("povey or hamming".into()),
+    }
+}
+
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let outputs = args.replacing.open(vec![args.out.clone()], global)?;
     outputs.spare(&args.file)?;
     let out = outputs.take(&args.out, &Form::MODEL)?;
-    let mut model = import::wespeaker_xvec(&args.file)?;
+    let mut model = import::network(&args.file)?;
+    if let Some(window) = args.window {
+        model.front_end.window_type = window;
+    }
     if let Some(name) = &args.name {
         model.card.name = name.clone();
     }

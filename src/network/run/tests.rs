@@ -140,6 +140,7 @@ fn whole(network: &Network, features: &Features) -> Vec<f32> {
         Pooling::SampleStats { eps } => pooling::sample_stats(&x, channels, eps),
         Pooling::Mean => pooling::mean(&x, channels),
         Pooling::Flatten { num_frames } => pooling::flatten(&x, channels, num_frames),
+        Pooling::AttentiveStats { .. } => unreachable!("only in a graph"),
     };
     let mut y = vec![0.0; network.embedding_size()];
     operations.after[0].apply(&x, &mut y);

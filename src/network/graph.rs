@@ -1,0 +1,349 @@
+//! A network whose layers form a graph, prepared for running: the layers before the last pooling.
+//!
+//! Each layer becomes a node that reads the outputs of earlier nodes. The nodes run in stages:
+//!
+//! - Where a node needs all frames of its input (an inner pooling, means over segments), or makes
+//!   one vector or one frame in many, it is a stage of its own and runs over the whole utterance.
+//! - The nodes between two of these run together, block by block of frames, in parallel: what they
+//!   read from each other stays in the cache, and only what a later stage reads is kept.
+//!
+//! ```text
+//! features (T, 80) ─► conv2d, add, … ─► mean_pool ─► linear, sigmoid ─► multiply, … ─► (T', C)
+//!                     in blocks         whole        whole              in blocks
+//! ```
+//!
+//! Every output frame is the same sum in the same order in any block, so neither the blocks nor the
+//! number of threads change a bit.
+
+mod run;
+
+use super::{
+    Layer,
+    frame_count::FrameCount,
+    operation::{self, Operation, Pooling},
+    shape::Shape,
+    stored::Source,
+};
+
+/// The layers before the last pooling.
+#[derive(Debug)]
+pub(super) struct Graph {
+    nodes: Vec<Node>,
+    stages: Vec<Stage>,
+    /// The node whose frames are pooled, and the one with the weights of an attentive pooling.
+    outputs: Vec<usize>,
+}
+
+/// One layer, or several that run as one.
+#[derive(Debug)]
+struct Node {
+    work: Work,
+    inputs: Vec<Input>,
+    /// C.
+    width: usize,
+    /// T'; none for a vector.
+    count: Option<FrameCount>,
+    /// Stage in which it runs.
+    stage: usize,
+    /// Buffer of the block for its output.
+    slot: usize,
+}
+
+#[derive(Debug)]
+enum Work {
+    /// The features of the utterance: node 0.
+    Features,
+    /// An operation with one input.
+    Map(Operation),
+    Add {
+        relu: bool,
+    },
+    Multiply,
+    Concat,
+    Channels {
+        first: usize,
+    },
+    SegmentMean {
+        num_frames: usize,
+    },
+    Pool(Pooling),
+}
+
+/// What a node reads.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Input {
+    node: usize,
+    /// Consecutive frames of the reading node that read the same frame of this input: 1, or the
+    /// length of a segment; none for a vector, which all frames read.
+    frames_each: Option<usize>,
+}
+
+/// Nodes that run together.
+#[derive(Debug)]
+struct Stage {
+    /// In the order of the list.
+    nodes: Vec<usize>,
+    /// Does its one node run over the whole utterance at once?
+    is_whole: bool,
+    /// Nodes that later stages read.
+    outputs: Vec<usize>,
+    /// Nodes that no later stage reads.
+    freed: Vec<usize>,
+    num_slots: usize,
+    /// Does a node read several frames of another one? Then blocks compute some frames twice.
+    overlaps: bool,
+}
+
+/// Most inputs of a Concat that another one reads itself.
+const MAX_JOINED: usize = 64;
+
+/// From one frame in so many on, a node runs over the whole utterance.
+const COARSE_HOP: usize = 64;
+
+/// Is it more than a list in which each layer reads the one before and one pools?
+pub(super) fn is_graph(layers: &[Layer]) -> bool {
+    let is_new = |layer: &Layer| {
+        !layer.named().is_empty()
+            || matches!(layer, Layer::Conv2d { .. } | Layer::SegmentMean { .. })
+    };
+    layers.iter().filter(|layer| layer.is_pooling()).count() > 1 || layers.iter().any(is_new)
+}
+
+impl Graph {
+    /// From checked layers whose last pooling is at index `pooling`, and the shapes of their
+    /// outputs.
+    pub fn new(
+        layers: &[Layer],
+        outputs: &[Shape],
+        pooling: usize,
+        num_features: usize,
+        weights: Source,
+    ) -> Self {
+        let mut num_readers = vec![0; layers.len()];
+        for (index, layer) in layers.iter().enumerate() {
+            layer.reads(index).for_each(|read| num_readers[read] += 1);
+        }
+        let mut nodes = vec![Node::new(
+            Work::Features,
+            Shape::Frames(num_features, FrameCount::FEATURES),
+            vec![],
+        )];
+        let mut of_layer: Vec<usize> = vec![];
+        for (index, layer) in layers[..pooling].iter().enumerate() {
+            let previous = of_layer.last().copied().unwrap_or(0);
+            let is_only_reader = index > 0 && num_readers[index - 1] == 1;
+            let with_relu = *layer == Layer::Relu && is_only_reader && nodes[previous].take_relu();
+            if with_relu || *layer == Layer::Identity {
+                of_layer.push(previous);
+                continue;
+            }
+            let work = match *layer {
+                Layer::Add { .. } => Work::Add { relu: false },
+                Layer::Multiply { .. } => Work::Multiply,
+                Layer::Concat { .. } => Work::Concat,
+                Layer::Channels { first, .. } => Work::Channels { first },
+                Layer::SegmentMean { num_frames } => Work::SegmentMean { num_frames },
+                _ => match operation::pooling(layer) {
+                    Some(pooling) => Work::Pool(pooling),
+                    None => Work::Map(operation::one_operation(layer, index, weights)),
+                },
+            };
+            let mut read: Vec<usize> = layer.named().iter().map(|l| of_layer[*l]).collect();
+            if layer.reads_previous() {
+                read.push(previous);
+            }
+            if matches!(work, Work::Channels { .. })
+                && nodes[read[0]].width == outputs[index].size()
+            {
+                of_layer.push(read[0]); // all channels: another name for it
+                continue;
+            }
+            let node = Node::new(work, outputs[index], vec![]);
+            let inputs = inputs_of(&nodes, &node, &read);
+            of_layer.push(nodes.len());
+            nodes.push(Node { inputs, ..node });
+        }
+        let last = |index: usize| of_layer.get(index).copied().unwrap_or(0);
+        let mut graph_outputs = vec![pooling.checked_sub(1).map_or(0, last)];
+        if let Layer::AttentiveStatsPool { layer, .. } = layers[pooling] {
+            graph_outputs.insert(0, last(layer));
+        }
+        let mut graph = Graph {
+            nodes,
+            stages: vec![],
+            outputs: graph_outputs,
+        };
+        graph.plan();
+        graph
+    }
+
+    /// C of the frames that are pooled.
+    pub fn output_width(&self) -> usize {
+        self.nodes[self.outputs[0]].width
+    }
+
+    /// Divides the nodes that are needed into stages.
+    fn plan(&mut self) {
+        let mut is_needed = vec![false; self.nodes.len()];
+        self.outputs.iter().for_each(|node| is_needed[*node] = true);
+        for node in (1..self.nodes.len()).rev() {
+            if is_needed[node] {
+                self.nodes[node]
+                    .inputs
+                    .iter()
+                    .for_each(|input| is_needed[input.node] = true);
+            }
+        }
+        for node in (1..self.nodes.len()).filter(|node| is_needed[*node]) {
+            let is_whole = self.nodes[node].runs_whole();
+            match self.stages.last_mut() {
+                Some(stage) if !is_whole && !stage.is_whole => stage.nodes.push(node),
+                _ => self.stages.push(Stage {
+                    nodes: vec![node],
+                    is_whole,
+                    outputs: vec![],
+                    freed: vec![],
+                    num_slots: 0,
+                    overlaps: false,
+                }),
+            }
+            self.nodes[node].stage = self.stages.len() - 1;
+        }
+        let mut last_stage: Vec<usize> = self.nodes.iter().map(|node| node.stage).collect();
+        for (index, stage) in self.stages.iter().enumerate() {
+            for input in stage
+                .nodes
+                .iter()
+                .flat_map(|node| &self.nodes[*node].inputs)
+            {
+                last_stage[input.node] = index;
+            }
+        }
+        for output in &self.outputs {
+            last_stage[*output] = usize::MAX;
+        }
+        for (index, stage) in self.stages.iter_mut().enumerate() {
+            let later = stage.nodes.iter().filter(|node| last_stage[**node] > index);
+            stage.outputs = later.copied().collect();
+            let stored = (1..self.nodes.len()).filter(|node| is_needed[*node]);
+            stage.freed = stored.filter(|node| last_stage[*node] == index).collect();
+        }
+        for index in 0..self.stages.len() {
+            let stage = &self.stages[index];
+            let overlaps = stage.nodes.iter().any(|at| {
+                let node = &self.nodes[*at];
+                let is_window = match &node.work {
+                    Work::Map(operation) => operation.frames_for(0..1).len() > 1,
+                    _ => false,
+                };
+                is_window && stage.nodes.binary_search(&node.inputs[0].node).is_ok()
+            });
+            self.stages[index].overlaps = overlaps;
+            self.assign_slots(index);
+        }
+    }
+
+    /// Gives each node of a stage a buffer; buffers whose values are no longer needed are used
+    /// again.
+    fn assign_slots(&mut self, stage: usize) {
+        let nodes = self.stages[stage].nodes.clone();
+        let position = |node: usize| nodes.binary_search(&node).ok();
+        let mut last_read: Vec<usize> = (0..nodes.len()).collect();
+        for (at, node) in nodes.iter().enumerate() {
+            for read in self.nodes[*node]
+                .inputs
+                .iter()
+                .filter_map(|input| position(input.node))
+            {
+                last_read[read] = at;
+            }
+        }
+        let mut done: Vec<Vec<usize>> = nodes.iter().map(|_| vec![]).collect();
+        for (read, at) in last_read.iter().enumerate() {
+            done[*at].push(read);
+        }
+        let mut free: Vec<usize> = vec![];
+        let mut num_slots = 0;
+        for (at, node) in nodes.iter().enumerate() {
+            self.nodes[*node].slot = free.pop().unwrap_or_else(|| {
+                num_slots += 1;
+                num_slots - 1
+            });
+            free.extend(done[at].iter().map(|read| self.nodes[nodes[*read]].slot));
+        }
+        self.stages[stage].num_slots = num_slots;
+    }
+}
+
+/// What a `node` reads that takes the outputs of the nodes `read`. A Concat reads the inputs of
+/// another Concat itself, so that no channel is copied from one to the next.
+fn inputs_of(nodes: &[Node], node: &Node, read: &[usize]) -> Vec<Input> {
+    let mut inputs = vec![];
+    for read in read {
+        let source = &nodes[*read];
+        let is_inner = matches!((&node.work, &source.work), (Work::Concat, Work::Concat));
+        if is_inner && source.count == node.count && source.inputs.len() <= MAX_JOINED {
+            inputs.extend(source.inputs.iter().copied());
+            continue;
+        }
+        let frames_each = match (node.count, source.count) {
+            (Some(own), Some(count)) if node.work.is_elementwise() => own.per_segment(count),
+            (_, Some(_)) => Some(1),
+            (_, None) => None,
+        };
+        inputs.push(Input {
+            node: *read,
+            frames_each,
+        });
+    }
+    inputs
+}
+
+impl Work {
+    /// Does a frame depend on the same frame of the inputs alone?
+    fn is_elementwise(&self) -> bool {
+        matches!(
+            self,
+            Work::Add { .. } | Work::Multiply | Work::Concat | Work::Channels { .. }
+        )
+    }
+}
+
+impl Node {
+    fn new(work: Work, shape: Shape, inputs: Vec<Input>) -> Self {
+        let count = match shape {
+            Shape::Frames(_, count) => Some(count),
+            Shape::Vector(_) => None,
+        };
+        Node {
+            work,
+            inputs,
+            width: shape.size(),
+            count,
+            stage: 0,
+            slot: 0,
+        }
+    }
+
+    /// Merges the ReLU after it, if it can.
+    fn take_relu(&mut self) -> bool {
+        let relu = match &mut self.work {
+            Work::Map(operation) => match operation.relu_mut() {
+                Some(relu) => relu,
+                None => return false,
+            },
+            Work::Add { relu } => relu,
+            _ => return false,
+        };
+        *relu = true;
+        true
+    }
+
+    fn runs_whole(&self) -> bool {
+        matches!(self.work, Work::SegmentMean { .. } | Work::Pool(_))
+            || self.count.is_none_or(|count| count.hop() >= COARSE_HOP)
+    }
+}
+
+#[cfg(test)]
+mod tests;

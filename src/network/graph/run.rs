@@ -1,0 +1,373 @@
+//! Runs a [`Graph`] over an utterance: `(T, C_in)` to the frames that are pooled.
+
+use super::{Graph, Input, Node, Work};
+use crate::{
+    network::{
+        pooling,
+        run::{self, Frames, Scratch},
+    },
+    parallel,
+};
+use std::{borrow::Cow, ops::Range};
+
+/// Most values of one node in a block: a few such buffers stay in a cache of 2 MB.
+const VALUES_IN_BLOCK: usize = 1 << 17;
+/// The same where blocks overlap: longer ones compute fewer frames twice.
+const VALUES_IN_OVERLAPPING_BLOCK: usize = 1 << 20;
+/// Fewest frames in a block where there are threads for more.
+const MIN_FRAMES_IN_BLOCK: usize = 56;
+
+/// Outputs of nodes over the whole utterance, `(frames, width)` each.
+type Values<'a> = Vec<Option<Cow<'a, [f32]>>>;
+
+/// What the nodes of a block share.
+struct Block<'b> {
+    stage: usize,
+    values: &'b Values<'b>,
+    /// For each node of the stage from the first on: the frames in its buffer. Frames below 0 and
+    /// past the end are padding.
+    ranges: &'b [Range<isize>],
+    first: usize,
+    slots: &'b [Vec<f32>],
+    /// T of the utterance.
+    num_frames: usize,
+}
+
+impl Graph {
+    /// The frames that are pooled, `(T', C)`, and the weights of an attentive pooling.
+    pub fn run(&self, features: Frames, scratch: &Scratch) -> Vec<Vec<f32>> {
+        let mut values: Values = self.nodes.iter().map(|_| None).collect();
+        values[0] = Some(Cow::Borrowed(features.values));
+        for (index, stage) in self.stages.iter().enumerate() {
+            if stage.is_whole {
+                let node = stage.nodes[0];
+                let rows = self.whole(node, index, &values, features.of, scratch);
+                values[node] = Some(Cow::Owned(rows));
+            } else {
+                let rows = self.in_blocks(index, &values, features.of, scratch);
+                for (node, rows) in stage.outputs.iter().zip(rows) {
+                    values[*node] = Some(Cow::Owned(rows));
+                }
+            }
+            for node in &stage.freed {
+                values[*node] = None;
+            }
+        }
+        let outputs = self.outputs.iter();
+        outputs
+            .map(|node| values[*node].clone().expect("computed last").into_owned())
+            .collect()
+    }
+
+    /// One node over all its frames, `(frames, width)`.
+    fn whole(
+        &self,
+        index: usize,
+        stage: usize,
+        values: &Values,
+        num_frames: usize,
+        scratch: &Scratch,
+    ) -> Vec<f32> {
+        let node = &self.nodes[index];
+        let input = &node.inputs[0];
+        match &node.work {
+            Work::Pool(pooling) => pooling.pooled(
+                values[input.node].as_deref().expect("computed before"),
+                self.nodes[input.node].width,
+            ),
+            Work::SegmentMean { num_frames } => {
+                let x = values[input.node].as_deref().expect("computed before");
+                let segments = x.chunks(num_frames * node.width);
+                segments
+                    .flat_map(|segment| pooling::mean(segment, node.width))
+                    .collect()
+            }
+            _ => {
+                let frames = node.num_frames(num_frames);
+                let mut y = vec![0.0; frames * node.width];
+                let block = Block {
+                    stage,
+                    values,
+                    ranges: &[],
+                    first: self.nodes.len(),
+                    slots: &[],
+                    num_frames,
+                };
+                let mut padded = scratch.take();
+                self.compute(node, 0..frames as isize, &block, &mut y, &mut padded.slots);
+                scratch.give_back(padded);
+                y
+            }
+        }
+    }
+
+    /// The outputs of a stage over all frames, computed block by block.
+    fn in_blocks(
+        &self,
+        index: usize,
+        values: &Values,
+        num_frames: usize,
+        scratch: &Scratch,
+    ) -> Vec<Vec<f32>> {
+        let stage = &self.stages[index];
+        let frames = |node: &usize| self.nodes[*node].num_frames(num_frames);
+        let sizes = stage.nodes.iter().map(|n| frames(n) * self.nodes[*n].width);
+        let most = match stage.overlaps {
+            true => VALUES_IN_OVERLAPPING_BLOCK,
+            false => VALUES_IN_BLOCK,
+        };
+        let by_size = sizes.max().unwrap_or(0).div_ceil(most);
+        let fewest = stage.outputs.iter().map(frames).min().unwrap_or(1);
+        let by_threads = parallel::num_threads().min(fewest / MIN_FRAMES_IN_BLOCK);
+        let count = by_size.max(by_threads).min(fewest).max(1);
+
+        let mut rows: Vec<Vec<f32>> = stage
+            .outputs
+            .iter()
+            .map(|n| vec![0.0; frames(n) * self.nodes[*n].width])
+            .collect();
+        let mut blocks: Vec<Vec<(Range<isize>, &mut [f32])>> = (0..count).map(|_| vec![]).collect();
+        for (node, rows) in stage.outputs.iter().zip(&mut rows) {
+            let (total, width) = (frames(node), self.nodes[*node].width);
+            let mut rest = &mut rows[..];
+            for (block, outputs) in blocks.iter_mut().enumerate() {
+                let (start, end) = (block * total / count, (block + 1) * total / count);
+                let own;
+                (own, rest) = rest.split_at_mut((end - start) * width);
+                outputs.push((start as isize..end as isize, own));
+            }
+        }
+        let run = |outputs: Vec<(Range<isize>, &mut [f32])>| {
+            let mut buffers = scratch.take();
+            self.block(index, values, num_frames, outputs, &mut buffers.slots);
+            scratch.give_back(buffers);
+        };
+        match count {
+            1 => blocks.into_iter().for_each(run),
+            _ => drop(parallel::map(blocks, run)),
+        }
+        rows
+    }
+
+    /// Computes some frames of each output of a stage.
+    fn block(
+        &self,
+        index: usize,
+        values: &Values,
+        num_frames: usize,
+        outputs: Vec<(Range<isize>, &mut [f32])>,
+        slots: &mut Vec<Vec<f32>>,
+    ) {
+        let stage = &self.stages[index];
+        let ranges = self.ranges(index, &outputs, num_frames);
+        let first = stage.nodes[0];
+        // One more, for inputs with padding.
+        let count = slots.len().max(stage.num_slots + 1);
+        slots.resize_with(count, Vec::new);
+        let mut padded = vec![slots.pop().expect("just made")];
+        let mut outputs = stage.outputs.iter().zip(outputs).peekable();
+        for at in &stage.nodes {
+            let node = &self.nodes[*at];
+            let range = ranges[at - first].clone();
+            let mut y = std::mem::take(&mut slots[node.slot]);
+            let of = node.num_frames(num_frames);
+            let out = run::padded_frames(&mut y, range.clone(), of, node.width, 0.0);
+            if !out.real.is_empty() {
+                let real = out.real.clone();
+                let block = Block {
+                    stage: index,
+                    values,
+                    ranges: &ranges,
+                    first,
+                    slots,
+                    num_frames,
+                };
+                self.compute(node, real, &block, out.values, &mut padded);
+            }
+            if let Some((_, (wanted, rows))) = outputs.next_if(|(node, _)| *node == at) {
+                let from = (wanted.start - out.real.start) as usize * node.width;
+                let len = rows.len();
+                rows.copy_from_slice(&out.values[from..][..len]);
+            }
+            slots[node.slot] = y;
+        }
+        slots.extend(padded);
+    }
+
+    /// For each node of a stage, from the first on, the frames that the others need of it.
+    fn ranges(
+        &self,
+        index: usize,
+        outputs: &[(Range<isize>, &mut [f32])],
+        num_frames: usize,
+    ) -> Vec<Range<isize>> {
+        let stage = &self.stages[index];
+        let (first, last) = (stage.nodes[0], stage.nodes[stage.nodes.len() - 1]);
+        let mut ranges: Vec<Range<isize>> = vec![0..0; last + 1 - first];
+        for (node, (wanted, _)) in stage.outputs.iter().zip(outputs) {
+            ranges[node - first] = wanted.clone();
+        }
+        for at in stage.nodes.iter().rev() {
+            let node = &self.nodes[*at];
+            let own = &ranges[at - first];
+            let real = own.start.max(0)..own.end.min(node.num_frames(num_frames) as isize);
+            if real.is_empty() {
+                continue;
+            }
+            for input in &node.inputs {
+                let source = &self.nodes[input.node];
+                if source.stage != index || source.is_features() {
+                    continue;
+                }
+                let wanted = node.frames_for(real.clone(), input);
+                let before = &mut ranges[input.node - first];
+                *before = match Range::is_empty(before) {
+                    true => wanted,
+                    false => before.start.min(wanted.start)..before.end.max(wanted.end),
+                };
+            }
+        }
+        ranges
+    }
+
+    /// Computes the frames `real` of a node.
+    fn compute(
+        &self,
+        node: &Node,
+        real: Range<isize>,
+        block: &Block,
+        y: &mut [f32],
+        padded: &mut Vec<Vec<f32>>,
+    ) {
+        let width = node.width;
+        let rows = |input: &Input| {
+            let wanted = node.frames_for(real.clone(), input);
+            let x = self.rows_of(input.node, wanted.clone(), block);
+            (x, wanted.start, self.nodes[input.node].width)
+        };
+        match &node.work {
+            Work::Map(operation) => {
+                let input = node.inputs[0].node;
+                let wanted = node.frames_for(real, &node.inputs[0]);
+                if padded.is_empty() {
+                    padded.push(vec![]);
+                }
+                let x = self.with_padding(input, wanted, block, &mut padded[0]);
+                operation.apply(x, y);
+            }
+            Work::Channels { first } => {
+                let (x, _, of) = rows(&node.inputs[0]);
+                for (y, x) in y.chunks_exact_mut(width).zip(x.chunks_exact(of)) {
+                    y.copy_from_slice(&x[*first..][..width]);
+                }
+            }
+            Work::Concat => {
+                let mut at = 0;
+                for input in &node.inputs {
+                    let (x, start, of) = rows(input);
+                    for (t, y) in (real.start..).zip(y.chunks_exact_mut(width)) {
+                        let row = input.frame(t) - start;
+                        y[at..at + of].copy_from_slice(&x[row as usize * of..][..of]);
+                    }
+                    at += of;
+                }
+            }
+            Work::Add { .. } | Work::Multiply => {
+                for (index, input) in node.inputs.iter().enumerate() {
+                    let (x, start, _) = rows(input);
+                    let join = match (index, &node.work) {
+                        (0, _) => |y: &mut [f32], x: &[f32]| y.copy_from_slice(x),
+                        (_, Work::Multiply) => |y: &mut [f32], x: &[f32]| {
+                            y.iter_mut().zip(x).for_each(|(y, x)| *y *= x);
+                        },
+                        _ => |y: &mut [f32], x: &[f32]| {
+                            y.iter_mut().zip(x).for_each(|(y, x)| *y += x);
+                        },
+                    };
+                    if input.frames_each == Some(1) {
+                        join(y, x);
+                        continue;
+                    }
+                    for (t, y) in (real.start..).zip(y.chunks_exact_mut(width)) {
+                        let row = (input.frame(t) - start) as usize;
+                        join(y, &x[row * width..][..width]);
+                    }
+                }
+                if let Work::Add { relu: true } = node.work {
+                    crate::network::Activation::Relu.apply(y);
+                }
+            }
+            Work::Features | Work::SegmentMean { .. } | Work::Pool(_) => {
+                unreachable!("never part of a block")
+            }
+        }
+    }
+
+    /// The frames `wanted` of a node; all exist.
+    fn rows_of<'b>(&self, node: usize, wanted: Range<isize>, block: &'b Block) -> &'b [f32] {
+        let source = &self.nodes[node];
+        let (x, first) = match self.is_local(node, block) {
+            true => (
+                &block.slots[source.slot][..],
+                block.ranges[node - block.first].start,
+            ),
+            false => (block.values[node].as_deref().expect("computed before"), 0),
+        };
+        let from = (wanted.start - first) as usize * source.width;
+        &x[from..][..wanted.len() * source.width]
+    }
+
+    /// As [`Self::rows_of`], with zeros for frames before the first and past the last.
+    fn with_padding<'b>(
+        &self,
+        node: usize,
+        wanted: Range<isize>,
+        block: &'b Block,
+        padded: &'b mut Vec<f32>,
+    ) -> &'b [f32] {
+        let source = &self.nodes[node];
+        let of = source.num_frames(block.num_frames) as isize;
+        if self.is_local(node, block) || wanted.start >= 0 && wanted.end <= of {
+            return self.rows_of(node, wanted, block);
+        }
+        let len = wanted.len() * source.width;
+        let out = run::padded_frames(padded, wanted, of as usize, source.width, 0.0);
+        if !out.real.is_empty() {
+            let real = out.real.clone();
+            out.values.copy_from_slice(self.rows_of(node, real, block));
+        }
+        &padded[..len]
+    }
+
+    /// Is the output of this node in a buffer of the block?
+    fn is_local(&self, node: usize, block: &Block) -> bool {
+        let source = &self.nodes[node];
+        source.stage == block.stage && node >= block.first && !source.is_features()
+    }
+}
+
+impl Node {
+    fn is_features(&self) -> bool {
+        matches!(self.work, Work::Features)
+    }
+
+    fn num_frames(&self, of: usize) -> usize {
+        self.count.map_or(1, |count| count.at(of))
+    }
+
+    /// The frames of an input that the frames `own` are computed from. Those before 0 and past the
+    /// end are padding.
+    fn frames_for(&self, own: Range<isize>, input: &Input) -> Range<isize> {
+        match &self.work {
+            Work::Map(operation) => operation.frames_for(own),
+            _ => input.frame(own.start)..input.frame(own.end - 1) + 1,
+        }
+    }
+}
+
+impl Input {
+    /// The frame of the input that frame `t` reads.
+    fn frame(&self, t: isize) -> isize {
+        self.frames_each.map_or(0, |each| t / each as isize)
+    }
+}

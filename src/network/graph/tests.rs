@@ -1,0 +1,294 @@
+//! Compares blocks, stages and threads with the forward pass in plain loops.
+
+use crate::{
+    features::Features,
+    network::{
+        Layer, Network, Weights, fold_batch_norms,
+        reference::{self, SEGMENT_FRAMES},
+    },
+};
+
+fn conv(in_channels: usize, out_channels: usize, kernel_size: usize, dilation: usize) -> Layer {
+    Layer::Conv1d {
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride: 1,
+        dilation,
+        padding: (kernel_size - 1) / 2 * dilation,
+        groups: 1,
+    }
+}
+
+fn conv2d(
+    in_channels: usize,
+    out_channels: usize,
+    num_bins: usize,
+    kernel: usize,
+    strides: (usize, usize),
+) -> Layer {
+    Layer::Conv2d {
+        in_channels,
+        out_channels,
+        num_bins,
+        kernel_frames: kernel,
+        kernel_bins: kernel,
+        stride_frames: strides.0,
+        stride_bins: strides.1,
+        padding_frames: kernel / 2,
+        padding_bins: kernel / 2,
+    }
+}
+
+fn all_of(layer: usize, count: usize) -> Layer {
+    Layer::Channels {
+        layer,
+        first: 0,
+        count,
+    }
+}
+
+/// Residual blocks over frames and bins, strides in both, and a layer with a mask by segments.
+fn masked() -> Vec<Layer> {
+    let num_frames = SEGMENT_FRAMES;
+    vec![
+        conv2d(1, 3, 8, 3, (1, 1)),
+        Layer::Relu, // 1: (T, 24)
+        conv2d(3, 4, 8, 3, (2, 2)),
+        Layer::Relu,
+        conv2d(4, 4, 4, 5, (1, 1)), // 4: (T/2, 16)
+        all_of(1, 24),
+        conv2d(3, 4, 8, 1, (2, 2)), // 6: (T/2, 16)
+        Layer::Add { layers: vec![4, 6] },
+        Layer::Relu, // 8
+        norm(16),
+        Layer::Relu,
+        conv(16, 6, 1, 1),
+        Layer::Relu, // 12: h
+        Layer::SegmentMean { num_frames },
+        all_of(12, 6),
+        Layer::MeanPool,
+        Layer::Add {
+            layers: vec![13, 15],
+        },
+        conv(6, 5, 1, 1),
+        Layer::Sigmoid, // 18: (T/20, 5)
+        all_of(12, 6),
+        conv(6, 5, 3, 2), // 20: (T/2, 5)
+        Layer::Multiply {
+            layers: vec![20, 18],
+        },
+        Layer::Concat {
+            layers: vec![8, 21],
+        }, // 22: (T/2, 21)
+        conv(21, 4, 3, 1), // 23: reads across the edges of blocks
+        Layer::Concat {
+            layers: vec![22, 23],
+        },
+        norm(25),
+        Layer::LeakyRelu {
+            negative_slope: 0.2,
+        },
+        Layer::SampleStatsPool { eps: 1e-5 },
+        linear(50, 7),
+        norm(7),
+    ]
+}
+
+/// Parts of the channels one after the other, a gate by the whole utterance, attention.
+fn attentive() -> Vec<Layer> {
+    let part = |first| Layer::Channels {
+        layer: 1,
+        first,
+        count: 4,
+    };
+    vec![
+        conv(8, 12, 5, 1),
+        Layer::Tanh, // 1
+        part(0),
+        part(4),
+        conv(4, 4, 3, 2),
+        Layer::Relu, // 5
+        part(8),
+        Layer::Add { layers: vec![6, 5] },
+        conv(4, 4, 3, 3), // 8
+        Layer::Concat {
+            layers: vec![2, 5, 8],
+        }, // 9
+        Layer::MeanPool,
+        linear(12, 12),
+        Layer::Sigmoid, // 12
+        Layer::Multiply {
+            layers: vec![9, 12, 1],
+        }, // 13: (T, 12)
+        Layer::StatsPool {
+            eps: 1e-4,
+            groups: 2,
+        },
+        Layer::Concat {
+            layers: vec![13, 14],
+        }, // 15: (T, 36)
+        conv(36, 12, 1, 1),
+        Layer::AttentiveStatsPool {
+            layer: 13,
+            eps: 1e-4,
+        },
+        linear(24, 5),
+    ]
+}
+
+fn norm(num_features: usize) -> Layer {
+    Layer::BatchNorm {
+        num_features,
+        eps: 0.5,
+    }
+}
+
+fn linear(in_features: usize, out_features: usize) -> Layer {
+    Layer::Linear {
+        in_features,
+        out_features,
+        groups: 1,
+    }
+}
+
+fn some_weights(layers: &[Layer]) -> Weights {
+    let mut value = 0.7f32;
+    let mut weights = Weights::new();
+    for (index, layer) in layers.iter().enumerate() {
+        for (name, shape) in layer.tensors() {
+            let values = (0..shape.iter().product()).map(|_| {
+                value = (value * 3.7 + 0.21) % 1.3;
+                if name == "running_var" {
+                    value
+                } else {
+                    value - 0.6
+                }
+            });
+            weights.insert(format!("{index}.{name}"), values.collect());
+        }
+    }
+    weights
+}
+
+fn features(num_frames: usize) -> Features {
+    let values = (0..num_frames * 8).map(|i| (i as f32 * 0.7).sin() + 0.3);
+    Features::new(values.collect(), 8)
+}
+
+#[track_caller]
+fn close(got: &[f32], wanted: &[f64], what: &str) {
+    assert_eq!(got.len(), wanted.len());
+    for (g, w) in got.iter().zip(wanted) {
+        let difference = (f64::from(*g) - w).abs();
+        assert!(
+            difference < 2e-5 * w.abs().max(1.0),
+            "{what}: {got:?} {wanted:?}"
+        );
+    }
+}
+
+#[test]
+fn a_graph_computes_what_its_layers_say() {
+    for layers in [masked(), attentive()] {
+        let weights = some_weights(&layers);
+        let network = Network::new(layers.clone(), weights.clone(), 8).unwrap();
+        for num_frames in [1, 2, 19, 20, 21, 41, 200, 777] {
+            let features = features(num_frames);
+            let wanted = reference::forward(&layers, &weights, features.values(), 8);
+            let got = network.embed(&features);
+            close(&got, &wanted, &format!("{num_frames} frames"));
+        }
+    }
+}
+
+#[test]
+fn folding_leaves_a_graph_what_it_is() {
+    for mut layers in [masked(), attentive()] {
+        // After a map that another layer reads too, and after one that is read here alone.
+        let pooled = layers.len();
+        layers.extend([linear(layers_out(&layers), 6), norm(6)]);
+        let weights = some_weights(&layers);
+        let (folded, folded_weights) = fold_batch_norms(&layers, &weights);
+        assert!(folded.len() < layers.len() && pooled > 0);
+        let features = features(150);
+        let wanted = reference::forward(&layers, &weights, features.values(), 8);
+        let network = Network::new(folded, folded_weights, 8).unwrap();
+        close(&network.embed(&features), &wanted, "folded");
+    }
+}
+
+fn layers_out(layers: &[Layer]) -> usize {
+    match layers.last() {
+        Some(Layer::Linear { out_features, .. }) => *out_features,
+        Some(Layer::BatchNorm { num_features, .. }) => *num_features,
+        _ => 0,
+    }
+}
+
+#[test]
+fn a_batch_norm_whose_neighbour_is_read_elsewhere_stays() {
+    let layers = vec![
+        conv(8, 4, 1, 1),
+        norm(4),
+        Layer::Relu,
+        Layer::Add { layers: vec![0, 2] },
+        norm(4),
+        conv(4, 3, 1, 1),
+        Layer::MeanPool,
+    ];
+    let weights = some_weights(&layers);
+    let (folded, folded_weights) = fold_batch_norms(&layers, &weights);
+    let kinds: Vec<_> = folded.iter().map(Layer::kind).collect();
+    let wanted = ["conv1d", "batch_norm", "relu", "add", "conv1d", "mean_pool"];
+    assert_eq!(kinds, wanted);
+    let features = features(30);
+    let wanted = reference::forward(&layers, &weights, features.values(), 8);
+    let network = Network::new(folded, folded_weights, 8).unwrap();
+    close(&network.embed(&features), &wanted, "folded");
+}
+
+#[test]
+fn parts_of_a_recording_have_embeddings_of_their_own() {
+    let layers = masked();
+    let network = Network::new(layers.clone(), some_weights(&layers), 8).unwrap();
+    let (whole, cuts) = network.embed_cut(&features(900));
+    assert_eq!(whole, network.embed(&features(900)));
+    assert_eq!((cuts.splits.len(), cuts.pieces.len()), (10, 9));
+    assert!(cuts.splits.iter().all(|split| split.before.len() == 7));
+}
+
+#[test]
+fn int8_is_refused_for_a_graph() {
+    let layers = attentive();
+    let mut network = Network::new(layers.clone(), some_weights(&layers), 8).unwrap();
+    let text = network.quantise(&[features(100)]).unwrap_err().to_string();
+    assert!(
+        text.contains("graph") && text.contains("--precision"),
+        "{text}"
+    );
+    assert!(!network.is_int8());
+}
+
+#[cfg(feature = "threads")]
+#[test]
+fn the_number_of_threads_changes_no_bit_of_a_graph() {
+    for layers in [masked(), attentive()] {
+        let network = Network::new(layers.clone(), some_weights(&layers), 8).unwrap();
+        for num_frames in [30, 400, 2003] {
+            let features = features(num_frames);
+            let embed = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+                pool.build().unwrap().install(|| network.embed(&features))
+            };
+            let one = embed(1);
+            for threads in [2, 3, 8] {
+                assert_eq!(
+                    one,
+                    embed(threads),
+                    "{num_frames} frames, {threads} threads"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The forward pass in plain loops and f64, one layer after the other as the list has them: what
+//! the kernels, blocks and threads must agree with. Used by tests alone.
+
+use super::{Affine, Layer, Weights, conv1d_frames};
+
+/// The output of a layer: `(frames, width)`; a vector has one frame.
+#[derive(Debug, Clone)]
+pub struct Value {
+    pub rows: Vec<f64>,
+    pub width: usize,
+    is_vector: bool,
+}
+
+impl Value {
+    fn frames(&self) -> usize {
+        self.rows.len() / self.width
+    }
+
+    fn at(&self, t: usize, c: usize) -> f64 {
+        self.rows[t * self.width + c]
+    }
+
+    /// `(frames, width)` from its values.
+    fn filled(frames: usize, width: usize, value: impl Fn(usize, usize) -> f64) -> Self {
+        let rows = (0..frames * width).map(|i| value(i / width, i % width));
+        Value {
+            rows: rows.collect(),
+            width,
+            is_vector: false,
+        }
+    }
+
+    fn vector(values: Vec<f64>) -> Self {
+        Value {
+            width: values.len(),
+            rows: values,
+            is_vector: true,
+        }
+    }
+
+    fn map(&self, f: impl Fn(f64) -> f64) -> Self {
+        Value {
+            rows: self.rows.iter().map(|x| f(*x)).collect(),
+            ..self.clone()
+        }
+    }
+
+    /// Means and biased variances over frames, of channel c.
+    fn moments(&self, c: usize, weight: impl Fn(usize) -> f64) -> (f64, f64) {
+        let frames = || 0..self.frames();
+        let total: f64 = frames().map(&weight).sum();
+        let mean = frames().map(|t| weight(t) * self.at(t, c)).sum::<f64>() / total;
+        let square = |t| weight(t) * (self.at(t, c) - mean).powi(2);
+        (mean, frames().map(square).sum::<f64>() / total)
+    }
+}
+
+/// The embedding of `features` `(T, num_features)`.
+pub fn forward(layers: &[Layer], weights: &Weights, features: &[f32], width: usize) -> Vec<f64> {
+    let mut outputs: Vec<Value> = vec![];
+    let features = Value {
+        rows: features.iter().map(|x| f64::from(*x)).collect(),
+        width,
+        is_vector: false,
+    };
+    for (index, layer) in layers.iter().enumerate() {
+        let tensor = |name: &str| &weights[&format!("{index}.{name}")];
+        let x = outputs.last().unwrap_or(&features);
+        let y = match *layer {
+            Layer::Conv1d { .. } | Layer::Linear { .. } => {
+                let affine = Affine::of(layer).unwrap();
+                let (c_out, c_in, taps) = affine.shape;
+                let own = c_out / affine.groups;
+                let y = Value::filled(affine.num_frames(x.frames()), c_out, |t, o| {
+                    let mut sum = f64::from(tensor("bias")[o]);
+                    for k in 0..taps {
+                        let at = t * affine.stride + k * affine.dilation;
+                        let Some(at) = at.checked_sub(affine.padding) else {
+                            continue;
+                        };
+                        for i in (0..c_in).filter(|_| at < x.frames()) {
+                            let weight = tensor("weight")[(o * c_in + i) * taps + k];
+                            sum += f64::from(weight) * x.at(at, o / own * c_in + i);
+                        }
+                    }
+                    sum
+                });
+                Value {
+                    is_vector: x.is_vector,
+                    ..y
+                }
+            }
+            Layer::Conv2d {
+                in_channels,
+                out_channels,
+                num_bins,
+                kernel_frames,
+                kernel_bins,
+                stride_frames,
+                stride_bins,
+                padding_frames,
+                padding_bins,
+            } => {
+                let size = |n, kernel, stride, p| conv1d_frames(n, kernel, stride, 1, p);
+                let frames = size(x.frames(), kernel_frames, stride_frames, padding_frames);
+                let bins = size(num_bins, kernel_bins, stride_bins, padding_bins);
+                Value::filled(frames, bins * out_channels, |t, c| {
+                    let (bin, o) = (c / out_channels, c % out_channels);
+                    let mut sum = f64::from(tensor("bias")[o]);
+                    for (kb, kt) in (0..kernel_bins * kernel_frames)
+                        .map(|k| (k / kernel_frames, k % kernel_frames))
+                    {
+                        let at = (t * stride_frames + kt).checked_sub(padding_frames);
+                        let bin = (bin * stride_bins + kb).checked_sub(padding_bins);
+                        let (Some(at), Some(bin)) = (at, bin) else {
+                            continue;
+                        };
+                        for i in (0..in_channels).filter(|_| at < x.frames() && bin < num_bins) {
+                            let row = (o * in_channels + i) * kernel_bins + kb;
+                            let weight = tensor("weight")[row * kernel_frames + kt];
+                            sum += f64::from(weight) * x.at(at, bin * in_channels + i);
+                        }
+                    }
+                    sum
+                })
+            }
+            Layer::BatchNorm { eps, .. } => {
+                let of = |name: &str, c: usize| f64::from(tensor(name)[c]);
+                let y = Value::filled(x.frames(), x.width, |t, c| {
+                    let deviation = (of("running_var", c) + f64::from(eps)).sqrt();
+                    (x.at(t, c) - of("running_mean", c)) / deviation * of("weight", c)
+                        + of("bias", c)
+                });
+                Value {
+                    is_vector: x.is_vector,
+                    ..y
+                }
+            }
+            Layer::Relu => x.map(|x| x.max(0.0)),
+            Layer::LeakyRelu { negative_slope } => x.map(|x| {
+                if x < 0.0 {
+                    f64::from(negative_slope) * x
+                } else {
+                    x
+                }
+            }),
+            Layer::Sigmoid => x.map(|x| 1.0 / (1.0 + (-x).exp())),
+            Layer::Tanh => x.map(f64::tanh),
+            Layer::Identity => x.clone(),
+            Layer::Channels {
+                layer,
+                first,
+                count,
+            } => {
+                let x = &outputs[layer];
+                let y = Value::filled(x.frames(), count, |t, c| x.at(t, first + c));
+                Value {
+                    is_vector: x.is_vector,
+                    ..y
+                }
+            }
+            Layer::Add { ref layers } => joined(layers, &outputs, |values| values.iter().sum()),
+            Layer::Multiply { ref layers } => {
+                joined(layers, &outputs, |values| values.iter().product())
+            }
+            Layer::Concat { ref layers } => {
+                let parts = over_frames(layers, &outputs);
+                let frames = parts[0].frames();
+                let rows = (0..frames).flat_map(|t| {
+                    let row = |part: &Value| part.rows[t * part.width..][..part.width].to_vec();
+                    parts.iter().flat_map(row).collect::<Vec<f64>>()
+                });
+                Value {
+                    rows: rows.collect(),
+                    width: parts.iter().map(|part| part.width).sum(),
+                    is_vector: parts.iter().all(|part| part.is_vector),
+                }
+            }
+            Layer::SegmentMean { num_frames } => {
+                let segments = x.frames().div_ceil(num_frames);
+                Value::filled(segments, x.width, |s, c| {
+                    let own = s * num_frames..((s + 1) * num_frames).min(x.frames());
+                    let count = own.len() as f64;
+                    own.map(|t| x.at(t, c)).sum::<f64>() / count
+                })
+            }
+            Layer::MeanPool => pooled(x, |_, mean, _| vec![mean], 1),
+            Layer::StatsPool { eps, groups } => {
+                let spread =
+                    |_, mean: f64, variance: f64| vec![mean, variance.max(f64::from(eps)).sqrt()];
+                pooled(x, spread, groups)
+            }
+            Layer::SampleStatsPool { eps } => {
+                let frames = x.frames() as f64;
+                let correction = frames / (frames - 1.0).max(1.0);
+                let spread = |_, mean: f64, variance: f64| {
+                    vec![mean, (variance * correction + f64::from(eps)).sqrt()]
+                };
+                pooled(x, spread, 1)
+            }
+            Layer::AttentiveStatsPool { layer, eps } => {
+                let values = &outputs[layer];
+                let of = |c: usize| {
+                    let largest = (0..x.frames()).map(|t| x.at(t, c)).fold(f64::MIN, f64::max);
+                    values.moments(c, |t| (x.at(t, c) - largest).exp())
+                };
+                let (means, variances): (Vec<f64>, Vec<f64>) = (0..x.width).map(of).unzip();
+                let deviation = |v: &f64| v.max(f64::from(eps)).sqrt();
+                Value::vector(
+                    means
+                        .iter()
+                        .copied()
+                        .chain(variances.iter().map(deviation))
+                        .collect(),
+                )
+            }
+            Layer::Flatten { num_frames } => {
+                let rows = x.rows.iter().copied().cycle();
+                Value::vector(rows.take(num_frames * x.width).collect())
+            }
+        };
+        outputs.push(y);
+    }
+    outputs.pop().expect("a layer").rows
+}
+
+/// What `spread` makes of each channel's mean and biased variance: for each group of channels the
+/// first values, then the second.
+fn pooled(x: &Value, spread: impl Fn(usize, f64, f64) -> Vec<f64>, groups: usize) -> Value {
+    let of: Vec<Vec<f64>> = (0..x.width)
+        .map(|c| {
+            let (mean, variance) = x.moments(c, |_| 1.0);
+            spread(c, mean, variance)
+        })
+        .collect();
+    let mut values = vec![];
+    for group in of.chunks(x.width / groups) {
+        for kind in 0..group[0].len() {
+            values.extend(group.iter().map(|values| values[kind]));
+        }
+    }
+    Value::vector(values)
+}
+
+/// The outputs of `layers` with as many frames as the longest has: one with fewer frames holds for
+/// all frames of its segment.
+fn over_frames(layers: &[usize], outputs: &[Value]) -> Vec<Value> {
+    let parts = || layers.iter().map(|layer| &outputs[*layer]);
+    let is_vector = parts().all(|part| part.is_vector);
+    let frames = parts().map(Value::frames).max().unwrap();
+    let spread = parts().map(|part| {
+        let each = match (part.is_vector, part.frames() == frames) {
+            (true, _) => usize::MAX,
+            (false, true) => 1,
+            (false, false) => SEGMENT_FRAMES,
+        };
+        let y = Value::filled(frames, part.width, |t, c| part.at(t / each, c));
+        Value { is_vector, ..y }
+    });
+    spread.collect()
+}
+
+/// Frames of all segments in tests.
+pub const SEGMENT_FRAMES: usize = 10;
+
+fn joined(layers: &[usize], outputs: &[Value], join: impl Fn(&[f64]) -> f64) -> Value {
+    let parts = over_frames(layers, outputs);
+    let y = Value::filled(parts[0].frames(), parts[0].width, |t, c| {
+        let values: Vec<f64> = parts.iter().map(|part| part.at(t, c)).collect();
+        join(&values)
+    });
+    Value {
+        is_vector: parts[0].is_vector,
+        ..y
+    }
+}

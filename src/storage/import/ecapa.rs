@@ -1,0 +1,135 @@
+//! WeSpeaker's `ECAPA_TDNN` (`wespeaker/models/ecapa_tdnn.py`, after Desplanques et al. 2020,
+//! "ECAPA-TDNN: Emphasized Channel Attention, Propagation and Aggregation"), with attentive
+//! statistics pooling.
+//!
+//! ```text
+//! features (T, 80) ─► conv1d (T, C) ─► three blocks ─► the outputs of all three (T, 3C) ─► conv1d
+//!   ─► attentive statistics (6C) ─► linear (D)
+//! ```
+
+use super::{
+    Problem,
+    state_dict::{StateDict, Window},
+    xvec::POOLING_EPS,
+};
+use crate::network::Layer;
+
+/// The blocks, with their dilations.
+const BLOCKS: [(&str, usize); 3] = [("layer2", 2), ("layer3", 3), ("layer4", 4)];
+
+/// Adds the layers; returns the number of mel bins.
+pub fn layers(dict: &mut StateDict) -> Result<usize, Problem> {
+    let channels = conv_relu_norm(dict, "layer1", None, Window::same(5, 1))?; // (T, C)
+    let outputs = BLOCKS.map(|(name, dilation)| {
+        block(dict, &format!("{name}.se_res2block"), channels, dilation)?;
+        Ok(dict.last())
+    });
+    let outputs: Result<Vec<usize>, Problem> = outputs.into_iter().collect();
+    dict.add(Layer::Concat { layers: outputs? }); // (T, 3C)
+    let width = dict.conv1d("conv", Some(BLOCKS.len() * channels), Window::FRAME)?;
+    let frames = dict.add(Layer::Relu);
+
+    // The attention sees the statistics of the whole utterance beside each frame, or the frame alone.
+    let seen = dict.shape("pool.linear1.weight");
+    let seen = seen.and_then(|shape| shape.get(1).copied());
+    if seen == Some(3 * width) {
+        let statistics = dict.add(Layer::SampleStatsPool { eps: POOLING_EPS });
+        dict.add(Layer::Concat {
+            layers: vec![frames, statistics],
+        });
+    }
+    let inputs = if seen == Some(3 * width) {
+        3 * width
+    } else {
+        width
+    };
+    let hidden = dict.conv1d("pool.linear1", Some(inputs), Window::FRAME)?;
+    dict.add(Layer::Tanh);
+    dict.conv1d("pool.linear2", Some(hidden), Window::FRAME)?;
+    dict.add(Layer::AttentiveStatsPool {
+        layer: frames,
+        eps: POOLING_EPS,
+    });
+    dict.batch_norm("bn", 2 * width)?;
+    dict.linear("linear", 2 * width)?;
+    match dict.layers.first() {
+        Some(Layer::Conv1d { in_channels, .. }) => Ok(*in_channels),
+        _ => unreachable!("the first layer is layer1"),
+    }
+}
+
+/// Adds a block: a Res2 convolution between two of one frame, a gate by the whole utterance
+/// (squeeze and excitation), and a residual connection. `(T, C) -> (T, C)`
+fn block(
+    dict: &mut StateDict,
+    name: &str,
+    channels: usize,
+    dilation: usize,
+) -> Result<(), Problem> {
+    let x = dict.last();
+    conv_relu_norm(dict, &format!("{name}.0"), Some(channels), Window::FRAME)?;
+    res2(dict, &format!("{name}.1"), channels, dilation)?;
+    conv_relu_norm(dict, &format!("{name}.2"), Some(channels), Window::FRAME)?;
+    let y = dict.last();
+    dict.add(Layer::MeanPool); // (C)
+    let size = dict.linear(&format!("{name}.3.linear1"), channels)?;
+    dict.add(Layer::Relu);
+    dict.linear(&format!("{name}.3.linear2"), size)?;
+    let gate = dict.add(Layer::Sigmoid);
+    let gated = dict.add(Layer::Multiply {
+        layers: vec![y, gate],
+    });
+    dict.add(Layer::Add {
+        layers: vec![x, gated],
+    });
+    Ok(())
+}
+
+/// Adds a Res2 convolution: equal parts of the channels, each convolved after the result of the
+/// part before was added; the last part stays as it is.
+fn res2(dict: &mut StateDict, name: &str, channels: usize, dilation: usize) -> Result<(), Problem> {
+    let x = dict.last();
+    let shape = dict.shape(&format!("{name}.convs.0.weight"));
+    let (width, taps) = match shape.as_deref() {
+        Some([width, _, taps]) if *width > 0 => (*width, *taps),
+        _ => (channels, 3),
+    };
+    let part = |index: usize| Layer::Channels {
+        layer: x,
+        first: index * width,
+        count: width,
+    };
+    let mut outputs = vec![];
+    for index in 0..(channels / width).saturating_sub(1).max(1) {
+        let own = dict.add(part(index));
+        if let Some(before) = outputs.last() {
+            dict.add(Layer::Add {
+                layers: vec![*before, own],
+            });
+        }
+        let conv = format!("{name}.convs.{index}");
+        dict.conv1d(&conv, Some(width), Window::same(taps, dilation))?;
+        dict.add(Layer::Relu);
+        dict.batch_norm(&format!("{name}.bns.{index}"), width)?;
+        outputs.push(dict.last());
+    }
+    if channels > width {
+        let rest = outputs.len();
+        outputs.push(dict.add(part(rest)));
+        dict.add(Layer::Concat { layers: outputs });
+    }
+    Ok(())
+}
+
+/// Adds a Conv1d, a ReLU and a BatchNorm; returns C_out.
+fn conv_relu_norm(
+    dict: &mut StateDict,
+    name: &str,
+    in_channels: Option<usize>,
+    window: Window,
+) -> Result<usize, Problem> {
+    let channels = dict.conv1d(&format!("{name}.conv"), in_channels, window)?;
+    dict.add(Layer::Relu);
+    dict.batch_norm(&format!("{name}.bn"), channels)?;
+    Ok(channels)
+}

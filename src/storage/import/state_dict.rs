@@ -1,0 +1,271 @@
+//! A state dict that is being imported: takes tensors by name, and collects the layers made of
+//! them.
+
+use super::{CONVERT, Problem};
+use crate::network::{Layer, Weights};
+use safetensors::{Dtype, SafeTensors};
+
+/// PyTorch's default.
+const BATCH_NORM_EPS: f32 = 1e-5;
+
+/// Prefixes of all names that wrappers of PyTorch and other toolkits add.
+const PREFIXES: [&str; 4] = ["", "module.", "model.", "module.model."];
+
+/// Tensors by name, which of them were used, and the layers so far.
+pub struct StateDict<'a> {
+    tensors: SafeTensors<'a>,
+    prefix: &'static str,
+    used: Vec<String>,
+    /// For messages.
+    network: &'static str,
+    pub layers: Vec<Layer>,
+    pub weights: Weights,
+}
+
+/// A tensor read from the file.
+pub struct Tensor {
+    pub shape: Vec<usize>,
+    pub values: Vec<f32>,
+}
+
+/// Taps and steps of a Conv1d.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
+    pub taps: usize,
+    pub stride: usize,
+    pub dilation: usize,
+    pub padding: usize,
+}
+
+impl Window {
+    /// One frame.
+    pub const FRAME: Self = Window {
+        taps: 1,
+        stride: 1,
+        dilation: 1,
+        padding: 0,
+    };
+
+    /// `taps` frames, padded so that all frames stay.
+    pub fn same(taps: usize, dilation: usize) -> Self {
+        Window {
+            taps,
+            dilation,
+            padding: taps.saturating_sub(1) / 2 * dilation,
+            ..Self::FRAME
+        }
+    }
+}
+
+impl<'a> StateDict<'a> {
+    /// The prefix with which the file has the tensor `name`; none where it lacks it.
+    pub fn prefix_of(tensors: &SafeTensors, name: &str) -> Option<&'static str> {
+        let has = |prefix: &&str| tensors.tensor(&format!("{prefix}{name}")).is_ok();
+        PREFIXES.into_iter().find(has)
+    }
+
+    pub fn new(tensors: SafeTensors<'a>, prefix: &'static str, network: &'static str) -> Self {
+        StateDict {
+            tensors,
+            prefix,
+            used: vec![],
+            network,
+            layers: vec![],
+            weights: Weights::new(),
+        }
+    }
+
+    /// Shape of a tensor, if there is one of this name.
+    pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        let tensor = self.tensors.tensor(&format!("{}{name}", self.prefix));
+        tensor.ok().map(|tensor| tensor.shape().to_vec())
+    }
+
+    /// Takes a tensor of the shape `wanted`, in which `None` stands for any size.
+    pub fn take(&mut self, name: &str, wanted: &[Option<usize>]) -> Result<Tensor, Problem> {
+        let name = format!("{}{name}", self.prefix);
+        let sizes: Vec<String> = wanted
+            .iter()
+            .map(|size| size.map_or("any".into(), |n| n.to_string()))
+            .collect();
+        let wanted_text = format!("wanted shape ({})", sizes.join(", "));
+        let which = || format!("is this a state dict of {}?", self.network);
+        let tensor = self
+            .tensors
+            .tensor(&name)
+            .map_err(|_| (format!("tensor {name} is missing, {wanted_text}"), which()))?;
+        let shape = tensor.shape().to_vec();
+        let fits = shape.len() == wanted.len()
+            && shape
+                .iter()
+                .zip(wanted)
+                .all(|(n, w)| w.is_none_or(|w| w == *n) && *n > 0);
+        if !fits {
+            return Err((
+                format!("tensor {name} has shape {shape:?}, {wanted_text}"),
+                which(),
+            ));
+        }
+        if tensor.dtype() != Dtype::F32 {
+            return Err((
+                format!("tensor {name} is {}, wanted F32", tensor.dtype()),
+                CONVERT.into(),
+            ));
+        }
+        let (values, _) = tensor.data().as_chunks();
+        let values: Vec<f32> = values.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        self.used.push(name);
+        Ok(Tensor { shape, values })
+    }
+
+    /// Adds a layer with its tensors, and returns its index.
+    pub fn push(
+        &mut self,
+        layer: Layer,
+        tensors: impl IntoIterator<Item = (&'static str, Tensor)>,
+    ) -> usize {
+        let index = self.layers.len();
+        for (name, tensor) in tensors {
+            self.weights
+                .insert(format!("{index}.{name}"), tensor.values);
+        }
+        self.layers.push(layer);
+        index
+    }
+
+    /// Adds a layer without tensors, and returns its index.
+    pub fn add(&mut self, layer: Layer) -> usize {
+        self.push(layer, [])
+    }
+
+    /// Index of the last layer.
+    pub fn last(&self) -> usize {
+        self.layers.len() - 1
+    }
+
+    /// The bias of `size` values, zeros where the network has none.
+    fn bias(&mut self, name: &str, size: usize) -> Result<Tensor, Problem> {
+        let name = format!("{name}.bias");
+        match self.shape(&name) {
+            Some(_) => self.take(&name, &[Some(size)]),
+            None => Ok(constant(size, 0.0)),
+        }
+    }
+
+    /// Adds a Conv1d of `in_channels` (any where `None`); returns C_out.
+    pub fn conv1d(
+        &mut self,
+        name: &str,
+        in_channels: Option<usize>,
+        window: Window,
+    ) -> Result<usize, Problem> {
+        let wanted = [None, in_channels, Some(window.taps)];
+        let weight = self.take(&format!("{name}.weight"), &wanted)?;
+        self.push_conv1d(name, weight, window)
+    }
+
+    /// As [`Self::conv1d`], with a weight `(C_out, C_in, K)` that was taken before.
+    pub fn push_conv1d(
+        &mut self,
+        name: &str,
+        weight: Tensor,
+        window: Window,
+    ) -> Result<usize, Problem> {
+        let (out_channels, in_channels) = (weight.shape[0], weight.shape[1]);
+        let bias = self.bias(name, out_channels)?;
+        let conv = Layer::Conv1d {
+            in_channels,
+            out_channels,
+            kernel_size: window.taps,
+            stride: window.stride,
+            dilation: window.dilation,
+            padding: window.padding,
+            groups: 1,
+        };
+        self.push(conv, [("weight", weight), ("bias", bias)]);
+        Ok(out_channels)
+    }
+
+    /// Adds a Linear that reads `in_features`; returns the size of its output.
+    pub fn linear(&mut self, name: &str, in_features: usize) -> Result<usize, Problem> {
+        let weight = self.take(&format!("{name}.weight"), &[None, Some(in_features)])?;
+        self.push_linear(name, weight)
+    }
+
+    /// As [`Self::linear`], with a weight `(out, in, …)` that was taken before.
+    pub fn push_linear(&mut self, name: &str, weight: Tensor) -> Result<usize, Problem> {
+        let (out_features, in_features) = (weight.shape[0], weight.shape[1]);
+        let bias = self.bias(name, out_features)?;
+        let linear = Layer::Linear {
+            in_features,
+            out_features,
+            groups: 1,
+        };
+        self.push(linear, [("weight", weight), ("bias", bias)]);
+        Ok(out_features)
+    }
+
+    /// Adds a BatchNorm. Some networks have it without weight and bias.
+    pub fn batch_norm(&mut self, name: &str, size: usize) -> Result<(), Problem> {
+        let is_affine = self.shape(&format!("{name}.weight")).is_some();
+        let mut own = vec![];
+        for (tensor, value) in [("weight", 1.0), ("bias", 0.0)] {
+            let values = match is_affine {
+                true => self.take(&format!("{name}.{tensor}"), &[Some(size)])?,
+                false => constant(size, value),
+            };
+            own.push((tensor, values));
+        }
+        for statistic in ["running_mean", "running_var"] {
+            let values = self.take(&format!("{name}.{statistic}"), &[Some(size)])?;
+            own.push((statistic, values));
+        }
+        if own[3].1.values.iter().any(|v| *v < 0.0) {
+            return Err((
+                format!("{name}.running_var is negative"),
+                "the file is damaged".into(),
+            ));
+        }
+        let batch_norm = Layer::BatchNorm {
+            num_features: size,
+            eps: BATCH_NORM_EPS,
+        };
+        self.push(batch_norm, own);
+        Ok(())
+    }
+
+    /// Checks that all tensors were used: an unknown one means a different network. The speaker
+    /// classifier and the counters of training are passed over.
+    pub fn check_all_used(&self) -> Result<(), Problem> {
+        let passed_over = |name: &str| {
+            let own = name.strip_prefix(self.prefix).unwrap_or(name);
+            name.ends_with(".num_batches_tracked")
+                || own.starts_with("projection.")
+                || name.starts_with("projection.")
+        };
+        let names = self.tensors.names();
+        let mut extra: Vec<&str> = names
+            .into_iter()
+            .filter(|name| !passed_over(name) && !self.used.iter().any(|used| used == name))
+            .collect();
+        extra.sort_unstable();
+        match extra.is_empty() {
+            true => Ok(()),
+            false => Err((
+                format!(
+                    "tensors that {} does not have: {}",
+                    self.network,
+                    extra.join(", ")
+                ),
+                "only this architecture is imported".into(),
+            )),
+        }
+    }
+}
+
+fn constant(size: usize, value: f32) -> Tensor {
+    Tensor {
+        shape: vec![size],
+        values: vec![value; size],
+    }
+}
