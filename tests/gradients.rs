@@ -130,6 +130,7 @@ fn forward(layers: &[Layer], weights: &Weights64, mut x: Frames) -> Vec<Vec<f64>
             Layer::Sigmoid => elementwise(x, |v| 1.0 / (1.0 + (-v).exp())),
             Layer::Tanh => elementwise(x, f64::tanh),
             Layer::Identity => x,
+            ref other => panic!("{other:?} is not trained"),
         };
     }
     x.into_iter().map(|u| u.concat()).collect()

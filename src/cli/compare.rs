@@ -25,10 +25,15 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let verifier = global.verifier()?;
-    let point = args.point.point(&verifier)?;
+    args.point.point(&verifier, None)?; // what is wrong with it is said before the work
     let output = global.output();
     let paths = [args.file.clone(), args.other.clone()];
     let both = args.recordings.embed(&paths, &verifier, output)?;
+    let kind = match (&both[0].embedding, &both[1].embedding) {
+        (Ok(a), Ok(b)) => Some(verifier.trial_kind(&[a], b)),
+        _ => None,
+    };
+    let point = args.point.point(&verifier, kind)?;
     let verification = match (&both[0].embedding, &both[1].embedding) {
         (Ok(a), Ok(b)) => verifier.compare(a, b, &point)?,
         (Err(reason), _) | (_, Err(reason)) => Verification::unfit(*reason),
@@ -38,6 +43,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         subject: &args.subject(),
         speaker: None,
         recordings: &both,
+        kind,
     };
     trial.report(&verification, &point, &verifier, output)
 }

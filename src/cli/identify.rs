@@ -36,7 +36,7 @@ struct Told {
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let verifier = global.verifier()?;
-    let point = args.point.point(&verifier)?;
+    let point = args.point.point(&verifier, None)?;
     let path = global.store_path()?;
     let Some(store) = global.open_store()? else {
         return Err(identify::nobody(&path));

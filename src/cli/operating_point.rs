@@ -2,7 +2,7 @@
 
 use spkver::{
     Error, Result,
-    scoring::{MeasuredRates, OperatingPoint, Rate, percent},
+    scoring::{MeasuredRates, OperatingPoint, Rate, TrialKind, percent},
     verifier::Verifier,
 };
 
@@ -44,12 +44,17 @@ pub struct Args {
 }
 
 impl Args {
-    /// The operating point, checked. The model knows which threshold gives a false-accept rate.
-    pub fn point(&self, verifier: &Verifier) -> Result<OperatingPoint> {
+    /// The operating point for a kind of trial, or for all, checked. The model knows which threshold gives
+    /// a false-accept rate.
+    pub fn point(&self, verifier: &Verifier, kind: Option<TrialKind>) -> Result<OperatingPoint> {
         let point = OperatingPoint::new(self.p_target, self.c_miss, self.c_fa)?;
         let threshold = match (self.threshold, self.far) {
             (Some(threshold), _) => threshold,
-            (None, Some(far)) => measured(verifier)?.at_false_accept_rate(far)?.threshold as f32,
+            (None, Some(far)) => {
+                let all = measured(verifier)?;
+                let rates = kind.map_or(all, |kind| all.of(kind));
+                rates.at_false_accept_rate(far)?.threshold as f32
+            }
             (None, None) => return Ok(point),
         };
         point.with_threshold(threshold)

@@ -9,8 +9,8 @@ use super::{
 use serde_json::{Value, json};
 use spkver::{
     Error, Result,
-    scoring::{Decision, MeasuredPoint, OperatingPoint},
-    verifier::{SpeakerName, Verification, Verifier},
+    scoring::{Decision, MeasuredPoint, OperatingPoint, TrialKind},
+    verifier::{Embedding, SpeakerName, Verification, Verifier},
 };
 use std::{path::PathBuf, slice};
 
@@ -32,7 +32,7 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let verifier = global.verifier()?;
-    let point = args.point.point(&verifier)?;
+    let of_all = args.point.point(&verifier, None)?;
     let name = SpeakerName::new(&args.name)?;
     let voiceprint = match global.open_store()? {
         Some(store) => store.get(&name)?,
@@ -47,18 +47,25 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let output = global.output();
     let files = Files::named(&args.files)?;
     let mut tested = args.recordings.embed_each(&files.paths, &verifier, output);
+    let enrolled: Vec<&Embedding> = voiceprint.utterances.iter().map(|u| &u.embedding).collect();
     let by_voiceprint = |recording: &Recording| match &recording.embedding {
-        Ok(embedding) => verifier.verify(&voiceprint, embedding, &point),
-        Err(reason) => Ok(Verification::unfit(*reason)),
+        Ok(embedding) => {
+            let kind = verifier.trial_kind(&enrolled, embedding);
+            let point = args.point.point(&verifier, Some(kind))?;
+            let verification = verifier.verify(&voiceprint, embedding, &point)?;
+            Ok::<_, Error>((verification, point, Some(kind)))
+        }
+        Err(reason) => Ok((Verification::unfit(*reason), of_all, None)),
     };
     if files.is_one {
         let recording = tested.remove(0)?;
-        let verification = by_voiceprint(&recording)?;
+        let (verification, point, kind) = by_voiceprint(&recording)?;
         let trial = Trial {
             command: "verify",
             subject: voiceprint.name.as_str(),
             speaker: Some(voiceprint.name.as_str()),
             recordings: slice::from_ref(&recording),
+            kind,
         };
         return trial.report(&verification, &point, &verifier, output);
     }
@@ -79,7 +86,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
                 continue;
             }
         };
-        let verification = by_voiceprint(&recording)?;
+        let (verification, point, kind) = by_voiceprint(&recording)?;
         // Where there is no score, the reason names the file.
         let subject = match recording.embedding {
             Ok(_) => format!("{}  {path}", voiceprint.name.as_str()),
@@ -90,15 +97,19 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
             subject: &subject,
             speaker: Some(voiceprint.name.as_str()),
             recordings: slice::from_ref(&recording),
+            kind,
         };
         lines.push(trial.line(&verification, &point, &verifier));
         let mut result = outcome(&verification, &verifier);
+        result["kind"] = json!(kind);
+        result["threshold"] = json_of(&point.threshold());
+        result["expected"] = expected_json(&verifier, &point, kind);
         result["path"] = json!(path);
         result["quality"] = json_of(&recording.quality);
         results.push(result);
         code = code.max(exit_code(&verification));
     }
-    let mut json = terms(&point, &verifier);
+    let mut json = terms(&of_all, &verifier, None);
     json["command"] = json!("verify");
     json["speaker"] = json!(voiceprint.name.as_str());
     json["results"] = json!(results);
@@ -116,6 +127,8 @@ pub struct Trial<'a> {
     pub speaker: Option<&'a str>,
     /// The recordings that were read for it.
     pub recordings: &'a [Recording],
+    /// Noise or a narrow band, which decide the error rates; none if a recording was refused.
+    pub kind: Option<TrialKind>,
 }
 
 impl Trial<'_> {
@@ -127,7 +140,7 @@ impl Trial<'_> {
         verifier: &Verifier,
         output: &Output,
     ) -> Result<u8> {
-        let mut json = terms(point, verifier);
+        let mut json = terms(point, verifier, self.kind);
         if let (Value::Object(json), Value::Object(outcome)) =
             (&mut json, outcome(verification, verifier))
         {
@@ -165,10 +178,14 @@ impl Trial<'_> {
                 probability(p),
                 point.p_target(),
                 point.threshold().0,
-                expected(verifier, point).map_or(String::new(), |e| format!(
-                    ": false accepts {}, false rejects {}",
+                expected(verifier, point, self.kind).map_or(String::new(), |e| format!(
+                    ": false accepts {}, false rejects {}{}",
                     shown(&e.false_accept),
-                    shown(&e.false_reject)
+                    shown(&e.false_reject),
+                    match self.kind {
+                        Some(kind) if kind != TrialKind::Clean => format!(" with {kind}"),
+                        _ => String::new(),
+                    },
                 )),
             ),
             _ => {
@@ -189,17 +206,23 @@ impl Trial<'_> {
 }
 
 /// For machines: what every decision of a command rests on.
-fn terms(point: &OperatingPoint, verifier: &Verifier) -> Value {
+fn terms(point: &OperatingPoint, verifier: &Verifier, kind: Option<TrialKind>) -> Value {
     json!({
         "p_target": point.p_target(),
         "threshold": json_of(&point.threshold()),
         "calibrated": is_calibrated(verifier),
-        "expected": expected(verifier, point).map(|e| json!({
-            "false_accept": e.false_accept,
-            "false_reject": e.false_reject,
-        })),
+        "kind": kind,
+        "expected": expected_json(verifier, point, kind),
         "model": verifier.file_id().to_string(),
     })
+}
+
+fn expected_json(verifier: &Verifier, point: &OperatingPoint, kind: Option<TrialKind>) -> Value {
+    let expected = expected(verifier, point, kind);
+    json!(expected.map(|e| json!({
+        "false_accept": e.false_accept,
+        "false_reject": e.false_reject,
+    })))
 }
 
 /// For machines: the decision on one recording or pair.
@@ -223,8 +246,13 @@ fn exit_code(verification: &Verification) -> u8 {
 }
 
 /// Error rates at the threshold, as measured when the model was calibrated.
-fn expected(verifier: &Verifier, point: &OperatingPoint) -> Option<MeasuredPoint> {
-    let rates = verifier.model().rates.as_ref()?;
+fn expected(
+    verifier: &Verifier,
+    point: &OperatingPoint,
+    kind: Option<TrialKind>,
+) -> Option<MeasuredPoint> {
+    let all = verifier.model().rates.as_ref()?;
+    let rates = kind.map_or(all, |kind| all.of(kind));
     Some(rates.at_threshold(f64::from(point.threshold().0)))
 }
 
