@@ -12,7 +12,7 @@ use std::fmt;
 pub enum TrialKind {
     /// Both recordings are clean and of full band.
     Clean,
-    /// One recording or both are noisy: a signal-to-noise ratio of less than 15 dB.
+    /// One recording or both are noisy: a signal-to-noise ratio of less than 20 dB.
     Noise,
     /// One recording or both come over a line: a bandwidth of less than 4.5 kHz, or little below 250 Hz.
     Line,
@@ -26,7 +26,7 @@ impl TrialKind {
     /// [`conditions`](super::conditions)). Noise comes before line.
     pub fn of(a: [f32; CONDITIONS], b: [f32; CONDITIONS]) -> Self {
         let [noise, high, low] = std::array::from_fn(|k| a[k].max(b[k]));
-        if noise > 1.5 {
+        if noise > 1.0 {
             TrialKind::Noise
         } else if high.max(low) > 0.5 {
             TrialKind::Line
