@@ -53,7 +53,7 @@ fn a_kernel_that_is_not_here_is_refused_with_those_that_are() {
         } else {
             assert_eq!(output.status.code(), Some(2), "{name}");
             let talk = String::from_utf8(output.stderr).unwrap();
-            let list = format!("present: {}", present.join(", "));
+            let list = format!("available: {}", present.join(", "));
             assert!(talk.contains(&list), "{talk}");
         }
     }

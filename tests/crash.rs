@@ -348,7 +348,7 @@ fn a_file_that_may_not_grow_leaves_the_old_state() {
 fn a_full_disk_leaves_the_old_state() {
     let disk = tempfile::tempdir().unwrap();
     let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=320k", "tmpfs"])
+        .args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"])
         .arg(disk.path())
         .output()
         .is_ok_and(|output| output.status.success());

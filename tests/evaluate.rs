@@ -306,7 +306,7 @@ fn plots_and_a_page_that_needs_nothing_else() {
     let (code, _, err) = run(folder, &args);
     assert_eq!(code, Some(0), "{err}");
     let html = fs::read_to_string(folder.join("r.html")).unwrap();
-    assert!(html.starts_with("<!doctype html>"));
+    assert!(html.to_lowercase().starts_with("<!doctype html>"));
     assert!(html.contains("&lt;script&gt;") && html.contains("scores &amp; more"));
     assert!(!html.contains("<script") && !html.contains('\u{202e}'));
     assert_eq!(html.matches("<svg").count(), 3);

@@ -39,6 +39,10 @@ fn the_golden_networks_are_exported() {
         }
         let num_features = tensors.tensor(&format!("{number}/input")).unwrap().shape()[1];
         let network = Network::new(case.layers, weights, num_features).unwrap();
+        if network.is_graph() {
+            // `model export` refuses it.
+            continue;
+        }
         let bytes = onnx::to_bytes(&network, num_features, &[]);
         assert_eq!(bytes, onnx::to_bytes(&network, num_features, &[]));
         assert!(bytes.len() > 4 * num_values, "the weights are in the file");

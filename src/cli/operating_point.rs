@@ -52,8 +52,10 @@ impl Args {
             (Some(threshold), _) => threshold,
             (None, Some(far)) => {
                 let all = measured(verifier)?;
-                let rates = kind.map_or(all, |kind| all.of(kind));
-                rates.at_false_accept_rate(far)?.threshold as f32
+                // Where there are too few trials of this kind for the rate, those of all kinds decide.
+                let own = kind.map(|kind| all.of(kind));
+                let own = own.filter(|own| far >= own.smallest_false_accept_rate());
+                own.unwrap_or(all).at_false_accept_rate(far)?.threshold as f32
             }
             (None, None) => return Ok(point),
         };

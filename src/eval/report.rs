@@ -63,7 +63,7 @@ pub struct Report {
     pub worst_speakers: Vec<SpeakerErrors>,
     /// Highest mean score first, where speakers are known.
     pub confused_pairs: Vec<ConfusedPair>,
-    /// Of the bootstrap, for [`super::difference`]; none where there are no speakers or no replicates.
+    /// Of the bootstrap, for a paired difference; none where there are no speakers or no replicates.
     #[serde(skip)]
     pub replicates: Option<Replicates>,
     /// From accepting all to rejecting all, thinned to what can be seen.

@@ -23,7 +23,7 @@ pub struct Args {
     out: PathBuf,
     /// Window of the features: povey or hamming [default: povey for CAM++, whose 3D-Speaker original has
     /// it, hamming for WeSpeaker's other networks]
-    #[arg(long, value_name = "WINDOW", value_parser = window)]
+    #[arg(long, value_name = "WINDOW", value_parser = window, help_heading = "Features")]
     window: Option<WindowType>,
     /// Name for the model card
     #[arg(long, value_name = "TEXT", help_heading = "Model card")]
