@@ -33,8 +33,8 @@ git show f14cc7f:models/spkver.safetensors > first.safetensors
 # measured.
 calibration=()
 for list in ocean.clean ocean.white20 ocean.white10 ocean.telephone ocean.lowpass \
-    ocean.hum20-both ocean.white10-both ocean.telephone-both \
-    librimp3.clean librimp3.white10 librimp3.telephone alnum.clean \
+    ocean.hum20-both ocean.white10-both ocean.telephone-both ocean.cut3-both \
+    librimp3.clean librimp3.white10 librimp3.telephone alnum.clean alnum.cut3-both \
     sessions.clean sessions.white10 sessions.telephone sessions.lowpass \
     sessions.hum20-both sessions.white10-both sessions.telephone-both; do
     calibration+=("lists/dev-$list.txt")
