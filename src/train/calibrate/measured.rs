@@ -32,6 +32,10 @@ pub(super) fn measurement(table: &ScoreTable) -> Option<Measurement> {
     })
 }
 
+/// Least nontarget trials of a kind for rates of its own: enough for a false-accept rate of 1 % (rule of
+/// three).
+const MIN_NONTARGETS: usize = 300;
+
 /// The scored trials of a list, with speakers and kinds.
 pub(super) struct Rated {
     list: RatedList,
@@ -103,7 +107,8 @@ pub(super) fn rates(
     let all: Vec<RatedList> = lists.iter().map(|rated| rated.list.clone()).collect();
     let of_kind = |kind: TrialKind| {
         let own: Vec<RatedList> = lists.iter().filter_map(|rated| rated.of(kind)).collect();
-        Some((kind, measure(&own)?))
+        let rates = measure(&own)?;
+        (rates.nontargets >= MIN_NONTARGETS).then_some((kind, rates))
     };
     let by_kind = TrialKind::ALL.into_iter().filter_map(of_kind).collect();
     Some(MeasuredRates {
