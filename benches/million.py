@@ -64,10 +64,11 @@ def tensors(path):
 
 info = json.loads(run(None, "model", "info", "--json"))
 about, head = info["head"], dict(tensors(options.model))
-size, groups, quality = about["size"], about["groups"], about["quality"]
+groups, quality = about["groups"], about["quality"]
 assert about["cohort_top"] is None, "a cohort is not computed here"
 mean, (product, squares) = head["mean"], numpy.split(head["weight"], 2)
 whiten = head.get("whiten", numpy.eye(len(mean)))
+size = len(whiten)  # without the conditions, which are not scaled
 unwhiten = numpy.linalg.pinv(whiten).T
 # The store refuses embeddings of a length that the model never makes.
 low, high = info["limits"].get("ln_length") or (0.5 * numpy.log(size / groups),) * 2
@@ -86,8 +87,8 @@ def embeddings(u, random):
     u = (per_group(u) / lengths(u) * numpy.exp((low + high) / 2)).reshape(u.shape)
     columns = [u @ unwhiten + mean]
     if quality:
-        # ln t of 2 to 20 s, and the noise.
-        columns += [random.uniform(numpy.log([[2]]), numpy.log([[20]]), (len(u), 1)), random.uniform(0, 2, (len(u), 1))]
+        # ln t of 2 to 20 s, and the conditions: noise and what the band lacks.
+        columns += [random.uniform(numpy.log([[2]]), numpy.log([[20]]), (len(u), 1)), random.uniform(0, 1, (len(u), 3))]
     return numpy.hstack(columns).astype(numpy.float32)
 
 
@@ -96,10 +97,12 @@ def points(given):
     given = given.astype(numpy.float64)
     u = (given[:, : len(mean)] - mean) @ whiten.T
     scaled = (per_group(u) / lengths(u) * numpy.sqrt(size / groups)).reshape(u.shape)
+    if len(product) > size:
+        scaled = numpy.hstack([scaled, given[:, -3:]])
     own = (scaled**2) @ squares
     if quality:
         ln_length = numpy.log(lengths(u)).mean(axis=(1, 2))
-        facts = {"seconds": given[:, -2], "noise": given[:, -1], "length": ln_length}
+        facts = dict(zip(["seconds", "noise", "high", "low"], given[:, -4:].T), length=ln_length)
         own += sum(quality.get(name, 0) * values for name, values in facts.items())
     return scaled, own
 
@@ -119,7 +122,7 @@ if not store.exists():
 enrolled = numpy.load(array, mmap_mode="r")
 
 chosen = numpy.linspace(0, len(enrolled) - 1, options.tests // 2).astype(int)
-near = points(enrolled[chosen])[0]
+near = points(enrolled[chosen])[0][:, :size]
 near += 0.8 * random.standard_normal(near.shape)
 strangers = random.standard_normal((options.tests - len(near), size))
 tests = embeddings(numpy.concatenate([near, strangers]), random)
