@@ -54,7 +54,8 @@ fn is_ending(ending: &OsStr) -> bool {
     ENDINGS.contains(&ending.as_str())
 }
 
-#[cfg(test)]
+// With the feature that brings `tempfile`.
+#[cfg(all(test, feature = "save"))]
 mod tests {
     use super::*;
 
