@@ -8,10 +8,13 @@ fn main() {
     println!("cargo:rustc-env=SPKVER_COMMIT={commit}");
 }
 
-/// Unknown in a package, which may lie within somebody else's repository, and in a debug build, which
+/// Unknown in a package, which may lie within somebody else's repository, and in builds for tests, which
 /// would be compiled again after every commit.
 fn commit() -> Option<String> {
-    let is_release = env::var("PROFILE").is_ok_and(|profile| profile == "release");
+    // PROFILE is also "release" for every profile that inherits from it; the folder has the profile's name.
+    let out = env::var_os("OUT_DIR")?;
+    let profile = Path::new(&out).ancestors().nth(3)?.file_name()?;
+    let is_release = profile == "release" || profile == "dist";
     if !is_release || !Path::new(".git").exists() {
         return None;
     }

@@ -6,7 +6,7 @@
 Each INDEX.csv has the columns path (relative to the file), split, speaker, corpus, and maybe session
 and label; `label` is `none` where the speaker is not known. Only the `train` split is read. Writes
 16 kHz mono WAV files below OUT and OUT/manifest.csv with the columns path, split, speaker, session,
-corpus and label; OUT/labelled.csv has the rows whose speaker is known. Recordings of single words say too little alone: 4 to 8 of one speaker are joined.
+corpus and label. Recordings of single words say too little alone: 4 to 8 of one speaker are joined.
 Needs the packages of campplus.txt.
 """
 
@@ -81,14 +81,11 @@ def main(out, indices):
     with concurrent.futures.ProcessPoolExecutor(os.cpu_count()) as pool:
         written = pool.map(write, [(out / path, sources) for _, path, sources in found], chunksize=64)
         kept = [job for job, is_written in zip(found, written) if is_written]
-    for name in ("manifest.csv", "labelled.csv"):
-        with open(out / name, "w", newline="") as file:
-            manifest = csv.writer(file, lineterminator="\n")
-            manifest.writerow(["path", "split", "speaker", "session", "corpus", "label"])
-            for row, path, _ in kept:
-                if name == "manifest.csv" or row["label"] != "none":
-                    labels = row["speaker"], row["session"], row["corpus"], row["label"]
-                    manifest.writerow([path, "train", *labels])
+    with open(out / "manifest.csv", "w", newline="") as file:
+        manifest = csv.writer(file, lineterminator="\n")
+        manifest.writerow(["path", "split", "speaker", "session", "corpus", "label"])
+        for row, path, _ in kept:
+            manifest.writerow([path, "train", row["speaker"], row["session"], row["corpus"], row["label"]])
     print(f"{len(kept)} recordings in {out}")
 
 

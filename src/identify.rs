@@ -55,10 +55,10 @@ pub enum Event {
     Indexed {
         /// Speakers in it.
         num_speakers: usize,
-        /// Is it kept beside the store for the next search?
+        /// Whether the index is kept beside the store for the next search.
         is_kept: bool,
     },
-    /// So many voiceprints are of other models, and are not searched.
+    /// This many voiceprints were made by other models and are not searched.
     OtherModels(usize),
 }
 

@@ -308,10 +308,7 @@ impl Verifier {
     /// The noise and the missing band of an embedding's recording, see
     /// [`conditions`](crate::scoring::conditions); all 0 for a model without quality terms.
     pub fn conditions(&self, embedding: &Embedding) -> [f32; CONDITIONS] {
-        let head = &self.model.head;
-        let own = embedding.values().get(head.mean.len() + 1..);
-        own.and_then(|own| own.first_chunk().copied())
-            .unwrap_or_default()
+        self.model.head.conditions_of(embedding.values())
     }
 
     /// The kind of a trial, which decides its error rates.

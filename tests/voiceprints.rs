@@ -1085,7 +1085,7 @@ fn a_read_only_store_can_be_read() {
             assert!(error.to_string().contains("is read-only"), "{error}");
         }
     }
-    // Without the log, part of the store would be missing.
+    // A log beside the store holds its latest changes; a reader who cannot apply them is told so.
     set_mode(&folder, 0o700);
     for log in ["s-wal", "s-shm"] {
         let _ = fs::remove_file(folder.join(log));

@@ -8,10 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Files that end so are taken for recordings.
-pub const ENDINGS: [&str; 19] = [
-    "wav", "wave", "flac", "mp3", "ogg", "oga", "opus", "m4a", "mp4", "aac", "webm", "mka", "mkv",
-    "aif", "aiff", "au", "caf", "sph", "3gp",
+/// Endings of the files in a folder that are taken for recordings. A file that is named may have any.
+pub const ENDINGS: [&str; 20] = [
+    "wav", "wave", "w64", "flac", "mp3", "ogg", "oga", "opus", "m4a", "mp4", "aac", "webm", "mkv",
+    "mka", "aif", "aiff", "au", "caf", "sph", "3gp",
 ];
 
 /// The recordings in a folder and in those below it, by their endings, sorted. Hidden files and
@@ -42,16 +42,20 @@ fn add(folder: &Path, found: &mut Vec<PathBuf>, seen: &mut HashSet<PathBuf>) -> 
         }
         if path.is_dir() {
             add(&path, found, seen)?;
-        } else if path.extension().is_some_and(is_ending) {
+        } else if is_recording(&path) {
             found.push(path);
         }
     }
     Ok(())
 }
 
-fn is_ending(ending: &OsStr) -> bool {
-    let ending = ending.to_string_lossy().to_ascii_lowercase();
-    ENDINGS.contains(&ending.as_str())
+/// Whether a file in a folder is taken for a recording, by its ending.
+pub fn is_recording(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| {
+        ENDINGS
+            .iter()
+            .any(|known| ending.eq_ignore_ascii_case(known))
+    })
 }
 
 // With the feature that brings `tempfile`.

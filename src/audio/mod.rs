@@ -58,12 +58,6 @@ use voicing::VoiceFrames;
 /// The one sample rate after the door, in Hz.
 pub const SAMPLE_RATE_HZ: u32 = 16_000;
 
-/// Endings of the files in a folder that are taken for recordings. A file that is named may have any.
-pub const ENDINGS: [&str; 18] = [
-    "wav", "wave", "w64", "flac", "mp3", "ogg", "oga", "opus", "m4a", "mp4", "aac", "webm", "mkv",
-    "mka", "aif", "aiff", "au", "caf",
-];
-
 /// Options for reading a file.
 ///
 /// ```

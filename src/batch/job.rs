@@ -8,7 +8,7 @@ use std::{fs::File, path::Path};
 pub struct Job(blake3::Hasher);
 
 impl Job {
-    /// For this command of this version of the program.
+    /// Starts the fingerprint with the command and the version of the program.
     pub fn new(command: &str) -> Self {
         let mut job = Job(blake3::Hasher::new());
         job.add(command.as_bytes());
@@ -16,13 +16,13 @@ impl Job {
         job
     }
 
-    /// Adds bytes.
+    /// Adds bytes, with their length before them.
     pub fn add(&mut self, bytes: &[u8]) {
         self.0.update(&(bytes.len() as u64).to_le_bytes());
         self.0.update(bytes);
     }
 
-    /// Adds the content of a file, if there is one.
+    /// Adds the content of the file at `path`; no path counts as an empty file.
     ///
     /// # Errors
     /// [`Error::Io`].

@@ -2,15 +2,12 @@
 
 use super::{escape, naming::Naming, recording::Recording, score::Shard};
 use crate::{
-    Error, Result, audio,
+    Error, Result,
+    audio::folder::{ENDINGS, recordings_in},
     lists::{lines::for_each_line, scp},
 };
 use indexmap::IndexMap;
-use std::{
-    collections::HashSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 /// Recordings by id, in order.
 #[derive(Debug, Default)]
@@ -36,8 +33,10 @@ impl RecordingList {
         let mut all = RecordingList::default();
         for path in files {
             if path.is_dir() {
-                let mut seen = HashSet::new();
-                all.add_folder(path, naming, &mut seen)?;
+                let found = recordings_in(path)?;
+                found
+                    .into_iter()
+                    .for_each(|path| all.add_path(path, naming));
             } else {
                 all.add_path(path.clone(), naming);
             }
@@ -58,7 +57,7 @@ impl RecordingList {
         if all.ids.is_empty() {
             return Err(Error::Usage(format!(
                 "no recordings; files in folders are taken by their ending ({})",
-                audio::ENDINGS.join(", ")
+                ENDINGS.join(", ")
             )));
         }
         Ok(all)
@@ -73,38 +72,6 @@ impl RecordingList {
             reading: naming.reading,
             segment: None,
         }));
-    }
-
-    /// Adds the recordings in the folder and below, sorted by name, without hidden files.
-    fn add_folder(
-        &mut self,
-        folder: &Path,
-        naming: &Naming,
-        seen: &mut HashSet<PathBuf>,
-    ) -> Result<()> {
-        let failed = |e| Error::io(folder, "read", e);
-        // Symbolic links may form a circle.
-        if !seen.insert(fs::canonicalize(folder).map_err(failed)?) {
-            return Ok(());
-        }
-        let entries = fs::read_dir(folder).map_err(failed)?;
-        let paths = entries.map(|entry| Ok(entry?.path()));
-        let mut paths: Vec<PathBuf> = paths.collect::<std::io::Result<_>>().map_err(failed)?;
-        paths.sort();
-        for path in paths {
-            let hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
-            if path.file_name().is_some_and(hidden) {
-                continue;
-            }
-            if path.is_dir() {
-                self.add_folder(&path, naming, seen)?;
-            } else if path.extension().is_some_and(|ending| {
-                audio::ENDINGS.contains(&&*ending.to_string_lossy().to_ascii_lowercase())
-            }) {
-                self.add_path(path, naming);
-            }
-        }
-        Ok(())
     }
 
     /// Reads `path` or `id<TAB>path` a line; `id path` where the list's name ends in .scp.

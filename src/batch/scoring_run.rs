@@ -134,9 +134,8 @@ impl Inputs {
         watcher: &Watcher,
     ) -> Result<Option<Report>> {
         let cache = self.plan.cache.as_deref();
-        let fingerprint = self.fingerprint(verifier)?;
         let mut ledger = match &self.plan.place {
-            Some(place) => place.open(self.plan.resume, &fingerprint, cache)?,
+            Some(place) => place.open(self.plan.resume, &self.fingerprint(verifier)?, cache)?,
             None => Ledger::open(None, cache)?,
         };
         let sides = match &self.plan.vectors {

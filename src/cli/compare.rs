@@ -25,18 +25,17 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let verifier = global.verifier()?;
-    args.point.point(&verifier, None)?; // what is wrong with it is said before the work
+    let of_all = args.point.point(&verifier, None)?;
     let output = global.output();
     let paths = [args.file.clone(), args.other.clone()];
     let both = args.recordings.embed(&paths, &verifier, output)?;
-    let kind = match (&both[0].embedding, &both[1].embedding) {
-        (Ok(a), Ok(b)) => Some(verifier.trial_kind(&[a], b)),
-        _ => None,
-    };
-    let point = args.point.point(&verifier, kind)?;
-    let verification = match (&both[0].embedding, &both[1].embedding) {
-        (Ok(a), Ok(b)) => verifier.compare(a, b, &point)?,
-        (Err(reason), _) | (_, Err(reason)) => Verification::unfit(*reason),
+    let (verification, point, kind) = match (&both[0].embedding, &both[1].embedding) {
+        (Ok(a), Ok(b)) => {
+            let kind = verifier.trial_kind(&[a], b);
+            let point = args.point.point(&verifier, Some(kind))?;
+            (verifier.compare(a, b, &point)?, point, Some(kind))
+        }
+        (Err(reason), _) | (_, Err(reason)) => (Verification::unfit(*reason), of_all, None),
     };
     let trial = Trial {
         command: "compare",

@@ -80,7 +80,7 @@ impl Output {
         }
     }
 
-    /// Does the user want no messages?
+    /// Whether the user wants no messages.
     pub fn is_quiet(&self) -> bool {
         self.quiet
     }
@@ -99,12 +99,12 @@ impl Output {
         }
     }
 
-    /// Does the user want the result as JSON?
+    /// Whether the user wants the result as JSON.
     pub fn is_json(&self) -> bool {
         self.json
     }
 
-    /// Does the user want more messages?
+    /// Whether the user wants more messages.
     pub fn is_verbose(&self) -> bool {
         self.verbose
     }

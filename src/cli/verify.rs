@@ -256,7 +256,7 @@ fn expected(
     Some(rates.at_threshold(f64::from(point.threshold().0)))
 }
 
-/// Are the model's scores log-likelihood ratios?
+/// Whether the model's scores are log-likelihood ratios.
 fn is_calibrated(verifier: &Verifier) -> bool {
     !verifier.model().card.uncalibrated
 }

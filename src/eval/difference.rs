@@ -6,37 +6,8 @@
 
 use super::{
     bootstrap::{Interval, percentile},
-    metrics::Figures,
     report::Report,
-    speakers::Speakers,
 };
-
-/// The EERs of the replicates of one list.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Replicates {
-    /// Names, as they are numbered for the draws.
-    speakers: Vec<String>,
-    /// None for a replicate without a target or without a nontarget trial.
-    eers: Vec<Option<f64>>,
-}
-
-impl Replicates {
-    /// Of a list with these speakers.
-    pub(super) fn new(speakers: &Speakers, figures: &[Option<Figures>]) -> Self {
-        let names = (0..speakers.count()).map(|one| speakers.name(one).to_string());
-        let eers = figures.iter().map(|figures| Some(figures.as_ref()?.eer));
-        Replicates {
-            speakers: names.collect(),
-            eers: eers.collect(),
-        }
-    }
-
-    /// The same speakers as the list had that these are of, numbered in the same order; `speakers`
-    /// themselves where they are other ones.
-    pub fn number_alike(&self, speakers: Speakers) -> Speakers {
-        speakers.numbered_as(&self.speakers)
-    }
-}
 
 /// EER of a list minus the EER of the list that it is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]

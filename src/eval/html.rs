@@ -2,45 +2,15 @@
 //! nothing else: no scripts, no styles or images from elsewhere. It follows the reader's window and
 //! light or dark mode.
 
+mod page;
 mod tables;
 mod verdict;
 
-use super::{
-    difference::Difference,
-    metrics::Points,
-    plots::{self, Chart, Named},
-    report::Report,
-};
+pub use page::{List, Page};
+
+use super::plots::{self, Chart, Named};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-
-/// What is on the page.
-pub struct Page<'a> {
-    /// When it was measured, for people.
-    pub date: String,
-    /// The command line.
-    pub command: String,
-    /// (what, value): model, seed, program…
-    pub facts: Vec<(&'a str, String)>,
-    /// Where the figures were measured.
-    pub points: &'a Points,
-    /// One for each trial list.
-    pub lists: Vec<List<'a>>,
-}
-
-/// One trial list.
-pub struct List<'a> {
-    /// Its file.
-    pub name: &'a str,
-    /// What was measured.
-    pub report: &'a Report,
-    /// Recordings without an embedding, and why.
-    pub refused: &'a [(String, String)],
-    /// Against the first list.
-    pub difference: Option<Difference>,
-}
-
-/// Refused recordings that are named; the others are counted.
-const MOST_REFUSED: usize = 200;
+use page::text;
 
 const TITLE: &str = "Speaker verification: evaluation";
 
@@ -119,14 +89,4 @@ impl Page<'_> {
             }
         }
     }
-}
-
-/// Text without characters that are no text or would turn their neighbours around.
-fn text(plain: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let shown = |c: char| match c.is_control() || turns(c) {
-        true => '\u{fffd}',
-        false => c,
-    };
-    plain.chars().map(shown).collect()
 }

@@ -40,7 +40,7 @@ impl ScoredTrial {
     pub fn is_target(&self) -> bool {
         self.enrol_and_label & LABEL != 0
     }
-    /// Is there a score?
+    /// Whether the trial has a score.
     pub fn is_scored(&self) -> bool {
         !self.score.is_nan()
     }

@@ -37,7 +37,7 @@ impl RatedList {
         self.scores(target).count()
     }
 
-    /// Is there a target and a nontarget?
+    /// Whether there is a target and a nontarget.
     pub fn has_both(&self) -> bool {
         [true, false]
             .iter()

@@ -35,7 +35,7 @@ pub struct Int8 {
 pub struct Quantiser {
     /// 1/step of each channel `(C,)`.
     pub inverse: Vec<f32>,
-    /// The u8 that stands for 0: 0, or 128 for activations of both signs.
+    /// The u8 of an activation of 0: 0 if no activation is negative, otherwise 128.
     pub zero: u8,
 }
 

@@ -37,7 +37,7 @@ pub struct PackedInt8 {
 pub struct Activations<'a> {
     /// `(C,)`, all above 0.
     pub steps: &'a [f32],
-    /// The u8 that stands for 0.
+    /// The u8 of an activation of 0.
     pub zero: u8,
 }
 

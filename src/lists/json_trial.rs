@@ -74,7 +74,7 @@ impl<'a> JsonTrial<'a> {
         serde_json::from_str(line).map_err(|e| Complaint::new(e.to_string(), REMEDY))
     }
 
-    /// Does it name a channel?
+    /// Whether the trial names a channel.
     pub fn has_side(&self) -> bool {
         self.side.is_some()
     }

@@ -170,12 +170,12 @@ impl Layout {
         }
     }
 
-    /// Does the first line hold names of columns in the place of a trial?
+    /// Whether the first line has the names of the columns instead of a trial.
     pub fn has_header(&self) -> bool {
         self.has_header
     }
 
-    /// Does the list name channels?
+    /// Whether the list names channels.
     pub fn has_sides(&self) -> bool {
         self.side.is_some()
     }

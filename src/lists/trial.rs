@@ -44,7 +44,7 @@ pub struct Complaint {
 }
 
 impl<'a> Trial<'a> {
-    /// Is it of a list of scores and labels alone?
+    /// Whether the trial is from a list of only scores and labels, without names.
     pub fn is_nameless(&self) -> bool {
         self.enroll.is_empty()
     }

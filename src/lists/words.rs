@@ -138,7 +138,7 @@ pub fn score(text: &str) -> Option<f64> {
     }
 }
 
-/// Is it channel b?
+/// Whether the word means channel b; none if it means no channel.
 pub fn is_side_b(text: &str) -> Option<bool> {
     match text {
         "a" | "A" | "1" | "" => Some(false),

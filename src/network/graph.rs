@@ -83,7 +83,7 @@ struct Input {
 struct Stage {
     /// In the order of the list.
     nodes: Vec<usize>,
-    /// Does its one node run over the whole utterance at once?
+    /// Whether its only node runs over the whole utterance at once.
     is_whole: bool,
     /// Nodes that later stages read.
     outputs: Vec<usize>,
@@ -100,7 +100,8 @@ const MAX_JOINED: usize = 64;
 /// From one frame in so many on, a node runs over the whole utterance.
 const COARSE_HOP: usize = 64;
 
-/// Is it more than a list in which each layer reads the one before and one pools?
+/// Whether the layers are more than a plain list, in which each layer reads the one before and one of them
+/// pools.
 pub(super) fn is_graph(layers: &[Layer]) -> bool {
     let is_new = |layer: &Layer| {
         !layer.named().is_empty()
@@ -300,7 +301,7 @@ fn inputs_of(nodes: &[Node], node: &Node, read: &[usize]) -> Vec<Input> {
 }
 
 impl Work {
-    /// Does a frame depend on the same frame of the inputs alone?
+    /// Whether a frame of the output depends only on the same frame of the inputs.
     fn is_elementwise(&self) -> bool {
         matches!(
             self,

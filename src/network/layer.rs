@@ -193,7 +193,7 @@ impl Layer {
         }
     }
 
-    /// Does it turn the frames of an utterance into one vector?
+    /// Whether the layer turns the frames of an utterance into one vector.
     pub fn is_pooling(&self) -> bool {
         matches!(
             self,
@@ -227,7 +227,7 @@ impl Layer {
         }
     }
 
-    /// Does it read the output of the layer before it?
+    /// Whether the layer reads the output of the layer before it.
     pub fn reads_previous(&self) -> bool {
         !matches!(
             self,

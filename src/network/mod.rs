@@ -130,7 +130,8 @@ impl Network {
         }
     }
 
-    /// Are the layers more than a list in which each reads the one before and one pools?
+    /// Whether the layers are more than a plain list, in which each layer reads the one before and one of
+    /// them pools.
     pub fn is_graph(&self) -> bool {
         graph::is_graph(&self.layers)
     }
@@ -200,7 +201,7 @@ impl Network {
         Ok(())
     }
 
-    /// Does the network run in int8?
+    /// Whether the network runs in int8.
     pub fn is_int8(&self) -> bool {
         self.is_int8
     }

@@ -13,7 +13,7 @@ pub type Tensors = BTreeMap<String, Stored>;
 pub struct Stored {
     /// F16 or F32 values.
     pub bytes: Cow<'static, [u8]>,
-    /// Are they F16?
+    /// Whether the values are F16.
     pub is_half: bool,
 }
 
@@ -38,7 +38,7 @@ impl Stored {
         self.bytes.len() / if self.is_half { 2 } else { 4 }
     }
 
-    /// Are there no values?
+    /// Whether there are no values.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
@@ -71,7 +71,7 @@ impl Stored {
         out
     }
 
-    /// Are all values finite?
+    /// Whether all values are finite.
     pub fn is_finite(&self) -> bool {
         if !self.is_half {
             return all_finite(&self.values());

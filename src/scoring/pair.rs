@@ -123,12 +123,19 @@ impl PairHead {
         let (voice, conditions) = point.split_at_mut(self.voice_size());
         voice.copy_from_slice(&Zeroizing::new(self.whitened(embedding)));
         self.scale(voice);
-        let own = embedding.get(self.mean.len() + 1..).unwrap_or_default();
+        let own = self.conditions_of(embedding);
         conditions
             .iter_mut()
             .zip(own)
-            .for_each(|(to, own)| *to = *own);
+            .for_each(|(to, own)| *to = own);
         point
+    }
+
+    /// The conditions that an embedding ends in; all 0 (clean) if it does not end in them.
+    pub fn conditions_of(&self, embedding: &[f32]) -> [f32; CONDITIONS] {
+        let own = embedding.get(self.mean.len() + 1..);
+        let own = own.and_then(|own| own.first_chunk().copied());
+        own.unwrap_or_default()
     }
 
     /// Mean of ln|u| over the groups.
@@ -187,12 +194,8 @@ impl PairHead {
         for embedding in embeddings {
             let mut u = Zeroizing::new(self.whitened(embedding));
             if self.quality.is_some() {
-                let (ln_t, own) = (
-                    embedding[self.mean.len()],
-                    &embedding[self.mean.len() + 1..],
-                );
-                ln_seconds = ln_sum_exp(ln_seconds, ln_t);
-                let sums = conditions.iter_mut().zip(own);
+                ln_seconds = ln_sum_exp(ln_seconds, embedding[self.mean.len()]);
+                let sums = conditions.iter_mut().zip(self.conditions_of(embedding));
                 sums.for_each(|(sum, own)| *sum += own);
                 ln_lengths += self.mean_ln_length(&u);
                 count += 1.0;

@@ -166,7 +166,7 @@ impl Index {
         self.header.num_others
     }
 
-    /// Is it kept in a file?
+    /// Whether the index is kept in a file.
     pub fn is_kept(&self) -> bool {
         matches!(self.bytes, Bytes::Mapped(_))
     }

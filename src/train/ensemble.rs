@@ -99,7 +99,7 @@ pub fn round(values: &mut [f32]) {
     }
 }
 
-/// Is this the first map, which sees the features that all groups share?
+/// Whether the layer is the first one with weights. It reads the features, which all groups share.
 fn sees_features(layers: &[Layer], index: usize) -> bool {
     layers[..index].iter().all(|l| Affine::of(l).is_none())
 }

@@ -4,7 +4,7 @@
 //! optional `session`, `corpus`, `split`, of which only `train` is read, and `label`: `none` marks a
 //! recording whose speaker is not known, from which only a teacher's vector is learnt.
 
-use crate::{Error, Result, audio, lists::lines::BYTE_ORDER_MARK};
+use crate::{Error, Result, audio::folder::is_recording, lists::lines::BYTE_ORDER_MARK};
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
@@ -171,7 +171,7 @@ fn folder(root: &Path) -> Result<Vec<Row>> {
             for path in entries(&dir)? {
                 if path.is_dir() {
                     pending.push(path);
-                } else if is_audio(&path) {
+                } else if is_recording(&path) {
                     let within = dir.strip_prefix(&speaker_dir).unwrap_or(Path::new(""));
                     rows.push(Row {
                         path,
@@ -186,14 +186,6 @@ fn folder(root: &Path) -> Result<Vec<Row>> {
         }
     }
     Ok(rows)
-}
-
-fn is_audio(path: &Path) -> bool {
-    path.extension().is_some_and(|e| {
-        audio::ENDINGS
-            .iter()
-            .any(|known| e.eq_ignore_ascii_case(known))
-    })
 }
 
 fn entries(dir: &Path) -> Result<Vec<PathBuf>> {

@@ -41,7 +41,7 @@ pub struct QualityList {
 }
 
 impl QualityList {
-    /// Is there a target and a nontarget?
+    /// Whether there is a target and a nontarget.
     pub fn has_both(&self) -> bool {
         !self.targets.is_empty() && !self.nontargets.is_empty()
     }

@@ -120,7 +120,8 @@ fn ids(manifest: &Manifest, root: &Path) -> Vec<String> {
     utterances.map(|u| below(&u.path)).collect()
 }
 
-/// The ending of the id for each voice, in the order of the classes: speeds within warps.
+/// What follows a recording's id in each voice, `@SPEED@WARP` or nothing: for each warp, all speeds. The
+/// classes have the same order.
 fn voices(options: &TrainOptions) -> impl Iterator<Item = String> {
     let of_warp = |warp: &u32| {
         let warp = *warp;

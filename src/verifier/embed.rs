@@ -67,9 +67,7 @@ impl Verifier {
         &self,
         waveform: &Waveform,
     ) -> (std::result::Result<Outputs, Reason>, Quality) {
-        let frames = self.mfcc.frames(waveform.samples()); // (num_samples,) -> (T, C)
-        let speech = self.speech(&frames, waveform.speech()); // (T, C) -> (T,)
-        let quality = waveform.quality_of(&speech);
+        let (frames, speech, quality) = self.frames(waveform);
         let outputs = match unfit(&quality, &self.model.limits) {
             Some(reason) => Err(reason),
             None => self.outputs_of(&frames, speech, &quality),
@@ -79,10 +77,16 @@ impl Verifier {
 
     /// The features that the networks are given, `(T', C')`, and the quality facts.
     pub fn features(&self, waveform: &Waveform) -> (Features, Quality) {
-        let frames = self.mfcc.frames(waveform.samples());
-        let speech = self.speech(&frames, waveform.speech());
-        let features = self.mfcc.select(&frames, &speech);
-        (features, waveform.quality_of(&speech))
+        let (frames, speech, quality) = self.frames(waveform);
+        (self.mfcc.select(&frames, &speech), quality)
+    }
+
+    /// All frames of a recording `(T, C)`, which of them are speech `(T,)`, and the quality facts.
+    fn frames(&self, waveform: &Waveform) -> (Vec<f32>, Vec<bool>, Quality) {
+        let frames = self.mfcc.frames(waveform.samples()); // (num_samples,) -> (T, C)
+        let speech = self.speech(&frames, waveform.speech()); // (T, C) -> (T,)
+        let quality = waveform.quality_of(&speech);
+        (frames, speech, quality)
     }
 
     fn outputs_of(

@@ -62,7 +62,7 @@ impl<'a> Watch<'a> {
         })
     }
 
-    /// Has the user interrupted the run?
+    /// Whether the user has interrupted the run.
     pub fn is_interrupted(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }

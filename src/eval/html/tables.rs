@@ -1,6 +1,6 @@
 //! The tables of the page.
 
-use super::{MOST_REFUSED, Page, text};
+use super::page::{MOST_REFUSED, Page, percent, text};
 use crate::eval::{
     bootstrap::Interval,
     metrics::{Figures, Points},
@@ -242,10 +242,6 @@ fn rate(share: f64, interval: Option<Interval>) -> Cell {
         value: percent(share),
         interval: interval.map(|i| format!("{}–{}", percent(i.low), percent(i.high))),
     }
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.2}", share * 100.0)
 }
 
 fn of(part: usize, all: usize) -> String {

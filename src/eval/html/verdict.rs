@@ -1,6 +1,6 @@
 //! The outcome of an evaluation in words, for readers who do not know the figures' names.
 
-use super::{List, Page, text};
+use super::page::{List, Page, percent, text};
 use crate::eval::{bootstrap::Interval, report::Report};
 use maud::{Markup, html};
 
@@ -95,8 +95,4 @@ fn compared(list: &List, first: &str) -> String {
 
 fn range(interval: &Interval) -> String {
     format!("{} to {} %", percent(interval.low), percent(interval.high))
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.2}", share * 100.0)
 }

@@ -339,7 +339,7 @@ impl Graph {
         &padded[..len]
     }
 
-    /// Is the output of this node in a buffer of the block?
+    /// Whether the output of this node is in a buffer of the block.
     fn is_local(&self, node: usize, block: &Block) -> bool {
         let source = &self.nodes[node];
         source.stage == block.stage && node >= block.first && !source.is_features()

@@ -28,7 +28,7 @@ const SEGMENT_FRAMES: usize = 100;
 /// The residual blocks leave one bin of so many.
 const HEAD_STRIDE: usize = 8;
 
-/// Adds the layers; returns the number of mel bins.
+/// Adds the network's layers to `dict` and returns its number of mel bins.
 pub fn layers(dict: &mut StateDict) -> Result<usize, Problem> {
     // (T, 80) -> (T, 10·32)
     let channels = dict.shape("head.conv2.weight").map_or(0, |shape| shape[0]);

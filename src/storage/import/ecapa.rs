@@ -17,7 +17,7 @@ use crate::network::Layer;
 /// The blocks, with their dilations.
 const BLOCKS: [(&str, usize); 3] = [("layer2", 2), ("layer3", 3), ("layer4", 4)];
 
-/// Adds the layers; returns the number of mel bins.
+/// Adds the network's layers to `dict` and returns its number of mel bins.
 pub fn layers(dict: &mut StateDict) -> Result<usize, Problem> {
     let channels = conv_relu_norm(dict, "layer1", None, Window::same(5, 1))?; // (T, C)
     let outputs = BLOCKS.map(|(name, dilation)| {

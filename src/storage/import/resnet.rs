@@ -38,7 +38,7 @@ const DEFAULT_BINS: usize = 80;
 /// Bins of the features for one bin after the last block.
 const STRIDE: usize = 8;
 
-/// Adds the layers; returns the number of mel bins.
+/// Adds the network's layers to `dict` and returns its number of mel bins.
 pub fn layers(dict: &mut StateDict) -> Result<usize, Problem> {
     let channels = dict
         .shape("layer4.0.conv1.weight")

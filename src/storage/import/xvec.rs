@@ -20,7 +20,7 @@ const FRAME_LAYERS: [(&str, usize, usize); 5] = [
     ("frame_5", 1, 1),
 ];
 
-/// Adds the layers; returns the number of mel bins.
+/// Adds the network's layers to `dict` and returns its number of mel bins.
 pub fn layers(dict: &mut StateDict) -> Result<usize, Problem> {
     let mut inputs = None;
     let mut channels = 0;

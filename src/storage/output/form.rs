@@ -1,7 +1,7 @@
 //! The forms of files that commands write: the endings that promise each, and how the first bytes
 //! of an existing file show it.
 
-use crate::{Error, Result, audio};
+use crate::{Error, Result, audio::folder::ENDINGS};
 use std::path::Path;
 
 /// A form of file.
@@ -12,19 +12,18 @@ pub struct Form {
     /// The endings that promise it; the first is the one to advise. An ending that promises nothing
     /// is free.
     endings: &'static [&'static str],
-    /// Does a file that begins so have this form?
+    /// Whether a file that begins with these bytes has this form.
     pub(super) shows: fn(&[u8]) -> bool,
-    /// Is an older file of the same form kept, too?
+    /// Whether even an older file of the same form is kept, unless the user forces it.
     pub(super) is_kept: bool,
 }
 
-/// Endings of what is not written by any command, besides those of recordings ([`audio::ENDINGS`]):
+/// Endings of what is not written by any command, besides those of recordings ([`ENDINGS`]):
 /// tables, archives, documents, code.
 const OTHER_ENDINGS: &[&str] = &[
-    "sph", "amr", "3gp", "raw", "tsv", "xls", "xlsx", "xlsm", "ods", "sqlite", "db", "zip", "tar",
-    "gz", "xz", "zst", "7z", "pdf", "doc", "docx", "odt", "md", "xml", "yaml", "yml", "toml",
-    "jpg", "jpeg", "gif", "h5", "hdf5", "mat", "pkl", "pickle", "pt", "pth", "feather", "arrow",
-    "py", "sh",
+    "amr", "raw", "tsv", "xls", "xlsx", "xlsm", "ods", "sqlite", "db", "zip", "tar", "gz", "xz",
+    "zst", "7z", "pdf", "doc", "docx", "odt", "md", "xml", "yaml", "yml", "toml", "jpg", "jpeg",
+    "gif", "h5", "hdf5", "mat", "pkl", "pickle", "pt", "pth", "feather", "arrow", "py", "sh",
 ];
 
 const fn form(
@@ -137,17 +136,16 @@ impl Form {
         ..form("a key", &["key", "hex", "txt"], |_| false)
     };
 
-    /// Does the ending of `path` promise this form, or nothing?
+    /// Checks that the ending of `path` names this form, or no form at all.
     ///
     /// # Errors
-    /// [`Error::Usage`] where it promises another one.
+    /// [`Error::Usage`] if it names another form.
     pub(super) fn check_ending(&self, path: &Path) -> Result<()> {
         let ending = path.extension().and_then(|ending| ending.to_str());
         let ending = ending.unwrap_or_default().to_ascii_lowercase();
         let is_in = |endings: &[&str]| endings.contains(&&*ending);
-        let promises = is_in(&audio::ENDINGS)
-            || is_in(OTHER_ENDINGS)
-            || ALL.iter().any(|form| is_in(form.endings));
+        let promises =
+            is_in(&ENDINGS) || is_in(OTHER_ENDINGS) || ALL.iter().any(|form| is_in(form.endings));
         if !promises || is_in(self.endings) {
             return Ok(());
         }

@@ -239,7 +239,7 @@ pub(super) fn failed(path: &Path, e: rusqlite::Error) -> Error {
     }
 }
 
-/// Is the file intact as far as it can be read?
+/// Whether an error came from the disk and not from damage: the file is intact, or reading it fails.
 fn reading_fails(path: &Path) -> bool {
     let checked = open(path).and_then(|connection| {
         connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))

@@ -91,12 +91,11 @@ fn sides(
     let sides = sides.map(|(embedding, point)| {
         let (values, point) = (embedding.as_ref().ok()?.values(), point?);
         let mean = cohort.map_or(0.0, |cohort| cohort.mean(head, &point));
-        let d = head.mean.len();
         Some(Side {
             point,
-            ln_seconds: values[d].into(),
+            ln_seconds: values[head.mean.len()].into(),
             ln_length: head.ln_length(values).into(),
-            conditions: std::array::from_fn(|k| values[d + 1 + k].into()),
+            conditions: head.conditions_of(values).map(f64::from),
             cohort: mean.into(),
         })
     });

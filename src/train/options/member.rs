@@ -40,7 +40,7 @@ pub struct MemberOptions {
 pub struct Seen {
     /// Upper end of the mel bins, in Hz; none for all.
     pub high_freq_hz: Option<f32>,
-    /// Are their means over the utterance taken off?
+    /// Whether each channel's mean over the utterance is subtracted.
     pub mean_norm: bool,
 }
 

@@ -1,0 +1,29 @@
+//! The bootstrap replicates of a list's EER, kept to compare the list with another one.
+
+use super::{metrics::Figures, speakers::Speakers};
+
+/// The EERs of the replicates of one list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Replicates {
+    /// Names, as they are numbered for the draws.
+    pub(super) speakers: Vec<String>,
+    /// None for a replicate without a target or without a nontarget trial.
+    pub(super) eers: Vec<Option<f64>>,
+}
+
+impl Replicates {
+    /// The replicates of a list with these speakers.
+    pub(super) fn new(speakers: &Speakers, figures: &[Option<Figures>]) -> Self {
+        let names = (0..speakers.count()).map(|one| speakers.name(one).to_string());
+        let eers = figures.iter().map(|figures| Some(figures.as_ref()?.eer));
+        Replicates {
+            speakers: names.collect(),
+            eers: eers.collect(),
+        }
+    }
+
+    /// Numbers `speakers` as those of this list are numbered; unchanged if they are other speakers.
+    pub fn number_alike(&self, speakers: Speakers) -> Speakers {
+        speakers.numbered_as(&self.speakers)
+    }
+}
