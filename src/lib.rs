@@ -77,7 +77,9 @@ pub use error::Error;
 pub use scoring::{Decision, Llr, OperatingPoint, Reason};
 #[cfg(feature = "store")]
 pub use storage::voiceprints::Store;
-pub use verifier::{Embedding, SpeakerName, Utterance, Verification, Verifier, Voiceprint};
+pub use verifier::{
+    Embedding, Listener, SpeakerName, State, Utterance, Verification, Verifier, Voiceprint,
+};
 
 /// Result of everything in this crate that can fail, with [`Error`].
 ///

@@ -11,12 +11,14 @@
 
 mod artificial;
 mod embed;
+mod listener;
 mod model;
 mod speech;
 mod steadiness;
 mod voiceprint;
 
 pub use embed::{Heard, unfit};
+pub use listener::{Listener, State, next_look};
 pub use model::{Limits, Measurement, Model, ModelCard, ModelId};
 pub use voiceprint::{Embedding, SpeakerName, Utterance, Voiceprint, is_unseen};
 
@@ -25,8 +27,8 @@ use crate::{
     audio::speech_frames,
     features::{Features, Mfcc},
     scoring::{
-        CONDITIONS, Decision, Llr, MeasuredRates, OperatingPoint, QualityWeights, Reason,
-        TrialKind, gallery::Probe,
+        CONDITIONS, Decision, Llr, OperatingPoint, QualityWeights, Reason, TrialKind,
+        gallery::Probe,
     },
 };
 use std::path::PathBuf;
@@ -106,7 +108,9 @@ impl Verifier {
         model.check_overlap()?;
         model.check_speech()?;
         model.limits.check()?;
-        model.rates.as_ref().map_or(Ok(()), MeasuredRates::check)?;
+        for rates in model.rates.iter().chain(&model.sequential) {
+            rates.check()?;
+        }
         Ok(Verifier {
             id,
             file_id: id,

@@ -100,6 +100,8 @@ enum Source {
         layout: Layout,
         /// Where the next block starts.
         at: u64,
+        /// How long the recording is was not known when its header was read.
+        is_stream: bool,
     },
     Compressed(Box<Track>),
 }
@@ -131,11 +133,16 @@ pub(super) struct End {
 impl Blocks {
     /// Reads the header. A file without one is read as `raw` says, if that is given.
     pub fn of(mut input: Input, raw: Option<RawFormat>) -> Refused<Self> {
-        let budget_bytes = FREE_BYTES + 4 * input.len() - input.len_in_memory();
+        let paid_for = input.len().saturating_mul(4) - input.len_in_memory();
+        let budget_bytes = FREE_BYTES.saturating_add(paid_for);
         let (num_channels, rate_hz, source) = if let Some(layout) = uncompressed(&mut input, raw)? {
-            let at = layout.data.start;
             let (channels, rate_hz) = (layout.num_channels, layout.rate_hz);
-            let source = Source::Uncompressed { input, layout, at };
+            let source = Source::Uncompressed {
+                at: layout.data.start,
+                is_stream: input.is_open(),
+                input,
+                layout,
+            };
             (channels, rate_hz, source)
         } else if let Some(kind) = foreign_kind(input.get(0, 512)?) {
             return Err(Refusal::new(
@@ -182,24 +189,40 @@ impl Blocks {
 
     /// Whether [`Self::num_samples`] is the truth.
     pub fn is_counted(&self) -> bool {
-        matches!(self.source, Source::Uncompressed { .. })
+        let Source::Uncompressed { is_stream, .. } = self.source else {
+            return false;
+        };
+        !is_stream
     }
 
     /// The next samples, channels interleaved, finite and of sane magnitude; `None` at the end.
     pub fn next(&mut self) -> Refused<Option<&[f32]>> {
         match &mut self.source {
-            Source::Uncompressed { input, layout, at } => {
+            Source::Uncompressed {
+                input,
+                layout,
+                at,
+                is_stream,
+            } => {
                 let unit = layout.coding.unit_bytes(layout.num_channels);
-                let most = BLOCK_BYTES.next_multiple_of(unit) as u64;
-                let wanted = (layout.data.end - *at).min(most) as usize;
-                let bytes = input.get(*at, wanted)?;
-                if bytes.len() < wanted {
+                let left = ((layout.data.end - *at) / unit as u64) as usize;
+                let most = BLOCK_BYTES.div_ceil(unit).min(left);
+                if most == 0 {
+                    return Ok(None);
+                }
+                let bytes = input.read_on(*at, unit, most)?;
+                let whole = bytes.len() - bytes.len() % unit;
+                if *is_stream && whole == 0 {
+                    *layout = layout.clone().fit(input.len())?;
+                    return Ok(None);
+                }
+                if !*is_stream && bytes.len() < most * unit {
                     layout.truncated = true;
                     layout.warning = Some("the file became shorter while it was read".into());
                     layout.data.end = *at;
                 }
-                let bytes = &bytes[..bytes.len() - bytes.len() % unit];
-                *at += bytes.len() as u64;
+                let bytes = &bytes[..whole];
+                *at += whole as u64;
                 self.samples = match layout.coding {
                     Coding::Samples(encoding) => encoding.to_f32(bytes, layout.order),
                     Coding::Blocks(adpcm) => adpcm.to_f32(bytes),
@@ -251,7 +274,7 @@ pub(super) fn check_samples(samples: &[f32]) -> Refused<()> {
 }
 
 /// Of finite samples of sane magnitude, the bits of the largest without its sign.
-fn checked_peak_bits(samples: &[f32]) -> Refused<u32> {
+pub(super) fn checked_peak_bits(samples: &[f32]) -> Refused<u32> {
     // One pass without branches: NaN and infinity have the largest exponents of all.
     let peak_bits = samples
         .iter()
@@ -270,7 +293,7 @@ fn checked_peak_bits(samples: &[f32]) -> Refused<u32> {
     ))
 }
 
-fn check_silence(peak_bits: u32) -> Refused<()> {
+pub(super) fn check_silence(peak_bits: u32) -> Refused<()> {
     let peak = f32::from_bits(peak_bits);
     if peak > 0.0 && peak < f32::MIN_POSITIVE {
         return Err(Refusal::new(

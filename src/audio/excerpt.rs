@@ -85,6 +85,18 @@ impl Excerpt {
         }
     }
 
+    /// The samples at 16 kHz that [`Self::finish`] would give now. More can still be pushed.
+    pub fn so_far(&self) -> Vec<f32> {
+        let now = Excerpt {
+            resampler: self.resampler.clone(),
+            whole: self.whole.clone(),
+            stretches: self.stretches.clone(),
+            current: self.current.clone(),
+            ..*self
+        };
+        now.finish()
+    }
+
     /// The samples at 16 kHz.
     pub fn finish(mut self) -> Vec<f32> {
         if self.stride > 1 {

@@ -1,5 +1,6 @@
-//! A path or a stream in, bytes at any position out. A regular file is read where it lies; what
-//! cannot be sought (a pipe, standard input) is held in memory, up to a cap. Directories and
+//! Bytes at any position of a file or of a stream. A regular file is read where it lies; what cannot
+//! be sought (a pipe, standard input) is held in memory, up to a limit. A stream can also be followed
+//! while it is still being written: then only the bytes that are read next are held. Directories and
 //! devices are refused before anything waits for them.
 
 use super::refusal::{Refusal, Refused};
@@ -7,6 +8,8 @@ use std::fs::{self, File, Metadata};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
+#[cfg(feature = "formats")]
+use symphonia::core::io::ReadOnlySource;
 
 /// Largest file that is read, in bytes, unless told otherwise: more than three hours of 48 kHz
 /// stereo. Somebody's voice fits into less.
@@ -28,7 +31,16 @@ pub(super) struct Input {
 enum Origin {
     File(File),
     Memory(Held),
+    Stream(Box<dyn Source>),
 }
+
+/// What a stream is read from.
+pub(super) trait Source: Read + Send + Sync {}
+
+impl<R: Read + Send + Sync> Source for R {}
+
+/// The length of a stream that has not ended yet.
+pub(super) const OPEN_END: u64 = u64::MAX >> 1;
 
 /// Bytes that several readers share.
 #[derive(Clone)]
@@ -87,9 +99,35 @@ impl Input {
         Input::new(Origin::Memory(Held(Arc::new(bytes))), len)
     }
 
+    /// A stream that is still being written. [`Self::get`] waits for bytes, and holds them until
+    /// [`Self::read_on`] has passed them.
+    pub fn follow(stream: impl Source + 'static) -> Refused<Self> {
+        let mut input = Input::new(Origin::Stream(Box::new(stream)), OPEN_END)?;
+        match input.get(0, 1)?.is_empty() {
+            true => Err(empty()),
+            false => Ok(input),
+        }
+    }
+
+    /// The bytes of a followed stream to its end, in memory.
+    pub fn drained(self, max_bytes: Option<u64>) -> Refused<Self> {
+        match self.origin {
+            Origin::Stream(stream) => {
+                let opening = std::io::Cursor::new(self.window);
+                Input::drain(opening.chain(stream), max_bytes)
+            }
+            _ => Ok(self),
+        }
+    }
+
+    /// Whether this is a stream whose end was not reached yet.
+    pub fn is_open(&self) -> bool {
+        self.len == OPEN_END
+    }
+
     fn new(origin: Origin, len: u64) -> Refused<Self> {
         if len == 0 {
-            return Err(Refusal::new("is empty", "record it again"));
+            return Err(empty());
         }
         Ok(Input {
             origin,
@@ -107,13 +145,16 @@ impl Input {
     /// How many of them are held in memory.
     pub fn len_in_memory(&self) -> u64 {
         match self.origin {
-            Origin::File(_) => 0,
+            Origin::File(_) | Origin::Stream(_) => 0,
             Origin::Memory(_) => self.len,
         }
     }
 
     /// The `wanted` bytes from `at` on; fewer, or none, at the end.
     pub fn get(&mut self, at: u64, wanted: usize) -> Refused<&[u8]> {
+        if matches!(self.origin, Origin::Stream(_)) {
+            return self.wait_for(at, wanted);
+        }
         let there = usize::try_from(self.len.saturating_sub(at)).unwrap_or(usize::MAX);
         let wanted = wanted.min(there);
         let file = match &mut self.origin {
@@ -121,6 +162,7 @@ impl Input {
                 let at = (at as usize).min(bytes.len());
                 return Ok(&bytes[at..at + wanted]);
             }
+            Origin::Stream(_) => return Ok(&[]),
             Origin::File(file) => file,
         };
         let held = self.window_at..=self.window_at + self.window.len() as u64;
@@ -137,6 +179,43 @@ impl Input {
         Ok(&self.window[from..to])
     }
 
+    /// From 1 to `most` units of `unit` bytes from `at` on; fewer bytes than a unit at the end. Of a
+    /// stream, those that are there already; what lies before `at` is forgotten.
+    pub fn read_on(&mut self, at: u64, unit: usize, most: usize) -> Refused<&[u8]> {
+        if !matches!(self.origin, Origin::Stream(_)) {
+            return self.get(at, unit * most);
+        }
+        let passed = (at - self.window_at).min(self.window.len() as u64) as usize;
+        self.window.drain(..passed);
+        self.window_at += passed as u64;
+        let there = self.wait_for(at, unit)?.len();
+        if there < unit {
+            return Ok(&self.window[..there]);
+        }
+        let units = (self.window.len() / unit).min(most);
+        Ok(&self.window[..units * unit])
+    }
+
+    /// [`Self::get`] of a stream.
+    fn wait_for(&mut self, at: u64, wanted: usize) -> Refused<&[u8]> {
+        let Origin::Stream(stream) = &mut self.origin else {
+            return Ok(&[]);
+        };
+        let from = at.saturating_sub(self.window_at) as usize;
+        let mut block = [0; WINDOW];
+        while self.window.len() < from + wanted && self.len == OPEN_END {
+            match stream.read(&mut block) {
+                Ok(0) => self.len = self.window_at + self.window.len() as u64,
+                Ok(num_read) => self.window.extend_from_slice(&block[..num_read]),
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        let from = from.min(self.window.len());
+        let to = (from + wanted).min(self.window.len());
+        Ok(&self.window[from..to])
+    }
+
     /// The same bytes for a reader of its own.
     #[cfg(feature = "formats")]
     pub fn into_media(self) -> Refused<Box<dyn symphonia::core::io::MediaSource>> {
@@ -146,8 +225,16 @@ impl Input {
                 Box::new(file)
             }
             Origin::Memory(bytes) => Box::new(std::io::Cursor::new(bytes)),
+            Origin::Stream(stream) => {
+                let opening = std::io::Cursor::new(self.window);
+                Box::new(ReadOnlySource::new(opening.chain(stream)))
+            }
         })
     }
+}
+
+fn empty() -> Refusal {
+    Refusal::new("is empty", "record it again")
 }
 
 fn too_large(most: u64) -> Refusal {

@@ -73,6 +73,23 @@ pub(super) fn has_header(opening: &[u8]) -> bool {
     OURS.iter().any(is_ours) || foreign_magic(opening).is_some()
 }
 
+/// Whether a recording that opens so is read from its start to its end, without looking at its end first.
+pub(super) fn can_stream(opening: &[u8]) -> bool {
+    let magics: [&[u8]; 9] = [
+        b"RIFF",
+        b"RIFX",
+        b"RF64",
+        b"BW64",
+        b".snd",
+        b"OggS",
+        b"fLaC",
+        b"ID3",
+        b"\x1A\x45\xDF\xA3",
+    ];
+    let is_mpeg_frame = matches!(opening, [0xFF, second, ..] if second & 0xE0 == 0xE0);
+    is_mpeg_frame || magics.iter().any(|magic| opening.starts_with(magic))
+}
+
 fn foreign_magic(opening: &[u8]) -> Option<&'static Magic> {
     FOREIGN
         .iter()

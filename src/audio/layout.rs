@@ -2,12 +2,13 @@
 //! every reader of a header (WAV, SPHERE, AU, none at all) has to find out.
 
 use super::adpcm::Adpcm;
+use super::input::OPEN_END;
 use super::pcm::{ByteOrder, Encoding};
 use super::refusal::{Refusal, Refused};
 use std::ops::Range;
 
 /// Where the samples lie in the file, and what they are.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Layout {
     pub coding: Coding,
     pub order: ByteOrder,
@@ -46,9 +47,16 @@ const SIZE_OF_A_STREAM: u64 = 0x7FFF_0000;
 
 impl Layout {
     /// Holds the size that the header claims against the file. `data` is as the header says; a size
-    /// of 0 means that it was not known when the header was written.
+    /// of 0 means that it was not known when the header was written. The length of a stream is not known
+    /// before its end, so it is held against the size then.
     pub fn fit(mut self, file_len: u64) -> Refused<Self> {
         let declared = self.data.end - self.data.start;
+        if file_len == OPEN_END {
+            if declared == 0 {
+                self.data.end = OPEN_END;
+            }
+            return Ok(self);
+        }
         let there = file_len.saturating_sub(self.data.start);
         let held = if declared == 0 {
             there

@@ -18,6 +18,7 @@ const CHUNK: usize = 1024;
 const MAX_TERM: u64 = 1 << 13;
 
 /// A resampler for one recording.
+#[derive(Clone)]
 pub struct Resampler {
     forward: Arc<dyn RealToComplex<f32>>,
     inverse: Arc<dyn ComplexToReal<f32>>,

@@ -153,7 +153,12 @@ pub fn layout(input: &mut Input, start: u64) -> Refused<Layout> {
                 "has more than {MAX_CHUNKS} chunks and no audio among them"
             )));
         }
-        let next = spelling.after(input, &chunk)?;
+        // Behind the audio of a stream there is nothing to look at yet.
+        let is_last = &chunk.id == b"data" && format.is_some() && input.is_open();
+        let next = match is_last {
+            true => None,
+            false => spelling.after(input, &chunk)?,
+        };
         if &chunk.id == b"data" {
             if data.is_none() && (chunk.size > 0 || streams_on(spelling, input, chunk.body)?) {
                 data = Some(chunk);
@@ -199,6 +204,10 @@ pub fn layout(input: &mut Input, start: u64) -> Refused<Layout> {
         truncated: false,
     }
     .fit(input.len())?;
+    // Nobody waits for what may come behind the audio of a stream.
+    if input.is_open() {
+        return Ok(layout);
+    }
     if let Some(left_out) = behind::left_out(input, spelling, data.body, declared)? {
         layout.warn(left_out);
         layout.truncated = true;

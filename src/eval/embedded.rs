@@ -31,6 +31,8 @@ pub enum Part {
     Whole,
     /// This many seconds from the start, or the whole of a shorter recording.
     Start(f32),
+    /// This many seconds from the start; a recording that is not longer is refused.
+    Growing(f32),
     /// This many seconds from the first speech; a recording with less speech is refused.
     Speech(f32),
     /// The whole recording, reduced to a telephone's 8 kHz.
@@ -167,17 +169,13 @@ fn read(path: &Path, options: &ReadOptions, part: Part) -> Result<Waveform> {
             return Waveform::from_samples(narrow, NARROWBAND_HZ);
         }
         Part::Start(seconds) => (0, seconds),
+        Part::Growing(seconds) if waveform.seconds() > seconds => (0, seconds),
+        Part::Growing(_) => return Err(too_short(path, "not longer than the part")),
         Part::Speech(seconds) if audio::speech_seconds(waveform.speech()) >= seconds => {
             let begin = waveform.speech().iter().position(|&speech| speech);
             (begin.unwrap_or(0) * audio::SPEECH_HOP, seconds)
         }
-        Part::Speech(_) => {
-            return Err(Error::Audio {
-                path: path.to_path_buf(),
-                fact: "less speech than the cut".into(),
-                remedy: "leave the cut out".into(),
-            });
-        }
+        Part::Speech(_) => return Err(too_short(path, "less speech than the cut")),
     };
     let rest = &waveform.samples()[from..];
     let kept = (seconds * SAMPLE_RATE_HZ as f32) as usize;
@@ -185,4 +183,12 @@ fn read(path: &Path, options: &ReadOptions, part: Part) -> Result<Waveform> {
         return Ok(waveform);
     }
     Waveform::from_samples(rest[..kept.min(rest.len())].to_vec(), SAMPLE_RATE_HZ)
+}
+
+fn too_short(path: &Path, fact: &str) -> Error {
+    Error::Audio {
+        path: path.to_path_buf(),
+        fact: fact.into(),
+        remedy: "leave the cut out".into(),
+    }
 }

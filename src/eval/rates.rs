@@ -48,7 +48,8 @@ impl RatedList {
 /// Thresholds per factor of ten in the false-accept rate.
 const POINTS_PER_DECADE: f64 = 12.0;
 
-/// The rates at thresholds from accepting nearly all to the smallest rate that the trials support.
+/// The rates at thresholds from rejecting hardly anybody to the smallest rate of false accepts that the
+/// trials support.
 /// `None` if a list lacks target or nontarget trials.
 pub fn measure(
     lists: &[RatedList],
@@ -62,7 +63,14 @@ pub fn measure(
     }
     let count = |target| originals.iter().map(|list| list.count(target)).sum();
     let (targets, nontargets) = (count(true), count(false));
-    let thresholds = thresholds(lists, nontargets);
+    let by_nontargets = thresholds(lists, false, nontargets);
+    let highest = by_nontargets.iter().copied().fold(f64::MIN, f64::max);
+    let by_targets = thresholds(lists, true, targets).into_iter();
+    let mut thresholds = by_nontargets;
+    // Above the highest, the trials do not support the false-accept rate.
+    thresholds.extend(by_targets.filter(|threshold| *threshold < highest));
+    thresholds.sort_unstable_by(f64::total_cmp);
+    thresholds.dedup();
     let binned: Vec<Binned> = lists.iter().map(|l| Binned::new(l, &thresholds)).collect();
     let once = |(binned, list): (&Binned, &RatedList)| binned.rates(&vec![1.0; list.num_speakers]);
     let measured = mean(binned.iter().zip(lists).map(once).collect());
@@ -107,30 +115,32 @@ pub fn measure(
     })
 }
 
-/// Nontarget scores, rising, at which the logarithm of the false-accept rate takes evenly spaced values,
-/// down to 3 of the nontarget trials.
-fn thresholds(lists: &[RatedList], nontargets: usize) -> Vec<f64> {
+/// Scores of target or nontarget trials at which the logarithm of the false-reject or false-accept rate
+/// takes evenly spaced values, down to 3 of these trials.
+fn thresholds(lists: &[RatedList], target: bool, num_trials: usize) -> Vec<f64> {
     let mut scored: Vec<(f64, f64)> = vec![];
     for list in lists {
-        let share = 1.0 / (list.count(false) * lists.len()) as f64;
-        scored.extend(list.scores(false).map(|llr| (llr, share)));
+        let share = 1.0 / (list.count(target) * lists.len()) as f64;
+        scored.extend(list.scores(target).map(|llr| (llr, share)));
     }
-    scored.sort_unstable_by(|a, b| b.0.total_cmp(&a.0)); // falling
-    let smallest = 3.0 / nontargets as f64;
+    // The likely errors first: the lowest targets, the highest nontargets.
+    scored.sort_unstable_by(|a, b| match target {
+        true => a.0.total_cmp(&b.0),
+        false => b.0.total_cmp(&a.0),
+    });
+    let smallest = 3.0 / num_trials as f64;
     let num = (POINTS_PER_DECADE * -smallest.log10()).ceil().max(1.0) as i32;
     let wanted: Vec<f64> = (0..num)
         .map(|i| smallest.powf(f64::from(num - i) / f64::from(num)))
         .collect();
-    let (mut found, mut accepted, mut next) = (vec![], 0.0, 0);
+    let (mut found, mut wrong, mut next) = (vec![], 0.0, 0);
     for (llr, share) in &scored {
-        accepted += share;
-        while next < wanted.len() && accepted >= wanted[next] - 1e-12 {
+        wrong += share;
+        while next < wanted.len() && wrong >= wanted[next] - 1e-12 {
             found.push(*llr);
             next += 1;
         }
     }
-    found.sort_unstable_by(f64::total_cmp);
-    found.dedup();
     found
 }
 
@@ -252,8 +262,10 @@ mod tests {
         let accepted = |p: &MeasuredPoint| (1800.0 * p.false_accept.rate).round();
         // Three of 1800 trials: the rule of three.
         assert_eq!(rates.points.last().map(accepted), Some(3.0));
-        // 2.78 tenfolds of the rate, each in twelve steps.
-        assert_eq!(rates.points.len(), 34);
+        // 2.78 tenfolds of the rate, each in twelve steps, and some at which few targets are rejected.
+        assert!((34..60).contains(&rates.points.len()));
+        let rejected = rates.points[0].false_reject.rate;
+        assert!(rejected <= 3.0 / 200.0, "{rejected}");
     }
 
     #[test]

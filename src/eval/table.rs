@@ -193,6 +193,17 @@ impl ScoreTable {
         self.has_scores = true;
     }
 
+    /// Changes the scores of trials that `score` has a new one for.
+    pub fn change_scores(&mut self, score: impl Fn(&ScoredTrial) -> Option<f64> + Sync) {
+        parallel::map(self.trials.chunks_mut(BLOCK), |trials| {
+            for trial in trials {
+                if let Some(changed) = score(trial).filter(|value| value.is_finite()) {
+                    trial.score = changed;
+                }
+            }
+        });
+    }
+
     /// Takes the scores from a file, which may hold more trials, in any order. Reorders the trials
     /// if the file has another order than the list.
     ///

@@ -77,7 +77,8 @@ impl MeasuredRates {
             .points
             .windows(2)
             .all(|w| w[0].false_accept.rate >= w[1].false_accept.rate);
-        if self.points.is_empty() || !sound || !rising || !falling || self.nontargets == 0 {
+        let is_curve = rising && falling && sound;
+        if self.points.is_empty() || !is_curve || self.nontargets == 0 || self.targets == 0 {
             return Err(Error::Usage(
                 "measured error rates: thresholds must rise, false accepts fall, and rates lie \
                  within 0 to 1"
@@ -98,29 +99,74 @@ impl MeasuredRates {
         last.max(3.0 / self.nontargets as f64)
     }
 
+    /// The smallest false-reject rate that the trials support, 3/N, and that was measured.
+    pub fn smallest_false_reject_rate(&self) -> f64 {
+        let first = self.points[0].false_reject.rate;
+        first.max(3.0 / self.targets as f64)
+    }
+
+    /// The highest threshold with this false-reject rate, and the rates there.
+    ///
+    /// # Errors
+    /// As [`Self::at_false_accept_rate`].
+    pub fn at_false_reject_rate(&self, wanted: f64) -> Result<MeasuredPoint> {
+        let smallest = self.smallest_false_reject_rate();
+        self.check_wanted("false-reject", wanted, smallest, self.targets, "target")?;
+        let after = self
+            .points
+            .partition_point(|p| p.false_reject.rate <= wanted);
+        Ok(match (after, self.points.get(after)) {
+            (0, _) => self.points[0],
+            (_, None) => self.points[after - 1],
+            (_, Some(b)) => {
+                let a = &self.points[after - 1];
+                let (from, to) = (log(a.false_reject.rate), log(b.false_reject.rate));
+                between(a, b, (log(wanted) - from) / (to - from))
+            }
+        })
+    }
+
+    /// Refuses a rate that the trials do not support.
+    fn check_wanted(
+        &self,
+        name: &str,
+        wanted: f64,
+        smallest: f64,
+        num_trials: usize,
+        kind: &str,
+    ) -> Result<()> {
+        if !(wanted > 0.0 && wanted < 1.0) {
+            return Err(Error::Usage(format!(
+                "a {name} rate of {wanted}; above 0 and below 1 is wanted, e.g. 0.01 or 1%"
+            )));
+        }
+        // A rate that was typed as it was told may be a rounding below it.
+        if wanted < smallest * (1.0 - 1e-9) {
+            return Err(Error::Usage(format!(
+                "a {name} rate of {}: the model was calibrated on {num_trials} {kind} trials, which \
+                 support {} and more (rule of three); ask for more, or calibrate on more trials of \
+                 your own with `spkver calibrate`",
+                percent(wanted),
+                percent_or_more(smallest),
+            )));
+        }
+        Ok(())
+    }
+
     /// The threshold with this false-accept rate, and the rates there.
     ///
     /// # Errors
     /// [`Error::Usage`] for a rate outside (0, 1), below what the trials support, or outside the
     /// measured range.
     pub fn at_false_accept_rate(&self, wanted: f64) -> Result<MeasuredPoint> {
-        if !(wanted > 0.0 && wanted < 1.0) {
-            return Err(Error::Usage(format!(
-                "a false-accept rate of {wanted}; above 0 and below 1 is wanted, e.g. 0.01 or 1%"
-            )));
-        }
         let smallest = self.smallest_false_accept_rate();
-        // A rate that was typed as it was told may be a rounding below it.
-        if wanted < smallest * (1.0 - 1e-9) {
-            return Err(Error::Usage(format!(
-                "a false-accept rate of {}: the model was calibrated on {} nontarget trials, which \
-                 support {} and more (rule of three); ask for more, or calibrate on more trials of \
-                 your own with `spkver calibrate`",
-                percent(wanted),
-                self.nontargets,
-                percent_or_more(smallest),
-            )));
-        }
+        self.check_wanted(
+            "false-accept",
+            wanted,
+            smallest,
+            self.nontargets,
+            "nontarget",
+        )?;
         let after = self
             .points
             .iter()
@@ -268,6 +314,20 @@ mod tests {
         assert!((found.false_accept.rate - 0.01).abs() < 1e-12);
         let again = rates.at_threshold(found.threshold);
         assert!((again.false_reject.rate - found.false_reject.rate).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_wanted_rate_of_false_rejects_finds_its_threshold() {
+        let rates = rates();
+        let found = rates.at_false_reject_rate(0.04).unwrap();
+        assert!((found.threshold - 0.0).abs() < 1e-9);
+        // Half-way between 0.01 and 0.04 on a logarithmic scale.
+        let found = rates.at_false_reject_rate(0.02).unwrap();
+        assert!((found.threshold + 1.0).abs() < 1e-9);
+        assert!((found.false_reject.rate - 0.02).abs() < 1e-12);
+        assert_eq!(rates.at_false_reject_rate(0.9).unwrap().threshold, 4.0);
+        let text = rates.at_false_reject_rate(0.001).unwrap_err().to_string();
+        assert!(text.contains("1000 target trials"), "{text}");
     }
 
     #[test]

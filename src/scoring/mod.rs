@@ -6,6 +6,7 @@ mod knee;
 mod measured;
 mod pair;
 mod quality;
+mod sequential;
 mod trial_kind;
 
 pub use decision::{Decision, Llr, OperatingPoint, Reason};
@@ -13,4 +14,5 @@ pub use knee::{KNEE_SLOPE, bend};
 pub use measured::{MeasuredPoint, MeasuredRates, Rate, percent, percent_or_more};
 pub use pair::PairHead;
 pub use quality::{CONDITIONS, Cohort, QualityWeights, conditions};
+pub use sequential::{Bounds, SequentialTest};
 pub use trial_kind::TrialKind;

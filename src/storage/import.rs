@@ -152,6 +152,7 @@ fn from_bytes(bytes: &[u8]) -> std::result::Result<Model, Problem> {
         speech: None,
         limits: Limits::default(),
         rates: None,
+        sequential: None,
         card: ModelCard {
             name: kind.name.into(),
             description: "Imported network; embeddings are compared by cosine.".into(),

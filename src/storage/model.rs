@@ -63,6 +63,8 @@ struct Header {
     limits: Limits,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rates: Option<MeasuredRates>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sequential: Option<MeasuredRates>,
     card: ModelCard,
 }
 
@@ -328,6 +330,7 @@ impl<'a> Parsed<'a> {
             head,
             limits: header.limits,
             rates: header.rates,
+            sequential: header.sequential,
             card: header.card,
         };
         let embedder = self.embedder_id(&model, &known);
@@ -380,6 +383,7 @@ pub fn to_bytes<'m>(model: &'m Model) -> Vec<u8> {
         },
         limits: model.limits,
         rates: model.rates.clone(),
+        sequential: model.sequential.clone(),
         card: model.card.clone(),
     };
     let mut shapes = layer_shapes(&header.layers, "");

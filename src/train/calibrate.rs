@@ -8,6 +8,7 @@
 
 mod cohort;
 mod limits;
+mod looks;
 mod measured;
 mod quality_lists;
 mod scores;
@@ -197,6 +198,12 @@ impl<'a> Inputs<'a> {
             }
             rated.push(Rated::new(table, embedded, &calibrated, false));
         }
+        let embedder = Embedder {
+            verifier: &calibrated,
+            ..embedder
+        };
+        let looked = looks::extremes(&tables, &embedded, &embedder)?;
+        let sequential = measured::rates(looked, &files.hash, NUM_REPLICATES, plan.seed);
         for (table, narrow) in tables.iter_mut().zip(narrow.iter().flatten()) {
             set_scores(table, narrow, &calibrated);
             let copy = Rated::new(table, narrow, &calibrated, true);
@@ -209,6 +216,7 @@ impl<'a> Inputs<'a> {
         report.has_rates = rates.is_some();
         let model = Model {
             rates,
+            sequential,
             card,
             ..calibrated.into_model()
         };
@@ -328,6 +336,7 @@ fn calibrated(
             ..model.limits
         },
         rates: None,
+        sequential: None,
         card: ModelCard::default(),
     };
     Verifier::new(verifier.id(), model)

@@ -200,6 +200,7 @@ impl<'a> Inputs<'a> {
             head,
             limits: Limits::default(),
             rates: None,
+            sequential: None,
             card: card(plan, &self.manifest),
         };
         let model_id = model::save(out.path(), &model)?;

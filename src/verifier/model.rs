@@ -27,6 +27,9 @@ pub struct Model {
     pub limits: Limits,
     /// Error rates on the calibration trials, if the model was calibrated.
     pub rates: Option<MeasuredRates>,
+    /// The same for a recording that is scored again and again while it grows, see
+    /// [`SequentialTest`](crate::scoring::SequentialTest).
+    pub sequential: Option<MeasuredRates>,
     /// What people should know about the model.
     pub card: ModelCard,
 }

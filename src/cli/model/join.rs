@@ -82,6 +82,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
             ..first.limits
         },
         rates: None,
+        sequential: None,
         card: first.card,
     };
     let id = model::save(&args.out, &model)?;

@@ -1,0 +1,130 @@
+//! When to stop listening: accepts or rejects as soon as the score is clear enough (Wald 1945,
+//! "Sequential Tests of Statistical Hypotheses").
+//!
+//! Wald's thresholds hold for independent observations. The scores of a growing recording are not
+//! independent, and a calibrated score is not perfect, so the thresholds are measured instead: on each
+//! calibration trial the recording is scored at every look, a nontarget trial counts with its highest
+//! score, and a target trial with its lowest. [`MeasuredRates`] of these scores gives the threshold for
+//! each error rate, however often one looks.
+
+use super::{Decision, Llr, MeasuredPoint, MeasuredRates, TrialKind};
+use crate::Result;
+use std::collections::BTreeMap;
+
+/// The thresholds of a sequential test, for each kind of trial.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SequentialTest {
+    of_all: Bounds,
+    by_kind: BTreeMap<TrialKind, Bounds>,
+}
+
+/// The two thresholds, and the error rates that were measured there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bounds {
+    /// Accepts scores from this threshold up.
+    pub accept: MeasuredPoint,
+    /// Rejects scores below this threshold.
+    pub reject: MeasuredPoint,
+}
+
+impl SequentialTest {
+    /// The test with these rates of false accepts and false rejects. Where the trials of a kind do not
+    /// support a rate, the trials of all kinds decide.
+    ///
+    /// # Errors
+    /// [`crate::Error::Usage`] if the trials of all kinds do not support a rate either.
+    pub fn new(rates: &MeasuredRates, false_accept: f64, false_reject: f64) -> Result<Self> {
+        let bounds = |rates: &MeasuredRates| -> Result<Bounds> {
+            Ok(Bounds {
+                accept: rates.at_false_accept_rate(false_accept)?,
+                reject: rates.at_false_reject_rate(false_reject)?,
+            })
+        };
+        let own = |(kind, rates): (&TrialKind, &MeasuredRates)| Some((*kind, bounds(rates).ok()?));
+        Ok(SequentialTest {
+            of_all: bounds(rates)?,
+            by_kind: rates.by_kind.iter().filter_map(own).collect(),
+        })
+    }
+
+    /// The thresholds for a kind of trial.
+    pub fn bounds(&self, kind: TrialKind) -> &Bounds {
+        self.by_kind.get(&kind).unwrap_or(&self.of_all)
+    }
+
+    /// Accept or reject; none while the score is not clear enough. A score that is not a number never
+    /// is.
+    pub fn decide(&self, llr: Llr, kind: TrialKind) -> Option<Decision> {
+        let bounds = self.bounds(kind);
+        let llr = f64::from(llr.0);
+        if llr >= bounds.accept.threshold && llr.is_finite() {
+            Some(Decision::Accept)
+        } else if llr < bounds.reject.threshold {
+            Some(Decision::Reject)
+        } else {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scoring::Rate;
+
+    fn rates(points: &[(f64, f64, f64)]) -> MeasuredRates {
+        let rate = |rate: f64| Rate {
+            rate,
+            low: rate / 2.0,
+            high: (2.0 * rate).min(1.0),
+        };
+        let point = |&(threshold, accept, reject): &(f64, f64, f64)| MeasuredPoint {
+            threshold,
+            false_accept: rate(accept),
+            false_reject: rate(reject),
+        };
+        MeasuredRates {
+            targets: 1000,
+            nontargets: 1000,
+            speakers: 40,
+            lists: 2,
+            blake3: String::new(),
+            points: points.iter().map(point).collect(),
+            by_kind: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_score_between_the_thresholds_decides_nothing() {
+        let rates = rates(&[(-3.0, 0.6, 0.01), (0.0, 0.1, 0.1), (4.0, 0.01, 0.6)]);
+        let test = SequentialTest::new(&rates, 0.01, 0.01).unwrap();
+        let decide = |llr| test.decide(Llr(llr), TrialKind::Clean);
+        assert_eq!(decide(4.0), Some(Decision::Accept));
+        assert_eq!(decide(3.9), None);
+        assert_eq!(decide(-3.0), None);
+        assert_eq!(decide(-3.1), Some(Decision::Reject));
+        for no_number in [f32::NAN, f32::INFINITY] {
+            assert_eq!(decide(no_number), None);
+        }
+        // Three of a thousand is the least that the trials support.
+        assert!(SequentialTest::new(&rates, 0.001, 0.01).is_err());
+        assert!(SequentialTest::new(&rates, 0.01, 0.001).is_err());
+    }
+
+    #[test]
+    fn noise_needs_a_clearer_score_where_that_was_measured() {
+        let clean = rates(&[(-3.0, 0.6, 0.01), (4.0, 0.01, 0.6)]);
+        let noisy = rates(&[(-6.0, 0.6, 0.01), (9.0, 0.01, 0.6)]);
+        // Too few trials over a line for these rates.
+        let few = rates(&[(0.0, 0.3, 0.2)]);
+        let by_kind = [(TrialKind::Noise, noisy), (TrialKind::Line, few)];
+        let all = MeasuredRates {
+            by_kind: by_kind.into(),
+            ..clean
+        };
+        let test = SequentialTest::new(&all, 0.01, 0.01).unwrap();
+        let threshold = |kind| test.bounds(kind).accept.threshold;
+        assert_eq!(TrialKind::ALL.map(threshold), [4.0, 9.0, 4.0]);
+        assert_eq!(test.decide(Llr(-4.0), TrialKind::Noise), None);
+    }
+}

@@ -1,0 +1,50 @@
+//! Scores each calibration trial again and again while its test recording grows, as a
+//! [`Listener`](crate::Listener) does, so that the thresholds of a sequential test can be measured.
+
+use super::measured::Rated;
+use crate::{
+    Result,
+    eval::{
+        embedded::{EmbeddedTable, Embedder, Part, points},
+        table::ScoreTable,
+    },
+    verifier::next_look,
+};
+
+/// Looks end here, in seconds: hardly any calibration recording is longer.
+const LAST_LOOK_SECONDS: f32 = 20.0;
+
+/// The trials of each list with the score that is most likely to mislead a sequential test: the highest
+/// of all looks for a nontarget trial, the lowest for a target trial. `tables` are scored with
+/// `embedded`, the whole recordings, by the verifier of `embedder`. None where the paths do not tell who
+/// speaks.
+pub(super) fn extremes(
+    tables: &[ScoreTable],
+    embedded: &[EmbeddedTable],
+    embedder: &Embedder,
+) -> Result<Vec<Option<Rated>>> {
+    let verifier = embedder.verifier;
+    let lists: Vec<&ScoreTable> = tables.iter().collect();
+    let mut tables = tables.to_vec();
+    let whole: Vec<_> = embedded.iter().map(|e| points(e, verifier)).collect();
+    let mut seconds = next_look(0.0);
+    while seconds < LAST_LOOK_SECONDS {
+        let heard = embedder.tables(&lists, Part::Growing(seconds))?;
+        for ((table, whole), heard) in tables.iter_mut().zip(&whole).zip(&heard) {
+            let heard = points(heard, verifier);
+            table.change_scores(|trial| {
+                let enrol = whole[trial.enrol() as usize].as_ref()?;
+                let test = heard[trial.test() as usize].as_ref()?;
+                let score = f64::from(verifier.model().head.llr(enrol, test));
+                Some(match trial.is_target() {
+                    true => trial.score.min(score),
+                    false => trial.score.max(score),
+                })
+            });
+        }
+        seconds = next_look(seconds);
+    }
+    let rated = tables.iter().zip(embedded);
+    let rated = rated.map(|(table, embedded)| Rated::new(table, embedded, verifier, false));
+    Ok(rated.collect())
+}

@@ -1,0 +1,228 @@
+//! Listens to a speaker while the recording is still being made, and answers as soon as the voice is
+//! known.
+//!
+//! From time to time ([`next_look`]) the listener takes a look: it embeds what it has heard so far, and
+//! scores it. Whoever looks often has more chances to be wrong, so the thresholds of a
+//! [`SequentialTest`] are fitted on scores of repeated looks.
+
+use super::{Embedding, Heard, Verifier, Voiceprint};
+use crate::{
+    Error, Result,
+    audio::Growing,
+    scoring::{Decision, Llr, SequentialTest},
+};
+use std::sync::Arc;
+
+/// The first look is taken at this length, in seconds.
+const FIRST_LOOK_SECONDS: f32 = 1.0;
+/// Least time between two looks, in seconds.
+const MIN_STEP_SECONDS: f32 = 0.25;
+/// The time between two looks grows with the length of the recording, because the cost of a look does:
+/// so a second of audio costs the same at the start and after an hour.
+const STEP_SHARE: f32 = 0.125;
+
+/// The length at which the next look is taken, in seconds, after a look at `seconds`. 0 gives the first.
+pub fn next_look(seconds: f32) -> f32 {
+    (seconds + MIN_STEP_SECONDS.max(STEP_SHARE * seconds)).max(FIRST_LOOK_SECONDS)
+}
+
+/// Hears one speaker, block by block.
+///
+/// ```
+/// use spkver::{Listener, Recording, Verifier};
+/// use std::sync::Arc;
+///
+/// let verifier = Arc::new(Verifier::embedded()?);
+/// let recording = Recording::open("fixtures/voices/anna-1.wav", &Default::default())?;
+/// let mut listener = Listener::new(Arc::clone(&verifier), 16_000)?;
+/// for block in recording.samples().chunks(320) {
+///     let state = listener.push(block)?; // 20 ms
+///     if state.is_new && state.speech_seconds > 2.0 {
+///         break; // enough to enroll
+///     }
+/// }
+/// let heard = listener.finish()?;
+/// assert!(heard.embedding.is_ok() && heard.quality.seconds < recording.seconds());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Listener {
+    verifier: Arc<Verifier>,
+    growing: Growing,
+    /// In samples at the rate of the recording.
+    next_look: usize,
+    claim: Option<Claim>,
+    heard: Option<Heard>,
+    llr: Option<Llr>,
+    decision: Option<Decision>,
+}
+
+/// Who the speaker is said to be.
+struct Claim {
+    voiceprint: Arc<Voiceprint>,
+    test: SequentialTest,
+}
+
+/// What a [`Listener`] knows.
+///
+/// ```
+/// use spkver::{Listener, Verifier};
+///
+/// let mut listener = Listener::new(Verifier::embedded()?.into(), 8_000)?;
+/// let state = listener.push(&[0.0; 4_000])?;
+/// assert_eq!((state.seconds, state.decision), (0.5, None));
+/// # Ok::<(), spkver::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct State {
+    /// Seconds of audio so far.
+    pub seconds: f32,
+    /// Whether this block made the listener take a look. What follows is of the last look.
+    pub is_new: bool,
+    /// Seconds of speech.
+    pub speech_seconds: f32,
+    /// The score against the claimed speaker; none without a claim, or while what was heard allows no
+    /// score. [`Listener::heard`] has the reason.
+    pub llr: Option<Llr>,
+    /// Accept or reject, once the score is clear enough; it does not change any more.
+    pub decision: Option<Decision>,
+}
+
+impl Verifier {
+    /// The sequential test of this model with these rates of false accepts and false rejects.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if the model was not calibrated for it, or on too few trials for these rates.
+    pub fn sequential_test(&self, false_accept: f64, false_reject: f64) -> Result<SequentialTest> {
+        let rates = self.model.sequential.as_ref().ok_or_else(|| {
+            Error::Usage(
+                "the model does not know how clear a score must be to stop listening; calibrate it \
+                 with `spkver calibrate`, or listen to the end of the recording"
+                    .into(),
+            )
+        })?;
+        SequentialTest::new(rates, false_accept, false_reject)
+    }
+}
+
+impl Listener {
+    /// Listens to a recording of one channel at `rate_hz`, 8000 to 192,000.
+    ///
+    /// # Errors
+    /// [`crate::Error::Audio`] for another rate.
+    pub fn new(verifier: Arc<Verifier>, rate_hz: u32) -> Result<Self> {
+        Ok(Listener {
+            growing: Growing::new(rate_hz)?,
+            next_look: samples_in(next_look(0.0), rate_hz),
+            verifier,
+            claim: None,
+            heard: None,
+            llr: None,
+            decision: None,
+        })
+    }
+
+    /// Also scores the recording against `voiceprint`, and decides by `test`.
+    ///
+    /// # Errors
+    /// [`crate::Error::ModelMismatch`] for a voiceprint of another model.
+    pub fn against(mut self, voiceprint: Arc<Voiceprint>, test: SequentialTest) -> Result<Self> {
+        self.verifier.check_model(&voiceprint)?;
+        self.claim = Some(Claim { voiceprint, test });
+        Ok(self)
+    }
+
+    /// Takes the next samples, nominally −1 to 1: `(num_samples,)`, any number of them.
+    ///
+    /// # Errors
+    /// [`crate::Error::Audio`] for samples that are not finite or far beyond full scale; none of the
+    /// block is taken then.
+    pub fn push(&mut self, samples: &[f32]) -> Result<State> {
+        // The looks lie at the same samples whatever the blocks are.
+        let mut rest = samples;
+        let mut is_new = false;
+        while self.growing.num_samples() + rest.len() >= self.next_look {
+            let (now, later) = rest.split_at(self.next_look - self.growing.num_samples());
+            self.growing.push(now)?;
+            self.look();
+            is_new = true;
+            rest = later;
+        }
+        self.growing.push(rest)?;
+        Ok(State {
+            is_new,
+            ..self.state()
+        })
+    }
+
+    /// What is known so far.
+    pub fn state(&self) -> State {
+        let rate_hz = self.growing.rate_hz() as f32;
+        let heard = self.heard.as_ref();
+        State {
+            seconds: self.growing.num_samples() as f32 / rate_hz,
+            is_new: false,
+            speech_seconds: heard.map_or(0.0, |heard| heard.quality.speech_seconds),
+            llr: self.llr,
+            decision: self.decision,
+        }
+    }
+
+    /// What the last look found: the embedding, or why there is none, and the quality facts.
+    pub fn heard(&self) -> Option<&Heard> {
+        self.heard.as_ref()
+    }
+
+    /// The end of the recording: its embedding and quality facts, the same as of a file with these
+    /// samples.
+    ///
+    /// # Errors
+    /// [`crate::Error::Audio`] if there were no samples.
+    pub fn finish(self) -> Result<Heard> {
+        let waveform = self.growing.finish()?;
+        Ok(self.verifier.hear(&waveform))
+    }
+
+    fn look(&mut self) {
+        let rate_hz = self.growing.rate_hz();
+        let seconds = self.growing.num_samples() as f32 / rate_hz as f32;
+        self.next_look = samples_in(next_look(seconds), rate_hz).max(self.next_look + 1);
+        let Some(waveform) = self.growing.so_far() else {
+            return;
+        };
+        let heard = self.verifier.hear(&waveform);
+        self.llr = None;
+        if let (Some(claim), Ok(test)) = (&self.claim, &heard.embedding) {
+            let utterances = claim.voiceprint.utterances.iter();
+            let enrolled: Vec<&Embedding> = utterances.map(|u| &u.embedding).collect();
+            let llr = self.verifier.llr(&enrolled, test);
+            let kind = self.verifier.trial_kind(&enrolled, test);
+            self.llr = Some(llr);
+            self.decision = self.decision.or(claim.test.decide(llr, kind));
+        }
+        self.heard = Some(heard);
+    }
+}
+
+fn samples_in(seconds: f32, rate_hz: u32) -> usize {
+    (f64::from(seconds) * f64::from(rate_hz)).round() as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_come_often_at_first_and_ever_more_rarely() {
+        let mut looks = vec![];
+        let mut seconds = 0.0;
+        while seconds < 3600.0 {
+            seconds = next_look(seconds);
+            looks.push(seconds);
+        }
+        assert_eq!(looks[..5], [1.0, 1.25, 1.5, 1.75, 2.0]);
+        // Of an hour of audio, each second is looked at about nine times.
+        assert!(looks.len() < 80, "{}", looks.len());
+        let cost: f32 = looks.iter().sum();
+        assert!(cost < 10.0 * seconds, "{cost}");
+    }
+}
