@@ -416,7 +416,8 @@ impl Verification {
         }
     }
 
-    fn of(llr: Llr, point: &OperatingPoint) -> Self {
+    /// The result of a trial with this score at an operating point.
+    pub fn of(llr: Llr, point: &OperatingPoint) -> Self {
         Verification {
             decision: point.decide(llr),
             llr: Some(llr),

@@ -3,7 +3,7 @@
 use super::{
     Global, operating_point,
     recordings::{self, label},
-    verify::Trial,
+    verify::{Trial, expected},
 };
 use spkver::{Result, verifier::Verification};
 use std::path::PathBuf;
@@ -43,6 +43,8 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         speaker: None,
         recordings: &both,
         kind,
+        expected: expected(&verifier, &point, kind),
+        listened: None,
     };
     trial.report(&verification, &point, &verifier, output)
 }

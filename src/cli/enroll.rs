@@ -2,15 +2,16 @@
 
 use super::{
     Global,
-    output::{json_of, printable},
+    listening::{self, Input, Look},
+    output::{Output, json_of, printable},
     recordings::{self, Files, Recording, all_or_errors},
 };
 use serde_json::{Value, json};
 use spkver::{
     Error, Result,
-    verifier::{OddOneOut, SpeakerName, Utterance, Verifier, Voiceprint},
+    verifier::{Listener, OddOneOut, SpeakerName, Utterance, Verifier, Voiceprint},
 };
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 /// A voiceprint of less speech misses more targets, in seconds.
 const GOOD_SECONDS: f32 = 5.0;
@@ -21,7 +22,8 @@ const GOOD_SECONDS: f32 = 5.0;
 pub struct Args {
     /// Name of the speaker: any text of one line
     name: String,
-    /// Recordings of the speaker, or folders of them
+    /// Recordings of the speaker, or folders of them; - listens to standard input until there is enough
+    /// speech
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// Enroll recordings even if they do not sound like one speaker
@@ -38,12 +40,14 @@ pub struct Args {
     allow_truncated: bool,
     #[command(flatten)]
     recordings: recordings::Args,
+    #[command(flatten)]
+    listening: listening::Args,
 }
 
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let name = SpeakerName::new(&args.name)?;
-    let verifier = global.verifier()?;
+    let verifier = Arc::new(global.verifier()?);
     let output = global.output();
     let store_path = global.store_path()?;
     let mut store = global.open_store()?;
@@ -57,7 +61,13 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         .map_or(Ok(()), |v| verifier.check_model(v))?;
 
     let files = Files::named(&args.files)?.paths;
-    let mut recordings = args.recordings.embed(&files, &verifier, output)?;
+    let mut recordings = match listening::is_asked(&args.files) {
+        true => vec![listen(args, enrolled.as_ref(), &verifier, output)?],
+        false => {
+            args.listening.check_unused(false)?;
+            args.recordings.embed(&files, &verifier, output)?
+        }
+    };
     if !args.allow_truncated {
         recordings = all_or_errors(recordings.into_iter().map(Recording::whole).collect())?;
     }
@@ -116,6 +126,37 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     });
     output.done(&line, &json);
     Ok(0)
+}
+
+/// Least speech of a recording that is added to others, in seconds, where listening ends by itself.
+const MIN_ADDED_SECONDS: f32 = 2.0;
+
+/// Listens until there is enough speech for a good voiceprint, to the limit or to the end.
+fn listen(
+    args: &Args,
+    enrolled: Option<&Voiceprint>,
+    verifier: &Arc<Verifier>,
+    output: &Output,
+) -> Result<Recording> {
+    let input = Input::open(&args.listening, &args.recordings, output)?;
+    let utterances = enrolled.map_or(&[][..], |v| &v.utterances);
+    let before: f32 = utterances.iter().map(|u| u.speech_seconds).sum();
+    let wanted = (GOOD_SECONDS - before).max(MIN_ADDED_SECONDS);
+    let listener = Listener::new(Arc::clone(verifier), input.rate_hz())?;
+    let listened = input.listen(listener, &mut |listener, state| {
+        let missing = wanted - state.speech_seconds;
+        let embedding = listener.heard().map(|heard| &heard.embedding);
+        let is_fit = matches!(embedding, Some(Ok(_)));
+        Ok(Look {
+            note: match embedding {
+                Some(Err(reason)) => format!(": {reason}"),
+                _ if missing > 0.0 => format!(", {missing:.1} s more wanted"),
+                _ => String::new(),
+            },
+            is_clear: !args.listening.to_end && missing <= 0.0 && is_fit,
+        })
+    })?;
+    Ok(listened.recording)
 }
 
 /// What is enrolled and what is new, together.

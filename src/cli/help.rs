@@ -21,13 +21,28 @@ pub const PROGRAM: &str = after_help!(
     "3" "no answer: a recording does not allow one, or cannot be used"
 );
 
-pub const ENROLL: &str = after_help!(
+/// How a microphone comes to standard input.
+macro_rules! with_microphone {
+    ($help:expr) => {
+        concat!(
+            "From a microphone, until the answer is clear:\n",
+            "  Linux    arecord -q -f S16_LE -r 16000 | COMMAND -\n",
+            "  macOS    ffmpeg -v error -f avfoundation -i :0 -f wav - | COMMAND -\n",
+            "  Windows  ffmpeg -v error -f dshow -i audio=\"Microphone\" -f wav - | COMMAND -\n",
+            "  any      sox -q -d -t wav - | COMMAND -\n",
+            "where COMMAND is this one up to the files. Other streams: WAV, Ogg Opus, FLAC, MP3, or --raw.\n\n",
+            $help
+        )
+    };
+}
+
+pub const ENROLL: &str = with_microphone!(after_help!(
     "spkver enroll anna anna-1.wav anna-2.wav";
     "0" "enrolled"
     "3" "a recording cannot be used or is of another speaker; nothing was stored"
-);
+));
 
-pub const VERIFY: &str = concat!(
+pub const VERIFY: &str = with_microphone!(concat!(
     after_help!(
         "spkver verify --far 0.1% anna call.wav";
         "0" "accepted"
@@ -35,9 +50,9 @@ pub const VERIFY: &str = concat!(
         "3" "inconclusive, or the recording cannot be used"
     ),
     "\nOf several recordings, the highest code counts."
-);
+));
 
-pub const IDENTIFY: &str = concat!(
+pub const IDENTIFY: &str = with_microphone!(concat!(
     "With N enrolled speakers, ln N is added to the threshold, and --p-target is the\n",
     "prior that the speaker is any one of them.\n\n",
     after_help!(
@@ -47,7 +62,7 @@ pub const IDENTIFY: &str = concat!(
         "3" "inconclusive, or the recording cannot be used"
     ),
     "\nOf several recordings, the highest code counts."
-);
+));
 
 pub const COMPARE: &str = after_help!(
     "spkver compare yesterday.wav today.wav";

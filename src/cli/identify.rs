@@ -1,7 +1,9 @@
 //! `spkver identify FILE…`: which of the enrolled speakers is this, if any?
 
 use super::{
-    Global, operating_point,
+    Global,
+    listening::{self, Input, Listened, Look},
+    operating_point,
     output::{Output, json_of, printable},
     test_recordings::{self, TestRecording},
     verify::probability,
@@ -10,8 +12,10 @@ use serde_json::{Value, json};
 use spkver::{
     Result,
     identify::{self, Event, Match, Plan},
-    scoring::{Decision, OperatingPoint, Reason},
+    scoring::{Decision, Llr, OperatingPoint, Reason, TrialKind},
+    verifier::{Listener, Verifier},
 };
+use std::sync::Arc;
 
 /// Whom to look for, and how sure to be.
 #[derive(clap::Args)]
@@ -24,6 +28,8 @@ pub struct Args {
     /// Show the N best candidates
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=10_000), help_heading = "Decision")]
     top: u16,
+    #[command(flatten)]
+    listening: listening::Args,
 }
 
 /// One recording's outcome, for people and for machines.
@@ -42,13 +48,22 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         return Err(identify::nobody(&path));
     };
     let output = global.output();
-    let tests = args.tests.read(&verifier, output)?;
-
+    let verifier = Arc::new(verifier);
     let plan = Plan {
         store: &store,
         verifier: &verifier,
         top: args.top.into(),
         point,
+    };
+    let tests = match listening::is_asked(&args.tests.files) {
+        true => {
+            let listened = listen(args, &plan, Arc::clone(&verifier), output)?;
+            vec![TestRecording::of(listened.recording, &verifier)]
+        }
+        false => {
+            args.listening.check_unused(false)?;
+            args.tests.read(&verifier, output)?
+        }
     };
     let fit = tests.iter().filter_map(|test| test.embedding.as_ref().ok());
     let fit: Vec<_> = fit.collect();
@@ -83,6 +98,53 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     });
     output.result(&lines.join("\n"), &json)?;
     Ok(told.iter().map(|t| t.code).max().unwrap_or(0))
+}
+
+/// Listens until one speaker is clearly the one, to the limit or to the end.
+fn listen(args: &Args, plan: &Plan, verifier: Arc<Verifier>, output: &Output) -> Result<Listened> {
+    let input = Input::open(&args.listening, &args.tests.recordings, output)?;
+    let test = match args.listening.to_end {
+        true => None,
+        false => args.point.sequential_test(&verifier)?,
+    };
+    let listener = Listener::new(Arc::clone(&verifier), input.rate_hz())?;
+    let plan = Plan { top: 1, ..*plan };
+    let mut has_talked = false;
+    input.listen(listener, &mut |listener, _| {
+        let nothing = Look {
+            note: String::new(),
+            is_clear: false,
+        };
+        let heard = listener
+            .heard()
+            .and_then(|heard| heard.embedding.as_ref().ok());
+        let Some(embedding) = heard else {
+            return Ok(nothing);
+        };
+        let Some(probe) = verifier.probe(embedding) else {
+            return Ok(nothing);
+        };
+        let found = identify::identify(&plan, &[&(embedding.clone(), probe)], &mut |event| {
+            if !has_talked {
+                talk_of(event, output);
+            }
+        })?;
+        has_talked = true;
+        let best = found.matches.first().and_then(|matches| matches.first());
+        let Some((speaker, llr)) = best.and_then(|one| Some((&one.speaker, one.verification.llr?)))
+        else {
+            return Ok(nothing);
+        };
+        // Each of N candidates is a chance to be wrong.
+        let single = Llr(llr.0 - (found.num_speakers as f32).ln());
+        let conditions = verifier.conditions(embedding);
+        let kind = TrialKind::of(conditions, conditions);
+        let decision = test.as_ref().and_then(|test| test.decide(single, kind));
+        Ok(Look {
+            note: format!(", nearest {} LLR {:+.2}", printable(speaker), llr.0),
+            is_clear: decision == Some(Decision::Accept),
+        })
+    })
 }
 
 fn talk_of(event: Event, output: &Output) {

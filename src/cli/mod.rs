@@ -18,6 +18,7 @@ mod identify;
 mod interrupt;
 mod key;
 mod list;
+mod listening;
 mod long_run;
 mod man;
 mod model;

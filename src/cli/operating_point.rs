@@ -2,7 +2,7 @@
 
 use spkver::{
     Error, Result,
-    scoring::{MeasuredRates, OperatingPoint, Rate, TrialKind, percent},
+    scoring::{MeasuredRates, OperatingPoint, Rate, SequentialTest, TrialKind, percent},
     verifier::Verifier,
 };
 
@@ -60,6 +60,30 @@ impl Args {
             (None, None) => return Ok(point),
         };
         point.with_threshold(threshold)
+    }
+}
+
+/// A sequential test has these rates of false accepts and false rejects, unless told otherwise.
+const CLEAR_ENOUGH: f64 = 0.01;
+
+impl Args {
+    /// When to stop listening: at the false-accept rate of `--far`, or at 1 %, or at the least rate that
+    /// the model's calibration supports. None where the user sets the threshold by other means: then
+    /// the whole recording decides.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a rate that the calibration does not support.
+    pub fn sequential_test(&self, verifier: &Verifier) -> Result<Option<SequentialTest>> {
+        let Some(rates) = &verifier.model().sequential else {
+            return Ok(None);
+        };
+        let is_default = (self.p_target, self.c_miss, self.c_fa) == (0.5, 1.0, 1.0);
+        if self.threshold.is_some() || !is_default {
+            return Ok(None);
+        }
+        let false_accept = rates.smallest_false_accept_rate().max(CLEAR_ENOUGH);
+        let false_reject = rates.smallest_false_reject_rate().max(CLEAR_ENOUGH);
+        SequentialTest::new(rates, self.far.unwrap_or(false_accept), false_reject).map(Some)
     }
 }
 

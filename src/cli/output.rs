@@ -41,6 +41,11 @@ impl Output {
         }
     }
 
+    /// A line of JSON, whether the user asked for JSON or not: one of many.
+    pub fn line_of_json(&self, json: &serde_json::Value) -> Result<()> {
+        self.print(&format!("{}\n", harmless(json)))
+    }
+
     fn print(&self, text: &str) -> Result<()> {
         let mut stdout = io::stdout().lock();
         match stdout

@@ -8,9 +8,9 @@ use spkver::{
     Error, Result,
     audio::{self, Quality, RawFormat, ReadOptions, Waveform, folder},
     scoring::Reason,
-    verifier::{Embedding, Utterance, Verifier},
+    verifier::{Embedding, Heard, Utterance, Verifier},
 };
-use std::io::{IsTerminal, StdinLock};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 /// How to read audio.
@@ -101,21 +101,11 @@ impl Args {
     pub fn read(&self, path: &Path) -> Result<Waveform> {
         match path == Path::new("-") {
             false => audio::read(path, &self.options()),
-            true => self.with_stdin(|stdin, name| audio::read_from(stdin, name, &self.options())),
+            true => {
+                check_piped()?;
+                audio::read_from(std::io::stdin().lock(), stdin_name(), &self.options())
+            }
         }
-    }
-
-    fn with_stdin<T>(&self, read: impl FnOnce(StdinLock, &Path) -> Result<T>) -> Result<T> {
-        let stdin = std::io::stdin().lock();
-        let name = Path::new("standard input");
-        if stdin.is_terminal() {
-            return Err(Error::Audio {
-                path: name.into(),
-                fact: "is the terminal".into(),
-                remedy: "pipe a recording to it, or name a file".into(),
-            });
-        }
-        read(stdin, name)
     }
 
     /// Reads and embeds; an error per file that cannot be read.
@@ -140,11 +130,7 @@ impl Args {
     ) -> Vec<Result<Recording>> {
         let read = |path: &PathBuf| -> Result<Recording> {
             let heard = verifier.hear(&self.read(path)?);
-            Ok(Recording {
-                path: path.clone(),
-                embedding: heard.embedding,
-                quality: heard.quality,
-            })
+            Ok(Recording::of(path.clone(), heard))
         };
         let read: Vec<Result<Recording>> = paths.par_iter().map(read).collect();
         for recording in read.iter().flatten() {
@@ -155,6 +141,15 @@ impl Args {
 }
 
 impl Recording {
+    /// What was heard in a file.
+    pub fn of(path: PathBuf, heard: Heard) -> Self {
+        Recording {
+            path,
+            embedding: heard.embedding,
+            quality: heard.quality,
+        }
+    }
+
     /// The same recording, unless its file was cut off: a voiceprint is kept for years.
     ///
     /// # Errors
@@ -193,7 +188,8 @@ impl Recording {
         })
     }
 
-    fn report(&self, output: &Output) {
+    /// Tells what may be wrong with it, and to users of `-v` its quality facts.
+    pub fn report(&self, output: &Output) {
         let path = self.path.display();
         let q = &self.quality;
         if let Some(warning) = &q.warning {
@@ -208,6 +204,26 @@ impl Recording {
             q.bandwidth_hz,
             q.clipped * 100.0
         ));
+    }
+}
+
+/// What messages call standard input.
+pub fn stdin_name() -> &'static Path {
+    Path::new("standard input")
+}
+
+/// Checks that something is piped to standard input.
+///
+/// # Errors
+/// [`Error::Audio`] if it is the terminal.
+pub fn check_piped() -> Result<()> {
+    match std::io::stdin().is_terminal() {
+        false => Ok(()),
+        true => Err(Error::Audio {
+            path: stdin_name().into(),
+            fact: "is the terminal".into(),
+            remedy: "pipe a recording to it, or name a file".into(),
+        }),
     }
 }
 

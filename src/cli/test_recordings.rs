@@ -2,7 +2,7 @@
 
 use super::{
     output::{Output, json_of, printable},
-    recordings::{self, Files},
+    recordings::{self, Files, Recording},
 };
 use serde_json::{Value, json};
 use spkver::{
@@ -17,9 +17,9 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Args)]
 #[group(skip)]
 pub struct Args {
-    /// Recordings to test, or folders of them
+    /// Recordings to test, or folders of them; - listens to standard input
     #[arg(required_unless_present = "embeddings")]
-    files: Vec<PathBuf>,
+    pub files: Vec<PathBuf>,
     /// Embeddings (N, D) as `spkver embed -o` writes them, instead of recordings
     #[arg(
         long,
@@ -29,7 +29,7 @@ pub struct Args {
     )]
     embeddings: Option<PathBuf>,
     #[command(flatten)]
-    recordings: recordings::Args,
+    pub recordings: recordings::Args,
 }
 
 /// A recording to search for.
@@ -74,11 +74,7 @@ impl Args {
         let tests = files.paths.iter().zip(read).map(|(path, read)| {
             let label = path.to_string_lossy().into_owned();
             Ok(match read {
-                Ok(recording) => TestRecording {
-                    label,
-                    quality: json_of(&recording.quality),
-                    embedding: probe(recording.embedding, verifier),
-                },
+                Ok(recording) => TestRecording::of(recording, verifier),
                 Err(error) if files.is_one => return Err(error),
                 Err(error) => TestRecording {
                     label,
@@ -88,6 +84,17 @@ impl Args {
             })
         });
         tests.collect()
+    }
+}
+
+impl TestRecording {
+    /// A recording that was read.
+    pub fn of(recording: Recording, verifier: &Verifier) -> Self {
+        TestRecording {
+            label: recording.path.to_string_lossy().into_owned(),
+            quality: json_of(&recording.quality),
+            embedding: probe(recording.embedding, verifier),
+        }
     }
 }
 

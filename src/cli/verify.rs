@@ -1,18 +1,22 @@
 //! `spkver verify NAME FILE…`: is each of these recordings of the enrolled speaker?
 
+mod live;
+
 use super::{
     Global,
+    listening::{self, End},
     operating_point::{self, shown},
     output::{Output, json_of, printable},
     recordings::{self, Files, Recording},
 };
+use live::Claim;
 use serde_json::{Value, json};
 use spkver::{
     Error, Result,
     scoring::{Decision, MeasuredPoint, OperatingPoint, TrialKind},
     verifier::{Embedding, SpeakerName, Verification, Verifier},
 };
-use std::{path::PathBuf, slice};
+use std::{path::PathBuf, slice, sync::Arc};
 
 /// What to verify.
 #[derive(clap::Args)]
@@ -20,13 +24,26 @@ use std::{path::PathBuf, slice};
 pub struct Args {
     /// Name of the enrolled speaker
     name: String,
-    /// Recordings to test, or folders of them: each gets an answer of its own
+    /// Recordings to test, or folders of them: each gets an answer of its own; - listens to standard
+    /// input
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]
     point: operating_point::Args,
     #[command(flatten)]
     recordings: recordings::Args,
+    #[command(flatten)]
+    listening: listening::Args,
+    /// Is it still the same speaker? Listen to the end, and print a line of JSON each second, with the
+    /// decision on this many last seconds
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u32).range(1..=180),
+        conflicts_with = "to_end",
+        help_heading = "Listening (with - for standard input)"
+    )]
+    watch: Option<u32>,
 }
 
 /// Runs the command.
@@ -45,6 +62,16 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     };
     verifier.check_model(&voiceprint)?;
     let output = global.output();
+    if listening::is_asked(&args.files) {
+        let claim = Claim {
+            args,
+            verifier: Arc::new(verifier),
+            voiceprint: Arc::new(voiceprint),
+            output,
+        };
+        return claim.listen();
+    }
+    args.listening.check_unused(args.watch.is_some())?;
     let files = Files::named(&args.files)?;
     let mut tested = args.recordings.embed_each(&files.paths, &verifier, output);
     let enrolled: Vec<&Embedding> = voiceprint.utterances.iter().map(|u| &u.embedding).collect();
@@ -66,6 +93,8 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
             speaker: Some(voiceprint.name.as_str()),
             recordings: slice::from_ref(&recording),
             kind,
+            expected: expected(&verifier, &point, kind),
+            listened: None,
         };
         return trial.report(&verification, &point, &verifier, output);
     }
@@ -98,18 +127,21 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
             speaker: Some(voiceprint.name.as_str()),
             recordings: slice::from_ref(&recording),
             kind,
+            expected: expected(&verifier, &point, kind),
+            listened: None,
         };
         lines.push(trial.line(&verification, &point, &verifier));
         let mut result = outcome(&verification, &verifier);
         result["kind"] = json!(kind);
         result["threshold"] = json_of(&point.threshold());
-        result["expected"] = expected_json(&verifier, &point, kind);
+        result["expected"] = expected_json(trial.expected);
         result["path"] = json!(path);
         result["quality"] = json_of(&recording.quality);
         results.push(result);
         code = code.max(exit_code(&verification));
     }
-    let mut json = terms(&of_all, &verifier, None);
+    let mut json = terms(&of_all, &verifier);
+    json["expected"] = expected_json(expected(&verifier, &of_all, None));
     json["command"] = json!("verify");
     json["speaker"] = json!(voiceprint.name.as_str());
     json["results"] = json!(results);
@@ -129,6 +161,10 @@ pub struct Trial<'a> {
     pub recordings: &'a [Recording],
     /// Noise or a narrow band, which decide the error rates; none if a recording was refused.
     pub kind: Option<TrialKind>,
+    /// The error rates to expect.
+    pub expected: Option<MeasuredPoint>,
+    /// After how many seconds listening ended, and why, if there was listening.
+    pub listened: Option<(f32, End)>,
 }
 
 impl Trial<'_> {
@@ -140,7 +176,9 @@ impl Trial<'_> {
         verifier: &Verifier,
         output: &Output,
     ) -> Result<u8> {
-        let mut json = terms(point, verifier, self.kind);
+        let mut json = terms(point, verifier);
+        json["kind"] = json!(self.kind);
+        json["expected"] = expected_json(self.expected);
         if let (Value::Object(json), Value::Object(outcome)) =
             (&mut json, outcome(verification, verifier))
         {
@@ -149,6 +187,9 @@ impl Trial<'_> {
         json["command"] = json!(self.command);
         json["speaker"] = json!(self.speaker);
         json["files"] = self.recordings.iter().map(Recording::json).collect();
+        if let Some((seconds, end)) = self.listened {
+            json["listened"] = json!({ "seconds": json_of(&seconds), "end": end.code() });
+        }
         output.result(&self.line(verification, point, verifier), &json)?;
         Ok(exit_code(verification))
     }
@@ -173,12 +214,12 @@ impl Trial<'_> {
                 )
             }
             (Some(llr), Some(p)) if verification.decision.reason().is_none() => format!(
-                "LLR {:+.2} (p {} at prior {:?}, threshold {:+.2}{})",
+                "LLR {:+.2} (p {} at prior {:?}, threshold {:+.2}{}){}",
                 llr.0,
                 probability(p),
                 point.p_target(),
                 point.threshold().0,
-                expected(verifier, point, self.kind).map_or(String::new(), |e| format!(
+                self.expected.map_or(String::new(), |e| format!(
                     ": false accepts {}, false rejects {}{}",
                     shown(&e.false_accept),
                     shown(&e.false_reject),
@@ -187,6 +228,10 @@ impl Trial<'_> {
                         _ => String::new(),
                     },
                 )),
+                match self.listened {
+                    Some((seconds, End::Clear)) => format!(" after {seconds:.1} s"),
+                    _ => String::new(),
+                }
             ),
             _ => {
                 let unfit = self.recordings.iter().filter_map(|recording| {
@@ -206,19 +251,17 @@ impl Trial<'_> {
 }
 
 /// For machines: what every decision of a command rests on.
-fn terms(point: &OperatingPoint, verifier: &Verifier, kind: Option<TrialKind>) -> Value {
+fn terms(point: &OperatingPoint, verifier: &Verifier) -> Value {
     json!({
         "p_target": point.p_target(),
         "threshold": json_of(&point.threshold()),
         "calibrated": is_calibrated(verifier),
-        "kind": kind,
-        "expected": expected_json(verifier, point, kind),
+        "kind": null,
         "model": verifier.file_id().to_string(),
     })
 }
 
-fn expected_json(verifier: &Verifier, point: &OperatingPoint, kind: Option<TrialKind>) -> Value {
-    let expected = expected(verifier, point, kind);
+fn expected_json(expected: Option<MeasuredPoint>) -> Value {
     json!(expected.map(|e| json!({
         "false_accept": e.false_accept,
         "false_reject": e.false_reject,
@@ -246,7 +289,7 @@ fn exit_code(verification: &Verification) -> u8 {
 }
 
 /// Error rates at the threshold, as measured when the model was calibrated.
-fn expected(
+pub fn expected(
     verifier: &Verifier,
     point: &OperatingPoint,
     kind: Option<TrialKind>,

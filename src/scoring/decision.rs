@@ -118,6 +118,15 @@ pub enum Reason {
         /// Logit of the model's detector of overlapped speech.
         logit: f32,
     },
+    /// Listening ended before the score was clear enough for a sequential test.
+    Undecided {
+        /// The score.
+        llr: f32,
+        /// Scores below this would have been rejected.
+        reject_below: f32,
+        /// Scores from this up would have been accepted.
+        accept_from: f32,
+    },
     /// The score is not a finite number.
     ScoreNotFinite,
 }
@@ -248,6 +257,7 @@ impl Reason {
             Reason::SeveralVoices { .. }
             | Reason::OverlappedSpeech { .. }
             | Reason::NearlySeveralVoices { .. } => "several_voices",
+            Reason::Undecided { .. } => "undecided",
             Reason::ScoreNotFinite => "score_not_finite",
         }
     }
@@ -267,6 +277,9 @@ impl Reason {
                 "record one speaker alone, with no other voice in the background"
             }
             Reason::Noisy { .. } => "record closer to the mouth, or in a quieter place",
+            Reason::Undecided { .. } => {
+                "let the speaker talk longer, or ask for higher error rates"
+            }
             Reason::ScoreNotFinite => {
                 "try another recording; if that does not help, another model, and enrol again"
             }
@@ -311,6 +324,14 @@ impl fmt::Display for Reason {
             Reason::Noisy { snr_db, wanted_db } => write!(
                 f,
                 "a signal-to-noise ratio of {snr_db:.0} dB, {wanted_db:.0} dB wanted"
+            ),
+            Reason::Undecided {
+                llr,
+                reject_below,
+                accept_from,
+            } => write!(
+                f,
+                "not clear yet: LLR {llr:+.2} lies between {reject_below:+.2} and {accept_from:+.2}"
             ),
             Reason::ScoreNotFinite => write!(f, "the score is not a finite number"),
         }

@@ -155,6 +155,20 @@ impl Outputs {
         self.take_if(path, form.name, form.is_kept, form.shows)
     }
 
+    /// As [`Self::take`], for what can be had only once: no existing file is replaced.
+    ///
+    /// # Errors
+    /// As [`Self::take`], and for any file that exists.
+    pub fn take_new(&self, path: &Path, form: &Form) -> Result<OutputFile> {
+        if path.is_file() {
+            return Err(Error::Usage(format!(
+                "{}: is there already; name another file",
+                path.display()
+            )));
+        }
+        self.take(path, form)
+    }
+
     /// The text file at `path`, to hold a line for each row of `array`. An existing one is replaced
     /// where it has a line for each row of the array that is replaced with it.
     ///

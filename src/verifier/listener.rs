@@ -7,7 +7,7 @@
 
 use super::{Embedding, Heard, Verifier, Voiceprint};
 use crate::{
-    Error, Result,
+    Result,
     audio::Growing,
     scoring::{Decision, Llr, SequentialTest},
 };
@@ -59,7 +59,7 @@ pub struct Listener {
 /// Who the speaker is said to be.
 struct Claim {
     voiceprint: Arc<Voiceprint>,
-    test: SequentialTest,
+    test: Option<SequentialTest>,
 }
 
 /// What a [`Listener`] knows.
@@ -87,23 +87,6 @@ pub struct State {
     pub decision: Option<Decision>,
 }
 
-impl Verifier {
-    /// The sequential test of this model with these rates of false accepts and false rejects.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] if the model was not calibrated for it, or on too few trials for these rates.
-    pub fn sequential_test(&self, false_accept: f64, false_reject: f64) -> Result<SequentialTest> {
-        let rates = self.model.sequential.as_ref().ok_or_else(|| {
-            Error::Usage(
-                "the model does not know how clear a score must be to stop listening; calibrate it \
-                 with `spkver calibrate`, or listen to the end of the recording"
-                    .into(),
-            )
-        })?;
-        SequentialTest::new(rates, false_accept, false_reject)
-    }
-}
-
 impl Listener {
     /// Listens to a recording of one channel at `rate_hz`, 8000 to 192,000.
     ///
@@ -121,11 +104,15 @@ impl Listener {
         })
     }
 
-    /// Also scores the recording against `voiceprint`, and decides by `test`.
+    /// Also scores the recording against `voiceprint`, and decides by `test` if there is one.
     ///
     /// # Errors
     /// [`crate::Error::ModelMismatch`] for a voiceprint of another model.
-    pub fn against(mut self, voiceprint: Arc<Voiceprint>, test: SequentialTest) -> Result<Self> {
+    pub fn against(
+        mut self,
+        voiceprint: Arc<Voiceprint>,
+        test: Option<SequentialTest>,
+    ) -> Result<Self> {
         self.verifier.check_model(&voiceprint)?;
         self.claim = Some(Claim { voiceprint, test });
         Ok(self)
@@ -140,7 +127,7 @@ impl Listener {
         // The looks lie at the same samples whatever the blocks are.
         let mut rest = samples;
         let mut is_new = false;
-        while self.growing.num_samples() + rest.len() >= self.next_look {
+        while self.decision.is_none() && self.growing.num_samples() + rest.len() >= self.next_look {
             let (now, later) = rest.split_at(self.next_look - self.growing.num_samples());
             self.growing.push(now)?;
             self.look();
@@ -167,9 +154,15 @@ impl Listener {
         }
     }
 
-    /// What the last look found: the embedding, or why there is none, and the quality facts.
+    /// What the last look found: the embedding, or why there is none, and the quality facts. The
+    /// decision rests on it; after that there are no more looks.
     pub fn heard(&self) -> Option<&Heard> {
         self.heard.as_ref()
+    }
+
+    /// As [`Self::heard`], giving up the listener.
+    pub fn into_heard(self) -> Option<Heard> {
+        self.heard
     }
 
     /// The end of the recording: its embedding and quality facts, the same as of a file with these
@@ -197,7 +190,7 @@ impl Listener {
             let llr = self.verifier.llr(&enrolled, test);
             let kind = self.verifier.trial_kind(&enrolled, test);
             self.llr = Some(llr);
-            self.decision = self.decision.or(claim.test.decide(llr, kind));
+            self.decision = claim.test.as_ref().and_then(|test| test.decide(llr, kind));
         }
         self.heard = Some(heard);
     }

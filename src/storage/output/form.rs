@@ -54,6 +54,8 @@ impl Form {
     pub const ONNX: Form = form("an ONNX network", &["onnx"], |b| {
         matches!(b, [8, _, 18, ..])
     });
+    /// A recording.
+    pub const WAV: Form = form("a WAV file", &["wav"], |b| b.starts_with(b"RIFF"));
     /// An array.
     pub const NPY: Form = form("a NumPy array", &["npy"], |b| b.starts_with(b"\x93NUMPY"));
     /// Several arrays.
