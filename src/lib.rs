@@ -98,6 +98,11 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+/// The example of the guide to listening, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/live.md")]
+struct LiveGuide;
+
 /// The examples of the library guide, compiled and run.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/library.md")]

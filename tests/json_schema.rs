@@ -157,6 +157,24 @@ fn prepared() -> Place {
     place
 }
 
+#[test]
+fn what_listening_prints_is_as_the_schema_says() {
+    let (schema, place) = (Schema::read(), prepared());
+    let run = |line: &str| {
+        let file = fs::File::open(place.path("speech/anna/2.wav")).unwrap();
+        Answer::of(place.command(line.split(' ')).stdin(file)).stdout
+    };
+    let enrolled = run("enroll anna - --json");
+    schema.holds("enroll", &serde_json::from_str(&enrolled).unwrap());
+    for line in ["verify anna - --json", "verify anna - --watch 2"] {
+        let printed = run(line);
+        assert!(!printed.is_empty());
+        for line in printed.lines() {
+            schema.holds("verify", &serde_json::from_str(line).unwrap());
+        }
+    }
+}
+
 /// (name in the schema, command line, exit code), in an order that builds on what came before.
 const COMMANDS: &[(&str, &str, i32)] = &[
     ("list", "list", 0),

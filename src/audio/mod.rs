@@ -180,18 +180,20 @@ impl Waveform {
             .map_err(|refusal| refusal.of(Path::new("<samples>")))?;
         let mut clipping = FlatTops::default();
         clipping.count(&samples);
+        let seconds = samples.len() as f32 / sample_rate_hz as f32;
+        let samples = match sample_rate_hz {
+            SAMPLE_RATE_HZ => samples,
+            _ => resample(&samples, sample_rate_hz, SAMPLE_RATE_HZ),
+        };
         Ok(Waveform::new(Mono {
             facts: Facts {
                 original_rate_hz: sample_rate_hz,
-                seconds: samples.len() as f32 / sample_rate_hz as f32,
-                used_seconds: samples.len() as f32 / sample_rate_hz as f32,
+                seconds,
+                used_seconds: samples.len() as f32 / SAMPLE_RATE_HZ as f32,
                 clipped: clipping.share(),
                 end: End::default(),
             },
-            samples: match sample_rate_hz {
-                SAMPLE_RATE_HZ => samples,
-                _ => resample(&samples, sample_rate_hz, SAMPLE_RATE_HZ),
-            },
+            samples,
         }))
     }
 
