@@ -13,8 +13,8 @@ mod artificial;
 mod embed;
 mod listener;
 mod model;
+mod parts;
 mod speech;
-mod steadiness;
 mod voiceprint;
 
 pub use embed::{Heard, unfit};
@@ -173,7 +173,7 @@ impl Verifier {
         self.model.head = self.model.head.uncalibrated();
         self.model.head.quality = Some(QualityWeights::default());
         // This was a limit on the scores of the old calibration.
-        self.model.limits.min_steadiness = None;
+        self.model.limits.min_parts_llr = None;
         self
     }
 

@@ -173,7 +173,7 @@ fn quality_terms_are_fitted_kept_and_carried_by_the_embeddings() {
     let knee = info["head"]["knee"].as_f64();
     assert_eq!(text.contains("a nat counts as 0.25"), knee.is_some());
     // Below that of every recording in the list: so few do not tell how steady one voice is.
-    let lowest = info["limits"]["min_steadiness"].as_f64().unwrap();
+    let lowest = info["limits"]["min_parts_llr"].as_f64().unwrap();
     for name in [
         "anna-1", "boris-2", "chloe-3", "david-1", "edith-2", "felix-3",
     ] {

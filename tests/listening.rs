@@ -337,3 +337,24 @@ fn flags_for_listening_want_a_dash() {
         );
     }
 }
+
+#[test]
+fn two_channels_of_one_call_are_compared_with_each_other() {
+    let place = Place::new();
+    let [anna, boris] =
+        ["anna-1", "boris-1"].map(|name| audio::read_samples(&voice(name)).unwrap());
+    let bytes: Vec<u8> = anna
+        .iter()
+        .zip(&boris)
+        .flat_map(|(a, b)| [*a, *b])
+        .flat_map(|x| ((x * 32_767.0) as i16).to_le_bytes())
+        .collect();
+    std::fs::write(place.path("call.raw"), bytes).unwrap();
+    let compare = |flags: &str| {
+        let line = format!("compare call.raw call.raw --raw s16le:16000:2 --channel 1 {flags}");
+        place.run(&line, &voice("silence")).code
+    };
+    assert_eq!(compare(""), 0);
+    assert_eq!(compare("--other-channel 2"), 1);
+    assert_eq!(compare("--other-channel 3"), 3);
+}

@@ -33,9 +33,9 @@ fn at_once(voices: [&[&str]; 2]) -> Waveform {
 }
 
 /// The shipped model, which refuses below this. Synthetic voices are more alike to it than people.
-fn verifier(min_steadiness: f32) -> Verifier {
+fn verifier(min_parts_llr: f32) -> Verifier {
     let mut model = model::embedded().unwrap().into_model();
-    model.limits.min_steadiness = Some(min_steadiness);
+    model.limits.min_parts_llr = Some(min_parts_llr);
     checked(model)
 }
 
@@ -46,16 +46,16 @@ fn checked(model: Model) -> Verifier {
 #[test]
 fn a_change_of_speaker_is_heard_and_a_pause_is_not() {
     let verifier = verifier(-4.0);
-    let steadiness = |names: &[&str]| verifier.steadiness(&in_turn(names)).unwrap().0;
+    let parts_llr = |names: &[&str]| verifier.parts_llr(&in_turn(names)).unwrap().0;
     let one = [
-        steadiness(&["anna-1", "anna-2"]),
-        steadiness(&["boris-1", "boris-2", "boris-3"]),
-        steadiness(&["david-1", "david-2"]),
+        parts_llr(&["anna-1", "anna-2"]),
+        parts_llr(&["boris-1", "boris-2", "boris-3"]),
+        parts_llr(&["david-1", "david-2"]),
     ];
     let two = [
-        steadiness(&["anna-1", "boris-1"]),
-        steadiness(&["david-1", "anna-1", "anna-2"]),
-        steadiness(&["felix-1", "felix-2", "felix-3", "boris-2"]),
+        parts_llr(&["anna-1", "boris-1"]),
+        parts_llr(&["david-1", "anna-1", "anna-2"]),
+        parts_llr(&["felix-1", "felix-2", "felix-3", "boris-2"]),
     ];
     let lowest_of_one = one.iter().fold(f32::INFINITY, |m, v| m.min(*v));
     assert!(
@@ -66,7 +66,7 @@ fn a_change_of_speaker_is_heard_and_a_pause_is_not() {
     let whole = in_turn(&["anna-1"]);
     let a_second = whole.samples()[..5 * audio::SAMPLE_RATE_HZ as usize / 4].to_vec();
     let short = Waveform::from_samples(a_second, audio::SAMPLE_RATE_HZ).unwrap();
-    assert!(verifier.steadiness(&short).is_none());
+    assert!(verifier.parts_llr(&short).is_none());
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn one_pass_measures_the_same_as_two() {
         at_once([&["anna-1"], &["boris-1"]]),
         in_turn(&["silence"]),
     ] {
-        let apart = (verifier.steadiness(&waveform), verifier.overlap(&waveform));
+        let apart = (verifier.parts_llr(&waveform), verifier.overlap(&waveform));
         assert_eq!(verifier.voices(&waveform), apart);
     }
 }
@@ -96,10 +96,10 @@ fn voices_that_alternate_are_heard() {
         Waveform::from_samples(samples, audio::SAMPLE_RATE_HZ).unwrap()
     };
     let verifier = verifier(-4.0);
-    let steadiness = |names| verifier.steadiness(&alternating(names)).unwrap().0;
+    let parts_llr = |names| verifier.parts_llr(&alternating(names)).unwrap().0;
     for two in [["anna", "boris"], ["david", "anna"], ["felix", "boris"]] {
-        let [one, other] = two.map(|name| steadiness([name; 2]));
-        let both = steadiness(two);
+        let [one, other] = two.map(|name| parts_llr([name; 2]));
+        let both = parts_llr(two);
         assert!(
             both < one.min(other) - 1.0,
             "{two:?}: {both}; {one} {other}"
@@ -110,10 +110,10 @@ fn voices_that_alternate_are_heard() {
 #[test]
 fn as_steady_as_wanted_is_steady() {
     let voices = in_turn(&["anna-1", "boris-1"]);
-    let measured = verifier(0.0).steadiness(&voices).unwrap().0;
+    let measured = verifier(0.0).parts_llr(&voices).unwrap().0;
     // Without the detector: close to its limit, too, it would be refused.
-    let limited = |min_steadiness| {
-        let mut model = verifier(min_steadiness).into_model();
+    let limited = |min_parts_llr| {
+        let mut model = verifier(min_parts_llr).into_model();
         model.overlap = None;
         checked(model)
     };
@@ -131,10 +131,10 @@ fn scores_on_another_scale_refuse_the_same() {
     let verifier = verifier(0.0);
     let short = in_turn(&["anna-1"]).samples()[..2 * audio::SAMPLE_RATE_HZ as usize].to_vec();
     let short = Waveform::from_samples(short, audio::SAMPLE_RATE_HZ).unwrap();
-    let once = verifier.steadiness(&short).unwrap().0;
+    let once = verifier.parts_llr(&short).unwrap().0;
     let mut model = verifier.into_model();
-    model.limits.steadiness_unit = 2.0;
-    let twice = checked(model).steadiness(&short).unwrap().0;
+    model.limits.parts_scale = 2.0;
+    let twice = checked(model).parts_llr(&short).unwrap().0;
     // 0.6 to 1.2 s of speech on a side: 3.5 to 8.2.
     let allowance = twice - once;
     assert!(allowance > 3.0 && allowance < 9.0, "{once} {twice}");
@@ -207,13 +207,13 @@ fn two_who_speak_at_the_same_time_are_refused_and_each_alone_is_not() {
 #[test]
 fn what_is_close_to_both_limits_is_refused_and_to_one_is_not() {
     let both = at_once([&["anna-1", "anna-2"], &["boris-1", "boris-2"]]);
-    let scaled = |min_steadiness: f32, max_overlap: f32, steadiness_unit: f32| {
-        let mut model = verifier(min_steadiness).into_model();
+    let scaled = |min_parts_llr: f32, max_overlap: f32, parts_scale: f32| {
+        let mut model = verifier(min_parts_llr).into_model();
         model.limits.max_overlap = max_overlap;
-        model.limits.steadiness_unit = steadiness_unit;
+        model.limits.parts_scale = parts_scale;
         checked(model).embed(&both).map(|_| ())
     };
-    let limited = |min_steadiness: f32, max_overlap: f32| scaled(min_steadiness, max_overlap, 1.0);
+    let limited = |min_parts_llr: f32, max_overlap: f32| scaled(min_parts_llr, max_overlap, 1.0);
     let Err(Reason::OverlappedSpeech { logit }) = limited(-100.0, -100.0) else {
         panic!("no logit");
     };

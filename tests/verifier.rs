@@ -142,8 +142,8 @@ fn what_is_shorter_than_the_network_sees_has_too_little_speech() {
         max_clipped: 1.0,
         min_bandwidth_hz: 0.0,
         min_snr_db: -100.0,
-        min_steadiness: None,
-        steadiness_unit: 1.0,
+        min_parts_llr: None,
+        parts_scale: 1.0,
         max_overlap: 0.0,
         ln_length: None,
     };
@@ -215,8 +215,8 @@ fn a_recording_at_the_limit_is_fit() {
         max_clipped: 0.25,
         min_bandwidth_hz: 2000.0,
         min_snr_db: 3.0,
-        min_steadiness: None,
-        steadiness_unit: 1.0,
+        min_parts_llr: None,
+        parts_scale: 1.0,
         max_overlap: 0.0,
         ln_length: None,
     };

@@ -50,7 +50,7 @@ fn add(folder: &Path, found: &mut Vec<PathBuf>, seen: &mut HashSet<PathBuf>) -> 
 }
 
 /// Whether a file in a folder is taken for a recording, by its ending.
-pub fn is_recording(path: &Path) -> bool {
+fn is_recording(path: &Path) -> bool {
     path.extension().is_some_and(|ending| {
         ENDINGS
             .iter()

@@ -2,11 +2,11 @@
 
 use super::{
     Global, operating_point,
-    recordings::{self, label},
+    recordings::{self, all_or_errors, label},
     verify::{Trial, expected},
 };
 use spkver::{Result, verifier::Verification};
-use std::path::PathBuf;
+use std::{path::PathBuf, slice};
 
 /// What to compare.
 #[derive(clap::Args)]
@@ -16,6 +16,9 @@ pub struct Args {
     file: PathBuf,
     /// The other recording
     other: PathBuf,
+    /// Channel to use of the other recording, from 1 [default: as --channel]
+    #[arg(long, value_name = "N", help_heading = "Recordings")]
+    other_channel: Option<usize>,
     #[command(flatten)]
     point: operating_point::Args,
     #[command(flatten)]
@@ -27,8 +30,15 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let verifier = global.verifier()?;
     let of_all = args.point.point(&verifier, None)?;
     let output = global.output();
-    let paths = [args.file.clone(), args.other.clone()];
-    let both = args.recordings.embed(&paths, &verifier, output)?;
+    let embed = |reading: &recordings::Args, path: &PathBuf| {
+        reading.embed_each(slice::from_ref(path), &verifier, output)
+    };
+    let of_other = args.recordings.with_channel(args.other_channel);
+    let (one, other) = rayon::join(
+        || embed(&args.recordings, &args.file),
+        || embed(&of_other, &args.other),
+    );
+    let both = all_or_errors([one, other].into_iter().flatten().collect())?;
     let (verification, point, kind) = match (&both[0].embedding, &both[1].embedding) {
         (Ok(a), Ok(b)) => {
             let kind = verifier.trial_kind(&[a], b);

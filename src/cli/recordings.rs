@@ -14,7 +14,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 /// How to read audio.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 #[group(skip)]
 #[command(next_help_heading = "Recordings")]
 pub struct Args {
@@ -91,6 +91,14 @@ impl Args {
             max_bytes: self.max_bytes,
             all: self.all,
             raw: self.raw,
+        }
+    }
+
+    /// The same with another channel, if one is given.
+    pub fn with_channel(&self, channel: Option<usize>) -> Self {
+        Args {
+            channel: channel.or(self.channel),
+            ..self.clone()
         }
     }
 

@@ -314,13 +314,13 @@ fn calibrated(
     let (overlap, speech) = (model.overlap.as_ref(), model.speech.as_ref());
     let mut head = calibration.apply(&model.head);
     head.cohort = cohort.or(head.cohort);
-    let (min_steadiness, steadiness_unit) = match calibration.quality {
+    let (min_parts_llr, parts_scale) = match calibration.quality {
         // The old limit is on other scores; a new one will be chosen.
         Some(_) => (None, 1.0),
         // The limit moves with the scores, so that it refuses the same recordings as before.
         None => {
-            let lowest = model.limits.min_steadiness;
-            let unit = calibration.scale * f64::from(model.limits.steadiness_unit);
+            let lowest = model.limits.min_parts_llr;
+            let unit = calibration.scale * f64::from(model.limits.parts_scale);
             (lowest.map(|llr| calibration.moved(llr)), unit as f32)
         }
     };
@@ -331,8 +331,8 @@ fn calibrated(
         speech: speech.map(|n| copied(n, num_raw)).transpose()?,
         head,
         limits: Limits {
-            min_steadiness,
-            steadiness_unit,
+            min_parts_llr,
+            parts_scale,
             ..model.limits
         },
         rates: None,

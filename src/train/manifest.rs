@@ -4,7 +4,7 @@
 //! optional `session`, `corpus`, `split`, of which only `train` is read, and `label`: `none` marks a
 //! recording whose speaker is not known, from which only a teacher's vector is learnt.
 
-use crate::{Error, Result, audio::folder::is_recording, lists::lines::BYTE_ORDER_MARK};
+use crate::{Error, Result, audio::folder::recordings_in, lists::lines::BYTE_ORDER_MARK};
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
@@ -157,41 +157,35 @@ fn names(all: impl Iterator<Item = String>) -> BTreeMap<String, u32> {
     names
 }
 
-/// Sub-folder = speaker; a folder within it = session (VoxCeleb's layout).
+/// Sub-folder = speaker; a folder within it = session (VoxCeleb's layout). Hidden folders are none.
 fn folder(root: &Path) -> Result<Vec<Row>> {
+    let failed = |e| Error::io(root, "read", e);
     let mut rows = vec![];
-    for speaker_dir in entries(root)?.into_iter().filter(|p| p.is_dir()) {
-        let speaker = speaker_dir
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let mut pending = vec![speaker_dir.clone()];
-        while let Some(dir) = pending.pop() {
-            for path in entries(&dir)? {
-                if path.is_dir() {
-                    pending.push(path);
-                } else if is_recording(&path) {
-                    let within = dir.strip_prefix(&speaker_dir).unwrap_or(Path::new(""));
-                    rows.push(Row {
-                        path,
-                        speaker: speaker.clone(),
-                        session: within.to_string_lossy().into_owned(),
-                        corpus: String::new(),
-                        split: None,
-                        label: String::new(),
-                    });
-                }
-            }
+    for entry in std::fs::read_dir(root).map_err(failed)? {
+        let speaker_dir = entry.map_err(failed)?.path();
+        let speaker = speaker_dir.file_name().unwrap_or_default();
+        let speaker = speaker.to_string_lossy().into_owned();
+        if speaker.starts_with('.') || !speaker_dir.is_dir() {
+            continue;
+        }
+        for path in recordings_in(&speaker_dir)? {
+            let within = path
+                .parent()
+                .and_then(|dir| dir.strip_prefix(&speaker_dir).ok());
+            rows.push(Row {
+                session: within
+                    .unwrap_or(Path::new(""))
+                    .to_string_lossy()
+                    .into_owned(),
+                path,
+                speaker: speaker.clone(),
+                corpus: String::new(),
+                split: None,
+                label: String::new(),
+            });
         }
     }
     Ok(rows)
-}
-
-fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
-    std::fs::read_dir(dir)
-        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
-        .map_err(|e| Error::io(dir, "read", e))
 }
 
 fn file(path: &Path) -> Result<Vec<Row>> {
@@ -286,7 +280,16 @@ mod tests {
     #[test]
     fn a_folder_per_speaker_is_read_with_sub_folders_as_sessions() {
         let dir = tempfile::tempdir().unwrap();
-        for path in ["a/v1/1.wav", "a/v2/1.flac", "b/1.WAV", "b/notes.txt"] {
+        for path in [
+            "a/v1/1.wav",
+            "a/v2/1.flac",
+            "b/1.WAV",
+            "b/notes.txt",
+            // What file managers and copies leave behind is no speaker.
+            ".trash/1.wav",
+            "a/.thumbs/1.wav",
+            "b/._1.wav",
+        ] {
             let path = dir.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "").unwrap();

@@ -48,11 +48,11 @@ pub struct Limits {
     pub min_snr_db: f32,
     /// Lowest LLR between parts of a recording, scaled to two seconds of speech each; below it the
     /// recording has several speakers. None to skip this check.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub min_steadiness: Option<f32>,
-    /// Scale of the scores relative to those that `min_steadiness` was chosen on.
-    #[serde(skip_serializing_if = "is_one")]
-    pub steadiness_unit: f32,
+    #[serde(alias = "min_steadiness", skip_serializing_if = "Option::is_none")]
+    pub min_parts_llr: Option<f32>,
+    /// Scale of the scores relative to those that `min_parts_llr` was chosen on.
+    #[serde(alias = "steadiness_unit", skip_serializing_if = "is_one")]
+    pub parts_scale: f32,
     /// Highest logit of [`Model::overlap`]; above it two speakers talk at the same time.
     pub max_overlap: f32,
     /// Smallest and largest ln|u| of the embeddings that the model makes, u centred and whitened. An
@@ -175,16 +175,16 @@ impl Limits {
                 self.max_clipped
             )));
         }
-        if !(self.steadiness_unit > 0.0 && self.steadiness_unit.is_finite()) {
+        if !(self.parts_scale > 0.0 && self.parts_scale.is_finite()) {
             return Err(Error::Usage(format!(
-                "limits: steadiness_unit is {}; a number above 0 is wanted",
-                self.steadiness_unit
+                "limits: parts_scale is {}; a number above 0 is wanted",
+                self.parts_scale
             )));
         }
         for (name, value) in [
             ("min_bandwidth_hz", self.min_bandwidth_hz),
             ("min_snr_db", self.min_snr_db),
-            ("min_steadiness", self.min_steadiness.unwrap_or(0.0)),
+            ("min_parts_llr", self.min_parts_llr.unwrap_or(0.0)),
             ("max_overlap", self.max_overlap),
             (
                 "ln_length",
@@ -214,8 +214,8 @@ impl Default for Limits {
             max_clipped: 0.1,
             min_bandwidth_hz: 2700.0,
             min_snr_db: -3.0,
-            min_steadiness: None,
-            steadiness_unit: 1.0,
+            min_parts_llr: None,
+            parts_scale: 1.0,
             max_overlap: MAX_OVERLAP,
             ln_length: None,
         }
@@ -281,7 +281,7 @@ mod tests {
             |_| {},
             |limits| limits.min_speech_seconds = 0.0,
             |limits| limits.max_clipped = 1.0,
-            |limits| limits.min_steadiness = Some(-4.0),
+            |limits| limits.min_parts_llr = Some(-4.0),
         ];
         let absurd: [(&str, Edit); 14] = [
             ("min_speech_seconds", |l| l.min_speech_seconds = -0.1),
@@ -296,10 +296,10 @@ mod tests {
             ("min_bandwidth_hz", |l| l.min_bandwidth_hz = f32::INFINITY),
             ("min_snr_db", |l| l.min_snr_db = f32::NEG_INFINITY),
             ("min_snr_db", |l| l.min_snr_db = f32::NAN),
-            ("min_steadiness", |l| l.min_steadiness = Some(f32::NAN)),
-            ("steadiness_unit", |l| l.steadiness_unit = 0.0),
-            ("steadiness_unit", |l| l.steadiness_unit = f32::INFINITY),
-            ("steadiness_unit", |l| l.steadiness_unit = f32::NAN),
+            ("min_parts_llr", |l| l.min_parts_llr = Some(f32::NAN)),
+            ("parts_scale", |l| l.parts_scale = 0.0),
+            ("parts_scale", |l| l.parts_scale = f32::INFINITY),
+            ("parts_scale", |l| l.parts_scale = f32::NAN),
         ];
         for edit in sensible {
             check(edit).unwrap();

@@ -77,7 +77,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         overlap: first.overlap,
         // Limits on scores are chosen when it is calibrated.
         limits: Limits {
-            min_steadiness: None,
+            min_parts_llr: None,
             ln_length: None,
             ..first.limits
         },

@@ -16,7 +16,7 @@ use std::path::Path;
 
 /// Below this LLR between its parts a recording sounds more like two speakers than like one. Of 610
 /// development recordings of one speaker one is below; of 500 with two speakers in turn, 483.
-const MIN_STEADINESS: f32 = -1.125;
+const MIN_PARTS_LLR: f32 = -1.125;
 /// Largest share of the trials' recordings, each of one speaker, that either limit may refuse: on
 /// other speech the constants above may fit less well.
 const MAX_REFUSED: f64 = 0.005;
@@ -50,7 +50,7 @@ pub(super) fn several_speakers(
     let highest_kept = kept(logits, |a, b| b.total_cmp(a)).unwrap_or(f32::NEG_INFINITY);
     let limits = verifier.model().limits;
     Ok(Limits {
-        min_steadiness: Some(lowest_kept.min(MIN_STEADINESS)),
+        min_parts_llr: Some(lowest_kept.min(MIN_PARTS_LLR)),
         max_overlap: highest_kept.max(limits.max_overlap),
         ..limits
     })

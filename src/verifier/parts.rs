@@ -46,7 +46,7 @@ impl Verifier {
         is_long_enough.then(|| detector.embed(&features)[0])
     }
 
-    /// [`Self::steadiness`] and [`Self::overlap`] together; a recording that is not refused passes the
+    /// [`Self::parts_llr`] and [`Self::overlap`] together; a recording that is not refused passes the
     /// networks once.
     pub fn voices(&self, waveform: &Waveform) -> (Option<Llr>, Option<f32>) {
         match self.outputs(waveform).0 {
@@ -56,7 +56,7 @@ impl Verifier {
     }
 
     /// The lowest LLR between parts of a recording. None if it is too short, or refused.
-    pub fn steadiness(&self, waveform: &Waveform) -> Option<Llr> {
+    pub fn parts_llr(&self, waveform: &Waveform) -> Option<Llr> {
         let outputs = self.outputs(waveform).0.ok()?;
         self.lowest(outputs.cuts, &outputs.frames)
     }
@@ -70,7 +70,7 @@ impl Verifier {
         overlap: Option<f32>,
     ) -> Result<(), Reason> {
         let limits = &self.model.limits;
-        let Some(lowest) = limits.min_steadiness else {
+        let Some(lowest) = limits.min_parts_llr else {
             return Ok(());
         };
         let Some(Llr(llr)) = self.lowest(cuts, frames) else {
@@ -81,8 +81,7 @@ impl Verifier {
         }
         match overlap {
             Some(logit)
-                if limits.max_overlap - logit + (llr - lowest) / limits.steadiness_unit
-                    < NEAR_BOTH =>
+                if limits.max_overlap - logit + (llr - lowest) / limits.parts_scale < NEAR_BOTH =>
             {
                 Err(Reason::NearlySeveralVoices { llr, logit })
             }
@@ -105,7 +104,7 @@ impl Verifier {
         let behind = self.spoken(split.behind, split.at..1.0, frames);
         let (before, behind) = (before?, behind?);
         let allowance = allowance(before.1, behind.1, MIN_SIDE_SECONDS)?;
-        let allowance = self.model.limits.steadiness_unit * allowance;
+        let allowance = self.model.limits.parts_scale * allowance;
         Some(Llr(self.as_on_reference(&before, &behind) + allowance))
     }
 
@@ -131,7 +130,7 @@ impl Verifier {
         let of_earlier =
             |(index, a): (usize, &Spoken)| pieces[..index].iter().map(|b| weighted(a, b)).collect();
         let pairs: Vec<Vec<f32>> = pieces.iter().enumerate().map(of_earlier).collect();
-        lowest_between_groups(&seconds, &pairs, self.model.limits.steadiness_unit).map(Llr)
+        lowest_between_groups(&seconds, &pairs, self.model.limits.parts_scale).map(Llr)
     }
 
     /// The point of a part of the recording, and its seconds of speech.
