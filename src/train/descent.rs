@@ -78,22 +78,12 @@ pub struct Descent<'a> {
 }
 
 impl Descent<'_> {
-    /// The same for one of several networks, whose state is kept in a file of its own.
-    pub fn of<'b>(&'b self, options: &'b TrainOptions, checkpoint: &'b Path) -> Descent<'b> {
-        Descent {
-            options,
-            teacher: self.teacher.filter(|_| options.teacher_weight > 0.0),
-            checkpoint,
-            ..*self
-        }
-    }
-
     /// Takes all steps, from the checkpoint if there is one, else from `start`. `None` where
     /// `on_progress` stopped it by answering `false`; the state is saved.
     pub fn descend(
         &self,
         layers: Vec<Layer>,
-        start: impl FnOnce(Vec<Layer>) -> Result<State>,
+        start: impl FnOnce(Vec<Layer>) -> State,
         mut take_step: impl FnMut(&mut State) -> Result<(f32, f32)>,
         on_progress: &mut dyn FnMut(Progress) -> bool,
     ) -> Result<Option<State>> {
@@ -104,7 +94,7 @@ impl Descent<'_> {
         }
         let mut state = match self.checkpoint.exists() {
             true => State::load(self.checkpoint, options, &hash, layers)?,
-            false => start(layers)?,
+            false => start(layers),
         };
         while state.step < options.num_steps {
             let (loss, accuracy) = take_step(&mut state)?;

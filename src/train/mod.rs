@@ -20,7 +20,6 @@ pub mod descent;
 mod distortion;
 pub mod ensemble;
 mod filter;
-mod fuse;
 pub mod head;
 pub mod head_comparison;
 pub mod labelled;

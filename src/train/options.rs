@@ -4,14 +4,12 @@
 mod architecture;
 mod augment;
 mod detectors;
-mod fused;
 mod head;
 mod member;
 
 pub use architecture::ArchitectureOptions;
 pub use augment::AugmentOptions;
 pub use detectors::{OverlapOptions, SpeechOptions};
-pub use fused::FusedOptions;
 pub use head::{HeadOptions, PairLoss, RefineOptions};
 pub use member::{MemberOptions, Seen};
 
@@ -67,10 +65,6 @@ pub struct TrainOptions {
     /// Networks that are trained one after the other, each with the next seed, and joined; empty for
     /// a single network.
     pub members: Vec<MemberOptions>,
-    /// The wide network that the members are fused into and that takes their place; none to join them
-    /// as they are.
-    #[serde(default)]
-    pub fused: Option<FusedOptions>,
     /// The detector of overlapped speech, trained last; none without it.
     #[serde(default)]
     pub overlap: Option<OverlapOptions>,
@@ -113,7 +107,6 @@ impl Default for TrainOptions {
             margin_ramp: 0.5,
             head: HeadOptions::default(),
             members: MemberOptions::usual(),
-            fused: None,
             overlap: Some(OverlapOptions::default()),
             speech: Some(SpeechOptions::default()),
         }
@@ -123,15 +116,14 @@ impl Default for TrainOptions {
 impl TrainOptions {
     /// Does any network learn from a teacher?
     pub fn wants_teacher(&self) -> bool {
-        let mut each = self.of_each().into_iter().chain(self.of_fused());
-        each.any(|(own, _)| own.teacher_weight > 0.0)
+        let each = self.of_each();
+        each.iter().any(|(own, _)| own.teacher_weight > 0.0)
     }
 
     /// The options of each network that is trained, and the part of the features that it sees.
     pub fn of_each(&self) -> Vec<(TrainOptions, Seen)> {
         let single = TrainOptions {
             members: vec![],
-            fused: None,
             overlap: None,
             speech: None,
             ..self.clone()
@@ -142,36 +134,6 @@ impl TrainOptions {
         let members = self.members.iter().zip(self.seed..);
         let options = members.map(|(member, seed)| (single.of_member(member, seed), member.seen()));
         options.collect()
-    }
-
-    /// Of each network that the model keeps: the fused one, or every member.
-    pub fn of_kept(&self) -> Vec<(TrainOptions, Seen)> {
-        self.of_fused()
-            .map_or_else(|| self.of_each(), |one| vec![one])
-    }
-
-    /// The options that the fused network is trained with, and the part of the features that it sees.
-    pub fn of_fused(&self) -> Option<(TrainOptions, Seen)> {
-        let fused = self.fused.as_ref()?;
-        let num_members = self.members.len();
-        let own = self.of_member(&fused.member, self.seed + num_members as u64);
-        let options = TrainOptions {
-            architecture: ArchitectureOptions {
-                channels: num_members * self.architecture.channels,
-                embedding_size: num_members * self.architecture.embedding_size,
-                ..self.architecture.clone()
-            },
-            num_steps: fused.num_steps,
-            learning_rate: fused.learning_rate,
-            // The members have grown it.
-            margin_ramp: 0.0,
-            members: vec![],
-            fused: None,
-            overlap: None,
-            speech: None,
-            ..own
-        };
-        Some((options, fused.member.seen()))
     }
 
     /// The options of one of several networks; `seed` is the one of its place.
@@ -201,10 +163,8 @@ impl TrainOptions {
             num_steps: (self.num_steps.saturating_mul(overlap.steps_percent) / 100).max(1),
             warps_percent: as_recorded(),
             pitch: 0.0,
-            teacher_weight: 0.0,
             crop_seconds: overlap.crop_seconds,
             members: vec![],
-            fused: None,
             overlap: None,
             speech: None,
             ..self.clone()
@@ -218,9 +178,7 @@ impl TrainOptions {
             augment: speech.augment.clone(),
             num_steps: (self.num_steps.saturating_mul(speech.steps_percent) / 100).max(1),
             batch_size: speech.batch_size,
-            teacher_weight: 0.0,
             members: vec![],
-            fused: None,
             overlap: None,
             speech: None,
             ..self.clone()

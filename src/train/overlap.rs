@@ -175,7 +175,7 @@ pub(super) fn train(
     let num_channels = options.front_end.num_frame_channels();
     let receptive_field = infer(&layers, num_channels)?.receptive_field;
     let voices = Voices::new(own.crops(&mfcc, options.crop_seconds, receptive_field.max(30))?);
-    let start = |layers| Ok(State::fresh(layers, 0, 1, options.seed));
+    let start = |layers| State::fresh(layers, 0, 1, options.seed);
     let step = |state: &mut State| {
         let (features, is_overlapped) = voices.batch(state.step, options.batch_size)?;
         descend_by(options, state, view.of(features), |logits, _| {

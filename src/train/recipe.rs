@@ -6,7 +6,6 @@ use super::{
     batch::Batch,
     checkpoint::State,
     descent::{Descent, Progress, descend_by},
-    fuse::{Member, fuse},
     loss::{AngularMargin, Loss},
     options::{Seen, TrainOptions},
     overlap, speech,
@@ -44,12 +43,7 @@ pub fn train(
     let members = all.options.of_each();
     let (of_overlap, of_speech) = (all.options.of_overlap(), all.options.of_speech());
     let steps = |options: &Option<TrainOptions>| options.as_ref().map_or(0, |o| o.num_steps);
-    let of_fused = all
-        .options
-        .fused
-        .as_ref()
-        .map_or(0, |fused| fused.num_steps);
-    let of_members = members.len() * all.options.num_steps + of_fused;
+    let of_members = members.len() * all.options.num_steps;
     let of_both = of_members + steps(&of_overlap);
     let num_steps = of_both + steps(&of_speech);
     let beside = |ending: &str| {
@@ -63,35 +57,28 @@ pub fn train(
             0 => all.checkpoint.to_path_buf(),
             _ => beside(&format!(".{index}")),
         };
+        let is_taught = options.teacher_weight > 0.0;
+        let member = Descent {
+            options,
+            teacher: all.teacher.filter(|_| is_taught),
+            checkpoint: &checkpoint,
+            ..*all
+        };
         let before = index * all.options.num_steps;
         let counted = &mut |progress: Progress| on_progress(progress.of(before, num_steps));
-        match train_member(&all.of(options, &checkpoint), *seen, &[], counted)? {
+        match train_member(&member, *seen, counted)? {
             Some(one) => trained.push(one),
             None => return Ok(None),
         }
     }
-    if let Some((options, seen)) = &all.options.of_fused() {
-        let checkpoint = beside(".fused");
-        let fused = all.of(options, &checkpoint);
-        let before = of_members - options.num_steps;
-        let counted = &mut |progress: Progress| on_progress(progress.of(before, num_steps));
-        match train_member(&fused, *seen, &trained, counted)? {
-            Some(one) => trained = vec![one],
-            None => return Ok(None),
-        }
-    }
-    let kept = all.options.of_kept();
-    let mut networks = vec![];
-    for ((state, view), (options, _)) in trained.into_iter().zip(&kept) {
-        let network = view.network(state.trainable.folded())?;
-        let own = all.of(options, all.checkpoint);
-        let labelled = embeddings(&own, &network, on_progress)?;
-        networks.push((network, labelled));
-    }
     let mut overlap = None;
     if let Some(options) = &of_overlap {
-        let checkpoint = beside(".overlap");
-        let detector = all.of(options, &checkpoint);
+        let detector = Descent {
+            options,
+            teacher: None,
+            checkpoint: &beside(".overlap"),
+            ..*all
+        };
         let counted = &mut |progress: Progress| on_progress(progress.of(of_members, num_steps));
         overlap = overlap::train(&detector, counted)?;
         if overlap.is_none() {
@@ -100,8 +87,12 @@ pub fn train(
     }
     let mut speech = None;
     if let (Some(options), Some(own)) = (&of_speech, &all.options.speech) {
-        let checkpoint = beside(".speech");
-        let detector = all.of(options, &checkpoint);
+        let detector = Descent {
+            options,
+            teacher: None,
+            checkpoint: &beside(".speech"),
+            ..*all
+        };
         let counted = &mut |progress: Progress| on_progress(progress.of(of_both, num_steps));
         speech = speech::train(&detector, own, counted)?;
         if speech.is_none() {
@@ -109,20 +100,18 @@ pub fn train(
         }
     }
     Ok(Some(Trained {
-        members: networks,
+        members: trained,
         overlap,
         speech,
     }))
 }
 
-/// Trains one network on the speakers' names and, where there is a teacher, on its vectors. It starts
-/// as `parts` side by side, or from nothing where there are none.
+/// Trains one network on the speakers' names and, where there is a teacher, on its vectors.
 fn train_member(
     own: &Descent,
     seen: Seen,
-    parts: &[Member],
     on_progress: &mut dyn FnMut(Progress) -> bool,
-) -> Result<Option<Member>> {
+) -> Result<Option<(Network, Labelled)>> {
     let options = own.options;
     let mfcc = Mfcc::new(options.front_end.clone())?;
     let view = View::new(&mfcc, seen)?;
@@ -130,23 +119,19 @@ fn train_member(
     let shapes = infer(&layers, options.front_end.num_frame_channels())?;
     let crops = own.crops(&mfcc, options.crop_seconds, shapes.receptive_field.max(30))?;
     let map_rows = own.teacher.map_or(0, Teacher::size);
-    let (num_classes, size) = (crops.num_classes(), shapes.embedding_size);
-    let start = |layers| match parts {
-        [] => Ok(State::fresh(
-            layers,
-            num_classes + map_rows,
-            size,
-            options.seed,
-        )),
-        parts => fuse(parts, layers, &view, num_classes),
-    };
+    let rows = crops.num_classes() + map_rows;
+    let start = |layers| State::fresh(layers, rows, shapes.embedding_size, options.seed);
     let step = |state: &mut State| {
         let (features, labels, utterances) = crops.batch(state.step, options.batch_size)?;
         let teacher = own.teacher.map(|teacher| (teacher, &utterances[..]));
         optimise(options, state, view.of(features), &labels, teacher)
     };
-    let state = own.descend(layers, start, step, on_progress)?;
-    Ok(state.map(|state| (state, view)))
+    let Some(state) = own.descend(layers, start, step, on_progress)? else {
+        return Ok(None);
+    };
+    let network = view.network(state.trainable.folded())?;
+    let labelled = embeddings(own, &network, on_progress)?;
+    Ok(Some((network, labelled)))
 }
 
 /// Embeds each training utterance as it is, and some augmented crops of it.

@@ -111,15 +111,6 @@ impl TrainOptions {
             }
         }
         check_members_join(self)?;
-        if let (Some(fused), Some((own, _))) = (&self.fused, self.of_fused()) {
-            check_member(&fused.member, &mfcc)?;
-            if self.members.len() < 2 {
-                return Err(Error::Usage(
-                    "training option fused: two members or more are wanted".into(),
-                ));
-            }
-            own.check()?;
-        }
         let head = &self.head;
         let num_outputs = head.outputs.unwrap_or(head.loss.num_outputs());
         head.loss.check(num_outputs)

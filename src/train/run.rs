@@ -176,7 +176,7 @@ impl<'a> Inputs<'a> {
             on_event(Event::LeftOut(&refused));
         }
         let (mut members, mut refined) = (vec![], None);
-        for ((network, labelled), (own, _)) in trained.members.into_iter().zip(options.of_kept()) {
+        for ((network, labelled), (own, _)) in trained.members.into_iter().zip(options.of_each()) {
             let (head, report) = head::fit(&labelled, &own.head, options.seed)?;
             if let Some(report) = report {
                 on_event(Event::Refined(own.head.loss, report));

@@ -78,43 +78,6 @@ impl View {
         seen
     }
 
-    /// The band of this view, `(C, C)`, which a network of the view `wide` can apply itself.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] if this view sees what `wide` does not.
-    pub(super) fn within(&self, wide: &View) -> Result<Vec<f32>> {
-        let ((own, own_means), (all, means)) = (self.parts(), wide.parts());
-        let channels = own.len().isqrt();
-        let alike = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4);
-        // own·all = own: the part of a part.
-        let part = behind(&own, &all, channels, 1);
-        match alike(&part, &own) && (own_means.is_some() == means.is_some()) {
-            true => Ok(own),
-            false => Err(Error::Usage(
-                "training option fused: it must see all that its members see".into(),
-            )),
-        }
-    }
-
-    /// V for the features less their means `(C, C)`, and for their means, if it sees them.
-    fn parts(&self) -> (Vec<f32>, Option<Vec<f32>>) {
-        let Some(matrix) = &self.matrix else {
-            let diagonal = |i| f32::from(u8::from(i % (self.num_features + 1) == 0));
-            let len = self.num_features * self.num_features;
-            return ((0..len).map(diagonal).collect(), None);
-        };
-        let rows = matrix.chunks_exact(self.num_features);
-        let channels = rows.len();
-        let part = |from: usize| -> Vec<f32> {
-            let rows = matrix.chunks_exact(self.num_features);
-            let columns = |row: &[f32]| row.iter().skip(from).take(channels).copied().collect();
-            rows.flat_map(|row| -> Vec<f32> { columns(row) }).collect()
-        };
-        let means = part(channels);
-        let sees_means = means.iter().any(|v| *v != 0.0);
-        (part(0), sees_means.then_some(means))
-    }
-
     /// Turns the network that was trained with this view into one of all features, at a model file's
     /// precision.
     ///
@@ -134,34 +97,27 @@ impl View {
         let mut affines = layers.iter().enumerate();
         let first = affines.find_map(|(index, layer)| Some((index, Affine::of(layer)?)));
         let Some((index, affine)) = first else { return };
-        let (_, _, taps) = affine.shape;
+        let (_, channels, taps) = affine.shape;
         let Some(weight) = weights.get_mut(&format!("{index}.weight")) else {
             return;
         };
-        *weight = behind(weight, matrix, self.num_features, taps);
+        let mut folded = vec![];
+        for row in weight.chunks_exact(channels * taps) {
+            for i in 0..self.num_features {
+                let seen = |c: usize| f64::from(matrix[c * self.num_features + i]);
+                for tap in 0..taps {
+                    let part = |c: usize| f64::from(row[c * taps + tap]) * seen(c);
+                    folded.push((0..channels).map(part).sum::<f64>() as f32);
+                }
+            }
+        }
+        *weight = folded;
         match &mut layers[index] {
             Layer::Conv1d { in_channels, .. } => *in_channels = self.num_features,
             Layer::Linear { in_features, .. } => *in_features = self.num_features,
             _ => {}
         }
     }
-}
-
-/// The weights of an affine map that is put behind `matrix` `(C, num_columns)`: W_k·matrix for each tap
-/// k, `(O, C, K) -> (O, num_columns, K)`.
-pub(super) fn behind(weight: &[f32], matrix: &[f32], num_columns: usize, taps: usize) -> Vec<f32> {
-    let channels = matrix.len() / num_columns;
-    let mut moved = vec![];
-    for row in weight.chunks_exact(channels * taps) {
-        for i in 0..num_columns {
-            let seen = |c: usize| f64::from(matrix[c * num_columns + i]);
-            for tap in 0..taps {
-                let part = |c: usize| f64::from(row[c * taps + tap]) * seen(c);
-                moved.push((0..channels).map(part).sum::<f64>() as f32);
-            }
-        }
-    }
-    moved
 }
 
 #[cfg(test)]
