@@ -63,9 +63,6 @@ impl Args {
     }
 }
 
-/// A sequential test has these rates of false accepts and false rejects, unless told otherwise.
-const CLEAR_ENOUGH: f64 = 0.01;
-
 impl Args {
     /// When to stop listening: at the false-accept rate of `--far`, or at 1 %, or at the least rate that
     /// the model's calibration supports. None where the user sets the threshold by other means: then
@@ -81,9 +78,7 @@ impl Args {
         if self.threshold.is_some() || !is_default {
             return Ok(None);
         }
-        let false_accept = rates.smallest_false_accept_rate().max(CLEAR_ENOUGH);
-        let false_reject = rates.smallest_false_reject_rate().max(CLEAR_ENOUGH);
-        SequentialTest::new(rates, self.far.unwrap_or(false_accept), false_reject).map(Some)
+        SequentialTest::with_rates(rates, self.far, None).map(Some)
     }
 }
 

@@ -11,6 +11,9 @@ use super::{Decision, Llr, MeasuredPoint, MeasuredRates, TrialKind};
 use crate::Result;
 use std::collections::BTreeMap;
 
+/// The rates of false accepts and of false rejects, unless others are asked for.
+const CLEAR_ENOUGH: f64 = 0.01;
+
 /// The thresholds of a sequential test, for each kind of trial.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SequentialTest {
@@ -45,6 +48,25 @@ impl SequentialTest {
             of_all: bounds(rates)?,
             by_kind: rates.by_kind.iter().filter_map(own).collect(),
         })
+    }
+
+    /// The test with the rates that are given. Those that are not are 1 %, or the least that the trials
+    /// support.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_rates(
+        rates: &MeasuredRates,
+        false_accept: Option<f64>,
+        false_reject: Option<f64>,
+    ) -> Result<Self> {
+        let least_accept = rates.smallest_false_accept_rate().max(CLEAR_ENOUGH);
+        let least_reject = rates.smallest_false_reject_rate().max(CLEAR_ENOUGH);
+        Self::new(
+            rates,
+            false_accept.unwrap_or(least_accept),
+            false_reject.unwrap_or(least_reject),
+        )
     }
 
     /// The thresholds for a kind of trial.

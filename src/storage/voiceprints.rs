@@ -7,6 +7,7 @@
 
 mod database;
 mod deleted_bytes;
+mod enrollment;
 mod import;
 mod listing;
 mod row;
