@@ -22,6 +22,7 @@
 //! | `formats` | reading FLAC, MP3, Opus, Ogg Vorbis and M4A |
 //! | `threads` | all cores; without it one, with the same results |
 //! | `save` | writing model files |
+//! | `backup` | backups of voiceprints, encrypted |
 //! | `store` | voiceprints kept in a file, encrypted if wanted; needs a C compiler |
 //! | `eval` | lists of trials and scores, error rates |
 //! | `report` | plots and HTML reports of an evaluation |

@@ -9,34 +9,28 @@
 //! Embeddings are base64 of little-endian f32. Any age program can open the file. It does not
 //! depend on the key of the store, so a backup survives the loss of that key.
 
-use super::{
-    secret::{Secret, bytes_of},
-    voiceprints::Store,
-    whole_file::{Readers, write_whole_with},
-};
-use crate::{
-    Error, Result,
-    verifier::{Embedding, ModelId, SpeakerName, Utterance, Voiceprint},
-};
+#[cfg(feature = "store")]
+mod file;
+pub mod lines;
+
+#[cfg(feature = "store")]
+pub use file::{load, save};
+
+use crate::{Error, Result, verifier::Voiceprint};
 use age::{
-    DecryptError, Decryptor, Encryptor, IdentityFile, scrypt, secrecy::SecretString, x25519,
+    DecryptError, Decryptor, EncryptError, Encryptor, scrypt, secrecy::SecretString,
+    stream::StreamWriter, x25519,
 };
-use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use serde_json::json;
+use lines::Refused;
 use std::{
-    borrow::Cow,
-    fs::File,
     io::{self, Read, Write},
     path::Path,
 };
 use zeroize::Zeroizing;
 
-const VERSION: u64 = 1;
 /// The age program's default: each guess costs a second and 256 MiB.
 const SCRYPT_LOG_N: u8 = 18;
 const MAX_SCRYPT_LOG_N: u8 = 20;
-/// Identity files have only a few lines.
-const MAX_IDENTITY_BYTES: u64 = 1 << 20;
 
 /// What a backup is encrypted for.
 pub enum Lock {
@@ -54,23 +48,9 @@ pub enum Key {
     Passphrase(SecretString),
 }
 
-#[derive(serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line<'a> {
-    #[serde(borrow)]
-    name: Cow<'a, str>,
-    model: String,
-    utterances: Vec<LineUtterance<'a>>,
-}
-
-#[derive(serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LineUtterance<'a> {
-    file: Cow<'a, str>,
-    speech_seconds: f32,
-    quality: serde_json::Value,
-    #[serde(borrow)]
-    embedding: &'a str,
+/// Writes a backup, one voiceprint after the other.
+pub struct Writer<W: Write> {
+    age: StreamWriter<W>,
 }
 
 impl Lock {
@@ -88,15 +68,12 @@ impl Lock {
         Ok(Lock::Recipients(recipients?))
     }
 
-    /// For a passphrase.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] if the secret is a key instead of a passphrase.
-    pub fn passphrase(secret: &Secret) -> Result<Self> {
-        passphrase(secret).map(Lock::Passphrase)
+    /// For whoever knows these words.
+    pub fn words(words: &str) -> Self {
+        Lock::Passphrase(SecretString::from(words))
     }
 
-    fn encryptor(&self) -> std::result::Result<Encryptor, age::EncryptError> {
+    fn encryptor(&self) -> std::result::Result<Encryptor, EncryptError> {
         let of_words;
         let recipients: Vec<&dyn age::Recipient> = match self {
             Lock::Recipients(recipients) => recipients.iter().map(|r| r as _).collect(),
@@ -112,82 +89,59 @@ impl Lock {
 }
 
 impl Key {
-    /// The identities in files written by `age-keygen`.
-    ///
-    /// # Errors
-    /// [`Error::Io`], [`Error::Usage`] naming a file without an identity.
-    pub fn identities(paths: &[impl AsRef<Path>]) -> Result<Self> {
-        let mut all = vec![];
-        for path in paths {
-            let path = path.as_ref();
-            let failed = |e| Error::io(path, "read", e);
-            let file = File::open(path).map_err(failed)?.take(MAX_IDENTITY_BYTES);
-            let none = || {
-                Error::Usage(format!(
-                    "{} holds no identity; a file from age-keygen is wanted",
-                    path.display()
-                ))
-            };
-            let identities = IdentityFile::from_buffer(io::BufReader::new(file))
-                .map_err(|_| none())?
-                .into_identities()
-                .map_err(|_| none())?;
-            if identities.is_empty() {
-                return Err(none());
-            }
-            all.extend(identities);
-        }
-        Ok(Key::Identities(all))
-    }
-
-    /// A passphrase.
-    ///
-    /// # Errors
-    /// As [`Lock::passphrase`].
-    pub fn passphrase(secret: &Secret) -> Result<Self> {
-        passphrase(secret).map(Key::Passphrase)
+    /// The words of [`Lock::words`].
+    pub fn words(words: &str) -> Self {
+        Key::Passphrase(SecretString::from(words))
     }
 }
 
-/// Writes all voiceprints of a store to `path`, completely or not at all. Returns their number.
-///
-/// # Errors
-/// [`Error::Store`] if a voiceprint is damaged, [`Error::Io`].
-pub fn save(store: &Store, path: &Path, lock: &Lock) -> Result<usize> {
-    let failed = |e: io::Error| Error::io(path, "write", e);
-    let encryptor = lock
-        .encryptor()
-        .map_err(|e| failed(io::Error::other(e.to_string())))?;
-    let mut num_saved = 0;
-    write_whole_with(path, Readers::Owner, |file| {
-        let mut age = encryptor
-            .wrap_output(io::BufWriter::new(file))
-            .map_err(failed)?;
-        writeln!(age, "{}", json!({ "spkver_backup": VERSION })).map_err(failed)?;
-        store.each(|voiceprint| {
-            num_saved += 1;
-            write_line(&mut age, &voiceprint?).map_err(failed)
-        })?;
-        let end = age.finish().and_then(|mut buffer| buffer.flush());
-        end.map_err(failed)
-    })?;
-    Ok(num_saved)
+impl<W: Write> Writer<W> {
+    /// A backup without voiceprints.
+    ///
+    /// # Errors
+    /// Those of `out`, and of a system without random numbers.
+    pub fn new(lock: &Lock, out: W) -> io::Result<Self> {
+        let encryptor = lock
+            .encryptor()
+            .map_err(|e| io::Error::other(e.to_string()))?;
+        let mut age = encryptor.wrap_output(out)?;
+        lines::write_head(&mut age)?;
+        Ok(Writer { age })
+    }
+
+    /// Adds a voiceprint.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn add(&mut self, voiceprint: &Voiceprint) -> io::Result<()> {
+        lines::write_line(&mut self.age, voiceprint)
+    }
+
+    /// The end of the backup; without it nobody can open it.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn finish(self) -> io::Result<W> {
+        self.age.finish()
+    }
 }
 
-/// Reads the voiceprints of a backup.
+/// Reads the voiceprints of a backup of `num_bytes`; errors call it `path`.
 ///
 /// # Errors
-/// [`Error::Store`] for a backup that is damaged or that the key does not open; [`Error::Io`].
-pub fn load(path: &Path, key: &Key) -> Result<Vec<Voiceprint>> {
+/// [`Error::Store`] for a backup that is damaged or that the key does not open.
+pub fn read(
+    backup: impl Read,
+    num_bytes: usize,
+    path: &Path,
+    key: &Key,
+) -> Result<Vec<Voiceprint>> {
     let refuse = |fact: &str, remedy: &str| Error::Store {
         path: path.to_path_buf(),
         fact: fact.into(),
         remedy: remedy.into(),
     };
     let damaged = || refuse("the backup is damaged", "take another backup");
-    let failed = |e| Error::io(path, "read", e);
-    let file = File::open(path).map_err(failed)?;
-    let file_bytes = file.metadata().map_err(failed)?.len();
 
     let of_words;
     let identities: Vec<&dyn age::Identity> = match key {
@@ -199,7 +153,7 @@ pub fn load(path: &Path, key: &Key) -> Result<Vec<Voiceprint>> {
             vec![&of_words]
         }
     };
-    let mut reader = Decryptor::new(io::BufReader::new(file))
+    let mut reader = Decryptor::new(io::BufReader::new(backup))
         .and_then(|decryptor| decryptor.decrypt(identities.into_iter()))
         .map_err(|e| match e {
             DecryptError::NoMatchingKeys
@@ -219,80 +173,13 @@ pub fn load(path: &Path, key: &Key) -> Result<Vec<Voiceprint>> {
         })?;
     // Allocated at full size, because a buffer that grows leaves copies behind. The text is shorter
     // than its encrypted form.
-    let mut text = Zeroizing::new(Vec::with_capacity(file_bytes as usize));
+    let mut text = Zeroizing::new(Vec::with_capacity(num_bytes));
     reader.read_to_end(&mut text).map_err(|_| damaged())?;
-
-    let mut lines = text.split(|&b| b == b'\n').filter(|line| !line.is_empty());
-    let head = lines
-        .next()
-        .and_then(|line| serde_json::from_slice(line).ok());
-    let head: serde_json::Value = head.unwrap_or_default();
-    if head != json!({ "spkver_backup": VERSION }) {
-        return Err(refuse(
+    lines::from_text(&text).map_err(|refused| match refused {
+        Refused::Unknown => refuse(
             "no backup of voiceprints that this version knows",
             "give a backup of `spkver store backup`",
-        ));
-    }
-    lines
-        .map(|line| voiceprint(line).ok_or_else(damaged))
-        .collect()
-}
-
-fn passphrase(secret: &Secret) -> Result<SecretString> {
-    match secret {
-        Secret::Passphrase(words) => Ok(SecretString::from(words.as_str())),
-        Secret::Key(_) => Err(Error::Usage(
-            "a backup is opened by an age identity or a passphrase, not by a store's key".into(),
-        )),
-    }
-}
-
-fn write_line(out: &mut impl Write, voiceprint: &Voiceprint) -> io::Result<()> {
-    let texts = voiceprint
-        .utterances
-        .iter()
-        .map(|utterance| Zeroizing::new(BASE64.encode(bytes_of(utterance.embedding.values()))));
-    let texts: Vec<Zeroizing<String>> = texts.collect();
-    let utterances = voiceprint.utterances.iter().zip(&texts);
-    let line = Line {
-        name: voiceprint.name.as_str().into(),
-        model: voiceprint.model.to_string(),
-        utterances: utterances
-            .map(|(utterance, text)| LineUtterance {
-                file: utterance.file.as_str().into(),
-                speech_seconds: utterance.speech_seconds,
-                quality: utterance.quality.clone(),
-                embedding: text,
-            })
-            .collect(),
-    };
-    serde_json::to_writer(&mut *out, &line)?;
-    out.write_all(b"\n")
-}
-
-fn voiceprint(line: &[u8]) -> Option<Voiceprint> {
-    let line: Line = serde_json::from_slice(line).ok()?;
-    let model: ModelId = line.model.parse().ok()?;
-    let utterance = |u: LineUtterance| {
-        let mut bytes = Zeroizing::new(vec![0; base64::decoded_len_estimate(u.embedding.len())]);
-        let length = BASE64.decode_slice(u.embedding, &mut bytes).ok()?;
-        let (values, rest) = bytes[..length].as_chunks();
-        let values = values.iter().map(|b| f32::from_le_bytes(*b)).collect();
-        let fits = rest.is_empty() && u.speech_seconds.is_finite();
-        fits.then_some(Utterance {
-            file: u.file.into_owned(),
-            speech_seconds: u.speech_seconds,
-            quality: u.quality,
-            embedding: Embedding::new(values, model).ok()?,
-        })
-    };
-    Some(Voiceprint {
-        name: SpeakerName::new(line.name).ok()?,
-        model,
-        utterances: line
-            .utterances
-            .into_iter()
-            .map(utterance)
-            .collect::<Option<_>>()?,
+        ),
+        Refused::Damaged => damaged(),
     })
 }

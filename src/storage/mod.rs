@@ -1,7 +1,7 @@
 //! Everything kept on disk: model files, the store of voiceprints and its backups. Files are
 //! written completely or not at all.
 
-#[cfg(feature = "store")]
+#[cfg(feature = "backup")]
 pub mod backup;
 #[cfg(feature = "onnx")]
 pub mod import;

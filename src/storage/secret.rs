@@ -232,15 +232,6 @@ pub fn new_key_text() -> Result<Zeroizing<String>> {
     Ok(text)
 }
 
-/// The little-endian bytes of the values, without leaving a copy behind.
-pub(super) fn bytes_of(values: &[f32]) -> SecretBytes {
-    let mut bytes = Zeroizing::new(vec![0; size_of_val(values)]);
-    for (to, value) in bytes.as_chunks_mut().0.iter_mut().zip(values) {
-        *to = value.to_le_bytes();
-    }
-    bytes
-}
-
 /// Fills `bytes` with random numbers of the system.
 pub(super) fn fill_random(bytes: &mut [u8]) -> Result<()> {
     use chacha20poly1305::aead::{OsRng, rand_core::RngCore};

@@ -97,6 +97,15 @@ impl Embedding {
         &self.values
     }
 
+    /// The little-endian bytes of the values, without leaving a copy behind. `(4 · E,)`
+    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        let mut bytes = Zeroizing::new(vec![0; size_of_val(self.values())]);
+        for (to, value) in bytes.as_chunks_mut().0.iter_mut().zip(self.values()) {
+            *to = value.to_le_bytes();
+        }
+        bytes
+    }
+
     /// The model that made it.
     pub fn model(&self) -> ModelId {
         self.model

@@ -15,7 +15,7 @@ use crate::{
     Error, Result,
     storage::{
         seal::{Seal, Sealed, length_prefixed},
-        secret::{SecretBytes, bytes_of, fill_random},
+        secret::{SecretBytes, fill_random},
     },
     verifier::{Embedding, ModelId, SpeakerName, Utterance, Voiceprint},
 };
@@ -370,13 +370,13 @@ fn digest(templates: &[TemplateRow]) -> Vec<u8> {
 }
 
 fn template_content(utterance: &Utterance) -> SecretBytes {
-    let values = utterance.embedding.values();
+    let embedding = &utterance.embedding;
     let (file, quality) = (utterance.file.as_bytes(), utterance.quality.to_string());
     // Allocated at full size, because a buffer that grows leaves copies behind.
     Zeroizing::new(
         [
-            &(values.len() as u32).to_le_bytes()[..],
-            &bytes_of(values),
+            &(embedding.values().len() as u32).to_le_bytes()[..],
+            &embedding.to_bytes(),
             &utterance.speech_seconds.to_le_bytes(),
             &(file.len() as u32).to_le_bytes(),
             file,
