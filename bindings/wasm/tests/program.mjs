@@ -9,9 +9,9 @@ export const program = process.env.SPKVER ?? "";
 export function run(...args) {
   const ran = spawnSync(program, [...args, "--json"], { encoding: "utf8" });
   if (ran.error) throw ran.error;
-  try {
-    return JSON.parse(ran.stdout);
-  } catch {
+  // Accepted, rejected, inconclusive; anything else has failed.
+  if (![0, 1, 3].includes(ran.status) || !ran.stdout.startsWith("{")) {
     throw new Error(`${program} ${args.join(" ")}: ${ran.stdout}${ran.stderr}`);
   }
+  return JSON.parse(ran.stdout);
 }
