@@ -60,6 +60,9 @@ pub mod lists;
 #[doc(hidden)]
 pub mod storage;
 
+#[cfg(feature = "store")]
+#[doc(hidden)]
+pub mod answer;
 #[cfg(feature = "batch")]
 #[doc(hidden)]
 pub mod batch;

@@ -28,6 +28,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("identify", &["storage", "verifier", "scoring"]),
+    (
+        "answer",
+        &["identify", "storage", "verifier", "scoring", "audio"],
+    ),
     ("lists", &["contained"]),
     (
         "eval",

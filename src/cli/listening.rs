@@ -1,13 +1,11 @@
 //! Standard input, `-`, heard as it comes: from a microphone, a telephone line, a decoder.
 
-use super::{
-    output::Output,
-    recordings::{self, Recording},
-};
+use super::{output::Output, recordings};
 use hound::{SampleFormat, WavSpec, WavWriter};
 use indicatif::{ProgressBar, ProgressStyle};
 use spkver::{
     Error, Result,
+    answer::Recording,
     audio::{Live, Waveform},
     storage::{
         Readers,
@@ -161,8 +159,8 @@ impl<'a> Input<'a> {
         };
         heard.quality.warning = heard.quality.warning.or(warning);
         heard.quality.truncated |= truncated;
-        let recording = Recording::of(path, heard);
-        recording.report(output);
+        let recording = Recording::new(path, heard);
+        recordings::report(&recording, output);
         Ok(Listened {
             seconds: recording.quality.seconds,
             recording,
