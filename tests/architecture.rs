@@ -32,6 +32,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "answer",
         &["identify", "storage", "verifier", "scoring", "audio"],
     ),
+    (
+        "serve",
+        &[
+            "answer", "identify", "parallel", "storage", "verifier", "scoring", "audio",
+        ],
+    ),
     ("lists", &["contained"]),
     (
         "eval",
