@@ -4,6 +4,7 @@
 pub mod criterion;
 pub mod enrollment;
 pub mod identification;
+pub mod listened;
 pub mod listing;
 pub mod outcome;
 pub mod recording;

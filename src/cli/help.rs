@@ -97,8 +97,8 @@ pub const REMOVE: &str = after_help!(
 
 #[cfg(feature = "serve")]
 pub const SERVE: &str = concat!(
-    "Without --tokens, every program of this machine may do everything. To let others\n",
-    "in, make a token for each of them:\n\n",
+    "Without --tokens, every program of this machine may do everything. To let\n",
+    "others in, make a token for each of them:\n\n",
     "  spkver serve --tokens tokens --new-token desk --rights verify,identify\n",
     "  spkver serve --tokens tokens --listen 0.0.0.0:8080\n\n",
     "  curl -H \"Authorization: Bearer $TOKEN\" -F recording=@call.wav \\\n",

@@ -2,7 +2,7 @@
 
 use super::{
     Global,
-    listening::{self, Input, Listened, Look},
+    listening::{self, Input, Look},
     operating_point,
     output::{Output, printable},
     test_recordings::{self, TestRecording},
@@ -11,7 +11,7 @@ use super::{
 use serde_json::Value;
 use spkver::{
     Result,
-    answer::identification,
+    answer::{identification, listened::Listened},
     identify::{self, Event, Match, Plan},
     scoring::{Decision, Llr, OperatingPoint, Reason, TrialKind},
     verifier::{Listener, Verifier},

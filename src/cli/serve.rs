@@ -31,7 +31,8 @@ pub struct Args {
     /// Add a token of this name to the file, print it, and end
     #[arg(long, value_name = "NAME", requires_all = ["tokens", "rights"])]
     new_token: Option<String>,
-    /// What the new token may do: enroll, verify, identify, compare, delete, list, metrics
+    /// What the new token may do: enroll, verify, identify, compare, delete, list, stream,
+    /// metrics
     #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "new_token", value_parser = verb)]
     rights: Vec<Verb>,
     /// Let the new token see scores; others see the decision and the reason

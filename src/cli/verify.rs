@@ -3,8 +3,7 @@
 mod live;
 
 use super::{
-    Global,
-    listening::{self, End},
+    Global, listening,
     operating_point::{self, shown},
     output::{Output, printable},
     recordings::{self, Files},
@@ -15,6 +14,7 @@ use spkver::{
     Error, Result,
     answer::{
         Outcome, Recording, json_of,
+        listened::{End, Listened},
         outcome::{is_calibrated, terms_of_all},
     },
     scoring::TrialKind,
@@ -152,8 +152,8 @@ pub struct Trial<'a> {
     pub recordings: &'a [Recording],
     /// The decision, and what it rests on.
     pub outcome: Outcome,
-    /// After how many seconds listening ended, and why, if there was listening.
-    pub listened: Option<(f32, End)>,
+    /// What was heard, if there was listening.
+    pub listened: Option<&'a Listened>,
 }
 
 impl Trial<'_> {
@@ -162,8 +162,8 @@ impl Trial<'_> {
         let mut json = self
             .outcome
             .answer(self.command, self.speaker, self.recordings, verifier);
-        if let Some((seconds, end)) = self.listened {
-            json["listened"] = json!({ "seconds": json_of(&seconds), "end": end.code() });
+        if let Some(listened) = self.listened {
+            json["listened"] = listened.json();
         }
         output.result(&self.line(verifier), &json)?;
         Ok(self.outcome.exit_code())
@@ -205,7 +205,11 @@ impl Trial<'_> {
                     },
                 )),
                 match self.listened {
-                    Some((seconds, End::Clear)) => format!(" after {seconds:.1} s"),
+                    Some(Listened {
+                        seconds,
+                        end: End::Clear,
+                        ..
+                    }) => format!(" after {seconds:.1} s"),
                     _ => String::new(),
                 }
             ),

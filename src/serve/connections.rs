@@ -22,6 +22,9 @@ use tokio::{
 /// Where no connection can be accepted, because the process has too many files open, say.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Most bytes of a connection that are read ahead; no head of a request is longer.
+const BUFFER_BYTES: usize = 64 << 10;
+
 /// Serves the connections of `listener` until `stop` is ready and the requests in progress are answered.
 ///
 /// # Errors
@@ -47,10 +50,11 @@ async fn accept(service: Arc<Service>, listener: TcpListener, stop: impl Future<
     let limits = service.limits;
     let router = router(service.clone());
     let mut server = http1::Builder::new();
-    // Also closes connections on which nothing comes.
+    // The timeout also closes connections on which nothing comes.
     server
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.timeout);
+        .header_read_timeout(limits.timeout)
+        .max_buf_size(BUFFER_BYTES);
     let connections = Arc::new(Semaphore::new(limits.max_connections));
     tokio::pin!(stop);
     loop {

@@ -36,6 +36,13 @@ pub fn text_without_scores(text: &str) -> String {
             shown.replace_range(start..end, "");
         }
     }
+    // Nothing of what follows another mention of a score.
+    for word in ["LLR", "logit"] {
+        if let Some(start) = shown.find(word) {
+            shown.truncate(start);
+            shown.truncate(shown.trim_end_matches([' ', ':', '(']).len());
+        }
+    }
     shown
 }
 
@@ -70,6 +77,11 @@ mod tests {
                 logit: 3.25,
             },
             Reason::OverlappedSpeech { logit: 3.25 },
+            Reason::Undecided {
+                llr: -12.5,
+                reject_below: 3.25,
+                accept_from: 3.25,
+            },
         ];
         for text in reasons.map(|reason| reason.to_string()) {
             let shown = text_without_scores(&text);
@@ -81,6 +93,7 @@ mod tests {
             text_without_scores(&odd),
             "a.wav: does not sound like the others; leave it out"
         );
+        assert_eq!(text_without_scores("not clear: LLR 3"), "not clear");
         assert_eq!(text_without_scores("cut (LLR 3"), "cut");
         assert_eq!(text_without_scores("no score"), "no score");
     }

@@ -18,6 +18,7 @@ mod question;
 mod refusal;
 mod route;
 mod stores;
+mod stream;
 pub mod token;
 mod tries;
 mod upload;

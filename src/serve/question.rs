@@ -129,7 +129,8 @@ impl Service {
                 let work = move |service: &Service| service.list(name.as_ref());
                 self.work(deadline, place, work).await
             }
-            Verb::Metrics => Err(Refusal::internal()),
+            // They have no query and no recordings, or they go on.
+            Verb::Metrics | Verb::Stream => Err(Refusal::internal()),
         }
     }
 
@@ -166,7 +167,8 @@ impl Service {
     }
 }
 
-fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Refusal> {
+/// The query of a request.
+pub(super) fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Refusal> {
     let query = Query::<T>::try_from_uri(uri);
     query
         .map(|Query(query)| query)
@@ -174,6 +176,6 @@ fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Refusal> {
 }
 
 /// What counts the tries against a speaker, whether enrolled or not.
-fn key_of(name: &SpeakerName) -> Key {
+pub(super) fn key_of(name: &SpeakerName) -> Key {
     Key::Speaker(*blake3::hash(name.key().as_bytes()).as_bytes())
 }

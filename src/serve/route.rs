@@ -129,6 +129,9 @@ impl Service {
             return Ok((kind, self.metrics.text(&self.workers)).into_response());
         }
         let place = self.workers.place()?;
+        if verb == Verb::Stream {
+            return self.stream(client, head, place).await;
+        }
         let done = self.ask(verb, &client, head, body, place).await;
         let done = done.map_err(|mut refusal| {
             if !client.sees_scores {

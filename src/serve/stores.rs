@@ -90,11 +90,12 @@ fn file_id(path: &Path) -> Option<FileId> {
 }
 
 #[cfg(not(unix))]
-type FileId = std::time::SystemTime;
+type FileId = std::time::Duration;
 
 #[cfg(not(unix))]
 fn file_id(path: &Path) -> Option<FileId> {
-    fs::metadata(path).ok()?.created().ok()
+    let created = fs::metadata(path).ok()?.created().ok()?;
+    created.duration_since(std::time::UNIX_EPOCH).ok()
 }
 
 #[cfg(test)]

@@ -18,19 +18,22 @@ pub enum Verb {
     Delete,
     /// Who is enrolled?
     List,
+    /// Is a recording that is still being made of an enrolled speaker?
+    Stream,
     /// Read the counters.
     Metrics,
 }
 
 impl Verb {
     /// All verbs.
-    pub const ALL: [Verb; 7] = [
+    pub const ALL: [Verb; 8] = [
         Verb::Enroll,
         Verb::Verify,
         Verb::Identify,
         Verb::Compare,
         Verb::Delete,
         Verb::List,
+        Verb::Stream,
         Verb::Metrics,
     ];
 
@@ -43,6 +46,7 @@ impl Verb {
             Verb::Compare => "compare",
             Verb::Delete => "delete",
             Verb::List => "list",
+            Verb::Stream => "stream",
             Verb::Metrics => "metrics",
         }
     }
@@ -63,7 +67,7 @@ impl Verb {
     /// GET for what changes nothing and takes no recordings, else POST.
     pub(super) fn method(self) -> MethodFilter {
         match self {
-            Verb::List | Verb::Metrics => MethodFilter::GET,
+            Verb::List | Verb::Stream | Verb::Metrics => MethodFilter::GET,
             _ => MethodFilter::POST,
         }
     }
@@ -113,6 +117,19 @@ impl Verb {
                 "recordings",
                 "recording",
                 "file",
+            ],
+            Verb::Stream => &[
+                "seconds",
+                "speech_seconds",
+                "reason",
+                "command",
+                "speaker",
+                "decision",
+                "reason_text",
+                "listened",
+                "end",
+                "error",
+                "code",
             ],
             Verb::Delete => &["command", "speaker", "recording", "num_utterances"],
             Verb::Metrics => &[],

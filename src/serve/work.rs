@@ -11,7 +11,7 @@ use crate::{
     parallel,
     scoring::Decision,
     storage::voiceprints::Store,
-    verifier::SpeakerName,
+    verifier::{SpeakerName, Voiceprint},
 };
 use axum::http::StatusCode;
 use serde_json::Value;
@@ -73,18 +73,7 @@ impl Service {
         parts: &[Part],
         attempt: Try,
     ) -> std::result::Result<Done, Refusal> {
-        let voiceprint = self
-            .stores
-            .with(|store| self.opened(name, store)?.get(name));
-        let voiceprint = match voiceprint {
-            // Who is enrolled is an answer, too.
-            Err(error @ Error::UnknownSpeaker { .. }) => {
-                attempt.spend();
-                return Err(error.into());
-            }
-            voiceprint => voiceprint?,
-        };
-        self.verifier.check_model(&voiceprint)?;
+        let (voiceprint, attempt) = self.voiceprint(name, attempt)?;
         let recording = &self.hear(parts)?[0];
         let outcome = Outcome::of_voiceprint(
             &voiceprint,
@@ -102,6 +91,27 @@ impl Service {
             decision: Some(outcome.verification.decision.code()),
             audio_seconds: seconds_of(recordings),
         })
+    }
+
+    /// The voiceprint of a speaker that somebody says to be.
+    pub(super) fn voiceprint(
+        &self,
+        name: &SpeakerName,
+        attempt: Try,
+    ) -> std::result::Result<(Voiceprint, Try), Refusal> {
+        let voiceprint = self
+            .stores
+            .with(|store| self.opened(name, store)?.get(name));
+        let voiceprint = match voiceprint {
+            // Who is enrolled is an answer, too.
+            Err(error @ Error::UnknownSpeaker { .. }) => {
+                attempt.spend();
+                return Err(error.into());
+            }
+            voiceprint => voiceprint?,
+        };
+        self.verifier.check_model(&voiceprint)?;
+        Ok((voiceprint, attempt))
     }
 
     /// Of which enrolled speaker is the recording, if of any?
@@ -124,7 +134,9 @@ impl Service {
                 top,
                 point: self.point,
             };
-            match store.sweep(self.verifier.id())?.num_speakers() {
+            // Before the search begins: a sweep keeps a transaction open.
+            let num_speakers = store.sweep(self.verifier.id())?.num_speakers();
+            match num_speakers {
                 0 => Ok(None),
                 _ => identify::identify(&plan, &tests, &mut |_| ()).map(Some),
             }

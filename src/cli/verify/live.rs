@@ -2,7 +2,7 @@
 
 use super::{Args, Trial};
 use crate::cli::{
-    listening::{End, Input, Listened, Look},
+    listening::{Input, Look},
     output::Output,
 };
 use serde_json::{Value, json};
@@ -43,24 +43,19 @@ impl Claim<'_> {
                 is_clear: state.decision.is_some(),
             })
         })?;
-        let Listened {
-            recording,
-            end,
-            seconds,
-        } = &listened;
-        let outcome = match (&recording.embedding, test) {
-            (Ok(embedding), Some(test)) if *end != End::Input => {
-                Outcome::by_test(&self.voiceprint, embedding, &test, &self.verifier)?
-            }
-            (embedding, _) => self.by_threshold(embedding)?,
-        };
+        let outcome = listened.outcome(
+            &self.voiceprint,
+            test.as_ref(),
+            &self.criterion,
+            &self.verifier,
+        )?;
         let trial = Trial {
             command: "verify",
             subject: self.voiceprint.name.as_str(),
             speaker: Some(self.voiceprint.name.as_str()),
-            recordings: slice::from_ref(recording),
+            recordings: slice::from_ref(&listened.recording),
             outcome,
-            listened: Some((*seconds, *end)),
+            listened: Some(&listened),
         };
         trial.report(&self.verifier, output)
     }
