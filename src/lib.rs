@@ -30,6 +30,7 @@
 //! | `parquet` | lists, scores and embeddings in Parquet |
 //! | `onnx` | the network as an ONNX file, import of WeSpeaker models |
 //! | `train` | training and calibration |
+//! | `serve` | answers over HTTP |
 //! | `cli` (default) | the program `spkver`, and all of the above |
 //!
 //! To read the source, begin with `src/verifier.rs`. Notation used everywhere: `T` frames, `C` channels, `K` kernel taps,
@@ -61,6 +62,9 @@ pub mod lists;
 #[doc(hidden)]
 pub mod storage;
 
+#[cfg(feature = "store")]
+#[doc(hidden)]
+pub mod answer;
 #[cfg(feature = "batch")]
 #[doc(hidden)]
 pub mod batch;
@@ -69,6 +73,9 @@ pub mod batch;
 pub mod eval;
 #[cfg(feature = "store")]
 pub mod identify;
+#[cfg(feature = "serve")]
+#[doc(hidden)]
+pub mod serve;
 #[cfg(feature = "train")]
 #[doc(hidden)]
 pub mod train;

@@ -28,6 +28,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("identify", &["storage", "verifier", "scoring"]),
+    (
+        "answer",
+        &["identify", "storage", "verifier", "scoring", "audio"],
+    ),
+    (
+        "serve",
+        &[
+            "answer", "identify", "parallel", "storage", "verifier", "scoring", "audio",
+        ],
+    ),
     ("lists", &["contained"]),
     (
         "eval",

@@ -1,116 +1,12 @@
 //! Everything that `--json` prints is as `docs/schema.json` says: no key more, none less.
 
 mod program;
+mod schema;
 
 use program::{Answer, Place, voice};
-use serde_json::{Map, Value, json};
+use schema::Schema;
+use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs};
-
-/// A JSON Schema, of the words that ours uses; another word is a fault of the test.
-struct Schema(Value);
-
-impl Schema {
-    fn read() -> Self {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schema.json");
-        Schema(serde_json::from_slice(&fs::read(path).unwrap()).unwrap())
-    }
-
-    fn definition(&self, name: &str) -> &Value {
-        let found = self.0["$defs"].get(name.replace("%20", " "));
-        found.unwrap_or_else(|| panic!("no $defs/{name}"))
-    }
-
-    /// What is wrong with the value, if anything; `place` is where it is.
-    fn faults(&self, schema: &Value, value: &Value, place: &str) -> Result<(), String> {
-        for (word, wanted) in schema.as_object().unwrap() {
-            match word.as_str() {
-                "description" => {}
-                "$ref" => {
-                    let name = wanted.as_str().unwrap().trim_start_matches("#/$defs/");
-                    self.faults(self.definition(name), value, place)?;
-                }
-                "type" => {
-                    let names = wanted.as_array().cloned();
-                    let names = names.unwrap_or_else(|| vec![wanted.clone()]);
-                    if !names.iter().any(|name| is_a(name.as_str().unwrap(), value)) {
-                        return Err(format!("{place}: {value} is not {wanted}"));
-                    }
-                }
-                "const" if value != wanted => {
-                    return Err(format!("{place}: {value}, not {wanted}"));
-                }
-                "const" => {}
-                "enum" if !wanted.as_array().unwrap().contains(value) => {
-                    return Err(format!("{place}: {value}, not of {wanted}"));
-                }
-                "enum" => {}
-                "anyOf" => {
-                    let each = wanted.as_array().unwrap().iter();
-                    let tried = each.map(|one| self.faults(one, value, place));
-                    let faults: Vec<String> = tried.filter_map(Result::err).collect();
-                    if faults.len() == wanted.as_array().unwrap().len() {
-                        return Err(faults.join("\n  or "));
-                    }
-                }
-                "items" => {
-                    for (i, item) in value.as_array().into_iter().flatten().enumerate() {
-                        self.faults(wanted, item, &format!("{place}[{i}]"))?;
-                    }
-                }
-                "required" => {
-                    let names = wanted.as_array().unwrap().iter();
-                    for name in names.map(|name| name.as_str().unwrap()) {
-                        if value.is_object() && value.get(name).is_none() {
-                            return Err(format!("{place}: {name} is missing"));
-                        }
-                    }
-                }
-                "properties" => {
-                    for (name, of_it) in wanted.as_object().unwrap() {
-                        if let Some(value) = value.get(name) {
-                            self.faults(of_it, value, &format!("{place}.{name}"))?;
-                        }
-                    }
-                }
-                "additionalProperties" => {
-                    let none = Map::new();
-                    let known = schema.get("properties").and_then(Value::as_object);
-                    let known = known.unwrap_or(&none);
-                    for (name, value) in value.as_object().unwrap_or(&none) {
-                        match (known.contains_key(name), wanted) {
-                            (true, _) => {}
-                            (false, Value::Bool(false)) => {
-                                return Err(format!("{place}: {name} is not in the schema"));
-                            }
-                            (false, of_it) => self.faults(of_it, value, place)?,
-                        }
-                    }
-                }
-                word => panic!("the test does not know {word:?}"),
-            }
-        }
-        Ok(())
-    }
-
-    #[track_caller]
-    fn holds(&self, name: &str, value: &Value) {
-        let held = self.faults(self.definition(name), value, name);
-        assert!(held.is_ok(), "{}", held.unwrap_err());
-    }
-}
-
-fn is_a(name: &str, value: &Value) -> bool {
-    match name {
-        "null" => value.is_null(),
-        "string" => value.is_string(),
-        "boolean" => value.is_boolean(),
-        "number" => value.is_number(),
-        "integer" => value.is_u64() || value.is_i64(),
-        "array" => value.is_array(),
-        "object" => value.is_object(),
-        name => panic!("the test does not know type {name:?}"),
-    }
-}
 
 /// A folder with recordings, lists and options for every command.
 fn prepared() -> Place {
@@ -159,7 +55,7 @@ fn prepared() -> Place {
 
 #[test]
 fn what_listening_prints_is_as_the_schema_says() {
-    let (schema, place) = (Schema::read(), prepared());
+    let (schema, place) = (Schema::read("docs/schema.json", &["$defs"]), prepared());
     let run = |line: &str| {
         let file = fs::File::open(place.path("speech/anna/2.wav")).unwrap();
         Answer::of(place.command(line.split(' ')).stdin(file)).stdout
@@ -269,6 +165,11 @@ const COMMANDS: &[(&str, &str, i32)] = &[
         "store query speech/anna/3.wav silence.wav",
         3,
     ),
+    (
+        "serve",
+        "serve --tokens tokens --new-token desk --rights verify,list --scores",
+        0,
+    ),
     ("store new-key", "store new-key k.hex", 0),
     ("store encrypt", "store encrypt --key-file k.hex", 0),
     ("store new-key", "store new-key k2.hex", 0),
@@ -306,7 +207,7 @@ const COMMANDS: &[(&str, &str, i32)] = &[
 
 #[test]
 fn every_command_prints_what_the_schema_says() {
-    let (place, schema) = (prepared(), Schema::read());
+    let (place, schema) = (prepared(), Schema::read("docs/schema.json", &["$defs"]));
     fs::write(place.path("words"), "correct horse battery staple\n").unwrap();
     fs::write(place.path("names"), "first\nsecond\n").unwrap();
     let mut seen = BTreeSet::new();
@@ -322,7 +223,7 @@ fn every_command_prints_what_the_schema_says() {
         schema.holds(name, &value);
         seen.insert(*name);
     }
-    let listed = schema.0["anyOf"].as_array().unwrap().iter();
+    let listed = schema.whole["anyOf"].as_array().unwrap().iter();
     for reference in listed.map(|one| one["$ref"].as_str().unwrap()) {
         let name = reference.trim_start_matches("#/$defs/").replace("%20", " ");
         assert!(
@@ -334,7 +235,7 @@ fn every_command_prints_what_the_schema_says() {
 
 #[test]
 fn a_key_more_or_less_is_noticed() {
-    let schema = Schema::read();
+    let schema = Schema::read("docs/schema.json", &["$defs"]);
     let right = json!({"error": "no", "code": "usage", "exit_code": 2});
     schema.holds("error", &right);
     for (key, value) in [

@@ -1,11 +1,10 @@
 //! `spkver compare FILE FILE`: are these two recordings of one speaker?
 
-use super::{
-    Global, operating_point,
-    recordings::{self, all_or_errors, label},
-    verify::{Trial, expected},
+use super::{Global, operating_point, recordings, verify::Trial};
+use spkver::{
+    Result,
+    answer::{Outcome, all_or_errors, recording::label},
 };
-use spkver::{Result, verifier::Verification};
 use std::{path::PathBuf, slice};
 
 /// What to compare.
@@ -28,7 +27,9 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let verifier = global.verifier()?;
-    let of_all = args.point.point(&verifier, None)?;
+    let criterion = args.point.criterion();
+    // Flags are checked before the work is done.
+    criterion.point(&verifier, None)?;
     let output = global.output();
     let embed = |reading: &recordings::Args, path: &PathBuf| {
         reading.embed_each(slice::from_ref(path), &verifier, output)
@@ -39,24 +40,15 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         || embed(&of_other, &args.other),
     );
     let both = all_or_errors([one, other].into_iter().flatten().collect())?;
-    let (verification, point, kind) = match (&both[0].embedding, &both[1].embedding) {
-        (Ok(a), Ok(b)) => {
-            let kind = verifier.trial_kind(&[a], b);
-            let point = args.point.point(&verifier, Some(kind))?;
-            (verifier.compare(a, b, &point)?, point, Some(kind))
-        }
-        (Err(reason), _) | (_, Err(reason)) => (Verification::unfit(*reason), of_all, None),
-    };
     let trial = Trial {
         command: "compare",
         subject: &args.subject(),
         speaker: None,
         recordings: &both,
-        kind,
-        expected: expected(&verifier, &point, kind),
+        outcome: Outcome::of_pair([&both[0], &both[1]], &criterion, &verifier)?,
         listened: None,
     };
-    trial.report(&verification, &point, &verifier, output)
+    trial.report(&verifier, output)
 }
 
 impl Args {

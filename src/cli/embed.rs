@@ -1,17 +1,11 @@
 //! `spkver embed FILE…`: embeddings as text or as a NumPy array; features for cross-checks. Folders,
 //! lists and other formats are done by [`embed_batch`].
 
-use super::{
-    Global, embed_batch,
-    output::json_of,
-    outputs,
-    recordings::{Recording, all_or_errors},
-    score::parse_shard,
-    source::Source,
-};
+use super::{Global, embed_batch, outputs, score::parse_shard, source::Source};
 use serde_json::json;
 use spkver::{
     Error, Result,
+    answer::{Recording, all_or_errors, json_of},
     batch::{
         escape,
         score::Shard,

@@ -95,6 +95,21 @@ pub const REMOVE: &str = after_help!(
     "0" "erased"
 );
 
+#[cfg(feature = "serve")]
+pub const SERVE: &str = concat!(
+    "Without --tokens, every program of this machine may do everything. To let\n",
+    "others in, make a token for each of them:\n\n",
+    "  spkver serve --tokens tokens --new-token desk --rights verify,identify\n",
+    "  spkver serve --tokens tokens --listen 0.0.0.0:8080\n\n",
+    "  curl -H \"Authorization: Bearer $TOKEN\" -F recording=@call.wav \\\n",
+    "    'http://127.0.0.1:8080/v1/verify?speaker=anna'\n\n",
+    "GET /openapi.json describes all routes, docs/service.md explains them.\n\n",
+    after_help!(
+        "spkver serve --listen 127.0.0.1:8080";
+        "0" "stopped by Ctrl-C or SIGTERM, after the requests in progress"
+    )
+);
+
 pub const STORE: &str = after_help!(
     "spkver store backup --recipient age1… voices.age";
     "0" "done"

@@ -2,15 +2,16 @@
 
 use super::{
     Global,
-    listening::{self, Input, Listened, Look},
+    listening::{self, Input, Look},
     operating_point,
-    output::{Output, json_of, printable},
+    output::{Output, printable},
     test_recordings::{self, TestRecording},
     verify::probability,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use spkver::{
     Result,
+    answer::{identification, listened::Listened},
     identify::{self, Event, Match, Plan},
     scoring::{Decision, Llr, OperatingPoint, Reason, TrialKind},
     verifier::{Listener, Verifier},
@@ -42,7 +43,7 @@ struct Told {
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let verifier = global.verifier()?;
-    let point = args.point.point(&verifier, None)?;
+    let point = args.point.criterion().point(&verifier, None)?;
     let path = global.store_path()?;
     let Some(store) = global.open_store()? else {
         return Err(identify::nobody(&path));
@@ -87,15 +88,8 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     };
     let told: Vec<Told> = tests.iter().map(tell).collect();
     let lines: Vec<&str> = told.iter().map(|t| t.line.as_str()).collect();
-    let json = json!({
-        "command": "identify",
-        "model": verifier.file_id().to_string(),
-        "store": path.to_string_lossy(),
-        "num_speakers": num_speakers,
-        "p_target": point.p_target(),
-        "threshold": json_of(&point.among(num_speakers).threshold()),
-        "results": told.iter().map(|t| &t.json).collect::<Vec<_>>(),
-    });
+    let results: Vec<&Value> = told.iter().map(|t| &t.json).collect();
+    let json = identification::answer(&verifier, &path, &point, num_speakers, &results);
     output.result(&lines.join("\n"), &json)?;
     Ok(told.iter().map(|t| t.code).max().unwrap_or(0))
 }
@@ -105,7 +99,7 @@ fn listen(args: &Args, plan: &Plan, verifier: Arc<Verifier>, output: &Output) ->
     let input = Input::open(&args.listening, &args.tests.recordings, output)?;
     let test = match args.listening.to_end {
         true => None,
-        false => args.point.sequential_test(&verifier)?,
+        false => args.point.criterion().sequential_test(&verifier)?,
     };
     let listener = Listener::new(Arc::clone(&verifier), input.rate_hz())?;
     let plan = Plan { top: 1, ..*plan };
@@ -172,13 +166,11 @@ impl Told {
     ) -> Self {
         let among = point.among(num_speakers);
         let best = matches.first();
-        let decision = best.map_or(Decision::Inconclusive(Reason::ScoreNotFinite), |best| {
-            best.verification.decision
-        });
-        let (outcome, code) = match decision {
-            Decision::Accept => ("identified", 0),
-            Decision::Reject => ("unknown", 1),
-            Decision::Inconclusive(_) => ("inconclusive", 3),
+        let decision = identification::decision(matches);
+        let code = match decision {
+            Decision::Accept => 0,
+            Decision::Reject => 1,
+            Decision::Inconclusive(_) => 3,
         };
         let file = printable(&test.label);
         let score = |one: &Match| {
@@ -210,23 +202,9 @@ impl Told {
                 line += &format!("\n  {}.  {}", i + 1, score(one));
             }
         }
-        let candidates = matches.iter().map(|one| {
-            json!({
-                "speaker": one.speaker,
-                "llr": json_of(&one.verification.llr),
-                "p": one.verification.probability,
-            })
-        });
-        let identified = best.filter(|_| decision == Decision::Accept);
         Told {
             line,
-            json: json!({
-                "outcome": outcome,
-                "speaker": identified.map(|best| &best.speaker),
-                "llr": best.map(|best| json_of(&best.verification.llr)),
-                "p": best.map(|best| best.verification.probability),
-                "candidates": candidates.collect::<Vec<_>>(),
-            }),
+            json: identification::found(matches),
             code,
         }
         .about(test)

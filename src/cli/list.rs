@@ -1,14 +1,8 @@
 //! `spkver list`: who is enrolled; `spkver list NAME`: the recordings of one speaker.
 
-use super::{
-    Global,
-    output::{json_of, printable},
-};
-use serde_json::json;
+use super::{Global, output::printable};
 use spkver::{
-    Error, Result,
-    storage::voiceprints::Listing,
-    verifier::{OddOneOut, SpeakerName},
+    Error, Result, answer::listing, storage::voiceprints::Listing, verifier::SpeakerName,
 };
 
 /// What to list.
@@ -34,52 +28,36 @@ fn recordings(name: &SpeakerName, global: &Global) -> Result<u8> {
     })?;
     let voiceprint = store.get(name)?;
     let verifier = global.verifier()?;
-    let scores: Vec<OddOneOut> = match verifier.check_model(&voiceprint) {
-        Ok(()) => verifier.each_against_the_others(&voiceprint.utterances),
-        Err(other_model) => {
-            global.output().warning(&other_model.to_string());
-            vec![]
-        }
-    };
-    let (mut lines, mut rows) = (vec![], vec![]);
-    for (index, utterance) in voiceprint.utterances.iter().enumerate() {
-        // One recording alone has nobody to be compared with.
-        let llr = scores
-            .get(index)
-            .map(|one| one.llr.0)
-            .filter(|llr| llr.is_finite());
+    let scores = listing::scores(&voiceprint, &verifier).unwrap_or_else(|other_model| {
+        global.output().warning(&other_model.to_string());
+        vec![]
+    });
+    let lines = voiceprint.utterances.iter().enumerate();
+    let lines = lines.map(|(index, utterance)| {
+        let llr = scores.get(index).copied().flatten();
         let score = llr.map_or(String::new(), |llr| {
             format!(", LLR {llr:+.2} against the others")
         });
-        lines.push(format!(
+        format!(
             "{}  {}  {:.1} s of speech{score}",
             index + 1,
             printable(&utterance.file),
             utterance.speech_seconds,
-        ));
-        rows.push(json!({
-            "recording": index + 1,
-            "file": utterance.file,
-            "speech_seconds": json_of(&utterance.speech_seconds),
-            "llr_against_the_others": llr.map(|llr| json_of(&llr)),
-        }));
-    }
-    let json = json!({
-        "command": "list",
-        "speaker": voiceprint.name.as_str(),
-        "model": voiceprint.model.to_string(),
-        "recordings": rows,
+        )
     });
+    let lines: Vec<String> = lines.collect();
+    let json = listing::of_voiceprint(&voiceprint, &scores);
     global.output().result(&lines.join("\n"), &json)?;
     Ok(0)
 }
 
 fn speakers(global: &Global) -> Result<u8> {
     let path = global.store_path()?;
-    let Listing { speakers, damaged } = match global.open_store()? {
+    let listing = match global.open_store()? {
         Some(store) => store.list()?,
         None => Listing::default(),
     };
+    let Listing { speakers, damaged } = &listing;
     let output = global.output();
     if speakers.is_empty() && damaged.is_empty() {
         output.warning(&format!("nobody is enrolled in {}", path.display()));
@@ -94,14 +72,9 @@ fn speakers(global: &Global) -> Result<u8> {
             speaker.model,
         )
     });
-    let json = json!({
-        "command": "list",
-        "store": path.to_string_lossy(),
-        "speakers": speakers,
-        "damaged": damaged.iter().map(ToString::to_string).collect::<Vec<_>>(),
-    });
+    let json = listing::of_store(&listing, &path);
     output.result(&lines.collect::<Vec<_>>().join("\n"), &json)?;
-    for error in &damaged {
+    for error in damaged {
         output.talk_of(error);
     }
     Ok(damaged.first().map_or(0, Error::exit_code))

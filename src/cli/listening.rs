@@ -1,13 +1,14 @@
 //! Standard input, `-`, heard as it comes: from a microphone, a telephone line, a decoder.
 
-use super::{
-    output::Output,
-    recordings::{self, Recording},
-};
+use super::{output::Output, recordings};
 use hound::{SampleFormat, WavSpec, WavWriter};
 use indicatif::{ProgressBar, ProgressStyle};
 use spkver::{
     Error, Result,
+    answer::{
+        Recording,
+        listened::{End, Listened},
+    },
     audio::{Live, Waveform},
     storage::{
         Readers,
@@ -33,27 +34,6 @@ pub struct Args {
     /// Keep what was heard in this new file: one channel of 16 bits at the rate of the input
     #[arg(long, value_name = "FILE.wav")]
     save: Option<PathBuf>,
-}
-
-/// Why listening ended.
-#[derive(Clone, Copy, PartialEq)]
-pub enum End {
-    /// The answer is clear.
-    Clear,
-    /// `--max-seconds` are over.
-    Limit,
-    /// There is no more input.
-    Input,
-}
-
-/// What was heard.
-pub struct Listened {
-    /// Until the answer was clear, or as if it had been read from a file.
-    pub recording: Recording,
-    /// Why listening ended.
-    pub end: End,
-    /// Seconds of audio in it.
-    pub seconds: f32,
 }
 
 /// What a command makes of a look.
@@ -90,17 +70,6 @@ impl Args {
 /// Whether the files ask to listen: a single one, named `-`.
 pub fn is_asked(files: &[PathBuf]) -> bool {
     matches!(files, [one] if one == Path::new("-"))
-}
-
-impl End {
-    /// For machines.
-    pub fn code(self) -> &'static str {
-        match self {
-            End::Clear => "clear",
-            End::Limit => "limit",
-            End::Input => "input",
-        }
-    }
 }
 
 impl<'a> Input<'a> {
@@ -152,22 +121,12 @@ impl<'a> Input<'a> {
         let (end, warning, truncated) = self.each_block(&mut take)?;
         drop(meter);
         let path = PathBuf::from("-");
-        let mut heard = match end {
-            End::Clear => listener.into_heard().expect("a look was clear"),
-            End::Limit | End::Input => {
-                let finished = listener.finish();
-                finished.map_err(of_stdin)?
-            }
-        };
+        let mut heard = end.of(listener).map_err(of_stdin)?;
         heard.quality.warning = heard.quality.warning.or(warning);
         heard.quality.truncated |= truncated;
-        let recording = Recording::of(path, heard);
-        recording.report(output);
-        Ok(Listened {
-            seconds: recording.quality.seconds,
-            recording,
-            end,
-        })
+        let recording = Recording::new(path, heard);
+        recordings::report(&recording, output);
+        Ok(Listened::new(recording, end))
     }
 
     /// Listens to the end, and hears the last `window_seconds` once a second. `on_second` gets the

@@ -29,6 +29,8 @@ mod progress;
 mod recordings;
 mod remove;
 mod score;
+#[cfg(feature = "serve")]
+mod serve;
 mod source;
 mod store;
 mod test_recordings;
@@ -154,6 +156,10 @@ enum Command {
     /// Erase a voiceprint
     #[command(after_help = help::REMOVE)]
     Remove(remove::Args),
+    /// Answer over HTTP: enroll, verify, identify, compare, delete, list
+    #[cfg(feature = "serve")]
+    #[command(after_help = help::SERVE)]
+    Serve(Box<serve::Args>),
     /// The store as a whole: its key, its backups, its vectors
     #[command(subcommand, after_help = help::STORE)]
     Store(store::Command),
@@ -279,6 +285,8 @@ fn run(cli: &Cli) -> Result<u8> {
         Command::Score(args) => score::run(args, global),
         Command::List(args) => list::run(args, global),
         Command::Remove(args) => remove::run(args, global),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => serve::run(args, global),
         Command::Store(command) => store::run(command, global),
         Command::Model(command) => model::run(command, global),
         Command::Train(args) => train::run(args, global),

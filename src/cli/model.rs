@@ -5,15 +5,11 @@ mod card;
 mod import;
 mod join;
 
-use super::{
-    Global, help,
-    operating_point::shown,
-    output::{json_of, printable},
-    outputs,
-};
+use super::{Global, help, operating_point::shown, output::printable, outputs};
 use serde_json::json;
 use spkver::{
     Result,
+    answer::json_of,
     scoring::{percent, percent_or_more},
     storage::{onnx, output::Form},
     verifier::Verifier,

@@ -1,9 +1,8 @@
-//! The decision flags, and the [`OperatingPoint`] that they describe.
+//! The decision flags, and the [`Criterion`] that they state.
 
 use spkver::{
-    Error, Result,
-    scoring::{MeasuredRates, OperatingPoint, Rate, SequentialTest, TrialKind, percent},
-    verifier::Verifier,
+    answer::Criterion,
+    scoring::{Rate, percent},
 };
 
 /// When to accept.
@@ -44,52 +43,16 @@ pub struct Args {
 }
 
 impl Args {
-    /// The operating point for a kind of trial, or for all, checked. The model knows which threshold gives
-    /// a false-accept rate.
-    pub fn point(&self, verifier: &Verifier, kind: Option<TrialKind>) -> Result<OperatingPoint> {
-        let point = OperatingPoint::new(self.p_target, self.c_miss, self.c_fa)?;
-        let threshold = match (self.threshold, self.far) {
-            (Some(threshold), _) => threshold,
-            (None, Some(far)) => {
-                let all = measured(verifier)?;
-                // Where there are too few trials of this kind for the rate, those of all kinds decide.
-                let own = kind.map(|kind| all.of(kind));
-                let own = own.filter(|own| far >= own.smallest_false_accept_rate());
-                own.unwrap_or(all).at_false_accept_rate(far)?.threshold as f32
-            }
-            (None, None) => return Ok(point),
-        };
-        point.with_threshold(threshold)
-    }
-}
-
-impl Args {
-    /// When to stop listening: at the false-accept rate of `--far`, or at 1 %, or at the least rate that
-    /// the model's calibration supports. None where the user sets the threshold by other means: then
-    /// the whole recording decides.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] for a rate that the calibration does not support.
-    pub fn sequential_test(&self, verifier: &Verifier) -> Result<Option<SequentialTest>> {
-        let Some(rates) = &verifier.model().sequential else {
-            return Ok(None);
-        };
-        let is_default = (self.p_target, self.c_miss, self.c_fa) == (0.5, 1.0, 1.0);
-        if self.threshold.is_some() || !is_default {
-            return Ok(None);
+    /// The criterion that the flags state.
+    pub fn criterion(&self) -> Criterion {
+        Criterion {
+            far: self.far,
+            threshold: self.threshold,
+            p_target: self.p_target,
+            c_miss: self.c_miss,
+            c_fa: self.c_fa,
         }
-        SequentialTest::with_rates(rates, self.far, None).map(Some)
     }
-}
-
-fn measured(verifier: &Verifier) -> Result<&MeasuredRates> {
-    verifier.model().rates.as_ref().ok_or_else(|| {
-        Error::Usage(
-            "--far: the model was never calibrated, so nobody knows its false-accept rates; \
-             calibrate it with `spkver calibrate`, or use --threshold"
-                .into(),
-        )
-    })
 }
 
 /// `0.1%` or `0.001`. Whether the model supports the rate is checked later.

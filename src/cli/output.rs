@@ -207,9 +207,3 @@ fn harmless(json: &serde_json::Value) -> String {
     }
     shown
 }
-
-/// JSON of a value with f32 in it, each as its shortest decimal (0.1, not 0.10000000149011612).
-pub fn json_of(value: &impl serde::Serialize) -> serde_json::Value {
-    let text = serde_json::to_string(value).unwrap_or_default();
-    serde_json::from_str(&text).unwrap_or_default()
-}

@@ -1,14 +1,13 @@
 //! The recordings that a command names, files or folders of them: read and embedded in parallel, in
 //! the order given.
 
-use super::output::{Output, json_of};
+use super::output::Output;
 use rayon::prelude::*;
-use serde_json::{Value, json};
 use spkver::{
     Error, Result,
-    audio::{self, Quality, RawFormat, ReadOptions, Waveform, folder},
-    scoring::Reason,
-    verifier::{Embedding, Heard, Utterance, Verifier},
+    answer::{Recording, all_or_errors},
+    audio::{self, RawFormat, ReadOptions, Waveform, folder},
+    verifier::Verifier,
 };
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -72,16 +71,6 @@ impl Files {
     }
 }
 
-/// A recording that could be read.
-pub struct Recording {
-    /// As given.
-    pub path: PathBuf,
-    /// The quality facts.
-    pub quality: Quality,
-    /// The speaker's embedding, or why there is none.
-    pub embedding: std::result::Result<Embedding, Reason>,
-}
-
 impl Args {
     /// The options for reading files.
     pub fn options(&self) -> ReadOptions {
@@ -138,81 +127,32 @@ impl Args {
     ) -> Vec<Result<Recording>> {
         let read = |path: &PathBuf| -> Result<Recording> {
             let heard = verifier.hear(&self.read(path)?);
-            Ok(Recording::of(path.clone(), heard))
+            Ok(Recording::new(path.clone(), heard))
         };
         let read: Vec<Result<Recording>> = paths.par_iter().map(read).collect();
         for recording in read.iter().flatten() {
-            recording.report(output);
+            report(recording, output);
         }
         read
     }
 }
 
-impl Recording {
-    /// What was heard in a file.
-    pub fn of(path: PathBuf, heard: Heard) -> Self {
-        Recording {
-            path,
-            embedding: heard.embedding,
-            quality: heard.quality,
-        }
+/// Tells what may be wrong with a recording, and to users of `-v` its quality facts.
+pub fn report(recording: &Recording, output: &Output) {
+    let path = recording.path.display();
+    let q = &recording.quality;
+    if let Some(warning) = &q.warning {
+        output.warning(&format!("{path}: {warning}"));
     }
-
-    /// The same recording, unless its file was cut off: a voiceprint is kept for years.
-    ///
-    /// # Errors
-    /// [`Error::Audio`].
-    pub fn whole(self) -> Result<Self> {
-        if !self.quality.truncated {
-            return Ok(self);
-        }
-        let fact = self.quality.warning.clone();
-        Err(Error::Audio {
-            path: self.path,
-            fact: format!("is cut off: {}", fact.unwrap_or_default()),
-            remedy: "copy it again, or enroll what is there with `--allow-truncated`".into(),
-        })
-    }
-
-    /// The embedding and the file's label, for a voiceprint.
-    ///
-    /// # Errors
-    /// [`Error::Audio`] with the reason where the recording is unfit.
-    pub fn utterance(self) -> Result<Utterance> {
-        let embedding = self.embedding.map_err(|reason| Error::Audio {
-            path: self.path.clone(),
-            fact: reason.to_string(),
-            remedy: reason.remedy().into(),
-        })?;
-        Ok(Utterance::new(label(&self.path), embedding, &self.quality))
-    }
-
-    /// The file's facts, for machines.
-    pub fn json(&self) -> Value {
-        json!({
-            "path": self.path.to_string_lossy(),
-            "quality": json_of(&self.quality),
-            "reason": self.embedding.as_ref().err().map(Reason::code),
-        })
-    }
-
-    /// Tells what may be wrong with it, and to users of `-v` its quality facts.
-    pub fn report(&self, output: &Output) {
-        let path = self.path.display();
-        let q = &self.quality;
-        if let Some(warning) = &q.warning {
-            output.warning(&format!("{path}: {warning}"));
-        }
-        output.detail(&format!(
-            "{path}: {:.2} s at {} Hz, {:.2} s of speech, SNR {:.0} dB, speech up to {:.0} Hz, {:.1} % clipped",
-            q.seconds,
-            q.original_rate_hz,
-            q.speech_seconds,
-            q.snr_db,
-            q.bandwidth_hz,
-            q.clipped * 100.0
-        ));
-    }
+    output.detail(&format!(
+        "{path}: {:.2} s at {} Hz, {:.2} s of speech, SNR {:.0} dB, speech up to {:.0} Hz, {:.1} % clipped",
+        q.seconds,
+        q.original_rate_hz,
+        q.speech_seconds,
+        q.snr_db,
+        q.bandwidth_hz,
+        q.clipped * 100.0
+    ));
 }
 
 /// What messages call standard input.
@@ -233,27 +173,4 @@ pub fn check_piped() -> Result<()> {
             remedy: "pipe a recording to it, or name a file".into(),
         }),
     }
-}
-
-/// Every value, or every error.
-pub fn all_or_errors<T>(results: Vec<Result<T>>) -> Result<Vec<T>> {
-    let mut values = vec![];
-    let mut errors = vec![];
-    for result in results {
-        match result {
-            Ok(value) => values.push(value),
-            Err(error) => errors.push(error),
-        }
-    }
-    match errors.len() {
-        0 => Ok(values),
-        1 => Err(errors.remove(0)),
-        _ => Err(Error::Several(errors)),
-    }
-}
-
-/// The file's name without its folder.
-pub fn label(path: &Path) -> String {
-    let name = path.file_name().unwrap_or(path.as_os_str());
-    name.to_string_lossy().into_owned()
 }

@@ -1,8 +1,8 @@
 //! `spkver remove NAME`: erases a voiceprint, or one recording of it.
 
 use super::{Global, output::printable};
-use serde_json::json;
-use spkver::{Error, Result, verifier::SpeakerName};
+use spkver::{Error, Result, answer::removal, verifier::SpeakerName};
+use std::num::NonZeroU32;
 
 /// Whom to remove.
 #[derive(clap::Args)]
@@ -22,29 +22,15 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         name: name.to_string(),
         store: global.store_path().unwrap_or_default(),
     })?;
-    let left = match args.recording {
-        Some(number) => {
-            let voiceprint = store.remove_utterance(&name, number as usize - 1)?;
-            Some(voiceprint.utterances.len())
-        }
-        None => {
-            store.remove(&name)?;
-            None
-        }
-    };
+    let number = args.recording.and_then(NonZeroU32::new);
+    let left = removal::remove(&mut store, &name, number)?;
     let shown = printable(name.as_str());
-    let line = match (args.recording, left) {
-        (Some(number), Some(left)) => {
-            format!("REMOVED  recording {number} of {shown}, {left} left")
-        }
-        _ => format!("REMOVED  {shown}"),
+    let line = match number {
+        Some(number) => format!("REMOVED  recording {number} of {shown}, {left} left"),
+        None => format!("REMOVED  {shown}"),
     };
-    let json = json!({
-        "command": "remove",
-        "speaker": name.as_str(),
-        "recording": args.recording,
-        "num_utterances": left.unwrap_or(0),
-    });
-    global.output().done(&line, &json);
+    global
+        .output()
+        .done(&line, &removal::answer(&name, number, left));
     Ok(0)
 }

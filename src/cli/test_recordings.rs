@@ -1,12 +1,13 @@
 //! Reads the recordings, or embeddings from a NumPy file, that `identify` searches for.
 
 use super::{
-    output::{Output, json_of, printable},
-    recordings::{self, Files, Recording},
+    output::{Output, printable},
+    recordings::{self, Files},
 };
 use serde_json::{Value, json};
 use spkver::{
     Error, Result,
+    answer::{Recording, identification, json_of},
     batch::vectors::Array,
     scoring::{Reason, gallery::Probe},
     verifier::{Embedding, Verifier},
@@ -114,11 +115,7 @@ impl Unfit {
     /// For machines.
     pub fn json(&self) -> Value {
         match self {
-            Unfit::Inconclusive(reason) => json!({
-                "outcome": "inconclusive",
-                "reason": reason.code(),
-                "reason_text": reason.to_string(),
-            }),
+            Unfit::Inconclusive(reason) => identification::inconclusive(*reason),
             Unfit::Unreadable(error) => json!({
                 "outcome": "error",
                 "error": error.to_string(),
@@ -140,11 +137,7 @@ fn probe(
     embedding: std::result::Result<Embedding, Reason>,
     verifier: &Verifier,
 ) -> std::result::Result<(Embedding, Probe), Unfit> {
-    let embedding = embedding.map_err(Unfit::Inconclusive)?;
-    match verifier.probe(&embedding) {
-        Some(probe) => Ok((embedding, probe)),
-        None => Err(Unfit::Inconclusive(Reason::ScoreNotFinite)),
-    }
+    identification::probe(embedding, verifier).map_err(Unfit::Inconclusive)
 }
 
 /// A float32 array `(N, D)` of the model's embeddings.

@@ -3,18 +3,22 @@
 mod live;
 
 use super::{
-    Global,
-    listening::{self, End},
+    Global, listening,
     operating_point::{self, shown},
-    output::{Output, json_of, printable},
-    recordings::{self, Files, Recording},
+    output::{Output, printable},
+    recordings::{self, Files},
 };
 use live::Claim;
-use serde_json::{Value, json};
+use serde_json::json;
 use spkver::{
     Error, Result,
-    scoring::{Decision, MeasuredPoint, OperatingPoint, TrialKind},
-    verifier::{Embedding, SpeakerName, Verification, Verifier},
+    answer::{
+        Outcome, Recording, json_of,
+        listened::{End, Listened},
+        outcome::{is_calibrated, terms_of_all},
+    },
+    scoring::TrialKind,
+    verifier::{SpeakerName, Verifier},
 };
 use std::{path::PathBuf, slice, sync::Arc};
 
@@ -49,7 +53,8 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let verifier = global.verifier()?;
-    let of_all = args.point.point(&verifier, None)?;
+    let criterion = args.point.criterion();
+    let of_all = criterion.point(&verifier, None)?;
     let name = SpeakerName::new(&args.name)?;
     let voiceprint = match global.open_store()? {
         Some(store) => store.get(&name)?,
@@ -65,6 +70,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     if listening::is_asked(&args.files) {
         let claim = Claim {
             args,
+            criterion,
             verifier: Arc::new(verifier),
             voiceprint: Arc::new(voiceprint),
             output,
@@ -74,29 +80,20 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     args.listening.check_unused(args.watch.is_some())?;
     let files = Files::named(&args.files)?;
     let mut tested = args.recordings.embed_each(&files.paths, &verifier, output);
-    let enrolled: Vec<&Embedding> = voiceprint.utterances.iter().map(|u| &u.embedding).collect();
-    let by_voiceprint = |recording: &Recording| match &recording.embedding {
-        Ok(embedding) => {
-            let kind = verifier.trial_kind(&enrolled, embedding);
-            let point = args.point.point(&verifier, Some(kind))?;
-            let verification = verifier.verify(&voiceprint, embedding, &point)?;
-            Ok::<_, Error>((verification, point, Some(kind)))
-        }
-        Err(reason) => Ok((Verification::unfit(*reason), of_all, None)),
+    let outcome_of = |recording: &Recording| {
+        Outcome::of_voiceprint(&voiceprint, &recording.embedding, &criterion, &verifier)
     };
     if files.is_one {
         let recording = tested.remove(0)?;
-        let (verification, point, kind) = by_voiceprint(&recording)?;
         let trial = Trial {
             command: "verify",
             subject: voiceprint.name.as_str(),
             speaker: Some(voiceprint.name.as_str()),
             recordings: slice::from_ref(&recording),
-            kind,
-            expected: expected(&verifier, &point, kind),
+            outcome: outcome_of(&recording)?,
             listened: None,
         };
-        return trial.report(&verification, &point, &verifier, output);
+        return trial.report(&verifier, output);
     }
     let (mut lines, mut results, mut code) = (vec![], vec![], 0);
     for (path, tested) in files.paths.iter().zip(tested) {
@@ -115,7 +112,6 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
                 continue;
             }
         };
-        let (verification, point, kind) = by_voiceprint(&recording)?;
         // Where there is no score, the reason names the file.
         let subject = match recording.embedding {
             Ok(_) => format!("{}  {path}", voiceprint.name.as_str()),
@@ -126,22 +122,17 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
             subject: &subject,
             speaker: Some(voiceprint.name.as_str()),
             recordings: slice::from_ref(&recording),
-            kind,
-            expected: expected(&verifier, &point, kind),
+            outcome: outcome_of(&recording)?,
             listened: None,
         };
-        lines.push(trial.line(&verification, &point, &verifier));
-        let mut result = outcome(&verification, &verifier);
-        result["kind"] = json!(kind);
-        result["threshold"] = json_of(&point.threshold());
-        result["expected"] = expected_json(trial.expected);
+        lines.push(trial.line(&verifier));
+        let mut result = trial.outcome.json(&verifier);
         result["path"] = json!(path);
         result["quality"] = json_of(&recording.quality);
         results.push(result);
-        code = code.max(exit_code(&verification));
+        code = code.max(trial.outcome.exit_code());
     }
-    let mut json = terms(&of_all, &verifier);
-    json["expected"] = expected_json(expected(&verifier, &of_all, None));
+    let mut json = terms_of_all(&of_all, &verifier);
     json["command"] = json!("verify");
     json["speaker"] = json!(voiceprint.name.as_str());
     json["results"] = json!(results);
@@ -159,47 +150,32 @@ pub struct Trial<'a> {
     pub speaker: Option<&'a str>,
     /// The recordings that were read for it.
     pub recordings: &'a [Recording],
-    /// Noise or a narrow band, which decide the error rates; none if a recording was refused.
-    pub kind: Option<TrialKind>,
-    /// The error rates to expect.
-    pub expected: Option<MeasuredPoint>,
-    /// After how many seconds listening ended, and why, if there was listening.
-    pub listened: Option<(f32, End)>,
+    /// The decision, and what it rests on.
+    pub outcome: Outcome,
+    /// What was heard, if there was listening.
+    pub listened: Option<&'a Listened>,
 }
 
 impl Trial<'_> {
     /// Prints the outcome; the exit code.
-    pub fn report(
-        &self,
-        verification: &Verification,
-        point: &OperatingPoint,
-        verifier: &Verifier,
-        output: &Output,
-    ) -> Result<u8> {
-        let mut json = terms(point, verifier);
-        json["kind"] = json!(self.kind);
-        json["expected"] = expected_json(self.expected);
-        if let (Value::Object(json), Value::Object(outcome)) =
-            (&mut json, outcome(verification, verifier))
-        {
-            json.extend(outcome);
+    pub fn report(&self, verifier: &Verifier, output: &Output) -> Result<u8> {
+        let mut json = self
+            .outcome
+            .answer(self.command, self.speaker, self.recordings, verifier);
+        if let Some(listened) = self.listened {
+            json["listened"] = listened.json();
         }
-        json["command"] = json!(self.command);
-        json["speaker"] = json!(self.speaker);
-        json["files"] = self.recordings.iter().map(Recording::json).collect();
-        if let Some((seconds, end)) = self.listened {
-            json["listened"] = json!({ "seconds": json_of(&seconds), "end": end.code() });
-        }
-        output.result(&self.line(verification, point, verifier), &json)?;
-        Ok(exit_code(verification))
+        output.result(&self.line(verifier), &json)?;
+        Ok(self.outcome.exit_code())
     }
 
-    fn line(
-        &self,
-        verification: &Verification,
-        point: &OperatingPoint,
-        verifier: &Verifier,
-    ) -> String {
+    fn line(&self, verifier: &Verifier) -> String {
+        let Outcome {
+            verification,
+            point,
+            kind,
+            expected,
+        } = self.outcome;
         let decision = verification.decision.code().to_uppercase();
         let subject = printable(self.subject);
         let why = match (verification.llr, verification.probability) {
@@ -219,17 +195,21 @@ impl Trial<'_> {
                 probability(p),
                 point.p_target(),
                 point.threshold().0,
-                self.expected.map_or(String::new(), |e| format!(
+                expected.map_or(String::new(), |e| format!(
                     ": false accepts {}, false rejects {}{}",
                     shown(&e.false_accept),
                     shown(&e.false_reject),
-                    match self.kind {
+                    match kind {
                         Some(kind) if kind != TrialKind::Clean => format!(" with {kind}"),
                         _ => String::new(),
                     },
                 )),
                 match self.listened {
-                    Some((seconds, End::Clear)) => format!(" after {seconds:.1} s"),
+                    Some(Listened {
+                        seconds,
+                        end: End::Clear,
+                        ..
+                    }) => format!(" after {seconds:.1} s"),
                     _ => String::new(),
                 }
             ),
@@ -248,60 +228,6 @@ impl Trial<'_> {
         };
         format!("{decision}  {subject}  {why}")
     }
-}
-
-/// For machines: what every decision of a command rests on.
-fn terms(point: &OperatingPoint, verifier: &Verifier) -> Value {
-    json!({
-        "p_target": point.p_target(),
-        "threshold": json_of(&point.threshold()),
-        "calibrated": is_calibrated(verifier),
-        "kind": null,
-        "model": verifier.file_id().to_string(),
-    })
-}
-
-fn expected_json(expected: Option<MeasuredPoint>) -> Value {
-    json!(expected.map(|e| json!({
-        "false_accept": e.false_accept,
-        "false_reject": e.false_reject,
-    })))
-}
-
-/// For machines: the decision on one recording or pair.
-fn outcome(verification: &Verification, verifier: &Verifier) -> Value {
-    let reason = verification.decision.reason();
-    json!({
-        "decision": verification.decision.code(),
-        "reason": reason.map(|r| r.code()),
-        "reason_text": reason.map(|r| r.to_string()),
-        "llr": json_of(&verification.llr),
-        "p": verification.probability.filter(|_| is_calibrated(verifier)),
-    })
-}
-
-fn exit_code(verification: &Verification) -> u8 {
-    match verification.decision {
-        Decision::Accept => 0,
-        Decision::Reject => 1,
-        Decision::Inconclusive(_) => 3,
-    }
-}
-
-/// Error rates at the threshold, as measured when the model was calibrated.
-pub fn expected(
-    verifier: &Verifier,
-    point: &OperatingPoint,
-    kind: Option<TrialKind>,
-) -> Option<MeasuredPoint> {
-    let all = verifier.model().rates.as_ref()?;
-    let rates = kind.map_or(all, |kind| all.of(kind));
-    Some(rates.at_threshold(f64::from(point.threshold().0)))
-}
-
-/// Whether the model's scores are log-likelihood ratios.
-fn is_calibrated(verifier: &Verifier) -> bool {
-    !verifier.model().card.uncalibrated
 }
 
 /// Three digits, and never a rounded-up certainty.

@@ -2,15 +2,14 @@
 //! engines, and embeddings as voiceprints of the store.
 
 use crate::cli::{
-    Global, help,
-    output::json_of,
-    outputs,
+    Global, help, outputs,
     test_recordings::{self, open_array},
 };
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use spkver::{
     Error, Result,
+    answer::{json_of, recording::label},
     lists::names,
     scoring::{KNEE_SLOPE, gallery::vector},
     storage::{
@@ -328,7 +327,7 @@ fn import(args: &Import, global: &Global) -> Result<u8> {
         let remedy = "give a name for each row of the array";
         return Err(bad(names.len().min(num_rows), fact, remedy));
     }
-    let file = crate::cli::recordings::label(&args.vectors);
+    let file = label(&args.vectors);
     let utterance = |row: usize| -> Result<Utterance> {
         let refuse = |fact: &str| {
             let path = args.vectors.display();

@@ -1,0 +1,75 @@
+//! When to accept, as the user states it: a prior and costs, a threshold, or a false-accept rate. It
+//! becomes an [`OperatingPoint`] once the model is known, and the kind of trial.
+
+use crate::{
+    Error, Result,
+    scoring::{MeasuredRates, OperatingPoint, SequentialTest, TrialKind},
+    verifier::Verifier,
+};
+
+/// When to accept.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Criterion {
+    /// Highest rate of false accepts, as measured when the model was calibrated.
+    pub far: Option<f64>,
+    /// Smallest LLR to accept.
+    pub threshold: Option<f32>,
+    /// Prior probability of a target trial.
+    pub p_target: f64,
+    /// Cost of a miss.
+    pub c_miss: f64,
+    /// Cost of a false accept.
+    pub c_fa: f64,
+}
+
+impl Criterion {
+    /// The operating point for a kind of trial, or for all, checked. The model knows which threshold gives
+    /// a false-accept rate.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for numbers out of range, and for a rate that the model's trials cannot support.
+    pub fn point(&self, verifier: &Verifier, kind: Option<TrialKind>) -> Result<OperatingPoint> {
+        let point = OperatingPoint::new(self.p_target, self.c_miss, self.c_fa)?;
+        let threshold = match (self.threshold, self.far) {
+            (Some(threshold), _) => threshold,
+            (None, Some(far)) => {
+                let all = measured(verifier)?;
+                // Where there are too few trials of this kind for the rate, those of all kinds decide.
+                let own = kind.map(|kind| all.of(kind));
+                let own = own.filter(|own| far >= own.smallest_false_accept_rate());
+                own.unwrap_or(all).at_false_accept_rate(far)?.threshold as f32
+            }
+            (None, None) => return Ok(point),
+        };
+        point.with_threshold(threshold)
+    }
+}
+
+impl Criterion {
+    /// When to stop listening: at the false-accept rate of [`Self::far`], or at 1 %, or at the least rate that
+    /// the model's calibration supports. None where the user sets the threshold by other means: then
+    /// the whole recording decides.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a rate that the calibration does not support.
+    pub fn sequential_test(&self, verifier: &Verifier) -> Result<Option<SequentialTest>> {
+        let Some(rates) = &verifier.model().sequential else {
+            return Ok(None);
+        };
+        let is_default = (self.p_target, self.c_miss, self.c_fa) == (0.5, 1.0, 1.0);
+        if self.threshold.is_some() || !is_default {
+            return Ok(None);
+        }
+        SequentialTest::with_rates(rates, self.far, None).map(Some)
+    }
+}
+
+fn measured(verifier: &Verifier) -> Result<&MeasuredRates> {
+    verifier.model().rates.as_ref().ok_or_else(|| {
+        Error::Usage(
+            "--far: the model was never calibrated, so nobody knows its false-accept rates; \
+             calibrate it with `spkver calibrate`, or use --threshold"
+                .into(),
+        )
+    })
+}

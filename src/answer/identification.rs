@@ -1,0 +1,86 @@
+//! The answer of `identify`: who of the enrolled speakers each recording is of, if any.
+
+use super::json_of;
+use crate::{
+    identify::Match,
+    scoring::{Decision, OperatingPoint, Reason, gallery::Probe},
+    verifier::{Embedding, Verifier},
+};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// An embedding and its side of every score, or why there is none.
+///
+/// # Errors
+/// The [`Reason`] that a user can act on.
+pub fn probe(
+    embedding: std::result::Result<Embedding, Reason>,
+    verifier: &Verifier,
+) -> std::result::Result<(Embedding, Probe), Reason> {
+    let embedding = embedding?;
+    match verifier.probe(&embedding) {
+        Some(probe) => Ok((embedding, probe)),
+        None => Err(Reason::ScoreNotFinite),
+    }
+}
+
+/// The decision on the best candidate.
+pub fn decision(matches: &[Match]) -> Decision {
+    let unscored = Decision::Inconclusive(Reason::ScoreNotFinite);
+    matches
+        .first()
+        .map_or(unscored, |best| best.verification.decision)
+}
+
+/// What was found for one recording, best candidate first.
+pub fn found(matches: &[Match]) -> Value {
+    let decision = decision(matches);
+    let best = matches.first();
+    let identified = best.filter(|_| decision == Decision::Accept);
+    let candidates = matches.iter().map(|one| {
+        json!({
+            "speaker": one.speaker,
+            "llr": json_of(&one.verification.llr),
+            "p": one.verification.probability,
+        })
+    });
+    json!({
+        "outcome": match decision {
+            Decision::Accept => "identified",
+            Decision::Reject => "unknown",
+            Decision::Inconclusive(_) => "inconclusive",
+        },
+        "speaker": identified.map(|best| &best.speaker),
+        "llr": best.map(|best| json_of(&best.verification.llr)),
+        "p": best.map(|best| best.verification.probability),
+        "candidates": candidates.collect::<Vec<_>>(),
+    })
+}
+
+/// The outcome for a recording that allows no answer.
+pub fn inconclusive(reason: Reason) -> Value {
+    json!({
+        "outcome": "inconclusive",
+        "reason": reason.code(),
+        "reason_text": reason.to_string(),
+    })
+}
+
+/// The whole answer; `point` is that for a single enrolled speaker.
+pub fn answer(
+    verifier: &Verifier,
+    store: &Path,
+    point: &OperatingPoint,
+    num_speakers: usize,
+    results: &[&Value],
+) -> Value {
+    json!({
+        "command": "identify",
+        "model": verifier.file_id().to_string(),
+        "store": store.to_string_lossy(),
+        "num_speakers": num_speakers,
+        "p_target": point.p_target(),
+        "threshold": json_of(&point.among(num_speakers).threshold()),
+        "results": results,
+    })
+}

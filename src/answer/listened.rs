@@ -1,0 +1,90 @@
+//! What was heard of a speaker while the recording was still being made, and why listening ended.
+
+use super::{Criterion, Outcome, Recording, json_of};
+use crate::{
+    Result,
+    scoring::SequentialTest,
+    verifier::{Heard, Listener, Verifier, Voiceprint},
+};
+use serde_json::{Value, json};
+
+/// Why listening ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The answer is clear.
+    Clear,
+    /// The longest time to listen is over.
+    Limit,
+    /// There is no more input.
+    Input,
+}
+
+/// What was heard.
+#[derive(Debug)]
+pub struct Listened {
+    /// Until the answer was clear, or as if it had been read from a file.
+    pub recording: Recording,
+    /// Why listening ended.
+    pub end: End,
+    /// Seconds of audio in it.
+    pub seconds: f32,
+}
+
+impl End {
+    /// Stable name for machine-readable output.
+    pub fn code(self) -> &'static str {
+        match self {
+            End::Clear => "clear",
+            End::Limit => "limit",
+            End::Input => "input",
+        }
+    }
+
+    /// What the listener heard until this end.
+    ///
+    /// # Errors
+    /// As [`Listener::finish`].
+    pub fn of(self, listener: Listener) -> Result<Heard> {
+        match self {
+            End::Clear if listener.heard().is_some() => {
+                Ok(listener.into_heard().expect("there is a look"))
+            }
+            _ => listener.finish(),
+        }
+    }
+}
+
+impl Listened {
+    /// A recording that was heard until this end.
+    pub fn new(recording: Recording, end: End) -> Self {
+        Listened {
+            seconds: recording.quality.seconds,
+            recording,
+            end,
+        }
+    }
+
+    /// Is it the voiceprint's speaker? By the test, unless the input ended before that was clear.
+    ///
+    /// # Errors
+    /// As [`Outcome::of_voiceprint`].
+    pub fn outcome(
+        &self,
+        voiceprint: &Voiceprint,
+        test: Option<&SequentialTest>,
+        criterion: &Criterion,
+        verifier: &Verifier,
+    ) -> Result<Outcome> {
+        match (&self.recording.embedding, test) {
+            (Ok(embedding), Some(test)) if self.end != End::Input => {
+                Outcome::by_test(voiceprint, embedding, test, verifier)
+            }
+            (embedding, _) => Outcome::of_voiceprint(voiceprint, embedding, criterion, verifier),
+        }
+    }
+
+    /// How long, and why not longer.
+    pub fn json(&self) -> Value {
+        json!({ "seconds": json_of(&self.seconds), "end": self.end.code() })
+    }
+}

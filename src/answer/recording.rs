@@ -1,0 +1,98 @@
+//! A recording that a command was given: its quality facts, and its embedding or the reason why it has
+//! none.
+
+use super::json_of;
+use crate::{
+    Error, Result,
+    audio::Quality,
+    scoring::Reason,
+    verifier::{Embedding, Heard, Utterance},
+};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// A recording that could be read.
+#[derive(Debug)]
+pub struct Recording {
+    /// As given.
+    pub path: PathBuf,
+    /// The quality facts.
+    pub quality: Quality,
+    /// The speaker's embedding, or why there is none.
+    pub embedding: std::result::Result<Embedding, Reason>,
+}
+
+impl Recording {
+    /// What the verifier made of the recording at `path`.
+    pub fn new(path: PathBuf, heard: Heard) -> Self {
+        Recording {
+            path,
+            embedding: heard.embedding,
+            quality: heard.quality,
+        }
+    }
+
+    /// The same recording, unless its file was cut off: a voiceprint is kept for years.
+    ///
+    /// # Errors
+    /// [`Error::Audio`].
+    pub fn whole(self) -> Result<Self> {
+        if !self.quality.truncated {
+            return Ok(self);
+        }
+        let fact = self.quality.warning.clone();
+        Err(Error::Audio {
+            path: self.path,
+            fact: format!("is cut off: {}", fact.unwrap_or_default()),
+            remedy: "copy it again, or enroll what is there with `--allow-truncated`".into(),
+        })
+    }
+
+    /// The embedding and the file's label, for a voiceprint.
+    ///
+    /// # Errors
+    /// [`Error::Audio`] with the reason where the recording is unfit.
+    pub fn utterance(self) -> Result<Utterance> {
+        let embedding = self.embedding.map_err(|reason| Error::Audio {
+            path: self.path.clone(),
+            fact: reason.to_string(),
+            remedy: reason.remedy().into(),
+        })?;
+        Ok(Utterance::new(label(&self.path), embedding, &self.quality))
+    }
+
+    /// The file's facts.
+    pub fn json(&self) -> Value {
+        json!({
+            "path": self.path.to_string_lossy(),
+            "quality": json_of(&self.quality),
+            "reason": self.embedding.as_ref().err().map(Reason::code),
+        })
+    }
+}
+
+/// Every value, or every error.
+///
+/// # Errors
+/// The one error, or [`Error::Several`].
+pub fn all_or_errors<T>(results: Vec<Result<T>>) -> Result<Vec<T>> {
+    let mut values = vec![];
+    let mut errors = vec![];
+    for result in results {
+        match result {
+            Ok(value) => values.push(value),
+            Err(error) => errors.push(error),
+        }
+    }
+    match errors.len() {
+        0 => Ok(values),
+        1 => Err(errors.remove(0)),
+        _ => Err(Error::Several(errors)),
+    }
+}
+
+/// The file's name without its folder.
+pub fn label(path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    name.to_string_lossy().into_owned()
+}

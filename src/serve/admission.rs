@@ -1,0 +1,87 @@
+//! Who sends a request: the owner of a token, or a program of this machine.
+
+use super::{Service, refusal::Refusal, token::Client};
+use axum::http::{HeaderMap, StatusCode, header};
+use std::net::IpAddr;
+
+impl Service {
+    /// Who sends the request.
+    pub(super) fn client(&self, headers: &HeaderMap, address: IpAddr) -> Result<Client, Refusal> {
+        let Some(tokens) = &self.tokens else {
+            return match from_a_page(headers) {
+                false => Ok(Client::local(address)),
+                true => Err(Refusal::new(
+                    StatusCode::FORBIDDEN,
+                    "no_pages",
+                    "without tokens, this service answers no web pages; start it with --tokens",
+                )),
+            };
+        };
+        let given = headers.get(header::AUTHORIZATION);
+        let given = given.and_then(|given| given.to_str().ok()?.split_once(' '));
+        let token = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let client = token.and_then(|(_, token)| tokens.client(token.trim()));
+        client.cloned().ok_or_else(|| {
+            let text = "send a token that this service knows: `Authorization: Bearer …`";
+            Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", text)
+        })
+    }
+}
+
+/// Whether a browser sends this for a page from elsewhere. A page of any site can make a browser send
+/// requests to this machine; they say where they are from, or are meant for a name of that site.
+fn from_a_page(headers: &HeaderMap) -> bool {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let host = host.map(|host| match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    });
+    let is_local = host.is_none_or(|host| {
+        let address = host.trim_start_matches('[').trim_end_matches(']');
+        let address: Result<IpAddr, _> = address.parse();
+        host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|ip| ip.is_loopback())
+    });
+    !is_local || headers.contains_key(header::ORIGIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn a_page_of_another_site_is_told_from_a_program() {
+        let headers = |pairs: &[(&'static str, &'static str)]| {
+            let pairs = pairs.iter().map(|(name, value)| {
+                let name = header::HeaderName::from_static(name);
+                (name, HeaderValue::from_static(value))
+            });
+            pairs.collect::<HeaderMap>()
+        };
+        for host in [
+            "127.0.0.1:8080",
+            "localhost",
+            "LOCALHOST:1",
+            "[::1]:8080",
+            "[::1]",
+        ] {
+            assert!(!from_a_page(&headers(&[("host", host)])), "{host}");
+        }
+        for host in [
+            "evil.example:8080",
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "10.0.0.1",
+            "",
+        ] {
+            assert!(from_a_page(&headers(&[("host", host)])), "{host}");
+        }
+        assert!(from_a_page(&headers(&[
+            ("host", "localhost"),
+            ("origin", "https://evil.example")
+        ])));
+        assert!(!from_a_page(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,136 @@
+//! The service: the verbs of the command line over HTTP, with the same answers. It counts and limits
+//! tries, hides scores from those who may not see them, and bounds all that a client can make it hold
+//! or do.
+//!
+//! ```text
+//! connections ─► route ─► token, tries ─► upload ─► workers ─► work ─► answer
+//!                              (one thread, which never computes)  │ (threads of rayon)
+//! ```
+//!
+//! Clock and log are given to it, so that tests need not wait, and only the command line prints.
+
+mod admission;
+mod clock;
+mod connections;
+mod disclosure;
+mod metrics;
+mod question;
+mod refusal;
+mod route;
+mod stores;
+mod stream;
+pub mod token;
+mod tries;
+mod upload;
+mod verb;
+mod work;
+mod workers;
+
+pub use clock::Clock;
+pub use connections::serve;
+pub use route::{OPEN_PATHS, OPENAPI};
+pub use token::Tokens;
+pub use verb::Verb;
+
+use crate::{
+    Result, answer::Criterion, scoring::OperatingPoint, storage::secret::Secret, verifier::Verifier,
+};
+use metrics::Metrics;
+use serde_json::Value;
+use std::{path::PathBuf, sync::Arc, time::Duration};
+use stores::Stores;
+use tokio::sync::watch;
+use tries::Tries;
+use workers::Workers;
+
+/// Where the service notes what it does: one JSON object per event, without names of speakers or files.
+pub type Log = Arc<dyn Fn(Value) + Send + Sync>;
+
+/// What a client can make the service hold or do.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Largest body of a request, in bytes.
+    pub max_bytes: u64,
+    /// Longest recording, in seconds.
+    pub max_seconds: u32,
+    /// Requests in progress.
+    pub max_requests: usize,
+    /// Recordings in memory, of all requests together, in bytes.
+    pub max_held_bytes: usize,
+    /// Open connections.
+    pub max_connections: usize,
+    /// Longest time for a request to arrive and get a processor.
+    pub timeout: Duration,
+    /// Tries in vain against one speaker, per hour; 0 sets no limit.
+    pub max_tries: u32,
+    /// Tries in vain by one client, per hour; 0 sets no limit.
+    pub max_client_tries: u32,
+}
+
+/// What a service is made of.
+pub struct Setup {
+    /// The model.
+    pub verifier: Verifier,
+    /// When to accept. Clients have no say in it: whoever sets the threshold finds out the score.
+    pub criterion: Criterion,
+    /// The store, which need not exist yet.
+    pub store: PathBuf,
+    /// Opens the store.
+    pub secret: Option<Secret>,
+    /// Who may do what; none lets every program of this machine do everything.
+    pub tokens: Option<Tokens>,
+    /// The limits.
+    pub limits: Limits,
+    /// For times and tries.
+    pub clock: Clock,
+    /// For events.
+    pub log: Log,
+}
+
+/// A service that is ready to answer.
+pub struct Service {
+    verifier: Arc<Verifier>,
+    criterion: Criterion,
+    /// For a recording of any kind.
+    point: OperatingPoint,
+    stores: Stores,
+    tokens: Option<Tokens>,
+    limits: Limits,
+    tries: Arc<Tries>,
+    workers: Workers,
+    metrics: Metrics,
+    /// Whether no more requests are taken. Who serves a connection listens to it until it is closed.
+    stopping: watch::Sender<bool>,
+    clock: Clock,
+    log: Log,
+}
+
+impl Service {
+    /// Opens the store, and checks that the criterion fits the model.
+    ///
+    /// # Errors
+    /// As [`Criterion::point`] and [`crate::storage::voiceprints::Store::open`].
+    pub fn new(setup: Setup) -> Result<Self> {
+        let Setup {
+            verifier, limits, ..
+        } = setup;
+        Ok(Service {
+            point: setup.criterion.point(&verifier, None)?,
+            criterion: setup.criterion,
+            stores: Stores::new(setup.store, setup.secret)?,
+            tokens: setup.tokens,
+            tries: Tries::new(
+                limits.max_tries,
+                limits.max_client_tries,
+                setup.clock.clone(),
+            ),
+            workers: Workers::new(limits.max_requests, limits.max_held_bytes),
+            metrics: Metrics::new(verifier.file_id().to_string()),
+            stopping: watch::Sender::new(false),
+            limits,
+            verifier: Arc::new(verifier),
+            clock: setup.clock,
+            log: setup.log,
+        })
+    }
+}

@@ -1,0 +1,147 @@
+//! Connections to the store: one for each thread that needs it at the same time, kept for the next
+//! request. To open an encrypted store with a passphrase takes a tenth of a second.
+
+use crate::{
+    Error, Result,
+    storage::{secret::Secret, voiceprints::Store},
+};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard},
+};
+
+/// Connections to one store.
+pub struct Stores {
+    path: PathBuf,
+    secret: Option<Secret>,
+    idle: Mutex<Vec<(FileId, Store)>>,
+}
+
+impl Stores {
+    /// Connections to the store at `path`, which need not exist yet.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn new(path: PathBuf, secret: Option<Secret>) -> Result<Self> {
+        let stores = Stores {
+            path,
+            secret,
+            idle: Mutex::new(vec![]),
+        };
+        // A wrong key is an error now, not at the first request.
+        stores.with(|_| Ok(()))?;
+        Ok(stores)
+    }
+
+    /// Path of the store.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Works with a connection; none if the store does not exist.
+    ///
+    /// # Errors
+    /// Those of the work, and as [`Store::open`].
+    pub fn with<T>(&self, work: impl FnOnce(&mut Option<Store>) -> Result<T>) -> Result<T> {
+        let file = file_id(&self.path);
+        let idle = {
+            let mut idle = self.idle();
+            // The file may have been removed, or another put in its place.
+            idle.retain(|(of, _)| Some(of) == file.as_ref());
+            idle.pop()
+        };
+        let mut store = match idle {
+            Some((_, store)) => Some(store),
+            None => Store::open(&self.path, self.secret.as_ref())?,
+        };
+        let done = work(&mut store);
+        // After an error of the store, such as a new key, a new connection knows more.
+        let is_good = !matches!(done, Err(Error::Store { .. } | Error::Io { .. }));
+        if let (Some(store), Some(file), true) = (store, file, is_good) {
+            self.idle().push((file, store));
+        }
+        done
+    }
+
+    /// Creates the store.
+    ///
+    /// # Errors
+    /// As [`Store::open_or_create`].
+    pub fn create(&self) -> Result<Store> {
+        Store::open_or_create(&self.path, self.secret.as_ref())
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<(FileId, Store)>> {
+        self.idle.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+#[cfg(unix)]
+type FileId = (u64, u64);
+
+/// What tells a file from another one of the same name. It is not opened for that: to close it would
+/// release SQLite's locks.
+#[cfg(unix)]
+fn file_id(path: &Path) -> Option<FileId> {
+    use std::os::unix::fs::MetadataExt;
+    let facts = fs::metadata(path).ok()?;
+    Some((facts.dev(), facts.ino()))
+}
+
+#[cfg(not(unix))]
+type FileId = std::time::Duration;
+
+#[cfg(not(unix))]
+fn file_id(path: &Path) -> Option<FileId> {
+    let created = fs::metadata(path).ok()?.created().ok()?;
+    created.duration_since(std::time::UNIX_EPOCH).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verifier::{Embedding, ModelId, SpeakerName, Utterance};
+
+    fn speakers(stores: &Stores) -> usize {
+        let count = |store: &mut Option<Store>| match store {
+            Some(store) => Ok(store.list()?.speakers.len()),
+            None => Ok(0),
+        };
+        stores.with(count).unwrap()
+    }
+
+    fn enroll(store: &mut Store, name: &str) {
+        let model = ModelId::of(b"a model");
+        let utterance = Utterance {
+            file: "a.wav".into(),
+            speech_seconds: 3.0,
+            quality: serde_json::Value::Null,
+            embedding: Embedding::new(vec![1.0, 2.0], model).unwrap(),
+        };
+        let name = SpeakerName::new(name).unwrap();
+        assert!(store.add(&name, model, 0, &[utterance]).unwrap());
+    }
+
+    #[test]
+    fn a_store_that_comes_goes_or_is_exchanged_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        let stores = Stores::new(path.clone(), None).unwrap();
+        assert_eq!(speakers(&stores), 0);
+        assert!(!path.exists(), "asking creates no store");
+        enroll(&mut stores.create().unwrap(), "anna");
+        assert_eq!(speakers(&stores), 1);
+        assert_eq!(stores.idle().len(), 1);
+        let other = folder.path().join("other");
+        let mut store = Store::open_or_create(&other, None).unwrap();
+        enroll(&mut store, "boris");
+        enroll(&mut store, "chloe");
+        drop(store);
+        fs::rename(&other, &path).unwrap();
+        assert_eq!(speakers(&stores), 2);
+        fs::remove_file(&path).unwrap();
+        assert_eq!(speakers(&stores), 0);
+        assert_eq!(stores.idle().len(), 0);
+    }
+}

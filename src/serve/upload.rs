@@ -1,0 +1,139 @@
+//! The recordings of a request: the parts named `recording` of a body of multipart/form-data, read into
+//! memory within the limits. A body that is too large is refused before it is read.
+
+use super::{refusal::Refusal, workers::Place};
+use axum::{
+    body::Body,
+    http::{HeaderMap, header},
+};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use multer::Multipart;
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
+
+/// Name of the parts.
+const PART: &str = "recording";
+/// Longest name of a file that is kept, in bytes.
+const MAX_NAME_BYTES: usize = 255;
+
+/// A recording as it was sent.
+pub struct Part {
+    /// The file's name without its folder, a label.
+    pub name: PathBuf,
+    /// The file's contents.
+    pub bytes: Bytes,
+}
+
+/// Reads the body; 1 to `max_recordings` recordings. The place holds their bytes.
+///
+/// # Errors
+/// A [`Refusal`] for a body that is too large, broken off, or not what is expected.
+pub async fn read(
+    headers: &HeaderMap,
+    body: Body,
+    max_bytes: u64,
+    max_recordings: usize,
+    place: Place,
+) -> Result<(Vec<Part>, Place), Refusal> {
+    let length = headers.get(header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > max_bytes) {
+        return Err(Refusal::too_large(max_bytes));
+    }
+    let boundary = headers.get(header::CONTENT_TYPE);
+    let boundary = boundary.and_then(|of| multer::parse_boundary(of.to_str().ok()?).ok());
+    let boundary = boundary.ok_or_else(|| {
+        Refusal::request(format!(
+            "send the recordings as multipart/form-data, in parts named {PART}"
+        ))
+    })?;
+    let place = Arc::new(Mutex::new(place));
+    let holder = place.clone();
+    let mut num_bytes = 0;
+    let mut chunks = body.into_data_stream().map(move |chunk| {
+        let chunk = chunk.map_err(|_| Refusal::request("the body broke off; send it again"))?;
+        num_bytes += chunk.len() as u64;
+        if num_bytes > max_bytes {
+            return Err(Refusal::too_large(max_bytes));
+        }
+        let mut place = holder.lock().unwrap_or_else(|e| e.into_inner());
+        place.hold(chunk.len())?;
+        Ok(chunk)
+    });
+    let mut parts = vec![];
+    let mut multipart = Multipart::new(&mut chunks, boundary);
+    while let Some(field) = multipart.next_field().await.map_err(refusal)? {
+        if field.name() != Some(PART) {
+            return Err(Refusal::request(format!(
+                "the body has a part that is not named {PART}"
+            )));
+        }
+        if parts.len() == max_recordings {
+            return Err(Refusal::request(format!(
+                "the body has too many parts; send at most {max_recordings} recordings"
+            )));
+        }
+        let name = label(field.file_name(), parts.len() + 1);
+        let bytes = field.bytes().await.map_err(refusal)?;
+        parts.push(Part { name, bytes });
+    }
+    drop(multipart);
+    // What comes after the last part means nothing, but without it the request is not whole.
+    while let Some(chunk) = chunks.next().await {
+        chunk?;
+    }
+    drop(chunks);
+    if parts.is_empty() {
+        return Err(Refusal::request(format!(
+            "the body has no part named {PART}"
+        )));
+    }
+    let place = Arc::into_inner(place).and_then(|place| place.into_inner().ok());
+    Ok((parts, place.ok_or_else(Refusal::internal)?))
+}
+
+fn refusal(error: multer::Error) -> Refusal {
+    let text = error.to_string();
+    match error {
+        multer::Error::StreamReadFailed(cause) => match cause.downcast::<Refusal>() {
+            Ok(ours) => *ours,
+            Err(_) => Refusal::request(text),
+        },
+        _ => Refusal::request(format!(
+            "the body is not what multipart/form-data is: {text}"
+        )),
+    }
+}
+
+/// The name of a file without its folder, or a number. Folders of any system are left out.
+fn label(name: Option<&str>, number: usize) -> PathBuf {
+    let name = name.and_then(|name| name.rsplit(['/', '\\']).next());
+    match name {
+        Some(name) if (1..=MAX_NAME_BYTES).contains(&name.len()) => name.into(),
+        _ => format!("recording {number}").into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::label;
+    use std::path::Path;
+
+    #[test]
+    fn a_label_has_no_folder() {
+        for (name, wanted) in [
+            (Some("a.wav"), "a.wav"),
+            (Some("/etc/passwd"), "passwd"),
+            (Some("..\\..\\a.wav"), "a.wav"),
+            (Some("folder/"), "recording 3"),
+            (Some(""), "recording 3"),
+            (None, "recording 3"),
+            (Some(&*"x".repeat(256)), "recording 3"),
+        ] {
+            assert_eq!(label(name, 3), Path::new(wanted), "{name:?}");
+        }
+    }
+}
