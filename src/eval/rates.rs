@@ -33,7 +33,8 @@ impl RatedList {
         self.trials.iter().filter(kind).map(|(llr, _)| *llr)
     }
 
-    fn count(&self, target: bool) -> usize {
+    /// How many of its trials are target or nontarget trials.
+    pub fn count(&self, target: bool) -> usize {
         self.scores(target).count()
     }
 

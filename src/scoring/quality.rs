@@ -69,16 +69,18 @@ impl QualityWeights {
 pub const CONDITIONS: usize = 3;
 
 /// The noise of a recording and what its band lacks at the upper and the lower end, `[n, h, l]`. n is 0 at
-/// a signal-to-noise ratio of 30 dB or more, and 1 more for every 10 dB below, at most 3. h is 0 at a
+/// a signal-to-noise ratio of 20 dB or more, and 1 more for every 10 dB below, at most 2. h is 0 at a
 /// bandwidth of 5.5 kHz or more, and 1 more for every 2 kHz below, at most 1.5. l is 0 where the voice
-/// below 250 Hz is at most 5 dB softer than above ([`Quality::low_band_db`](crate::audio::Quality)), and
-/// 1 more for every 10 dB that it is softer, at most 1.5. Full-band recordings have h = l = 0 as a rule,
-/// telephone lines h = 0.75 and l near 1.
+/// below 250 Hz is at most 17 dB softer than above ([`Quality::low_band_db`](crate::audio::Quality)), and
+/// 1 where it is softer by 23 dB or more.
+///
+/// Clean recordings have 0 and telephone lines 1, with little between. Numbers that vary among
+/// recordings of one kind would move their scores, and so put trials of that kind in a worse order.
 pub fn conditions(snr_db: f32, bandwidth_hz: f32, low_band_db: f32) -> [f32; CONDITIONS] {
     [
-        ((30.0 - snr_db) / 10.0).clamp(0.0, 3.0),
+        ((20.0 - snr_db) / 10.0).clamp(0.0, 2.0),
         ((5500.0 - bandwidth_hz) / 2000.0).clamp(0.0, 1.5),
-        ((-5.0 - low_band_db) / 10.0).clamp(0.0, 1.5),
+        ((-17.0 - low_band_db) / 6.0).clamp(0.0, 1.0),
     ]
 }
 
@@ -198,13 +200,15 @@ mod tests {
         assert_eq!((head.embedding_size(), head.point_size()), (6, 3));
         assert!(head.check(2).is_ok());
         let point = |head: &PairHead, e: &[&[f32]]| head.project_enrolment(e.iter().copied());
-        // |u| is 5 and 1; the recordings have 4 s and 1 s of speech. The second one has 20 dB and comes
+        // |u| is 5 and 1; the recordings have 4 s and 1 s of speech. The second one has 10 dB and comes
         // from a telephone.
         let (a, b) = (
             [4.0, 5.0, 4.0f32.ln(), 0.0, 0.0, 0.0],
             [2.0, 1.0, 0.0, 1.0, 1.0, 0.0],
         );
-        assert_eq!(conditions(20.0, 3500.0, 5.0), [1.0, 1.0, 0.0]);
+        assert_eq!(conditions(10.0, 3500.0, 5.0), [1.0, 1.0, 0.0]);
+        assert_eq!(conditions(20.0, 5500.0, -17.0), [0.0; 3]);
+        assert_eq!(conditions(-40.0, 1000.0, -40.0), [2.0, 1.5, 1.0]);
         let own = |seconds: f32, ln_length: f32, noise: f32, band: f32| {
             -0.5 * seconds.ln() + 2.0 * ln_length + 1.5 * noise + 0.5 * band
         };

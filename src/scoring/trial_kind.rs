@@ -26,7 +26,7 @@ impl TrialKind {
     /// [`conditions`](super::conditions)). Noise comes before line.
     pub fn of(a: [f32; CONDITIONS], b: [f32; CONDITIONS]) -> Self {
         let [noise, high, low] = std::array::from_fn(|k| a[k].max(b[k]));
-        if noise > 1.0 {
+        if noise > 0.0 {
             TrialKind::Noise
         } else if high.max(low) > 0.5 {
             TrialKind::Line
@@ -55,7 +55,7 @@ mod tests {
     fn the_worse_recording_decides() {
         let clean = conditions(35.0, 8000.0, 5.0);
         let noisy = conditions(14.0, 8000.0, 5.0);
-        let telephone = conditions(35.0, 4000.0, -15.0);
+        let telephone = conditions(35.0, 4000.0, -25.0);
         assert_eq!(TrialKind::of(clean, clean), TrialKind::Clean);
         for (a, b, kind) in [
             (clean, noisy, TrialKind::Noise),

@@ -276,9 +276,9 @@ fn sentence(report: &Report, p_target: f64, lists: &[String]) -> String {
             format!(", below {knee:.2} a nat counts as {KNEE_SLOPE}")
         });
         format!(
-            ", {:+.4} per ln of seconds, {:+.4} per ln of length, {:+.4} per 10 dB below 30 dB SNR \
+            ", {:+.4} per ln of seconds, {:+.4} per ln of length, {:+.4} per 10 dB below 20 dB SNR \
              ({noises:+.4} for the product of both sides), {:+.4} per 2 kHz below 5.5 kHz of bandwidth \
-             ({highs:+.4}), {:+.4} per 10 dB that the voice lacks below 250 Hz \
+             ({highs:+.4}), {:+.4} for a voice that lacks what is below 250 Hz \
              ({lows:+.4}){cohort}{knee} (fitted on cuts and at 8 kHz as well)",
             quality.seconds, quality.length, quality.noise, quality.high, quality.low
         )

@@ -36,6 +36,10 @@ pub(super) fn measurement(table: &ScoreTable) -> Option<Measurement> {
 /// three).
 const MIN_NONTARGETS: usize = 300;
 
+/// Least trials of a kind in a list for the list to count among those of the kind. A few that are taken
+/// for another kind than the rest of their list say nothing about it.
+const MIN_TRIALS: usize = 20;
+
 /// The scored trials of a list, with speakers and kinds.
 pub(super) struct Rated {
     list: RatedList,
@@ -80,7 +84,7 @@ impl Rated {
         self.list.has_both()
     }
 
-    /// The trials of one kind; none without a target or without a nontarget.
+    /// The trials of one kind; none with too few targets or nontargets.
     fn of(&self, kind: TrialKind) -> Option<RatedList> {
         let trials = self.list.trials.iter().zip(&self.kinds);
         let list = RatedList {
@@ -90,7 +94,8 @@ impl Rated {
                 .collect(),
             ..self.list.clone()
         };
-        list.has_both().then_some(list)
+        let is_enough = [true, false].map(|target| list.count(target) >= MIN_TRIALS);
+        (is_enough == [true; 2]).then_some(list)
     }
 }
 
