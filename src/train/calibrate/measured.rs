@@ -38,7 +38,7 @@ const MIN_NONTARGETS: usize = 300;
 
 /// Least trials of a kind in a list for the list to count among those of the kind. A few that are taken
 /// for another kind than the rest of their list say nothing about it.
-const MIN_TRIALS: usize = 20;
+const MIN_TRIALS: usize = 10;
 
 /// The scored trials of a list, with speakers and kinds.
 pub(super) struct Rated {
