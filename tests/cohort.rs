@@ -168,8 +168,8 @@ fn numbers(literal: &str) -> Vec<f64> {
 }
 
 /// All pairs of the speakers' recordings, a third of them called targets: those with the highest
-/// score + `sign`·likeness to the cohort, both of the same spread.
-fn trials_by_likeness(verifier: &Verifier, sign: f32) -> String {
+/// score + `weight`·likeness to the cohort, both scaled to the same spread.
+fn trials_by_likeness(verifier: &Verifier, weight: f32) -> String {
     let head = &verifier.model().head;
     let cohort = cohort(verifier, 1);
     let mut points = vec![];
@@ -195,7 +195,7 @@ fn trials_by_likeness(verifier: &Verifier, sign: f32) -> String {
         let squares = pairs.iter().map(|pair| (value(pair) - mean).powi(2));
         (squares.sum::<f32>() / pairs.len() as f32).sqrt()
     };
-    let ratio = sign * spread(|pair| pair.1) / spread(|pair| pair.2);
+    let ratio = weight * spread(|pair| pair.1) / spread(|pair| pair.2);
     pairs.sort_by(|a, b| (b.1 + ratio * b.2).total_cmp(&(a.1 + ratio * a.2)));
     let labelled = pairs.iter().enumerate().map(|(rank, (pair, _, _))| {
         let label = i32::from(rank < pairs.len() / 3);
@@ -212,8 +212,8 @@ fn a_cohort_is_kept_where_it_helps_and_only_there() {
     fs::copy(voice("noise"), place.path("others/felix/noise.wav")).unwrap();
     let verifier = model::embedded().unwrap().with_quality_terms();
     let (less, more) = (
-        trials_by_likeness(&verifier, -1.0),
-        trials_by_likeness(&verifier, 1.0),
+        trials_by_likeness(&verifier, -1.5),
+        trials_by_likeness(&verifier, 3.0),
     );
     for (name, text) in [("a", &less), ("b", &less), ("c", &more)] {
         fs::write(place.path(name), text).unwrap();

@@ -7,7 +7,7 @@
 //! score, and a target trial with its lowest. [`MeasuredRates`] of these scores gives the threshold for
 //! each error rate, however often one looks.
 
-use super::{Decision, Llr, MeasuredPoint, MeasuredRates, TrialKind};
+use super::{Decision, Llr, MeasuredPoint, MeasuredRates, OperatingPoint, TrialKind};
 use crate::Result;
 use std::collections::BTreeMap;
 
@@ -78,13 +78,14 @@ impl SequentialTest {
     /// is.
     pub fn decide(&self, llr: Llr, kind: TrialKind) -> Option<Decision> {
         let bounds = self.bounds(kind);
-        let llr = f64::from(llr.0);
-        if llr >= bounds.accept.threshold && llr.is_finite() {
-            Some(Decision::Accept)
-        } else if llr < bounds.reject.threshold {
-            Some(Decision::Reject)
-        } else {
-            None
+        let at = |point: &MeasuredPoint| {
+            let point = OperatingPoint::default().with_threshold(point.threshold as f32);
+            Some(point.ok()?.decide(llr))
+        };
+        match (at(&bounds.accept)?, at(&bounds.reject)?) {
+            (accept @ Decision::Accept, _) => Some(accept),
+            (_, reject @ Decision::Reject) => Some(reject),
+            _ => None,
         }
     }
 }
