@@ -85,7 +85,8 @@ fn compared() -> f32 {
     answer.llr.unwrap().0
 }
 
-fn check(run: &mut Command, store: &Path) {
+/// `tolerance` on the LLR, in nats.
+fn check(run: &mut Command, store: &Path, tolerance: f32) {
     let output = succeeded(run.arg(fixtures()).arg(store));
     let said = String::from_utf8(output.stdout).unwrap();
     let lines: Vec<&str> = said.lines().collect();
@@ -97,7 +98,8 @@ fn check(run: &mut Command, store: &Path) {
     let llr = lines[4]
         .strip_prefix("anna-1 ~ anna-2: accept, LLR ")
         .unwrap();
-    assert_eq!(llr.parse::<f32>().unwrap().to_bits(), compared().to_bits());
+    let apart = (llr.parse::<f32>().unwrap() - compared()).abs();
+    assert!(apart <= tolerance, "{apart}");
     assert_eq!(
         lines[5],
         "silence: silence: the recording is silent; check the microphone, and the channel with --channel"
@@ -109,7 +111,11 @@ fn the_example_runs_with_the_shared_library() {
     let folder = folder("shared");
     let program = folder.join("verify");
     shared(&format!("{CRATE}/examples/verify.c"), &program);
-    check(&mut Command::new(&program), &folder.join("store.sqlite"));
+    check(
+        &mut Command::new(&program),
+        &folder.join("store.sqlite"),
+        0.0,
+    );
 }
 
 #[test]
@@ -120,7 +126,11 @@ fn the_example_runs_with_the_static_library() {
     let mut linked = vec![library.to_str().unwrap()];
     linked.extend(SYSTEM);
     compile(&format!("{CRATE}/examples/verify.c"), &program, &linked);
-    check(&mut Command::new(&program), &folder.join("store.sqlite"));
+    check(
+        &mut Command::new(&program),
+        &folder.join("store.sqlite"),
+        0.0,
+    );
 }
 
 #[test]
@@ -141,7 +151,8 @@ fn valgrind_finds_no_error_and_no_leak() {
         "--errors-for-leak-kinds=definite,indirect",
         "--show-leak-kinds=definite,indirect",
     ]);
-    check(run.arg(&program), &folder.join("store.sqlite"));
+    // Valgrind has other vector instructions, which sum in another order.
+    check(run.arg(&program), &folder.join("store.sqlite"), 1e-4);
 }
 
 #[test]
