@@ -72,7 +72,8 @@ test("a listener hears what the whole recording holds", () => {
     state = listener.push(recording.subarray(at, at + 1000));
     looks += state.is_new;
   }
-  assert.ok(looks >= 4, `${looks} looks`);
+  // It stops looking once the answer is clear.
+  assert.ok(looks >= 1 && state.decision === "accept", `${looks} looks, ${state.decision}`);
   assert.ok(state.llr > 0 && Math.abs(state.seconds - recording.length / RATE_HZ) < 1e-3);
   const finished = listener.finish("chloe-1.wav");
   assert.deepEqual(finished.embedding, hear("chloe-1").embedding);
