@@ -62,39 +62,58 @@ pub enum Event {
     OtherModels(usize),
 }
 
-/// Searches the enrolled speakers for the speaker of each test.
-///
-/// # Errors
-/// [`Error::Store`] where nobody is enrolled, [`Error::Io`] where another program changes the store
-/// meanwhile.
-pub fn identify(
-    plan: &Plan,
-    tests: &[&(Embedding, Probe)],
-    on_event: &mut dyn FnMut(Event),
-) -> Result<Found> {
-    let Plan {
-        store, verifier, ..
-    } = *plan;
-    let index = match Index::find(store, verifier) {
-        Some(index) => index,
-        None => build(plan, on_event)?,
-    };
-    if index.num_others() > 0 {
-        on_event(Event::OtherModels(index.num_others()));
+/// The enrolled speakers, ready to be searched any number of times.
+pub struct Search<'a> {
+    plan: Plan<'a>,
+    index: Index,
+}
+
+impl<'a> Search<'a> {
+    /// Finds the index of the store, or builds it.
+    ///
+    /// # Errors
+    /// [`Error::Store`] for a damaged store.
+    pub fn open(plan: Plan<'a>, on_event: &mut dyn FnMut(Event)) -> Result<Self> {
+        let index = match Index::find(plan.store, plan.verifier) {
+            Some(index) => index,
+            None => build(&plan, on_event)?,
+        };
+        if index.num_others() > 0 {
+            on_event(Event::OtherModels(index.num_others()));
+        }
+        Ok(Search { plan, index })
     }
-    if index.num_speakers() == 0 {
-        return Err(nobody(store.path()));
+
+    /// Speakers that are searched.
+    pub fn num_speakers(&self) -> usize {
+        self.index.num_speakers()
     }
-    if let Some(found) = search(plan, &index, tests)? {
-        return Ok(found);
+
+    /// The speaker of each test.
+    ///
+    /// # Errors
+    /// [`Error::Store`] where nobody is enrolled, [`Error::Io`] where another program changes the store
+    /// meanwhile.
+    pub fn identify(
+        &mut self,
+        tests: &[&(Embedding, Probe)],
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Found> {
+        let store = self.plan.store;
+        if self.num_speakers() == 0 {
+            return Err(nobody(store.path()));
+        }
+        if let Some(found) = search(&self.plan, &self.index, tests)? {
+            return Ok(found);
+        }
+        self.index = build(&self.plan, on_event)?;
+        search(&self.plan, &self.index, tests)?.ok_or_else(|| Error::Io {
+            path: store.path().to_path_buf(),
+            doing: "search the store",
+            source: std::io::Error::other("another command changed it meanwhile"),
+            remedy: "run the command again",
+        })
     }
-    let index = build(plan, on_event)?;
-    search(plan, &index, tests)?.ok_or_else(|| Error::Io {
-        path: store.path().to_path_buf(),
-        doing: "search the store",
-        source: std::io::Error::other("another command changed it meanwhile"),
-        remedy: "run the command again",
-    })
 }
 
 /// The error where nobody is enrolled.

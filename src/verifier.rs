@@ -20,7 +20,7 @@ mod voiceprint;
 pub use embed::{Heard, unfit};
 pub use listener::{Listener, State, next_look};
 pub use model::{Limits, Measurement, Model, ModelCard, ModelId};
-pub use voiceprint::{Embedding, SpeakerName, Utterance, Voiceprint, is_unseen};
+pub use voiceprint::{Embedding, SpeakerName, Utterance, Voiceprint, is_unseen, join};
 
 use crate::{
     Error, Result,
@@ -259,9 +259,8 @@ impl Verifier {
     ) -> Result<Verification> {
         self.check_model(voiceprint)?;
         self.check_made_here("the test recording", test.model())?;
-        let utterances = voiceprint.utterances.iter();
-        let enrolled: Vec<&Embedding> = utterances.map(|u| &u.embedding).collect();
-        Ok(Verification::of(self.llr(&enrolled, test), point))
+        let llr = self.llr(&voiceprint.embeddings(), test);
+        Ok(Verification::of(llr, point))
     }
 
     /// Decides whether two recordings are of one speaker. The order does not change the score.
@@ -394,7 +393,12 @@ impl Verifier {
         kept.iter().map(score).collect()
     }
 
-    fn check_made_here(&self, name: &str, model: ModelId) -> Result<()> {
+    /// Checks that this model made an embedding or a voiceprint, by the model that it carries; `name` is
+    /// for the message.
+    ///
+    /// # Errors
+    /// [`Error::ModelMismatch`].
+    pub fn check_made_here(&self, name: &str, model: ModelId) -> Result<()> {
         if model == self.id {
             return Ok(());
         }

@@ -47,20 +47,21 @@ impl Criterion {
 
 impl Criterion {
     /// When to stop listening: at the false-accept rate of [`Self::far`], or at 1 %, or at the least rate that
-    /// the model's calibration supports. None where the user sets the threshold by other means: then
-    /// the whole recording decides.
+    /// the model's calibration supports. None, so that the whole recording decides, with `to_end` and
+    /// where the user sets the threshold by other means.
     ///
     /// # Errors
     /// [`Error::Usage`] for a rate that the calibration does not support.
-    pub fn sequential_test(&self, verifier: &Verifier) -> Result<Option<SequentialTest>> {
-        let Some(rates) = &verifier.model().sequential else {
-            return Ok(None);
-        };
+    pub fn sequential_test(
+        &self,
+        verifier: &Verifier,
+        to_end: bool,
+    ) -> Result<Option<SequentialTest>> {
         let is_default = (self.p_target, self.c_miss, self.c_fa) == (0.5, 1.0, 1.0);
-        if self.threshold.is_some() || !is_default {
+        if to_end || self.threshold.is_some() || !is_default {
             return Ok(None);
         }
-        SequentialTest::with_rates(rates, self.far, None).map(Some)
+        verifier.sequential_test(self.far, None)
     }
 }
 

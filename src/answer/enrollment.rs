@@ -4,7 +4,7 @@ use super::{Recording, all_or_errors, json_of};
 use crate::{
     Error, Result,
     storage::voiceprints::Store,
-    verifier::{OddOneOut, SpeakerName, Utterance, Verifier, Voiceprint},
+    verifier::{OddOneOut, SpeakerName, Utterance, Verifier, Voiceprint, join},
 };
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -15,13 +15,13 @@ pub const GOOD_SECONDS: f32 = 5.0;
 /// Which recordings to enroll.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rules {
-    /// Also those that do not sound like one speaker.
+    /// Enroll recordings even if they do not sound like one speaker.
     pub force: bool,
-    /// None that hardly sounds like the others.
+    /// Refuse recordings that hardly sound like the others.
     pub strict: bool,
-    /// In the place of those that are enrolled.
+    /// Replace the voiceprint instead of adding to it.
     pub replace: bool,
-    /// Also those of files that were cut off.
+    /// Accept recordings whose files were cut off.
     pub allow_truncated: bool,
 }
 
@@ -32,8 +32,8 @@ pub struct Enrollment {
     findings: Vec<Finding>,
 }
 
-/// The voiceprint that new recordings will be added to, if there is one. To be asked before the
-/// recordings are read: one of another model is refused.
+/// The voiceprint that new recordings will be added to, if there is one. Call this before the recordings
+/// are read, so that a voiceprint of another model is refused before the work is done.
 ///
 /// # Errors
 /// [`Error::ModelMismatch`], and as [`Store::find`].
@@ -170,7 +170,7 @@ pub enum Finding {
     Double {
         /// Its path.
         path: PathBuf,
-        /// Number of the other one, from 0.
+        /// Index of the recording that it doubles.
         of: usize,
         /// Which of the ways of being the same.
         code: &'static str,
@@ -231,7 +231,7 @@ impl Joined {
         &self.all[self.num_before..]
     }
 
-    /// Leaves out a recording that is there already: it would count twice in the voiceprint.
+    /// Leaves out a recording that is there already.
     fn new(enrolled: Option<Voiceprint>, utterances: &[Utterance], files: &[PathBuf]) -> Self {
         let all = enrolled.map_or_else(Vec::new, |v| v.utterances);
         let num_before = all.len();
@@ -241,10 +241,8 @@ impl Joined {
             num_before,
             doubles: vec![],
         };
-        for (path, utterance) in files.iter().zip(utterances) {
-            let mut all = joined.all.iter();
-            let Some(of) = all.position(|u| u.embedding == utterance.embedding) else {
-                joined.all.push(utterance.clone());
+        for (path, double) in files.iter().zip(join(&mut joined.all, utterances)) {
+            let Some(of) = double else {
                 joined.paths.push(path.clone());
                 continue;
             };

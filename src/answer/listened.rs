@@ -26,8 +26,6 @@ pub struct Listened {
     pub recording: Recording,
     /// Why listening ended.
     pub end: End,
-    /// Seconds of audio in it.
-    pub seconds: f32,
 }
 
 impl End {
@@ -55,16 +53,13 @@ impl End {
 }
 
 impl Listened {
-    /// A recording that was heard until this end.
-    pub fn new(recording: Recording, end: End) -> Self {
-        Listened {
-            seconds: recording.quality.seconds,
-            recording,
-            end,
-        }
+    /// Seconds of audio in it.
+    pub fn seconds(&self) -> f32 {
+        self.recording.quality.seconds
     }
 
-    /// Is it the voiceprint's speaker? By the test, unless the input ended before that was clear.
+    /// Is it the voiceprint's speaker? The sequential test decides; the whole recording does if the input
+    /// ended first, or without a test.
     ///
     /// # Errors
     /// As [`Outcome::of_voiceprint`].
@@ -83,8 +78,8 @@ impl Listened {
         }
     }
 
-    /// How long, and why not longer.
+    /// For how long there was listening, and why it ended.
     pub fn json(&self) -> Value {
-        json!({ "seconds": json_of(&self.seconds), "end": self.end.code() })
+        json!({ "seconds": json_of(&self.seconds()), "end": self.end.code() })
     }
 }

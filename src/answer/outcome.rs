@@ -36,7 +36,7 @@ impl Outcome {
             Ok(test) => test,
             Err(reason) => return Outcome::unfit(*reason, criterion, verifier),
         };
-        let kind = verifier.trial_kind(&enrolled(voiceprint), test);
+        let kind = verifier.trial_kind(&voiceprint.embeddings(), test);
         let point = criterion.point(verifier, Some(kind))?;
         let verification = verifier.verify(voiceprint, test, &point)?;
         Ok(Outcome::scored(verification, point, kind, verifier))
@@ -72,34 +72,17 @@ impl Outcome {
         test: &SequentialTest,
         verifier: &Verifier,
     ) -> Result<Self> {
-        let enrolled = enrolled(voiceprint);
+        let enrolled = voiceprint.embeddings();
         let llr = verifier.llr(&enrolled, embedding);
         let kind = verifier.trial_kind(&enrolled, embedding);
-        let bounds = test.bounds(kind);
-        let (accept_from, reject_below) = (bounds.accept.threshold, bounds.reject.threshold);
-        let undecided = || {
-            Decision::Inconclusive(Reason::Undecided {
-                llr: llr.0,
-                reject_below: reject_below as f32,
-                accept_from: accept_from as f32,
-            })
-        };
-        let decision = test.decide(llr, kind).unwrap_or_else(undecided);
-        let threshold = match decision {
-            Decision::Reject => reject_below,
-            _ => accept_from,
-        };
-        let point = OperatingPoint::default().with_threshold(threshold as f32)?;
+        let (decision, expected) = test.judge(llr, kind);
+        let point = OperatingPoint::default().with_threshold(expected.threshold as f32)?;
         Ok(Outcome {
             verification: Verification {
                 decision,
                 ..Verification::of(llr, &point)
             },
-            expected: Some(MeasuredPoint {
-                threshold,
-                false_accept: bounds.accept.false_accept,
-                false_reject: bounds.reject.false_reject,
-            }),
+            expected: Some(expected),
             point,
             kind: Some(kind),
         })
@@ -113,7 +96,7 @@ impl Outcome {
     ) -> Self {
         Outcome {
             verification,
-            expected: expected(&point, verifier, Some(kind)),
+            expected: verifier.model().expected(&point, Some(kind)),
             point,
             kind: Some(kind),
         }
@@ -123,7 +106,7 @@ impl Outcome {
         let point = criterion.point(verifier, None)?;
         Ok(Outcome {
             verification: Verification::unfit(reason),
-            expected: expected(&point, verifier, None),
+            expected: verifier.model().expected(&point, None),
             point,
             kind: None,
         })
@@ -181,7 +164,12 @@ impl Outcome {
 
 /// What the decisions of a command on several recordings rest on.
 pub fn terms_of_all(point: &OperatingPoint, verifier: &Verifier) -> Value {
-    terms(point, None, expected(point, verifier, None), verifier)
+    terms(
+        point,
+        None,
+        verifier.model().expected(point, None),
+        verifier,
+    )
 }
 
 /// Whether the model's scores are log-likelihood ratios.
@@ -205,24 +193,9 @@ fn terms(
     })
 }
 
-fn expected(
-    point: &OperatingPoint,
-    verifier: &Verifier,
-    kind: Option<TrialKind>,
-) -> Option<MeasuredPoint> {
-    let all = verifier.model().rates.as_ref()?;
-    let rates = kind.map_or(all, |kind| all.of(kind));
-    Some(rates.at_threshold(f64::from(point.threshold().0)))
-}
-
 fn expected_json(expected: Option<MeasuredPoint>) -> Value {
     json!(expected.map(|e| json!({
         "false_accept": e.false_accept,
         "false_reject": e.false_reject,
     })))
-}
-
-fn enrolled(voiceprint: &Voiceprint) -> Vec<&Embedding> {
-    let utterances = voiceprint.utterances.iter();
-    utterances.map(|u| &u.embedding).collect()
 }

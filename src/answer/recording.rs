@@ -23,7 +23,7 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// What the verifier made of the recording at `path`.
+    /// What the verifier heard in the file at `path`.
     pub fn new(path: PathBuf, heard: Heard) -> Self {
         Recording {
             path,
@@ -48,7 +48,7 @@ impl Recording {
         })
     }
 
-    /// The embedding and the file's label, for a voiceprint.
+    /// The utterance to enroll: the embedding, labelled with the file's name.
     ///
     /// # Errors
     /// [`Error::Audio`] with the reason where the recording is unfit.

@@ -4,7 +4,7 @@ use crate::{Result, storage::voiceprints::Store, verifier::SpeakerName};
 use serde_json::{Value, json};
 use std::num::NonZeroU32;
 
-/// Erases a voiceprint, or its recording of this number, from 1. The number of recordings that are left.
+/// Erases a voiceprint, or one recording of it, counted from 1. Returns how many recordings are left.
 ///
 /// # Errors
 /// As [`Store::remove`] and [`Store::remove_utterance`].

@@ -2,8 +2,7 @@
 //! complete it is the same [`Waveform`], bit for bit, as that of a file with these samples.
 
 use super::{
-    RATES_HZ, SAMPLE_RATE_HZ, Waveform,
-    decode::{self, End},
+    RATES_HZ, Waveform, decode,
     excerpt::Excerpt,
     mixdown::FlatTops,
     mono::{Facts, Mono},
@@ -18,7 +17,7 @@ pub struct Growing {
     excerpt: Excerpt,
     clipping: FlatTops,
     num_samples: usize,
-    /// Of the largest sample so far.
+    /// The bits of the largest sample so far, without its sign.
     peak_bits: u32,
 }
 
@@ -52,7 +51,7 @@ impl Growing {
         Ok(())
     }
 
-    /// Samples so far, per second of [`Self::rate_hz`].
+    /// How many samples there are so far.
     pub fn num_samples(&self) -> usize {
         self.num_samples
     }
@@ -84,13 +83,12 @@ impl Growing {
 
     fn mono(&self, samples: Vec<f32>) -> Mono {
         Mono {
-            facts: Facts {
-                original_rate_hz: self.rate_hz,
-                seconds: self.num_samples as f32 / self.rate_hz as f32,
-                used_seconds: samples.len() as f32 / SAMPLE_RATE_HZ as f32,
-                clipped: self.clipping.share(),
-                end: End::default(),
-            },
+            facts: Facts::new(
+                self.rate_hz,
+                self.num_samples,
+                samples.len(),
+                self.clipping.share(),
+            ),
             samples,
         }
     }

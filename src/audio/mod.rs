@@ -43,13 +43,14 @@ mod wav;
 pub use decode::{Decoded, RATES_HZ, decode};
 pub use growing::Growing;
 pub use live::Live;
+#[cfg(feature = "serve")]
+pub use pcm::s16le;
 pub use quality::{Content, Quality};
 pub use raw::RawFormat;
 pub use resample::resample;
 pub use vad::{HOP as SPEECH_HOP, level_range_db, num_frames, speech_frames, speech_seconds};
 
 use crate::Result;
-use decode::End;
 use input::Input;
 use mixdown::FlatTops;
 use mono::{Facts, Mono};
@@ -180,19 +181,13 @@ impl Waveform {
             .map_err(|refusal| refusal.of(Path::new("<samples>")))?;
         let mut clipping = FlatTops::default();
         clipping.count(&samples);
-        let seconds = samples.len() as f32 / sample_rate_hz as f32;
+        let num_in = samples.len();
         let samples = match sample_rate_hz {
             SAMPLE_RATE_HZ => samples,
             _ => resample(&samples, sample_rate_hz, SAMPLE_RATE_HZ),
         };
         Ok(Waveform::new(Mono {
-            facts: Facts {
-                original_rate_hz: sample_rate_hz,
-                seconds,
-                used_seconds: samples.len() as f32 / SAMPLE_RATE_HZ as f32,
-                clipped: clipping.share(),
-                end: End::default(),
-            },
+            facts: Facts::new(sample_rate_hz, num_in, samples.len(), clipping.share()),
             samples,
         }))
     }

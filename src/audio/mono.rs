@@ -27,6 +27,20 @@ pub(super) struct Facts {
     pub end: End,
 }
 
+impl Facts {
+    /// Of `num_in` samples at `rate_hz`, of which `num_used` are left at 16 kHz; nothing is wrong with
+    /// their end.
+    pub fn new(rate_hz: u32, num_in: usize, num_used: usize, clipped: f32) -> Self {
+        Facts {
+            original_rate_hz: rate_hz,
+            seconds: num_in as f32 / rate_hz as f32,
+            used_seconds: num_used as f32 / SAMPLE_RATE_HZ as f32,
+            clipped,
+            end: End::default(),
+        }
+    }
+}
+
 impl Mono {
     /// Reads a recording to its end.
     pub fn read(input: Input, options: &ReadOptions) -> Refused<Self> {
@@ -61,11 +75,8 @@ impl Mono {
         }
         Ok(Mono {
             facts: Facts {
-                original_rate_hz: rate_hz,
-                seconds: num_in as f32 / rate_hz as f32,
-                used_seconds: samples.len() as f32 / SAMPLE_RATE_HZ as f32,
-                clipped: mixdown.clipped(),
                 end: blocks.end()?,
+                ..Facts::new(rate_hz, num_in, samples.len(), mixdown.clipped())
             },
             samples,
         })

@@ -12,7 +12,7 @@ use serde_json::Value;
 use spkver::{
     Result,
     answer::{identification, listened::Listened},
-    identify::{self, Event, Match, Plan},
+    identify::{self, Event, Match, Plan, Search},
     scoring::{Decision, Llr, OperatingPoint, Reason, TrialKind},
     verifier::{Listener, Verifier},
 };
@@ -56,19 +56,24 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         top: args.top.into(),
         point,
     };
-    let tests = match listening::is_asked(&args.tests.files) {
+    let (tests, mut search) = match listening::is_asked(&args.tests.files) {
         true => {
-            let listened = listen(args, &plan, Arc::clone(&verifier), output)?;
-            vec![TestRecording::of(listened.recording, &verifier)]
+            let input = Input::open(&args.listening, &args.tests.recordings, output)?;
+            let mut search = Search::open(plan, &mut |event| talk_of(event, output))?;
+            let listened = listen(args, input, &mut search, &verifier, output)?;
+            let test = TestRecording::of(listened.recording, &verifier);
+            (vec![test], search)
         }
         false => {
             args.listening.check_unused(false)?;
-            args.tests.read(&verifier, output)?
+            let tests = args.tests.read(&verifier, output)?;
+            let search = Search::open(plan, &mut |event| talk_of(event, output))?;
+            (tests, search)
         }
     };
     let fit = tests.iter().filter_map(|test| test.embedding.as_ref().ok());
     let fit: Vec<_> = fit.collect();
-    let found = identify::identify(&plan, &fit, &mut |event| talk_of(event, output))?;
+    let found = search.identify(&fit, &mut |event| talk_of(event, output))?;
 
     let num_speakers = found.num_speakers;
     let mut found = found.matches.into_iter();
@@ -95,15 +100,16 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
 }
 
 /// Listens until one speaker is clearly the one, to the limit or to the end.
-fn listen(args: &Args, plan: &Plan, verifier: Arc<Verifier>, output: &Output) -> Result<Listened> {
-    let input = Input::open(&args.listening, &args.tests.recordings, output)?;
-    let test = match args.listening.to_end {
-        true => None,
-        false => args.point.criterion().sequential_test(&verifier)?,
-    };
-    let listener = Listener::new(Arc::clone(&verifier), input.rate_hz())?;
-    let plan = Plan { top: 1, ..*plan };
-    let mut has_talked = false;
+fn listen(
+    args: &Args,
+    input: Input,
+    search: &mut Search,
+    verifier: &Arc<Verifier>,
+    output: &Output,
+) -> Result<Listened> {
+    let criterion = args.point.criterion();
+    let test = criterion.sequential_test(verifier, args.listening.to_end)?;
+    let listener = Listener::new(Arc::clone(verifier), input.rate_hz())?;
     input.listen(listener, &mut |listener, _| {
         let nothing = Look {
             note: String::new(),
@@ -118,12 +124,8 @@ fn listen(args: &Args, plan: &Plan, verifier: Arc<Verifier>, output: &Output) ->
         let Some(probe) = verifier.probe(embedding) else {
             return Ok(nothing);
         };
-        let found = identify::identify(&plan, &[&(embedding.clone(), probe)], &mut |event| {
-            if !has_talked {
-                talk_of(event, output);
-            }
-        })?;
-        has_talked = true;
+        let test_recording = (embedding.clone(), probe);
+        let found = search.identify(&[&test_recording], &mut |event| talk_of(event, output))?;
         let best = found.matches.first().and_then(|matches| matches.first());
         let Some((speaker, llr)) = best.and_then(|one| Some((&one.speaker, one.verification.llr?)))
         else {

@@ -31,7 +31,8 @@ pub struct Args {
     /// Listen to the end of the input [default: until the answer is clear]
     #[arg(long)]
     pub to_end: bool,
-    /// Keep what was heard in this new file: one channel of 16 bits at the rate of the input
+    /// Save what was heard to this WAV file, which must not exist yet: mono, 16 bits, at the sample rate of
+    /// the input
     #[arg(long, value_name = "FILE.wav")]
     save: Option<PathBuf>,
 }
@@ -126,7 +127,7 @@ impl<'a> Input<'a> {
         heard.quality.truncated |= truncated;
         let recording = Recording::new(path, heard);
         recordings::report(&recording, output);
-        Ok(Listened::new(recording, end))
+        Ok(Listened { recording, end })
     }
 
     /// Listens to the end, and hears the last `window_seconds` once a second. `on_second` gets the

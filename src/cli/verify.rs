@@ -205,11 +205,9 @@ impl Trial<'_> {
                     },
                 )),
                 match self.listened {
-                    Some(Listened {
-                        seconds,
-                        end: End::Clear,
-                        ..
-                    }) => format!(" after {seconds:.1} s"),
+                    Some(listened) if listened.end == End::Clear => {
+                        format!(" after {:.1} s", listened.seconds())
+                    }
                     _ => String::new(),
                 }
             ),

@@ -7,7 +7,7 @@
 //! score, and a target trial with its lowest. [`MeasuredRates`] of these scores gives the threshold for
 //! each error rate, however often one looks.
 
-use super::{Decision, Llr, MeasuredPoint, MeasuredRates, OperatingPoint, TrialKind};
+use super::{Decision, Llr, MeasuredPoint, MeasuredRates, OperatingPoint, Reason, TrialKind};
 use crate::Result;
 use std::collections::BTreeMap;
 
@@ -72,6 +72,29 @@ impl SequentialTest {
     /// The thresholds for a kind of trial.
     pub fn bounds(&self, kind: TrialKind) -> &Bounds {
         self.by_kind.get(&kind).unwrap_or(&self.of_all)
+    }
+
+    /// As [`Self::decide`] once there is nothing more to hear: a score that is not clear enough is
+    /// inconclusive. Also gives the threshold that decided, and the error rates of the test.
+    pub fn judge(&self, llr: Llr, kind: TrialKind) -> (Decision, MeasuredPoint) {
+        let Bounds { accept, reject } = self.bounds(kind);
+        let undecided = || {
+            Decision::Inconclusive(Reason::Undecided {
+                llr: llr.0,
+                reject_below: reject.threshold as f32,
+                accept_from: accept.threshold as f32,
+            })
+        };
+        let decision = self.decide(llr, kind).unwrap_or_else(undecided);
+        let point = MeasuredPoint {
+            threshold: match decision {
+                Decision::Reject => reject.threshold,
+                _ => accept.threshold,
+            },
+            false_accept: accept.false_accept,
+            false_reject: reject.false_reject,
+        };
+        (decision, point)
     }
 
     /// Accept or reject; none while the score is not clear enough. A score that is not a number never

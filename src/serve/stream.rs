@@ -22,6 +22,7 @@ use crate::{
         Recording, json_of,
         listened::{End, Listened},
     },
+    audio::s16le,
     scoring::{Decision, Reason, SequentialTest},
     verifier::{Listener, SpeakerName, State, Voiceprint},
 };
@@ -90,10 +91,9 @@ impl Service {
         let found = self.workers.run(sleep(self.limits.timeout), find).await?;
         let (voiceprint, attempt) = found?;
         let voiceprint = Arc::new(voiceprint);
-        let test = match asked.to_end {
-            true => None,
-            false => self.criterion.sequential_test(&self.verifier)?,
-        };
+        let test = self
+            .criterion
+            .sequential_test(&self.verifier, asked.to_end)?;
         let listener = Listener::new(self.verifier.clone(), asked.rate)?;
         let listener = listener.against(voiceprint.clone(), test.clone())?;
         let stream = Stream {
@@ -219,18 +219,11 @@ impl Stream {
     /// `(num_bytes,)` s16le -> `(num_samples,)` −1 to 1
     fn samples(&mut self, bytes: &[u8]) -> Vec<f32> {
         let first = self.odd_byte.take();
-        let mut bytes = first.into_iter().chain(bytes.iter().copied());
-        let mut samples = vec![];
-        while let Some(low) = bytes.next() {
-            match bytes.next() {
-                Some(high) => {
-                    let sample = i16::from_le_bytes([low, high]);
-                    samples.push(f32::from(sample) / 32_768.0);
-                }
-                None => self.odd_byte = Some(low),
-            }
+        let mut bytes: Vec<u8> = first.into_iter().chain(bytes.iter().copied()).collect();
+        if bytes.len() % 2 == 1 {
+            self.odd_byte = bytes.pop();
         }
-        samples
+        s16le(&bytes)
     }
 
     async fn after(
@@ -267,7 +260,7 @@ impl Stream {
         let test = self.test.clone();
         let decide = move || {
             let recording = Recording::new(PathBuf::from("stream"), end.of(listener)?);
-            let listened = Listened::new(recording, end);
+            let listened = Listened { recording, end };
             let verifier = &service.verifier;
             let outcome =
                 listened.outcome(&voiceprint, test.as_ref(), &service.criterion, verifier)?;
@@ -276,7 +269,7 @@ impl Stream {
             let mut json = outcome.answer("verify", speaker, recordings, verifier);
             json["listened"] = listened.json();
             let decision = outcome.verification.decision;
-            Ok::<_, Error>((json, decision, f64::from(listened.seconds)))
+            Ok::<_, Error>((json, decision, f64::from(listened.seconds())))
         };
         let patience = sleep(self.service.limits.timeout);
         Ok(self.service.workers.run(patience, decide).await??)

@@ -1,8 +1,9 @@
-//! Limits how often somebody may try in vain: against one speaker, and by one client. Who may try as
-//! often as they like needs no similar voice, only patience.
+//! Limits how often somebody may try in vain: against one speaker, and by one client. With tries
+//! without limit, a stranger is accepted sooner or later.
 //!
-//! With N tries an hour, N may be made at once, and then one more in each N-th part of an hour. Only tries
-//! that are not accepted count; those in progress count as well, so that many at once are no way around.
+//! With a limit of N tries an hour, N can be made at once, and after that one more every 1/N of an hour. A
+//! try that ends in an accept does not count. Tries in progress do, so sending many at once does not get
+//! around the limit.
 
 use super::{clock::Clock, refusal::Refusal};
 use axum::http::StatusCode;

@@ -7,7 +7,7 @@ use crate::{
         Outcome, Recording, Rules, all_or_errors, enrollment, identification, listing, removal,
     },
     audio::{ReadOptions, read_from},
-    identify::{self, Plan},
+    identify::{Plan, Search},
     parallel,
     scoring::Decision,
     storage::voiceprints::Store,
@@ -134,11 +134,10 @@ impl Service {
                 top,
                 point: self.point,
             };
-            // Before the search begins: a sweep keeps a transaction open.
-            let num_speakers = store.sweep(self.verifier.id())?.num_speakers();
-            match num_speakers {
+            let mut search = Search::open(plan, &mut |_| ())?;
+            match search.num_speakers() {
                 0 => Ok(None),
-                _ => identify::identify(&plan, &tests, &mut |_| ()).map(Some),
+                _ => search.identify(&tests, &mut |_| ()).map(Some),
             }
         })?;
         let Some(found) = found else {

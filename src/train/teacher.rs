@@ -120,8 +120,8 @@ fn ids(manifest: &Manifest, root: &Path) -> Vec<String> {
     utterances.map(|u| below(&u.path)).collect()
 }
 
-/// What follows a recording's id in each voice, `@SPEED@WARP` or nothing: for each warp, all speeds. The
-/// classes have the same order.
+/// The suffix of a recording's id for each voice: `@SPEED@WARP`, or nothing for the voice as recorded. All
+/// speeds of the first warp come first, then those of the next; classes are numbered in this order.
 fn voices(options: &TrainOptions) -> impl Iterator<Item = String> {
     let of_warp = |warp: &u32| {
         let warp = *warp;

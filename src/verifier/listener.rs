@@ -5,7 +5,7 @@
 //! scores it. Whoever looks often has more chances to be wrong, so the thresholds of a
 //! [`SequentialTest`] are fitted on scores of repeated looks.
 
-use super::{Embedding, Heard, Verifier, Voiceprint};
+use super::{Heard, Verifier, Voiceprint};
 use crate::{
     Result,
     audio::Growing,
@@ -85,6 +85,23 @@ pub struct State {
     pub llr: Option<Llr>,
     /// Accept or reject, once the score is clear enough; it does not change any more.
     pub decision: Option<Decision>,
+}
+
+impl Verifier {
+    /// The sequential test with these rates; those that are not given are 1 %, or the least that the
+    /// calibration supports. None if the model was not calibrated for one.
+    ///
+    /// # Errors
+    /// As [`SequentialTest::new`].
+    pub fn sequential_test(
+        &self,
+        false_accept: Option<f64>,
+        false_reject: Option<f64>,
+    ) -> Result<Option<SequentialTest>> {
+        let rates = self.model.sequential.as_ref();
+        let test = rates.map(|r| SequentialTest::with_rates(r, false_accept, false_reject));
+        test.transpose()
+    }
 }
 
 impl Listener {
@@ -185,8 +202,7 @@ impl Listener {
         let heard = self.verifier.hear(&waveform);
         self.llr = None;
         if let (Some(claim), Ok(test)) = (&self.claim, &heard.embedding) {
-            let utterances = claim.voiceprint.utterances.iter();
-            let enrolled: Vec<&Embedding> = utterances.map(|u| &u.embedding).collect();
+            let enrolled = claim.voiceprint.embeddings();
             let llr = self.verifier.llr(&enrolled, test);
             let kind = self.verifier.trial_kind(&enrolled, test);
             self.llr = Some(llr);

@@ -4,7 +4,7 @@ use crate::{
     Error, Result,
     features::MfccConfig,
     network::Network,
-    scoring::{MeasuredRates, PairHead},
+    scoring::{MeasuredPoint, MeasuredRates, OperatingPoint, PairHead, TrialKind},
 };
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -128,6 +128,18 @@ impl Model {
 }
 
 impl Model {
+    /// The error rates to expect at an operating point, as measured when the model was calibrated; for a
+    /// kind of trial, or for all kinds together.
+    pub fn expected(
+        &self,
+        point: &OperatingPoint,
+        kind: Option<TrialKind>,
+    ) -> Option<MeasuredPoint> {
+        let all = self.rates.as_ref()?;
+        let rates = kind.map_or(all, |kind| all.of(kind));
+        Some(rates.at_threshold(f64::from(point.threshold().0)))
+    }
+
     /// Checks that the speech detector gives one logit for each frame of 25 ms every 10 ms.
     ///
     /// # Errors

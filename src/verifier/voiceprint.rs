@@ -64,6 +64,26 @@ pub struct Voiceprint {
     pub utterances: Vec<Utterance>,
 }
 
+impl Voiceprint {
+    /// The embeddings of its utterances.
+    pub fn embeddings(&self) -> Vec<&Embedding> {
+        self.utterances.iter().map(|u| &u.embedding).collect()
+    }
+}
+
+/// Adds utterances to those that are there. One with an embedding that is there already is left out,
+/// because it would count twice; for each of `added`, the index of its double, if it has one.
+pub fn join(all: &mut Vec<Utterance>, added: &[Utterance]) -> Vec<Option<usize>> {
+    let add = |utterance: &Utterance| {
+        let double = all.iter().position(|u| u.embedding == utterance.embedding);
+        if double.is_none() {
+            all.push(utterance.clone());
+        }
+        double
+    };
+    added.iter().map(add).collect()
+}
+
 impl Utterance {
     /// The embedding of a recording with these quality facts; `file` is a label for people.
     pub fn new(file: impl Into<String>, embedding: Embedding, quality: &Quality) -> Self {

@@ -455,9 +455,9 @@ enum SpkverStatus spkver_store_remove(struct SpkverStore *store, const char *nam
 void spkver_store_free(struct SpkverStore *store);
 
 /**
- * Listens to a recording while it is being made: mono, at 8000 to 192000 Hz. With the voiceprint of the
- * speaker who is claimed, each look at what was heard so far has a score, and a decision as soon as the
- * score is clear enough; `voiceprint` may be NULL. One thread at a time may use a listener.
+ * Listens to a recording while it is being made: mono, at 8000 to 192000 Hz. `voiceprint` is that of the
+ * claimed speaker, or NULL. With it, the listener scores the recording from time to time, and decides as
+ * soon as the score is clear enough. Only one thread at a time may use a listener.
  *
  * # Safety
  * `verifier` and `voiceprint` are NULL or handles; `listener` is NULL or can be written.

@@ -8,8 +8,8 @@ use crate::{
     status::{self, Failure, SpkverStatus, status_of},
 };
 use spkver_core::{
-    Embedding, Listener, OperatingPoint, ReadOptions, Recording, SpeakerName, Store, Utterance,
-    Verifier, scoring::SequentialTest, storage::secret::Secret, verifier::Heard,
+    Listener, OperatingPoint, ReadOptions, Recording, SpeakerName, Store, Utterance, Verifier,
+    storage::secret::Secret, verifier::Heard,
 };
 use std::{
     ffi::{CStr, c_char, c_void},
@@ -255,11 +255,8 @@ pub unsafe extern "C" fn spkver_enroll(
     status_of(|| {
         let (name, embeddings) = (SpeakerName::new(name?)?, embeddings?);
         let verifier = &verifier?.0;
-        if let Some(other) = embeddings
-            .iter()
-            .find(|u| u.embedding.model() != verifier.id())
-        {
-            return Err(of_another_model(&name, &other.embedding, verifier));
+        for utterance in &embeddings {
+            verifier.check_made_here(name.as_str(), utterance.embedding.model())?;
         }
         give(
             voiceprint?,
@@ -376,11 +373,8 @@ pub unsafe extern "C" fn spkver_store_enroll(
     status_of(|| {
         let (name, embeddings) = (SpeakerName::new(name?)?, embeddings?);
         let verifier = &verifier?.0;
-        if let Some(other) = embeddings
-            .iter()
-            .find(|u| u.embedding.model() != verifier.id())
-        {
-            return Err(of_another_model(&name, &other.embedding, verifier));
+        for utterance in &embeddings {
+            verifier.check_made_here(name.as_str(), utterance.embedding.model())?;
         }
         store?.0.enroll(verifier, &name, embeddings)?;
         Ok(())
@@ -460,9 +454,9 @@ pub unsafe extern "C" fn spkver_store_free(store: *mut SpkverStore) {
     unsafe { free(store) }
 }
 
-/// Listens to a recording while it is being made: mono, at 8000 to 192000 Hz. With the voiceprint of the
-/// speaker who is claimed, each look at what was heard so far has a score, and a decision as soon as the
-/// score is clear enough; `voiceprint` may be NULL. One thread at a time may use a listener.
+/// Listens to a recording while it is being made: mono, at 8000 to 192000 Hz. `voiceprint` is that of the
+/// claimed speaker, or NULL. With it, the listener scores the recording from time to time, and decides as
+/// soon as the score is clear enough. Only one thread at a time may use a listener.
 ///
 /// # Safety
 /// `verifier` and `voiceprint` are NULL or handles; `listener` is NULL or can be written.
@@ -481,9 +475,8 @@ pub unsafe extern "C" fn spkver_listener_new(
         let verifier = &verifier?.0;
         let mut listener = Listener::new(Arc::clone(verifier), rate_hz)?;
         if let Some(claimed) = claimed {
-            let rates = verifier.model().sequential.as_ref();
-            let test = rates.map(|rates| SequentialTest::with_rates(rates, None, None));
-            listener = listener.against(Arc::clone(&claimed.0), test.transpose()?)?;
+            let test = verifier.sequential_test(None, None)?;
+            listener = listener.against(Arc::clone(&claimed.0), test)?;
         }
         give(to?, SpkverListener(Some(listener)))
     })
@@ -567,15 +560,6 @@ fn of_heard(label: &str, heard: Heard) -> Result<SpkverEmbedding, Failure> {
     Ok(SpkverEmbedding(utterance))
 }
 
-fn of_another_model(name: &SpeakerName, embedding: &Embedding, verifier: &Verifier) -> Failure {
-    let mismatch = spkver_core::Error::ModelMismatch {
-        name: name.to_string(),
-        voiceprint_model: embedding.model().to_string(),
-        model: verifier.id().to_string(),
-    };
-    mismatch.into()
-}
-
 /// Gives C a handle of its own, which it frees with [`free`].
 fn give<T>(to: &mut *mut T, value: T) -> Result<(), Failure> {
     *to = Box::into_raw(Box::new(value));
@@ -586,7 +570,7 @@ fn give<T>(to: &mut *mut T, value: T) -> Result<(), Failure> {
 /// `handle` is NULL or from [`give`], and is not used again.
 unsafe fn free<T>(handle: *mut T) {
     if !handle.is_null() {
-        // SAFETY: from `Box::into_raw`, and nobody else has it.
+        // SAFETY: the pointer came from `Box::into_raw`, and the caller gives it up.
         let handle = unsafe { Box::from_raw(handle) };
         // Nothing to tell C if the drop panics.
         status_of(|| {

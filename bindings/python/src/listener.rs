@@ -9,7 +9,6 @@ use crate::{
     voiceprint::Voiceprint,
 };
 use pyo3::prelude::*;
-use spkver::scoring::SequentialTest;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Hears one speaker while the recording is still being made.
@@ -65,7 +64,9 @@ impl Listener {
         let mut listener = spkver::Listener::new(Arc::clone(&verifier), rate_hz).map_err(raised)?;
         let are_wanted = false_accept.is_some() || false_reject.is_some();
         if let Some(voiceprint) = voiceprint {
-            let test = test(&verifier, false_accept, false_reject)?;
+            let test = verifier
+                .sequential_test(false_accept, false_reject)
+                .map_err(raised)?;
             if test.is_none() && are_wanted {
                 return Err(usage(
                     "the model was not calibrated for decisions while listening",
@@ -165,18 +166,4 @@ fn of_look(heard: &spkver::verifier::Heard) -> Heard {
         }),
         Err(reason) => Heard::Refused(Refusal::new(label, *reason, &heard.quality)),
     }
-}
-
-/// None if the model was not calibrated for it.
-fn test(
-    verifier: &spkver::Verifier,
-    false_accept: Option<f64>,
-    false_reject: Option<f64>,
-) -> PyResult<Option<SequentialTest>> {
-    let Some(rates) = &verifier.model().sequential else {
-        return Ok(None);
-    };
-    SequentialTest::with_rates(rates, false_accept, false_reject)
-        .map(Some)
-        .map_err(raised)
 }

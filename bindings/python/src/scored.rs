@@ -83,7 +83,7 @@ impl Sides {
         let point = |embedding: &Embedding| {
             let embedding = &embedding.utterance.embedding;
             verifier
-                .compare(embedding, embedding, &Default::default())
+                .check_made_here("the first recording", embedding.model())
                 .map_err(raised)?;
             Ok(Ok(head.project_enrolment(once(embedding.values()))))
         };

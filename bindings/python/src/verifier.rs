@@ -287,13 +287,9 @@ impl Verifier {
 
     fn check_made_here(&self, utterance: &Utterance) -> PyResult<()> {
         let (label, embedding) = (&utterance.file, &utterance.embedding);
-        if embedding.model() != self.0.id() {
-            return Err(raised(Error::ModelMismatch {
-                name: label.clone(),
-                voiceprint_model: embedding.model().to_string(),
-                model: self.0.id().to_string(),
-            }));
-        }
+        self.0
+            .check_made_here(label, embedding.model())
+            .map_err(raised)?;
         let fits = embedding.values().len() == self.0.model().head.embedding_size();
         if fits && self.0.could_have_made(embedding) {
             return Ok(());

@@ -39,9 +39,7 @@ pub fn answer_json(
     kind: Option<TrialKind>,
     verifier: &spkver::Verifier,
 ) -> Value {
-    let expected = verifier.model().rates.as_ref().map(|all| {
-        let rates = kind.map_or(all, |kind| all.of(kind));
-        let expected = rates.at_threshold(f64::from(point.threshold().0));
+    let expected = verifier.model().expected(point, kind).map(|expected| {
         json!({ "false_accept": expected.false_accept, "false_reject": expected.false_reject })
     });
     json!({

@@ -8,15 +8,9 @@ use crate::{
     voiceprint::Voiceprint,
 };
 use serde_json::json;
-use spkver::{
-    Decision, Embedding, OperatingPoint, Verification,
-    scoring::{MeasuredRates, SequentialTest},
-};
+use spkver::{OperatingPoint, Verification, scoring::SequentialTest};
 use std::sync::Arc;
 use wasm_bindgen::prelude::*;
-
-/// Error rates of a sequential test, unless others are given.
-const CLEAR_ENOUGH: f64 = 0.01;
 
 /// Hears one speaker, block by block. It takes a look from time to time: at one second, and then ever more
 /// rarely.
@@ -73,9 +67,10 @@ impl Listener {
             .check_model(&voiceprint.inner)
             .map_err(thrown)?;
         let wanted: Rates = fields(&rates, "rates")?;
-        let measured = self.verifier.model().sequential.as_ref();
-        let test = measured.map(|measured| test(measured, &wanted)).transpose();
-        let test = test.map_err(thrown)?;
+        let test = self
+            .verifier
+            .sequential_test(wanted.false_accept, wanted.false_reject)
+            .map_err(thrown)?;
         let voiceprint = Arc::clone(&voiceprint.inner);
         let inner = self.take().against(Arc::clone(&voiceprint), test.clone());
         self.inner = Some(inner.map_err(thrown)?);
@@ -139,39 +134,24 @@ impl Listener {
     fn decided(&self) -> Option<JsValue> {
         let Claim { voiceprint, test } = self.claim.as_ref()?;
         let inner = self.inner.as_ref()?;
-        let decision = inner.state().decision?;
+        inner.state().decision?;
         let heard = inner.heard()?.embedding.as_ref().ok()?;
-        let utterances = voiceprint.utterances.iter();
-        let enrolled: Vec<&Embedding> = utterances.map(|u| &u.embedding).collect();
+        let enrolled = voiceprint.embeddings();
         let kind = self.verifier.trial_kind(&enrolled, heard);
-        let bounds = test.as_ref()?.bounds(kind);
-        let threshold = match decision {
-            Decision::Reject => bounds.reject.threshold,
-            _ => bounds.accept.threshold,
-        };
-        let point = OperatingPoint::default().with_threshold(threshold as f32);
+        let llr = self.verifier.llr(&enrolled, heard);
+        let (decision, expected) = test.as_ref()?.judge(llr, kind);
+        let point = OperatingPoint::default().with_threshold(expected.threshold as f32);
         let point = point.ok()?;
         let verification = Verification {
             decision,
-            ..Verification::of(self.verifier.llr(&enrolled, heard), &point)
+            ..Verification::of(llr, &point)
         };
         let mut answer = answer_json(&verification, &point, Some(kind), &self.verifier);
         answer["live"] = json!(true);
         answer["expected"] = json!({
-            "false_accept": bounds.accept.false_accept,
-            "false_reject": bounds.reject.false_reject,
+            "false_accept": expected.false_accept,
+            "false_reject": expected.false_reject,
         });
         Some(object(&answer))
     }
-}
-
-/// With rates that are not given, the least that the model supports, but not below [`CLEAR_ENOUGH`].
-fn test(measured: &MeasuredRates, wanted: &Rates) -> spkver::Result<SequentialTest> {
-    let false_accept = measured.smallest_false_accept_rate().max(CLEAR_ENOUGH);
-    let false_reject = measured.smallest_false_reject_rate().max(CLEAR_ENOUGH);
-    SequentialTest::new(
-        measured,
-        wanted.false_accept.unwrap_or(false_accept),
-        wanted.false_reject.unwrap_or(false_reject),
-    )
 }

@@ -91,9 +91,7 @@ impl Verifier {
         #[wasm_bindgen(unchecked_optional_param_type = "Terms")] terms: JsValue,
     ) -> Result<JsValue, JsValue> {
         self.inner.check_model(&voiceprint.inner).map_err(thrown)?;
-        let utterances = voiceprint.inner.utterances.iter();
-        let enrolled: Vec<&Embedding> = utterances.map(|u| &u.embedding).collect();
-        self.answer(&enrolled, recording, &terms)
+        self.answer(&voiceprint.inner.embeddings(), recording, &terms)
     }
 
     /// Are two recordings of one speaker? Their order makes no difference.

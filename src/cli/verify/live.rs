@@ -31,10 +31,8 @@ impl Claim<'_> {
         if let Some(window_seconds) = args.watch {
             return self.watch(input, window_seconds);
         }
-        let test = match args.listening.to_end {
-            true => None,
-            false => self.criterion.sequential_test(&self.verifier)?,
-        };
+        let to_end = args.listening.to_end;
+        let test = self.criterion.sequential_test(&self.verifier, to_end)?;
         let listener = Listener::new(Arc::clone(&self.verifier), input.rate_hz())?;
         let listener = listener.against(Arc::clone(&self.voiceprint), test.clone())?;
         let listened = input.listen(listener, &mut |listener, state| {

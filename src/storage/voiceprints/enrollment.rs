@@ -3,7 +3,7 @@
 use super::Store;
 use crate::{
     Result,
-    verifier::{SpeakerName, Utterance, Verifier, Voiceprint},
+    verifier::{SpeakerName, Utterance, Verifier, Voiceprint, join},
 };
 
 impl Store {
@@ -46,11 +46,7 @@ impl Store {
             verifier.check_model(&voiceprint)?;
             let all = &mut voiceprint.utterances;
             let num_before = all.len();
-            for utterance in &utterances {
-                if all.iter().all(|u| u.embedding != utterance.embedding) {
-                    all.push(utterance.clone());
-                }
-            }
+            join(all, &utterances);
             verifier.check_consistency(name, all, num_before, |index| {
                 all[index].file.clone().into()
             })?;
