@@ -39,16 +39,9 @@ struct Precision {
     flags: Vec<OsString>,
 }
 
-/// Each is measured, whatever `--precision` says; f32 is the first, and the only one of a network
-/// that does not run in int8.
+/// Each is measured, whatever `--precision` says; f32 is the first.
 fn precisions(global: &Global) -> Result<Vec<Precision>> {
-    let is_graph = global
-        .verifier_in(Arithmetic::F32)?
-        .model()
-        .network
-        .is_graph();
-    let each = [("f32", Arithmetic::F32), ("int8", Arithmetic::Int8)];
-    let each = each.into_iter().take(if is_graph { 1 } else { 2 });
+    let each = [("f32", Arithmetic::F32), ("int8", Arithmetic::Int8)].into_iter();
     let made = each.map(|(name, arithmetic)| {
         let mut flags = flags(global);
         flags.extend(["--precision".into(), name.into()]);

@@ -20,9 +20,9 @@ pub struct Int8 {
     pub nr: usize,
     /// Activations per word: 1, 2 or 4.
     pub group: usize,
-    /// Quantizes `(T, C)` f32 to `(T, ⌈C/group⌉)` words; see
+    /// Quantizes `(T, C)` f32 to `(T, ⌈C/group⌉)` words, in rows of at least as many; see
     /// [`quantise`](super::reference::quantise).
-    pub quantise: fn(&[f32], &Quantiser, &mut [i32]),
+    pub quantise: fn(&[f32], &Quantiser, &mut [i32], usize),
     /// `(T, ⌈C_in/group⌉)` -> `(T', ⌈C_out/group⌉)` words; see
     /// [`affine_int8`](super::reference::affine_int8).
     pub affine: fn(&[i32], &PackedInt8, Steps, &mut [i32]),
@@ -30,13 +30,54 @@ pub struct Int8 {
     pub affine_to_f32: fn(&[i32], &PackedInt8, Steps, &mut [f32]),
 }
 
-/// Quantization of f32 activations to u8: x·inverse + zero, rounded and clamped to 0..=255.
+impl Int8 {
+    /// Whether words hold all of these channels, and none of others that follow.
+    pub fn fills_words(&self, channels: usize) -> bool {
+        channels.is_multiple_of(self.group)
+    }
+}
+
+/// Quantization of f32 activations to u8: x·scale + shift, rounded and clamped to 0..=255.
 #[derive(Debug, Clone)]
 pub struct Quantiser {
-    /// 1/step of each channel `(C,)`.
-    pub inverse: Vec<f32>,
+    /// 1/step of each channel `(C,)`, times that of a BatchNorm between x and the activation.
+    pub scale: Vec<f32>,
+    /// `(C,)`: `zero`, and what a BatchNorm adds, in steps.
+    pub shift: Vec<f32>,
     /// The u8 of an activation of 0: 0 if no activation is negative, otherwise 128.
     pub zero: u8,
+}
+
+impl Quantiser {
+    /// For activations as they are, in these steps `(C,)`.
+    pub fn new(steps: &[f32], zero: u8) -> Self {
+        Quantiser {
+            scale: steps.iter().map(|step| 1.0 / step).collect(),
+            shift: vec![f32::from(zero); steps.len()],
+            zero,
+        }
+    }
+
+    /// Cuts off the first channels.
+    pub fn take(&mut self, channels: usize) -> Self {
+        Quantiser {
+            scale: self.scale.drain(..channels).collect(),
+            shift: self.shift.drain(..channels).collect(),
+            zero: self.zero,
+        }
+    }
+
+    /// Words of a frame, for the instance in use.
+    pub fn num_words(&self) -> usize {
+        self.scale.len().div_ceil(super::table().int8.group)
+    }
+
+    /// The word of channels that are 0, as the bits of an f32.
+    pub fn zero_word(&self) -> f32 {
+        let group = super::table().int8.group;
+        let zero = |i: usize| u32::from(self.zero) << (i * (32 / group));
+        f32::from_bits((0..group).fold(0, |word, i| word | zero(i)))
+    }
 }
 
 /// A vector of i32 lanes, each with `GROUP` activations or weights, or with one sum.
@@ -97,31 +138,36 @@ fn rounded<F: Lanes>(v: F) -> F {
         .add(F::splat(ROUND))
 }
 
-/// x·inverse + zero, rounded: `(T, C)` -> `(T, ⌈C/GROUP⌉)` words.
+/// x·scale + shift, rounded: `(T, C)` -> `(T, ⌈C/GROUP⌉)` words, in rows of `stride`.
 #[inline(always)]
-pub(super) fn quantise<L: IntLanes>(x: &[f32], quantiser: &Quantiser, y: &mut [i32]) {
+pub(super) fn quantise<L: IntLanes>(
+    x: &[f32],
+    quantiser: &Quantiser,
+    y: &mut [i32],
+    stride: usize,
+) {
     let n = <L::Floats as Lanes>::N;
-    let zero = L::Floats::splat(f32::from(quantiser.zero));
-    let channels = quantiser.inverse.len();
+    let channels = quantiser.scale.len();
     let words = channels.div_ceil(L::GROUP);
-    for (x, y) in x.chunks_exact(channels).zip(y.chunks_exact_mut(words)) {
+    for (x, y) in x.chunks_exact(channels).zip(y.chunks_mut(stride)) {
         let mut c = 0;
         while c + n <= channels {
-            let inverse = L::Floats::load(&quantiser.inverse[c..]);
-            let v = L::Floats::load(&x[c..]).mul(inverse).add(zero);
+            let scale = L::Floats::load(&quantiser.scale[c..]);
+            let shift = L::Floats::load(&quantiser.shift[c..]);
+            let v = L::Floats::load(&x[c..]).mul(scale).add(shift);
             L::pack_low_bytes(rounded(v), &mut y[c / L::GROUP..]);
             c += n;
         }
         if c < channels {
-            let (mut last, mut inverse) = ([0.0; MAX_NR], [0.0; MAX_NR]);
-            last[..channels - c].copy_from_slice(&x[c..]);
-            inverse[..channels - c].copy_from_slice(&quantiser.inverse[c..]);
-            let v = L::Floats::load(&last)
-                .mul(L::Floats::load(&inverse))
-                .add(zero);
+            let mut last = [[0.0; MAX_NR]; 3];
+            for (last, from) in last.iter_mut().zip([x, &quantiser.scale, &quantiser.shift]) {
+                last[..channels - c].copy_from_slice(&from[c..]);
+            }
+            let [x, scale, shift] = last.map(|values| L::Floats::load(&values));
+            let v = x.mul(scale).add(shift);
             let mut packed = [0; MAX_NR];
             L::pack_low_bytes(rounded(v), &mut packed);
-            y[c / L::GROUP..].copy_from_slice(&packed[..words - c / L::GROUP]);
+            y[c / L::GROUP..words].copy_from_slice(&packed[..words - c / L::GROUP]);
         }
     }
 }

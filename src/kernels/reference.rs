@@ -154,14 +154,14 @@ pub fn variances(x: &[f32], _means: &[f32], variances: &mut [f32]) {
     }
 }
 
-/// u8 = x·inverse + zero per channel, rounded (ties to even) and clamped to 0..=255; one u8 per
-/// word.
-pub fn quantise(x: &[f32], quantiser: &Quantiser, y: &mut [i32]) {
-    let channels = quantiser.inverse.len();
+/// u8 = x·scale + shift per channel, rounded (ties to even) and clamped to 0..=255; one u8 per
+/// word, in rows of `stride`.
+pub fn quantise(x: &[f32], quantiser: &Quantiser, y: &mut [i32], stride: usize) {
+    let channels = quantiser.scale.len();
     for (t, row) in x.chunks_exact(channels).enumerate() {
         for (c, value) in row.iter().enumerate() {
-            let v = value * quantiser.inverse[c] + f32::from(quantiser.zero);
-            y[t * channels + c] = rounded(v);
+            let v = value * quantiser.scale[c] + quantiser.shift[c];
+            y[t * stride + c] = rounded(v);
         }
     }
 }

@@ -270,11 +270,10 @@ fn through_int8(
     rows: usize,
 ) -> (Vec<u8>, Vec<f32>) {
     let int8 = table.int8;
-    let inverse: Vec<f32> = (0..c_in).map(|c| 90.0 + c as f32).collect();
-    let input_steps: Vec<f32> = inverse.iter().map(|v| 1.0 / v).collect();
-    let quantiser = Quantiser { inverse, zero: 128 };
+    let input_steps: Vec<f32> = (0..c_in).map(|c| 1.0 / (90.0 + c as f32)).collect();
+    let quantiser = Quantiser::new(&input_steps, 128);
     let mut words = vec![0; frames * c_in.div_ceil(int8.group)];
-    (int8.quantise)(x, &quantiser, &mut words);
+    (int8.quantise)(x, &quantiser, &mut words, c_in.div_ceil(int8.group));
 
     let (weight, bias) = (noise(c_out * c_in * taps, 11), noise(c_out, 12));
     let inputs = Activations {
@@ -365,14 +364,43 @@ fn int8_comes_near_the_real_map() {
 #[test]
 fn int8_rounds_halves_to_even_and_stays_within_a_byte() {
     for table in int8_instances() {
-        let quantiser = Quantiser {
-            inverse: vec![1.0; 7],
-            zero: 128,
-        };
+        let quantiser = Quantiser::new(&[1.0; 7], 128);
         let x = [0.5, 1.5, -0.5, -127.6, -1e9, 126.6, 1e9];
         let mut words = vec![0; 7usize.div_ceil(table.int8.group)];
-        (table.int8.quantise)(&x, &quantiser, &mut words);
+        let stride = words.len();
+        (table.int8.quantise)(&x, &quantiser, &mut words, stride);
         let bytes = unpacked(&words, 7, table.int8.group);
         assert_eq!(bytes, [128, 130, 128, 0, 0, 255, 255], "{}", table.name);
+    }
+}
+
+#[test]
+fn quantised_rows_may_lie_within_wider_ones() {
+    let (channels, frames) = (36, 5);
+    let mut quantiser = Quantiser::new(&vec![0.02; channels], 0);
+    for c in 0..channels {
+        quantiser.scale[c] += c as f32;
+        quantiser.shift[c] += 3.0 * c as f32;
+    }
+    let x = noise(frames * channels, 21);
+    for table in int8_instances() {
+        let group = table.int8.group;
+        let words = channels / group;
+        let (mut rows, mut wide) = (vec![0; frames * words], vec![-1; frames * (words + 2)]);
+        (table.int8.quantise)(&x, &quantiser, &mut rows, words);
+        (table.int8.quantise)(&x, &quantiser, &mut wide, words + 2);
+        for (row, wide) in rows.chunks(words).zip(wide.chunks(words + 2)) {
+            assert_eq!(
+                (row, [-1, -1]),
+                (&wide[..words], [wide[words], wide[words + 1]])
+            );
+        }
+        let bytes = unpacked(&rows, channels, group);
+        for (index, byte) in bytes.iter().enumerate() {
+            let c = index % channels;
+            let wanted = x[index] * quantiser.scale[c] + quantiser.shift[c];
+            let wanted = wanted.clamp(0.0, 255.0).round_ties_even();
+            assert_eq!(f32::from(*byte), wanted, "{} at {index}", table.name);
+        }
     }
 }

@@ -437,8 +437,8 @@ x86_int_lanes!(
 macro_rules! int8_instances {
     ($lanes:ident, $features:literal, $quantise:ident, $affine:ident) => {
         #[target_feature(enable = $features)]
-        fn $quantise(x: &[f32], quantiser: &Quantiser, y: &mut [i32]) {
-            int8::quantise::<$lanes>(x, quantiser, y);
+        fn $quantise(x: &[f32], quantiser: &Quantiser, y: &mut [i32], stride: usize) {
+            int8::quantise::<$lanes>(x, quantiser, y, stride);
         }
 
         #[target_feature(enable = $features)]
@@ -495,7 +495,7 @@ pub(super) fn avx2_without_vnni() -> Option<Table> {
             nr: 16,
             group: 2,
             // SAFETY: as above.
-            quantise: |x, quantiser, y| unsafe { quantise_avx2(x, quantiser, y) },
+            quantise: |x, quantiser, y, stride| unsafe { quantise_avx2(x, quantiser, y, stride) },
             // SAFETY: as above.
             affine: |x, weights, steps, y| unsafe { int8_avx2(x, weights, steps, y) },
             // SAFETY: as above.
@@ -513,7 +513,7 @@ fn avx_vnni() -> Option<Int8> {
         nr: 16,
         group: 4,
         // SAFETY: the CPU has AVX2, FMA and AVX-VNNI, checked above.
-        quantise: |x, quantiser, y| unsafe { quantise_avx_vnni(x, quantiser, y) },
+        quantise: |x, quantiser, y, stride| unsafe { quantise_avx_vnni(x, quantiser, y, stride) },
         // SAFETY: as above.
         affine: |x, weights, steps, y| unsafe { int8_avx_vnni(x, weights, steps, y) },
         // SAFETY: as above.
@@ -528,7 +528,9 @@ fn avx512_vnni() -> Option<Int8> {
         nr: 32,
         group: 4,
         // SAFETY: the CPU has AVX-512F and AVX-512 VNNI, checked above.
-        quantise: |x, quantiser, y| unsafe { quantise_avx512_vnni(x, quantiser, y) },
+        quantise: |x, quantiser, y, stride| unsafe {
+            quantise_avx512_vnni(x, quantiser, y, stride)
+        },
         // SAFETY: as above.
         affine: |x, weights, steps, y| unsafe { int8_avx512_vnni(x, weights, steps, y) },
         // SAFETY: as above.

@@ -1,7 +1,7 @@
 //! Conv1d and Linear layers as one kind of map: a Linear is a Conv1d with one tap.
 
 use super::{Layer, conv1d_frames};
-use crate::kernels::{self, Packed, Steps};
+use crate::kernels::{self, Activations, Packed, PackedInt8, Steps};
 
 /// Sizes and options of a Conv1d or Linear.
 #[derive(Debug, Clone, Copy)]
@@ -81,6 +81,41 @@ impl Affine {
                     .within_rows(self.groups * c_in, c_out)
             })
             .collect()
+    }
+
+    /// The same in int8, for inputs in these steps and with these means `(C_in,)`, and outputs in
+    /// f32, or in u8 of these steps `(C_out,)`.
+    pub fn packed_int8(
+        &self,
+        weight: &[f32],
+        bias: &[f32],
+        inputs: Activations,
+        means: &[f32],
+        output_steps: Option<&[f32]>,
+    ) -> Vec<PackedInt8> {
+        let int8 = kernels::table().int8;
+        let (c_out, c_in, taps) = self.shape;
+        let own = c_out / self.groups;
+        let of_group = |g: usize| {
+            let (channels, outputs) = (g * c_in..(g + 1) * c_in, g * own..(g + 1) * own);
+            PackedInt8::from_pytorch(
+                (own, c_in, taps),
+                (int8.nr, int8.group),
+                &weight[g * own * c_in * taps..][..own * c_in * taps],
+                &bias[outputs.clone()],
+                Activations {
+                    steps: &inputs.steps[channels.clone()],
+                    zero: inputs.zero,
+                },
+                &means[channels],
+                output_steps.map(|steps| Activations {
+                    steps: &steps[outputs],
+                    zero: 0,
+                }),
+            )
+            .one_of(self.groups)
+        };
+        (0..self.groups).map(of_group).collect()
     }
 }
 

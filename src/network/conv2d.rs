@@ -6,7 +6,7 @@
 //! except at the edges, where the kernel covers fewer bins. No copy of the inputs is needed.
 
 use super::Layer;
-use crate::kernels::{self, Packed, Steps};
+use crate::kernels::{self, Activations, Packed, PackedInt8, Steps};
 use std::ops::Range;
 
 /// Output frames that are computed together for all bins: their inputs stay in the cache.
@@ -15,26 +15,48 @@ const FRAMES_TOGETHER: usize = 28;
 /// A Conv2d with packed weights.
 #[derive(Debug)]
 pub(super) struct Conv2d {
-    /// Weights for each range of taps over bins that occurs.
-    weights: Vec<Packed>,
+    maps: Maps,
     bins: Vec<Bin>,
+    kernel: Kernel,
     /// Over frames.
     pub steps: Steps,
-    /// K over frames.
-    pub taps: usize,
     /// Over frames.
     pub padding: usize,
-    /// F_out·C_out.
+    /// F_out·C_out, or words of several u8 channels.
     pub width: usize,
 }
 
-/// An output bin.
+/// For each range of [`Kernel::taps`].
 #[derive(Debug)]
+enum Maps {
+    F32(Vec<Packed>),
+    /// From u8 to f32, or to u8.
+    Int8 {
+        maps: Vec<PackedInt8>,
+        to_u8: bool,
+    },
+}
+
+/// An output bin.
+#[derive(Debug, Clone)]
 struct Bin {
-    /// Index of its weights.
-    weights: usize,
+    /// Index of its map.
+    map: usize,
     /// Position of its first input within a frame.
     first_input: usize,
+}
+
+/// Sizes of the weight `(C_out, C_in, K over bins, K over frames)`.
+#[derive(Debug, Clone)]
+struct Kernel {
+    c_out: usize,
+    c_in: usize,
+    bins: usize,
+    frames: usize,
+    /// F_in·C_in.
+    in_width: usize,
+    /// Each range of taps over bins that occurs.
+    taps: Vec<Range<usize>>,
 }
 
 impl Conv2d {
@@ -65,48 +87,158 @@ impl Conv2d {
             let first_bin = start + taps.start - padding_bins;
             let known = ranges.iter().position(|range| *range == taps);
             bins.push(Bin {
-                weights: known.unwrap_or(ranges.len()),
+                map: known.unwrap_or(ranges.len()),
                 first_input: first_bin * in_channels,
             });
             if known.is_none() {
                 ranges.push(taps);
             }
         }
-        let packed = ranges.iter().map(|taps| {
-            let shape = (out_channels, taps.len() * in_channels, kernel_frames);
-            let at = |o: usize, i: usize, frame: usize| {
-                let (tap, channel) = (taps.start + i / in_channels, i % in_channels);
-                weight[((o * in_channels + channel) * kernel_bins + tap) * kernel_frames + frame]
-            };
-            Packed::new(shape, nr, bias, at)
-                .within_rows(num_bins * in_channels, out_bins * out_channels)
+        let kernel = Kernel {
+            c_out: out_channels,
+            c_in: in_channels,
+            bins: kernel_bins,
+            frames: kernel_frames,
+            in_width: num_bins * in_channels,
+            taps: ranges,
+        };
+        let width = out_bins * out_channels;
+        let maps = kernel.taps.iter().map(|taps| {
+            let weight = kernel.of_taps(weight, taps);
+            Packed::from_pytorch(kernel.shape(taps), nr, &weight, bias)
+                .within_rows(kernel.in_width, width)
         });
         Some(Conv2d {
-            weights: packed.collect(),
+            maps: Maps::F32(maps.collect()),
             bins,
+            kernel,
             steps: Steps {
                 stride: stride_frames,
                 dilation: 1,
                 relu: false,
             },
-            taps: kernel_frames,
             padding: padding_frames,
-            width: out_bins * out_channels,
+            width,
         })
     }
 
+    /// The same in int8. All bins share the steps and means of inputs `(C_in,)`, and the steps of
+    /// outputs that stay u8 `(C_out,)`.
+    pub fn int8(
+        &self,
+        weight: &[f32],
+        bias: &[f32],
+        inputs: Activations,
+        means: &[f32],
+        output_steps: Option<&[f32]>,
+    ) -> Self {
+        let int8 = kernels::table().int8;
+        let kernel = &self.kernel;
+        let width = match output_steps {
+            Some(_) => self.width / int8.group,
+            None => self.width,
+        };
+        let outputs = output_steps.map(|steps| Activations { steps, zero: 0 });
+        let maps = kernel.taps.iter().map(|taps| {
+            let weight = kernel.of_taps(weight, taps);
+            let activations = Activations {
+                steps: &inputs.steps.repeat(taps.len()),
+                zero: inputs.zero,
+            };
+            let means = means.repeat(taps.len());
+            let (shape, layout) = (kernel.shape(taps), (int8.nr, int8.group));
+            PackedInt8::from_pytorch(shape, layout, &weight, bias, activations, &means, outputs)
+                .within_rows(kernel.in_width / int8.group, width)
+        });
+        Conv2d {
+            maps: Maps::Int8 {
+                maps: maps.collect(),
+                to_u8: output_steps.is_some(),
+            },
+            width,
+            bins: self.bins.clone(),
+            kernel: kernel.clone(),
+            ..*self
+        }
+    }
+
+    /// Whether it can run in int8: a word holds channels of one bin, and sums fit an i32.
+    pub fn fits_int8(&self) -> bool {
+        let Kernel {
+            c_in, bins, frames, ..
+        } = self.kernel;
+        kernels::table().int8.fills_words(c_in) && c_in * bins * frames <= PackedInt8::MAX_PRODUCTS
+    }
+
+    /// C_in.
+    pub fn in_channels(&self) -> usize {
+        self.kernel.c_in
+    }
+
+    /// C_out.
+    pub fn out_channels(&self) -> usize {
+        self.kernel.c_out
+    }
+
+    /// K over frames.
+    pub fn taps(&self) -> usize {
+        self.kernel.frames
+    }
+
     /// `(T, F_in·C_in) -> (T', F_out·C_out)`, T' from the length of `y`. `x` already includes the
-    /// padding over frames.
+    /// padding over frames. u8 words are stored in the bits of f32 values.
     pub fn apply(&self, x: &[f32], y: &mut [f32]) {
-        let affine = kernels::table().affine;
-        let hop = self.steps.stride * self.weights[0].in_stride;
+        let table = kernels::table();
+        let frame = match &self.maps {
+            Maps::F32(_) => self.kernel.in_width,
+            Maps::Int8 { .. } => self.kernel.in_width / table.int8.group,
+        };
+        let bin_width = self.width / self.bins.len();
+        let hop = self.steps.stride * frame;
         for (block, y) in y.chunks_mut(FRAMES_TOGETHER * self.width).enumerate() {
             let x = &x[block * FRAMES_TOGETHER * hop..];
             for (index, bin) in self.bins.iter().enumerate() {
-                let weights = &self.weights[bin.weights];
-                let y = &mut y[index * weights.c_out..];
-                affine(&x[bin.first_input..], weights, self.steps, y);
+                let y = &mut y[index * bin_width..];
+                match &self.maps {
+                    Maps::F32(maps) => {
+                        (table.affine)(&x[bin.first_input..], &maps[bin.map], self.steps, y);
+                    }
+                    Maps::Int8 { maps, to_u8 } => {
+                        let words: &[i32] = bytemuck::cast_slice(x);
+                        let words = &words[bin.first_input / table.int8.group..];
+                        let map = &maps[bin.map];
+                        match to_u8 {
+                            true => {
+                                let y = bytemuck::cast_slice_mut(y);
+                                (table.int8.affine)(words, map, self.steps, y);
+                            }
+                            false => (table.int8.affine_to_f32)(words, map, self.steps, y),
+                        }
+                    }
+                }
             }
         }
+    }
+}
+
+impl Kernel {
+    /// `(C_out, C_in, K)` of the Conv1d over frames whose inputs are the channels under these taps.
+    fn shape(&self, taps: &Range<usize>) -> (usize, usize, usize) {
+        (self.c_out, taps.len() * self.c_in, self.frames)
+    }
+
+    /// The weight of that Conv1d.
+    fn of_taps(&self, weight: &[f32], taps: &Range<usize>) -> Vec<f32> {
+        let mut of_taps = vec![];
+        for o in 0..self.c_out {
+            for (tap, channel) in taps
+                .clone()
+                .flat_map(|t| (0..self.c_in).map(move |c| (t, c)))
+            {
+                let first = ((o * self.c_in + channel) * self.bins + tap) * self.frames;
+                of_taps.extend_from_slice(&weight[first..][..self.frames]);
+            }
+        }
+        of_taps
     }
 }

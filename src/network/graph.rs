@@ -15,6 +15,7 @@
 //! Every output frame is the same sum in the same order in any block, so neither the blocks nor the
 //! number of threads change a bit.
 
+mod int8;
 mod run;
 
 use super::{
@@ -24,6 +25,7 @@ use super::{
     shape::Shape,
     stored::Source,
 };
+use crate::kernels::Quantiser;
 
 /// The layers before the last pooling.
 #[derive(Debug)]
@@ -39,7 +41,9 @@ pub(super) struct Graph {
 struct Node {
     work: Work,
     inputs: Vec<Input>,
-    /// C.
+    /// Index of its layer in the list.
+    layer: usize,
+    /// C, or words of several u8 channels.
     width: usize,
     /// T'; none for a vector.
     count: Option<FrameCount>,
@@ -67,6 +71,8 @@ enum Work {
         num_frames: usize,
     },
     Pool(Pooling),
+    /// Makes u8 words of the channels of each input, and lays them side by side.
+    Quantise(Vec<Quantiser>),
 }
 
 /// What a node reads.
@@ -126,8 +132,8 @@ impl Graph {
         }
         let mut nodes = vec![Node::new(
             Work::Features,
+            0,
             Shape::Frames(num_features, FrameCount::FEATURES),
-            vec![],
         )];
         let mut of_layer: Vec<usize> = vec![];
         for (index, layer) in layers[..pooling].iter().enumerate() {
@@ -159,7 +165,7 @@ impl Graph {
                 of_layer.push(read[0]); // all channels: another name for it
                 continue;
             }
-            let node = Node::new(work, outputs[index], vec![]);
+            let node = Node::new(work, index, outputs[index]);
             let inputs = inputs_of(&nodes, &node, &read);
             of_layer.push(nodes.len());
             nodes.push(Node { inputs, ..node });
@@ -311,14 +317,15 @@ impl Work {
 }
 
 impl Node {
-    fn new(work: Work, shape: Shape, inputs: Vec<Input>) -> Self {
+    fn new(work: Work, layer: usize, shape: Shape) -> Self {
         let count = match shape {
             Shape::Frames(_, count) => Some(count),
             Shape::Vector(_) => None,
         };
         Node {
             work,
-            inputs,
+            inputs: vec![],
+            layer,
             width: shape.size(),
             count,
             stage: 0,
@@ -338,6 +345,14 @@ impl Node {
         };
         *relu = true;
         true
+    }
+
+    /// The output value that stands for 0.
+    fn zero(&self) -> f32 {
+        match &self.work {
+            Work::Quantise(parts) => parts[0].zero_word(),
+            _ => 0.0,
+        }
     }
 
     fn runs_whole(&self) -> bool {

@@ -15,6 +15,7 @@ mod int8;
 mod layer;
 mod operation;
 pub mod pooling;
+mod ranges;
 #[cfg(test)]
 mod reference;
 mod run;
@@ -176,16 +177,8 @@ impl Network {
     /// the activations are measured on `utterances`.
     ///
     /// # Errors
-    /// [`Error::Usage`] if an utterance is shorter than the receptive field, and for a network whose
-    /// layers form a graph.
+    /// [`Error::Usage`] if an utterance is shorter than the receptive field.
     pub fn quantise(&mut self, utterances: &[Features]) -> Result<()> {
-        if self.is_graph() {
-            return Err(Error::Usage(
-                "int8: this network's layers form a graph, which runs in f32; leave --precision at \
-                 f32"
-                .into(),
-            ));
-        }
         let shortest = utterances.iter().map(Features::num_frames).min();
         if shortest.is_none_or(|frames| frames < self.receptive_field()) {
             return Err(Error::Usage(format!(
@@ -195,7 +188,8 @@ impl Network {
                 shortest.unwrap_or(0)
             )));
         }
-        let operations = Operations::int8(&self.layers, self.weights(), utterances);
+        let operations =
+            Operations::int8(&self.layers, self.num_features, self.weights(), utterances);
         self.operations = OnceLock::from(operations);
         self.is_int8 = true;
         Ok(())

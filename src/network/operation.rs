@@ -144,8 +144,8 @@ impl Operation {
                 ..
             } => (groups[0].taps, steps.stride, steps.dilation, *padding),
             Operation::Conv2d(conv) => {
-                let Conv2d { taps, steps, .. } = conv;
-                (*taps, steps.stride, steps.dilation, conv.padding)
+                let Conv2d { steps, padding, .. } = conv;
+                (conv.taps(), steps.stride, steps.dilation, *padding)
             }
             _ => (1, 1, 1, 0),
         }
@@ -173,10 +173,7 @@ impl Operation {
             Operation::Affine { groups, .. } => groups[0].out_stride,
             Operation::Int8 { groups, .. } => groups[0].out_stride,
             Operation::Conv2d(conv) => conv.width,
-            Operation::Quantise(quantiser) => {
-                let group = kernels::table().int8.group;
-                quantiser.inverse.len().div_ceil(group)
-            }
+            Operation::Quantise(quantiser) => quantiser.num_words(),
             _ => width,
         }
     }
@@ -191,16 +188,38 @@ impl Operation {
         }
     }
 
+    /// Whether it can run in int8: an affine map whose groups or bins fill words, and whose sums fit
+    /// an i32.
+    pub fn fits_int8(&self) -> bool {
+        let fills_words = |channels: usize| kernels::table().int8.fills_words(channels);
+        match self {
+            Operation::Affine { groups, .. } => {
+                let map = &groups[0];
+                map.taps * map.c_in <= PackedInt8::MAX_PRODUCTS
+                    && (groups.len() == 1 || fills_words(map.c_in) && fills_words(map.c_out))
+            }
+            Operation::Conv2d(conv) => conv.fits_int8(),
+            _ => false,
+        }
+    }
+
+    /// Whether no output can be below 0.
+    pub fn is_never_negative(&self) -> bool {
+        match self {
+            Operation::Affine { steps, .. } => steps.relu,
+            Operation::Conv2d(conv) => conv.steps.relu,
+            Operation::Scale { relu, .. } => *relu,
+            Operation::Activation(activation) => {
+                matches!(activation, Activation::Relu | Activation::Sigmoid)
+            }
+            Operation::Quantise(_) | Operation::Int8 { .. } => false,
+        }
+    }
+
     /// The output value that stands for 0.
     pub fn zero(&self) -> f32 {
         match self {
-            Operation::Quantise(quantiser) => {
-                let group = kernels::table().int8.group;
-                let bits = 32 / group;
-                let word =
-                    (0..group).fold(0, |word, i| word | u32::from(quantiser.zero) << (i * bits));
-                f32::from_bits(word)
-            }
+            Operation::Quantise(quantiser) => quantiser.zero_word(),
             _ => 0.0,
         }
     }
@@ -232,7 +251,7 @@ impl Operation {
             }
             Operation::Quantise(quantiser) => {
                 let y = bytemuck::cast_slice_mut(y);
-                (kernels::table().int8.quantise)(x, quantiser, y);
+                (kernels::table().int8.quantise)(x, quantiser, y, quantiser.num_words());
             }
             Operation::Int8 {
                 groups,

@@ -2,6 +2,8 @@
 
 use super::{Graph, Input, Node, Work};
 use crate::{
+    features::Features,
+    kernels,
     network::{
         pooling,
         run::{self, Frames, Scratch},
@@ -41,7 +43,7 @@ impl Graph {
         for (index, stage) in self.stages.iter().enumerate() {
             if stage.is_whole {
                 let node = stage.nodes[0];
-                let rows = self.whole(node, index, &values, features.of, scratch);
+                let rows = self.whole(node, &values, features.of, scratch);
                 values[node] = Some(Cow::Owned(rows));
             } else {
                 let rows = self.in_blocks(index, &values, features.of, scratch);
@@ -59,11 +61,35 @@ impl Graph {
             .collect()
     }
 
+    /// Computes each node over the whole utterance, and passes its frames `(frames, width)` to `with`.
+    pub(super) fn each_output(
+        &self,
+        features: &Features,
+        scratch: &Scratch,
+        mut with: impl FnMut(usize, &[f32]),
+    ) {
+        let mut values: Values = self.nodes.iter().map(|_| None).collect();
+        for index in 0..self.nodes.len() {
+            let rows = match index {
+                0 => Cow::Borrowed(features.values()),
+                _ => Cow::Owned(self.whole(index, &values, features.num_frames(), scratch)),
+            };
+            with(index, &rows);
+            values[index] = Some(rows);
+            let later = &self.nodes[index + 1..];
+            for input in &self.nodes[index].inputs {
+                let reads = |node: &Node| node.inputs.iter().any(|own| own.node == input.node);
+                if !later.iter().any(reads) {
+                    values[input.node] = None;
+                }
+            }
+        }
+    }
+
     /// One node over all its frames, `(frames, width)`.
     fn whole(
         &self,
         index: usize,
-        stage: usize,
         values: &Values,
         num_frames: usize,
         scratch: &Scratch,
@@ -86,7 +112,7 @@ impl Graph {
                 let frames = node.num_frames(num_frames);
                 let mut y = vec![0.0; frames * node.width];
                 let block = Block {
-                    stage,
+                    stage: node.stage,
                     values,
                     ranges: &[],
                     first: self.nodes.len(),
@@ -171,7 +197,7 @@ impl Graph {
             let range = ranges[at - first].clone();
             let mut y = std::mem::take(&mut slots[node.slot]);
             let of = node.num_frames(num_frames);
-            let out = run::padded_frames(&mut y, range.clone(), of, node.width, 0.0);
+            let out = run::padded_frames(&mut y, range.clone(), of, node.width, node.zero());
             if !out.real.is_empty() {
                 let real = out.real.clone();
                 let block = Block {
@@ -297,6 +323,15 @@ impl Graph {
                     crate::network::Activation::Relu.apply(y);
                 }
             }
+            Work::Quantise(parts) => {
+                let int8 = kernels::table().int8;
+                let mut at = 0;
+                for (part, input) in parts.iter().zip(&node.inputs) {
+                    let words = &mut bytemuck::cast_slice_mut(y)[at..];
+                    (int8.quantise)(rows(input).0, part, words, width);
+                    at += part.num_words();
+                }
+            }
             Work::Features | Work::SegmentMean { .. } | Work::Pool(_) => {
                 unreachable!("never part of a block")
             }
@@ -317,7 +352,7 @@ impl Graph {
         &x[from..][..wanted.len() * source.width]
     }
 
-    /// As [`Self::rows_of`], with zeros for frames before the first and past the last.
+    /// As [`Self::rows_of`], with what stands for 0 in frames before the first and past the last.
     fn with_padding<'b>(
         &self,
         node: usize,
@@ -331,7 +366,7 @@ impl Graph {
             return self.rows_of(node, wanted, block);
         }
         let len = wanted.len() * source.width;
-        let out = run::padded_frames(padded, wanted, of as usize, source.width, 0.0);
+        let out = run::padded_frames(padded, wanted, of as usize, source.width, source.zero());
         if !out.real.is_empty() {
             let real = out.real.clone();
             out.values.copy_from_slice(self.rows_of(node, real, block));
@@ -347,6 +382,11 @@ impl Graph {
 }
 
 impl Node {
+    /// Whether its outputs are frames, and many of them.
+    pub(super) fn is_of_frames(&self) -> bool {
+        self.count.is_some() && !self.runs_whole()
+    }
+
     fn is_features(&self) -> bool {
         matches!(self.work, Work::Features)
     }

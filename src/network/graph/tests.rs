@@ -259,15 +259,22 @@ fn parts_of_a_recording_have_embeddings_of_their_own() {
 }
 
 #[test]
-fn int8_is_refused_for_a_graph() {
-    let layers = attentive();
-    let mut network = Network::new(layers.clone(), some_weights(&layers), 8).unwrap();
-    let text = network.quantise(&[features(100)]).unwrap_err().to_string();
-    assert!(
-        text.contains("graph") && text.contains("--precision"),
-        "{text}"
-    );
-    assert!(!network.is_int8());
+fn a_graph_in_int8_stays_near_what_its_layers_say() {
+    for layers in [masked(), attentive()] {
+        let weights = some_weights(&layers);
+        let mut network = Network::new(layers.clone(), weights.clone(), 8).unwrap();
+        network.quantise(&[features(300), features(170)]).unwrap();
+        for num_frames in [2, 20, 41, 777] {
+            let features = features(num_frames);
+            let wanted = reference::forward(&layers, &weights, features.values(), 8);
+            let got = network.embed(&features);
+            let norm = |v: &mut dyn Iterator<Item = f64>| v.map(|x| x * x).sum::<f64>().sqrt();
+            let off = norm(&mut got.iter().zip(&wanted).map(|(g, w)| f64::from(*g) - w));
+            let size = norm(&mut wanted.iter().copied());
+            assert!(off < 0.03 * size, "{num_frames} frames: {got:?} {wanted:?}");
+            assert!(off > 1e-7 * size, "not in int8");
+        }
+    }
 }
 
 #[cfg(feature = "threads")]

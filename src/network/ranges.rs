@@ -1,0 +1,64 @@
+//! The ranges of activations, from which the steps of int8 ones follow. A few utterances are run through
+//! the network. The largest value of each channel sets the step of its activations. A step that is too
+//! wide by a factor of two costs one of eight bits; values beyond the largest step are clipped, which
+//! costs more.
+
+use super::pooling;
+
+/// Statistics of activations over the utterances, per channel.
+#[derive(Debug, Default)]
+pub(super) struct ActivationStats {
+    /// Largest magnitude.
+    pub largest: Vec<f32>,
+    pub mean: Vec<f32>,
+}
+
+impl ActivationStats {
+    /// Adds the inputs `(T, width)` of one of `of` utterances.
+    pub fn add(&mut self, values: &[f32], width: usize, of: usize) {
+        self.largest.resize(width, 0.0f32);
+        self.mean.resize(width, 0.0f32);
+        for frame in values.chunks_exact(width) {
+            for (largest, v) in self.largest.iter_mut().zip(frame) {
+                *largest = largest.max(v.abs());
+            }
+        }
+        for (mean, of_one) in self.mean.iter_mut().zip(pooling::mean(values, width)) {
+            *mean += of_one / of as f32;
+        }
+    }
+
+    /// Whether every channel has a mean.
+    pub fn is_finite(&self) -> bool {
+        self.mean.iter().all(|v| v.is_finite())
+    }
+
+    /// Steps of these activations: 255 where none is negative, else 127 on each side of zero.
+    pub fn steps(&self, is_never_negative: bool) -> Vec<f32> {
+        let num_steps = if is_never_negative { 255.0 } else { 127.0 };
+        let ranges = ranges(&self.largest).into_iter();
+        ranges.map(|range| range / num_steps).collect()
+    }
+}
+
+/// The u8 of an activation of 0.
+pub(super) fn zero(is_never_negative: bool) -> u8 {
+    if is_never_negative { 0 } else { 128 }
+}
+
+/// Ranges are the observed maxima times this, as a margin for other recordings. Of values from 0.7
+/// to 9, tried with artificial, synthetic and real speech, 3 changed the scores least on the
+/// development lists. Smaller margins clip values, larger ones make the steps coarse.
+const MARGIN: f32 = 3.0;
+
+/// Range of each channel. It depends mostly on the channel's own maximum and a little on that of
+/// all channels, because a channel that is quiet in these utterances may not be in others.
+fn ranges(largest: &[f32]) -> Vec<f32> {
+    let of_all = largest.iter().fold(0.0f32, |a, b| a.max(*b));
+    // All zeros have no range, and for values near zero 1/step would overflow.
+    if of_all < 1e-30 {
+        return vec![1.0; largest.len()];
+    }
+    let range = |own: &f32| MARGIN * of_all * (own / of_all).max(0.01).powf(0.75);
+    largest.iter().map(range).collect()
+}
