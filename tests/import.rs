@@ -121,6 +121,38 @@ fn scores_of_an_imported_network_are_marked_uncalibrated() {
     assert!(json["p"].is_null() && json["llr"].is_number(), "{json}");
 }
 
+#[test]
+fn silence_does_not_move_the_embedding_of_a_network_that_gets_the_speech_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices/anna-1.wav");
+    let speech = audio::read(&path, &ReadOptions::default()).unwrap();
+    let silence = vec![0.0; 10 * 16_000];
+    let samples = [&speech.samples()[..], &silence].concat();
+    let padded = audio::Waveform::from_samples(samples, 16_000).unwrap();
+    let cosine = |flags: &[&str]| {
+        let out = folder.path().join(format!("{}.spkver", flags.len()));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_spkver"));
+        command.args(["model", "import"]).args(flags).arg("-o");
+        let output = command
+            .args([&out, &golden("campplus.safetensors")])
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let verifier = model::load(&out).unwrap();
+        let [a, b] = [&speech, &padded].map(|w| verifier.embed(w).unwrap());
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+        let lengths = dot(a.values(), a.values()) * dot(b.values(), b.values());
+        dot(a.values(), b.values()) / lengths.sqrt()
+    };
+    // Where the speech ends, one frame more or less may count.
+    assert!(cosine(&["--speech-only"]) > 0.999);
+    assert!(cosine(&[]) < 0.99);
+}
+
 #[derive(serde::Deserialize)]
 struct Imported {
     recordings: std::collections::BTreeMap<String, Vec<f32>>,

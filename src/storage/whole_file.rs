@@ -57,6 +57,9 @@ pub fn write_whole_with(
         };
         builder.permissions(std::fs::Permissions::from_mode(mode));
     }
+    // Elsewhere the folder decides.
+    #[cfg(not(unix))]
+    let _ = readers;
     let mut file = builder.tempfile_in(folder).map_err(failed)?;
     work(file.as_file_mut())?;
     file.as_file().sync_all().map_err(failed)?;

@@ -25,6 +25,10 @@ pub struct Args {
     /// it, hamming for WeSpeaker's other networks]
     #[arg(long, value_name = "WINDOW", value_parser = window, help_heading = "Features")]
     window: Option<WindowType>,
+    /// Give the network the speech alone, without pauses, so that silence cannot move a score; the
+    /// original gets whole recordings
+    #[arg(long, help_heading = "Features")]
+    speech_only: bool,
     /// Name for the model card
     #[arg(long, value_name = "TEXT", help_heading = "Model card")]
     name: Option<String>,
@@ -67,6 +71,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     if let Some(window) = args.window {
         model.front_end.window_type = window;
     }
+    model.front_end.speech_only = args.speech_only;
     if let Some(name) = &args.name {
         model.card.name = name.clone();
     }
