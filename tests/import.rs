@@ -127,7 +127,7 @@ fn silence_does_not_move_the_embedding_of_a_network_that_gets_the_speech_only() 
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices/anna-1.wav");
     let speech = audio::read(&path, &ReadOptions::default()).unwrap();
     let silence = vec![0.0; 10 * 16_000];
-    let samples = [&speech.samples()[..], &silence].concat();
+    let samples = [speech.samples(), &silence].concat();
     let padded = audio::Waveform::from_samples(samples, 16_000).unwrap();
     let cosine = |flags: &[&str]| {
         let out = folder.path().join(format!("{}.spkver", flags.len()));
