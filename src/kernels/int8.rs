@@ -40,9 +40,9 @@ impl Int8 {
 /// Quantization of f32 activations to u8: x·scale + shift, rounded and clamped to 0..=255.
 #[derive(Debug, Clone)]
 pub struct Quantiser {
-    /// 1/step of each channel `(C,)`, times that of a BatchNorm between x and the activation.
+    /// `(C,)`: 1/step, times the scale of a BatchNorm between x and the activation, if there is one.
     pub scale: Vec<f32>,
-    /// `(C,)`: `zero`, and what a BatchNorm adds, in steps.
+    /// `(C,)`: `zero`, plus the shift of that BatchNorm in steps.
     pub shift: Vec<f32>,
     /// The u8 of an activation of 0: 0 if no activation is negative, otherwise 128.
     pub zero: u8,
@@ -58,7 +58,7 @@ impl Quantiser {
         }
     }
 
-    /// Cuts off the first channels.
+    /// Takes the first `channels` out of this one, as a quantiser of their own.
     pub fn take(&mut self, channels: usize) -> Self {
         Quantiser {
             scale: self.scale.drain(..channels).collect(),

@@ -1,6 +1,6 @@
 //! Conv1d and Linear layers as one kind of map: a Linear is a Conv1d with one tap.
 
-use super::{Layer, conv1d_frames};
+use super::{Layer, conv1d_frames, ranges::MapRanges};
 use crate::kernels::{self, Activations, Packed, PackedInt8, Steps};
 
 /// Sizes and options of a Conv1d or Linear.
@@ -83,15 +83,12 @@ impl Affine {
             .collect()
     }
 
-    /// The same in int8, for inputs in these steps and with these means `(C_in,)`, and outputs in
-    /// f32, or in u8 of these steps `(C_out,)`.
-    pub fn packed_int8(
+    /// The same in int8. The ranges are those of all groups.
+    pub(super) fn packed_int8(
         &self,
         weight: &[f32],
         bias: &[f32],
-        inputs: Activations,
-        means: &[f32],
-        output_steps: Option<&[f32]>,
+        ranges: MapRanges,
     ) -> Vec<PackedInt8> {
         let int8 = kernels::table().int8;
         let (c_out, c_in, taps) = self.shape;
@@ -104,11 +101,11 @@ impl Affine {
                 &weight[g * own * c_in * taps..][..own * c_in * taps],
                 &bias[outputs.clone()],
                 Activations {
-                    steps: &inputs.steps[channels.clone()],
-                    zero: inputs.zero,
+                    steps: &ranges.inputs.steps[channels.clone()],
+                    zero: ranges.inputs.zero,
                 },
-                &means[channels],
-                output_steps.map(|steps| Activations {
+                &ranges.means[channels],
+                ranges.output_steps.map(|steps| Activations {
                     steps: &steps[outputs],
                     zero: 0,
                 }),

@@ -5,7 +5,7 @@
 //! output bin they are the inputs of a Conv1d over frames. All output bins share the weights,
 //! except at the edges, where the kernel covers fewer bins. No copy of the inputs is needed.
 
-use super::Layer;
+use super::{Layer, ranges::MapRanges};
 use crate::kernels::{self, Activations, Packed, PackedInt8, Steps};
 use std::ops::Range;
 
@@ -122,30 +122,24 @@ impl Conv2d {
         })
     }
 
-    /// The same in int8. All bins share the steps and means of inputs `(C_in,)`, and the steps of
-    /// outputs that stay u8 `(C_out,)`.
-    pub fn int8(
-        &self,
-        weight: &[f32],
-        bias: &[f32],
-        inputs: Activations,
-        means: &[f32],
-        output_steps: Option<&[f32]>,
-    ) -> Self {
+    /// The same in int8. All bins share the ranges.
+    pub fn int8(&self, weight: &[f32], bias: &[f32], ranges: MapRanges) -> Self {
         let int8 = kernels::table().int8;
         let kernel = &self.kernel;
-        let width = match output_steps {
+        let width = match ranges.output_steps {
             Some(_) => self.width / int8.group,
             None => self.width,
         };
-        let outputs = output_steps.map(|steps| Activations { steps, zero: 0 });
+        let outputs = ranges
+            .output_steps
+            .map(|steps| Activations { steps, zero: 0 });
         let maps = kernel.taps.iter().map(|taps| {
             let weight = kernel.of_taps(weight, taps);
             let activations = Activations {
-                steps: &inputs.steps.repeat(taps.len()),
-                zero: inputs.zero,
+                steps: &ranges.inputs.steps.repeat(taps.len()),
+                zero: ranges.inputs.zero,
             };
-            let means = means.repeat(taps.len());
+            let means = ranges.means.repeat(taps.len());
             let (shape, layout) = (kernel.shape(taps), (int8.nr, int8.group));
             PackedInt8::from_pytorch(shape, layout, &weight, bias, activations, &means, outputs)
                 .within_rows(kernel.in_width / int8.group, width)
@@ -153,7 +147,7 @@ impl Conv2d {
         Conv2d {
             maps: Maps::Int8 {
                 maps: maps.collect(),
-                to_u8: output_steps.is_some(),
+                to_u8: ranges.output_steps.is_some(),
             },
             width,
             bins: self.bins.clone(),

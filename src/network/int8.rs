@@ -6,7 +6,7 @@ use super::{
     Affine, Layer, Weights,
     graph::is_graph,
     operation::{Operation, Operations},
-    ranges::{ActivationStats, zero},
+    ranges::{ActivationStats, MapRanges, zero},
     run::{self, Frames},
     stored::Source,
 };
@@ -97,20 +97,20 @@ fn quantise(
         if !in_u8 {
             quantised.push(Operation::Quantise(Quantiser::new(&input_steps, zero)));
         }
-        let inputs = Activations {
-            steps: &input_steps,
-            zero,
-        };
-        let means = &stats[at].mean;
         in_u8 = steps.relu && fits.get(at + 1).is_some_and(|fits| *fits);
         let output_steps = in_u8.then(|| stats[at + 1].steps(true));
         quantised.push(Operation::Int8 {
             groups: affine.packed_int8(
                 &weights[&format!("{index}.weight")],
                 &weights[&format!("{index}.bias")],
-                inputs,
-                means,
-                output_steps.as_deref(),
+                MapRanges {
+                    inputs: Activations {
+                        steps: &input_steps,
+                        zero,
+                    },
+                    means: &stats[at].mean,
+                    output_steps: output_steps.as_deref(),
+                },
             ),
             steps,
             padding,

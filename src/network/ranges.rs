@@ -4,6 +4,18 @@
 //! costs more.
 
 use super::pooling;
+use crate::kernels::Activations;
+
+/// What a map in int8 is packed for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MapRanges<'a> {
+    /// Steps of its inputs `(C_in,)`.
+    pub inputs: Activations<'a>,
+    /// Means of its inputs `(C_in,)`.
+    pub means: &'a [f32],
+    /// Steps of its outputs `(C_out,)`, where they stay u8.
+    pub output_steps: Option<&'a [f32]>,
+}
 
 /// Statistics of activations over the utterances, per channel.
 #[derive(Debug, Default)]
@@ -14,8 +26,8 @@ pub(super) struct ActivationStats {
 }
 
 impl ActivationStats {
-    /// Adds the inputs `(T, width)` of one of `of` utterances.
-    pub fn add(&mut self, values: &[f32], width: usize, of: usize) {
+    /// Adds the activations `(T, width)` of one utterance; there are `num_utterances` in all.
+    pub fn add(&mut self, values: &[f32], width: usize, num_utterances: usize) {
         self.largest.resize(width, 0.0f32);
         self.mean.resize(width, 0.0f32);
         for frame in values.chunks_exact(width) {
@@ -24,7 +36,7 @@ impl ActivationStats {
             }
         }
         for (mean, of_one) in self.mean.iter_mut().zip(pooling::mean(values, width)) {
-            *mean += of_one / of as f32;
+            *mean += of_one / num_utterances as f32;
         }
     }
 

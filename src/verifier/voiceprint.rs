@@ -71,8 +71,8 @@ impl Voiceprint {
     }
 }
 
-/// Adds utterances to those that are there. One with an embedding that is there already is left out,
-/// because it would count twice; for each of `added`, the index of its double, if it has one.
+/// Adds utterances to `all` of a voiceprint. One whose embedding is already among them is left out, because
+/// it would count twice. Returns the index of the double of each of `added`, if it has one.
 pub fn join(all: &mut Vec<Utterance>, added: &[Utterance]) -> Vec<Option<usize>> {
     let add = |utterance: &Utterance| {
         let double = all.iter().position(|u| u.embedding == utterance.embedding);

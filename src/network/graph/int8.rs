@@ -12,7 +12,7 @@ use crate::{
     network::{
         Affine, Layer, Weights,
         operation::Operation,
-        ranges::{self, ActivationStats},
+        ranges::{self, ActivationStats, MapRanges},
         run::Scratch,
     },
 };
@@ -38,7 +38,7 @@ struct Quantised {
 
 impl Graph {
     /// The same graph in int8, with ranges from `utterances` that are longer than the receptive
-    /// field. Maps of single vectors stay in f32.
+    /// field. A Linear or Conv1d that reads one vector instead of frames stays in f32.
     pub fn int8(self, layers: &[Layer], weights: &Weights, utterances: &[Features]) -> Self {
         let plan = self.plan_int8(&self.output_stats(utterances));
         // Node of the new graph for each of the old one, and for its u8 outputs.
@@ -75,17 +75,24 @@ impl Graph {
         graph
     }
 
-    /// Statistics of the outputs of each node.
+    /// Statistics of the outputs of each node that a map reads.
     fn output_stats(&self, utterances: &[Features]) -> Vec<ActivationStats> {
-        let mut stats: Vec<ActivationStats> = self
+        let mut is_read = vec![false; self.nodes.len()];
+        for node in self
             .nodes
             .iter()
-            .map(|_| ActivationStats::default())
-            .collect();
+            .filter(|node| matches!(node.work, Work::Map(_)))
+        {
+            is_read[node.inputs[0].node] = true;
+        }
+        let mut stats: Vec<ActivationStats> =
+            is_read.iter().map(|_| ActivationStats::default()).collect();
         let scratch = Scratch::default();
         for features in utterances {
             self.each_output(features, &scratch, |node, values| {
-                stats[node].add(values, self.nodes[node].width, utterances.len());
+                if is_read[node] {
+                    stats[node].add(values, self.nodes[node].width, utterances.len());
+                }
             });
         }
         stats
@@ -191,42 +198,32 @@ impl Node {
         let Work::Map(operation) = &self.work else {
             return;
         };
+        let affine = Affine::of(&layers[self.layer]);
+        let (c_in, c_out) = match (operation, affine) {
+            (Operation::Conv2d(conv), _) => (conv.in_channels(), conv.out_channels()),
+            (_, Some(affine)) => (affine.shape.1 * affine.groups, affine.shape.0),
+            _ => return,
+        };
+        let (input_steps, means) = (repeated(&inputs.steps, c_in), repeated(&inputs.means, c_in));
+        let output_steps = outputs.map(|of| repeated(&of.steps, c_out));
+        let ranges = MapRanges {
+            inputs: Activations {
+                steps: &input_steps,
+                zero: inputs.zero(),
+            },
+            means: &means,
+            output_steps: output_steps.as_deref(),
+        };
         let tensor = |name: &str| &weights[&format!("{}.{name}", self.layer)][..];
-        let in_int8 = match operation {
-            Operation::Affine { steps, padding, .. } => {
-                let affine = Affine::of(&layers[self.layer]).expect("it is one");
-                let (c_out, c_in, _) = affine.shape;
-                let bins = c_in * affine.groups / inputs.channels;
-                let (input_steps, means) = (inputs.steps.repeat(bins), inputs.means.repeat(bins));
-                let inputs = Activations {
-                    steps: &input_steps,
-                    zero: inputs.zero(),
-                };
-                let output_steps = outputs.map(|of| of.steps.repeat(c_out / of.channels));
-                Operation::Int8 {
-                    groups: affine.packed_int8(
-                        tensor("weight"),
-                        tensor("bias"),
-                        inputs,
-                        &means,
-                        output_steps.as_deref(),
-                    ),
-                    steps: *steps,
-                    padding: *padding,
-                    to_u8: outputs.is_some(),
-                }
-            }
-            Operation::Conv2d(conv) => {
-                let activations = Activations {
-                    steps: &inputs.steps,
-                    zero: inputs.zero(),
-                };
-                let output_steps =
-                    outputs.map(|of| of.steps.repeat(conv.out_channels() / of.channels));
-                let (weight, bias) = (tensor("weight"), tensor("bias"));
-                let (means, output_steps) = (&inputs.means, output_steps.as_deref());
-                Operation::Conv2d(conv.int8(weight, bias, activations, means, output_steps))
-            }
+        let (weight, bias) = (tensor("weight"), tensor("bias"));
+        let in_int8 = match (operation, affine) {
+            (Operation::Conv2d(conv), _) => Operation::Conv2d(conv.int8(weight, bias, ranges)),
+            (Operation::Affine { steps, padding, .. }, Some(affine)) => Operation::Int8 {
+                groups: affine.packed_int8(weight, bias, ranges),
+                steps: *steps,
+                padding: *padding,
+                to_u8: outputs.is_some(),
+            },
             _ => return,
         };
         self.width = in_int8.width(self.width);
@@ -268,8 +265,7 @@ impl Quantised {
 fn maker(nodes: &[Node], of: &Quantised) -> Node {
     let source = nodes.len() - 1;
     let node = &nodes[source];
-    let bins = node.width / of.channels;
-    let mut quantiser = Quantiser::new(&of.steps.repeat(bins), of.zero());
+    let mut quantiser = Quantiser::new(&repeated(&of.steps, node.width), of.zero());
     let mut inputs = vec![Input {
         node: source,
         frames_each: Some(1),
@@ -303,4 +299,9 @@ fn maker(nodes: &[Node], of: &Quantised) -> Node {
 
 fn fills_words(channels: usize) -> bool {
     kernels::table().int8.fills_words(channels)
+}
+
+/// The values of a bin's channels, for all `channels` of a frame or group.
+fn repeated(values: &[f32], channels: usize) -> Vec<f32> {
+    values.repeat(channels / values.len())
 }

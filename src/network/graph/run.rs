@@ -69,6 +69,11 @@ impl Graph {
         mut with: impl FnMut(usize, &[f32]),
     ) {
         let mut values: Values = self.nodes.iter().map(|_| None).collect();
+        let mut last_reader = vec![0; self.nodes.len()];
+        for (index, node) in self.nodes.iter().enumerate() {
+            let inputs = node.inputs.iter();
+            inputs.for_each(|input| last_reader[input.node] = index);
+        }
         for index in 0..self.nodes.len() {
             let rows = match index {
                 0 => Cow::Borrowed(features.values()),
@@ -76,10 +81,8 @@ impl Graph {
             };
             with(index, &rows);
             values[index] = Some(rows);
-            let later = &self.nodes[index + 1..];
             for input in &self.nodes[index].inputs {
-                let reads = |node: &Node| node.inputs.iter().any(|own| own.node == input.node);
-                if !later.iter().any(reads) {
+                if last_reader[input.node] == index {
                     values[input.node] = None;
                 }
             }
@@ -352,7 +355,7 @@ impl Graph {
         &x[from..][..wanted.len() * source.width]
     }
 
-    /// As [`Self::rows_of`], with what stands for 0 in frames before the first and past the last.
+    /// As [`Self::rows_of`], with the value that stands for 0 in the frames before the first and past the last.
     fn with_padding<'b>(
         &self,
         node: usize,
@@ -382,7 +385,7 @@ impl Graph {
 }
 
 impl Node {
-    /// Whether its outputs are frames, and many of them.
+    /// Whether it gives frames: not one vector, and not only one frame for each long segment.
     pub(super) fn is_of_frames(&self) -> bool {
         self.count.is_some() && !self.runs_whole()
     }
