@@ -130,7 +130,7 @@ def batch_per_second(recordings, work):
 
 
 async def main(work):
-    # All different, because the batch command embeds a recording once.
+    # No two are the same: of equal recordings, the batch command would embed only one.
     paths = options.recordings[1:]
     recordings = [three_seconds(paths[at % len(paths)], at) for at in range(NUM_RECORDINGS)]
     store = work / "store.sqlite"
