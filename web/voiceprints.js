@@ -138,14 +138,17 @@ const REFUSALS = {
   store: new Error("The passphrase does not open this file, or it is no backup of spkver."),
 };
 
-/** Asks before something is deleted. */
+/** Asks before something is deleted. Each question has a dialog of its own: its answer is to no other one. */
 function agreed(question) {
-  const dialog = document.querySelector("#ask");
+  const dialog = document.querySelector("#ask-template").content.firstElementChild.cloneNode(true);
   dialog.querySelector("p").textContent = question;
-  dialog.returnValue = "no";
+  document.body.append(dialog);
   dialog.showModal();
   return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(dialog.returnValue === "yes");
+    });
   });
 }
 

@@ -96,7 +96,7 @@ async function unlock(page) {
   await page.locator(".kept").waitFor();
 }
 
-const names = ["anna", "boris", "chloe", "david", "edith", "felix"];
+const names = ["anna", "boris", "chloe", "david", "edith", "felix", "grace", "henry", "ian", "jack"];
 
 test("speakers are enrolled by clicks and kept under a passphrase", async () => {
   for (const [i, name] of names.entries()) {
@@ -248,6 +248,22 @@ test("the keyboard alone enrolls, and deletes", async () => {
     await page.keyboard.press("Enter");
     await page.keyboard.press("Shift+Tab");
     await page.keyboard.press("Enter");
+    await page.locator(".none").waitFor();
+  });
+});
+
+test("a deletion confirmed right after one that was declined is carried out", async () => {
+  await visit("mind", microphone("anna-1", "anna-3"), async (page) => {
+    await enroll(page, "anna");
+    await page.evaluate(() => {
+      const button = document.querySelector('[aria-label="Delete anna"]');
+      button.click();
+      document.querySelector("dialog[open] [value=no]").click();
+      // Before the first dialog has told that it is closed.
+      button.click();
+    });
+    await page.waitForTimeout(200);
+    await page.locator("dialog[open] [value=yes]").click();
     await page.locator(".none").waitFor();
   });
 });
