@@ -2,8 +2,9 @@
 //! packs them for the kernels one by one and never holds all of them in f32 as well.
 
 use super::{Weights, all_finite};
+use bytes::Bytes;
 use half::{f16, slice::HalfFloatSliceExt, vec::HalfFloatVecExt};
-use std::{borrow::Cow, collections::BTreeMap};
+use std::collections::BTreeMap;
 
 /// Stored tensors by name, as in [`Weights`].
 pub type Tensors = BTreeMap<String, Stored>;
@@ -11,8 +12,8 @@ pub type Tensors = BTreeMap<String, Stored>;
 /// The values of one tensor, little-endian.
 #[derive(Debug)]
 pub struct Stored {
-    /// F16 or F32 values.
-    pub bytes: Cow<'static, [u8]>,
+    /// F16 or F32 values: a part of the file that was read, which all tensors share.
+    pub bytes: Bytes,
     /// Whether the values are F16.
     pub is_half: bool,
 }
@@ -71,10 +72,20 @@ impl Stored {
         out
     }
 
+    /// The values where they lie, if they are f32 there.
+    fn in_place(&self) -> Option<&[f32]> {
+        let is_f32 = !self.is_half && cfg!(target_endian = "little");
+        is_f32
+            .then(|| bytemuck::try_cast_slice(&self.bytes).ok())
+            .flatten()
+    }
+
     /// Whether all values are finite.
     pub fn is_finite(&self) -> bool {
         if !self.is_half {
-            return all_finite(&self.values());
+            let (values, _) = self.bytes.as_chunks();
+            let magnitudes = values.iter().map(|b| u32::from_le_bytes(*b) << 1 >> 1);
+            return magnitudes.fold(0, u32::max) < f32::INFINITY.to_bits();
         }
         let (values, _) = self.bytes.as_chunks();
         let magnitudes = values.iter().map(|b| u16::from_le_bytes(*b) & 0x7fff);
@@ -90,7 +101,8 @@ pub(super) enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// Values of a tensor that was checked to exist. `room` is a buffer for the conversion to f32.
+    /// Values of a tensor that was checked to exist. `room` is a buffer for the conversion to f32
+    /// of values that are not f32 where they lie.
     pub fn values<'r>(self, name: &str, room: &'r mut Vec<f32>) -> &'r [f32]
     where
         'a: 'r,
@@ -98,8 +110,11 @@ impl<'a> Source<'a> {
         match self {
             Source::Weights(weights) => &weights[name],
             Source::Stored(tensors) => {
-                tensors[name].read(room);
-                room
+                let stored = &tensors[name];
+                stored.in_place().unwrap_or_else(|| {
+                    stored.read(room);
+                    room
+                })
             }
         }
     }

@@ -28,8 +28,9 @@ use crate::{
     scoring::{Cohort, MeasuredRates, PairHead, QualityWeights},
     verifier::{Limits, Model, ModelCard, ModelId, Verifier},
 };
+use bytes::Bytes;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use std::{borrow::Cow, fs::File, io::Read, path::Path};
+use std::{fs::File, io::Read, path::Path};
 
 /// Key in the safetensors metadata.
 const KEY: &str = "spkver";
@@ -112,8 +113,8 @@ static EMBEDDED_FILE: &[u8] = include_bytes!("../../models/spkver.safetensors");
 /// # Errors
 /// Only if the program was built with a damaged file.
 pub fn embedded() -> Result<Verifier> {
-    let (file, path) = (EMBEDDED_FILE, Path::new(EMBEDDED));
-    Parsed::new(file, path)?.verifier(ModelId::of(file), path, Cow::Borrowed)
+    let (file, path) = (Bytes::from_static(EMBEDDED_FILE), Path::new(EMBEDDED));
+    Parsed::new(&file, path)?.verifier(ModelId::of(&file), path)
 }
 
 impl Verifier {
@@ -141,12 +142,14 @@ impl Verifier {
 pub fn load(path: &Path) -> Result<Verifier> {
     let failed = |source| Error::io(path, "read", source);
     let file = File::open(path).map_err(failed)?;
-    let mut bytes = vec![];
+    let claimed = file.metadata().map_or(0, |metadata| metadata.len());
+    // One more, so that the end is found without more room.
+    let mut bytes = Vec::with_capacity(claimed.min(MAX_BYTES) as usize + 1);
     // Reads at most one byte more than allowed, whatever size the file claims.
     file.take(MAX_BYTES + 1)
         .read_to_end(&mut bytes)
         .map_err(failed)?;
-    from_bytes(&bytes, path)
+    from_shared(&bytes.into(), path)
 }
 
 /// Checks the bytes of a model file. Error messages call it `path`.
@@ -154,12 +157,16 @@ pub fn load(path: &Path) -> Result<Verifier> {
 /// # Errors
 /// [`Error::Model`].
 pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Verifier> {
+    from_shared(&Bytes::copy_from_slice(bytes), path)
+}
+
+fn from_shared(bytes: &Bytes, path: &Path) -> Result<Verifier> {
     let parsed = Parsed::new(bytes, path)?;
     if !parsed.is_intact(bytes) {
         let fact = "damaged: the checksum does not match".into();
         return Err(refusal(path, fact, AGAIN));
     }
-    parsed.verifier(ModelId::of(bytes), path, |bytes| bytes.to_vec().into())
+    parsed.verifier(ModelId::of(bytes), path)
 }
 
 const AGAIN: &str = "fetch or make the file again";
@@ -174,6 +181,7 @@ fn refusal(path: &Path, fact: String, remedy: &str) -> Error {
 
 /// A parsed file.
 struct Parsed<'a> {
+    file: &'a Bytes,
     tensors: SafeTensors<'a>,
     text: String,
     version: Version,
@@ -181,7 +189,7 @@ struct Parsed<'a> {
 }
 
 impl<'a> Parsed<'a> {
-    fn new(bytes: &'a [u8], path: &Path) -> Result<Self> {
+    fn new(bytes: &'a Bytes, path: &Path) -> Result<Self> {
         let refuse = |fact, remedy| refusal(path, fact, remedy);
         if bytes.len() as u64 > MAX_BYTES {
             return Err(refuse(
@@ -227,6 +235,7 @@ impl<'a> Parsed<'a> {
             ));
         }
         Ok(Parsed {
+            file: bytes,
             tensors,
             text: text.clone(),
             version,
@@ -239,20 +248,16 @@ impl<'a> Parsed<'a> {
         checksum(bytes, self.header_end, digits).as_ref() == Some(digits)
     }
 
-    /// Checks everything and assembles the model. `hold` borrows or copies the bytes of a tensor.
-    fn verifier(
-        &self,
-        id: ModelId,
-        path: &Path,
-        hold: fn(&'a [u8]) -> Cow<'static, [u8]>,
-    ) -> Result<Verifier> {
+    /// Checks everything and assembles the model.
+    fn verifier(&self, id: ModelId, path: &Path) -> Result<Verifier> {
         let refuse = |fact, remedy| refusal(path, fact, remedy);
         let damaged = |e| refuse(format!("metadata {KEY:?}: {e}"), AGAIN);
         let header: Header = serde_json::from_str(&self.text).map_err(damaged)?;
         let unfit = |e: Error| refuse(e.to_string(), "make the model again");
         let read = |shapes: Vec<(String, Vec<usize>)>| -> Result<Tensors> {
             let values = shapes.into_iter().map(|(name, shape)| {
-                let values = read_tensor(&self.tensors, &name, &shape, hold)
+                let values = self
+                    .tensor(&name, &shape)
                     .map_err(|fact| refuse(fact, "layer list, head and tensors must match"))?;
                 Ok((name, values))
             });
@@ -336,6 +341,34 @@ impl<'a> Parsed<'a> {
         let embedder = self.embedder_id(&model, &known);
         let verifier = Verifier::new(embedder, model).map_err(unfit)?;
         Ok(verifier.of_file(id))
+    }
+
+    /// A tensor of the file, or what is wrong with it.
+    fn tensor(&self, name: &str, shape: &[usize]) -> std::result::Result<Stored, String> {
+        let tensor = self
+            .tensors
+            .tensor(name)
+            .map_err(|_| format!("tensor {name:?} is missing, wanted shape {shape:?}"))?;
+        if tensor.shape() != shape {
+            return Err(format!(
+                "tensor {name:?} has shape {:?}, wanted {shape:?}",
+                tensor.shape()
+            ));
+        }
+        let is_half = match tensor.dtype() {
+            Dtype::F32 => false,
+            Dtype::F16 => true,
+            other => return Err(format!("tensor {name:?} is {other}, wanted F32 or F16")),
+        };
+        let bytes = self.file.slice_ref(tensor.data());
+        let stored = Stored { bytes, is_half };
+        if stored.is_finite() {
+            return Ok(stored);
+        }
+        let values = stored.values();
+        let mut numbered = values.iter().enumerate();
+        let (at, value) = numbered.find(|(_, v)| !v.is_finite()).expect("one is not");
+        Err(format!("tensor {name:?} holds {value} at position {at}"))
     }
 
     /// BLAKE3 of all that decides an embedding: options, layers and their tensors.
@@ -490,37 +523,6 @@ fn head_shapes(
 }
 
 /// The values of a tensor, or what is wrong with it.
-fn read_tensor<'a>(
-    tensors: &SafeTensors<'a>,
-    name: &str,
-    shape: &[usize],
-    hold: fn(&'a [u8]) -> Cow<'static, [u8]>,
-) -> std::result::Result<Stored, String> {
-    let tensor = tensors
-        .tensor(name)
-        .map_err(|_| format!("tensor {name:?} is missing, wanted shape {shape:?}"))?;
-    if tensor.shape() != shape {
-        return Err(format!(
-            "tensor {name:?} has shape {:?}, wanted {shape:?}",
-            tensor.shape()
-        ));
-    }
-    let is_half = match tensor.dtype() {
-        Dtype::F32 => false,
-        Dtype::F16 => true,
-        other => return Err(format!("tensor {name:?} is {other}, wanted F32 or F16")),
-    };
-    let bytes = hold(tensor.data());
-    let stored = Stored { bytes, is_half };
-    if stored.is_finite() {
-        return Ok(stored);
-    }
-    let values = stored.values();
-    let mut numbered = values.iter().enumerate();
-    let (at, value) = numbered.find(|(_, v)| !v.is_finite()).expect("one is not");
-    Err(format!("tensor {name:?} holds {value} at position {at}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
