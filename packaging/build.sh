@@ -138,11 +138,14 @@ in_an_empty_folder() {
     rm -r "$work/empty"
 }
 
+# .cargo/config.toml asks the linker for what Zig's does not know; these take its place.
+rust_flags=-Cllvm-args=-inline-threshold=100
+
 c_library() {
     local triple=x86_64-unknown-linux-gnu
     local name=spkver-c-$version-$triple
     # 2.17: as old a C library as the wheel asks for.
-    cargo zigbuild --locked --profile dist --target $triple.2.17 -p spkver-c
+    RUSTFLAGS=$rust_flags cargo zigbuild --locked --profile dist --target $triple.2.17 -p spkver-c
     mkdir -p "$work/$name/lib" "$work/$name/include"
     cp "$target/$triple/dist/libspkver.so" "$target/$triple/dist/libspkver.a" "$work/$name/lib/"
     cp bindings/c/include/spkver.h "$work/$name/include/"
@@ -154,7 +157,7 @@ c_library() {
 }
 
 wheel() {
-    maturin build --locked --profile dist --zig --compatibility manylinux2014 --auditwheel check \
+    RUSTFLAGS=$rust_flags maturin build --locked --profile dist --zig --compatibility manylinux2014 --auditwheel check \
         --manifest-path bindings/python/Cargo.toml --out "$out" --interpreter python3
     python3 -m venv "$work/bare"
     "$work/bare/bin/python" -m pip install --quiet --disable-pip-version-check --no-index "$out"/spkver-"$version"-*.whl

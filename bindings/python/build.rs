@@ -2,7 +2,9 @@
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    if std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
+    // What .cargo/config.toml asks for the program.
+    let flags = std::env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    if flags.contains("pack-relative-relocs") {
         println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nopack-relative-relocs");
     }
 }
