@@ -57,6 +57,28 @@ if [ -n "${SPKVER:-}" ] && "$venv/bin/python" -c 'import numpy' 2>/dev/null; the
     "$venv/bin/python" bindings/python/tests/throughput.py "$SPKVER" 60
 fi
 
+# The oldest and the newest other CPython of this machine, from the path or from pyenv.
+others() {
+    local minor candidate
+    for minor in $(seq 9 30); do
+        for candidate in "python3.$minor" ~/.pyenv/versions/3."$minor".*/bin/python; do
+            # A name on the path may lead to a version that pyenv does not let run.
+            "$candidate" -c '' 2>/dev/null && echo "$candidate" && break
+        done
+    done
+}
+for other in $(others | sed -n '1p;$p' | uniq); do
+    venv=$target/bindings-venv-other
+    rm -rf "$venv"
+    "$other" -m venv "$venv" && install pytest || { skip "$other: no venv or pytest"; continue; }
+    # As many of them as there is a wheel of for this CPython.
+    for package in numpy pandas polars; do
+        install --only-binary :all: "$package" || skip "$other: tests with $package"
+    done
+    install --no-index "$wheels"/spkver-*.whl
+    "$venv/bin/python" -m pytest -q bindings/python
+done
+
 # Into an empty environment, with no other package and no network.
 bare=$target/bindings-bare
 rm -rf "$bare"
