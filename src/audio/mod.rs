@@ -43,8 +43,6 @@ mod wav;
 pub use decode::{Decoded, RATES_HZ, decode};
 pub use growing::Growing;
 pub use live::Live;
-#[cfg(feature = "serve")]
-pub use pcm::s16le;
 pub use quality::{Content, Quality};
 pub use raw::RawFormat;
 pub use resample::resample;

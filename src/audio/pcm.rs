@@ -84,12 +84,6 @@ impl Encoding {
     }
 }
 
-/// 16-bit little-endian samples, as a stream has them: `(2 · num_samples,) -> (num_samples,)` −1 to 1.
-#[cfg(feature = "serve")]
-pub fn s16le(bytes: &[u8]) -> Vec<f32> {
-    Encoding::I16.to_f32(bytes, ByteOrder::Little)
-}
-
 fn each<const N: usize>(bytes: &[u8], sample: impl Fn([u8; N]) -> f32) -> Vec<f32> {
     bytes.as_chunks().0.iter().map(|b| sample(*b)).collect()
 }

@@ -12,6 +12,7 @@
 mod admission;
 mod clock;
 mod connections;
+mod decoding;
 mod disclosure;
 mod metrics;
 mod question;

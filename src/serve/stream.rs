@@ -1,13 +1,14 @@
-//! A claim that is verified while the speaker talks: a WebSocket takes blocks of samples and gives a state
+//! A claim that is verified while the speaker talks: a WebSocket takes audio as it comes and gives a state
 //! after each look, and in the end the answer of `verify`.
 //!
 //! ```text
-//! client  binary: s16le, mono ─►           text: the end of the input ─►
+//! client  binary: audio ─►                 text: the end of the input ─►
 //! service ◄─ text: {"seconds": 1.25, …}    ◄─ text: {"command": "verify", …}, close
 //! ```
 
 use super::{
     Service,
+    decoding::{self, Decoded},
     disclosure::without_scores,
     question::{key_of, query},
     refusal::Refusal,
@@ -22,7 +23,7 @@ use crate::{
         Recording, json_of,
         listened::{End, Listened},
     },
-    audio::s16le,
+    audio::ReadOptions,
     scoring::{Decision, Reason, SequentialTest},
     verifier::{Listener, SpeakerName, State, Voiceprint},
 };
@@ -34,19 +35,27 @@ use axum::{
     http::request::Parts,
     response::Response,
 };
+use bytes::Bytes;
 use serde_json::{Value, json};
-use std::{path::PathBuf, slice, sync::Arc, time::Duration};
-use tokio::time::{sleep, timeout};
+use std::{future, path::PathBuf, slice, sync::Arc, time::Duration};
+use tokio::{
+    sync::mpsc::Sender,
+    time::{sleep, timeout},
+};
 
-/// Largest message, in bytes: a second of samples at the highest rate is less.
+/// Largest message, in bytes: a second of samples at the highest rate is less. Formats that must be read to
+/// their end before they are heard may not be larger either.
 const MAX_MESSAGE_BYTES: usize = 1 << 20;
+
+/// The rate of a recording of which nothing has come, in Hz.
+const ANY_RATE_HZ: u32 = 16_000;
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Asked {
     speaker: String,
-    /// In Hz.
-    rate: u32,
+    /// Of samples without a header, in Hz: 16 bits, little endian, one channel.
+    rate: Option<u32>,
     /// Listen to the end, also when the answer is clear.
     #[serde(default)]
     to_end: bool,
@@ -58,12 +67,11 @@ struct Stream {
     client: Client,
     voiceprint: Arc<Voiceprint>,
     test: Option<SequentialTest>,
-    rate_hz: u32,
+    /// How its audio is read.
+    options: ReadOptions,
     /// Counts until it is known to be accepted.
     attempt: Option<Try>,
     has_looked: bool,
-    /// The first byte of a sample whose other byte is still to come.
-    odd_byte: Option<u8>,
     _place: Place,
 }
 
@@ -94,31 +102,38 @@ impl Service {
         let test = self
             .criterion
             .sequential_test(&self.verifier, asked.to_end)?;
-        let listener = Listener::new(self.verifier.clone(), asked.rate)?;
-        let listener = listener.against(voiceprint.clone(), test.clone())?;
+        let raw = asked.rate.map(|rate_hz| {
+            // Its error names the rates.
+            Listener::new(self.verifier.clone(), rate_hz)?;
+            format!("s16le:{rate_hz}:1").parse().map_err(Error::Usage)
+        });
+        let options = ReadOptions {
+            raw: raw.transpose()?,
+            max_bytes: Some(MAX_MESSAGE_BYTES as u64),
+            ..ReadOptions::default()
+        };
         let stream = Stream {
             service: self.clone(),
             client,
             voiceprint,
             test,
-            rate_hz: asked.rate,
+            options,
             attempt: Some(attempt),
             has_looked: false,
-            odd_byte: None,
             _place: place,
         };
         let upgrade = upgrade.max_message_size(MAX_MESSAGE_BYTES);
-        Ok(upgrade.on_upgrade(move |socket| stream.serve(socket, listener)))
+        Ok(upgrade.on_upgrade(move |socket| stream.serve(socket)))
     }
 }
 
 impl Stream {
-    async fn serve(mut self, mut socket: WebSocket, listener: Listener) {
+    async fn serve(mut self, mut socket: WebSocket) {
         let stopping = self.service.stopping.subscribe();
         let longest = Duration::from_secs(self.service.limits.max_seconds.into());
         let longest = longest + self.service.limits.timeout;
         // Pings do not keep a stream alive for ever.
-        let listened = timeout(longest, self.listen(&mut socket, listener)).await;
+        let listened = timeout(longest, self.listen(&mut socket)).await;
         let listened = listened.unwrap_or_else(|_| Err(Refusal::too_slow()));
         let (json, decision, code, seconds) = match listened {
             Ok((json, decision, seconds)) => (json, Some(decision), None, seconds),
@@ -159,52 +174,67 @@ impl Stream {
     }
 
     /// Listens until the answer is clear, to the limit or to the end; the answer.
-    async fn listen(
-        &mut self,
-        socket: &mut WebSocket,
-        listener: Listener,
-    ) -> Result<(Value, Decision, f64), Refusal> {
-        let mut listener = listener;
+    async fn listen(&mut self, socket: &mut WebSocket) -> Result<(Value, Decision, f64), Refusal> {
+        let (bytes, mut decoded) = decoding::decode(self.options)?;
+        let mut bytes = Some(bytes);
+        let mut listener = None;
         let mut stopping = self.service.stopping.subscribe();
         let patience = self.service.limits.timeout;
         let end = loop {
             let stopped = async {
                 let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
             };
-            let message = tokio::select! {
+            tokio::select! {
                 biased;
                 () = stopped => break End::Input,
-                message = timeout(patience, socket.recv()) => message,
-            };
-            let next = match message.map_err(|_| Refusal::too_slow())? {
-                Some(Ok(Message::Binary(bytes))) => {
-                    let (next, state, is_last) = self.push(listener, &bytes).await?;
-                    listener = next;
-                    let reason = listener.heard().and_then(|h| h.embedding.as_ref().err());
-                    let reason = reason.map(Reason::code);
-                    self.after(state, is_last, reason, socket).await?
+                decoded = decoded.recv() => match decoded.ok_or_else(Refusal::internal)?? {
+                    Decoded::Block { rate_hz, samples } => {
+                        let now = match listener.take() {
+                            Some(listener) => listener,
+                            None => self.listener(rate_hz)?,
+                        };
+                        let (now, state, is_last) = self.push(now, rate_hz, samples).await?;
+                        let reason = now.heard().and_then(|h| h.embedding.as_ref().err());
+                        let next = self.after(state, is_last, reason.map(Reason::code), socket).await?;
+                        listener = Some(now);
+                        if let Next::End(end) = next {
+                            break end;
+                        }
+                    }
+                    Decoded::End => break End::Input,
+                },
+                message = timeout(patience, message(socket, bytes.as_ref())) => {
+                    match message.map_err(|_| Refusal::too_slow())? {
+                        Some(Ok(Message::Binary(some))) => {
+                            let to = bytes.as_ref().expect("messages are read until the input ends");
+                            // There is room. What refused the stream comes as its next block.
+                            let _ = to.send(some).await;
+                        }
+                        Some(Ok(Message::Text(_))) => bytes = None,
+                        Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                        Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(broken()),
+                    }
                 }
-                Some(Ok(Message::Text(_))) => Next::End(End::Input),
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => Next::Listen,
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(broken()),
-            };
-            match next {
-                Next::Listen => {}
-                Next::End(end) => break end,
             }
         };
+        let listener = listener.map_or_else(|| self.listener(ANY_RATE_HZ), Ok)?;
         self.answer(listener, end).await
+    }
+
+    fn listener(&self, rate_hz: u32) -> Result<Listener, Error> {
+        let listener = Listener::new(self.service.verifier.clone(), rate_hz)?;
+        listener.against(self.voiceprint.clone(), self.test.clone())
     }
 
     /// Has the samples heard; whether they are the last that the limit allows.
     async fn push(
-        &mut self,
+        &self,
         mut listener: Listener,
-        bytes: &[u8],
+        rate_hz: u32,
+        mut samples: Vec<f32>,
     ) -> Result<(Listener, State, bool), Refusal> {
-        let mut samples = self.samples(bytes);
-        let heard = f64::from(listener.state().seconds) * f64::from(self.rate_hz);
-        let most = u64::from(self.service.limits.max_seconds) * u64::from(self.rate_hz);
+        let heard = f64::from(listener.state().seconds) * f64::from(rate_hz);
+        let most = u64::from(self.service.limits.max_seconds) * u64::from(rate_hz);
         let left = most.saturating_sub(heard.round() as u64) as usize;
         let is_last = samples.len() >= left;
         samples.truncate(left);
@@ -214,16 +244,6 @@ impl Stream {
         };
         let patience = sleep(self.service.limits.timeout);
         Ok(self.service.workers.run(patience, push).await??)
-    }
-
-    /// `(num_bytes,)` s16le -> `(num_samples,)` −1 to 1
-    fn samples(&mut self, bytes: &[u8]) -> Vec<f32> {
-        let first = self.odd_byte.take();
-        let mut bytes: Vec<u8> = first.into_iter().chain(bytes.iter().copied()).collect();
-        if bytes.len() % 2 == 1 {
-            self.odd_byte = bytes.pop();
-        }
-        s16le(&bytes)
     }
 
     async fn after(
@@ -282,6 +302,17 @@ impl Stream {
         };
         let sent = socket.send(Message::text(json.to_string())).await;
         sent.map_err(|_| broken())
+    }
+}
+
+/// The next message, once `bytes` has room for what it holds; none any more without `bytes`.
+async fn message(
+    socket: &mut WebSocket,
+    bytes: Option<&Sender<Bytes>>,
+) -> Option<Result<Message, axum::Error>> {
+    match bytes {
+        Some(bytes) if bytes.reserve().await.is_ok() => socket.recv().await,
+        _ => future::pending().await,
     }
 }
 
