@@ -1,7 +1,11 @@
 //! Kaldi's archives of vectors. Binary: `id`, a blank, `\0B`, `FV ` (f32) or `DV ` (f64), `\4`, the size
 //! as i32, the values; a matrix of one row (`FM `, `DM `) is a vector. Text: `id  [ 1 2 3 ]`.
 
-use super::{Fault, Row, Take, from_le_bytes};
+use super::{
+    fault::{Fault, Take},
+    floats::from_le_bytes,
+    row::Row,
+};
 use crate::batch::outcome::Outcome;
 use std::{
     collections::HashMap,

@@ -3,6 +3,8 @@
 //! it from the name.
 
 mod ark;
+mod fault;
+mod floats;
 mod npy;
 mod npz;
 #[cfg(feature = "parquet")]
@@ -10,11 +12,12 @@ mod parquet;
 #[cfg(not(feature = "parquet"))]
 #[path = "no_parquet.rs"]
 mod parquet;
+mod row;
 mod stored_zip;
 mod text;
 
-use super::outcome::{AudioHash, Outcome};
-use crate::{Error, Result, lists::parquet_opening, storage::output::Form, verifier::ModelId};
+use crate::{Error, Result, lists::parquet_opening, storage::output::Form};
+use fault::Fault;
 use rustc_hash::FxHashMap;
 use std::{
     fs::File,
@@ -23,6 +26,7 @@ use std::{
 };
 
 pub use npy::array;
+pub use row::{About, Row, Rows};
 
 /// A form of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,31 +46,6 @@ pub enum Format {
     /// `id value…` a line, or `id # why`.
     Text,
 }
-
-/// What is written of one recording.
-#[derive(Debug, Clone)]
-pub struct Row {
-    /// What the list calls it.
-    pub id: String,
-    /// Hash of its file, if that could be read.
-    pub audio: Option<AudioHash>,
-    /// Its embedding, or why there is none.
-    pub outcome: Outcome,
-}
-
-/// What the file as a whole is about.
-#[derive(Debug, Clone, Copy)]
-pub struct About<'a> {
-    /// The model of the embeddings.
-    pub model: ModelId,
-    /// D
-    pub size: usize,
-    /// Every id, in the order of the rows.
-    pub ids: &'a [String],
-}
-
-/// Rows in order, each given once to the writer.
-pub type Rows<'r> = dyn FnMut(&mut dyn FnMut(Row) -> Result<()>) -> Result<()> + 'r;
 
 /// Embeddings by id, all of one size.
 #[derive(Debug, Default)]
@@ -274,41 +253,6 @@ fn unread(path: &Path, fault: Fault) -> Error {
     }
 }
 
-/// Takes each id and vector.
-type Take<'t> = dyn FnMut(&str, &[f32]) -> std::result::Result<(), Fault> + 't;
-
-/// Why a file could not be read.
-enum Fault {
-    Io(std::io::Error),
-    Fact(String),
-    /// Of another file.
-    Other(Error),
-}
-
-impl From<Error> for Fault {
-    fn from(error: Error) -> Self {
-        Fault::Other(error)
-    }
-}
-
-impl From<std::io::Error> for Fault {
-    fn from(error: std::io::Error) -> Self {
-        Fault::Io(error)
-    }
-}
-
-impl From<String> for Fault {
-    fn from(fact: String) -> Self {
-        Fault::Fact(fact)
-    }
-}
-
-impl From<&str> for Fault {
-    fn from(fact: &str) -> Self {
-        Fault::Fact(fact.into())
-    }
-}
-
 impl Vectors {
     /// D; 0 where there is no vector.
     pub fn size(&self) -> usize {
@@ -370,19 +314,4 @@ impl Vectors {
 /// The archive that belongs to an output named `x.scp` or `x.ark`, and its index.
 pub fn ark_and_index(out: &Path) -> (PathBuf, PathBuf) {
     (out.with_extension("ark"), out.with_extension("scp"))
-}
-
-/// Floating-point numbers of 4 or 8 bytes each, little-endian.
-fn from_le_bytes(bytes: &[u8], width: usize) -> Vec<f32> {
-    match width {
-        4 => {
-            let (numbers, _) = bytes.as_chunks::<4>();
-            numbers.iter().map(|&b| f32::from_le_bytes(b)).collect()
-        }
-        _ => {
-            let (numbers, _) = bytes.as_chunks::<8>();
-            let numbers = numbers.iter().map(|&b| f64::from_le_bytes(b) as f32);
-            numbers.collect()
-        }
-    }
 }

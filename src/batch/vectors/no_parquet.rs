@@ -1,7 +1,10 @@
 //! In the place of `parquet.rs` where the feature `parquet` is off: vectors are neither read nor
 //! written as Parquet.
 
-use super::{About, Fault, Rows, Take};
+use super::{
+    fault::{Fault, Take},
+    row::{About, Rows},
+};
 use crate::{Result, batch::parquet_rows::refusal};
 use std::{io::Write, path::Path};
 

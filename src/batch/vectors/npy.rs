@@ -1,6 +1,9 @@
 //! NumPy's `.npy`: bytes to floats or texts, and back. Format: numpy.lib.format, versions 1 to 3.
 
-use super::{Fault, Take, from_le_bytes};
+use super::{
+    fault::{Fault, Take},
+    floats::from_le_bytes,
+};
 use crate::{batch::outcome::Outcome, lists::names};
 use std::{
     fs::File,

@@ -1,7 +1,12 @@
 //! NumPy's `.npz`, a ZIP of arrays. Written: `embeddings`, `ids`, `errors`, `audio_blake3`, `model`.
 //! Read: any two-dimensional array with a list of texts of its length, or one vector per name.
 
-use super::{About, Fault, Rows, Take, npy, stored_zip::StoredZip};
+use super::{
+    fault::{Fault, Take},
+    npy,
+    row::{About, Rows},
+    stored_zip::StoredZip,
+};
 use crate::{Error, Result, batch::outcome::Outcome};
 use std::{
     fs::File,

@@ -1,7 +1,10 @@
 //! Vectors in Parquet: a text column `id` and a list of floats `embedding`; written with
 //! `audio_blake3`, `speech_seconds` and `error`, and the model's id in the file's metadata.
 
-use super::{About, Fault, Row, Rows, Take};
+use super::{
+    fault::{Fault, Take},
+    row::{About, Row, Rows},
+};
 use crate::{
     Error, Result,
     batch::{outcome::Outcome, parquet_rows::properties},

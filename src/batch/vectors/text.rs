@@ -1,6 +1,10 @@
 //! Vectors as lines: `id 1 2 3`, Kaldi's `id  [ 1 2 3 ]`, Kaldi's index `id archive:offset`, JSON.
 
-use super::{Fault, Row, Take, ark};
+use super::{
+    ark,
+    fault::{Fault, Take},
+    row::Row,
+};
 use crate::{
     batch::{escape, outcome::Outcome},
     verifier::ModelId,

@@ -1,0 +1,32 @@
+//! What is written to a file of vectors: a row for each recording, and facts about the whole file.
+
+use crate::{
+    Result,
+    batch::outcome::{AudioHash, Outcome},
+    verifier::ModelId,
+};
+
+/// What is written of one recording.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// What the list calls it.
+    pub id: String,
+    /// Hash of its file, if that could be read.
+    pub audio: Option<AudioHash>,
+    /// Its embedding, or why there is none.
+    pub outcome: Outcome,
+}
+
+/// What the file as a whole is about.
+#[derive(Debug, Clone, Copy)]
+pub struct About<'a> {
+    /// The model of the embeddings.
+    pub model: ModelId,
+    /// D
+    pub size: usize,
+    /// Every id, in the order of the rows.
+    pub ids: &'a [String],
+}
+
+/// Rows in order, each given once to the writer.
+pub type Rows<'r> = dyn FnMut(&mut dyn FnMut(Row) -> Result<()>) -> Result<()> + 'r;
