@@ -17,7 +17,6 @@ use spkver::{
         evaluate::{Lists, Plan, Scored},
         html::{List, Page},
         metrics::{Costs, Points},
-        plots::{self, Chart},
         report,
     },
     scoring::OperatingPoint,
@@ -26,9 +25,8 @@ use spkver::{
 };
 use std::{
     io::{BufWriter, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
-use written::has_extension;
 
 /// What to measure.
 #[derive(clap::Args)]
@@ -154,9 +152,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     }
 
     let points = &plan.measure.points;
-    for (chart, out) in &written.charts {
-        out.write(&draw(*chart, out.path(), &lists, points.thresholds[0]))?;
-    }
+    written.draw(&lists, points.thresholds[0])?;
     if let Some(out) = &written.report {
         let page = args.page(&lists, points, model);
         out.write(page.to_html().as_bytes())?;
@@ -288,14 +284,5 @@ impl Args {
                 })
                 .collect(),
         }
-    }
-}
-
-fn draw(chart: Chart, path: &Path, lists: &[Named], threshold: f64) -> Vec<u8> {
-    let named = lists.iter().map(|n| (&n.name[..], &n.measured.report));
-    let named: Vec<plots::Named> = named.collect();
-    match has_extension(path, "svg") {
-        true => plots::svg(chart, &named, threshold).into_bytes(),
-        false => plots::png(chart, &named, threshold),
     }
 }

@@ -1,9 +1,13 @@
 //! The files that `spkver evaluate` writes: scores, a page, plots.
 
-use super::Args;
+use super::{Args, shown::Named};
 use spkver::{
     Error, Result,
-    eval::{evaluate::Lists, known::Known, plots::Chart},
+    eval::{
+        evaluate::Lists,
+        known::Known,
+        plots::{self, Chart},
+    },
     storage::output::{Form, OutputFile, Outputs},
 };
 use std::path::{Path, PathBuf};
@@ -12,7 +16,22 @@ use std::path::{Path, PathBuf};
 pub(super) struct Written {
     pub(super) scores: Option<OutputFile>,
     pub(super) report: Option<OutputFile>,
-    pub(super) charts: Vec<(Chart, OutputFile)>,
+    charts: Vec<(Chart, OutputFile)>,
+}
+
+impl Written {
+    /// Draws the plots and writes them.
+    pub(super) fn draw(&self, lists: &[Named], threshold: f64) -> Result<()> {
+        let named = lists.iter().map(|n| (&n.name[..], &n.measured.report));
+        let named: Vec<plots::Named> = named.collect();
+        self.charts.iter().try_for_each(|(chart, out)| {
+            let drawn = match has_extension(out.path(), "svg") {
+                true => plots::svg(*chart, &named, threshold).into_bytes(),
+                false => plots::png(*chart, &named, threshold),
+            };
+            out.write(&drawn)
+        })
+    }
 }
 
 impl Args {
@@ -84,7 +103,7 @@ fn not_drawn(path: &Path) -> Error {
     Error::Usage(format!("{path}: plots are written as .svg or .png"))
 }
 
-pub(super) fn has_extension(path: &Path, wanted: &str) -> bool {
+fn has_extension(path: &Path, wanted: &str) -> bool {
     path.extension()
         .is_some_and(|e| e.eq_ignore_ascii_case(wanted))
 }
