@@ -1,6 +1,6 @@
 //! `spkver calibrate TRIALS… -o MODEL`: makes a model's scores log-likelihood ratios on these trials.
 
-use super::{Global, calibrate_scores, outputs, progress::Bar, recordings};
+use super::{Global, calibrate_scores::ScoreFit, outputs, progress::Bar, recordings};
 use serde_json::json;
 use spkver::{
     Result,
@@ -16,7 +16,7 @@ pub struct Args {
     /// Trial lists: `1 enroll test` (VoxCeleb) or `enroll test target|nontarget` (Kaldi) a line; also
     /// CSV, JSON lines and Parquet
     #[arg(required = true, value_name = "TRIALS")]
-    pub lists: Vec<PathBuf>,
+    lists: Vec<PathBuf>,
     /// Calibrate these scores of any system (as `score` writes them), and write a small file for `score
     /// --embeddings --calibration` instead of a model
     #[arg(long, value_name = "FILE", conflicts_with_all = ["channel", "root"], help_heading = "Trials")]
@@ -31,10 +31,10 @@ pub struct Args {
     root: PathBuf,
     /// Model file to write; with --scores, the calibration
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
-    pub out: PathBuf,
+    out: PathBuf,
     /// Prior of a target trial at which the fit should be best
     #[arg(long, value_name = "P", default_value_t = 0.1, help_heading = "Fit")]
-    pub p_target: f64,
+    p_target: f64,
     /// Fit again how a recording's length and its distance from the average voice change the score, and
     /// the scores far below 0: from the lists, from the same recordings cut to 0.7, 1.2, 2 and 3 s, and
     /// from the same at 8 kHz. Needs dozens of speakers and several kinds of speech. Without it the
@@ -69,7 +69,13 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let mut read = args.lists.iter().chain(&args.scores).chain(&args.cohort);
     read.try_for_each(|path| outputs.spare(path))?;
     if let Some(scores) = &args.scores {
-        return calibrate_scores::run(args, scores, &outputs, global);
+        let fit = ScoreFit {
+            lists: &args.lists,
+            scores,
+            p_target: args.p_target,
+            out: &args.out,
+        };
+        return fit.run(&outputs, global);
     }
     let plan = args.plan();
     let inputs = Inputs::open(&plan)?;

@@ -1,41 +1,55 @@
 //! `spkver calibrate TRIALS… --scores FILE -o CALIBRATION`: scale and offset for the scores of any
 //! system, in a small file that `score --embeddings --calibration` reads.
 
-use super::{Global, calibrate::Args};
+use super::Global;
 use serde_json::{Value, json};
 use spkver::{
     Error, Result,
     storage::output::{Form, Outputs},
     train::calibrate::fit_scores,
 };
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Runs the command.
-pub fn run(args: &Args, scores: &Path, outputs: &Outputs, global: &Global) -> Result<u8> {
-    let out = outputs.take(&args.out, &Form::CALIBRATION)?;
-    let fitted = fit_scores(&args.lists, scores, args.p_target)?;
-    let (scale, offset) = (fitted.calibration.scale, fitted.calibration.offset);
-    let (targets, nontargets) = (fitted.num_targets, fitted.num_nontargets);
-    let refused = fitted.num_refused;
-    let json = json!({
-        "command": "calibrate",
-        "output": args.out.to_string_lossy(),
-        "scale": scale,
-        "offset": offset,
-        "p_target": args.p_target,
-        "targets": targets,
-        "nontargets": nontargets,
-        "refused": refused,
-    });
-    out.write(format!("{json:#}\n").as_bytes())?;
-    let line = format!(
-        "wrote {}: scale {scale:.4}, offset {offset:+.4}, fitted at prior {} on {targets} target and \
-         {nontargets} nontarget trials ({refused} more refused)",
-        args.out.display(),
-        args.p_target,
-    );
-    global.output().result(&line, &json)?;
-    Ok(0)
+/// What to fit on, and the file to write.
+pub struct ScoreFit<'a> {
+    /// Trial lists.
+    pub lists: &'a [PathBuf],
+    /// The scores of their trials.
+    pub scores: &'a Path,
+    /// Prior of a target trial at which the fit should be best.
+    pub p_target: f64,
+    /// The calibration to write.
+    pub out: &'a Path,
+}
+
+impl ScoreFit<'_> {
+    /// Runs the command.
+    pub fn run(&self, outputs: &Outputs, global: &Global) -> Result<u8> {
+        let out = outputs.take(self.out, &Form::CALIBRATION)?;
+        let fitted = fit_scores(self.lists, self.scores, self.p_target)?;
+        let (scale, offset) = (fitted.calibration.scale, fitted.calibration.offset);
+        let (targets, nontargets) = (fitted.num_targets, fitted.num_nontargets);
+        let refused = fitted.num_refused;
+        let json = json!({
+            "command": "calibrate",
+            "output": self.out.to_string_lossy(),
+            "scale": scale,
+            "offset": offset,
+            "p_target": self.p_target,
+            "targets": targets,
+            "nontargets": nontargets,
+            "refused": refused,
+        });
+        out.write(format!("{json:#}\n").as_bytes())?;
+        let line = format!(
+            "wrote {}: scale {scale:.4}, offset {offset:+.4}, fitted at prior {} on {targets} target and \
+             {nontargets} nontarget trials ({refused} more refused)",
+            self.out.display(),
+            self.p_target,
+        );
+        global.output().result(&line, &json)?;
+        Ok(0)
+    }
 }
 
 /// Reads scale and offset from such a file.
