@@ -6,7 +6,7 @@ use super::{
     operating_point,
     output::{Output, printable},
     test_recordings::{self, TestRecording},
-    verify::probability,
+    trial::probability,
 };
 use serde_json::Value;
 use spkver::{

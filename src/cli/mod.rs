@@ -35,6 +35,7 @@ mod source;
 mod store;
 mod test_recordings;
 mod train;
+mod trial;
 mod verify;
 mod version;
 

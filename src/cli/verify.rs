@@ -3,22 +3,17 @@
 mod live;
 
 use super::{
-    Global, listening,
-    operating_point::{self, shown},
-    output::{Output, printable},
+    Global, listening, operating_point,
+    output::printable,
     recordings::{self, Files},
+    trial::Trial,
 };
 use live::Claim;
 use serde_json::json;
 use spkver::{
     Error, Result,
-    answer::{
-        Outcome, Recording, json_of,
-        listened::{End, Listened},
-        outcome::{is_calibrated, terms_of_all},
-    },
-    scoring::TrialKind,
-    verifier::{SpeakerName, Verifier},
+    answer::{Outcome, Recording, json_of, outcome::terms_of_all},
+    verifier::SpeakerName,
 };
 use std::{path::PathBuf, slice, sync::Arc};
 
@@ -69,7 +64,9 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let output = global.output();
     if listening::is_asked(&args.files) {
         let claim = Claim {
-            args,
+            listening: &args.listening,
+            recordings: &args.recordings,
+            watch: args.watch,
             criterion,
             verifier: Arc::new(verifier),
             voiceprint: Arc::new(voiceprint),
@@ -138,101 +135,4 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     json["results"] = json!(results);
     output.result(&lines.join("\n"), &json)?;
     Ok(code)
-}
-
-/// What a decision is about, for `verify` and `compare`.
-pub struct Trial<'a> {
-    /// The sub-command.
-    pub command: &'static str,
-    /// What the line for people calls it.
-    pub subject: &'a str,
-    /// The enrolled speaker, if there is one.
-    pub speaker: Option<&'a str>,
-    /// The recordings that were read for it.
-    pub recordings: &'a [Recording],
-    /// The decision, and what it rests on.
-    pub outcome: Outcome,
-    /// What was heard, if there was listening.
-    pub listened: Option<&'a Listened>,
-}
-
-impl Trial<'_> {
-    /// Prints the outcome; the exit code.
-    pub fn report(&self, verifier: &Verifier, output: &Output) -> Result<u8> {
-        let mut json = self
-            .outcome
-            .answer(self.command, self.speaker, self.recordings, verifier);
-        if let Some(listened) = self.listened {
-            json["listened"] = listened.json();
-        }
-        output.result(&self.line(verifier), &json)?;
-        Ok(self.outcome.exit_code())
-    }
-
-    fn line(&self, verifier: &Verifier) -> String {
-        let Outcome {
-            verification,
-            point,
-            kind,
-            expected,
-        } = self.outcome;
-        let decision = verification.decision.code().to_uppercase();
-        let subject = printable(self.subject);
-        let why = match (verification.llr, verification.probability) {
-            (Some(score), _)
-                if verification.decision.reason().is_none() && !is_calibrated(verifier) =>
-            {
-                format!(
-                    "score {:+.2}, threshold {:+.2} (uncalibrated: no log-likelihood ratio; run \
-                     `spkver calibrate` on trials of your own)",
-                    score.0,
-                    point.threshold().0,
-                )
-            }
-            (Some(llr), Some(p)) if verification.decision.reason().is_none() => format!(
-                "LLR {:+.2} (p {} at prior {:?}, threshold {:+.2}{}){}",
-                llr.0,
-                probability(p),
-                point.p_target(),
-                point.threshold().0,
-                expected.map_or(String::new(), |e| format!(
-                    ": false accepts {}, false rejects {}{}",
-                    shown(&e.false_accept),
-                    shown(&e.false_reject),
-                    match kind {
-                        Some(kind) if kind != TrialKind::Clean => format!(" with {kind}"),
-                        _ => String::new(),
-                    },
-                )),
-                match self.listened {
-                    Some(listened) if listened.end == End::Clear => {
-                        format!(" after {:.1} s", listened.seconds())
-                    }
-                    _ => String::new(),
-                }
-            ),
-            _ => {
-                let unfit = self.recordings.iter().filter_map(|recording| {
-                    let reason = recording.embedding.as_ref().err()?;
-                    let file = printable(&recording.path.to_string_lossy());
-                    Some(format!("{file}: {reason}; {}", reason.remedy()))
-                });
-                let unfit: Vec<String> = unfit.collect();
-                match verification.decision.reason() {
-                    Some(reason) if unfit.is_empty() => format!("{reason}; {}", reason.remedy()),
-                    _ => unfit.join("; "),
-                }
-            }
-        };
-        format!("{decision}  {subject}  {why}")
-    }
-}
-
-/// Three digits, and never a rounded-up certainty.
-pub fn probability(p: f64) -> String {
-    match p {
-        p if p > 0.999 => ">0.999".into(),
-        p if p < 0.001 => "<0.001".into(),
-        p => format!("{p:.3}"),
-    }
 }

@@ -1,9 +1,10 @@
 //! `spkver verify NAME -`: answers while the speaker talks.
 
-use super::{Args, Trial};
 use crate::cli::{
-    listening::{Input, Look},
+    listening::{self, Input, Look},
     output::Output,
+    recordings,
+    trial::Trial,
 };
 use serde_json::{Value, json};
 use spkver::{
@@ -16,7 +17,10 @@ use std::{slice, sync::Arc};
 
 /// A claim to be verified on standard input.
 pub(super) struct Claim<'a> {
-    pub args: &'a Args,
+    pub listening: &'a listening::Args,
+    pub recordings: &'a recordings::Args,
+    /// Judge this many last seconds again and again, to the end.
+    pub watch: Option<u32>,
     pub criterion: Criterion,
     pub verifier: Arc<Verifier>,
     pub voiceprint: Arc<Voiceprint>,
@@ -26,12 +30,11 @@ pub(super) struct Claim<'a> {
 impl Claim<'_> {
     /// Listens until the answer is clear, to the limit or to the end; the exit code.
     pub fn listen(&self) -> Result<u8> {
-        let Claim { args, output, .. } = self;
-        let input = Input::open(&args.listening, &args.recordings, output)?;
-        if let Some(window_seconds) = args.watch {
+        let input = Input::open(self.listening, self.recordings, self.output)?;
+        if let Some(window_seconds) = self.watch {
             return self.watch(input, window_seconds);
         }
-        let to_end = args.listening.to_end;
+        let to_end = self.listening.to_end;
         let test = self.criterion.sequential_test(&self.verifier, to_end)?;
         let listener = Listener::new(Arc::clone(&self.verifier), input.rate_hz())?;
         let listener = listener.against(Arc::clone(&self.voiceprint), test.clone())?;
@@ -55,7 +58,7 @@ impl Claim<'_> {
             outcome,
             listened: Some(&listened),
         };
-        trial.report(&self.verifier, output)
+        trial.report(&self.verifier, self.output)
     }
 
     /// Prints a line of JSON each second: is it still the same speaker?
