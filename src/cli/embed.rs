@@ -1,7 +1,7 @@
 //! `spkver embed FILE…`: embeddings as text or as a NumPy array; features for cross-checks. Folders,
-//! lists and other formats are done by [`embed_batch`].
+//! lists and other formats are done by `embed_batch.rs`.
 
-use super::{Global, embed_batch, outputs, score::parse_shard, source::Source};
+use super::{Global, outputs, score::parse_shard, source::Source};
 use serde_json::json;
 use spkver::{
     Error, Result,
@@ -65,9 +65,6 @@ enum FormatName {
 
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
-    if args.is_batch() {
-        return embed_batch::run(args, global);
-    }
     let outputs = args
         .replacing
         .open(args.output.iter().cloned().collect(), global)?;
@@ -116,7 +113,8 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
 }
 
 impl Args {
-    fn is_batch(&self) -> bool {
+    /// Is it work for `embed_batch.rs`?
+    pub fn is_batch(&self) -> bool {
         let asked = self.list.is_some()
             || !self.source.data.is_empty()
             || self.source.cache.is_some()

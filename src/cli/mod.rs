@@ -282,6 +282,7 @@ fn run(cli: &Cli) -> Result<u8> {
         Command::Verify(args) => verify::run(args, global),
         Command::Identify(args) => identify::run(args, global),
         Command::Compare(args) => compare::run(args, global),
+        Command::Embed(args) if args.is_batch() => embed_batch::run(args, global),
         Command::Embed(args) => embed::run(args, global),
         Command::Score(args) => score::run(args, global),
         Command::List(args) => list::run(args, global),
