@@ -6,7 +6,7 @@ mod process;
 mod stopwatch;
 mod voice;
 
-use super::{Global, Precision as Arithmetic};
+use super::global::{Global, Precision as Arithmetic};
 use indicatif::{ProgressBar, ProgressStyle};
 use path::{Enrolled, LONG_SECONDS, Recordings, SHORT_SECONDS};
 use serde_json::{Value, json};
@@ -19,9 +19,6 @@ use std::{
     time::{Duration, Instant},
 };
 use stopwatch::Clock;
-
-/// What a process with `--verbose` says before its peak memory, in kB.
-pub const PEAK_MEMORY: &str = "peak memory ";
 
 /// How long to measure.
 #[derive(clap::Args)]

@@ -1,6 +1,6 @@
 //! `spkver calibrate TRIALS… -o MODEL`: makes a model's scores log-likelihood ratios on these trials.
 
-use super::{Global, calibrate_scores::ScoreFit, outputs, progress::Bar, recordings};
+use super::{calibrate_scores::ScoreFit, global::Global, outputs, progress::Bar, recordings};
 use serde_json::json;
 use spkver::{
     Result,

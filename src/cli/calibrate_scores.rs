@@ -1,7 +1,7 @@
 //! `spkver calibrate TRIALS… --scores FILE -o CALIBRATION`: scale and offset for the scores of any
 //! system, in a small file that `score --embeddings --calibration` reads.
 
-use super::Global;
+use super::global::Global;
 use serde_json::{Value, json};
 use spkver::{
     Error, Result,

@@ -1,6 +1,6 @@
 //! `spkver compare FILE FILE`: are these two recordings of one speaker?
 
-use super::{Global, operating_point, recordings, trial::Trial};
+use super::{global::Global, operating_point, recordings, trial::Trial};
 use spkver::{
     Result,
     answer::{Outcome, all_or_errors, recording::label},

@@ -1,7 +1,6 @@
 //! `spkver completions SHELL`: a script that lets a shell complete the program's commands and options.
 
-use super::{Cli, Global};
-use clap::CommandFactory;
+use super::global::Global;
 use clap_complete::{Shell, generate};
 use serde_json::json;
 use spkver::Result;
@@ -14,10 +13,10 @@ pub struct Args {
     shell: Shell,
 }
 
-/// Runs the command.
-pub fn run(args: &Args, global: &Global) -> Result<u8> {
+/// Runs the command. `program` describes all commands and options.
+pub fn run(args: &Args, mut program: clap::Command, global: &Global) -> Result<u8> {
     let mut script = vec![];
-    generate(args.shell, &mut Cli::command(), "spkver", &mut script);
+    generate(args.shell, &mut program, "spkver", &mut script);
     let script = String::from_utf8_lossy(&script);
     let json = json!({
         "command": "completions",

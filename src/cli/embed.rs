@@ -1,7 +1,7 @@
 //! `spkver embed FILE…`: embeddings as text or as a NumPy array; features for cross-checks. Folders,
 //! lists and other formats are done by `embed_batch.rs`.
 
-use super::{Global, outputs, score::parse_shard, source::Source};
+use super::{global::Global, outputs, score::parse_shard, source::Source};
 use serde_json::json;
 use spkver::{
     Error, Result,

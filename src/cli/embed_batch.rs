@@ -2,7 +2,9 @@
 //! that other programs read.
 
 use super::{
-    Global, embed, interrupt,
+    embed,
+    global::Global,
+    interrupt,
     long_run::{Stages, interrupted, open_stream},
 };
 use serde_json::json;

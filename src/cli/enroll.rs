@@ -1,7 +1,7 @@
 //! `spkver enroll NAME FILE…`: stores recordings of one speaker, all or none.
 
 use super::{
-    Global,
+    global::Global,
     listening::{self, Input, Look},
     output::{Output, printable},
     recordings::{self, Files},

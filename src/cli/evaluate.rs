@@ -5,7 +5,7 @@ mod known;
 mod shown;
 mod written;
 
-use super::{Global, outputs, progress::Bar, recordings};
+use super::{global::Global, outputs, progress::Bar, recordings};
 use chrono::Local;
 use serde_json::json;
 use shown::Named;

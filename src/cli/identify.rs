@@ -1,7 +1,7 @@
 //! `spkver identify FILE…`: which of the enrolled speakers is this, if any?
 
 use super::{
-    Global,
+    global::Global,
     listening::{self, Input, Look},
     operating_point,
     output::{Output, printable},

@@ -1,6 +1,6 @@
 //! `spkver list`: who is enrolled; `spkver list NAME`: the recordings of one speaker.
 
-use super::{Global, output::printable};
+use super::{global::Global, output::printable};
 use spkver::{
     Error, Result, answer::listing, storage::voiceprints::Listing, verifier::SpeakerName,
 };

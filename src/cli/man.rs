@@ -1,7 +1,6 @@
 //! `spkver man`: manual pages, from the same descriptions as the help.
 
-use super::{Cli, Global, outputs};
-use clap::CommandFactory;
+use super::{global::Global, outputs};
 use clap_mangen::Man;
 use serde_json::json;
 use spkver::{Error, Result, storage::output::Form};
@@ -18,9 +17,8 @@ pub struct Args {
     replacing: outputs::Args,
 }
 
-/// Runs the command.
-pub fn run(args: &Args, global: &Global) -> Result<u8> {
-    let mut program = Cli::command();
+/// Runs the command. `program` describes all commands and options.
+pub fn run(args: &Args, mut program: clap::Command, global: &Global) -> Result<u8> {
     program.build();
     let Some(folder) = &args.folder else {
         let (_, page) = page(&program)?;

@@ -13,6 +13,7 @@ mod embed;
 mod embed_batch;
 mod enroll;
 mod evaluate;
+mod global;
 mod help;
 mod identify;
 mod interrupt;
@@ -25,6 +26,7 @@ mod model;
 mod operating_point;
 mod output;
 mod outputs;
+mod peak_memory;
 mod progress;
 mod recordings;
 mod remove;
@@ -40,13 +42,9 @@ mod verify;
 mod version;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use output::Output;
-use spkver::{
-    Error, Result, kernels,
-    storage::{self, voiceprints::Store},
-    verifier::Verifier,
-};
-use std::{path::PathBuf, process::ExitCode};
+use global::Global;
+use spkver::{Error, Result, kernels, storage};
+use std::process::ExitCode;
 
 /// Is this the enrolled speaker? Local, offline speaker verification from audio files.
 #[derive(Parser)]
@@ -62,73 +60,6 @@ struct Cli {
     global: Global,
     #[command(subcommand)]
     command: Command,
-}
-
-/// Flags that every command takes.
-#[derive(clap::Args)]
-pub struct Global {
-    /// Model file [default: the one inside the program]
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "SPKVER_MODEL",
-        hide_env_values = true,
-        help_heading = "Model"
-    )]
-    model: Option<PathBuf>,
-    /// Arithmetic of the network: f32, or int8, which is about three times as fast and changes scores a
-    /// little
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        default_value_t = Precision::F32,
-        hide_possible_values = true,
-        help_heading = "Model"
-    )]
-    precision: Precision,
-    /// Threads to use [default: one per core]; the result is the same with any number
-    #[arg(
-        long,
-        global = true,
-        value_name = "N",
-        value_parser = clap::value_parser!(u16).range(1..=1024),
-        help_heading = "Processor"
-    )]
-    threads: Option<u16>,
-    /// Instructions for the innermost loops [default: the fastest that the CPU has]
-    #[arg(
-        long,
-        global = true,
-        value_name = "NAME",
-        value_parser = clap::builder::PossibleValuesParser::new(kernels::NAMES),
-        help_heading = "Processor"
-    )]
-    kernel: Option<String>,
-    /// Store of voiceprints [default: in your data folder]
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "SPKVER_STORE",
-        hide_env_values = true,
-        help_heading = "Store"
-    )]
-    store: Option<PathBuf>,
-    #[command(flatten)]
-    key: key::Args,
-    #[command(flatten)]
-    output: Output,
-}
-
-/// The numbers that the network computes with.
-#[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
-enum Precision {
-    /// 32-bit floats
-    F32,
-    /// 8-bit whole numbers
-    Int8,
 }
 
 #[derive(Subcommand)]
@@ -204,14 +135,13 @@ pub fn main() -> ExitCode {
         }
     };
     let code = run(&cli).unwrap_or_else(|error| {
-        cli.global.output.error(&error);
+        cli.global.output().error(&error);
         error.exit_code()
     });
-    if cli.global.output.is_verbose()
-        && let Some(kb) = peak_memory_kb()
+    if cli.global.output().is_verbose()
+        && let Some(line) = peak_memory::line()
     {
-        let peak = bench::PEAK_MEMORY;
-        cli.global.output.detail(&format!("{peak}{kb} kB"));
+        cli.global.output().detail(&line);
     }
     storage::secret::wipe_traces();
     ExitCode::from(code)
@@ -229,13 +159,6 @@ fn parse() -> std::result::Result<Cli, clap::Error> {
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
-/// Peak resident memory of this process, where the system reports it (Linux).
-fn peak_memory_kb() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix(" kB")?.trim().parse().ok()
-}
-
 /// More threads for each core would only take memory and time.
 const MAX_THREADS_PER_CORE: usize = 8;
 
@@ -250,7 +173,7 @@ fn set_threads(global: &Global) -> Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let most = MAX_THREADS_PER_CORE * cores;
     if asked > most {
-        global.output.warning(&format!(
+        global.output().warning(&format!(
             "{name} {asked}: {most} threads are used, {MAX_THREADS_PER_CORE} for each core"
         ));
     }
@@ -295,51 +218,7 @@ fn run(cli: &Cli) -> Result<u8> {
         Command::Calibrate(args) => calibrate::run(args, global),
         Command::Evaluate(args) => evaluate::run(args, global),
         Command::Bench(args) => bench::run(args, global),
-        Command::Completions(args) => completions::run(args, global),
-        Command::Man(args) => man::run(args, global),
-    }
-}
-
-impl Global {
-    /// The model that the flags name, or the embedded one, in the precision that they name.
-    pub fn verifier(&self) -> Result<Verifier> {
-        self.verifier_in(self.precision)
-    }
-
-    /// The same model in another precision.
-    fn verifier_in(&self, precision: Precision) -> Result<Verifier> {
-        let mut verifier = match &self.model {
-            Some(path) => storage::model::load(path),
-            None => storage::model::embedded(),
-        }?;
-        if precision == Precision::Int8 {
-            verifier.quantise()?;
-        }
-        Ok(verifier)
-    }
-
-    /// The store that the flags name, or the one in the data folder.
-    pub fn store_path(&self) -> Result<PathBuf> {
-        match &self.store {
-            Some(path) => Ok(path.clone()),
-            None => storage::voiceprints::default_path(),
-        }
-    }
-
-    /// The store, opened with the given secret; none if the file does not exist.
-    pub fn open_store(&self) -> Result<Option<Store>> {
-        let path = self.store_path()?;
-        Store::open(&path, self.key.secret_for(&path)?.as_ref())
-    }
-
-    /// The store, opened with the given secret, and created if it does not exist.
-    pub fn open_or_create_store(&self) -> Result<Store> {
-        let path = self.store_path()?;
-        Store::open_or_create(&path, self.key.secret_for(&path)?.as_ref())
-    }
-
-    /// How to print results and messages.
-    pub fn output(&self) -> &Output {
-        &self.output
+        Command::Completions(args) => completions::run(args, Cli::command(), global),
+        Command::Man(args) => man::run(args, Cli::command(), global),
     }
 }

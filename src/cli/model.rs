@@ -5,7 +5,7 @@ mod card;
 mod import;
 mod join;
 
-use super::{Global, help, operating_point::shown, output::printable, outputs};
+use super::{global::Global, help, operating_point::shown, output::printable, outputs};
 use serde_json::json;
 use spkver::{
     Result,

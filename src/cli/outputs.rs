@@ -1,7 +1,7 @@
 //! The files that a command writes: the flag that such commands share, and what none of them may
 //! write over.
 
-use super::Global;
+use super::global::Global;
 use spkver::{Result, storage::output::Outputs};
 use std::path::PathBuf;
 

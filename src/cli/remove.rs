@@ -1,6 +1,6 @@
 //! `spkver remove NAME`: erases a voiceprint, or one recording of it.
 
-use super::{Global, output::printable};
+use super::{global::Global, output::printable};
 use spkver::{Error, Result, answer::removal, verifier::SpeakerName};
 use std::num::NonZeroU32;
 

@@ -4,7 +4,9 @@
 mod written;
 
 use super::{
-    Global, calibrate_scores, interrupt,
+    calibrate_scores,
+    global::Global,
+    interrupt,
     long_run::{Stages, interrupted, open_stream},
     output::Output as Talk,
     outputs,

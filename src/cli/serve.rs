@@ -1,6 +1,6 @@
 //! `spkver serve`: answers over HTTP, until it is asked to stop.
 
-use super::{Global, operating_point, output::Output};
+use super::{global::Global, operating_point, output::Output};
 use chrono::{SecondsFormat, Utc};
 use serde_json::{Value, json};
 use spkver::{

@@ -2,7 +2,7 @@
 
 mod vectors;
 
-use super::{Global, help, key, outputs};
+use super::{global::Global, help, key, outputs};
 use clap::Subcommand;
 use serde_json::json;
 use spkver::{

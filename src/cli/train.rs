@@ -4,7 +4,7 @@ mod heads;
 mod options;
 mod progress;
 
-use super::{Global, interrupt, outputs, progress::Bar};
+use super::{global::Global, interrupt, outputs, progress::Bar};
 use progress::{Log, Watch};
 use serde_json::json;
 use spkver::{

@@ -3,7 +3,8 @@
 mod live;
 
 use super::{
-    Global, listening, operating_point,
+    global::Global,
+    listening, operating_point,
     output::printable,
     recordings::{self, Files},
     trial::Trial,

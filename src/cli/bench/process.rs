@@ -5,6 +5,7 @@ use super::{
     path::Recordings,
     stopwatch::{Clock, Job, one_by_one},
 };
+use crate::cli::peak_memory;
 use spkver::{Error, Result};
 use std::{
     ffi::{OsStr, OsString},
@@ -49,10 +50,7 @@ pub fn measure(flags: &[OsString], recordings: &Recordings, budget: Duration) ->
             talk.trim()
         )));
     }
-    let peak_memory_kb = talk.lines().find_map(|line| {
-        let (_, after) = line.split_once(super::PEAK_MEMORY)?;
-        after.trim().strip_suffix(" kB")?.parse().ok()
-    });
+    let peak_memory_kb = talk.lines().find_map(peak_memory::kb_of);
     // It ran once; a failure from now on would show in no time at all.
     let mut jobs: [Job; 2] = [
         Box::new(|| drop(run(&compare))),

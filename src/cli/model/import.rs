@@ -1,7 +1,7 @@
 //! `spkver model import FILE -o MODEL`: the state dict of a network that was trained with another
 //! toolkit as a model of ours.
 
-use crate::cli::{Global, outputs};
+use crate::cli::{global::Global, outputs};
 use serde_json::json;
 use spkver::{
     Result,

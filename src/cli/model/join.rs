@@ -1,6 +1,6 @@
 //! `spkver model join`: makes one model of several that were trained apart.
 
-use crate::cli::Global;
+use crate::cli::global::Global;
 use serde_json::json;
 use spkver::{
     Error, Result,

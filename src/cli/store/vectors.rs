@@ -2,7 +2,8 @@
 //! engines, and embeddings as voiceprints of the store.
 
 use crate::cli::{
-    Global, help, outputs,
+    global::Global,
+    help, outputs,
     test_recordings::{self, open_array},
 };
 use rayon::prelude::*;

@@ -1,6 +1,6 @@
 //! Shows the progress of training: a bar on a terminal, lines elsewhere, both on stderr.
 
-use crate::cli::{Global, interrupt};
+use crate::cli::{global::Global, interrupt};
 use indicatif::{ProgressBar, ProgressStyle};
 use spkver::{Result, train::descent::Progress};
 use std::{

@@ -1,0 +1,120 @@
+//! The flags that every command takes, and the model and the store that they name.
+
+use super::{key, output::Output};
+use spkver::{
+    Result, kernels,
+    storage::{self, voiceprints::Store},
+    verifier::Verifier,
+};
+use std::path::PathBuf;
+
+/// Flags that every command takes.
+#[derive(clap::Args)]
+pub struct Global {
+    /// Model file [default: the one inside the program]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "SPKVER_MODEL",
+        hide_env_values = true,
+        help_heading = "Model"
+    )]
+    pub(super) model: Option<PathBuf>,
+    /// Arithmetic of the network: f32, or int8, which is about three times as fast and changes scores a
+    /// little
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t = Precision::F32,
+        hide_possible_values = true,
+        help_heading = "Model"
+    )]
+    precision: Precision,
+    /// Threads to use [default: one per core]; the result is the same with any number
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=1024),
+        help_heading = "Processor"
+    )]
+    pub(super) threads: Option<u16>,
+    /// Instructions for the innermost loops [default: the fastest that the CPU has]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        value_parser = clap::builder::PossibleValuesParser::new(kernels::NAMES),
+        help_heading = "Processor"
+    )]
+    pub(super) kernel: Option<String>,
+    /// Store of voiceprints [default: in your data folder]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "SPKVER_STORE",
+        hide_env_values = true,
+        help_heading = "Store"
+    )]
+    store: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) key: key::Args,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// The numbers that the network computes with.
+#[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
+pub(super) enum Precision {
+    /// 32-bit floats
+    F32,
+    /// 8-bit whole numbers
+    Int8,
+}
+
+impl Global {
+    /// The model that the flags name, or the embedded one, in the precision that they name.
+    pub fn verifier(&self) -> Result<Verifier> {
+        self.verifier_in(self.precision)
+    }
+
+    /// The same model in another precision.
+    pub(super) fn verifier_in(&self, precision: Precision) -> Result<Verifier> {
+        let mut verifier = match &self.model {
+            Some(path) => storage::model::load(path),
+            None => storage::model::embedded(),
+        }?;
+        if precision == Precision::Int8 {
+            verifier.quantise()?;
+        }
+        Ok(verifier)
+    }
+
+    /// The store that the flags name, or the one in the data folder.
+    pub fn store_path(&self) -> Result<PathBuf> {
+        match &self.store {
+            Some(path) => Ok(path.clone()),
+            None => storage::voiceprints::default_path(),
+        }
+    }
+
+    /// The store, opened with the given secret; none if the file does not exist.
+    pub fn open_store(&self) -> Result<Option<Store>> {
+        let path = self.store_path()?;
+        Store::open(&path, self.key.secret_for(&path)?.as_ref())
+    }
+
+    /// The store, opened with the given secret, and created if it does not exist.
+    pub fn open_or_create_store(&self) -> Result<Store> {
+        let path = self.store_path()?;
+        Store::open_or_create(&path, self.key.secret_for(&path)?.as_ref())
+    }
+
+    /// How to print results and messages.
+    pub fn output(&self) -> &Output {
+        &self.output
+    }
+}
