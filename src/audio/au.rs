@@ -2,7 +2,7 @@
 //! numbers, a remark, then the samples.
 
 use super::input::Input;
-use super::layout::{Coding, Layout};
+use super::layout::{Coding, Layout, MAX_CHANNELS};
 use super::pcm::{ByteOrder, Encoding};
 use super::refusal::{Refusal, Refused};
 
@@ -38,7 +38,7 @@ pub fn layout(input: &mut Input) -> Refused<Option<Layout>> {
         23..=26 => return Err(unfit("G.721, G.722 or G.723 inside, which is not read")),
         _ => return Err(unfit(&format!("the unknown coding {code}"))),
     };
-    if !(1..=super::MAX_CHANNELS).contains(&num_channels) {
+    if !(1..=MAX_CHANNELS).contains(&num_channels) {
         return Err(unfit(&format!("{num_channels} channels")));
     }
     if start < 24 {

@@ -1,6 +1,7 @@
 //! The decoder of one audio track: packets become samples. What has none is refused by its name.
 
 use super::opus::Opus;
+use super::packet::Decoded;
 use super::refusal::{CONVERT, Refusal, Refused};
 use symphonia::core::codecs::audio::well_known as known;
 use symphonia::core::codecs::audio::{
@@ -14,15 +15,6 @@ use symphonia::core::packet::Packet;
 pub enum Codec {
     Symphonia(Box<dyn AudioDecoder>),
     Opus(Box<Opus>),
-}
-
-/// What a packet held.
-pub struct Decoded {
-    pub num_channels: usize,
-    pub rate_hz: u32,
-    /// Samples of each channel, including those that are decoded and left out (the start and the
-    /// end of Opus).
-    pub num_frames: u64,
 }
 
 /// Samples of each channel in the longest packet of any codec read here (FLAC and ALAC).

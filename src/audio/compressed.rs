@@ -2,7 +2,7 @@
 //! samples of all its channels. symphonia takes the file apart; [`super::codec`] decodes the packets.
 
 use super::codec::Codec;
-use super::decode::End;
+use super::end::End;
 use super::input::Input;
 use super::refusal::{CONVERT, Refusal, Refused};
 use crate::contained::contained;

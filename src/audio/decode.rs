@@ -2,19 +2,18 @@
 //! format is told by the first bytes, never by the name; what is no audio is refused by what it is.
 
 use super::compressed::Track;
+use super::end::End;
 use super::input::Input;
 use super::kind::{self, foreign_kind};
 use super::layout::{Coding, Layout};
 use super::raw::RawFormat;
 use super::refusal::{self, Refusal, Refused};
+use super::sample_rate::check_rate;
 use super::{au, mp4, sphere, wav};
 use crate::Result;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-/// Sample rates that a recording may have, in Hz. Below, speech is not; above, the number is
-/// damaged.
-pub const RATES_HZ: RangeInclusive<u32> = 8_000..=192_000;
 /// Sample rates of what is decoded at all, in Hz.
 const DECODED_RATES_HZ: RangeInclusive<u32> = 1_000..=768_000;
 
@@ -121,13 +120,6 @@ fn uncompressed(input: &mut Input, raw: Option<RawFormat>) -> Refused<Option<Lay
         Some(raw) if !kind::has_header(input.get(0, 512)?) => raw.layout(input.len()).map(Some),
         _ => Ok(None),
     }
-}
-
-/// What is known when all blocks are read.
-#[derive(Default, Debug, Clone)]
-pub(super) struct End {
-    pub warning: Option<String>,
-    pub truncated: bool,
 }
 
 impl Blocks {
@@ -252,17 +244,6 @@ impl Blocks {
             Source::Compressed(track) => track.end(),
         }
     }
-}
-
-pub(super) fn check_rate(rate_hz: u32, taken: RangeInclusive<u32>) -> Refused<()> {
-    if taken.contains(&rate_hz) {
-        return Ok(());
-    }
-    let (from, to) = RATES_HZ.into_inner();
-    Err(Refusal::new(
-        format!("claims a sample rate of {rate_hz} Hz, {from} to {to} are taken"),
-        "record at 16000 Hz, or correct the header",
-    ))
 }
 
 /// Non-empty, finite, of sane magnitude, more than rounding errors.

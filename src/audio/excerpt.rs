@@ -4,8 +4,8 @@
 //! minutes. Up to [`MAX_SECONDS`] every sample is kept. Beyond that, stretches that are quiet
 //! beside the loudest go first, then every second stretch, as often as needed.
 
-use super::SAMPLE_RATE_HZ;
 use super::resample::Resampler;
+use super::sample_rate::SAMPLE_RATE_HZ;
 
 /// Most seconds that are kept.
 pub const MAX_SECONDS: usize = 180;

@@ -2,11 +2,13 @@
 //! complete it is the same [`Waveform`], bit for bit, as that of a file with these samples.
 
 use super::{
-    RATES_HZ, Waveform, decode,
+    decode,
     excerpt::Excerpt,
     mixdown::FlatTops,
     mono::{Facts, Mono},
     refusal::Refusal,
+    sample_rate::{RATES_HZ, check_rate},
+    waveform::Waveform,
 };
 use crate::Result;
 use std::path::Path;
@@ -27,7 +29,7 @@ impl Growing {
     /// # Errors
     /// [`crate::Error::Audio`] for a rate that is not supported.
     pub fn new(rate_hz: u32) -> Result<Self> {
-        decode::check_rate(rate_hz, RATES_HZ).map_err(named)?;
+        check_rate(rate_hz, RATES_HZ).map_err(named)?;
         Ok(Growing {
             rate_hz,
             excerpt: Excerpt::new(rate_hz, false),

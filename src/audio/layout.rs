@@ -7,6 +7,9 @@ use super::pcm::{ByteOrder, Encoding};
 use super::refusal::{Refusal, Refused};
 use std::ops::Range;
 
+/// More channels than any array of microphones has: a damaged header.
+pub const MAX_CHANNELS: usize = 1024;
+
 /// Where the samples lie in the file, and what they are.
 #[derive(Debug, Clone)]
 pub struct Layout {

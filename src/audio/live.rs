@@ -1,12 +1,14 @@
 //! Reads audio while it is still being recorded: from a pipe, as it comes.
 
 use super::{
-    RATES_HZ, ReadOptions,
-    decode::{self, Blocks, End},
+    decode::Blocks,
+    end::End,
     input::Input,
     kind,
     mixdown::Mixdown,
+    options::ReadOptions,
     refusal::Refused,
+    sample_rate::{RATES_HZ, check_rate},
 };
 use crate::Result;
 use std::{
@@ -42,7 +44,7 @@ impl Live {
                 input = input.drained(options.max_bytes)?;
             }
             let blocks = Blocks::of(input, options.raw)?;
-            decode::check_rate(blocks.rate_hz, RATES_HZ)?;
+            check_rate(blocks.rate_hz, RATES_HZ)?;
             let mixdown = Mixdown::new(blocks.num_channels, options.channel)?;
             Ok((blocks, mixdown))
         };

@@ -18,6 +18,7 @@ mod compressed;
 #[path = "wav_only.rs"]
 mod compressed;
 mod decode;
+mod end;
 mod excerpt;
 pub mod folder;
 mod growing;
@@ -28,229 +29,30 @@ mod live;
 mod mixdown;
 mod mono;
 mod mp4;
+mod options;
 #[cfg(feature = "formats")]
 mod opus;
+#[cfg(feature = "formats")]
+mod packet;
 mod pcm;
 mod quality;
 mod raw;
 mod refusal;
 mod resample;
+mod sample_rate;
 mod sphere;
 mod vad;
 mod voicing;
 mod wav;
+mod waveform;
 
-pub use decode::{Decoded, RATES_HZ, decode};
+pub use decode::{Decoded, decode};
 pub use growing::Growing;
 pub use live::Live;
+pub use options::ReadOptions;
 pub use quality::{Content, Quality};
 pub use raw::RawFormat;
 pub use resample::resample;
+pub use sample_rate::{RATES_HZ, SAMPLE_RATE_HZ};
 pub use vad::{HOP as SPEECH_HOP, level_range_db, num_frames, speech_frames, speech_seconds};
-
-use crate::Result;
-use input::Input;
-use mixdown::FlatTops;
-use mono::{Facts, Mono};
-use quality::Seen;
-use std::fmt;
-use std::io::Read;
-use std::path::Path;
-use voicing::VoiceFrames;
-
-/// The one sample rate after the door, in Hz.
-pub const SAMPLE_RATE_HZ: u32 = 16_000;
-
-/// Options for reading a file.
-///
-/// ```
-/// use spkver::{ReadOptions, Recording};
-///
-/// // The second channel of a stereo call, all of it instead of an excerpt.
-/// let options = ReadOptions {
-///     channel: Some(2),
-///     all: true,
-///     ..ReadOptions::default()
-/// };
-/// assert!(Recording::open("fixtures/voices/anna-1.wav", &options).is_err()); // it is mono
-/// ```
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ReadOptions {
-    /// Which channel, from 1; `None` takes the mean of all.
-    pub channel: Option<usize>,
-    /// Longest recording, in seconds; `None` takes 3 hours.
-    pub max_seconds: Option<u32>,
-    /// Largest file, in bytes; `None` takes 2 GiB, and 256 MiB of a pipe.
-    pub max_bytes: Option<u64>,
-    /// Every sample of a long recording, and the memory for them, instead of an excerpt.
-    pub all: bool,
-    /// What the samples of files without a header are; `None` refuses such files. What has a header
-    /// that is known is read by it.
-    pub raw: Option<RawFormat>,
-}
-
-/// More channels than any array of microphones has: a damaged header.
-const MAX_CHANNELS: usize = 1024;
-
-/// A mono recording at 16 kHz: finite, non-empty, DC removed.
-///
-/// ```
-/// use spkver::Recording;
-///
-/// let recording = Recording::open("fixtures/voices/anna-1.wav", &Default::default())?;
-/// let samples = recording.samples().to_vec(); // (num_samples,) at 16 kHz
-/// let again = Recording::from_samples(samples, 16_000)?;
-/// assert_eq!(again.quality().speech_seconds, recording.quality().speech_seconds);
-/// # Ok::<(), spkver::Error>(())
-/// ```
-#[derive(Clone)]
-pub struct Waveform {
-    samples: Vec<f32>,
-    facts: Facts,
-    /// Of each frame.
-    powers: Vec<f32>,
-    /// By level.
-    speech: Vec<bool>,
-}
-
-/// Reads an audio file of any format that is known, told by its content.
-///
-/// # Errors
-/// [`crate::Error::Io`] when the file cannot be opened or read, [`crate::Error::Audio`] when what
-/// it holds cannot be used.
-pub fn read(path: &Path, options: &ReadOptions) -> Result<Waveform> {
-    Input::open(path, options.max_bytes)
-        .and_then(|input| Mono::read(input, options))
-        .map(Waveform::new)
-        .map_err(|refusal| refusal.of(path))
-}
-
-/// [`read`] for a stream, such as standard input; errors call it `name`.
-///
-/// # Errors
-/// As [`read`].
-pub fn read_from(stream: impl Read, name: &Path, options: &ReadOptions) -> Result<Waveform> {
-    Input::drain(stream, options.max_bytes)
-        .and_then(|input| Mono::read(input, options))
-        .map(Waveform::new)
-        .map_err(|refusal| refusal.of(name))
-}
-
-/// The samples of a file as they are, mono at 16 kHz, for training.
-///
-/// # Errors
-/// As [`read`].
-pub fn read_samples(path: &Path) -> Result<Vec<f32>> {
-    let options = ReadOptions {
-        all: true,
-        ..ReadOptions::default()
-    };
-    Input::open(path, None)
-        .and_then(|input| Mono::read(input, &options))
-        .map(|mono| mono.samples)
-        .map_err(|refusal| refusal.of(path))
-}
-
-/// Not its samples: there are many.
-impl fmt::Debug for Waveform {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Waveform({} samples)", self.samples.len())
-    }
-}
-
-impl Waveform {
-    /// Opens an audio file: WAV, and with the feature `formats` also FLAC, MP3, Opus, Ogg
-    /// Vorbis, M4A and more.
-    ///
-    /// # Errors
-    /// As [`read`].
-    pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self> {
-        read(path.as_ref(), options)
-    }
-
-    /// A recording that is in memory already: mono, nominally −1 to 1, at 8 to 192 kHz.
-    ///
-    /// # Errors
-    /// [`crate::Error::Audio`] when the samples are none, not finite or far beyond full scale, or
-    /// the rate is not taken.
-    pub fn from_samples(samples: Vec<f32>, sample_rate_hz: u32) -> Result<Self> {
-        decode::check_rate(sample_rate_hz, RATES_HZ)
-            .and_then(|()| decode::check_samples(&samples))
-            .map_err(|refusal| refusal.of(Path::new("<samples>")))?;
-        let mut clipping = FlatTops::default();
-        clipping.count(&samples);
-        let num_in = samples.len();
-        let samples = match sample_rate_hz {
-            SAMPLE_RATE_HZ => samples,
-            _ => resample(&samples, sample_rate_hz, SAMPLE_RATE_HZ),
-        };
-        Ok(Waveform::new(Mono {
-            facts: Facts::new(sample_rate_hz, num_in, samples.len(), clipping.share()),
-            samples,
-        }))
-    }
-
-    fn new(mono: Mono) -> Self {
-        let mut samples = mono.samples;
-        let dc = mean(&samples);
-        samples.iter_mut().for_each(|x| *x -= dc);
-        let powers = vad::frame_powers(&samples);
-        Waveform {
-            facts: mono.facts,
-            speech: vad::flags(&powers),
-            powers,
-            samples,
-        }
-    }
-
-    /// Samples at 16 kHz, nominally −1 to 1.
-    pub fn samples(&self) -> &[f32] {
-        &self.samples
-    }
-    /// Speech or not, judged by level alone: one flag per 10 ms (25 ms frames that fit wholly, as
-    /// Kaldi's `snip_edges`). A verifier whose model has a speech detector uses that instead.
-    pub fn speech(&self) -> &[bool] {
-        &self.speech
-    }
-
-    /// The quality facts, with speech judged by level.
-    pub fn quality(&self) -> Quality {
-        self.quality_of(&self.speech)
-    }
-
-    /// The quality facts where `speech` has a flag for each frame.
-    pub fn quality_of(&self, speech: &[bool]) -> Quality {
-        let centres = voicing::speech_centres(speech);
-        let seen = Seen {
-            peak: self.samples.iter().fold(0.0, |peak, x| peak.max(x.abs())),
-            powers: &self.powers,
-            speech,
-            voice_frames: &VoiceFrames::new(&self.samples, &centres),
-        };
-        quality::measure(&seen, self.facts.clone())
-    }
-
-    /// Length of the recording as it was, in seconds.
-    pub fn seconds(&self) -> f32 {
-        self.facts.seconds
-    }
-}
-
-/// In double precision, by blocks that the compiler can keep in lanes; the order is fixed.
-fn mean(samples: &[f32]) -> f32 {
-    let sum: f64 = samples.chunks(SUMMED).map(block_sum).sum();
-    (sum / samples.len() as f64) as f32
-}
-
-/// Samples whose sum is taken before it is added to the others'.
-const SUMMED: usize = 1024;
-
-fn block_sum(block: &[f32]) -> f64 {
-    let mut lanes = [0.0f64; 8];
-    for octet in block.chunks(8) {
-        for (lane, x) in lanes.iter_mut().zip(octet) {
-            *lane += f64::from(*x);
-        }
-    }
-    lanes.iter().sum()
-}
+pub use waveform::{Waveform, read, read_from, read_samples};

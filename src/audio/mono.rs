@@ -1,12 +1,15 @@
 //! Reads a recording as mono samples at 16 kHz: decoded, mixed and resampled block by block, so that
 //! nothing but what is kept grows with the recording.
 
-use super::decode::{self, Blocks, End, RATES_HZ};
+use super::decode::Blocks;
+use super::end::End;
 use super::excerpt::Excerpt;
 use super::input::Input;
 use super::mixdown::Mixdown;
+use super::options::ReadOptions;
 use super::refusal::{Refusal, Refused};
-use super::{ReadOptions, SAMPLE_RATE_HZ, resample};
+use super::resample;
+use super::sample_rate::{RATES_HZ, SAMPLE_RATE_HZ, check_rate};
 
 /// Longest recording that is read, in seconds, unless the options say otherwise.
 pub const MAX_SECONDS: u32 = 3 * 3600;
@@ -46,7 +49,7 @@ impl Mono {
     pub fn read(input: Input, options: &ReadOptions) -> Refused<Self> {
         let mut blocks = Blocks::of(input, options.raw)?;
         let rate_hz = blocks.rate_hz;
-        decode::check_rate(rate_hz, RATES_HZ)?;
+        check_rate(rate_hz, RATES_HZ)?;
         let max_seconds = options.max_seconds.unwrap_or(MAX_SECONDS);
         let check_length = |num_in: usize| {
             let num_out = resample::num_out(num_in, rate_hz, SAMPLE_RATE_HZ);

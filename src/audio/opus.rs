@@ -3,7 +3,7 @@
 //!
 //! The decoder is the crate `ropus`, a port of libopus' fixed-point decoder to Rust.
 
-use super::codec::Decoded;
+use super::packet::Decoded;
 use super::refusal::{CONVERT, Refusal, Refused};
 use ropus::{Channels, DecodeMode, Decoder};
 use symphonia::core::packet::Packet;

@@ -1,10 +1,10 @@
 //! Samples without any header, as telephone systems and `sox -t raw` leave them: the user says what
 //! they are, as in `s16le:16000:1`.
 
-use super::RATES_HZ;
-use super::layout::{Coding, Layout};
+use super::layout::{Coding, Layout, MAX_CHANNELS};
 use super::pcm::{ByteOrder, Encoding};
 use super::refusal::Refused;
+use super::sample_rate::RATES_HZ;
 use std::str::FromStr;
 
 /// What the samples of a file without a header are.
@@ -50,14 +50,14 @@ impl FromStr for RawFormat {
         };
         let rate_hz = rate.parse().ok().filter(|rate| RATES_HZ.contains(rate));
         let num_channels = channels.parse().ok();
-        let num_channels = num_channels.filter(|n| (1..=super::MAX_CHANNELS).contains(n));
+        let num_channels = num_channels.filter(|n| (1..=MAX_CHANNELS).contains(n));
         let (from, to) = RATES_HZ.into_inner();
         Ok(RawFormat {
             encoding: *encoding,
             order: *order,
             rate_hz: rate_hz.ok_or_else(|| format!("the rate must be {from} to {to} Hz"))?,
             num_channels: num_channels
-                .ok_or_else(|| format!("the channels must be 1 to {}", super::MAX_CHANNELS))?,
+                .ok_or_else(|| format!("the channels must be 1 to {}", MAX_CHANNELS))?,
         })
     }
 }

@@ -2,7 +2,7 @@
 //! Linguistic Data Consortium: 1024 bytes (or a multiple) of text, then the samples.
 
 use super::input::Input;
-use super::layout::{Coding, Layout};
+use super::layout::{Coding, Layout, MAX_CHANNELS};
 use super::pcm::{ByteOrder, Encoding};
 use super::refusal::{Refusal, Refused};
 use std::collections::HashMap;
@@ -27,7 +27,7 @@ pub fn layout(input: &mut Input) -> Refused<Option<Layout>> {
     let number = |name: &str| fields.get(name).and_then(|value| value.parse::<u64>().ok());
 
     let num_channels = number("channel_count").unwrap_or(1) as usize;
-    if !(1..=super::MAX_CHANNELS).contains(&num_channels) {
+    if !(1..=MAX_CHANNELS).contains(&num_channels) {
         return Err(unfit(&format!("{num_channels} channels")));
     }
     let rate_hz = number("sample_rate").and_then(|rate| u32::try_from(rate).ok());

@@ -9,7 +9,7 @@
 //! noises (some may hold voices) as one. Speech at 10 dB over white or pink noise is lost in 0.6 % of files,
 //! at 5 dB in 2 % and 12 %.
 
-use super::SAMPLE_RATE_HZ;
+use super::sample_rate::SAMPLE_RATE_HZ;
 use crate::kernels::{self, MfccPlan};
 use std::{borrow::Cow, ops::Range, sync::LazyLock};
 

@@ -9,31 +9,22 @@
 //! a wrong byte rate...), and it takes one whose two format headers contradict each other.
 
 mod behind;
+mod chunk;
 mod format;
 
 use super::input::Input;
 use super::layout::Layout;
 use super::pcm::ByteOrder;
 use super::refusal::{Refusal, Refused};
+use chunk::{Chunk, Spelling, is_chunk_id};
 use format::Format;
 
-/// What follows `riff` in the GUID that opens a Wave64 file.
-const W64_RIFF_TAIL: [u8; 12] = [
-    0x2E, 0x91, 0xCF, 0x11, 0xA5, 0xD6, 0x28, 0xDB, 0x04, 0xC1, 0, 0,
-];
 /// A count that says "look elsewhere" or "not known when this was written".
 const SIZE_UNKNOWN: u64 = 0xFFFF_FFFF;
 /// More chunks before the audio than any program writes: each costs a look into the file.
 const MAX_CHUNKS: usize = 1000;
 /// More of a format header than any program writes.
 const MAX_FORMAT_BYTES: usize = 1 << 16;
-
-/// One chunk: its name, the size it claims, and where its content starts.
-struct Chunk {
-    id: [u8; 4],
-    size: u64,
-    body: u64,
-}
 
 /// Where the RIFF header starts, if this is a WAV file: at the front, or after an ID3v2 tag.
 pub fn start(input: &mut Input) -> Refused<Option<u64>> {
@@ -54,82 +45,6 @@ pub fn start(input: &mut Input) -> Refused<Option<u64>> {
     let after = 10 + size + if flags & 0x10 != 0 { 10 } else { 0 };
     let is_wav = Spelling::of(input.get(after, 16)?).is_some();
     Ok(is_wav.then_some(after))
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Spelling {
-    Riff,
-    Rifx,
-    Rf64,
-    Wave64,
-}
-
-impl Spelling {
-    fn of(bytes: &[u8]) -> Option<Self> {
-        let form = bytes.get(8..12);
-        match bytes.get(..4)? {
-            b"RIFF" if form == Some(b"WAVE") => Some(Spelling::Riff),
-            b"RIFX" if form == Some(b"WAVE") => Some(Spelling::Rifx),
-            b"RF64" | b"BW64" if form == Some(b"WAVE") => Some(Spelling::Rf64),
-            b"riff" if bytes.get(4..16) == Some(&W64_RIFF_TAIL) => Some(Spelling::Wave64),
-            _ => None,
-        }
-    }
-
-    fn order(self) -> ByteOrder {
-        match self {
-            Spelling::Rifx => ByteOrder::Big,
-            _ => ByteOrder::Little,
-        }
-    }
-
-    fn first_chunk(self) -> u64 {
-        match self {
-            Spelling::Wave64 => 40,
-            _ => 12,
-        }
-    }
-
-    fn chunk_at(self, input: &mut Input, at: u64) -> Refused<Option<Chunk>> {
-        let head_bytes = match self {
-            Spelling::Wave64 => 24,
-            _ => 8,
-        };
-        let head = input.get(at, head_bytes)?;
-        if head.len() < head_bytes {
-            return Ok(None);
-        }
-        Ok(Some(Chunk {
-            id: [head[0], head[1], head[2], head[3]],
-            size: match self {
-                // Wave64 counts the chunk's own head.
-                Spelling::Wave64 => ByteOrder::Little.u64(&head[16..]).saturating_sub(24),
-                _ => self.order().u32(&head[4..]).into(),
-            },
-            body: at + head_bytes as u64,
-        }))
-    }
-
-    /// Where the next chunk starts: RIFF pads to 2 bytes, Wave64 to 8.
-    fn after(self, input: &mut Input, chunk: &Chunk) -> Refused<Option<u64>> {
-        let Some(end) = chunk.body.checked_add(chunk.size) else {
-            return Ok(None);
-        };
-        if self == Spelling::Wave64 {
-            return Ok(end.checked_next_multiple_of(8));
-        }
-        if end % 2 == 0 {
-            return Ok(Some(end));
-        }
-        // Some writers forget the pad byte; a name that starts here gives them away.
-        let next = input.get(end, 4)?;
-        let unpadded = next.len() == 4 && is_chunk_id(next);
-        Ok(Some(if unpadded { end } else { end + 1 }))
-    }
-}
-
-fn is_chunk_id(id: &[u8]) -> bool {
-    id.iter().all(|b| b.is_ascii_alphanumeric() || *b == b' ')
 }
 
 /// Reads the header of a WAV file, which starts at `start`.

@@ -1,7 +1,7 @@
 //! In the place of `compressed.rs` where the feature `formats` is off: every file that is not WAV is
 //! refused.
 
-use super::decode::End;
+use super::end::End;
 use super::input::Input;
 use super::refusal::{Refusal, Refused};
 use std::convert::Infallible;

@@ -8,11 +8,12 @@
 //!
 //! X[k] = (Z[k] + Z*[N/2−k])/2 − i·e^(−2πik/N)·(Z[k] − Z*[N/2−k])/2.
 
-use super::{lanes::Lanes, taper::Taper};
+use super::{
+    complex::{Complex, add, square, sub},
+    lanes::Lanes,
+    taper::Taper,
+};
 use std::f64::consts::TAU;
-
-/// Real and imaginary part, for as many frames as there are lanes.
-pub(super) type Complex<L> = [L; 2];
 
 /// cos φ and sin φ of the factor e^(−iφ).
 type Twiddle = [f32; 2];
@@ -235,19 +236,4 @@ fn separate<L: Lanes>(z: Complex<L>, mirror: Complex<L>, twiddle: &Twiddle) -> [
     let bin = [even[0].add(rotated[0]), even[1].sub(rotated[1])];
     let mirrored = [even[0].sub(rotated[0]), even[1].add(rotated[1])];
     [square(bin), square(mirrored)]
-}
-
-#[inline(always)]
-fn square<L: Lanes>([re, im]: Complex<L>) -> L {
-    im.mul_add(im, re.mul(re))
-}
-
-#[inline(always)]
-fn add<L: Lanes>(a: Complex<L>, b: Complex<L>) -> Complex<L> {
-    [a[0].add(b[0]), a[1].add(b[1])]
-}
-
-#[inline(always)]
-fn sub<L: Lanes>(a: Complex<L>, b: Complex<L>) -> Complex<L> {
-    [a[0].sub(b[0]), a[1].sub(b[1])]
 }

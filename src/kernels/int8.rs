@@ -9,7 +9,7 @@
 use super::{
     affine::{MAX_NR, ROW_BLOCK, Steps, balanced},
     lanes::Lanes,
-    pack_int8::PackedInt8,
+    pack_int8::{PackedInt8, ROUND},
 };
 use std::ops::Range;
 
@@ -66,18 +66,6 @@ impl Quantiser {
             zero: self.zero,
         }
     }
-
-    /// Words of a frame, for the instance in use.
-    pub fn num_words(&self) -> usize {
-        self.scale.len().div_ceil(super::table().int8.group)
-    }
-
-    /// The word of channels that are 0, as the bits of an f32.
-    pub fn zero_word(&self) -> f32 {
-        let group = super::table().int8.group;
-        let zero = |i: usize| u32::from(self.zero) << (i * (32 / group));
-        f32::from_bits((0..group).fold(0, |word, i| word | zero(i)))
-    }
 }
 
 /// A vector of i32 lanes, each with `GROUP` activations or weights, or with one sum.
@@ -97,10 +85,6 @@ pub trait IntLanes: Copy {
     /// The low bytes of the lanes' bits, `GROUP` to a word.
     fn pack_low_bytes(floats: Self::Floats, to: &mut [i32]);
 }
-
-/// 1.5·2²³: added to a number of 0 to 255, it leaves the number in the low byte, rounded to the
-/// nearest, halves to even.
-pub(super) const ROUND: f32 = 12_582_912.0;
 
 /// What the sums become: f32, or words of `GROUP` u8.
 pub(super) trait Output<L: IntLanes>: Copy + Default {

@@ -4,7 +4,8 @@
 //! Lanes do not mix, so the bits of a frame depend neither on its neighbours nor on their number.
 
 use super::{
-    fft::{Complex, Fft},
+    complex::Complex,
+    fft::Fft,
     lanes::{Lanes, MAX_LANES},
     logarithm::ln,
     taper::Taper,

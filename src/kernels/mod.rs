@@ -3,7 +3,9 @@
 
 mod affine;
 mod columns;
+mod complex;
 mod fft;
+mod instance;
 mod int8;
 mod lanes;
 mod logarithm;
@@ -19,6 +21,7 @@ mod taper;
 mod x86;
 
 pub use affine::Steps;
+pub use instance::Table;
 pub use int8::{Int8, IntLanes, Quantiser};
 pub use lanes::Lanes;
 pub use mfcc::{Channel, Energy, FrontEnd, MfccPlan};
@@ -30,43 +33,8 @@ pub use scan::{PANEL_ROWS, Panel, Probes};
 
 use std::sync::OnceLock;
 
-/// All kernels, compiled for one instruction set (an instance).
-#[derive(Debug, Clone, Copy)]
-pub struct Table {
-    /// Name for display: wide4, wide8, wide16, avx2, avx512, reference.
-    pub name: &'static str,
-    /// Outputs per panel of the packed weights.
-    pub nr: usize,
-    /// Conv1d or Linear, `(T, C_in) -> (T', C_out)`; see [`reference::affine`].
-    pub affine: fn(&[f32], &Packed, Steps, &mut [f32]),
-    /// Weight gradients; see [`reference::outer`].
-    pub outer: fn(Outer, &mut [f32]),
-    /// f32 values in one vector of [`Self::peak`].
-    pub lanes: usize,
-    /// Runs this many rounds of [`flop_per_round`] operations, at the highest speed that the
-    /// instruction set allows.
-    pub peak: fn(usize) -> f32,
-    /// Upper bounds of scores for a search; see [`reference::scan`].
-    pub scan: fn(Panel, Probes, &mut [f32], &mut [f32]),
-    /// Frames of samples -> `(T, C)` cepstra or log-mel; see [`reference::mfcc`].
-    pub mfcc: fn(&MfccPlan, &[&[f32]], &mut [f32]),
-    /// ln of every value, each positive and normal; see [`reference::ln`].
-    pub ln: fn(&mut [f32]),
-    /// eˣ of every value, from −86 to 88.7; see [`reference::exp`].
-    pub exp: fn(&mut [f32]),
-    /// Mean of each column; see [`reference::means`].
-    pub means: fn(&[f32], &mut [f32]),
-    /// Biased variance of each column, given the means; see [`reference::variances`].
-    pub variances: fn(&[f32], &[f32], &mut [f32]),
-    /// Quantized affine maps.
-    pub int8: Int8,
-}
-
 /// Names of all instances, on any CPU.
 pub const NAMES: [&str; 6] = ["wide4", "wide8", "wide16", "avx2", "avx512", "reference"];
-
-/// Number of lanes of the widest instance.
-const MAX_LANES: usize = 16;
 
 /// Rows that [`Table::means`] sums before it adds the block to the total.
 pub const ROWS_SUMMED: usize = columns::BLOCK;
@@ -102,6 +70,21 @@ pub fn instances() -> Vec<Table> {
     tables.extend(x86::avx2());
     tables.extend([WIDE4, REFERENCE]);
     tables
+}
+
+/// The sizes that depend on the instance in use, which is chosen here.
+impl Quantiser {
+    /// Words of a frame, for the instance in use.
+    pub fn num_words(&self) -> usize {
+        self.scale.len().div_ceil(table().int8.group)
+    }
+
+    /// The word of channels that are 0, as the bits of an f32.
+    pub fn zero_word(&self) -> f32 {
+        let group = table().int8.group;
+        let zero = |i: usize| u32::from(self.zero) << (i * (32 / group));
+        f32::from_bits((0..group).fold(0, |word, i| word | zero(i)))
+    }
 }
 
 const WIDE4: Table = Table {

@@ -5,7 +5,11 @@
 //! by the steps of their input channels, so that channels of any scale share one sum. A panel holds
 //! `nr` outputs as `(tap, ⌈C_in/group⌉, nr)` words of `group` weights, 64-byte aligned.
 
-use super::{int8::ROUND, pack::Aligned};
+use super::pack::Aligned;
+
+/// 1.5·2²³: added to a number of 0 to 255, it leaves the number in the low byte, rounded to the
+/// nearest, halves to even.
+pub(super) const ROUND: f32 = 12_582_912.0;
 
 /// Quantized and packed weights of one affine map (Conv1d or Linear).
 #[derive(Debug)]

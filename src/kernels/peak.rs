@@ -1,7 +1,7 @@
 //! Measures the peak arithmetic speed of one core: independent chains of fused multiply-adds that
 //! never leave the registers. The speed of a kernel is reported as a share of this peak.
 
-use super::lanes::Lanes;
+use super::lanes::{Lanes, MAX_LANES};
 
 /// Number of independent chains. More than latency × units of any x86 or Arm core so far (5 × 2);
 /// together with the two constants they still fit the 16 registers of SSE2.
@@ -27,7 +27,7 @@ pub(super) fn peak<L: Lanes>(rounds: usize) -> f32 {
         }
     }
     let sum = chains[1..].iter().fold(chains[0], |sum, c| sum.add(*c));
-    let mut lanes = [0.0; super::MAX_LANES];
+    let mut lanes = [0.0; MAX_LANES];
     sum.store(&mut lanes);
     lanes[0]
 }

@@ -1,7 +1,7 @@
 //! Tapers raw samples for the FFT: subtracts the mean, applies pre-emphasis and the window. Several
 //! frames at once, one per SIMD lane.
 
-use super::{fft::Complex, lanes::Lanes};
+use super::{complex::Complex, lanes::Lanes};
 
 /// The taper for one group of frames.
 pub(super) struct Taper<'a, L> {

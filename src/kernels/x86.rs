@@ -4,9 +4,9 @@
 // Longer than 450 lines: all `unsafe` code stays in one file, f32 and integer lanes.
 
 use super::{
-    Table,
     affine::{self, Steps},
     columns,
+    instance::Table,
     int8::{self, Int8, IntLanes, Output, Quantiser},
     lanes::{Lanes, SQRT_HALF_BITS},
     logarithm,
@@ -130,8 +130,8 @@ macro_rules! x86_lanes {
 
 /// AVX2 and FMA intrinsics under the names that `x86_lanes!` uses.
 mod ymm {
-    use super::Avx2;
-    pub(super) use super::widen_avx2 as widen;
+    use crate::kernels::x86::Avx2;
+    pub(super) use crate::kernels::x86::widen_avx2 as widen;
     pub use std::arch::x86_64::{
         _mm256_add_epi32 as add_int, _mm256_add_ps as add, _mm256_castps_si256 as bits,
         _mm256_castsi256_ps as of_bits, _mm256_cvtepi32_ps as of_int, _mm256_cvtps_epi32 as to_int,
@@ -176,8 +176,8 @@ mod ymm {
 
 /// AVX-512F intrinsics under the names that `x86_lanes!` uses.
 mod zmm {
-    use super::Avx512;
-    pub(super) use super::widen_avx512 as widen;
+    use crate::kernels::x86::Avx512;
+    pub(super) use crate::kernels::x86::widen_avx512 as widen;
     pub use std::arch::x86_64::{
         _mm512_add_epi32 as add_int, _mm512_add_ps as add, _mm512_castps_si512 as bits,
         _mm512_castsi512_ps as of_bits, _mm512_cvtepi32_ps as of_int, _mm512_cvtps_epi32 as to_int,

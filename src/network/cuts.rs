@@ -2,11 +2,7 @@
 //! pooled from: of what comes before and after some positions, and of short pieces. They show
 //! whether more than one person speaks.
 
-use super::{
-    operation::{Operations, Pooling},
-    pooling::RunningSums,
-    run::Pooled,
-};
+use super::{operation::Pooling, operations::Operations, pooling::RunningSums, run::Pooled};
 use std::ops::Range;
 
 /// Embeddings of parts of an utterance.

@@ -5,7 +5,8 @@
 use super::{
     Affine, Layer, Weights,
     graph::is_graph,
-    operation::{Operation, Operations},
+    operation::Operation,
+    operations::Operations,
     ranges::{ActivationStats, MapRanges, zero},
     run::{self, Frames},
     stored::Source,

@@ -14,6 +14,7 @@ mod graph;
 mod int8;
 mod layer;
 mod operation;
+mod operations;
 pub mod pooling;
 mod ranges;
 #[cfg(test)]
@@ -21,24 +22,22 @@ mod reference;
 mod run;
 mod shape;
 mod stored;
+mod weights;
 
 pub use activation::Activation;
 pub use affine::Affine;
-use affine::apply_groups;
 pub use cuts::{Cuts, Piece, Split};
 pub use fold::fold_batch_norms;
 pub use layer::Layer;
 pub use shape::{Shapes, conv1d_frames, infer};
 pub use stored::{Stored, Tensors};
+pub use weights::{Weights, all_finite};
 
 use crate::{Error, Result, features::Features};
-use operation::Operations;
+use operations::Operations;
 use run::Pooled;
-use std::{collections::BTreeMap, sync::OnceLock};
+use std::sync::OnceLock;
 use stored::Source;
-
-/// Tensors by name, `{layer index}.{tensor}`, e.g. `0.weight`; row-major, in PyTorch's shapes.
-pub type Weights = BTreeMap<String, Vec<f32>>;
 
 /// A checked network. Its weights are packed for the kernels when the first utterance is embedded.
 #[derive(Debug)]
@@ -281,12 +280,6 @@ pub fn padded(x: &[f32], channels: usize, padding: usize) -> Vec<f32> {
     let mut out = vec![0.0; x.len() + 2 * padding * channels];
     out[padding * channels..][..x.len()].copy_from_slice(x);
     out
-}
-
-/// Checks in one pass without branches: NaN and infinity have the largest exponents.
-pub fn all_finite(values: &[f32]) -> bool {
-    let largest = values.iter().fold(0, |max, v| v.abs().to_bits().max(max));
-    f32::from_bits(largest).is_finite()
 }
 
 fn check_tensors(layers: &[Layer], tensors: Source) -> Result<()> {

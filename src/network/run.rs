@@ -8,7 +8,8 @@
 //! last activations are the widest, so they are computed and pooled part by part.
 
 use super::{
-    operation::{Operation, Operations, Pooling},
+    operation::{Operation, Pooling},
+    operations::Operations,
     pooling,
 };
 use crate::{features::Features, parallel};

@@ -5,6 +5,7 @@ pub mod gallery;
 mod knee;
 mod measured;
 mod pair;
+mod products;
 mod quality;
 mod sequential;
 mod trial_kind;

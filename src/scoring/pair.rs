@@ -9,10 +9,13 @@
 //! (`knee.rs`). The conditions of a recording then follow u in its point, unscaled, so
 //! that their products have weights in w like any other.
 
-use super::{CONDITIONS, Cohort, QualityWeights, bend, quality::ln_sum_exp};
+use super::{
+    CONDITIONS, Cohort, QualityWeights, bend,
+    products::{dot, weighted_dot},
+    quality::ln_sum_exp,
+};
 use crate::{Error, Result};
 use std::borrow::Cow;
-use wide::f32x16;
 use zeroize::Zeroizing;
 
 /// Parameters of the head, as in the model file. L is the size of the head, D that of the
@@ -76,6 +79,36 @@ impl PairHead {
             )));
         }
         self.check_cohort()
+    }
+
+    /// Checks that the cohort fits the head, and that there is one if it has a weight.
+    fn check_cohort(&self) -> Result<()> {
+        let weight = self.quality.map(|quality| quality.cohort);
+        let Some(cohort) = &self.cohort else {
+            return match weight {
+                None | Some(0.0) => Ok(()),
+                Some(weight) => Err(Error::Usage(format!(
+                    "pair head: a weight of {weight} for a cohort that is not there"
+                ))),
+            };
+        };
+        let speakers = cohort.points.len() / self.voice_size();
+        let finite = cohort.points.iter().all(|v| v.is_finite());
+        let sizes = cohort.points.len() == speakers * self.voice_size()
+            && (1..=Cohort::MAX_SPEAKERS).contains(&speakers)
+            && (1..=speakers).contains(&cohort.top);
+        if sizes && finite && weight.is_some() {
+            return Ok(());
+        }
+        Err(Error::Usage(format!(
+            "pair head: cohort of {} numbers, {speakers} speakers, top {}, finite {finite}, quality terms {}; \
+             wanted {} numbers a speaker, finite, 1 to {} speakers, a top of 1 to as many, quality terms",
+            cohort.points.len(),
+            cohort.top,
+            weight.is_some(),
+            self.voice_size(),
+            Cohort::MAX_SPEAKERS,
+        )))
     }
 
     /// Size of an embedding: D, plus ln t and the conditions if there are quality terms.
@@ -269,46 +302,13 @@ impl PairHead {
     }
 }
 
-/// Σ w·(a∘b) in sixteen partial sums that are added pairwise. Multiplications and additions are
-/// never fused, so the order and the bits are the same on every CPU. Written with vectors, because
-/// the compiler turns a loop over lanes into shuffles.
-#[inline(always)]
-pub(super) fn weighted_dot(w: &[f32], a: &[f32], b: &[f32]) -> f32 {
-    const LANES: usize = 16;
-    let (w, w_rest) = w.as_chunks::<LANES>();
-    let (a, a_rest) = a.as_chunks::<LANES>();
-    let (b, b_rest) = b.as_chunks::<LANES>();
-    let mut sums = f32x16::ZERO;
-    for ((&w, &a), &b) in w.iter().zip(a).zip(b) {
-        sums += f32x16::new(w) * (f32x16::new(a) * f32x16::new(b));
+impl Cohort {
+    /// μ(a) = q·(a∘a) + the mean of the N highest p·(a∘c) + q·(c∘c), where [p, q] is `head.weight`.
+    /// Leaves out the head's constant, so that scaling the head scales μ. `(P,) -> 1`, NaN if `a`
+    /// holds a NaN.
+    pub fn mean(&self, head: &PairHead, a: &[f32]) -> f32 {
+        self.mean_of(&head.weight, &a[..head.voice_size()])
     }
-    let mut sums = sums.to_array();
-    for (lane, ((w, a), b)) in w_rest.iter().zip(a_rest).zip(b_rest).enumerate() {
-        sums[lane] += w * (a * b);
-    }
-    let mut width = LANES / 2;
-    while width > 0 {
-        for lane in 0..width {
-            sums[lane] += sums[lane + width];
-        }
-        width /= 2;
-    }
-    sums[0]
-}
-
-/// Σ a·b in sixteen sums, in the same order on every CPU. A single sum would wait for each
-/// addition, and building an index projects a quarter of a million speakers.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0f32; 16];
-    let (a, rest_a) = a.as_chunks::<16>();
-    let (b, rest_b) = b.as_chunks::<16>();
-    for (a, b) in a.iter().zip(b) {
-        for lane in 0..16 {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    let rest: f32 = rest_a.iter().zip(rest_b).map(|(x, y)| x * y).sum();
-    sums.iter().sum::<f32>() + rest
 }
 
 /// Scales `v` to length sqrt(L). NaN if it has no direction: its length is 0, or overflows. (A

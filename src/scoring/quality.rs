@@ -13,8 +13,7 @@
 //! − w·(μ(a) + μ(b)), which is the shift of adaptive S-norm (Karam et al. 2011; Matějka et al.
 //! 2017) without its scale. The score then stays a product plus one term per recording.
 
-use super::{PairHead, pair::weighted_dot};
-use crate::{Error, Result};
+use super::products::weighted_dot;
 use zeroize::Zeroizing;
 
 /// Weights of the quality terms. A recording adds `seconds·ln t + length·ln|u| + noise·n +
@@ -88,14 +87,11 @@ impl Cohort {
     /// Largest number of speakers: each costs L multiplications for every point.
     pub const MAX_SPEAKERS: usize = 10_000;
 
-    /// μ(a) = q·(a∘a) + the mean of the N highest p·(a∘c) + q·(c∘c), where [p, q] is `head.weight`.
-    /// Leaves out the head's constant, so that scaling the head scales μ. `(P,) -> 1`, NaN if `a`
-    /// holds a NaN.
+    /// μ(a) of the whitened part `a` of a point, with the `weight` of a head. `(V,) -> 1`
     // Compiled once: it is called in many places.
     #[inline(never)]
-    pub fn mean(&self, head: &PairHead, a: &[f32]) -> f32 {
-        let a = &a[..head.voice_size()];
-        let (product, squares) = head.weight.split_at(head.size());
+    pub(super) fn mean_of(&self, weight: &[f32], a: &[f32]) -> f32 {
+        let (product, squares) = weight.split_at(weight.len() / 2);
         let squares = &squares[..a.len()];
         // Reveals as much about the voice as the embedding.
         let weighted: Vec<f32> = product.iter().zip(a).map(|(p, a)| p * a).collect();
@@ -127,38 +123,6 @@ fn score(v: &[f32], q: &[f32], c: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + rest
 }
 
-impl PairHead {
-    /// Checks that the cohort fits the head, and that there is one if it has a weight.
-    pub(super) fn check_cohort(&self) -> Result<()> {
-        let weight = self.quality.map(|quality| quality.cohort);
-        let Some(cohort) = &self.cohort else {
-            return match weight {
-                None | Some(0.0) => Ok(()),
-                Some(weight) => Err(Error::Usage(format!(
-                    "pair head: a weight of {weight} for a cohort that is not there"
-                ))),
-            };
-        };
-        let speakers = cohort.points.len() / self.voice_size();
-        let finite = cohort.points.iter().all(|v| v.is_finite());
-        let sizes = cohort.points.len() == speakers * self.voice_size()
-            && (1..=Cohort::MAX_SPEAKERS).contains(&speakers)
-            && (1..=speakers).contains(&cohort.top);
-        if sizes && finite && weight.is_some() {
-            return Ok(());
-        }
-        Err(Error::Usage(format!(
-            "pair head: cohort of {} numbers, {speakers} speakers, top {}, finite {finite}, quality terms {}; \
-             wanted {} numbers a speaker, finite, 1 to {} speakers, a top of 1 to as many, quality terms",
-            cohort.points.len(),
-            cohort.top,
-            weight.is_some(),
-            self.voice_size(),
-            Cohort::MAX_SPEAKERS,
-        )))
-    }
-}
-
 fn is_zero(weight: &f32) -> bool {
     *weight == 0.0
 }
@@ -172,6 +136,7 @@ pub(super) fn ln_sum_exp(a: f32, b: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scoring::PairHead;
 
     #[test]
     fn what_a_recording_is_like_adds_to_every_score_of_it() {

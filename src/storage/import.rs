@@ -29,7 +29,7 @@ use crate::{
     verifier::{Limits, Model, ModelCard},
 };
 use safetensors::SafeTensors;
-use state_dict::StateDict;
+use state_dict::{CONVERT, Problem, StateDict};
 use std::{fs::File, io::Read, path::Path};
 
 /// Logit per unit of cosine, and the cosine at which the logit is 0, until trials calibrate the
@@ -97,13 +97,6 @@ pub fn network(path: &Path) -> Result<Model> {
         remedy,
     })
 }
-
-/// (fact, remedy)
-type Problem = (String, String);
-
-const CONVERT: &str = "write it from Python with recipes/safetensors_of.py, or with \
-     safetensors.torch.save_file({k: v.float().contiguous() for k, v in torch.load(FILE, \
-     map_location='cpu').items()}, OUT)";
 
 fn from_bytes(bytes: &[u8]) -> std::result::Result<Model, Problem> {
     if bytes.len() as u64 > MAX_BYTES {

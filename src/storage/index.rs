@@ -19,25 +19,23 @@
 
 mod header;
 
+pub use super::index_file::{path_of, remove};
+
 use crate::{
     Error, Result, parallel,
     scoring::{
         PairHead,
         gallery::{Gallery, Hit, PANEL_ROWS, Probe, panel_bytes, write_panel},
     },
-    storage::{
-        Readers,
-        voiceprints::{Store, beside},
-        write_whole_with,
-    },
+    storage::{Readers, voiceprints::Store, write_whole_with},
     verifier::Verifier,
 };
 use header::{HEADER_BYTES, Header, Layout, State};
 use mmap_io::{MemoryMappedFile, MmapMode};
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, Cursor, Read, Seek, SeekFrom, Write},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 /// From this number of speakers on, the index is kept in a file. Below, it takes milliseconds to
@@ -68,23 +66,6 @@ pub struct Candidate<'a> {
     pub row: &'a [f32],
     /// LLR, summed in f64.
     pub score: f64,
-}
-
-/// Path of a store's index file, which may not exist.
-pub fn path_of(store: &Path) -> PathBuf {
-    beside(store, ".index")
-}
-
-/// Deletes the index file of a store, if there is one.
-///
-/// # Errors
-/// [`Error::Io`].
-pub fn remove(store: &Path) -> Result<()> {
-    let path = path_of(store);
-    match fs::remove_file(&path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io(&path, "remove", e)),
-        _ => Ok(()),
-    }
 }
 
 impl Index {

@@ -7,6 +7,8 @@ pub mod backup;
 pub mod import;
 #[cfg(feature = "store")]
 pub mod index;
+#[cfg(feature = "store")]
+mod index_file;
 pub mod model;
 #[cfg(feature = "onnx")]
 pub mod onnx;

@@ -25,10 +25,12 @@ use super::{
 };
 use crate::{
     Error, Result,
-    storage::index,
+    storage::index_file,
     verifier::{ModelId, SpeakerName, Utterance, Voiceprint},
 };
-use database::{Refusal, connect, connect_to_read, create_private, damaged, failed, write_ahead};
+use database::{
+    Refusal, connect, connect_to_read, create_private, damaged, failed, transaction, write_ahead,
+};
 use deleted_bytes::DeletedBytes;
 use row::{Id, Rows, new_id};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -37,7 +39,6 @@ use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
 };
-use transaction::transaction;
 
 /// An open store.
 pub struct Store {
@@ -179,7 +180,7 @@ impl Store {
     ) -> Result<()> {
         // Before the change as well as after: no index file may outlive the voiceprints in it, even
         // if this is interrupted.
-        index::remove(&self.path)?;
+        index_file::remove(&self.path)?;
         let mut deleted = DeletedBytes::default();
         self.write(|tx| self.put(tx, name, model, utterances, &mut deleted))?;
         self.purge_deleted(&deleted);
@@ -192,7 +193,7 @@ impl Store {
     /// # Errors
     /// [`Error::Usage`] naming a speaker who is enrolled, [`Error::Store`], [`Error::Io`].
     pub fn restore(&mut self, voiceprints: Vec<Voiceprint>, replace: bool) -> Result<()> {
-        index::remove(&self.path)?;
+        index_file::remove(&self.path)?;
         let mut deleted = DeletedBytes::default();
         self.write(|tx| {
             for voiceprint in voiceprints {
@@ -223,7 +224,7 @@ impl Store {
     /// [`Error::UnknownSpeaker`], [`Error::Store`], [`Error::Io`].
     pub fn remove(&mut self, name: &SpeakerName) -> Result<()> {
         let lookup = self.seal.lookup(&name.key());
-        index::remove(&self.path)?;
+        index_file::remove(&self.path)?;
         let mut deleted = DeletedBytes::default();
         self.write(|tx| {
             let rows = Rows::delete(tx, &self.seal, &lookup)?;
@@ -242,7 +243,7 @@ impl Store {
     /// recording; [`Error::Store`], [`Error::Io`].
     pub fn remove_utterance(&mut self, name: &SpeakerName, index: usize) -> Result<Voiceprint> {
         let lookup = self.seal.lookup(&name.key());
-        index::remove(&self.path)?;
+        index_file::remove(&self.path)?;
         let mut deleted = DeletedBytes::default();
         let left = self.write(|tx| {
             let rows = Rows::find(tx, &lookup)?.ok_or_else(|| self.unknown(name))?;
@@ -279,7 +280,7 @@ impl Store {
     /// [`Error::Store`] if a row is damaged (then nothing is changed), [`Error::Io`].
     pub fn reseal(&mut self, secret: Option<&Secret>) -> Result<()> {
         let (header, seal) = Header::new(secret)?;
-        index::remove(&self.path)?;
+        index_file::remove(&self.path)?;
         self.write(|tx| {
             schema::set_aside(tx)?;
             schema::make_tables(tx, &header)?;

@@ -2,7 +2,7 @@
 //! the recording, where its writer was stopped before it put the final size into the header, or a
 //! whole second file that somebody appended. Who hears of neither takes a part for the whole.
 
-use super::{Chunk, Spelling, is_chunk_id};
+use super::chunk::{Chunk, Spelling, is_chunk_id};
 use crate::audio::input::Input;
 use crate::audio::refusal::Refused;
 

@@ -1,9 +1,8 @@
 //! The body of a `fmt ` chunk in, a [`Format`] out: WAVEFORMAT, WAVEFORMATEX and
 //! WAVE_FORMAT_EXTENSIBLE, of the codecs that are read.
 
-use crate::audio::MAX_CHANNELS;
 use crate::audio::adpcm::{Adpcm, Variant};
-use crate::audio::layout::Coding;
+use crate::audio::layout::{Coding, MAX_CHANNELS};
 use crate::audio::pcm::{ByteOrder, Encoding};
 use crate::audio::refusal::{Refusal, Refused};
 

@@ -15,9 +15,8 @@
 //! ```
 
 use super::{
-    Problem,
     resnet::{Plane, Strides, basic_block, by_bin, conv_norm},
-    state_dict::{StateDict, Window},
+    state_dict::{Problem, StateDict, Window},
 };
 use crate::network::Layer;
 

@@ -8,8 +8,7 @@
 //! ```
 
 use super::{
-    Problem,
-    state_dict::{StateDict, Window},
+    state_dict::{Problem, StateDict, Window},
     xvec::POOLING_EPS,
 };
 use crate::network::Layer;

@@ -8,8 +8,7 @@
 //! ```
 
 use super::{
-    Problem,
-    state_dict::{StateDict, Tensor},
+    state_dict::{Problem, StateDict, Tensor},
     xvec::POOLING_EPS,
 };
 use crate::network::{Layer, conv1d_frames};

@@ -1,7 +1,6 @@
 //! A state dict that is being imported: takes tensors by name, and collects the layers made of
 //! them.
 
-use super::{CONVERT, Problem};
 use crate::network::{Layer, Weights};
 use safetensors::{Dtype, SafeTensors};
 
@@ -10,6 +9,14 @@ const BATCH_NORM_EPS: f32 = 1e-5;
 
 /// Prefixes of all names that wrappers of PyTorch and other toolkits add.
 const PREFIXES: [&str; 4] = ["", "module.", "model.", "module.model."];
+
+/// (fact, remedy)
+pub type Problem = (String, String);
+
+/// Remedy for a file that is not what the import reads.
+pub const CONVERT: &str = "write it from Python with recipes/safetensors_of.py, or with \
+     safetensors.torch.save_file({k: v.float().contiguous() for k, v in torch.load(FILE, \
+     map_location='cpu').items()}, OUT)";
 
 /// Tensors by name, which of them were used, and the layers so far.
 pub struct StateDict<'a> {

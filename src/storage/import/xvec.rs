@@ -2,10 +2,7 @@
 //! Conv1d → ReLU → BatchNorm, TSTP pooling, and two Linear layers with ReLU → BatchNorm between
 //! them.
 
-use super::{
-    Problem,
-    state_dict::{StateDict, Window},
-};
+use super::state_dict::{Problem, StateDict, Window};
 use crate::network::Layer;
 
 /// As in TSTP.

@@ -1,7 +1,8 @@
-//! The SQLite file of the store: creates and opens it, and translates SQLite's errors for the user.
+//! The SQLite file of the store: creates and opens it, runs transactions, and translates SQLite's
+//! errors for the user.
 
-use crate::{Error, Result};
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use crate::{Error, Result, storage::secret::wipe_traces};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use std::{
     fs, io,
     path::{Path, PathBuf, is_separator},
@@ -275,6 +276,24 @@ impl From<Error> for Refusal {
     fn from(e: Error) -> Self {
         Refusal::Ours(Box::new(e))
     }
+}
+
+/// Does everything in `work` in one transaction, or nothing.
+pub(super) fn transaction<T>(
+    path: &Path,
+    connection: &Connection,
+    behavior: TransactionBehavior,
+    work: impl FnOnce(&Transaction) -> std::result::Result<T, Refusal>,
+) -> Result<T> {
+    let run = || -> std::result::Result<T, Refusal> {
+        let tx = Transaction::new_unchecked(connection, behavior)?;
+        let value = work(&tx)?;
+        tx.commit()?;
+        Ok(value)
+    };
+    let outcome = run().map_err(|refusal| refusal.into_error(path));
+    wipe_traces();
+    outcome
 }
 
 #[cfg(test)]

@@ -2,13 +2,15 @@
 //! still the one that the store was opened with. Also removes deleted data from the log and the
 //! index.
 
-use super::{Store, database::Refusal, deleted_bytes::DeletedBytes, schema::Header};
-use crate::{
-    Error, Result,
-    storage::{index, secret::wipe_traces},
+use super::{
+    Store,
+    database::{Refusal, transaction},
+    deleted_bytes::DeletedBytes,
+    schema::Header,
 };
-use rusqlite::{Connection, Transaction, TransactionBehavior};
-use std::{io, path::Path};
+use crate::{Error, Result, storage::index_file};
+use rusqlite::{Transaction, TransactionBehavior};
+use std::io;
 
 impl Store {
     /// Reads one state of the store; changes of other processes are not seen.
@@ -56,28 +58,11 @@ impl Store {
             let _ = self.connection.query_row(sql, [], |_| Ok(()));
         };
         empty_log();
-        let _ = index::remove(&self.path);
+        let _ = index_file::remove(&self.path);
         // Where SQLite cannot say, the file is written anew each time: slower, with the same result.
         if deleted.are_in(&self.connection).unwrap_or(true) {
             let _ = self.connection.execute_batch("VACUUM");
             empty_log();
         }
     }
-}
-
-pub(super) fn transaction<T>(
-    path: &Path,
-    connection: &Connection,
-    behavior: TransactionBehavior,
-    work: impl FnOnce(&Transaction) -> std::result::Result<T, Refusal>,
-) -> Result<T> {
-    let run = || -> std::result::Result<T, Refusal> {
-        let tx = Transaction::new_unchecked(connection, behavior)?;
-        let value = work(&tx)?;
-        tx.commit()?;
-        Ok(value)
-    };
-    let outcome = run().map_err(|refusal| refusal.into_error(path));
-    wipe_traces();
-    outcome
 }

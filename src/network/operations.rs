@@ -1,0 +1,80 @@
+//! A whole network prepared for running: its operations before the pooling, in branches or as a
+//! graph, its pooling, and its operations on the pooled vector.
+
+use super::{
+    Affine, Layer,
+    graph::{Graph, is_graph},
+    operation::{Operation, Pooling, operations, pooling},
+    shape,
+    stored::Source,
+};
+
+/// All operations of a network, in order.
+#[derive(Debug)]
+pub(super) struct Operations {
+    /// Operations on frames, in parallel branches of separate channels up to the pooling. There is
+    /// one branch, or one per group of channels, which keeps the activations and weights of a group
+    /// in the cache. All branches have the same strides, dilations and padding.
+    pub branches: Vec<Vec<Operation>>,
+    /// The layers before the pooling, if they are more than a list: then there are no branches.
+    pub graph: Option<Graph>,
+    pub pooling: Pooling,
+    /// Operations on the pooled vector.
+    pub after: Vec<Operation>,
+}
+
+impl Operations {
+    /// One operation per layer of a checked list, except that a ReLU is merged into the affine map
+    /// before it.
+    pub fn new(layers: &[Layer], num_features: usize, weights: Source) -> Self {
+        if !is_graph(layers) {
+            return Self::in_branches(layers, weights, num_branches(layers));
+        }
+        let at = layers.iter().rposition(Layer::is_pooling);
+        let at = at.expect("a checked list pools");
+        let outputs = shape::outputs(layers, num_features).expect("checked before");
+        let mut after = operations(&layers[at + 1..], at + 1, weights, 1);
+        Operations {
+            branches: vec![],
+            graph: Some(Graph::new(layers, &outputs, at, num_features, weights)),
+            pooling: pooling(&layers[at]).expect("found above"),
+            after: after.remove(0),
+        }
+    }
+
+    /// As [`Self::new`], with all channels in one branch.
+    pub fn in_one_branch(layers: &[Layer], weights: Source) -> Self {
+        Self::in_branches(layers, weights, 1)
+    }
+
+    fn in_branches(layers: &[Layer], weights: Source, count: usize) -> Self {
+        let at = layers.iter().position(Layer::is_pooling);
+        let at = at.expect("a checked list pools once");
+        let mut after = operations(&layers[at + 1..], at + 1, weights, 1);
+        Operations {
+            branches: operations(&layers[..at], 0, weights, count),
+            graph: None,
+            pooling: pooling(&layers[at]).expect("found above"),
+            after: after.remove(0),
+        }
+    }
+}
+
+/// Number of branches before the pooling: the number of groups, if all Conv1d and Linear layers
+/// after the first have the same. The outputs of the first layer are divided.
+fn num_branches(layers: &[Layer]) -> usize {
+    let at = layers.iter().position(Layer::is_pooling);
+    let (before, pooling) = layers.split_at(at.unwrap_or(layers.len()));
+    let mut groups = before.iter().filter_map(Affine::of).map(|a| a.groups);
+    let first_is_whole = before.first().and_then(Affine::of).is_some() && groups.next() == Some(1);
+    match groups.next() {
+        Some(count)
+            if first_is_whole
+                && groups.all(|other| other == count)
+                && !matches!(pooling.first(), Some(Layer::Flatten { .. })) =>
+        {
+            count
+        }
+        _ => 1,
+    }
+}

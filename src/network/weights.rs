@@ -1,0 +1,12 @@
+//! The weights of a network in f32, by the names of their tensors.
+
+use std::collections::BTreeMap;
+
+/// Tensors by name, `{layer index}.{tensor}`, e.g. `0.weight`; row-major, in PyTorch's shapes.
+pub type Weights = BTreeMap<String, Vec<f32>>;
+
+/// Checks in one pass without branches: NaN and infinity have the largest exponents.
+pub fn all_finite(values: &[f32]) -> bool {
+    let largest = values.iter().fold(0, |max, v| v.abs().to_bits().max(max));
+    f32::from_bits(largest).is_finite()
+}
