@@ -428,6 +428,10 @@ fn the_reader_of_paths_finds_the_files_behind_them() {
         ),
         source("a/c/d.rs", "use crate::{a::Thing, x};"),
         source("x.rs", "pub(crate) use crate::a::c::d::E;"),
+        // A module and a function of the same name.
+        source("y.rs", "mod z; pub use z::z;"),
+        source("y/z.rs", ""),
+        source("y/v.rs", "use super::z::Of; fn f() { super::z() }"),
     ]);
     let of = |file: &str| -> Vec<String> {
         let files = imports.edges.get(Path::new(file)).into_iter().flatten();
@@ -438,6 +442,7 @@ fn the_reader_of_paths_finds_the_files_behind_them() {
     assert_eq!(of("a/c.rs"), ["a/b.rs", "a/c/d.rs", "x.rs"]);
     // The item, not the module that re-exports it.
     assert_eq!(of("a/c/d.rs"), ["a/b.rs", "x.rs"]);
+    assert_eq!(of("y/v.rs"), ["y/z.rs"]);
     assert_eq!(of("x.rs"), [""; 0]);
 }
 

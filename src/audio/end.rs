@@ -1,4 +1,4 @@
-//! How a recording ended: whether there is more of it than was read, and what the user should know.
+//! The end of a recording: whether all of it was there, and what the user should know of it.
 
 /// What is known when all of a recording is read.
 #[derive(Default, Debug, Clone)]
