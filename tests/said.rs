@@ -107,10 +107,11 @@ fn a_run_that_is_terminated_says_so_by_its_exit_code() {
     writeln!(stdin, "none.wav").unwrap();
     // It answers, so it listens to signals.
     let mut answer = String::new();
-    BufReader::new(child.stdout.take().unwrap())
-        .read_line(&mut answer)
-        .unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    stdout.read_line(&mut answer).unwrap();
     assert!(answer.contains("error"), "{answer}");
+    // A reader that leaves would be another reason to stop, and one that rests would hold the run up.
+    let reader = std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
     let kill = std::process::Command::new("kill")
         .arg(child.id().to_string())
         .status();
@@ -118,4 +119,5 @@ fn a_run_that_is_terminated_says_so_by_its_exit_code() {
     // Until nobody reads any more: the end of the input would be another reason to stop.
     while writeln!(stdin, "none.wav").is_ok() {}
     assert_eq!(child.wait().unwrap().code(), Some(143));
+    reader.join().unwrap().unwrap();
 }
