@@ -71,7 +71,7 @@ for other in $(others | sed -n '1p;$p' | uniq); do
     venv=$target/bindings-venv-other
     rm -rf "$venv"
     "$other" -m venv "$venv" && install pytest || { skip "$other: no venv or pytest"; continue; }
-    # As many of them as there is a wheel of for this CPython.
+    # Those that have a wheel for this CPython.
     for package in numpy pandas polars; do
         install --only-binary :all: "$package" || skip "$other: tests with $package"
     done

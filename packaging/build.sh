@@ -138,7 +138,8 @@ in_an_empty_folder() {
     rm -r "$work/empty"
 }
 
-# .cargo/config.toml asks the linker for what Zig's does not know; these take its place.
+# Zig's linker does not know the options in .cargo/config.toml. RUSTFLAGS replaces all flags there, so the other
+# one stands here again.
 rust_flags=-Cllvm-args=-inline-threshold=100
 
 c_library() {

@@ -654,19 +654,26 @@ fn the_command_line_uses_the_store_at_the_same_time() {
     assert_eq!(gone.refusal(404), "unknown_speaker");
 }
 
-/// Sends a recording of `fixtures/voices` as samples in blocks of 20 ms; what the service says.
+/// Sends the samples of a recording of `fixtures/voices` in messages of 20 ms. Returns what the service
+/// answers.
 fn talk(server: &Server, query: &str, token: &str, name: &str) -> Vec<Value> {
     let mut wav = hound::WavReader::open(voice(name)).unwrap();
     let rate_hz = wav.spec().sample_rate;
     let samples = wav.samples::<i16>().map(Result::unwrap);
     let bytes: Vec<u8> = samples.flat_map(i16::to_le_bytes).collect();
     let query = format!("rate={rate_hz}&{query}");
-    // Samples may be divided between messages.
+    // A message may end in the middle of a sample.
     stream(server, &query, token, &bytes, rate_hz as usize / 25 + 1)
 }
 
-/// Sends bytes, some at a time; what the service says.
-fn stream(server: &Server, query: &str, token: &str, bytes: &[u8], some: usize) -> Vec<Value> {
+/// Sends `bytes` in messages of `message_bytes`. Returns what the service answers.
+fn stream(
+    server: &Server,
+    query: &str,
+    token: &str,
+    bytes: &[u8],
+    message_bytes: usize,
+) -> Vec<Value> {
     let url = format!("ws://{}/v1/stream?{query}", server.address);
     let mut request = url.into_client_request().unwrap();
     if let Some((name, value)) = token.trim().split_once(": ") {
@@ -674,7 +681,7 @@ fn stream(server: &Server, query: &str, token: &str, bytes: &[u8], some: usize) 
         request.headers_mut().insert(name, value.parse().unwrap());
     }
     let (mut socket, _) = tungstenite::connect(request).unwrap();
-    for block in bytes.chunks(some) {
+    for block in bytes.chunks(message_bytes) {
         // The service hangs up when it knows enough.
         if socket.send(Message::binary(block.to_vec())).is_err() {
             break;
@@ -698,11 +705,17 @@ fn a_stream_of_opus_as_browsers_send_it_gets_the_answer_of_its_file() {
         .post("/v1/enroll?speaker=anna", "", &["anna-2", "anna-3"])
         .answer("enroll");
     let formats = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/formats");
-    for (name, some) in [("opus-24k-stereo.opus", 7), ("opus-16k.opus", 400)] {
+    for (name, message_bytes) in [("opus-24k-stereo.opus", 7), ("opus-16k.opus", 400)] {
         let file = formats.join(name);
         let of_file = command(&place, &format!("verify anna {}", file.display()));
         let bytes = fs::read(&file).unwrap();
-        let said = stream(&server, "speaker=anna&to_end=true", "", &bytes, some);
+        let said = stream(
+            &server,
+            "speaker=anna&to_end=true",
+            "",
+            &bytes,
+            message_bytes,
+        );
         let last = said.last().unwrap();
         openapi().holds("verify", last);
         assert_eq!(last["listened"]["end"], "input", "{last}");

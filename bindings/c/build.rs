@@ -2,7 +2,7 @@
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    // What .cargo/config.toml asks for the program.
+    // .cargo/config.toml asks for them, unless RUSTFLAGS takes its place.
     let flags = std::env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     if flags.contains("pack-relative-relocs") {
         println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nopack-relative-relocs");

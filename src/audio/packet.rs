@@ -1,6 +1,6 @@
-//! What came out of one packet of a compressed recording, besides its samples.
+//! What the decoder tells of a packet of a compressed recording: its channels, rate and length.
 
-/// What a packet held.
+/// Facts about the samples of one packet.
 pub struct Decoded {
     pub num_channels: usize,
     pub rate_hz: u32,

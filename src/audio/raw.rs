@@ -4,8 +4,8 @@
 use super::layout::{Coding, Layout, MAX_CHANNELS};
 use super::pcm::{ByteOrder, Encoding};
 use super::refusal::Refused;
-use super::sample_rate::RATES_HZ;
-use std::str::FromStr;
+use super::sample_rate::{RATES_HZ, check_rate};
+use std::{path::Path, str::FromStr};
 
 /// What the samples of a file without a header are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,6 +63,20 @@ impl FromStr for RawFormat {
 }
 
 impl RawFormat {
+    /// Samples of 16 bits, little endian, one channel.
+    ///
+    /// # Errors
+    /// [`crate::Error::Audio`] for a rate that is not supported.
+    pub fn s16le(rate_hz: u32) -> crate::Result<Self> {
+        check_rate(rate_hz, RATES_HZ).map_err(|refusal| refusal.of(Path::new("<samples>")))?;
+        Ok(RawFormat {
+            encoding: Encoding::I16,
+            order: ByteOrder::Little,
+            rate_hz,
+            num_channels: 1,
+        })
+    }
+
     /// The whole file is samples.
     pub(super) fn layout(self, file_len: u64) -> Refused<Layout> {
         let layout = Layout {

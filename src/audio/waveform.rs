@@ -1,4 +1,4 @@
-//! [`Waveform`], the form in which every recording is used, and the functions that read a file as one.
+//! [`Waveform`], the form in which every recording is used, and the functions that read a file into it.
 
 use super::decode;
 use super::input::Input;
@@ -59,7 +59,7 @@ pub fn read_from(stream: impl Read, name: &Path, options: &ReadOptions) -> Resul
         .map_err(|refusal| refusal.of(name))
 }
 
-/// The samples of a file as they are, mono at 16 kHz, for training.
+/// Reads all samples of a file for training: mono, at 16 kHz, no excerpt, DC not removed.
 ///
 /// # Errors
 /// As [`read`].

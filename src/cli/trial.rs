@@ -1,4 +1,4 @@
-//! A decision and what it is about, as `verify` and `compare` print it.
+//! The outcome of a trial, as `verify` and `compare` print it.
 
 use super::{
     operating_point::shown,
@@ -15,7 +15,7 @@ use spkver::{
     verifier::Verifier,
 };
 
-/// What a decision is about, for `verify` and `compare`.
+/// A trial of `verify` or `compare`: what was compared, and the outcome.
 pub struct Trial<'a> {
     /// The sub-command.
     pub command: &'static str,

@@ -29,9 +29,9 @@ pub struct Table {
     pub scan: fn(Panel, Probes, &mut [f32], &mut [f32]),
     /// Frames of samples -> `(T, C)` cepstra or log-mel; see [`super::reference::mfcc`].
     pub mfcc: fn(&MfccPlan, &[&[f32]], &mut [f32]),
-    /// ln of every value, each positive and normal; see [`super::reference::ln`].
+    /// Natural logarithm of every value; values must be positive and normal. See [`super::reference::ln`].
     pub ln: fn(&mut [f32]),
-    /// eˣ of every value, from −86 to 88.7; see [`super::reference::exp`].
+    /// eˣ of every value; values must lie between −86 and 88.7. See [`super::reference::exp`].
     pub exp: fn(&mut [f32]),
     /// Mean of each column; see [`super::reference::means`].
     pub means: fn(&[f32], &mut [f32]),

@@ -60,8 +60,9 @@ impl Operations {
     }
 }
 
-/// Number of branches before the pooling: the number of groups, if all Conv1d and Linear layers
-/// after the first have the same. The outputs of the first layer are divided.
+/// Number of branches before the pooling. If all Conv1d and Linear layers after the first have the same
+/// number of groups, each group is a branch, and the outputs of the first layer are divided among them.
+/// Otherwise there is one branch.
 fn num_branches(layers: &[Layer]) -> usize {
     let at = layers.iter().position(Layer::is_pooling);
     let (before, pooling) = layers.split_at(at.unwrap_or(layers.len()));

@@ -74,10 +74,10 @@ impl Stored {
 
     /// The values where they lie, if they are f32 there.
     fn in_place(&self) -> Option<&[f32]> {
-        let is_f32 = !self.is_half && cfg!(target_endian = "little");
-        is_f32
-            .then(|| bytemuck::try_cast_slice(&self.bytes).ok())
-            .flatten()
+        if self.is_half || cfg!(target_endian = "big") {
+            return None;
+        }
+        bytemuck::try_cast_slice(&self.bytes).ok()
     }
 
     /// Whether all values are finite.

@@ -1,4 +1,4 @@
-//! The weights of a network in f32, by the names of their tensors.
+//! The weights of a network: each tensor in f32, under its name.
 
 use std::collections::BTreeMap;
 

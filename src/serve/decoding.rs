@@ -1,4 +1,5 @@
-//! Decodes a stream while its bytes come, on a thread of its own, which waits most of the time.
+//! Decodes the audio of a stream while its bytes arrive, on a thread of its own, which mostly waits for
+//! them.
 
 use super::refusal::Refusal;
 use crate::{
@@ -13,7 +14,7 @@ use std::{
 };
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-/// What comes out of a stream.
+/// What the decoder says.
 pub enum Decoded {
     /// `(num_samples,)` at `rate_hz`, mono, nominally −1 to 1.
     Block { rate_hz: u32, samples: Vec<f32> },
@@ -24,8 +25,8 @@ pub enum Decoded {
 /// A block, the end, or what is wrong with the stream.
 type Next = Result<Decoded, Error>;
 
-/// A place to send the bytes to, and what comes of them. The end of the bytes is told by dropping the sender.
-/// The thread ends with the bytes, or when nobody takes its blocks any more.
+/// Starts to decode a stream. Returns the sender for its bytes and the receiver of its blocks. To end the
+/// stream, drop the sender. The thread also ends when the receiver is dropped.
 ///
 /// # Errors
 /// A [`Refusal`] where no thread can be started.
@@ -58,7 +59,7 @@ fn decode_to_end(pipe: Pipe, options: &ReadOptions, blocks: &Sender<Next>) -> Re
     live.end().map(|_| ())
 }
 
-/// The messages one after the other.
+/// The bytes of all messages as one stream.
 struct Pipe {
     bytes: Receiver<Bytes>,
     rest: Bytes,

@@ -23,7 +23,7 @@ use crate::{
         Recording, json_of,
         listened::{End, Listened},
     },
-    audio::ReadOptions,
+    audio::{RawFormat, ReadOptions},
     scoring::{Decision, Reason, SequentialTest},
     verifier::{Listener, SpeakerName, State, Voiceprint},
 };
@@ -47,7 +47,7 @@ use tokio::{
 /// their end before they are heard may not be larger either.
 const MAX_MESSAGE_BYTES: usize = 1 << 20;
 
-/// The rate of a recording of which nothing has come, in Hz.
+/// Sample rate of the listener where a stream ends before its first samples, in Hz: any will do.
 const ANY_RATE_HZ: u32 = 16_000;
 
 #[derive(serde::Deserialize)]
@@ -102,13 +102,8 @@ impl Service {
         let test = self
             .criterion
             .sequential_test(&self.verifier, asked.to_end)?;
-        let raw = asked.rate.map(|rate_hz| {
-            // Its error names the rates.
-            Listener::new(self.verifier.clone(), rate_hz)?;
-            format!("s16le:{rate_hz}:1").parse().map_err(Error::Usage)
-        });
         let options = ReadOptions {
-            raw: raw.transpose()?,
+            raw: asked.rate.map(RawFormat::s16le).transpose()?,
             max_bytes: Some(MAX_MESSAGE_BYTES as u64),
             ..ReadOptions::default()
         };
@@ -305,7 +300,8 @@ impl Stream {
     }
 }
 
-/// The next message, once `bytes` has room for what it holds; none any more without `bytes`.
+/// Waits for the next message, and reads it only when `bytes` has room for what it holds. Without `bytes`
+/// the input has ended, and no message is read any more.
 async fn message(
     socket: &mut WebSocket,
     bytes: Option<&Sender<Bytes>>,

@@ -162,7 +162,7 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Verifier> {
 
 fn from_shared(bytes: &Bytes, path: &Path) -> Result<Verifier> {
     let parsed = Parsed::new(bytes, path)?;
-    if !parsed.is_intact(bytes) {
+    if !parsed.is_intact() {
         let fact = "damaged: the checksum does not match".into();
         return Err(refusal(path, fact, AGAIN));
     }
@@ -243,9 +243,9 @@ impl<'a> Parsed<'a> {
         })
     }
 
-    fn is_intact(&self, bytes: &[u8]) -> bool {
+    fn is_intact(&self) -> bool {
         let digits = &self.version.blake3;
-        checksum(bytes, self.header_end, digits).as_ref() == Some(digits)
+        checksum(self.file, self.header_end, digits).as_ref() == Some(digits)
     }
 
     /// Checks everything and assembles the model.
@@ -522,7 +522,6 @@ fn head_shapes(
     shapes
 }
 
-/// The values of a tensor, or what is wrong with it.
 #[cfg(test)]
 mod tests {
     use super::*;
