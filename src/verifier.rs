@@ -11,6 +11,7 @@
 
 mod artificial;
 mod embed;
+mod int8;
 mod listener;
 mod model;
 mod parts;
@@ -24,8 +25,7 @@ pub use voiceprint::{Embedding, SpeakerName, Utterance, Voiceprint, is_unseen, j
 
 use crate::{
     Error, Result,
-    audio::speech_frames,
-    features::{Features, Mfcc},
+    features::Mfcc,
     scoring::{
         CONDITIONS, Decision, Llr, OperatingPoint, QualityWeights, Reason, TrialKind,
         gallery::Probe,
@@ -147,29 +147,12 @@ impl Verifier {
         &self.model
     }
 
-    /// Switches the network to int8, which is faster and changes scores a little. Embeddings stay
-    /// comparable with those of f32, and the id stays the same.
-    ///
-    /// The ranges of the activations are measured on artificial speech, so this works with any model
-    /// and always gives the same bits.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] if the network needs more frames than this speech has (about a second).
-    pub fn quantise(&mut self) -> Result<()> {
-        let samples = artificial::utterances(1);
-        let utterances: Vec<Features> = samples
-            .iter()
-            .map(|samples| self.mfcc.extract_samples(samples, &speech_frames(samples)))
-            .collect();
-        if let Some(overlap) = &mut self.model.overlap {
-            overlap.quantise(&utterances)?;
-        }
-        self.model.network.quantise(&utterances)
-    }
-
     /// Prepares the model for a calibration with quality terms: their weights are 0, and there is no
     /// cohort and no knee. Its embeddings end in ln t and the conditions.
     pub fn with_quality_terms(mut self) -> Self {
+        if self.model.head.quality.is_none() {
+            self.model.rounded_from = None; // other embeddings than the model had that it was made of
+        }
         self.model.head = self.model.head.uncalibrated();
         self.model.head.quality = Some(QualityWeights::default());
         // This was a limit on the scores of the old calibration.

@@ -58,9 +58,12 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
         "model" => {
             let graph = fixtures().join("golden/campplus.safetensors");
             let graph = spkver::storage::import::network(&graph).unwrap();
+            let id = spkver::verifier::ModelId::of(b"graph");
+            let graph = spkver::Verifier::new(id, graph).unwrap();
             vec![
                 spkver::storage::model::to_bytes(&random_model::random_model(7, 2, 3)),
-                spkver::storage::model::to_bytes(&graph),
+                spkver::storage::model::to_bytes(graph.model()),
+                spkver::storage::model::to_bytes(&graph.to_int8().unwrap()),
             ]
         }
         "import" => ["xvec", "campplus", "ecapa", "resnet"]

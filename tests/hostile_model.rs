@@ -82,6 +82,51 @@ fn a_file_without_measure_is_refused_by_its_size() {
     }
 }
 
+/// An I8 tensor has steps and ranges to divide by; a text in the header can be changed to one as long.
+#[test]
+fn harmful_int8_models_are_refused_with_the_tensor() {
+    let exact = model::embedded().unwrap();
+    let valid = model::to_bytes(&exact.to_int8().unwrap());
+    let path = Path::new("m");
+    assert!(model::from_bytes(&valid, path).is_ok());
+    let header_end = 8 + u64::from_le_bytes(valid[..8].try_into().unwrap()) as usize;
+    let header: serde_json::Value = serde_json::from_slice(&valid[8..header_end]).unwrap();
+    for (tensor, value) in [
+        ("0.input_range", 0.0f32),
+        ("0.input_range", -1.0),
+        ("0.input_range", f32::NAN),
+        ("0.weight_step", f32::INFINITY),
+        ("0.weight_step", 1e-40),
+        ("overlap.0.weight_step", 0.0),
+    ] {
+        let mut bytes = valid.clone();
+        let start = header[tensor]["data_offsets"][0].as_u64().unwrap() as usize;
+        assert_eq!(header[tensor]["dtype"], "F32");
+        bytes[header_end + start..][..4].copy_from_slice(&value.to_le_bytes());
+        let text = refusal(&with_checksum(bytes));
+        assert!(
+            text.contains(tensor.trim_start_matches("overlap.")),
+            "{text}"
+        );
+    }
+    for (from, to, fact) in [
+        ("0.weight_step", "0.weight_stop", "0.weight_step"),
+        (r#""dtype":"I8""#, r#""dtype":"U8""#, "wanted F32 or F16"),
+        (
+            r#"\"rounded_from\":\""#,
+            r#"\"rounded_from\":\"x"#,
+            "rounded_from",
+        ),
+    ] {
+        let mut bytes = valid.clone();
+        let found = bytes.windows(from.len()).position(|w| w == from.as_bytes());
+        let at = found.unwrap_or_else(|| panic!("no {from}"));
+        bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+        let text = refusal(&with_checksum(bytes));
+        assert!(text.contains(fact), "{from}: {text}");
+    }
+}
+
 /// A valid model whose layers form a graph, and the same with `from` in its header replaced, a
 /// checksum that fits included.
 fn graph_with(from: &str, to: &str) -> Vec<u8> {
@@ -94,8 +139,14 @@ fn graph_with(from: &str, to: &str) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let at = find(&bytes, from);
     bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+    with_checksum(bytes)
+}
+
+/// The bytes of a model file with the checksum that they need.
+fn with_checksum(mut bytes: Vec<u8>) -> Vec<u8> {
     let key = r#"\"blake3\":\""#;
-    let at = find(&bytes, key) + key.len();
+    let found = bytes.windows(key.len()).position(|w| w == key.as_bytes());
+    let at = found.expect("a model has a checksum") + key.len();
     bytes[at..at + 64].fill(b'0');
     let digits = blake3::hash(&bytes).to_hex();
     bytes[at..at + 64].copy_from_slice(digits.as_bytes());

@@ -5,8 +5,9 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use spkver::{
     audio::{self, ReadOptions},
     features::Features,
-    network::Layer,
+    network::{Layer, Network},
     storage::{import, model},
+    verifier::{ModelId, Verifier},
 };
 use std::{
     fs,
@@ -174,6 +175,34 @@ fn near(got: &[f32], wanted: &[f32], share: f64, what: &str) {
     let distance = distance / length(&mut wanted.iter().copied());
     println!("{what}: {distance:.1e}");
     assert!(distance <= share, "{what}: {distance:.1e}"); // a NaN fails as well
+}
+
+#[test]
+fn an_imported_network_in_int8_comes_back_from_its_file() {
+    let voice = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices/anna-1.wav");
+    let waveform = audio::read(&voice, &ReadOptions::default()).unwrap();
+    for name in ["xvec", "campplus", "ecapa", "resnet"] {
+        let mut model = import::network(&golden(&format!("{name}.safetensors"))).unwrap();
+        model.limits.min_bandwidth_hz = 0.0;
+        let mut verifier = Verifier::new(ModelId::of(b"imported"), model).unwrap();
+        let exact = verifier.embed(&waveform).unwrap();
+        let bytes = model::to_bytes(&verifier.to_int8().unwrap());
+        let back = model::from_bytes(&bytes, Path::new("int8")).unwrap();
+        let from_file = back.embed(&waveform).unwrap();
+        near(from_file.values(), exact.values(), 0.05, name);
+        assert!(from_file.values() != exact.values(), "{name}: not in int8");
+        verifier.quantise().unwrap();
+        let flagged = verifier.embed(&waveform).unwrap();
+        assert_eq!(from_file, flagged, "{name}");
+        // In f32 the weights are what they were rounded to.
+        let f32 = Network::new(
+            back.model().network.layers().to_vec(),
+            back.model().network.weights().clone(),
+            80,
+        );
+        let f32 = f32.unwrap().embed(&verifier.mfcc().extract(&waveform));
+        near(&f32, exact.values(), 0.05, name);
+    }
 }
 
 #[test]

@@ -121,6 +121,7 @@ const COMMANDS: &[(&str, &str, i32)] = &[
         "model import xvec.safetensors -o x.safetensors",
         0,
     ),
+    ("model int8", "model int8 -o int8.safetensors", 0),
     (
         "evaluate",
         "evaluate scores.csv scores.csv --bootstrap 20",

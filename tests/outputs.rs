@@ -90,6 +90,11 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("train speech.csv --compare-heads trials -o OUT", EVALUATED),
     ("model export --onnx OUT", &[]),
     ("model import x.safetensors -o OUT", &["x.safetensors"]),
+    ("model int8 -o OUT", &[]),
+    (
+        "model join x.safetensors m.safetensors -o OUT",
+        &["x.safetensors", "m.safetensors"],
+    ),
     (
         "store backup OUT --backup-passphrase-file words",
         &["words"],
@@ -279,6 +284,8 @@ const OUTPUTS: &[&str] = &[
     "train speech.csv --checkpoint OUT",
     "model export --onnx OUT",
     "model import x.safetensors -o OUT",
+    "model int8 -o OUT",
+    "model join m.safetensors m.safetensors -o OUT",
     "--store s.sqlite store backup OUT --backup-passphrase-file words",
     "--store s.sqlite store export --npy OUT",
     "--store s.sqlite store export --pgvector OUT",

@@ -93,6 +93,29 @@ fn any_model_can_be_run_in_int8() {
 }
 
 #[test]
+fn a_model_file_in_int8_scores_as_the_flag_does_and_keeps_voiceprints_valid() {
+    let waveform = read("boris-2");
+    let random = |seed, channels| {
+        Verifier::new(ModelId::of(b"random"), random_model(seed, channels, 8)).unwrap()
+    };
+    for exact in [model::embedded().unwrap(), random(3, 18), random(4, 67)] {
+        let bytes = model::to_bytes(&exact.to_int8().unwrap());
+        let back = model::from_bytes(&bytes, "m".as_ref()).unwrap();
+        assert_eq!(back.id(), exact.id());
+        assert!(back.model().network.is_int8());
+        let size = model::to_bytes(exact.model()).len();
+        assert!(bytes.len() < size, "{} bytes, {size} in f32", bytes.len());
+        // Saved again, after a calibration for example, it stays as it is.
+        assert_eq!(model::to_bytes(back.model()), bytes);
+
+        let embedding = back.embed(&waveform).unwrap();
+        let mut flagged = exact;
+        flagged.quantise().unwrap();
+        assert_eq!(embedding, flagged.embed(&waveform).unwrap());
+    }
+}
+
+#[test]
 fn the_flag_changes_the_score_a_little_and_the_threads_nothing() {
     let exact = compare(&[]);
     let rounded = compare(&["--precision", "int8"]);

@@ -81,12 +81,17 @@ impl Global {
         self.verifier_in(self.precision)
     }
 
-    /// The same model in another precision.
-    pub(super) fn verifier_in(&self, precision: Precision) -> Result<Verifier> {
-        let mut verifier = match &self.model {
+    /// The same model, as its file has it.
+    pub(super) fn verifier_as_made(&self) -> Result<Verifier> {
+        match &self.model {
             Some(path) => storage::model::load(path),
             None => storage::model::embedded(),
-        }?;
+        }
+    }
+
+    /// The same model in another precision.
+    pub(super) fn verifier_in(&self, precision: Precision) -> Result<Verifier> {
+        let mut verifier = self.verifier_as_made()?;
         if precision == Precision::Int8 {
             verifier.quantise()?;
         }

@@ -3,6 +3,7 @@
 
 mod card;
 mod import;
+mod int8;
 mod join;
 
 use super::{global::Global, help, operating_point::shown, output::printable, outputs};
@@ -29,6 +30,8 @@ pub enum Command {
     /// ResNet or XVEC
     #[command(after_help = help::MODEL_IMPORT)]
     Import(import::Args),
+    /// Round the weights to int8: a smaller file that starts and runs faster
+    Int8(int8::Args),
     /// Make one model of several that have the same front-end; calibrate it afterwards
     #[command(after_help = help::MODEL_JOIN)]
     Join(join::Args),
@@ -51,6 +54,7 @@ pub fn run(command: &Command, global: &Global) -> Result<u8> {
         Command::Info => info(&global.verifier()?, global),
         Command::Export(args) => export(args, global),
         Command::Import(args) => import::run(args, global),
+        Command::Int8(args) => int8::run(args, global),
         Command::Join(args) => join::run(args, global),
     }
 }

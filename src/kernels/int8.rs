@@ -9,7 +9,8 @@
 use super::{
     affine::{MAX_NR, ROW_BLOCK, Steps, balanced},
     lanes::Lanes,
-    pack_int8::{PackedInt8, ROUND},
+    levels::ROUND,
+    pack_int8::PackedInt8,
 };
 use std::ops::Range;
 

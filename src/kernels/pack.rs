@@ -94,6 +94,20 @@ impl Packed {
         }
     }
 
+    /// A map that has no weights yet, only its sizes. It cannot be run.
+    pub fn of_shape((c_out, c_in, taps): (usize, usize, usize), nr: usize) -> Self {
+        Packed {
+            taps,
+            c_in,
+            c_out,
+            nr,
+            in_stride: c_in,
+            out_stride: c_out,
+            panels: Aligned::zeros(0),
+            bias: vec![],
+        }
+    }
+
     /// From PyTorch's Conv1d weight `(C_out, C_in, K)`; for a Linear, `(C_out, C_in)` and K = 1.
     pub fn from_pytorch(
         (c_out, c_in, taps): (usize, usize, usize),

@@ -1,15 +1,9 @@
-//! Quantizes the weights of a Conv1d or Linear, given in PyTorch's layout, to i8 and packs them for
-//! the int8 kernel. Done once, when a model is quantized.
+//! Packs the int8 weights of a Conv1d or Linear, given in PyTorch's layout, for the int8 kernel.
 //!
-//! w ≈ step_o·q with q from −127 to 127 and one step per output. The weights are first multiplied
-//! by the steps of their input channels, so that channels of any scale share one sum. A panel holds
-//! `nr` outputs as `(tap, ⌈C_in/group⌉, nr)` words of `group` weights, 64-byte aligned.
+//! A panel holds `nr` outputs as `(tap, ⌈C_in/group⌉, nr)` words of `group` weights, 64-byte
+//! aligned.
 
-use super::pack::Aligned;
-
-/// 1.5·2²³: added to a number of 0 to 255, it leaves the number in the low byte, rounded to the
-/// nearest, halves to even.
-pub(super) const ROUND: f32 = 12_582_912.0;
+use super::{levels::levels, pack::Aligned};
 
 /// Quantized and packed weights of one affine map (Conv1d or Linear).
 #[derive(Debug)]
@@ -35,7 +29,7 @@ pub struct PackedInt8 {
     bias: Vec<f32>,
 }
 
-/// Quantization of the inputs or outputs of an affine map: real value = step·(u8 − zero), per
+/// Quantization of the outputs of an affine map: real value = step·(u8 − zero), per
 /// channel.
 #[derive(Debug, Clone, Copy)]
 pub struct Activations<'a> {
@@ -46,19 +40,16 @@ pub struct Activations<'a> {
 }
 
 impl PackedInt8 {
-    /// From PyTorch's Conv1d weight `(C_out, C_in, K)`; for a Linear, `(C_out, C_in)` and K = 1.
-    /// With `outputs`, results are quantized to those steps; without, they are f32.
-    ///
-    /// For inputs that average `means` `(C_in,)`, rounding the weights shifts the outputs. The bias
-    /// corrects this, which removes most of the quantization error (Nagel et al. 2019, "Data-free
-    /// quantization").
+    /// From [`Rounded`](super::Rounded) weights `(C_out, C_in, K)`, their steps and biases `(C_out,)`.
+    /// `zero` is the u8 of an input of 0. With `outputs`, results are quantized to those steps;
+    /// without, they are f32.
     pub fn from_pytorch(
         (c_out, c_in, taps): (usize, usize, usize),
         (nr, group): (usize, usize),
-        weight: &[f32],
+        weight: &[i8],
+        steps: &[f32],
         bias: &[f32],
-        inputs: Activations,
-        means: &[f32],
+        zero: u8,
         outputs: Option<Activations>,
     ) -> Self {
         let num_panels = c_out.div_ceil(nr);
@@ -76,37 +67,25 @@ impl PackedInt8 {
             scale: vec![0.0; num_panels * nr],
             bias: vec![0.0; num_panels * nr],
         };
-        let panels = packed.panels.as_mut_slice();
         let bits = 32 / group;
         let mask = u32::MAX >> (32 - bits);
-        let mut weighed = vec![0.0f32; c_in * taps];
         for (o, row) in weight.chunks_exact(c_in * taps).enumerate() {
-            for (i, step) in inputs.steps.iter().enumerate() {
-                for k in i * taps..(i + 1) * taps {
-                    weighed[k] = row[k] * step;
+            let panel = &mut packed.panels.as_mut_slice()[o / nr * taps * words * nr..];
+            for (w, of_word) in row.chunks(group * taps).enumerate() {
+                for k in 0..taps {
+                    let mut word = 0;
+                    for (i, taps_of_one) in of_word.chunks_exact(taps).enumerate() {
+                        word |= (i32::from(taps_of_one[k]) as u32 & mask) << (i * bits);
+                    }
+                    panel[(k * words + w) * nr + o % nr] = word as i32;
                 }
             }
-            let largest = weighed.iter().fold(0.0f32, |max, w| max.max(w.abs()));
-            // A row of zeros has no step; any will do.
-            let step = if largest > 0.0 { largest / 127.0 } else { 1.0 };
-            let (mut sum, mut lost) = (0, 0.0f64);
-            for (i, taps_of_one) in weighed.chunks_exact(taps).enumerate() {
-                let mut rounded_off = 0.0;
-                for (k, w) in taps_of_one.iter().enumerate() {
-                    // Rounds to nearest like the activations; `round_ties_even` would be a function
-                    // call.
-                    let q = (w / step + ROUND).to_bits() as i32 - ROUND.to_bits() as i32;
-                    sum += q;
-                    rounded_off += w - q as f32 * step;
-                    let word = ((o / nr * taps + k) * words + i / group) * nr + o % nr;
-                    panels[word] |= ((q as u32 & mask) << (i % group * bits)) as i32;
-                }
-                lost += f64::from(rounded_off * (means[i] / inputs.steps[i]));
-            }
-            packed.offset[o] = -sum * i32::from(inputs.zero);
+            let sum: i32 = row.iter().map(|q| i32::from(*q)).sum();
+            packed.offset[o] = -sum * i32::from(zero);
+            let step = steps[o] / levels(zero);
             packed.scale[o] = outputs.map_or(step, |of| step / of.steps[o]);
-            let bias = bias[o] + lost as f32;
-            packed.bias[o] = outputs.map_or(bias, |of| bias / of.steps[o] + f32::from(of.zero));
+            packed.bias[o] =
+                outputs.map_or(bias[o], |of| bias[o] / of.steps[o] + f32::from(of.zero));
         }
         packed
     }

@@ -211,14 +211,16 @@ fn maps_stay_within_their_part_of_the_rows() {
                 let x: Vec<i32> = x.iter().map(|v| (v * 1e9) as i32).collect();
                 let (words_in, words_out) = (c_in / group, c_out.div_ceil(group));
                 let activations = |steps| Activations { steps, zero: 0 };
+                let mut rounded = Rounded::default();
+                rounded.add(&weight, &bias, &[2.55; 32][..c_in], &[0.0; 32]);
                 let packed = || {
                     PackedInt8::from_pytorch(
                         shape,
                         (table.int8.nr, group),
-                        &weight,
-                        &bias,
-                        activations(&[0.01; 32][..c_in]),
-                        &[0.0; 32],
+                        &rounded.values,
+                        &rounded.steps,
+                        &rounded.bias,
+                        0,
                         Some(activations(&[0.02; 67])),
                     )
                 };
@@ -276,10 +278,9 @@ fn through_int8(
     (int8.quantise)(x, &quantiser, &mut words, c_in.div_ceil(int8.group));
 
     let (weight, bias) = (noise(c_out * c_in * taps, 11), noise(c_out, 12));
-    let inputs = Activations {
-        steps: &input_steps,
-        zero: 128,
-    };
+    let ranges: Vec<f32> = input_steps.iter().map(|step| 127.0 * step).collect();
+    let mut rounded = Rounded::default();
+    rounded.add(&weight, &bias, &ranges, &vec![0.1; c_in]);
     let output_steps = vec![0.02; c_out];
     let outputs = Activations {
         steps: &output_steps,
@@ -288,8 +289,12 @@ fn through_int8(
     let packed = |outputs| {
         let shape = (c_out, c_in, taps);
         let layout = (int8.nr, int8.group);
-        let means = vec![0.1; c_in];
-        PackedInt8::from_pytorch(shape, layout, &weight, &bias, inputs, &means, outputs)
+        let Rounded {
+            values,
+            steps,
+            bias,
+        } = &rounded;
+        PackedInt8::from_pytorch(shape, layout, values, steps, bias, 128, outputs)
     };
     let mut y = vec![i32::MIN; rows * c_out.div_ceil(int8.group)];
     (int8.affine)(&words, &packed(Some(outputs)), steps, &mut y);

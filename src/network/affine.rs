@@ -1,6 +1,6 @@
 //! Conv1d and Linear layers as one kind of map: a Linear is a Conv1d with one tap.
 
-use super::{Layer, conv1d_frames, ranges::MapRanges};
+use super::{Layer, conv1d_frames, int8_weights::Int8Weights, ranges::MapLevels};
 use crate::kernels::{self, Activations, Packed, PackedInt8, Steps};
 
 /// Sizes and options of a Conv1d or Linear.
@@ -52,6 +52,21 @@ impl Affine {
         }
     }
 
+    /// How the kernel goes over the frames, without a ReLU.
+    pub(super) fn steps(&self) -> Steps {
+        Steps {
+            stride: self.stride,
+            dilation: self.dilation,
+            relu: false,
+        }
+    }
+
+    /// Whether it can run in int8.
+    pub(super) fn fits_int8(&self) -> bool {
+        let (c_out, c_in, taps) = self.shape;
+        fits_int8((c_out / self.groups, c_in, taps), self.groups)
+    }
+
     /// Number of output frames for `frames` input frames.
     pub fn num_frames(&self, frames: usize) -> usize {
         let taps = self.shape.2;
@@ -83,29 +98,37 @@ impl Affine {
             .collect()
     }
 
-    /// The same in int8. The ranges are those of all groups.
+    /// The maps of the groups before they have weights, with their sizes alone.
+    pub(super) fn unpacked(&self, nr: usize) -> Vec<Packed> {
+        let (c_out, c_in, taps) = self.shape;
+        let of_group = |_| {
+            Packed::of_shape((c_out / self.groups, c_in, taps), nr)
+                .within_rows(self.groups * c_in, c_out)
+        };
+        (0..self.groups).map(of_group).collect()
+    }
+
+    /// The same in int8. The steps of the outputs are those of all groups.
     pub(super) fn packed_int8(
         &self,
-        weight: &[f32],
+        weights: &Int8Weights,
         bias: &[f32],
-        ranges: MapRanges,
+        levels: MapLevels,
     ) -> Vec<PackedInt8> {
         let int8 = kernels::table().int8;
         let (c_out, c_in, taps) = self.shape;
         let own = c_out / self.groups;
         let of_group = |g: usize| {
-            let (channels, outputs) = (g * c_in..(g + 1) * c_in, g * own..(g + 1) * own);
+            let outputs = g * own..(g + 1) * own;
+            let (values, steps) = weights.group(g);
             PackedInt8::from_pytorch(
                 (own, c_in, taps),
                 (int8.nr, int8.group),
-                &weight[g * own * c_in * taps..][..own * c_in * taps],
+                values,
+                steps,
                 &bias[outputs.clone()],
-                Activations {
-                    steps: &ranges.inputs.steps[channels.clone()],
-                    zero: ranges.inputs.zero,
-                },
-                &ranges.means[channels],
-                ranges.output_steps.map(|steps| Activations {
+                levels.zero,
+                levels.output_steps.map(|steps| Activations {
                     steps: &steps[outputs],
                     zero: 0,
                 }),
@@ -114,6 +137,13 @@ impl Affine {
         };
         (0..self.groups).map(of_group).collect()
     }
+}
+
+/// Whether `groups` maps of one shape can run in int8: each fills words, and its sums fit an i32.
+pub(super) fn fits_int8((c_out, c_in, taps): (usize, usize, usize), groups: usize) -> bool {
+    let fills_words = |channels: usize| kernels::table().int8.fills_words(channels);
+    taps * c_in <= PackedInt8::MAX_PRODUCTS
+        && (groups == 1 || fills_words(c_in) && fills_words(c_out))
 }
 
 /// `(T, C_in) -> (T', C_out)`: applies each of the `groups` of [`Affine::packed`] to its own

@@ -5,7 +5,7 @@
 //! output bin they are the inputs of a Conv1d over frames. All output bins share the weights,
 //! except at the edges, where the kernel covers fewer bins. No copy of the inputs is needed.
 
-use super::{Layer, ranges::MapRanges};
+use super::{Layer, int8_weights::Int8Weights, ranges::MapLevels};
 use crate::kernels::{self, Activations, Packed, PackedInt8, Steps};
 use std::ops::Range;
 
@@ -60,8 +60,9 @@ struct Kernel {
 }
 
 impl Conv2d {
-    /// From a checked Conv2d layer with PyTorch's weight `(C_out, C_in, K over bins, K over frames)`.
-    pub fn new(layer: &Layer, nr: usize, weight: &[f32], bias: &[f32]) -> Option<Self> {
+    /// From a checked Conv2d layer. It has its sizes alone and cannot be run before
+    /// [`Self::pack`] or [`Self::int8`].
+    pub fn new(layer: &Layer, nr: usize) -> Option<Self> {
         let Layer::Conv2d {
             in_channels,
             out_channels,
@@ -104,9 +105,7 @@ impl Conv2d {
         };
         let width = out_bins * out_channels;
         let maps = kernel.taps.iter().map(|taps| {
-            let weight = kernel.of_taps(weight, taps);
-            Packed::from_pytorch(kernel.shape(taps), nr, &weight, bias)
-                .within_rows(kernel.in_width, width)
+            Packed::of_shape(kernel.shape(taps), nr).within_rows(kernel.in_width, width)
         });
         Some(Conv2d {
             maps: Maps::F32(maps.collect()),
@@ -122,32 +121,39 @@ impl Conv2d {
         })
     }
 
+    /// Packs PyTorch's weight `(C_out, C_in, K over bins, K over frames)`.
+    pub fn pack(&mut self, nr: usize, weight: &[f32], bias: &[f32]) {
+        let (kernel, width) = (&self.kernel, self.width);
+        let maps = kernel.taps.iter().map(|taps| {
+            let weight = kernel.of_taps(weight, taps);
+            Packed::from_pytorch(kernel.shape(taps), nr, &weight, bias)
+                .within_rows(kernel.in_width, width)
+        });
+        self.maps = Maps::F32(maps.collect());
+    }
+
     /// The same in int8. All bins share the ranges.
-    pub fn int8(&self, weight: &[f32], bias: &[f32], ranges: MapRanges) -> Self {
+    pub fn int8(&self, weights: &Int8Weights, bias: &[f32], levels: MapLevels) -> Self {
         let int8 = kernels::table().int8;
         let kernel = &self.kernel;
-        let width = match ranges.output_steps {
+        let width = match levels.output_steps {
             Some(_) => self.width / int8.group,
             None => self.width,
         };
-        let outputs = ranges
+        let outputs = levels
             .output_steps
             .map(|steps| Activations { steps, zero: 0 });
         let maps = kernel.taps.iter().map(|taps| {
-            let weight = kernel.of_taps(weight, taps);
-            let activations = Activations {
-                steps: &ranges.inputs.steps.repeat(taps.len()),
-                zero: ranges.inputs.zero,
-            };
-            let means = ranges.means.repeat(taps.len());
+            let values = kernel.of_taps(weights.values, taps);
             let (shape, layout) = (kernel.shape(taps), (int8.nr, int8.group));
-            PackedInt8::from_pytorch(shape, layout, &weight, bias, activations, &means, outputs)
+            let (steps, zero) = (&weights.steps, levels.zero);
+            PackedInt8::from_pytorch(shape, layout, &values, steps, bias, zero, outputs)
                 .within_rows(kernel.in_width / int8.group, width)
         });
         Conv2d {
             maps: Maps::Int8 {
                 maps: maps.collect(),
-                to_u8: ranges.output_steps.is_some(),
+                to_u8: levels.output_steps.is_some(),
             },
             width,
             bins: self.bins.clone(),
@@ -222,7 +228,7 @@ impl Kernel {
     }
 
     /// The weight of that Conv1d.
-    fn of_taps(&self, weight: &[f32], taps: &Range<usize>) -> Vec<f32> {
+    fn of_taps<T: Copy>(&self, weight: &[T], taps: &Range<usize>) -> Vec<T> {
         let mut of_taps = vec![];
         for o in 0..self.c_out {
             for (tap, channel) in taps

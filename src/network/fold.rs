@@ -7,7 +7,7 @@
 //! groups. A BatchNorm without a suitable neighbour stays, and so does one whose neighbour another
 //! layer reads as well.
 
-use super::{Affine, Layer, Weights, stored::Source};
+use super::{Affine, Layer, Weights, source::Source};
 
 /// Returns the same network with every BatchNorm folded where possible.
 ///

@@ -23,7 +23,7 @@ use super::{
     frame_count::FrameCount,
     operation::{self, Operation, Pooling},
     shape::Shape,
-    stored::Source,
+    source::Source,
 };
 use crate::kernels::Quantiser;
 

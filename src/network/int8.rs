@@ -1,42 +1,88 @@
-//! Quantizes a network to int8: every Conv1d and Linear before the pooling runs on u8 activations
-//! and i8 weights. The pooling and the layers after it stay in f32. How the layers of a graph are
-//! quantized: [`super::graph`].
+//! A network in int8: Conv1d and Linear layers before the pooling run on u8 activations and i8
+//! weights. The pooling and the layers after it stay in f32. How the layers of a graph are quantized:
+//! [`super::graph`].
 
 use super::{
-    Affine, Layer, Weights,
+    Affine, Layer, Tensors,
     graph::is_graph,
+    int8_weights::{self, Int8Weights},
     operation::Operation,
     operations::Operations,
-    ranges::{ActivationStats, MapRanges, zero},
+    ranges::{ActivationStats, InputRanges, MapLevels, steps, zero},
     run::{self, Frames},
-    stored::Source,
+    source::Source,
+    stored::Stored,
 };
-use crate::{
-    features::Features,
-    kernels::{Activations, Quantiser},
-};
+use crate::{features::Features, kernels::Quantiser};
+use std::collections::BTreeMap;
 
-impl Operations {
-    /// The same operations in int8. Each of the `utterances` must be longer than the receptive
-    /// field.
-    pub fn int8(
-        layers: &[Layer],
-        num_features: usize,
-        weights: &Weights,
-        utterances: &[Features],
-    ) -> Self {
-        if is_graph(layers) {
-            let mut operations = Operations::new(layers, num_features, Source::Weights(weights));
-            let in_f32 = operations.graph.take();
-            operations.graph = in_f32.map(|graph| graph.int8(layers, weights, utterances));
-            return operations;
+/// The tensors of a network with all weights rounded to int8 that can be. The ranges of their inputs are
+/// measured on `utterances`, each longer than the receptive field.
+pub(super) fn rounded(
+    layers: &[Layer],
+    num_features: usize,
+    source: Source,
+    utterances: &[Features],
+) -> Tensors {
+    let in_f32 = source.in_f32();
+    let ranges = input_ranges(layers, num_features, in_f32, utterances);
+    let mut tensors = Tensors::new();
+    for (index, layer) in layers.iter().enumerate() {
+        let values = |name: &str| {
+            let mut room = vec![];
+            in_f32
+                .values(&format!("{index}.{name}"), &mut room)
+                .to_vec()
+        };
+        let own = ranges.get(&index).and_then(|ranges| {
+            let (weight, bias) = (values("weight"), values("bias"));
+            int8_weights::rounded(layer, index, (&weight, &bias), ranges)
+        });
+        match own {
+            Some(own) => tensors.extend(own),
+            None => tensors.extend(
+                layer
+                    .tensors()
+                    .into_iter()
+                    .map(|(name, _)| (format!("{index}.{name}"), Stored::of(&values(name)))),
+            ),
         }
-        let mut operations = Operations::in_one_branch(layers, Source::Weights(weights));
-        let in_f32 = operations.branches.remove(0);
-        let stats = input_stats(&in_f32, utterances);
-        operations.branches = vec![quantise(in_f32, layers, weights, &stats)];
-        operations
     }
+    tensors
+}
+
+/// What the inputs of each layer are like that can run in int8, by its index.
+fn input_ranges(
+    layers: &[Layer],
+    num_features: usize,
+    source: Source,
+    utterances: &[Features],
+) -> BTreeMap<usize, InputRanges> {
+    if is_graph(layers) {
+        let graph = Operations::not_quantised(layers, num_features, source).graph;
+        return graph.expect("it is one").input_ranges(layers, utterances);
+    }
+    let operations = Operations::in_one_branch(layers, source).branches.remove(0);
+    let stats = input_stats(&operations, utterances);
+    let maps = affine_layers(layers, &operations);
+    let of_each = operations.iter().zip(stats).zip(maps);
+    let fitting = of_each.filter_map(|((operation, stats), layer)| {
+        let fits = operation.fits_int8() && stats.is_finite();
+        let ranges = stats.ranges();
+        let means = stats.mean;
+        fits.then_some((layer?, InputRanges { ranges, means }))
+    });
+    fitting.collect()
+}
+
+/// The layer of each operation that is an affine map.
+fn affine_layers(layers: &[Layer], operations: &[Operation]) -> Vec<Option<usize>> {
+    let mut indices = (0..layers.len()).filter(|index| Affine::of(&layers[*index]).is_some());
+    let layer = |operation: &Operation| match operation {
+        Operation::Affine { .. } => indices.next(),
+        _ => None,
+    };
+    operations.iter().map(layer).collect()
 }
 
 /// Runs the utterances through the operations and collects statistics of each one's inputs.
@@ -66,54 +112,69 @@ fn input_stats(operations: &[Operation], utterances: &[Features]) -> Vec<Activat
     all
 }
 
-/// Quantizes each affine map where possible, and passes u8 activations directly between consecutive
+impl Operations {
+    /// The operations of a network of which some weights are I8.
+    pub fn int8(layers: &[Layer], num_features: usize, source: Source) -> Self {
+        if is_graph(layers) {
+            let mut operations = Operations::not_quantised(layers, num_features, source);
+            let planned = operations.graph.take();
+            operations.graph = planned.map(|graph| graph.int8(layers, source));
+            return operations;
+        }
+        let mut operations = Operations::in_one_branch(layers, source);
+        let planned = operations.branches.remove(0);
+        operations.branches = vec![quantised(planned, layers, source)];
+        operations
+    }
+}
+
+/// Gives the maps in int8 their weights, and passes u8 activations directly between consecutive
 /// ones.
-fn quantise(
-    operations: Vec<Operation>,
-    layers: &[Layer],
-    weights: &Weights,
-    stats: &[ActivationStats],
-) -> Vec<Operation> {
-    let of_layers = layers.iter().enumerate();
-    let mut affines = of_layers.filter_map(|(index, layer)| Some((index, Affine::of(layer)?)));
-    let of_each = operations.iter().zip(stats);
-    let fits: Vec<bool> = of_each
-        .map(|(op, stats)| op.fits_int8() && stats.is_finite())
+fn quantised(operations: Vec<Operation>, layers: &[Layer], source: Source) -> Vec<Operation> {
+    let indices = affine_layers(layers, &operations);
+    let of_each = operations.iter().zip(&indices);
+    let int8: Vec<Option<(usize, Int8Weights)>> = of_each
+        .map(|(operation, index)| {
+            let index = (*index).filter(|_| operation.fits_int8())?;
+            Some((index, source.int8(&layers[index], index)?))
+        })
         .collect();
     let mut quantised = vec![];
     let mut in_u8 = false;
     for (at, operation) in operations.into_iter().enumerate() {
-        let Operation::Affine { steps, padding, .. } = operation else {
+        let (
+            Operation::Affine {
+                steps: over_frames,
+                padding,
+                ..
+            },
+            Some((index, weights)),
+        ) = (&operation, &int8[at])
+        else {
             quantised.push(operation);
             continue;
         };
-        let (index, affine) = affines.next().expect("one layer for each map");
-        if !fits[at] {
-            quantised.push(operation);
-            continue;
-        }
+        let (over_frames, padding) = (*over_frames, *padding);
         // After a ReLU, activations are not negative and all 255 steps can be used.
         let zero = zero(in_u8);
-        let input_steps = stats[at].steps(in_u8);
         if !in_u8 {
+            let input_steps = steps(&weights.ranges, zero);
             quantised.push(Operation::Quantise(Quantiser::new(&input_steps, zero)));
         }
-        in_u8 = steps.relu && fits.get(at + 1).is_some_and(|fits| *fits);
-        let output_steps = in_u8.then(|| stats[at + 1].steps(true));
+        let next = int8.get(at + 1).and_then(Option::as_ref);
+        let next = next.filter(|_| over_frames.relu);
+        in_u8 = next.is_some();
+        let output_steps = next.map(|(_, next)| steps(&next.ranges, 0));
+        let levels = MapLevels {
+            zero,
+            output_steps: output_steps.as_deref(),
+        };
+        let affine = Affine::of(&layers[*index]).expect("found above");
+        let mut room = vec![];
+        let bias = source.values(&format!("{index}.bias"), &mut room);
         quantised.push(Operation::Int8 {
-            groups: affine.packed_int8(
-                &weights[&format!("{index}.weight")],
-                &weights[&format!("{index}.bias")],
-                MapRanges {
-                    inputs: Activations {
-                        steps: &input_steps,
-                        zero,
-                    },
-                    means: &stats[at].mean,
-                    output_steps: output_steps.as_deref(),
-                },
-            ),
-            steps,
+            groups: affine.packed_int8(weights, bias, levels),
+            steps: over_frames,
             padding,
             to_u8: in_u8,
         });

@@ -244,6 +244,43 @@ impl Layer {
         previous.into_iter().chain(self.named().iter().copied())
     }
 
+    /// g of a layer with groups of channels; 1 for the others.
+    pub(super) fn groups(&self) -> usize {
+        match *self {
+            Layer::Conv1d { groups, .. } | Layer::Linear { groups, .. } => groups,
+            _ => 1,
+        }
+    }
+
+    /// C_in of a layer with a weight; 0 for the others.
+    pub(super) fn num_inputs(&self) -> usize {
+        self.int8_tensors().last().map_or(0, |(_, shape)| shape[0])
+    }
+
+    /// Tensors that the layer has besides [`Self::tensors`] if its weight is I8. A layer that has none
+    /// here cannot be stored so.
+    pub fn int8_tensors(&self) -> Vec<(&'static str, Vec<usize>)> {
+        let (c_out, c_in) = match *self {
+            Layer::Conv1d {
+                in_channels,
+                out_channels,
+                ..
+            }
+            | Layer::Conv2d {
+                in_channels,
+                out_channels,
+                ..
+            } => (out_channels, in_channels),
+            Layer::Linear {
+                in_features,
+                out_features,
+                ..
+            } => (out_features, in_features),
+            _ => return vec![],
+        };
+        vec![("weight_step", vec![c_out]), ("input_range", vec![c_in])]
+    }
+
     /// Tensors of the layer: name and shape, as in PyTorch's state dict.
     pub fn tensors(&self) -> Vec<(&'static str, Vec<usize>)> {
         match *self {

@@ -12,6 +12,7 @@ mod fold;
 mod frame_count;
 mod graph;
 mod int8;
+mod int8_weights;
 mod layer;
 mod operation;
 mod operations;
@@ -21,6 +22,7 @@ mod ranges;
 mod reference;
 mod run;
 mod shape;
+mod source;
 mod stored;
 mod weights;
 
@@ -30,20 +32,21 @@ pub use cuts::{Cuts, Piece, Split};
 pub use fold::fold_batch_norms;
 pub use layer::Layer;
 pub use shape::{Shapes, conv1d_frames, infer};
-pub use stored::{Stored, Tensors};
+pub use stored::{Number, Stored, Tensors};
 pub use weights::{Weights, all_finite};
 
 use crate::{Error, Result, features::Features};
 use operations::Operations;
 use run::Pooled;
+use source::Source;
 use std::sync::OnceLock;
-use stored::Source;
 
 /// A checked network. Its weights are packed for the kernels when the first utterance is embedded.
 #[derive(Debug)]
 pub struct Network {
     layers: Vec<Layer>,
-    /// As stored in a file; empty if the network was built from `weights`.
+    /// As stored in a file; empty if the network was built from `weights`. A layer whose weight is I8
+    /// runs in int8.
     tensors: Tensors,
     weights: OnceLock<Weights>,
     shapes: Shapes,
@@ -81,13 +84,22 @@ impl Network {
     pub fn from_tensors(layers: Vec<Layer>, tensors: Tensors, num_features: usize) -> Result<Self> {
         let shapes = infer(&layers, num_features)?;
         check_tensors(&layers, Source::Stored(&tensors))?;
-        Ok(Self::checked(
-            layers,
-            OnceLock::new(),
-            tensors,
-            shapes,
-            num_features,
-        ))
+        let is_int8 = Source::Stored(&tensors).is_int8();
+        let network = Self::checked(layers, OnceLock::new(), tensors, shapes, num_features);
+        Ok(Network { is_int8, ..network })
+    }
+
+    /// The same network, as it was read or built: in f32 if it was [quantised](Self::quantise) since.
+    pub fn as_made(&self) -> Self {
+        let (layers, tensors) = (self.layers.clone(), self.tensors.clone());
+        let weights = match tensors.is_empty() {
+            true => self.weights.clone(),
+            false => OnceLock::new(),
+        };
+        let is_int8 = Source::Stored(&tensors).is_int8();
+        let shapes = self.shapes;
+        let network = Self::checked(layers, weights, tensors, shapes, self.num_features);
+        Network { is_int8, ..network }
     }
 
     fn checked(
@@ -114,19 +126,37 @@ impl Network {
         &self.layers
     }
 
-    /// The weights, as in the model file.
+    /// The weights in f32.
     pub fn weights(&self) -> &Weights {
         self.weights.get_or_init(|| {
-            let tensors = self.tensors.iter();
-            let values = tensors.map(|(name, stored)| (name.clone(), stored.values()));
-            values.collect()
+            let source = Source::Stored(&self.tensors);
+            let mut weights = Weights::new();
+            for (index, layer) in self.layers.iter().enumerate() {
+                for (tensor, _) in layer.tensors() {
+                    let (name, mut room) = (format!("{index}.{tensor}"), vec![]);
+                    let values = match tensor {
+                        "weight" => source.weight(layer, index, &mut room),
+                        _ => source.values(&name, &mut room),
+                    };
+                    weights.insert(name, values.to_vec());
+                }
+            }
+            weights
         })
     }
 
+    /// A tensor as a file stores it: `{layer index}.{tensor}`.
+    pub fn stored(&self, name: &str) -> Option<Stored> {
+        match self.tensors.is_empty() {
+            true => self.weights().get(name).map(|values| Stored::of(values)),
+            false => self.tensors.get(name).cloned(),
+        }
+    }
+
     fn source(&self) -> Source<'_> {
-        match self.weights.get() {
-            Some(weights) => Source::Weights(weights),
-            None => Source::Stored(&self.tensors),
+        match self.tensors.is_empty() {
+            true => Source::Weights(self.weights()),
+            false => Source::Stored(&self.tensors),
         }
     }
 
@@ -176,8 +206,21 @@ impl Network {
     /// the activations are measured on `utterances`.
     ///
     /// # Errors
-    /// [`Error::Usage`] if an utterance is shorter than the receptive field.
+    /// As [`Self::to_int8`].
     pub fn quantise(&mut self, utterances: &[Features]) -> Result<()> {
+        if !self.is_int8 {
+            self.operations = self.to_int8(utterances)?.operations;
+            self.is_int8 = true;
+        }
+        Ok(())
+    }
+
+    /// The network with its weights rounded to int8, as a file can store them. The ranges of the
+    /// activations are measured on `utterances`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if an utterance is shorter than the receptive field.
+    pub fn to_int8(&self, utterances: &[Features]) -> Result<Self> {
         let shortest = utterances.iter().map(Features::num_frames).min();
         if shortest.is_none_or(|frames| frames < self.receptive_field()) {
             return Err(Error::Usage(format!(
@@ -187,11 +230,11 @@ impl Network {
                 shortest.unwrap_or(0)
             )));
         }
-        let operations =
-            Operations::int8(&self.layers, self.num_features, self.weights(), utterances);
-        self.operations = OnceLock::from(operations);
-        self.is_int8 = true;
-        Ok(())
+        let (layers, num_features) = (&self.layers, self.num_features);
+        let tensors = int8::rounded(layers, num_features, self.source(), utterances);
+        let network = Self::from_tensors(layers.clone(), tensors, num_features)?;
+        network.operations();
+        Ok(network)
     }
 
     /// Whether the network runs in int8.
@@ -285,7 +328,12 @@ pub fn padded(x: &[f32], channels: usize, padding: usize) -> Vec<f32> {
 fn check_tensors(layers: &[Layer], tensors: Source) -> Result<()> {
     let mut known = 0;
     for (index, layer) in layers.iter().enumerate() {
-        for (name, shape) in layer.tensors() {
+        let mut wanted = layer.tensors();
+        if tensors.is_i8(&format!("{index}.weight")) {
+            wanted.extend(layer.int8_tensors());
+        }
+        for (name, shape) in wanted {
+            let is_above_0 = ["weight_step", "input_range"].contains(&name);
             let name = format!("{index}.{name}");
             let wanted: usize = shape.iter().product();
             let Some((len, is_finite)) = tensors.len_and_finite(&name) else {
@@ -293,6 +341,12 @@ fn check_tensors(layers: &[Layer], tensors: Source) -> Result<()> {
                     "tensor {name} is missing; wanted shape {shape:?}"
                 )));
             };
+            let may_be_i8 = name.ends_with(".weight") && !layer.int8_tensors().is_empty();
+            if tensors.is_i8(&name) && !may_be_i8 {
+                return Err(Error::Usage(format!(
+                    "tensor {name} is I8; wanted F32 or F16"
+                )));
+            }
             if len != wanted {
                 return Err(Error::Usage(format!(
                     "tensor {name} has {len} values; wanted shape {shape:?}, {wanted} values"
@@ -301,6 +355,11 @@ fn check_tensors(layers: &[Layer], tensors: Source) -> Result<()> {
             if !is_finite {
                 return Err(Error::Usage(format!(
                     "tensor {name} holds a NaN or an infinity"
+                )));
+            }
+            if is_above_0 && !tensors.is_above_0(&name) {
+                return Err(Error::Usage(format!(
+                    "tensor {name} holds a value below 1e-30 or above 1e30"
                 )));
             }
             known += 1;

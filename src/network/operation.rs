@@ -2,8 +2,8 @@
 //! for the kernels and each ReLU merged into the affine map before it.
 
 use super::{
-    Activation, Affine, Layer, affine::apply_groups, conv1d_frames, conv2d::Conv2d, fold,
-    stored::Source,
+    Activation, Affine, Layer, affine, affine::apply_groups, conv1d_frames, conv2d::Conv2d, fold,
+    source::Source,
 };
 use crate::kernels::{self, Packed, PackedInt8, Quantiser, Steps};
 use std::ops::Range;
@@ -117,12 +117,10 @@ impl Operation {
     /// Whether it can run in int8: an affine map whose groups or bins fill words, and whose sums fit
     /// an i32.
     pub fn fits_int8(&self) -> bool {
-        let fills_words = |channels: usize| kernels::table().int8.fills_words(channels);
         match self {
             Operation::Affine { groups, .. } => {
                 let map = &groups[0];
-                map.taps * map.c_in <= PackedInt8::MAX_PRODUCTS
-                    && (groups.len() == 1 || fills_words(map.c_in) && fills_words(map.c_out))
+                affine::fits_int8((map.c_out, map.c_in, map.taps), groups.len())
             }
             Operation::Conv2d(conv) => conv.fits_int8(),
             _ => false,
@@ -220,7 +218,7 @@ pub(super) fn pooling(layer: &Layer) -> Option<Pooling> {
     }
 }
 
-/// Operations of each of `count` branches. `first` is the index of `layers[0]` in the whole list,
+/// Operations of each of `count` branches. A layer that will run in int8 has no weights yet. `first` is the index of `layers[0]` in the whole list,
 /// by which tensors are named.
 pub(super) fn operations(
     layers: &[Layer],
@@ -233,9 +231,16 @@ pub(super) fn operations(
     let mut room: [Vec<f32>; 2] = Default::default();
     let mut branches: Vec<Vec<Operation>> = (0..count).map(|_| vec![]).collect();
     for (index, layer) in (first..).zip(layers) {
-        if let Some(affine) = Affine::of(layer) {
+        let is_int8 = weights.int8(layer, index).is_some();
+        if let Some(affine) = Affine::of(layer).filter(|affine| is_int8 && affine.fits_int8()) {
+            branches[0].push(Operation::Affine {
+                groups: affine.unpacked(nr), // in int8 there is one branch
+                steps: affine.steps(),
+                padding: affine.padding,
+            });
+        } else if let Some(affine) = Affine::of(layer) {
             let [weight, bias] = &mut room;
-            let weight = weights.values(&format!("{index}.weight"), weight);
+            let weight = weights.weight(layer, index, weight);
             let bias = weights.values(&format!("{index}.bias"), bias);
             let of_branch = affine.branch(count);
             let weights = weight.chunks_exact(weight.len() / count);
@@ -243,19 +248,17 @@ pub(super) fn operations(
             for ((branch, weight), bias) in branches.iter_mut().zip(weights).zip(biases) {
                 branch.push(Operation::Affine {
                     groups: of_branch.packed(nr, weight, bias),
-                    steps: Steps {
-                        stride: affine.stride,
-                        dilation: affine.dilation,
-                        relu: false,
-                    },
+                    steps: affine.steps(),
                     padding: affine.padding,
                 });
             }
         } else if let Layer::Conv2d { .. } = layer {
-            let [weight, bias] = &mut room;
-            let weight = weights.values(&format!("{index}.weight"), weight);
-            let bias = weights.values(&format!("{index}.bias"), bias);
-            let conv = Conv2d::new(layer, nr, weight, bias).expect("it is one");
+            let mut conv = Conv2d::new(layer, nr).expect("it is one");
+            if !is_int8 || !conv.fits_int8() {
+                let [weight, bias] = &mut room;
+                let weight = weights.weight(layer, index, weight);
+                conv.pack(nr, weight, weights.values(&format!("{index}.bias"), bias));
+            }
             branches[0].push(Operation::Conv2d(conv)); // a graph has one branch
         } else if let Layer::BatchNorm { eps, .. } = *layer {
             let (scale, shift) = fold::scale_and_shift(weights, index, eps);

@@ -6,7 +6,7 @@ use super::{
     graph::{Graph, is_graph},
     operation::{Operation, Pooling, operations, pooling},
     shape,
-    stored::Source,
+    source::Source,
 };
 
 /// All operations of a network, in order.
@@ -27,13 +27,21 @@ impl Operations {
     /// One operation per layer of a checked list, except that a ReLU is merged into the affine map
     /// before it.
     pub fn new(layers: &[Layer], num_features: usize, weights: Source) -> Self {
+        match weights.is_int8() {
+            true => Self::int8(layers, num_features, weights),
+            false => Self::not_quantised(layers, num_features, weights),
+        }
+    }
+
+    /// As [`Self::new`], before layers in int8 have their weights.
+    pub fn not_quantised(layers: &[Layer], num_features: usize, weights: Source) -> Self {
         if !is_graph(layers) {
             return Self::in_branches(layers, weights, num_branches(layers));
         }
         let at = layers.iter().rposition(Layer::is_pooling);
         let at = at.expect("a checked list pools");
         let outputs = shape::outputs(layers, num_features).expect("checked before");
-        let mut after = operations(&layers[at + 1..], at + 1, weights, 1);
+        let mut after = operations(&layers[at + 1..], at + 1, weights.in_f32(), 1);
         Operations {
             branches: vec![],
             graph: Some(Graph::new(layers, &outputs, at, num_features, weights)),
@@ -50,7 +58,7 @@ impl Operations {
     fn in_branches(layers: &[Layer], weights: Source, count: usize) -> Self {
         let at = layers.iter().position(Layer::is_pooling);
         let at = at.expect("a checked list pools once");
-        let mut after = operations(&layers[at + 1..], at + 1, weights, 1);
+        let mut after = operations(&layers[at + 1..], at + 1, weights.in_f32(), 1);
         Operations {
             branches: operations(&layers[..at], 0, weights, count),
             graph: None,

@@ -4,15 +4,22 @@
 //! costs more.
 
 use super::pooling;
-use crate::kernels::Activations;
+use crate::kernels::levels;
 
-/// What a map in int8 is packed for.
+/// What the inputs of a layer are like.
+#[derive(Debug)]
+pub(super) struct InputRanges {
+    /// `(C_in,)`: the largest activation that a u8 can hold.
+    pub ranges: Vec<f32>,
+    /// `(C_in,)`
+    pub means: Vec<f32>,
+}
+
+/// How the inputs and outputs of a map in int8 become u8.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct MapRanges<'a> {
-    /// Steps of its inputs `(C_in,)`.
-    pub inputs: Activations<'a>,
-    /// Means of its inputs `(C_in,)`.
-    pub means: &'a [f32],
+pub(super) struct MapLevels<'a> {
+    /// The u8 of an input of 0.
+    pub zero: u8,
     /// Steps of its outputs `(C_out,)`, where they stay u8.
     pub output_steps: Option<&'a [f32]>,
 }
@@ -40,22 +47,46 @@ impl ActivationStats {
         }
     }
 
+    /// The statistics of each of `channels` over all bins, where a frame holds those of one bin after
+    /// the other.
+    pub fn of_channels(&self, channels: usize) -> Self {
+        let bins = self.largest.len() / channels;
+        let mut of_channels = ActivationStats {
+            largest: vec![0.0; channels],
+            mean: vec![0.0; channels],
+        };
+        let each_bin = self
+            .largest
+            .chunks(channels)
+            .zip(self.mean.chunks(channels));
+        for (largest, mean) in each_bin {
+            for c in 0..channels {
+                of_channels.largest[c] = of_channels.largest[c].max(largest[c]);
+                of_channels.mean[c] += mean[c] / bins as f32;
+            }
+        }
+        of_channels
+    }
+
     /// Whether every channel has a mean.
     pub fn is_finite(&self) -> bool {
         self.mean.iter().all(|v| v.is_finite())
     }
 
-    /// Steps of these activations: 255 where none is negative, else 127 on each side of zero.
-    pub fn steps(&self, is_never_negative: bool) -> Vec<f32> {
-        let num_steps = if is_never_negative { 255.0 } else { 127.0 };
-        let ranges = ranges(&self.largest).into_iter();
-        ranges.map(|range| range / num_steps).collect()
+    /// The range of each channel.
+    pub fn ranges(&self) -> Vec<f32> {
+        ranges(&self.largest)
     }
 }
 
 /// The u8 of an activation of 0.
 pub(super) fn zero(is_never_negative: bool) -> u8 {
     if is_never_negative { 0 } else { 128 }
+}
+
+/// Steps of activations with these ranges: 255 where none is negative, else 127 on each side of zero.
+pub(super) fn steps(ranges: &[f32], zero: u8) -> Vec<f32> {
+    ranges.iter().map(|range| range / levels(zero)).collect()
 }
 
 /// Ranges are the observed maxima times this, as a margin for other recordings. Of values from 0.7

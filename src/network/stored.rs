@@ -1,7 +1,6 @@
-//! Tensors as a model file stores them, converted to f32 only when used. A short-lived process
+//! Tensors as a model file stores them, converted to f32 only when they are used. A short-lived process
 //! packs them for the kernels one by one and never holds all of them in f32 as well.
 
-use super::{Weights, all_finite};
 use bytes::Bytes;
 use half::{f16, slice::HalfFloatSliceExt, vec::HalfFloatVecExt};
 use std::collections::BTreeMap;
@@ -10,12 +9,33 @@ use std::collections::BTreeMap;
 pub type Tensors = BTreeMap<String, Stored>;
 
 /// The values of one tensor, little-endian.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Stored {
-    /// F16 or F32 values: a part of the file that was read, which all tensors share.
+    /// A part of the file that was read, which all tensors share.
     pub bytes: Bytes,
-    /// Whether the values are F16.
-    pub is_half: bool,
+    /// What the bytes are.
+    pub number: Number,
+}
+
+/// The form of a number in a file.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Number {
+    /// 32-bit float.
+    F32,
+    /// 16-bit float.
+    F16,
+    /// Whole number from −128 to 127.
+    I8,
+}
+
+impl Number {
+    fn size(self) -> usize {
+        match self {
+            Number::F32 => 4,
+            Number::F16 => 2,
+            Number::I8 => 1,
+        }
+    }
 }
 
 impl Stored {
@@ -30,13 +50,21 @@ impl Stored {
         };
         Stored {
             bytes: bytes.into(),
-            is_half,
+            number: if is_half { Number::F16 } else { Number::F32 },
+        }
+    }
+
+    /// Stores whole numbers.
+    pub(super) fn of_i8(values: &[i8]) -> Self {
+        Stored {
+            bytes: Bytes::copy_from_slice(bytemuck::cast_slice(values)),
+            number: Number::I8,
         }
     }
 
     /// Number of values.
     pub fn len(&self) -> usize {
-        self.bytes.len() / if self.is_half { 2 } else { 4 }
+        self.bytes.len() / self.number.size()
     }
 
     /// Whether there are no values.
@@ -47,10 +75,13 @@ impl Stored {
     /// Replaces the contents of `out` with the values.
     pub fn read(&self, out: &mut Vec<f32>) {
         out.clear();
-        if !self.is_half {
-            let (values, _) = self.bytes.as_chunks();
-            out.extend(values.iter().map(|b| f32::from_le_bytes(*b)));
-            return;
+        match self.number {
+            Number::F32 => {
+                let (values, _) = self.bytes.as_chunks();
+                return out.extend(values.iter().map(|b| f32::from_le_bytes(*b)));
+            }
+            Number::I8 => return out.extend(self.bytes.iter().map(|b| f32::from(*b as i8))),
+            Number::F16 => {}
         }
         out.resize(self.len(), 0.0);
         const AT_ONCE: usize = 256;
@@ -73,71 +104,33 @@ impl Stored {
     }
 
     /// The values where they lie, if they are f32 there.
-    fn in_place(&self) -> Option<&[f32]> {
-        if self.is_half || cfg!(target_endian = "big") {
+    pub(super) fn in_place(&self) -> Option<&[f32]> {
+        if self.number != Number::F32 || cfg!(target_endian = "big") {
             return None;
         }
         bytemuck::try_cast_slice(&self.bytes).ok()
     }
 
+    /// The values, if they are I8.
+    pub(super) fn as_i8(&self) -> Option<&[i8]> {
+        let is_i8 = self.number == Number::I8;
+        is_i8.then(|| bytemuck::cast_slice(&self.bytes))
+    }
+
     /// Whether all values are finite.
     pub fn is_finite(&self) -> bool {
-        if !self.is_half {
-            let (values, _) = self.bytes.as_chunks();
-            let magnitudes = values.iter().map(|b| u32::from_le_bytes(*b) << 1 >> 1);
-            return magnitudes.fold(0, u32::max) < f32::INFINITY.to_bits();
-        }
-        let (values, _) = self.bytes.as_chunks();
-        let magnitudes = values.iter().map(|b| u16::from_le_bytes(*b) & 0x7fff);
-        magnitudes.fold(0, u16::max) < f16::INFINITY.to_bits()
-    }
-}
-
-/// Tensors of a network in either form.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Source<'a> {
-    Weights(&'a Weights),
-    Stored(&'a Tensors),
-}
-
-impl<'a> Source<'a> {
-    /// Values of a tensor that was checked to exist. `room` is a buffer for the conversion to f32
-    /// of values that are not f32 where they lie.
-    pub fn values<'r>(self, name: &str, room: &'r mut Vec<f32>) -> &'r [f32]
-    where
-        'a: 'r,
-    {
-        match self {
-            Source::Weights(weights) => &weights[name],
-            Source::Stored(tensors) => {
-                let stored = &tensors[name];
-                stored.in_place().unwrap_or_else(|| {
-                    stored.read(room);
-                    room
-                })
+        match self.number {
+            Number::F32 => {
+                let (values, _) = self.bytes.as_chunks();
+                let magnitudes = values.iter().map(|b| u32::from_le_bytes(*b) << 1 >> 1);
+                magnitudes.fold(0, u32::max) < f32::INFINITY.to_bits()
             }
-        }
-    }
-
-    /// Number of values of a tensor, and whether all are finite.
-    pub fn len_and_finite(self, name: &str) -> Option<(usize, bool)> {
-        match self {
-            Source::Weights(weights) => {
-                let values = weights.get(name)?;
-                Some((values.len(), all_finite(values)))
+            Number::F16 => {
+                let (values, _) = self.bytes.as_chunks();
+                let magnitudes = values.iter().map(|b| u16::from_le_bytes(*b) & 0x7fff);
+                magnitudes.fold(0, u16::max) < f16::INFINITY.to_bits()
             }
-            Source::Stored(tensors) => {
-                let stored = tensors.get(name)?;
-                Some((stored.len(), stored.is_finite()))
-            }
-        }
-    }
-
-    /// Number of tensors.
-    pub fn len(self) -> usize {
-        match self {
-            Source::Weights(weights) => weights.len(),
-            Source::Stored(tensors) => tensors.len(),
+            Number::I8 => true,
         }
     }
 }

@@ -146,6 +146,7 @@ fn from_bytes(bytes: &[u8]) -> std::result::Result<Model, Problem> {
         limits: Limits::default(),
         rates: None,
         sequential: None,
+        rounded_from: None,
         card: ModelCard {
             name: kind.name.into(),
             description: "Imported network; embeddings are compared by cosine.".into(),

@@ -9,7 +9,7 @@
 //!  "rates":{…error rates by threshold, if calibrated}, "card":{…}}
 //! ```
 //!
-//! Tensors are F32, or F16 where that loses nothing. `{i}.{tensor}` belongs to layer i, with
+//! Tensors are F32, or F16 where that loses nothing; weights of a model in int8 are I8. `{i}.{tensor}` belongs to layer i, with
 //! PyTorch's names and shapes; `overlap.{i}.{tensor}` to the detector of overlapped speech and
 //! `speech.{i}.{tensor}` to the speech detector, if there is one. The pair head has `head.mean` (D,),
 //! `head.whiten` (L, D; the identity if missing) and `head.weight` (2L,). With `"cohort_top":N` in
@@ -24,7 +24,7 @@
 use crate::{
     Error, Result,
     features::MfccConfig,
-    network::{Layer, Network, Stored, Tensors, infer},
+    network::{Layer, Network, Number, Stored, Tensors, infer},
     scoring::{Cohort, MeasuredRates, PairHead, QualityWeights},
     verifier::{Limits, Model, ModelCard, ModelId, Verifier},
 };
@@ -67,6 +67,8 @@ struct Header {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sequential: Option<MeasuredRates>,
     card: ModelCard,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rounded_from: Option<String>,
 }
 
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -270,7 +272,11 @@ impl<'a> Parsed<'a> {
         let mut network = |layers: Vec<Layer>, prefix: &str, num_features| -> Result<Network> {
             // Checked before the sizes are used to compute shapes.
             infer(&layers, num_features).map_err(unfit)?;
-            let tensors = read(layer_shapes(&layers, prefix))?;
+            let is_int8 = |name: &str| {
+                let tensor = self.tensors.tensor(name);
+                tensor.is_ok_and(|tensor| tensor.dtype() == Dtype::I8)
+            };
+            let tensors = read(layer_shapes(&layers, prefix, is_int8))?;
             known.extend(tensors.keys().cloned());
             let tensors = tensors.into_iter();
             let tensors = tensors.map(|(name, stored)| (name[prefix.len()..].to_string(), stored));
@@ -312,6 +318,10 @@ impl<'a> Parsed<'a> {
                 "layer list, head and tensors must match",
             ));
         }
+        if let Some((name, _)) = head.iter().find(|(_, t)| t.number == Number::I8) {
+            let fact = format!("tensor {name:?} is I8, wanted F32 or F16");
+            return Err(refuse(fact, AGAIN));
+        }
         let take = |name: &str| head.get(name).map(Stored::values).unwrap_or_default();
         let head = PairHead {
             mean: take(MEAN),
@@ -327,6 +337,10 @@ impl<'a> Parsed<'a> {
             }),
             knee: header.head.knee,
         };
+        let rounded_from = header.rounded_from.map(|id| {
+            let refused = |e| refuse(format!("metadata {KEY:?}: rounded_from: {e}"), AGAIN);
+            id.parse::<ModelId>().map_err(refused)
+        });
         let model = Model {
             front_end: header.front_end,
             network,
@@ -337,8 +351,12 @@ impl<'a> Parsed<'a> {
             rates: header.rates,
             sequential: header.sequential,
             card: header.card,
+            rounded_from: rounded_from.transpose()?,
         };
-        let embedder = self.embedder_id(&model, &known);
+        let embedder = match model.rounded_from {
+            Some(id) => id,
+            None => self.embedder_id(&model, &known),
+        };
         let verifier = Verifier::new(embedder, model).map_err(unfit)?;
         Ok(verifier.of_file(id))
     }
@@ -355,13 +373,14 @@ impl<'a> Parsed<'a> {
                 tensor.shape()
             ));
         }
-        let is_half = match tensor.dtype() {
-            Dtype::F32 => false,
-            Dtype::F16 => true,
+        let number = match tensor.dtype() {
+            Dtype::F32 => Number::F32,
+            Dtype::F16 => Number::F16,
+            Dtype::I8 => Number::I8,
             other => return Err(format!("tensor {name:?} is {other}, wanted F32 or F16")),
         };
         let bytes = self.file.slice_ref(tensor.data());
-        let stored = Stored { bytes, is_half };
+        let stored = Stored { bytes, number };
         if stored.is_finite() {
             return Ok(stored);
         }
@@ -394,7 +413,7 @@ impl<'a> Parsed<'a> {
 }
 
 /// The bytes of a model file. The same model always gives the same bytes.
-pub fn to_bytes<'m>(model: &'m Model) -> Vec<u8> {
+pub fn to_bytes(model: &Model) -> Vec<u8> {
     let size = model.head.voice_size();
     let conditions = model.head.size() - size;
     let cohort = model.head.cohort.as_ref();
@@ -420,44 +439,41 @@ pub fn to_bytes<'m>(model: &'m Model) -> Vec<u8> {
         rates: model.rates.clone(),
         sequential: model.sequential.clone(),
         card: model.card.clone(),
+        rounded_from: model.rounded_from.map(|id| id.to_string()),
     };
-    let mut shapes = layer_shapes(&header.layers, "");
-    if let Some(layers) = &header.overlap {
-        shapes.extend(layer_shapes(layers, OVERLAP));
-    }
-    if let Some(layers) = &header.speech {
-        shapes.extend(layer_shapes(layers, SPEECH));
+    let mut shapes = vec![];
+    let mut tensors = vec![];
+    let networks = [
+        (Some(&model.network), ""),
+        (model.overlap.as_ref(), OVERLAP),
+        (model.speech.as_ref(), SPEECH),
+    ];
+    for (network, prefix) in networks {
+        let Some(network) = network else {
+            continue;
+        };
+        let stored = |name: &str| network.stored(&name[prefix.len()..]);
+        let is_int8 = |name: &str| stored(name).is_some_and(|t| t.number == Number::I8);
+        let own = layer_shapes(network.layers(), prefix, is_int8);
+        tensors.extend(own.iter().map(|(name, _)| stored(name).expect("checked")));
+        shapes.extend(own);
     }
     let head = &model.head;
     let is_whitening = head.whiten.is_some();
-    shapes.extend(head_shapes(
-        [size, conditions],
-        head.mean.len(),
-        is_whitening,
-        speakers,
-    ));
+    let of_head = head_shapes([size, conditions], head.mean.len(), is_whitening, speakers);
     let values = |name: &str| match name {
         MEAN => &head.mean[..],
         WHITEN => head.whiten.as_deref().unwrap_or_default(),
         WEIGHT => &head.weight,
-        COHORT => cohort.map_or(&[][..], |cohort| &cohort.points),
-        of_layer => {
-            let part = |prefix: &str, network: &'m Option<Network>| -> Option<&'m [f32]> {
-                let name = of_layer.strip_prefix(prefix)?;
-                Some(&network.as_ref()?.weights()[name])
-            };
-            part(OVERLAP, &model.overlap)
-                .or_else(|| part(SPEECH, &model.speech))
-                .unwrap_or_else(|| &model.network.weights()[of_layer])
-        }
+        _ => cohort.map_or(&[][..], |cohort| &cohort.points),
     };
-    let tensors = shapes.iter().map(|(name, _)| Stored::of(values(name)));
-    let tensors: Vec<Stored> = tensors.collect();
+    tensors.extend(of_head.iter().map(|(name, _)| Stored::of(values(name))));
+    shapes.extend(of_head);
     let views = shapes.iter().zip(&tensors).map(|((name, shape), stored)| {
-        let dtype = if stored.is_half {
-            Dtype::F16
-        } else {
-            Dtype::F32
+        let dtype = match stored.number {
+            Number::F32 => Dtype::F32,
+            Number::F16 => Dtype::F16,
+            Number::I8 => Dtype::I8,
         };
         let view = TensorView::new(dtype, shape.clone(), &stored.bytes);
         (name, view.expect("weights of a checked network"))
@@ -500,12 +516,22 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes.windows(wanted.len()).position(|w| w == wanted)
 }
 
-fn layer_shapes(layers: &[Layer], prefix: &str) -> Vec<(String, Vec<usize>)> {
-    let tensors = layers.iter().enumerate().flat_map(|(i, layer)| {
-        let tensors = layer.tensors().into_iter();
-        tensors.map(move |(name, shape)| (format!("{prefix}{i}.{name}"), shape))
-    });
-    tensors.collect()
+/// Names and shapes of the tensors of the layers. `is_int8` says of a weight's name whether it is I8.
+fn layer_shapes(
+    layers: &[Layer],
+    prefix: &str,
+    is_int8: impl Fn(&str) -> bool,
+) -> Vec<(String, Vec<usize>)> {
+    let mut shapes = vec![];
+    for (i, layer) in layers.iter().enumerate() {
+        let own = |name: &str| format!("{prefix}{i}.{name}");
+        let mut tensors = layer.tensors();
+        if is_int8(&own("weight")) {
+            tensors.extend(layer.int8_tensors());
+        }
+        shapes.extend(tensors.into_iter().map(|(name, shape)| (own(name), shape)));
+    }
+    shapes
 }
 
 fn head_shapes(

@@ -304,14 +304,8 @@ fn calibrated(
     cohort: Option<Cohort>,
 ) -> Result<Verifier> {
     let model = verifier.model();
-    // Made again from the layers, because one that computes in int8 is saved and measured in f32.
-    let copied = |network: &Network, num_features| {
-        let (layers, weights) = (network.layers().to_vec(), network.weights().clone());
-        Network::new(layers, weights, num_features)
-    };
-    let num_features = verifier.mfcc().num_channels();
-    let num_raw = model.front_end.num_frame_channels();
-    let (overlap, speech) = (model.overlap.as_ref(), model.speech.as_ref());
+    // As made, because one that computes in int8 for the time being is saved and measured in f32.
+    let copied = |network: &Option<Network>| network.as_ref().map(Network::as_made);
     let mut head = calibration.apply(&model.head);
     head.cohort = cohort.or(head.cohort);
     let (min_parts_llr, parts_scale) = match calibration.quality {
@@ -326,9 +320,9 @@ fn calibrated(
     };
     let model = Model {
         front_end: model.front_end.clone(),
-        network: copied(&model.network, num_features)?,
-        overlap: overlap.map(|n| copied(n, num_features)).transpose()?,
-        speech: speech.map(|n| copied(n, num_raw)).transpose()?,
+        network: model.network.as_made(),
+        overlap: copied(&model.overlap),
+        speech: copied(&model.speech),
         head,
         limits: Limits {
             min_parts_llr,
@@ -337,6 +331,7 @@ fn calibrated(
         },
         rates: None,
         sequential: None,
+        rounded_from: model.rounded_from,
         card: ModelCard::default(),
     };
     Verifier::new(verifier.id(), model)

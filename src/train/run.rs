@@ -201,6 +201,7 @@ impl<'a> Inputs<'a> {
             limits: Limits::default(),
             rates: None,
             sequential: None,
+            rounded_from: None,
             card: card(plan, &self.manifest),
         };
         let model_id = model::save(out.path(), &model)?;

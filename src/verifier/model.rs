@@ -32,6 +32,9 @@ pub struct Model {
     pub sequential: Option<MeasuredRates>,
     /// What people should know about the model.
     pub card: ModelCard,
+    /// If its weights were rounded to int8: the id of the model that had them in f32. Voiceprints of
+    /// that one are valid for this one.
+    pub rounded_from: Option<ModelId>,
 }
 
 /// Limits outside which a recording is refused, because its scores would mean nothing.

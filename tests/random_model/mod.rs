@@ -65,6 +65,7 @@ pub fn random_model(seed: u64, c: usize, d: usize) -> Model {
         limits: Limits::default(),
         rates: None,
         sequential: None,
+        rounded_from: None,
         card: ModelCard {
             name: "random".into(),
             description: "Random numbers, to have something to run. Knows no voices.".into(),

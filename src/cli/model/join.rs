@@ -1,11 +1,11 @@
 //! `spkver model join`: makes one model of several that were trained apart.
 
-use crate::cli::global::Global;
+use crate::cli::{global::Global, outputs};
 use serde_json::json;
 use spkver::{
     Error, Result,
     features::MfccConfig,
-    storage::model,
+    storage::{model, output::Form},
     train::ensemble::join_weighted,
     verifier::{Limits, Model},
 };
@@ -30,10 +30,17 @@ pub struct Args {
     /// Model file to write
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     out: PathBuf,
+    #[command(flatten)]
+    replacing: outputs::Args,
 }
 
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
+    let outputs = args.replacing.open(vec![args.out.clone()], global)?;
+    args.models
+        .iter()
+        .try_for_each(|path| outputs.spare(path))?;
+    let out = outputs.take(&args.out, &Form::MODEL)?;
     let count = args.models.len();
     let shares = match args.shares.is_empty() {
         true => vec![1.0 / count as f32; count],
@@ -83,9 +90,10 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         },
         rates: None,
         sequential: None,
+        rounded_from: None,
         card: first.card,
     };
-    let id = model::save(&args.out, &model)?;
+    let id = model::save(out.path(), &model)?;
     let line = format!("wrote {} (model {})", args.out.display(), id.short());
     let json = json!({
         "command": "model join",

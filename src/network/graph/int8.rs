@@ -8,14 +8,17 @@
 use super::{Graph, Input, Node, Work};
 use crate::{
     features::Features,
-    kernels::{self, Activations, Quantiser},
+    kernels::{self, Quantiser},
     network::{
-        Affine, Layer, Weights,
-        operation::Operation,
-        ranges::{self, ActivationStats, MapRanges},
+        Affine, Layer,
+        int8_weights::Int8Weights,
+        operation::{self, Operation},
+        ranges::{self, ActivationStats, InputRanges, MapLevels},
         run::Scratch,
+        source::Source,
     },
 };
+use std::collections::BTreeMap;
 
 /// What becomes of each node.
 struct Plan {
@@ -31,16 +34,15 @@ struct Plan {
 struct Quantised {
     /// Channels that a step is for: of a node that a Conv2d reads, the same in every bin.
     channels: usize,
-    steps: Vec<f32>,
-    means: Vec<f32>,
+    /// `(channels,)`
+    ranges: Vec<f32>,
     is_never_negative: bool,
 }
 
 impl Graph {
-    /// The same graph in int8, with ranges from `utterances` that are longer than the receptive
-    /// field. A Linear or Conv1d that reads one vector instead of frames stays in f32.
-    pub fn int8(self, layers: &[Layer], weights: &Weights, utterances: &[Features]) -> Self {
-        let plan = self.plan_int8(&self.output_stats(utterances));
+    /// The graph with weights for the maps that `source` has in I8.
+    pub fn int8(self, layers: &[Layer], source: Source) -> Self {
+        let plan = self.plan_int8(layers, source);
         // Node of the new graph for each of the old one, and for its u8 outputs.
         let mut moved: Vec<usize> = vec![];
         let mut in_u8: Vec<usize> = vec![];
@@ -50,7 +52,9 @@ impl Graph {
             if plan.reads_u8[old] {
                 let inputs = plan.quantised[node.inputs[0].node].as_ref();
                 let outputs = of.filter(|_| plan.gives_u8[old]);
-                node.make_int8(layers, weights, inputs.expect("planned"), outputs);
+                node.make_int8(layers, source, inputs.expect("planned"), outputs);
+            } else if source.int8(&layers[node.layer], node.layer).is_some() {
+                node.make_f32(layers, source);
             }
             for input in &mut node.inputs {
                 input.node = match plan.reads_u8[old] {
@@ -73,6 +77,34 @@ impl Graph {
         };
         graph.plan();
         graph
+    }
+
+    /// What the inputs of each layer are like that can run in int8, by its index. A Linear or Conv1d
+    /// that reads one vector instead of frames cannot. `utterances` are longer than the receptive field.
+    pub fn input_ranges(
+        &self,
+        layers: &[Layer],
+        utterances: &[Features],
+    ) -> BTreeMap<usize, InputRanges> {
+        let stats = self.output_stats(utterances);
+        let mut all = BTreeMap::new();
+        for node in self.nodes.iter().filter(|node| node.can_read_u8()) {
+            let source = node.inputs[0].node;
+            let readers = self.nodes.iter().filter(|node| node.can_read_u8());
+            let readers = readers.filter(|other| other.inputs[0].node == source);
+            // The ranges of a bin serve all bins.
+            let channels = readers.filter_map(Node::channels_read).min();
+            let of = stats[source].of_channels(channels.unwrap_or(self.nodes[source].width));
+            let c_in = layers[node.layer].num_inputs();
+            if of.is_finite() && c_in.is_multiple_of(of.mean.len()) {
+                let inputs = InputRanges {
+                    ranges: repeated(&of.ranges(), c_in),
+                    means: repeated(&of.mean, c_in),
+                };
+                all.insert(node.layer, inputs);
+            }
+        }
+        all
     }
 
     /// Statistics of the outputs of each node that a map reads.
@@ -98,20 +130,23 @@ impl Graph {
         stats
     }
 
-    fn plan_int8(&self, stats: &[ActivationStats]) -> Plan {
+    fn plan_int8(&self, layers: &[Layer], source: Source) -> Plan {
         let is_never_negative = self.never_negative();
         let mut quantised: Vec<Option<Quantised>> = self.nodes.iter().map(|_| None).collect();
-        let can_read_u8 = |node: &&Node| match &node.work {
-            Work::Map(operation) => {
-                node.is_of_frames()
-                    && operation.fits_int8()
-                    && stats[node.inputs[0].node].is_finite()
-            }
-            _ => false,
-        };
-        for node in self.nodes.iter().filter(can_read_u8) {
+        let weights: Vec<Option<Int8Weights>> = self
+            .nodes
+            .iter()
+            .map(|node| {
+                let can_read = node.can_read_u8();
+                can_read.then(|| source.int8(&layers[node.layer], node.layer))?
+            })
+            .collect();
+        for (node, weights) in self.nodes.iter().zip(&weights) {
+            let Some(weights) = weights else {
+                continue;
+            };
             let source = node.inputs[0].node;
-            // The steps of a bin serve all bins.
+            // The ranges of a bin serve all bins.
             let known = match &quantised[source] {
                 Some(of) => of.channels,
                 None => self.nodes[source].width,
@@ -119,20 +154,22 @@ impl Graph {
             let channels = node.channels_read().unwrap_or(known);
             if known.is_multiple_of(channels) || channels.is_multiple_of(known) {
                 let channels = channels.min(known);
-                let is_never_negative = is_never_negative[source];
-                quantised[source] =
-                    Some(Quantised::new(&stats[source], channels, is_never_negative));
+                quantised[source] = Some(Quantised {
+                    channels,
+                    ranges: weights.ranges[..channels].to_vec(),
+                    is_never_negative: is_never_negative[source],
+                });
             }
         }
-        let reads = |node: &Node| {
+        let reads = |(node, weights): (&Node, &Option<Int8Weights>)| {
             let source = node
                 .inputs
                 .first()
                 .and_then(|input| quantised[input.node].as_ref());
             let fits = |of: &Quantised| node.channels_read().is_none_or(|own| own == of.channels);
-            can_read_u8(&node) && source.is_some_and(fits)
+            weights.is_some() && source.is_some_and(fits)
         };
-        let reads_u8: Vec<bool> = self.nodes.iter().map(reads).collect();
+        let reads_u8: Vec<bool> = self.nodes.iter().zip(&weights).map(reads).collect();
         let mut gives_u8 = reads_u8.clone();
         self.outputs.iter().for_each(|node| gives_u8[*node] = false);
         for (at, node) in self.nodes.iter().enumerate() {
@@ -166,6 +203,14 @@ impl Graph {
 }
 
 impl Node {
+    /// Whether it is a map over frames that int8 can compute.
+    fn can_read_u8(&self) -> bool {
+        match &self.work {
+            Work::Map(operation) => self.is_of_frames() && operation.fits_int8(),
+            _ => false,
+        }
+    }
+
     /// Channels of a bin that a Conv2d reads; none for other nodes, whose steps may differ in every
     /// channel.
     fn channels_read(&self) -> Option<usize> {
@@ -187,39 +232,43 @@ impl Node {
         }
     }
 
+    /// Gives a map its weights in f32.
+    fn make_f32(&mut self, layers: &[Layer], source: Source) {
+        let Work::Map(operation) = &mut self.work else {
+            return;
+        };
+        let relu = operation.relu_mut().is_some_and(|relu| *relu);
+        let layer = &layers[self.layer];
+        *operation = operation::one_operation(layer, self.layer, source.in_f32());
+        if let Some(own) = operation.relu_mut() {
+            *own = relu;
+        }
+    }
+
     /// Makes a map read u8, and give u8 where `outputs` say how.
     fn make_int8(
         &mut self,
         layers: &[Layer],
-        weights: &Weights,
+        source: Source,
         inputs: &Quantised,
         outputs: Option<&Quantised>,
     ) {
-        let Work::Map(operation) = &self.work else {
+        let layer = &layers[self.layer];
+        let (Work::Map(operation), Some(weights)) = (&self.work, source.int8(layer, self.layer))
+        else {
             return;
         };
-        let affine = Affine::of(&layers[self.layer]);
-        let (c_in, c_out) = match (operation, affine) {
-            (Operation::Conv2d(conv), _) => (conv.in_channels(), conv.out_channels()),
-            (_, Some(affine)) => (affine.shape.1 * affine.groups, affine.shape.0),
-            _ => return,
-        };
-        let (input_steps, means) = (repeated(&inputs.steps, c_in), repeated(&inputs.means, c_in));
-        let output_steps = outputs.map(|of| repeated(&of.steps, c_out));
-        let ranges = MapRanges {
-            inputs: Activations {
-                steps: &input_steps,
-                zero: inputs.zero(),
-            },
-            means: &means,
+        let output_steps = outputs.map(|of| repeated(&of.steps(), weights.steps.len()));
+        let levels = MapLevels {
+            zero: inputs.zero(),
             output_steps: output_steps.as_deref(),
         };
-        let tensor = |name: &str| &weights[&format!("{}.{name}", self.layer)][..];
-        let (weight, bias) = (tensor("weight"), tensor("bias"));
-        let in_int8 = match (operation, affine) {
-            (Operation::Conv2d(conv), _) => Operation::Conv2d(conv.int8(weight, bias, ranges)),
+        let mut room = vec![];
+        let bias = source.values(&format!("{}.bias", self.layer), &mut room);
+        let in_int8 = match (operation, Affine::of(layer)) {
+            (Operation::Conv2d(conv), _) => Operation::Conv2d(conv.int8(&weights, bias, levels)),
             (Operation::Affine { steps, padding, .. }, Some(affine)) => Operation::Int8 {
-                groups: affine.packed_int8(weight, bias, ranges),
+                groups: affine.packed_int8(&weights, bias, levels),
                 steps: *steps,
                 padding: *padding,
                 to_u8: outputs.is_some(),
@@ -232,28 +281,8 @@ impl Node {
 }
 
 impl Quantised {
-    fn new(stats: &ActivationStats, channels: usize, is_never_negative: bool) -> Self {
-        let bins = stats.largest.len() / channels;
-        let mut of_channels = ActivationStats {
-            largest: vec![0.0; channels],
-            mean: vec![0.0; channels],
-        };
-        for (largest, mean) in stats
-            .largest
-            .chunks(channels)
-            .zip(stats.mean.chunks(channels))
-        {
-            for c in 0..channels {
-                of_channels.largest[c] = of_channels.largest[c].max(largest[c]);
-                of_channels.mean[c] += mean[c] / bins as f32;
-            }
-        }
-        Quantised {
-            channels,
-            steps: of_channels.steps(is_never_negative),
-            means: of_channels.mean,
-            is_never_negative,
-        }
+    fn steps(&self) -> Vec<f32> {
+        ranges::steps(&self.ranges, self.zero())
     }
 
     fn zero(&self) -> u8 {
@@ -265,7 +294,7 @@ impl Quantised {
 fn maker(nodes: &[Node], of: &Quantised) -> Node {
     let source = nodes.len() - 1;
     let node = &nodes[source];
-    let mut quantiser = Quantiser::new(&repeated(&of.steps, node.width), of.zero());
+    let mut quantiser = Quantiser::new(&repeated(&of.steps(), node.width), of.zero());
     let mut inputs = vec![Input {
         node: source,
         frames_each: Some(1),

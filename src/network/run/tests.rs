@@ -2,7 +2,7 @@
 //! other.
 
 use super::*;
-use crate::network::{Cuts, Layer, Network, Weights, stored::Source};
+use crate::network::{Cuts, Layer, Network, Weights, source::Source};
 
 fn conv(in_channels: usize, out_channels: usize, kernel_size: usize, padding: usize) -> Layer {
     Layer::Conv1d {

@@ -1,0 +1,115 @@
+//! Where the weights of a network come from: a model file, or f32 tensors in memory.
+
+use super::{
+    Layer, Weights, all_finite,
+    int8_weights::{Int8Weights, is_divisor},
+    stored::{Number, Tensors},
+};
+
+/// Tensors of a network in either form.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Source<'a> {
+    Weights(&'a Weights),
+    /// Layers whose weights are I8 run in int8.
+    Stored(&'a Tensors),
+    /// All layers run in f32.
+    StoredInF32(&'a Tensors),
+}
+
+impl<'a> Source<'a> {
+    /// The same tensors, for layers that run in f32.
+    pub fn in_f32(self) -> Self {
+        match self {
+            Source::Stored(tensors) => Source::StoredInF32(tensors),
+            other => other,
+        }
+    }
+
+    /// The weights of layer `index`, if it runs in int8.
+    pub fn int8(self, layer: &Layer, index: usize) -> Option<Int8Weights<'a>> {
+        match self {
+            Source::Stored(tensors) => Int8Weights::of(layer, index, tensors),
+            _ => None,
+        }
+    }
+
+    /// Whether layers run in int8.
+    pub fn is_int8(self) -> bool {
+        match self {
+            Source::Stored(tensors) => tensors.values().any(|t| t.number == Number::I8),
+            _ => false,
+        }
+    }
+
+    /// Whether a tensor is I8.
+    pub fn is_i8(self, name: &str) -> bool {
+        match self {
+            Source::Weights(_) => false,
+            Source::Stored(tensors) | Source::StoredInF32(tensors) => {
+                let tensor = tensors.get(name);
+                tensor.is_some_and(|tensor| tensor.number == Number::I8)
+            }
+        }
+    }
+
+    /// Whether the values of a tensor can be divided by.
+    pub fn is_above_0(self, name: &str) -> bool {
+        let mut room = vec![];
+        let values = self.values(name, &mut room);
+        values.iter().all(|value| is_divisor(*value))
+    }
+
+    /// The weight of layer `index` in f32. `room` is a buffer, as of [`Self::values`].
+    pub fn weight<'r>(self, layer: &Layer, index: usize, room: &'r mut Vec<f32>) -> &'r [f32]
+    where
+        'a: 'r,
+    {
+        if let Source::Stored(tensors) | Source::StoredInF32(tensors) = self
+            && let Some(int8) = Int8Weights::of(layer, index, tensors)
+        {
+            int8.to_f32(room);
+            return room;
+        }
+        self.values(&format!("{index}.weight"), room)
+    }
+
+    /// Values of a tensor that was checked to exist. `room` is a buffer for the conversion to f32
+    /// of values that are not f32 where they lie.
+    pub fn values<'r>(self, name: &str, room: &'r mut Vec<f32>) -> &'r [f32]
+    where
+        'a: 'r,
+    {
+        match self {
+            Source::Weights(weights) => &weights[name],
+            Source::Stored(tensors) | Source::StoredInF32(tensors) => {
+                let stored = &tensors[name];
+                stored.in_place().unwrap_or_else(|| {
+                    stored.read(room);
+                    room
+                })
+            }
+        }
+    }
+
+    /// Number of values of a tensor, and whether all are finite.
+    pub fn len_and_finite(self, name: &str) -> Option<(usize, bool)> {
+        match self {
+            Source::Weights(weights) => {
+                let values = weights.get(name)?;
+                Some((values.len(), all_finite(values)))
+            }
+            Source::Stored(tensors) | Source::StoredInF32(tensors) => {
+                let stored = tensors.get(name)?;
+                Some((stored.len(), stored.is_finite()))
+            }
+        }
+    }
+
+    /// Number of tensors.
+    pub fn len(self) -> usize {
+        match self {
+            Source::Weights(weights) => weights.len(),
+            Source::Stored(tensors) | Source::StoredInF32(tensors) => tensors.len(),
+        }
+    }
+}
