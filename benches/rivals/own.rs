@@ -2,7 +2,7 @@
 //! can let two programs take turns without starting either anew.
 //!
 //! ```text
-//! own WAV KERNEL|- [CHANNELS]              the shipped network, or a random one of C channels
+//! own WAV KERNEL|- [CHANNELS|MODEL]        the shipped network, a random one of C channels, or that of a file
 //! onnx FILE               -> bytes            the network
 //! features SECONDS FILE   -> T C              what enters the network, f32 (T, C), written to FILE
 //! samples SECONDS FILE    -> N                the samples at 16 kHz, f32
@@ -30,18 +30,20 @@ const NUM_FEATURES: usize = 54;
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
-    let [_, wav, kernel, channels @ ..] = &args[..] else {
-        panic!("own WAV KERNEL|- [CHANNELS]");
+    let [_, wav, kernel, other @ ..] = &args[..] else {
+        panic!("own WAV KERNEL|- [CHANNELS|MODEL]");
     };
     assert!(
         kernel == "-" || kernels::force(kernel),
         "this CPU or build has not {kernel}"
     );
     let waveform = audio::read(Path::new(wav), &ReadOptions::default()).expect("a WAV file");
-    let verifier = model::embedded().expect("the embedded model is sound");
-    let random = channels
-        .first()
-        .map(|c| random_network(c.parse().expect("a number of channels")));
+    let channels: Option<usize> = other.first().and_then(|other| other.parse().ok());
+    let verifier = match other.first() {
+        Some(file) if channels.is_none() => model::load(Path::new(file)).expect("a model file"),
+        _ => model::embedded().expect("the embedded model is sound"),
+    };
+    let random = channels.map(random_network);
     let network = random.as_ref().unwrap_or(&verifier.model().network);
     let usual = Mfcc::new(TrainOptions::default().front_end).expect("the defaults are sound");
     let mfcc = random.as_ref().map_or(verifier.mfcc(), |_| &usual);

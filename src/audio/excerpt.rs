@@ -85,24 +85,35 @@ impl Excerpt {
         }
     }
 
-    /// The samples at 16 kHz that [`Self::finish`] would give now. More can still be pushed.
-    pub fn so_far(&self) -> Vec<f32> {
-        let now = Excerpt {
-            resampler: self.resampler.clone(),
-            whole: self.whole.clone(),
-            stretches: self.stretches.clone(),
-            current: self.current.clone(),
-            ..*self
-        };
-        now.finish()
+    /// The samples at 16 kHz of the recording so far: up to `max_seconds` what [`Self::finish`] would
+    /// give now, beyond that some of its stretches. More can still be pushed.
+    pub fn so_far(&self, max_seconds: usize) -> Vec<f32> {
+        let most = max_seconds * SAMPLE_RATE_HZ as usize;
+        if self.stride == 1 {
+            let rest = match &self.resampler {
+                Some(resampler) => {
+                    let mut rest = vec![];
+                    resampler.clone().finish(&mut rest);
+                    rest
+                }
+                None => vec![],
+            };
+            let len = STRETCH_SECONDS * SAMPLE_RATE_HZ as usize;
+            let mut some = spread(self.whole.chunks(len), most);
+            some.extend(rest);
+            return some;
+        }
+        let current = at_16_khz(&self.current, self.rate_hz);
+        let stretches = self.stretches.iter().map(|(_, samples)| &samples[..]);
+        spread(stretches.chain([&current[..]]), most)
     }
 
     /// The samples at 16 kHz.
     pub fn finish(mut self) -> Vec<f32> {
         if self.stride > 1 {
             self.end_stretch(self.num_in / self.stretch_in);
-            let len = self.stretches.iter().map(|(_, s)| s.len()).sum();
-            let mut kept = Vec::with_capacity(len);
+            let mut kept = vec![];
+            // Each stretch is freed before the next is copied.
             for (_, samples) in self.stretches {
                 kept.extend_from_slice(&samples);
             }
@@ -130,14 +141,7 @@ impl Excerpt {
         if self.current.is_empty() {
             return;
         }
-        let mut samples = vec![];
-        match resampler(self.rate_hz) {
-            Some(mut resampler) => {
-                resampler.push(&self.current, &mut samples);
-                resampler.finish(&mut samples);
-            }
-            None => samples.extend_from_slice(&self.current),
-        }
+        let samples = at_16_khz(&self.current, self.rate_hz);
         self.current.clear();
         self.stretches.push((number, samples));
         let kept: usize = self.stretches.iter().map(|(_, s)| s.len()).sum();
@@ -161,6 +165,27 @@ impl Excerpt {
                 .retain(|(number, _)| number.is_multiple_of(stride));
         }
     }
+}
+
+/// All stretches if they have `most` samples together, else each second, third or so on.
+fn spread<'a>(stretches: impl Iterator<Item = &'a [f32]> + Clone, most: usize) -> Vec<f32> {
+    let len: usize = stretches.clone().map(<[f32]>::len).sum();
+    let stride = len.div_ceil(most).max(1);
+    let mut some = Vec::with_capacity(len / stride);
+    for stretch in stretches.step_by(stride) {
+        some.extend_from_slice(stretch);
+    }
+    some
+}
+
+fn at_16_khz(samples: &[f32], rate_hz: u32) -> Vec<f32> {
+    let Some(mut resampler) = resampler(rate_hz) else {
+        return samples.to_vec();
+    };
+    let mut resampled = vec![];
+    resampler.push(samples, &mut resampled);
+    resampler.finish(&mut resampled);
+    resampled
 }
 
 fn resampler(rate_hz: u32) -> Option<Resampler> {

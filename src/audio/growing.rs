@@ -13,6 +13,9 @@ use super::{
 use crate::Result;
 use std::path::Path;
 
+/// Most seconds of a recording that is looked at before its end.
+const LOOK_SECONDS: usize = 60;
+
 /// One channel, block by block. At most three minutes are kept, see [`super`].
 pub struct Growing {
     rate_hz: u32,
@@ -63,9 +66,10 @@ impl Growing {
         self.rate_hz
     }
 
-    /// The recording so far; none before its first sample.
+    /// The recording so far; none before its first sample. From a minute on it is an excerpt of up to a
+    /// minute, so that looking at an hour costs no more than looking at a minute.
     pub fn so_far(&self) -> Option<Waveform> {
-        let samples = self.excerpt.so_far();
+        let samples = self.excerpt.so_far(LOOK_SECONDS);
         (!samples.is_empty()).then(|| Waveform::new(self.mono(samples)))
     }
 
@@ -129,6 +133,26 @@ mod tests {
                 assert_eq!(finished.samples(), whole.samples(), "{rate_hz} Hz");
                 assert_eq!(finished.quality(), whole.quality(), "{rate_hz} Hz");
             }
+        }
+    }
+
+    #[test]
+    fn of_more_than_a_minute_stretches_from_start_to_end_are_looked_at() {
+        for (seconds, rate_hz) in [(100, 16_000), (400, 8_000), (1000, 16_000)] {
+            let mut growing = Growing::new(rate_hz).unwrap();
+            growing.push(&hum(seconds, rate_hz)).unwrap();
+            let so_far = growing.so_far().unwrap();
+            let quality = so_far.quality();
+            assert!((20.0..=64.0).contains(&quality.used_seconds), "{quality:?}");
+            assert_eq!(quality.seconds, seconds as f32);
+            // The hum grows louder from second to second.
+            let peak = |samples: &[f32]| samples.iter().fold(0.0f32, |max, x| max.max(x.abs()));
+            let (first, last) = (
+                &so_far.samples()[..16_000],
+                so_far.samples().rchunks(16_000),
+            );
+            assert!(peak(first) < 0.11);
+            assert!(peak(last.clone().next().unwrap()) > 0.1 + 0.0008 * seconds as f32);
         }
     }
 

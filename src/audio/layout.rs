@@ -70,7 +70,8 @@ impl Layout {
         if whole == 0 {
             return Err(Refusal::no_audio());
         }
-        if declared == 0 || declared > there {
+        let is_open = self.data.end == OPEN_END; // a pipe that was read to its end
+        if !is_open && (declared == 0 || declared > there) {
             self.warn(format!(
                 "the header promises {declared} bytes of audio, the file holds {there}; \
                  read what is there"

@@ -143,6 +143,11 @@ impl Packed {
         }
     }
 
+    /// Size of the weights.
+    pub fn bytes(&self) -> usize {
+        size_of_val(self.panels.as_slice())
+    }
+
     /// Panel `p`: `(taps, c_in, nr)`.
     pub(super) fn panel(&self, p: usize) -> &[f32] {
         let len = self.taps * self.c_in * self.nr;

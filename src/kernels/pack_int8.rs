@@ -122,6 +122,11 @@ impl PackedInt8 {
     /// offset can double the sum.
     pub const MAX_PRODUCTS: usize = (i32::MAX as usize) / (2 * 255 * 127);
 
+    /// Size of the weights.
+    pub fn bytes(&self) -> usize {
+        size_of_val(self.panels.as_slice())
+    }
+
     /// Panel `p`: `(taps, ⌈c_in/group⌉, nr)` words.
     pub(super) fn panel(&self, p: usize) -> &[i32] {
         let len = self.taps * self.c_in.div_ceil(self.group) * self.nr;

@@ -12,10 +12,15 @@ use std::ops::Range;
 /// Output frames that are computed together for all bins: their inputs stay in the cache.
 const FRAMES_TOGETHER: usize = 28;
 
+/// Most bytes of f32 weights that are used for all frames before others are: they stay in the cache.
+const SLICE_BYTES: usize = 768 << 10;
+
 /// A Conv2d with packed weights.
 #[derive(Debug)]
 pub(super) struct Conv2d {
     maps: Maps,
+    /// Outputs of each slice of the weights.
+    slices: Vec<Range<usize>>,
     bins: Vec<Bin>,
     kernel: Kernel,
     /// Over frames.
@@ -26,7 +31,7 @@ pub(super) struct Conv2d {
     pub width: usize,
 }
 
-/// For each range of [`Kernel::taps`].
+/// For each slice, and in it for each range of [`Kernel::taps`].
 #[derive(Debug)]
 enum Maps {
     F32(Vec<Packed>),
@@ -40,8 +45,8 @@ enum Maps {
 /// An output bin.
 #[derive(Debug, Clone)]
 struct Bin {
-    /// Index of its map.
-    map: usize,
+    /// Index of its range of taps.
+    taps: usize,
     /// Position of its first input within a frame.
     first_input: usize,
 }
@@ -88,7 +93,7 @@ impl Conv2d {
             let first_bin = start + taps.start - padding_bins;
             let known = ranges.iter().position(|range| *range == taps);
             bins.push(Bin {
-                map: known.unwrap_or(ranges.len()),
+                taps: known.unwrap_or(ranges.len()),
                 first_input: first_bin * in_channels,
             });
             if known.is_none() {
@@ -104,11 +109,14 @@ impl Conv2d {
             taps: ranges,
         };
         let width = out_bins * out_channels;
-        let maps = kernel.taps.iter().map(|taps| {
-            Packed::of_shape(kernel.shape(taps), nr).within_rows(kernel.in_width, width)
-        });
-        Some(Conv2d {
-            maps: Maps::F32(maps.collect()),
+        let per_output = size_of::<f32>() * in_channels * kernel_bins * kernel_frames;
+        let per_slice = (SLICE_BYTES / per_output / nr * nr).max(nr);
+        let slices = (0..out_channels).step_by(per_slice);
+        let mut conv = Conv2d {
+            maps: Maps::F32(vec![]),
+            slices: slices
+                .map(|from| from..out_channels.min(from + per_slice))
+                .collect(),
             bins,
             kernel,
             steps: Steps {
@@ -118,18 +126,31 @@ impl Conv2d {
             },
             padding: padding_frames,
             width,
-        })
+        };
+        let maps = conv.each_map(|outputs, taps| {
+            let shape = conv.kernel.shape(outputs, taps);
+            Packed::of_shape(shape, nr).within_rows(conv.kernel.in_width, width)
+        });
+        conv.maps = Maps::F32(maps);
+        Some(conv)
+    }
+
+    fn each_map<M>(&self, map: impl Fn(&Range<usize>, &Range<usize>) -> M) -> Vec<M> {
+        let of_slice = |outputs| self.kernel.taps.iter().map(move |taps| (outputs, taps));
+        let all = self.slices.iter().flat_map(of_slice);
+        all.map(|(outputs, taps)| map(outputs, taps)).collect()
     }
 
     /// Packs PyTorch's weight `(C_out, C_in, K over bins, K over frames)`.
     pub fn pack(&mut self, nr: usize, weight: &[f32], bias: &[f32]) {
-        let (kernel, width) = (&self.kernel, self.width);
-        let maps = kernel.taps.iter().map(|taps| {
-            let weight = kernel.of_taps(weight, taps);
-            Packed::from_pytorch(kernel.shape(taps), nr, &weight, bias)
-                .within_rows(kernel.in_width, width)
+        let kernel = &self.kernel;
+        let maps = self.each_map(|outputs, taps| {
+            let weight = kernel.of_taps(weight, outputs, taps);
+            let bias = &bias[outputs.clone()];
+            Packed::from_pytorch(kernel.shape(outputs, taps), nr, &weight, bias)
+                .within_rows(kernel.in_width, self.width)
         });
-        self.maps = Maps::F32(maps.collect());
+        self.maps = Maps::F32(maps);
     }
 
     /// The same in int8. All bins share the ranges.
@@ -140,22 +161,25 @@ impl Conv2d {
             Some(_) => self.width / int8.group,
             None => self.width,
         };
-        let outputs = levels
-            .output_steps
-            .map(|steps| Activations { steps, zero: 0 });
-        let maps = kernel.taps.iter().map(|taps| {
-            let values = kernel.of_taps(weights.values, taps);
-            let (shape, layout) = (kernel.shape(taps), (int8.nr, int8.group));
-            let (steps, zero) = (&weights.steps, levels.zero);
-            PackedInt8::from_pytorch(shape, layout, &values, steps, bias, zero, outputs)
+        let maps = self.each_map(|outputs, taps| {
+            let values = kernel.of_taps(weights.values, outputs, taps);
+            let (shape, layout) = (kernel.shape(outputs, taps), (int8.nr, int8.group));
+            let steps = &weights.steps[outputs.clone()];
+            let bias = &bias[outputs.clone()];
+            let of_outputs = levels.output_steps.map(|steps| Activations {
+                steps: &steps[outputs.clone()],
+                zero: 0,
+            });
+            PackedInt8::from_pytorch(shape, layout, &values, steps, bias, levels.zero, of_outputs)
                 .within_rows(kernel.in_width / int8.group, width)
         });
         Conv2d {
             maps: Maps::Int8 {
-                maps: maps.collect(),
+                maps,
                 to_u8: levels.output_steps.is_some(),
             },
             width,
+            slices: self.slices.clone(),
             bins: self.bins.clone(),
             kernel: kernel.clone(),
             ..*self
@@ -168,6 +192,14 @@ impl Conv2d {
             c_in, bins, frames, ..
         } = self.kernel;
         kernels::table().int8.fills_words(c_in) && c_in * bins * frames <= PackedInt8::MAX_PRODUCTS
+    }
+
+    /// Size of the weights.
+    pub fn weight_bytes(&self) -> usize {
+        match &self.maps {
+            Maps::F32(maps) => maps.iter().map(Packed::bytes).sum(),
+            Maps::Int8 { maps, .. } => maps.iter().map(PackedInt8::bytes).sum(),
+        }
     }
 
     /// C_in.
@@ -194,25 +226,30 @@ impl Conv2d {
             Maps::Int8 { .. } => self.kernel.in_width / table.int8.group,
         };
         let bin_width = self.width / self.bins.len();
+        // Outputs in a value of `y`.
+        let in_value = self.kernel.c_out / bin_width;
         let hop = self.steps.stride * frame;
-        for (block, y) in y.chunks_mut(FRAMES_TOGETHER * self.width).enumerate() {
-            let x = &x[block * FRAMES_TOGETHER * hop..];
-            for (index, bin) in self.bins.iter().enumerate() {
-                let y = &mut y[index * bin_width..];
-                match &self.maps {
-                    Maps::F32(maps) => {
-                        (table.affine)(&x[bin.first_input..], &maps[bin.map], self.steps, y);
-                    }
-                    Maps::Int8 { maps, to_u8 } => {
-                        let words: &[i32] = bytemuck::cast_slice(x);
-                        let words = &words[bin.first_input / table.int8.group..];
-                        let map = &maps[bin.map];
-                        match to_u8 {
-                            true => {
-                                let y = bytemuck::cast_slice_mut(y);
-                                (table.int8.affine)(words, map, self.steps, y);
+        for (slice, outputs) in self.slices.iter().enumerate() {
+            for (block, y) in y.chunks_mut(FRAMES_TOGETHER * self.width).enumerate() {
+                let x = &x[block * FRAMES_TOGETHER * hop..];
+                for (index, bin) in self.bins.iter().enumerate() {
+                    let y = &mut y[index * bin_width + outputs.start / in_value..];
+                    let map = slice * self.kernel.taps.len() + bin.taps;
+                    match &self.maps {
+                        Maps::F32(maps) => {
+                            (table.affine)(&x[bin.first_input..], &maps[map], self.steps, y);
+                        }
+                        Maps::Int8 { maps, to_u8 } => {
+                            let words: &[i32] = bytemuck::cast_slice(x);
+                            let words = &words[bin.first_input / table.int8.group..];
+                            let map = &maps[map];
+                            match to_u8 {
+                                true => {
+                                    let y = bytemuck::cast_slice_mut(y);
+                                    (table.int8.affine)(words, map, self.steps, y);
+                                }
+                                false => (table.int8.affine_to_f32)(words, map, self.steps, y),
                             }
-                            false => (table.int8.affine_to_f32)(words, map, self.steps, y),
                         }
                     }
                 }
@@ -222,15 +259,21 @@ impl Conv2d {
 }
 
 impl Kernel {
-    /// `(C_out, C_in, K)` of the Conv1d over frames whose inputs are the channels under these taps.
-    fn shape(&self, taps: &Range<usize>) -> (usize, usize, usize) {
-        (self.c_out, taps.len() * self.c_in, self.frames)
+    /// `(C_out, C_in, K)` of the Conv1d over frames to some outputs, whose inputs are the channels under
+    /// these taps.
+    fn shape(&self, outputs: &Range<usize>, taps: &Range<usize>) -> (usize, usize, usize) {
+        (outputs.len(), taps.len() * self.c_in, self.frames)
     }
 
     /// The weight of that Conv1d.
-    fn of_taps<T: Copy>(&self, weight: &[T], taps: &Range<usize>) -> Vec<T> {
+    fn of_taps<T: Copy>(
+        &self,
+        weight: &[T],
+        outputs: &Range<usize>,
+        taps: &Range<usize>,
+    ) -> Vec<T> {
         let mut of_taps = vec![];
-        for o in 0..self.c_out {
+        for o in outputs.clone() {
             for (tap, channel) in taps
                 .clone()
                 .flat_map(|t| (0..self.c_in).map(move |c| (t, c)))

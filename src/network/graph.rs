@@ -96,8 +96,10 @@ struct Stage {
     /// Nodes that no later stage reads.
     freed: Vec<usize>,
     num_slots: usize,
-    /// Does a node read several frames of another one? Then blocks compute some frames twice.
-    overlaps: bool,
+    /// Frames of the features between two blocks that both compute.
+    overlap: usize,
+    /// Size of the weights.
+    weight_bytes: usize,
 }
 
 /// Most inputs of a Concat that another one reads itself.
@@ -211,7 +213,8 @@ impl Graph {
                     outputs: vec![],
                     freed: vec![],
                     num_slots: 0,
-                    overlaps: false,
+                    overlap: 0,
+                    weight_bytes: 0,
                 }),
             }
             self.nodes[node].stage = self.stages.len() - 1;
@@ -236,18 +239,38 @@ impl Graph {
             stage.freed = stored.filter(|node| last_stage[*node] == index).collect();
         }
         for index in 0..self.stages.len() {
-            let stage = &self.stages[index];
-            let overlaps = stage.nodes.iter().any(|at| {
-                let node = &self.nodes[*at];
-                let is_window = match &node.work {
-                    Work::Map(operation) => operation.frames_for(0..1).len() > 1,
-                    _ => false,
-                };
-                is_window && stage.nodes.binary_search(&node.inputs[0].node).is_ok()
-            });
-            self.stages[index].overlaps = overlaps;
+            self.stages[index].overlap = self.overlap(index);
+            let nodes = self.stages[index].nodes.iter();
+            let weight_bytes = nodes.map(|node| self.nodes[*node].work.weight_bytes());
+            self.stages[index].weight_bytes = weight_bytes.sum();
             self.assign_slots(index);
         }
+    }
+
+    /// Frames of the features that two neighbouring blocks of a stage both need.
+    fn overlap(&self, stage: usize) -> usize {
+        let nodes = &self.stages[stage].nodes;
+        // For each node, frames of it beside those of the block.
+        let mut beside = vec![0; self.nodes.len()];
+        let mut most = 0;
+        for at in nodes.iter().rev() {
+            let node = &self.nodes[*at];
+            for input in &node.inputs {
+                if nodes.binary_search(&input.node).is_err() {
+                    continue;
+                }
+                let window = match &node.work {
+                    Work::Map(operation) => {
+                        operation.frames_for(0..beside[*at] as isize + 1).len() - 1
+                    }
+                    _ => beside[*at],
+                };
+                beside[input.node] = beside[input.node].max(window);
+                let hop = self.nodes[input.node].count.map_or(1, FrameCount::hop);
+                most = most.max(beside[input.node] * hop);
+            }
+        }
+        most
     }
 
     /// Gives each node of a stage a buffer; buffers whose values are no longer needed are used
@@ -307,6 +330,13 @@ fn inputs_of(nodes: &[Node], node: &Node, read: &[usize]) -> Vec<Input> {
 }
 
 impl Work {
+    fn weight_bytes(&self) -> usize {
+        match self {
+            Work::Map(operation) => operation.weight_bytes(),
+            _ => 0,
+        }
+    }
+
     /// Whether a frame of the output depends only on the same frame of the inputs.
     fn is_elementwise(&self) -> bool {
         matches!(

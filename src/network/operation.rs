@@ -127,6 +127,16 @@ impl Operation {
         }
     }
 
+    /// Size of the weights.
+    pub fn weight_bytes(&self) -> usize {
+        match self {
+            Operation::Affine { groups, .. } => groups.iter().map(Packed::bytes).sum(),
+            Operation::Int8 { groups, .. } => groups.iter().map(PackedInt8::bytes).sum(),
+            Operation::Conv2d(conv) => conv.weight_bytes(),
+            _ => 0,
+        }
+    }
+
     /// Whether no output can be below 0.
     pub fn is_never_negative(&self) -> bool {
         match self {

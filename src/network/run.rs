@@ -29,7 +29,13 @@ const VALUES_TOGETHER: usize = 294 * 576;
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     idle: Mutex<Vec<Buffers>>,
+    /// Of outputs over a whole utterance.
+    rows: Mutex<Vec<Vec<f32>>>,
 }
+
+/// Most buffers for whole utterances that are kept, and the most values of each: what a recording of
+/// some seconds needs.
+const ROWS_KEPT: (usize, usize) = (16, 1 << 21);
 
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
@@ -64,7 +70,10 @@ impl Operations {
     pub fn pool(&self, features: &Features, scratch: &Scratch) -> Pooled {
         if let Some(graph) = &self.graph {
             let outputs = graph.run(whole(features), scratch);
-            return self.pooling.in_parts(&outputs, graph.output_width());
+            let pooled = self.pooling.in_parts(&outputs, graph.output_width());
+            let outputs = outputs.into_iter();
+            outputs.for_each(|rows| scratch.give_back_rows(rows));
+            return pooled;
         }
         let parts = self.parts(features.num_frames());
         let statistics = self.pooled(whole(features), &parts, scratch);
@@ -256,6 +265,27 @@ impl Pooling {
 }
 
 impl Scratch {
+    /// Room for `len` values of any kind: all must be written.
+    pub fn take_rows(&self, len: usize) -> Vec<f32> {
+        let mut idle = self.rows.lock().unwrap_or_else(|held| held.into_inner());
+        let fits = idle.iter().position(|rows| rows.capacity() >= len);
+        let mut rows = match fits.or(idle.len().checked_sub(1)) {
+            Some(at) => idle.swap_remove(at),
+            None => vec![],
+        };
+        drop(idle);
+        rows.resize(len, 0.0);
+        rows
+    }
+
+    pub fn give_back_rows(&self, rows: Vec<f32>) {
+        let (most, largest) = ROWS_KEPT;
+        let mut idle = self.rows.lock().unwrap_or_else(|held| held.into_inner());
+        if idle.len() < most && rows.capacity() <= largest {
+            idle.push(rows);
+        }
+    }
+
     pub fn take(&self) -> Buffers {
         // After a panic elsewhere the buffers are still good: they hold no state.
         let mut idle = self.idle.lock().unwrap_or_else(|held| held.into_inner());

@@ -1,10 +1,11 @@
 //! Runs a [`Graph`] over an utterance: `(T, C_in)` to the frames that are pooled.
 
-use super::{Graph, Input, Node, Work};
+use super::{Graph, Input, Node, Stage, Work};
 use crate::{
     features::Features,
     kernels,
     network::{
+        frame_count::FrameCount,
         pooling,
         run::{self, Frames, Scratch},
     },
@@ -14,8 +15,13 @@ use std::{borrow::Cow, ops::Range};
 
 /// Most values of one node in a block: a few such buffers stay in a cache of 2 MB.
 const VALUES_IN_BLOCK: usize = 1 << 17;
-/// The same where blocks overlap: longer ones compute fewer frames twice.
-const VALUES_IN_OVERLAPPING_BLOCK: usize = 1 << 20;
+/// The same where longer blocks save more than the cache does.
+const MOST_VALUES_IN_BLOCK: usize = 1 << 22;
+/// Blocks are so many times as long as what two neighbours both compute.
+const OVERLAPS_IN_BLOCK: usize = 40;
+/// Weights of more bytes are read anew for each block, so that a block has at least so many frames.
+const LARGE_WEIGHT_BYTES: usize = 1 << 20;
+const FRAMES_FOR_LARGE_WEIGHTS: usize = 150;
 /// Fewest frames in a block where there are threads for more.
 const MIN_FRAMES_IN_BLOCK: usize = 56;
 
@@ -52,13 +58,22 @@ impl Graph {
                 }
             }
             for node in &stage.freed {
-                values[*node] = None;
+                if let Some(Cow::Owned(rows)) = values[*node].take() {
+                    scratch.give_back_rows(rows);
+                }
             }
         }
-        let outputs = self.outputs.iter();
+        let mut rest = self.outputs.iter();
+        let mut outputs = vec![];
+        while let Some(node) = rest.next() {
+            let is_last = !rest.as_slice().contains(node);
+            let rows = match is_last {
+                true => values[*node].take(),
+                false => values[*node].clone(),
+            };
+            outputs.push(rows.expect("computed last").into_owned());
+        }
         outputs
-            .map(|node| values[*node].clone().expect("computed last").into_owned())
-            .collect()
     }
 
     /// Computes each node over the whole utterance, and passes its frames `(frames, width)` to `with`.
@@ -113,7 +128,7 @@ impl Graph {
             }
             _ => {
                 let frames = node.num_frames(num_frames);
-                let mut y = vec![0.0; frames * node.width];
+                let mut y = scratch.take_rows(frames * node.width);
                 let block = Block {
                     stage: node.stage,
                     values,
@@ -141,11 +156,10 @@ impl Graph {
         let stage = &self.stages[index];
         let frames = |node: &usize| self.nodes[*node].num_frames(num_frames);
         let sizes = stage.nodes.iter().map(|n| frames(n) * self.nodes[*n].width);
-        let most = match stage.overlaps {
-            true => VALUES_IN_OVERLAPPING_BLOCK,
-            false => VALUES_IN_BLOCK,
-        };
-        let by_size = sizes.max().unwrap_or(0).div_ceil(most);
+        let by_size = sizes
+            .max()
+            .unwrap_or(0)
+            .div_ceil(self.values_in_block(stage));
         let fewest = stage.outputs.iter().map(frames).min().unwrap_or(1);
         let by_threads = parallel::num_threads().min(fewest / MIN_FRAMES_IN_BLOCK);
         let count = by_size.max(by_threads).min(fewest).max(1);
@@ -153,7 +167,7 @@ impl Graph {
         let mut rows: Vec<Vec<f32>> = stage
             .outputs
             .iter()
-            .map(|n| vec![0.0; frames(n) * self.nodes[*n].width])
+            .map(|n| scratch.take_rows(frames(n) * self.nodes[*n].width))
             .collect();
         let mut blocks: Vec<Vec<(Range<isize>, &mut [f32])>> = (0..count).map(|_| vec![]).collect();
         for (node, rows) in stage.outputs.iter().zip(&mut rows) {
@@ -176,6 +190,22 @@ impl Graph {
             _ => drop(parallel::map(blocks, run)),
         }
         rows
+    }
+
+    /// Most values of one node in a block of a stage.
+    fn values_in_block(&self, stage: &Stage) -> usize {
+        let each = stage.nodes.iter().map(|node| {
+            let node = &self.nodes[*node];
+            let hop = node.count.map_or(1, FrameCount::hop);
+            let for_overlap = OVERLAPS_IN_BLOCK * stage.overlap / hop;
+            let for_weights = match stage.weight_bytes > LARGE_WEIGHT_BYTES {
+                true => FRAMES_FOR_LARGE_WEIGHTS,
+                false => 0,
+            };
+            node.width * for_overlap.max(for_weights)
+        });
+        let wanted = each.max().unwrap_or(0);
+        wanted.clamp(VALUES_IN_BLOCK, MOST_VALUES_IN_BLOCK)
     }
 
     /// Computes some frames of each output of a stage.
