@@ -118,46 +118,6 @@ fn enrol_list_verify_remove() {
 }
 
 #[test]
-fn enrolling_adds_replaces_and_leaves_doubles_out() {
-    let place = Place::new();
-    place.say("enroll anna", &[&voice("anna-1")]);
-    let added = place.say("enroll --force anna", &[&voice("anna-2")]);
-    assert!(
-        added.stdout.contains("1 added, 2 in all"),
-        "{}",
-        added.stdout
-    );
-    let again = place.say("enroll --force anna", &[&voice("anna-2")]);
-    assert_eq!(again.code, 0);
-    assert!(
-        again.stdout.contains("0 added, 2 in all"),
-        "{}",
-        again.stdout
-    );
-    let warning = format!(
-        "warning: {}: already enrolled, as anna-2.wav; left out\n",
-        voice("anna-2").display()
-    );
-    assert_eq!(again.stderr, warning);
-    let twice = place.say("enroll twice", &[&voice("anna-1"), &voice("anna-1")]);
-    assert!(twice.stderr.contains("anna-1.wav: given twice; left out"));
-    let copy = place.path("copy.wav");
-    std::fs::copy(voice("anna-1"), &copy).unwrap();
-    let copied = place.say("enroll copied", &[&voice("anna-1"), &copy]);
-    assert!(
-        copied.stderr.contains("copy.wav: the same recording as /"),
-        "{}",
-        copied.stderr
-    );
-    let replaced = place.say("enroll --replace anna", &[&voice("anna-3")]);
-    assert!(
-        replaced.stdout.contains("1 added, 1 in all"),
-        "{}",
-        replaced.stdout
-    );
-}
-
-#[test]
 fn verify_compare_and_library_give_the_same_bits() {
     let place = Place::new();
     let (a, b) = (voice("anna-1"), voice("boris-1"));
@@ -397,75 +357,6 @@ fn one_bad_file_and_nothing_is_enrolled_and_all_bad_ones_are_named() {
     let answer = place.say("enroll --force anna", &[&voice("anna-1"), &silent]);
     answer.refused(3, "silent.wav: the recording is silent");
     assert!(!place.path("data").exists(), "no store was made");
-}
-
-/// `--model` with a head that gives every pair the same LLR.
-fn contrary(place: &Place, llr: f32) -> String {
-    let mut parts = random_model(3, 4, 4);
-    parts.head.weight.fill(0.0);
-    parts.head.bias = llr;
-    let path = place.path("contrary.safetensors");
-    model::save(&path, &parts).unwrap();
-    format!("--model {}", path.display())
-}
-
-#[test]
-fn doubtful_recordings_are_enrolled_with_a_warning() {
-    let place = Place::new();
-    let model = contrary(&place, -1.5);
-    let files: [&Path; 2] = [&voice("anna-1"), &voice("anna-2")];
-    let answer = place.say(&format!("{model} enroll anna"), &files);
-    assert_eq!(answer.code, 0, "{}", answer.stderr);
-    assert!(answer.stdout.contains("2 added"));
-    for file in files {
-        let doubt = format!(
-            "{}: hardly sounds like the others (LLR -1.50)",
-            file.display()
-        );
-        assert!(answer.stderr.contains(&doubt), "{}", answer.stderr);
-    }
-    // Only of what this command adds.
-    let later = place.say(&format!("{model} enroll anna"), &[&voice("anna-3")]);
-    assert_eq!((later.code, later.stderr.lines().count()), (0, 1));
-    assert!(later.stderr.contains("anna-3.wav: hardly sounds"));
-}
-
-#[test]
-fn recordings_that_disagree_are_not_enrolled() {
-    let place = Place::new();
-    let model = contrary(&place, -5.0);
-    let files: [&Path; 2] = [&voice("anna-1"), &voice("boris-1")];
-    let answer = place.say(&format!("{model} enroll anna"), &files);
-    answer.refused(3, "boris-1.wav: does not sound like the other recordings");
-    assert!(answer.stderr.contains("anna-1.wav: does not sound"));
-    assert!(answer.stderr.contains("--force"));
-    assert_eq!(place.say(&format!("{model} list"), &[]).stdout, "");
-
-    let forced = place.say(&format!("{model} enroll --force anna"), &files);
-    assert_eq!(forced.code, 0, "{}", forced.stderr);
-    assert!(forced.stderr.contains("does not sound like the others"));
-    // A recording that comes later is held to the voiceprint as well.
-    let answer = place.say(&format!("{model} enroll anna"), &[&voice("anna-2")]);
-    let new = format!(": {}: does not sound like", voice("anna-2").display());
-    answer.refused(3, &new);
-    // What is in the store cannot be left out of the command line.
-    let lines = answer.stderr.lines();
-    let enrolled: Vec<&str> = lines.filter(|l| !l.contains("anna-2.wav")).collect();
-    assert!(!enrolled.is_empty());
-    for line in enrolled {
-        assert!(
-            line.contains(": already enrolled, does not sound"),
-            "{line}"
-        );
-        assert!(line.contains("--replace") && !line.contains("leave out"));
-    }
-    let answer = place.say(&format!("{model} verify anna"), &[&voice("anna-3")]);
-    assert_eq!(answer.code, 1);
-    assert!(
-        answer
-            .stdout
-            .contains("LLR -5.00 (p 0.007 at prior 0.5, threshold +0.00)")
-    );
 }
 
 #[cfg(target_os = "linux")]

@@ -1,9 +1,12 @@
 //! What enrollment says of doubtful and doubled recordings, and how one recording is dropped.
 
 mod program;
+mod random_model;
 
 use program::{Answer, Place, voice};
+use random_model::random_model;
 use serde_json::Value;
+use spkver::storage::model;
 
 /// Runs the program with these words; `@NAME` stands for a recording of the fixtures.
 fn run(place: &Place, line: &str) -> Answer {
@@ -16,6 +19,14 @@ fn run(place: &Place, line: &str) -> Answer {
 
 fn json(answer: &Answer) -> Value {
     serde_json::from_str(&answer.stdout).unwrap()
+}
+
+/// Not enrolled, because of the recordings.
+#[track_caller]
+fn refused(answer: &Answer, fact: &str) {
+    assert_eq!(answer.code, 3, "{}", answer.stderr);
+    assert!(answer.stderr.contains(fact), "{}", answer.stderr);
+    assert_eq!(answer.stdout, "");
 }
 
 #[test]
@@ -90,4 +101,114 @@ fn one_recording_is_listed_and_dropped() {
         refused.stderr
     );
     assert_eq!(run(&place, "list nobody").code, 4);
+}
+
+#[test]
+fn enrolling_adds_replaces_and_leaves_doubles_out() {
+    let place = Place::new();
+    run(&place, "enroll anna @anna-1");
+    let added = run(&place, "enroll --force anna @anna-2");
+    assert!(
+        added.stdout.contains("1 added, 2 in all"),
+        "{}",
+        added.stdout
+    );
+    let again = run(&place, "enroll --force anna @anna-2");
+    assert_eq!(again.code, 0);
+    assert!(
+        again.stdout.contains("0 added, 2 in all"),
+        "{}",
+        again.stdout
+    );
+    let warning = format!(
+        "warning: {}: already enrolled, as anna-2.wav; left out\n",
+        voice("anna-2").display()
+    );
+    assert_eq!(again.stderr, warning);
+    let twice = run(&place, "enroll twice @anna-1 @anna-1");
+    assert!(twice.stderr.contains("anna-1.wav: given twice; left out"));
+    std::fs::copy(voice("anna-1"), place.path("copy.wav")).unwrap();
+    let copied = run(&place, "enroll copied @anna-1 copy.wav");
+    assert!(
+        copied.stderr.contains("copy.wav: the same recording as /"),
+        "{}",
+        copied.stderr
+    );
+    let replaced = run(&place, "enroll --replace anna @anna-3");
+    assert!(
+        replaced.stdout.contains("1 added, 1 in all"),
+        "{}",
+        replaced.stdout
+    );
+}
+
+/// `--model` with a head that gives every pair the same LLR.
+fn contrary(place: &Place, llr: f32) -> String {
+    let mut parts = random_model(3, 4, 4);
+    parts.head.weight.fill(0.0);
+    parts.head.bias = llr;
+    let path = place.path("contrary.safetensors");
+    model::save(&path, &parts).unwrap();
+    format!("--model {}", path.display())
+}
+
+#[test]
+fn doubtful_recordings_are_enrolled_with_a_warning() {
+    let place = Place::new();
+    let model = contrary(&place, -1.5);
+    let answer = run(&place, &format!("{model} enroll anna @anna-1 @anna-2"));
+    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    assert!(answer.stdout.contains("2 added"));
+    for name in ["anna-1", "anna-2"] {
+        let doubt = format!(
+            "{}: hardly sounds like the others (LLR -1.50)",
+            voice(name).display()
+        );
+        assert!(answer.stderr.contains(&doubt), "{}", answer.stderr);
+    }
+    // Only of what this command adds.
+    let later = run(&place, &format!("{model} enroll anna @anna-3"));
+    assert_eq!((later.code, later.stderr.lines().count()), (0, 1));
+    assert!(later.stderr.contains("anna-3.wav: hardly sounds"));
+}
+
+#[test]
+fn recordings_that_disagree_are_not_enrolled() {
+    let place = Place::new();
+    let model = contrary(&place, -5.0);
+    let answer = run(&place, &format!("{model} enroll anna @anna-1 @boris-1"));
+    refused(
+        &answer,
+        "boris-1.wav: does not sound like the other recordings",
+    );
+    assert!(answer.stderr.contains("anna-1.wav: does not sound"));
+    assert!(answer.stderr.contains("--force"));
+    assert_eq!(run(&place, &format!("{model} list")).stdout, "");
+
+    let line = format!("{model} enroll --force anna @anna-1 @boris-1");
+    let forced = run(&place, &line);
+    assert_eq!(forced.code, 0, "{}", forced.stderr);
+    assert!(forced.stderr.contains("does not sound like the others"));
+    // A recording that comes later is held to the voiceprint as well.
+    let answer = run(&place, &format!("{model} enroll anna @anna-2"));
+    let new = format!(": {}: does not sound like", voice("anna-2").display());
+    refused(&answer, &new);
+    // What is in the store cannot be left out of the command line.
+    let lines = answer.stderr.lines();
+    let enrolled: Vec<&str> = lines.filter(|l| !l.contains("anna-2.wav")).collect();
+    assert!(!enrolled.is_empty());
+    for line in enrolled {
+        assert!(
+            line.contains(": already enrolled, does not sound"),
+            "{line}"
+        );
+        assert!(line.contains("--replace") && !line.contains("leave out"));
+    }
+    let answer = run(&place, &format!("{model} verify anna @anna-3"));
+    assert_eq!(answer.code, 1);
+    assert!(
+        answer
+            .stdout
+            .contains("LLR -5.00 (p 0.007 at prior 0.5, threshold +0.00)")
+    );
 }

@@ -380,57 +380,6 @@ fn curves_of_perfect_useless_and_tiny_lists_are_drawn() {
 }
 
 #[test]
-fn broken_lists_are_named_by_line() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    let cases: &[(&[u8], &str)] = &[
-        (b"", "no trials"),
-        (b"a b 1.5\n", "a score without a label"),
-        (b"a b 1 1\na b x 1\n", "list:2: score \"x\""),
-        (b"a b 1 1\na b inf 1\n", "list:2: score \"inf\""),
-        (b"a b 1 1\na b 1 maybe\n", "list:2: label \"maybe\""),
-        (b"a b 1 1\na b 1\n", "list:2: 3 fields instead of 4"),
-        (b"1 a b\n\n1 my voice.wav b\n", "list:3: 4 fields"),
-        (b"1 a b\n1 a \xe9\n", "list:2: not UTF-8"),
-        (
-            b"enrol,test,score,label\na,b,1\n",
-            "list:2: 3 fields instead of 4",
-        ),
-        (
-            b"{\"enrol\":\"a\",\"test\":\"b\",\"label\":1}\n{\"enrol\":1}\n",
-            "list:2: ",
-        ),
-        (
-            b"{\"enrol\":\"a\",\"test\":\"b\",\"label\":1}\n[]\n",
-            "list:2: ",
-        ),
-        (b"a b c d e\n", "list:1: 5 fields"),
-    ];
-    for (bytes, wanted) in cases {
-        fs::write(folder.join("list"), bytes).unwrap();
-        let (code, out, err) = run(folder, &["evaluate", "list"]);
-        assert_eq!((code, out.as_str()), (Some(2), ""), "{wanted}: {err}");
-        assert!(err.contains(wanted), "{wanted}: {err}");
-    }
-    fs::write(folder.join("list"), vec![b'a'; 1 << 20]).unwrap();
-    let (code, _, err) = run(folder, &["evaluate", "list"]);
-    assert_eq!(code, Some(2));
-    assert!(err.contains("longer than"), "{err}");
-    // Two scores for one pair; the list's second trial in no line.
-    fs::write(folder.join("list"), "1 a b\n0 a c\n").unwrap();
-    for (text, wanted) in [
-        ("a c 1\na b 2\na c 3\n", "scores:3: a c has another score"),
-        ("a b 2\n", "list:2: scores has no score of this trial"),
-        ("a c 1\n", "list:1: scores has no score of this trial"),
-    ] {
-        fs::write(folder.join("scores"), text).unwrap();
-        let (code, _, err) = run(folder, &["evaluate", "list", "--scores", "scores"]);
-        assert_eq!(code, Some(2));
-        assert!(err.contains(wanted), "{wanted}: {err}");
-    }
-}
-
-#[test]
 fn a_pair_listed_twice_counts_twice_and_needs_one_score() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -385,6 +385,53 @@ fn long_lines_have_one_limit() {
 }
 
 #[test]
+fn broken_lists_are_named_by_line() {
+    let place = place();
+    let cases: &[(&[u8], &str)] = &[
+        (b"", "no trials"),
+        (b"a b 1.5\n", "a score without a label"),
+        (b"a b 1 1\na b x 1\n", "list:2: score \"x\""),
+        (b"a b 1 1\na b inf 1\n", "list:2: score \"inf\""),
+        (b"a b 1 1\na b 1 maybe\n", "list:2: label \"maybe\""),
+        (b"a b 1 1\na b 1\n", "list:2: 3 fields instead of 4"),
+        (b"1 a b\n\n1 my voice.wav b\n", "list:3: 4 fields"),
+        (b"1 a b\n1 a \xe9\n", "list:2: not UTF-8"),
+        (
+            b"enrol,test,score,label\na,b,1\n",
+            "list:2: 3 fields instead of 4",
+        ),
+        (
+            b"{\"enrol\":\"a\",\"test\":\"b\",\"label\":1}\n{\"enrol\":1}\n",
+            "list:2: ",
+        ),
+        (
+            b"{\"enrol\":\"a\",\"test\":\"b\",\"label\":1}\n[]\n",
+            "list:2: ",
+        ),
+        (b"a b c d e\n", "list:1: 5 fields"),
+    ];
+    for (bytes, wanted) in cases {
+        fs::write(place.path("list"), bytes).unwrap();
+        let answer = say(&place, &["evaluate", "list"]);
+        refused(&answer, wanted);
+        assert_eq!(answer.stdout, "");
+    }
+    fs::write(place.path("list"), vec![b'a'; 1 << 20]).unwrap();
+    refused(&say(&place, &["evaluate", "list"]), "longer than");
+    // Two scores for one pair; the list's second trial in no line.
+    fs::write(place.path("list"), "1 a b\n0 a c\n").unwrap();
+    for (text, wanted) in [
+        ("a c 1\na b 2\na c 3\n", "scores:3: a c has another score"),
+        ("a b 2\n", "list:2: scores has no score of this trial"),
+        ("a c 1\n", "list:1: scores has no score of this trial"),
+    ] {
+        fs::write(place.path("scores"), text).unwrap();
+        let answer = say(&place, &["evaluate", "list", "--scores", "scores"]);
+        refused(&answer, wanted);
+    }
+}
+
+#[test]
 fn lists_that_mean_nothing_are_refused_alike() {
     let place = place();
     for (text, fact) in [

@@ -1,0 +1,153 @@
+//! The index beside the store: it follows the store, and looking for it disturbs nobody.
+
+use crate::{
+    Crowd, SIZE, noise,
+    program::{Place, voice},
+};
+use spkver::{
+    storage::{index::Index, model, voiceprints::Store},
+    verifier::SpeakerName,
+};
+use std::fs;
+
+/// A program that serves identify and enrol requests, while `spkver` is used on the same store: what
+/// either was told is enrolled stays so. (On Unix a process that closes any handle of a file loses all
+/// its locks on it, SQLite's too.)
+#[test]
+fn looking_for_the_index_takes_no_lock_from_an_open_store() {
+    let place = Place::new();
+    place.done("enroll anna", &[&voice("anna-1")]);
+    let verifier = model::embedded().unwrap();
+    let mut store = Store::open_or_create(&place.path("store.sqlite"), None).unwrap();
+    let name = |name: &str| SpeakerName::new(name).unwrap();
+    let anna = store.get(&name("anna")).unwrap();
+    for round in 0..3 {
+        assert!(Index::find(&store, &verifier).is_none());
+        drop(Index::build(&store, &verifier).unwrap());
+        // The other program ends, and would tidy up the store if nobody else had it open.
+        place.done(&format!("enroll theirs-{round}"), &[&voice("boris-1")]);
+        let ours = name(&format!("ours-{round}"));
+        assert!(
+            store
+                .add(&ours, verifier.id(), 0, &anna.utterances)
+                .unwrap()
+        );
+    }
+    // As if it were killed here: nothing is put in order.
+    std::mem::forget(store);
+    let listed = place.done("list", &[]).stdout;
+    for round in 0..3 {
+        for whose in ["ours", "theirs"] {
+            let wanted = format!("{whose}-{round}");
+            assert!(listed.contains(&wanted), "{wanted} is lost:\n{listed}");
+        }
+    }
+}
+
+#[test]
+fn the_index_follows_the_store() {
+    let crowd = Crowd::new(1200);
+    let place = &crowd.place;
+    let newcomer = noise(1, SIZE, 9);
+    let array = place.npy("newcomer.npy", &newcomer);
+    let before = crowd.best(1, &array);
+    assert!(place.index().is_file());
+    // As long as nothing changes it is made once.
+    let line = crowd.line("identify -v --embeddings");
+    let answer = place.say(&line, &[&array]);
+    assert!(!answer.stderr.contains("indexed"), "{}", answer.stderr);
+    fs::remove_file(place.index()).unwrap();
+    let answer = place.say(&line, &[&array]);
+    let said = "1200 voiceprints indexed, beside the store";
+    assert!(answer.stderr.contains(said), "{}", answer.stderr);
+
+    let name = place.file("name.txt", "newcomer\n");
+    crowd.done("store import-vectors", &[&array, &name]);
+    assert_eq!(crowd.best(1, &array), [["newcomer"]]);
+    // Erased from the store is erased from the index, at once.
+    place.done("remove newcomer", &[]);
+    assert!(!place.index().exists());
+    assert_eq!(crowd.best(1, &array), before);
+
+    // Damage: cut short, a header of another version, another place's index, somebody's text.
+    let good = fs::read(place.index()).unwrap();
+    let flipped = |at: usize| {
+        let mut bytes = good.clone();
+        bytes[at] ^= 0x10;
+        bytes
+    };
+    for bad in [
+        good[..good.len() - 1].to_vec(),
+        good[..100].to_vec(),
+        vec![],
+        b"text".to_vec(),
+        flipped(0),
+        flipped(9),
+        flipped(60),
+        flipped(90),
+        flipped(110),
+    ] {
+        fs::write(place.index(), &bad).unwrap();
+        assert_eq!(crowd.best(1, &array), before);
+        assert_eq!(fs::read(place.index()).unwrap(), good, "made anew");
+    }
+    // Numbers that are not the store's: the points of all rows negated.
+    let points_at = good.len() - 1200 * SIZE * 4;
+    let mut bad = good.clone();
+    for byte in bad[points_at..].iter_mut().skip(3).step_by(4) {
+        *byte ^= 0x80;
+    }
+    fs::write(place.index(), &bad).unwrap();
+    assert_eq!(crowd.best(1, &array), before);
+    assert_eq!(fs::read(place.index()).unwrap(), good, "made anew");
+
+    // Where it cannot be written it is done without; but nobody is erased as long as it stays.
+    fs::remove_file(place.index()).unwrap();
+    fs::create_dir(place.index()).unwrap();
+    assert_eq!(crowd.best(1, &array), before);
+    let answer = place.say("remove s7", &[]);
+    assert_eq!(answer.code, 5, "{}", answer.stderr);
+    assert!(answer.stderr.contains("store.sqlite.index: cannot remove"));
+    fs::remove_dir(place.index()).unwrap();
+    place.done("remove s7", &[]);
+}
+
+#[test]
+fn a_thousand_speakers_are_worth_a_file() {
+    for (num_speakers, kept, told) in [
+        (999, false, "999 voiceprints indexed, in memory"),
+        (1000, true, "1000 voiceprints indexed, beside the store"),
+    ] {
+        let crowd = Crowd::new(num_speakers);
+        let array = crowd.place.npy("test.npy", &noise(1, SIZE, 3));
+        let line = crowd.line("--verbose identify --embeddings");
+        let answer = crowd.place.say(&line, &[&array]);
+        assert!(answer.stderr.contains(told), "{}", answer.stderr);
+        assert_eq!(crowd.place.index().exists(), kept);
+    }
+}
+
+/// A process that closes any descriptor of a file lets go of all its locks on it, SQLite's too.
+#[cfg(target_os = "linux")]
+#[test]
+fn looking_for_an_index_keeps_the_locks_on_the_store() {
+    use std::os::unix::fs::MetadataExt;
+    let place = Place::new();
+    place.done("enroll anna", &[&voice("anna-1")]);
+    let path = place.path("store.sqlite");
+    let inode = format!(":{} ", fs::metadata(&path).unwrap().ino());
+    let num_locks = || {
+        let locks = fs::read_to_string("/proc/locks").unwrap();
+        locks.lines().filter(|line| line.contains(&inode)).count()
+    };
+    let verifier = model::embedded().unwrap();
+    let store = Store::open_or_create(&path, None).unwrap();
+    assert_eq!(store.list().unwrap().speakers.len(), 1);
+    let before = num_locks();
+    assert!(before > 0, "SQLite locks a file that it has open");
+    assert!(Index::find(&store, &verifier).is_none());
+    Index::build(&store, &verifier).unwrap();
+    assert_eq!(num_locks(), before);
+    drop(store);
+    assert_eq!(num_locks(), 0);
+}

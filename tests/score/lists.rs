@@ -1,0 +1,263 @@
+//! Every form of list gives the right scores, and errors are rows.
+
+use crate::Place;
+use serde_json::Value;
+use std::{fs, path::Path};
+
+#[test]
+fn every_form_of_list_gives_the_scores_of_compare() {
+    let place = Place::new();
+    let expected: Vec<String> = [("anna-1", "anna-2"), ("anna-1", "boris-1")]
+        .map(|(a, b)| {
+            format!(
+                "{a}.wav {b}.wav {}",
+                place.compare(&format!("{a}.wav"), &format!("{b}.wav"))
+            )
+        })
+        .to_vec();
+    for (form, text) in [
+        (
+            "VoxCeleb",
+            "1 anna-1.wav anna-2.wav\n0 anna-1.wav boris-1.wav\n",
+        ),
+        (
+            "Kaldi",
+            "anna-1.wav anna-2.wav target\nanna-1.wav boris-1.wav nontarget\n",
+        ),
+        (
+            "numbers last",
+            "anna-1.wav anna-2.wav 1\nanna-1.wav boris-1.wav 0",
+        ),
+        ("pairs", "anna-1.wav anna-2.wav\nanna-1.wav boris-1.wav\n"),
+        (
+            "Windows",
+            "\u{feff}1 anna-1.wav anna-2.wav\r\n\r\n0 anna-1.wav boris-1.wav\r\n",
+        ),
+        (
+            "NIST",
+            "modelid\tsegmentid\tside\nanna-1.wav\tanna-2.wav\ta\nanna-1.wav\tboris-1.wav\ta\n",
+        ),
+        (
+            "NIST key",
+            "modelid\tsegment\ttargettype\tgender\nanna-1.wav\tanna-2.wav\ttarget\tf\nanna-1.wav\tboris-1.wav\tnontarget\tf\n",
+        ),
+        (
+            "quotes",
+            "1 \"anna-1.wav\" anna-2.wav\n0 \"anna-1.wav\" \"boris-1.wav\"\n",
+        ),
+        ("commas", "anna-1.wav,anna-2.wav\nanna-1.wav,boris-1.wav\n"),
+        (
+            "header",
+            "label,enroll,test\ntarget,anna-1.wav,anna-2.wav\nnontarget,anna-1.wav,boris-1.wav\n",
+        ),
+    ] {
+        place.write("trials", text);
+        assert_eq!(place.rows("score trials"), expected, "{form}");
+    }
+    let swapped = place.compare("anna-2.wav", "anna-1.wav");
+    assert!(expected[0].ends_with(&format!(" {swapped}")));
+}
+
+#[test]
+fn lists_that_cannot_be_read_are_named_with_line_and_remedy() {
+    let place = Place::new();
+    for (text, fact) in [
+        ("", "trials:1: no trials"),
+        ("anna boris chloe\n", "trials:1: 3 fields without a label"),
+        ("1 a b\nutt1 utt2 utt3\n", "trials:2: label \"utt1\""),
+        ("a b target\nc d\n", "trials:2: 2 fields instead of 3"),
+        ("1 my voice.wav b.wav\n", "trials:1: 4 fields"),
+        ("1 \"a b\n", "trials:1: a quote that is not closed"),
+        ("one\n", "trials:1: 1 fields"),
+        (
+            "modelid\tsegmentid\tside\na\tb\tc\n",
+            "trials:2: side \"c\"",
+        ),
+    ] {
+        place.write("trials", text);
+        let answer = place.say("score trials -o out.txt");
+        assert_eq!((answer.code, &*answer.stdout), (Some(2), ""), "{text:?}");
+        assert!(answer.stderr.contains(fact), "{text:?}: {}", answer.stderr);
+        assert!(place.is_tidy() && !place.path("out.txt").exists());
+    }
+    place.write("trials", "a b\n");
+    let answer = place.say("score trials -o trials");
+    assert!(
+        answer.stderr.contains("would be written over"),
+        "{}",
+        answer.stderr
+    );
+    let answer = place.say("score trials --format parquet");
+    assert!(answer.stderr.contains("give --output"), "{}", answer.stderr);
+    place.write("trials", b"1 a \xff\n");
+    let answer = place.say("score trials");
+    assert!(
+        answer.stderr.contains("trials:1: not UTF-8"),
+        "{}",
+        answer.stderr
+    );
+}
+
+#[test]
+fn spaces_duplicates_and_missing_files_keep_their_rows() {
+    let place = Place::new();
+    fs::copy(place.path("anna-1.wav"), place.path("my voice.wav")).unwrap();
+    place.write(
+        "trials",
+        "1\tmy voice.wav\tanna-2.wav\n0\tmissing.wav\tanna-2.wav\n1\tmy voice.wav\tanna-2.wav\n\
+         0\tanna-2.wav\tsilence.wav\n0\tanna-2.wav\ttrials\n",
+    );
+    let rows = place.rows("score trials");
+    let score = place.compare("anna-1.wav", "anna-2.wav");
+    assert_eq!(rows[0], format!("my voice.wav\tanna-2.wav\t{score}"));
+    assert!(
+        rows[1].starts_with("missing.wav anna-2.wav nan # missing.wav: cannot read"),
+        "{}",
+        rows[1]
+    );
+    assert_eq!(rows[2], rows[0]);
+    assert!(
+        rows[3].contains("nan # silence.wav: the recording is silent;"),
+        "{}",
+        rows[3]
+    );
+    assert!(
+        rows[4].contains("nan # trials: is text, not audio"),
+        "{}",
+        rows[4]
+    );
+    assert_eq!(rows.len(), 5);
+    // All refused: no answer, but every row.
+    place.write("none", "a b\nc d\n");
+    let answer = place.say("score none");
+    assert_eq!((answer.code, answer.stdout.lines().count()), (Some(3), 2));
+    assert!(
+        answer.stderr.contains("4 of 4 recordings"),
+        "{}",
+        answer.stderr
+    );
+}
+
+#[test]
+fn models_of_several_utterances_score_as_verify_does() {
+    let place = Place::new();
+    place.say("enroll --force --store s.db anna anna-1.wav anna-2.wav");
+    let verified = place.say("verify --json --store s.db anna boris-1.wav");
+    let llr = serde_json::from_str::<Value>(&verified.stdout).unwrap()["llr"].to_string();
+    let expected = [format!("anna boris-1.wav {llr}")];
+    place.write("trials", "anna boris-1.wav\n");
+    place.write("models", "anna anna-1.wav anna-2.wav\n");
+    assert_eq!(place.rows("score trials --enrollments models"), expected);
+    place.write(
+        "map",
+        "modelid\tsegmentid\nanna\tanna-1.wav\nanna\tanna-2.wav\n",
+    );
+    assert_eq!(place.rows("score trials --enrollments map"), expected);
+    place.write("models", "anna anna-1.wav silence.wav\n");
+    let answer = place.say("score trials --enrollments models");
+    assert!(
+        answer
+            .stdout
+            .contains("nan # silence.wav: the recording is silent"),
+        "{}",
+        answer.stdout
+    );
+    place.write("models", "anna\n");
+    let answer = place.say("score trials --enrollments models");
+    assert!(
+        answer
+            .stderr
+            .contains("models:1: model anna has no recording"),
+        "{}",
+        answer.stderr
+    );
+}
+
+#[test]
+fn kaldi_data_folders_name_utterances_speakers_and_segments() {
+    let place = Place::new();
+    fs::create_dir(place.path("data")).unwrap();
+    place.write(
+        "data/wav.scp",
+        "a1 anna-1.wav\na2 anna-2.wav\nb1 boris-1.wav\np sph2pipe x |\n",
+    );
+    place.write("data/utt2spk", "a1 anna\na2 anna\nb1 boris\n");
+    place.write(
+        "trials",
+        "anna b1 nontarget\na1 a2 target\na1 p nontarget\na1 zz nontarget\n",
+    );
+    let rows = place.rows("score trials --data data");
+    place.write("models", "anna anna-1.wav anna-2.wav\n");
+    place.write("direct", "anna boris-1.wav\n");
+    let model = place.rows("score direct --enrollments models");
+    assert_eq!(
+        rows[0].split(' ').next_back(),
+        model[0].split(' ').next_back()
+    );
+    assert_eq!(
+        rows[1],
+        format!("a1 a2 {}", place.compare("anna-1.wav", "anna-2.wav"))
+    );
+    assert!(rows[2].contains("commands are not run"), "{}", rows[2]);
+    assert!(rows[3].contains("zz is not in wav.scp"), "{}", rows[3]);
+
+    place.write(
+        "data/segments",
+        "a1-1 a1 0 1.5\na1-2 a1 1.0 -1\na1-9 a1 90 91\n",
+    );
+    place.write("data/utt2spk", "a1-1 anna\n");
+    place.write("trials", "a1-1 a1-2 target\na1-1 a1-9 target\n");
+    let rows = place.rows("score trials --data data");
+    assert!(
+        rows[0]
+            .split(' ')
+            .next_back()
+            .unwrap()
+            .parse::<f32>()
+            .is_ok()
+    );
+    assert!(rows[1].contains("# a1-9: ends after"), "{}", rows[1]);
+}
+
+#[test]
+fn roots_and_suffixes_complete_the_names() {
+    let place = Place::new();
+    place.write("trials", "anna-1 anna-2\n");
+    let root = place.0.path().display().to_string();
+    let rows = place.rows(&format!("score trials --root {root} --suffix .wav"));
+    assert_eq!(
+        rows,
+        [format!(
+            "anna-1 anna-2 {}",
+            place.compare("anna-1.wav", "anna-2.wav")
+        )]
+    );
+}
+
+/// The parser panics on these; found by flipping bits of what `score` writes.
+#[test]
+fn a_parquet_file_that_panics_its_parser_is_damaged() {
+    let place = Place::new();
+    place.write("trials", "1 a.wav b.wav\n");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/crashes/parquet");
+    let files = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+    let files: Vec<_> = files.collect();
+    assert!(!files.is_empty());
+    for file in files {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        fs::copy(&file, place.path(name)).unwrap();
+        for command in [
+            format!("evaluate {name}"),
+            format!("evaluate trials --scores {name}"),
+            format!("score trials --embeddings {name} -o out"),
+        ] {
+            let answer = place.say(&command);
+            assert_eq!(answer.code, Some(2), "{command}: {}", answer.stderr);
+            let said = &answer.stderr;
+            assert!(
+                said.contains("error: ") && !said.contains("panicked"),
+                "{said}"
+            );
+        }
+    }
+}
