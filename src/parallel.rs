@@ -30,6 +30,21 @@ where
     items.map(work).collect()
 }
 
+/// Runs `here` on this thread, and meanwhile `aside` on others if there are any. Returns both
+/// results.
+pub fn both<A: Send, B>(aside: impl FnOnce() -> A + Send, here: impl FnOnce() -> B) -> (A, B) {
+    #[cfg(feature = "threads")]
+    if num_threads() > 1 {
+        let mut result = None;
+        let of_here = rayon::in_place_scope(|scope| {
+            scope.spawn(|_| result = Some(aside()));
+            here()
+        });
+        return (result.expect("a scope ends after its tasks"), of_here);
+    }
+    (aside(), here())
+}
+
 /// Sorts by an order in which only items that are equal bit by bit compare as equal: otherwise the
 /// result would depend on the number of threads.
 #[cfg(feature = "eval")]
@@ -56,5 +71,14 @@ mod tests {
         let sums = super::map(numbers.chunks(7), |chunk| chunk.iter().sum::<u32>());
         assert_eq!(sums.len(), 143);
         assert_eq!(sums[1], (7..14).sum::<u32>());
+    }
+
+    #[test]
+    fn both_are_done_and_each_keeps_its_result() {
+        let mut seen = vec![];
+        let numbers: Vec<u32> = (0..100).collect();
+        let sum = || super::map(&numbers, |n| n * 2).iter().sum::<u32>();
+        assert_eq!(super::both(sum, || seen.push(1)), (9900, ()));
+        assert_eq!(seen, [1]);
     }
 }

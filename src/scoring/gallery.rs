@@ -21,6 +21,13 @@ use crate::{
 /// Test recordings searched in one pass over the matrix; a multiple of every kernel's tile height.
 const PROBES_AT_ONCE: usize = 84;
 
+/// Values of a row that are turned into cells together.
+const LANES: usize = 8;
+
+/// 1.5·2²³: a number of −127 to 127 that it is added to and subtracted from is rounded. A call of
+/// `round` for each value would take longer than the rest.
+const ROUND: f32 = 12_582_912.0;
+
 /// A test recording, prepared for a search.
 #[derive(Debug, Clone)]
 pub struct Probe {
@@ -127,13 +134,26 @@ pub fn write_panel(head: &PairHead, rows: &[f32], panel: &mut [u8]) -> f32 {
             continue;
         }
         let scale = largest / 127.0;
-        let (mut length, mut residual) = (0.0f64, 0.0f64);
-        for (i, &value) in row.iter().enumerate() {
-            let cell = (value / scale).round() as i8;
-            cells[i * PANEL_ROWS + r] = cell as u8;
-            length += f64::from(value).powi(2);
-            residual += (f64::from(value) - f64::from(scale) * f64::from(cell)).powi(2);
+        let per_unit = 1.0 / scale;
+        // Several sums, because one would wait for each addition.
+        let (mut lengths, mut residuals) = ([0.0f64; LANES], [0.0f64; LANES]);
+        let (rows, panels) = (row.chunks(LANES), cells.chunks_mut(LANES * PANEL_ROWS));
+        for (values, cells) in rows.zip(panels) {
+            let mut padded = [0.0f32; LANES];
+            padded[..values.len()].copy_from_slice(values);
+            let rounded = padded.map(|value| (value * per_unit + ROUND) - ROUND);
+            for lane in 0..LANES {
+                let value = f64::from(padded[lane]);
+                lengths[lane] += value * value;
+                let error = value - f64::from(scale) * f64::from(rounded[lane]);
+                residuals[lane] += error * error;
+            }
+            let column = cells.iter_mut().skip(r).step_by(PANEL_ROWS);
+            for (cell, rounded) in column.zip(rounded) {
+                *cell = rounded as i8 as u8;
+            }
         }
+        let [length, residual] = [lengths, residuals].map(|sums| sums.iter().sum::<f64>());
         values[0][r] = scale;
         values[1][r] = (head.single_term_f64(point) as f32).next_up();
         values[2][r] = (residual.sqrt() as f32).next_up();

@@ -27,8 +27,12 @@ use crate::{
         PairHead,
         gallery::{Gallery, Hit, PANEL_ROWS, Probe, panel_bytes, write_panel},
     },
-    storage::{Readers, voiceprints::Store, write_whole_with},
-    verifier::Verifier,
+    storage::{
+        Readers,
+        voiceprints::{Block, Store},
+        write_whole_with,
+    },
+    verifier::{Verifier, Voiceprint},
 };
 use header::{HEADER_BYTES, Header, Layout, State};
 use mmap_io::{MemoryMappedFile, MmapMode};
@@ -187,19 +191,43 @@ impl Bytes {
     }
 }
 
+/// The parts of an index that come from [`PANEL_ROWS`] speakers; the last panel has fewer.
+struct PanelOf {
+    cells: Vec<u8>,
+    ids: Vec<i64>,
+    rows: Vec<f32>,
+    largest_magnitude: f32,
+}
+
+impl PanelOf {
+    fn project(verifier: &Verifier, speakers: &[(i64, Voiceprint)]) -> Self {
+        let head = &verifier.model().head;
+        let rows = speakers.iter();
+        let rows: Vec<f32> = rows
+            .flat_map(|(_, voiceprint)| verifier.project(voiceprint))
+            .collect();
+        let mut cells = vec![0; panel_bytes(head.point_size())];
+        PanelOf {
+            largest_magnitude: write_panel(head, &rows, &mut cells),
+            cells,
+            ids: speakers.iter().map(|(id, _)| *id).collect(),
+            rows,
+        }
+    }
+}
+
 fn size_of_points(verifier: &Verifier) -> usize {
     verifier.model().head.point_size()
 }
 
 /// Writes an index to the writer that `open` returns for its length. Errors name `path`.
-fn fill<W: Write + Seek>(
+fn fill<W: Write + Seek + Send>(
     store: &Store,
     verifier: &Verifier,
     state: State,
     path: &Path,
     open: impl FnOnce(usize) -> Result<W>,
 ) -> Result<(Header, Layout)> {
-    let head = &verifier.model().head;
     let mut sweep = store.sweep(verifier.id())?;
     let mut header = Header {
         model: verifier.file_id(),
@@ -219,28 +247,30 @@ fn fill<W: Write + Seek>(
     };
     let (mut panel_at, mut id_at, mut row_at) =
         (layout.panels.start, layout.ids.start, layout.rows.start);
-    loop {
-        let block = sweep.next_block()?;
-        if block.is_empty() {
-            break;
+    let mut put_block = |block: &Block| -> Result<f32> {
+        let panels =
+            block.map_chunks(PANEL_ROWS, |speakers| PanelOf::project(verifier, &speakers))?;
+        for panel in &panels {
+            put(panel_at, &panel.cells)?;
+            panel_at += panel.cells.len();
         }
-        let ids: Vec<i64> = block.iter().map(|(id, _)| *id).collect();
-        let rows = parallel::map(&block, |(_, voiceprint)| verifier.project(voiceprint));
-        let rows = rows.concat();
-        let mut panels = vec![0; ids.len().div_ceil(PANEL_ROWS) * panel_bytes(header.size)];
-        let of_panels = panels
-            .chunks_mut(panel_bytes(header.size))
-            .zip(rows.chunks(PANEL_ROWS * header.size));
-        let magnitudes = parallel::map(of_panels, |(panel, rows)| write_panel(head, rows, panel));
-        header.largest_magnitude = magnitudes
-            .into_iter()
-            .fold(header.largest_magnitude, f32::max);
-        put(panel_at, &panels)?;
-        put(id_at, bytemuck::cast_slice(&ids))?;
-        put(row_at, bytemuck::cast_slice(&rows))?;
-        panel_at += panels.len();
-        id_at += size_of_val(&ids[..]);
-        row_at += size_of_val(&rows[..]);
+        for PanelOf { ids, .. } in &panels {
+            put(id_at, bytemuck::cast_slice(ids))?;
+            id_at += size_of_val(&ids[..]);
+        }
+        for PanelOf { rows, .. } in &panels {
+            put(row_at, bytemuck::cast_slice(rows))?;
+            row_at += size_of_val(&rows[..]);
+        }
+        let magnitudes = panels.iter().map(|panel| panel.largest_magnitude);
+        Ok(magnitudes.fold(0.0, f32::max))
+    };
+    let mut block = sweep.read_block()?;
+    while !block.is_empty() {
+        // SQLite reads on one thread: the others work on the block before.
+        let (magnitude, next) = parallel::both(|| put_block(&block), || sweep.read_block());
+        header.largest_magnitude = header.largest_magnitude.max(magnitude?);
+        block = next?;
     }
     put(0, &header.bytes())?;
     Ok((header, layout))

@@ -17,7 +17,7 @@ mod transaction;
 
 pub(super) use database::beside;
 pub use listing::{Enrolled, Listing};
-pub use sweep::Sweep;
+pub use sweep::{Block, Sweep};
 
 use super::{
     seal::Seal,

@@ -3,9 +3,11 @@
 use super::{Store, checked, database::failed, row::Rows};
 use crate::{
     Result, parallel,
+    storage::seal::Seal,
     verifier::{ModelId, Voiceprint},
 };
 use rusqlite::Transaction;
+use std::path::Path;
 
 /// Speakers per block.
 const BLOCK: i64 = 4096;
@@ -19,6 +21,14 @@ pub struct Sweep<'a> {
     last_lookup: Vec<u8>,
     num_speakers: usize,
     num_others: usize,
+}
+
+/// Speakers as they were read, not checked yet. Another thread can check them while the sweep reads
+/// the next ones.
+pub struct Block<'a> {
+    store: &'a Path,
+    seal: &'a Seal,
+    rows: Vec<Rows>,
 }
 
 impl Store {
@@ -58,7 +68,7 @@ impl Store {
     }
 }
 
-impl Sweep<'_> {
+impl<'a> Sweep<'a> {
     /// Number of speakers enrolled with the model.
     pub fn num_speakers(&self) -> usize {
         self.num_speakers
@@ -69,19 +79,59 @@ impl Sweep<'_> {
         self.num_others
     }
 
+    /// The next speakers. Empty at the end.
+    ///
+    /// # Errors
+    /// [`crate::Error::Store`], [`crate::Error::Io`].
+    pub fn read_block(&mut self) -> Result<Block<'a>> {
+        let model = self.model.to_string();
+        let rows = Rows::block(&self.snapshot, &model, &self.last_lookup, BLOCK)
+            .map_err(|e| failed(&self.store.path, e))?;
+        if let Some(last) = rows.last() {
+            self.last_lookup = last.lookup().to_vec();
+        }
+        Ok(Block {
+            store: &self.store.path,
+            seal: &self.store.seal,
+            rows,
+        })
+    }
+
     /// The next voiceprints and their numbers, after checking every row. Empty at the end.
     ///
     /// # Errors
     /// [`crate::Error::Store`] for a damaged row.
     pub fn next_block(&mut self) -> Result<Vec<(i64, Voiceprint)>> {
-        let model = self.model.to_string();
-        let block = Rows::block(&self.snapshot, &model, &self.last_lookup, BLOCK)
-            .map_err(|e| failed(&self.store.path, e))?;
-        if let Some(last) = block.last() {
-            self.last_lookup = last.lookup().to_vec();
-        }
-        let (path, seal) = (&self.store.path, &self.store.seal);
-        let numbered = |rows: &Rows| Ok((rows.number(), checked(path, seal, rows, None)?));
-        parallel::map(&block, numbered).into_iter().collect()
+        let block = self.read_block()?;
+        parallel::map(&block.rows, |rows| block.check(rows))
+            .into_iter()
+            .collect()
+    }
+}
+
+impl Block<'_> {
+    /// Whether the sweep is at its end.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The result of `work` for every `num` speakers, with their numbers and voiceprints.
+    ///
+    /// # Errors
+    /// [`crate::Error::Store`] for a damaged row.
+    pub fn map_chunks<R: Send>(
+        &self,
+        num: usize,
+        work: impl Fn(Vec<(i64, Voiceprint)>) -> R + Send + Sync,
+    ) -> Result<Vec<R>> {
+        let results = parallel::map(self.rows.chunks(num), |rows| {
+            let checked = rows.iter().map(|rows| self.check(rows));
+            Ok(work(checked.collect::<Result<_>>()?))
+        });
+        results.into_iter().collect()
+    }
+
+    fn check(&self, rows: &Rows) -> Result<(i64, Voiceprint)> {
+        Ok((rows.number(), checked(self.store, self.seal, rows, None)?))
     }
 }
