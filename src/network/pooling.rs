@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Range,
 };
+use wide::f32x8;
 
 /// For each group of channels the means, then sqrt(max(biased variance, eps)): `(T, C) -> (2C)`.
 pub fn stats(x: &[f32], channels: usize, eps: f32, groups: usize) -> Vec<f32> {
@@ -158,9 +159,16 @@ pub(super) fn largest(x: &[f32], channels: usize) -> Vec<f32> {
 /// e^(x − largest) of each value: `(T, C) -> (T, C)`. The softmax over frames is this divided by
 /// its sum.
 pub(super) fn softmax_weights(mut x: Vec<f32>, largest: &[f32]) -> Vec<f32> {
+    const LANES: usize = 8;
+    let lanes = |values: &[f32]| {
+        let mut all = [0.0; LANES];
+        all[..values.len()].copy_from_slice(values);
+        f32x8::from(all)
+    };
     for row in x.chunks_exact_mut(largest.len()) {
-        for (value, largest) in row.iter_mut().zip(largest) {
-            *value = (*value - largest).exp();
+        for (values, largest) in row.chunks_mut(LANES).zip(largest.chunks(LANES)) {
+            let weights = (lanes(values) - lanes(largest)).exp().to_array();
+            values.copy_from_slice(&weights[..values.len()]);
         }
     }
     x

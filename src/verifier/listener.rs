@@ -17,8 +17,8 @@ use std::sync::Arc;
 const FIRST_LOOK_SECONDS: f32 = 1.0;
 /// Least time between two looks, in seconds.
 const MIN_STEP_SECONDS: f32 = 0.25;
-/// The time between two looks grows with the length of the recording, because the cost of a look does:
-/// so a second of audio costs the same at the start and after an hour.
+/// The time between two looks grows with the length of the recording, because the cost of a look does
+/// in the first minute. Later a second of audio costs ever less.
 const STEP_SHARE: f32 = 0.125;
 
 /// The length at which the next look is taken, in seconds, after a look at `seconds`. 0 gives the first.
