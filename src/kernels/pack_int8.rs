@@ -67,18 +67,23 @@ impl PackedInt8 {
             scale: vec![0.0; num_panels * nr],
             bias: vec![0.0; num_panels * nr],
         };
-        let bits = 32 / group;
-        let mask = u32::MAX >> (32 - bits);
+        // One output (tap, ⌈C_in/group⌉ words), with zeros past C_in.
+        let mut by_tap = vec![0i8; taps * words * group];
+        let panels = packed.panels.as_mut_slice();
         for (o, row) in weight.chunks_exact(c_in * taps).enumerate() {
-            let panel = &mut packed.panels.as_mut_slice()[o / nr * taps * words * nr..];
-            for (w, of_word) in row.chunks(group * taps).enumerate() {
-                for k in 0..taps {
-                    let mut word = 0;
-                    for (i, taps_of_one) in of_word.chunks_exact(taps).enumerate() {
-                        word |= (i32::from(taps_of_one[k]) as u32 & mask) << (i * bits);
+            for (k, of_tap) in by_tap.chunks_exact_mut(words * group).enumerate() {
+                match taps {
+                    1 => of_tap[..c_in].copy_from_slice(row),
+                    _ => {
+                        let values = of_tap.iter_mut().zip(row[k..].iter().step_by(taps));
+                        values.for_each(|(to, q)| *to = *q);
                     }
-                    panel[(k * words + w) * nr + o % nr] = word as i32;
                 }
+            }
+            let panel = &mut panels[o / nr * taps * words * nr..][..taps * words * nr];
+            let lane = panel[o % nr..].iter_mut().step_by(nr);
+            for (to, of_word) in lane.zip(by_tap.chunks_exact(group)) {
+                *to = word(of_word);
             }
             let sum: i32 = row.iter().map(|q| i32::from(*q)).sum();
             packed.offset[o] = -sum * i32::from(zero);
@@ -141,5 +146,15 @@ impl PackedInt8 {
     /// Scale and bias of each output, padded with zeros to whole panels.
     pub(super) fn scale_and_bias(&self) -> (&[f32], &[f32]) {
         (&self.scale, &self.bias)
+    }
+}
+
+/// A word of 4, 2 or 1 weights: each in its 8, 16 or 32 bits, the first in the lowest.
+fn word(weights: &[i8]) -> i32 {
+    match *weights {
+        [a, b, c, d] => i32::from_le_bytes([a, b, c, d].map(|q| q as u8)),
+        [a, b] => i32::from(a) & 0xffff | i32::from(b) << 16,
+        [a] => i32::from(a),
+        _ => unreachable!("1, 2 or 4 weights in a word"),
     }
 }
