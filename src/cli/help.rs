@@ -181,6 +181,11 @@ pub const MODEL_IMPORT: &str = after_help!(
     "0" "written"
 );
 
+pub const MODEL_INT8: &str = after_help!(
+    "spkver model int8 --model my.safetensors -o my.int8.safetensors";
+    "0" "written"
+);
+
 pub const MODEL_JOIN: &str = after_help!(
     "spkver model join a.safetensors b.safetensors -o both.safetensors";
     "0" "written"

@@ -31,6 +31,7 @@ pub enum Command {
     #[command(after_help = help::MODEL_IMPORT)]
     Import(import::Args),
     /// Round the weights to int8: a smaller file that starts and runs faster
+    #[command(after_help = help::MODEL_INT8)]
     Int8(int8::Args),
     /// Make one model of several that have the same front-end; calibrate it afterwards
     #[command(after_help = help::MODEL_JOIN)]
