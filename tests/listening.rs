@@ -205,6 +205,17 @@ fn what_was_heard_to_the_end_is_answered_as_a_file() {
 }
 
 #[test]
+fn a_pipe_of_samples_is_not_said_to_be_cut_off() {
+    let place = Place::new();
+    place.enroll_anna();
+    let wav = std::fs::read(voice("anna-3")).unwrap();
+    let samples = place.path("samples");
+    std::fs::write(&samples, &wav[44..]).unwrap();
+    let heard = place.run("verify anna - --to-end --raw s16le:16000:1", &samples);
+    assert_eq!((heard.code, &heard.stderr[..]), (0, ""));
+}
+
+#[test]
 fn at_the_limit_an_unclear_voice_is_inconclusive() {
     let place = Place::new();
     place.enroll_anna();
