@@ -151,7 +151,7 @@ impl Verifier {
     /// cohort and no knee. Its embeddings end in ln t and the conditions.
     pub fn with_quality_terms(mut self) -> Self {
         if self.model.head.quality.is_none() {
-            self.model.rounded_from = None; // other embeddings than the model had that it was made of
+            self.model.rounded_from = None; // its embeddings differ from those of that model
         }
         self.model.head = self.model.head.uncalibrated();
         self.model.head.quality = Some(QualityWeights::default());

@@ -107,6 +107,7 @@ fn a_model_file_in_int8_scores_as_the_flag_does_and_keeps_voiceprints_valid() {
         assert!(bytes.len() < size, "{} bytes, {size} in f32", bytes.len());
         // Saved again, after a calibration for example, it stays as it is.
         assert_eq!(model::to_bytes(back.model()), bytes);
+        assert_eq!(model::to_bytes(&back.to_int8().unwrap()), bytes);
 
         let embedding = back.embed(&waveform).unwrap();
         let mut flagged = exact;

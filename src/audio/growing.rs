@@ -13,7 +13,7 @@ use super::{
 use crate::Result;
 use std::path::Path;
 
-/// Most seconds of a recording that is looked at before its end.
+/// Longest excerpt, in seconds, for a look at a recording before its end.
 const LOOK_SECONDS: usize = 60;
 
 /// One channel, block by block. At most three minutes are kept, see [`super`].

@@ -1,4 +1,4 @@
-//! What the decoder tells of a packet of a compressed recording: its channels, rate and length.
+//! What the decoder reports about a packet of a compressed recording: its channels, rate and length.
 
 /// Facts about the samples of one packet.
 pub struct Decoded {

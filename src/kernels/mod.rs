@@ -26,7 +26,7 @@ pub use affine::Steps;
 pub use instance::Table;
 pub use int8::{Int8, IntLanes, Quantiser};
 pub use lanes::Lanes;
-pub use levels::levels;
+pub use levels::{ROUND, levels};
 pub use mfcc::{Channel, Energy, FrontEnd, MfccPlan};
 pub use outer::Outer;
 pub use pack::Packed;

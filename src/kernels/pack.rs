@@ -83,14 +83,9 @@ impl Packed {
         let mut padded = bias.to_vec();
         padded.resize(num_panels * nr, 0.0);
         Packed {
-            taps,
-            c_in,
-            c_out,
-            nr,
-            in_stride: c_in,
-            out_stride: c_out,
             panels,
             bias: padded,
+            ..Self::of_shape((c_out, c_in, taps), nr)
         }
     }
 

@@ -67,7 +67,7 @@ impl PackedInt8 {
             scale: vec![0.0; num_panels * nr],
             bias: vec![0.0; num_panels * nr],
         };
-        // One output (tap, ⌈C_in/group⌉ words), with zeros past C_in.
+        // The weights of one output, (tap, ⌈C_in/group⌉ words), padded with zeros.
         let mut by_tap = vec![0i8; taps * words * group];
         let panels = packed.panels.as_mut_slice();
         for (o, row) in weight.chunks_exact(c_in * taps).enumerate() {

@@ -12,7 +12,8 @@ use std::ops::Range;
 /// Output frames that are computed together for all bins: their inputs stay in the cache.
 const FRAMES_TOGETHER: usize = 28;
 
-/// Most bytes of f32 weights that are used for all frames before others are: they stay in the cache.
+/// Largest part of the f32 weights, in bytes, that is applied to all frames before the next part: it
+/// stays in the cache.
 const SLICE_BYTES: usize = 768 << 10;
 
 /// A Conv2d with packed weights.

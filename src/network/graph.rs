@@ -96,7 +96,7 @@ struct Stage {
     /// Nodes that no later stage reads.
     freed: Vec<usize>,
     num_slots: usize,
-    /// Frames of the features between two blocks that both compute.
+    /// Frames of the features that two neighbouring blocks both need.
     overlap: usize,
     /// Size of the weights.
     weight_bytes: usize,

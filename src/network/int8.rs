@@ -28,24 +28,17 @@ pub(super) fn rounded(
     let ranges = input_ranges(layers, num_features, in_f32, utterances);
     let mut tensors = Tensors::new();
     for (index, layer) in layers.iter().enumerate() {
-        let values = |name: &str| {
-            let mut room = vec![];
-            in_f32
-                .values(&format!("{index}.{name}"), &mut room)
-                .to_vec()
-        };
-        let own = ranges.get(&index).and_then(|ranges| {
-            let (weight, bias) = (values("weight"), values("bias"));
-            int8_weights::rounded(layer, index, (&weight, &bias), ranges)
+        let exact = in_f32.of_layer(layer, index);
+        let own = ranges.get(&index).and_then(|ranges| match &exact[..] {
+            [(_, weight), (_, bias)] => int8_weights::rounded(layer, index, (weight, bias), ranges),
+            _ => None,
         });
         match own {
             Some(own) => tensors.extend(own),
-            None => tensors.extend(
-                layer
-                    .tensors()
-                    .into_iter()
-                    .map(|(name, _)| (format!("{index}.{name}"), Stored::of(&values(name)))),
-            ),
+            None => {
+                let exact = exact.into_iter();
+                tensors.extend(exact.map(|(name, values)| (name, Stored::of(&values))));
+            }
         }
     }
     tensors
@@ -75,7 +68,7 @@ fn input_ranges(
     fitting.collect()
 }
 
-/// The layer of each operation that is an affine map.
+/// For each operation, the index of its layer if it is an affine map.
 fn affine_layers(layers: &[Layer], operations: &[Operation]) -> Vec<Option<usize>> {
     let mut indices = (0..layers.len()).filter(|index| Affine::of(&layers[*index]).is_some());
     let layer = |operation: &Operation| match operation {
@@ -113,7 +106,7 @@ fn input_stats(operations: &[Operation], utterances: &[Features]) -> Vec<Activat
 }
 
 impl Operations {
-    /// The operations of a network of which some weights are I8.
+    /// The operations of a network that has some weights in I8.
     pub fn int8(layers: &[Layer], num_features: usize, source: Source) -> Self {
         if is_graph(layers) {
             let mut operations = Operations::not_quantised(layers, num_features, source);

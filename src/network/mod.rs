@@ -84,22 +84,25 @@ impl Network {
     pub fn from_tensors(layers: Vec<Layer>, tensors: Tensors, num_features: usize) -> Result<Self> {
         let shapes = infer(&layers, num_features)?;
         check_tensors(&layers, Source::Stored(&tensors))?;
-        let is_int8 = Source::Stored(&tensors).is_int8();
-        let network = Self::checked(layers, OnceLock::new(), tensors, shapes, num_features);
-        Ok(Network { is_int8, ..network })
+        let weights = OnceLock::new();
+        Ok(Self::checked(
+            layers,
+            weights,
+            tensors,
+            shapes,
+            num_features,
+        ))
     }
 
-    /// The same network, as it was read or built: in f32 if it was [quantised](Self::quantise) since.
+    /// A copy of the network as it was read or built. If [`Self::quantise`] switched it to int8 since,
+    /// the copy is in f32.
     pub fn as_made(&self) -> Self {
         let (layers, tensors) = (self.layers.clone(), self.tensors.clone());
         let weights = match tensors.is_empty() {
             true => self.weights.clone(),
             false => OnceLock::new(),
         };
-        let is_int8 = Source::Stored(&tensors).is_int8();
-        let shapes = self.shapes;
-        let network = Self::checked(layers, weights, tensors, shapes, self.num_features);
-        Network { is_int8, ..network }
+        Self::checked(layers, weights, tensors, self.shapes, self.num_features)
     }
 
     fn checked(
@@ -109,6 +112,7 @@ impl Network {
         shapes: Shapes,
         num_features: usize,
     ) -> Self {
+        let is_int8 = Source::Stored(&tensors).is_int8();
         Network {
             layers,
             tensors,
@@ -116,7 +120,7 @@ impl Network {
             shapes,
             num_features,
             operations: OnceLock::new(),
-            is_int8: false,
+            is_int8,
             scratch: run::Scratch::default(),
         }
     }
@@ -130,18 +134,9 @@ impl Network {
     pub fn weights(&self) -> &Weights {
         self.weights.get_or_init(|| {
             let source = Source::Stored(&self.tensors);
-            let mut weights = Weights::new();
-            for (index, layer) in self.layers.iter().enumerate() {
-                for (tensor, _) in layer.tensors() {
-                    let (name, mut room) = (format!("{index}.{tensor}"), vec![]);
-                    let values = match tensor {
-                        "weight" => source.weight(layer, index, &mut room),
-                        _ => source.values(&name, &mut room),
-                    };
-                    weights.insert(name, values.to_vec());
-                }
-            }
-            weights
+            let layers = self.layers.iter().enumerate();
+            let tensors = layers.flat_map(|(index, layer)| source.of_layer(layer, index));
+            tensors.collect()
         })
     }
 
@@ -221,6 +216,9 @@ impl Network {
     /// # Errors
     /// [`Error::Usage`] if an utterance is shorter than the receptive field.
     pub fn to_int8(&self, utterances: &[Features]) -> Result<Self> {
+        if self.source().is_int8() {
+            return Ok(self.as_made());
+        }
         let shortest = utterances.iter().map(Features::num_frames).min();
         if shortest.is_none_or(|frames| frames < self.receptive_field()) {
             return Err(Error::Usage(format!(

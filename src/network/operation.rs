@@ -228,8 +228,8 @@ pub(super) fn pooling(layer: &Layer) -> Option<Pooling> {
     }
 }
 
-/// Operations of each of `count` branches. A layer that will run in int8 has no weights yet. `first` is the index of `layers[0]` in the whole list,
-/// by which tensors are named.
+/// Operations of each of `count` branches. A layer that will run in int8 has no weights yet. `first` is
+/// the index of `layers[0]` in the whole list, by which tensors are named.
 pub(super) fn operations(
     layers: &[Layer],
     first: usize,
@@ -241,7 +241,7 @@ pub(super) fn operations(
     let mut room: [Vec<f32>; 2] = Default::default();
     let mut branches: Vec<Vec<Operation>> = (0..count).map(|_| vec![]).collect();
     for (index, layer) in (first..).zip(layers) {
-        let is_int8 = weights.int8(layer, index).is_some();
+        let is_int8 = weights.runs_int8(index);
         if let Some(affine) = Affine::of(layer).filter(|affine| is_int8 && affine.fits_int8()) {
             branches[0].push(Operation::Affine {
                 groups: affine.unpacked(nr), // in int8 there is one branch

@@ -33,6 +33,11 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Whether layer `index` runs in int8.
+    pub fn runs_int8(self, index: usize) -> bool {
+        matches!(self, Source::Stored(_)) && self.is_i8(&format!("{index}.weight"))
+    }
+
     /// Whether layers run in int8.
     pub fn is_int8(self) -> bool {
         match self {
@@ -59,7 +64,20 @@ impl<'a> Source<'a> {
         values.iter().all(|value| is_divisor(*value))
     }
 
-    /// The weight of layer `index` in f32. `room` is a buffer, as of [`Self::values`].
+    /// All tensors of layer `index` in f32, by their names in the list.
+    pub fn of_layer(self, layer: &Layer, index: usize) -> Vec<(String, Vec<f32>)> {
+        let tensor = |(tensor, _)| {
+            let (name, mut room) = (format!("{index}.{tensor}"), vec![]);
+            let values = match tensor {
+                "weight" => self.weight(layer, index, &mut room),
+                _ => self.values(&name, &mut room),
+            };
+            (name, values.to_vec())
+        };
+        layer.tensors().into_iter().map(tensor).collect()
+    }
+
+    /// The weight of layer `index` in f32. `room` is a buffer, as in [`Self::values`].
     pub fn weight<'r>(self, layer: &Layer, index: usize, room: &'r mut Vec<f32>) -> &'r [f32]
     where
         'a: 'r,

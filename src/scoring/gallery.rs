@@ -14,7 +14,7 @@ pub use crate::kernels::PANEL_ROWS;
 
 use super::{PairHead, bend};
 use crate::{
-    kernels::{self, Panel, Probes},
+    kernels::{self, Panel, Probes, ROUND},
     parallel,
 };
 
@@ -23,10 +23,6 @@ const PROBES_AT_ONCE: usize = 84;
 
 /// Values of a row that are turned into cells together.
 const LANES: usize = 8;
-
-/// 1.5·2²³: a number of −127 to 127 that it is added to and subtracted from is rounded. A call of
-/// `round` for each value would take longer than the rest.
-const ROUND: f32 = 12_582_912.0;
 
 /// A test recording, prepared for a search.
 #[derive(Debug, Clone)]
@@ -141,6 +137,7 @@ pub fn write_panel(head: &PairHead, rows: &[f32], panel: &mut [u8]) -> f32 {
         for (values, cells) in rows.zip(panels) {
             let mut padded = [0.0f32; LANES];
             padded[..values.len()].copy_from_slice(values);
+            // A call of `round` for each value would take longer than the rest.
             let rounded = padded.map(|value| (value * per_unit + ROUND) - ROUND);
             for lane in 0..LANES {
                 let value = f64::from(padded[lane]);

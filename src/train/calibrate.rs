@@ -24,7 +24,6 @@ use crate::{
         embedded::{Embedder, OnProgress, Part, find_recordings, set_scores},
         table::ScoreTable,
     },
-    network::Network,
     scoring::{Cohort, KNEE_SLOPE},
     verifier::{Limits, Model, ModelCard, Verifier},
 };
@@ -304,8 +303,6 @@ fn calibrated(
     cohort: Option<Cohort>,
 ) -> Result<Verifier> {
     let model = verifier.model();
-    // As made, because one that computes in int8 for the time being is saved and measured in f32.
-    let copied = |network: &Option<Network>| network.as_ref().map(Network::as_made);
     let mut head = calibration.apply(&model.head);
     head.cohort = cohort.or(head.cohort);
     let (min_parts_llr, parts_scale) = match calibration.quality {
@@ -319,10 +316,6 @@ fn calibrated(
         }
     };
     let model = Model {
-        front_end: model.front_end.clone(),
-        network: model.network.as_made(),
-        overlap: copied(&model.overlap),
-        speech: copied(&model.speech),
         head,
         limits: Limits {
             min_parts_llr,
@@ -331,8 +324,9 @@ fn calibrated(
         },
         rates: None,
         sequential: None,
-        rounded_from: model.rounded_from,
         card: ModelCard::default(),
+        // In f32, even if `--precision int8` made this run compute in int8.
+        ..model.as_made()
     };
     Verifier::new(verifier.id(), model)
 }

@@ -34,16 +34,10 @@ impl Verifier {
         let model = &self.model;
         let to_int8 = |network: &Network| network.to_int8(&utterances);
         Ok(Model {
-            front_end: model.front_end.clone(),
             network: to_int8(&model.network)?,
-            speech: model.speech.as_ref().map(Network::as_made),
             overlap: model.overlap.as_ref().map(to_int8).transpose()?,
-            head: model.head.clone(),
-            limits: model.limits,
-            rates: model.rates.clone(),
-            sequential: model.sequential.clone(),
-            card: model.card.clone(),
             rounded_from: Some(self.id()),
+            ..model.as_made()
         })
     }
 

@@ -37,6 +37,25 @@ pub struct Model {
     pub rounded_from: Option<ModelId>,
 }
 
+impl Model {
+    /// A copy, with its networks [as they were made](Network::as_made).
+    pub fn as_made(&self) -> Self {
+        let copied = |network: &Option<Network>| network.as_ref().map(Network::as_made);
+        Model {
+            front_end: self.front_end.clone(),
+            network: self.network.as_made(),
+            speech: copied(&self.speech),
+            overlap: copied(&self.overlap),
+            head: self.head.clone(),
+            limits: self.limits,
+            rates: self.rates.clone(),
+            sequential: self.sequential.clone(),
+            card: self.card.clone(),
+            rounded_from: self.rounded_from,
+        }
+    }
+}
+
 /// Limits outside which a recording is refused, because its scores would mean nothing.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -53,7 +53,7 @@ impl Graph {
                 let inputs = plan.quantised[node.inputs[0].node].as_ref();
                 let outputs = of.filter(|_| plan.gives_u8[old]);
                 node.make_int8(layers, source, inputs.expect("planned"), outputs);
-            } else if source.int8(&layers[node.layer], node.layer).is_some() {
+            } else if source.runs_int8(node.layer) {
                 node.make_f32(layers, source);
             }
             for input in &mut node.inputs {
