@@ -3,6 +3,7 @@
 
 use super::{Layer, Tensors, ranges::InputRanges, stored::Stored};
 use crate::kernels::Rounded;
+use std::ops::RangeInclusive;
 
 /// The weights of one layer.
 #[derive(Debug)]
@@ -78,10 +79,8 @@ pub(super) fn rounded(
         ("input_range", Stored::of(&inputs.ranges)),
     ]
     .map(|(name, stored)| (format!("{index}.{name}"), stored));
-    divisors.all(|v| is_divisor(*v)).then_some(tensors)
+    divisors.all(|v| DIVISORS.contains(v)).then_some(tensors)
 }
 
-/// Whether a step or range can be divided by and multiplied with, and the result is finite.
-pub(super) fn is_divisor(value: f32) -> bool {
-    (1e-30..=1e30).contains(&value)
-}
+/// A step or range of these can be divided by, and q·step/range is finite: at most 127·10³⁶.
+pub(super) const DIVISORS: RangeInclusive<f32> = 1e-18..=1e18;

@@ -36,6 +36,7 @@ pub use stored::{Number, Stored, Tensors};
 pub use weights::{Weights, all_finite};
 
 use crate::{Error, Result, features::Features};
+use int8_weights::DIVISORS;
 use operations::Operations;
 use run::Pooled;
 use source::Source;
@@ -331,7 +332,7 @@ fn check_tensors(layers: &[Layer], tensors: Source) -> Result<()> {
             wanted.extend(layer.int8_tensors());
         }
         for (name, shape) in wanted {
-            let is_above_0 = ["weight_step", "input_range"].contains(&name);
+            let divides = ["weight_step", "input_range"].contains(&name);
             let name = format!("{index}.{name}");
             let wanted: usize = shape.iter().product();
             let Some((len, is_finite)) = tensors.len_and_finite(&name) else {
@@ -355,9 +356,11 @@ fn check_tensors(layers: &[Layer], tensors: Source) -> Result<()> {
                     "tensor {name} holds a NaN or an infinity"
                 )));
             }
-            if is_above_0 && !tensors.is_above_0(&name) {
+            if divides && !tensors.are_divisors(&name) {
                 return Err(Error::Usage(format!(
-                    "tensor {name} holds a value below 1e-30 or above 1e30"
+                    "tensor {name} holds a value below {:e} or above {:e}",
+                    DIVISORS.start(),
+                    DIVISORS.end()
                 )));
             }
             known += 1;

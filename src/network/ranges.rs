@@ -99,7 +99,7 @@ const MARGIN: f32 = 3.0;
 fn ranges(largest: &[f32]) -> Vec<f32> {
     let of_all = largest.iter().fold(0.0f32, |a, b| a.max(*b));
     // All zeros have no range, and for values near zero 1/step would overflow.
-    if of_all < 1e-30 {
+    if of_all < 1e-15 {
         return vec![1.0; largest.len()];
     }
     let range = |own: &f32| MARGIN * of_all * (own / of_all).max(0.01).powf(0.75);

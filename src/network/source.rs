@@ -2,7 +2,7 @@
 
 use super::{
     Layer, Weights, all_finite,
-    int8_weights::{Int8Weights, is_divisor},
+    int8_weights::{DIVISORS, Int8Weights},
     stored::{Number, Tensors},
 };
 
@@ -57,11 +57,11 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Whether the values of a tensor can be divided by.
-    pub fn is_above_0(self, name: &str) -> bool {
+    /// Whether the values of a tensor can be steps or ranges.
+    pub fn are_divisors(self, name: &str) -> bool {
         let mut room = vec![];
         let values = self.values(name, &mut room);
-        values.iter().all(|value| is_divisor(*value))
+        values.iter().all(|value| DIVISORS.contains(value))
     }
 
     /// All tensors of layer `index` in f32, by their names in the list.
