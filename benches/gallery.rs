@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use spkver::{
     kernels,
     scoring::{
-        PairHead,
+        PairHead, Projection,
         gallery::{Gallery, PANEL_ROWS, Probe, panel_bytes, write_panel},
     },
 };
@@ -36,17 +36,9 @@ fn noise(seed: u64, values: &mut [f32]) {
 fn main() {
     let asked = std::env::args().find_map(|arg| arg.parse().ok());
     let num_speakers: usize = asked.unwrap_or(1_000_000);
-    let head = PairHead {
-        mean: vec![0.0; SIZE],
-        whiten: None,
-        weight: [vec![0.1; SIZE], vec![-0.03; SIZE]].concat(),
-        groups: 1,
-        bias: -1.0,
-        prior: 0.5,
-        quality: None,
-        cohort: None,
-        knee: None,
-    };
+    let weight = [vec![0.1; SIZE], vec![-0.03; SIZE]].concat();
+    let mut head = PairHead::new(Projection::identity(SIZE, 1), weight);
+    head.bias = -1.0;
     let mut rows = vec![0.0f32; num_speakers * SIZE];
     rows.par_chunks_mut(SIZE)
         .enumerate()

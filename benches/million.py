@@ -20,7 +20,7 @@ import numpy
 BLOCK = 20_000
 # Of the program: f32 sums of some hundred terms.
 MAX_LLR_DIFFERENCE = 2e-3
-KNEE_SLOPE = 0.25
+LOWER_SLOPE = 0.25
 
 options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 options.add_argument("spkver")
@@ -148,8 +148,9 @@ for start in range(0, len(enrolled), BLOCK):
     best[better] = scores.argmax(axis=0)[better] + start
     llrs = numpy.maximum(llrs, scores.max(axis=0))
 llrs += about["bias"] - numpy.log(about["prior"] / (1 - about["prior"]))
-if about["knee"] is not None:
-    llrs = numpy.maximum(llrs, KNEE_SLOPE * llrs + (1 - KNEE_SLOPE) * about["knee"])
+below = about["lower_slope_below"]
+if below is not None:
+    llrs = numpy.maximum(llrs, LOWER_SLOPE * llrs + (1 - LOWER_SLOPE) * below)
 same = sum(candidate["speaker"] == f"s{i}" for candidate, i in zip(found, best))
 difference = max(abs(candidate["llr"] - llr) for candidate, llr in zip(found, llrs))
 print(f"the best is that of f64 brute force for {same} of {len(tests)}; LLRs differ by {difference:.1e} at most")

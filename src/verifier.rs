@@ -27,8 +27,7 @@ use crate::{
     Error, Result,
     features::Mfcc,
     scoring::{
-        CONDITIONS, Decision, Llr, OperatingPoint, QualityWeights, Reason, TrialKind,
-        gallery::Probe,
+        CONDITIONS, Decision, Llr, OperatingPoint, QualityTerms, Reason, TrialKind, gallery::Probe,
     },
 };
 use std::path::PathBuf;
@@ -148,13 +147,13 @@ impl Verifier {
     }
 
     /// Prepares the model for a calibration with quality terms: their weights are 0, and there is no
-    /// cohort and no knee. Its embeddings end in ln t and the conditions.
+    /// cohort and no lower slope. Its embeddings end in ln t and the conditions.
     pub fn with_quality_terms(mut self) -> Self {
         if self.model.head.quality.is_none() {
             self.model.rounded_from = None; // its embeddings differ from those of that model
         }
         self.model.head = self.model.head.uncalibrated();
-        self.model.head.quality = Some(QualityWeights::default());
+        self.model.head.quality = Some(QualityTerms::default());
         // This was a limit on the scores of the old calibration.
         self.model.limits.min_parts_llr = None;
         self

@@ -170,8 +170,8 @@ fn quality_terms_are_fitted_kept_and_carried_by_the_embeddings() {
     assert!(quality["seconds"].as_f64().is_some(), "{info}");
     let text = info["card"]["calibration"].as_str().unwrap();
     assert!(text.contains("per ln of seconds"), "{text}");
-    let knee = info["head"]["knee"].as_f64();
-    assert_eq!(text.contains("a nat counts as 0.25"), knee.is_some());
+    let below = info["head"]["lower_slope_below"].as_f64();
+    assert_eq!(text.contains("a nat counts as 0.25"), below.is_some());
     // Below that of every recording in the list: so few do not tell how steady one voice is.
     let lowest = info["limits"]["min_parts_llr"].as_f64().unwrap();
     for name in [

@@ -80,9 +80,8 @@ fn save_model_with_cohort(path: &Path) -> Model {
     let verifier = model::embedded().unwrap().with_quality_terms();
     let cohort = cohort(&verifier, 2);
     let mut model = model::embedded().unwrap().into_model();
-    let mut quality = model.head.quality.unwrap_or_default();
-    quality.cohort = -0.25;
-    (model.head.quality, model.head.cohort) = (Some(quality), Some(cohort));
+    let quality = model.head.quality.get_or_insert_default();
+    (quality.weights.cohort, quality.cohort) = (-0.25, Some(cohort));
     model::save(path, &model).unwrap();
     model
 }
@@ -105,8 +104,9 @@ fn every_command_gives_the_same_score_of_a_model_with_a_cohort() {
     let query = numbers(&place.say("store query --model m anna/4.wav").stdout);
     let rows = fs::read_to_string(place.path("x.copy")).unwrap();
     let info = place.json("model info --model m");
-    let knee = info["head"]["knee"].as_f64().unwrap_or(f64::NEG_INFINITY);
-    assert_eq!(vectors.stdout.contains("greatest"), knee.is_finite());
+    let below = info["head"]["lower_slope_below"].as_f64();
+    assert_eq!(vectors.stdout.contains("greatest"), below.is_some());
+    let below = below.unwrap_or(f64::NEG_INFINITY);
     for candidate in candidates {
         let name = candidate["speaker"].as_str().unwrap();
         let llr = candidate["llr"].as_f64().unwrap();
@@ -121,7 +121,7 @@ fn every_command_gives_the_same_score_of_a_model_with_a_cohort() {
             .zip(&query)
             .map(|(a, b)| a * b)
             .sum();
-        let line = product.max(0.25 * product + 0.75 * knee);
+        let line = product.max(0.25 * product + 0.75 * below);
         assert!((line - llr).abs() < 1e-3, "{product} for {llr}");
     }
 
@@ -186,7 +186,7 @@ fn trials_by_likeness(verifier: &Verifier, weight: f32) -> String {
     let mut pairs = vec![];
     for (i, (a, x)) in points.iter().enumerate() {
         for (b, y) in &points[i + 1..] {
-            let likeness = cohort.mean(head, x) + cohort.mean(head, y);
+            let likeness = head.cohort_mean(&cohort, x) + head.cohort_mean(&cohort, y);
             pairs.push((format!("{a} {b}"), head.llr(x, y), likeness));
         }
     }

@@ -11,7 +11,7 @@ use spkver::{
     audio::{self, ReadOptions, Waveform},
     features::{Mfcc, MfccConfig},
     network::{Network, Weights},
-    scoring::{Decision, Llr, OperatingPoint, PairHead, Reason},
+    scoring::{Decision, Llr, OperatingPoint, PairHead, Projection, Reason},
     storage::voiceprints::Store,
     verifier::{Embedding, Model, ModelId, SpeakerName, Utterance, Verifier, Voiceprint},
 };
@@ -32,9 +32,8 @@ fn cosine() -> Verifier {
 
 fn verifier(edit: impl FnOnce(&mut Model)) -> Verifier {
     let mut model = random_model(1, 2, 2);
-    model.head.mean = vec![0.0; 2];
-    model.head.whiten = Some(vec![1.0, 0.0, 0.0, 1.0]);
-    model.head.weight = vec![4.0, 4.0, 0.0, 0.0];
+    let projection = Projection::new(vec![0.0; 2], Some(vec![1.0, 0.0, 0.0, 1.0]));
+    model.head = PairHead::new(projection, vec![4.0, 4.0, 0.0, 0.0]);
     edit(&mut model);
     Verifier::new(ModelId::of(b"cosine"), model).unwrap()
 }
@@ -177,22 +176,13 @@ fn embeddings_of_another_size_accept_nobody() {
 
 #[test]
 fn a_head_that_is_no_numbers_is_no_model() {
-    let good = PairHead {
-        mean: vec![0.0; 2],
-        whiten: Some(vec![1.0, 0.0, 0.0, 1.0]),
-        weight: vec![4.0, 4.0, 0.0, 0.0],
-        groups: 1,
-        bias: 0.0,
-        prior: 0.5,
-        quality: None,
-        cohort: None,
-        knee: None,
-    };
+    let projection = Projection::new(vec![0.0; 2], Some(vec![1.0, 0.0, 0.0, 1.0]));
+    let good = PairHead::new(projection, vec![4.0, 4.0, 0.0, 0.0]);
     good.check(2).unwrap();
     for special in SPECIAL {
         let edits: [fn(&mut PairHead, f32); 5] = [
-            |head, v| head.mean[1] = v,
-            |head, v| head.whiten = Some(vec![1.0, 0.0, 0.0, v]),
+            |head, v| head.projection.mean[1] = v,
+            |head, v| head.projection.whiten = Some(vec![1.0, 0.0, 0.0, v]),
             |head, v| head.weight[0] = v,
             |head, v| head.bias = v,
             |head, v| head.prior = v,

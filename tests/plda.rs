@@ -376,7 +376,7 @@ const HALVED: Calibration = Calibration {
     offset: -1.0,
     quality: None,
     of_both: [0.0; 3],
-    knee: None,
+    lower_slope: None,
 };
 
 #[test]
@@ -405,14 +405,15 @@ fn targets_far_below_do_not_flatten_what_decides() {
     assert!(line.scale < 0.6, "{line:?}");
     let bent = Calibration::with_quality(&[&list], 0.1, false).unwrap();
     assert!(bent.scale > line.scale + 0.15, "{line:?} {bent:?}");
-    let knee = bent.knee.unwrap();
-    assert!((-5.0..=-1.0).contains(&knee), "{bent:?}");
+    let below = bent.lower_slope.unwrap().below;
+    assert!((-5.0..=-1.0).contains(&below), "{bent:?}");
 
     // Folded into a head, and moved with it by a later calibration of these scores.
     let train = World::with_nuisance().sample(100, 2);
     let head = plda::fit_head(&train, &plda_options()).unwrap();
+    let slope = bent.lower_slope;
     let bent = bent.apply(&head);
-    assert_eq!(bent.knee, Some(knee as f32));
+    assert_eq!(bent.lower_slope, slope);
     let moved = HALVED.apply(&bent);
     let points: Vec<Vec<f32>> = train.embeddings()[..40]
         .iter()
@@ -421,11 +422,11 @@ fn targets_far_below_do_not_flatten_what_decides() {
     let mut num_below = 0;
     for (a, b) in points.iter().zip(&points[1..]) {
         let llr = bent.llr(a, b);
-        num_below += usize::from(f64::from(llr) < knee);
+        num_below += usize::from(llr < below);
         assert!((moved.llr(a, b) - (0.5 * llr - 1.0)).abs() < 1e-4);
     }
     assert!((1..39).contains(&num_below), "{num_below}");
-    // No such targets: no knee worth having, or one that nothing reaches.
+    // No such targets: no lower slope worth having, or one that nothing reaches.
     let list = QualityList {
         targets: draw(8.0, usize::MAX),
         ..list

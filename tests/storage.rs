@@ -8,7 +8,7 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde_json::{Value, json};
 use spkver::{
     Error,
-    scoring::{Cohort, QualityWeights},
+    scoring::{Cohort, QualityTerms, QualityWeights},
     storage::{Readers, model, write_whole, write_whole_with},
     verifier::{Model, ModelId},
 };
@@ -160,17 +160,19 @@ fn the_detector_of_overlapped_speech_is_kept_beside_the_network() {
 /// A model with a cohort of two speakers, whose points are integers plus `fraction`.
 fn with_cohort(fraction: f32) -> Vec<u8> {
     let mut model = random_model(7, 2, 3);
-    model.head.quality = Some(QualityWeights {
-        seconds: -0.5,
-        length: 0.25,
-        noise: -0.5,
-        high: 0.5,
-        low: 0.25,
-        cohort: -0.125,
-    });
-    model.head.cohort = Some(Cohort {
-        points: (0..6u8).map(|v| f32::from(v) + fraction).collect(),
-        top: 2,
+    model.head.quality = Some(QualityTerms {
+        weights: QualityWeights {
+            seconds: -0.5,
+            length: 0.25,
+            noise: -0.5,
+            high: 0.5,
+            low: 0.25,
+            cohort: -0.125,
+        },
+        cohort: Some(Cohort {
+            points: (0..6u8).map(|v| f32::from(v) + fraction).collect(),
+            top: 2,
+        }),
     });
     model::to_bytes(&model)
 }
@@ -181,10 +183,10 @@ fn a_cohort_is_kept_with_the_head() {
     for (fraction, bytes_each) in [(0.5, 2), (0.1, 4)] {
         let bytes = with_cohort(fraction);
         let back = model::from_bytes(&bytes, Path::new("some")).unwrap();
-        let head = &back.model().head;
-        let cohort = head.cohort.as_ref().unwrap();
+        let quality = back.model().head.quality.as_ref().unwrap();
+        let cohort = quality.cohort.as_ref().unwrap();
         assert_eq!((cohort.points[5], cohort.top), (5.0 + fraction, 2));
-        assert_eq!(head.quality.unwrap().cohort, -0.125);
+        assert_eq!(quality.weights.cohort, -0.125);
         assert_eq!(model::to_bytes(back.model()), bytes);
         let tensors = SafeTensors::deserialize(&bytes).unwrap();
         let points = tensors.tensor("head.cohort").unwrap();
@@ -234,7 +236,7 @@ fn a_cohort_that_does_not_fit_is_refused() {
         ),
         (
             |head, _| head["quality"] = Value::Null,
-            "quality terms false",
+            "a cohort without quality terms",
         ),
         (
             |head, tensors| {
@@ -352,7 +354,7 @@ fn a_head_without_groups_is_one_group() {
         header["head"].as_object_mut().unwrap().remove("groups");
     });
     let verifier = model::from_bytes(&old, Path::new("m")).unwrap();
-    assert_eq!(verifier.model().head.groups, 1);
+    assert_eq!(verifier.model().head.projection.groups, 1);
 }
 
 #[test]

@@ -8,16 +8,15 @@ use serde_json::Value;
 use spkver::{
     Error,
     audio::{self, Content, Quality, Waveform},
-    scoring::{Decision, OperatingPoint, Reason},
+    scoring::{Decision, OperatingPoint, PairHead, Projection, Reason},
     verifier::{Embedding, Limits, ModelId, SpeakerName, Utterance, Verifier, Voiceprint, unfit},
 };
 
 /// A verifier whose score is 8·cos(a, b) on embeddings of size 2.
 fn cosine() -> Verifier {
     let mut model = random_model(1, 2, 2);
-    model.head.mean = vec![0.0; 2];
-    model.head.whiten = Some(vec![1.0, 0.0, 0.0, 1.0]);
-    model.head.weight = vec![4.0, 4.0, 0.0, 0.0];
+    let projection = Projection::new(vec![0.0; 2], Some(vec![1.0, 0.0, 0.0, 1.0]));
+    model.head = PairHead::new(projection, vec![4.0, 4.0, 0.0, 0.0]);
     Verifier::new(ModelId::of(b"cosine"), model).unwrap()
 }
 
@@ -282,8 +281,7 @@ fn consistent_from_a_score_of_minus_four() {
     assert_eq!(odd(&verifier, &[0.0, 120.1]), [0, 1]);
     // −4 itself is consistent: opposite directions, and 4 times their product.
     let mut model = random_model(1, 2, 1);
-    (model.head.mean, model.head.whiten) = (vec![0.0], None);
-    model.head.weight = vec![4.0, 0.0];
+    model.head = PairHead::new(Projection::identity(1, 1), vec![4.0, 0.0]);
     let verifier = Verifier::new(ModelId::of(b"one number"), model).unwrap();
     let sides = [1.0, -1.0].map(|side| Utterance {
         embedding: Embedding::new(vec![side], verifier.id()).unwrap(),

@@ -4,7 +4,7 @@
 //! depends on its two points only, not on block, shard or thread, and has the same bits as in `verify` and
 //! `compare`.
 
-use crate::scoring::PairHead;
+use crate::scoring::{PairHead, Projection};
 use rustc_hash::FxHashMap;
 
 /// How the score of two points is computed.
@@ -49,17 +49,10 @@ impl<'a> Points<'a> {
             values: vec![],
             squares: vec![],
             faults: FxHashMap::default(),
-            ones: PairHead {
-                mean: vec![],
-                whiten: None,
-                weight: [vec![1.0; size], vec![0.0; size]].concat(),
-                groups: 1,
-                bias: 0.0,
-                prior: 0.5,
-                quality: None,
-                cohort: None,
-                knee: None,
-            },
+            ones: PairHead::new(
+                Projection::identity(size, 1),
+                [vec![1.0; size], vec![0.0; size]].concat(),
+            ),
         }
     }
 

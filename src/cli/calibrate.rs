@@ -98,7 +98,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         "scale": report.calibration.scale,
         "offset": report.calibration.offset,
         "quality": report.calibration.quality,
-        "knee": report.calibration.knee,
+        "lower_slope_below": report.calibration.lower_slope.map(|slope| slope.below),
         "cohort": report.cohort.as_ref().map(cohort_json),
         "targets": report.num_targets,
         "nontargets": report.num_nontargets,

@@ -162,6 +162,8 @@ fn info(verifier: &Verifier, global: &Global) -> Result<u8> {
             )
         }));
     }
+    let quality = model.head.quality.as_ref();
+    let cohort = quality.and_then(|quality| quality.cohort.as_ref());
     let json = json!({
         "command": "model info",
         "model": verifier.file_id().to_string(),
@@ -172,12 +174,12 @@ fn info(verifier: &Verifier, global: &Global) -> Result<u8> {
         "layers": json_of(&network.layers()),
         "head": {
             "size": model.head.size(),
-            "groups": model.head.groups,
+            "groups": model.head.projection.groups,
             "prior": json_of(&model.head.prior),
             "bias": json_of(&model.head.bias),
-            "quality": json_of(&model.head.quality),
-            "knee": json_of(&model.head.knee),
-            "cohort_top": json_of(&model.head.cohort.as_ref().map(|cohort| cohort.top)),
+            "quality": json_of(&quality.map(|quality| quality.weights)),
+            "lower_slope_below": json_of(&model.head.lower_slope.map(|slope| slope.below)),
+            "cohort_top": json_of(&cohort.map(|cohort| cohort.top)),
         },
         "embedding_size": model.head.embedding_size(),
         "receptive_field_frames": network.receptive_field(),

@@ -1,7 +1,7 @@
 //! Search of a test recording among all enrolled speakers: finds those with the highest LLR.
 //!
 //! LLR(a, b) = w·a + c(a) + c(b) + k, with w = p∘b, c(x) = Σ q_i x_i² and a constant k of the head.
-//! (A knee of the head only flattens low scores, which keeps the order.) The search is therefore a
+//! (The lower slope of low scores keeps their order.) The search is therefore a
 //! product of the matrix of enrolled speakers with w. It has two stages and is exact:
 //!
 //! 1. Rows stored as 8-bit numbers ã = s·n with error e = |a − ã| give the bound w·a ≤ w·ã + |w|·e
@@ -12,7 +12,7 @@
 
 pub use crate::kernels::PANEL_ROWS;
 
-use super::{PairHead, bend};
+use super::PairHead;
 use crate::{
     kernels::{self, Panel, Probes, ROUND},
     parallel,
@@ -97,7 +97,7 @@ impl Probe {
         (squares.sqrt() as f32).next_up()
     }
 
-    /// `(L + 2,)`: its inner product with [`vector`] is the LLR, if that is above the head's knee.
+    /// `(L + 2,)`: its inner product with [`vector`] is the LLR, if that is not one of the lower slope.
     pub fn vector(&self) -> impl Iterator<Item = f32> {
         let products = self.weights[..self.num_products].iter();
         let weights = products.map(|&w| w as f32);
@@ -183,9 +183,9 @@ impl Gallery<'_> {
                 for hit in shares.iter().flat_map(|share| &share[q].hits) {
                     best.offer(*hit);
                 }
-                if let Some(knee) = self.head.knee {
+                if let Some(slope) = self.head.lower_slope {
                     let hits = best.hits.iter_mut();
-                    hits.for_each(|hit| hit.score = bend(hit.score, knee.into()));
+                    hits.for_each(|hit| hit.score = slope.apply(hit.score));
                 }
                 best.hits
             }));
@@ -259,7 +259,7 @@ impl Gallery<'_> {
         roundings * (f64::from(norm) + 1.0) * f64::from(self.largest_magnitude)
     }
 
-    /// LLR of a row before the knee, summed in f64.
+    /// LLR of a row before the lower slope, summed in f64.
     fn score(&self, probe: &Probe, row: usize) -> f64 {
         let row = &self.rows[row * self.size()..][..self.size()];
         let products = probe.weights.iter().zip(row);

@@ -1,19 +1,25 @@
 //! Scoring: turns two embeddings into a log-likelihood ratio, and that into a decision.
 
+mod cohort;
+mod conditions;
 mod decision;
 pub mod gallery;
-mod knee;
 mod measured;
 mod pair;
 mod products;
+mod projection;
 mod quality;
 mod sequential;
+mod slope;
 mod trial_kind;
 
+pub use cohort::Cohort;
+pub use conditions::{CONDITION_UNITS, CONDITIONS, conditions};
 pub use decision::{Decision, Llr, OperatingPoint, Reason};
-pub use knee::{KNEE_SLOPE, bend};
 pub use measured::{MeasuredPoint, MeasuredRates, Rate, percent, percent_or_more};
 pub use pair::PairHead;
-pub use quality::{CONDITIONS, Cohort, QualityWeights, conditions};
+pub use projection::Projection;
+pub use quality::{QualityTerms, QualityWeights};
 pub use sequential::{Bounds, SequentialTest};
+pub use slope::LowerSlope;
 pub use trial_kind::TrialKind;

@@ -1,119 +1,93 @@
 //! The pair head: computes the log-likelihood ratio of two embeddings, the same in either order.
 //!
-//! Each embedding is centred, whitened (`u = W(x − mean)`) and scaled to length sqrt(L). Embeddings
-//! of several networks form g groups of L/g values, each scaled separately. With φ(a,b) = [a∘b ;
-//! a∘a + b∘b], logit = w·φ + bias. Initialized from two-covariance PLDA, the logit is the PLDA
-//! log-likelihood ratio (Ioffe 2006; Ramoji et al. 2020, "neural PLDA").
+//! A chain of steps, each in a file of its own:
 //!
-//! A calibrated head may add quality terms of the recordings (see `quality.rs`) and a knee
-//! (`knee.rs`). The conditions of a recording then follow u in its point, unscaled, so
-//! that their products have weights in w like any other.
+//! 1. [`Projection`]: each embedding is centred, whitened and scaled. The result is the first part of its
+//!    point.
+//! 2. The logit of two points a and b: w·φ + bias, with φ(a,b) = [a∘b ; a∘a + b∘b]. With the weights of a
+//!    two-covariance PLDA it is the PLDA log-likelihood ratio (Ioffe 2006; Ramoji et al. 2020, "neural
+//!    PLDA"). Less the log-odds of the prior it is an LLR.
+//! 3. [`QualityTerms`], if the head is calibrated with them: each recording adds a term, the last number
+//!    of its point. Its conditions come before that, unscaled, so that their products have weights in w
+//!    like any other.
+//! 4. [`LowerSlope`], for very low LLRs.
 
 use super::{
-    CONDITIONS, Cohort, QualityWeights, bend,
-    products::{dot, weighted_dot},
+    CONDITIONS, Cohort, LowerSlope, Projection, QualityTerms, products::weighted_dot,
     quality::ln_sum_exp,
 };
 use crate::{Error, Result};
-use std::borrow::Cow;
-use zeroize::Zeroizing;
 
-/// Parameters of the head, as in the model file. L is the size of the head, D that of the
-/// embedding.
+/// Parameters of the head, as in the model file. L is the size of the head.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PairHead {
-    /// (D,)
-    pub mean: Vec<f32>,
-    /// W, (V, D) row-major; None for the identity, where V = D.
-    pub whiten: Option<Vec<f32>>,
+    /// From embeddings of D numbers to V.
+    pub projection: Projection,
     /// (2L,): w for a∘b, then for a∘a + b∘b. L is V, or V + [`CONDITIONS`] with quality terms.
     pub weight: Vec<f32>,
-    /// g: number of groups of the whitened embedding that are scaled separately.
-    pub groups: usize,
     /// Bias of the logit.
     pub bias: f32,
     /// Prior of "same speaker" that the logit includes: LLR = logit − ln(p/(1−p)).
     pub prior: f32,
-    /// Weights of the quality terms. If present, an embedding ends in ln t and the conditions, and a
-    /// point in the quality term of its recording.
-    pub quality: Option<QualityWeights>,
-    /// Speakers whose similarity to a recording is one of the quality terms.
-    pub cohort: Option<Cohort>,
-    /// LLR below which scores fall with the slope [`super::KNEE_SLOPE`].
-    pub knee: Option<f32>,
+    /// If present, an embedding ends in ln t and the conditions, and a point in the quality term of its
+    /// recording.
+    pub quality: Option<QualityTerms>,
+    /// The slope of very low scores, if it is another.
+    pub lower_slope: Option<LowerSlope>,
 }
 
 impl PairHead {
+    /// The head without bias, quality terms and lower slope, at prior 0.5.
+    pub fn new(projection: Projection, weight: Vec<f32>) -> Self {
+        PairHead {
+            projection,
+            weight,
+            bias: 0.0,
+            prior: 0.5,
+            quality: None,
+            lower_slope: None,
+        }
+    }
+
     /// Checks sizes and finiteness against the embedding size D.
     ///
     /// # Errors
     /// [`Error::Usage`] that names the part.
     pub fn check(&self, embedding_size: usize) -> Result<()> {
-        let whiten = self.whiten.as_deref();
-        let v = whiten.map_or(embedding_size, |w| w.len() / embedding_size.max(1));
-        let conditions = (self.weight.len() / 2).checked_sub(v);
-        let sizes = self.mean.len() == embedding_size
-            && v > 0
+        let Projection {
+            mean,
+            whiten,
+            groups,
+        } = &self.projection;
+        let conditions = self.size().checked_sub(self.voice_size());
+        let sizes = self.projection.fits(embedding_size)
             && self.weight.len().is_multiple_of(2)
-            && (conditions == Some(0) || conditions == Some(CONDITIONS) && self.quality.is_some())
-            && whiten.is_none_or(|w| w.len() == v * embedding_size)
-            // False for 0 groups.
-            && v.is_multiple_of(self.groups);
-        let finite = [&self.mean, whiten.unwrap_or_default(), &self.weight]
-            .iter()
-            .all(|part| part.iter().all(|v| v.is_finite()))
+            && (conditions == Some(0) || conditions == Some(CONDITIONS) && self.quality.is_some());
+        let finite = self.projection.is_finite()
+            && self.weight.iter().all(|v| v.is_finite())
             && self.bias.is_finite()
-            && self.quality.is_none_or(|q| q.is_finite())
-            && self.knee.is_none_or(f32::is_finite);
+            && self.lower_slope.is_none_or(|slope| slope.below.is_finite());
         if !(sizes && finite && self.prior > 0.0 && self.prior < 1.0) {
             return Err(Error::Usage(format!(
-                "pair head: mean {}, whiten {}, weight {}, groups {}, finite {finite}, prior {}; wanted mean \
-                 {embedding_size}, whiten V·{embedding_size}, weight 2V (with quality terms also \
+                "pair head: mean {}, whiten {}, weight {}, groups {groups}, finite {finite}, prior {}; wanted \
+                 mean {embedding_size}, whiten V·{embedding_size}, weight 2V (with quality terms also \
                  2V + {}), groups that share V evenly, finite, prior within (0, 1)",
-                self.mean.len(),
-                whiten.map_or("none".into(), |w| w.len().to_string()),
+                mean.len(),
+                whiten
+                    .as_ref()
+                    .map_or("none".into(), |w| w.len().to_string()),
                 self.weight.len(),
-                self.groups,
                 self.prior,
                 2 * CONDITIONS,
             )));
         }
-        self.check_cohort()
-    }
-
-    /// Checks that the cohort fits the head, and that there is one if it has a weight.
-    fn check_cohort(&self) -> Result<()> {
-        let weight = self.quality.map(|quality| quality.cohort);
-        let Some(cohort) = &self.cohort else {
-            return match weight {
-                None | Some(0.0) => Ok(()),
-                Some(weight) => Err(Error::Usage(format!(
-                    "pair head: a weight of {weight} for a cohort that is not there"
-                ))),
-            };
-        };
-        let speakers = cohort.points.len() / self.voice_size();
-        let finite = cohort.points.iter().all(|v| v.is_finite());
-        let sizes = cohort.points.len() == speakers * self.voice_size()
-            && (1..=Cohort::MAX_SPEAKERS).contains(&speakers)
-            && (1..=speakers).contains(&cohort.top);
-        if sizes && finite && weight.is_some() {
-            return Ok(());
-        }
-        Err(Error::Usage(format!(
-            "pair head: cohort of {} numbers, {speakers} speakers, top {}, finite {finite}, quality terms {}; \
-             wanted {} numbers a speaker, finite, 1 to {} speakers, a top of 1 to as many, quality terms",
-            cohort.points.len(),
-            cohort.top,
-            weight.is_some(),
-            self.voice_size(),
-            Cohort::MAX_SPEAKERS,
-        )))
+        let quality = self.quality.as_ref();
+        quality.map_or(Ok(()), |terms| terms.check(self.voice_size()))
     }
 
     /// Size of an embedding: D, plus ln t and the conditions if there are quality terms.
     pub fn embedding_size(&self) -> usize {
-        self.mean.len() + (1 + CONDITIONS) * usize::from(self.quality.is_some())
+        self.projection.embedding_size() + (1 + CONDITIONS) * usize::from(self.quality.is_some())
     }
 
     /// L: the numbers of a point that are multiplied with another's.
@@ -121,26 +95,19 @@ impl PairHead {
         self.weight.len() / 2
     }
 
-    /// V: of these the whitened embedding, without the conditions.
+    /// V: of these the projected embedding, without the conditions.
     pub fn voice_size(&self) -> usize {
-        let whiten = self.whiten.as_ref();
-        whiten.map_or(self.mean.len(), |w| w.len() / self.mean.len())
+        self.projection.size()
     }
 
-    /// The same head without quality terms, conditions, cohort and knee: what a calibration starts from.
+    /// The same head without quality terms, conditions and lower slope: what a calibration starts from.
     pub fn uncalibrated(&self) -> Self {
         let halves = self.weight.chunks_exact(self.size());
+        let weight = halves.flat_map(|w| &w[..self.voice_size()]).copied();
         PairHead {
-            weight: halves
-                .flat_map(|w| &w[..self.voice_size()])
-                .copied()
-                .collect(),
-            mean: self.mean.clone(),
-            whiten: self.whiten.clone(),
-            quality: None,
-            cohort: None,
-            knee: None,
-            ..*self
+            bias: self.bias,
+            prior: self.prior,
+            ..Self::new(self.projection.clone(), weight.collect())
         }
     }
 
@@ -149,13 +116,13 @@ impl PairHead {
         self.size() + usize::from(self.quality.is_some())
     }
 
-    /// `(D,) or (E,) -> (L,)`: centres, whitens, and scales to length sqrt(V) (each group to
-    /// sqrt(V/g)). Conditions count as 0 (clean) where the embedding does not end in them.
+    /// `(D,) or (E,) -> (L,)`: a point without its quality term. Conditions count as 0 (clean) where the
+    /// embedding does not end in them.
     pub fn project(&self, embedding: &[f32]) -> Vec<f32> {
         let mut point = vec![0.0; self.size()];
         let (voice, conditions) = point.split_at_mut(self.voice_size());
-        voice.copy_from_slice(&Zeroizing::new(self.whitened(embedding)));
-        self.scale(voice);
+        voice.copy_from_slice(&self.projection.whitened(embedding));
+        self.projection.scale(voice);
         let own = self.conditions_of(embedding);
         conditions
             .iter_mut()
@@ -166,53 +133,20 @@ impl PairHead {
 
     /// The conditions that an embedding ends in; all 0 (clean) if it does not end in them.
     pub fn conditions_of(&self, embedding: &[f32]) -> [f32; CONDITIONS] {
-        let own = embedding.get(self.mean.len() + 1..);
+        let own = embedding.get(self.projection.embedding_size() + 1..);
         let own = own.and_then(|own| own.first_chunk().copied());
         own.unwrap_or_default()
     }
 
+    /// ln t of an embedding that ends in it and the conditions.
+    pub fn ln_seconds_of(&self, embedding: &[f32]) -> f32 {
+        embedding[self.projection.embedding_size()]
+    }
+
     /// Mean of ln|u| over the groups.
     pub fn ln_length(&self, embedding: &[f32]) -> f32 {
-        self.mean_ln_length(&Zeroizing::new(self.whitened(embedding)))
-    }
-
-    fn mean_ln_length(&self, u: &[f32]) -> f32 {
-        let groups = u.chunks_exact(u.len() / self.groups);
-        groups.map(|u| 0.5 * dot(u, u).ln()).sum::<f32>() / self.groups as f32
-    }
-
-    /// u = W(x − mean), `(D,) -> (V,)`.
-    fn whitened(&self, embedding: &[f32]) -> Vec<f32> {
-        let d = self.mean.len();
-        // Reveals as much about the voice as the embedding itself.
-        let centred: Zeroizing<Vec<f32>> = Zeroizing::new(
-            embedding
-                .iter()
-                .zip(&self.mean)
-                .map(|(x, m)| x - m)
-                .collect(),
-        );
-        match &self.whiten {
-            Some(whiten) => {
-                let rows = whiten.chunks_exact(d);
-                rows.map(|row| dot(row, &centred)).collect()
-            }
-            None => centred.to_vec(),
-        }
-    }
-
-    /// W, (V, D) row-major, also if it is the identity.
-    pub fn whitening(&self) -> Cow<'_, [f32]> {
-        self.whiten.as_deref().map_or_else(
-            || {
-                let size = self.mean.len();
-                let mut identity = vec![0.0; size * size];
-                let diagonal = identity.iter_mut().step_by(size + 1);
-                diagonal.for_each(|value| *value = 1.0);
-                identity.into()
-            },
-            Cow::from,
-        )
+        let projection = &self.projection;
+        projection.mean_ln_length(&projection.whitened(embedding))
     }
 
     /// The point of an enrolled speaker: the mean of the projected embeddings, scaled again. Its
@@ -225,43 +159,42 @@ impl PairHead {
         let (mut ln_seconds, mut ln_lengths) = (f32::NEG_INFINITY, 0.0);
         let (mut conditions, mut count) = ([0.0; CONDITIONS], 0.0);
         for embedding in embeddings {
-            let mut u = Zeroizing::new(self.whitened(embedding));
+            let mut u = self.projection.whitened(embedding);
             if self.quality.is_some() {
-                ln_seconds = ln_sum_exp(ln_seconds, embedding[self.mean.len()]);
+                ln_seconds = ln_sum_exp(ln_seconds, self.ln_seconds_of(embedding));
                 let sums = conditions.iter_mut().zip(self.conditions_of(embedding));
                 sums.for_each(|(sum, own)| *sum += own);
-                ln_lengths += self.mean_ln_length(&u);
+                ln_lengths += self.projection.mean_ln_length(&u);
                 count += 1.0;
             }
-            self.scale(&mut u);
+            self.projection.scale(&mut u);
             for (s, v) in voice.iter_mut().zip(u.iter()) {
                 *s += v;
             }
         }
-        self.scale(voice);
-        if let Some(quality) = self.quality {
+        self.projection.scale(voice);
+        if let Some(QualityTerms { weights, cohort }) = &self.quality {
             let means = conditions.map(|sum| sum / count);
-            let [noise, high, low] = means;
-            let own = quality.seconds * ln_seconds
-                + quality.length * (ln_lengths / count)
-                + quality.noise * noise
-                + quality.high * high
-                + quality.low * low;
+            let own = weights.term(ln_seconds, ln_lengths / count, means);
             let products = &mut point[self.voice_size()..self.size()];
             products
                 .iter_mut()
                 .zip(means)
                 .for_each(|(to, mean)| *to = mean);
-            let cohort = self.cohort.as_ref().map(|cohort| cohort.mean(self, &point));
+            let of_cohort = cohort
+                .as_ref()
+                .map(|cohort| self.cohort_mean(cohort, &point));
             let last = self.size();
-            point[last] = cohort.map_or(own, |mean| own + quality.cohort * mean);
+            point[last] = of_cohort.map_or(own, |mean| own + weights.cohort * mean);
         }
         point
     }
 
-    fn scale(&self, v: &mut [f32]) {
-        let size = v.len() / self.groups;
-        v.chunks_exact_mut(size).for_each(scale_to_sqrt_len);
+    /// μ(a) = q·(a∘a) + the mean of the N highest p·(a∘c) + q·(c∘c), where [p, q] is [`Self::weight`].
+    /// Leaves out the head's constant, so that scaling the head scales μ. `(P,) -> 1`, NaN if `a`
+    /// holds a NaN.
+    pub fn cohort_mean(&self, cohort: &Cohort, a: &[f32]) -> f32 {
+        cohort.mean_of(&self.weight, &a[..self.voice_size()])
     }
 
     /// Log-likelihood ratio of two points, `(P,)` and `(P,)`; NaN if either holds a NaN. The same
@@ -281,12 +214,8 @@ impl PairHead {
     /// Computed once for a point that is in many trials.
     pub fn single_term(&self, a: &[f32]) -> f32 {
         let (a, quality) = a.split_at(self.size());
-        self.squares(a) + quality.iter().sum::<f32>()
-    }
-
-    /// Σ w·(a∘a). `(L,) -> 1`
-    pub(super) fn squares(&self, a: &[f32]) -> f32 {
-        weighted_dot(&self.weight[self.size()..], a, a)
+        let squares = weighted_dot(&self.weight[self.size()..], a, a);
+        squares + quality.iter().sum::<f32>()
     }
 
     /// Log-likelihood ratio from its three parts.
@@ -294,33 +223,12 @@ impl PairHead {
     pub fn llr_of(&self, product: f32, term_a: f32, term_b: f32) -> f32 {
         let logit = product + (term_a + term_b) + self.bias;
         let line = logit - (self.prior / (1.0 - self.prior)).ln();
-        match self.knee {
-            // Above the knee the bits do not change.
-            Some(knee) => bend(line.into(), knee.into()) as f32,
+        match self.lower_slope {
+            // Above the slope's limit the bits do not change.
+            Some(slope) => slope.apply(line.into()) as f32,
             None => line,
         }
     }
-}
-
-impl Cohort {
-    /// μ(a) = q·(a∘a) + the mean of the N highest p·(a∘c) + q·(c∘c), where [p, q] is `head.weight`.
-    /// Leaves out the head's constant, so that scaling the head scales μ. `(P,) -> 1`, NaN if `a`
-    /// holds a NaN.
-    pub fn mean(&self, head: &PairHead, a: &[f32]) -> f32 {
-        self.mean_of(&head.weight, &a[..head.voice_size()])
-    }
-}
-
-/// Scales `v` to length sqrt(L). NaN if it has no direction: its length is 0, or overflows. (A
-/// scale of 0 would give the score of an average voice.)
-fn scale_to_sqrt_len(v: &mut [f32]) {
-    let squared = dot(v, v);
-    let scale = if squared.is_normal() {
-        (v.len() as f32 / squared).sqrt()
-    } else {
-        f32::NAN
-    };
-    v.iter_mut().for_each(|x| *x *= scale);
 }
 
 #[cfg(test)]
@@ -329,30 +237,23 @@ mod tests {
 
     #[test]
     fn every_part_of_a_head_has_its_size() {
-        let head = || PairHead {
-            mean: vec![0.0; 3],
-            whiten: Some(vec![0.5; 6]),
-            weight: vec![1.0; 4],
-            groups: 1,
-            bias: 0.0,
-            prior: 0.5,
-            quality: None,
-            cohort: None,
-            knee: None,
+        let head = || {
+            let projection = Projection::new(vec![0.0; 3], Some(vec![0.5; 6]));
+            PairHead::new(projection, vec![1.0; 4])
         };
         assert!(head().check(3).is_ok());
         assert!(head().check(2).is_err());
         let spoils: [fn(&mut PairHead); 15] = [
-            |head| head.groups = 0,
-            |head| head.groups = 3,
-            |head| head.mean.truncate(2),
-            |head| head.whiten = Some(vec![0.5; 5]),
-            |head| head.whiten = None,
+            |head| head.projection.groups = 0,
+            |head| head.projection.groups = 3,
+            |head| head.projection.mean.truncate(2),
+            |head| head.projection.whiten = Some(vec![0.5; 5]),
+            |head| head.projection.whiten = None,
             |head| head.weight.truncate(3),
             |head| head.weight.push(1.0),
-            |head| (head.weight, head.whiten) = (vec![], Some(vec![])),
-            |head| head.mean[2] = f32::NAN,
-            |head| head.whiten = Some(vec![0.5, 0.5, 0.5, 0.5, 0.5, f32::INFINITY]),
+            |head| (head.weight, head.projection.whiten) = (vec![], Some(vec![])),
+            |head| head.projection.mean[2] = f32::NAN,
+            |head| head.projection.whiten = Some(vec![0.5, 0.5, 0.5, 0.5, 0.5, f32::INFINITY]),
             |head| head.weight[0] = f32::NAN,
             |head| head.bias = f32::NEG_INFINITY,
             |head| head.prior = 0.0,
@@ -368,17 +269,9 @@ mod tests {
 
     #[test]
     fn the_ratio_is_the_logit_without_the_prior() {
-        let mut head = PairHead {
-            mean: vec![1.0; 2],
-            whiten: Some(vec![1.0, 0.0, 0.0, 1.0]),
-            weight: vec![3.0, 5.0, -0.5, -0.25],
-            groups: 1,
-            bias: 0.75,
-            prior: 0.5,
-            quality: None,
-            cohort: None,
-            knee: None,
-        };
+        let projection = Projection::new(vec![1.0; 2], Some(vec![1.0, 0.0, 0.0, 1.0]));
+        let mut head = PairHead::new(projection, vec![3.0, 5.0, -0.5, -0.25]);
+        head.bias = 0.75;
         // Both have length √2: (3, 4)/5 and (1, 0), scaled.
         let (a, b) = (head.project(&[4.0, 5.0]), head.project(&[2.0, 1.0]));
         let root = 2.0f32.sqrt();
@@ -391,12 +284,11 @@ mod tests {
                     .all(|(x, y)| (x - y).abs() < 1e-6)
             );
         }
-        let without = PairHead {
-            whiten: None,
-            ..head.clone()
-        };
+        let mut without = head.clone();
+        without.projection.whiten = None;
         assert_eq!(without.project(&[4.0, 5.0]), a);
-        assert_eq!(without.whitening(), head.whitening());
+        let whitenings = [&without, &head].map(|head| head.projection.whitening());
+        assert_eq!(whitenings[0], whitenings[1]);
         // 3·1.2 − 0.5·(0.72 + 2) − 0.25·1.28 + 0.75
         let llr = head.llr(&a, &b);
         assert!((llr - 2.67).abs() < 1e-5, "{llr}");

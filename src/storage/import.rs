@@ -25,7 +25,7 @@ use crate::{
     Error, Result,
     features::{MfccConfig, WindowType},
     network::{Network, fold_batch_norms},
-    scoring::PairHead,
+    scoring::{PairHead, Projection},
     verifier::{Limits, Model, ModelCard},
 };
 use safetensors::SafeTensors;
@@ -179,15 +179,7 @@ fn log_mel(num_mel_bins: usize, window_type: WindowType) -> MfccConfig {
 fn scaled_cosine(size: usize) -> PairHead {
     let mut weight = vec![SCALE / size as f32; size];
     weight.resize(2 * size, 0.0);
-    PairHead {
-        mean: vec![0.0; size],
-        whiten: None,
-        weight,
-        groups: 1,
-        bias: -SCALE * EVEN_COSINE,
-        prior: 0.5,
-        quality: None,
-        cohort: None,
-        knee: None,
-    }
+    let mut head = PairHead::new(Projection::identity(size, 1), weight);
+    head.bias = -SCALE * EVEN_COSINE;
+    head
 }

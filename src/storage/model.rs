@@ -14,7 +14,7 @@
 //! `speech.{i}.{tensor}` to the speech detector, if there is one. The pair head has `head.mean` (D,),
 //! `head.whiten` (L, D; the identity if missing) and `head.weight` (2L,). With `"cohort_top":N` in
 //! `head`, `head.cohort` (K, L) holds the points of the cohort. A head with quality terms may also
-//! have a `"knee"`.
+//! have a lower slope.
 //!
 //! `blake3` is the BLAKE3 hash of the file with its own 64 digits replaced by zeros. It detects
 //! damage, not forgery. The id of the file is the BLAKE3 hash of the unchanged file; the id that
@@ -25,7 +25,9 @@ use crate::{
     Error, Result,
     features::MfccConfig,
     network::{Layer, Network, Number, Stored, Tensors, infer},
-    scoring::{Cohort, MeasuredRates, PairHead, QualityWeights},
+    scoring::{
+        Cohort, LowerSlope, MeasuredRates, PairHead, Projection, QualityTerms, QualityWeights,
+    },
     verifier::{Limits, Model, ModelCard, ModelId, Verifier},
 };
 use bytes::Bytes;
@@ -87,8 +89,9 @@ struct Head {
     quality: Option<QualityWeights>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cohort_top: Option<usize>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    knee: Option<f32>,
+    /// `knee` in the first models.
+    #[serde(default, skip_serializing_if = "Option::is_none", alias = "knee")]
+    lower_slope_below: Option<f32>,
 }
 
 fn one() -> usize {
@@ -323,19 +326,25 @@ impl<'a> Parsed<'a> {
             return Err(refuse(fact, AGAIN));
         }
         let take = |name: &str| head.get(name).map(Stored::values).unwrap_or_default();
-        let head = PairHead {
-            mean: take(MEAN),
-            whiten: is_whitening.then(|| take(WHITEN)),
-            weight: take(WEIGHT),
+        let cohort = cohort_top.map(|top| Cohort {
+            points: take(COHORT),
+            top,
+        });
+        let whiten = is_whitening.then(|| take(WHITEN));
+        let projection = Projection {
             groups: header.head.groups,
+            ..Projection::new(take(MEAN), whiten)
+        };
+        let quality = header.head.quality;
+        if quality.is_none() && cohort.is_some() {
+            return Err(refuse("a cohort without quality terms".into(), AGAIN));
+        }
+        let head = PairHead {
             bias: header.head.bias,
             prior: header.head.prior,
-            quality: header.head.quality,
-            cohort: cohort_top.map(|top| Cohort {
-                points: take(COHORT),
-                top,
-            }),
-            knee: header.head.knee,
+            quality: quality.map(|weights| QualityTerms { weights, cohort }),
+            lower_slope: (header.head.lower_slope_below).map(|below| LowerSlope { below }),
+            ..PairHead::new(projection, take(WEIGHT))
         };
         let rounded_from = header.rounded_from.map(|id| {
             let refused = |e| refuse(format!("metadata {KEY:?}: rounded_from: {e}"), AGAIN);
@@ -416,7 +425,8 @@ impl<'a> Parsed<'a> {
 pub fn to_bytes(model: &Model) -> Vec<u8> {
     let size = model.head.voice_size();
     let conditions = model.head.size() - size;
-    let cohort = model.head.cohort.as_ref();
+    let quality = model.head.quality.as_ref();
+    let cohort = quality.and_then(|quality| quality.cohort.as_ref());
     let speakers = cohort.map(|cohort| cohort.points.len() / size);
     let header = Header {
         format_version: FORMAT_VERSION,
@@ -428,12 +438,12 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
         head: Head {
             size,
             conditions,
-            groups: model.head.groups,
+            groups: model.head.projection.groups,
             prior: model.head.prior,
             bias: model.head.bias,
-            quality: model.head.quality,
+            quality: quality.map(|quality| quality.weights),
             cohort_top: cohort.map(|cohort| cohort.top),
-            knee: model.head.knee,
+            lower_slope_below: model.head.lower_slope.map(|slope| slope.below),
         },
         limits: model.limits,
         rates: model.rates.clone(),
@@ -459,11 +469,11 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
         shapes.extend(own);
     }
     let head = &model.head;
-    let is_whitening = head.whiten.is_some();
-    let of_head = head_shapes([size, conditions], head.mean.len(), is_whitening, speakers);
+    let Projection { mean, whiten, .. } = &head.projection;
+    let of_head = head_shapes([size, conditions], mean.len(), whiten.is_some(), speakers);
     let values = |name: &str| match name {
-        MEAN => &head.mean[..],
-        WHITEN => head.whiten.as_deref().unwrap_or_default(),
+        MEAN => &mean[..],
+        WHITEN => whiten.as_deref().unwrap_or_default(),
         WEIGHT => &head.weight,
         _ => cohort.map_or(&[][..], |cohort| &cohort.points),
     };

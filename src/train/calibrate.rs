@@ -24,7 +24,7 @@ use crate::{
         embedded::{Embedder, OnProgress, Part, find_recordings, set_scores},
         table::ScoreTable,
     },
-    scoring::{Cohort, KNEE_SLOPE},
+    scoring::{CONDITION_UNITS, Cohort, LowerSlope},
     verifier::{Limits, Model, ModelCard, Verifier},
 };
 use cohort::Source;
@@ -263,25 +263,30 @@ fn sentence(report: &Report, p_target: f64, lists: &[String]) -> String {
         scale,
         offset,
         quality,
-        of_both: [noises, highs, lows],
-        knee,
+        of_both,
+        lower_slope,
     } = &report.calibration;
-    let mut terms = quality.map_or(String::new(), |quality| {
-        let cohort = match quality.cohort {
-            0.0 => String::new(),
-            weight => format!(", {weight:+.4} per nat of likeness to the cohort"),
-        };
-        let knee = knee.map_or(String::new(), |knee| {
-            format!(", below {knee:.2} a nat counts as {KNEE_SLOPE}")
-        });
-        format!(
-            ", {:+.4} per ln of seconds, {:+.4} per ln of length, {:+.4} per 10 dB below 20 dB SNR \
-             ({noises:+.4} for the product of both sides), {:+.4} per 2 kHz below 5.5 kHz of bandwidth \
-             ({highs:+.4}), {:+.4} for a voice that lacks what is below 250 Hz \
-             ({lows:+.4}){cohort}{knee} (fitted on cuts and at 8 kHz as well)",
-            quality.seconds, quality.length, quality.noise, quality.high, quality.low
-        )
-    });
+    let mut terms = String::new();
+    if let Some(quality) = quality {
+        terms += &format!(
+            ", {:+.4} per ln of seconds, {:+.4} per ln of length",
+            quality.seconds, quality.length
+        );
+        let of_one = quality.of_conditions().into_iter();
+        for ((of_one, of_both), unit) in of_one.zip(of_both).zip(CONDITION_UNITS) {
+            terms +=
+                &format!(", {of_one:+.4} {unit} ({of_both:+.4} for the product of both sides)");
+        }
+        if quality.cohort != 0.0 {
+            let weight = quality.cohort;
+            terms += &format!(", {weight:+.4} per nat of likeness to the cohort");
+        }
+        if let Some(LowerSlope { below }) = lower_slope {
+            let slope = LowerSlope::SLOPE;
+            terms += &format!(", below {below:.2} a nat counts as {slope}");
+        }
+        terms += " (fitted on cuts and at 8 kHz as well)";
+    }
     terms += &report
         .cohort
         .as_ref()
@@ -304,7 +309,9 @@ fn calibrated(
 ) -> Result<Verifier> {
     let model = verifier.model();
     let mut head = calibration.apply(&model.head);
-    head.cohort = cohort.or(head.cohort);
+    if let (Some(terms), Some(cohort)) = (&mut head.quality, cohort) {
+        terms.cohort = Some(cohort);
+    }
     let (min_parts_llr, parts_scale) = match calibration.quality {
         // The old limit is on other scores; a new one will be chosen.
         Some(_) => (None, 1.0),

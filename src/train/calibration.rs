@@ -1,21 +1,21 @@
 //! Calibration: finds a scale and an offset with which `scale·score + offset` is a log-likelihood ratio
 //! (Brümmer & du Preez 2006). It can add terms for what the two recordings are like (Mandasari et al.
-//! 2013) and a lower slope for very low scores ([`bend`]).
+//! 2013) and a lower slope for very low scores ([`LowerSlope`]).
 //!
 //! Noise or a narrow band on one side lowers scores; the same on both sides raises those of different
 //! speakers. So the sum over both recordings and the product each have a weight.
 //!
 //! Fitted by logistic regression, by Newton's method on the prior-weighted cross-entropy
-//! p·mean ln(1 + e^−(s + λ)) + (1−p)·mean ln(1 + e^(s + λ)), λ = ln(p/(1−p)); the knee by trying some.
+//! p·mean ln(1 + e^−(s + λ)) + (1−p)·mean ln(1 + e^(s + λ)), λ = ln(p/(1−p)); the lower slope's limit by trying some.
 
 use super::quality_trial::{QualityList, QualityTrial};
 use crate::{
     Error, Result,
-    scoring::{CONDITIONS, KNEE_SLOPE, PairHead, QualityWeights, bend},
+    scoring::{CONDITIONS, LowerSlope, PairHead, QualityTerms, QualityWeights},
 };
 use nalgebra::{SMatrix, SVector};
 
-/// `llr = scale·score + offset + quality`, below the knee less of it.
+/// `llr = scale·score + offset + quality`, with a lower slope below a limit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Calibration {
     /// Negative only if the scores were upside down.
@@ -26,8 +26,8 @@ pub struct Calibration {
     pub quality: Option<QualityWeights>,
     /// Weights of the products of both recordings' conditions, n·n, h·h and l·l, with quality terms only.
     pub of_both: [f64; CONDITIONS],
-    /// LLR below which the line is flattened, where the fit with one is closer.
-    pub knee: Option<f64>,
+    /// Where the fit with one is closer.
+    pub lower_slope: Option<LowerSlope>,
 }
 
 /// Ridge on the standardised scale and offset: keeps both finite where targets and nontargets do
@@ -35,9 +35,12 @@ pub struct Calibration {
 const PENALTY: f64 = 1e-6;
 /// The same on the quality terms, which few kinds of recordings tell.
 const QUALITY_PENALTY: f64 = 1e-5;
-/// Knees that are tried: -8, -7.75 … 0.
-const KNEES: std::ops::RangeInclusive<i32> = -32..=0;
-const KNEE_STEP: f64 = 0.25;
+/// Limits of the lower slope that are tried: -8, -7.75 … 0.
+const LIMITS: std::ops::RangeInclusive<i16> = -32..=0;
+const LIMIT_STEP: f32 = 0.25;
+
+/// What a trial is fitted on: score, ln t, ln|u|, sums and products of the conditions, and μ.
+const NUM_FEATURES: usize = 4 + 2 * CONDITIONS;
 
 impl Calibration {
     /// Fits at the effective prior `prior` of a target; every trial counts the same.
@@ -80,59 +83,43 @@ impl Calibration {
             offset,
             quality: None,
             of_both: [0.0; CONDITIONS],
-            knee: None,
+            lower_slope: None,
         })
     }
 
-    /// Fits the quality terms and the knee as well, μ with `cohort` only; the scores must be without any.
+    /// Fits the quality terms and the lower slope as well, μ with `cohort` only; the scores must be
+    /// without any.
     ///
     /// # Errors
     /// As [`Self::of_lists`].
     pub fn with_quality(lists: &[&QualityList], prior: f64, cohort: bool) -> Result<Self> {
         let side = |trials: &[QualityTrial]| {
-            let one = |trial: &QualityTrial| {
-                let [[noise, high, low], of_both] = trial.of_conditions();
-                let mean = if cohort { trial.cohort } else { 0.0 };
-                let (score, seconds, length) = (trial.score, trial.seconds, trial.length);
-                let [noises, highs, lows] = of_both;
-                [
-                    score, seconds, length, noise, high, low, noises, highs, lows, mean,
-                ]
-            };
-            trials.iter().map(one).collect()
+            let features = trials.iter().map(|trial| features(trial, cohort));
+            features.collect()
         };
         let sides = lists
             .iter()
             .map(|l| (side(&l.targets), side(&l.nontargets), l.weight));
-        let mut penalties = [QUALITY_PENALTY; 10];
+        let mut penalties = [QUALITY_PENALTY; NUM_FEATURES];
         penalties[0] = PENALTY;
-        let (weights, offset, knee) = regression(sides.collect(), prior, penalties, true)?;
-        let [
-            scale,
-            seconds,
-            length,
-            noise,
-            high,
-            low,
-            noises,
-            highs,
-            lows,
-            mean,
-        ] = weights;
+        let (weights, offset, lower_slope) = regression(sides.collect(), prior, penalties, true)?;
+        let [scale, seconds, length, of_conditions @ .., mean] = weights;
+        let (sums, products) = of_conditions.split_at(CONDITIONS);
         Ok(Calibration {
             scale,
             offset,
-            quality: Some(QualityWeights {
-                seconds: seconds as f32,
-                length: length as f32,
-                noise: noise as f32,
-                high: high as f32,
-                low: low as f32,
-                // μ is of scores, and those are scaled.
-                cohort: (mean / scale) as f32,
-            }),
-            of_both: [noises, highs, lows],
-            knee,
+            quality: Some(
+                QualityWeights {
+                    seconds: seconds as f32,
+                    length: length as f32,
+                    // μ is of scores, and those are scaled.
+                    cohort: (mean / scale) as f32,
+                    ..QualityWeights::default()
+                }
+                .with_conditions(std::array::from_fn(|k| sums[k] as f32)),
+            ),
+            of_both: std::array::from_fn(|k| products[k]),
+            lower_slope,
         })
     }
 
@@ -157,17 +144,9 @@ impl Calibration {
 
     fn cllr(&self, list: &QualityList, prior: f64) -> f64 {
         let quality = self.quality.unwrap_or_default();
-        let [seconds, length, noise, high, low, cohort] = [
-            quality.seconds,
-            quality.length,
-            quality.noise,
-            quality.high,
-            quality.low,
-            quality.cohort,
-        ]
-        .map(f64::from);
-        let [noises, highs, lows] = self.of_both;
-        let weights = [noise, high, low, noises, highs, lows];
+        let [seconds, length, cohort] =
+            [quality.seconds, quality.length, quality.cohort].map(f64::from);
+        let weights = [quality.of_conditions().map(f64::from), self.of_both];
         let shift = (prior / (1.0 - prior)).ln();
         let mut cost = 0.0;
         for (trials, sign, prior) in [
@@ -176,13 +155,12 @@ impl Calibration {
         ] {
             for trial in trials {
                 let scores = self.scale * (trial.score + cohort * trial.cohort);
-                let terms = weights
-                    .iter()
-                    .zip(trial.of_conditions().into_iter().flatten());
+                let values = trial.of_conditions();
+                let terms = weights.iter().flatten().zip(values.iter().flatten());
                 let conditions: f64 = terms.map(|(w, x)| w * x).sum();
                 let recordings = seconds * trial.seconds + length * trial.length + conditions;
                 let line = scores + self.offset + recordings;
-                let llr = self.knee.map_or(line, |knee| bend(line, knee));
+                let llr = self.lower_slope.map_or(line, |slope| slope.apply(line));
                 cost += prior / trials.len() as f64 * softplus(sign * (llr + shift));
             }
         }
@@ -207,42 +185,51 @@ impl Calibration {
             weight.extend(squares);
             weight.extend([0.0; CONDITIONS]);
         }
-        PairHead {
-            mean: head.mean.clone(),
-            whiten: head.whiten.clone(),
-            weight,
-            groups: head.groups,
-            bias: (self.scale * (f64::from(head.bias) - shift) + self.offset) as f32,
-            prior: 0.5,
-            quality: self.quality.or(head.quality.map(|old| QualityWeights {
+        let quality = head.quality.as_ref();
+        let cohort = quality.and_then(|quality| quality.cohort.clone());
+        let weights = self.quality.or(quality.map(|old| {
+            let old = old.weights;
+            QualityWeights {
                 seconds: scaled(&old.seconds),
                 length: scaled(&old.length),
-                noise: scaled(&old.noise),
-                high: scaled(&old.high),
-                low: scaled(&old.low),
                 // The scores against the cohort are scaled already.
-                cohort: old.cohort,
-            })),
-            cohort: head.cohort.clone(),
-            knee: self
-                .knee
-                .map(|knee| knee as f32)
-                .or(head.knee.map(|knee| self.moved(knee))),
+                ..old.with_conditions(old.of_conditions().map(|w| scaled(&w)))
+            }
+        }));
+        let moved = |slope: LowerSlope| LowerSlope {
+            below: self.moved(slope.below),
+        };
+        PairHead {
+            bias: (self.scale * (f64::from(head.bias) - shift) + self.offset) as f32,
+            quality: weights.map(|weights| QualityTerms { weights, cohort }),
+            lower_slope: self.lower_slope.or(head.lower_slope.map(moved)),
+            ..PairHead::new(head.projection.clone(), weight)
         }
     }
+}
+
+/// See [`NUM_FEATURES`].
+fn features(trial: &QualityTrial, cohort: bool) -> [f64; NUM_FEATURES] {
+    let [sums, products] = trial.of_conditions();
+    let mut features = [0.0; NUM_FEATURES];
+    let [score, seconds, length, of_conditions @ .., mean] = &mut features;
+    (*score, *seconds, *length) = (trial.score, trial.seconds, trial.length);
+    of_conditions.copy_from_slice([sums, products].as_flattened());
+    *mean = if cohort { trial.cohort } else { 0.0 };
+    features
 }
 
 /// Target and nontarget trials of K features, and their weight.
 type Sides<const K: usize> = (Vec<[f64; K]>, Vec<[f64; K]>, f64);
 
-/// Weights of the features, of which the first is the score, the constant, and the knee if one is
+/// Weights of the features, of which the first is the score, the constant, and the lower slope if one is
 /// looked for and found.
 fn regression<const K: usize>(
     lists: Vec<Sides<K>>,
     prior: f64,
     penalties: [f64; K],
-    with_knee: bool,
-) -> Result<([f64; K], f64, Option<f64>)> {
+    with_lower_slope: bool,
+) -> Result<([f64; K], f64, Option<LowerSlope>)> {
     let refuse = |fact: &str| {
         Error::Usage(format!(
             "calibration: {fact}; give scores of target and nontarget trials, all finite, and \
@@ -283,19 +270,19 @@ fn regression<const K: usize>(
         nontargets: lists.iter().flat_map(|(_, n, w)| side(n, *w)).collect(),
         prior,
         penalties,
-        knee: None,
+        lower_slope: None,
     };
     let mut best = trials.newton((SVector::zeros(), 0.0));
     let mut found = None;
-    let knees = KNEES.filter(|_| with_knee);
+    let limits = LIMITS.filter(|_| with_lower_slope);
     let mut at = best.0;
-    for knee in knees.map(|step| f64::from(step) * KNEE_STEP) {
-        trials.knee = Some(knee);
+    for below in limits.map(|step| f32::from(step) * LIMIT_STEP) {
+        trials.lower_slope = Some(LowerSlope { below });
         // Far below all trials it changes nothing, so each starts where the last one ended.
         let next = trials.newton(at);
         at = next.0;
         if next.1 < best.1 {
-            (best, found) = (next, Some(knee));
+            (best, found) = (next, trials.lower_slope);
         }
     }
     let (weights, offset) = best.0;
@@ -310,14 +297,14 @@ struct Standardised<const K: usize> {
     nontargets: Vec<([f64; K], f64)>,
     prior: f64,
     penalties: [f64; K],
-    knee: Option<f64>,
+    lower_slope: Option<LowerSlope>,
 }
 
 /// Weights, and the offset.
 type Point<const K: usize> = (SVector<f64, K>, f64);
 
 impl<const K: usize> Standardised<K> {
-    /// The lowest loss near a start, and where. With a knee the loss is not convex, but nearly.
+    /// The lowest loss near a start, and where. With a lower slope the loss is not convex, but nearly.
     fn newton(&self, mut at: Point<K>) -> (Point<K>, f64) {
         let mut loss = self.loss(&at);
         for _ in 0..100 {
@@ -348,8 +335,10 @@ impl<const K: usize> Standardised<K> {
         let sum: f64 = (0..K).map(|k| weights[k] * x[k]).sum();
         let line = sum + offset;
         let prior = (self.prior / (1.0 - self.prior)).ln();
-        match self.knee {
-            Some(knee) if line < knee => (bend(line, knee) + prior, KNEE_SLOPE),
+        match self.lower_slope {
+            Some(slope) if line < f64::from(slope.below) => {
+                (slope.apply(line) + prior, LowerSlope::SLOPE)
+            }
             _ => (line + prior, 1.0),
         }
     }

@@ -8,7 +8,7 @@
 use crate::{
     Error, Result,
     network::{Affine, Layer, Network, Weights},
-    scoring::PairHead,
+    scoring::{PairHead, Projection},
 };
 use half::f16;
 
@@ -29,7 +29,7 @@ pub fn join(
 }
 
 /// Joins `members` into one network whose score is the sum of theirs, each times its share. Quality terms,
-/// conditions, cohort and knee are left out: the sum is to be calibrated again.
+/// conditions, cohort and lower slope are left out: the sum is to be calibrated again.
 ///
 /// # Errors
 /// [`Error::Usage`] for networks that differ in more than their weights, or have no groups.
@@ -47,10 +47,10 @@ pub fn join_weighted(
         let layers = network.layers().iter().enumerate();
         let one = layers.map(|(index, layer)| {
             let first = sees_features(network.layers(), index);
-            let mut layer = with_groups(layer, 1, head.groups, first);
+            let mut layer = with_groups(layer, 1, head.projection.groups, first);
             if let Layer::Linear { out_features, .. } = &mut layer {
                 // Its size after the whitening.
-                *out_features = head.voice_size() / head.groups;
+                *out_features = head.voice_size() / head.projection.groups;
             }
             layer
         });
@@ -63,7 +63,7 @@ pub fn join_weighted(
                 .into(),
         ));
     }
-    let count = members.iter().map(|(_, head)| head.groups).sum();
+    let count = members.iter().map(|(_, head)| head.projection.groups).sum();
     let mut joined = vec![];
     let mut weights = Weights::new();
     for (index, layer) in layers.iter().enumerate() {
@@ -143,20 +143,28 @@ fn whitened(members: &[(Network, PairHead)], index: usize) -> (Vec<f32>, Vec<f32
     for (network, head) in members {
         let a = &network.weights()[&format!("{index}.weight")];
         let b = &network.weights()[&format!("{index}.bias")];
-        if head.whiten.is_none() {
+        if head.projection.whiten.is_none() {
             weight.extend(a);
-            bias.extend(b.iter().zip(&head.mean).map(|(b, mean)| b - mean));
+            bias.extend(
+                b.iter()
+                    .zip(&head.projection.mean)
+                    .map(|(b, mean)| b - mean),
+            );
             continue;
         }
         let in_features = a.len() / b.len();
-        for whiten in head.whitening().chunks_exact(head.mean.len()) {
+        for whiten in head
+            .projection
+            .whitening()
+            .chunks_exact(head.projection.embedding_size())
+        {
             let mut own = vec![0.0f64; in_features];
             let mut shift = 0.0f64;
             for (d, w) in whiten.iter().map(|w| f64::from(*w)).enumerate() {
                 for (sum, a) in own.iter_mut().zip(&a[d * in_features..]) {
                     *sum += w * f64::from(*a);
                 }
-                shift += w * (f64::from(b[d]) - f64::from(head.mean[d]));
+                shift += w * (f64::from(b[d]) - f64::from(head.projection.mean[d]));
             }
             weight.extend(own.iter().map(|value| *value as f32));
             bias.push(shift as f32);
@@ -179,21 +187,15 @@ fn sum_of_heads(members: &[(Network, PairHead)], shares: &[f32]) -> PairHead {
                 weights[..head.voice_size()].iter().map(move |w| w * share)
             })
     };
+    let groups = members.iter().map(|(_, head)| head.projection.groups).sum();
+    let weight = half(false).chain(half(true)).collect();
+    let mut sum = PairHead::new(Projection::identity(size, groups), weight);
     let llr_bias = |head: &PairHead| head.bias - (head.prior / (1.0 - head.prior)).ln();
     let biases = members.iter().zip(shares);
-    PairHead {
-        mean: vec![0.0; size],
-        whiten: None,
-        weight: half(false).chain(half(true)).collect(),
-        groups: members.iter().map(|(_, head)| head.groups).sum(),
-        bias: biases
-            .map(|((_, head), share)| llr_bias(head) * share)
-            .sum(),
-        prior: 0.5,
-        quality: None,
-        cohort: None,
-        knee: None,
-    }
+    sum.bias = biases
+        .map(|((_, head), share)| llr_bias(head) * share)
+        .sum();
+    sum
 }
 
 #[cfg(test)]
@@ -215,17 +217,13 @@ mod tests {
         let (layers, weights) =
             crate::network::fold_batch_norms(&trainable.layers, &trainable.weights);
         let value = |i: usize| ((i as f32 + 1.0) * (seed as f32 + 0.7)).sin();
-        let head = PairHead {
-            mean: (0..6).map(|i| 0.1 * value(i)).collect(),
-            whiten: Some((0..24).map(value).collect()),
-            weight: (0..8).map(|i| 0.1 * value(i + 3)).collect(),
-            groups: 1,
-            bias: value(40),
-            prior: 0.2,
-            quality: None,
-            cohort: None,
-            knee: None,
-        };
+        let projection = Projection::new(
+            (0..6).map(|i| 0.1 * value(i)).collect(),
+            Some((0..24).map(value).collect()),
+        );
+        let weight = (0..8).map(|i| 0.1 * value(i + 3)).collect();
+        let mut head = PairHead::new(projection, weight);
+        (head.bias, head.prior) = (value(40), 0.2);
         (Network::new(layers, weights, 5).unwrap(), head)
     }
 
@@ -258,7 +256,7 @@ mod tests {
         let joined = || join(vec![member(1, "stats"), member(2, "stats")], 5).unwrap();
         let single = || member(3, "stats");
         let (network, head) = join_weighted(&[joined(), single()], &[0.5, 0.25], 5).unwrap();
-        assert_eq!(head.groups, 3);
+        assert_eq!(head.projection.groups, 3);
         let features = |seed: usize| {
             let values = (0..5 * 60).map(|i| ((i * (seed + 3)) as f32 * 0.37).sin());
             Features::new(values.collect(), 5)

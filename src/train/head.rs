@@ -17,7 +17,10 @@ use super::{
     pairs::Pairs,
     plda::{self, PldaOptions},
 };
-use crate::{Error, Result, scoring::PairHead};
+use crate::{
+    Error, Result,
+    scoring::{PairHead, Projection},
+};
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
@@ -178,17 +181,8 @@ pub fn cosine(mean: &[f64], whiten: &[f64], scale: f64) -> PairHead {
     let size = whiten.len() / mean.len();
     let mut weight = vec![(scale / size as f64) as f32; size];
     weight.resize(2 * size, 0.0);
-    PairHead {
-        mean: plda::to_f32(mean),
-        whiten: Some(plda::to_f32(whiten)),
-        weight,
-        groups: 1,
-        bias: 0.0,
-        prior: 0.5,
-        quality: None,
-        cohort: None,
-        knee: None,
-    }
+    let projection = Projection::new(plda::to_f32(mean), Some(plda::to_f32(whiten)));
+    PairHead::new(projection, weight)
 }
 
 /// The plain cosine of embeddings centred on the speakers' average: what to beat.

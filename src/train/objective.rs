@@ -41,7 +41,7 @@ impl<'a> Objective<'a> {
     ) -> Self {
         Objective {
             centred: DMatrix::from_fn(labelled.embedding_size(), labelled.len(), |k, i| {
-                f64::from(labelled.embeddings()[i][k]) - f64::from(head.mean[k])
+                f64::from(labelled.embeddings()[i][k]) - f64::from(head.projection.mean[k])
             }),
             pairs,
             loss: options.loss,
@@ -235,6 +235,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scoring::Projection;
 
     #[test]
     fn gradient_agrees_with_central_differences() {
@@ -248,17 +249,9 @@ mod tests {
         let speakers = [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3];
         let labelled = Labelled::new(embeddings, &speakers).unwrap();
         let wave = |n: usize, scale: f32| (0..n).map(|i| scale * (i as f32 * 1.3).cos()).collect();
-        let head = PairHead {
-            mean: wave(5, 0.1),
-            whiten: Some(wave(15, 1.0)),
-            weight: wave(6, 0.4),
-            groups: 1,
-            bias: 0.3,
-            prior: 0.5,
-            quality: None,
-            cohort: None,
-            knee: None,
-        };
+        let projection = Projection::new(wave(5, 0.1), Some(wave(15, 1.0)));
+        let mut head = PairHead::new(projection, wave(6, 0.4));
+        head.bias = 0.3;
         for loss in [PairLoss::Bce, PairLoss::Softmax, PairLoss::Mse] {
             let options = RefineOptions {
                 loss,

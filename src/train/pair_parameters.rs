@@ -1,7 +1,7 @@
 //! The parameters of a pair head in training, made from a head and turned back into one.
 
 use super::plda;
-use crate::scoring::PairHead;
+use crate::scoring::{PairHead, Projection};
 use nalgebra::DMatrix;
 
 /// The trained numbers, or their gradient.
@@ -31,7 +31,7 @@ impl Parameters {
     /// Two outputs start as half of the logit each, for and against, so that their difference is it.
     pub fn of(head: &PairHead, prior: f64, num_outputs: usize) -> Self {
         let size = head.size();
-        let whiten = head.whitening();
+        let whiten = head.projection.whitening();
         let whiten = whiten.iter().map(|&w| f64::from(w));
         let bias = f64::from(head.bias) - log_odds(f64::from(head.prior)) + log_odds(prior);
         let output = |share: f64| {
@@ -43,7 +43,7 @@ impl Parameters {
             }
         };
         Parameters {
-            whiten: DMatrix::from_row_iterator(size, head.mean.len(), whiten),
+            whiten: DMatrix::from_row_iterator(size, head.projection.embedding_size(), whiten),
             outputs: match num_outputs {
                 1 => vec![output(1.0)],
                 _ => vec![output(-0.5), output(0.5)],
@@ -66,17 +66,12 @@ impl Parameters {
                 }
             }
         };
-        PairHead {
-            mean: from.mean.clone(),
-            whiten: Some(plda::to_f32(self.whiten.transpose().as_slice())),
-            weight: plda::to_f32(&[logit.product, logit.squares].concat()),
-            groups: 1,
-            bias: logit.bias as f32,
-            prior: prior as f32,
-            quality: None,
-            cohort: None,
-            knee: None,
-        }
+        let whiten = plda::to_f32(self.whiten.transpose().as_slice());
+        let projection = Projection::new(from.projection.mean.clone(), Some(whiten));
+        let weight = plda::to_f32(&[logit.product, logit.squares].concat());
+        let mut head = PairHead::new(projection, weight);
+        (head.bias, head.prior) = (logit.bias as f32, prior as f32);
+        head
     }
 
     /// scale·output + offset.

@@ -7,7 +7,10 @@
 //! better centre). Then the log-likelihood ratio is itself linear in [a∘b ; a∘a + b∘b].
 
 use super::{Labelled, lda};
-use crate::{Result, scoring::PairHead};
+use crate::{
+    Result,
+    scoring::{PairHead, Projection},
+};
 use rayon::prelude::*;
 
 /// How to fit.
@@ -60,17 +63,11 @@ pub fn fit_head(labelled: &Labelled, options: &PldaOptions) -> Result<PairHead> 
     let points = project(labelled, &lda.mean, &lda.whiten);
     let weights =
         DiagonalPlda::fit(&points, labelled.by_speaker(), options.num_iterations).pair_weights();
-    Ok(PairHead {
-        mean: to_f32(&lda.mean),
-        whiten: Some(to_f32(&lda.whiten)),
-        weight: to_f32(&[weights.product, weights.squares].concat()),
-        groups: 1,
-        bias: weights.bias as f32,
-        prior: 0.5,
-        quality: None,
-        cohort: None,
-        knee: None,
-    })
+    let projection = Projection::new(to_f32(&lda.mean), Some(to_f32(&lda.whiten)));
+    let weight = to_f32(&[weights.product, weights.squares].concat());
+    let mut head = PairHead::new(projection, weight);
+    head.bias = weights.bias as f32;
+    Ok(head)
 }
 
 impl DiagonalPlda {

@@ -112,7 +112,7 @@ impl Verifier {
     /// recordings; [`allowance`] takes its place. The order of the two changes no bit.
     fn as_on_reference(&self, (a, t): &Spoken, (b, u): &Spoken) -> f32 {
         let head = &self.model.head;
-        let term = head.quality.map_or(0.0, |q| q.seconds);
+        let term = head.quality.as_ref().map_or(0.0, |q| q.weights.seconds);
         let lengths = (t / REFERENCE_SECONDS).ln() + (u / REFERENCE_SECONDS).ln();
         head.llr(a, b) - term * lengths
     }

@@ -5,7 +5,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use spkver::{
     features::{Mfcc, MfccConfig},
     network::{Layer, Network, Weights},
-    scoring::PairHead,
+    scoring::{PairHead, Projection},
     train::options::ArchitectureOptions,
     verifier::{Limits, Model, ModelCard},
 };
@@ -45,17 +45,8 @@ pub fn random_model(seed: u64, c: usize, d: usize) -> Model {
             weights.insert(format!("{i}.{name}"), values);
         }
     }
-    let head = PairHead {
-        mean: numbers(d, 0.1),
-        whiten: Some(numbers(d * d, 1.0)),
-        weight: [vec![0.2; d], vec![-0.05; d]].concat(),
-        groups: 1,
-        bias: 0.0,
-        prior: 0.5,
-        quality: None,
-        cohort: None,
-        knee: None,
-    };
+    let projection = Projection::new(numbers(d, 0.1), Some(numbers(d * d, 1.0)));
+    let head = PairHead::new(projection, [vec![0.2; d], vec![-0.05; d]].concat());
     Model {
         front_end,
         network: Network::new(layers, weights, num_features).unwrap(),

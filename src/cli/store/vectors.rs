@@ -12,7 +12,7 @@ use spkver::{
     Error, Result,
     answer::{json_of, recording::label},
     lists::names,
-    scoring::{KNEE_SLOPE, gallery::vector},
+    scoring::{LowerSlope, gallery::vector},
     storage::{
         Readers,
         output::{Form, OutputFile},
@@ -132,7 +132,7 @@ fn export(args: &ExportArgs, global: &Global) -> Result<u8> {
         "model": verifier.id().to_string(),
         "num_speakers": num_speakers,
         "size": vector_size(&verifier),
-        "knee": json_of(&verifier.model().head.knee),
+        "lower_slope_below": json_of(&verifier.model().head.lower_slope.map(|slope| slope.below)),
         "sql": sql,
     });
     global.output().result(&sql.unwrap_or_default(), &json)?;
@@ -204,10 +204,11 @@ fn pgvector_sql(rows: &Path, verifier: &Verifier) -> String {
     let size = vector_size(verifier);
     let rows = rows.to_string_lossy().replace('\'', "''");
     let model = verifier.id();
-    // Below the knee the product is not the LLR yet.
-    let llr = match verifier.model().head.knee {
-        Some(knee) => {
-            let (slope, rest) = (KNEE_SLOPE, (1.0 - KNEE_SLOPE) * f64::from(knee));
+    // For very low scores the product is not the LLR yet.
+    let llr = match verifier.model().head.lower_slope {
+        Some(LowerSlope { below }) => {
+            let slope = LowerSlope::SLOPE;
+            let rest = (1.0 - slope) * f64::from(below);
             format!("greatest(-(point <#> '[…]'), -{slope} * (point <#> '[…]') + ({rest:.4}))")
         }
         None => "-(point <#> '[…]')".into(),

@@ -90,10 +90,10 @@ fn sides(
     let sides = embedded.iter().zip(points(embedded, verifier));
     let sides = sides.map(|(embedding, point)| {
         let (values, point) = (embedding.as_ref().ok()?.values(), point?);
-        let mean = cohort.map_or(0.0, |cohort| cohort.mean(head, &point));
+        let mean = cohort.map_or(0.0, |cohort| head.cohort_mean(cohort, &point));
         Some(Side {
             point,
-            ln_seconds: values[head.mean.len()].into(),
+            ln_seconds: head.ln_seconds_of(values).into(),
             ln_length: head.ln_length(values).into(),
             conditions: head.conditions_of(values).map(f64::from),
             cohort: mean.into(),

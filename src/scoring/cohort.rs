@@ -1,0 +1,72 @@
+//! The cohort: speakers that every recording is compared with, to see whether it sounds like many people.
+
+use super::products::weighted_dot;
+use zeroize::Zeroizing;
+
+/// Speakers that every recording is compared with. They occur in no trial.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cohort {
+    /// (K, L): a point for each speaker, projected and scaled, without conditions and quality term.
+    pub points: Vec<f32>,
+    /// N: number of highest scores that are averaged.
+    pub top: usize,
+}
+
+impl Cohort {
+    /// Largest number of speakers: each costs L multiplications for every point.
+    pub const MAX_SPEAKERS: usize = 10_000;
+
+    /// Whether there are as many points of `voice_size` values as the top needs, else what there is.
+    pub(super) fn fits(&self, voice_size: usize) -> std::result::Result<(), String> {
+        let speakers = self.points.len() / voice_size;
+        let finite = self.points.iter().all(|v| v.is_finite());
+        let sizes = self.points.len() == speakers * voice_size
+            && (1..=Self::MAX_SPEAKERS).contains(&speakers)
+            && (1..=speakers).contains(&self.top);
+        if sizes && finite {
+            return Ok(());
+        }
+        Err(format!(
+            "cohort of {} numbers, {speakers} speakers, top {}, finite {finite}; wanted {voice_size} numbers \
+             a speaker, finite, 1 to {} speakers, a top of 1 to as many",
+            self.points.len(),
+            self.top,
+            Self::MAX_SPEAKERS,
+        ))
+    }
+
+    /// μ(a) of the whitened part `a` of a point, with the `weight` of a head. `(V,) -> 1`
+    // Compiled once: it is called in many places.
+    #[inline(never)]
+    pub(super) fn mean_of(&self, weight: &[f32], a: &[f32]) -> f32 {
+        let (product, squares) = weight.split_at(weight.len() / 2);
+        let squares = &squares[..a.len()];
+        // Reveals as much about the voice as the embedding.
+        let weighted: Vec<f32> = product.iter().zip(a).map(|(p, a)| p * a).collect();
+        let weighted = Zeroizing::new(weighted);
+        let speakers = self.points.chunks_exact(a.len());
+        let mut scores = Zeroizing::new(Vec::with_capacity(speakers.len()));
+        scores.extend(speakers.map(|c| score(&weighted, squares, c)));
+        let rank = scores.len() - self.top;
+        let (_, last, higher) = scores.select_nth_unstable_by(rank, f32::total_cmp);
+        let highest = higher.iter().chain([&*last]);
+        let sum: f64 = highest.map(|&score| f64::from(score)).sum();
+        weighted_dot(squares, a, a) + (sum / self.top as f64) as f32
+    }
+}
+
+/// Σ c·(v + q·c) in sixteen sums, in the same order on every CPU.
+fn score(v: &[f32], q: &[f32], c: &[f32]) -> f32 {
+    let mut sums = [0.0f32; 16];
+    let (v, rest_v) = v.as_chunks::<16>();
+    let (q, rest_q) = q.as_chunks::<16>();
+    let (c, rest_c) = c.as_chunks::<16>();
+    for ((v, q), c) in v.iter().zip(q).zip(c) {
+        for lane in 0..16 {
+            sums[lane] += c[lane] * (v[lane] + q[lane] * c[lane]);
+        }
+    }
+    let rest = rest_v.iter().zip(rest_q).zip(rest_c);
+    let rest: f32 = rest.map(|((v, q), c)| c * (v + q * c)).sum();
+    sums.iter().sum::<f32>() + rest
+}
