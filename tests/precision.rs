@@ -1,19 +1,16 @@
 //! `--precision int8`: scores that hardly differ, always the same bits, with any model.
 
+mod program;
 mod random_model;
 
+use program::{Answer, Place, voice};
 use random_model::random_model;
 use spkver::{
     audio::{self, ReadOptions, Waveform},
     storage::model,
     verifier::{ModelId, Verifier},
 };
-use std::{path::PathBuf, process::Command};
-
-fn voice(name: &str) -> PathBuf {
-    let voices = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices");
-    voices.join(format!("{name}.wav"))
-}
+use std::process::Command;
 
 fn read(name: &str) -> Waveform {
     audio::read(&voice(name), &ReadOptions::default()).unwrap()
@@ -129,4 +126,23 @@ fn the_flag_changes_the_score_a_little_and_the_threads_nothing() {
         let flags = ["--precision", "int8", "--threads", threads];
         assert_eq!(rounded, compare(&flags), "{threads} threads");
     }
+}
+
+#[test]
+fn model_info_tells_a_model_in_int8_from_one_in_f32() {
+    let place = Place::new();
+    let say = |line: &str| Answer::of(&mut place.command(line.split(' ')));
+    let json = |line: &str| -> serde_json::Value {
+        serde_json::from_str(&say(&format!("--json {line}")).stdout).unwrap()
+    };
+    assert_eq!(say("model int8 -o small").code, 0);
+    let exact = json("model info");
+    assert_eq!(exact["precision"], "f32");
+    assert!(exact["rounded_from"].is_null(), "{exact}");
+    let small = json("model info --model small");
+    assert_eq!(small["precision"], "int8");
+    let from = model::embedded().unwrap().id().to_string();
+    assert_eq!(small["rounded_from"], from);
+    let text = say("model info --model small").stdout;
+    assert!(text.contains("runs in int8; rounded from model "), "{text}");
 }

@@ -113,6 +113,12 @@ fn info(verifier: &Verifier, global: &Global) -> Result<u8> {
         network.receptive_field(),
         model.limits.min_speech_seconds,
     ));
+    if network.is_int8() {
+        let from = model.rounded_from.map_or(String::new(), |id| {
+            format!("; rounded from model {id}, whose voiceprints stay valid")
+        });
+        lines.push(format!("runs in int8{from}"));
+    }
     lines.push(format!("front-end: {}", json_of(&model.front_end)));
     if network.is_graph() {
         let mut kinds = BTreeMap::new();
@@ -184,6 +190,8 @@ fn info(verifier: &Verifier, global: &Global) -> Result<u8> {
         "embedding_size": model.head.embedding_size(),
         "receptive_field_frames": network.receptive_field(),
         "num_parameters": num_parameters,
+        "precision": if network.is_int8() { "int8" } else { "f32" },
+        "rounded_from": model.rounded_from.map(|id| id.to_string()),
     });
     global.output().result(&lines.join("\n"), &json)?;
     Ok(0)
