@@ -28,21 +28,7 @@ pub fn layers(dict: &mut StateDict) -> Result<usize, Problem> {
     let width = dict.conv1d("conv", Some(BLOCKS.len() * channels), Window::FRAME)?;
     let frames = dict.add(Layer::Relu);
 
-    // The attention sees the statistics of the whole utterance beside each frame, or the frame alone.
-    let seen = dict.shape("pool.linear1.weight");
-    let seen = seen.and_then(|shape| shape.get(1).copied());
-    if seen == Some(3 * width) {
-        let statistics = dict.add(Layer::SampleStatsPool { eps: POOLING_EPS });
-        dict.add(Layer::Concat {
-            layers: vec![frames, statistics],
-        });
-    }
-    let inputs = if seen == Some(3 * width) {
-        3 * width
-    } else {
-        width
-    };
-    let hidden = dict.conv1d("pool.linear1", Some(inputs), Window::FRAME)?;
+    let hidden = attention(dict, frames, width)?;
     dict.add(Layer::Tanh);
     dict.conv1d("pool.linear2", Some(hidden), Window::FRAME)?;
     dict.add(Layer::AttentiveStatsPool {
@@ -55,6 +41,35 @@ pub fn layers(dict: &mut StateDict) -> Result<usize, Problem> {
         Some(Layer::Conv1d { in_channels, .. }) => Ok(*in_channels),
         _ => unreachable!("the first layer is layer1"),
     }
+}
+
+/// Adds the first map of the attention, `(T, 3C) -> (T, H)`, and returns H. It reads each frame, and in
+/// most networks the statistics of the whole utterance as well. These are the same for all frames, so
+/// their part is a vector that is computed once and added.
+fn attention(dict: &mut StateDict, frames: usize, width: usize) -> Result<usize, Problem> {
+    const NAME: &str = "pool.linear1";
+    let shape = dict.shape(&format!("{NAME}.weight"));
+    let num_read = shape.and_then(|shape| shape.get(1).copied());
+    if num_read != Some(3 * width) {
+        return dict.conv1d(NAME, Some(width), Window::FRAME);
+    }
+    let wanted = [None, Some(3 * width), Some(1)];
+    let weight = dict.take(&format!("{NAME}.weight"), &wanted)?;
+    let [of_frame, of_statistics] = weight.split_inputs(width);
+    dict.add(Layer::SampleStatsPool { eps: POOLING_EPS }); // (2·3C)
+    let hidden = dict.push_linear(NAME, of_statistics)?;
+    let of_statistics = dict.last();
+    dict.add(Layer::Channels {
+        layer: frames,
+        first: 0,
+        count: width,
+    });
+    dict.push_conv1d_without_bias(of_frame, Window::FRAME);
+    let of_frame = dict.last();
+    dict.add(Layer::Add {
+        layers: vec![of_frame, of_statistics],
+    });
+    Ok(hidden)
 }
 
 /// Adds a block: a Res2 convolution between two of one frame, a gate by the whole utterance

@@ -35,6 +35,25 @@ pub struct Tensor {
     pub values: Vec<f32>,
 }
 
+impl Tensor {
+    /// Divides a weight `(C_out, C_in, …)` into that of the first `count` inputs and that of the others.
+    pub fn split_inputs(self, count: usize) -> [Self; 2] {
+        let per_input: usize = self.shape[2..].iter().product();
+        let rows = || self.values.chunks_exact(self.shape[1] * per_input);
+        let part = |num_inputs: usize, values: Vec<f32>| {
+            let mut shape = self.shape.clone();
+            shape[1] = num_inputs;
+            Tensor { shape, values }
+        };
+        let first = rows().flat_map(|row| &row[..count * per_input]);
+        let others = rows().flat_map(|row| &row[count * per_input..]);
+        [
+            part(count, first.copied().collect()),
+            part(self.shape[1] - count, others.copied().collect()),
+        ]
+    }
+}
+
 /// Taps and steps of a Conv1d.
 #[derive(Debug, Clone, Copy)]
 pub struct Window {
@@ -178,11 +197,22 @@ impl<'a> StateDict<'a> {
         weight: Tensor,
         window: Window,
     ) -> Result<usize, Problem> {
-        let (out_channels, in_channels) = (weight.shape[0], weight.shape[1]);
+        let out_channels = weight.shape[0];
         let bias = self.bias(name, out_channels)?;
+        self.push_conv1d_with(weight, bias, window);
+        Ok(out_channels)
+    }
+
+    /// As [`Self::push_conv1d`], for a part of a map whose bias another part has.
+    pub fn push_conv1d_without_bias(&mut self, weight: Tensor, window: Window) {
+        let bias = constant(weight.shape[0], 0.0);
+        self.push_conv1d_with(weight, bias, window);
+    }
+
+    fn push_conv1d_with(&mut self, weight: Tensor, bias: Tensor, window: Window) {
         let conv = Layer::Conv1d {
-            in_channels,
-            out_channels,
+            in_channels: weight.shape[1],
+            out_channels: weight.shape[0],
             kernel_size: window.taps,
             stride: window.stride,
             dilation: window.dilation,
@@ -190,7 +220,6 @@ impl<'a> StateDict<'a> {
             groups: 1,
         };
         self.push(conv, [("weight", weight), ("bias", bias)]);
-        Ok(out_channels)
     }
 
     /// Adds a Linear that reads `in_features`; returns the size of its output.
