@@ -7,6 +7,7 @@ use super::{
     outer::Outer,
     pack::Packed,
     scan::{Panel, Probes},
+    winograd::{self, Bins},
 };
 
 /// All kernels, compiled for one instruction set (an instance).
@@ -37,6 +38,10 @@ pub struct Table {
     pub means: fn(&[f32], &mut [f32]),
     /// Biased variance of each column, given the means; see [`super::reference::variances`].
     pub variances: fn(&[f32], &[f32], &mut [f32]),
+    /// Sums of bins; see [`super::winograd::inputs`].
+    pub winograd_inputs: fn(&[f32], Bins<{ winograd::POINTS }>, &mut [f32]),
+    /// Outputs of products; see [`super::winograd::outputs`].
+    pub winograd_outputs: fn(&[f32], &[f32], bool, Bins<{ winograd::OUTPUTS }>, &mut [f32]),
     /// Quantized affine maps.
     pub int8: Int8,
 }

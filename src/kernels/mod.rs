@@ -19,6 +19,7 @@ pub mod reference;
 mod rounded;
 mod scan;
 mod taper;
+pub mod winograd;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -104,6 +105,8 @@ const WIDE4: Table = Table {
     exp: logarithm::exp_all::<wide::f32x4>,
     means: columns::means::<wide::f32x4>,
     variances: columns::variances::<wide::f32x4>,
+    winograd_inputs: winograd::inputs::<wide::f32x4>,
+    winograd_outputs: winograd::outputs::<wide::f32x4>,
     int8: Int8 {
         nr: 12,
         group: 2,
@@ -126,6 +129,8 @@ const WIDE8: Table = Table {
     exp: logarithm::exp_all::<wide::f32x8>,
     means: columns::means::<wide::f32x8>,
     variances: columns::variances::<wide::f32x8>,
+    winograd_inputs: winograd::inputs::<wide::f32x8>,
+    winograd_outputs: winograd::outputs::<wide::f32x8>,
     int8: Int8 {
         nr: 16,
         group: 2,
@@ -148,6 +153,8 @@ const WIDE16: Table = Table {
     exp: logarithm::exp_all::<wide::f32x16>,
     means: columns::means::<wide::f32x16>,
     variances: columns::variances::<wide::f32x16>,
+    winograd_inputs: winograd::inputs::<wide::f32x16>,
+    winograd_outputs: winograd::outputs::<wide::f32x16>,
     int8: Int8 {
         nr: 32,
         group: 2,
@@ -171,6 +178,8 @@ const REFERENCE: Table = Table {
     exp: reference::exp,
     means: reference::means,
     variances: reference::variances,
+    winograd_inputs: winograd::inputs::<wide::f32x4>,
+    winograd_outputs: winograd::outputs::<wide::f32x4>,
     int8: Int8 {
         nr: 16,
         group: 1,

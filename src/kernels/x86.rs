@@ -16,6 +16,7 @@ use super::{
     pack_int8::PackedInt8,
     peak,
     scan::{self, Panel, Probes},
+    winograd::{self, Bins, OUTPUTS, POINTS},
 };
 use std::arch::x86_64::*;
 
@@ -314,6 +315,22 @@ fn variances_avx2(x: &[f32], means: &[f32], variances: &mut [f32]) {
     columns::variances::<Avx2>(x, means, variances);
 }
 
+#[target_feature(enable = "avx2,fma")]
+fn winograd_inputs_avx2(x: &[f32], bins: Bins<POINTS>, sums: &mut [f32]) {
+    winograd::inputs::<Avx2>(x, bins, sums);
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn winograd_outputs_avx2(
+    products: &[f32],
+    bias: &[f32],
+    relu: bool,
+    bins: Bins<OUTPUTS>,
+    y: &mut [f32],
+) {
+    winograd::outputs::<Avx2>(products, bias, relu, bins, y);
+}
+
 #[target_feature(enable = "avx512f")]
 fn mfcc_avx512(plan: &MfccPlan, frames: &[&[f32]], out: &mut [f32]) {
     mfcc::mfcc::<Avx512>(plan, frames, out);
@@ -337,6 +354,22 @@ fn means_avx512(x: &[f32], means: &mut [f32]) {
 #[target_feature(enable = "avx512f")]
 fn variances_avx512(x: &[f32], means: &[f32], variances: &mut [f32]) {
     columns::variances::<Avx512>(x, means, variances);
+}
+
+#[target_feature(enable = "avx512f")]
+fn winograd_inputs_avx512(x: &[f32], bins: Bins<POINTS>, sums: &mut [f32]) {
+    winograd::inputs::<Avx512>(x, bins, sums);
+}
+
+#[target_feature(enable = "avx512f")]
+fn winograd_outputs_avx512(
+    products: &[f32],
+    bias: &[f32],
+    relu: bool,
+    bins: Bins<OUTPUTS>,
+    y: &mut [f32],
+) {
+    winograd::outputs::<Avx512>(products, bias, relu, bins, y);
 }
 
 /// 8 lanes of two i16 each; AVX2. Created only in the instances below.
@@ -491,6 +524,12 @@ pub(super) fn avx2_without_vnni() -> Option<Table> {
         means: |x, means| unsafe { means_avx2(x, means) },
         // SAFETY: as above.
         variances: |x, means, variances| unsafe { variances_avx2(x, means, variances) },
+        // SAFETY: as above.
+        winograd_inputs: |x, bins, sums| unsafe { winograd_inputs_avx2(x, bins, sums) },
+        // SAFETY: as above.
+        winograd_outputs: |products, bias, relu, bins, y| unsafe {
+            winograd_outputs_avx2(products, bias, relu, bins, y)
+        },
         int8: Int8 {
             nr: 16,
             group: 2,
@@ -564,6 +603,12 @@ pub(super) fn avx512() -> Option<Table> {
         means: |x, means| unsafe { means_avx512(x, means) },
         // SAFETY: as above.
         variances: |x, means, variances| unsafe { variances_avx512(x, means, variances) },
+        // SAFETY: as above.
+        winograd_inputs: |x, bins, sums| unsafe { winograd_inputs_avx512(x, bins, sums) },
+        // SAFETY: as above.
+        winograd_outputs: |products, bias, relu, bins, y| unsafe {
+            winograd_outputs_avx512(products, bias, relu, bins, y)
+        },
         int8,
     })
 }

@@ -5,7 +5,7 @@
 //! output bin they are the inputs of a Conv1d over frames. All output bins share the weights,
 //! except at the edges, where the kernel covers fewer bins. No copy of the inputs is needed.
 
-use super::{Layer, int8_weights::Int8Weights, ranges::MapLevels};
+use super::{Layer, int8_weights::Int8Weights, ranges::MapLevels, winograd::Winograd};
 use crate::kernels::{self, Activations, Packed, PackedInt8, Steps};
 use std::ops::Range;
 
@@ -32,15 +32,14 @@ pub(super) struct Conv2d {
     pub width: usize,
 }
 
-/// For each slice, and in it for each range of [`Kernel::taps`].
 #[derive(Debug)]
 enum Maps {
+    /// For each slice, and in it for each range of [`Kernel::taps`].
     F32(Vec<Packed>),
-    /// From u8 to f32, or to u8.
-    Int8 {
-        maps: Vec<PackedInt8>,
-        to_u8: bool,
-    },
+    /// Groups of neighbouring bins with fewer products.
+    Winograd(Box<Winograd>),
+    /// As [`Self::F32`], from u8 to f32, or to u8.
+    Int8 { maps: Vec<PackedInt8>, to_u8: bool },
 }
 
 /// An output bin.
@@ -128,11 +127,13 @@ impl Conv2d {
             padding: padding_frames,
             width,
         };
-        let maps = conv.each_map(|outputs, taps| {
-            let shape = conv.kernel.shape(outputs, taps);
-            Packed::of_shape(shape, nr).within_rows(conv.kernel.in_width, width)
-        });
-        conv.maps = Maps::F32(maps);
+        conv.maps = match Winograd::of(layer, nr) {
+            Some(winograd) => Maps::Winograd(Box::new(winograd)),
+            None => Maps::F32(conv.each_map(|outputs, taps| {
+                let shape = conv.kernel.shape(outputs, taps);
+                Packed::of_shape(shape, nr).within_rows(conv.kernel.in_width, width)
+            })),
+        };
         Some(conv)
     }
 
@@ -144,6 +145,9 @@ impl Conv2d {
 
     /// Packs PyTorch's weight `(C_out, C_in, K over bins, K over frames)`.
     pub fn pack(&mut self, nr: usize, weight: &[f32], bias: &[f32]) {
+        if let Maps::Winograd(winograd) = &mut self.maps {
+            return winograd.pack(nr, weight, bias);
+        }
         let kernel = &self.kernel;
         let maps = self.each_map(|outputs, taps| {
             let weight = kernel.of_taps(weight, outputs, taps);
@@ -199,6 +203,7 @@ impl Conv2d {
     pub fn weight_bytes(&self) -> usize {
         match &self.maps {
             Maps::F32(maps) => maps.iter().map(Packed::bytes).sum(),
+            Maps::Winograd(winograd) => winograd.weight_bytes(),
             Maps::Int8 { maps, .. } => maps.iter().map(PackedInt8::bytes).sum(),
         }
     }
@@ -223,6 +228,7 @@ impl Conv2d {
     pub fn apply(&self, x: &[f32], y: &mut [f32]) {
         let table = kernels::table();
         let frame = match &self.maps {
+            Maps::Winograd(winograd) => return winograd.apply(x, self.steps, y),
             Maps::F32(_) => self.kernel.in_width,
             Maps::Int8 { .. } => self.kernel.in_width / table.int8.group,
         };
@@ -237,6 +243,7 @@ impl Conv2d {
                     let y = &mut y[index * bin_width + outputs.start / in_value..];
                     let map = slice * self.kernel.taps.len() + bin.taps;
                     match &self.maps {
+                        Maps::Winograd(_) => unreachable!("has no slices"),
                         Maps::F32(maps) => {
                             (table.affine)(&x[bin.first_input..], &maps[map], self.steps, y);
                         }

@@ -25,6 +25,7 @@ mod shape;
 mod source;
 mod stored;
 mod weights;
+mod winograd;
 
 pub use activation::Activation;
 pub use affine::Affine;

@@ -1,0 +1,242 @@
+//! A two-dimensional convolution over three neighbouring bins by Winograd's method: each group of four
+//! output bins takes six affine maps over frames instead of twelve.
+//!
+//! The six bins that a group reads become six sums, each sum is an input of an affine map over frames
+//! with weights of its own, and four outputs follow from the six products; see
+//! [`crate::kernels::winograd`]. This halves the multiplications and doubles the memory for weights.
+
+use super::Layer;
+use crate::kernels::{
+    self, Packed, Steps,
+    winograd::{self, Bins, OUTPUTS, POINTS},
+};
+use std::sync::Mutex;
+
+/// Output frames that are computed together: two full tiles of the widest kernel.
+const FRAMES_TOGETHER: usize = 28;
+
+/// Most sums of several groups of bins that are computed together: they stay in the cache.
+const VALUES_TOGETHER: usize = 1 << 15;
+
+/// Weights of more bytes do not stay in the cache from group to group, so all groups are computed
+/// together.
+const LARGE_WEIGHT_BYTES: usize = 1 << 20;
+
+/// Fewest channels for which the products cost more than the sums.
+const MIN_CHANNELS: usize = 16;
+
+/// A Conv2d with a kernel of three bins and a hop of one.
+#[derive(Debug)]
+pub(super) struct Winograd {
+    /// For each of the [`POINTS`].
+    maps: Vec<Packed>,
+    bias: Vec<f32>,
+    /// F_in.
+    num_bins: usize,
+    /// F_out.
+    out_bins: usize,
+    /// Over bins.
+    padding: usize,
+    /// Sums and products, reused from call to call: fresh memory costs page faults.
+    idle: Mutex<Vec<[Vec<f32>; 2]>>,
+}
+
+impl Winograd {
+    /// From a checked Conv2d layer, if it is one that this method suits. It has its sizes alone and
+    /// cannot be run before [`Self::pack`].
+    pub fn of(layer: &Layer, nr: usize) -> Option<Self> {
+        let Layer::Conv2d {
+            in_channels,
+            out_channels,
+            num_bins,
+            kernel_frames,
+            kernel_bins: 3,
+            stride_bins: 1,
+            padding_bins,
+            ..
+        } = *layer
+        else {
+            return None;
+        };
+        let map = || Packed::of_shape((out_channels, in_channels, kernel_frames), nr);
+        let suits = in_channels.min(out_channels) >= MIN_CHANNELS;
+        suits.then(|| Winograd {
+            maps: (0..POINTS).map(|_| map()).collect(),
+            bias: vec![],
+            num_bins,
+            out_bins: super::conv1d_frames(num_bins, 3, 1, 1, padding_bins),
+            padding: padding_bins,
+            idle: Mutex::default(),
+        })
+    }
+
+    /// Packs PyTorch's weight `(C_out, C_in, 3, K over frames)`.
+    pub fn pack(&mut self, nr: usize, weight: &[f32], bias: &[f32]) {
+        let Packed {
+            c_out, c_in, taps, ..
+        } = self.maps[0];
+        let mut of_points: Vec<Vec<f32>> = vec![vec![0.0; c_out * c_in * taps]; POINTS];
+        for (map, of_bins) in weight.chunks_exact(3 * taps).enumerate() {
+            for tap in 0..taps {
+                let bins = [0, 1, 2].map(|bin| of_bins[bin * taps + tap]);
+                for (of_point, weight) in of_points.iter_mut().zip(winograd::weights(bins)) {
+                    of_point[map * taps + tap] = weight;
+                }
+            }
+        }
+        let shape = (c_out, c_in, taps);
+        let maps = of_points.iter();
+        self.maps = maps
+            .map(|weight| Packed::from_pytorch(shape, nr, weight, &[]))
+            .collect();
+        self.bias = bias.to_vec();
+    }
+
+    /// Size of the weights.
+    pub fn weight_bytes(&self) -> usize {
+        self.maps.iter().map(Packed::bytes).sum()
+    }
+
+    /// `(T, F_in·C_in) -> (T', F_out·C_out)`, T' from the length of `y`. `x` already includes the
+    /// padding over frames.
+    pub fn apply(&self, x: &[f32], steps: Steps, y: &mut [f32]) {
+        let Packed {
+            c_out, c_in, taps, ..
+        } = self.maps[0];
+        let table = kernels::table();
+        let (in_width, out_width) = (self.num_bins * c_in, self.out_bins * c_out);
+        let num_groups = self.out_bins.div_ceil(OUTPUTS);
+        let linear = Steps {
+            relu: false,
+            ..steps
+        };
+        let [mut sums, mut products] = self.idle().pop().unwrap_or_default();
+        for (block, y) in y.chunks_mut(FRAMES_TOGETHER * out_width).enumerate() {
+            let x = &x[block * FRAMES_TOGETHER * steps.stride * in_width..];
+            let frames = y.len() / out_width;
+            // Frames that the maps read for these.
+            let read = (frames - 1) * steps.stride + taps;
+            let (in_group, out_group) = (POINTS * read * c_in, POINTS * frames * c_out);
+            let together = match self.weight_bytes() > LARGE_WEIGHT_BYTES {
+                true => num_groups,
+                false => (VALUES_TOGETHER / in_group).clamp(1, num_groups),
+            };
+            // Whatever they held is overwritten.
+            sums.resize(sums.len().max(together * in_group), 0.0);
+            products.resize(products.len().max(together * out_group), 0.0);
+            for first in (0..num_groups).step_by(together) {
+                let groups = first..num_groups.min(first + together);
+                for (group, sums) in groups.clone().zip(sums.chunks_mut(in_group)) {
+                    (table.winograd_inputs)(x, self.read_by(group), sums);
+                }
+                // Each map is read once for all groups.
+                for (k, map) in self.maps.iter().enumerate() {
+                    for index in 0..groups.len() {
+                        let x = &sums[index * in_group + k * read * c_in..][..read * c_in];
+                        let y = &mut products[index * out_group + k * frames * c_out..];
+                        (table.affine)(x, map, linear, &mut y[..frames * c_out]);
+                    }
+                }
+                for (group, products) in groups.zip(products.chunks(out_group)) {
+                    let bins = self.written_by(group);
+                    (table.winograd_outputs)(products, &self.bias, steps.relu, bins, y);
+                }
+            }
+        }
+        self.idle().push([sums, products]);
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<[Vec<f32>; 2]>> {
+        self.idle.lock().unwrap_or_else(|held| held.into_inner())
+    }
+
+    /// The input bins that a group of output bins is computed from.
+    fn read_by(&self, group: usize) -> Bins<POINTS> {
+        let channels = self.maps[0].c_in;
+        let bins = std::array::from_fn(|k| (group * OUTPUTS + k).checked_sub(self.padding));
+        Bins {
+            first_values: first_values(bins, self.num_bins, channels),
+            channels,
+            frame: self.num_bins * channels,
+        }
+    }
+
+    /// The output bins of a group.
+    fn written_by(&self, group: usize) -> Bins<OUTPUTS> {
+        let channels = self.maps[0].c_out;
+        let bins = std::array::from_fn(|k| Some(group * OUTPUTS + k));
+        Bins {
+            first_values: first_values(bins, self.out_bins, channels),
+            channels,
+            frame: self.out_bins * channels,
+        }
+    }
+}
+
+fn first_values<const N: usize>(
+    bins: [Option<usize>; N],
+    num_bins: usize,
+    channels: usize,
+) -> [Option<usize>; N] {
+    bins.map(|bin| bin.filter(|bin| *bin < num_bins).map(|bin| bin * channels))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{Weights, conv2d::Conv2d, reference};
+
+    /// Between −1 and 1, without a pattern.
+    fn noise(len: usize, seed: usize) -> Vec<f32> {
+        let value = |i| ((i + seed) * 7919 % 10_007) as f32 / 5003.5 - 1.0;
+        (0..len).map(value).collect()
+    }
+
+    #[test]
+    fn outputs_are_those_of_the_plain_convolution_at_awkward_sizes() {
+        // Frames, bins, channels in and out, taps and stride over frames, padding over bins.
+        for [frames, bins, c_in, c_out, taps, stride, padding] in [
+            [1, 3, 16, 16, 1, 1, 0],
+            [3, 4, 16, 17, 3, 1, 1],
+            [31, 5, 33, 16, 3, 1, 1],
+            [70, 9, 18, 40, 3, 2, 1],
+            [40, 7, 16, 16, 2, 1, 0],
+            // The weights of this one do not stay in a cache.
+            [33, 6, 128, 128, 3, 1, 1],
+            [5, 2, 16, 16, 3, 1, 2],
+        ] {
+            let layer = Layer::Conv2d {
+                in_channels: c_in,
+                out_channels: c_out,
+                num_bins: bins,
+                kernel_frames: taps,
+                kernel_bins: 3,
+                stride_frames: stride,
+                stride_bins: 1,
+                padding_frames: 0,
+                padding_bins: padding,
+            };
+            let (weight, bias) = (noise(c_out * c_in * 3 * taps, 1), noise(c_out, 2));
+            let x = noise(frames * bins * c_in, 3);
+            let weights: Weights = [("0.weight", weight.clone()), ("0.bias", bias.clone())]
+                .map(|(name, values)| (name.to_string(), values))
+                .into();
+            let wanted = reference::forward(&[layer.clone()], &weights, &x, bins * c_in);
+            let nr = kernels::table().nr;
+            assert!(Winograd::of(&layer, nr).is_some());
+            let mut conv = Conv2d::new(&layer, nr).unwrap();
+            conv.pack(nr, &weight, &bias);
+            // Of two calls, the second uses the buffers of the first.
+            for _ in 0..2 {
+                let mut y = vec![f32::NAN; wanted.len()];
+                conv.apply(&x, &mut y);
+                for (i, (y, wanted)) in y.iter().zip(&wanted).enumerate() {
+                    // Sums of c_in·3·taps products; the method's own sums are up to ten times as large.
+                    let tolerance = 1e-5 * ((c_in * taps) as f64).sqrt();
+                    let difference = (f64::from(*y) - wanted).abs();
+                    assert!(difference < tolerance, "{layer:?} {i}: {y} {wanted}");
+                }
+            }
+        }
+    }
+}
