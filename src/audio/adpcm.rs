@@ -1,8 +1,8 @@
-//! Blocks of 4-bit ADPCM in WAV files in, 16-bit samples out: IMA (DVI) and Microsoft, as the
-//! Multimedia Data Standards Update (Microsoft, 1994) defines them. Voice mail and old recorders
-//! write these. Checked against libsndfile, bit for bit.
+//! Decodes the 4-bit ADPCM of WAV files, which voice mail and old recorders write, to 16-bit
+//! samples: IMA (DVI) and Microsoft, as the Multimedia Data Standards Update (Microsoft, 1994)
+//! defines them. Checked against libsndfile, bit for bit.
 //!
-//! A block opens with the decoder's state for each channel, so blocks know nothing of each other.
+//! A block begins with the decoder's state for each channel, so it is decoded without the others.
 //!
 //! ```text
 //! IMA:        x ← x ± ((2·(c & 7) + 1) · step) / 8,  step index ← index + INDEX_STEP[c]
@@ -11,7 +11,7 @@
 
 use super::refusal::{Refusal, Refused};
 
-/// Which of the two.
+/// Which of the two codings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Variant {
     Ima,
@@ -30,7 +30,8 @@ pub struct Adpcm {
 }
 
 impl Adpcm {
-    /// Holds what the header says together: `claimed` is its number of samples in a block.
+    /// Checks that the values of the header fit together; `claimed` is its number of samples in a
+    /// block.
     pub fn new(
         variant: Variant,
         num_channels: usize,
@@ -65,7 +66,7 @@ impl Adpcm {
         })
     }
 
-    /// Whole blocks in, channels interleaved out.
+    /// Decodes whole blocks to samples, channels interleaved.
     pub fn to_f32(self, blocks: &[u8]) -> Vec<f32> {
         let num_blocks = blocks.len() / self.block_bytes;
         let mut samples = vec![0.0; num_blocks * self.block_frames * self.num_channels];
@@ -90,8 +91,8 @@ fn i16_at(bytes: &[u8], at: usize) -> i32 {
     i16::from_le_bytes([bytes[at], bytes[at + 1]]).into()
 }
 
-/// Each channel's state, then groups of 8 codes (4 bytes) of each channel in turn, the lower half
-/// of a byte first.
+/// Decodes an IMA block: each channel's state, then groups of 8 codes (4 bytes) of each channel in
+/// turn, the lower half of a byte first.
 fn ima_block(block: &[u8], num_channels: usize, out: &mut [f32]) {
     let (heads, codes) = block.split_at(4 * num_channels);
     for (channel, head) in heads.chunks_exact(4).enumerate() {
@@ -124,8 +125,8 @@ fn ima_block(block: &[u8], num_channels: usize, out: &mut [f32]) {
     }
 }
 
-/// Predictors, deltas, second and first samples of all channels, then the codes of the channels in
-/// turn, the upper half of a byte first.
+/// Decodes a Microsoft block: predictors, deltas, second and first samples of all channels, then
+/// the codes of the channels in turn, the upper half of a byte first.
 fn microsoft_block(block: &[u8], num_channels: usize, out: &mut [f32]) {
     let n = num_channels;
     let (head, codes) = block.split_at(7 * n);

@@ -1,12 +1,12 @@
 //! Reads the header of an AU file (Sun, NeXT; Java's `javax.sound` writes it too): six big-endian
-//! numbers, a remark, then the samples.
+//! numbers, a comment, then the samples.
 
 use super::input::Input;
 use super::layout::{Coding, Layout, MAX_CHANNELS};
 use super::pcm::{ByteOrder, Encoding};
 use super::refusal::{Refusal, Refused};
 
-/// What stands for "the length is not known".
+/// The size that means "not known".
 const SIZE_UNKNOWN: u32 = 0xFFFF_FFFF;
 const REMEDY: &str = "convert it to 16-bit WAV or FLAC";
 

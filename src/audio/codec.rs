@@ -1,4 +1,5 @@
-//! The decoder of one audio track: packets become samples. What has none is refused by its name.
+//! Decodes the packets of one audio track to samples. A codec that has no decoder here is refused
+//! by name.
 
 use super::opus::Opus;
 use super::packet::Decoded;

@@ -12,7 +12,7 @@ use symphonia::core::formats::{self, FormatOptions, FormatReader, TrackType, pro
 use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::meta::MetadataOptions;
 
-/// Packets in a row that may give no audio: what is damaged so thoroughly is something else.
+/// Most packets in a row that may give no audio. With more of them, the file is something else.
 const MAX_BAD_IN_A_ROW: usize = 1000;
 
 /// An audio track that is being decoded.
@@ -25,7 +25,7 @@ pub struct Track {
     codec: Codec,
     track_id: u32,
     declared_frames: Option<u64>,
-    /// The first packet's samples, which told the channels and the rate.
+    /// Samples of the first packet, which is decoded early because it shows the channels and the rate.
     first: Option<Vec<f32>>,
     num_frames: u64,
     num_packets: usize,
@@ -33,7 +33,7 @@ pub struct Track {
     cut_short: bool,
     /// What follows in the file and is not read, in words for the user.
     left_out: Option<String>,
-    /// Nothing of this link of a chain was decoded yet, and it is not the first.
+    /// The next packet is the first of a link of a chain, and not of the first link.
     begins_link: bool,
 }
 
@@ -61,7 +61,7 @@ impl Track {
                 &Hint::new(),
                 MediaSourceStream::new(source, Default::default()),
                 FormatOptions::default(),
-                // Nobody looks at covers and lyrics.
+                // Covers and lyrics are not used.
                 MetadataOptions::default()
                     .limit_visual_bytes(Limit::Maximum(0))
                     .limit_tag_bytes(Limit::Maximum(1 << 16)),
@@ -173,7 +173,7 @@ impl Track {
         ));
     }
 
-    /// What is to be said when all is read.
+    /// The warnings of the whole file; call this when all is read.
     pub fn end(&self) -> Refused<End> {
         // Random bytes can look like a few frames of MP3.
         if self.num_bad * 2 > self.num_packets {

@@ -1,5 +1,6 @@
-//! An [`Input`] in, blocks of samples out: every channel of an audio file at its own rate. The
-//! format is told by the first bytes, never by the name; what is no audio is refused by what it is.
+//! Decodes an audio file to blocks of samples: every channel, at the file's own rate. The format is
+//! recognised by the first bytes, never by the name. A file that is not audio is refused with a
+//! message that says what it is.
 
 use super::compressed::Track;
 use super::end::End;
@@ -17,8 +18,8 @@ use std::path::Path;
 /// Sample rates of what is decoded at all, in Hz.
 const DECODED_RATES_HZ: RangeInclusive<u32> = 1_000..=768_000;
 
-/// Memory for samples beyond 4 bytes for each byte of the input: with the rest of the reader
-/// below 16 MiB.
+/// Memory for samples in addition to 4 bytes for each byte of the input. With the rest of the
+/// reader it stays below 16 MiB.
 const FREE_BYTES: u64 = 10 << 20;
 
 /// Bytes of uncompressed samples that are converted at once, about.
@@ -43,7 +44,8 @@ pub struct Decoded {
     pub truncated: bool,
 }
 
-/// Reads a file with all its channels, into no more than 16 MiB and 4 bytes for each of its own.
+/// Reads a file with all its channels. Takes at most 16 MiB of memory and 4 bytes for each byte of
+/// the file.
 ///
 /// # Errors
 /// [`crate::Error::Io`] when the file cannot be opened or read, [`crate::Error::Audio`] when what
@@ -58,7 +60,8 @@ pub(super) fn decode_input(input: Input) -> Refused<Decoded> {
     let mut blocks = Blocks::of(input, None)?;
     let budget = blocks.budget_bytes() as usize / size_of::<f32>();
     let mut samples = Vec::new();
-    // Growing would hold the old and the new; memory that is not touched costs nothing.
+    // Reserved at once, because a growing vector holds its old and new memory at the same time.
+    // Memory that is not touched costs nothing.
     samples.reserve_exact(blocks.num_samples().unwrap_or(budget).min(budget));
     while let Some(block) = blocks.next()? {
         if samples.len() + block.len() > budget {
@@ -88,7 +91,7 @@ pub(super) struct Blocks {
     pub rate_hz: u32,
     source: Source,
     samples: Vec<f32>,
-    /// Of the largest sample so far: NaN and infinity have the largest bits of all.
+    /// The bits of the largest sample so far. NaN and infinity have the largest bits of all.
     peak_bits: u32,
     budget_bytes: u64,
 }
@@ -99,7 +102,7 @@ enum Source {
         layout: Layout,
         /// Where the next block starts.
         at: u64,
-        /// How long the recording is was not known when its header was read.
+        /// Whether the length of the recording was unknown when its header was read.
         is_stream: bool,
     },
     Compressed(Box<Track>),
@@ -158,12 +161,13 @@ impl Blocks {
         })
     }
 
-    /// Bytes that may be spent on samples: a compressed file can be silence of any length.
+    /// Most bytes that the samples may take, because a compressed file can be silence of any
+    /// length.
     pub fn budget_bytes(&self) -> u64 {
         self.budget_bytes
     }
 
-    /// Samples of all channels, where the header tells; a lie if need be.
+    /// Number of samples of all channels, if the header gives it; it may be wrong.
     pub fn num_samples(&self) -> Option<usize> {
         match &self.source {
             Source::Uncompressed { layout, .. } => {
@@ -179,7 +183,7 @@ impl Blocks {
         }
     }
 
-    /// Whether [`Self::num_samples`] is the truth.
+    /// Whether [`Self::num_samples`] was counted in the file itself.
     pub fn is_counted(&self) -> bool {
         let Source::Uncompressed { is_stream, .. } = self.source else {
             return false;
@@ -233,7 +237,7 @@ impl Blocks {
         Ok(Some(&self.samples))
     }
 
-    /// What is to be said when all is read.
+    /// The warnings of the whole file; call this when all is read.
     pub fn end(self) -> Refused<End> {
         check_silence(self.peak_bits)?;
         match self.source {
@@ -246,7 +250,7 @@ impl Blocks {
     }
 }
 
-/// Non-empty, finite, of sane magnitude, more than rounding errors.
+/// Checks that there are samples, finite, of sane magnitude, and more than rounding errors.
 pub(super) fn check_samples(samples: &[f32]) -> Refused<()> {
     if samples.is_empty() {
         return Err(Refusal::no_audio());
@@ -254,7 +258,8 @@ pub(super) fn check_samples(samples: &[f32]) -> Refused<()> {
     check_silence(checked_peak_bits(samples)?)
 }
 
-/// Of finite samples of sane magnitude, the bits of the largest without its sign.
+/// Checks that the samples are finite and of sane magnitude; the bits of the largest, without its
+/// sign.
 pub(super) fn checked_peak_bits(samples: &[f32]) -> Refused<u32> {
     // One pass without branches: NaN and infinity have the largest exponents of all.
     let peak_bits = samples

@@ -1,4 +1,4 @@
-//! Keeps the samples of a recording, or of a long one an excerpt: stretches spread evenly over it.
+//! Keeps the samples of a recording. Of a long one it keeps an excerpt: stretches spread evenly over it.
 //!
 //! A voice is known after a few minutes of speech, so hours need no more memory or work than
 //! minutes. Up to [`MAX_SECONDS`] every sample is kept. Beyond that, stretches that are quiet
@@ -11,8 +11,8 @@ use super::sample_rate::SAMPLE_RATE_HZ;
 pub const MAX_SECONDS: usize = 180;
 /// Length of a stretch, in seconds.
 const STRETCH_SECONDS: usize = 4;
-/// A stretch whose loudest 10 ms are further below those of the loudest stretch holds no speech, in
-/// dB.
+/// In dB. A stretch holds no speech if its loudest 10 ms are further than this below those of the
+/// loudest stretch.
 const QUIET_DB: f32 = 30.0;
 
 /// What is kept of a recording that is being read.
@@ -27,7 +27,7 @@ pub struct Excerpt {
     whole: Vec<f32>,
     /// Kept stretches at 16 kHz with their numbers, once not all are kept.
     stretches: Vec<(usize, Vec<f32>)>,
-    /// Of the stretches, each whose number is a multiple of this is kept.
+    /// A stretch is kept if its number is a multiple of this.
     stride: usize,
     /// The stretch that is being read, at the rate of the file.
     current: Vec<f32>,
@@ -53,7 +53,7 @@ impl Excerpt {
     /// Takes the next samples of one channel, at the rate of the file.
     pub fn push(&mut self, mut samples: &[f32]) {
         if self.stride == 1 {
-            // The cut lies at the same sample whatever the blocks are.
+            // The cut lies at the same sample, however long the blocks are.
             let room = match self.max_samples {
                 Some(_) => MAX_SECONDS * self.rate_hz as usize - self.num_in,
                 None => samples.len(),
@@ -204,7 +204,8 @@ mod tests {
 
     const RATE: usize = SAMPLE_RATE_HZ as usize;
 
-    /// What is kept of `seconds` whose every sample is the second that it lies in, as a loudness.
+    /// What is kept of a recording of `seconds`, in which all samples of a second have the `value` of
+    /// that second.
     fn kept(seconds: usize, value: impl Fn(usize) -> f32, block: usize) -> Vec<f32> {
         let samples: Vec<f32> = (0..seconds * RATE).map(|n| value(n / RATE)).collect();
         let mut excerpt = Excerpt::new(SAMPLE_RATE_HZ, false);

@@ -8,7 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Endings of the files in a folder that are taken for recordings. A file that is named may have any.
+/// Endings by which files in a folder are taken for recordings. A file that the user names may have any
+/// ending.
 pub const ENDINGS: [&str; 20] = [
     "wav", "wave", "w64", "flac", "mp3", "ogg", "oga", "opus", "m4a", "mp4", "aac", "webm", "mkv",
     "mka", "aif", "aiff", "au", "caf", "sph", "3gp",
@@ -58,7 +59,7 @@ fn is_recording(path: &Path) -> bool {
     })
 }
 
-// With the feature that brings `tempfile`.
+// The tests need `tempfile`, which comes with this feature.
 #[cfg(all(test, feature = "save"))]
 mod tests {
     use super::*;

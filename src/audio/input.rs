@@ -1,7 +1,7 @@
-//! Bytes at any position of a file or of a stream. A regular file is read where it lies; what cannot
-//! be sought (a pipe, standard input) is held in memory, up to a limit. A stream can also be followed
-//! while it is still being written: then only the bytes that are read next are held. Directories and
-//! devices are refused before anything waits for them.
+//! Reads bytes at any position of a file or of a stream. A regular file is read in place. A stream (a
+//! pipe, standard input) has no positions to go to, so it is held in memory, up to a limit. A stream can
+//! also be followed while it is still being written: then only the bytes that are read next are held.
+//! Directories and devices are refused before anything waits for them.
 
 use super::refusal::{Refusal, Refused};
 use std::fs::{self, File, Metadata};
@@ -11,8 +11,8 @@ use std::sync::Arc;
 #[cfg(feature = "formats")]
 use symphonia::core::io::ReadOnlySource;
 
-/// Largest file that is read, in bytes, unless told otherwise: more than three hours of 48 kHz
-/// stereo. Somebody's voice fits into less.
+/// Largest file that is read, in bytes, unless the options say otherwise: more than three hours of
+/// 48 kHz stereo.
 const MAX_FILE_BYTES: u64 = 1 << 31;
 /// The same for what must be held in memory.
 const MAX_PIPE_BYTES: u64 = 256 << 20;
@@ -57,7 +57,7 @@ impl Input {
     pub fn open(path: &Path, max_bytes: Option<u64>) -> Refused<Self> {
         check_kind(&fs::metadata(path)?)?;
         let file = open_without_waiting(path)?;
-        // Once more: between the two looks the name may have been given to something else.
+        // Checked again, because the name may have been given to another file since the first check.
         let metadata = file.metadata()?;
         check_kind(&metadata)?;
         if !metadata.is_file() {
@@ -78,7 +78,8 @@ impl Input {
         let mut stream = stream.take(most.saturating_add(1));
         loop {
             if bytes.len() == bytes.capacity() {
-                // By half, not by twice as a `Vec` would: the old and the new lie side by side.
+                // Grows by half, not to twice the size as a `Vec` would, because the old and the new
+                // memory exist at the same time.
                 bytes.reserve_exact(bytes.len() / 2 + (64 << 10));
             }
             let room = (bytes.capacity() - bytes.len()) as u64;
@@ -180,7 +181,7 @@ impl Input {
     }
 
     /// From 1 to `most` units of `unit` bytes from `at` on; fewer bytes than a unit at the end. Of a
-    /// stream, those that are there already; what lies before `at` is forgotten.
+    /// stream, only those that have arrived; the bytes before `at` are dropped.
     pub fn read_on(&mut self, at: u64, unit: usize, most: usize) -> Refused<&[u8]> {
         if !matches!(self.origin, Origin::Stream(_)) {
             return self.get(at, unit * most);
@@ -262,7 +263,8 @@ fn is_pipe(metadata: &Metadata) -> bool {
     std::os::unix::fs::FileTypeExt::is_fifo(&metadata.file_type())
 }
 
-/// A pipe that nobody writes to would keep an ordinary `open` for ever.
+/// Opens a file without waiting: for a pipe that nobody writes to, an ordinary `open` would wait for
+/// ever.
 #[cfg(unix)]
 fn open_without_waiting(path: &Path) -> Refused<File> {
     use rustix::fs::OFlags;

@@ -1,6 +1,6 @@
-//! Tells by the first bytes of a file what it is, where it is nothing that is read here.
+//! Recognises files of other kinds by their first bytes, so that a refusal can say what the file is.
 
-/// Where the bytes stand, what they are, and whose they are.
+/// The position of the bytes, the bytes, and the kind of file that has them.
 type Magic = (usize, &'static [u8], &'static str);
 
 const FOREIGN: [Magic; 31] = [
@@ -41,7 +41,7 @@ const FOREIGN: [Magic; 31] = [
     (28, b"Speex", "Ogg Speex"),
 ];
 
-/// The magic numbers of the files that are read, of those long enough to be no chance.
+/// The magic numbers of formats that are read here, if they are too long to occur by chance.
 const OURS: [(usize, &[u8]); 8] = [
     (0, b"fLaC"),
     (0, b"OggS"),
@@ -53,7 +53,7 @@ const OURS: [(usize, &[u8]); 8] = [
     (0, b"NIST_1A"),
 ];
 
-/// In words for the user, what a file that opens so is, if it is nothing that is read here.
+/// The kind of a file that begins with these bytes, in words for the user, if it is not read here.
 pub(super) fn foreign_kind(opening: &[u8]) -> Option<&'static str> {
     let is_text = |b: &u8| matches!(b, b'\t' | b'\n' | b'\r' | 0x20..=0x7E | 0x80..);
     if let Some((_, _, kind)) = foreign_magic(opening) {
@@ -67,13 +67,14 @@ pub(super) fn foreign_kind(opening: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Whether a file that opens so says what it is, so that it is not samples from its first byte on.
+/// Whether these first bytes are a known header, so that the file is not raw samples.
 pub(super) fn has_header(opening: &[u8]) -> bool {
     let is_ours = |(at, magic): &(usize, &[u8])| is_at(opening, *at, magic);
     OURS.iter().any(is_ours) || foreign_magic(opening).is_some()
 }
 
-/// Whether a recording that opens so is read from its start to its end, without looking at its end first.
+/// Whether a recording that begins with these bytes can be read from start to end, without its end being
+/// needed first.
 pub(super) fn can_stream(opening: &[u8]) -> bool {
     let magics: [&[u8]; 9] = [
         b"RIFF",

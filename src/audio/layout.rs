@@ -19,7 +19,7 @@ pub struct Layout {
     pub rate_hz: u32,
     /// Whole sample frames (or ADPCM blocks) only.
     pub data: Range<u64>,
-    /// What the header says and the file does not keep.
+    /// Where the file differs from what its header says, in words for the user.
     pub warning: Option<String>,
     /// There is more to the recording than what is read.
     pub truncated: bool,
@@ -30,7 +30,7 @@ pub struct Layout {
 pub enum Coding {
     /// One after the other.
     Samples(Encoding),
-    /// In blocks that each start anew.
+    /// In blocks that are decoded independently.
     Blocks(Adpcm),
 }
 
@@ -44,14 +44,14 @@ impl Coding {
     }
 }
 
-/// A count of bytes from here up is written by programs that do not know it yet, because they write
-/// to a pipe (sox 7FFFF000, ffmpeg FFFFFFFF).
+/// Sizes from here up are written by programs that do not know the size yet, because they write to a
+/// pipe (sox 7FFFF000, ffmpeg FFFFFFFF).
 const SIZE_OF_A_STREAM: u64 = 0x7FFF_0000;
 
 impl Layout {
-    /// Holds the size that the header claims against the file. `data` is as the header says; a size
-    /// of 0 means that it was not known when the header was written. The length of a stream is not known
-    /// before its end, so it is held against the size then.
+    /// Compares the size that the header claims with the file. `data` is as the header says; a size of 0
+    /// means that it was not known when the header was written. The length of a stream is not known
+    /// before its end, so it is compared then.
     pub fn fit(mut self, file_len: u64) -> Refused<Self> {
         let declared = self.data.end - self.data.start;
         if file_len == OPEN_END {
@@ -84,7 +84,7 @@ impl Layout {
         Ok(self)
     }
 
-    /// Adds something to tell the user.
+    /// Adds a warning for the user.
     pub fn warn(&mut self, warning: impl Into<String>) {
         let warning = warning.into();
         self.warning = Some(match self.warning.take() {

@@ -73,7 +73,7 @@ impl Live {
         Ok(block.map(|block| self.mixdown.mix(block)))
     }
 
-    /// What is to be said when all is read: a warning, and whether the recording was cut off.
+    /// A warning, if there is one, and whether the recording was cut off; call this when all is read.
     ///
     /// # Errors
     /// [`crate::Error::Audio`] where it was no audio after all.

@@ -1,9 +1,9 @@
-//! Blocks of interleaved channels in, mono out: one channel, or the mean of all; and the share of
-//! samples that are clipped, which is the worst of the channels, as a mean hides it.
+//! Mixes blocks of interleaved channels to mono: one channel, or the mean of all. Also finds the
+//! share of clipped samples in the worst channel, because a mean hides clipping.
 
 use super::refusal::{Refusal, Refused};
 
-/// What is left of several channels.
+/// Mixes several channels to one, block by block.
 pub struct Mixdown {
     num_channels: usize,
     /// From 0; the mean of all if none.
@@ -77,7 +77,7 @@ impl Mixdown {
 /// Counts samples that lie in flat tops: three or more in a row within 0.1 % of the highest or
 /// lowest. A wave that only touches full scale leaves its peak at once.
 ///
-/// One pass: an extreme that the wave leaves 0.1 % below itself starts the count anew.
+/// This takes one pass: a new peak that is more than 0.1 % above the old one starts the count anew.
 #[derive(Debug, Clone, Default)]
 pub struct FlatTops {
     high: Extreme,

@@ -14,7 +14,7 @@ use super::sample_rate::{RATES_HZ, SAMPLE_RATE_HZ, check_rate};
 /// Longest recording that is read, in seconds, unless the options say otherwise.
 pub const MAX_SECONDS: u32 = 3 * 3600;
 
-/// A recording at 16 kHz, and what only its original samples tell.
+/// A recording at 16 kHz, and the facts that only its original samples show.
 pub(super) struct Mono {
     pub samples: Vec<f32>,
     pub facts: Facts,
@@ -31,8 +31,8 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    /// Of `num_in` samples at `rate_hz`, of which `num_used` are left at 16 kHz; nothing is wrong with
-    /// their end.
+    /// The facts of a complete recording: `num_in` samples at `rate_hz`, from which `num_used` samples
+    /// at 16 kHz were made.
     pub fn new(rate_hz: u32, num_in: usize, num_used: usize, clipped: f32) -> Self {
         Facts {
             original_rate_hz: rate_hz,

@@ -4,7 +4,7 @@
 use super::input::Input;
 use super::refusal::{Refusal, Refused};
 
-/// More boxes at one level than any program writes, but for those of fragments.
+/// More boxes than any program writes, except for files in fragments.
 const MAX_BOXES: usize = 4096;
 /// Boxes that hold others, down to the one that names the codec.
 const ON_THE_WAY: [&[u8; 4]; 5] = [b"moov", b"trak", b"mdia", b"minf", b"stbl"];
@@ -29,7 +29,8 @@ struct Mp4Box {
     end: u64,
 }
 
-/// Refuses what would be refused later without its name.
+/// Refuses a file that cannot be decoded, and says what is in it. Later it would be refused without
+/// that.
 pub fn check(input: &mut Input) -> Refused<()> {
     if input.get(0, 8)?.get(4..) != Some(&b"ftyp"[..]) {
         return Ok(());

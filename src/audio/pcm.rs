@@ -1,5 +1,5 @@
-//! Bytes of uncompressed (or G.711) samples in, floats from −1 to 1 out. Integers are divided by
-//! their full scale, 2^(bits−1), as libsndfile does, so both give the same floats.
+//! Turns the bytes of uncompressed (or G.711) samples into floats from −1 to 1. Integers are
+//! divided by their full scale, 2^(bits−1), as libsndfile does, so both give the same floats.
 
 /// How a sample is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,7 +59,7 @@ impl Encoding {
         }
     }
 
-    /// All samples of `bytes`, channels interleaved as they are there.
+    /// All samples of `bytes`, channels interleaved as in the file.
     pub fn to_f32(self, bytes: &[u8], order: ByteOrder) -> Vec<f32> {
         if order == ByteOrder::Big && self.bytes() > 1 {
             let mut swapped = bytes.to_vec();

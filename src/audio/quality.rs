@@ -30,7 +30,7 @@ pub struct Quality {
     pub original_rate_hz: u32,
     /// Length, in seconds.
     pub seconds: f32,
-    /// Of these the seconds that were used: an excerpt of a long recording.
+    /// Seconds that were used; of a long recording, those of the excerpt.
     pub used_seconds: f32,
     /// Net speech, in seconds, by the energy VAD relative to the file's own level.
     #[serde(serialize_with = "hundredths")]
@@ -46,13 +46,14 @@ pub struct Quality {
     pub clipped: f32,
     /// Estimated signal-to-noise ratio, in dB.
     pub snr_db: f32,
-    /// The file's header promised more than the file holds (or some such lie).
+    /// What is wrong with the file, for example a header that promises more than the file holds.
     pub warning: Option<String>,
     /// The file ends before the recording did.
     pub truncated: bool,
 }
 
-/// Speech is counted in hundredths of a second, which f32 has not: 1.85, not 1.8499999.
+/// Rounds to hundredths of a second, in which speech is counted and which f32 cannot hold exactly: 1.85,
+/// not 1.8499999.
 fn hundredths<S: serde::Serializer>(seconds: &f32, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_f32((f64::from(*seconds) * 100.0).round() as f32 / 100.0)
 }
@@ -60,10 +61,11 @@ fn hundredths<S: serde::Serializer>(seconds: &f32, to: S) -> Result<S::Ok, S::Er
 /// Below this peak (−70 dB of full scale) a recording is silence.
 const SILENCE_PEAK: f32 = 3.16e-4;
 
-/// Too few frames to tell a voice from anything else: a recording this short is its own verdict.
+/// With fewer frames, a voice cannot be told from other sounds, and the frames are believed to be
+/// speech.
 const MIN_FRAMES: usize = 20;
 
-/// What was seen of the samples at 16 kHz.
+/// What was measured on the samples at 16 kHz.
 pub(super) struct Seen<'a> {
     /// Largest sample, without its sign.
     pub peak: f32,
@@ -74,7 +76,7 @@ pub(super) struct Seen<'a> {
     pub voice_frames: &'a VoiceFrames,
 }
 
-/// Everything that is told of a recording.
+/// All quality facts of a recording.
 pub(super) fn measure(seen: &Seen, facts: Facts) -> Quality {
     let speech = seen.speech;
     Quality {

@@ -1,4 +1,4 @@
-//! Why bytes are not taken, before the file's name is put to it.
+//! Why the bytes of a file are refused; the file's name is added later.
 
 use crate::Error;
 use std::io;
@@ -7,14 +7,14 @@ use std::path::Path;
 /// What helps with every format that is not read.
 pub(super) const CONVERT: &str = "convert it to WAV, for example with `ffmpeg -i IN out.wav`";
 
-/// A fact and a remedy, or what the system said.
+/// A fact and a remedy, or an error of the operating system.
 #[derive(Debug)]
 pub(super) enum Refusal {
     Unfit { fact: String, remedy: String },
     Unread(io::Error),
 }
 
-/// The result of what knows no file name.
+/// The result of a function that does not know the file's name.
 pub(super) type Refused<T> = Result<T, Refusal>;
 
 impl Refusal {

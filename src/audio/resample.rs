@@ -1,6 +1,6 @@
-//! Samples at one rate in, samples at another out: linear phase, alias-free, `round(N · to / from)`
-//! samples, aligned (time 0 stays time 0). Block by block, so that a recording of hours needs no
-//! more memory than its result.
+//! Resamples audio from one rate to another: linear phase, alias-free, `round(N · to / from)` samples,
+//! aligned (time 0 stays time 0). Works block by block, so that a recording of hours needs no more
+//! memory than its result.
 //!
 //! A block of n samples goes through an FFT of 2n, its spectrum is filtered, cut off or continued
 //! with zeros to the new length, and transformed back; what reaches past the block is added to the
@@ -13,8 +13,8 @@ use std::{f64::consts::TAU, sync::Arc};
 /// passband reaches 98 % of the lower Nyquist frequency.
 const CHUNK: usize = 1024;
 
-/// Rates whose ratio takes larger numbers than this are taken for the nearest that does not, less
-/// than 1 part in 10⁴ beside: 191 999 Hz would need an FFT of 384 000 samples.
+/// Largest number in the ratio of two rates. A ratio of larger numbers is replaced by the nearest one
+/// without, less than 1 part in 10⁴ away: 191 999 Hz would need an FFT of 384 000 samples.
 const MAX_TERM: u64 = 1 << 13;
 
 /// A resampler for one recording.
@@ -117,7 +117,7 @@ impl Resampler {
         out.truncate(out.len() - surplus);
     }
 
-    /// `(chunk_in,)`, and all but the delay of what comes out.
+    /// Filters a chunk `(chunk_in,)`, and appends the result without the filter's delay.
     fn process(&mut self, samples: &[f32], out: &mut Vec<f32>) {
         let fits = "buffers of the plan's sizes";
         self.padded[..self.chunk_in].copy_from_slice(samples);
@@ -130,7 +130,8 @@ impl Resampler {
         for ((y, x), h) in spectrum_out.iter_mut().zip(spectrum_in).zip(&self.filter) {
             *y = *x * h;
         }
-        // What must be real already, of an even length: else an error.
+        // The first and the last bin must be real; with a rounding error in them the inverse FFT would
+        // fail.
         spectrum_out[0].im = 0.0;
         spectrum_out[self.chunk_out].im = 0.0;
         self.inverse
@@ -163,7 +164,7 @@ pub fn resample(samples: &[f32], from_hz: u32, to_hz: u32) -> Vec<f32> {
     out
 }
 
-/// Samples at the new rate that `num_in` make: at least one of any.
+/// Number of samples at the new rate for `num_in` samples; at least one, unless there are none.
 pub(super) fn num_out(num_in: usize, from_hz: u32, to_hz: u32) -> usize {
     let (from, to) = (u128::from(from_hz), u128::from(to_hz));
     let rounded = (num_in as u128 * to * 2 + from) / (from * 2);

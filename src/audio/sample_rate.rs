@@ -3,11 +3,11 @@
 use super::refusal::{Refusal, Refused};
 use std::ops::RangeInclusive;
 
-/// The one sample rate after the door, in Hz.
+/// The sample rate that every recording has once it is read, in Hz.
 pub const SAMPLE_RATE_HZ: u32 = 16_000;
 
-/// Sample rates that a recording may have, in Hz. Below, speech is not; above, the number is
-/// damaged.
+/// Sample rates that a recording may have, in Hz. A lower rate cannot carry speech; a higher one
+/// comes from a damaged header.
 pub const RATES_HZ: RangeInclusive<u32> = 8_000..=192_000;
 
 pub(super) fn check_rate(rate_hz: u32, taken: RangeInclusive<u32>) -> Refused<()> {

@@ -1,7 +1,7 @@
 //! Tells speech from pauses in clean recordings, by the level of each frame relative to the
-//! recording's own levels. Training labels clean speech with it; models without a speech detector
-//! use it as theirs. One flag for each of the 25 ms frames every 10 ms that fit wholly (Kaldi's `snip_edges`), so flag `t` belongs to
-//! feature frame `t`.
+//! recording's own levels. Training labels clean speech with it; models without a speech detector use it
+//! instead. One flag for each of the 25 ms frames every 10 ms that fit wholly (Kaldi's `snip_edges`), so
+//! flag `t` belongs to feature frame `t`.
 //!
 //! With L_t = 10·log10 of frame `t`'s variance, top = the 95th percentile of L and floor = its
 //! 10th percentile, a frame is speech where
@@ -135,7 +135,7 @@ fn grow_runs(loud: &[bool]) -> Vec<bool> {
     let mut start = 0;
     for run in loud.chunk_by(|a, b| a == b) {
         let end = start + run.len();
-        // A clip of a few frames is all the speech there is.
+        // In a recording of a few frames, they are all the speech there is.
         let long_enough = run.len() >= MIN_RUN_FRAMES || run.len() == loud.len();
         if run[0] && long_enough {
             let grown_end = (end + GROW_FRAMES).min(loud.len());

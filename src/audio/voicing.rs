@@ -1,13 +1,13 @@
-//! Tells a voice from other loud sounds, by the frames that are flagged as speech. A voice is harmonic in part of its frames, its spectrum moves as
-//! the mouth moves, and it is no bare tone. Noise is not harmonic, hum and machines stand still,
-//! alarms and dial tones are one or two lines. (A whisper is not harmonic either, and counts as
-//! noise.)
+//! Tells a voice from other loud sounds, by the frames that are flagged as speech. A voice is harmonic
+//! in part of its frames, its spectrum moves as the mouth moves, and it is no bare tone. Noise is not
+//! harmonic, hum and the sound of machines do not change, alarms and dial tones are one or two spectral
+//! lines. (A whisper is not harmonic either, and counts as noise.)
 //!
 //! The thresholds were set on half of 2844 files of speech and on all of 388 synthetic sounds and 66
-//! pieces of recorded noise, 4 s each. Over them all, 3 files of speech (words of 1 and 2 s) come out
-//! as no voice, and 17 sounds (sirens, square waves from 3 kHz, drumming, single knocks) and 13
-//! noises (some may hold voices) as one. Speech at 10 dB over white or pink noise is lost in 0.6 % of files,
-//! at 5 dB in 2 % and 12 %.
+//! pieces of recorded noise, 4 s each. Over them all, 3 files of speech (words of 1 and 2 s) are not
+//! taken for a voice, while 17 sounds (sirens, square waves from 3 kHz, drumming, single knocks) and 13
+//! noises (some may hold voices) are. Speech at 10 dB over white or pink noise is lost in 0.6 % of
+//! files, at 5 dB in 2 % and 12 %.
 
 use super::sample_rate::SAMPLE_RATE_HZ;
 use crate::kernels::{self, MfccPlan};
@@ -53,7 +53,7 @@ pub struct Evidence {
     pub movement_db: f32,
     /// The same by quartiles: 0 when most frames are alike and a few are not.
     pub quartile_movement_db: f32,
-    /// Share of frames that are two lines and nothing else.
+    /// Share of frames that are two spectral lines and nothing else.
     pub tonal: f32,
     /// Median normalised autocorrelation.
     pub harmonicity: f32,
@@ -108,7 +108,7 @@ impl VoiceFrames {
         &self.spectra
     }
 
-    /// What they have in common; there must be some.
+    /// What the frames show together; there must be at least one.
     pub fn evidence(&self) -> Evidence {
         let num_frames = self.num_frames() as f32;
         let tonal = self

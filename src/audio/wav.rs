@@ -1,12 +1,12 @@
-//! The chunks of a WAV file in, a [`Layout`] out: what the samples are and where they lie. Nothing
-//! in the header is believed: sizes are held against the bytes that are there, and a lie that
-//! leaves the samples readable becomes a warning.
+//! Reads the header of a WAV file: what the samples are and where they lie, as a [`Layout`]. Nothing in
+//! the header is believed: sizes are compared with the bytes that are there. A wrong size that leaves
+//! the samples readable becomes a warning.
 //!
-//! RIFF, RIFX (big-endian), RF64 and BW64 (EBU Tech 3306: 64-bit sizes in `ds64`) and Sony Wave64
-//! (GUIDs in place of four-letter names) are the same list of chunks in four spellings. One walk
-//! reads them all, rather than hound first and a second reader for its refusals: of the files in
-//! our corpus that must be read hound 3.5 refuses eight (padded odd chunks, sizes of a pipe, float64,
-//! a wrong byte rate...), and it takes one whose two format headers contradict each other.
+//! RIFF, RIFX (big-endian), RF64 and BW64 (EBU Tech 3306: 64-bit sizes in `ds64`) and Sony Wave64 (GUIDs
+//! in place of four-letter names) are four ways to write the same list of chunks, so one reader handles
+//! them all. It does not use the crate hound: of the files in our corpus that must be read, hound 3.5
+//! refuses eight (padded odd chunks, sizes of a pipe, float64, a wrong byte rate...), and it accepts one
+//! whose two format headers contradict each other.
 
 mod behind;
 mod chunk;
@@ -119,7 +119,7 @@ pub fn layout(input: &mut Input, start: u64) -> Refused<Layout> {
         truncated: false,
     }
     .fit(input.len())?;
-    // Nobody waits for what may come behind the audio of a stream.
+    // In a stream, what follows the audio is not waited for.
     if input.is_open() {
         return Ok(layout);
     }
@@ -130,8 +130,8 @@ pub fn layout(input: &mut Input, start: u64) -> Refused<Layout> {
     Ok(layout)
 }
 
-/// A recorder that was cut off leaves a size of 0 and audio behind it; an empty file has nothing
-/// there, or another chunk.
+/// Whether audio follows a size of 0, as in the file of a recorder that was cut off. In an empty file
+/// nothing follows, or another chunk.
 fn streams_on(spelling: Spelling, input: &mut Input, body: u64) -> Refused<bool> {
     let left = input.len().saturating_sub(body);
     let another_chunk = spelling

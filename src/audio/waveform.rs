@@ -36,7 +36,7 @@ pub struct Waveform {
     speech: Vec<bool>,
 }
 
-/// Reads an audio file of any format that is known, told by its content.
+/// Reads an audio file of any supported format, which is recognised by its content.
 ///
 /// # Errors
 /// [`crate::Error::Io`] when the file cannot be opened or read, [`crate::Error::Audio`] when what
@@ -74,7 +74,7 @@ pub fn read_samples(path: &Path) -> Result<Vec<f32>> {
         .map_err(|refusal| refusal.of(path))
 }
 
-/// Not its samples: there are many.
+/// Leaves out the samples, because there are many.
 impl fmt::Debug for Waveform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Waveform({} samples)", self.samples.len())
@@ -94,8 +94,8 @@ impl Waveform {
     /// A recording that is in memory already: mono, nominally −1 to 1, at 8 to 192 kHz.
     ///
     /// # Errors
-    /// [`crate::Error::Audio`] when the samples are none, not finite or far beyond full scale, or
-    /// the rate is not taken.
+    /// [`crate::Error::Audio`] when there are no samples, when they are not finite or far beyond full
+    /// scale, or when the rate is not supported.
     pub fn from_samples(samples: Vec<f32>, sample_rate_hz: u32) -> Result<Self> {
         check_rate(sample_rate_hz, RATES_HZ)
             .and_then(|()| decode::check_samples(&samples))
@@ -159,7 +159,7 @@ impl Waveform {
     }
 }
 
-/// In double precision, by blocks that the compiler can keep in lanes; the order is fixed.
+/// The mean in double precision, by blocks that the compiler can keep in lanes; the order is fixed.
 fn mean(samples: &[f32]) -> f32 {
     let sum: f64 = samples.chunks(SUMMED).map(block_sum).sum();
     (sum / samples.len() as f64) as f32

@@ -1,6 +1,7 @@
-//! What lies behind the audio of a WAV file: chunks of remarks as a rule. It can also be the rest of
-//! the recording, where its writer was stopped before it put the final size into the header, or a
-//! whole second file that somebody appended. Who hears of neither takes a part for the whole.
+//! Looks at what follows the audio in a WAV file, and warns if it may be audio. As a rule it is chunks
+//! of comments. It can also be the rest of the recording, if its writer was stopped before it put the
+//! final size into the header, or a second file that somebody appended. Without the warning, the user
+//! would take a part for the whole.
 
 use super::chunk::{Chunk, Spelling, is_chunk_id};
 use crate::audio::input::Input;
@@ -13,8 +14,8 @@ const MIN_NAMELESS_BYTES: u64 = 3200;
 /// More chunks than any program writes.
 const MAX_CHUNKS: usize = 1000;
 
-/// In words for the user, what is left out; `None` where nothing is. The audio starts at `body` and
-/// claims `declared` bytes.
+/// What is left out, in words for the user; `None` if nothing is. The audio starts at `body` and claims
+/// `declared` bytes.
 pub fn left_out(
     input: &mut Input,
     spelling: Spelling,

@@ -1,5 +1,5 @@
-//! The body of a `fmt ` chunk in, a [`Format`] out: WAVEFORMAT, WAVEFORMATEX and
-//! WAVE_FORMAT_EXTENSIBLE, of the codecs that are read.
+//! Reads the body of a `fmt ` chunk into a [`Format`]: WAVEFORMAT, WAVEFORMATEX and
+//! WAVE_FORMAT_EXTENSIBLE, for the codecs that are supported.
 
 use crate::audio::adpcm::{Adpcm, Variant};
 use crate::audio::layout::{Coding, MAX_CHANNELS};
@@ -25,7 +25,7 @@ pub struct Format {
     pub coding: Coding,
     pub num_channels: usize,
     pub rate_hz: u32,
-    /// What the header says about a frame's size that is not so.
+    /// Where the header states a wrong frame size, in words for the user.
     pub warning: Option<String>,
 }
 
@@ -50,14 +50,15 @@ impl Format {
             return Err(Refusal::damaged(format!("claims {num_channels} channels")));
         }
         let encoding = match (tag, bits) {
-            // Fewer bits than the slot has are the upper ones. (Of 1 bit there is no sign.)
+            // If a sample has fewer bits than its slot, they are the upper bits. (A sample of 1 bit
+            // would have no sign.)
             (TAG_PCM, 2..=8) => Encoding::U8,
             (TAG_PCM, 9..=16) => Encoding::I16,
             (TAG_PCM, 17..=24) => Encoding::I24,
             (TAG_PCM, 25..=32) => Encoding::I32,
             (TAG_FLOAT, 32) => Encoding::F32,
             (TAG_FLOAT, 64) => Encoding::F64,
-            // One byte is one sample, whatever some writers put for the bits (16: after decoding).
+            // A sample is one byte, although some writers state 16 bits, the size after decoding.
             (TAG_ALAW, _) => Encoding::Alaw,
             (TAG_MULAW, _) => Encoding::Mulaw,
             (TAG_PCM | TAG_FLOAT, _) => {
@@ -101,9 +102,9 @@ impl Format {
     }
 }
 
-/// The size of a frame that the header claims is not that of its samples. 24 bits in 4 bytes are
-/// the upper ones; any other size that is too large is a mistake of the writer, and the samples lie
-/// side by side as libsndfile and ffmpeg read them. One that is too small could mean fewer channels.
+/// Handles a header that claims another frame size than its samples have. 24 bits in 4 bytes are the
+/// upper ones; any other size that is too large is a mistake of the writer, and the samples lie side by
+/// side as libsndfile and ffmpeg read them. One that is too small could mean fewer channels.
 fn mismatched(
     encoding: Encoding,
     num_channels: usize,
@@ -146,7 +147,7 @@ fn sub_format(body: &[u8], order: ByteOrder, bits: u16) -> Refused<u16> {
     let mut guid: [u8; 16] = extension[8..].try_into().expect("24 bytes less 8");
     if order == ByteOrder::Big {
         guid[..4].reverse();
-        // Writers of RIFX leave these two as they are, or do not.
+        // Some writers of RIFX swap the bytes of these two fields, others do not.
         for tail in [GUID_TAIL, GUID_TAIL_AMBISONIC] {
             if guid[4..6] == [tail[3], tail[2]] || guid[6..8] == [tail[5], tail[4]] {
                 guid[4..6].reverse();
