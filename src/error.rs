@@ -147,7 +147,7 @@ impl Error {
                 std::io::ErrorKind::StorageFull => "disk_full",
                 _ => "io",
             },
-            // That of the error that decides the exit code.
+            // The code of the error that decides the exit code.
             Error::Several(errors) => {
                 let worst = errors.iter().rev().max_by_key(|error| error.exit_code());
                 worst.map_or("audio", Error::code)

@@ -135,7 +135,7 @@ fn build(plan: &Plan, on_event: &mut dyn FnMut(Event)) -> Result<Index> {
     Ok(index)
 }
 
-/// None if the store is not what the index says, because it was changed meanwhile or the index is
+/// None if the store and the index do not agree, because the store was changed meanwhile or the index is
 /// damaged.
 fn search(plan: &Plan, index: &Index, tests: &[&(Embedding, Probe)]) -> Result<Option<Found>> {
     let Plan {

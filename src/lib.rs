@@ -14,8 +14,8 @@
 //! Most programs need only the names at the root, as `examples/verify.rs` uses them: a [`Verifier`]
 //! turns a [`Recording`] into an [`Embedding`], enrolls a [`Voiceprint`] and gives a [`Decision`].
 //!
-//! Without cargo features this crate is only the above, from WAV files and samples in memory, with the
-//! model inside. `default-features = false` and these add to it:
+//! Without cargo features (`default-features = false`) the crate does only this, from WAV files and
+//! samples in memory, with the model inside. Each feature adds to it:
 //!
 //! | feature | adds |
 //! | --- | --- |

@@ -375,7 +375,7 @@ impl Verifier {
         kept.iter().map(score).collect()
     }
 
-    /// Checks that this model made an embedding or a voiceprint, by the model that it carries; `name` is
+    /// Checks that this model made an embedding or a voiceprint that carries the id `model`; `name` is
     /// for the message.
     ///
     /// # Errors

@@ -131,8 +131,9 @@ impl Mfcc {
         self.normalised(values)
     }
 
-    /// All frames computed by [`Self::frames`], normalised, pauses as well: what hears how voices
-    /// follow each other needs them. `(T, C) -> (T, C')`
+    /// All frames computed by [`Self::frames`], normalised, the pauses included. The detector of
+    /// overlapped speech needs these, because they show how voices follow each other.
+    /// `(T, C) -> (T, C')`
     pub fn with_pauses(&self, frames: &[f32]) -> Features {
         self.normalised(frames.to_vec())
     }

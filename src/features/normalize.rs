@@ -7,8 +7,8 @@ use crate::{audio::SAMPLE_RATE_HZ, kernels};
 const VAD_SHIFT: isize = SAMPLE_RATE_HZ as isize / 100;
 const VAD_CENTRE: isize = SAMPLE_RATE_HZ as isize / 80;
 
-/// Is the frame around sample `centre` speech? Takes the VAD flag nearest in time, which is the
-/// frame's own flag if frames are 25 ms every 10 ms. Without flags (less than 25 ms) nothing is
+/// Whether the frame around sample `centre` is speech. Takes the VAD flag nearest in time, which is
+/// the frame's own flag if frames are 25 ms every 10 ms. Without flags (less than 25 ms) nothing is
 /// speech.
 pub(super) fn is_speech(speech: &[bool], centre: isize) -> bool {
     let nearest = (centre - VAD_CENTRE + VAD_SHIFT / 2).div_euclid(VAD_SHIFT);

@@ -32,7 +32,7 @@ pub struct Int8 {
 }
 
 impl Int8 {
-    /// Whether words hold all of these channels, and none of others that follow.
+    /// Whether these channels fill whole words, so that no word also holds channels that follow.
     pub fn fills_words(&self, channels: usize) -> bool {
         channels.is_multiple_of(self.group)
     }
@@ -99,7 +99,8 @@ impl<L: IntLanes> Output<L> for f32 {
     #[inline(always)]
     fn put(sums: L::Floats, relu: bool, to: &mut [f32]) {
         if relu {
-            // This order: where one side is NaN, `max` gives the second, and a NaN must show.
+            // In this order, because `max` returns its second operand where either is NaN, and a NaN
+            // must not get lost.
             L::Floats::splat(0.0).max(sums).store(to);
         } else {
             sums.store(to);
@@ -115,7 +116,7 @@ impl<L: IntLanes> Output<L> for i32 {
     }
 }
 
-/// Within 0 to 255, and rounded into the low byte.
+/// Clamps to 0 to 255, and rounds into the low byte.
 #[inline(always)]
 fn rounded<F: Lanes>(v: F) -> F {
     v.max(F::splat(0.0))
@@ -232,7 +233,8 @@ fn tile<L: IntLanes, const MR: usize, const NV: usize, O: Output<L>>(
     let whole = nr / O::PER_VALUE;
     let width = whole.min(row_len - start);
     let y = &mut y[first * weights.out_stride + start..];
-    // A loop this long would not be unrolled, and then the sums lie in memory from the beginning.
+    // A macro, because a loop this long would not be unrolled, and the sums would then be in memory
+    // instead of registers.
     macro_rules! rows {
         ($($r:literal)*) => {
             $(if let Some(acc) = acc.get($r) {
@@ -250,7 +252,7 @@ fn tile<L: IntLanes, const MR: usize, const NV: usize, O: Output<L>>(
     rows!(0 1 2 3 4 5 6 7 8 9 10 11 12 13);
 }
 
-/// One row of panel `p`, scaled.
+/// Writes one row of panel `p`, scaled.
 #[inline(always)]
 fn put<L: IntLanes, const NV: usize, O: Output<L>>(
     acc: [L; NV],

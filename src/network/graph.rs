@@ -102,10 +102,10 @@ struct Stage {
     weight_bytes: usize,
 }
 
-/// Most inputs of a Concat that another one reads itself.
+/// Most inputs of a Concat that takes over the inputs of another Concat.
 const MAX_JOINED: usize = 64;
 
-/// From one frame in so many on, a node runs over the whole utterance.
+/// A node with one frame for this many frames of the features, or more, runs over the whole utterance.
 const COARSE_HOP: usize = 64;
 
 /// Whether the layers are more than a plain list, in which each layer reads the one before and one of them
@@ -305,8 +305,8 @@ impl Graph {
     }
 }
 
-/// What a `node` reads that takes the outputs of the nodes `read`. A Concat reads the inputs of
-/// another Concat itself, so that no channel is copied from one to the next.
+/// The inputs of a `node` that takes the outputs of the nodes `read`. A Concat reads the inputs of
+/// another Concat directly, so that no channel is copied from one to the next.
 fn inputs_of(nodes: &[Node], node: &Node, read: &[usize]) -> Vec<Input> {
     let mut inputs = vec![];
     for read in read {

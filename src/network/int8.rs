@@ -16,8 +16,8 @@ use super::{
 use crate::{features::Features, kernels::Quantiser};
 use std::collections::BTreeMap;
 
-/// The tensors of a network with all weights rounded to int8 that can be. The ranges of their inputs are
-/// measured on `utterances`, each longer than the receptive field.
+/// The tensors of a network, with the weights of all layers that can run in int8 rounded to it. The
+/// ranges of their inputs are measured on `utterances`, each longer than the receptive field.
 pub(super) fn rounded(
     layers: &[Layer],
     num_features: usize,
@@ -44,7 +44,7 @@ pub(super) fn rounded(
     tensors
 }
 
-/// What the inputs of each layer are like that can run in int8, by its index.
+/// Ranges and means of the inputs of each layer that can run in int8, by the index of the layer.
 fn input_ranges(
     layers: &[Layer],
     num_features: usize,

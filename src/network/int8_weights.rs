@@ -82,5 +82,5 @@ pub(super) fn rounded(
     divisors.all(|v| DIVISORS.contains(v)).then_some(tensors)
 }
 
-/// A step or range of these can be divided by, and q·step/range is finite: at most 127·10³⁶.
+/// Steps and ranges that can be divided by, and for which q·step/range is finite: at most 127·10³⁶.
 pub(super) const DIVISORS: RangeInclusive<f32> = 1e-18..=1e18;

@@ -1,5 +1,6 @@
-//! The neural network that computes an embedding from [`Features`]. Its layers are a list in the
-//! model file. Each reads the one before, or earlier ones that it names: then the list is a graph.
+//! The neural network that computes an embedding from [`Features`]. Its layers are a list in the model
+//! file. A layer reads the one before it, or earlier layers that it names. With such layers the list is
+//! a graph.
 //!
 //! Activations are `(frames, channels)` row-major throughout. Every Conv1d and Linear is one call
 //! of the affine kernel, which also applies a ReLU that follows.

@@ -6,7 +6,7 @@
 use super::pooling;
 use crate::kernels::levels;
 
-/// What the inputs of a layer are like.
+/// Ranges and means of the inputs of a layer.
 #[derive(Debug)]
 pub(super) struct InputRanges {
     /// `(C_in,)`: the largest activation that a u8 can hold.

@@ -224,8 +224,8 @@ pub fn forward(layers: &[Layer], weights: &Weights, features: &[f32], width: usi
     outputs.pop().expect("a layer").rows
 }
 
-/// What `spread` makes of each channel's mean and biased variance: for each group of channels the
-/// first values, then the second.
+/// The pooled vector. `spread` makes one or two values of each channel's mean and biased variance.
+/// A group of channels has all first values, then all second ones.
 fn pooled(x: &Value, spread: impl Fn(usize, f64, f64) -> Vec<f64>, groups: usize) -> Value {
     let of: Vec<Vec<f64>> = (0..x.width)
         .map(|c| {

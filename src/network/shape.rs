@@ -427,8 +427,8 @@ fn join(a: Shape, b: Shape, is_concat: bool) -> Option<Shape> {
     }
 }
 
-/// Checks what is read where: every output by a later layer, no more channels at a time than the
-/// memory holds, and after the last pooling only layers that read the one before.
+/// Checks that every output is read by a later layer, that no more channels are needed at a time
+/// than [`MAX_LIVE_CHANNELS`], and that each layer after the last pooling reads the one before.
 fn check_uses(layers: &[Layer], outputs: &[Shape]) -> Result<()> {
     let mut last_read: Vec<usize> = (0..layers.len()).collect();
     for (index, layer) in layers.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! A verifier in int8: its networks run on whole numbers of 8 bits.
+//! A verifier in int8: its network computes with 8-bit integers.
 
 use super::{Model, Verifier, artificial};
 use crate::{Result, audio::speech_frames, features::Features, network::Network};

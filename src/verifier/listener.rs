@@ -2,8 +2,8 @@
 //! known.
 //!
 //! From time to time ([`next_look`]) the listener takes a look: it embeds what it has heard so far, and
-//! scores it. Whoever looks often has more chances to be wrong, so the thresholds of a
-//! [`SequentialTest`] are fitted on scores of repeated looks.
+//! scores it. Each look is one more chance to be wrong, so the thresholds of a [`SequentialTest`] are
+//! fitted on scores of repeated looks.
 
 use super::{Heard, Verifier, Voiceprint};
 use crate::{
@@ -17,8 +17,8 @@ use std::sync::Arc;
 const FIRST_LOOK_SECONDS: f32 = 1.0;
 /// Least time between two looks, in seconds.
 const MIN_STEP_SECONDS: f32 = 0.25;
-/// The time between two looks grows with the length of the recording, because the cost of a look does
-/// in the first minute. Later a second of audio costs ever less.
+/// The time between two looks is this share of the length of the recording, because in the first minute
+/// a look costs the more the longer the recording is. Later a second of audio costs ever less.
 const STEP_SHARE: f32 = 0.125;
 
 /// The length at which the next look is taken, in seconds, after a look at `seconds`. 0 gives the first.
@@ -56,7 +56,7 @@ pub struct Listener {
     decision: Option<Decision>,
 }
 
-/// Who the speaker is said to be.
+/// The speaker that the recording is claimed to be of.
 struct Claim {
     voiceprint: Arc<Voiceprint>,
     test: Option<SequentialTest>,

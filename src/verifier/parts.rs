@@ -18,13 +18,13 @@ use crate::{
 use std::{iter::once, ops::Range, result::Result};
 use zeroize::Zeroizing;
 
-/// Least speech on either side of a split, in seconds. With less, more recordings of one speaker would
-/// be refused than recordings of two found.
+/// Least speech on either side of a split, in seconds. With a lower limit, more recordings of one
+/// speaker would be refused than recordings of two speakers found.
 const MIN_SIDE_SECONDS: f32 = 0.6;
 /// Speech on either side that LLRs are scaled to, in seconds.
 const REFERENCE_SECONDS: f32 = 2.0;
-/// An LLR between t and u seconds of speech is raised by this many nats times 1/t + 1/u, less the same on
-/// the reference: so much lower short parts of one speaker score.
+/// Short parts of one speaker score lower. So an LLR between t and u seconds of speech is raised by this
+/// many nats times 1/t + 1/u, less the same for the reference.
 const SHORT_SIDES: f32 = 3.5;
 /// The mean LLR between groups is raised by this much, in nats, because it is the lowest of thousands.
 const PICKED_GROUPS: f32 = 1.5;

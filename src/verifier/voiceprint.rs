@@ -87,7 +87,7 @@ pub fn join(all: &mut Vec<Utterance>, added: &[Utterance]) -> Vec<Option<usize>>
 impl Utterance {
     /// The embedding of a recording with these quality facts; `file` is a label for people.
     pub fn new(file: impl Into<String>, embedding: Embedding, quality: &Quality) -> Self {
-        // Written as text first, where an f32 is 0.1 and not 0.10000000149011612.
+        // Through text, so that an f32 is written as 0.1 and not as 0.10000000149011612.
         let facts = serde_json::to_string(quality).unwrap_or_default();
         Utterance {
             file: file.into(),
@@ -221,7 +221,7 @@ pub fn is_unseen(c: char) -> bool {
         || matches!(c, '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}')
 }
 
-/// As in Rust's text literals, and so for all that [`is_unseen`].
+/// Escapes a character as in Rust's text literals, also each that [`is_unseen`].
 fn escaped(c: char) -> String {
     if is_unseen(c) {
         c.escape_unicode().to_string()
@@ -230,7 +230,7 @@ fn escaped(c: char) -> String {
     }
 }
 
-/// A blank that passes for the usual one: of another width, or one after another. The ideographic
+/// A blank that looks like the usual one: of another width, or one of several in a row. The ideographic
 /// space, U+3000, is what Japanese names are written with.
 fn posing_blank(name: &str) -> Option<char> {
     let mut before = None;

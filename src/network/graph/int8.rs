@@ -1,5 +1,5 @@
-//! A [`Graph`] in int8. Maps over frames read u8 activations. A node before them makes these of f32 ones;
-//! where a map with a ReLU is read by such maps alone, it gives u8 itself. Gates, sums and poolings work on
+//! A [`Graph`] in int8. Maps over frames read u8 activations. A node before a map makes them of f32
+//! ones. A map with a ReLU gives u8 itself if only such maps read it. Gates, sums and poolings work on
 //! f32.
 //!
 //! A BatchNorm in front of a node that makes u8, with or without a ReLU, becomes part of its scale and
@@ -20,19 +20,20 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// What becomes of each node.
+/// What int8 changes about each node.
 struct Plan {
     /// How its outputs become u8, if a map reads them so.
     quantised: Vec<Option<Quantised>>,
     /// Whether it is a map that reads u8.
     reads_u8: Vec<bool>,
-    /// Whether its outputs are u8 as it gives them.
+    /// Whether it gives u8 itself.
     gives_u8: Vec<bool>,
 }
 
 /// How the outputs of a node become u8.
 struct Quantised {
-    /// Channels that a step is for: of a node that a Conv2d reads, the same in every bin.
+    /// Number of channels that have a step each. If a Conv2d reads the node, the steps are the same in
+    /// every bin.
     channels: usize,
     /// `(channels,)`
     ranges: Vec<f32>,
@@ -43,7 +44,7 @@ impl Graph {
     /// The graph with weights for the maps that `source` has in I8.
     pub fn int8(self, layers: &[Layer], source: Source) -> Self {
         let plan = self.plan_int8(layers, source);
-        // Node of the new graph for each of the old one, and for its u8 outputs.
+        // For each node of the old graph, the node of the new one, and the node of its u8 outputs.
         let mut moved: Vec<usize> = vec![];
         let mut in_u8: Vec<usize> = vec![];
         let mut nodes: Vec<Node> = vec![];
@@ -79,8 +80,9 @@ impl Graph {
         graph
     }
 
-    /// What the inputs of each layer are like that can run in int8, by its index. A Linear or Conv1d
-    /// that reads one vector instead of frames cannot. `utterances` are longer than the receptive field.
+    /// Ranges and means of the inputs of each layer that can run in int8, by the index of the layer. A
+    /// Linear or Conv1d that reads one vector instead of frames cannot. `utterances` are longer than the
+    /// receptive field.
     pub fn input_ranges(
         &self,
         layers: &[Layer],

@@ -17,9 +17,10 @@ use std::{borrow::Cow, ops::Range};
 const VALUES_IN_BLOCK: usize = 1 << 17;
 /// The same where longer blocks save more than the cache does.
 const MOST_VALUES_IN_BLOCK: usize = 1 << 22;
-/// Blocks are so many times as long as what two neighbours both compute.
+/// A block is this many times as long as the frames that two neighbours both compute.
 const OVERLAPS_IN_BLOCK: usize = 40;
-/// Weights of more bytes are read anew for each block, so that a block has at least so many frames.
+/// Weights of more bytes do not stay in the cache and are read anew for each block, so a block then has
+/// at least [`FRAMES_FOR_LARGE_WEIGHTS`] frames.
 const LARGE_WEIGHT_BYTES: usize = 1 << 20;
 const FRAMES_FOR_LARGE_WEIGHTS: usize = 150;
 /// Fewest frames in a block where there are threads for more.
