@@ -9,7 +9,7 @@ use crate::{
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-/// A voiceprint of less speech misses more targets, in seconds.
+/// Seconds of speech in a good voiceprint. With less speech, more targets are missed.
 pub const GOOD_SECONDS: f32 = 5.0;
 
 /// Which recordings to enroll.
@@ -172,7 +172,7 @@ pub enum Finding {
         path: PathBuf,
         /// Index of the recording that it doubles.
         of: usize,
-        /// Which of the ways of being the same.
+        /// A stable name for how the two are the same.
         code: &'static str,
     },
     /// Enrolled although it does not sound like the others.
@@ -231,7 +231,7 @@ impl Joined {
         &self.all[self.num_before..]
     }
 
-    /// Leaves out a recording that is there already.
+    /// Joins both, and leaves out a recording that is there already.
     fn new(enrolled: Option<Voiceprint>, utterances: &[Utterance], files: &[PathBuf]) -> Self {
         let all = enrolled.map_or_else(Vec::new, |v| v.utterances);
         let num_before = all.len();
@@ -257,8 +257,8 @@ impl Joined {
         joined
     }
 
-    /// Checks that they sound like one speaker (unless `--force` is given); what is noteworthy about
-    /// them.
+    /// Checks that they sound like one speaker (unless `--force` is given). Returns what is noteworthy
+    /// about them.
     fn check(
         &self,
         name: &SpeakerName,

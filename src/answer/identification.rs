@@ -1,4 +1,4 @@
-//! The answer of `identify`: who of the enrolled speakers each recording is of, if any.
+//! The answer of `identify`: which of the enrolled speakers each recording is of, if any.
 
 use super::json_of;
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// An embedding and its side of every score, or why there is none.
+/// An embedding, together with its form for the search, or why there is none.
 ///
 /// # Errors
 /// The [`Reason`] that a user can act on.

@@ -22,7 +22,8 @@ pub enum End {
 /// What was heard.
 #[derive(Debug)]
 pub struct Listened {
-    /// Until the answer was clear, or as if it had been read from a file.
+    /// What was heard until the answer was clear. If the input ended first, the same as read from a
+    /// file.
     pub recording: Recording,
     /// Why listening ended.
     pub end: End,
@@ -78,7 +79,7 @@ impl Listened {
         }
     }
 
-    /// For how long there was listening, and why it ended.
+    /// How long the command listened, and why that ended.
     pub fn json(&self) -> Value {
         json!({ "seconds": json_of(&self.seconds()), "end": self.end.code() })
     }

@@ -1,8 +1,8 @@
-//! The door that every file of a command's output goes through.
+//! Every file that a command writes goes through here.
 //!
-//! It refuses to write over a file that the command reads, over a file of another form, and a name
-//! whose ending promises another form than is written. Files are compared by device and inode, so
-//! that links and relative paths do not hide that two names are one file.
+//! An output is refused if it would replace a file that the command reads or a file of another
+//! form, or if its ending promises another form than is written. Files are compared by device and
+//! inode, so that links and relative paths do not hide that two names are one file.
 //!
 //! ```text
 //! Outputs::new(paths) ─► spare(each input) ─► take(path, form) ─► OutputFile ─► write
@@ -91,7 +91,7 @@ impl Outputs {
         Ok(Outputs { named, force })
     }
 
-    /// Tells that the command reads this file.
+    /// Checks that a file which the command reads is not one of the outputs.
     ///
     /// # Errors
     /// [`Error::Usage`] where it would be written over.
@@ -147,7 +147,7 @@ impl Outputs {
         self.take_of_any_ending(path, form)
     }
 
-    /// As [`Self::take`], where the user told the form and the ending does not count.
+    /// As [`Self::take`], where the user named the form, so that the ending does not matter.
     ///
     /// # Errors
     /// As [`Self::take`].
@@ -155,7 +155,7 @@ impl Outputs {
         self.take_if(path, form.name, form.is_kept, form.shows)
     }
 
-    /// As [`Self::take`], for what can be had only once: no existing file is replaced.
+    /// As [`Self::take`], for content that cannot be made again: no existing file is replaced.
     ///
     /// # Errors
     /// As [`Self::take`], and for any file that exists.
@@ -245,7 +245,7 @@ impl OutputFile {
         write_whole_with(&self.path, readers, work)
     }
 
-    /// Writes a file for its owner's eyes, which must not exist yet.
+    /// Writes a file that only its owner may read and that must not exist yet.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -264,7 +264,7 @@ impl OutputFile {
     }
 }
 
-/// A file, or nothing yet: no pipe, device or folder.
+/// Whether this is a file or does not exist yet: no pipe, device or folder.
 pub fn is_regular(path: &Path) -> bool {
     fs::metadata(path).map_or(true, |facts| facts.is_file())
 }

@@ -28,7 +28,7 @@ pub struct Augmenter {
     transforms: Transforms,
 }
 
-/// A room's impulse response and, since most crops have one padded length, its spectrum at that.
+/// A room's impulse response, and its spectrum at the padded length that most crops have.
 struct Room {
     response: Vec<f32>,
     spectrum: Vec<Complex32>,
@@ -84,7 +84,7 @@ impl Augmenter {
         })
     }
 
-    /// BLAKE3 of the names of the files that are mixed in. With other files a run is another run.
+    /// BLAKE3 of the names of the files that are mixed in. A run cannot be continued with other files.
     pub fn hash(&self) -> &str {
         &self.hash
     }

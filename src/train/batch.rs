@@ -18,12 +18,12 @@ pub struct Batch {
 /// Rows per block where utterances do not matter: a block's inputs stay in the cache.
 const BLOCK_ROWS: usize = 256;
 
-/// Values of batches that are gone, used again from step to step: fresh memory costs page faults, a
-/// third of a step's time.
+/// Buffers of batches that are gone, used again from step to step: fresh memory costs page faults,
+/// a third of a step's time.
 static IDLE: Mutex<Vec<Vec<f32>>> = Mutex::new(vec![]);
-/// Most of them: more than one step's.
+/// Most buffers that are kept: more than one step needs.
 const MAX_IDLE: usize = 48;
-/// Fewest values that are worth it: less is kept by the allocator itself.
+/// Fewest values of a buffer that is kept: smaller ones the allocator keeps itself.
 const MIN_IDLE_VALUES: usize = 1 << 15;
 
 /// `len` zeros, in the memory of an earlier batch if one is large enough.
@@ -31,14 +31,14 @@ pub(super) fn zeros(len: usize) -> Vec<f32> {
     if len < MIN_IDLE_VALUES {
         return vec![0.0; len];
     }
-    // A panic elsewhere leaves the idle as good as they were: they hold no state.
+    // After a panic elsewhere the buffers are still good: they hold no state.
     let mut idle = IDLE.lock().unwrap_or_else(|held| held.into_inner());
     let fits = |at: &usize| idle[*at].capacity() >= len;
     let at = (0..idle.len()).filter(fits);
     let smallest = at.min_by_key(|at| idle[*at].capacity());
     let found = smallest.map(|at| idle.swap_remove(at));
     drop(idle);
-    // Other batches are a little longer.
+    // With some room, because other batches are a little longer.
     let mut values = found.unwrap_or_else(|| Vec::with_capacity(len + len / 8));
     values.clear();
     values.resize(len, 0.0);

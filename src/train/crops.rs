@@ -35,10 +35,10 @@ pub struct Crops<'a> {
     pub mfcc: &'a Mfcc,
     /// Shortest and longest crop, in seconds.
     pub seconds: (f32, f32),
-    /// Playing speeds, in per cent; each makes new speakers of all.
+    /// Playing speeds, in per cent; at each of them, every speaker counts as another one.
     pub speeds_percent: &'a [u32],
-    /// The front-end for other lengths of the vocal tract; each makes new speakers of all, at each
-    /// speed.
+    /// The front-end for other lengths of the vocal tract; with each, at each speed, every speaker
+    /// counts as another one.
     pub warped: Vec<Mfcc>,
     /// The warps in per cent, starting with 100.
     pub warps_percent: &'a [u32],

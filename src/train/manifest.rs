@@ -27,7 +27,7 @@ pub struct Utterance {
     pub corpus: u32,
 }
 
-/// Checked: at least two speakers, each with at least one utterance.
+/// A checked list of recordings: at least two speakers, each with at least one utterance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
     /// Sorted by path.
@@ -139,7 +139,7 @@ impl Manifest {
     }
 }
 
-/// A row without a session is its own.
+/// The session of a row; a row without one is a session of its own.
 fn session_name(row: &Row) -> String {
     if row.session.is_empty() {
         format!("{}\u{0}{}", row.speaker, row.path.display())
@@ -157,7 +157,8 @@ fn names(all: impl Iterator<Item = String>) -> BTreeMap<String, u32> {
     names
 }
 
-/// Sub-folder = speaker; a folder within it = session (VoxCeleb's layout). Hidden folders are none.
+/// Reads a folder: a sub-folder is a speaker, a folder within it is a session (VoxCeleb's layout).
+/// Hidden folders are left out.
 fn folder(root: &Path) -> Result<Vec<Row>> {
     let failed = |e| Error::io(root, "read", e);
     let mut rows = vec![];

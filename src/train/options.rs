@@ -34,10 +34,11 @@ pub struct TrainOptions {
     pub batch_size: usize,
     /// Shortest and longest crop, in seconds.
     pub crop_seconds: (f32, f32),
-    /// Playing speeds, in per cent; the first must be 100. Each makes new speakers of all.
+    /// Playing speeds, in per cent; the first must be 100. At each of them, every speaker counts as
+    /// another one.
     pub speeds_percent: Vec<u32>,
-    /// Factors on the formants, in per cent, while the pitch stays; the first must be 100. Each makes
-    /// new speakers of all, at each speed.
+    /// Factors on the formants, in per cent, while the pitch stays; the first must be 100. With each, at
+    /// each speed, every speaker counts as another one.
     #[serde(default = "as_recorded")]
     pub warps_percent: Vec<u32>,
     /// Weight of the loss over speakers.
@@ -80,7 +81,7 @@ fn as_recorded() -> Vec<u32> {
 impl Default for TrainOptions {
     fn default() -> Self {
         TrainOptions {
-            // As fine as 40 bins up to what a telephone carries, 3800 Hz.
+            // Bins as narrow as 40 of them up to 3800 Hz, which is what a telephone carries.
             front_end: MfccConfig {
                 num_mel_bins: 54,
                 num_ceps: 54,

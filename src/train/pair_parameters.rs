@@ -28,7 +28,8 @@ pub(super) struct Scales {
 }
 
 impl Parameters {
-    /// Two outputs start as half of the logit each, for and against, so that their difference is it.
+    /// Two outputs start as half of the logit each, one for and one against, so that their difference is
+    /// the logit.
     pub fn of(head: &PairHead, prior: f64, num_outputs: usize) -> Self {
         let size = head.size();
         let whiten = head.projection.whitening();
@@ -51,7 +52,7 @@ impl Parameters {
         }
     }
 
-    /// The head has one logit; of two outputs it is the difference.
+    /// The head has one logit; with two outputs, it is their difference.
     pub fn into_head(self, from: &PairHead, prior: f64) -> PairHead {
         let mut outputs = self.outputs.into_iter();
         let first = outputs.next().expect("one output or two");

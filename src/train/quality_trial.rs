@@ -1,9 +1,9 @@
-//! What a calibration with quality terms is fitted on: scores of trials, with what their two recordings are
-//! like.
+//! The trials that a calibration with quality terms is fitted on: their scores, and facts about their
+//! two recordings.
 
 use crate::scoring::CONDITIONS;
 
-/// A trial's score, and what its two recordings are like.
+/// A trial's score, and facts about its two recordings.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct QualityTrial {
     /// Without quality terms.

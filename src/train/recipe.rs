@@ -20,7 +20,7 @@ use crate::{
 use rayon::prelude::*;
 use std::path::PathBuf;
 
-/// What training comes to.
+/// The result of training.
 pub struct Trained {
     /// The networks, each with its embeddings of the training speech.
     pub members: Vec<(Network, Labelled)>,

@@ -82,7 +82,7 @@ pub enum Event<'a> {
 /// Called as the run goes on. Answering `false` to [`Event::Progress`] saves the state and stops.
 pub type OnEvent<'a> = &'a mut dyn FnMut(Event) -> bool;
 
-/// What a run comes to.
+/// The result of a run.
 #[derive(Debug, Clone)]
 pub struct Report {
     /// Id of the model's embeddings.

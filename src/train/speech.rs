@@ -100,7 +100,8 @@ pub(super) fn train(
     Network::new(layers, weights, mfcc.num_channels()).map(Some)
 }
 
-/// Its first and last frame repeated `margin` times, so that every frame has an output.
+/// The features with their first and last frame repeated `margin` times, so that every frame has an
+/// output.
 fn padded(features: &Features, margin: usize) -> Features {
     Features::new(
         Network::edges_repeated(features.values(), features.num_channels(), margin),

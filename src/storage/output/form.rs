@@ -18,8 +18,8 @@ pub struct Form {
     pub(super) is_kept: bool,
 }
 
-/// Endings of what is not written by any command, besides those of recordings ([`ENDINGS`]):
-/// tables, archives, documents, code.
+/// Endings of files that no command writes, besides those of recordings ([`ENDINGS`]): tables,
+/// archives, documents, code.
 const OTHER_ENDINGS: &[&str] = &[
     "amr", "raw", "tsv", "xls", "xlsx", "xlsm", "ods", "sqlite", "db", "zip", "tar", "gz", "xz",
     "zst", "7z", "pdf", "doc", "docx", "odt", "md", "xml", "yaml", "yml", "toml", "jpg", "jpeg",
@@ -103,7 +103,7 @@ impl Form {
     });
     /// Scores, `enroll test score` a line.
     pub const SCORE_TEXT: Form = form("scores as text", &["txt"], are_scores);
-    /// What makes any system's scores LLRs.
+    /// A calibration, which turns the scores of any system into LLRs.
     pub const CALIBRATION: Form = form("a calibration of scores", &["json"], |b| {
         b.starts_with(b"{") && contains(b, b"\"calibrate\"") && contains(b, b"\"scale\"")
     });

@@ -1,4 +1,5 @@
-//! What a calibrated model notes of its errors: the EER of each list, and error rates by threshold.
+//! Measures the errors that a calibrated model's file states: the EER of each list, and error rates by
+//! threshold.
 
 use crate::{
     eval::{

@@ -20,7 +20,7 @@ pub enum PairLoss {
 pub struct HeadOptions {
     /// L.
     pub size: usize,
-    /// Of the within-speaker covariance towards a multiple of I.
+    /// Shrinkage of the within-speaker covariance towards a multiple of I.
     pub shrinkage: f64,
     /// Crops of each training utterance, besides the first as it is.
     pub crops_per_utterance: usize,
@@ -42,7 +42,8 @@ impl Default for HeadOptions {
             size: 64,
             shrinkage: 0.5,
             crops_per_utterance: 4,
-            // Short ones: else an LDA does not know how far what is said moves an embedding.
+            // Short crops, because from long ones an LDA does not learn how far the words alone
+            // move an embedding.
             crop_seconds: (0.5, 3.0),
             loss: PairLoss::Bce,
             outputs: None,

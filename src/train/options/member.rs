@@ -14,7 +14,7 @@ pub struct MemberOptions {
     /// `pitch` of its crops.
     #[serde(default)]
     pub pitch: f32,
-    /// Its seed; none for `seed` of all plus its place among the members.
+    /// Its seed; none for the common `seed` plus its place among the members.
     #[serde(default)]
     pub seed: Option<u64>,
     /// Are the means over the utterance taken off the features that it sees? False needs
@@ -27,10 +27,10 @@ pub struct MemberOptions {
     /// Weight of the loss against a teacher's vectors; 0 needs no teacher.
     #[serde(default)]
     pub teacher_weight: f32,
-    /// `shrinkage` of its head; none for that of all.
+    /// `shrinkage` of its head; none for the common one.
     #[serde(default)]
     pub head_shrinkage: Option<f64>,
-    /// The rest of its augmentation; none for that of all.
+    /// The rest of its augmentation; none for the common one.
     #[serde(default)]
     pub augment: Option<AugmentOptions>,
 }
