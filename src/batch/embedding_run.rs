@@ -57,7 +57,7 @@ pub struct Refusal<'a> {
     pub reason: &'a str,
 }
 
-/// What a run comes to.
+/// The result of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Report {
     /// Recordings in the list.

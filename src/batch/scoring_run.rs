@@ -72,7 +72,7 @@ pub struct Inputs {
     participants: Participants,
 }
 
-/// What a run comes to.
+/// The result of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Report {
     /// Trials in the shard.
@@ -170,7 +170,7 @@ impl Inputs {
         Ok(is_complete.then_some(report))
     }
 
-    /// What the file says that its scores are.
+    /// What the file calls its scores.
     fn score_name(&self, scorer: Scorer) -> &'static str {
         let given = self.plan.vectors.as_ref();
         let is_calibrated = given.is_some_and(|given| given.calibration.is_some());

@@ -1,4 +1,4 @@
-//! `spkver bench`: how fast this CPU is at it, as a table or as JSON.
+//! `spkver bench`: measures how fast this CPU runs the program, and prints a table or JSON.
 
 mod network;
 mod path;
@@ -98,7 +98,7 @@ impl Progress {
         }
     }
 
-    /// Tells that the stage begins; its time, where it is one of `parts`.
+    /// Shows that the stage begins. Returns the time for it, as one of `parts` equal parts.
     fn begin(&self, Stage(name, share): Stage, what: &str, parts: usize) -> Duration {
         let share = share / parts as f64;
         self.bar.set_position((100.0 * self.done.get()) as u64);
@@ -329,7 +329,7 @@ impl Measured {
     }
 }
 
-/// As the system calls it.
+/// The CPU's name, as the system has it.
 fn cpu_name() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = text
@@ -341,7 +341,7 @@ fn cpu_name() -> String {
     })
 }
 
-/// Those that matter here.
+/// The instruction sets that matter here.
 fn instruction_sets() -> Vec<&'static str> {
     let mut present = vec![];
     #[cfg(target_arch = "x86_64")]

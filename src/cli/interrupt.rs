@@ -1,5 +1,5 @@
-//! Ctrl-C (or the end of a job's time) in, a flag out that long runs look at: they finish what is in
-//! hand and can be resumed. A second one ends the program at once.
+//! Turns Ctrl-C (or the signal that a job's time is over) into a flag. Long runs look at it, finish the
+//! work in progress and can be resumed. A second signal ends the program at once.
 
 use spkver::{Error, Result};
 use std::sync::{

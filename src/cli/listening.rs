@@ -183,7 +183,7 @@ impl<'a> Input<'a> {
             other => Error::io(file.path(), "write", std::io::Error::other(other)),
         };
         let mut heard = None;
-        // A voice is for its owner's ears.
+        // Only the owner may read the recording of a voice.
         file.write_with(Readers::Owner, |to: &mut File| {
             let mut wav = WavWriter::new(BufWriter::new(to), spec).map_err(failed)?;
             let mut save = |block: &[f32]| {

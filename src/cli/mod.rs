@@ -151,7 +151,7 @@ pub fn main() -> ExitCode {
 fn parse() -> std::result::Result<Cli, clap::Error> {
     let mut command = Cli::command();
     if std::env::args_os().any(|arg| arg == "--version") {
-        // Clap keeps texts of the whole program's life only.
+        // Clap takes only texts that live as long as the program.
         let text: &'static str = version::long().leak();
         command = command.long_version(text);
     }

@@ -33,7 +33,7 @@ impl Output {
         self.print(&text)
     }
 
-    /// As [`Self::result`], with text of our own that other programs read: as it is, to the byte.
+    /// As [`Self::result`], for text that other programs read: it is printed unchanged, byte by byte.
     pub fn text(&self, text: &str, json: &serde_json::Value) -> Result<()> {
         match self.json {
             true => self.result("", json),

@@ -15,13 +15,13 @@ pub struct Args {
 }
 
 impl Args {
-    /// The door for these outputs of the command. It already knows the model, the store and its key;
-    /// the command names what else it reads.
+    /// Prepares these outputs of the command. They are checked already against the model, the store and
+    /// its key; the command names what else it reads.
     pub fn open(&self, paths: Vec<PathBuf>, global: &Global) -> Result<Outputs> {
         let outputs = Outputs::new(paths, self.force)?;
         let mut read = global.model.iter().chain(global.key.files());
         read.try_for_each(|path| outputs.spare(path))?;
-        // Without a home there is no store to spare.
+        // Without a home folder there is no store to protect.
         if let Ok(store) = global.store_path() {
             outputs.spare_store(&store)?;
         }

@@ -217,7 +217,7 @@ impl Args {
         }
     }
 
-    /// What makes a score of two points.
+    /// How two points are scored.
     fn scorer<'a>(&self, verifier: &'a Verifier) -> Result<Scorer<'a>> {
         if self.embeddings.is_none() || self.head {
             return Ok(Scorer::Head(&verifier.model().head));
@@ -261,7 +261,7 @@ impl Args {
             );
             talk.result(&line, &json)?;
         }
-        // As for a single recording: only refusals are no answer.
+        // As for a single recording: if all were refused, there is no answer.
         Ok(if refused == recordings { 3 } else { 0 })
     }
 }

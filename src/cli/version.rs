@@ -1,4 +1,4 @@
-//! `spkver --version`: what this program is made of, for reports of faults.
+//! `spkver --version`: what this program is made of, for bug reports.
 
 use spkver::{kernels, storage::model};
 

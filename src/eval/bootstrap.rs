@@ -31,8 +31,8 @@ pub fn intervals(
     intervals_of(&figures)
 }
 
-/// The figures of each replicate; none of one that drew no target or no nontarget trial.
-/// `speaker_of`: of every recording, numbered from 0 to below `num_speakers`. The same seed gives the
+/// The figures of each replicate; none of one that drew no target or no nontarget trial. `speaker_of`
+/// has the speaker of every recording, numbered from 0 to below `num_speakers`. The same seed gives the
 /// same draws for every list with so many speakers, and the same bits at any thread count.
 pub fn replicates(
     sweep: &Sweep,
@@ -58,7 +58,8 @@ pub fn replicates(
     parallel::map(&seeds, replicate)
 }
 
-/// Of each figure. `None` if fewer than half of the replicates have figures: too few speakers to say.
+/// The interval of each figure. `None` if fewer than half of the replicates have figures: too few
+/// speakers to say.
 pub fn intervals_of(replicates: &[Option<Figures>]) -> Option<Figures<Interval>> {
     let valid: Vec<&Figures> = replicates.iter().flatten().collect();
     if valid.is_empty() || valid.len() * 2 < replicates.len() {

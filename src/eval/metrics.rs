@@ -67,7 +67,7 @@ pub struct Figures<T = f64> {
 /// Detection cost at one prior.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Dcf<T = f64> {
-    /// Least over thresholds, 1 for a system that answers always the same.
+    /// Least over thresholds, 1 for a system that always gives the same answer.
     pub min: T,
     /// At the threshold that is right for LLRs.
     pub act: T,
@@ -87,7 +87,7 @@ pub struct ErrorRates<T = f64> {
 pub struct Metrics {
     /// Equal error rate, 0 to 1.
     pub eer: f64,
-    /// Least detection cost over thresholds, 1 for a system that answers always the same.
+    /// Least detection cost over thresholds, 1 for a system that always gives the same answer.
     pub min_dcf: f64,
     /// Detection cost at the threshold that is right for LLRs.
     pub act_dcf: f64,

@@ -131,7 +131,7 @@ pub struct Condition {
     pub false_alarm: Option<f64>,
 }
 
-/// What one speaker meets at the first threshold.
+/// The errors in the trials of one speaker, at the first threshold.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct SpeakerErrors {
     /// As the folder or the file calls the speaker.
@@ -151,9 +151,9 @@ pub struct SpeakerErrors {
 const FALSE_MATCHES: [f64; 3] = [0.05, 0.01, 0.001];
 
 impl Report {
-    /// `refused`: per recording, where known; otherwise one counts as refused where none of its
-    /// trials has a score. Takes the trials out of `table`. `None` if there is no target or no
-    /// nontarget with a score.
+    /// `refused` says for each recording whether it was refused, if that is known. Otherwise a recording
+    /// counts as refused if none of its trials has a score. Takes the trials out of `table`. `None` if
+    /// there is no target or no nontarget with a score.
     pub fn new(
         table: &mut ScoreTable,
         speakers: Option<&Speakers>,

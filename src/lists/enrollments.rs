@@ -108,7 +108,7 @@ impl Table {
         let [model, recording] = [self.model, self.recording].map(|at| fields[at].to_string());
         let side = self.side.map_or("", |at| &fields[at]);
         match is_side_b(side) {
-            // Nothing is the side of no recording.
+            // An empty field is no recording, and gets no side.
             Some(true) if !recording.is_empty() => Ok((model, vec![format!("{recording}:b")])),
             Some(_) => Ok((model, vec![recording])),
             None => Err(format!("side {side:?}")),

@@ -159,7 +159,7 @@ impl Layout {
         })
     }
 
-    /// Only what is judged can do without names.
+    /// Refuses a list without names, unless it is read to judge its scores.
     fn known(self, expected: Expected) -> Result<Self, Complaint> {
         match self.names {
             None if expected != Expected::Trials => Err(Complaint::new(
@@ -180,8 +180,8 @@ impl Layout {
         self.side.is_some()
     }
 
-    /// How many words a line has that is nothing but words with one blank between each, if the list
-    /// can have such lines.
+    /// Number of words in a plain line, which is words with one blank between each, if the list can have
+    /// such lines.
     pub fn num_words(&self) -> Option<usize> {
         let is_plain = self.separator == Separator::Blank && self.side.is_none();
         (is_plain && self.count <= 4).then_some(self.count)

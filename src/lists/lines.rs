@@ -1,5 +1,5 @@
-//! A text file of any length in, its lines out, numbered from 1, without their line ends (`\n` or
-//! `\r\n`): one block of the file is in memory at a time.
+//! Reads the lines of a text file of any length, numbered from 1, without their line ends (`\n` or
+//! `\r\n`). One block of the file is in memory at a time.
 
 use crate::{Error, Result};
 use memchr::memrchr;
@@ -14,7 +14,7 @@ use wide::u8x16;
 const BLOCK_BYTES: usize = 1 << 18;
 /// A longer line is no list of names: the file is something else.
 const MAX_LINE_BYTES: usize = 1 << 20;
-/// Programs on Windows put it before a text. It is no part of it.
+/// A mark that programs on Windows put before a text. It is not part of the text.
 pub const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// The lines of UTF-8 text, with or without a byte order mark.

@@ -1,6 +1,6 @@
-//! Opens Parquet files of strangers. Their parser makes room for a page as large as the page's header
-//! says, up to 2 GB, before it looks at the page, and for as many values as that declares before it
-//! looks at them. So a page that declares more than it can hold is refused here first.
+//! Opens Parquet files that may be hostile. The parser allocates as many bytes for a page as the page's
+//! header declares, up to 2 GB, and room for as many values as the page declares, before it looks at
+//! either. So a page that declares more than it can hold is refused here first.
 //!
 //! A page's header is a Thrift structure in the compact protocol that begins with three 32-bit
 //! numbers: kind, size, compressed size ([parquet.thrift], `PageHeader`).
@@ -140,7 +140,7 @@ fn check_values(page: &Page, is_of_lists: bool) -> Result<()> {
     let most = match page {
         Page::DictionaryPage { .. } => num_bytes / DICTIONARY_VALUE_BYTES,
         _ if is_of_lists => FREE_LIST_VALUES + LIST_VALUES_PER_BYTE * num_bytes,
-        // Read some at a time.
+        // No limit, because the values are read some at a time.
         _ => usize::MAX,
     };
     if num_values > most {
@@ -148,7 +148,7 @@ fn check_values(page: &Page, is_of_lists: bool) -> Result<()> {
         return Err(ParquetError::General(fact));
     }
     match page.encoding() {
-        // These have a number of their own, somewhere within.
+        // In these encodings the number of values stands again inside the page, where it is not checked.
         encoding @ (Encoding::DELTA_LENGTH_BYTE_ARRAY | Encoding::DELTA_BYTE_ARRAY) => {
             let fact = format!("texts as {encoding}; only PLAIN ones and dictionaries are read");
             Err(ParquetError::General(fact))

@@ -119,7 +119,7 @@ fn rows(
     Ok(places[4].is_some())
 }
 
-/// Their reader's panic is a damaged file.
+/// Runs the crate's reader, and takes a panic in it for a damaged file.
 fn theirs<T>(
     read: impl FnOnce() -> std::result::Result<T, Fault>,
 ) -> std::result::Result<T, Fault> {

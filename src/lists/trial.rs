@@ -23,7 +23,7 @@ pub struct Trial<'a> {
     pub line: usize,
 }
 
-/// What the list is read for. It decides what a line means that could be several things.
+/// What the list is read for. It decides what an ambiguous line means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
     /// Recordings to score: `17 1` are two names.

@@ -28,8 +28,8 @@ impl Service {
     }
 }
 
-/// Whether a browser sends this for a page from elsewhere. A page of any site can make a browser send
-/// requests to this machine; they say where they are from, or are meant for a name of that site.
+/// Whether a browser sends this for a web page. A page of any site can make a browser send requests to
+/// this machine. Such a request has an `Origin`, or its host is a name of that site.
 fn from_a_page(headers: &HeaderMap) -> bool {
     let host = headers
         .get(header::HOST)

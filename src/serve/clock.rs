@@ -1,6 +1,6 @@
-//! The clock of the service. It is given to it, so that tests need not wait.
+//! The clock of the service. The service gets it from outside, so that tests need not wait.
 
 use std::{sync::Arc, time::Duration};
 
-/// The time since any moment before; it never goes back.
+/// The time since some fixed moment; it never goes back.
 pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;

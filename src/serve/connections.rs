@@ -19,7 +19,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// Where no connection can be accepted, because the process has too many files open, say.
+/// Pause where no connection can be accepted, for example because too many files are open.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Most bytes of a connection that are read ahead; no head of a request is longer.

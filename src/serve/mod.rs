@@ -7,7 +7,8 @@
 //!                              (one thread, which never computes)  │ (threads of rayon)
 //! ```
 //!
-//! Clock and log are given to it, so that tests need not wait, and only the command line prints.
+//! The service gets clock and log from outside, so that tests need not wait and only the command line
+//! prints.
 
 mod admission;
 mod clock;

@@ -1,4 +1,4 @@
-//! What a request asks for: reads its query and its recordings, and has it worked on.
+//! Reads the query and the recordings of a request, and passes the work to the workers.
 
 use super::{
     Service, refusal::Refusal, token::Client, tries::Key, upload, verb::Verb, work::Done,
@@ -129,7 +129,7 @@ impl Service {
                 let work = move |service: &Service| service.list(name.as_ref());
                 self.work(deadline, place, work).await
             }
-            // They have no query and no recordings, or they go on.
+            // These two are answered elsewhere: metrics at once, a stream over its WebSocket.
             Verb::Metrics | Verb::Stream => Err(Refusal::internal()),
         }
     }

@@ -139,7 +139,7 @@ impl Stream {
         };
         match (decision, self.attempt.take()) {
             (Some(Decision::Accept), _) | (_, None) => {}
-            // To break off is no way to try again.
+            // Breaking off does not give the try back.
             (_, Some(attempt)) if self.has_looked || decision.is_some() => attempt.spend(),
             _ => {}
         }
@@ -202,7 +202,8 @@ impl Stream {
                     match message.map_err(|_| Refusal::too_slow())? {
                         Some(Ok(Message::Binary(some))) => {
                             let to = bytes.as_ref().expect("messages are read until the input ends");
-                            // There is room. What refused the stream comes as its next block.
+                            // This does not wait, because there is room. If the decoder has refused the
+                            // stream, the error comes as the next block.
                             let _ = to.send(some).await;
                         }
                         Some(Ok(Message::Text(_))) => bytes = None,
@@ -221,7 +222,7 @@ impl Stream {
         listener.against(self.voiceprint.clone(), self.test.clone())
     }
 
-    /// Has the samples heard; whether they are the last that the limit allows.
+    /// Passes the samples to the listener. Also returns whether they are the last that the limit allows.
     async fn push(
         &self,
         mut listener: Listener,

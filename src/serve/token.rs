@@ -127,7 +127,8 @@ impl Tokens {
     }
 }
 
-/// Adds an entry to the file, which is created if it does not exist. The token, which is kept nowhere.
+/// Adds an entry to the file, which is created if it does not exist. Returns the token, which is kept
+/// nowhere.
 ///
 /// # Errors
 /// [`Error::Usage`] for a name that is there already; as [`Tokens::read`]; [`Error::Io`].

@@ -57,7 +57,7 @@ impl Service {
             })
         });
         let done = done.map_err(Refusal::from);
-        // Whether a voice fits to an enrolled one is an answer, too.
+        // This counts as a try, because the refusal tells whether the voice fits an enrolled one.
         if let Err(refusal) = &done
             && refusal.status == StatusCode::UNPROCESSABLE_ENTITY
         {
@@ -93,7 +93,7 @@ impl Service {
         })
     }
 
-    /// The voiceprint of a speaker that somebody says to be.
+    /// The voiceprint of the claimed speaker.
     pub(super) fn voiceprint(
         &self,
         name: &SpeakerName,
@@ -103,7 +103,7 @@ impl Service {
             .stores
             .with(|store| self.opened(name, store)?.get(name));
         let voiceprint = match voiceprint {
-            // Who is enrolled is an answer, too.
+            // This counts as a try, because the error tells who is enrolled.
             Err(error @ Error::UnknownSpeaker { .. }) => {
                 attempt.spend();
                 return Err(error.into());

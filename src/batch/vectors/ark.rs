@@ -14,7 +14,7 @@ use std::{
     path::Path,
 };
 
-/// Largest vector, so that damage is told from size.
+/// Largest size of a vector; a larger one is taken for damage.
 const MAX_SIZE: usize = 1 << 20;
 
 /// An entry; none where there is no embedding.

@@ -1,5 +1,5 @@
-//! Embeddings with ids, in files of other programs: NumPy (`.npy`, `.npz`), Kaldi (`.ark`, `.scp`,
-//! text and binary), Parquet, JSON lines, text. [`read`] tells the form by the content, [`write`] takes
+//! Embeddings with ids, in files of other programs: NumPy (`.npy`, `.npz`), Kaldi (`.ark`, `.scp`, text
+//! and binary), Parquet, JSON lines, text. [`read`] recognises the form by the content, [`write`] takes
 //! it from the name.
 
 mod ark;
@@ -83,7 +83,7 @@ impl Format {
         }
     }
 
-    /// Is every id one that the format can hold?
+    /// Checks that the format can hold every id.
     ///
     /// # Errors
     /// [`Error::Usage`] for an id with a blank where Kaldi is to read it.

@@ -252,7 +252,7 @@ enum Rows {
         /// Where the values start.
         start: u64,
     },
-    /// Of an array by columns, or of a pipe.
+    /// All values, of an array that is stored by columns or comes from a pipe.
     Held(Vec<f32>),
 }
 

@@ -1,8 +1,8 @@
-//! A ZIP without compression, written front to back: members in, an archive of any size out.
+//! Writes a ZIP of any size, without compression, from front to back.
 //!
-//! PKWARE's APPNOTE 6.3.10, with the 64-bit fields in every header: how large a member is, is known
-//! when it has been written. A library's writer would bring a compressor that nobody calls, a
-//! hundredth of the program.
+//! PKWARE's APPNOTE 6.3.10, with the 64-bit fields in every header, because the size of a member is
+//! known only when it has been written. A library's writer would bring a compressor that nobody
+//! calls, a hundredth of the program.
 
 use std::io::{Result, Write};
 
@@ -15,7 +15,7 @@ const FLAGS: u16 = 0x0008;
 /// "See the 64-bit field".
 const ELSEWHERE: u32 = u32::MAX;
 
-/// An archive in the making.
+/// An archive that is being written.
 pub(super) struct StoredZip<'a> {
     out: &'a mut (dyn Write + Send),
     written: u64,

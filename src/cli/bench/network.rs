@@ -1,5 +1,5 @@
-//! The network against what the core could do: a verifier in, milliseconds, GFLOP/s and shares of
-//! the FMA peak out, for utterances of several lengths.
+//! Compares the speed of the network with the peak of the core: milliseconds, GFLOP/s and shares of
+//! the FMA peak, for utterances of several lengths.
 
 use super::{
     stopwatch::{Clock, Job, alternate},
@@ -54,11 +54,11 @@ pub struct Row {
     pub beside: Beside,
 }
 
-/// What a network is held against.
+/// What a network is compared with.
 pub enum Beside {
-    /// One in f32: its own Conv1d layers (and Linears before the pooling).
+    /// For a network in f32: its own Conv1d layers (and Linears before the pooling).
     ConvLayers(Speed),
-    /// One in int8: the same network in f32.
+    /// For a network in int8: the same network in f32.
     F32(Speed),
 }
 
@@ -102,8 +102,8 @@ impl Row {
     }
 }
 
-/// The network at every length, on one core, one in int8 in turn with `exact`'s; lengths below its
-/// receptive field are left out.
+/// Times the network at every length, on one core. An int8 network takes turns with that of
+/// `exact`. Lengths below the receptive field are left out.
 pub fn rows(verifier: &Verifier, exact: &Verifier, budget: Duration) -> Vec<Row> {
     let network = &verifier.model().network;
     let voice = voice::samples(SECONDS[SECONDS.len() - 1], 120.0);

@@ -1,5 +1,5 @@
-//! The path of a recording, from file to decision, in this process: features per frame, ten seconds
-//! on one core, the latency of a verification, many files at 1 to N threads.
+//! Times the path of a recording, from file to decision, in this process: features per frame, ten
+//! seconds on one core, the latency of a verification, many files at 1 to N threads.
 
 use super::{
     stopwatch::{Clock, Job, Times, alternate, one_by_one},
@@ -151,7 +151,7 @@ pub fn throughput(
     let mut counts: Vec<usize> = (0..).map(|n| 1 << n).take_while(|n| *n < most).collect();
     counts.push(most);
     let pools: Vec<rayon::ThreadPool> = counts.iter().map(|n| pool(*n)).collect();
-    // Fewer files where they would take all the time at once; never fewer than keep threads busy.
+    // Fewer files if one batch would use up the time, but always enough to keep the threads busy.
     let begun = Instant::now();
     embed(verifier, &recordings.short[0]);
     let affordable = budget.as_secs_f64() / (8 * counts.len()) as f64;
@@ -178,13 +178,14 @@ pub fn throughput(
     .collect()
 }
 
-/// Threads of which the measuring one is one: a thread's clock does not see what others do for it.
+/// A pool of threads in which a job runs as a whole: a thread's clock does not count what other
+/// threads do for it.
 pub(super) fn pool(num_threads: usize) -> rayon::ThreadPool {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(num_threads);
     pool.build().expect("as many threads as the program has")
 }
 
-/// Of a recording that the model has taken before.
+/// The embedding of a recording that the model has accepted before.
 fn embed(verifier: &Verifier, path: &Path) -> Embedding {
     let waveform = audio::read(path, &ReadOptions::default()).expect("written by us");
     verifier.embed(&waveform).expect("taken before")

@@ -51,7 +51,7 @@ pub fn measure(flags: &[OsString], recordings: &Recordings, budget: Duration) ->
         )));
     }
     let peak_memory_kb = talk.lines().find_map(peak_memory::kb_of);
-    // It ran once; a failure from now on would show in no time at all.
+    // The run above has shown that it works; in the runs below a failure would not be seen.
     let mut jobs: [Job; 2] = [
         Box::new(|| drop(run(&compare))),
         Box::new(|| drop(run(&[OsStr::new("--version")]))),

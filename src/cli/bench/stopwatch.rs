@@ -1,15 +1,15 @@
-//! Jobs in, the median time of one call of each out. The jobs take turns, so that a CPU that slows
-//! down slows all of them alike.
+//! Measures the median time of one call of each of several jobs. The jobs take turns, so that a CPU
+//! that slows down slows all of them alike.
 
 use std::time::{Duration, Instant};
 
-/// Shortest sample: the clock's own time is lost in it.
+/// Shortest sample, in seconds: long enough that reading the clock does not count.
 const MIN_SAMPLE: f64 = 2e-3;
 /// Rounds, unless the jobs are so slow that they would take far more than their time.
 const MIN_ROUNDS: usize = 5;
 const MAX_ROUNDS: usize = 501;
 
-/// Which seconds.
+/// The clock that measures.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Clock {
     /// CPU time of this thread where the system tells it (Linux), so that other programs do not

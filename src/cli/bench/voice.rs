@@ -1,7 +1,7 @@
-//! Something to measure on without a file of the user's: seconds in, a synthetic voice as a WAV out.
+//! Makes a synthetic voice as a WAV file, so that the benchmark needs no recording of the user.
 //!
-//! Pulses through three resonators that move from vowel to vowel (Klatt 1980, cascade branch): the
-//! audio door takes it for speech, so the whole path is walked.
+//! Pulses through three resonators that move from vowel to vowel (Klatt 1980, cascade branch). They are
+//! taken for speech, so the whole path of a recording is measured.
 
 use spkver::audio::SAMPLE_RATE_HZ;
 use std::f32::consts::TAU;

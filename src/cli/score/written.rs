@@ -9,7 +9,7 @@ use spkver::{
 use std::path::{Path, PathBuf};
 
 impl Args {
-    /// Spares the inputs that are known before the list is read.
+    /// Checks that the output replaces none of the inputs that are known before the list is read.
     pub(super) fn spare_inputs(
         &self,
         trials: &Path,

@@ -82,7 +82,7 @@ impl Claim<'_> {
         json
     }
 
-    /// By the threshold for a whole recording.
+    /// The outcome by the threshold for a whole recording.
     fn by_threshold(&self, embedding: &std::result::Result<Embedding, Reason>) -> Result<Outcome> {
         Outcome::of_voiceprint(&self.voiceprint, embedding, &self.criterion, &self.verifier)
     }
