@@ -82,7 +82,7 @@ pub fn speech_centres(speech: &[bool]) -> Vec<usize> {
         .collect()
 }
 
-/// Spectra and periods of the frames from which a voice is told.
+/// Spectra and periods of the frames by which a voice is recognised.
 pub struct VoiceFrames {
     /// Power spectra, `(F, NUM_BINS)`.
     spectra: Vec<f32>,

@@ -52,8 +52,8 @@ pub fn extract_stage(
 /// Fills the gaps of the ledger: afterwards it has an entry for each of `recordings`.
 ///
 /// # Errors
-/// [`crate::Error::Store`] or [`crate::Error::Io`] of the ledger. A fault of a recording is its outcome,
-/// not an error.
+/// [`crate::Error::Store`] or [`crate::Error::Io`] of the ledger. What is wrong with a recording is its
+/// outcome, not an error.
 pub fn extract(
     recordings: &[std::result::Result<Recording, String>],
     verifier: &Verifier,

@@ -1,4 +1,4 @@
-//! One HTML page for an evaluation: a verdict in words, tables, and the plots as inline SVG. It needs
+//! One HTML page for an evaluation: the outcome in words, tables, and the plots as inline SVG. It needs
 //! nothing else: no scripts, no styles or images from elsewhere. It follows the reader's window and
 //! light or dark mode.
 

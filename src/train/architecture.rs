@@ -53,7 +53,7 @@ impl ArchitectureOptions {
                 )));
             }
         };
-        // Dilations are in frames of 10 ms, of which a strided first layer leaves fewer.
+        // Dilations are given in frames of 10 ms. Behind a strided first layer there are fewer frames.
         let conv = |in_channels, out_channels, kernel_size, dilation: usize| {
             let dilation = dilation.div_ceil(self.stride);
             conv(in_channels, out_channels, kernel_size, dilation)

@@ -141,7 +141,7 @@ impl Listener {
     /// [`crate::Error::Audio`] for samples that are not finite or far beyond full scale; none of the
     /// block is taken then.
     pub fn push(&mut self, samples: &[f32]) -> Result<State> {
-        // The looks lie at the same samples whatever the blocks are.
+        // The looks are taken at the same samples, however long the blocks are.
         let mut rest = samples;
         let mut is_new = false;
         while self.decision.is_none() && self.growing.num_samples() + rest.len() >= self.next_look {

@@ -31,7 +31,8 @@ pub struct List<'a> {
 /// Refused recordings that are named; the others are counted.
 pub(super) const MOST_REFUSED: usize = 200;
 
-/// Text without characters that are no text or would turn their neighbours around.
+/// Text without control characters and without characters that reverse the direction of their
+/// neighbours.
 pub(super) fn text(plain: &str) -> String {
     let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let shown = |c: char| match c.is_control() || turns(c) {
