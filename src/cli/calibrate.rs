@@ -35,14 +35,14 @@ pub struct Args {
     /// Prior of a target trial at which the fit should be best
     #[arg(long, value_name = "P", default_value_t = 0.1, help_heading = "Fit")]
     p_target: f64,
-    /// Fit again how a recording's length and its distance from the average voice change the score, and
-    /// the scores far below 0: from the lists, from the same recordings cut to 0.7, 1.2, 2 and 3 s, and
-    /// from the same at 8 kHz. Needs dozens of speakers and several kinds of speech. Without it the
-    /// model keeps its terms and its cohort
+    /// Fit also how seconds of speech, noise, missing band and embedding length change the score, and a
+    /// lower slope far below 0. Uses the lists, the same recordings cut to 0.7, 1.2, 2 and 3 s, and the
+    /// same at 8 kHz. Needs dozens of speakers and several kinds of speech. Without it the model keeps
+    /// its terms and its cohort
     #[arg(long, conflicts_with = "scores", help_heading = "Fit")]
     quality: bool,
-    /// Speakers who are in no trial, as for `train`: fit as well how sounding like many of them changes
-    /// the score. They are kept in the model if they lower Cllr at --p-target, measured on each list
+    /// Speakers who are in no trial, as for `train`. Fits also how a voice that sounds like many of them
+    /// changes the score. They are kept in the model if they lower Cllr at --p-target, measured on each list
     /// with a fit on the others. Needs two lists or more
     #[arg(
         long,
@@ -51,7 +51,7 @@ pub struct Args {
         help_heading = "Fit"
     )]
     cohort: Option<PathBuf>,
-    /// How many of the highest scores against the cohort count
+    /// Number of highest scores against the cohort to average
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..), help_heading = "Fit")]
     cohort_top: u16,
     /// Seed of the bootstrap

@@ -29,7 +29,7 @@ pub struct Args {
     /// Enroll recordings even if they do not sound like one speaker
     #[arg(long, help_heading = "Enrollment")]
     force: bool,
-    /// Refuse recordings that hardly sound like the others, instead of warning of them
+    /// Refuse recordings that hardly sound like the others, instead of only warning
     #[arg(long, conflicts_with = "force", help_heading = "Enrollment")]
     strict: bool,
     /// Replace the voiceprint instead of adding to it

@@ -92,7 +92,7 @@ enum Command {
     #[cfg(feature = "serve")]
     #[command(after_help = help::SERVE)]
     Serve(Box<serve::Args>),
-    /// The store as a whole: its key, its backups, its vectors
+    /// Encrypt, back up or export the store
     #[command(subcommand, after_help = help::STORE)]
     Store(store::Command),
     /// Show, export, import or join models
@@ -101,7 +101,7 @@ enum Command {
     /// Train a model
     #[command(after_help = help::TRAIN)]
     Train(Box<train::Args>),
-    /// Fit a model's scores to be log-likelihood ratios on lists of trials
+    /// Calibrate a model on lists of trials: its scores become log-likelihood ratios
     #[command(after_help = help::CALIBRATE)]
     Calibrate(calibrate::Args),
     /// Measure error rates on lists of trials

@@ -13,7 +13,7 @@ pub struct Args {
     /// Accept at most this share of impostors, as measured when the model was calibrated, e.g. 0.1%
     #[arg(long, value_name = "RATE", value_parser = rate, conflicts_with_all = ["threshold", "c_miss", "c_fa"])]
     far: Option<f64>,
-    /// Accept log-likelihood ratios from this one up
+    /// Accept at this log-likelihood ratio or a higher one
     #[arg(long, value_name = "LLR", allow_negative_numbers = true, conflicts_with_all = ["c_miss", "c_fa"])]
     threshold: Option<f32>,
     /// Prior probability that the recording is of the enrolled speaker

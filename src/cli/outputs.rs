@@ -9,7 +9,7 @@ use std::path::PathBuf;
 #[derive(Default, clap::Args)]
 #[command(next_help_heading = "Output")]
 pub struct Args {
-    /// Replace an output file that is there already, whatever it holds (never one that is read)
+    /// Replace an existing output file, whatever it holds (never a file that is read)
     #[arg(long)]
     force: bool,
 }

@@ -24,8 +24,8 @@ pub struct Args {
     /// reach needs --tokens
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// Who may do what: a line for each bearer token [default: every program of this machine may do
-    /// everything]
+    /// File of bearer tokens and their rights, a line for each [default: every program of this machine
+    /// may do everything]
     #[arg(long, value_name = "FILE")]
     tokens: Option<PathBuf>,
     /// Add a token of this name to the file, print it, and end
@@ -70,7 +70,7 @@ struct LimitArgs {
     /// Connections at the same time; more have to wait
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     max_connections: u32,
-    /// Longest time for a request to arrive (then 408) and to get a processor (then 503), in seconds
+    /// Longest time for a request to arrive (else 408) and to wait for a processor (else 503), in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600))]
     timeout: u32,
 }

@@ -22,7 +22,7 @@ pub enum Command {
     /// Make a random key for an encrypted store
     #[command(after_help = help::STORE_NEW_KEY)]
     NewKey {
-        /// Where to write it, as 64 hexadecimal digits; readable by you only
+        /// File to write the key to, as 64 hexadecimal digits; only you can read it
         file: PathBuf,
     },
     /// Encrypt the store with a key or a passphrase

@@ -74,7 +74,7 @@ pub struct Args {
     /// Seed of everything random
     #[arg(long, value_name = "N", help_heading = "Training")]
     seed: Option<u64>,
-    /// Optimization steps of each network; the detectors' follow from it
+    /// Optimization steps of each network; those of the detectors are a share of it
     #[arg(long, value_name = "N", value_parser = positive, help_heading = "Training")]
     steps: Option<usize>,
     /// Crops in each step

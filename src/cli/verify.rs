@@ -34,8 +34,8 @@ pub struct Args {
     recordings: recordings::Args,
     #[command(flatten)]
     listening: listening::Args,
-    /// Is it still the same speaker? Listen to the end, and print a line of JSON each second, with the
-    /// decision on this many last seconds
+    /// Watch whether the speaker stays the same: listen to the end, and print a line of JSON each second,
+    /// with the decision on this many last seconds
     #[arg(
         long,
         value_name = "SECONDS",

@@ -70,9 +70,8 @@ pub struct MfccConfig {
     pub energy_floor: f32,
     /// HTK's order: the energy, or √2 times cepstrum 0, comes last.
     pub htk_compat: bool,
-    /// Drop the frames that the energy VAD does not mark as speech. Not in Kaldi. Off in the
-    /// default front-end: on every development list the network does better with the pauses
-    /// included (models/README.md).
+    /// Leave out the frames that are not marked as speech. Not in Kaldi, and off in the default
+    /// front-end. The shipped model runs on speech only (docs/experiments.md).
     pub speech_only: bool,
     /// Subtract each channel's mean over the frames that are kept. Not in Kaldi.
     pub mean_norm: bool,

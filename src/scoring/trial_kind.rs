@@ -25,7 +25,8 @@ impl TrialKind {
     /// The kind of a trial of recordings with these conditions, `[n, h, l]` each (see
     /// [`conditions`](super::conditions)). Noise comes before line.
     pub fn of(a: [f32; CONDITIONS], b: [f32; CONDITIONS]) -> Self {
-        let [noise, high, low] = std::array::from_fn(|k| a[k].max(b[k]));
+        let worse: [f32; CONDITIONS] = std::array::from_fn(|k| a[k].max(b[k]));
+        let [noise, high, low, ..] = worse;
         if noise > 0.0 {
             TrialKind::Noise
         } else if high.max(low) > 0.5 {
@@ -49,13 +50,13 @@ impl fmt::Display for TrialKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scoring::conditions;
+    use crate::scoring::conditions::tests::conditions_of;
 
     #[test]
     fn the_worse_recording_decides() {
-        let clean = conditions(35.0, 8000.0, 5.0);
-        let noisy = conditions(14.0, 8000.0, 5.0);
-        let telephone = conditions(35.0, 4000.0, -25.0);
+        let clean = conditions_of(35.0, 8000.0, 5.0);
+        let noisy = conditions_of(14.0, 8000.0, 5.0);
+        let telephone = conditions_of(35.0, 4000.0, -25.0);
         assert_eq!(TrialKind::of(clean, clean), TrialKind::Clean);
         for (a, b, kind) in [
             (clean, noisy, TrialKind::Noise),

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[group(skip)]
 #[command(next_help_heading = "Speakers and conditions")]
 pub struct Args {
-    /// CSV with `path` and other columns for every recording: measures the errors by each column
+    /// CSV with `path` and other columns for each recording; error rates are also given by each column
     #[arg(long, value_name = "CSV")]
     metadata: Option<PathBuf>,
     /// Only by these columns of the metadata

@@ -15,8 +15,7 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 #[group(skip)]
 pub struct Args {
-    /// Model files. The detectors, the front-end and the card are the first one's, and so is whether
-    /// the networks get only the speech
+    /// Model files. The first one gives the detectors, the front-end and the card
     #[arg(value_name = "FILE", num_args = 2.., required = true)]
     models: Vec<PathBuf>,
     /// Weight of each model's score [default: equal weights]

@@ -18,7 +18,7 @@ const CUTS_SECONDS: [f32; 4] = [0.7, 1.2, 2.0, 3.0];
 
 /// Weight of all cuts of a list together, and of the list at 8 kHz, against 1 for the list as it is.
 /// Short recordings score so differently that with a weight of 1 they would decide the scale
-/// (models/README.md).
+/// (docs/experiments.md).
 const CUTS_WEIGHT: f64 = 0.3;
 const NARROWBAND_WEIGHT: f64 = 0.3;
 

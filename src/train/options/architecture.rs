@@ -11,7 +11,7 @@ pub struct ArchitectureOptions {
     /// D.
     pub embedding_size: usize,
     /// Frames between two outputs of the first layer. 2 halves the work of the later layers without a
-    /// loss of accuracy (models/README.md).
+    /// loss of accuracy (docs/experiments.md).
     pub stride: usize,
     /// `relu`, `leaky-relu`, `tanh`, `sigmoid` or `identity`.
     pub activation: String,
