@@ -185,6 +185,7 @@ fn first_values<const N: usize>(
 mod tests {
     use super::*;
     use crate::network::{Weights, conv2d::Conv2d, reference};
+    use std::slice::from_ref;
 
     /// Between −1 and 1, without a pattern.
     fn noise(len: usize, seed: usize) -> Vec<f32> {
@@ -221,7 +222,7 @@ mod tests {
             let weights: Weights = [("0.weight", weight.clone()), ("0.bias", bias.clone())]
                 .map(|(name, values)| (name.to_string(), values))
                 .into();
-            let wanted = reference::forward(&[layer.clone()], &weights, &x, bins * c_in);
+            let wanted = reference::forward(from_ref(&layer), &weights, &x, bins * c_in);
             let nr = kernels::table().nr;
             assert!(Winograd::of(&layer, nr).is_some());
             let mut conv = Conv2d::new(&layer, nr).unwrap();

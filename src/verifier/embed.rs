@@ -112,7 +112,7 @@ impl Verifier {
             seconds: quality.speech_seconds,
             frames: Frames {
                 speech: self.speech_of_features(speech),
-                conditions: conditions(&quality),
+                conditions: conditions(quality),
             },
         })
     }
