@@ -51,6 +51,8 @@ struct Node {
     stage: usize,
     /// Buffer of the block for its output.
     slot: usize,
+    /// Whether a node of the same stage reads it.
+    is_read_in_stage: bool,
 }
 
 #[derive(Debug)]
@@ -278,6 +280,12 @@ impl Graph {
     fn assign_slots(&mut self, stage: usize) {
         let nodes = self.stages[stage].nodes.clone();
         let position = |node: usize| nodes.binary_search(&node).ok();
+        for node in &nodes {
+            for index in 0..self.nodes[*node].inputs.len() {
+                let read = self.nodes[*node].inputs[index].node;
+                self.nodes[read].is_read_in_stage |= position(read).is_some();
+            }
+        }
         let mut last_read: Vec<usize> = (0..nodes.len()).collect();
         for (at, node) in nodes.iter().enumerate() {
             for read in self.nodes[*node]
@@ -360,6 +368,7 @@ impl Node {
             count,
             stage: 0,
             slot: 0,
+            is_read_in_stage: false,
         }
     }
 

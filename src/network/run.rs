@@ -268,21 +268,25 @@ impl Scratch {
     /// Room for `len` values of any kind: all must be written.
     pub fn take_rows(&self, len: usize) -> Vec<f32> {
         let mut idle = self.rows.lock().unwrap_or_else(|held| held.into_inner());
-        let fits = idle.iter().position(|rows| rows.capacity() >= len);
-        let mut rows = match fits.or(idle.len().checked_sub(1)) {
-            Some(at) => idle.swap_remove(at),
-            None => vec![],
-        };
+        let fitting = (0..idle.len()).filter(|at| idle[*at].capacity() >= len);
+        let smallest = fitting.min_by_key(|at| idle[*at].capacity());
+        let taken = smallest.map(|at| idle.swap_remove(at));
         drop(idle);
+        let mut rows = taken.unwrap_or_default();
         rows.resize(len, 0.0);
         rows
     }
 
+    /// Keeps the largest: small ones cost little to make anew.
     pub fn give_back_rows(&self, rows: Vec<f32>) {
         let (most, largest) = ROWS_KEPT;
         let mut idle = self.rows.lock().unwrap_or_else(|held| held.into_inner());
-        if idle.len() < most && rows.capacity() <= largest {
+        if rows.capacity() <= largest {
             idle.push(rows);
+        }
+        if idle.len() > most {
+            let smallest = (0..idle.len()).min_by_key(|at| idle[*at].capacity());
+            smallest.map(|at| idle.swap_remove(at));
         }
     }
 

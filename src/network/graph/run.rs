@@ -228,6 +228,19 @@ impl Graph {
         let mut outputs = stage.outputs.iter().zip(outputs).peekable();
         for at in &stage.nodes {
             let node = &self.nodes[*at];
+            let is_last = |(output, _): &(&usize, _)| *output == at && !node.is_read_in_stage;
+            if let Some((_, (wanted, rows))) = outputs.next_if(is_last) {
+                let block = Block {
+                    stage: index,
+                    values,
+                    ranges: &ranges,
+                    first,
+                    slots,
+                    num_frames,
+                };
+                self.compute(node, wanted, &block, rows, &mut padded);
+                continue;
+            }
             let range = ranges[at - first].clone();
             let mut y = std::mem::take(&mut slots[node.slot]);
             let of = node.num_frames(num_frames);
@@ -332,30 +345,16 @@ impl Graph {
                     at += of;
                 }
             }
-            Work::Add { .. } | Work::Multiply => {
-                for (index, input) in node.inputs.iter().enumerate() {
-                    let (x, start, _) = rows(input);
-                    let join = match (index, &node.work) {
-                        (0, _) => |y: &mut [f32], x: &[f32]| y.copy_from_slice(x),
-                        (_, Work::Multiply) => |y: &mut [f32], x: &[f32]| {
-                            y.iter_mut().zip(x).for_each(|(y, x)| *y *= x);
-                        },
-                        _ => |y: &mut [f32], x: &[f32]| {
-                            y.iter_mut().zip(x).for_each(|(y, x)| *y += x);
-                        },
-                    };
-                    if input.frames_each == Some(1) {
-                        join(y, x);
-                        continue;
-                    }
-                    for (t, y) in (real.start..).zip(y.chunks_exact_mut(width)) {
-                        let row = (input.frame(t) - start) as usize;
-                        join(y, &x[row * width..][..width]);
-                    }
-                }
-                if let Work::Add { relu: true } = node.work {
+            Work::Add { relu } => {
+                let inputs = node.inputs.iter().map(|input| (input, rows(input)));
+                join(real.start, y, width, inputs, |a, b| a + b);
+                if *relu {
                     crate::network::Activation::Relu.apply(y);
                 }
+            }
+            Work::Multiply => {
+                let inputs = node.inputs.iter().map(|input| (input, rows(input)));
+                join(real.start, y, width, inputs, |a, b| a * b);
             }
             Work::Quantise(parts) => {
                 let int8 = kernels::table().int8;
@@ -412,6 +411,36 @@ impl Graph {
     fn is_local(&self, node: usize, block: &Block) -> bool {
         let source = &self.nodes[node];
         source.stage == block.stage && node >= block.first && !source.is_features()
+    }
+}
+
+/// The frames of an input that were computed: values, number of the first frame, width.
+type Rows<'a> = (&'a Input, (&'a [f32], isize, usize));
+
+/// Joins the inputs, two or more, value by value: `(T, C), (T, C) or (C), … -> (T, C)`. The first
+/// frame of `y` is frame `start`.
+fn join<'a>(
+    start: isize,
+    y: &mut [f32],
+    width: usize,
+    inputs: impl Iterator<Item = Rows<'a>>,
+    operation: impl Fn(f32, f32) -> f32,
+) {
+    let row = |(input, (x, first, _)): Rows<'a>, t: isize| {
+        let row = (input.frame(t) - first) as usize;
+        &x[row * width..][..width]
+    };
+    let inputs: Vec<Rows> = inputs.collect();
+    for (t, y) in (start..).zip(y.chunks_exact_mut(width)) {
+        let both = row(inputs[0], t).iter().zip(row(inputs[1], t));
+        for (y, (a, b)) in y.iter_mut().zip(both) {
+            *y = operation(*a, *b);
+        }
+        for other in &inputs[2..] {
+            for (y, x) in y.iter_mut().zip(row(*other, t)) {
+                *y = operation(*y, *x);
+            }
+        }
     }
 }
 
