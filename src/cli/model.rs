@@ -5,6 +5,7 @@ mod card;
 mod import;
 mod int8;
 mod join;
+mod new_model;
 
 use super::{global::Global, help, operating_point::shown, output::printable, outputs};
 use serde_json::json;

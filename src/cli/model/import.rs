@@ -1,14 +1,15 @@
 //! `spkver model import FILE -o MODEL`: the state dict of a network that was trained with another
 //! toolkit as a model of ours.
 
-use crate::cli::{global::Global, outputs};
+use super::new_model::NewModel;
+use crate::cli::global::Global;
 use serde_json::json;
 use spkver::{
     Result,
     features::WindowType,
-    storage::{import, model, output::Form},
+    storage::{import, model},
 };
-use std::path::PathBuf;
+use std::{path::PathBuf, slice::from_ref};
 
 /// What to import.
 #[derive(clap::Args)]
@@ -18,9 +19,6 @@ pub struct Args {
     /// WeSpeaker; ECAPA-TDNN, ResNet or XVEC of WeSpeaker
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Model file to write
-    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
-    out: PathBuf,
     /// Window of the features: povey or hamming [default: povey for CAM++, whose 3D-Speaker original has
     /// it, hamming for WeSpeaker's other networks]
     #[arg(long, value_name = "WINDOW", value_parser = window, help_heading = "Features")]
@@ -51,7 +49,7 @@ pub struct Args {
     )]
     license: String,
     #[command(flatten)]
-    replacing: outputs::Args,
+    new: NewModel,
 }
 
 fn window(text: &str) -> std::result::Result<WindowType, String> {
@@ -64,9 +62,7 @@ fn window(text: &str) -> std::result::Result<WindowType, String> {
 
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
-    let outputs = args.replacing.open(vec![args.out.clone()], global)?;
-    outputs.spare(&args.file)?;
-    let out = outputs.take(&args.out, &Form::MODEL)?;
+    let out = args.new.open(from_ref(&args.file), global)?;
     let mut model = import::network(&args.file)?;
     if let Some(window) = args.window {
         model.front_end.window_type = window;
@@ -81,7 +77,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let network = &model.network;
     let json = json!({
         "command": "model import",
-        "model": args.out.to_string_lossy(),
+        "model": args.new.out.to_string_lossy(),
         "model_id": id.to_string(),
         "num_mel_bins": model.front_end.num_mel_bins,
         "embedding_size": network.embedding_size(),
@@ -90,11 +86,11 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let line = format!(
         "wrote {} (model {}): {} mel bins, embedding of {}; the scores are no log-likelihood ratios \
          until `spkver --model {} calibrate` has seen trials",
-        args.out.display(),
+        args.new.out.display(),
         id.short(),
         model.front_end.num_mel_bins,
         network.embedding_size(),
-        args.out.display(),
+        args.new.out.display(),
     );
     global.output().result(&line, &json)?;
     Ok(0)

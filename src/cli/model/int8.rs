@@ -1,28 +1,21 @@
 //! `spkver model int8`: a model with its weights rounded to int8, as a file.
 
-use crate::cli::{global::Global, outputs};
+use super::new_model::NewModel;
+use crate::cli::global::Global;
 use serde_json::json;
-use spkver::{
-    Error, Result,
-    storage::{model, output::Form},
-};
-use std::path::PathBuf;
+use spkver::{Error, Result, storage::model};
 
 /// Where to write it.
 #[derive(clap::Args)]
 #[group(skip)]
 pub struct Args {
-    /// Model file to write
-    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
-    out: PathBuf,
     #[command(flatten)]
-    replacing: outputs::Args,
+    new: NewModel,
 }
 
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
-    let outputs = args.replacing.open(vec![args.out.clone()], global)?;
-    let out = outputs.take(&args.out, &Form::MODEL)?;
+    let out = args.new.open(&[], global)?;
     let verifier = global.verifier_as_made()?;
     if verifier.model().network.is_int8() {
         return Err(Error::Usage(
@@ -32,13 +25,13 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let id = model::save(out.path(), &verifier.to_int8()?)?;
     let line = format!(
         "wrote {} (model {}), in int8; voiceprints of model {} stay valid",
-        args.out.display(),
+        args.new.out.display(),
         id.short(),
         verifier.file_id().short(),
     );
     let json = json!({
         "command": "model int8",
-        "model": args.out.to_string_lossy(),
+        "model": args.new.out.to_string_lossy(),
         "model_id": id.to_string(),
         "rounded_from": verifier.file_id().to_string(),
     });

@@ -1,11 +1,12 @@
 //! `spkver model join`: makes one model of several that were trained apart.
 
-use crate::cli::{global::Global, outputs};
+use super::new_model::NewModel;
+use crate::cli::global::Global;
 use serde_json::json;
 use spkver::{
     Error, Result,
     features::MfccConfig,
-    storage::{model, output::Form},
+    storage::model,
     train::ensemble::join_weighted,
     verifier::{Limits, Model},
 };
@@ -26,20 +27,13 @@ pub struct Args {
         help_heading = "Networks"
     )]
     shares: Vec<f32>,
-    /// Model file to write
-    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
-    out: PathBuf,
     #[command(flatten)]
-    replacing: outputs::Args,
+    new: NewModel,
 }
 
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
-    let outputs = args.replacing.open(vec![args.out.clone()], global)?;
-    args.models
-        .iter()
-        .try_for_each(|path| outputs.spare(path))?;
-    let out = outputs.take(&args.out, &Form::MODEL)?;
+    let out = args.new.open(&args.models, global)?;
     let count = args.models.len();
     let shares = match args.shares.is_empty() {
         true => vec![1.0 / count as f32; count],
@@ -93,10 +87,10 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         card: first.card,
     };
     let id = model::save(out.path(), &model)?;
-    let line = format!("wrote {} (model {})", args.out.display(), id.short());
+    let line = format!("wrote {} (model {})", args.new.out.display(), id.short());
     let json = json!({
         "command": "model join",
-        "model": args.out.to_string_lossy(),
+        "model": args.new.out.to_string_lossy(),
         "model_id": id.to_string(),
         "shares": shares,
     });

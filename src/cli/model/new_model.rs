@@ -1,0 +1,29 @@
+//! The model file that `spkver model import`, `int8` and `join` write.
+
+use crate::cli::{global::Global, outputs};
+use spkver::{
+    Result,
+    storage::output::{Form, OutputFile},
+};
+use std::path::PathBuf;
+
+/// Where to write it.
+#[derive(clap::Args)]
+#[group(skip)]
+#[command(next_help_heading = "Output")]
+pub struct NewModel {
+    /// Model file to write
+    #[arg(short, long, value_name = "FILE")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    replacing: outputs::Args,
+}
+
+impl NewModel {
+    /// Checks that the file may be written by a command that reads the files `read`.
+    pub fn open(&self, read: &[PathBuf], global: &Global) -> Result<OutputFile> {
+        let outputs = self.replacing.open(vec![self.out.clone()], global)?;
+        read.iter().try_for_each(|path| outputs.spare(path))?;
+        outputs.take(&self.out, &Form::MODEL)
+    }
+}
