@@ -5,12 +5,12 @@
 use super::compressed::Track;
 use super::end::End;
 use super::input::Input;
-use super::kind::{self, foreign_kind};
+use super::kind::foreign_kind;
 use super::layout::{Coding, Layout};
 use super::raw::RawFormat;
 use super::refusal::{self, Refusal, Refused};
 use super::sample_rate::check_rate;
-use super::{au, mp4, sphere, wav};
+use super::{formats, mp4};
 use crate::Result;
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -110,17 +110,11 @@ enum Source {
 
 /// Where the samples of an uncompressed recording lie.
 fn uncompressed(input: &mut Input, raw: Option<RawFormat>) -> Refused<Option<Layout>> {
-    if let Some(start) = wav::start(input)? {
-        return wav::layout(input, start).map(Some);
-    }
-    if let Some(layout) = sphere::layout(input)? {
-        return Ok(Some(layout));
-    }
-    if let Some(layout) = au::layout(input)? {
+    if let Some(layout) = formats::layout(input)? {
         return Ok(Some(layout));
     }
     match raw {
-        Some(raw) if !kind::has_header(input.get(0, 512)?) => raw.layout(input.len()).map(Some),
+        Some(raw) if !formats::has_header(input.get(0, 512)?) => raw.layout(input.len()).map(Some),
         _ => Ok(None),
     }
 }

@@ -1,5 +1,6 @@
 //! Finds the recordings in a folder.
 
+use super::formats;
 use crate::{Error, Result};
 use std::{
     collections::HashSet,
@@ -7,13 +8,6 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
 };
-
-/// Endings by which files in a folder are taken for recordings. A file that the user names may have any
-/// ending.
-pub const ENDINGS: [&str; 20] = [
-    "wav", "wave", "w64", "flac", "mp3", "ogg", "oga", "opus", "m4a", "mp4", "aac", "webm", "mkv",
-    "mka", "aif", "aiff", "au", "caf", "sph", "3gp",
-];
 
 /// The recordings in a folder and in those below it, by their endings, sorted. Hidden files and
 /// folders are left out.
@@ -53,9 +47,8 @@ fn add(folder: &Path, found: &mut Vec<PathBuf>, seen: &mut HashSet<PathBuf>) -> 
 /// Whether a file in a folder is taken for a recording, by its ending.
 fn is_recording(path: &Path) -> bool {
     path.extension().is_some_and(|ending| {
-        ENDINGS
-            .iter()
-            .any(|known| ending.eq_ignore_ascii_case(known))
+        let mut known = formats::endings().into_iter();
+        known.any(|known| ending.eq_ignore_ascii_case(known))
     })
 }
 

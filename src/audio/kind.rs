@@ -41,18 +41,6 @@ const FOREIGN: [Magic; 31] = [
     (28, b"Speex", "Ogg Speex"),
 ];
 
-/// The magic numbers of formats that are read here, if they are too long to occur by chance.
-const OURS: [(usize, &[u8]); 8] = [
-    (0, b"fLaC"),
-    (0, b"OggS"),
-    (0, b"FORM"),
-    (0, b"caff"),
-    (0, b"ID3"),
-    (0, b"\x1A\x45\xDF\xA3"),
-    (4, b"ftyp"),
-    (0, b"NIST_1A"),
-];
-
 /// The kind of a file that begins with these bytes, in words for the user, if it is not read here.
 pub(super) fn foreign_kind(opening: &[u8]) -> Option<&'static str> {
     let is_text = |b: &u8| matches!(b, b'\t' | b'\n' | b'\r' | 0x20..=0x7E | 0x80..);
@@ -67,28 +55,9 @@ pub(super) fn foreign_kind(opening: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Whether these first bytes are a known header, so that the file is not raw samples.
-pub(super) fn has_header(opening: &[u8]) -> bool {
-    let is_ours = |(at, magic): &(usize, &[u8])| is_at(opening, *at, magic);
-    OURS.iter().any(is_ours) || foreign_magic(opening).is_some()
-}
-
-/// Whether a recording that begins with these bytes can be read from start to end, without its end being
-/// needed first.
-pub(super) fn can_stream(opening: &[u8]) -> bool {
-    let magics: [&[u8]; 9] = [
-        b"RIFF",
-        b"RIFX",
-        b"RF64",
-        b"BW64",
-        b".snd",
-        b"OggS",
-        b"fLaC",
-        b"ID3",
-        b"\x1A\x45\xDF\xA3",
-    ];
-    let is_mpeg_frame = matches!(opening, [0xFF, second, ..] if second & 0xE0 == 0xE0);
-    is_mpeg_frame || magics.iter().any(|magic| opening.starts_with(magic))
+/// Whether a file that begins with these bytes is of a known kind that is not read here.
+pub(super) fn is_foreign(opening: &[u8]) -> bool {
+    foreign_magic(opening).is_some()
 }
 
 fn foreign_magic(opening: &[u8]) -> Option<&'static Magic> {
@@ -97,6 +66,7 @@ fn foreign_magic(opening: &[u8]) -> Option<&'static Magic> {
         .find(|(at, magic, _)| is_at(opening, *at, magic))
 }
 
-fn is_at(opening: &[u8], at: usize, magic: &[u8]) -> bool {
+/// Whether a file that begins with `opening` has these bytes at this position.
+pub(super) fn is_at(opening: &[u8], at: usize, magic: &[u8]) -> bool {
     opening.get(at..).is_some_and(|o| o.starts_with(magic))
 }

@@ -3,8 +3,8 @@
 use super::{
     decode::Blocks,
     end::End,
+    formats,
     input::Input,
-    kind,
     mixdown::Mixdown,
     options::ReadOptions,
     refusal::Refused,
@@ -39,8 +39,8 @@ impl Live {
         let open = || -> Refused<(Blocks, Mixdown)> {
             let mut input = Input::follow(stream)?;
             let opening = input.get(0, 16)?;
-            let is_raw = options.raw.is_some() && !kind::has_header(opening);
-            if !is_raw && !kind::can_stream(opening) {
+            let is_raw = options.raw.is_some() && !formats::has_header(opening);
+            if !is_raw && !formats::can_stream(opening) {
                 input = input.drained(options.max_bytes)?;
             }
             let blocks = Blocks::of(input, options.raw)?;

@@ -21,6 +21,7 @@ mod decode;
 mod end;
 mod excerpt;
 pub mod folder;
+pub mod formats;
 mod growing;
 mod input;
 mod kind;

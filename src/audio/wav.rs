@@ -26,8 +26,16 @@ const MAX_CHUNKS: usize = 1000;
 /// More of a format header than any program writes.
 const MAX_FORMAT_BYTES: usize = 1 << 16;
 
+/// The layout, if this is a WAV file.
+pub fn layout(input: &mut Input) -> Refused<Option<Layout>> {
+    match start(input)? {
+        Some(start) => layout_at(input, start).map(Some),
+        None => Ok(None),
+    }
+}
+
 /// Where the RIFF header starts, if this is a WAV file: at the front, or after an ID3v2 tag.
-pub fn start(input: &mut Input) -> Refused<Option<u64>> {
+fn start(input: &mut Input) -> Refused<Option<u64>> {
     let opening = input.get(0, 16)?;
     if Spelling::of(opening).is_some() {
         return Ok(Some(0));
@@ -48,7 +56,7 @@ pub fn start(input: &mut Input) -> Refused<Option<u64>> {
 }
 
 /// Reads the header of a WAV file, which starts at `start`.
-pub fn layout(input: &mut Input, start: u64) -> Refused<Layout> {
+fn layout_at(input: &mut Input, start: u64) -> Refused<Layout> {
     let Some(spelling) = Spelling::of(input.get(start, 16)?) else {
         return Err(Refusal::new("is not a WAV file", "convert it to WAV"));
     };

@@ -3,7 +3,7 @@
 use super::{escape, naming::Naming, recording::Recording, score::Shard};
 use crate::{
     Error, Result,
-    audio::folder::{ENDINGS, recordings_in},
+    audio::{folder::recordings_in, formats},
     lists::{lines::for_each_line, scp},
 };
 use indexmap::IndexMap;
@@ -57,7 +57,7 @@ impl RecordingList {
         if all.ids.is_empty() {
             return Err(Error::Usage(format!(
                 "no recordings; files in folders are taken by their ending ({})",
-                ENDINGS.join(", ")
+                formats::endings().join(", ")
             )));
         }
         Ok(all)

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use spkver::{
     Error, Result,
     answer::{Recording, all_or_errors},
-    audio::{self, RawFormat, ReadOptions, Waveform, folder},
+    audio::{self, RawFormat, ReadOptions, Waveform, folder, formats},
     verifier::Verifier,
 };
 use std::io::IsTerminal;
@@ -59,7 +59,7 @@ impl Files {
                 return Err(Error::Usage(format!(
                     "{}: no recordings in this folder; they are found by their endings ({})",
                     path.display(),
-                    folder::ENDINGS.join(", ")
+                    formats::endings().join(", ")
                 )));
             }
             files.extend(found);

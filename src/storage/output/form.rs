@@ -1,7 +1,7 @@
 //! The forms of files that commands write: the endings that promise each, and how the first bytes
 //! of an existing file show it.
 
-use crate::{Error, Result, audio::folder::ENDINGS};
+use crate::{Error, Result, audio::formats};
 use std::path::Path;
 
 /// A form of file.
@@ -18,7 +18,7 @@ pub struct Form {
     pub(super) is_kept: bool,
 }
 
-/// Endings of files that no command writes, besides those of recordings ([`ENDINGS`]): tables,
+/// Endings of files that no command writes, besides those of recordings ([`formats::endings`]): tables,
 /// archives, documents, code.
 const OTHER_ENDINGS: &[&str] = &[
     "amr", "raw", "tsv", "xls", "xlsx", "xlsm", "ods", "sqlite", "db", "zip", "tar", "gz", "xz",
@@ -146,8 +146,9 @@ impl Form {
         let ending = path.extension().and_then(|ending| ending.to_str());
         let ending = ending.unwrap_or_default().to_ascii_lowercase();
         let is_in = |endings: &[&str]| endings.contains(&&*ending);
-        let promises =
-            is_in(&ENDINGS) || is_in(OTHER_ENDINGS) || ALL.iter().any(|form| is_in(form.endings));
+        let promises = is_in(&formats::endings())
+            || is_in(OTHER_ENDINGS)
+            || ALL.iter().any(|form| is_in(form.endings));
         if !promises || is_in(self.endings) {
             return Ok(());
         }
