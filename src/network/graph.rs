@@ -16,6 +16,7 @@
 //! number of threads change a bit.
 
 mod int8;
+mod join;
 mod run;
 
 use super::{

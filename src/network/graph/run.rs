@@ -1,6 +1,6 @@
 //! Runs a [`Graph`] over an utterance: `(T, C_in)` to the frames that are pooled.
 
-use super::{Graph, Input, Node, Stage, Work};
+use super::{Graph, Input, Node, Stage, Work, join};
 use crate::{
     features::Features,
     kernels,
@@ -335,26 +335,19 @@ impl Graph {
                 }
             }
             Work::Concat => {
-                let mut at = 0;
-                for input in &node.inputs {
-                    let (x, start, of) = rows(input);
-                    for (t, y) in (real.start..).zip(y.chunks_exact_mut(width)) {
-                        let row = input.frame(t) - start;
-                        y[at..at + of].copy_from_slice(&x[row as usize * of..][..of]);
-                    }
-                    at += of;
-                }
+                let inputs = node.inputs.iter().map(|input| (input, rows(input)));
+                join::concat(real.start, y, width, inputs);
             }
             Work::Add { relu } => {
                 let inputs = node.inputs.iter().map(|input| (input, rows(input)));
-                join(real.start, y, width, inputs, |a, b| a + b);
+                join::values(real.start, y, width, inputs, |a, b| a + b);
                 if *relu {
                     crate::network::Activation::Relu.apply(y);
                 }
             }
             Work::Multiply => {
                 let inputs = node.inputs.iter().map(|input| (input, rows(input)));
-                join(real.start, y, width, inputs, |a, b| a * b);
+                join::values(real.start, y, width, inputs, |a, b| a * b);
             }
             Work::Quantise(parts) => {
                 let int8 = kernels::table().int8;
@@ -414,36 +407,6 @@ impl Graph {
     }
 }
 
-/// The frames of an input that were computed: values, number of the first frame, width.
-type Rows<'a> = (&'a Input, (&'a [f32], isize, usize));
-
-/// Joins the inputs, two or more, value by value: `(T, C), (T, C) or (C), … -> (T, C)`. The first
-/// frame of `y` is frame `start`.
-fn join<'a>(
-    start: isize,
-    y: &mut [f32],
-    width: usize,
-    inputs: impl Iterator<Item = Rows<'a>>,
-    operation: impl Fn(f32, f32) -> f32,
-) {
-    let row = |(input, (x, first, _)): Rows<'a>, t: isize| {
-        let row = (input.frame(t) - first) as usize;
-        &x[row * width..][..width]
-    };
-    let inputs: Vec<Rows> = inputs.collect();
-    for (t, y) in (start..).zip(y.chunks_exact_mut(width)) {
-        let both = row(inputs[0], t).iter().zip(row(inputs[1], t));
-        for (y, (a, b)) in y.iter_mut().zip(both) {
-            *y = operation(*a, *b);
-        }
-        for other in &inputs[2..] {
-            for (y, x) in y.iter_mut().zip(row(*other, t)) {
-                *y = operation(*y, *x);
-            }
-        }
-    }
-}
-
 impl Node {
     /// Whether it gives frames: not one vector, and not only one frame for each long segment.
     pub(super) fn is_of_frames(&self) -> bool {
@@ -470,7 +433,7 @@ impl Node {
 
 impl Input {
     /// The frame of the input that frame `t` reads.
-    fn frame(&self, t: isize) -> isize {
+    pub(super) fn frame(&self, t: isize) -> isize {
         self.frames_each.map_or(0, |each| t / each as isize)
     }
 }
