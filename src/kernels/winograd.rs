@@ -1,9 +1,9 @@
 //! Winograd's F(4, 3): computes four outputs of a convolution with three taps from six products
 //! instead of twelve (Lavin & Gray 2016, "Fast algorithms for convolutional neural networks").
 //!
-//! Along the bins of a frame, six neighbouring inputs d become six sums v = Bᵀd ([`inputs`]). Each is
+//! Along the bins of a frame, six neighbouring inputs d become six sums v = Bᵀd (`inputs`). Each is
 //! multiplied with weights of its own (G applied to the three taps, [`weights`]), and four outputs y = Aᵀm
-//! follow from the six products m ([`outputs`]). Multiplying is an affine map over frames, as always.
+//! follow from the six products m (`outputs`). Multiplying is an affine map over frames, as always.
 
 use super::lanes::Lanes;
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use half::{f16, slice::HalfFloatSliceExt, vec::HalfFloatVecExt};
 use std::collections::BTreeMap;
 
-/// Stored tensors by name, as in [`Weights`].
+/// Stored tensors by name, as in [`Weights`](super::Weights).
 pub type Tensors = BTreeMap<String, Stored>;
 
 /// The values of one tensor, little-endian.
