@@ -97,7 +97,7 @@ fn harmful_int8_models_are_refused_with_the_tensor() {
         ("0.input_range", f32::NAN),
         ("0.weight_step", f32::INFINITY),
         ("0.weight_step", 1e-40),
-        // Fuzzing found that this step divided by a small range is infinite.
+        // Found by fuzzing: divided by a small range, this step is infinite.
         ("0.weight_step", 1e29),
         ("overlap.0.weight_step", 0.0),
     ] {

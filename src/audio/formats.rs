@@ -1,10 +1,10 @@
-//! The formats of audio files that are read here: how each is recognised, and who reads it.
+//! The formats of audio files that are read here: how each is recognised, and which code reads it.
 
 use super::{au, input::Input, kind, layout::Layout, refusal::Refused, sphere, wav};
 
 /// A format.
 struct Format {
-    /// Positions in a file and the bytes there, of which one pair is enough.
+    /// Positions in a file and the bytes there. A file with one of these is of the format.
     magics: &'static [(usize, &'static [u8])],
     /// Endings by which files in a folder are taken for recordings. A file that the user names may have
     /// any ending.

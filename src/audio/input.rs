@@ -57,7 +57,7 @@ impl Input {
     pub fn open(path: &Path, max_bytes: Option<u64>) -> Refused<Self> {
         check_kind(&fs::metadata(path)?)?;
         let file = open_without_waiting(path)?;
-        // Checked again, because the name may have been given to another file since the first check.
+        // Checked again: since the first check, another file may have taken this name.
         let metadata = file.metadata()?;
         check_kind(&metadata)?;
         if !metadata.is_file() {

@@ -16,7 +16,8 @@ impl LowerSlope {
     /// development lists that were left out of the fit (docs/experiments.md).
     pub const SLOPE: f64 = 0.25;
 
-    /// Flattens a linearly calibrated LLR below the limit, and leaves those above unchanged.
+    /// The LLR with the lower slope, from the one of the linear calibration. Above the limit it stays the
+    /// same.
     #[inline(always)]
     pub fn apply(self, line: f64) -> f64 {
         line.max(Self::SLOPE * line + (1.0 - Self::SLOPE) * f64::from(self.below))

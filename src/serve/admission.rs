@@ -28,8 +28,9 @@ impl Service {
     }
 }
 
-/// Whether a browser sends this for a web page. A page of any site can make a browser send requests to
-/// this machine. Such a request has an `Origin`, or its host is a name of that site.
+/// Whether a browser sent this request for a web page. A page of any site can make a browser send
+/// requests to this machine. Those have a header `Origin`, or their `Host` names the site and not this
+/// machine.
 fn from_a_page(headers: &HeaderMap) -> bool {
     let host = headers
         .get(header::HOST)

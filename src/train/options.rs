@@ -81,7 +81,7 @@ fn as_recorded() -> Vec<u32> {
 impl Default for TrainOptions {
     fn default() -> Self {
         TrainOptions {
-            // Bins as narrow as 40 of them up to 3800 Hz, which is what a telephone carries.
+            // As narrow as 40 bins that end at 3800 Hz, the upper limit of a telephone line.
             front_end: MfccConfig {
                 num_mel_bins: 54,
                 num_ceps: 54,
