@@ -46,10 +46,7 @@ fn add(folder: &Path, found: &mut Vec<PathBuf>, seen: &mut HashSet<PathBuf>) -> 
 
 /// Whether a file in a folder is taken for a recording, by its ending.
 fn is_recording(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| {
-        let mut known = formats::endings().into_iter();
-        known.any(|known| ending.eq_ignore_ascii_case(known))
-    })
+    path.extension().is_some_and(formats::is_ending)
 }
 
 // The tests need `tempfile`, which comes with this feature.

@@ -1,6 +1,7 @@
 //! The formats of audio files that are read here: how each is recognised, and which code reads it.
 
 use super::{au, input::Input, kind, layout::Layout, refusal::Refused, sphere, wav};
+use std::ffi::OsStr;
 
 /// A format.
 struct Format {
@@ -93,7 +94,13 @@ const fn compressed(magics: &'static [(usize, &'static [u8])]) -> Format {
     }
 }
 
-/// Endings of all formats.
+/// Whether files with this ending are taken for recordings.
+pub fn is_ending(ending: &OsStr) -> bool {
+    let mut known = FORMATS.iter().flat_map(|format| format.endings);
+    known.any(|known| ending.eq_ignore_ascii_case(known))
+}
+
+/// Endings of all formats, for messages.
 pub fn endings() -> Vec<&'static str> {
     FORMATS
         .iter()

@@ -227,39 +227,45 @@ impl Conv2d {
     /// padding over frames. u8 words are stored in the bits of f32 values.
     pub fn apply(&self, x: &[f32], y: &mut [f32]) {
         let table = kernels::table();
-        let frame = match &self.maps {
-            Maps::Winograd(winograd) => return winograd.apply(x, self.steps, y),
-            Maps::F32(_) => self.kernel.in_width,
-            Maps::Int8 { .. } => self.kernel.in_width / table.int8.group,
-        };
+        let steps = self.steps;
+        match &self.maps {
+            Maps::Winograd(winograd) => winograd.apply(x, steps, y),
+            Maps::F32(maps) => self.each_bin(x, 1, y, |map, x, y| {
+                (table.affine)(x, &maps[map], steps, y);
+            }),
+            Maps::Int8 { maps, to_u8 } => self.each_bin(x, table.int8.group, y, |map, x, y| {
+                let words = bytemuck::cast_slice(x);
+                match to_u8 {
+                    true => {
+                        let y = bytemuck::cast_slice_mut(y);
+                        (table.int8.affine)(words, &maps[map], steps, y);
+                    }
+                    false => (table.int8.affine_to_f32)(words, &maps[map], steps, y),
+                }
+            }),
+        }
+    }
+
+    /// Passes the index of a map, its inputs and its outputs to `with`, for each slice of the weights,
+    /// block of frames and output bin. A value of `x` holds `group` channels.
+    fn each_bin(
+        &self,
+        x: &[f32],
+        group: usize,
+        y: &mut [f32],
+        with: impl Fn(usize, &[f32], &mut [f32]),
+    ) {
         let bin_width = self.width / self.bins.len();
         // Outputs in a value of `y`.
         let in_value = self.kernel.c_out / bin_width;
-        let hop = self.steps.stride * frame;
+        let hop = self.steps.stride * self.kernel.in_width / group;
         for (slice, outputs) in self.slices.iter().enumerate() {
             for (block, y) in y.chunks_mut(FRAMES_TOGETHER * self.width).enumerate() {
                 let x = &x[block * FRAMES_TOGETHER * hop..];
                 for (index, bin) in self.bins.iter().enumerate() {
                     let y = &mut y[index * bin_width + outputs.start / in_value..];
                     let map = slice * self.kernel.taps.len() + bin.taps;
-                    match &self.maps {
-                        Maps::Winograd(_) => unreachable!("has no slices"),
-                        Maps::F32(maps) => {
-                            (table.affine)(&x[bin.first_input..], &maps[map], self.steps, y);
-                        }
-                        Maps::Int8 { maps, to_u8 } => {
-                            let words: &[i32] = bytemuck::cast_slice(x);
-                            let words = &words[bin.first_input / table.int8.group..];
-                            let map = &maps[map];
-                            match to_u8 {
-                                true => {
-                                    let y = bytemuck::cast_slice_mut(y);
-                                    (table.int8.affine)(words, map, self.steps, y);
-                                }
-                                false => (table.int8.affine_to_f32)(words, map, self.steps, y),
-                            }
-                        }
-                    }
+                    with(map, &x[bin.first_input / group..], y);
                 }
             }
         }

@@ -281,12 +281,6 @@ impl Graph {
     fn assign_slots(&mut self, stage: usize) {
         let nodes = self.stages[stage].nodes.clone();
         let position = |node: usize| nodes.binary_search(&node).ok();
-        for node in &nodes {
-            for index in 0..self.nodes[*node].inputs.len() {
-                let read = self.nodes[*node].inputs[index].node;
-                self.nodes[read].is_read_in_stage |= position(read).is_some();
-            }
-        }
         let mut last_read: Vec<usize> = (0..nodes.len()).collect();
         for (at, node) in nodes.iter().enumerate() {
             for read in self.nodes[*node]
@@ -296,6 +290,9 @@ impl Graph {
             {
                 last_read[read] = at;
             }
+        }
+        for (at, node) in nodes.iter().enumerate() {
+            self.nodes[*node].is_read_in_stage = last_read[at] > at;
         }
         let mut done: Vec<Vec<usize>> = nodes.iter().map(|_| vec![]).collect();
         for (read, at) in last_read.iter().enumerate() {

@@ -8,6 +8,7 @@
 //! last activations are the widest, so they are computed and pooled part by part.
 
 use super::{
+    Idle,
     operation::{Operation, Pooling},
     operations::Operations,
     pooling,
@@ -26,16 +27,26 @@ const PARTS_TOGETHER: usize = 20;
 const VALUES_TOGETHER: usize = 294 * 576;
 
 /// Buffers for activations, reused from call to call: fresh memory costs page faults.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Scratch {
     idle: Mutex<Vec<Buffers>>,
     /// Of outputs over a whole utterance.
-    rows: Mutex<Vec<Vec<f32>>>,
+    rows: Idle,
 }
 
 /// Most buffers for whole utterances that are kept, and the most values of each: what a recording of
 /// some seconds needs.
 const ROWS_KEPT: (usize, usize) = (16, 1 << 21);
+
+impl Default for Scratch {
+    fn default() -> Self {
+        let (most, values) = ROWS_KEPT;
+        Scratch {
+            idle: Mutex::default(),
+            rows: Idle::new(most, 0..=values),
+        }
+    }
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
@@ -267,27 +278,13 @@ impl Pooling {
 impl Scratch {
     /// Room for `len` values of any kind: all must be written.
     pub fn take_rows(&self, len: usize) -> Vec<f32> {
-        let mut idle = self.rows.lock().unwrap_or_else(|held| held.into_inner());
-        let fitting = (0..idle.len()).filter(|at| idle[*at].capacity() >= len);
-        let smallest = fitting.min_by_key(|at| idle[*at].capacity());
-        let taken = smallest.map(|at| idle.swap_remove(at));
-        drop(idle);
-        let mut rows = taken.unwrap_or_default();
+        let mut rows = self.rows.take(len).unwrap_or_default();
         rows.resize(len, 0.0);
         rows
     }
 
-    /// Keeps the largest: small ones cost little to make anew.
     pub fn give_back_rows(&self, rows: Vec<f32>) {
-        let (most, largest) = ROWS_KEPT;
-        let mut idle = self.rows.lock().unwrap_or_else(|held| held.into_inner());
-        if rows.capacity() <= largest {
-            idle.push(rows);
-        }
-        if idle.len() > most {
-            let smallest = (0..idle.len()).min_by_key(|at| idle[*at].capacity());
-            smallest.map(|at| idle.swap_remove(at));
-        }
+        self.rows.give_back(rows);
     }
 
     pub fn take(&self) -> Buffers {

@@ -5,12 +5,11 @@
 //! with weights of its own, and four outputs follow from the six products; see
 //! [`crate::kernels::winograd`]. This halves the multiplications and doubles the memory for weights.
 
-use super::Layer;
+use super::{Idle, Layer};
 use crate::kernels::{
     self, Packed, Steps,
     winograd::{self, Bins, OUTPUTS, POINTS},
 };
-use std::sync::Mutex;
 
 /// Output frames that are computed together: two full tiles of the widest kernel.
 const FRAMES_TOGETHER: usize = 28;
@@ -21,6 +20,9 @@ const VALUES_TOGETHER: usize = 1 << 15;
 /// Weights of more bytes do not stay in the cache from group to group, so all groups are computed
 /// together.
 const LARGE_WEIGHT_BYTES: usize = 1 << 20;
+
+/// Most buffers that are kept: two for each thread of a large machine.
+const MAX_IDLE: usize = 64;
 
 /// Fewest channels for which the products cost more than the sums.
 const MIN_CHANNELS: usize = 16;
@@ -37,8 +39,8 @@ pub(super) struct Winograd {
     out_bins: usize,
     /// Over bins.
     padding: usize,
-    /// Sums and products, reused from call to call: fresh memory costs page faults.
-    idle: Mutex<Vec<[Vec<f32>; 2]>>,
+    /// Sums and products of earlier calls.
+    idle: Idle,
 }
 
 impl Winograd {
@@ -66,7 +68,7 @@ impl Winograd {
             num_bins,
             out_bins: super::conv1d_frames(num_bins, 3, 1, 1, padding_bins),
             padding: padding_bins,
-            idle: Mutex::default(),
+            idle: Idle::new(MAX_IDLE, 0..=usize::MAX),
         })
     }
 
@@ -110,20 +112,27 @@ impl Winograd {
             relu: false,
             ..steps
         };
-        let [mut sums, mut products] = self.idle().pop().unwrap_or_default();
+        // Frames that the maps read for so many outputs.
+        let read_for = |frames: usize| (frames - 1) * steps.stride + taps;
+        let most = FRAMES_TOGETHER.min(y.len() / out_width);
+        let largest_in = POINTS * read_for(most) * c_in;
+        let together = match self.weight_bytes() > LARGE_WEIGHT_BYTES {
+            true => num_groups,
+            false => (VALUES_TOGETHER / largest_in).clamp(1, num_groups),
+        };
+        // Whatever the buffers held is overwritten.
+        let buffer = |len: usize| {
+            let mut buffer = self.idle.take(len).unwrap_or_default();
+            buffer.resize(len, 0.0);
+            buffer
+        };
+        let mut sums = buffer(together * largest_in);
+        let mut products = buffer(together * POINTS * most * c_out);
         for (block, y) in y.chunks_mut(FRAMES_TOGETHER * out_width).enumerate() {
             let x = &x[block * FRAMES_TOGETHER * steps.stride * in_width..];
             let frames = y.len() / out_width;
-            // Frames that the maps read for these.
-            let read = (frames - 1) * steps.stride + taps;
+            let read = read_for(frames);
             let (in_group, out_group) = (POINTS * read * c_in, POINTS * frames * c_out);
-            let together = match self.weight_bytes() > LARGE_WEIGHT_BYTES {
-                true => num_groups,
-                false => (VALUES_TOGETHER / in_group).clamp(1, num_groups),
-            };
-            // Whatever they held is overwritten.
-            sums.resize(sums.len().max(together * in_group), 0.0);
-            products.resize(products.len().max(together * out_group), 0.0);
             for first in (0..num_groups).step_by(together) {
                 let groups = first..num_groups.min(first + together);
                 for (group, sums) in groups.clone().zip(sums.chunks_mut(in_group)) {
@@ -143,11 +152,8 @@ impl Winograd {
                 }
             }
         }
-        self.idle().push([sums, products]);
-    }
-
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<[Vec<f32>; 2]>> {
-        self.idle.lock().unwrap_or_else(|held| held.into_inner())
+        self.idle.give_back(sums);
+        self.idle.give_back(products);
     }
 
     /// The input bins that a group of output bins is computed from.

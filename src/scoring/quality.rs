@@ -48,15 +48,6 @@ pub struct QualityWeights {
     pub cohort: f32,
 }
 
-impl From<QualityWeights> for QualityTerms {
-    fn from(weights: QualityWeights) -> Self {
-        QualityTerms {
-            weights,
-            cohort: None,
-        }
-    }
-}
-
 impl QualityTerms {
     /// Checks that the numbers are finite and that the cohort fits points of `voice_size` values. There
     /// must be one if it has a weight.
@@ -108,8 +99,10 @@ impl QualityWeights {
 
     fn is_finite(&self) -> bool {
         let others = [self.seconds, self.length, self.cohort];
-        let all = others.into_iter().chain(self.of_conditions());
-        all.into_iter().all(f32::is_finite)
+        others
+            .into_iter()
+            .chain(self.of_conditions())
+            .all(f32::is_finite)
     }
 }
 
@@ -134,7 +127,10 @@ mod tests {
         let mut plain = PairHead::new(centred, vec![3.0, 5.0, -0.5, -0.25]);
         plain.bias = 0.75;
         let with_weights = |weights: QualityWeights| PairHead {
-            quality: Some(weights.into()),
+            quality: Some(QualityTerms {
+                weights,
+                cohort: None,
+            }),
             ..plain.clone()
         };
         let head = with_weights(QualityWeights {

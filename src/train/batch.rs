@@ -1,8 +1,7 @@
 //! A batch of utterances of different lengths: `(T_0 + T_1 + …, C)` row-major, one after another.
 
-use crate::features::Features;
+use crate::{features::Features, network::Idle};
 use rayon::prelude::*;
-use std::sync::Mutex;
 
 /// Values and where each utterance's rows begin.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,27 +17,22 @@ pub struct Batch {
 /// Rows per block where utterances do not matter: a block's inputs stay in the cache.
 const BLOCK_ROWS: usize = 256;
 
-/// Buffers of batches that are gone, used again from step to step: fresh memory costs page faults,
-/// a third of a step's time.
-static IDLE: Mutex<Vec<Vec<f32>>> = Mutex::new(vec![]);
 /// Most buffers that are kept: more than one step needs.
 const MAX_IDLE: usize = 48;
 /// Fewest values of a buffer that is kept: smaller ones the allocator keeps itself.
 const MIN_IDLE_VALUES: usize = 1 << 15;
+
+/// Buffers of batches that are gone, used again from step to step: fresh memory took a third of a step's
+/// time.
+static IDLE: Idle = Idle::new(MAX_IDLE, MIN_IDLE_VALUES..=usize::MAX);
 
 /// `len` zeros, in the memory of an earlier batch if one is large enough.
 pub(super) fn zeros(len: usize) -> Vec<f32> {
     if len < MIN_IDLE_VALUES {
         return vec![0.0; len];
     }
-    // After a panic elsewhere the buffers are still good: they hold no state.
-    let mut idle = IDLE.lock().unwrap_or_else(|held| held.into_inner());
-    let fits = |at: &usize| idle[*at].capacity() >= len;
-    let at = (0..idle.len()).filter(fits);
-    let smallest = at.min_by_key(|at| idle[*at].capacity());
-    let found = smallest.map(|at| idle.swap_remove(at));
-    drop(idle);
     // With some room, because other batches are a little longer.
+    let found = IDLE.take(len);
     let mut values = found.unwrap_or_else(|| Vec::with_capacity(len + len / 8));
     values.clear();
     values.resize(len, 0.0);
@@ -47,15 +41,7 @@ pub(super) fn zeros(len: usize) -> Vec<f32> {
 
 /// Keeps the memory of `values` for a later batch.
 pub(super) fn give_back(values: Vec<f32>) {
-    if values.capacity() < MIN_IDLE_VALUES {
-        return;
-    }
-    let mut idle = IDLE.lock().unwrap_or_else(|held| held.into_inner());
-    idle.push(values);
-    if idle.len() > MAX_IDLE {
-        let smallest = (0..idle.len()).min_by_key(|at| idle[*at].capacity());
-        smallest.map(|at| idle.swap_remove(at));
-    }
+    IDLE.give_back(values);
 }
 
 impl Batch {

@@ -2,8 +2,24 @@
 
 use super::Input;
 
-/// The frames of an input that were computed: values, number of the first frame, width.
-pub type Rows<'a> = (&'a Input, (&'a [f32], isize, usize));
+/// The frames of an input that were computed.
+#[derive(Clone, Copy)]
+pub struct Rows<'a> {
+    pub input: &'a Input,
+    /// `(frames, width)`
+    pub values: &'a [f32],
+    /// Number of the first frame.
+    pub first: isize,
+    pub width: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// The frame of the input that frame `t` reads, `(width,)`.
+    fn row(&self, t: isize) -> &'a [f32] {
+        let row = (self.input.frame(t) - self.first) as usize;
+        &self.values[row * self.width..][..self.width]
+    }
+}
 
 /// Joins the inputs, two or more, value by value: `(T, C), (T, C) or (C), … -> (T, C)`. The first
 /// frame of `y` is frame `start`.
@@ -14,18 +30,14 @@ pub fn values<'a>(
     inputs: impl Iterator<Item = Rows<'a>>,
     operation: impl Fn(f32, f32) -> f32,
 ) {
-    let row = |(input, (x, first, _)): Rows<'a>, t: isize| {
-        let row = (input.frame(t) - first) as usize;
-        &x[row * width..][..width]
-    };
     let inputs: Vec<Rows> = inputs.collect();
     for (t, y) in (start..).zip(y.chunks_exact_mut(width)) {
-        let both = row(inputs[0], t).iter().zip(row(inputs[1], t));
+        let both = inputs[0].row(t).iter().zip(inputs[1].row(t));
         for (y, (a, b)) in y.iter_mut().zip(both) {
             *y = operation(*a, *b);
         }
         for other in &inputs[2..] {
-            for (y, x) in y.iter_mut().zip(row(*other, t)) {
+            for (y, x) in y.iter_mut().zip(other.row(t)) {
                 *y = operation(*y, *x);
             }
         }
@@ -41,11 +53,10 @@ pub fn concat<'a>(
     inputs: impl Iterator<Item = Rows<'a>>,
 ) {
     let mut at = 0;
-    for (input, (x, first, of)) in inputs {
+    for rows in inputs {
         for (t, y) in (start..).zip(y.chunks_exact_mut(width)) {
-            let row = (input.frame(t) - first) as usize;
-            y[at..at + of].copy_from_slice(&x[row * of..][..of]);
+            y[at..at + rows.width].copy_from_slice(rows.row(t));
         }
-        at += of;
+        at += rows.width;
     }
 }

@@ -1,6 +1,9 @@
 //! Runs a [`Graph`] over an utterance: `(T, C_in)` to the frames that are pooled.
 
-use super::{Graph, Input, Node, Stage, Work, join};
+use super::{
+    Graph, Input, Node, Stage, Work,
+    join::{self, Rows},
+};
 use crate::{
     features::Features,
     kernels,
@@ -228,25 +231,19 @@ impl Graph {
         let mut outputs = stage.outputs.iter().zip(outputs).peekable();
         for at in &stage.nodes {
             let node = &self.nodes[*at];
-            let is_last = |(output, _): &(&usize, _)| *output == at && !node.is_read_in_stage;
-            if let Some((_, (wanted, rows))) = outputs.next_if(is_last) {
-                let block = Block {
-                    stage: index,
-                    values,
-                    ranges: &ranges,
-                    first,
-                    slots,
-                    num_frames,
-                };
-                self.compute(node, wanted, &block, rows, &mut padded);
-                continue;
-            }
-            let range = ranges[at - first].clone();
             let mut y = std::mem::take(&mut slots[node.slot]);
-            let of = node.num_frames(num_frames);
-            let out = run::padded_frames(&mut y, range.clone(), of, node.width, node.zero());
-            if !out.real.is_empty() {
-                let real = out.real.clone();
+            let is_only_output =
+                |(output, _): &(&usize, _)| *output == at && !node.is_read_in_stage;
+            let (real, out) = match outputs.next_if(is_only_output) {
+                Some((_, (wanted, rows))) => (wanted, rows),
+                None => {
+                    let range = ranges[at - first].clone();
+                    let of = node.num_frames(num_frames);
+                    let out = run::padded_frames(&mut y, range, of, node.width, node.zero());
+                    (out.real, out.values)
+                }
+            };
+            if !real.is_empty() {
                 let block = Block {
                     stage: index,
                     values,
@@ -255,12 +252,12 @@ impl Graph {
                     slots,
                     num_frames,
                 };
-                self.compute(node, real, &block, out.values, &mut padded);
+                self.compute(node, real.clone(), &block, out, &mut padded);
             }
             if let Some((_, (wanted, rows))) = outputs.next_if(|(node, _)| *node == at) {
-                let from = (wanted.start - out.real.start) as usize * node.width;
+                let from = (wanted.start - real.start) as usize * node.width;
                 let len = rows.len();
-                rows.copy_from_slice(&out.values[from..][..len]);
+                rows.copy_from_slice(&out[from..][..len]);
             }
             slots[node.slot] = y;
         }
@@ -318,6 +315,17 @@ impl Graph {
             let x = self.rows_of(input.node, wanted.clone(), block);
             (x, wanted.start, self.nodes[input.node].width)
         };
+        let inputs = || {
+            node.inputs.iter().map(|input| {
+                let (values, first, width) = rows(input);
+                Rows {
+                    input,
+                    values,
+                    first,
+                    width,
+                }
+            })
+        };
         match &node.work {
             Work::Map(operation) => {
                 let input = node.inputs[0].node;
@@ -335,19 +343,16 @@ impl Graph {
                 }
             }
             Work::Concat => {
-                let inputs = node.inputs.iter().map(|input| (input, rows(input)));
-                join::concat(real.start, y, width, inputs);
+                join::concat(real.start, y, width, inputs());
             }
             Work::Add { relu } => {
-                let inputs = node.inputs.iter().map(|input| (input, rows(input)));
-                join::values(real.start, y, width, inputs, |a, b| a + b);
+                join::values(real.start, y, width, inputs(), |a, b| a + b);
                 if *relu {
                     crate::network::Activation::Relu.apply(y);
                 }
             }
             Work::Multiply => {
-                let inputs = node.inputs.iter().map(|input| (input, rows(input)));
-                join::values(real.start, y, width, inputs, |a, b| a * b);
+                join::values(real.start, y, width, inputs(), |a, b| a * b);
             }
             Work::Quantise(parts) => {
                 let int8 = kernels::table().int8;

@@ -2,7 +2,7 @@
 //! of an existing file show it.
 
 use crate::{Error, Result, audio::formats};
-use std::path::Path;
+use std::{ffi::OsStr, path::Path};
 
 /// A form of file.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub struct Form {
     pub(super) is_kept: bool,
 }
 
-/// Endings of files that no command writes, besides those of recordings ([`formats::endings`]): tables,
+/// Endings of files that no command writes, besides those of recordings ([`formats::is_ending`]): tables,
 /// archives, documents, code.
 const OTHER_ENDINGS: &[&str] = &[
     "amr", "raw", "tsv", "xls", "xlsx", "xlsm", "ods", "sqlite", "db", "zip", "tar", "gz", "xz",
@@ -146,7 +146,7 @@ impl Form {
         let ending = path.extension().and_then(|ending| ending.to_str());
         let ending = ending.unwrap_or_default().to_ascii_lowercase();
         let is_in = |endings: &[&str]| endings.contains(&&*ending);
-        let promises = is_in(&formats::endings())
+        let promises = formats::is_ending(OsStr::new(&ending))
             || is_in(OTHER_ENDINGS)
             || ALL.iter().any(|form| is_in(form.endings));
         if !promises || is_in(self.endings) {
