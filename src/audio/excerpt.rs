@@ -131,9 +131,14 @@ impl Excerpt {
         }
         let len = STRETCH_SECONDS * SAMPLE_RATE_HZ as usize;
         let whole = std::mem::take(&mut self.whole);
-        let stretches = whole.chunks(len).map(<[f32]>::to_vec).enumerate();
-        self.stretches = stretches.collect();
-        self.thin_out();
+        let levels: Vec<f32> = whole.chunks(len).map(loudest).collect();
+        let kept = self.thinned(levels.into_iter().enumerate().collect());
+        // Only what stays is copied.
+        let stretch = |number: usize| whole.chunks(len).nth(number).map(<[f32]>::to_vec);
+        self.stretches = kept
+            .into_iter()
+            .filter_map(|number| Some((number, stretch(number)?)))
+            .collect();
         self.stride = self.stride.max(2);
     }
 
@@ -150,20 +155,25 @@ impl Excerpt {
         }
     }
 
-    /// Quiet stretches go; where that is not enough, every second stretch as well.
     fn thin_out(&mut self) {
+        let levels = self.stretches.iter().map(|(n, s)| (*n, loudest(s)));
+        let kept = self.thinned(levels.collect());
+        self.stretches.retain(|(number, _)| kept.contains(number));
+    }
+
+    /// The numbers that stay of stretches with these numbers and levels: quiet stretches go; where that
+    /// is not enough, every second stretch as well.
+    fn thinned(&mut self, levels: Vec<(usize, f32)>) -> Vec<usize> {
         let most = MAX_SECONDS / STRETCH_SECONDS / 2;
-        let levels: Vec<f32> = self.stretches.iter().map(|(_, s)| loudest(s)).collect();
-        let top = levels.iter().copied().fold(0.0, f32::max);
+        let top = levels.iter().map(|(_, level)| *level).fold(0.0, f32::max);
         let limit = top * 10f32.powf(-QUIET_DB / 10.0);
-        let mut is_loud = levels.iter().map(|level| *level > limit);
-        self.stretches.retain(|_| is_loud.next().unwrap_or(false));
-        while self.stretches.len() > most {
+        let loud = levels.into_iter().filter(|(_, level)| *level > limit);
+        let mut kept: Vec<usize> = loud.map(|(number, _)| number).collect();
+        while kept.len() > most {
             self.stride *= 2;
-            let stride = self.stride;
-            self.stretches
-                .retain(|(number, _)| number.is_multiple_of(stride));
+            kept.retain(|number| number.is_multiple_of(self.stride));
         }
+        kept
     }
 }
 

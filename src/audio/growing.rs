@@ -14,7 +14,7 @@ use crate::Result;
 use std::path::Path;
 
 /// Longest excerpt, in seconds, for a look at a recording before its end.
-const LOOK_SECONDS: usize = 60;
+const LOOK_SECONDS: usize = 32;
 
 /// One channel, block by block. At most three minutes are kept, see [`super`].
 pub struct Growing {
@@ -66,8 +66,8 @@ impl Growing {
         self.rate_hz
     }
 
-    /// The recording so far; none before its first sample. From a minute on it is an excerpt of up to a
-    /// minute, so that looking at an hour costs no more than looking at a minute.
+    /// The recording so far; none before its first sample. From half a minute on it is an excerpt of up to
+    /// that length, so that looking at an hour costs no more than looking at half a minute.
     pub fn so_far(&self) -> Option<Waveform> {
         let samples = self.excerpt.so_far(LOOK_SECONDS);
         (!samples.is_empty()).then(|| Waveform::new(self.mono(samples)))
@@ -137,13 +137,13 @@ mod tests {
     }
 
     #[test]
-    fn of_more_than_a_minute_stretches_from_start_to_end_are_looked_at() {
+    fn of_more_than_half_a_minute_stretches_from_start_to_end_are_looked_at() {
         for (seconds, rate_hz) in [(100, 16_000), (400, 8_000), (1000, 16_000)] {
             let mut growing = Growing::new(rate_hz).unwrap();
             growing.push(&hum(seconds, rate_hz)).unwrap();
             let so_far = growing.so_far().unwrap();
             let quality = so_far.quality();
-            assert!((20.0..=64.0).contains(&quality.used_seconds), "{quality:?}");
+            assert!((16.0..=36.0).contains(&quality.used_seconds), "{quality:?}");
             assert_eq!(quality.seconds, seconds as f32);
             // The hum grows louder from second to second.
             let peak = |samples: &[f32]| samples.iter().fold(0.0f32, |max, x| max.max(x.abs()));
