@@ -22,4 +22,4 @@ pub use projection::Projection;
 pub use quality::{QualityTerms, QualityWeights};
 pub use sequential::{Bounds, SequentialTest};
 pub use slope::LowerSlope;
-pub use trial_kind::TrialKind;
+pub use trial_kind::{TrialKind, is_narrow};

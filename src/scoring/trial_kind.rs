@@ -26,15 +26,19 @@ impl TrialKind {
     /// [`conditions`](super::conditions)). Noise comes before line.
     pub fn of(a: [f32; CONDITIONS], b: [f32; CONDITIONS]) -> Self {
         let worse: [f32; CONDITIONS] = std::array::from_fn(|k| a[k].max(b[k]));
-        let [noise, high, low, ..] = worse;
-        if noise > 0.0 {
+        if worse[0] > 0.0 {
             TrialKind::Noise
-        } else if high.max(low) > 0.5 {
+        } else if is_narrow(worse) {
             TrialKind::Line
         } else {
             TrialKind::Clean
         }
     }
+}
+
+/// Whether a recording with these conditions came over a line, however noisy it is.
+pub fn is_narrow([_, high, low]: [f32; CONDITIONS]) -> bool {
+    high.max(low) > 0.5
 }
 
 impl fmt::Display for TrialKind {

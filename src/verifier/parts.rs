@@ -6,14 +6,15 @@
 //!   lowest mean LLR between the groups counts.
 //!
 //! Both LLRs are scaled as if each side had [`REFERENCE_SECONDS`] of speech, because short parts score
-//! lower. Two speakers at the same time also lower these LLRs a little, so a recording that is close to
+//! lower. They leave the conditions out: noise or a line that two recordings share makes strangers sound
+//! alike, but the parts of one recording share them in any case. Two speakers at the same time also lower these LLRs a little, so a recording that is close to
 //! this limit and to that of the overlap detector is refused as well.
 
 use super::{Verifier, embed::Frames};
 use crate::{
     audio::{Waveform, speech_seconds},
     network::{Cuts, Piece, Split},
-    scoring::{Llr, Reason},
+    scoring::{CONDITIONS, Llr, Reason, is_narrow},
 };
 use std::{iter::once, ops::Range, result::Result};
 use zeroize::Zeroizing;
@@ -28,6 +29,9 @@ const REFERENCE_SECONDS: f32 = 2.0;
 const SHORT_SIDES: f32 = 3.5;
 /// The mean LLR between groups is raised by this much, in nats, because it is the lowest of thousands.
 const PICKED_GROUPS: f32 = 1.5;
+/// On a narrow band, the LLRs are lowered by this much, in nats, because different voices sound more alike
+/// there.
+const NARROW_BAND: f32 = 0.75;
 /// Least speech in a piece, in seconds.
 const MIN_PIECE_SECONDS: f32 = 0.5;
 /// Least speech in a group of pieces, in seconds.
@@ -94,7 +98,13 @@ impl Verifier {
             .into_iter()
             .filter_map(|split| self.across(split, frames));
         let groups = self.between_groups(pieces, frames);
-        turns.chain(groups).min_by(|a, b| a.0.total_cmp(&b.0))
+        let lowest = turns.chain(groups).min_by(|a, b| a.0.total_cmp(&b.0))?;
+        let narrow = if is_narrow(frames.conditions) {
+            NARROW_BAND
+        } else {
+            0.0
+        };
+        Some(Llr(lowest.0 - self.model.limits.parts_scale * narrow))
     }
 
     /// The LLR of the part before a split against the part after it.
@@ -137,7 +147,7 @@ impl Verifier {
     fn spoken(&self, values: Vec<f32>, place: Range<f32>, frames: &Frames) -> Option<Spoken> {
         let at = |place: f32| (place * frames.speech.len() as f32) as usize;
         let seconds = speech_seconds(&frames.speech[at(place.start)..at(place.end)]);
-        let embedding = self.embedding(values, seconds, frames.conditions).ok()?;
+        let embedding = self.embedding(values, seconds, [0.0; CONDITIONS]).ok()?;
         let point = self.model.head.project_enrolment(once(embedding.values()));
         Some((Zeroizing::new(point), seconds))
     }
