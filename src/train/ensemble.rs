@@ -90,6 +90,52 @@ pub fn join_weighted(
     Ok((network, head))
 }
 
+/// Some networks of a joined one, by their numbers from 1. They keep their weights in the score.
+///
+/// # Errors
+/// [`Error::Usage`] for a network that was not joined, and for a number that it does not have.
+pub fn pick(network: &Network, head: &PairHead, numbers: &[usize]) -> Result<(Network, PairHead)> {
+    let count = head.projection.groups;
+    if network.is_graph() || head.projection.whiten.is_some() {
+        return Err(Error::Usage(
+            "networks can be picked from a joined model only".into(),
+        ));
+    }
+    if let Some(wrong) = numbers.iter().find(|n| !(1..=count).contains(*n)) {
+        return Err(Error::Usage(format!(
+            "there is no network {wrong}: this model has the networks 1 to {count}"
+        )));
+    }
+    let of_each = |values: &[f32]| -> Vec<f32> {
+        let len = values.len() / count;
+        let one = |number: &usize| &values[(number - 1) * len..][..len];
+        numbers.iter().flat_map(one).copied().collect()
+    };
+    let layers: Vec<Layer> = network
+        .layers()
+        .iter()
+        .enumerate()
+        .map(|(index, layer)| {
+            let first = sees_features(network.layers(), index);
+            with_groups(layer, numbers.len(), count, first)
+        })
+        .collect();
+    let weights = network.weights().iter();
+    let weights = weights.map(|(name, values)| (name.clone(), of_each(values)));
+    let affine = network.layers().iter().find_map(Affine::of);
+    let num_features = affine.map_or(0, |affine| affine.shape.1);
+    let network = Network::new(layers, weights.collect(), num_features)?;
+    let head = head.uncalibrated();
+    let (product, squares) = head.weight.split_at(head.size());
+    let projection = Projection {
+        mean: of_each(&head.projection.mean),
+        whiten: None,
+        groups: numbers.len(),
+    };
+    let weight = [of_each(product), of_each(squares)].concat();
+    Ok((network, PairHead::new(projection, weight)))
+}
+
 /// Rounds to the nearest F16, which halves the model file; 11 bits are more than the noise of training
 /// leaves. Values that F16 cannot hold leave all as they are.
 pub fn round(values: &mut [f32]) {

@@ -7,7 +7,7 @@ use spkver::{
     Error, Result,
     features::MfccConfig,
     storage::model,
-    train::ensemble::join_weighted,
+    train::ensemble::{join_weighted, pick},
     verifier::{Limits, Model},
 };
 use std::path::PathBuf;
@@ -19,6 +19,15 @@ pub struct Args {
     /// Model files. The first one gives the detectors, the front-end and the card
     #[arg(value_name = "FILE", num_args = 2.., required = true)]
     models: Vec<PathBuf>,
+    /// Of the N-th model file, which was joined before, take only the networks with these numbers.
+    /// May be given for several files
+    #[arg(
+        long,
+        value_name = "N:NUMBER,…",
+        value_parser = picked,
+        help_heading = "Networks"
+    )]
+    pick: Vec<Picked>,
     /// Weight of each model's score [default: equal weights]
     #[arg(
         long,
@@ -29,6 +38,27 @@ pub struct Args {
     shares: Vec<f32>,
     #[command(flatten)]
     new: NewModel,
+}
+
+/// Networks of one of the model files.
+#[derive(Debug, Clone)]
+struct Picked {
+    /// Number of the file, from 1.
+    file: usize,
+    /// Numbers of the networks, from 1.
+    networks: Vec<usize>,
+}
+
+fn picked(text: &str) -> std::result::Result<Picked, String> {
+    let number = |text: &str| text.parse::<usize>().ok();
+    let parts = text.split_once(':').and_then(|(file, networks)| {
+        let networks: Option<Vec<usize>> = networks.split(',').map(number).collect();
+        Some(Picked {
+            file: number(file)?,
+            networks: networks?,
+        })
+    });
+    parts.ok_or_else(|| "write the number of the file, a colon and those of networks: 2:1,3".into())
 }
 
 /// Runs the command.
@@ -50,6 +80,14 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     }
     let load = |path: &PathBuf| Ok(model::load(path)?.into_model());
     let mut models: Vec<Model> = args.models.iter().map(load).collect::<Result<_>>()?;
+    for Picked { file, networks } in &args.pick {
+        let Some(model) = file.checked_sub(1).and_then(|index| models.get_mut(index)) else {
+            return Err(Error::Usage(format!(
+                "--pick {file}: there are the files 1 to {count}"
+            )));
+        };
+        (model.network, model.head) = pick(&model.network, &model.head, networks)?;
+    }
     let first = models.remove(0);
     let same_frames = |model: &Model| MfccConfig {
         speech_only: first.front_end.speech_only,
