@@ -7,7 +7,7 @@
 
 Each INDEX.csv has the columns path (relative to the file), split, speaker and corpus; the `dev` split is
 read. Both voices of a mixture are of one corpus. Every kind is written as it is and as over a telephone
-(8 kHz, 300 to 3400 Hz, mu-law). Everything random is seeded by kind and number. Needs numpy, scipy,
+(8 kHz, 300 to 3400 Hz, mu-law). Everything random is seeded by corpus and number. Needs numpy, scipy,
 soundfile and soxr.
 """
 
@@ -23,7 +23,7 @@ import scipy.signal
 import soundfile
 import soxr
 
-from degrade import RATE_HZ, is_speech, mu_law, speech_level
+from degrade import RATE_HZ, is_speech, mu_law, read, speech_level
 
 PER_CORPUS = 60
 REFUSED = "several_voices"
@@ -31,8 +31,7 @@ REFUSED = "several_voices"
 
 def voice(path):
     """Samples at 16 kHz from the first to the last speech, at an even level."""
-    audio, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
-    x = soxr.resample(audio.mean(axis=1), rate_hz, RATE_HZ).astype(np.float64)
+    x = read(path)
     heard = np.flatnonzero(is_speech(x))
     x = x[heard[0] : heard[-1] + 1] if len(heard) else x
     return 0.05 * x / np.sqrt(speech_level(x))

@@ -1,4 +1,4 @@
-//! Networks of a joined model: picked by number, and joined again.
+//! Takes networks out of a joined model by their numbers, and joins them again.
 
 use spkver::{
     audio,

@@ -131,8 +131,8 @@ impl Excerpt {
         }
         let len = STRETCH_SECONDS * SAMPLE_RATE_HZ as usize;
         let whole = std::mem::take(&mut self.whole);
-        let levels: Vec<f32> = whole.chunks(len).map(loudest).collect();
-        let kept = self.thinned(levels.into_iter().enumerate().collect());
+        let levels = whole.chunks(len).map(loudest).enumerate();
+        let kept = self.thinned(levels.collect());
         // Only what stays is copied.
         let stretch = |number: usize| whole.chunks(len).nth(number).map(<[f32]>::to_vec);
         self.stretches = kept

@@ -246,8 +246,8 @@ impl Conv2d {
         }
     }
 
-    /// Passes the index of a map, its inputs and its outputs to `with`, for each slice of the weights,
-    /// block of frames and output bin. A value of `x` holds `group` channels.
+    /// Calls `with` once for each slice of the weights, block of frames and output bin, with the index of the
+    /// bin's map, the map's inputs and its outputs. A value of `x` holds `group` channels.
     fn each_bin(
         &self,
         x: &[f32],

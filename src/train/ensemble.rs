@@ -44,17 +44,14 @@ pub fn join_weighted(
         ));
     }
     let of_one = |(network, head): &(Network, PairHead)| -> Vec<Layer> {
-        let layers = network.layers().iter().enumerate();
-        let one = layers.map(|(index, layer)| {
-            let first = sees_features(network.layers(), index);
-            let mut layer = with_groups(layer, 1, head.projection.groups, first);
-            if let Layer::Linear { out_features, .. } = &mut layer {
+        let mut one = regrouped(network.layers(), 1, head.projection.groups);
+        for layer in &mut one {
+            if let Layer::Linear { out_features, .. } = layer {
                 // Its size after the whitening.
                 *out_features = head.voice_size() / head.projection.groups;
             }
-            layer
-        });
-        one.collect()
+        }
+        one
     };
     let layers = of_one(&members[0]);
     if members.iter().any(|member| of_one(member) != layers) {
@@ -66,9 +63,8 @@ pub fn join_weighted(
     let count = members.iter().map(|(_, head)| head.projection.groups).sum();
     let mut joined = vec![];
     let mut weights = Weights::new();
-    for (index, layer) in layers.iter().enumerate() {
+    for (index, mut layer) in regrouped(&layers, count, 1).into_iter().enumerate() {
         let tensor = |name: &str| format!("{index}.{name}");
-        let mut layer = with_groups(layer, count, 1, sees_features(&layers, index));
         if let Layer::Linear { out_features, .. } = &mut layer {
             let (weight, bias) = whitened(members, index);
             *out_features = bias.len();
@@ -111,15 +107,7 @@ pub fn pick(network: &Network, head: &PairHead, numbers: &[usize]) -> Result<(Ne
         let one = |number: &usize| &values[(number - 1) * len..][..len];
         numbers.iter().flat_map(one).copied().collect()
     };
-    let layers: Vec<Layer> = network
-        .layers()
-        .iter()
-        .enumerate()
-        .map(|(index, layer)| {
-            let first = sees_features(network.layers(), index);
-            with_groups(layer, numbers.len(), count, first)
-        })
-        .collect();
+    let layers = regrouped(network.layers(), numbers.len(), count);
     let weights = network.weights().iter();
     let weights = weights.map(|(name, values)| (name.clone(), of_each(values)));
     let affine = network.layers().iter().find_map(Affine::of);
@@ -148,6 +136,14 @@ pub fn round(values: &mut [f32]) {
 /// Whether the layer is the first one with weights. It reads the features, which all groups share.
 fn sees_features(layers: &[Layer], index: usize) -> bool {
     layers[..index].iter().all(|l| Affine::of(l).is_none())
+}
+
+/// Layers of `from` groups as the same ones of `to` groups.
+fn regrouped(layers: &[Layer], to: usize, from: usize) -> Vec<Layer> {
+    let of_each = layers.iter().enumerate();
+    of_each
+        .map(|(index, layer)| with_groups(layer, to, from, sees_features(layers, index)))
+        .collect()
 }
 
 /// A layer of `from` groups as the same one of `to` groups.

@@ -17,8 +17,9 @@ use std::sync::Arc;
 const FIRST_LOOK_SECONDS: f32 = 1.0;
 /// Least time between two looks, in seconds.
 const MIN_STEP_SECONDS: f32 = 0.25;
-/// The time between two looks is this share of the length of the recording, because in the first half
-/// minute a look costs the more the longer the recording is. Later a second of audio costs ever less.
+/// The time between two looks is this share of the length of the recording. A longer recording takes longer
+/// to look at, up to half a minute; with looks that far apart, a second of audio costs about the same. Beyond
+/// half a minute a look costs no more, so a second of audio costs less and less.
 const STEP_SHARE: f32 = 0.125;
 
 /// The length at which the next look is taken, in seconds, after a look at `seconds`. 0 gives the first.
