@@ -181,7 +181,7 @@ fn near(got: &[f32], wanted: &[f32], share: f64, what: &str) {
 fn an_imported_network_in_int8_comes_back_from_its_file() {
     let voice = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices/anna-1.wav");
     let waveform = audio::read(&voice, &ReadOptions::default()).unwrap();
-    for name in ["xvec", "campplus", "ecapa", "resnet"] {
+    for name in ["xvec", "campplus", "ecapa", "resnet", "speechbrain"] {
         let mut model = import::network(&golden(&format!("{name}.safetensors"))).unwrap();
         model.limits.min_bandwidth_hz = 0.0;
         let mut verifier = Verifier::new(ModelId::of(b"imported"), model).unwrap();

@@ -2,7 +2,7 @@
 
     benches/rivals/run.sh --imported        makes the environment and calls this
 
-CAM++, ECAPA-TDNN with 512 channels and ResNet34, with random weights: PyTorch exports each to ONNX for
+CAM++, ECAPA-TDNN with 512 channels (WeSpeaker's, and SpeechBrain's with 1024) and ResNet34, with random weights: PyTorch exports each to ONNX for
 onnxruntime, and spkver imports the same weights. Both stay loaded and take turns, on one core, in CPU time; the
 last columns say how many times as fast ours is. Embeddings must agree with PyTorch's, or nothing is printed.
 """
@@ -34,6 +34,7 @@ def campplus():
 NETWORKS = {
     "CAM++": campplus,
     "ECAPA-TDNN 512": lambda: kinds.Ecapa(512, 8, 128, 1536, 128, 192),
+    "SpeechBrain ECAPA": lambda: kinds.SpeechBrain([1024, 1024, 1024, 1024, 3072], 8, 128, 128, 192),
     "ResNet34": lambda: kinds.ResNet(((3, 32), (4, 64), (6, 128), (3, 256)), 256),
 }
 

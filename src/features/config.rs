@@ -1,5 +1,5 @@
 //! [`MfccConfig`]: the options of the feature extraction. They are Kaldi's MFCC and fbank options
-//! under Kaldi's names.
+//! under Kaldi's names, and one for the features of another toolkit.
 //!
 //! Not supported: VTLN (only training warps, with [`super::Mfcc::warped`]), resampling (done when a
 //! file is read) and dither other than 0.
@@ -23,12 +23,33 @@ pub enum WindowType {
     Blackman,
 }
 
+/// The toolkit that features are computed as in, beyond what the other options say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Toolkit {
+    /// Mel filters are triangles that are straight in mel.
+    #[default]
+    Kaldi,
+    /// Its `Fbank`, but with natural logarithms:
+    ///
+    /// - A frame per hop from sample 0 on, centred there, with zeros beyond the recording.
+    /// - The a of a window is 2π/N.
+    /// - Mel filters are triangles that are straight in Hz, as wide above the centre as below it. A
+    ///   filter may lie between two bins of the FFT.
+    /// - Energies of mel bins, of samples of −1 to 1, are at least 1e-10, and at least those of the
+    ///   loudest bin of the recording less 80 dB.
+    SpeechBrain,
+}
+
 /// Options of the feature extraction, under Kaldi's names. The model file stores all of them.
 ///
 /// [`Default`] is this crate's front-end, not Kaldi's.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MfccConfig {
+    /// Kaldi for all models but some imported ones.
+    #[serde(default, skip_serializing_if = "is_kaldi")]
+    pub toolkit: Toolkit,
     /// Must be 16000: other rates are resampled when a file is read.
     pub sample_frequency_hz: u32,
     /// Length of a frame.
@@ -84,6 +105,7 @@ pub struct MfccConfig {
 impl Default for MfccConfig {
     fn default() -> Self {
         MfccConfig {
+            toolkit: Toolkit::Kaldi,
             sample_frequency_hz: SAMPLE_RATE_HZ,
             frame_length_ms: 25.0,
             frame_shift_ms: 10.0,
@@ -220,8 +242,21 @@ impl MfccConfig {
         if self.mean_channels && !self.mean_norm {
             return refuse("mean_channels", true, "false where mean_norm is false");
         }
+        if self.toolkit == Toolkit::SpeechBrain
+            && (self.snip_edges || self.use_energy || self.num_ceps > 0)
+        {
+            return refuse(
+                "toolkit",
+                "speechbrain",
+                "kaldi with snip_edges, use_energy or num_ceps",
+            );
+        }
         Ok(())
     }
+}
+
+fn is_kaldi(toolkit: &Toolkit) -> bool {
+    *toolkit == Toolkit::Kaldi
 }
 
 const NYQUIST_HZ: f32 = SAMPLE_RATE_HZ as f32 / 2.0;

@@ -4,23 +4,37 @@
 //! Follows Kaldi's `feat/feature-window.cc`: `NumFrames`, `FirstSampleOfFrame`, `ExtractWindow`,
 //! `ProcessWindow`.
 
-use super::config::{MfccConfig, WindowType};
+use super::config::{MfccConfig, Toolkit, WindowType};
 use crate::kernels;
 
 /// Kaldi uses 16-bit samples unscaled; ours are nominally −1 to 1. The floors below the logarithms
 /// are absolute, so the definition includes this factor.
 const KALDI_SCALE: f32 = 32768.0;
 
+/// Smallest energy of a mel bin of SpeechBrain, for samples of −1 to 1.
+const SPEECHBRAIN_FLOOR: f32 = 1e-10;
+
 /// Positions of the frames in a recording, and what is done to each before the FFT.
 #[derive(Debug)]
 pub(super) struct Framer {
     length: usize,
     shift: usize,
-    snip_edges: bool,
+    edges: Edges,
     remove_dc_offset: bool,
     preemph_coeff: f32,
     window: Vec<f32>, // (length,)
     energy: Option<Energy>,
+}
+
+/// Where frames start, and what lies beyond the recording.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Edges {
+    /// Only frames that fit entirely: Kaldi's `snip_edges`.
+    Snipped,
+    /// One frame per hop, centred in it; beyond the recording its samples are mirrored.
+    Mirrored,
+    /// A frame per hop from sample 0 on, centred there; beyond the recording there are zeros.
+    Zero,
 }
 
 #[derive(Debug)]
@@ -34,7 +48,11 @@ impl Framer {
         Framer {
             length: config.frame_length(),
             shift: config.frame_shift(),
-            snip_edges: config.snip_edges,
+            edges: match config.toolkit {
+                Toolkit::SpeechBrain => Edges::Zero,
+                Toolkit::Kaldi if config.snip_edges => Edges::Snipped,
+                Toolkit::Kaldi => Edges::Mirrored,
+            },
             remove_dc_offset: config.remove_dc_offset,
             preemph_coeff: config.preemph_coeff,
             window: window(config),
@@ -47,22 +65,22 @@ impl Framer {
 
     /// T, the number of frames in a recording of `num_samples`. No other code repeats this rule.
     pub(super) fn num_frames(&self, num_samples: usize) -> usize {
-        if !self.snip_edges {
-            (num_samples + self.shift / 2) / self.shift
-        } else if num_samples < self.length {
-            0
-        } else {
-            1 + (num_samples - self.length) / self.shift
+        match self.edges {
+            Edges::Mirrored => (num_samples + self.shift / 2) / self.shift,
+            Edges::Snipped | Edges::Zero if num_samples < self.length => 0,
+            Edges::Snipped => 1 + (num_samples - self.length) / self.shift,
+            Edges::Zero => 1 + num_samples / self.shift,
         }
     }
 
-    /// First sample of a frame; negative only without `snip_edges`.
+    /// First sample of a frame; negative only where frames reach beyond the recording.
     fn start(&self, frame: usize) -> isize {
         let start = (frame * self.shift) as isize;
-        if self.snip_edges {
-            start
-        } else {
-            start + (self.shift / 2) as isize - (self.length / 2) as isize
+        let half = (self.length / 2) as isize;
+        match self.edges {
+            Edges::Snipped => start,
+            Edges::Mirrored => start + (self.shift / 2) as isize - half,
+            Edges::Zero => start - half,
         }
     }
 
@@ -84,15 +102,25 @@ impl Framer {
         })
     }
 
-    /// Samples of those of `frames` that reach beyond the recording, mirrored; one frame after the
-    /// other.
+    /// A sample of the recording, or what lies beyond it.
+    fn sample(&self, samples: &[f32], index: isize) -> f32 {
+        match self.edges {
+            Edges::Zero => {
+                let within = usize::try_from(index).ok().and_then(|i| samples.get(i));
+                within.copied().unwrap_or(0.0)
+            }
+            _ => samples[mirror(index, samples.len())],
+        }
+    }
+
+    /// Samples of those of `frames` that reach beyond the recording; one frame after the other.
     pub(super) fn edges(&self, samples: &[f32], frames: &[usize]) -> Vec<f32> {
         let beyond = |frame: &&usize| self.whole(samples, **frame).is_none();
-        let mirrored = |frame: &usize| {
+        let whole = |frame: &usize| {
             let start = self.start(*frame);
-            (start..start + self.length as isize).map(|i| samples[mirror(i, samples.len())])
+            (start..start + self.length as isize).map(|i| self.sample(samples, i))
         };
-        frames.iter().filter(beyond).flat_map(mirrored).collect()
+        frames.iter().filter(beyond).flat_map(whole).collect()
     }
 
     /// Samples of each frame, taken from `edges` if it reaches beyond the recording.
@@ -157,7 +185,7 @@ impl Framer {
             }
         } else {
             for (i, y) in out.iter_mut().enumerate() {
-                *y = samples[mirror(start + i as isize, samples.len())] * KALDI_SCALE;
+                *y = self.sample(samples, start + i as isize) * KALDI_SCALE;
             }
         }
     }
@@ -170,6 +198,14 @@ pub(super) const LN_BOUNDS: (f32, f32) = (f32::EPSILON, 3.326e38);
 /// ln of the clamped energy. `max` drops the NaN of an FFT that overflowed.
 pub(super) fn bounded_ln(energy: f32, floor: f32) -> f32 {
     energy.max(floor).min(LN_BOUNDS.1).ln()
+}
+
+/// Smallest energy of a mel bin.
+pub(super) fn mel_floor(config: &MfccConfig) -> f32 {
+    match config.toolkit {
+        Toolkit::Kaldi => LN_BOUNDS.0,
+        Toolkit::SpeechBrain => SPEECHBRAIN_FLOOR * KALDI_SCALE * KALDI_SCALE,
+    }
 }
 
 // Reflects indices at both edges, repeating the edge sample, as often as necessary.
@@ -198,7 +234,11 @@ fn sum(values: &[f32], of: impl Fn(f32) -> f32) -> f32 {
 
 fn window(config: &MfccConfig) -> Vec<f32> {
     let length = config.frame_length();
-    let a = std::f64::consts::TAU / (length - 1) as f64;
+    let period = match config.toolkit {
+        Toolkit::Kaldi => length - 1,
+        Toolkit::SpeechBrain => length,
+    };
+    let a = std::f64::consts::TAU / period as f64;
     let blackman = f64::from(config.blackman_coeff);
     let taper = |i: usize| {
         let cos = (a * i as f64).cos();
@@ -230,6 +270,16 @@ mod tests {
         });
         let counts = [0, 79, 80, 160, 239, 240, 16000].map(|n| mirrored.num_frames(n));
         assert_eq!(counts, [0, 0, 1, 1, 1, 2, 100]);
+        let centred = Framer::new(&MfccConfig {
+            toolkit: Toolkit::SpeechBrain,
+            ..MfccConfig::default()
+        });
+        let counts = [0, 399, 400, 479, 480, 16000].map(|n| centred.num_frames(n));
+        assert_eq!(counts, [0, 0, 3, 3, 4, 101]);
+        let [first, last] = [0, 3].map(|frame| centred.edges(&[1.0; 480], &[frame]));
+        let ones = |samples: &[f32]| samples.iter().sum::<f32>();
+        assert_eq!([ones(&first), ones(&last)], [200.0, 200.0]);
+        assert_eq!((first[199], first[200]), (0.0, 1.0));
     }
 
     #[test]

@@ -2,9 +2,9 @@
 //! f/700).
 //!
 //! As in Kaldi's `feat/mel-computations.cc`, the sides of the triangles are straight in mel, not in
-//! Hz, and their peaks are 1.
+//! Hz, and their peaks are 1. SpeechBrain's are straight in Hz ([`Toolkit::SpeechBrain`]).
 
-use super::config::{MfccConfig, refuse};
+use super::config::{MfccConfig, Toolkit, refuse};
 use crate::Result;
 
 /// Triangular filters, each with a contiguous range of FFT bins.
@@ -38,17 +38,25 @@ impl MelBanks {
         let mels: Vec<f64> = mels.collect();
         for filter in 0..config.num_mel_bins {
             let left = low + filter as f64 * step;
+            let (left_hz, centre_hz) = (hz(left), hz(left + step));
             let weight = |bin: usize| {
-                let steps = (mels[bin] - left) / step;
+                let steps = match config.toolkit {
+                    Toolkit::Kaldi => (mels[bin] - left) / step,
+                    Toolkit::SpeechBrain => (hz(mels[bin]) - left_hz) / (centre_hz - left_hz),
+                };
                 steps.min(2.0 - steps)
             };
             let reached = |bin: &usize| weight(*bin) > 0.0;
-            let Some(first_bin) = (0..fft_size / 2).find(reached) else {
-                return refuse(
-                    "num_mel_bins",
-                    config.num_mel_bins,
-                    &format!("fewer: filter {filter} falls between two FFT bins"),
-                );
+            let first_bin = match (0..fft_size / 2).find(reached) {
+                Some(first_bin) => first_bin,
+                None if config.toolkit == Toolkit::SpeechBrain => 0,
+                None => {
+                    return refuse(
+                        "num_mel_bins",
+                        config.num_mel_bins,
+                        &format!("fewer: filter {filter} falls between two FFT bins"),
+                    );
+                }
             };
             let run = (first_bin..fft_size / 2).take_while(reached);
             let before = banks.weights.len();
@@ -87,7 +95,7 @@ pub(super) fn end_hz(config: &MfccConfig, bin: usize) -> f64 {
         mel(f64::from(config.high_hz())),
     );
     let end = low + (bin + 2) as f64 * (high - low) / (config.num_mel_bins + 1) as f64;
-    700.0 * ((end / 1127.0).exp() - 1.0)
+    hz(end)
 }
 
 /// Maps the frequency `hz` to `warp·hz`, as for a vocal tract shorter by that factor. The map bends
@@ -111,6 +119,11 @@ fn warped_hz(hz: f64, warp: f64, low_hz: f64, high_hz: f64) -> f64 {
 
 fn mel(hz: f64) -> f64 {
     1127.0 * (1.0 + hz / 700.0).ln()
+}
+
+/// The inverse of [`mel`].
+fn hz(mel: f64) -> f64 {
+    700.0 * ((mel / 1127.0).exp() - 1.0)
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ mod normalize;
 mod plan;
 mod spectrum;
 
-pub use config::{MfccConfig, WindowType};
+pub use config::{MfccConfig, Toolkit, WindowType};
 pub use matrix::Features;
 
 use crate::{
@@ -35,6 +35,9 @@ use frame::Framer;
 use mel::MelBanks;
 use spectrum::Spectrum;
 use std::sync::OnceLock;
+
+/// The `top_db` of SpeechBrain's `Fbank`.
+const SPEECHBRAIN_RANGE_DB: f32 = 80.0;
 
 /// The feature extractor: tables built once from an [`MfccConfig`].
 #[derive(Debug)]
@@ -139,6 +142,9 @@ impl Mfcc {
     }
 
     fn normalised(&self, mut values: Vec<f32>) -> Features {
+        if self.config.toolkit == Toolkit::SpeechBrain {
+            normalize::limit_range(&mut values, SPEECHBRAIN_RANGE_DB);
+        }
         if self.config.mean_norm {
             values = normalize::subtract_mean(values, &self.config);
         }
@@ -174,6 +180,7 @@ impl Mfcc {
         let mut scratch = spectrum.scratch();
         let mut power = vec![0.0; self.config.fft_size() / 2];
         let mut log_mel = vec![0.0; self.config.num_mel_bins];
+        let floor = frame::mel_floor(&self.config);
         for (&frame, row) in frames
             .iter()
             .zip(values.chunks_exact_mut(self.config.num_frame_channels()))
@@ -182,7 +189,7 @@ impl Mfcc {
             spectrum.power(&mut tapered, &mut scratch, &mut power);
             self.mel_banks.energies(&power, &mut log_mel);
             for m in &mut log_mel {
-                *m = frame::bounded_ln(*m, frame::LN_BOUNDS.0);
+                *m = frame::bounded_ln(*m, floor);
             }
             self.arrange(&log_mel, log_energy, row);
         }
@@ -354,6 +361,13 @@ mod tests {
                 MfccConfig {
                     num_ceps: 0,
                     cepstral_lifter: 22.0,
+                    ..ours()
+                },
+            ),
+            (
+                "toolkit",
+                MfccConfig {
+                    toolkit: Toolkit::SpeechBrain,
                     ..ours()
                 },
             ),

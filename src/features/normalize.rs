@@ -17,6 +17,13 @@ pub(super) fn is_speech(speech: &[bool], centre: isize) -> bool {
     speech.get(index).copied().unwrap_or(false)
 }
 
+/// Raises log energies to at least the largest of all less `range_db`.
+pub(super) fn limit_range(values: &mut [f32], range_db: f32) {
+    let largest = values.iter().copied().fold(f32::MIN, f32::max);
+    let floor = largest - range_db / 10.0 * std::f32::consts::LN_10;
+    values.iter_mut().for_each(|x| *x = x.max(floor));
+}
+
 /// [`subtract`]s each channel's mean over these frames.
 pub(super) fn subtract_mean(values: Vec<f32>, config: &MfccConfig) -> Vec<f32> {
     let mut means = vec![0.0; config.num_frame_channels()];

@@ -19,7 +19,7 @@ pub(super) fn plan(
         filters: mel_banks.filters().collect(),
         dct: cepstrum.map_or(&[], Cepstrum::columns),
         energy: framer.energy(),
-        bounds: frame::LN_BOUNDS,
+        bounds: (frame::mel_floor(config), frame::LN_BOUNDS.1),
         channels: channels(config),
     })
 }

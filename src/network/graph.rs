@@ -73,6 +73,9 @@ enum Work {
     SegmentMean {
         num_frames: usize,
     },
+    ReflectPad {
+        frames: usize,
+    },
     Pool(Pooling),
     /// Makes u8 words of the channels of each input, and lays them side by side.
     Quantise(Vec<Quantiser>),
@@ -116,7 +119,10 @@ const COARSE_HOP: usize = 64;
 pub(super) fn is_graph(layers: &[Layer]) -> bool {
     let is_new = |layer: &Layer| {
         !layer.named().is_empty()
-            || matches!(layer, Layer::Conv2d { .. } | Layer::SegmentMean { .. })
+            || matches!(
+                layer,
+                Layer::Conv2d { .. } | Layer::SegmentMean { .. } | Layer::ReflectPad { .. }
+            )
     };
     layers.iter().filter(|layer| layer.is_pooling()).count() > 1 || layers.iter().any(is_new)
 }
@@ -155,6 +161,7 @@ impl Graph {
                 Layer::Concat { .. } => Work::Concat,
                 Layer::Channels { first, .. } => Work::Channels { first },
                 Layer::SegmentMean { num_frames } => Work::SegmentMean { num_frames },
+                Layer::ReflectPad { frames } => Work::ReflectPad { frames },
                 _ => match operation::pooling(layer) {
                     Some(pooling) => Work::Pool(pooling),
                     None => Work::Map(operation::one_operation(layer, index, weights)),

@@ -138,6 +138,12 @@ pub enum Layer {
         /// Frames in a segment.
         num_frames: usize,
     },
+    /// `(T, C) -> (T + 2p, C)`: `frames` = p more frames on each side, which mirror those next to the
+    /// first and the last frame. Needs more than p frames. PyTorch's ReflectionPad1d.
+    ReflectPad {
+        /// p.
+        frames: usize,
+    },
     /// `(T, C) -> (2C)`: weighted means over the frames of layer `layer`, then
     /// sqrt(max(weighted variance, eps)). The weights are the softmax over frames of the output of
     /// the layer before, for each channel (Okabe et al. 2018, "Attentive statistics pooling").
@@ -188,6 +194,7 @@ impl Layer {
             Layer::Multiply { .. } => "multiply",
             Layer::Concat { .. } => "concat",
             Layer::SegmentMean { .. } => "segment_mean",
+            Layer::ReflectPad { .. } => "reflect_pad",
             Layer::AttentiveStatsPool { .. } => "attentive_stats_pool",
             Layer::Linear { .. } => "linear",
         }

@@ -184,6 +184,13 @@ pub fn forward(layers: &[Layer], weights: &Weights, features: &[f32], width: usi
                     own.map(|t| x.at(t, c)).sum::<f64>() / count
                 })
             }
+            Layer::ReflectPad { frames } => {
+                let last = x.frames() - 1;
+                Value::filled(x.frames() + 2 * frames, x.width, |t, c| {
+                    let at = t.abs_diff(frames);
+                    x.at(last - last.abs_diff(at), c)
+                })
+            }
             Layer::MeanPool => pooled(x, |_, mean, _| vec![mean], 1),
             Layer::StatsPool { eps, groups } => {
                 let spread =

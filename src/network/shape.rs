@@ -123,17 +123,21 @@ fn step(index: usize, layer: &Layer, shape: Shape, outputs: &[Shape]) -> Result<
             "a layer cannot read itself or a later one".into(),
         );
     }
-    let windowed =
-        |count: FrameCount, span, stride, padding| match count.windowed(span, stride, padding) {
-            Some(count) => Ok(count),
-            None => Err(Error::Layer {
-                index,
-                kind: layer.kind(),
-                got: shape.to_string(),
-                wanted: too_few(),
-                remedy: "correct the strides: together they skip more".into(),
-            }),
-        };
+    // The shape after a window over frames, with `channels` channels.
+    let windowed = |channels, count: FrameCount, span, stride, padding| match count
+        .windowed(span, stride, padding)
+    {
+        // Frames of a recording without any.
+        Some(count) if count.at(0) > MAX_REACH => refuse(
+            format!("paddings of all layers that add up to at most {MAX_REACH} frames"),
+            "correct the paddings".into(),
+        ),
+        Some(count) => Ok(Shape::Frames(channels, count)),
+        None => refuse(
+            too_few(),
+            "correct the strides: together they skip more".into(),
+        ),
+    };
     match *layer {
         Layer::Conv1d {
             in_channels,
@@ -180,8 +184,7 @@ fn step(index: usize, layer: &Layer, shape: Shape, outputs: &[Shape]) -> Result<
             }
             match shape {
                 Shape::Frames(c, count) if c == in_channels => {
-                    let count = windowed(count, reach + 1, stride, padding)?;
-                    Ok(Shape::Frames(out_channels, count))
+                    windowed(out_channels, count, reach + 1, stride, padding)
                 }
                 Shape::Frames(c, _) => refuse(
                     format!("(T, {in_channels})"),
@@ -240,8 +243,14 @@ fn step(index: usize, layer: &Layer, shape: Shape, outputs: &[Shape]) -> Result<
             }
             match shape {
                 Shape::Frames(c, count) if c == in_channels * num_bins => {
-                    let count = windowed(count, kernel_frames, stride_frames, padding_frames)?;
-                    Ok(Shape::Frames(out_bins * out_channels, count))
+                    let channels = out_bins * out_channels;
+                    windowed(
+                        channels,
+                        count,
+                        kernel_frames,
+                        stride_frames,
+                        padding_frames,
+                    )
                 }
                 Shape::Frames(c, _) => refuse(
                     format!("(T, {num_bins}·{in_channels})"),
@@ -323,6 +332,18 @@ fn step(index: usize, layer: &Layer, shape: Shape, outputs: &[Shape]) -> Result<
                 Some(count) => Ok(Shape::Frames(c, count)),
                 None => refuse(too_few(), "correct num_frames".into()),
             }
+        }
+        Layer::ReflectPad { frames } => {
+            let Shape::Frames(c, count) = shape else {
+                return refuse("(T, C)".into(), "no frames are left".into());
+            };
+            if !(1..=MAX_REACH).contains(&frames) {
+                return refuse(
+                    format!("frames from 1 to {MAX_REACH}, not {frames}"),
+                    "correct frames".into(),
+                );
+            }
+            windowed(c, count, 1, 1, frames)
         }
         Layer::AttentiveStatsPool { layer, .. } => match (shape, outputs[layer]) {
             (logits @ Shape::Frames(c, _), values) if logits == values => Ok(Shape::Vector(2 * c)),
@@ -511,6 +532,7 @@ fn receptive_field(layers: &[Layer], outputs: &[Shape]) -> usize {
                 padding_frames,
                 ..
             } => kernel_frames.saturating_sub(2 * padding_frames),
+            Layer::ReflectPad { frames } => frames + 1,
             _ => 1,
         };
         input.fewest(wanted.max(1))
@@ -738,6 +760,10 @@ mod tests {
             text.contains("channels of layers that are still needed"),
             "{text}"
         );
+        let padded = Layer::ReflectPad { frames: 2000 };
+        let text = refusal(&[padded.clone(), padded, Layer::MeanPool]);
+        assert!(text.contains("layer 1 (reflect_pad)"), "{text}");
+        assert!(text.contains("add up to at most 4096 frames"), "{text}");
         let skipping = Layer::SegmentMean { num_frames: 2048 };
         let text = refusal(&[skipping.clone(), skipping, Layer::MeanPool]);
         assert!(text.contains("one frame in 2^20"), "{text}");

@@ -7,16 +7,18 @@
 //! | --- | --- | --- |
 //! | CAM++ | 3D-Speaker, WeSpeaker | `head.…`, `xvector.…` |
 //! | ECAPA-TDNN | WeSpeaker | `layer1.…`, `layer2.se_res2block.…`, `pool.…` |
+//! | ECAPA-TDNN | SpeechBrain | `blocks.0.…` to `blocks.3.…`, `mfa.…`, `asp.…`, `fc.…` |
 //! | ResNet34 and its like | WeSpeaker | `conv1.…`, `layer1.…` to `layer4.…`, `seg_1.…` |
 //! | XVEC | WeSpeaker | `frame_1.…` to `frame_5.…`, `seg_1.…` |
 //!
-//! The features are those that the network was trained with: log-mel energies as Kaldi computes
-//! them, less their mean over the recording. Embeddings are compared by cosine until trials
+//! The features are those that the network was trained with: log-mel energies as Kaldi or SpeechBrain
+//! computes them, less their mean over the recording. Embeddings are compared by cosine until trials
 //! calibrate the model.
 
 mod campplus;
 mod ecapa;
 mod resnet;
+mod speechbrain;
 mod state_dict;
 mod xvec;
 
@@ -43,40 +45,44 @@ struct Kind {
     name: &'static str,
     /// A tensor that only this kind has.
     recognised_by: &'static str,
-    window_type: WindowType,
+    /// Features of so many mel bins.
+    front_end: fn(usize) -> MfccConfig,
     /// Adds the layers of the network. The number of mel bins is the first layer's.
     layers: fn(&mut StateDict) -> std::result::Result<usize, Problem>,
 }
 
-const KINDS: [Kind; 4] = [
+const KINDS: [Kind; 5] = [
     Kind {
         name: "CAM++",
         recognised_by: "xvector.tdnn.linear.weight",
-        window_type: WindowType::Povey,
+        front_end: log_mel,
         layers: campplus::layers,
     },
     Kind {
         name: "WeSpeaker ECAPA-TDNN",
         recognised_by: "layer2.se_res2block.0.conv.weight",
-        window_type: WindowType::Hamming,
+        front_end: hamming_log_mel,
         layers: ecapa::layers,
+    },
+    Kind {
+        name: "SpeechBrain ECAPA-TDNN",
+        recognised_by: speechbrain::RECOGNISED_BY,
+        front_end: speechbrain::front_end,
+        layers: speechbrain::layers,
     },
     Kind {
         name: "WeSpeaker ResNet",
         recognised_by: "layer4.0.conv1.weight",
-        window_type: WindowType::Hamming,
+        front_end: hamming_log_mel,
         layers: resnet::layers,
     },
     Kind {
         name: "WeSpeaker XVEC",
         recognised_by: "frame_1.conv_1d.weight",
-        window_type: WindowType::Hamming,
+        front_end: hamming_log_mel,
         layers: xvec::layers,
     },
 ];
-
-/// A tensor of SpeechBrain's ECAPA-TDNN.
-const SPEECHBRAIN: &str = "blocks.0.conv.conv.weight";
 
 /// Imports a state dict of one of the networks above. Ignores the speaker classifier
 /// (`projection.…`) and `num_batches_tracked`. Names may start with `module.` or `model.`.
@@ -112,14 +118,6 @@ fn from_bytes(bytes: &[u8]) -> std::result::Result<Model, Problem> {
         Some((kind, prefix))
     });
     let Some((kind, prefix)) = recognised else {
-        if StateDict::prefix_of(&tensors, SPEECHBRAIN).is_some() {
-            return Err((
-                "this is an ECAPA-TDNN of SpeechBrain, whose features and padding by reflection are \
-                 its own"
-                    .into(),
-                "import an ECAPA-TDNN of WeSpeaker".into(),
-            ));
-        }
         let known = KINDS.map(|kind| format!("{} ({})", kind.name, kind.recognised_by));
         return Err((
             "the names of the tensors are those of no network that can be imported".into(),
@@ -130,7 +128,7 @@ fn from_bytes(bytes: &[u8]) -> std::result::Result<Model, Problem> {
     let num_mel_bins = (kind.layers)(&mut dict)?;
     dict.check_all_used()?;
 
-    let front_end = log_mel(num_mel_bins, kind.window_type);
+    let front_end = (kind.front_end)(num_mel_bins);
     let unfit = |e: Error| {
         let remedy = format!("is this a state dict of {}?", kind.name);
         (e.to_string(), remedy)
@@ -161,9 +159,8 @@ fn from_bytes(bytes: &[u8]) -> std::result::Result<Model, Problem> {
 }
 
 /// The features of torchaudio's `kaldi.fbank` and kaldi-native-fbank, less their mean.
-fn log_mel(num_mel_bins: usize, window_type: WindowType) -> MfccConfig {
+fn log_mel(num_mel_bins: usize) -> MfccConfig {
     MfccConfig {
-        window_type,
         num_mel_bins,
         low_freq_hz: 20.0,
         high_freq_hz: 0.0, // Nyquist
@@ -171,6 +168,14 @@ fn log_mel(num_mel_bins: usize, window_type: WindowType) -> MfccConfig {
         speech_only: false,
         mean_norm: true,
         ..MfccConfig::default()
+    }
+}
+
+/// [`log_mel`] with the window of WeSpeaker.
+fn hamming_log_mel(num_mel_bins: usize) -> MfccConfig {
+    MfccConfig {
+        window_type: WindowType::Hamming,
+        ..log_mel(num_mel_bins)
     }
 }
 

@@ -220,6 +220,7 @@ impl Graph {
             | Layer::Multiply { .. }
             | Layer::Concat { .. }
             | Layer::SegmentMean { .. }
+            | Layer::ReflectPad { .. }
             | Layer::AttentiveStatsPool { .. } => unreachable!("a graph is refused before"),
         }
     }

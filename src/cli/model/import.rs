@@ -16,11 +16,11 @@ use std::{path::PathBuf, slice::from_ref};
 #[group(skip)]
 pub struct Args {
     /// State dict as safetensors (recipes/safetensors_of.py writes one): CAM++ of 3D-Speaker or
-    /// WeSpeaker; ECAPA-TDNN, ResNet or XVEC of WeSpeaker
+    /// WeSpeaker; ECAPA-TDNN of SpeechBrain or WeSpeaker; ResNet or XVEC of WeSpeaker
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Window of the features: povey or hamming [default: povey for CAM++, whose 3D-Speaker original has
-    /// it, hamming for WeSpeaker's other networks]
+    /// it, hamming for the other networks]
     #[arg(long, value_name = "WINDOW", value_parser = window, help_heading = "Features")]
     window: Option<WindowType>,
     /// Give the network the speech alone, without pauses, so that silence cannot move a score; the

@@ -289,7 +289,8 @@ impl Graph {
                 if source.stage != index || source.is_features() {
                     continue;
                 }
-                let wanted = node.frames_for(real.clone(), input);
+                let of = source.num_frames(num_frames);
+                let wanted = node.frames_for(real.clone(), input, of);
                 let before = &mut ranges[input.node - first];
                 *before = match Range::is_empty(before) {
                     true => wanted,
@@ -311,9 +312,11 @@ impl Graph {
     ) {
         let width = node.width;
         let rows = |input: &Input| {
-            let wanted = node.frames_for(real.clone(), input);
+            let source = &self.nodes[input.node];
+            let of = source.num_frames(block.num_frames);
+            let wanted = node.frames_for(real.clone(), input, of);
             let x = self.rows_of(input.node, wanted.clone(), block);
-            (x, wanted.start, self.nodes[input.node].width)
+            (x, wanted.start, source.width)
         };
         let inputs = || {
             node.inputs.iter().map(|input| {
@@ -329,7 +332,7 @@ impl Graph {
         match &node.work {
             Work::Map(operation) => {
                 let input = node.inputs[0].node;
-                let wanted = node.frames_for(real, &node.inputs[0]);
+                let wanted = operation.frames_for(real);
                 if padded.is_empty() {
                     padded.push(vec![]);
                 }
@@ -340,6 +343,15 @@ impl Graph {
                 let (x, _, of) = rows(&node.inputs[0]);
                 for (y, x) in y.chunks_exact_mut(width).zip(x.chunks_exact(of)) {
                     y.copy_from_slice(&x[*first..][..width]);
+                }
+            }
+            Work::ReflectPad { frames } => {
+                let input = &node.inputs[0];
+                let of = self.nodes[input.node].num_frames(block.num_frames);
+                let (x, first, _) = rows(input);
+                for (t, y) in real.zip(y.chunks_exact_mut(width)) {
+                    let at = reflected(t - *frames as isize, of) - first;
+                    y.copy_from_slice(&x[at as usize * width..][..width]);
                 }
             }
             Work::Concat => {
@@ -426,14 +438,27 @@ impl Node {
         self.count.map_or(1, |count| count.at(of))
     }
 
-    /// The frames of an input that the frames `own` are computed from. Those before 0 and past the
-    /// end are padding.
-    fn frames_for(&self, own: Range<isize>, input: &Input) -> Range<isize> {
+    /// The frames of an input with `of` frames that the frames `own` are computed from. Those before 0
+    /// and past the end are padding.
+    fn frames_for(&self, own: Range<isize>, input: &Input, of: usize) -> Range<isize> {
         match &self.work {
             Work::Map(operation) => operation.frames_for(own),
+            Work::ReflectPad { frames } => {
+                let read = own.map(|t| reflected(t - *frames as isize, of));
+                let (least, most) = read.fold((isize::MAX, 0), |(least, most), t| {
+                    (least.min(t), most.max(t))
+                });
+                least..most + 1
+            }
             _ => input.frame(own.start)..input.frame(own.end - 1) + 1,
         }
     }
+}
+
+/// The frame that frame `t` mirrors, if it lies before the first or past the last of `of` frames.
+fn reflected(t: isize, of: usize) -> isize {
+    let last = of as isize - 1;
+    last - (last - t.abs()).abs()
 }
 
 impl Input {

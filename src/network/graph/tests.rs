@@ -175,6 +175,42 @@ fn attentive() -> Vec<Layer> {
     ]
 }
 
+/// Mirrored frames before maps with and without strides, within a stage and at the start of one.
+fn mirrored() -> Vec<Layer> {
+    let valid = |channels, dilation, stride| Layer::Conv1d {
+        in_channels: 8,
+        out_channels: channels,
+        kernel_size: 3,
+        stride,
+        dilation,
+        padding: 0,
+        groups: 1,
+    };
+    vec![
+        Layer::ReflectPad { frames: 4 },
+        valid(8, 4, 1),
+        Layer::Relu, // 2: (T, 8)
+        Layer::ReflectPad { frames: 3 },
+        valid(8, 3, 1), // 4
+        Layer::Add { layers: vec![2, 4] },
+        norm(8),
+        Layer::ReflectPad { frames: 1 },
+        valid(8, 1, 2), // 8: (T/2, 8)
+        Layer::MeanPool,
+        linear(8, 8),
+        Layer::Multiply {
+            layers: vec![8, 10],
+        },
+        Layer::ReflectPad { frames: 2 },
+        valid(4, 2, 1),
+        Layer::StatsPool {
+            eps: 1e-4,
+            groups: 1,
+        },
+        linear(8, 5),
+    ]
+}
+
 fn norm(num_features: usize) -> Layer {
     Layer::BatchNorm {
         num_features,
@@ -241,6 +277,21 @@ fn a_graph_computes_what_its_layers_say() {
 }
 
 #[test]
+fn mirrored_frames_are_those_next_to_the_edges() {
+    let layers = mirrored();
+    let weights = some_weights(&layers);
+    let network = Network::new(layers.clone(), weights.clone(), 8).unwrap();
+    // Fewer have nothing to mirror.
+    assert_eq!(network.receptive_field(), 5);
+    for num_frames in [5, 6, 20, 21, 41, 200, 777, 3001] {
+        let features = features(num_frames);
+        let wanted = reference::forward(&layers, &weights, features.values(), 8);
+        let got = network.embed(&features);
+        close(&got, &wanted, &format!("{num_frames} frames"));
+    }
+}
+
+#[test]
 fn folding_leaves_a_graph_what_it_is() {
     for mut layers in [masked(), dense(), attentive()] {
         // After a map that another layer reads too, and after one that is read here alone.
@@ -298,7 +349,7 @@ fn parts_of_a_recording_have_embeddings_of_their_own() {
 
 #[test]
 fn a_graph_in_int8_stays_near_what_its_layers_say() {
-    for layers in [masked(), dense(), attentive()] {
+    for layers in [masked(), dense(), attentive(), mirrored()] {
         let weights = some_weights(&layers);
         let mut network = Network::new(layers.clone(), weights.clone(), 8).unwrap();
         network.quantise(&[features(300), features(170)]).unwrap();
@@ -319,7 +370,7 @@ fn a_graph_in_int8_stays_near_what_its_layers_say() {
 #[cfg(feature = "threads")]
 #[test]
 fn the_number_of_threads_changes_no_bit_of_a_graph() {
-    for layers in [masked(), dense(), attentive()] {
+    for layers in [masked(), dense(), attentive(), mirrored()] {
         let network = Network::new(layers.clone(), some_weights(&layers), 8).unwrap();
         for num_frames in [30, 400, 2003] {
             let features = features(num_frames);

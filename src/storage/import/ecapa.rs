@@ -44,8 +44,7 @@ pub fn layers(dict: &mut StateDict) -> Result<usize, Problem> {
 }
 
 /// Adds the first map of the attention, `(T, 3C) -> (T, H)`, and returns H. It reads each frame, and in
-/// most networks the statistics of the whole utterance as well. These are the same for all frames, so
-/// their part is a vector that is computed once and added.
+/// most networks the statistics of the whole utterance as well.
 fn attention(dict: &mut StateDict, frames: usize, width: usize) -> Result<usize, Problem> {
     const NAME: &str = "pool.linear1";
     let shape = dict.shape(&format!("{NAME}.weight"));
@@ -53,23 +52,8 @@ fn attention(dict: &mut StateDict, frames: usize, width: usize) -> Result<usize,
     if num_read != Some(3 * width) {
         return dict.conv1d(NAME, Some(width), Window::FRAME);
     }
-    let wanted = [None, Some(3 * width), Some(1)];
-    let weight = dict.take(&format!("{NAME}.weight"), &wanted)?;
-    let [of_frame, of_statistics] = weight.split_inputs(width);
-    dict.add(Layer::SampleStatsPool { eps: POOLING_EPS }); // (2·3C)
-    let hidden = dict.push_linear(NAME, of_statistics)?;
-    let of_statistics = dict.last();
-    dict.add(Layer::Channels {
-        layer: frames,
-        first: 0,
-        count: width,
-    });
-    dict.push_conv1d_without_bias(of_frame, Window::FRAME);
-    let of_frame = dict.last();
-    dict.add(Layer::Add {
-        layers: vec![of_frame, of_statistics],
-    });
-    Ok(hidden)
+    let pooling = Layer::SampleStatsPool { eps: POOLING_EPS };
+    dict.frame_and_statistics(NAME, frames, width, pooling)
 }
 
 /// Adds a block: a Res2 convolution between two of one frame, a gate by the whole utterance

@@ -222,6 +222,35 @@ impl<'a> StateDict<'a> {
         self.push(conv, [("weight", weight), ("bias", bias)]);
     }
 
+    /// Adds a Conv1d of one frame that reads each frame `(width,)` of layer `frames`, and the statistics
+    /// that `pooling` makes of all of them; returns C_out. The statistics are the same for all frames,
+    /// so their part is a vector that is computed once and added.
+    pub fn frame_and_statistics(
+        &mut self,
+        name: &str,
+        frames: usize,
+        width: usize,
+        pooling: Layer,
+    ) -> Result<usize, Problem> {
+        let wanted = [None, Some(3 * width), Some(1)];
+        let weight = self.take(&format!("{name}.weight"), &wanted)?;
+        let [of_frame, of_statistics] = weight.split_inputs(width);
+        self.add(pooling); // (2·width)
+        let out_channels = self.push_linear(name, of_statistics)?;
+        let of_statistics = self.last();
+        self.add(Layer::Channels {
+            layer: frames,
+            first: 0,
+            count: width,
+        });
+        self.push_conv1d_without_bias(of_frame, Window::FRAME);
+        let of_frame = self.last();
+        self.add(Layer::Add {
+            layers: vec![of_frame, of_statistics],
+        });
+        Ok(out_channels)
+    }
+
     /// Adds a Linear that reads `in_features`; returns the size of its output.
     pub fn linear(&mut self, name: &str, in_features: usize) -> Result<usize, Problem> {
         let weight = self.take(&format!("{name}.weight"), &[None, Some(in_features)])?;

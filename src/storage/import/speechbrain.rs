@@ -1,0 +1,198 @@
+//! SpeechBrain's `ECAPA_TDNN` (`speechbrain/lobes/models/ECAPA_TDNN.py`), as in its recipe for VoxCeleb.
+//!
+//! Its convolutions mirror the frames at both ends, and the features are decibels.
+//!
+//! ```text
+//! features (T, 80) ─► conv1d (T, C) ─► three blocks ─► the outputs of all three (T, 3C) ─► conv1d
+//!   ─► attentive statistics (6C) ─► linear (D)
+//! ```
+
+use super::state_dict::{Problem, StateDict, Window};
+use crate::{
+    features::{MfccConfig, Toolkit, WindowType},
+    network::Layer,
+};
+
+/// A tensor that only this network has.
+pub const RECOGNISED_BY: &str = "blocks.0.conv.conv.weight";
+
+/// Smallest variance in poolings.
+const EPS: f32 = 1e-12;
+
+/// Decibels per unit of the natural logarithm. The features that the network gets here are natural
+/// logarithms, so its first convolution is scaled.
+const DECIBELS: f32 = 10.0 / std::f32::consts::LN_10;
+
+/// The blocks, with their dilations.
+const BLOCKS: [(&str, usize); 3] = [("blocks.1", 2), ("blocks.2", 3), ("blocks.3", 4)];
+
+/// SpeechBrain's `Fbank(n_mels=num_mel_bins)`, less its mean over the recording.
+pub fn front_end(num_mel_bins: usize) -> MfccConfig {
+    MfccConfig {
+        toolkit: Toolkit::SpeechBrain,
+        window_type: WindowType::Hamming,
+        preemph_coeff: 0.0,
+        remove_dc_offset: false,
+        round_to_power_of_two: false,
+        snip_edges: false,
+        low_freq_hz: 0.0,
+        ..super::log_mel(num_mel_bins)
+    }
+}
+
+/// Adds the network's layers to `dict` and returns its number of mel bins.
+pub fn layers(dict: &mut StateDict) -> Result<usize, Problem> {
+    let weight = first_weight(dict)?;
+    let num_mel_bins = weight.shape[1];
+    let window = reflected(dict, weight.shape[2], 1);
+    let channels = dict.push_conv1d("blocks.0.conv.conv", weight, window)?; // (T, C)
+    relu_norm(dict, "blocks.0", channels)?;
+    let outputs = BLOCKS.map(|(name, dilation)| {
+        block(dict, name, channels, dilation)?;
+        Ok(dict.last())
+    });
+    let outputs: Result<Vec<usize>, Problem> = outputs.into_iter().collect();
+    dict.add(Layer::Concat { layers: outputs? }); // (T, 3C)
+    let width = conv_relu_norm(dict, "mfa", BLOCKS.len() * channels, 1)?;
+    let frames = dict.last();
+
+    let hidden = attention(dict, frames, width)?;
+    dict.add(Layer::Tanh);
+    dict.conv1d("asp.conv.conv", Some(hidden), Window::FRAME)?;
+    dict.add(Layer::AttentiveStatsPool {
+        layer: frames,
+        eps: EPS,
+    });
+    dict.batch_norm("asp_bn.norm", 2 * width)?;
+    linear(dict, "fc.conv", 2 * width)?;
+    Ok(num_mel_bins)
+}
+
+/// The weight of the first convolution, for features in natural logarithms.
+fn first_weight(dict: &mut StateDict) -> Result<super::state_dict::Tensor, Problem> {
+    let mut weight = dict.take(RECOGNISED_BY, &[None, None, None])?;
+    weight.values.iter_mut().for_each(|w| *w *= DECIBELS);
+    Ok(weight)
+}
+
+/// Adds the first map of the attention, `(T, C) -> (T, H)`, and returns H. It reads each frame, and the
+/// statistics of the whole utterance where the network has this context.
+fn attention(dict: &mut StateDict, frames: usize, width: usize) -> Result<usize, Problem> {
+    const NAME: &str = "asp.tdnn.conv.conv";
+    let shape = dict.shape(&format!("{NAME}.weight"));
+    let num_read = shape.and_then(|shape| shape.get(1).copied());
+    let hidden = match num_read == Some(3 * width) {
+        true => {
+            let pooling = Layer::StatsPool {
+                eps: EPS,
+                groups: 1,
+            };
+            dict.frame_and_statistics(NAME, frames, width, pooling)?
+        }
+        false => dict.conv1d(NAME, Some(width), Window::FRAME)?,
+    };
+    relu_norm(dict, "asp.tdnn", hidden)?;
+    Ok(hidden)
+}
+
+/// Adds a block: a Res2 convolution between two of one frame, a gate by the whole utterance
+/// (squeeze and excitation), and a residual connection. `(T, C) -> (T, C)`
+fn block(
+    dict: &mut StateDict,
+    name: &str,
+    channels: usize,
+    dilation: usize,
+) -> Result<(), Problem> {
+    let x = dict.last();
+    conv_relu_norm(dict, &format!("{name}.tdnn1"), channels, 1)?;
+    res2(dict, &format!("{name}.res2net_block"), channels, dilation)?;
+    conv_relu_norm(dict, &format!("{name}.tdnn2"), channels, 1)?;
+    let y = dict.last();
+    dict.add(Layer::MeanPool); // (C)
+    let size = linear(dict, &format!("{name}.se_block.conv1.conv"), channels)?;
+    dict.add(Layer::Relu);
+    linear(dict, &format!("{name}.se_block.conv2.conv"), size)?;
+    let gate = dict.add(Layer::Sigmoid);
+    let gated = dict.add(Layer::Multiply {
+        layers: vec![y, gate],
+    });
+    dict.add(Layer::Add {
+        layers: vec![x, gated],
+    });
+    Ok(())
+}
+
+/// Adds a Res2 convolution: equal parts of the channels, each convolved after the result of the
+/// part before was added; the first part stays as it is.
+fn res2(dict: &mut StateDict, name: &str, channels: usize, dilation: usize) -> Result<(), Problem> {
+    let x = dict.last();
+    let shape = dict.shape(&format!("{name}.blocks.0.conv.conv.weight"));
+    let width = match shape.as_deref() {
+        Some([width, ..]) if *width > 0 => *width,
+        _ => channels,
+    };
+    let part = |index: usize| Layer::Channels {
+        layer: x,
+        first: index * width,
+        count: width,
+    };
+    let mut outputs = vec![dict.add(part(0))];
+    for index in 1..(channels / width).max(2) {
+        let own = dict.add(part(index));
+        if index > 1 {
+            dict.add(Layer::Add {
+                layers: vec![outputs[index - 1], own],
+            });
+        }
+        conv_relu_norm(
+            dict,
+            &format!("{name}.blocks.{}", index - 1),
+            width,
+            dilation,
+        )?;
+        outputs.push(dict.last());
+    }
+    dict.add(Layer::Concat { layers: outputs });
+    Ok(())
+}
+
+/// Adds a Conv1d that keeps all frames, a ReLU and a BatchNorm; returns C_out.
+fn conv_relu_norm(
+    dict: &mut StateDict,
+    name: &str,
+    in_channels: usize,
+    dilation: usize,
+) -> Result<usize, Problem> {
+    let conv = format!("{name}.conv.conv");
+    let weight = dict.take(&format!("{conv}.weight"), &[None, Some(in_channels), None])?;
+    let window = reflected(dict, weight.shape[2], dilation);
+    let channels = dict.push_conv1d(&conv, weight, window)?;
+    relu_norm(dict, name, channels)?;
+    Ok(channels)
+}
+
+/// Mirrors the frames at both ends, where a Conv1d of `taps` frames needs them to keep all frames.
+fn reflected(dict: &mut StateDict, taps: usize, dilation: usize) -> Window {
+    let window = Window::same(taps, dilation);
+    if window.padding > 0 {
+        dict.add(Layer::ReflectPad {
+            frames: window.padding,
+        });
+    }
+    Window {
+        padding: 0,
+        ..window
+    }
+}
+
+fn relu_norm(dict: &mut StateDict, name: &str, channels: usize) -> Result<(), Problem> {
+    dict.add(Layer::Relu);
+    dict.batch_norm(&format!("{name}.norm.norm"), channels)
+}
+
+/// Adds a Conv1d of one frame that reads a vector.
+fn linear(dict: &mut StateDict, name: &str, in_features: usize) -> Result<usize, Problem> {
+    let wanted = [None, Some(in_features), Some(1)];
+    let weight = dict.take(&format!("{name}.weight"), &wanted)?;
+    dict.push_linear(name, weight)
+}
