@@ -19,11 +19,10 @@ import random
 import sys
 
 import numpy as np
-import scipy.signal
 import soundfile
 import soxr
 
-from degrade import RATE_HZ, is_speech, mu_law, read, speech_level
+from degrade import RATE_HZ, band, is_speech, mu_law, read, speech_level
 
 PER_CORPUS = 60
 REFUSED = "several_voices"
@@ -79,8 +78,7 @@ def mixtures(draw, own, other):
 
 
 def telephone(x):
-    sos = scipy.signal.butter(6, [300, 3400], "bandpass", fs=RATE_HZ, output="sos")
-    return mu_law(soxr.resample(scipy.signal.sosfilt(sos, x), RATE_HZ, 8000))
+    return mu_law(soxr.resample(band(x, 300, 3400), RATE_HZ, 8000))
 
 
 def speakers(indices):

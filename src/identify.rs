@@ -13,7 +13,10 @@ use crate::{
     },
     verifier::{Embedding, Verification, Verifier},
 };
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard},
+};
 
 /// Whom to search, and how many candidates to give.
 #[derive(Clone, Copy)]
@@ -62,26 +65,62 @@ pub enum Event {
     OtherModels(usize),
 }
 
+/// The index of the last search, for a process that opens one search after another. Without it, an index
+/// that is in no file would be built for each: that of an encrypted store, and of a small one.
+#[derive(Debug, Default)]
+pub struct LastIndex(Mutex<Option<Arc<Index>>>);
+
+impl LastIndex {
+    /// Drops the index, for example because a voiceprint in it was erased.
+    pub fn forget(&self) {
+        *self.held() = None;
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Arc<Index>>> {
+        // After a panic elsewhere the index is still good: it is replaced as a whole.
+        self.0.lock().unwrap_or_else(|held| held.into_inner())
+    }
+}
+
 /// The enrolled speakers, ready to be searched any number of times.
 pub struct Search<'a> {
     plan: Plan<'a>,
-    index: Index,
+    index: Arc<Index>,
+    last: Option<&'a LastIndex>,
 }
 
 impl<'a> Search<'a> {
-    /// Finds the index of the store, or builds it.
+    /// Finds the index of the store, or builds it. Takes the one of the search before, if there is any
+    /// and it still fits.
     ///
     /// # Errors
     /// [`Error::Store`] for a damaged store.
-    pub fn open(plan: Plan<'a>, on_event: &mut dyn FnMut(Event)) -> Result<Self> {
-        let index = match Index::find(plan.store, plan.verifier) {
+    pub fn open(
+        plan: Plan<'a>,
+        last: Option<&'a LastIndex>,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Self> {
+        let held = last.and_then(|last| last.held().clone());
+        let held = held.filter(|index| index.fits(plan.store, plan.verifier));
+        let found = held.or_else(|| Index::find(plan.store, plan.verifier).map(Arc::new));
+        let index = match found {
             Some(index) => index,
             None => build(&plan, on_event)?,
         };
         if index.num_others() > 0 {
             on_event(Event::OtherModels(index.num_others()));
         }
-        Ok(Search { plan, index })
+        let search = Search { plan, index, last };
+        search.hold();
+        Ok(search)
+    }
+
+    /// Holds the index for the next search. One in a file is not held: when a voiceprint is erased, the
+    /// file must go.
+    fn hold(&self) {
+        if let Some(last) = self.last.filter(|_| !self.index.is_kept()) {
+            *last.held() = Some(self.index.clone());
+        }
     }
 
     /// Speakers that are searched.
@@ -107,6 +146,7 @@ impl<'a> Search<'a> {
             return Ok(found);
         }
         self.index = build(&self.plan, on_event)?;
+        self.hold();
         search(&self.plan, &self.index, tests)?.ok_or_else(|| Error::Io {
             path: store.path().to_path_buf(),
             doing: "search the store",
@@ -125,9 +165,9 @@ pub fn nobody(store: &Path) -> Error {
     }
 }
 
-fn build(plan: &Plan, on_event: &mut dyn FnMut(Event)) -> Result<Index> {
+fn build(plan: &Plan, on_event: &mut dyn FnMut(Event)) -> Result<Arc<Index>> {
     on_event(Event::Indexing);
-    let index = Index::build(plan.store, plan.verifier)?;
+    let index = Arc::new(Index::build(plan.store, plan.verifier)?);
     on_event(Event::Indexed {
         num_speakers: index.num_speakers(),
         is_kept: index.is_kept(),

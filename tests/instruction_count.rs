@@ -40,10 +40,10 @@ const fn tile(
 }
 
 const TILES: [Tile; 6] = [
-    tile("x8613affine_avx512", "%zmm", 28, 52),
-    tile("x8612outer_avx512", "%zmm", 28, 50),
-    tile("x8611affine_avx2", "%ymm", 12, 24),
-    tile("x8610outer_avx2", "%ymm", 12, 26),
+    tile("x8612avx512_table6affine", "%zmm", 28, 52),
+    tile("x8612avx512_table5outer", "%zmm", 28, 50),
+    tile("x8610avx2_table6affine", "%ymm", 12, 24),
+    tile("x8610avx2_table5outer", "%ymm", 12, 26),
     // Without FMA a product is two instructions.
     tile("kernels6affine6affine", "%xmm", 9, 35),
     tile("kernels5outer5outer", "%xmm", 9, 37),
@@ -192,15 +192,15 @@ fn the_tiles_stay_in_registers() {
 #[test]
 fn the_reader_of_disassembly_finds_inner_loops_and_spills() {
     let text = "\
-0000000000000000 <_ZN6spkver7kernels3x8611affine_avx217h0123456789abcdefE>:
+0000000000000000 <_ZN6spkver7kernels3x8610avx2_table6affine17h0123456789abcdefE>:
    0:\txor    %eax,%eax
    4:\tvbroadcastss (%rsi,%rax,4),%ymm3
    a:\tvfmadd231ps %ymm1,%ymm3,%ymm0
    f:\tvmovups %ymm0,0x20(%rsp)
   14:\tcmp    %rax,%rdx
-  17:\tjne    4 <_ZN6spkver7kernels3x8611affine_avx217h0123456789abcdefE+0x4>
+  17:\tjne    4 <_ZN6spkver7kernels3x8610avx2_table6affine17h0123456789abcdefE+0x4>
   19:\tcmp    %rax,%rcx
-  1c:\tjne    0 <_ZN6spkver7kernels3x8611affine_avx217h0123456789abcdefE>
+  1c:\tjne    0 <_ZN6spkver7kernels3x8610avx2_table6affine17h0123456789abcdefE>
   1e:\tret
 ";
     let functions = disassemble(text.lines().map(String::from));

@@ -59,7 +59,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let (tests, mut search) = match listening::is_asked(&args.tests.files) {
         true => {
             let input = Input::open(&args.listening, &args.tests.recordings, output)?;
-            let mut search = Search::open(plan, &mut |event| talk_of(event, output))?;
+            let mut search = Search::open(plan, None, &mut |event| talk_of(event, output))?;
             let listened = listen(args, input, &mut search, &verifier, output)?;
             let test = TestRecording::of(listened.recording, &verifier);
             (vec![test], search)
@@ -67,7 +67,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         false => {
             args.listening.check_unused(false)?;
             let tests = args.tests.read(&verifier, output)?;
-            let search = Search::open(plan, &mut |event| talk_of(event, output))?;
+            let search = Search::open(plan, None, &mut |event| talk_of(event, output))?;
             (tests, search)
         }
     };

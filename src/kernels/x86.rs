@@ -7,7 +7,7 @@ use super::{
     affine::{self, Steps},
     columns,
     instance::Table,
-    int8::{self, Int8, IntLanes, Output, Quantiser},
+    int8::{self, Int8, IntLanes, Quantiser},
     lanes::{Lanes, SQRT_HALF_BITS},
     logarithm,
     mfcc::{self, MfccPlan},
@@ -250,127 +250,94 @@ fn widen_avx512(from: &[i8]) -> __m512 {
     _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes))
 }
 
-#[target_feature(enable = "avx2,fma")]
-fn affine_avx2(x: &[f32], weights: &Packed, steps: Steps, y: &mut [f32]) {
-    affine::affine::<Avx2, 2>(x, weights, steps, y);
+/// A kernel compiled for CPU features, as a safe function pointer.
+macro_rules! compiled {
+    ($features:literal, $name:ident, |$($arg:ident: $type:ty),+| $(-> $output:ty)? $body:block) => {{
+        #[target_feature(enable = $features)]
+        fn $name($($arg: $type),+) $(-> $output)? $body
+        // SAFETY: only the tables below hold it, and those are made only where the CPU has the features.
+        |$($arg),+| unsafe { $name($($arg),+) }
+    }};
 }
 
-#[target_feature(enable = "avx512f")]
-fn affine_avx512(x: &[f32], weights: &Packed, steps: Steps, y: &mut [f32]) {
-    affine::affine::<Avx512, 2>(x, weights, steps, y);
+/// A function that makes the table of the f32 kernels for some CPU features, with given int8 kernels.
+macro_rules! instance {
+    ($table:ident, $name:literal, $features:literal, $lanes:ident, $nr:literal) => {
+        /// The CPU must have the features.
+        fn $table(int8: Int8) -> Table {
+            Table {
+                name: $name,
+                nr: $nr,
+                affine: compiled!(
+                    $features,
+                    affine,
+                    |x: &[f32], weights: &Packed, steps: Steps, y: &mut [f32]| {
+                        affine::affine::<$lanes, 2>(x, weights, steps, y)
+                    }
+                ),
+                outer: compiled!($features, outer, |job: Outer, g: &mut [f32]| {
+                    outer::outer::<$lanes, 2>(job, g)
+                }),
+                lanes: <$lanes as Lanes>::N,
+                peak: compiled!($features, peak, |rounds: usize| -> f32 {
+                    peak::peak::<$lanes>(rounds)
+                }),
+                scan: compiled!(
+                    $features,
+                    scan,
+                    |panel: Panel, probes: Probes, bounds: &mut [f32], peaks: &mut [f32]| {
+                        scan::scan::<$lanes>(panel, probes, bounds, peaks)
+                    }
+                ),
+                mfcc: compiled!(
+                    $features,
+                    mfcc,
+                    |plan: &MfccPlan, frames: &[&[f32]], out: &mut [f32]| {
+                        mfcc::mfcc::<$lanes>(plan, frames, out)
+                    }
+                ),
+                ln: compiled!($features, ln, |values: &mut [f32]| {
+                    logarithm::ln_all::<$lanes>(values)
+                }),
+                exp: compiled!($features, exp, |values: &mut [f32]| {
+                    logarithm::exp_all::<$lanes>(values)
+                }),
+                means: compiled!($features, means, |x: &[f32], out: &mut [f32]| {
+                    columns::means::<$lanes>(x, out)
+                }),
+                variances: compiled!(
+                    $features,
+                    variances,
+                    |x: &[f32], means: &[f32], out: &mut [f32]| {
+                        columns::variances::<$lanes>(x, means, out)
+                    }
+                ),
+                winograd_inputs: compiled!(
+                    $features,
+                    winograd_inputs,
+                    |x: &[f32], bins: Bins<POINTS>, sums: &mut [f32]| {
+                        winograd::inputs::<$lanes>(x, bins, sums)
+                    }
+                ),
+                winograd_outputs: compiled!(
+                    $features,
+                    winograd_outputs,
+                    |products: &[f32],
+                     bias: &[f32],
+                     relu: bool,
+                     bins: Bins<OUTPUTS>,
+                     y: &mut [f32]| {
+                        winograd::outputs::<$lanes>(products, bias, relu, bins, y)
+                    }
+                ),
+                int8,
+            }
+        }
+    };
 }
 
-#[target_feature(enable = "avx2,fma")]
-fn outer_avx2(job: Outer, g: &mut [f32]) {
-    outer::outer::<Avx2, 2>(job, g);
-}
-
-#[target_feature(enable = "avx512f")]
-fn outer_avx512(job: Outer, g: &mut [f32]) {
-    outer::outer::<Avx512, 2>(job, g);
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn peak_avx2(rounds: usize) -> f32 {
-    peak::peak::<Avx2>(rounds)
-}
-
-#[target_feature(enable = "avx512f")]
-fn peak_avx512(rounds: usize) -> f32 {
-    peak::peak::<Avx512>(rounds)
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn scan_avx2(panel: Panel, probes: Probes, bounds: &mut [f32], peaks: &mut [f32]) {
-    scan::scan::<Avx2>(panel, probes, bounds, peaks);
-}
-
-#[target_feature(enable = "avx512f")]
-fn scan_avx512(panel: Panel, probes: Probes, bounds: &mut [f32], peaks: &mut [f32]) {
-    scan::scan::<Avx512>(panel, probes, bounds, peaks);
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn mfcc_avx2(plan: &MfccPlan, frames: &[&[f32]], out: &mut [f32]) {
-    mfcc::mfcc::<Avx2>(plan, frames, out);
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn ln_avx2(values: &mut [f32]) {
-    logarithm::ln_all::<Avx2>(values);
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn exp_avx2(values: &mut [f32]) {
-    logarithm::exp_all::<Avx2>(values);
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn means_avx2(x: &[f32], means: &mut [f32]) {
-    columns::means::<Avx2>(x, means);
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn variances_avx2(x: &[f32], means: &[f32], variances: &mut [f32]) {
-    columns::variances::<Avx2>(x, means, variances);
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn winograd_inputs_avx2(x: &[f32], bins: Bins<POINTS>, sums: &mut [f32]) {
-    winograd::inputs::<Avx2>(x, bins, sums);
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn winograd_outputs_avx2(
-    products: &[f32],
-    bias: &[f32],
-    relu: bool,
-    bins: Bins<OUTPUTS>,
-    y: &mut [f32],
-) {
-    winograd::outputs::<Avx2>(products, bias, relu, bins, y);
-}
-
-#[target_feature(enable = "avx512f")]
-fn mfcc_avx512(plan: &MfccPlan, frames: &[&[f32]], out: &mut [f32]) {
-    mfcc::mfcc::<Avx512>(plan, frames, out);
-}
-
-#[target_feature(enable = "avx512f")]
-fn ln_avx512(values: &mut [f32]) {
-    logarithm::ln_all::<Avx512>(values);
-}
-
-#[target_feature(enable = "avx512f")]
-fn exp_avx512(values: &mut [f32]) {
-    logarithm::exp_all::<Avx512>(values);
-}
-
-#[target_feature(enable = "avx512f")]
-fn means_avx512(x: &[f32], means: &mut [f32]) {
-    columns::means::<Avx512>(x, means);
-}
-
-#[target_feature(enable = "avx512f")]
-fn variances_avx512(x: &[f32], means: &[f32], variances: &mut [f32]) {
-    columns::variances::<Avx512>(x, means, variances);
-}
-
-#[target_feature(enable = "avx512f")]
-fn winograd_inputs_avx512(x: &[f32], bins: Bins<POINTS>, sums: &mut [f32]) {
-    winograd::inputs::<Avx512>(x, bins, sums);
-}
-
-#[target_feature(enable = "avx512f")]
-fn winograd_outputs_avx512(
-    products: &[f32],
-    bias: &[f32],
-    relu: bool,
-    bins: Bins<OUTPUTS>,
-    y: &mut [f32],
-) {
-    winograd::outputs::<Avx512>(products, bias, relu, bins, y);
-}
+instance!(avx2_table, "avx2", "avx2,fma", Avx2, 16);
+instance!(avx512_table, "avx512", "avx512f", Avx512, 32);
 
 /// 8 lanes of two i16 each; AVX2. Created only in the instances below.
 #[derive(Clone, Copy)]
@@ -467,148 +434,65 @@ x86_int_lanes!(
     |bits, to| _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(_mm512_castps_si512(bits)))
 );
 
-macro_rules! int8_instances {
-    ($lanes:ident, $features:literal, $quantise:ident, $affine:ident) => {
-        #[target_feature(enable = $features)]
-        fn $quantise(x: &[f32], quantiser: &Quantiser, y: &mut [i32], stride: usize) {
-            int8::quantise::<$lanes>(x, quantiser, y, stride);
-        }
-
-        #[target_feature(enable = $features)]
-        fn $affine<O: Output<$lanes>>(x: &[i32], weights: &PackedInt8, steps: Steps, y: &mut [O]) {
-            int8::affine::<$lanes, 2, O>(x, weights, steps, y);
+/// A function that makes the int8 kernels for some CPU features.
+macro_rules! int8_instance {
+    ($kernels:ident, $features:literal, $lanes:ident, $nr:literal) => {
+        /// The CPU must have the features.
+        fn $kernels() -> Int8 {
+            Int8 {
+                nr: $nr,
+                group: $lanes::GROUP,
+                quantise: compiled!(
+                    $features,
+                    quantise,
+                    |x: &[f32], quantiser: &Quantiser, y: &mut [i32], stride: usize| {
+                        int8::quantise::<$lanes>(x, quantiser, y, stride)
+                    }
+                ),
+                affine: compiled!(
+                    $features,
+                    affine,
+                    |x: &[i32], weights: &PackedInt8, steps: Steps, y: &mut [i32]| {
+                        int8::affine::<$lanes, 2, i32>(x, weights, steps, y)
+                    }
+                ),
+                affine_to_f32: compiled!(
+                    $features,
+                    affine_to_f32,
+                    |x: &[i32], weights: &PackedInt8, steps: Steps, y: &mut [f32]| {
+                        int8::affine::<$lanes, 2, f32>(x, weights, steps, y)
+                    }
+                ),
+            }
         }
     };
 }
 
-int8_instances!(Pairs, "avx2,fma", quantise_avx2, int8_avx2);
-int8_instances!(Quads, "avx2,fma,avxvnni", quantise_avx_vnni, int8_avx_vnni);
-int8_instances!(
-    WideQuads,
-    "avx512f,avx512vnni",
-    quantise_avx512_vnni,
-    int8_avx512_vnni
-);
+int8_instance!(int8_avx2, "avx2,fma", Pairs, 16);
+int8_instance!(int8_avx_vnni, "avx2,fma,avxvnni", Quads, 16);
+int8_instance!(int8_avx512_vnni, "avx512f,avx512vnni", WideQuads, 32);
 
 /// The AVX2 kernels, if the CPU has AVX2 and FMA. Their int8 kernels use AVX-VNNI where available.
 pub(super) fn avx2() -> Option<Table> {
     let table = avx2_without_vnni()?;
-    Some(Table {
-        int8: avx_vnni().unwrap_or(table.int8),
-        ..table
+    Some(match is_x86_feature_detected!("avxvnni") {
+        true => avx2_table(int8_avx_vnni()),
+        false => table,
     })
 }
 
 /// The AVX2 kernels without AVX-VNNI.
 pub(super) fn avx2_without_vnni() -> Option<Table> {
     let present = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-    present.then_some(Table {
-        name: "avx2",
-        nr: 16,
-        // SAFETY: the CPU has AVX2 and FMA, checked above; a table exists only then.
-        affine: |x, weights, steps, y| unsafe { affine_avx2(x, weights, steps, y) },
-        // SAFETY: as above.
-        outer: |job, g| unsafe { outer_avx2(job, g) },
-        lanes: 8,
-        // SAFETY: as above.
-        peak: |rounds| unsafe { peak_avx2(rounds) },
-        // SAFETY: as above.
-        scan: |panel, probes, bounds, peaks| unsafe { scan_avx2(panel, probes, bounds, peaks) },
-        // SAFETY: as above.
-        mfcc: |plan, frames, out| unsafe { mfcc_avx2(plan, frames, out) },
-        // SAFETY: as above.
-        ln: |values| unsafe { ln_avx2(values) },
-        // SAFETY: as above.
-        exp: |values| unsafe { exp_avx2(values) },
-        // SAFETY: as above.
-        means: |x, means| unsafe { means_avx2(x, means) },
-        // SAFETY: as above.
-        variances: |x, means, variances| unsafe { variances_avx2(x, means, variances) },
-        // SAFETY: as above.
-        winograd_inputs: |x, bins, sums| unsafe { winograd_inputs_avx2(x, bins, sums) },
-        // SAFETY: as above.
-        winograd_outputs: |products, bias, relu, bins, y| unsafe {
-            winograd_outputs_avx2(products, bias, relu, bins, y)
-        },
-        int8: Int8 {
-            nr: 16,
-            group: 2,
-            // SAFETY: as above.
-            quantise: |x, quantiser, y, stride| unsafe { quantise_avx2(x, quantiser, y, stride) },
-            // SAFETY: as above.
-            affine: |x, weights, steps, y| unsafe { int8_avx2(x, weights, steps, y) },
-            // SAFETY: as above.
-            affine_to_f32: |x, weights, steps, y| unsafe { int8_avx2(x, weights, steps, y) },
-        },
-    })
-}
-
-/// int8 kernels with AVX-VNNI on 256-bit registers.
-fn avx_vnni() -> Option<Int8> {
-    let present = is_x86_feature_detected!("avx2")
-        && is_x86_feature_detected!("fma")
-        && is_x86_feature_detected!("avxvnni");
-    present.then_some(Int8 {
-        nr: 16,
-        group: 4,
-        // SAFETY: the CPU has AVX2, FMA and AVX-VNNI, checked above.
-        quantise: |x, quantiser, y, stride| unsafe { quantise_avx_vnni(x, quantiser, y, stride) },
-        // SAFETY: as above.
-        affine: |x, weights, steps, y| unsafe { int8_avx_vnni(x, weights, steps, y) },
-        // SAFETY: as above.
-        affine_to_f32: |x, weights, steps, y| unsafe { int8_avx_vnni(x, weights, steps, y) },
-    })
-}
-
-/// int8 kernels with AVX-512 VNNI on 512-bit registers.
-fn avx512_vnni() -> Option<Int8> {
-    let present = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni");
-    present.then_some(Int8 {
-        nr: 32,
-        group: 4,
-        // SAFETY: the CPU has AVX-512F and AVX-512 VNNI, checked above.
-        quantise: |x, quantiser, y, stride| unsafe {
-            quantise_avx512_vnni(x, quantiser, y, stride)
-        },
-        // SAFETY: as above.
-        affine: |x, weights, steps, y| unsafe { int8_avx512_vnni(x, weights, steps, y) },
-        // SAFETY: as above.
-        affine_to_f32: |x, weights, steps, y| unsafe { int8_avx512_vnni(x, weights, steps, y) },
-    })
+    present.then(|| avx2_table(int8_avx2()))
 }
 
 /// The AVX-512 kernels, if the CPU has AVX-512F. Their int8 kernels use AVX-512 VNNI where
 /// available, otherwise those of AVX2.
 pub(super) fn avx512() -> Option<Table> {
-    let int8 = avx512_vnni().or(avx2().map(|table| table.int8))?;
-    is_x86_feature_detected!("avx512f").then_some(Table {
-        name: "avx512",
-        nr: 32,
-        // SAFETY: the CPU has AVX-512F, checked above; a table exists only then.
-        affine: |x, weights, steps, y| unsafe { affine_avx512(x, weights, steps, y) },
-        // SAFETY: as above.
-        outer: |job, g| unsafe { outer_avx512(job, g) },
-        lanes: 16,
-        // SAFETY: as above.
-        peak: |rounds| unsafe { peak_avx512(rounds) },
-        // SAFETY: as above.
-        scan: |panel, probes, bounds, peaks| unsafe { scan_avx512(panel, probes, bounds, peaks) },
-        // SAFETY: as above.
-        mfcc: |plan, frames, out| unsafe { mfcc_avx512(plan, frames, out) },
-        // SAFETY: as above.
-        ln: |values| unsafe { ln_avx512(values) },
-        // SAFETY: as above.
-        exp: |values| unsafe { exp_avx512(values) },
-        // SAFETY: as above.
-        means: |x, means| unsafe { means_avx512(x, means) },
-        // SAFETY: as above.
-        variances: |x, means, variances| unsafe { variances_avx512(x, means, variances) },
-        // SAFETY: as above.
-        winograd_inputs: |x, bins, sums| unsafe { winograd_inputs_avx512(x, bins, sums) },
-        // SAFETY: as above.
-        winograd_outputs: |products, bias, relu, bins, y| unsafe {
-            winograd_outputs_avx512(products, bias, relu, bins, y)
-        },
-        int8,
-    })
+    let int8 = match is_x86_feature_detected!("avx512vnni") {
+        true => int8_avx512_vnni(),
+        false => avx2()?.int8,
+    };
+    is_x86_feature_detected!("avx512f").then(|| avx512_table(int8))
 }

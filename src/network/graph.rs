@@ -17,6 +17,7 @@
 
 mod int8;
 mod join;
+mod needed;
 mod run;
 
 use super::{

@@ -35,7 +35,8 @@ pub use token::Tokens;
 pub use verb::Verb;
 
 use crate::{
-    Result, answer::Criterion, scoring::OperatingPoint, storage::secret::Secret, verifier::Verifier,
+    Result, answer::Criterion, identify::LastIndex, scoring::OperatingPoint,
+    storage::secret::Secret, verifier::Verifier,
 };
 use metrics::Metrics;
 use serde_json::Value;
@@ -96,6 +97,7 @@ pub struct Service {
     /// For a recording of any kind.
     point: OperatingPoint,
     stores: Stores,
+    last_index: LastIndex,
     tokens: Option<Tokens>,
     limits: Limits,
     tries: Arc<Tries>,
@@ -120,6 +122,7 @@ impl Service {
             point: setup.criterion.point(&verifier, None)?,
             criterion: setup.criterion,
             stores: Stores::new(setup.store, setup.secret)?,
+            last_index: LastIndex::default(),
             tokens: setup.tokens,
             tries: Tries::new(
                 limits.max_tries,

@@ -134,7 +134,7 @@ impl Service {
                 top,
                 point: self.point,
             };
-            let mut search = Search::open(plan, &mut |_| ())?;
+            let mut search = Search::open(plan, Some(&self.last_index), &mut |_| ())?;
             match search.num_speakers() {
                 0 => Ok(None),
                 _ => search.identify(&tests, &mut |_| ()).map(Some),
@@ -198,6 +198,7 @@ impl Service {
             let store = store.as_mut().ok_or_else(|| self.unknown(name))?;
             removal::remove(store, name, recording)
         })?;
+        self.last_index.forget();
         Ok(Done::without_audio(removal::answer(
             name, recording, num_left,
         )))

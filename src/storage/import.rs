@@ -17,6 +17,7 @@
 
 mod campplus;
 mod ecapa;
+mod front_end;
 mod resnet;
 mod speechbrain;
 mod state_dict;
@@ -25,7 +26,7 @@ mod xvec;
 use super::model::MAX_BYTES;
 use crate::{
     Error, Result,
-    features::{MfccConfig, WindowType},
+    features::MfccConfig,
     network::{Network, fold_batch_norms},
     scoring::{PairHead, Projection},
     verifier::{Limits, Model, ModelCard},
@@ -55,31 +56,31 @@ const KINDS: [Kind; 5] = [
     Kind {
         name: "CAM++",
         recognised_by: "xvector.tdnn.linear.weight",
-        front_end: log_mel,
+        front_end: front_end::log_mel,
         layers: campplus::layers,
     },
     Kind {
         name: "WeSpeaker ECAPA-TDNN",
         recognised_by: "layer2.se_res2block.0.conv.weight",
-        front_end: hamming_log_mel,
+        front_end: front_end::hamming_log_mel,
         layers: ecapa::layers,
     },
     Kind {
         name: "SpeechBrain ECAPA-TDNN",
         recognised_by: speechbrain::RECOGNISED_BY,
-        front_end: speechbrain::front_end,
+        front_end: front_end::speechbrain,
         layers: speechbrain::layers,
     },
     Kind {
         name: "WeSpeaker ResNet",
         recognised_by: "layer4.0.conv1.weight",
-        front_end: hamming_log_mel,
+        front_end: front_end::hamming_log_mel,
         layers: resnet::layers,
     },
     Kind {
         name: "WeSpeaker XVEC",
         recognised_by: "frame_1.conv_1d.weight",
-        front_end: hamming_log_mel,
+        front_end: front_end::hamming_log_mel,
         layers: xvec::layers,
     },
 ];
@@ -156,27 +157,6 @@ fn from_bytes(bytes: &[u8]) -> std::result::Result<Model, Problem> {
             ..ModelCard::default()
         },
     })
-}
-
-/// The features of torchaudio's `kaldi.fbank` and kaldi-native-fbank, less their mean.
-fn log_mel(num_mel_bins: usize) -> MfccConfig {
-    MfccConfig {
-        num_mel_bins,
-        low_freq_hz: 20.0,
-        high_freq_hz: 0.0, // Nyquist
-        num_ceps: 0,
-        speech_only: false,
-        mean_norm: true,
-        ..MfccConfig::default()
-    }
-}
-
-/// [`log_mel`] with the window of WeSpeaker.
-fn hamming_log_mel(num_mel_bins: usize) -> MfccConfig {
-    MfccConfig {
-        window_type: WindowType::Hamming,
-        ..log_mel(num_mel_bins)
-    }
 }
 
 /// A head whose logit is SCALE·cosine. Points have length sqrt D, so each product is weighted with

@@ -128,16 +128,19 @@ impl Index {
         file.read_exact(&mut head).ok()?;
         let header = Header::read(&head)?;
         let layout = header.layout()?;
-        let right = header.model == verifier.file_id()
-            && header.state == state
-            && header.size == size_of_points(verifier)
-            && file.metadata().ok()?.len() == layout.end as u64;
+        let right =
+            header.is_of(verifier, state) && file.metadata().ok()?.len() == layout.end as u64;
         let map = || MemoryMappedFile::from_file(file, MmapMode::ReadOnly, path).ok();
         Some(Index {
             header,
             layout,
             bytes: Bytes::Mapped(right.then(map)??),
         })
+    }
+
+    /// Whether it belongs to this model and to the current state of the store.
+    pub fn fits(&self, store: &Store, verifier: &Verifier) -> bool {
+        State::of(store.path()).is_ok_and(|state| self.header.is_of(verifier, state))
     }
 
     /// Number of speakers in the index.
@@ -216,10 +219,6 @@ impl PanelOf {
     }
 }
 
-fn size_of_points(verifier: &Verifier) -> usize {
-    verifier.model().head.point_size()
-}
-
 /// Writes an index to the writer that `open` returns for its length. Errors name `path`.
 fn fill<W: Write + Seek + Send>(
     store: &Store,
@@ -232,7 +231,7 @@ fn fill<W: Write + Seek + Send>(
     let mut header = Header {
         model: verifier.file_id(),
         state,
-        size: size_of_points(verifier),
+        size: verifier.model().head.point_size(),
         num_speakers: sweep.num_speakers(),
         num_others: sweep.num_others(),
         largest_magnitude: 0.0,

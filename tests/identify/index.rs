@@ -5,6 +5,8 @@ use crate::{
     program::{Place, voice},
 };
 use spkver::{
+    identify::{Event, LastIndex, Plan, Search},
+    scoring::OperatingPoint,
     storage::{index::Index, model, voiceprints::Store},
     verifier::SpeakerName,
 };
@@ -110,6 +112,36 @@ fn the_index_follows_the_store() {
     assert!(answer.stderr.contains("store.sqlite.index: cannot remove"));
     fs::remove_dir(place.index()).unwrap();
     place.done("remove s7", &[]);
+}
+
+/// A service searches once for each request. An index that is in no file is built once all the same.
+#[test]
+fn an_index_in_memory_is_built_again_only_where_the_store_has_changed() {
+    let place = Place::new();
+    place.done("enroll anna", &[&voice("anna-1")]);
+    let verifier = model::embedded().unwrap();
+    let last = LastIndex::default();
+    let search = || {
+        let store = Store::open(&place.path("store.sqlite"), None).unwrap();
+        let plan = Plan {
+            store: store.as_ref().unwrap(),
+            verifier: &verifier,
+            top: 1,
+            point: OperatingPoint::default(),
+        };
+        let mut built = false;
+        let search = Search::open(plan, Some(&last), &mut |event| {
+            built |= event == Event::Indexing;
+        });
+        (search.unwrap().num_speakers(), built)
+    };
+    assert_eq!([search(), search()], [(1, true), (1, false)]);
+    place.done("enroll boris", &[&voice("boris-1")]);
+    assert_eq!([search(), search()], [(2, true), (2, false)]);
+    place.done("remove anna", &[]);
+    assert_eq!([search(), search()], [(1, true), (1, false)]);
+    last.forget();
+    assert_eq!(search(), (1, true));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::{
     Graph, Input, Node, Stage, Work,
     join::{self, Rows},
+    needed::reflected,
 };
 use crate::{
     features::Features,
@@ -264,43 +265,6 @@ impl Graph {
         slots.extend(padded);
     }
 
-    /// For each node of a stage, from the first on, the frames that the others need of it.
-    fn ranges(
-        &self,
-        index: usize,
-        outputs: &[(Range<isize>, &mut [f32])],
-        num_frames: usize,
-    ) -> Vec<Range<isize>> {
-        let stage = &self.stages[index];
-        let (first, last) = (stage.nodes[0], stage.nodes[stage.nodes.len() - 1]);
-        let mut ranges: Vec<Range<isize>> = vec![0..0; last + 1 - first];
-        for (node, (wanted, _)) in stage.outputs.iter().zip(outputs) {
-            ranges[node - first] = wanted.clone();
-        }
-        for at in stage.nodes.iter().rev() {
-            let node = &self.nodes[*at];
-            let own = &ranges[at - first];
-            let real = own.start.max(0)..own.end.min(node.num_frames(num_frames) as isize);
-            if real.is_empty() {
-                continue;
-            }
-            for input in &node.inputs {
-                let source = &self.nodes[input.node];
-                if source.stage != index || source.is_features() {
-                    continue;
-                }
-                let of = source.num_frames(num_frames);
-                let wanted = node.frames_for(real.clone(), input, of);
-                let before = &mut ranges[input.node - first];
-                *before = match Range::is_empty(before) {
-                    true => wanted,
-                    false => before.start.min(wanted.start)..before.end.max(wanted.end),
-                };
-            }
-        }
-        ranges
-    }
-
     /// Computes the frames `real` of a node.
     fn compute(
         &self,
@@ -428,42 +392,5 @@ impl Node {
     /// Whether it gives frames: not one vector, and not only one frame for each long segment.
     pub(super) fn is_of_frames(&self) -> bool {
         self.count.is_some() && !self.runs_whole()
-    }
-
-    fn is_features(&self) -> bool {
-        matches!(self.work, Work::Features)
-    }
-
-    fn num_frames(&self, of: usize) -> usize {
-        self.count.map_or(1, |count| count.at(of))
-    }
-
-    /// The frames of an input with `of` frames that the frames `own` are computed from. Those before 0
-    /// and past the end are padding.
-    fn frames_for(&self, own: Range<isize>, input: &Input, of: usize) -> Range<isize> {
-        match &self.work {
-            Work::Map(operation) => operation.frames_for(own),
-            Work::ReflectPad { frames } => {
-                let read = own.map(|t| reflected(t - *frames as isize, of));
-                let (least, most) = read.fold((isize::MAX, 0), |(least, most), t| {
-                    (least.min(t), most.max(t))
-                });
-                least..most + 1
-            }
-            _ => input.frame(own.start)..input.frame(own.end - 1) + 1,
-        }
-    }
-}
-
-/// The frame that frame `t` mirrors, if it lies before the first or past the last of `of` frames.
-fn reflected(t: isize, of: usize) -> isize {
-    let last = of as isize - 1;
-    last - (last - t.abs()).abs()
-}
-
-impl Input {
-    /// The frame of the input that frame `t` reads.
-    pub(super) fn frame(&self, t: isize) -> isize {
-        self.frames_each.map_or(0, |each| t / each as isize)
     }
 }

@@ -68,11 +68,23 @@ fn block(
     conv_relu_norm(dict, &format!("{name}.0"), Some(channels), Window::FRAME)?;
     res2(dict, &format!("{name}.1"), channels, dilation)?;
     conv_relu_norm(dict, &format!("{name}.2"), Some(channels), Window::FRAME)?;
+    let maps = ["linear1", "linear2"].map(|map| format!("{name}.3.{map}"));
+    gated_and_added(dict, x, channels, maps)
+}
+
+/// Gates the last layer by the whole utterance, with two `maps` (squeeze and excitation), and adds the
+/// output of layer `x`. `(T, C) -> (T, C)`
+pub fn gated_and_added(
+    dict: &mut StateDict,
+    x: usize,
+    channels: usize,
+    [squeeze, excite]: [String; 2],
+) -> Result<(), Problem> {
     let y = dict.last();
     dict.add(Layer::MeanPool); // (C)
-    let size = dict.linear(&format!("{name}.3.linear1"), channels)?;
+    let size = dict.linear(&squeeze, channels)?;
     dict.add(Layer::Relu);
-    dict.linear(&format!("{name}.3.linear2"), size)?;
+    dict.linear(&excite, size)?;
     let gate = dict.add(Layer::Sigmoid);
     let gated = dict.add(Layer::Multiply {
         layers: vec![y, gate],

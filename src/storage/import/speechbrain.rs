@@ -7,11 +7,11 @@
 //!   ─► attentive statistics (6C) ─► linear (D)
 //! ```
 
-use super::state_dict::{Problem, StateDict, Window};
-use crate::{
-    features::{MfccConfig, Toolkit, WindowType},
-    network::Layer,
+use super::{
+    ecapa::gated_and_added,
+    state_dict::{Problem, StateDict, Tensor, Window},
 };
+use crate::network::Layer;
 
 /// A tensor that only this network has.
 pub const RECOGNISED_BY: &str = "blocks.0.conv.conv.weight";
@@ -25,20 +25,6 @@ const DECIBELS: f32 = 10.0 / std::f32::consts::LN_10;
 
 /// The blocks, with their dilations.
 const BLOCKS: [(&str, usize); 3] = [("blocks.1", 2), ("blocks.2", 3), ("blocks.3", 4)];
-
-/// SpeechBrain's `Fbank(n_mels=num_mel_bins)`, less its mean over the recording.
-pub fn front_end(num_mel_bins: usize) -> MfccConfig {
-    MfccConfig {
-        toolkit: Toolkit::SpeechBrain,
-        window_type: WindowType::Hamming,
-        preemph_coeff: 0.0,
-        remove_dc_offset: false,
-        round_to_power_of_two: false,
-        snip_edges: false,
-        low_freq_hz: 0.0,
-        ..super::log_mel(num_mel_bins)
-    }
-}
 
 /// Adds the network's layers to `dict` and returns its number of mel bins.
 pub fn layers(dict: &mut StateDict) -> Result<usize, Problem> {
@@ -64,12 +50,12 @@ pub fn layers(dict: &mut StateDict) -> Result<usize, Problem> {
         eps: EPS,
     });
     dict.batch_norm("asp_bn.norm", 2 * width)?;
-    linear(dict, "fc.conv", 2 * width)?;
+    dict.linear("fc.conv", 2 * width)?;
     Ok(num_mel_bins)
 }
 
 /// The weight of the first convolution, for features in natural logarithms.
-fn first_weight(dict: &mut StateDict) -> Result<super::state_dict::Tensor, Problem> {
+fn first_weight(dict: &mut StateDict) -> Result<Tensor, Problem> {
     let mut weight = dict.take(RECOGNISED_BY, &[None, None, None])?;
     weight.values.iter_mut().for_each(|w| *w *= DECIBELS);
     Ok(weight)
@@ -107,19 +93,8 @@ fn block(
     conv_relu_norm(dict, &format!("{name}.tdnn1"), channels, 1)?;
     res2(dict, &format!("{name}.res2net_block"), channels, dilation)?;
     conv_relu_norm(dict, &format!("{name}.tdnn2"), channels, 1)?;
-    let y = dict.last();
-    dict.add(Layer::MeanPool); // (C)
-    let size = linear(dict, &format!("{name}.se_block.conv1.conv"), channels)?;
-    dict.add(Layer::Relu);
-    linear(dict, &format!("{name}.se_block.conv2.conv"), size)?;
-    let gate = dict.add(Layer::Sigmoid);
-    let gated = dict.add(Layer::Multiply {
-        layers: vec![y, gate],
-    });
-    dict.add(Layer::Add {
-        layers: vec![x, gated],
-    });
-    Ok(())
+    let maps = ["conv1", "conv2"].map(|map| format!("{name}.se_block.{map}.conv"));
+    gated_and_added(dict, x, channels, maps)
 }
 
 /// Adds a Res2 convolution: equal parts of the channels, each convolved after the result of the
@@ -188,11 +163,4 @@ fn reflected(dict: &mut StateDict, taps: usize, dilation: usize) -> Window {
 fn relu_norm(dict: &mut StateDict, name: &str, channels: usize) -> Result<(), Problem> {
     dict.add(Layer::Relu);
     dict.batch_norm(&format!("{name}.norm.norm"), channels)
-}
-
-/// Adds a Conv1d of one frame that reads a vector.
-fn linear(dict: &mut StateDict, name: &str, in_features: usize) -> Result<usize, Problem> {
-    let wanted = [None, Some(in_features), Some(1)];
-    let weight = dict.take(&format!("{name}.weight"), &wanted)?;
-    dict.push_linear(name, weight)
 }

@@ -251,9 +251,13 @@ impl<'a> StateDict<'a> {
         Ok(out_channels)
     }
 
-    /// Adds a Linear that reads `in_features`; returns the size of its output.
+    /// Adds a Linear that reads `in_features`, written as one or as a Conv1d of one frame; returns the
+    /// size of its output.
     pub fn linear(&mut self, name: &str, in_features: usize) -> Result<usize, Problem> {
-        let weight = self.take(&format!("{name}.weight"), &[None, Some(in_features)])?;
+        let name_of_weight = format!("{name}.weight");
+        let is_conv1d = self.shape(&name_of_weight).is_some_and(|s| s.len() == 3);
+        let wanted = [None, Some(in_features), Some(1)];
+        let weight = self.take(&name_of_weight, &wanted[..2 + usize::from(is_conv1d)])?;
         self.push_linear(name, weight)
     }
 

@@ -4,7 +4,7 @@
 use crate::{
     scoring::gallery::{PANEL_ROWS, panel_bytes},
     storage::voiceprints::beside,
-    verifier::ModelId,
+    verifier::{ModelId, Verifier},
 };
 use std::{
     fs::{self, File},
@@ -81,6 +81,13 @@ impl State {
 }
 
 impl Header {
+    /// Whether the index was built for this model, from a store in this state.
+    pub fn is_of(&self, verifier: &Verifier, state: State) -> bool {
+        self.model == verifier.file_id()
+            && self.state == state
+            && self.size == verifier.model().head.point_size()
+    }
+
     /// The bytes of the header. Numbers have the byte order of this machine, which the version
     /// number reveals.
     pub fn bytes(&self) -> Vec<u8> {
