@@ -114,11 +114,7 @@ impl Outcome {
 
     /// 0 accept, 1 reject, 3 inconclusive.
     pub fn exit_code(&self) -> u8 {
-        match self.verification.decision {
-            Decision::Accept => 0,
-            Decision::Reject => 1,
-            Decision::Inconclusive(_) => 3,
-        }
+        exit_code(&self.verification.decision)
     }
 
     /// The decision on one of several recordings, and what it rests on.
@@ -198,4 +194,13 @@ fn expected_json(expected: Option<MeasuredPoint>) -> Value {
         "false_accept": e.false_accept,
         "false_reject": e.false_reject,
     })))
+}
+
+/// 0 accept, 1 reject, 3 inconclusive.
+pub fn exit_code(decision: &Decision) -> u8 {
+    match decision {
+        Decision::Accept => 0,
+        Decision::Reject => 1,
+        Decision::Inconclusive(_) => 3,
+    }
 }

@@ -4,7 +4,7 @@
 //! `\u{dcff}` (a number that no character has). Two different names stay different.
 
 use crate::verifier::is_unseen;
-use std::{borrow::Cow, ffi::OsStr, fmt::Write, path::Path};
+use std::{borrow::Cow, fmt::Write, path::Path};
 
 /// The start of every escape. A name that already contains it is escaped as well, so that two names
 /// never look alike.
@@ -31,10 +31,7 @@ fn is_plain(text: &str) -> bool {
 
 /// A path, on one line.
 pub fn path(path: &Path) -> Cow<'_, str> {
-    os_name(path.as_os_str())
-}
-
-fn os_name(text: &OsStr) -> Cow<'_, str> {
+    let text = path.as_os_str();
     if let Some(text) = text.to_str() {
         return name(text);
     }
@@ -107,8 +104,8 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn bytes_that_are_not_utf_8_stay_different() {
-        use std::os::unix::ffi::OsStrExt;
-        let shown = |bytes: &[u8]| os_name(OsStr::from_bytes(bytes)).into_owned();
+        use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+        let shown = |bytes: &[u8]| path(Path::new(OsStr::from_bytes(bytes))).into_owned();
         assert_eq!(shown(b"a\xff.wav"), "a\\u{dcff}.wav");
         assert_eq!(shown(b"a\xfe.wav"), "a\\u{dcfe}.wav");
         assert_ne!(shown(b"a\xff.wav"), shown(b"a\\u{dcff}.wav"));

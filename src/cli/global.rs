@@ -2,9 +2,9 @@
 
 use super::{key, output::Output};
 use spkver::{
-    Result, kernels,
+    Error, Result, kernels,
     storage::{self, voiceprints::Store},
-    verifier::Verifier,
+    verifier::{SpeakerName, Verifier},
 };
 use std::path::PathBuf;
 
@@ -110,6 +110,15 @@ impl Global {
     pub fn open_store(&self) -> Result<Option<Store>> {
         let path = self.store_path()?;
         Store::open(&path, self.key.secret_for(&path)?.as_ref())
+    }
+
+    /// The store in which `name` should be enrolled, opened with the given secret.
+    pub fn store_of(&self, name: &SpeakerName) -> Result<Store> {
+        let store = self.store_path()?;
+        self.open_store()?.ok_or_else(|| Error::UnknownSpeaker {
+            name: name.to_string(),
+            store,
+        })
     }
 
     /// The store, opened with the given secret, and created if it does not exist.

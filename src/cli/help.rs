@@ -95,7 +95,6 @@ pub const REMOVE: &str = after_help!(
     "0" "erased"
 );
 
-#[cfg(feature = "serve")]
 pub const SERVE: &str = concat!(
     "Without --tokens, every program of this machine may do everything. To let\n",
     "others in, make a token for each of them:\n\n",

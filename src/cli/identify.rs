@@ -11,7 +11,7 @@ use super::{
 use serde_json::Value;
 use spkver::{
     Result,
-    answer::{identification, listened::Listened},
+    answer::{identification, listened::Listened, outcome},
     identify::{self, Event, Match, Plan, Search},
     scoring::{Decision, Llr, OperatingPoint, Reason, TrialKind},
     verifier::{Listener, Verifier},
@@ -169,11 +169,7 @@ impl Told {
         let among = point.among(num_speakers);
         let best = matches.first();
         let decision = identification::decision(matches);
-        let code = match decision {
-            Decision::Accept => 0,
-            Decision::Reject => 1,
-            Decision::Inconclusive(_) => 3,
-        };
+        let code = outcome::exit_code(&decision);
         let file = printable(&test.label);
         let score = |one: &Match| {
             let llr = one.verification.llr.map_or(f32::NAN, |llr| llr.0);

@@ -22,11 +22,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
 }
 
 fn recordings(name: &SpeakerName, global: &Global) -> Result<u8> {
-    let store = global.open_store()?.ok_or_else(|| Error::UnknownSpeaker {
-        name: name.to_string(),
-        store: global.store_path().unwrap_or_default(),
-    })?;
-    let voiceprint = store.get(name)?;
+    let voiceprint = global.store_of(name)?.get(name)?;
     let verifier = global.verifier()?;
     let scores = listing::scores(&voiceprint, &verifier).unwrap_or_else(|other_model| {
         global.output().warning(&other_model.to_string());

@@ -31,7 +31,6 @@ mod progress;
 mod recordings;
 mod remove;
 mod score;
-#[cfg(feature = "serve")]
 mod serve;
 mod source;
 mod store;
@@ -89,7 +88,6 @@ enum Command {
     #[command(after_help = help::REMOVE)]
     Remove(remove::Args),
     /// Answer over HTTP: enroll, verify, identify, compare, delete, list
-    #[cfg(feature = "serve")]
     #[command(after_help = help::SERVE)]
     Serve(Box<serve::Args>),
     /// Encrypt, back up or export the store
@@ -210,7 +208,6 @@ fn run(cli: &Cli) -> Result<u8> {
         Command::Score(args) => score::run(args, global),
         Command::List(args) => list::run(args, global),
         Command::Remove(args) => remove::run(args, global),
-        #[cfg(feature = "serve")]
         Command::Serve(args) => serve::run(args, global),
         Command::Store(command) => store::run(command, global),
         Command::Model(command) => model::run(command, global),

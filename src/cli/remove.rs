@@ -1,7 +1,7 @@
 //! `spkver remove NAME`: erases a voiceprint, or one recording of it.
 
 use super::{global::Global, output::printable};
-use spkver::{Error, Result, answer::removal, verifier::SpeakerName};
+use spkver::{Result, answer::removal, verifier::SpeakerName};
 use std::num::NonZeroU32;
 
 /// Whom to remove.
@@ -18,10 +18,7 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let name = SpeakerName::new(&args.name)?;
-    let mut store = global.open_store()?.ok_or_else(|| Error::UnknownSpeaker {
-        name: name.to_string(),
-        store: global.store_path().unwrap_or_default(),
-    })?;
+    let mut store = global.store_of(&name)?;
     let number = args.recording.and_then(NonZeroU32::new);
     let left = removal::remove(&mut store, &name, number)?;
     let shown = printable(name.as_str());

@@ -12,7 +12,7 @@ use super::{
 use live::Claim;
 use serde_json::json;
 use spkver::{
-    Error, Result,
+    Result,
     answer::{Outcome, Recording, json_of, outcome::terms_of_all},
     verifier::SpeakerName,
 };
@@ -52,15 +52,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let criterion = args.point.criterion();
     let of_all = criterion.point(&verifier, None)?;
     let name = SpeakerName::new(&args.name)?;
-    let voiceprint = match global.open_store()? {
-        Some(store) => store.get(&name)?,
-        None => {
-            return Err(Error::UnknownSpeaker {
-                name: name.to_string(),
-                store: global.store_path()?,
-            });
-        }
-    };
+    let voiceprint = global.store_of(&name)?.get(&name)?;
     verifier.check_model(&voiceprint)?;
     let output = global.output();
     if listening::is_asked(&args.files) {

@@ -170,7 +170,9 @@ fn measure(
     let mut facts = plan.known.of(&table)?;
     // So that all lists of the same speakers are bootstrapped with the same draws.
     if let Some(first) = first {
-        facts.speakers = facts.speakers.map(|speakers| first.number_alike(speakers));
+        facts.speakers = facts
+            .speakers
+            .map(|speakers| speakers.numbered_as(&first.speakers));
     }
     let refused = refusals.as_ref();
     let refused: Option<Vec<bool>> =

@@ -21,9 +21,4 @@ impl Replicates {
             eers: eers.collect(),
         }
     }
-
-    /// Numbers `speakers` as those of this list are numbered; unchanged if they are other speakers.
-    pub fn number_alike(&self, speakers: Speakers) -> Speakers {
-        speakers.numbered_as(&self.speakers)
-    }
 }

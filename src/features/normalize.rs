@@ -42,9 +42,12 @@ pub(super) fn subtract(mut values: Vec<f32>, means: &[f32], config: &MfccConfig)
     if !config.mean_channels {
         return values;
     }
-    let frames = values.chunks_exact(means.len());
-    let with_means = frames.flat_map(|frame| [frame, means]);
-    with_means.flatten().copied().collect()
+    let mut with_means = Vec::with_capacity(2 * values.len());
+    for frame in values.chunks_exact(means.len()) {
+        with_means.extend_from_slice(frame);
+        with_means.extend_from_slice(means);
+    }
+    with_means
 }
 
 #[cfg(test)]

@@ -41,9 +41,6 @@ use std::sync::OnceLock;
 /// Names of all instances, on any CPU.
 pub const NAMES: [&str; 6] = ["wide4", "wide8", "wide16", "avx2", "avx512", "reference"];
 
-/// Rows that [`Table::means`] sums before it adds the block to the total.
-pub const ROWS_SUMMED: usize = columns::BLOCK;
-
 static TABLE: OnceLock<Table> = OnceLock::new();
 
 /// The instance in use. Chosen at the first call and then fixed.
@@ -102,7 +99,6 @@ const WIDE4: Table = Table {
     scan: scan::scan::<wide::f32x4>,
     mfcc: mfcc::mfcc::<wide::f32x4>,
     ln: logarithm::ln_all::<wide::f32x4>,
-    exp: logarithm::exp_all::<wide::f32x4>,
     means: columns::means::<wide::f32x4>,
     variances: columns::variances::<wide::f32x4>,
     winograd_inputs: winograd::inputs::<wide::f32x4>,
@@ -126,7 +122,6 @@ const WIDE8: Table = Table {
     scan: scan::scan::<wide::f32x8>,
     mfcc: mfcc::mfcc::<wide::f32x8>,
     ln: logarithm::ln_all::<wide::f32x8>,
-    exp: logarithm::exp_all::<wide::f32x8>,
     means: columns::means::<wide::f32x8>,
     variances: columns::variances::<wide::f32x8>,
     winograd_inputs: winograd::inputs::<wide::f32x8>,
@@ -150,7 +145,6 @@ const WIDE16: Table = Table {
     scan: scan::scan::<wide::f32x16>,
     mfcc: mfcc::mfcc::<wide::f32x16>,
     ln: logarithm::ln_all::<wide::f32x16>,
-    exp: logarithm::exp_all::<wide::f32x16>,
     means: columns::means::<wide::f32x16>,
     variances: columns::variances::<wide::f32x16>,
     winograd_inputs: winograd::inputs::<wide::f32x16>,
@@ -175,7 +169,6 @@ const REFERENCE: Table = Table {
     scan: reference::scan,
     mfcc: reference::mfcc,
     ln: reference::ln,
-    exp: reference::exp,
     means: reference::means,
     variances: reference::variances,
     winograd_inputs: winograd::inputs::<wide::f32x4>,

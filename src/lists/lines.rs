@@ -114,11 +114,6 @@ impl<R: Read> Lines<R> {
         self.line
     }
 
-    /// The file as it was given.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Fills the block with at least one line; false at the end.
     fn read_block(&mut self) -> Result<bool> {
         let is_first = self.line == 0;

@@ -54,26 +54,40 @@ impl Operations {
         let Pooled { parts, statistics } = pooled;
         let count = parts.len();
         let with_variances = !matches!(self.pooling, Pooling::Mean);
-        let ends = splits(count).chain(pieces(count).map(|own| own.end));
+        let (splits, pieces): (Vec<usize>, Vec<Range<usize>>) =
+            (splits(count).collect(), pieces(count).collect());
+        let ends = splits
+            .iter()
+            .copied()
+            .chain(pieces.iter().map(|own| own.end));
         let sums = RunningSums::new(statistics, parts, with_variances, &ends.collect());
         let place = |frame: usize| frame as f32 / parts[count - 1].end as f32;
         let frames = |own: &Range<usize>| parts[own.start].start..parts[own.end - 1].end;
-        let of = |own: Range<usize>| {
-            let num_frames = frames(&own).len();
-            self.after_combining(sums.combined(own, num_frames), num_frames)
+        // What comes before and after each split, then the pieces.
+        let sides = splits.iter().flat_map(|at| [0..*at, *at..count]);
+        let all: Vec<Range<usize>> = sides.chain(pieces.iter().cloned()).collect();
+        let pool = |own: &Range<usize>| {
+            let num_frames = frames(own).len();
+            let combined = sums.combined(own.clone(), num_frames);
+            self.pooling.finished(combined, num_frames)
         };
-        let split = |at: usize| Split {
-            at: place(parts[at].start),
-            before: of(0..at),
-            behind: of(at..count),
+        let pooled: Vec<Vec<f32>> = all.iter().map(pool).collect();
+        let values = self.after_all(pooled.concat(), all.len()); // (N, D)
+        let mut embeddings = values.chunks_exact(values.len() / all.len());
+        let mut next = || embeddings.next().expect("one for each").to_vec();
+        let split = |at: &usize| Split {
+            at: place(parts[*at].start),
+            before: next(),
+            behind: next(),
         };
-        let piece = |own: Range<usize>| Piece {
-            place: place(frames(&own).start)..place(frames(&own).end),
-            values: of(own),
+        let splits = splits.iter().map(split).collect();
+        let piece = |own: &Range<usize>| Piece {
+            place: place(frames(own).start)..place(frames(own).end),
+            values: next(),
         };
         Cuts {
-            splits: splits(count).map(split).collect(),
-            pieces: pieces(count).map(piece).collect(),
+            splits,
+            pieces: pieces.iter().map(piece).collect(),
         }
     }
 }

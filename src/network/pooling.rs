@@ -35,12 +35,12 @@ pub(super) fn stats_of_moments(mut moments: Vec<f32>, eps: f32, groups: usize) -
     }
     let (means, deviations) = moments.split_at(channels);
     let own = channels / groups;
-    let by_group = means.chunks(own).zip(deviations.chunks(own));
-    by_group
-        .flat_map(|(m, d)| [m, d])
-        .flatten()
-        .copied()
-        .collect()
+    let mut stats = Vec::with_capacity(moments.len());
+    for (means, deviations) in means.chunks(own).zip(deviations.chunks(own)) {
+        stats.extend_from_slice(means);
+        stats.extend_from_slice(deviations);
+    }
+    stats
 }
 
 /// [`sample_stats`] from the [`moments`] of `num_frames` frames.

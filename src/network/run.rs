@@ -151,18 +151,20 @@ impl Operations {
     /// Combines the statistics of all parts and runs the operations after the pooling.
     fn after_pooling(&self, pooled: &[Vec<f32>], parts: &[Range<usize>]) -> Vec<f32> {
         let combined = self.pooling.combined(pooled, parts);
-        self.after_combining(combined, parts[parts.len() - 1].end - parts[0].start)
+        let num_frames = parts[parts.len() - 1].end - parts[0].start;
+        self.after_all(self.pooling.finished(combined, num_frames), 1)
     }
 
-    /// Runs the operations after the pooling on the combined statistics of `num_frames` frames.
-    pub(super) fn after_combining(&self, combined: Vec<f32>, num_frames: usize) -> Vec<f32> {
-        let mut x = self.pooling.finished(combined, num_frames);
+    /// Runs the operations after the pooling on `count` pooled vectors, one after the other. Together they
+    /// read the weights once. `(N, 2C) -> (N, D)`
+    pub(super) fn after_all(&self, pooled: Vec<f32>, count: usize) -> Vec<f32> {
+        let mut x = pooled;
         for operation in &self.after {
-            let mut y = vec![0.0; operation.width(x.len())];
+            let mut y = vec![0.0; count * operation.width(x.len() / count)];
             operation.apply(&x, &mut y);
             x = y;
         }
-        x // (D,)
+        x
     }
 
     /// Statistics of each of some neighbouring `parts`, computed on one thread.
@@ -235,7 +237,7 @@ impl Pooling {
     }
 
     /// The pooled vector, from the combined statistics of `num_frames` frames.
-    fn finished(self, combined: Vec<f32>, num_frames: usize) -> Vec<f32> {
+    pub(super) fn finished(self, combined: Vec<f32>, num_frames: usize) -> Vec<f32> {
         match self {
             Pooling::Stats { eps, groups } => pooling::stats_of_moments(combined, eps, groups),
             Pooling::AttentiveStats { eps } => pooling::stats_of_moments(combined, eps, 1),

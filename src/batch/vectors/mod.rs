@@ -25,7 +25,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use npy::array;
+pub use npy::{array, header as npy_header};
 pub use row::{About, Row, Rows};
 
 /// A form of file.

@@ -26,7 +26,7 @@ pub(super) struct Header {
 }
 
 /// The bytes before an array's values.
-pub(super) fn header(dtype: &str, shape: &[usize]) -> Vec<u8> {
+pub fn header(dtype: &str, shape: &[usize]) -> Vec<u8> {
     let sizes: Vec<String> = shape.iter().map(|n| format!("{n},")).collect();
     let mut sizes = sizes.join(" ");
     if shape.len() > 1 {

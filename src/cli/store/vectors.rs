@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use spkver::{
     Error, Result,
     answer::{json_of, recording::label},
+    batch::vectors::npy_header,
     lists::names,
     scoring::{LowerSlope, gallery::vector},
     storage::{
@@ -232,12 +233,12 @@ fn write_npy(
     verifier: &Verifier,
 ) -> Result<usize> {
     let mut names = String::new();
-    let shape = (sweep.num_speakers(), vector_size(verifier));
+    let header = npy_header("<f4", &[sweep.num_speakers(), vector_size(verifier)]);
     let mut num_speakers = 0;
     to.write_with(Readers::Owner, |file| {
         let failed = |e| Error::io(to.path(), "write", e);
         let mut out = BufWriter::with_capacity(1 << 20, file);
-        out.write_all(&npy_header(shape)).map_err(failed)?;
+        out.write_all(&header).map_err(failed)?;
         num_speakers = for_each_block(sweep, verifier, |block| {
             for (_, name, vector) in block {
                 names += name.as_str();
@@ -260,20 +261,6 @@ fn names_beside(array: &Path) -> PathBuf {
     let mut path = array.as_os_str().to_os_string();
     path.push(".names");
     path.into()
-}
-
-/// The head of a NumPy file, so that the rows can follow as they come (version 1.0 of the format).
-fn npy_header((rows, columns): (usize, usize)) -> Vec<u8> {
-    let mut text =
-        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
-    // Magic, version and length are 10 bytes; all together a multiple of 64.
-    let padded = (10 + text.len() + 1).next_multiple_of(64) - 10;
-    text += &" ".repeat(padded - text.len() - 1);
-    text.push('\n');
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend((padded as u16).to_le_bytes());
-    bytes.extend(text.as_bytes());
-    bytes
 }
 
 fn query(args: &test_recordings::Args, global: &Global) -> Result<u8> {
