@@ -79,6 +79,35 @@ def mu_law(x):
     return np.sign(x) * (256 ** (coded / 127) - 1) / 255
 
 
+def bell(x, hz, gain_db, q):
+    """Raises or lowers what lies around `hz` (the peaking equaliser of Bristow-Johnson's cookbook)."""
+    gain = 10 ** (gain_db / 40)
+    w = 2 * np.pi * hz / RATE_HZ
+    alpha = np.sin(w) / (2 * q)
+    b = [1 + alpha * gain, -2 * np.cos(w), 1 - alpha * gain]
+    a = [1 + alpha / gain, -2 * np.cos(w), 1 - alpha / gain]
+    return scipy.signal.lfilter(b, a, x)
+
+
+def line(x, rng):
+    """Another telephone for each recording: sometimes a room, its own response, band and noise, mu-law at 8 kHz."""
+    if rng.random() < 0.3:
+        seconds = rng.uniform(0.1, 0.3)
+        decay = np.exp(-6.9 * np.linspace(0, 1, int(seconds * RATE_HZ)))
+        room = rng.uniform(0.02, 0.06) * rng.standard_normal(len(decay)) * decay
+        room[0] = 1
+        x = scipy.signal.fftconvolve(x, room)[: len(x)]
+    for _ in range(3):
+        hz = np.exp(rng.uniform(np.log(250), np.log(3300)))
+        x = bell(x, hz, rng.uniform(-9, 9), rng.uniform(0.7, 2.5))
+    for kind, order, low_hz, high_hz in (("highpass", (2, 5), 120, 400), ("lowpass", (4, 9), 2700, 3700)):
+        cutoff_hz = rng.uniform(low_hz, high_hz)
+        sos = scipy.signal.butter(rng.integers(*order), cutoff_hz, kind, fs=RATE_HZ, output="sos")
+        x = scipy.signal.sosfilt(sos, x)
+    x = with_noise(x, colored(rng, len(x), rng.uniform(-1, 0)), rng.uniform(14, 35))
+    return soxr.resample(mu_law(soxr.resample(x, RATE_HZ, 8000)), 8000, RATE_HZ)
+
+
 def background(x, length):
     quiet = x[~is_speech(x)]
     if len(quiet) < RATE_HZ // 10:
@@ -108,6 +137,7 @@ CONDITIONS = {
     "pink10": lambda x, rng: with_noise(x, colored(rng, len(x), -0.5), 10),
     "lowpass": lambda x, rng: band(x, 0, 3400),
     "telephone": lambda x, rng: mu_law(band(x, 300, 3400)),
+    "line": line,
     "hum20": lambda x, rng: with_noise(x, mains(len(x)), 20),
     "hum15": lambda x, rng: with_noise(x, mains(len(x)), 15),
     "silence3": lambda x, rng: np.concatenate([silence(3), x]),

@@ -45,7 +45,7 @@ def distance(got, wanted):
 
 def measure(name, program, spkver, wav, seconds, rounds, folder):
     network = kinds.with_random_weights(NETWORKS[name](), 1)
-    save_file({key: tensor.contiguous() for key, tensor in network.state_dict().items()}, folder / "net.safetensors")
+    save_file(kinds.weights_of(network), folder / "net.safetensors")
     model, int8 = folder / "net.spkver", folder / "net.int8.spkver"
     quiet = dict(check=True, stdout=subprocess.DEVNULL)
     subprocess.run([spkver, "model", "import", folder / "net.safetensors", "-o", model, "--force"], **quiet)

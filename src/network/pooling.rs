@@ -160,16 +160,22 @@ pub(super) fn largest(x: &[f32], channels: usize) -> Vec<f32> {
 /// its sum.
 pub(super) fn softmax_weights(mut x: Vec<f32>, largest: &[f32]) -> Vec<f32> {
     const LANES: usize = 8;
-    let lanes = |values: &[f32]| {
+    let weights = |x: [f32; LANES], largest: [f32; LANES]| {
+        (f32x8::from(x) - f32x8::from(largest)).exp().to_array()
+    };
+    let padded = |values: &[f32]| {
         let mut all = [0.0; LANES];
         all[..values.len()].copy_from_slice(values);
-        f32x8::from(all)
+        all
     };
-    for row in x.chunks_exact_mut(largest.len()) {
-        for (values, largest) in row.chunks_mut(LANES).zip(largest.chunks(LANES)) {
-            let weights = (lanes(values) - lanes(largest)).exp().to_array();
-            values.copy_from_slice(&weights[..values.len()]);
+    let (largest, largest_rest) = largest.as_chunks::<LANES>();
+    for row in x.chunks_exact_mut(LANES * largest.len() + largest_rest.len()) {
+        let (row, rest) = row.as_chunks_mut::<LANES>();
+        for (values, largest) in row.iter_mut().zip(largest) {
+            *values = weights(*values, *largest);
         }
+        let of_rest = weights(padded(rest), padded(largest_rest));
+        rest.copy_from_slice(&of_rest[..rest.len()]);
     }
     x
 }
