@@ -2,8 +2,8 @@
 
     benches/rivals/run.sh --imported        makes the environment and calls this
 
-CAM++, ECAPA-TDNN with 512 channels (WeSpeaker's, and SpeechBrain's with 1024) and ResNet34, with random weights: PyTorch exports each to ONNX for
-onnxruntime, and spkver imports the same weights. Both stay loaded and take turns, on one core, in CPU time; the
+CAM++, WeSpeaker's ECAPA-TDNN with 512 channels, SpeechBrain's with 1024, and ResNet34, with random weights: PyTorch
+exports each to ONNX for onnxruntime, and spkver imports the same weights. Both stay loaded and take turns, on one core, in CPU time; the
 last columns say how many times as fast ours is. Embeddings must agree with PyTorch's, or nothing is printed.
 """
 

@@ -47,7 +47,7 @@ pub enum Toolkit {
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MfccConfig {
-    /// Kaldi for all models but some imported ones.
+    /// Kaldi, except for some imported networks.
     #[serde(default, skip_serializing_if = "is_kaldi")]
     pub toolkit: Toolkit,
     /// Must be 16000: other rates are resampled when a file is read.

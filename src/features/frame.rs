@@ -11,7 +11,7 @@ use crate::kernels;
 /// are absolute, so the definition includes this factor.
 const KALDI_SCALE: f32 = 32768.0;
 
-/// Smallest energy of a mel bin of SpeechBrain, for samples of −1 to 1.
+/// Smallest energy of a mel bin in SpeechBrain's features, for samples of −1 to 1.
 const SPEECHBRAIN_FLOOR: f32 = 1e-10;
 
 /// Positions of the frames in a recording, and what is done to each before the FFT.

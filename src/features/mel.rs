@@ -33,18 +33,24 @@ impl MelBanks {
             weights: Vec::new(),
         };
         let (low_hz, high_hz) = (f64::from(config.low_freq_hz), f64::from(config.high_hz()));
-        let mels = (0..fft_size / 2)
-            .map(|bin| mel(warped_hz(hz_per_bin * bin as f64, warp, low_hz, high_hz)));
-        let mels: Vec<f64> = mels.collect();
+        // In the unit in which the sides are straight.
+        let position = |bin: usize| {
+            let hz = warped_hz(hz_per_bin * bin as f64, warp, low_hz, high_hz);
+            match config.toolkit {
+                Toolkit::Kaldi => mel(hz),
+                Toolkit::SpeechBrain => hz,
+            }
+        };
+        let positions: Vec<f64> = (0..fft_size / 2).map(position).collect();
         for filter in 0..config.num_mel_bins {
             let left = low + filter as f64 * step;
-            let (left_hz, centre_hz) = (hz(left), hz(left + step));
+            let (start, side) = match config.toolkit {
+                Toolkit::Kaldi => (left, step),
+                Toolkit::SpeechBrain => (hz(left), hz(left + step) - hz(left)),
+            };
             let weight = |bin: usize| {
-                let steps = match config.toolkit {
-                    Toolkit::Kaldi => (mels[bin] - left) / step,
-                    Toolkit::SpeechBrain => (hz(mels[bin]) - left_hz) / (centre_hz - left_hz),
-                };
-                steps.min(2.0 - steps)
+                let sides = (positions[bin] - start) / side;
+                sides.min(2.0 - sides)
             };
             let reached = |bin: &usize| weight(*bin) > 0.0;
             let first_bin = match (0..fft_size / 2).find(reached) {

@@ -75,19 +75,19 @@ impl Operations {
         let values = self.after_all(pooled.concat(), all.len()); // (N, D)
         let mut embeddings = values.chunks_exact(values.len() / all.len());
         let mut next = || embeddings.next().expect("one for each").to_vec();
-        let split = |at: &usize| Split {
+        let splits = splits.iter().map(|at| Split {
             at: place(parts[*at].start),
             before: next(),
             behind: next(),
-        };
-        let splits = splits.iter().map(split).collect();
-        let piece = |own: &Range<usize>| Piece {
+        });
+        let splits = splits.collect();
+        let pieces = pieces.iter().map(|own| Piece {
             place: place(frames(own).start)..place(frames(own).end),
             values: next(),
-        };
+        });
         Cuts {
             splits,
-            pieces: pieces.iter().map(piece).collect(),
+            pieces: pieces.collect(),
         }
     }
 }

@@ -400,6 +400,20 @@ impl Node {
         }
     }
 
+    fn is_features(&self) -> bool {
+        matches!(self.work, Work::Features)
+    }
+
+    /// Number of its frames for T = `of`; 1 for a vector.
+    fn num_frames(&self, of: usize) -> usize {
+        self.count.map_or(1, |count| count.at(of))
+    }
+
+    /// Whether it gives frames: not one vector, and not only one frame for each long segment.
+    fn is_of_frames(&self) -> bool {
+        self.count.is_some() && !self.runs_whole()
+    }
+
     fn runs_whole(&self) -> bool {
         matches!(self.work, Work::SegmentMean { .. } | Work::Pool(_))
             || self.count.is_none_or(|count| count.hop() >= COARSE_HOP)

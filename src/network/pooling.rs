@@ -174,8 +174,10 @@ pub(super) fn softmax_weights(mut x: Vec<f32>, largest: &[f32]) -> Vec<f32> {
         for (values, largest) in row.iter_mut().zip(largest) {
             *values = weights(*values, *largest);
         }
-        let of_rest = weights(padded(rest), padded(largest_rest));
-        rest.copy_from_slice(&of_rest[..rest.len()]);
+        if !rest.is_empty() {
+            let of_rest = weights(padded(rest), padded(largest_rest));
+            rest.copy_from_slice(&of_rest[..rest.len()]);
+        }
     }
     x
 }

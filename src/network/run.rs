@@ -155,8 +155,8 @@ impl Operations {
         self.after_all(self.pooling.finished(combined, num_frames), 1)
     }
 
-    /// Runs the operations after the pooling on `count` pooled vectors, one after the other. Together they
-    /// read the weights once. `(N, 2C) -> (N, D)`
+    /// Runs the operations that follow the pooling on `count` = N pooled vectors at once, so that the weights
+    /// are read once. `(N, 2C) -> (N, D)`
     pub(super) fn after_all(&self, pooled: Vec<f32>, count: usize) -> Vec<f32> {
         let mut x = pooled;
         for operation in &self.after {

@@ -6,8 +6,8 @@
 //!   lowest mean LLR between the groups counts.
 //!
 //! Both LLRs are scaled as if each side had [`REFERENCE_SECONDS`] of speech, because short parts score
-//! lower. The noise and the line of the recording do not count in them. When two recordings share these,
-//! that makes strangers sound alike; the parts of one recording always share them.
+//! lower. The noise and the line of the recording do not count in them: strangers who share these sound
+//! alike, and the parts of one recording always share them.
 //!
 //! Two speakers at the same time also lower these LLRs a little. So a recording that is close to this
 //! limit and to that of the overlap detector is refused as well.

@@ -94,7 +94,7 @@ def test_other_threads_run_during_a_batch(verifier, pcm):
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_ctrl_c_stops_a_batch(verifier, pcm):
     samples = pcm("anna-1")
-    # A shell starts what runs in its background with this signal ignored.
+    # What a shell runs in the background ignores this signal.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()

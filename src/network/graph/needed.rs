@@ -43,14 +43,6 @@ impl Graph {
 }
 
 impl Node {
-    pub(super) fn is_features(&self) -> bool {
-        matches!(self.work, Work::Features)
-    }
-
-    pub(super) fn num_frames(&self, of: usize) -> usize {
-        self.count.map_or(1, |count| count.at(of))
-    }
-
     /// The frames of an input with `of` frames that the frames `own` are computed from. Those before 0
     /// and past the end are padding.
     pub(super) fn frames_for(&self, own: Range<isize>, input: &Input, of: usize) -> Range<isize> {

@@ -387,10 +387,3 @@ impl Graph {
         source.stage == block.stage && node >= block.first && !source.is_features()
     }
 }
-
-impl Node {
-    /// Whether it gives frames: not one vector, and not only one frame for each long segment.
-    pub(super) fn is_of_frames(&self) -> bool {
-        self.count.is_some() && !self.runs_whole()
-    }
-}

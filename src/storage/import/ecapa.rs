@@ -19,16 +19,15 @@ const BLOCKS: [(&str, usize); 3] = [("layer2", 2), ("layer3", 3), ("layer4", 4)]
 /// Adds the network's layers to `dict` and returns its number of mel bins.
 pub fn layers(dict: &mut StateDict) -> Result<usize, Problem> {
     let channels = conv_relu_norm(dict, "layer1", None, Window::same(5, 1))?; // (T, C)
-    let outputs = BLOCKS.map(|(name, dilation)| {
-        block(dict, &format!("{name}.se_res2block"), channels, dilation)?;
-        Ok(dict.last())
-    });
-    let outputs: Result<Vec<usize>, Problem> = outputs.into_iter().collect();
-    dict.add(Layer::Concat { layers: outputs? }); // (T, 3C)
+    let blocks = BLOCKS
+        .map(|(name, dilation)| block(dict, &format!("{name}.se_res2block"), channels, dilation));
+    let layers = blocks.into_iter().collect::<Result<_, _>>()?;
+    dict.add(Layer::Concat { layers }); // (T, 3C)
     let width = dict.conv1d("conv", Some(BLOCKS.len() * channels), Window::FRAME)?;
     let frames = dict.add(Layer::Relu);
 
-    let hidden = attention(dict, frames, width)?;
+    let statistics = Layer::SampleStatsPool { eps: POOLING_EPS };
+    let hidden = dict.frame_and_statistics("pool.linear1", frames, width, statistics)?;
     dict.add(Layer::Tanh);
     dict.conv1d("pool.linear2", Some(hidden), Window::FRAME)?;
     dict.add(Layer::AttentiveStatsPool {
@@ -43,27 +42,14 @@ pub fn layers(dict: &mut StateDict) -> Result<usize, Problem> {
     }
 }
 
-/// Adds the first map of the attention, `(T, 3C) -> (T, H)`, and returns H. It reads each frame, and in
-/// most networks the statistics of the whole utterance as well.
-fn attention(dict: &mut StateDict, frames: usize, width: usize) -> Result<usize, Problem> {
-    const NAME: &str = "pool.linear1";
-    let shape = dict.shape(&format!("{NAME}.weight"));
-    let num_read = shape.and_then(|shape| shape.get(1).copied());
-    if num_read != Some(3 * width) {
-        return dict.conv1d(NAME, Some(width), Window::FRAME);
-    }
-    let pooling = Layer::SampleStatsPool { eps: POOLING_EPS };
-    dict.frame_and_statistics(NAME, frames, width, pooling)
-}
-
-/// Adds a block: a Res2 convolution between two of one frame, a gate by the whole utterance
-/// (squeeze and excitation), and a residual connection. `(T, C) -> (T, C)`
+/// Adds a block: a Res2 convolution between two convolutions of one frame, a gate by the whole utterance
+/// (squeeze and excitation), and a residual connection; returns its index. `(T, C) -> (T, C)`
 fn block(
     dict: &mut StateDict,
     name: &str,
     channels: usize,
     dilation: usize,
-) -> Result<(), Problem> {
+) -> Result<usize, Problem> {
     let x = dict.last();
     conv_relu_norm(dict, &format!("{name}.0"), Some(channels), Window::FRAME)?;
     res2(dict, &format!("{name}.1"), channels, dilation)?;
@@ -73,13 +59,13 @@ fn block(
 }
 
 /// Gates the last layer by the whole utterance, with two `maps` (squeeze and excitation), and adds the
-/// output of layer `x`. `(T, C) -> (T, C)`
+/// output of layer `x`; returns its index. `(T, C) -> (T, C)`
 pub fn gated_and_added(
     dict: &mut StateDict,
     x: usize,
     channels: usize,
     [squeeze, excite]: [String; 2],
-) -> Result<(), Problem> {
+) -> Result<usize, Problem> {
     let y = dict.last();
     dict.add(Layer::MeanPool); // (C)
     let size = dict.linear(&squeeze, channels)?;
@@ -89,14 +75,13 @@ pub fn gated_and_added(
     let gated = dict.add(Layer::Multiply {
         layers: vec![y, gate],
     });
-    dict.add(Layer::Add {
+    Ok(dict.add(Layer::Add {
         layers: vec![x, gated],
-    });
-    Ok(())
+    }))
 }
 
-/// Adds a Res2 convolution: equal parts of the channels, each convolved after the result of the
-/// part before was added; the last part stays as it is.
+/// Adds a Res2 convolution. The channels are divided into equal parts. The result of each part is added
+/// to the next one before that is convolved; the last part stays as it is.
 fn res2(dict: &mut StateDict, name: &str, channels: usize, dilation: usize) -> Result<(), Problem> {
     let x = dict.last();
     let shape = dict.shape(&format!("{name}.convs.0.weight"));

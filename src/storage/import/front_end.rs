@@ -3,7 +3,7 @@
 
 use crate::features::{MfccConfig, Toolkit, WindowType};
 
-/// Those of torchaudio's `kaldi.fbank` and kaldi-native-fbank.
+/// The features of torchaudio's `kaldi.fbank` and kaldi-native-fbank.
 pub fn log_mel(num_mel_bins: usize) -> MfccConfig {
     MfccConfig {
         num_mel_bins,
@@ -24,7 +24,7 @@ pub fn hamming_log_mel(num_mel_bins: usize) -> MfccConfig {
     }
 }
 
-/// SpeechBrain's `Fbank(n_mels=num_mel_bins)`.
+/// The features of SpeechBrain's `Fbank(n_mels=num_mel_bins)`.
 pub fn speechbrain(num_mel_bins: usize) -> MfccConfig {
     MfccConfig {
         toolkit: Toolkit::SpeechBrain,

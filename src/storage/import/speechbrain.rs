@@ -33,16 +33,18 @@ pub fn layers(dict: &mut StateDict) -> Result<usize, Problem> {
     let window = reflected(dict, weight.shape[2], 1);
     let channels = dict.push_conv1d("blocks.0.conv.conv", weight, window)?; // (T, C)
     relu_norm(dict, "blocks.0", channels)?;
-    let outputs = BLOCKS.map(|(name, dilation)| {
-        block(dict, name, channels, dilation)?;
-        Ok(dict.last())
-    });
-    let outputs: Result<Vec<usize>, Problem> = outputs.into_iter().collect();
-    dict.add(Layer::Concat { layers: outputs? }); // (T, 3C)
+    let blocks = BLOCKS.map(|(name, dilation)| block(dict, name, channels, dilation));
+    let layers = blocks.into_iter().collect::<Result<_, _>>()?;
+    dict.add(Layer::Concat { layers }); // (T, 3C)
     let width = conv_relu_norm(dict, "mfa", BLOCKS.len() * channels, 1)?;
     let frames = dict.last();
 
-    let hidden = attention(dict, frames, width)?;
+    let statistics = Layer::StatsPool {
+        eps: EPS,
+        groups: 1,
+    };
+    let hidden = dict.frame_and_statistics("asp.tdnn.conv.conv", frames, width, statistics)?;
+    relu_norm(dict, "asp.tdnn", hidden)?;
     dict.add(Layer::Tanh);
     dict.conv1d("asp.conv.conv", Some(hidden), Window::FRAME)?;
     dict.add(Layer::AttentiveStatsPool {
@@ -61,34 +63,14 @@ fn first_weight(dict: &mut StateDict) -> Result<Tensor, Problem> {
     Ok(weight)
 }
 
-/// Adds the first map of the attention, `(T, C) -> (T, H)`, and returns H. It reads each frame, and the
-/// statistics of the whole utterance where the network has this context.
-fn attention(dict: &mut StateDict, frames: usize, width: usize) -> Result<usize, Problem> {
-    const NAME: &str = "asp.tdnn.conv.conv";
-    let shape = dict.shape(&format!("{NAME}.weight"));
-    let num_read = shape.and_then(|shape| shape.get(1).copied());
-    let hidden = match num_read == Some(3 * width) {
-        true => {
-            let pooling = Layer::StatsPool {
-                eps: EPS,
-                groups: 1,
-            };
-            dict.frame_and_statistics(NAME, frames, width, pooling)?
-        }
-        false => dict.conv1d(NAME, Some(width), Window::FRAME)?,
-    };
-    relu_norm(dict, "asp.tdnn", hidden)?;
-    Ok(hidden)
-}
-
-/// Adds a block: a Res2 convolution between two of one frame, a gate by the whole utterance
-/// (squeeze and excitation), and a residual connection. `(T, C) -> (T, C)`
+/// Adds a block: a Res2 convolution between two convolutions of one frame, a gate by the whole utterance
+/// (squeeze and excitation), and a residual connection; returns its index. `(T, C) -> (T, C)`
 fn block(
     dict: &mut StateDict,
     name: &str,
     channels: usize,
     dilation: usize,
-) -> Result<(), Problem> {
+) -> Result<usize, Problem> {
     let x = dict.last();
     conv_relu_norm(dict, &format!("{name}.tdnn1"), channels, 1)?;
     res2(dict, &format!("{name}.res2net_block"), channels, dilation)?;
@@ -97,8 +79,8 @@ fn block(
     gated_and_added(dict, x, channels, maps)
 }
 
-/// Adds a Res2 convolution: equal parts of the channels, each convolved after the result of the
-/// part before was added; the first part stays as it is.
+/// Adds a Res2 convolution. The channels are divided into equal parts. The result of each part is added
+/// to the next one before that is convolved; the first part stays as it is.
 fn res2(dict: &mut StateDict, name: &str, channels: usize, dilation: usize) -> Result<(), Problem> {
     let x = dict.last();
     let shape = dict.shape(&format!("{name}.blocks.0.conv.conv.weight"));

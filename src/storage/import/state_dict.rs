@@ -222,9 +222,9 @@ impl<'a> StateDict<'a> {
         self.push(conv, [("weight", weight), ("bias", bias)]);
     }
 
-    /// Adds a Conv1d of one frame that reads each frame `(width,)` of layer `frames`, and the statistics
-    /// that `pooling` makes of all of them; returns C_out. The statistics are the same for all frames,
-    /// so their part is a vector that is computed once and added.
+    /// Adds a Conv1d of one frame that reads each frame `(width,)` of layer `frames`, the last one; returns
+    /// C_out. A weight of three times the width reads the statistics as well that `pooling` makes of all
+    /// frames. They are the same for each frame, so their part is a vector that is computed once and added.
     pub fn frame_and_statistics(
         &mut self,
         name: &str,
@@ -232,6 +232,10 @@ impl<'a> StateDict<'a> {
         width: usize,
         pooling: Layer,
     ) -> Result<usize, Problem> {
+        let shape = self.shape(&format!("{name}.weight"));
+        if shape.and_then(|shape| shape.get(1).copied()) != Some(3 * width) {
+            return self.conv1d(name, Some(width), Window::FRAME);
+        }
         let wanted = [None, Some(3 * width), Some(1)];
         let weight = self.take(&format!("{name}.weight"), &wanted)?;
         let [of_frame, of_statistics] = weight.split_inputs(width);
