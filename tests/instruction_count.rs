@@ -6,12 +6,7 @@
 //! This needs only `objdump` from binutils, which comes with the linker, and works for AVX-512 on
 //! every CPU; callgrind cannot run AVX-512.
 
-use std::{
-    collections::HashMap,
-    io::{BufRead, BufReader},
-    path::PathBuf,
-    process::{Command, Stdio},
-};
+use std::{collections::HashMap, path::PathBuf, process::Command};
 
 /// One tile's loop over the inputs.
 struct Tile {
@@ -76,7 +71,7 @@ impl Instruction {
 }
 
 /// Instructions by symbol, of the functions with a tile in them.
-fn disassemble(objdump_lines: impl Iterator<Item = String>) -> HashMap<String, Vec<Instruction>> {
+fn disassemble<'a>(objdump_lines: impl Iterator<Item = &'a str>) -> HashMap<String, Vec<Instruction>> {
     let mut functions: HashMap<String, Vec<Instruction>> = HashMap::new();
     let mut current = None;
     for line in objdump_lines {
@@ -129,25 +124,44 @@ fn library() -> PathBuf {
     newest.expect("the library was built").path()
 }
 
+/// What objdump prints of the library.
+fn objdump(options: &[&str]) -> Option<String> {
+    let output = Command::new("objdump")
+        .args(options)
+        .arg(library())
+        .output()
+        .ok()?;
+    assert!(output.status.success());
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Sections of the library that hold the functions with a tile. Disassembling these alone takes
+/// less than a second; the whole library takes more than a minute.
+fn sections() -> Option<Vec<String>> {
+    let headers = objdump(&["-h", "-w"])?;
+    let names = headers
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(1));
+    let with_a_tile = |name: &&str| TILES.iter().any(|tile| name.contains(tile.function));
+    Some(names.filter(with_a_tile).map(String::from).collect())
+}
+
 #[test]
 fn the_tiles_stay_in_registers() {
     if !cfg!(target_arch = "x86_64") || cfg!(debug_assertions) {
         println!("SKIPPED: the tiles' instructions are counted on x86-64 in release builds only");
         return;
     }
-    let objdump = Command::new("objdump")
-        .args(["-d", "--no-show-raw-insn"])
-        .arg(library())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn();
-    let Ok(mut objdump) = objdump else {
+    let Some(sections) = sections() else {
         println!("SKIPPED: no objdump here (binutils): the tiles' instructions are not counted");
         return;
     };
-    let lines = BufReader::new(objdump.stdout.take().unwrap()).lines();
-    let functions = disassemble(lines.map(Result::unwrap));
-    assert!(objdump.wait().unwrap().success());
+    let mut options = vec!["-d", "--no-show-raw-insn"];
+    for section in &sections {
+        options.extend(["-j", section]);
+    }
+    let text = objdump(&options).expect("objdump was found before");
+    let functions = disassemble(text.lines());
 
     let mut faults = vec![];
     for tile in &TILES {
@@ -203,7 +217,7 @@ fn the_reader_of_disassembly_finds_inner_loops_and_spills() {
   1c:\tjne    0 <_ZN6spkver7kernels3x8610avx2_table6affine17h0123456789abcdefE>
   1e:\tret
 ";
-    let functions = disassemble(text.lines().map(String::from));
+    let functions = disassemble(text.lines());
     let function = functions.values().next().unwrap();
     assert_eq!(function.len(), 9);
     let loops = innermost_loops(function);

@@ -451,7 +451,7 @@ fn lists_with_likeness(spoil: fn(usize, f64) -> f64) -> Vec<Vec<QualityList>> {
                     ..QualityTrial::default()
                 }
             };
-            (0..3000).map(one).collect()
+            (0..600).map(one).collect()
         };
         let (targets, nontargets) = (draw(2.0), draw(-2.0));
         vec![QualityList {
