@@ -71,7 +71,9 @@ impl Instruction {
 }
 
 /// Instructions by symbol, of the functions with a tile in them.
-fn disassemble<'a>(objdump_lines: impl Iterator<Item = &'a str>) -> HashMap<String, Vec<Instruction>> {
+fn disassemble<'a>(
+    objdump_lines: impl Iterator<Item = &'a str>,
+) -> HashMap<String, Vec<Instruction>> {
     let mut functions: HashMap<String, Vec<Instruction>> = HashMap::new();
     let mut current = None;
     for line in objdump_lines {

@@ -32,6 +32,8 @@ pub struct Table {
     pub mfcc: fn(&MfccPlan, &[&[f32]], &mut [f32]),
     /// Natural logarithm of every value; values must be positive and normal. See [`super::reference::ln`].
     pub ln: fn(&mut [f32]),
+    /// eˣ of every value; values must lie between −86 and 88.7. See [`super::reference::exp`].
+    pub exp: fn(&mut [f32]),
     /// Mean of each column; see [`super::reference::means`].
     pub means: fn(&[f32], &mut [f32]),
     /// Biased variance of each column, given the means; see [`super::reference::variances`].

@@ -41,6 +41,8 @@ pub trait Lanes: Copy {
     fn neg_mul_add(self, b: Self, c: Self) -> Self;
     /// (m, e) with self = m·2^e and √½ ≤ m < √2; `self` positive and normal.
     fn mantissa_and_exponent(self) -> (Self, Self);
+    /// self · 2^n for whole n; `self` in [½, 2], the result normal.
+    fn times_two_to(self, n: Self) -> Self;
     /// Transposes a block of N vectors: lane j of row i becomes lane i of row j.
     fn transpose(block: &mut [Self]);
 
@@ -135,6 +137,11 @@ macro_rules! wide_lanes {
                 let bits: $int = cast(self);
                 let exponent: $int = (bits - <$int>::splat(SQRT_HALF_BITS)) >> 23;
                 (cast(bits - (exponent << 23)), exponent.round_float())
+            }
+            #[inline(always)]
+            fn times_two_to(self, n: Self) -> Self {
+                let bits: $int = cast(self);
+                cast(bits + (n.fast_round_int() << 23))
             }
             #[inline(always)]
             fn transpose(block: &mut [Self]) {

@@ -125,6 +125,13 @@ pub fn ln(values: &mut [f32]) {
         .for_each(|x| *x = f64::from(*x).ln() as f32);
 }
 
+/// e to the power of every value.
+pub fn exp(values: &mut [f32]) {
+    values
+        .iter_mut()
+        .for_each(|x| *x = f64::from(*x).exp() as f32);
+}
+
 /// Mean of each column, `(T, C) -> (C)`.
 pub fn means(x: &[f32], means: &mut [f32]) {
     let channels = means.len();

@@ -112,6 +112,14 @@ macro_rules! x86_lanes {
                 }
             }
             #[inline(always)]
+            fn times_two_to(self, n: Self) -> Self {
+                // SAFETY: CPU as above.
+                unsafe {
+                    let n = $ops::shift_left::<23>($ops::to_int(n.0));
+                    Self($ops::of_bits($ops::add_int($ops::bits(self.0), n)))
+                }
+            }
+            #[inline(always)]
             fn transpose(block: &mut [Self]) {
                 let block: &mut [Self; $n] = (&mut block[..$n]).try_into().expect("N rows");
                 // SAFETY: CPU as above.
@@ -126,13 +134,13 @@ mod ymm {
     use crate::kernels::x86::Avx2;
     pub(super) use crate::kernels::x86::widen_avx2 as widen;
     pub use std::arch::x86_64::{
-        _mm256_add_ps as add, _mm256_castps_si256 as bits, _mm256_castsi256_ps as of_bits,
-        _mm256_cvtepi32_ps as of_int, _mm256_div_ps as div, _mm256_fmadd_ps as fmadd,
-        _mm256_fnmadd_ps as fnmadd, _mm256_loadu_ps as loadu, _mm256_max_ps as max,
-        _mm256_min_ps as min, _mm256_mul_ps as mul, _mm256_set1_epi32 as set1_int,
-        _mm256_set1_ps as set1, _mm256_slli_epi32 as shift_left, _mm256_sqrt_ps as sqrt,
-        _mm256_srai_epi32 as shift_right, _mm256_storeu_ps as storeu, _mm256_sub_epi32 as sub_int,
-        _mm256_sub_ps as sub,
+        _mm256_add_epi32 as add_int, _mm256_add_ps as add, _mm256_castps_si256 as bits,
+        _mm256_castsi256_ps as of_bits, _mm256_cvtepi32_ps as of_int, _mm256_cvtps_epi32 as to_int,
+        _mm256_div_ps as div, _mm256_fmadd_ps as fmadd, _mm256_fnmadd_ps as fnmadd,
+        _mm256_loadu_ps as loadu, _mm256_max_ps as max, _mm256_min_ps as min, _mm256_mul_ps as mul,
+        _mm256_set1_epi32 as set1_int, _mm256_set1_ps as set1, _mm256_slli_epi32 as shift_left,
+        _mm256_sqrt_ps as sqrt, _mm256_srai_epi32 as shift_right, _mm256_storeu_ps as storeu,
+        _mm256_sub_epi32 as sub_int, _mm256_sub_ps as sub,
     };
     use std::arch::x86_64::{
         _mm256_permute2f128_ps as halves, _mm256_shuffle_ps as pairs,
@@ -172,13 +180,13 @@ mod zmm {
     use crate::kernels::x86::Avx512;
     pub(super) use crate::kernels::x86::widen_avx512 as widen;
     pub use std::arch::x86_64::{
-        _mm512_add_ps as add, _mm512_castps_si512 as bits, _mm512_castsi512_ps as of_bits,
-        _mm512_cvtepi32_ps as of_int, _mm512_div_ps as div, _mm512_fmadd_ps as fmadd,
-        _mm512_fnmadd_ps as fnmadd, _mm512_loadu_ps as loadu, _mm512_max_ps as max,
-        _mm512_min_ps as min, _mm512_mul_ps as mul, _mm512_set1_epi32 as set1_int,
-        _mm512_set1_ps as set1, _mm512_slli_epi32 as shift_left, _mm512_sqrt_ps as sqrt,
-        _mm512_srai_epi32 as shift_right, _mm512_storeu_ps as storeu, _mm512_sub_epi32 as sub_int,
-        _mm512_sub_ps as sub,
+        _mm512_add_epi32 as add_int, _mm512_add_ps as add, _mm512_castps_si512 as bits,
+        _mm512_castsi512_ps as of_bits, _mm512_cvtepi32_ps as of_int, _mm512_cvtps_epi32 as to_int,
+        _mm512_div_ps as div, _mm512_fmadd_ps as fmadd, _mm512_fnmadd_ps as fnmadd,
+        _mm512_loadu_ps as loadu, _mm512_max_ps as max, _mm512_min_ps as min, _mm512_mul_ps as mul,
+        _mm512_set1_epi32 as set1_int, _mm512_set1_ps as set1, _mm512_slli_epi32 as shift_left,
+        _mm512_sqrt_ps as sqrt, _mm512_srai_epi32 as shift_right, _mm512_storeu_ps as storeu,
+        _mm512_sub_epi32 as sub_int, _mm512_sub_ps as sub,
     };
     use std::arch::x86_64::{
         _mm512_shuffle_f32x4 as quarters, _mm512_shuffle_ps as pairs,
@@ -290,6 +298,9 @@ macro_rules! instance {
                 ),
                 ln: compiled!($features, ln, |values: &mut [f32]| {
                     logarithm::ln_all::<$lanes>(values)
+                }),
+                exp: compiled!($features, exp, |values: &mut [f32]| {
+                    logarithm::exp_all::<$lanes>(values)
                 }),
                 means: compiled!($features, means, |x: &[f32], out: &mut [f32]| {
                     columns::means::<$lanes>(x, out)

@@ -1,6 +1,7 @@
 //! Activation functions, applied elementwise and in place.
 
 use super::Layer;
+use crate::kernels;
 
 /// An activation function f, and its derivative computed from y = f(x).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,8 +42,17 @@ impl Activation {
                 x.iter_mut()
                     .for_each(|v| *v = if *v < 0.0 { slope * *v } else { *v });
             }
-            Activation::Sigmoid => x.iter_mut().for_each(|v| *v = 1.0 / (1.0 + (-*v).exp())),
-            Activation::Tanh => x.iter_mut().for_each(|v| *v = v.tanh()),
+            Activation::Sigmoid => {
+                x.iter_mut().for_each(|v| *v = -*v);
+                (kernels::table().exp)(x);
+                x.iter_mut().for_each(|v| *v = 1.0 / (1.0 + *v));
+            }
+            // 1 − 2/(e^2x + 1)
+            Activation::Tanh => {
+                x.iter_mut().for_each(|v| *v *= 2.0);
+                (kernels::table().exp)(x);
+                x.iter_mut().for_each(|v| *v = 1.0 - 2.0 / (1.0 + *v));
+            }
             Activation::Identity => {}
         }
     }

@@ -5,7 +5,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Range,
 };
-use wide::f32x8;
 
 /// For each group of channels the means, then sqrt(max(biased variance, eps)): `(T, C) -> (2C)`.
 pub fn stats(x: &[f32], channels: usize, eps: f32, groups: usize) -> Vec<f32> {
@@ -156,62 +155,43 @@ pub(super) fn largest(x: &[f32], channels: usize) -> Vec<f32> {
     largest
 }
 
-/// e^(x − largest) of each value: `(T, C) -> (T, C)`. The softmax over frames is this divided by
-/// its sum.
-pub(super) fn softmax_weights(mut x: Vec<f32>, largest: &[f32]) -> Vec<f32> {
-    const LANES: usize = 8;
-    let weights = |x: [f32; LANES], largest: [f32; LANES]| {
-        (f32x8::from(x) - f32x8::from(largest)).exp().to_array()
+/// Moments of `x`, where the weights of a channel's frames are e^(logit − `largest`), the softmax
+/// over frames times a constant: sums of the weights, then weighted means, then weighted variances,
+/// `(T, C), (T, C) -> (3C)`.
+pub(super) fn attentive_moments(x: &[f32], logits: &[f32], largest: &[f32]) -> Vec<f32> {
+    let channels = largest.len();
+    let mut weights = logits.to_vec();
+    for row in weights.chunks_exact_mut(channels) {
+        for (logit, largest) in row.iter_mut().zip(largest) {
+            *logit -= largest;
+        }
+    }
+    (kernels::table().exp)(&mut weights);
+    let of_weights = mean(&weights, channels);
+    let weighted_mean = |products: &[f32]| -> Vec<f32> {
+        let means = mean(products, channels);
+        let shares = means.iter().zip(&of_weights);
+        // All weights of a part may be 0 beside those of another.
+        shares
+            .map(|(mean, weight)| if *weight == 0.0 { 0.0 } else { mean / weight })
+            .collect()
     };
-    let padded = |values: &[f32]| {
-        let mut all = [0.0; LANES];
-        all[..values.len()].copy_from_slice(values);
-        all
-    };
-    let (largest, largest_rest) = largest.as_chunks::<LANES>();
-    for row in x.chunks_exact_mut(LANES * largest.len() + largest_rest.len()) {
-        let (row, rest) = row.as_chunks_mut::<LANES>();
-        for (values, largest) in row.iter_mut().zip(largest) {
-            *values = weights(*values, *largest);
-        }
-        if !rest.is_empty() {
-            let of_rest = weights(padded(rest), padded(largest_rest));
-            rest.copy_from_slice(&of_rest[..rest.len()]);
-        }
-    }
-    x
-}
-
-/// Sums of the weights, then weighted means, then weighted variances: `(T, C), (T, C) -> (3C)`.
-pub(super) fn weighted_moments(x: &[f32], weights: &[f32], channels: usize) -> Vec<f32> {
-    let mut sums = vec![0.0f64; 3 * channels];
-    let (of_weights, rest) = sums.split_at_mut(channels);
-    let (means, variances) = rest.split_at_mut(channels);
-    let rows = || x.chunks_exact(channels).zip(weights.chunks_exact(channels));
-    for (x, weights) in rows() {
+    let mut products: Vec<f32> = x.iter().zip(&weights).map(|(x, w)| w * x).collect();
+    let means = weighted_mean(&products);
+    let frames = x.chunks_exact(channels).zip(weights.chunks_exact(channels));
+    for (products, (x, weights)) in products.chunks_exact_mut(channels).zip(frames) {
         for c in 0..channels {
-            of_weights[c] += f64::from(weights[c]);
-            means[c] += f64::from(weights[c]) * f64::from(x[c]);
+            let off = x[c] - means[c];
+            products[c] = weights[c] * off * off;
         }
     }
-    // All weights of a part may be 0 beside those of another.
-    let share = |sum: f64, weight: f64| if weight == 0.0 { 0.0 } else { sum / weight };
-    for c in 0..channels {
-        means[c] = share(means[c], of_weights[c]);
-    }
-    for (x, weights) in rows() {
-        for c in 0..channels {
-            variances[c] += f64::from(weights[c]) * (f64::from(x[c]) - means[c]).powi(2);
-        }
-    }
-    for c in 0..channels {
-        variances[c] = share(variances[c], of_weights[c]);
-    }
-    sums.iter().map(|sum| *sum as f32).collect()
+    let num_frames = (x.len() / channels) as f32;
+    let sums = of_weights.iter().map(|weight| weight * num_frames);
+    sums.chain(means).chain(weighted_mean(&products)).collect()
 }
 
 /// Weighted means, then weighted variances, over the frames of all parts, from the parts'
-/// [`weighted_moments`]: `(2C)`.
+/// [`attentive_moments`]: `(2C)`.
 pub(super) fn combined_weighted_moments(moments: &[Vec<f32>]) -> Vec<f32> {
     let channels = moments[0].len() / 3;
     let mut out = vec![0.0; 2 * channels];

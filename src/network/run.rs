@@ -253,16 +253,16 @@ impl Pooling {
     pub(super) fn in_parts(self, outputs: &[Vec<f32>], width: usize) -> Pooled {
         let frames = &outputs[0];
         let parts = parts(frames.len() / width);
-        let rows = |values: &'_ [f32], part: &Range<usize>| {
-            values[part.start * width..part.end * width].to_vec()
-        };
         let largest = outputs.get(1).map(|logits| pooling::largest(logits, width));
-        let statistics = parallel::map(&parts, |part| match (&largest, outputs.get(1)) {
-            (Some(largest), Some(logits)) => {
-                let weights = pooling::softmax_weights(rows(logits, part), largest);
-                pooling::weighted_moments(&rows(frames, part), &weights, width)
+        let statistics = parallel::map(&parts, |part| {
+            let values = part.start * width..part.end * width;
+            let frames = &frames[values.clone()];
+            match (&largest, outputs.get(1)) {
+                (Some(largest), Some(logits)) => {
+                    pooling::attentive_moments(frames, &logits[values], largest)
+                }
+                _ => self.statistics(frames, width),
             }
-            _ => self.statistics(&frames[part.start * width..part.end * width], width),
         });
         Pooled { parts, statistics }
     }
