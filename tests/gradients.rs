@@ -2,7 +2,7 @@
 //! the same functions, written again as plain loops in f64. Covers every layer and every loss.
 
 use spkver::{
-    network::{Layer, Weights},
+    network::{Conv1dOptions, Layer, Weights},
     train::{batch::Batch, loss::AngularMargin, random::Random, tape::Trainable},
 };
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ fn forward(layers: &[Layer], weights: &Weights64, mut x: Frames) -> Vec<Vec<f64>
     for (index, layer) in layers.iter().enumerate() {
         let w = |name: &str| &weights[&format!("{index}.{name}")][..];
         x = match *layer {
-            Layer::Conv1d {
+            Layer::Conv1d(Conv1dOptions {
                 in_channels,
                 out_channels,
                 kernel_size,
@@ -30,7 +30,7 @@ fn forward(layers: &[Layer], weights: &Weights64, mut x: Frames) -> Vec<Vec<f64>
                 dilation,
                 padding,
                 ..
-            } => {
+            }) => {
                 let per_utterance = |u: &Vec<Vec<f64>>| {
                     let mut padded = vec![vec![0.0; in_channels]; padding];
                     padded.extend(u.iter().cloned());
@@ -216,7 +216,7 @@ fn check(what: &str, layers: Vec<Layer>, channels: usize) {
 }
 
 fn conv(c_in: usize, c_out: usize, k: usize, stride: usize, dilation: usize, p: usize) -> Layer {
-    Layer::Conv1d {
+    Layer::Conv1d(Conv1dOptions {
         in_channels: c_in,
         out_channels: c_out,
         kernel_size: k,
@@ -224,7 +224,7 @@ fn conv(c_in: usize, c_out: usize, k: usize, stride: usize, dilation: usize, p: 
         dilation,
         padding: p,
         groups: 1,
-    }
+    })
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use spkver::{
     features::Features,
-    network::{Layer, Network, Weights, fold_batch_norms},
+    network::{Conv1dOptions, Layer, Network, Weights, fold_batch_norms},
     train::{options::ArchitectureOptions, random::Random, tape::Trainable},
 };
 
@@ -66,7 +66,7 @@ fn one_linear_map(network: &Network) -> Network {
             }
         }
     }
-    let conv = Layer::Conv1d {
+    let conv = Layer::Conv1d(Conv1dOptions {
         in_channels: CHANNELS,
         out_channels: size,
         kernel_size: taps,
@@ -74,7 +74,7 @@ fn one_linear_map(network: &Network) -> Network {
         dilation: 1,
         padding: 0,
         groups: 1,
-    };
+    });
     let weights = Weights::from([("0.weight".into(), weight), ("0.bias".into(), bias)]);
     Network::new(vec![conv, Layer::MeanPool], weights, CHANNELS).unwrap()
 }

@@ -21,8 +21,8 @@ pub struct Global {
         help_heading = "Model"
     )]
     pub(super) model: Option<PathBuf>,
-    /// Arithmetic of the network: f32, or int8, which is about three times as fast and changes scores a
-    /// little
+    /// Arithmetic of the network: f32; or int8, two to three times as fast on a CPU with VNNI
+    /// instructions, else no faster (`spkver bench` tells), which changes scores a little
     #[arg(
         long,
         global = true,

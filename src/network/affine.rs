@@ -22,20 +22,16 @@ impl Affine {
     /// The map that `layer` computes, if it is a Conv1d or Linear.
     pub fn of(layer: &Layer) -> Option<Self> {
         match *layer {
-            Layer::Conv1d {
-                in_channels,
-                out_channels,
-                kernel_size,
-                stride,
-                dilation,
-                padding,
-                groups,
-            } => Some(Affine {
-                shape: (out_channels, in_channels / groups, kernel_size),
-                stride,
-                dilation,
-                padding,
-                groups,
+            Layer::Conv1d(conv) => Some(Affine {
+                shape: (
+                    conv.out_channels,
+                    conv.in_channels / conv.groups,
+                    conv.kernel_size,
+                ),
+                stride: conv.stride,
+                dilation: conv.dilation,
+                padding: conv.padding,
+                groups: conv.groups,
             }),
             Layer::Linear {
                 in_features,

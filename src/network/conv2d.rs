@@ -5,7 +5,7 @@
 //! output bin they are the inputs of a Conv1d over frames. All output bins share the weights,
 //! except at the edges, where the kernel covers fewer bins. No copy of the inputs is needed.
 
-use super::{Layer, int8_weights::Int8Weights, ranges::MapLevels, winograd::Winograd};
+use super::{Conv2dOptions, int8_weights::Int8Weights, ranges::MapLevels, winograd::Winograd};
 use crate::kernels::{self, Activations, Packed, PackedInt8, Steps};
 use std::ops::Range;
 
@@ -67,22 +67,18 @@ struct Kernel {
 impl Conv2d {
     /// From a checked Conv2d layer. It has its sizes alone and cannot be run before
     /// [`Self::pack`] or [`Self::int8`].
-    pub fn new(layer: &Layer, nr: usize) -> Option<Self> {
-        let Layer::Conv2d {
+    pub fn new(options: &Conv2dOptions, nr: usize) -> Self {
+        let Conv2dOptions {
             in_channels,
             out_channels,
             num_bins,
             kernel_frames,
             kernel_bins,
-            stride_frames,
             stride_bins,
-            padding_frames,
             padding_bins,
-        } = *layer
-        else {
-            return None;
-        };
-        let out_bins = super::conv1d_frames(num_bins, kernel_bins, stride_bins, 1, padding_bins);
+            ..
+        } = *options;
+        let out_bins = options.out_bins();
         let mut ranges: Vec<Range<usize>> = vec![];
         let mut bins = vec![];
         for bin in 0..out_bins {
@@ -105,7 +101,7 @@ impl Conv2d {
             c_in: in_channels,
             bins: kernel_bins,
             frames: kernel_frames,
-            in_width: num_bins * in_channels,
+            in_width: options.frame_size(),
             taps: ranges,
         };
         let width = out_bins * out_channels;
@@ -120,21 +116,21 @@ impl Conv2d {
             bins,
             kernel,
             steps: Steps {
-                stride: stride_frames,
+                stride: options.stride_frames,
                 dilation: 1,
                 relu: false,
             },
-            padding: padding_frames,
+            padding: options.padding_frames,
             width,
         };
-        conv.maps = match Winograd::of(layer, nr) {
+        conv.maps = match Winograd::of(options, nr) {
             Some(winograd) => Maps::Winograd(Box::new(winograd)),
             None => Maps::F32(conv.each_map(|outputs, taps| {
                 let shape = conv.kernel.shape(outputs, taps);
                 Packed::of_shape(shape, nr).within_rows(conv.kernel.in_width, width)
             })),
         };
-        Some(conv)
+        conv
     }
 
     fn each_map<M>(&self, map: impl Fn(&Range<usize>, &Range<usize>) -> M) -> Vec<M> {

@@ -72,7 +72,7 @@ pub fn fold_batch_norms(layers: &[Layer], weights: &Weights) -> (Vec<Layer>, Wei
 /// C_out of a Conv1d, Conv2d or Linear.
 fn num_outputs(layer: &Layer) -> Option<usize> {
     match layer {
-        Layer::Conv2d { out_channels, .. } => Some(*out_channels),
+        Layer::Conv2d(conv) => Some(conv.out_channels),
         _ => Affine::of(layer).map(|affine| affine.shape.0),
     }
 }
@@ -146,7 +146,10 @@ fn into_next(weights: &mut Weights, index: usize, scale: &[f32], shift: &[f32]) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{features::Features, network::Network};
+    use crate::{
+        features::Features,
+        network::{Conv1dOptions, Network},
+    };
 
     #[test]
     fn a_folded_network_computes_the_same() {
@@ -155,7 +158,7 @@ mod tests {
                 num_features: 2,
                 eps: 1e-5,
             },
-            Layer::Conv1d {
+            Layer::Conv1d(Conv1dOptions {
                 in_channels: 2,
                 out_channels: 3,
                 kernel_size: 2,
@@ -163,13 +166,13 @@ mod tests {
                 dilation: 1,
                 padding: 1,
                 groups: 1,
-            },
+            }),
             Layer::Relu,
             Layer::BatchNorm {
                 num_features: 3,
                 eps: 1e-5,
             },
-            Layer::Conv1d {
+            Layer::Conv1d(Conv1dOptions {
                 in_channels: 3,
                 out_channels: 2,
                 kernel_size: 2,
@@ -177,7 +180,7 @@ mod tests {
                 dilation: 2,
                 padding: 0,
                 groups: 1,
-            },
+            }),
             Layer::BatchNorm {
                 num_features: 2,
                 eps: 1e-5,

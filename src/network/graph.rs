@@ -122,7 +122,7 @@ pub(super) fn is_graph(layers: &[Layer]) -> bool {
         !layer.named().is_empty()
             || matches!(
                 layer,
-                Layer::Conv2d { .. } | Layer::SegmentMean { .. } | Layer::ReflectPad { .. }
+                Layer::Conv2d(_) | Layer::SegmentMean { .. } | Layer::ReflectPad { .. }
             )
     };
     layers.iter().filter(|layer| layer.is_pooling()).count() > 1 || layers.iter().any(is_new)

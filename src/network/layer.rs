@@ -16,6 +16,7 @@
 //! `groups` of a Conv1d, StatsPool or Linear (default 1) divides the channels into g equal groups,
 //! which makes g networks side by side: outputs of group i depend only on inputs of group i.
 
+use super::convolution::{Conv1dOptions, Conv2dOptions, is_one, one};
 use serde::{Deserialize, Serialize};
 
 /// One layer of the network. Shapes are those of PyTorch: Conv1d weight `(C_out, C_in/g, K)`,
@@ -25,23 +26,7 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Layer {
     /// `(T, C_in) -> (T', C_out)`, T' = floor((T + 2p − d(k−1) − 1)/s) + 1. Zero padding.
-    Conv1d {
-        /// C_in.
-        in_channels: usize,
-        /// C_out.
-        out_channels: usize,
-        /// k, in frames.
-        kernel_size: usize,
-        /// s, in frames.
-        stride: usize,
-        /// d, in frames.
-        dilation: usize,
-        /// p, in frames on each side.
-        padding: usize,
-        /// g: outputs from `i·C_out/g` on depend only on inputs from `i·C_in/g` on.
-        #[serde(default = "one", skip_serializing_if = "is_one")]
-        groups: usize,
-    },
+    Conv1d(Conv1dOptions),
     /// max(x, 0).
     Relu,
     /// x for x > 0, otherwise `negative_slope`·x.
@@ -85,29 +70,9 @@ pub enum Layer {
         /// T that the next Linear was trained with.
         num_frames: usize,
     },
-    /// `(T, F_in·C_in) -> (T', F_out·C_out)`: a two-dimensional convolution over frames and bins.
-    /// A frame holds the C channels of bin 0, then those of bin 1, and so on. Zero padding;
-    /// F_out = floor((F_in + 2p − k)/s) + 1, and T' likewise.
-    Conv2d {
-        /// C_in.
-        in_channels: usize,
-        /// C_out.
-        out_channels: usize,
-        /// F_in.
-        num_bins: usize,
-        /// k over frames.
-        kernel_frames: usize,
-        /// k over bins.
-        kernel_bins: usize,
-        /// s over frames.
-        stride_frames: usize,
-        /// s over bins.
-        stride_bins: usize,
-        /// p, frames on each side.
-        padding_frames: usize,
-        /// p, bins on each side.
-        padding_bins: usize,
-    },
+    /// `(T, F_in·C_in) -> (T', F_out·C_out)`: a two-dimensional convolution over frames and bins. Zero
+    /// padding; F_out = floor((F_in + 2p − k)/s) + 1, and T' likewise.
+    Conv2d(Conv2dOptions),
     /// `(T, C) -> (T, count)`: some channels of an earlier layer, or all of them.
     Channels {
         /// Index of the layer.
@@ -165,19 +130,11 @@ pub enum Layer {
     },
 }
 
-fn one() -> usize {
-    1
-}
-
-fn is_one(groups: &usize) -> bool {
-    *groups == 1
-}
-
 impl Layer {
     /// Name of the layer in the model file and in errors.
     pub fn kind(&self) -> &'static str {
         match self {
-            Layer::Conv1d { .. } => "conv1d",
+            Layer::Conv1d(_) => "conv1d",
             Layer::Relu => "relu",
             Layer::LeakyRelu { .. } => "leaky_relu",
             Layer::Sigmoid => "sigmoid",
@@ -188,7 +145,7 @@ impl Layer {
             Layer::SampleStatsPool { .. } => "sample_stats_pool",
             Layer::MeanPool => "mean_pool",
             Layer::Flatten { .. } => "flatten",
-            Layer::Conv2d { .. } => "conv2d",
+            Layer::Conv2d(_) => "conv2d",
             Layer::Channels { .. } => "channels",
             Layer::Add { .. } => "add",
             Layer::Multiply { .. } => "multiply",
@@ -254,7 +211,7 @@ impl Layer {
     /// g of a layer with groups of channels; 1 for the others.
     pub(super) fn groups(&self) -> usize {
         match *self {
-            Layer::Conv1d { groups, .. } | Layer::Linear { groups, .. } => groups,
+            Layer::Conv1d(Conv1dOptions { groups, .. }) | Layer::Linear { groups, .. } => groups,
             _ => 1,
         }
     }
@@ -268,16 +225,8 @@ impl Layer {
     /// here cannot be stored so.
     pub fn int8_tensors(&self) -> Vec<(&'static str, Vec<usize>)> {
         let (c_out, c_in) = match *self {
-            Layer::Conv1d {
-                in_channels,
-                out_channels,
-                ..
-            }
-            | Layer::Conv2d {
-                in_channels,
-                out_channels,
-                ..
-            } => (out_channels, in_channels),
+            Layer::Conv1d(conv) => (conv.out_channels, conv.in_channels),
+            Layer::Conv2d(conv) => (conv.out_channels, conv.in_channels),
             Layer::Linear {
                 in_features,
                 out_features,
@@ -290,49 +239,20 @@ impl Layer {
 
     /// Tensors of the layer: name and shape, as in PyTorch's state dict.
     pub fn tensors(&self) -> Vec<(&'static str, Vec<usize>)> {
-        match *self {
-            Layer::Conv1d {
-                in_channels,
-                out_channels,
-                kernel_size,
-                groups,
-                ..
-            } => vec![
-                (
-                    "weight",
-                    vec![out_channels, in_channels / groups, kernel_size],
-                ),
-                ("bias", vec![out_channels]),
-            ],
+        let (weight, num_outputs) = match *self {
+            Layer::Conv1d(conv) => (conv.weight_shape(), conv.out_channels),
+            Layer::Conv2d(conv) => (conv.weight_shape(), conv.out_channels),
             Layer::Linear {
                 in_features,
                 out_features,
                 groups,
-            } => {
-                vec![
-                    ("weight", vec![out_features, in_features / groups]),
-                    ("bias", vec![out_features]),
-                ]
-            }
-            Layer::Conv2d {
-                in_channels,
-                out_channels,
-                kernel_frames,
-                kernel_bins,
-                ..
-            } => vec![
-                (
-                    "weight",
-                    vec![out_channels, in_channels, kernel_bins, kernel_frames],
-                ),
-                ("bias", vec![out_channels]),
-            ],
+            } => (vec![out_features, in_features / groups], out_features),
             Layer::BatchNorm { num_features, .. } => {
-                ["weight", "bias", "running_mean", "running_var"]
-                    .map(|name| (name, vec![num_features]))
-                    .to_vec()
+                let names = ["weight", "bias", "running_mean", "running_var"];
+                return names.map(|name| (name, vec![num_features])).to_vec();
             }
-            _ => vec![],
-        }
+            _ => return vec![],
+        };
+        vec![("weight", weight), ("bias", vec![num_outputs])]
     }
 }

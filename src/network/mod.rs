@@ -8,6 +8,7 @@
 mod activation;
 mod affine;
 mod conv2d;
+mod convolution;
 mod cuts;
 mod fold;
 mod frame_count;
@@ -31,11 +32,12 @@ mod winograd;
 
 pub use activation::Activation;
 pub use affine::Affine;
+pub use convolution::{Conv1dOptions, Conv2dOptions, conv1d_frames};
 pub use cuts::{Cuts, Piece, Split};
 pub use fold::fold_batch_norms;
 pub use idle::Idle;
 pub use layer::Layer;
-pub use shape::{Shapes, conv1d_frames, infer};
+pub use shape::{Shapes, infer};
 pub use stored::{Number, Stored, Tensors};
 pub use weights::{Weights, all_finite};
 
@@ -181,12 +183,9 @@ impl Network {
                 before_pooling = all;
             }
             let per_frame = match *layer {
-                Layer::Conv2d {
-                    in_channels,
-                    kernel_frames,
-                    kernel_bins,
-                    ..
-                } => output.size() * in_channels * kernel_frames * kernel_bins,
+                Layer::Conv2d(conv) => {
+                    output.size() * conv.in_channels * conv.kernel_frames * conv.kernel_bins
+                }
                 _ => Affine::of(layer).map_or(0, |affine| {
                     let (c_out, c_in, taps) = affine.shape;
                     c_out * c_in * taps

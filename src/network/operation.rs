@@ -262,8 +262,8 @@ pub(super) fn operations(
                     padding: affine.padding,
                 });
             }
-        } else if let Layer::Conv2d { .. } = layer {
-            let mut conv = Conv2d::new(layer, nr).expect("it is one");
+        } else if let Layer::Conv2d(conv) = layer {
+            let mut conv = Conv2d::new(conv, nr);
             if !is_int8 || !conv.fits_int8() {
                 let [weight, bias] = &mut room;
                 let weight = weights.weight(layer, index, weight);

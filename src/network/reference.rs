@@ -1,7 +1,7 @@
 //! The forward pass in plain loops and f64, one layer after the other as the list has them: what
 //! the kernels, blocks and threads must agree with. Used by tests alone.
 
-use super::{Affine, Layer, Weights, conv1d_frames};
+use super::{Affine, Conv2dOptions, Layer, Weights, conv1d_frames};
 
 /// The output of a layer: `(frames, width)`; a vector has one frame.
 #[derive(Debug, Clone)]
@@ -67,7 +67,7 @@ pub fn forward(layers: &[Layer], weights: &Weights, features: &[f32], width: usi
         let tensor = |name: &str| &weights[&format!("{index}.{name}")];
         let x = outputs.last().unwrap_or(&features);
         let y = match *layer {
-            Layer::Conv1d { .. } | Layer::Linear { .. } => {
+            Layer::Conv1d(_) | Layer::Linear { .. } => {
                 let affine = Affine::of(layer).unwrap();
                 let (c_out, c_in, taps) = affine.shape;
                 let own = c_out / affine.groups;
@@ -90,20 +90,21 @@ pub fn forward(layers: &[Layer], weights: &Weights, features: &[f32], width: usi
                     ..y
                 }
             }
-            Layer::Conv2d {
-                in_channels,
-                out_channels,
-                num_bins,
-                kernel_frames,
-                kernel_bins,
-                stride_frames,
-                stride_bins,
-                padding_frames,
-                padding_bins,
-            } => {
-                let size = |n, kernel, stride, p| conv1d_frames(n, kernel, stride, 1, p);
-                let frames = size(x.frames(), kernel_frames, stride_frames, padding_frames);
-                let bins = size(num_bins, kernel_bins, stride_bins, padding_bins);
+            Layer::Conv2d(conv) => {
+                let Conv2dOptions {
+                    in_channels,
+                    out_channels,
+                    num_bins,
+                    kernel_frames,
+                    kernel_bins,
+                    stride_frames,
+                    stride_bins,
+                    padding_frames,
+                    padding_bins,
+                } = conv;
+                let frames =
+                    conv1d_frames(x.frames(), kernel_frames, stride_frames, 1, padding_frames);
+                let bins = conv.out_bins();
                 Value::filled(frames, bins * out_channels, |t, c| {
                     let (bin, o) = (c / out_channels, c % out_channels);
                     let mut sum = f64::from(tensor("bias")[o]);

@@ -5,7 +5,7 @@
 //! with weights of its own, and four outputs follow from the six products; see
 //! [`crate::kernels::winograd`]. This halves the multiplications and doubles the memory for weights.
 
-use super::{Idle, Layer};
+use super::{Conv2dOptions, Idle};
 use crate::kernels::{
     self, Packed, Steps,
     winograd::{self, Bins, OUTPUTS, POINTS},
@@ -46,8 +46,8 @@ pub(super) struct Winograd {
 impl Winograd {
     /// From a checked Conv2d layer, if it is one that this method suits. It has its sizes alone and
     /// cannot be run before [`Self::pack`].
-    pub fn of(layer: &Layer, nr: usize) -> Option<Self> {
-        let Layer::Conv2d {
+    pub fn of(options: &Conv2dOptions, nr: usize) -> Option<Self> {
+        let Conv2dOptions {
             in_channels,
             out_channels,
             num_bins,
@@ -56,7 +56,7 @@ impl Winograd {
             stride_bins: 1,
             padding_bins,
             ..
-        } = *layer
+        } = *options
         else {
             return None;
         };
@@ -66,7 +66,7 @@ impl Winograd {
             maps: (0..POINTS).map(|_| map()).collect(),
             bias: vec![],
             num_bins,
-            out_bins: super::conv1d_frames(num_bins, 3, 1, 1, padding_bins),
+            out_bins: options.out_bins(),
             padding: padding_bins,
             idle: Idle::new(MAX_IDLE, 0..=usize::MAX),
         })
@@ -190,7 +190,7 @@ fn first_values<const N: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{Weights, conv2d::Conv2d, reference};
+    use crate::network::{Layer, Weights, conv2d::Conv2d, reference};
     use std::slice::from_ref;
 
     /// Between −1 and 1, without a pattern.
@@ -212,7 +212,7 @@ mod tests {
             [33, 6, 128, 128, 3, 1, 1],
             [5, 2, 16, 16, 3, 1, 2],
         ] {
-            let layer = Layer::Conv2d {
+            let options = Conv2dOptions {
                 in_channels: c_in,
                 out_channels: c_out,
                 num_bins: bins,
@@ -223,6 +223,7 @@ mod tests {
                 padding_frames: 0,
                 padding_bins: padding,
             };
+            let layer = Layer::Conv2d(options);
             let (weight, bias) = (noise(c_out * c_in * 3 * taps, 1), noise(c_out, 2));
             let x = noise(frames * bins * c_in, 3);
             let weights: Weights = [("0.weight", weight.clone()), ("0.bias", bias.clone())]
@@ -230,8 +231,8 @@ mod tests {
                 .into();
             let wanted = reference::forward(from_ref(&layer), &weights, &x, bins * c_in);
             let nr = kernels::table().nr;
-            assert!(Winograd::of(&layer, nr).is_some());
-            let mut conv = Conv2d::new(&layer, nr).unwrap();
+            assert!(Winograd::of(&options, nr).is_some());
+            let mut conv = Conv2d::new(&options, nr);
             conv.pack(nr, &weight, &bias);
             // Of two calls, the second uses the buffers of the first.
             for _ in 0..2 {

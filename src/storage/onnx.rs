@@ -123,7 +123,7 @@ impl Graph {
         let mut inputs = vec![x];
         inputs.extend(own.iter().map(String::as_str));
         match *layer {
-            Layer::Conv1d { .. } | Layer::Linear { .. } => {
+            Layer::Conv1d(_) | Layer::Linear { .. } => {
                 if is_gemm {
                     return self.node("Gemm", &inputs, vec![int("transB", 1)]);
                 }
@@ -214,7 +214,7 @@ impl Graph {
                 let rows = self.node("Transpose", &[&cut], vec![ints("perm", &[0, 2, 1])]);
                 self.node("Flatten", &[&rows], vec![int("axis", 1)])
             }
-            Layer::Conv2d { .. }
+            Layer::Conv2d(_)
             | Layer::Channels { .. }
             | Layer::Add { .. }
             | Layer::Multiply { .. }
@@ -258,13 +258,13 @@ impl Graph {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::Weights;
+    use crate::network::{Conv1dOptions, Weights};
     use std::collections::HashSet;
 
     /// A network with every kind of layer, before and after the pooling.
     fn network(pooling: Layer, pooled: usize) -> Network {
         let layers = vec![
-            Layer::Conv1d {
+            Layer::Conv1d(Conv1dOptions {
                 in_channels: 3,
                 out_channels: 4,
                 kernel_size: 2,
@@ -272,7 +272,7 @@ mod tests {
                 dilation: 3,
                 padding: 1,
                 groups: 1,
-            },
+            }),
             Layer::Relu,
             Layer::LeakyRelu {
                 negative_slope: 0.0,

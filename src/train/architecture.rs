@@ -3,7 +3,7 @@
 use super::options::{ArchitectureOptions, TrainOptions};
 use crate::{
     Error, Result,
-    network::{Layer, infer},
+    network::{Conv1dOptions, Layer, infer},
 };
 
 /// Frames of 10 ms that `flatten` keeps: two seconds.
@@ -60,8 +60,8 @@ impl ArchitectureOptions {
         };
         let mut layers = vec![];
         let mut first = conv(num_features, c, 5, 1);
-        if let Layer::Conv1d { stride, .. } = &mut first {
-            *stride = self.stride;
+        if let Layer::Conv1d(conv) = &mut first {
+            conv.stride = self.stride;
         }
         for conv in [first, conv(c, c, 3, 2), conv(c, c, 3, 3), conv(c, c, 1, 1)] {
             layers.extend([conv, activation.clone(), norm(c)]);
@@ -98,7 +98,7 @@ pub(super) fn conv(
     kernel_size: usize,
     dilation: usize,
 ) -> Layer {
-    Layer::Conv1d {
+    Layer::Conv1d(Conv1dOptions {
         in_channels,
         out_channels,
         kernel_size,
@@ -106,7 +106,7 @@ pub(super) fn conv(
         dilation,
         padding: 0,
         groups: 1,
-    }
+    })
 }
 
 /// BatchNorm.

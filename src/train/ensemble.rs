@@ -151,16 +151,11 @@ fn with_groups(layer: &Layer, to: usize, from: usize, sees_features: bool) -> La
     let mut layer = layer.clone();
     let scaled = |size: &mut usize| *size = *size / from * to;
     match &mut layer {
-        Layer::Conv1d {
-            in_channels,
-            out_channels,
-            groups,
-            ..
-        } => {
-            scaled(out_channels);
+        Layer::Conv1d(conv) => {
+            scaled(&mut conv.out_channels);
             if !sees_features {
-                scaled(in_channels);
-                *groups = to;
+                scaled(&mut conv.in_channels);
+                conv.groups = to;
             }
         }
         Layer::StatsPool { groups, .. } => *groups = to,

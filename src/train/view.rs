@@ -113,7 +113,7 @@ impl View {
         }
         *weight = folded;
         match &mut layers[index] {
-            Layer::Conv1d { in_channels, .. } => *in_channels = self.num_features,
+            Layer::Conv1d(conv) => conv.in_channels = self.num_features,
             Layer::Linear { in_features, .. } => *in_features = self.num_features,
             _ => {}
         }
@@ -123,7 +123,7 @@ impl View {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::features::MfccConfig;
+    use crate::{features::MfccConfig, network::Conv1dOptions};
 
     fn mfcc(mean_channels: bool) -> Mfcc {
         let config = MfccConfig {
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn a_map_behind_a_view_and_the_map_that_it_is_folded_into_say_the_same() {
         let mfcc = mfcc(true);
-        let mut layers = vec![Layer::Conv1d {
+        let mut layers = vec![Layer::Conv1d(Conv1dOptions {
             in_channels: 12,
             out_channels: 3,
             kernel_size: 2,
@@ -187,7 +187,7 @@ mod tests {
             dilation: 1,
             padding: 0,
             groups: 1,
-        }];
+        })];
         let values = (0..72).map(|n| (n as f32 * 0.7).sin()).collect();
         let bias = vec![0.1, 0.2, 0.3];
         let mut weights = Weights::from([("0.weight".into(), values), ("0.bias".into(), bias)]);

@@ -3,13 +3,13 @@
 use crate::{
     features::Features,
     network::{
-        Layer, Network, Weights, fold_batch_norms,
+        Conv1dOptions, Conv2dOptions, Layer, Network, Weights, fold_batch_norms,
         reference::{self, SEGMENT_FRAMES},
     },
 };
 
 fn conv(in_channels: usize, out_channels: usize, kernel_size: usize, dilation: usize) -> Layer {
-    Layer::Conv1d {
+    Layer::Conv1d(Conv1dOptions {
         in_channels,
         out_channels,
         kernel_size,
@@ -17,7 +17,7 @@ fn conv(in_channels: usize, out_channels: usize, kernel_size: usize, dilation: u
         dilation,
         padding: (kernel_size - 1) / 2 * dilation,
         groups: 1,
-    }
+    })
 }
 
 fn conv2d(
@@ -27,7 +27,7 @@ fn conv2d(
     kernel: usize,
     strides: (usize, usize),
 ) -> Layer {
-    Layer::Conv2d {
+    Layer::Conv2d(Conv2dOptions {
         in_channels,
         out_channels,
         num_bins,
@@ -37,7 +37,7 @@ fn conv2d(
         stride_bins: strides.1,
         padding_frames: kernel / 2,
         padding_bins: kernel / 2,
-    }
+    })
 }
 
 fn all_of(layer: usize, count: usize) -> Layer {
@@ -177,14 +177,16 @@ fn attentive() -> Vec<Layer> {
 
 /// Mirrored frames before maps with and without strides, within a stage and at the start of one.
 fn mirrored() -> Vec<Layer> {
-    let valid = |channels, dilation, stride| Layer::Conv1d {
-        in_channels: 8,
-        out_channels: channels,
-        kernel_size: 3,
-        stride,
-        dilation,
-        padding: 0,
-        groups: 1,
+    let valid = |channels, dilation, stride| {
+        Layer::Conv1d(Conv1dOptions {
+            in_channels: 8,
+            out_channels: channels,
+            kernel_size: 3,
+            stride,
+            dilation,
+            padding: 0,
+            groups: 1,
+        })
     };
     vec![
         Layer::ReflectPad { frames: 4 },

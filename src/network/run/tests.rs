@@ -2,10 +2,10 @@
 //! other.
 
 use super::*;
-use crate::network::{Cuts, Layer, Network, Weights, source::Source};
+use crate::network::{Conv1dOptions, Cuts, Layer, Network, Weights, source::Source};
 
 fn conv(in_channels: usize, out_channels: usize, kernel_size: usize, padding: usize) -> Layer {
-    Layer::Conv1d {
+    Layer::Conv1d(Conv1dOptions {
         in_channels,
         out_channels,
         kernel_size,
@@ -13,7 +13,7 @@ fn conv(in_channels: usize, out_channels: usize, kernel_size: usize, padding: us
         dilation: 2,
         padding,
         groups: 1,
-    }
+    })
 }
 
 /// A network with strides, dilations, padding, and operations before, between and after the
@@ -40,14 +40,16 @@ fn network(pooling: Layer, pooled: usize) -> Network {
 
 /// A network whose first layer has one group and whose other layers have several.
 fn in_groups() -> Network {
-    let grouped = |in_channels, out_channels, kernel_size| Layer::Conv1d {
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride: 1,
-        dilation: 2,
-        padding: kernel_size - 1,
-        groups: 4,
+    let grouped = |in_channels, out_channels, kernel_size| {
+        Layer::Conv1d(Conv1dOptions {
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride: 1,
+            dilation: 2,
+            padding: kernel_size - 1,
+            groups: 4,
+        })
     };
     with_some_weights(vec![
         conv(3, 16, 3, 2),
@@ -149,14 +151,16 @@ fn whole(network: &Network, features: &Features) -> Vec<f32> {
 
 #[test]
 fn groups_are_one_map_with_zeros_between_them() {
-    let layer = |groups, kernel_size| Layer::Conv1d {
-        in_channels: 8,
-        out_channels: 12,
-        kernel_size,
-        stride: 1,
-        dilation: 2,
-        padding: kernel_size - 1,
-        groups,
+    let layer = |groups, kernel_size| {
+        Layer::Conv1d(Conv1dOptions {
+            in_channels: 8,
+            out_channels: 12,
+            kernel_size,
+            stride: 1,
+            dilation: 2,
+            padding: kernel_size - 1,
+            groups,
+        })
     };
     for groups in [1, 2, 4] {
         for taps in [1, 3] {

@@ -37,7 +37,7 @@ pub fn layers(dict: &mut StateDict) -> Result<usize, Problem> {
     dict.batch_norm("bn", 2 * width)?;
     dict.linear("linear", 2 * width)?;
     match dict.layers.first() {
-        Some(Layer::Conv1d { in_channels, .. }) => Ok(*in_channels),
+        Some(Layer::Conv1d(conv)) => Ok(conv.in_channels),
         _ => unreachable!("the first layer is layer1"),
     }
 }

@@ -11,7 +11,7 @@ use super::{
     state_dict::{Problem, StateDict, Tensor},
     xvec::POOLING_EPS,
 };
-use crate::network::{Layer, conv1d_frames};
+use crate::network::{Conv2dOptions, Layer, conv1d_frames};
 
 /// Channels and bins of a value `(T, F·C)`.
 #[derive(Debug, Clone, Copy)]
@@ -128,7 +128,7 @@ pub fn conv_norm(
         values: vec![0.0; channels],
     };
     let padding = size / 2;
-    let layer = Layer::Conv2d {
+    let layer = Layer::Conv2d(Conv2dOptions {
         in_channels: x.channels,
         out_channels: channels,
         num_bins: x.bins,
@@ -138,7 +138,7 @@ pub fn conv_norm(
         stride_bins: strides.bins,
         padding_frames: padding,
         padding_bins: padding,
-    };
+    });
     dict.push(layer, [("weight", weight), ("bias", bias)]);
     dict.batch_norm(norm, channels)?;
     Ok(Plane {

@@ -1,7 +1,7 @@
 //! A state dict that is being imported: takes tensors by name, and collects the layers made of
 //! them.
 
-use crate::network::{Layer, Weights};
+use crate::network::{Conv1dOptions, Layer, Weights};
 use safetensors::{Dtype, SafeTensors};
 
 /// PyTorch's default.
@@ -210,7 +210,7 @@ impl<'a> StateDict<'a> {
     }
 
     fn push_conv1d_with(&mut self, weight: Tensor, bias: Tensor, window: Window) {
-        let conv = Layer::Conv1d {
+        let conv = Layer::Conv1d(Conv1dOptions {
             in_channels: weight.shape[1],
             out_channels: weight.shape[0],
             kernel_size: window.taps,
@@ -218,7 +218,7 @@ impl<'a> StateDict<'a> {
             dilation: window.dilation,
             padding: window.padding,
             groups: 1,
-        };
+        });
         self.push(conv, [("weight", weight), ("bias", bias)]);
     }
 

@@ -38,7 +38,7 @@ pub fn layers(dict: &mut StateDict) -> Result<usize, Problem> {
     dict.batch_norm("seg_bn_1", size)?;
     dict.linear("seg_2", size)?;
     match dict.layers.first() {
-        Some(Layer::Conv1d { in_channels, .. }) => Ok(*in_channels),
+        Some(Layer::Conv1d(conv)) => Ok(conv.in_channels),
         _ => unreachable!("the first layer is frame_1"),
     }
 }

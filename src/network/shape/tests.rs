@@ -1,0 +1,284 @@
+//! Layers that fit together, and those that are refused with their place.
+
+use super::{step::MAX_LAYERS, *};
+use crate::network::{Conv1dOptions, Conv2dOptions};
+
+fn conv(in_channels: usize, out_channels: usize, kernel_size: usize, dilation: usize) -> Layer {
+    Layer::Conv1d(Conv1dOptions {
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride: 1,
+        dilation,
+        padding: 0,
+        groups: 1,
+    })
+}
+
+#[test]
+fn an_x_vector_has_its_receptive_field() {
+    let layers = [
+        conv(40, 8, 5, 1),
+        Layer::Relu,
+        conv(8, 8, 3, 2),
+        conv(8, 8, 3, 3),
+        Layer::StatsPool {
+            eps: 1e-5,
+            groups: 1,
+        },
+        Layer::Linear {
+            in_features: 16,
+            out_features: 4,
+            groups: 1,
+        },
+    ];
+    let shapes = infer(&layers, 40).unwrap();
+    assert_eq!(
+        shapes,
+        Shapes {
+            embedding_size: 4,
+            receptive_field: 15
+        }
+    );
+}
+
+#[test]
+fn a_linear_fed_the_wrong_size_is_refused_with_the_number_to_put() {
+    let layers = [
+        Layer::MeanPool,
+        Layer::Linear {
+            in_features: 80,
+            out_features: 4,
+            groups: 1,
+        },
+    ];
+    let text = infer(&layers, 40).unwrap_err().to_string();
+    assert_eq!(
+        text,
+        "layer 1 (linear): got (40), wanted (…, 80); set in_features to 40"
+    );
+}
+
+#[test]
+fn frames_left_at_the_end_and_pooling_twice_are_refused() {
+    assert!(
+        infer(&[conv(40, 8, 5, 1)], 40)
+            .unwrap_err()
+            .to_string()
+            .contains("stats_pool")
+    );
+    let twice = [
+        Layer::MeanPool,
+        Layer::StatsPool {
+            eps: 1e-5,
+            groups: 1,
+        },
+    ];
+    assert!(
+        infer(&twice, 40)
+            .unwrap_err()
+            .to_string()
+            .contains("pool once")
+    );
+}
+
+#[test]
+fn groups_that_do_not_share_the_channels_evenly_are_refused() {
+    let layer = |groups| {
+        Layer::Conv1d(Conv1dOptions {
+            in_channels: 40,
+            out_channels: 8,
+            kernel_size: 3,
+            stride: 1,
+            dilation: 1,
+            padding: 0,
+            groups,
+        })
+    };
+    assert!(infer(&[layer(4), Layer::MeanPool], 40).is_ok());
+    for groups in [0, 3, 16] {
+        let text = infer(&[layer(groups), Layer::MeanPool], 40).unwrap_err();
+        assert!(text.to_string().contains("groups"), "{text}");
+    }
+}
+
+#[test]
+fn layers_that_name_others_are_refused_with_their_place() {
+    let refusal = |layers: &[Layer]| infer(layers, 40).unwrap_err().to_string();
+    let add = |layers: &[usize]| Layer::Add {
+        layers: layers.to_vec(),
+    };
+    let concat = |layers: &[usize]| Layer::Concat {
+        layers: layers.to_vec(),
+    };
+    let strided = |stride| {
+        Layer::Conv1d(Conv1dOptions {
+            in_channels: 40,
+            out_channels: 40,
+            kernel_size: 1,
+            stride,
+            dilation: 1,
+            padding: 0,
+            groups: 1,
+        })
+    };
+    let text = refusal(&[Layer::Relu, add(&[0, 1]), Layer::MeanPool]);
+    assert!(
+        text.starts_with("layer 1 (add): got layer 1, wanted layers"),
+        "{text}"
+    );
+    let text = refusal(&[Layer::Relu, add(&[0, usize::MAX]), Layer::MeanPool]);
+    assert!(text.contains("layer 1 (add)"), "{text}");
+    let text = refusal(&[Layer::Relu, add(&[0]), Layer::MeanPool]);
+    assert!(text.contains("wanted two or more"), "{text}");
+    let text = refusal(&[
+        Layer::Relu,
+        conv(40, 8, 1, 1),
+        add(&[0, 1]),
+        Layer::MeanPool,
+    ]);
+    assert!(
+        text.contains("got layer 1 (T, 8), wanted what fits layer 0 (T, 40)"),
+        "{text}"
+    );
+    let text = refusal(&[
+        Layer::Relu,
+        conv(40, 40, 3, 1),
+        concat(&[0, 1]),
+        Layer::MeanPool,
+    ]);
+    assert!(text.contains("the numbers of frames must agree"), "{text}");
+    let three = [strided(2), strided(3), concat(&[0, 1]), Layer::MeanPool];
+    assert_eq!(infer(&three, 40).unwrap().embedding_size, 80);
+    let text = refusal(&[Layer::Relu, Layer::Tanh, concat(&[0, 0]), Layer::MeanPool]);
+    assert!(
+        text.contains("layer 1 (tanh)") && text.contains("reads it"),
+        "{text}"
+    );
+    let pooled_before = [Layer::Relu, Layer::MeanPool, concat(&[1, 1])];
+    let text = refusal(&pooled_before);
+    assert!(text.contains("after the last pooling"), "{text}");
+    let channels = Layer::Channels {
+        layer: 0,
+        first: usize::MAX,
+        count: 2,
+    };
+    let text = refusal(&[Layer::Relu, channels, Layer::MeanPool]);
+    assert!(
+        text.contains("got layer 0 (T, 40), wanted 2 channels"),
+        "{text}"
+    );
+}
+
+#[test]
+fn graphs_that_would_fill_the_memory_are_refused() {
+    let refusal = |layers: &[Layer]| infer(layers, 40).unwrap_err().to_string();
+    let all = vec![Layer::Relu; MAX_LAYERS + 1];
+    assert!(refusal(&all).starts_with("layer 2048 (relu)"));
+    let concat = |layers: Vec<usize>| Layer::Concat { layers };
+    let mut doubling = vec![Layer::Relu];
+    doubling.extend((0..20).map(|index| concat(vec![index, index])));
+    let text = refusal(&doubling);
+    assert!(text.contains("up to 16384 channels together"), "{text}");
+    let mut wide = vec![conv(40, 16384, 1, 1)];
+    let again = Layer::Channels {
+        layer: 0,
+        first: 0,
+        count: 16384,
+    };
+    wide.extend((0..5).flat_map(|_| [again.clone(), Layer::Tanh]));
+    wide.push(Layer::Add {
+        layers: vec![2, 4, 6, 8, 10],
+    });
+    wide.push(Layer::MeanPool);
+    let text = refusal(&wide);
+    assert!(
+        text.contains("channels of layers that are still needed"),
+        "{text}"
+    );
+    let padded = Layer::ReflectPad { frames: 2000 };
+    let text = refusal(&[padded.clone(), padded, Layer::MeanPool]);
+    assert!(text.contains("layer 1 (reflect_pad)"), "{text}");
+    assert!(text.contains("add up to at most 4096 frames"), "{text}");
+    let skipping = Layer::SegmentMean { num_frames: 2048 };
+    let text = refusal(&[skipping.clone(), skipping, Layer::MeanPool]);
+    assert!(text.contains("one frame in 2^20"), "{text}");
+    let plane = |num_bins, out_channels, kernel_bins, padding_bins| {
+        Layer::Conv2d(Conv2dOptions {
+            in_channels: 1,
+            out_channels,
+            num_bins,
+            kernel_frames: 3,
+            kernel_bins,
+            stride_frames: 1,
+            stride_bins: 1,
+            padding_frames: 1,
+            padding_bins,
+        })
+    };
+    for (layer, fact) in [
+        (plane(40, 1 << 14, 3, 1), "channels of all bins"),
+        (plane(usize::MAX, 4, 3, 1), "counts from 1"),
+        (plane(40, 4, 8, 1), "kernel_bins up to 7"),
+        (plane(40, 4, 3, 3), "smaller than the kernel"),
+        (plane(39, 4, 3, 1), "got (T, 40), wanted (T, 39·1)"),
+    ] {
+        let text = refusal(&[layer, Layer::MeanPool]);
+        assert!(text.contains(fact), "{text}");
+    }
+}
+
+#[test]
+fn zero_stride_or_channels_are_refused() {
+    let zero = Layer::Conv1d(Conv1dOptions {
+        in_channels: 40,
+        out_channels: 8,
+        kernel_size: 3,
+        stride: 0,
+        dilation: 1,
+        padding: 0,
+        groups: 1,
+    });
+    assert!(infer(&[zero, Layer::MeanPool], 40).is_err());
+}
+
+#[test]
+fn what_would_fill_the_memory_is_refused() {
+    let with = |out_channels, kernel_size, dilation, padding| {
+        Layer::Conv1d(Conv1dOptions {
+            in_channels: 40,
+            out_channels,
+            kernel_size,
+            stride: 1,
+            dilation,
+            padding,
+            groups: 1,
+        })
+    };
+    let refusal = |layer| match infer(&[layer, Layer::MeanPool], 40) {
+        Ok(_) => String::new(),
+        Err(error) => error.to_string(),
+    };
+    for padding in [3, 1 << 20, usize::MAX] {
+        let text = refusal(with(8, 3, 1, padding));
+        assert!(text.contains("padding up to"), "{padding}: {text}");
+    }
+    assert!(refusal(with(8, 3, (1 << 11) + 1, 0)).contains("up to 4096, not 4098"));
+    assert!(refusal(with(8, usize::MAX, 2, 0)).contains("counts from 1"));
+    assert!(refusal(with((1 << 14) + 1, 3, 1, 0)).contains("channels to 16384"));
+    let wide = Layer::Linear {
+        in_features: 40,
+        out_features: (1 << 14) + 1,
+        groups: 1,
+    };
+    assert!(refusal(wide).contains("up to 16384 channels"));
+    assert!(
+        refusal(Layer::Flatten {
+            num_frames: 1 << 18
+        })
+        .contains("num_frames")
+    );
+    for fits in [with(8, 3, 1, 2), with(1 << 14, 3, 1 << 11, 1 << 12)] {
+        assert_eq!(refusal(fits), "");
+    }
+}
