@@ -298,8 +298,8 @@ impl Pools {
     }
 }
 
-/// ln(1 + e^z), which never overflows.
-fn softplus(z: f64) -> f64 {
+/// ln(1 + e^z) = max(z, 0) + ln(1 + e^−|z|), which never overflows.
+pub fn softplus(z: f64) -> f64 {
     z.max(0.0) + (-z.abs()).exp().ln_1p()
 }
 

@@ -11,6 +11,8 @@
 use super::quality_trial::{QualityList, QualityTrial};
 use crate::{
     Error, Result,
+    eval::sweep::softplus,
+    parallel,
     scoring::{CONDITIONS, LowerSlope, PairHead, QualityTerms, QualityWeights},
 };
 use nalgebra::{SMatrix, SVector};
@@ -130,15 +132,15 @@ impl Calibration {
     /// # Errors
     /// As [`Self::of_lists`]; [`Error::Usage`] for fewer than two lists.
     pub fn cllr_left_out(lists: &[Vec<QualityList>], prior: f64, cohort: bool) -> Result<f64> {
-        let mut sum = 0.0;
-        for (left_out, list) in lists.iter().enumerate() {
+        let of_one = |left_out: usize| {
             let others = [&lists[..left_out], &lists[left_out + 1..]];
             let others: Vec<&QualityList> = others.into_iter().flatten().flatten().collect();
             let found = Self::with_quality(&others, prior, cohort)?;
-            sum += list
-                .last()
-                .map_or(f64::NAN, |whole| found.cllr(whole, prior));
-        }
+            let whole = lists[left_out].last();
+            Ok(whole.map_or(f64::NAN, |whole| found.cllr(whole, prior)))
+        };
+        let cllrs = parallel::map(0..lists.len(), of_one);
+        let sum = cllrs.into_iter().sum::<Result<f64>>()?;
         Ok(sum / lists.len() as f64)
     }
 
@@ -388,11 +390,6 @@ impl<const K: usize> Standardised<K> {
         let own_step = (own_gradient - cross.dot(&step)) / own;
         Some((step, own_step))
     }
-}
-
-/// ln(1 + e^z) = max(z, 0) + ln(1 + e^−|z|), which never overflows.
-pub(super) fn softplus(z: f64) -> f64 {
-    z.max(0.0) + (-z.abs()).exp().ln_1p()
 }
 
 /// 1/(1 + e^−z).

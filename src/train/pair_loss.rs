@@ -7,11 +7,8 @@
 //! | softmax cross-entropy | N ≥ 2; of a pair head "different" and "same" | z_same − z_different |
 //! | mean squared error | 1 linear | a grade, made an LLR by calibration |
 
-use super::{
-    calibration::{sigmoid, softplus},
-    options::PairLoss,
-};
-use crate::{Error, Result};
+use super::{calibration::sigmoid, options::PairLoss};
+use crate::{Error, Result, eval::sweep::softplus};
 
 impl PairLoss {
     /// Outputs that a pair head needs for it.
