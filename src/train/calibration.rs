@@ -12,10 +12,10 @@ use super::quality_trial::{QualityList, QualityTrial};
 use crate::{
     Error, Result,
     eval::sweep::softplus,
-    parallel,
     scoring::{CONDITIONS, LowerSlope, PairHead, QualityTerms, QualityWeights},
 };
 use nalgebra::{SMatrix, SVector};
+use rayon::prelude::*;
 
 /// `llr = scale·score + offset + quality`, with a lower slope below a limit.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -139,9 +139,9 @@ impl Calibration {
             let whole = lists[left_out].last();
             Ok(whole.map_or(f64::NAN, |whole| found.cllr(whole, prior)))
         };
-        let cllrs = parallel::map(0..lists.len(), of_one);
-        let sum = cllrs.into_iter().sum::<Result<f64>>()?;
-        Ok(sum / lists.len() as f64)
+        let cllrs: Result<Vec<f64>> = (0..lists.len()).into_par_iter().map(of_one).collect();
+        // Added in order, whatever the number of threads.
+        Ok(cllrs?.iter().sum::<f64>() / lists.len() as f64)
     }
 
     fn cllr(&self, list: &QualityList, prior: f64) -> f64 {
