@@ -1,4 +1,5 @@
-//! Embeds a list of recordings of any length into a file: a row for each recording, even a damaged one.
+//! Embeds a list of recordings of any length into a file with one row per recording, even for a
+//! damaged one.
 
 use super::{
     extract::{Ending, extract_stage},
@@ -21,17 +22,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What to embed, and in which form.
+/// What to embed, and how to write it.
 pub struct Plan {
     /// The recordings.
     pub list: RecordingList,
-    /// How the names of the list became recordings.
+    /// How the names of the list become recordings.
     pub naming: Naming,
     /// Form of the rows.
     pub format: Format,
     /// Where an output file and the state of the run are; none for a stream.
     pub place: Option<Place>,
-    /// Go on with a run that did not end.
+    /// Continue a run that was interrupted.
     pub resume: bool,
     /// File that keeps embeddings for later runs.
     pub cache: Option<PathBuf>,
@@ -62,17 +63,17 @@ pub struct Refusal<'a> {
 pub struct Report {
     /// Recordings in the list.
     pub num_recordings: usize,
-    /// Of these, without an embedding.
+    /// How many of these have no embedding.
     pub num_refused: usize,
 }
 
 impl Plan {
-    /// Embeds the recordings and writes the rows, to a stream by `open`. `None` where `watcher`
-    /// stopped the run.
+    /// Embeds the recordings and writes the rows. A run without an output file writes them to a
+    /// stream that `open` opens. Returns `None` if `watcher` stopped the run.
     ///
     /// # Errors
     /// [`Error::Usage`] for a run that cannot be resumed; [`Error::Io`], [`Error::Store`] of the
-    /// outputs and the state. What is wrong with a recording is in its row.
+    /// outputs and the state. A fault of a recording is no error: its row says what is wrong.
     pub fn run(
         &self,
         verifier: &Verifier,
@@ -142,7 +143,8 @@ impl Plan {
         match (&self.place, &files.rows) {
             (Some(place), Some(out)) => {
                 let path = out.path();
-                // Made before the archive: a failed run leaves the old index.
+                // Computed before the archive is written: if this fails, the old archive and its
+                // index remain.
                 let index = files.index.as_ref();
                 let lines = index.map(|_| ark_index(path, &mut |take| rows(take)));
                 let lines = lines.transpose()?.unwrap_or_default();

@@ -1,19 +1,20 @@
 //! Escapes names from outside, so that they cannot act on a terminal or break a line.
 //!
-//! What acts on a terminal or cannot be seen becomes `\u{1b}`, and a byte that is not UTF-8
-//! `\u{dcff}` (a number that no character has). Two different names stay different.
+//! A character that acts on a terminal or cannot be seen becomes, for example, `\u{1b}`. A byte
+//! that is not UTF-8 becomes, for example, `\u{dcff}`, a number that no character has. Two
+//! different names stay different.
 
 use crate::verifier::is_unseen;
 use std::{borrow::Cow, fmt::Write, path::Path};
 
-/// The start of every escape. A name that already contains it is escaped as well, so that two names
-/// never look alike.
+/// The start of every escape. A name that already contains this text is escaped as well, so that
+/// two names never look alike.
 const OPENING: &str = "\\u{";
 
-/// Added to a byte that is not UTF-8.
+/// Added to a byte that is not UTF-8; the sum is the number in its escape.
 const LONE_BYTE: u32 = 0xdc00;
 
-/// A name, on one line.
+/// A name as text on one line.
 pub fn name(text: &str) -> Cow<'_, str> {
     let is_seen = is_plain(text) || !text.contains(is_unseen);
     if is_seen && !text.contains(OPENING) {
@@ -24,12 +25,12 @@ pub fn name(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// The characters of nearly all names, for a fast test.
+/// Whether all characters are printable ASCII, as in nearly all names: a fast test.
 fn is_plain(text: &str) -> bool {
     text.bytes().all(|b| (0x20..0x7f).contains(&b))
 }
 
-/// A path, on one line.
+/// A path as text on one line.
 pub fn path(path: &Path) -> Cow<'_, str> {
     let text = path.as_os_str();
     if let Some(text) = text.to_str() {
@@ -55,7 +56,7 @@ fn push(text: &str, to: &mut String) {
     }
 }
 
-/// JSON text with these characters as `\u001b`, which every JSON reader turns back.
+/// JSON text with these characters as `\u001b`, which every JSON reader understands.
 pub fn json(text: &str) -> Cow<'_, str> {
     if is_plain(text) || !text.contains(is_unseen) {
         return Cow::Borrowed(text);
@@ -70,7 +71,7 @@ pub fn json(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// `\u001b`, in one or two units.
+/// Appends a character as `\u001b`: one or two units of UTF-16.
 pub fn push_utf16(c: char, to: &mut String) {
     for unit in c.encode_utf16(&mut [0; 2]) {
         let _ = write!(to, "\\u{unit:04x}");

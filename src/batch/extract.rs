@@ -1,5 +1,5 @@
-//! Embeds recordings and writes their outcomes to the ledger. Each file is hashed and decoded at most
-//! once per chunk; equal audio is embedded once.
+//! Embeds recordings and writes their outcomes to the ledger. In each chunk, a file is hashed and
+//! decoded at most once, and equal audio is embedded once.
 
 use super::{
     ledger::Ledger,
@@ -20,13 +20,14 @@ pub enum Ending {
     Stopped,
 }
 
-/// A killed run repeats at most this share of its recordings.
+/// Chunks that a run is divided into, as far as the limits below allow. A killed run repeats at
+/// most one chunk.
 const CHUNKS_PER_RUN: usize = 200;
 /// Least recordings per thread in a chunk, so that no thread waits long for another.
 const PER_THREAD: usize = 2;
 const MAX_PER_THREAD: usize = 32;
 
-/// One file: how to read it, its segments, and the key of each.
+/// A file to embed: how to read it, its segments, and for each the key of its outcome.
 type Job<'a> = (
     (&'a Path, ReadOptions),
     IndexMap<blake3::Hash, Option<Segment>>,
@@ -49,10 +50,10 @@ pub fn extract_stage(
     })
 }
 
-/// Fills the gaps of the ledger: afterwards it has an entry for each of `recordings`.
+/// Completes the ledger: afterwards it has an entry for each of `recordings`.
 ///
 /// # Errors
-/// [`crate::Error::Store`] or [`crate::Error::Io`] of the ledger. What is wrong with a recording is its
+/// [`crate::Error::Store`] or [`crate::Error::Io`] of the ledger. A fault of a recording is its
 /// outcome, not an error.
 pub fn extract(
     recordings: &[std::result::Result<Recording, String>],

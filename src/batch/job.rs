@@ -1,4 +1,4 @@
-//! The fingerprint of a run: a run is resumed only if everything that decides its rows is the same.
+//! The fingerprint of a run. A run is resumed only if everything that decides its rows is the same.
 
 use super::{kaldi_data::KaldiData, naming::Naming};
 use crate::{Error, Result, verifier::Verifier};
@@ -38,7 +38,7 @@ impl Job {
         Ok(())
     }
 
-    /// Adds how recordings are found and embedded.
+    /// Adds everything that decides how recordings are found and embedded.
     ///
     /// # Errors
     /// [`Error::Io`].

@@ -1,8 +1,8 @@
 //! Reads Kaldi data folders.
 //!
-//! `wav.scp` (`id path`) names the files, `segments` (`utterance id start end [channel]`, seconds)
-//! divides them into utterances, `spk2utt` or `utt2spk` name the speakers. Commands in `wav.scp` are
-//! not run.
+//! `wav.scp` (`id path`) names the files. `segments` (`utterance id start end [channel]`, seconds)
+//! divides them into utterances. `spk2utt` or `utt2spk` names the speakers. Commands in `wav.scp`
+//! are not run.
 
 use super::recording::{Recording, Segment};
 use crate::{
@@ -45,8 +45,8 @@ impl KaldiData {
         Ok(data)
     }
 
-    /// The utterance of this name. Its path is relative to `root`; `reading` has the channel of one that
-    /// names none.
+    /// The utterance of this name. Its path is relative to `root`; `reading` gives the channel if
+    /// the utterance has none.
     pub(super) fn recording(
         &self,
         name: &str,
@@ -122,7 +122,7 @@ impl KaldiData {
                 .ok_or("wanted: utterance, recording, start, end")?;
             let channel = match channel {
                 [] => None,
-                // Kaldi's channels: A and B, or 0 and up.
+                // Kaldi names channels A and B, or counts from 0.
                 ["A"] => Some(1),
                 ["B"] => Some(2),
                 [number] => Some(1 + number.parse::<usize>().map_err(|e| e.to_string())?),

@@ -1,6 +1,6 @@
-//! Records the progress of a long run, so that it can be killed at any moment and resumed: the outcome of
-//! each recording, and how much of the output file is complete. The ledger is one SQLite file beside the
-//! output and is removed when the run is complete.
+//! Records the progress of a long run, so that it can be killed at any moment and resumed. The
+//! ledger holds the outcome of each recording, and how much of the output file is complete. It is
+//! one SQLite file beside the output, and is removed when the run is complete.
 //!
 //! The key of an outcome is the hash of model, precision, audio and segment, so equal recordings are
 //! embedded once. A cache file keeps outcomes from run to run and shares them between processes.
@@ -29,8 +29,8 @@ pub struct Entry {
     pub outcome: Outcome,
 }
 
-/// Index of a recording in the list, and the hash of its audio with the key of its outcome, or why its
-/// file cannot be read.
+/// The index of a recording in the list, then the hash of its audio and the key of its outcome. If
+/// its file cannot be read, the reason stands in place of these two.
 pub type Place = (
     usize,
     std::result::Result<(AudioHash, blake3::Hash), Refused>,

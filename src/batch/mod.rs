@@ -1,4 +1,4 @@
-//! Processes lists of any length: one row for each recording or trial, in order, also for a file that
+//! Processes lists of any length: one row for each recording or trial, in order, even if a file
 //! cannot be used.
 //!
 //! ```text
@@ -7,10 +7,9 @@
 //!                   └── pairs ─────────────► Points: scores ◄──────────────┘
 //!                                              └─► rows (text, CSV, JSON lines, Parquet)
 //! ```
-//!
-//! The [`ledger`] records the progress, so that a killed run can be resumed. [`vectors`] reads and writes
-//! embeddings in the formats of other programs. [`scoring_run`] and [`embedding_run`] are what `score` and
-//! `embed` do; [`stream`] answers each line of input with one line.
+//! The [`ledger`] records the progress, so that a killed run can be resumed. [`vectors`] reads and
+//! writes embeddings in the formats of other programs. [`scoring_run`] does the work of `score`,
+//! [`embedding_run`] that of `embed`. [`stream`] answers each line of input with one line.
 
 pub mod embedding_run;
 pub mod escape;

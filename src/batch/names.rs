@@ -1,5 +1,5 @@
-//! Numbers the names of recordings. Each name is stored once; a lookup takes some nanoseconds, because
-//! lists have up to 20 million lines.
+//! Numbers the names of recordings. Lists have up to 20 million lines, so each name is stored once
+//! and a lookup takes some nanoseconds.
 
 use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;

@@ -1,7 +1,7 @@
-//! Finds the [`Recording`] of a name in a list: which file, which channel, which part.
+//! Finds the [`Recording`] of a name in a list: which file, which channel, which segment.
 //!
 //! A name is a path below the root, or an utterance of a Kaldi data folder. `name:b` is channel 2
-//! of `name`, as in the lists of NIST, unless there is a file of that very name.
+//! of `name`, as in the lists of NIST, unless a file has exactly this name.
 
 use super::{kaldi_data::KaldiData, recording::Recording};
 use crate::audio::ReadOptions;
@@ -14,9 +14,9 @@ pub struct Naming {
     pub root: PathBuf,
     /// Appended to each name, such as `.wav` for lists without endings.
     pub suffix: String,
-    /// Options for reading. Its channel is used if the name gives none.
+    /// Options for reading. Their channel is used if the name gives none.
     pub reading: ReadOptions,
-    /// If given, names are its utterances and not paths.
+    /// If given, names are utterances of this folder and not paths.
     pub data: Option<KaldiData>,
 }
 
@@ -24,7 +24,7 @@ impl Naming {
     /// The recording with this name, or why there is none.
     ///
     /// # Errors
-    /// Fact and remedy, for the output row.
+    /// The fact and the remedy, for the output row.
     pub fn recording(&self, name: &str) -> std::result::Result<Recording, String> {
         let found = self.find(name);
         let Some((bare, side)) = name.rsplit_once(':') else {

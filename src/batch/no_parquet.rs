@@ -1,4 +1,4 @@
-//! Replaces `parquet_rows.rs` without the feature `parquet`: refuses to write Parquet.
+//! Takes the place of `parquet_rows.rs` without the feature `parquet`: refuses to write Parquet.
 
 use super::{ledger::Block, scored_trial::ScoredTrial};
 use crate::{Error, Result};

@@ -1,5 +1,5 @@
-//! The outcome of a recording: its embedding, or why it has none. All batch commands embed files here.
-//! No file can stop a run: a panic becomes the error of its recording.
+//! The outcome of a recording: its embedding, or why it has none. Here all batch commands embed
+//! files. No file can stop a run: a panic becomes the error of its recording.
 
 use super::recording::{Recording, Segment};
 use crate::{
@@ -19,9 +19,9 @@ pub type AudioHash = blake3::Hash;
 /// The outcome of a recording.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// Its speaker's embedding.
+    /// The recording has an embedding.
     Embedded(Embedded),
-    /// Why it has no embedding.
+    /// The recording has none; this is why.
     Refused(Refused),
 }
 
@@ -37,14 +37,14 @@ pub struct Embedded {
 /// Why a recording has no embedding.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refused {
-    /// Stable code: `io`, `audio`, `panic`, or that of a [`Reason`](crate::Reason).
+    /// A code that stays the same: `io`, `audio`, `panic`, or that of a [`Reason`](crate::Reason).
     pub code: String,
-    /// Fact and remedy, without the file's name.
+    /// The fact and the remedy, without the file's name.
     pub reason: String,
 }
 
 impl Refused {
-    /// From a code and a reason.
+    /// A refusal with this code and reason.
     pub fn new(code: &str, reason: impl Into<String>) -> Self {
         Refused {
             code: code.into(),
@@ -87,7 +87,7 @@ pub fn key(verifier: &Verifier, audio: &AudioHash, recording: &Recording) -> bla
 /// Hash of the file's bytes.
 ///
 /// # Errors
-/// Why it cannot be read.
+/// Why the file cannot be read.
 pub fn hash(path: &Path) -> std::result::Result<AudioHash, Refused> {
     let failed = |e| Refused::of(Error::io(path, "read", e));
     let file = File::open(path).map_err(failed)?;
@@ -108,7 +108,7 @@ pub fn hash(path: &Path) -> std::result::Result<AudioHash, Refused> {
     Ok(hasher.finalize())
 }
 
-/// Decodes one file once and embeds each of the segments.
+/// Decodes one file once and embeds each of its segments.
 pub fn embed(
     verifier: &Verifier,
     path: &Path,
@@ -119,7 +119,7 @@ pub fn embed(
         let embedded = guarded(|| Ok(outcome(verifier.hear(&audio::read(path, reading)?))));
         return vec![embedded.unwrap_or_else(Outcome::Refused)];
     }
-    // Segments have times within the whole recording.
+    // The whole recording is decoded, because the times of segments count from its beginning.
     let all = ReadOptions {
         all: true,
         ..*reading
@@ -177,7 +177,7 @@ fn outcome(heard: Heard) -> Outcome {
 
 /// Turns a panic into the refusal of this file, so that the run goes on.
 fn guarded<T>(work: impl FnOnce() -> Result<T>) -> std::result::Result<T, Refused> {
-    // Nothing that `work` changes is used after a panic.
+    // Safe to assert: nothing that `work` changes is used after a panic.
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(done) => done.map_err(Refused::of),
         Err(payload) => {

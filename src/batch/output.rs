@@ -1,8 +1,8 @@
-//! An output file that grows block by block, and that a killed run can resume.
+//! An output file that grows block by block, so that a killed run can be resumed.
 //!
-//! Rows go to `OUT.partial`. The [`Ledger`] in `OUT.state` records each block once it is written. On
-//! resuming, everything after the last recorded block is cut off, so that no row is lost or doubled. The
-//! file gets its own name when it is complete.
+//! Rows go to `OUT.partial`. The [`Ledger`] in `OUT.state` records each block once it is written. A
+//! resumed run cuts off everything after the last recorded block, so that no row is lost or
+//! doubled. When the file is complete, it gets its final name.
 
 use super::{
     ledger::{Block, Ledger},
@@ -19,7 +19,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The files of a run with one output file.
+/// The paths of a run with one output file.
 #[derive(Debug, Clone)]
 pub struct Place {
     out: PathBuf,
@@ -27,7 +27,7 @@ pub struct Place {
     state: PathBuf,
 }
 
-/// The part of the output written so far.
+/// The part of the output that is written so far.
 #[derive(Debug)]
 pub struct Output {
     place: Place,
@@ -36,7 +36,7 @@ pub struct Output {
 }
 
 impl Place {
-    /// For an output at `out`. A symbolic link is followed.
+    /// The place of an output at `out`. A symbolic link is followed.
     pub fn of(out: &Path) -> Self {
         let out = fs::canonicalize(out).unwrap_or_else(|_| out.to_path_buf());
         let beside = |ending: &str| {
@@ -64,11 +64,11 @@ impl Place {
         }
     }
 
-    /// The ledger of the run: a new one, or with `resume` that of the interrupted run.
+    /// Opens the ledger of the run: a new one, or with `resume` that of the interrupted run.
     ///
     /// # Errors
-    /// [`Error::Usage`] if there is an interrupted run and `resume` is not set, or if that run was of
-    /// another job.
+    /// [`Error::Usage`] if there is an interrupted run and `resume` is not set, or if the
+    /// interrupted run was another job.
     pub fn open(
         &self,
         resume: bool,
@@ -84,7 +84,7 @@ impl Place {
         let begun = self.state.exists();
         let opened = Ledger::open(Some(&self.state), cache);
         if opened.is_err() && !begun {
-            // A run that could not start cannot be resumed.
+            // Nothing is left behind: a run that could not start cannot be resumed.
             let _ = Ledger::remove(&self.state);
         }
         let ledger = opened?;
@@ -105,7 +105,7 @@ impl Place {
         })
     }
 
-    /// Removes the files kept for resuming.
+    /// Removes the files that are kept for resuming.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -121,15 +121,16 @@ impl Place {
 }
 
 impl Output {
-    /// Opens the part written so far, cut to the blocks that the ledger has recorded.
+    /// Opens the part that is written so far, and cuts it to the blocks that the ledger has
+    /// recorded.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Usage`] if the part is shorter than that.
+    /// [`Error::Io`]; [`Error::Usage`] if the part is shorter than these blocks.
     pub fn open(place: &Place, ledger: &Ledger) -> Result<Self> {
         let failed = |e| Error::io(&place.partial, "write", e);
         let blocks = ledger.blocks()?;
         let length: u64 = blocks.iter().map(|block| block.bytes).sum();
-        // Killed after renaming and before the ledger was removed: the file has its final name.
+        // A run may be killed after the file got its final name and before the ledger was removed.
         let is_whole = |facts: fs::Metadata| facts.is_file() && facts.len() == length;
         if length > 0 && !place.partial.exists() && fs::metadata(&place.out).is_ok_and(is_whole) {
             fs::rename(&place.out, &place.partial).map_err(failed)?;
@@ -158,7 +159,7 @@ impl Output {
         self.num_rows
     }
 
-    /// Whether nothing was written, not even a header.
+    /// Whether no block is recorded, not even a header.
     pub fn is_new(&self, ledger: &Ledger) -> Result<bool> {
         Ok(ledger.blocks()?.is_empty())
     }

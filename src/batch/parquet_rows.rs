@@ -1,5 +1,5 @@
-//! Writes scored trials as Parquet. Each block of rows becomes a small Parquet file in memory with one row
-//! group. At the end the row groups are joined into one file, byte for byte.
+//! Writes scored trials as Parquet. Each block of rows becomes a small Parquet file in memory, with
+//! one row group. At the end the row groups are copied unchanged into one file.
 
 use super::{ledger::Block, parquet_text, scored_trial::ScoredTrial};
 use crate::{Error, Result};

@@ -1,6 +1,6 @@
-//! A column of repeated texts, such as names in trial lists: each text once in the dictionary page, then
-//! a number of a few bits for each row. Our own, because the crate's writer hashes and copies every value
-//! again, which takes longer than scoring the trial.
+//! Encodes a column of repeated texts, such as the names in a trial list. Each text stands once in
+//! the dictionary page; each row is then a number of a few bits. The `parquet` crate could do this,
+//! but hashes and copies every value again, which takes longer than scoring the trial.
 //!
 //! Format: <https://parquet.apache.org/docs/file-format/data-pages/encodings/> (RLE_DICTIONARY).
 
@@ -26,7 +26,7 @@ pub(super) fn column<'a>(
     values: impl Iterator<Item = Option<&'a str>>,
 ) -> Result<(Bytes, ColumnCloseResult), ParquetError> {
     let (mut dictionary, mut indices, mut levels) = (vec![], vec![], vec![]);
-    // Compared by address, which is faster; a text with two addresses is stored twice.
+    // Texts are compared by address, which is faster. A text with two addresses is stored twice.
     let mut known: FxHashMap<(usize, usize), u32> = FxHashMap::default();
     for value in values {
         levels.push(u32::from(value.is_some()));
@@ -48,7 +48,7 @@ pub(super) fn column<'a>(
         data.extend(runs);
     }
     let encoding = match known.len() {
-        // A page of nulls has no values at all.
+        // A page with nulls only has no values.
         0 => Encoding::PLAIN,
         count => {
             let width = (count as u32 - 1).checked_ilog2().unwrap_or(0) + 1;
@@ -112,7 +112,7 @@ fn compress(page: &[u8]) -> Result<Bytes, ParquetError> {
         .into())
 }
 
-/// Encodes numbers below 2^`width` as one run: of equal values, or bit-packed, lowest bit first.
+/// Encodes numbers below 2^`width` as one run: all equal, or bit-packed with the lowest bit first.
 fn runs(values: &[u32], width: u32) -> Vec<u8> {
     let mut bytes = vec![];
     let Some(&first) = values.first() else {
@@ -141,7 +141,7 @@ fn runs(values: &[u32], width: u32) -> Vec<u8> {
     bytes
 }
 
-/// Seven bits per byte, lowest first.
+/// Appends seven bits per byte, lowest first.
 fn variable_length(mut value: u64, bytes: &mut Vec<u8>) {
     while value >= 0x80 {
         bytes.push(value as u8 | 0x80);
@@ -156,13 +156,13 @@ mod tests {
 
     #[test]
     fn runs_as_the_format_has_them() {
-        // The example of the format's page: 0 to 7 in 3 bits.
+        // The example on the page of the format: 0 to 7 in 3 bits.
         let bits = [0b1000_1000, 0b1100_0110, 0b1111_1010];
         let run = runs(&[0, 1, 2, 3, 4, 5, 6, 7], 3);
         assert_eq!((run[0], &run[1..]), (3, &bits[..]));
         assert_eq!(runs(&[5; 100], 9), [200, 1, 5, 0]);
         assert_eq!(runs(&[1, 0, 1], 1), [3, 0b101]);
-        // Any width: groups of 8, nothing after them.
+        // Any width: groups of 8, and nothing after them.
         for width in 1..=17u32 {
             let values: Vec<u32> = (0..1000).map(|i| i * 7919 % (1 << width)).collect();
             let run = runs(&values, width);

@@ -1,8 +1,8 @@
-//! Scores pairs of recordings from their points.
+//! Scores trials, each given as two points.
 //!
-//! Each recording or speaker is projected once; a trial is then one dot product. The score of a pair
-//! depends on its two points only, not on block, shard or thread, and has the same bits as in `verify` and
-//! `compare`.
+//! A point is the projection of a recording or a speaker, computed once; the score of a trial is
+//! then one dot product. The score depends only on the two points, not on block, shard or thread.
+//! It has the same bits as in `verify` and `compare`.
 
 use crate::scoring::{PairHead, Projection};
 use rustc_hash::FxHashMap;
@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 pub enum Scorer<'a> {
     /// The model's log-likelihood ratio.
     Head(&'a PairHead),
-    /// scale·cosine + offset. The direction of a speaker is the mean of the unit vectors.
+    /// scale·cosine + offset. The vector of a speaker is the mean of the unit vectors.
     Cosine {
         /// 1 for the plain cosine.
         scale: f32,
@@ -21,7 +21,7 @@ pub enum Scorer<'a> {
     },
 }
 
-/// Numbered points; a point that could not be computed has a reason instead.
+/// Numbered points. A point that could not be computed has a reason in its place.
 #[derive(Debug)]
 pub struct Points<'a> {
     scorer: Scorer<'a>,
@@ -29,7 +29,7 @@ pub struct Points<'a> {
     size: usize,
     /// (N, L)
     values: Vec<f32>,
-    /// (N,): the term that each point adds to all of its scores; NaN without a point.
+    /// (N,): the term that each point adds to all of its scores; NaN if there is no point.
     squares: Vec<f32>,
     faults: FxHashMap<u32, String>,
     /// Weights of 1, for the products of the cosine.
@@ -56,7 +56,7 @@ impl<'a> Points<'a> {
         }
     }
 
-    /// The point of a speaker or recording with these embeddings `(N, D)`; its number.
+    /// Adds the point of a speaker or recording with these embeddings `(N, D)`. Returns its number.
     pub fn push<'e>(&mut self, embeddings: impl Iterator<Item = &'e [f32]>) -> u32 {
         let point = match self.scorer {
             Scorer::Head(head) => head.project_enrolment(embeddings),
@@ -70,7 +70,7 @@ impl<'a> Points<'a> {
         self.squares.len() as u32 - 1
     }
 
-    /// The number of a recording without a point.
+    /// Adds a recording without a point. Returns its number.
     pub fn push_fault(&mut self, reason: String) -> u32 {
         let number = self.squares.len() as u32;
         self.values.resize(self.values.len() + self.size, 0.0);
@@ -79,7 +79,7 @@ impl<'a> Points<'a> {
         number
     }
 
-    /// The scores of pairs of points, in order; not finite if there is none.
+    /// The scores of pairs of points, in order. A score that does not exist is not finite.
     pub fn scores(&self, pairs: &[(u32, u32)], scores: &mut Vec<f32>) {
         scores.clear();
         scores.extend(pairs.iter().map(|&(a, b)| self.score(a, b)));
@@ -95,7 +95,7 @@ impl<'a> Points<'a> {
         }
     }
 
-    /// The score of two points, or why there is none.
+    /// The score of two points if it is finite, else why there is none.
     pub fn checked(&self, score: f32, (a, b): (u32, u32)) -> std::result::Result<f32, &str> {
         if score.is_finite() {
             return Ok(score);
@@ -110,7 +110,8 @@ impl<'a> Points<'a> {
     }
 }
 
-/// Mean of the directions of the vectors, scaled to length 1. `(N, D) -> (D,)`
+/// Mean of the vectors, each scaled to length 1; the mean is scaled to length 1 too. `(N, D) ->
+/// (D,)`
 fn unit_mean<'e>(embeddings: impl Iterator<Item = &'e [f32]>, size: usize) -> Vec<f32> {
     let mut sum = vec![0.0; size];
     for embedding in embeddings {
@@ -121,7 +122,8 @@ fn unit_mean<'e>(embeddings: impl Iterator<Item = &'e [f32]>, size: usize) -> Ve
     unit(&sum)
 }
 
-/// Scales a vector to length 1, in double precision because it may have any scale.
+/// Scales a vector to length 1. Computed in double precision, because the vector may have any
+/// scale.
 fn unit(v: &[f32]) -> Vec<f32> {
     let squares: f64 = v.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
     let length = squares.sqrt();

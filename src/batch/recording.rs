@@ -10,11 +10,11 @@ pub struct Recording {
     pub path: PathBuf,
     /// Channel and other options for reading.
     pub reading: ReadOptions,
-    /// The part; none for the whole file.
+    /// The segment; none for the whole file.
     pub segment: Option<Segment>,
 }
 
-/// Part of a recording, in whole microseconds, so that equal decimal numbers are equal.
+/// Part of a recording. Times are whole microseconds, so that equal decimal numbers are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Segment {
     /// Start, from the beginning of the file.
@@ -24,10 +24,11 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// From seconds. As in Kaldi, an `end` below 0 is the end of the file.
+    /// The segment with these times in seconds. As in Kaldi, an `end` below 0 means the end of the
+    /// file.
     ///
     /// # Errors
-    /// The fault, if this is no part of a recording.
+    /// What is wrong, if these times are no part of a recording.
     pub fn new(start: f64, end: Option<f64>) -> std::result::Result<Self, String> {
         let end = end.filter(|&end| end >= 0.0 || end.is_nan());
         let fits = |seconds: f64| (0.0..1e9).contains(&seconds);
@@ -42,7 +43,7 @@ impl Segment {
         })
     }
 
-    /// Its range of `num_samples` at `rate_hz`; empty beyond the end.
+    /// The segment's range of `num_samples` samples at `rate_hz`; empty beyond the end.
     pub fn samples(&self, rate_hz: u32, num_samples: usize) -> std::ops::Range<usize> {
         let at = |us: u64| (us as u128 * u128::from(rate_hz) / 1_000_000) as usize;
         let start = at(self.start_us).min(num_samples);

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 pub struct RecordingList {
     /// One id for each recording.
     pub ids: Vec<String>,
-    /// The recordings; a reason in place of one that cannot be found.
+    /// The recordings; a reason in place of each one that cannot be found.
     pub recordings: Vec<std::result::Result<Recording, String>>,
 }
 
@@ -63,7 +63,7 @@ impl RecordingList {
         Ok(all)
     }
 
-    /// The id is the path as a list with this root would name it.
+    /// Adds a file. Its id is the path as a list with this root would name it.
     fn add_path(&mut self, path: PathBuf, naming: &Naming) {
         let id = path.strip_prefix(&naming.root).unwrap_or(&path);
         self.ids.push(escape::path(id).into_owned());
@@ -74,7 +74,8 @@ impl RecordingList {
         }));
     }
 
-    /// Reads `path` or `id<TAB>path` a line; `id path` where the list's name ends in .scp.
+    /// Reads a list: `path` or `id<TAB>path` on each line, or `id path` if the list's name ends in
+    /// .scp.
     fn add_list(&mut self, path: &Path, naming: &Naming) -> Result<()> {
         if path.extension().is_some_and(|e| e == "scp") {
             for (id, file) in scp::read(path)? {
@@ -89,7 +90,7 @@ impl RecordingList {
             let (id, file) = line.split_once('\t').unwrap_or((line, line));
             let (id, file) = (id.trim_ascii(), file.trim_ascii());
             let is_new = scp::add(&mut files, id, file)?;
-            // A path without an id gets a row for each line that names it.
+            // A path without an id gets a row for each line on which it stands.
             if is_new || !line.contains('\t') {
                 self.add(id.to_string(), file, naming);
             }

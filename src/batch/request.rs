@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// A valid line.
+/// What a valid line asks for.
 #[derive(Debug, Default, PartialEq, serde::Deserialize)]
 #[serde(default)]
 pub(super) struct Request {
@@ -15,7 +15,7 @@ pub(super) struct Request {
     pub test: Option<String>,
 }
 
-/// One recording, or several of the same speaker.
+/// The name of one recording, or of several of the same speaker.
 #[derive(Debug, PartialEq, serde::Deserialize, serde::Serialize)]
 #[serde(untagged)]
 pub(super) enum Names {

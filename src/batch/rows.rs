@@ -1,5 +1,5 @@
-//! Writes scored trials as text, CSV or JSON lines: one row per trial. If a trial has no score, its row
-//! says why.
+//! Writes scored trials as text, CSV or JSON lines: one row per trial. If a trial has no score, its
+//! row says why.
 //!
 //! ```text
 //! text    enroll test score          or   enroll test nan # why     (tabs if a name has blanks)
@@ -25,7 +25,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// By the ending of the file; text if it is unknown.
+    /// The format of a file's ending; text if the ending is unknown.
     pub fn of(path: &Path) -> Self {
         let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
         match ending.to_str() {
@@ -36,7 +36,7 @@ impl Format {
         }
     }
 
-    /// The form of the file.
+    /// The form of such a file.
     pub fn form(self) -> &'static Form {
         match self {
             Format::Text => &Form::SCORE_TEXT,
@@ -54,7 +54,8 @@ impl Format {
         }
     }
 
-    /// Appends the bytes of the rows. For Parquet this is a small file with one row group, joined later.
+    /// Appends the bytes of the rows. For Parquet these are a small file with one row group, joined
+    /// with the others later.
     ///
     /// # Errors
     /// [`Error::Usage`] if the format cannot hold a row.

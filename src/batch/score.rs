@@ -1,5 +1,5 @@
-//! Scores a trial list: finds the utterances that its names need ([`Participants`]), computes a point for
-//! each side of a trial ([`Sides`]), then scores block by block.
+//! Scores a trial list. Finds the utterances that its names stand for ([`Participants`]), computes
+//! a point for each side of a trial ([`Sides`]), then scores block by block.
 
 use super::{
     extract::Ending,
@@ -15,11 +15,12 @@ use indexmap::IndexSet;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use std::ops::Range;
 
-/// A killed run repeats at most this share of its trials.
+/// Blocks that a run is divided into, as far as the limits below allow. A killed run repeats at
+/// most one block per thread.
 const BLOCKS_PER_RUN: u64 = 256;
-/// Trials in a block. Smaller blocks cost overhead, larger ones memory.
+/// Fewest and most trials in a block. Smaller blocks cost time, larger ones memory.
 const BLOCK: (u64, u64) = (1 << 12, 1 << 17);
-/// Pairs read at once.
+/// Trials read at once.
 const LOOK: usize = 1 << 16;
 
 /// One of `num` equal parts of a list.
@@ -42,7 +43,7 @@ pub struct Participants {
     tested: Vec<Option<u32>>,
 }
 
-/// For each name of a list, its point on each side of a trial.
+/// For each name of a list: its point as the enrolled side, and its point as the test.
 #[derive(Debug)]
 pub struct Sides {
     enrol: Vec<u32>,
@@ -50,7 +51,7 @@ pub struct Sides {
 }
 
 impl Shard {
-    /// The trials of this shard, of `count` in total. Together the shards cover all trials, in order.
+    /// The trials of this shard, out of `count`. Together the shards cover all trials, in order.
     pub fn range(&self, count: u64) -> Range<u64> {
         let border =
             |number: u64| (u128::from(count) * u128::from(number) / u128::from(self.of)) as u64;
@@ -110,8 +111,8 @@ impl Participants {
         self.utterances.iter().map(String::as_str)
     }
 
-    /// Computes the points. `vectors` must call its argument for each utterance in order, with the number
-    /// of the utterance and its embedding, or why it has none.
+    /// Computes the points. `vectors` must call its argument for each utterance, in order, with the
+    /// number of the utterance and its embedding, or why it has none.
     ///
     /// # Errors
     /// The error of `vectors`.
@@ -187,7 +188,7 @@ impl Sides {
     }
 }
 
-/// Buffers of one thread for one block.
+/// Buffers that one thread uses for one block.
 #[derive(Default)]
 struct Buffers {
     /// The points of the trials.
@@ -196,8 +197,8 @@ struct Buffers {
     bytes: Vec<u8>,
 }
 
-/// Number of trials in a block, the unit of output and of resuming. It depends only on `count`, so the
-/// blocks are the same after an interruption and with any number of threads.
+/// Number of trials in a block, the unit of output and of resuming. It depends on `count` only, so
+/// the blocks are the same after an interruption and with any number of threads.
 pub fn block_size(count: u64) -> u64 {
     (count / BLOCKS_PER_RUN).clamp(BLOCK.0, BLOCK.1)
 }
@@ -220,7 +221,7 @@ pub fn score(
     let threads = parallel::num_threads();
     let step = block * threads as u64;
     let mut pairs: Vec<Pair> = vec![];
-    // Reused from block to block: allocating costs as much as writing the rows.
+    // The buffers are used for all blocks, because allocating costs as much as writing the rows.
     let mut all: Vec<Buffers> = vec![];
     all.resize_with(threads, Buffers::default);
     while at < end {

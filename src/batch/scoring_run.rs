@@ -1,4 +1,4 @@
-//! Scores a trial list of any length: a row for each trial, with a score or the reason why there is
+//! Scores a trial list of any length: one row per trial, with a score or the reason why there is
 //! none.
 //!
 //! ```text
@@ -28,7 +28,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What to score, and in which form.
+/// What to score, and how to write it.
 pub struct Plan {
     /// The trial list; `-` is standard input.
     pub trials: PathBuf,
@@ -44,13 +44,13 @@ pub struct Plan {
     pub format: Format,
     /// Where an output file and the state of the run are; none for a stream.
     pub place: Option<Place>,
-    /// Go on with a run that did not end.
+    /// Continue a run that was interrupted.
     pub resume: bool,
     /// File that keeps embeddings for later runs.
     pub cache: Option<PathBuf>,
 }
 
-/// Vectors of any system.
+/// Vectors that any system has computed.
 #[derive(Debug, Clone)]
 pub struct GivenVectors {
     /// Their file.
@@ -63,7 +63,7 @@ pub struct GivenVectors {
     pub calibration: Option<PathBuf>,
 }
 
-/// The lists of a plan, read.
+/// A plan whose lists have been read.
 pub struct Inputs {
     plan: Plan,
     index: TrialIndex,
@@ -79,7 +79,7 @@ pub struct Report {
     pub num_trials: u64,
     /// Different recordings in them.
     pub num_recordings: usize,
-    /// Of these, without an embedding.
+    /// How many of these have no embedding.
     pub num_refused: usize,
 }
 
@@ -112,7 +112,7 @@ impl Inputs {
         &self.plan
     }
 
-    /// Every recording that will be read.
+    /// The paths of all recordings that the run will read.
     pub fn recordings(&self) -> impl Iterator<Item = PathBuf> {
         let names = self.participants.utterances();
         let names = names.filter(|_| self.plan.vectors.is_none());
@@ -120,12 +120,12 @@ impl Inputs {
         found.map(|recording| recording.path)
     }
 
-    /// Scores the trials. Rows go to the output file, or without one to `stream`. `None` where
-    /// `watcher` stopped the run.
+    /// Scores the trials. Rows go to the output file, or to `stream` if there is no output file.
+    /// Returns `None` if `watcher` stopped the run.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a run that cannot be resumed, and vectors that do not fit; [`Error::Io`],
-    /// [`Error::Store`] of the outputs and the state; those of `stream`.
+    /// [`Error::Usage`] for a run that cannot be resumed, and for vectors that do not fit;
+    /// [`Error::Io`], [`Error::Store`] of the outputs and the state; errors of `stream`.
     pub fn run(
         mut self,
         verifier: &Verifier,
@@ -170,7 +170,7 @@ impl Inputs {
         Ok(is_complete.then_some(report))
     }
 
-    /// What the file calls its scores.
+    /// The name of the scores in the file: what kind of number they are.
     fn score_name(&self, scorer: Scorer) -> &'static str {
         let given = self.plan.vectors.as_ref();
         let is_calibrated = given.is_some_and(|given| given.calibration.is_some());
@@ -204,7 +204,8 @@ impl Inputs {
         Ok((sides, points, num_refused))
     }
 
-    /// The same of recordings; `None` where `watcher` stopped the run.
+    /// A point for each side of a trial, from recordings. Returns `None` if `watcher` stopped the
+    /// run.
     fn sides_of_recordings<'a>(
         &self,
         ledger: &mut Ledger,
@@ -235,7 +236,8 @@ impl Inputs {
         Ok(Some((sides, points, num_refused)))
     }
 
-    /// The complete output, to be given its name; `None` where `watcher` stopped the run.
+    /// Writes the whole output, which then only needs its final name. Returns `None` if `watcher`
+    /// stopped the run.
     fn write_output(
         &mut self,
         place: &Place,
@@ -253,7 +255,7 @@ impl Inputs {
         Ok((ended == Ending::Complete).then_some(output))
     }
 
-    /// Scores the trials of the shard from the one after `done` on.
+    /// Scores the trials of the shard that follow the first `done`.
     fn score(
         &mut self,
         done: u64,
@@ -305,7 +307,7 @@ impl Plan {
     }
 }
 
-/// The head scores vectors of the model's size only.
+/// Checks the size of the vectors: the head scores only vectors of the model's size.
 fn check_size(vectors: &Vectors, scorer: Scorer, verifier: &Verifier) -> Result<()> {
     let size = verifier.model().head.embedding_size();
     match scorer {

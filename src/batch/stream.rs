@@ -1,5 +1,6 @@
-//! Answers each line of input with exactly one line of JSON, in the same order and flushed at once, so that
-//! other programs can use this one. No line ends the stream, whatever it contains.
+//! Answers each line of input with exactly one line of JSON, so that other programs can use this
+//! one. Answers come in the order of the lines and are flushed at once. No line ends the stream,
+//! whatever it contains.
 //!
 //! Input, as UTF-8, at most 1 MiB per line; a blank line is answered as well:
 //!
@@ -17,11 +18,11 @@
 //! {"id", "enroll", "test", "model", "enroll_blake3", "test_blake3", "score", "code", "error"}
 //! ```
 //!
-//! `id`, `audio`, `enroll` and `test` are returned as given; `enroll_blake3` is a list if `enroll` is one.
-//! A row with a fault has an `error` for people and a `code` for programs: `request` for a line that is no
-//! request, `io`, `audio`, `panic`, or the code of a refusal. A line that is no request gets a row of the
-//! first form. An answer depends on its own line only, not on earlier lines, the number of threads or a
-//! cache.
+//! `id`, `audio`, `enroll` and `test` are returned as given; `enroll_blake3` is a list if `enroll`
+//! is one. A row without a result has an `error` for people and a `code` for programs: `request`
+//! for a line that is no request, `io`, `audio`, `panic`, or the code of a refusal. A line that is
+//! no request gets a row of the first form. An answer depends on its own line only, not on earlier
+//! lines, the number of threads or a cache.
 
 use super::{
     escape,
@@ -51,7 +52,7 @@ use std::{
 };
 
 const MAX_LINE_BYTES: usize = 1 << 20;
-/// Number of outcomes kept in memory: an enrolled recording is often used again.
+/// Number of outcomes kept in memory, because an enrolled recording is often used again.
 const MAX_RECENT: usize = 1 << 12;
 /// Lines read ahead of the answers, per thread.
 const AHEAD: usize = 4;
@@ -80,7 +81,7 @@ struct EmbeddingRow<'a> {
     error: Option<&'a str>,
 }
 
-/// The answer to a pair.
+/// The answer to an enrollment and a test.
 #[derive(serde::Serialize)]
 struct ScoreRow<'a> {
     id: &'a Value,
@@ -101,7 +102,7 @@ struct Heard {
 }
 
 impl<'a> Answerer<'a> {
-    /// Answers requests by `verifier`, with a cache of embeddings if there is one.
+    /// An answerer for `verifier`, with a cache of embeddings if there is one.
     pub fn new(verifier: &'a Verifier, naming: &'a Naming, cache: Option<Ledger>) -> Self {
         Answerer {
             verifier,
@@ -111,7 +112,7 @@ impl<'a> Answerer<'a> {
         }
     }
 
-    /// The answer to one line, both without line end.
+    /// The answer to one line. Neither has a line end.
     pub fn answer(&self, line: &[u8]) -> String {
         let request = std::str::from_utf8(line)
             .map_err(|_| "the line is not UTF-8".to_string())
@@ -219,7 +220,7 @@ impl<'a> Answerer<'a> {
         }
     }
 
-    /// A recording by its name; channel and part as in the request.
+    /// Embeds a recording given by its name; channel and segment are those of the request.
     fn hear(&self, name: &str, request: &Request) -> Heard {
         let refuse = |code: &str, why: String| Heard {
             audio: None,
@@ -252,7 +253,7 @@ impl<'a> Answerer<'a> {
         if let Some(known) = recent().get(&key) {
             return known.clone();
         }
-        // If the cache fails, the recording is still here.
+        // An error of the cache is ignored: the recording itself can still be read.
         let cache = self.cache.as_ref();
         let cache = || cache.map(|ledger| ledger.lock().unwrap_or_else(|e| e.into_inner()));
         let cached = cache().and_then(|ledger| ledger.outcome(&key).ok().flatten());
@@ -293,7 +294,7 @@ pub fn serve(
 ) -> Result<()> {
     let (ask, asked) = sync_channel::<(Line, SyncSender<String>)>(threads);
     let (queue, answers) = sync_channel::<Receiver<String>>(AHEAD * threads);
-    // This thread is not joined: it may block in a read that never returns.
+    // This thread is not joined, because it may wait for ever for input.
     thread::spawn(move || read_lines(input, &ask, &queue));
     let asked = Mutex::new(asked);
     let over = AtomicBool::new(false);
@@ -301,11 +302,11 @@ pub fn serve(
         loop {
             let waiting = asked.lock().unwrap_or_else(|e| e.into_inner());
             let next = waiting.recv_timeout(PATIENCE);
-            // Released before the work, so that the other threads can continue.
+            // Released before the work, so that the other threads can take lines.
             drop(waiting);
             let (line, reply) = match next {
                 Ok(next) => next,
-                // The reader may block in a read forever.
+                // No line yet: the reader may wait for ever for input.
                 Err(RecvTimeoutError::Timeout) if !over.load(Ordering::Relaxed) => continue,
                 Err(_) => return,
             };

@@ -1,5 +1,5 @@
-//! Reads a trial list of any length into distinct names and pairs of their numbers. Names are in memory;
-//! many pairs are moved to a temporary file.
+//! Reads a trial list of any length into distinct names and pairs of their numbers. Names stay in
+//! memory; if there are many pairs, they move to a temporary file.
 
 use super::names::Names;
 use crate::{
@@ -13,16 +13,16 @@ use std::{
 };
 use tempfile::SpooledTempFile;
 
-/// Trials kept in memory: 33 million, 256 MiB.
+/// Most bytes of trials in memory: 256 MiB, 33 million trials.
 const MAX_IN_MEMORY: usize = 256 << 20;
 const PAIR_BYTES: usize = 8;
 /// The number of a test shares 32 bits with the label.
 const LABEL_SHIFT: u32 = 30;
 const MAX_NAMES: usize = 1 << LABEL_SHIFT;
-/// At most 8 GiB of a temporary file, so that an endless list cannot fill the disk.
+/// Most trials: 8 GiB of a temporary file, so that an endless list cannot fill the disk.
 const MAX_TRIALS: u64 = 1 << 30;
 
-/// One trial, as numbers of names.
+/// One trial, given by the numbers of its names.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pair {
     /// Number of the enrolled recording or model.

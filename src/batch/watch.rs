@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Observer of one stage of a run.
+/// Watches one stage of a run.
 pub struct Watch<'a> {
     /// Set to stop the run after the rows in progress.
     pub stop: &'a AtomicBool,
@@ -10,7 +10,7 @@ pub struct Watch<'a> {
     pub advance: &'a (dyn Fn(u64) + Sync),
 }
 
-/// Observer of a run of several stages.
+/// Watches a run of several stages.
 #[derive(Clone, Copy)]
 pub struct Watcher<'a> {
     /// Set to stop the run after the rows in progress.
@@ -24,14 +24,14 @@ pub struct Watcher<'a> {
 pub enum Event {
     /// A stage begins.
     Begin {
-        /// Which.
+        /// The stage.
         stage: Stage,
         /// Rows that an earlier run has done.
         done: u64,
         /// Rows in all.
         total: u64,
     },
-    /// So many more rows of the stage are done.
+    /// Number of rows of the stage that were finished since the last event.
     Advance(u64),
     /// The stage has ended.
     End,
@@ -54,7 +54,7 @@ impl Watch<'_> {
 }
 
 impl Watcher<'_> {
-    /// Does a stage of `total` rows, of which `done` are done already.
+    /// Runs a stage of `total` rows, of which an earlier run has finished `done`.
     pub fn stage<T>(
         &self,
         stage: Stage,

@@ -1,4 +1,4 @@
-//! Who sends a request: the owner of a token, or a program of this machine.
+//! Finds who sends a request: the owner of a token, or a program on this machine.
 
 use super::{Service, refusal::Refusal, token::Client};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -29,8 +29,8 @@ impl Service {
 }
 
 /// Whether a browser sent this request for a web page. A page of any site can make a browser send
-/// requests to this machine. Those have a header `Origin`, or their `Host` names the site and not this
-/// machine.
+/// requests to this machine. Such a request has a header `Origin`, or its `Host` names the site and
+/// not this machine.
 fn from_a_page(headers: &HeaderMap) -> bool {
     let host = headers
         .get(header::HOST)

@@ -1,4 +1,4 @@
-//! The clock of the service. The service gets it from outside, so that tests need not wait.
+//! The clock of the service. The service is given its clock, so that tests need not wait.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,5 +1,5 @@
-//! Accepts connections and serves them on one thread, until it is asked to stop; then finishes the
-//! requests in progress.
+//! Accepts connections and serves them on one thread. When asked to stop, finishes the requests in
+//! progress.
 
 use super::{
     Service,
@@ -19,10 +19,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// Pause where no connection can be accepted, for example because too many files are open.
+/// Pause after a connection could not be accepted, for example because too many files are open.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Most bytes of a connection that are read ahead; no head of a request is longer.
+/// Most bytes that are read ahead on a connection. The head of a request cannot be longer.
 const BUFFER_BYTES: usize = 64 << 10;
 
 /// Serves the connections of `listener` until `stop` is ready and the requests in progress are answered.
@@ -50,7 +50,7 @@ async fn accept(service: Arc<Service>, listener: TcpListener, stop: impl Future<
     let limits = service.limits;
     let router = router(service.clone());
     let mut server = http1::Builder::new();
-    // The timeout also closes connections on which nothing comes.
+    // The timeout also closes connections on which no request comes.
     server
         .timer(TokioTimer::new())
         .header_read_timeout(limits.timeout)
@@ -59,7 +59,7 @@ async fn accept(service: Arc<Service>, listener: TcpListener, stop: impl Future<
     tokio::pin!(stop);
     loop {
         let accepted = async {
-            // Never closed, so there is always a permit some time.
+            // The semaphore is never closed, so a permit comes sooner or later.
             let permit = connections.clone().acquire_owned().await;
             (listener.accept().await, permit)
         };
@@ -72,7 +72,7 @@ async fn accept(service: Arc<Service>, listener: TcpListener, stop: impl Future<
             sleep(PAUSE).await;
             continue;
         };
-        // Answers are short, and wait for nothing.
+        // Answers are short; each is sent at once.
         let _ = stream.set_nodelay(true);
         let router = router.clone().layer(Extension(Peer(address.ip())));
         let connection = server
@@ -81,7 +81,8 @@ async fn accept(service: Arc<Service>, listener: TcpListener, stop: impl Future<
         let mut stopping = service.stopping.subscribe();
         tokio::spawn(async move {
             tokio::pin!(connection);
-            // An error is the client's: it broke off, or sent no HTTP.
+            // An error here is the client's: it broke off the connection, or what it sent is not
+            // HTTP.
             tokio::select! {
                 _ = connection.as_mut() => return,
                 _ = stopping.changed() => connection.as_mut().graceful_shutdown(),
@@ -96,7 +97,7 @@ async fn accept(service: Arc<Service>, listener: TcpListener, stop: impl Future<
         "event": "stopping",
         "requests_in_progress": service.workers.num_requests(),
     }));
-    // A request takes at most one timeout to arrive; the other is for its answer.
+    // One timeout for a request to arrive, one for its answer.
     let finished = timeout(2 * limits.timeout, service.stopping.closed()).await;
     (service.log)(json!({ "event": "stopped", "all_answered": finished.is_ok() }));
 }

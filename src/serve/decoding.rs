@@ -1,5 +1,5 @@
-//! Decodes the audio of a stream while its bytes arrive, on a thread of its own, which mostly waits for
-//! them.
+//! Decodes the audio of a stream while its bytes arrive. The decoder has a thread of its own, which
+//! mostly waits for bytes.
 
 use super::refusal::Refusal;
 use crate::{
@@ -14,11 +14,11 @@ use std::{
 };
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-/// What the decoder says.
+/// What the decoder sends.
 pub enum Decoded {
     /// `(num_samples,)` at `rate_hz`, mono, nominally −1 to 1.
     Block { rate_hz: u32, samples: Vec<f32> },
-    /// Nothing more comes.
+    /// The stream has ended.
     End,
 }
 
@@ -59,7 +59,7 @@ fn decode_to_end(pipe: Pipe, options: &ReadOptions, blocks: &Sender<Next>) -> Re
     live.end().map(|_| ())
 }
 
-/// The bytes of all messages as one stream.
+/// Reads the bytes of all messages as one stream.
 struct Pipe {
     bytes: Receiver<Bytes>,
     rest: Bytes,

@@ -1,5 +1,6 @@
-//! What a client may see. Whoever sees scores can change a recording a little at a time until it is
-//! accepted (hill-climbing); a client without the right to see them gets the decision and the reason.
+//! Hides scores from clients that may not see them. Whoever sees scores can change a recording a
+//! little at a time until it is accepted (hill-climbing). A client without the right to see scores
+//! gets only the decision and the reason.
 
 use super::verb::Verb;
 use serde_json::Value;
@@ -26,7 +27,7 @@ fn only(value: Value, shown: &[&str]) -> Value {
     }
 }
 
-/// Messages give scores as `(LLR -1.23)` or `(logit 1.23)`.
+/// A message without its scores, which are written `(LLR -1.23)` or `(logit 1.23)`.
 pub fn text_without_scores(text: &str) -> String {
     let mut shown = text.to_string();
     for opening in [" (LLR ", " (logit "] {
@@ -36,7 +37,7 @@ pub fn text_without_scores(text: &str) -> String {
             shown.replace_range(start..end, "");
         }
     }
-    // Nothing of what follows another mention of a score.
+    // If a score is mentioned in any other way, the rest of the message is left out.
     for word in ["LLR", "logit"] {
         if let Some(start) = shown.find(word) {
             shown.truncate(start);

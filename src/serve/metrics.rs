@@ -8,13 +8,13 @@ use prometheus_client::{
 };
 use std::{sync::atomic::AtomicU64, time::Duration};
 
-/// What [`Metrics::text`] is written in.
+/// Media type of the text that [`Metrics::text`] returns.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Upper ends of the times of requests that are counted together, in seconds.
+/// Upper bounds of the histogram of request times, in seconds.
 const SECONDS: [f64; 11] = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
 
-/// What is counted.
+/// All that the service counts.
 pub struct Metrics {
     registry: Registry,
     requests: Family<Request, Counter>,
@@ -43,7 +43,7 @@ struct Asked {
 }
 
 impl Metrics {
-    /// Nothing counted yet; `model` is the id of the model file.
+    /// Metrics in which nothing is counted yet; `model` is the id of the model file.
     pub fn new(model: String) -> Self {
         let mut registry = Registry::with_prefix("spkver");
         let metrics = Metrics {
@@ -88,7 +88,7 @@ impl Metrics {
         }
     }
 
-    /// A request was answered.
+    /// Counts an answered request.
     pub fn answered(&self, verb: Verb, status: u16, took: Duration) {
         let verb = verb.name();
         self.requests.get_or_create(&Request { verb, status }).inc();
@@ -97,7 +97,7 @@ impl Metrics {
         times.observe(took.as_secs_f64());
     }
 
-    /// A decision was made.
+    /// Counts a decision.
     pub fn decided(&self, verb: Verb, decision: &'static str) {
         let verb = verb.name();
         self.decisions
@@ -105,12 +105,12 @@ impl Metrics {
             .inc();
     }
 
-    /// So many seconds of audio were heard.
+    /// Counts seconds of audio.
     pub fn heard(&self, seconds: f64) {
         self.audio_seconds.inc_by(seconds);
     }
 
-    /// All of it as text.
+    /// All metrics as text.
     pub fn text(&self, workers: &Workers) -> String {
         self.requests_in_progress.set(workers.num_requests() as i64);
         self.held_bytes.set(workers.num_held_bytes() as i64);

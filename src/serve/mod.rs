@@ -1,13 +1,13 @@
-//! The service: the verbs of the command line over HTTP, with the same answers. It counts and limits
-//! tries, hides scores from those who may not see them, and bounds all that a client can make it hold
-//! or do.
+//! The service: the verbs of the command line over HTTP, with the same answers. It counts and
+//! limits tries, hides scores from clients that may not see them, and limits what clients can make
+//! it store or compute.
 //!
 //! ```text
 //! connections ─► route ─► token, tries ─► upload ─► workers ─► work ─► answer
 //!                              (one thread, which never computes)  │ (threads of rayon)
 //! ```
 //!
-//! The service gets clock and log from outside, so that tests need not wait and only the command line
+//! The service is given its clock and its log. So tests need not wait, and only the command line
 //! prints.
 
 mod admission;
@@ -46,27 +46,27 @@ use tokio::sync::watch;
 use tries::Tries;
 use workers::Workers;
 
-/// Where the service notes what it does: one JSON object per event, without names of speakers or files.
+/// Receives what the service did: one JSON object per event, without names of speakers or files.
 pub type Log = Arc<dyn Fn(Value) + Send + Sync>;
 
-/// What a client can make the service hold or do.
+/// Limits on what clients can make the service hold or do.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Largest body of a request, in bytes.
     pub max_bytes: u64,
     /// Longest recording, in seconds.
     pub max_seconds: u32,
-    /// Requests in progress.
+    /// Most requests in progress.
     pub max_requests: usize,
-    /// Recordings in memory, of all requests together, in bytes.
+    /// Most bytes of recordings in memory, of all requests together.
     pub max_held_bytes: usize,
-    /// Open connections.
+    /// Most open connections.
     pub max_connections: usize,
-    /// Longest time for a request to arrive and get a processor.
+    /// Longest time for a request to arrive and to get a processor.
     pub timeout: Duration,
-    /// Tries in vain against one speaker, per hour; 0 sets no limit.
+    /// Most tries per hour against one speaker that are not accepted; 0 sets no limit.
     pub max_tries: u32,
-    /// Tries in vain by one client, per hour; 0 sets no limit.
+    /// Most such tries per hour by one client; 0 sets no limit.
     pub max_client_tries: u32,
 }
 
@@ -74,19 +74,19 @@ pub struct Limits {
 pub struct Setup {
     /// The model.
     pub verifier: Verifier,
-    /// When to accept. Clients have no say in it: whoever sets the threshold finds out the score.
+    /// When to accept. Clients cannot set this: whoever sets the threshold can find out the score.
     pub criterion: Criterion,
     /// The store, which need not exist yet.
     pub store: PathBuf,
-    /// Opens the store.
+    /// The key or passphrase of an encrypted store.
     pub secret: Option<Secret>,
-    /// Who may do what; none lets every program of this machine do everything.
+    /// Who may do what. Without tokens, every program on this machine may do everything.
     pub tokens: Option<Tokens>,
     /// The limits.
     pub limits: Limits,
-    /// For times and tries.
+    /// The clock for times and tries.
     pub clock: Clock,
-    /// For events.
+    /// Where events are noted.
     pub log: Log,
 }
 
@@ -94,7 +94,7 @@ pub struct Setup {
 pub struct Service {
     verifier: Arc<Verifier>,
     criterion: Criterion,
-    /// For a recording of any kind.
+    /// The operating point for recordings of any kind.
     point: OperatingPoint,
     stores: Stores,
     last_index: LastIndex,
@@ -103,7 +103,8 @@ pub struct Service {
     tries: Arc<Tries>,
     workers: Workers,
     metrics: Metrics,
-    /// Whether no more requests are taken. Who serves a connection listens to it until it is closed.
+    /// Whether the service has stopped taking requests. Each connection and each stream holds a
+    /// receiver until it is closed.
     stopping: watch::Sender<bool>,
     clock: Clock,
     log: Log,

@@ -1,4 +1,4 @@
-//! Reads the query and the recordings of a request, and passes the work to the workers.
+//! Reads the query and the recordings of a request, and hands the work to the workers.
 
 use super::{
     Service, refusal::Refusal, token::Client, tries::Key, upload, verb::Verb, work::Done,
@@ -68,7 +68,7 @@ fn one() -> usize {
 }
 
 impl Service {
-    /// The answer to a request of a client that may send it.
+    /// Answers a request of a client that has the right to send it.
     pub(super) async fn ask(
         self: &Arc<Self>,
         verb: Verb,
@@ -159,7 +159,7 @@ impl Service {
         let service = self.clone();
         let work = move || {
             let done = work(&service);
-            // Not before: the recordings are in memory until here.
+            // The place is given back only now: until here the recordings are in memory.
             drop(place);
             done
         };
@@ -175,7 +175,7 @@ pub(super) fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Refusal> {
         .map_err(|e| Refusal::request(e.body_text()))
 }
 
-/// What counts the tries against a speaker, whether enrolled or not.
+/// The key that counts the tries against a speaker, enrolled or not.
 pub(super) fn key_of(name: &SpeakerName) -> Key {
     Key::Speaker(*blake3::hash(name.key().as_bytes()).as_bytes())
 }

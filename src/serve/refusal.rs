@@ -16,9 +16,9 @@ pub struct Refusal {
     pub status: StatusCode,
     /// One word that stays the same from version to version.
     pub code: &'static str,
-    /// For people.
+    /// The message for people.
     pub text: String,
-    /// When it makes sense to try again.
+    /// Seconds after which it makes sense to try again.
     pub retry_after_seconds: Option<u64>,
 }
 
@@ -51,7 +51,7 @@ impl Refusal {
         Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", text)
     }
 
-    /// The client sent its request too slowly.
+    /// The request arrived too slowly.
     pub fn too_slow() -> Self {
         let text = "the request did not arrive in time; send it faster, or shorter recordings";
         Refusal::new(StatusCode::REQUEST_TIMEOUT, "timeout", text)
@@ -78,7 +78,7 @@ impl From<Error> for Refusal {
             Error::Several(errors) if errors.iter().all(|e| matches!(e, Error::Audio { .. })) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            // Paths and the state of files are for the operator's eyes.
+            // Only the operator may see paths and the state of files.
             _ => {
                 let text = "the store cannot be used; try `spkver list` where the service runs";
                 return Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, code, text);

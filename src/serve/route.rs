@@ -1,4 +1,4 @@
-//! The routes: which request goes where, who may send it, and what is noted about it.
+//! The routes: which request goes where, who may send it, and what is recorded about it.
 
 use super::{
     Service,
@@ -17,7 +17,7 @@ use axum::{
 use serde_json::{Value, json};
 use std::{net::IpAddr, sync::Arc};
 
-/// The description of all routes for people and programs, OpenAPI 3.1.
+/// The OpenAPI 3.1 description of all routes, for people and programs.
 pub const OPENAPI: &str = include_str!("../../docs/openapi.json");
 
 /// Routes that anybody may read.
@@ -27,7 +27,7 @@ pub const OPEN_PATHS: [&str; 2] = ["/health", "/openapi.json"];
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub IpAddr);
 
-/// What is noted about a request: in the log and the metrics, no names of speakers or files.
+/// What the log and the metrics record about a request: no names of speakers or files.
 #[derive(Default)]
 struct Note {
     client: Option<Arc<str>>,
@@ -65,7 +65,7 @@ pub fn router(service: Arc<Service>) -> Router {
 async fn health(State(service): State<Arc<Service>>) -> Response {
     let (status, word) = match *service.stopping.borrow() {
         false => (StatusCode::OK, "ok"),
-        // So that a balancer sends no more requests.
+        // Tells a load balancer to send no more requests.
         true => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
     };
     let model = service.verifier.file_id().to_string();

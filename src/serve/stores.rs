@@ -1,5 +1,5 @@
-//! Connections to the store: one for each thread that needs it at the same time, kept for the next
-//! request. To open an encrypted store with a passphrase takes a tenth of a second.
+//! Connections to the store, one for each thread that needs it at the same time. They are kept for
+//! later requests, because opening an encrypted store with a passphrase takes a tenth of a second.
 
 use crate::{
     Error, Result,
@@ -29,7 +29,7 @@ impl Stores {
             secret,
             idle: Mutex::new(vec![]),
         };
-        // A wrong key is an error now, not at the first request.
+        // Opened once here, so that a wrong key is an error now and not at the first request.
         stores.with(|_| Ok(()))?;
         Ok(stores)
     }
@@ -39,15 +39,15 @@ impl Stores {
         &self.path
     }
 
-    /// Works with a connection; none if the store does not exist.
+    /// Calls `work` with a connection, or with `None` if the store does not exist.
     ///
     /// # Errors
-    /// Those of the work, and as [`Store::open`].
+    /// The error of `work`; as [`Store::open`].
     pub fn with<T>(&self, work: impl FnOnce(&mut Option<Store>) -> Result<T>) -> Result<T> {
         let file = file_id(&self.path);
         let idle = {
             let mut idle = self.idle();
-            // The file may have been removed, or another put in its place.
+            // The file may have been removed or replaced.
             idle.retain(|(of, _)| Some(of) == file.as_ref());
             idle.pop()
         };
@@ -56,7 +56,7 @@ impl Stores {
             None => Store::open(&self.path, self.secret.as_ref())?,
         };
         let done = work(&mut store);
-        // After an error of the store, such as a new key, a new connection knows more.
+        // After an error of the store, such as a changed key, the connection is not used again.
         let is_good = !matches!(done, Err(Error::Store { .. } | Error::Io { .. }));
         if let (Some(store), Some(file), true) = (store, file, is_good) {
             self.idle().push((file, store));
@@ -80,8 +80,8 @@ impl Stores {
 #[cfg(unix)]
 type FileId = (u64, u64);
 
-/// What tells a file from another one of the same name. It is not opened for that: to close it would
-/// release SQLite's locks.
+/// Identifies a file, so that another file of the same name is noticed. The file is not opened for
+/// this: closing it would release SQLite's locks.
 #[cfg(unix)]
 fn file_id(path: &Path) -> Option<FileId> {
     use std::os::unix::fs::MetadataExt;

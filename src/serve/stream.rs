@@ -1,5 +1,5 @@
-//! A claim that is verified while the speaker talks: a WebSocket takes audio as it comes and gives a state
-//! after each look, and in the end the answer of `verify`.
+//! Verifies a claim while the speaker talks. A WebSocket takes audio as it comes. It sends a state
+//! after each look, and at the end the answer of `verify`.
 //!
 //! ```text
 //! client  binary: audio ─►                 text: the end of the input ─►
@@ -43,46 +43,49 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// Largest message, in bytes: a second of samples at the highest rate is less. Formats that must be read to
-/// their end before they are heard may not be larger either.
+/// Largest message, in bytes. A second of samples at the highest rate is smaller. A format that
+/// must be read to its end before it can be decoded may not be larger either.
 const MAX_MESSAGE_BYTES: usize = 1 << 20;
 
-/// Sample rate of the listener where a stream ends before its first samples, in Hz: any will do.
+/// Sample rate of the listener if a stream ends before its first samples, in Hz. Any rate will do.
 const ANY_RATE_HZ: u32 = 16_000;
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Asked {
     speaker: String,
-    /// Of samples without a header, in Hz: 16 bits, little endian, one channel.
+    /// Sample rate of samples without a header, in Hz. They have 16 bits, little endian, one
+    /// channel.
     rate: Option<u32>,
-    /// Listen to the end, also when the answer is clear.
+    /// Listen to the end, even when the answer is clear.
     #[serde(default)]
     to_end: bool,
 }
 
-/// A claim that is listened to.
+/// A claim and its audio stream.
 struct Stream {
     service: Arc<Service>,
     client: Client,
     voiceprint: Arc<Voiceprint>,
     test: Option<SequentialTest>,
-    /// How its audio is read.
+    /// How the audio is read.
     options: ReadOptions,
-    /// Counts until it is known to be accepted.
+    /// The try. It is given back if the claim is accepted, or if the stream ends before the first
+    /// look.
     attempt: Option<Try>,
     has_looked: bool,
     _place: Place,
 }
 
-/// What is to be done after a block.
+/// What to do after a block.
 enum Next {
     Listen,
     End(End),
 }
 
 impl Service {
-    /// Begins to listen: the answer is that of the upgrade to a WebSocket.
+    /// Upgrades the connection to a WebSocket and begins to listen. Returns the answer to the
+    /// upgrade.
     pub(super) async fn stream(
         self: &Arc<Self>,
         client: Client,
@@ -127,7 +130,7 @@ impl Stream {
         let stopping = self.service.stopping.subscribe();
         let longest = Duration::from_secs(self.service.limits.max_seconds.into());
         let longest = longest + self.service.limits.timeout;
-        // Pings do not keep a stream alive for ever.
+        // The time limit holds for pings too: they cannot keep a stream alive for ever.
         let listened = timeout(longest, self.listen(&mut socket)).await;
         let listened = listened.unwrap_or_else(|_| Err(Refusal::too_slow()));
         let (json, decision, code, seconds) = match listened {
@@ -139,7 +142,7 @@ impl Stream {
         };
         match (decision, self.attempt.take()) {
             (Some(Decision::Accept), _) | (_, None) => {}
-            // Breaking off does not give the try back.
+            // A client that breaks off after the first look has used up its try.
             (_, Some(attempt)) if self.has_looked || decision.is_some() => attempt.spend(),
             _ => {}
         }
@@ -160,7 +163,7 @@ impl Stream {
         let close = async {
             self.send(&mut socket, json).await?;
             let closed = socket.send(Message::Close(None)).await;
-            // Until the client has read it.
+            // Wait until the client has read the answer.
             while let Some(Ok(_)) = socket.recv().await {}
             closed.map_err(|_| broken())
         };
@@ -168,7 +171,8 @@ impl Stream {
         drop(stopping);
     }
 
-    /// Listens until the answer is clear, to the limit or to the end; the answer.
+    /// Listens until the answer is clear, the limit is reached or the input ends. Returns the
+    /// answer.
     async fn listen(&mut self, socket: &mut WebSocket) -> Result<(Value, Decision, f64), Refusal> {
         let (bytes, mut decoded) = decoding::decode(self.options)?;
         let mut bytes = Some(bytes);
@@ -222,7 +226,7 @@ impl Stream {
         listener.against(self.voiceprint.clone(), self.test.clone())
     }
 
-    /// Passes the samples to the listener. Also returns whether they are the last that the limit allows.
+    /// Passes the samples to the listener. Also returns whether the limit allows no more.
     async fn push(
         &self,
         mut listener: Listener,
@@ -301,8 +305,8 @@ impl Stream {
     }
 }
 
-/// Waits for the next message, and reads it only when `bytes` has room for what it holds. Without `bytes`
-/// the input has ended, and no message is read any more.
+/// Waits for the next message, and reads it only when `bytes` has room for its contents. No `bytes`
+/// means that the input has ended; then no message is read any more.
 async fn message(
     socket: &mut WebSocket,
     bytes: Option<&Sender<Bytes>>,

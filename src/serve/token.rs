@@ -1,11 +1,11 @@
-//! Bearer tokens: who a client is, what it may do, and whether it may see scores. The file of tokens has
-//! one JSON object per line, and keeps hashes only:
+//! Bearer tokens: who a client is, what it may do, and whether it may see scores. The file of
+//! tokens has one JSON object per line, and stores only hashes of the tokens:
 //!
 //! ```text
 //! {"name": "front-desk", "blake3": "5f…", "rights": ["verify", "identify"], "scores": false}
 //! ```
 //!
-//! A token has 256 random bits, so that a fast hash protects it.
+//! A token has 256 random bits, so a fast hash is enough to protect it.
 
 use super::{tries::Key, verb::Verb};
 use crate::{
@@ -27,11 +27,11 @@ struct Token {
 /// Who sent a request.
 #[derive(Clone)]
 pub struct Client {
-    /// Name of the token; none without tokens.
+    /// Name of the token; none if the service has no tokens.
     pub name: Option<Arc<str>>,
-    /// Whose tries these are.
+    /// The key under which the client's tries are counted.
     pub key: Key,
-    /// Whether it may see scores.
+    /// Whether the client may see scores.
     pub sees_scores: bool,
     rights: Arc<[Verb]>,
 }
@@ -48,7 +48,7 @@ struct Entry {
 }
 
 impl Client {
-    /// A client of this machine, where no tokens are needed: it may do everything.
+    /// A client on this machine, of a service without tokens: it may do everything.
     pub fn local(address: IpAddr) -> Self {
         Client {
             name: None,
@@ -58,7 +58,7 @@ impl Client {
         }
     }
 
-    /// Whether it has the right to this.
+    /// Whether the client has the right to `verb`.
     pub fn may(&self, verb: Verb) -> bool {
         self.rights.contains(&verb)
     }
@@ -68,7 +68,7 @@ impl Tokens {
     /// Reads the file.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::List`] for a bad line, and for a name or a token that is there twice.
+    /// [`Error::Io`]; [`Error::List`] for a bad line, and for a name or a token that occurs twice.
     pub fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).map_err(|e| Error::io(path, "read", e))?;
         let mut tokens: Vec<Token> = vec![];
@@ -113,8 +113,8 @@ impl Tokens {
         Ok(Tokens(tokens))
     }
 
-    /// Whose token this is. Takes the same time whichever it is: BLAKE3's hashes compare in constant time,
-    /// and all are compared.
+    /// The client with this token. Every token takes the same time: hashes are compared in constant
+    /// time, and all of them are compared.
     pub fn client(&self, token: &str) -> Option<&Client> {
         let hash = blake3::hash(token.as_bytes());
         let mut found = None;
@@ -127,11 +127,11 @@ impl Tokens {
     }
 }
 
-/// Adds an entry to the file, which is created if it does not exist. Returns the token, which is kept
-/// nowhere.
+/// Adds an entry to the file, and creates the file if it does not exist. Returns the token, which
+/// is stored nowhere.
 ///
 /// # Errors
-/// [`Error::Usage`] for a name that is there already; as [`Tokens::read`]; [`Error::Io`].
+/// [`Error::Usage`] for a name that is already in the file; as [`Tokens::read`]; [`Error::Io`].
 pub fn add(path: &Path, name: &str, rights: &[Verb], scores: bool) -> Result<Zeroizing<String>> {
     let mut text = match fs::read_to_string(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => String::new(),

@@ -1,5 +1,5 @@
-//! Limits how often somebody may try in vain: against one speaker, and by one client. With tries
-//! without limit, a stranger is accepted sooner or later.
+//! Limits the tries that are not accepted: those against one speaker, and those by one client.
+//! Without a limit, a stranger is accepted sooner or later.
 //!
 //! With a limit of N tries an hour, N can be made at once, and after that one more every 1/N of an hour. A
 //! try that ends in an accept does not count. Tries in progress do, so sending many at once does not get
@@ -14,7 +14,7 @@ use std::{
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
-/// Speakers and clients that are kept in mind: a few megabytes. More have to wait.
+/// Most speakers and clients whose tries are counted, some megabytes. Further ones have to wait.
 const MAX_KEYS: usize = 100_000;
 
 /// Whose tries are counted.
@@ -31,11 +31,12 @@ pub struct Tries {
     per_speaker: u32,
     per_client: u32,
     clock: Clock,
-    /// When each key will have no tries left to count: a try moves it on by the N-th part of an hour.
+    /// For each key, when its last try stops counting. Each try moves this time on by 1/N of an
+    /// hour.
     clear_at: Mutex<HashMap<Key, Duration>>,
 }
 
-/// A try that counts until it is dropped, and from then on only if it was [spent](Self::spend).
+/// A try in progress, which counts. Once dropped, it counts only if it was [spent](Self::spend).
 pub struct Try {
     tries: Arc<Tries>,
     keys: Vec<Key>,
@@ -43,7 +44,7 @@ pub struct Try {
 }
 
 impl Tries {
-    /// So many tries an hour against each speaker and by each client; 0 sets no limit.
+    /// Allows so many tries an hour against each speaker and by each client; 0 sets no limit.
     pub fn new(per_speaker: u32, per_client: u32, clock: Clock) -> Arc<Self> {
         Arc::new(Tries {
             per_speaker,
@@ -96,7 +97,7 @@ impl Tries {
         }
     }
 
-    /// The time after which a try no longer counts, where no others came before it.
+    /// How long a single try counts: 1/N of an hour.
     fn share(&self, key: Key) -> Duration {
         HOUR / self.limit(key).max(1)
     }
@@ -107,7 +108,7 @@ impl Tries {
 }
 
 impl Try {
-    /// It was made in vain, and counts.
+    /// The try was not accepted: it goes on counting.
     pub fn spend(mut self) {
         self.is_spent = true;
     }

@@ -1,5 +1,6 @@
-//! The recordings of a request: the parts named `recording` of a body of multipart/form-data, read into
-//! memory within the limits. A body that is too large is refused before it is read.
+//! Reads the recordings of a request into memory, within the limits. They are the parts named
+//! `recording` of a multipart/form-data body. A body that is too large is refused before it is
+//! read.
 
 use super::{refusal::Refusal, workers::Place};
 use axum::{
@@ -14,23 +15,23 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// Name of the parts.
+/// Name of the parts that hold recordings.
 const PART: &str = "recording";
 /// Longest name of a file that is kept, in bytes.
 const MAX_NAME_BYTES: usize = 255;
 
 /// A recording as it was sent.
 pub struct Part {
-    /// The file's name without its folder, a label.
+    /// The file's name without its folder; a label only.
     pub name: PathBuf,
     /// The file's contents.
     pub bytes: Bytes,
 }
 
-/// Reads the body; 1 to `max_recordings` recordings. The place holds their bytes.
+/// Reads 1 to `max_recordings` recordings from the body. `place` accounts for their bytes.
 ///
 /// # Errors
-/// A [`Refusal`] for a body that is too large, broken off, or not what is expected.
+/// A [`Refusal`] for a body that is too large, incomplete, or not a list of recordings.
 pub async fn read(
     headers: &HeaderMap,
     body: Body,
@@ -81,7 +82,7 @@ pub async fn read(
         parts.push(Part { name, bytes });
     }
     drop(multipart);
-    // What comes after the last part means nothing, but without it the request is not whole.
+    // What follows the last part is ignored, but must arrive: without it the request is incomplete.
     while let Some(chunk) = chunks.next().await {
         chunk?;
     }
@@ -108,7 +109,8 @@ fn refusal(error: multer::Error) -> Refusal {
     }
 }
 
-/// The name of a file without its folder, or a number. Folders of any system are left out.
+/// The name of a file without its folder, of whatever system; `recording N` if the name is missing
+/// or too long.
 fn label(name: Option<&str>, number: usize) -> PathBuf {
     let name = name.and_then(|name| name.rsplit(['/', '\\']).next());
     match name {

@@ -37,7 +37,7 @@ impl Verb {
         Verb::Metrics,
     ];
 
-    /// As in a file of tokens, in metrics and in the log.
+    /// The name of the verb in a file of tokens, in metrics and in the log.
     pub fn name(self) -> &'static str {
         match self {
             Verb::Enroll => "enroll",
@@ -64,7 +64,7 @@ impl Verb {
         }
     }
 
-    /// GET for what changes nothing and takes no recordings, else POST.
+    /// GET if the verb changes nothing and takes no recordings, else POST.
     pub(super) fn method(self) -> MethodFilter {
         match self {
             Verb::List | Verb::Stream | Verb::Metrics => MethodFilter::GET,
@@ -72,8 +72,9 @@ impl Verb {
         }
     }
 
-    /// What a client may see of the answer without the right to see scores: no score, no probability,
-    /// no threshold, and no candidates, whose order would be a score.
+    /// The parts of the answer that a client without the right to see scores may see: no score, no
+    /// probability and no threshold. Candidates are left out too, because their order would reveal
+    /// scores.
     pub(super) fn shown_without_scores(self) -> &'static [&'static str] {
         match self {
             Verb::Verify | Verb::Compare => {

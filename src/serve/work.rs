@@ -1,4 +1,5 @@
-//! What each verb does once its request is here. The answers are those of the command line.
+//! Does the work of each verb once its request has arrived. The answers are those of the command
+//! line.
 
 use super::{Service, refusal::Refusal, tries::Try, upload::Part};
 use crate::{
@@ -17,13 +18,13 @@ use axum::http::StatusCode;
 use serde_json::Value;
 use std::{num::NonZeroU32, path::Path, slice};
 
-/// The answer, and what is noted about it.
+/// The answer to a request, and what is recorded about it.
 pub struct Done {
-    /// As the command line prints it with `--json`.
+    /// The answer, as the command line prints it with `--json`.
     pub answer: Value,
     /// The decision, if there is one.
     pub decision: Option<&'static str>,
-    /// Length of the recordings.
+    /// Length of the recordings, in seconds.
     pub audio_seconds: f64,
 }
 
@@ -57,7 +58,7 @@ impl Service {
             })
         });
         let done = done.map_err(Refusal::from);
-        // This counts as a try, because the refusal tells whether the voice fits an enrolled one.
+        // This counts as a try, because the refusal reveals whether the voice fits an enrolled one.
         if let Err(refusal) = &done
             && refusal.status == StatusCode::UNPROCESSABLE_ENTITY
         {
@@ -103,7 +104,7 @@ impl Service {
             .stores
             .with(|store| self.opened(name, store)?.get(name));
         let voiceprint = match voiceprint {
-            // This counts as a try, because the error tells who is enrolled.
+            // This counts as a try, because the error reveals who is enrolled.
             Err(error @ Error::UnknownSpeaker { .. }) => {
                 attempt.spend();
                 return Err(error.into());
@@ -114,7 +115,7 @@ impl Service {
         Ok((voiceprint, attempt))
     }
 
-    /// Of which enrolled speaker is the recording, if of any?
+    /// Of which enrolled speaker, if any, is the recording?
     pub(super) fn identify(
         &self,
         top: usize,
@@ -209,7 +210,7 @@ impl Service {
         let answer = self.stores.with(|store| match name {
             Some(name) => {
                 let voiceprint = self.opened(name, store)?.get(name)?;
-                // Without scores where another model made the voiceprint.
+                // No scores if another model made the voiceprint.
                 let scores = listing::scores(&voiceprint, &self.verifier).unwrap_or_default();
                 Ok(listing::of_voiceprint(&voiceprint, &scores))
             }
@@ -249,7 +250,7 @@ impl Service {
         }
     }
 
-    /// The file's name: where it lies is not for clients.
+    /// The store's file name. Clients may not see its folder.
     fn store_name(&self) -> &Path {
         Path::new(self.stores.path().file_name().unwrap_or_default())
     }

@@ -1,5 +1,6 @@
-//! Bounds what goes on at the same time: requests in progress, bytes of recordings in memory, and work on
-//! the processors. Work runs on the threads of rayon; the thread that serves connections never computes.
+//! Limits what goes on at the same time: requests in progress, bytes of recordings in memory, and
+//! work on the processors. The work runs on the threads of rayon; the thread that serves
+//! connections never computes.
 
 use super::refusal::Refusal;
 use std::{
@@ -9,7 +10,7 @@ use std::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-/// What may be done at the same time.
+/// Counts requests, held bytes and free threads, and runs the work.
 pub struct Workers {
     max_requests: usize,
     max_held_bytes: usize,
@@ -26,7 +27,7 @@ pub struct Place {
 }
 
 impl Workers {
-    /// So many requests in progress, and bytes of recordings in memory.
+    /// Allows so many requests in progress and so many bytes of recordings in memory.
     pub fn new(max_requests: usize, max_held_bytes: usize) -> Self {
         let semaphore =
             |permits: usize| Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)));
@@ -58,11 +59,11 @@ impl Workers {
         }
     }
 
-    /// Runs `work` on the threads of rayon, as soon as one of them is free. Once begun, it runs to its end,
-    /// also if nobody waits for it any more.
+    /// Runs `work` on the threads of rayon, as soon as one of them is free. Work that has begun
+    /// runs to its end, even if nobody waits for it any more.
     ///
     /// # Errors
-    /// A [`Refusal`] where no thread gets free before `deadline`, and where the work panics.
+    /// A [`Refusal`] if no thread is free before `deadline`, or if the work panics.
     pub async fn run<T: Send + 'static>(
         &self,
         deadline: impl Future<Output = ()>,
@@ -75,7 +76,7 @@ impl Workers {
         };
         let (sender, receiver) = oneshot::channel();
         rayon::spawn(move || {
-            // A panic would end the program.
+            // An uncaught panic would end the program.
             let done = catch_unwind(AssertUnwindSafe(work));
             drop(thread);
             let _ = sender.send(done);
@@ -98,10 +99,10 @@ impl Workers {
 }
 
 impl Place {
-    /// Makes room for more bytes.
+    /// Holds `num_bytes` more.
     ///
     /// # Errors
-    /// A [`Refusal`] where all requests together would hold too many.
+    /// A [`Refusal`] if all requests together would hold too many bytes.
     pub fn hold(&mut self, num_bytes: usize) -> Result<(), Refusal> {
         let full = || Refusal::busy("too many recordings at the same time; try again");
         let num_bytes = u32::try_from(num_bytes).map_err(|_| full())?;

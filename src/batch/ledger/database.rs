@@ -1,5 +1,5 @@
-//! The SQLite files of a ledger, the run's own and the cache of embeddings: how they are opened, and what
-//! their errors mean to a user.
+//! Opens the SQLite files of a ledger: that of the run and the cache of embeddings. Says what their
+//! errors mean to a user.
 
 use crate::{Error, Result};
 use rusqlite::{Connection, OpenFlags};
@@ -9,10 +9,10 @@ use std::{
     time::Duration,
 };
 
-/// How long a process waits for another one that writes to the same cache.
+/// How long a process waits for another process that writes to the same cache.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// "spkc", which distinguishes the cache from other SQLite files.
+/// "spkc", which tells the cache from other SQLite files.
 const APPLICATION_ID: i64 = 0x7370_6b63;
 
 const RUN_SCHEMA: &str = "
@@ -39,8 +39,8 @@ const CACHE_SCHEMA: &str = "
         reason TEXT
     ) STRICT;";
 
-/// Opens both. Without a cache the run's own file keeps the embeddings; without a file of its own it
-/// is a temporary one.
+/// Opens both files. Without a cache, the run's own file keeps the embeddings. Without a path, the
+/// run's own file is a temporary one.
 pub(super) fn open(state: Option<&Path>, cache: Option<&Path>) -> Result<Connection> {
     let path = state.unwrap_or(Path::new(""));
     let connection = open_state(path).map_err(|e| failed(path, e))?;
@@ -58,7 +58,7 @@ pub(super) fn open(state: Option<&Path>, cache: Option<&Path>) -> Result<Connect
 }
 
 fn open_state(path: &Path) -> rusqlite::Result<Connection> {
-    // No URI: a name is a name. The empty name is a temporary file of SQLite's own.
+    // No URI: a path is taken literally. An empty path is a temporary file that SQLite makes.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -1,5 +1,6 @@
-//! Kaldi's archives of vectors. Binary: `id`, a blank, `\0B`, `FV ` (f32) or `DV ` (f64), `\4`, the size
-//! as i32, the values; a matrix of one row (`FM `, `DM `) is a vector. Text: `id  [ 1 2 3 ]`.
+//! Kaldi's archives of vectors. Binary: `id`, a blank, `\0B`, `FV ` (f32) or `DV ` (f64), `\4`, the
+//! size as i32, the values. A matrix of one row (`FM `, `DM `) counts as a vector. Text: `id  [ 1 2
+//! 3 ]`.
 
 use super::{
     fault::{Fault, Take},
@@ -17,7 +18,7 @@ use std::{
 /// Largest size of a vector; a larger one is taken for damage.
 const MAX_SIZE: usize = 1 << 20;
 
-/// An entry; none where there is no embedding.
+/// An entry of a binary archive; none if there is no embedding.
 pub(super) fn binary(row: &Row) -> Option<Vec<u8>> {
     let Outcome::Embedded(embedded) = &row.outcome else {
         return None;
@@ -28,7 +29,7 @@ pub(super) fn binary(row: &Row) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// A line; none where there is no embedding.
+/// A line of a text archive; none if there is no embedding.
 pub(super) fn text(row: &Row) -> Option<String> {
     let Outcome::Embedded(embedded) = &row.outcome else {
         return None;
@@ -37,13 +38,13 @@ pub(super) fn text(row: &Row) -> Option<String> {
     Some(format!("{}  [ {} ]\n", row.id, values.join(" ")))
 }
 
-/// Does a file that begins so hold binary entries?
+/// Whether a file that begins with `opening` holds binary entries.
 pub(super) fn is_binary(opening: &[u8]) -> bool {
     let id_end = opening.iter().position(|&b| b == b' ');
     id_end.is_some_and(|at| opening[at..].starts_with(b" \0B"))
 }
 
-/// All entries of a binary archive.
+/// Reads all entries of a binary archive.
 pub(super) fn read_binary(path: &Path, take: &mut Take) -> Result<(), Fault> {
     let mut source = BufReader::with_capacity(1 << 20, File::open(path)?);
     loop {
@@ -60,7 +61,7 @@ pub(super) fn read_binary(path: &Path, take: &mut Take) -> Result<(), Fault> {
     }
 }
 
-/// The entries that an index of lines `id archive:offset` names.
+/// Reads the entries that an index names in lines `id archive:offset`.
 pub(super) fn read_index<'a>(
     lines: impl Iterator<Item = &'a str>,
     take: &mut Take,
@@ -71,7 +72,7 @@ pub(super) fn read_index<'a>(
         let (id, place) = line.split_once([' ', '\t']).ok_or_else(wanted)?;
         let (archive, offset) = place.trim().rsplit_once(':').ok_or_else(wanted)?;
         let offset = offset.parse().map_err(|_| wanted())?;
-        // No more than this many open files.
+        // Limits the number of open files.
         if archives.len() > 100 {
             archives.clear();
         }
@@ -86,7 +87,7 @@ pub(super) fn read_index<'a>(
     Ok(())
 }
 
-/// From `\0B` to the last value.
+/// Reads a vector, from `\0B` to the last value.
 fn vector(source: &mut impl Read) -> Result<Vec<f32>, Fault> {
     let mut start = [0; 5];
     source.read_exact(&mut start)?;

@@ -1,15 +1,16 @@
-//! What the readers of vector files share: who takes each vector, and why a file could not be read.
+//! What the readers of vector files share: the receiver of the vectors, and why a file could not be
+//! read.
 
 use crate::Error;
 
-/// Takes each id and vector.
+/// Receives each id and its vector.
 pub(super) type Take<'t> = dyn FnMut(&str, &[f32]) -> std::result::Result<(), Fault> + 't;
 
 /// Why a file could not be read.
 pub(super) enum Fault {
     Io(std::io::Error),
     Fact(String),
-    /// Of another file.
+    /// The error of another file, such as the list of ids.
     Other(Error),
 }
 

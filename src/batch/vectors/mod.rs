@@ -1,6 +1,6 @@
-//! Embeddings with ids, in files of other programs: NumPy (`.npy`, `.npz`), Kaldi (`.ark`, `.scp`, text
-//! and binary), Parquet, JSON lines, text. [`read`] recognises the form by the content, [`write`] takes
-//! it from the name.
+//! Embeddings with ids, in the file formats of other programs: NumPy (`.npy`, `.npz`), Kaldi
+//! (`.ark`, `.scp`, text and binary), Parquet, JSON lines, text. [`read`] recognises the format by
+//! the content; [`write`](Format::write) takes a [`Format`], chosen by the name.
 
 mod ark;
 mod fault;
@@ -28,7 +28,7 @@ use std::{
 pub use npy::{array, header as npy_header};
 pub use row::{About, Row, Rows};
 
-/// A form of file.
+/// A file format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// `(N, D)` float32; rows of NaN where there is no embedding.
@@ -37,7 +37,7 @@ pub enum Format {
     Npz,
     /// Kaldi's binary archive and its index; recordings without an embedding are left out.
     Ark,
-    /// Kaldi's text archive; as above.
+    /// Kaldi's text archive; recordings without an embedding are left out.
     ArkText,
     /// Columns `id`, `embedding`, `audio_blake3`, `error`.
     Parquet,
@@ -57,7 +57,7 @@ pub struct Vectors {
 }
 
 impl Format {
-    /// By the file's ending; text for those that are not known.
+    /// The format of a file's ending; text if the ending is unknown.
     pub fn of(path: &Path) -> Self {
         let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
         match ending.to_str() {
@@ -70,7 +70,7 @@ impl Format {
         }
     }
 
-    /// The form of file that it makes.
+    /// The form of such a file.
     pub fn form(self) -> &'static Form {
         match self {
             Format::Npy => &Form::NPY,
@@ -86,7 +86,7 @@ impl Format {
     /// Checks that the format can hold every id.
     ///
     /// # Errors
-    /// [`Error::Usage`] for an id with a blank where Kaldi is to read it.
+    /// [`Error::Usage`] for an id with a blank in a format that Kaldi reads.
     pub fn check_ids(&self, ids: &[String]) -> Result<()> {
         let blank = |id: &&String| id.is_empty() || id.contains(char::is_whitespace);
         match (self, ids.iter().find(blank)) {
@@ -98,10 +98,10 @@ impl Format {
         }
     }
 
-    /// Writes the file's bytes. `path` is its name: Kaldi's index names it.
+    /// Writes the bytes of a file. `path` is its name, which Kaldi's index contains.
     ///
     /// # Errors
-    /// [`Error::Io`], or what `rows` fails with.
+    /// [`Error::Io`], or the error of `rows`.
     pub fn write(
         &self,
         out: &mut (dyn Write + Send),
@@ -140,10 +140,10 @@ impl Format {
     }
 }
 
-/// Kaldi's index of a binary archive that was written to `ark` from these rows: `id ark:offset`.
+/// Kaldi's index `id ark:offset` for a binary archive that was written to `ark` from these rows.
 ///
 /// # Errors
-/// What `rows` fails with.
+/// The error of `rows`.
 pub fn ark_index(ark: &Path, rows: &mut Rows) -> Result<String> {
     let (mut index, mut at) = (String::new(), 0);
     rows(&mut |row| {
@@ -157,10 +157,11 @@ pub fn ark_index(ark: &Path, rows: &mut Rows) -> Result<String> {
     Ok(index)
 }
 
-/// Reads the embeddings that `wanted` wants. `ids` names the rows of a `.npy`, one a line.
+/// Reads the embeddings whose ids `wanted` accepts. `ids` names the rows of a `.npy`, one id per
+/// line.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Usage`] for a file that is none of these, or vectors of several sizes.
+/// [`Error::Io`]; [`Error::Usage`] for a file of another format, or vectors of several sizes.
 pub fn read(path: &Path, ids: Option<&Path>, wanted: &dyn Fn(&str) -> bool) -> Result<Vectors> {
     let failed = |e| Error::io(path, "read", e);
     let mut file = File::open(path).map_err(failed)?;
@@ -199,8 +200,8 @@ pub fn read(path: &Path, ids: Option<&Path>, wanted: &dyn Fn(&str) -> bool) -> R
     Ok(vectors)
 }
 
-/// The rows `(N, D)` of a `.npy` that has no ids. They are read one by one: there may be more than fit
-/// into memory.
+/// The rows `(N, D)` of a `.npy` without ids. Rows are read one by one, because there may be more
+/// than fit into memory.
 pub struct Array {
     path: PathBuf,
     rows: npy::RowReader,
@@ -210,7 +211,7 @@ impl Array {
     /// Opens the file and checks that it is as long as its header says.
     ///
     /// # Errors
-    /// [`Error::Io`], and [`Error::Usage`] for another array.
+    /// [`Error::Io`]; [`Error::Usage`] for an array of another kind.
     pub fn open(path: &Path) -> Result<Self> {
         let rows = npy::RowReader::open(path).and_then(|rows| match rows.size {
             0 => Err(Fault::Fact("holds vectors of no numbers".into())),
@@ -222,17 +223,17 @@ impl Array {
         })
     }
 
-    /// N.
+    /// The number of rows, N.
     pub fn num_rows(&self) -> usize {
         self.rows.num_rows
     }
 
-    /// D.
+    /// The size of a row, D.
     pub fn size(&self) -> usize {
         self.rows.size
     }
 
-    /// `(D,)`
+    /// Reads one row `(D,)`.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -254,7 +255,7 @@ fn unread(path: &Path, fault: Fault) -> Error {
 }
 
 impl Vectors {
-    /// D; 0 where there is no vector.
+    /// The size of a vector, D; 0 if there are no vectors.
     pub fn size(&self) -> usize {
         self.size
     }
@@ -264,12 +265,12 @@ impl Vectors {
         self.index_of.len()
     }
 
-    /// No vector?
+    /// Whether there are no vectors.
     pub fn is_empty(&self) -> bool {
         self.index_of.is_empty()
     }
 
-    /// The vector of this id. A row of NaN is none.
+    /// The vector of this id. A vector of NaN counts as missing.
     ///
     /// # Errors
     /// Why there is none.

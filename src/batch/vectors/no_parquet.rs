@@ -1,5 +1,5 @@
-//! In the place of `parquet.rs` where the feature `parquet` is off: vectors are neither read nor
-//! written as Parquet.
+//! Takes the place of `parquet.rs` without the feature `parquet`: refuses to read or write vectors
+//! as Parquet.
 
 use super::{
     fault::{Fault, Take},

@@ -1,4 +1,4 @@
-//! NumPy's `.npy`: bytes to floats or texts, and back. Format: numpy.lib.format, versions 1 to 3.
+//! Reads and writes NumPy's `.npy`: floats or texts. Format: numpy.lib.format, versions 1 to 3.
 
 use super::{
     fault::{Fault, Take},
@@ -11,7 +11,7 @@ use std::{
     path::Path,
 };
 
-/// Fewer bytes than the header says.
+/// The message for a file with fewer bytes than its header says.
 const CUT_OFF: &str = "NumPy array is cut off";
 
 /// How a file begins.
@@ -33,7 +33,7 @@ pub fn header(dtype: &str, shape: &[usize]) -> Vec<u8> {
         sizes.pop();
     }
     let mut text = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': ({sizes}), }}");
-    // Magic, version and length take 10 bytes; all together fills lines of 64.
+    // Magic, version and length take 10 bytes; the whole header is padded to a multiple of 64.
     let padding = 64 - (10 + text.len() + 1) % 64;
     text.extend(std::iter::repeat_n(' ', padding % 64));
     text.push('\n');
@@ -48,7 +48,7 @@ pub fn array(size: usize, rows: &[&[f32]]) -> Vec<u8> {
     bytes
 }
 
-/// One row of float32; NaN where there is no embedding.
+/// The bytes of one row of float32; NaN if there is no embedding.
 pub(super) fn float_bytes(outcome: &Outcome, size: usize) -> Vec<u8> {
     match outcome {
         Outcome::Embedded(embedded) => le_bytes(&embedded.values),
@@ -60,7 +60,7 @@ fn le_bytes(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|v| v.to_le_bytes()).collect()
 }
 
-/// An array of texts, `<U`: UTF-32, each as long as the longest.
+/// An array of texts, `<U`: UTF-32, all padded to the length of the longest.
 pub(super) fn texts<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Vec<u8> {
     let count = texts.clone().count();
     let longest = texts.clone().map(|t| t.chars().count()).max();
@@ -78,7 +78,7 @@ pub(super) fn texts<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Vec<u8>
 }
 
 impl Header {
-    /// Reads a header and leaves the values.
+    /// Reads a header, and stops before the values.
     pub fn read(source: &mut impl Read) -> Result<Self, Fault> {
         let mut start = [0; 8];
         source.read_exact(&mut start)?;
@@ -124,7 +124,7 @@ impl Header {
         })
     }
 
-    /// The same of an array `(N, D)`.
+    /// Reads a header and checks that it is that of an array `(N, D)`.
     fn of_rows(source: &mut impl Read) -> Result<(Self, [usize; 2]), Fault> {
         let header = Self::read(source)?;
         match header.shape.as_slice().try_into() {
@@ -163,7 +163,7 @@ impl Header {
         Ok(from_le_bytes(&bytes, width))
     }
 
-    /// Bytes of a number of a float array.
+    /// Size of one number of a float array, in bytes.
     fn width(&self) -> Result<usize, Fault> {
         match self.dtype.as_str() {
             "<f4" => Ok(4),
@@ -213,7 +213,7 @@ impl Header {
     }
 }
 
-/// The rows of a two-dimensional array, with ids from a file of their own.
+/// Reads the rows of a two-dimensional array. Their ids are in the file `ids`.
 pub(super) fn read_rows(path: &Path, ids: Option<&Path>, take: &mut Take) -> Result<(), Fault> {
     let Some(ids) = ids else {
         return Err("a NumPy array without ids; name them with --ids, one a line".into());
@@ -237,7 +237,7 @@ pub(super) fn read_rows(path: &Path, ids: Option<&Path>, take: &mut Take) -> Res
     Ok(())
 }
 
-/// The rows of a two-dimensional array, in any order.
+/// Reads the rows of a two-dimensional array, in any order.
 pub(super) struct RowReader {
     pub num_rows: usize,
     pub size: usize,
@@ -245,14 +245,14 @@ pub(super) struct RowReader {
 }
 
 enum Rows {
-    /// They are read when they are wanted.
+    /// Rows that are read when they are needed.
     InFile {
         file: File,
         header: Header,
         /// Where the values start.
         start: u64,
     },
-    /// All values, of an array that is stored by columns or comes from a pipe.
+    /// All values. The array is stored by columns, or comes from a pipe.
     Held(Vec<f32>),
 }
 
@@ -285,7 +285,7 @@ impl RowReader {
         })
     }
 
-    /// `(D,)`
+    /// Reads one row `(D,)`.
     pub fn row(&mut self, row: usize) -> Result<Vec<f32>, Fault> {
         match &mut self.rows {
             Rows::InFile {

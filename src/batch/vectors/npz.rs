@@ -1,5 +1,6 @@
-//! NumPy's `.npz`, a ZIP of arrays. Written: `embeddings`, `ids`, `errors`, `audio_blake3`, `model`.
-//! Read: any two-dimensional array with a list of texts of its length, or one vector per name.
+//! NumPy's `.npz`, a ZIP of arrays. Files are written with the arrays `embeddings`, `ids`,
+//! `errors`, `audio_blake3` and `model`. Any two-dimensional array with a list of as many texts is
+//! read, or one vector per name.
 
 use super::{
     fault::{Fault, Take},
@@ -15,7 +16,7 @@ use std::{
 };
 use zip::{ZipArchive, result::ZipError};
 
-/// Writes the arrays; the errors and hashes of all rows are in memory.
+/// Writes the arrays. The errors and hashes of all rows are held in memory.
 pub(super) fn write(
     out: &mut (dyn Write + Send),
     about: &About,
@@ -23,7 +24,7 @@ pub(super) fn write(
     path: &Path,
 ) -> Result<()> {
     let full = |e| Error::io(path, "write", e);
-    // No compression: embeddings hold random digits.
+    // No compression: the digits of embeddings are random, and would not become fewer.
     let mut zip = StoredZip::new(out);
     zip.start("embeddings.npy").map_err(full)?;
     let header = npy::header("<f4", &[about.ids.len(), about.size]);
@@ -57,7 +58,7 @@ pub(super) fn write(
 pub(super) fn read(path: &Path, take: &mut Take) -> std::result::Result<(), Fault> {
     let fault = |e: ZipError| Fault::Fact(format!("ZIP: {e}"));
     let mut zip = ZipArchive::new(BufReader::new(File::open(path)?)).map_err(fault)?;
-    // Which member is what: (number, name, header).
+    // What each member is: (number, name, header).
     let mut members = vec![];
     for number in 0..zip.len() {
         let mut member = zip.by_index(number).map_err(fault)?;

@@ -1,5 +1,6 @@
-//! Vectors in Parquet: a text column `id` and a list of floats `embedding`; written with
-//! `audio_blake3`, `speech_seconds` and `error`, and the model's id in the file's metadata.
+//! Vectors in Parquet: a text column `id` and a list of floats `embedding`. Files are written with
+//! the further columns `audio_blake3`, `speech_seconds` and `error`; the model's id is in the
+//! metadata.
 
 use super::{
     fault::{Fault, Take},
@@ -35,9 +36,9 @@ const SCHEMA: &str = "message embeddings {
     OPTIONAL BYTE_ARRAY error (UTF8);
 }";
 
-/// Rows of one row group: some megabytes.
+/// Rows in one row group, which then has some megabytes.
 const GROUP: usize = 1 << 14;
-/// Values that are read at once.
+/// Values read at once.
 const READ: usize = 1 << 16;
 
 /// Writes all rows.
@@ -75,7 +76,8 @@ fn write_group<W: Write + Send>(
     let mut group = writer.next_row_group()?;
     let ids: Vec<ByteArray> = rows.iter().map(|row| row.id.as_str().into()).collect();
     write_column::<ByteArrayType, W>(&mut group, &ids, None, None)?;
-    // Definition 0: no list, 1: an empty list, 2: a value; repetition 1: the same list goes on.
+    // Definition level 0: no list, 1: an empty list, 2: a value. Repetition level 1: the same list
+    // continues.
     let (mut values, mut definitions, mut repetitions) = (vec![], vec![], vec![]);
     let mut hashes = (vec![], vec![]);
     let mut seconds = (vec![], vec![]);
@@ -159,8 +161,8 @@ fn rows(path: &Path, take: &mut Take) -> std::result::Result<(), Fault> {
         let list = descriptor.self_type().get_basic_info();
         list.has_repetition() && list.repetition() == Repetition::OPTIONAL
     };
-    // A value is there at the highest level; one below it is a null within a list, if values may
-    // be null at all.
+    // At the highest definition level there is a value. One level lower is a null within a list, if
+    // the values may be null.
     let levels = (descriptor.max_def_level(), is_optional);
     for number in 0..reader.num_row_groups() {
         let group = reader.get_row_group(number).map_err(fault)?;
@@ -198,7 +200,7 @@ fn texts(
     })
 }
 
-/// The next lists of a column; empty where a row has none, NaN for a null within one.
+/// The next lists of a column; an empty list if a row has none, NaN for a null within a list.
 fn lists(
     reader: &mut ColumnReader,
     rows: usize,

@@ -6,10 +6,10 @@ use crate::{
     verifier::ModelId,
 };
 
-/// What is written of one recording.
+/// The row of one recording.
 #[derive(Debug, Clone)]
 pub struct Row {
-    /// What the list calls it.
+    /// Its name in the list.
     pub id: String,
     /// Hash of its file, if that could be read.
     pub audio: Option<AudioHash>,
@@ -17,12 +17,12 @@ pub struct Row {
     pub outcome: Outcome,
 }
 
-/// What the file as a whole is about.
+/// Facts about the whole file.
 #[derive(Debug, Clone, Copy)]
 pub struct About<'a> {
     /// The model of the embeddings.
     pub model: ModelId,
-    /// D
+    /// The size of an embedding, D.
     pub size: usize,
     /// Every id, in the order of the rows.
     pub ids: &'a [String],

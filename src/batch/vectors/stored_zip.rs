@@ -1,21 +1,21 @@
 //! Writes a ZIP of any size, without compression, from front to back.
 //!
-//! PKWARE's APPNOTE 6.3.10, with the 64-bit fields in every header, because the size of a member is
-//! known only when it has been written. A library's writer would bring a compressor that nobody
-//! calls, a hundredth of the program.
+//! Follows PKWARE's APPNOTE 6.3.10. Every header has the 64-bit fields, because the size of a
+//! member is known only after it has been written. A library could do this, but would bring a
+//! compressor that is never called and makes the program a hundredth larger.
 
 use std::io::{Result, Write};
 
-/// 1980-01-01 00:00: no clock, the same bytes every time.
+/// 1980-01-01 00:00. A fixed date makes the bytes the same every time.
 const DATE: u16 = 0x0021;
-/// Version of the format that reads 64-bit fields.
+/// The first version of the format that has 64-bit fields.
 const VERSION: u16 = 45;
-/// Size and checksum stand behind the data.
+/// Size and checksum follow the data.
 const FLAGS: u16 = 0x0008;
-/// "See the 64-bit field".
+/// Means: see the 64-bit field.
 const ELSEWHERE: u32 = u32::MAX;
 
-/// An archive that is being written.
+/// A ZIP that is being written.
 pub(super) struct StoredZip<'a> {
     out: &'a mut (dyn Write + Send),
     written: u64,
@@ -40,7 +40,7 @@ impl<'a> StoredZip<'a> {
         }
     }
 
-    /// Ends the last member; what is written from now on belongs to this one.
+    /// Ends the last member and starts a new one, to which [`write`](Self::write) then appends.
     pub fn start(&mut self, name: &'static str) -> Result<()> {
         self.end_member()?;
         self.members.push(Member {
@@ -59,7 +59,7 @@ impl<'a> StoredZip<'a> {
         self.put(&header)
     }
 
-    /// More of the member that was started last.
+    /// Appends to the member that was started last.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.checksum.update(bytes);
         self.put(bytes)?;
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(archive.len(), 3);
         for (name, wanted) in [("a.npy", &long[..]), ("empty.npy", b""), ("c.npy", b"last")] {
             let mut read = vec![];
-            // Fails where the checksum does not fit.
+            // Reading fails if the checksum is wrong.
             archive
                 .by_name(name)
                 .unwrap()

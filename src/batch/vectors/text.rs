@@ -1,4 +1,5 @@
-//! Vectors as lines: `id 1 2 3`, Kaldi's `id  [ 1 2 3 ]`, Kaldi's index `id archive:offset`, JSON.
+//! Reads and writes vectors as lines: `id 1 2 3`, Kaldi's `id  [ 1 2 3 ]`, Kaldi's index `id
+//! archive:offset`, JSON.
 
 use super::{
     ark,
@@ -15,7 +16,7 @@ use std::{
     path::Path,
 };
 
-/// `id value…`, or `id # why`; a tab behind an id with blanks in it.
+/// `id value…`, or `id # why`. A tab follows the id if it contains blanks.
 pub(super) fn line(row: &Row) -> String {
     let gap = if row.id.contains(' ') { '\t' } else { ' ' };
     match &row.outcome {
@@ -30,7 +31,7 @@ pub(super) fn line(row: &Row) -> String {
     }
 }
 
-/// One JSON object.
+/// One row as a JSON object.
 pub(super) fn json(row: &Row, model: ModelId) -> String {
     #[derive(serde::Serialize)]
     struct Line<'a> {
@@ -59,7 +60,7 @@ pub(super) fn json(row: &Row, model: ModelId) -> String {
     format!("{}\n", escape::json(&line))
 }
 
-/// Lines of JSON with `id` and `embedding`.
+/// Reads lines of JSON with `id` and `embedding`.
 pub(super) fn read_json(path: &Path, take: &mut Take) -> Result<(), Fault> {
     #[derive(serde::Deserialize)]
     struct Line {
@@ -80,7 +81,7 @@ pub(super) fn read_json(path: &Path, take: &mut Take) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Lines of text.
+/// Reads lines of text.
 pub(super) fn read(path: &Path, take: &mut Take) -> Result<(), Fault> {
     let mut index: Vec<String> = vec![];
     for (number, line) in BufReader::new(File::open(path)?).lines().enumerate() {
