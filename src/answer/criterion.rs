@@ -1,5 +1,5 @@
-//! When to accept, as the user states it: a prior and costs, a threshold, or a false-accept rate. It
-//! becomes an [`OperatingPoint`] once the model is known, and the kind of trial.
+//! When to accept, as the user states it: a prior and costs, a threshold, or a false-accept rate.
+//! Together with the model and the kind of trial this gives an [`OperatingPoint`].
 
 use crate::{
     Error, Result,
@@ -23,18 +23,20 @@ pub struct Criterion {
 }
 
 impl Criterion {
-    /// The operating point for a kind of trial, or for all, checked. The model knows which threshold gives
-    /// a false-accept rate.
+    /// The operating point for one kind of trial, or for all kinds, after checking the numbers. The
+    /// model knows which threshold gives a false-accept rate.
     ///
     /// # Errors
-    /// [`Error::Usage`] for numbers out of range, and for a rate that the model's trials cannot support.
+    /// [`Error::Usage`] for numbers out of range, and for a rate that is too low for the model's
+    /// trials.
     pub fn point(&self, verifier: &Verifier, kind: Option<TrialKind>) -> Result<OperatingPoint> {
         let point = OperatingPoint::new(self.p_target, self.c_miss, self.c_fa)?;
         let threshold = match (self.threshold, self.far) {
             (Some(threshold), _) => threshold,
             (None, Some(far)) => {
                 let all = measured(verifier)?;
-                // Where there are too few trials of this kind for the rate, those of all kinds decide.
+                // If there are too few trials of this kind for the rate, the trials of all kinds
+                // decide.
                 let own = kind.map(|kind| all.of(kind));
                 let own = own.filter(|own| far >= own.smallest_false_accept_rate());
                 own.unwrap_or(all).at_false_accept_rate(far)?.threshold as f32
@@ -46,9 +48,9 @@ impl Criterion {
 }
 
 impl Criterion {
-    /// When to stop listening: at the false-accept rate of [`Self::far`], or at 1 %, or at the least rate that
-    /// the model's calibration supports. None, so that the whole recording decides, with `to_end` and
-    /// where the user sets the threshold by other means.
+    /// When to stop listening: at the false-accept rate of [`Self::far`], or at 1 %, or at the
+    /// lowest rate that the model's calibration supports. Returns `None` with `to_end`, and if the
+    /// user sets the threshold by other means. Then the whole recording decides.
     ///
     /// # Errors
     /// [`Error::Usage`] for a rate that the calibration does not support.

@@ -1,4 +1,4 @@
-//! The work and the answer of `enroll`: stores recordings of one speaker, all or none.
+//! Does the work of `enroll`, and makes its answer: stores recordings of one speaker, all or none.
 
 use super::{Recording, all_or_errors, json_of};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-/// Seconds of speech in a good voiceprint. With less speech, more targets are missed.
+/// Seconds of speech in a good voiceprint. With less speech, there are more misses.
 pub const GOOD_SECONDS: f32 = 5.0;
 
 /// Which recordings to enroll.
@@ -32,8 +32,8 @@ pub struct Enrollment {
     findings: Vec<Finding>,
 }
 
-/// The voiceprint that new recordings will be added to, if there is one. Call this before the recordings
-/// are read, so that a voiceprint of another model is refused before the work is done.
+/// The voiceprint to which new recordings will be added, if there is one. Call this before the
+/// recordings are read, so that a voiceprint of another model is refused before any work is done.
 ///
 /// # Errors
 /// [`Error::ModelMismatch`], and as [`Store::find`].
@@ -53,8 +53,8 @@ pub fn enrolled(
     Ok(enrolled)
 }
 
-/// Adds the recordings to what is [`enrolled`]. A store that does not exist is created by `create`, once
-/// it is known that the recordings can be used.
+/// Adds the recordings to the voiceprint from [`enrolled`]. A store that does not exist is created
+/// with `create`, but only once it is known that the recordings can be used.
 ///
 /// # Errors
 /// [`Error::Audio`] for each recording that cannot be used; those of the store.
@@ -94,7 +94,8 @@ pub fn enroll(
                 findings,
             });
         }
-        // Another command has changed the voiceprint: these recordings must be consistent with it, too.
+        // Another command has changed the voiceprint: these recordings must be consistent with the
+        // change too.
         enrolled = store.find(&name)?;
     }
 }
@@ -110,13 +111,14 @@ impl Enrollment {
         self.joined.all.len()
     }
 
-    /// Net speech in the voiceprint, in seconds; whole hops of the VAD, 10 ms.
+    /// Net speech in the voiceprint, in seconds; a multiple of 10 ms, the hop of the speech
+    /// detector.
     pub fn speech_seconds(&self) -> f32 {
         let seconds = self.joined.all.iter().map(|u| u.speech_seconds);
         hundredths(seconds.sum())
     }
 
-    /// Net speech that is missing for a good voiceprint, in seconds.
+    /// Seconds of net speech that are missing for a good voiceprint.
     pub fn missing_seconds(&self) -> f32 {
         (GOOD_SECONDS - self.speech_seconds()).max(0.0)
     }
@@ -152,27 +154,27 @@ fn hundredths(seconds: f32) -> f32 {
     (seconds * 100.0).round() / 100.0
 }
 
-/// What is enrolled and what is new, together.
+/// The enrolled and the new recordings, together.
 struct Joined {
-    /// The enrolled ones first.
+    /// All recordings, the enrolled ones first.
     all: Vec<Utterance>,
     num_before: usize,
-    /// How people know each of them: the label in the store, the path on the command line.
+    /// What messages call each recording: its label in the store, or its path on the command line.
     paths: Vec<PathBuf>,
     /// Recordings that were left out.
     doubles: Vec<Finding>,
 }
 
-/// What is noteworthy about a recording that was enrolled or left out.
+/// What the user should know about a recording that was enrolled or left out.
 #[derive(Debug, Clone)]
 pub enum Finding {
-    /// Left out: the same as another one.
+    /// Left out, because it is the same as another recording.
     Double {
-        /// Its path.
+        /// Path of the recording that was left out.
         path: PathBuf,
-        /// Index of the recording that it doubles.
+        /// Index of the other recording.
         of: usize,
-        /// A stable name for how the two are the same.
+        /// In what way both are the same; a code that stays the same.
         code: &'static str,
     },
     /// Enrolled although it does not sound like the others.
@@ -231,7 +233,7 @@ impl Joined {
         &self.all[self.num_before..]
     }
 
-    /// Joins both, and leaves out a recording that is there already.
+    /// Joins both, and leaves out each recording that the voiceprint already has.
     fn new(enrolled: Option<Voiceprint>, utterances: &[Utterance], files: &[PathBuf]) -> Self {
         let all = enrolled.map_or_else(Vec::new, |v| v.utterances);
         let num_before = all.len();
@@ -257,8 +259,8 @@ impl Joined {
         joined
     }
 
-    /// Checks that they sound like one speaker (unless `--force` is given). Returns what is noteworthy
-    /// about them.
+    /// Checks that the recordings sound like one speaker, unless `--force` is given. Returns what
+    /// the user should know about them.
     fn check(
         &self,
         name: &SpeakerName,

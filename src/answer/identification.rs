@@ -1,4 +1,4 @@
-//! The answer of `identify`: which of the enrolled speakers each recording is of, if any.
+//! Makes the answer of `identify`: of which enrolled speaker, if any, each recording is.
 
 use super::json_of;
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// An embedding, together with its form for the search, or why there is none.
+/// An embedding with its form for the search, or why there is none.
 ///
 /// # Errors
 /// The [`Reason`] that a user can act on.
@@ -66,7 +66,7 @@ pub fn inconclusive(reason: Reason) -> Value {
     })
 }
 
-/// The whole answer; `point` is that for a single enrolled speaker.
+/// The whole answer. `point` is the operating point for a single enrolled speaker.
 pub fn answer(
     verifier: &Verifier,
     store: &Path,

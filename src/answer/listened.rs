@@ -1,4 +1,4 @@
-//! What was heard of a speaker while the recording was still being made, and why listening ended.
+//! What was heard while the recording was still being made, and why listening ended.
 
 use super::{Criterion, Outcome, Recording, json_of};
 use crate::{
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 pub enum End {
     /// The answer is clear.
     Clear,
-    /// The longest time to listen is over.
+    /// The longest time to listen has passed.
     Limit,
     /// There is no more input.
     Input,
@@ -22,15 +22,15 @@ pub enum End {
 /// What was heard.
 #[derive(Debug)]
 pub struct Listened {
-    /// What was heard until the answer was clear. If the input ended first, the same as read from a
-    /// file.
+    /// What was heard until the answer was clear. If the input ended first, this is the same as if
+    /// it had been read from a file.
     pub recording: Recording,
     /// Why listening ended.
     pub end: End,
 }
 
 impl End {
-    /// Stable name for machine-readable output.
+    /// A code for machine-readable output, which stays the same.
     pub fn code(self) -> &'static str {
         match self {
             End::Clear => "clear",
@@ -39,7 +39,7 @@ impl End {
         }
     }
 
-    /// What the listener heard until this end.
+    /// What the listener has heard when listening ends in this way.
     ///
     /// # Errors
     /// As [`Listener::finish`].
@@ -54,13 +54,13 @@ impl End {
 }
 
 impl Listened {
-    /// Seconds of audio in it.
+    /// Seconds of audio that were heard.
     pub fn seconds(&self) -> f32 {
         self.recording.quality.seconds
     }
 
-    /// Is it the voiceprint's speaker? The sequential test decides; the whole recording does if the input
-    /// ended first, or without a test.
+    /// Decides whether the recording is of the voiceprint's speaker. The sequential test decides.
+    /// If the input ended first, or if there is no test, the whole recording decides.
     ///
     /// # Errors
     /// As [`Outcome::of_voiceprint`].
@@ -79,7 +79,7 @@ impl Listened {
         }
     }
 
-    /// How long the command listened, and why that ended.
+    /// How long the command listened, and why listening ended.
     pub fn json(&self) -> Value {
         json!({ "seconds": json_of(&self.seconds()), "end": self.end.code() })
     }

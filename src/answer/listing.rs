@@ -1,4 +1,4 @@
-//! The answer of `list`: who is enrolled, or the recordings of one speaker.
+//! Makes the answer of `list`: who is enrolled, or the recordings of one speaker.
 
 use super::json_of;
 use crate::{
@@ -20,7 +20,7 @@ pub fn of_store(listing: &Listing, store: &Path) -> Value {
     })
 }
 
-/// The score of each recording against the others; none for one that is alone.
+/// The score of each recording against the others; none if it is the only one.
 ///
 /// # Errors
 /// [`crate::Error::ModelMismatch`].
@@ -31,7 +31,7 @@ pub fn scores(voiceprint: &Voiceprint, verifier: &Verifier) -> Result<Vec<Option
     Ok(llr.map(|llr| llr.is_finite().then_some(llr)).collect())
 }
 
-/// The recordings of one speaker; `scores` may be shorter than their list.
+/// The recordings of one speaker. `scores` may be shorter than the list of recordings.
 pub fn of_voiceprint(voiceprint: &Voiceprint, scores: &[Option<f32>]) -> Value {
     let rows = voiceprint.utterances.iter().enumerate();
     let rows = rows.map(|(index, utterance)| {

@@ -1,4 +1,4 @@
-//! The outcome of a trial, for `verify` and `compare`: the decision, and what it rests on.
+//! The outcome of a trial, for `verify` and `compare`: the decision, and what it is based on.
 
 use super::{Criterion, Recording, json_of};
 use crate::{
@@ -15,7 +15,8 @@ pub struct Outcome {
     pub verification: Verification,
     /// The operating point that decided.
     pub point: OperatingPoint,
-    /// Noise or a narrow band, which decide the error rates; none if a recording was refused.
+    /// The kind of trial (noise, narrow band), on which the error rates depend; none if a recording
+    /// was refused.
     pub kind: Option<TrialKind>,
     /// Error rates at the threshold, as measured when the model was calibrated.
     pub expected: Option<MeasuredPoint>,
@@ -62,7 +63,8 @@ impl Outcome {
         }
     }
 
-    /// Is what was heard so far of the voiceprint's speaker? By the thresholds of a sequential test.
+    /// Decides whether the speech heard so far is of the voiceprint's speaker, by the thresholds of
+    /// a sequential test.
     ///
     /// # Errors
     /// As [`OperatingPoint::with_threshold`].
@@ -117,7 +119,7 @@ impl Outcome {
         exit_code(&self.verification.decision)
     }
 
-    /// The decision on one of several recordings, and what it rests on.
+    /// The decision on one of several recordings, and what it is based on.
     pub fn json(&self, verifier: &Verifier) -> Value {
         let mut json = self.decision(verifier);
         json["kind"] = json!(self.kind);
@@ -158,7 +160,7 @@ impl Outcome {
     }
 }
 
-/// What the decisions of a command on several recordings rest on.
+/// What the decisions of a command on several recordings are based on.
 pub fn terms_of_all(point: &OperatingPoint, verifier: &Verifier) -> Value {
     terms(
         point,

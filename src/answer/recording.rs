@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// A recording that could be read.
 #[derive(Debug)]
 pub struct Recording {
-    /// As given.
+    /// The path, as it was given.
     pub path: PathBuf,
     /// The quality facts.
     pub quality: Quality,
@@ -32,7 +32,8 @@ impl Recording {
         }
     }
 
-    /// The same recording, unless its file was cut off: a voiceprint is kept for years.
+    /// The same recording, unless its file was cut off. Voiceprints are kept for years, so they
+    /// need whole recordings.
     ///
     /// # Errors
     /// [`Error::Audio`].
@@ -51,7 +52,7 @@ impl Recording {
     /// The utterance to enroll: the embedding, labelled with the file's name.
     ///
     /// # Errors
-    /// [`Error::Audio`] with the reason where the recording is unfit.
+    /// [`Error::Audio`] with the reason, if the recording allows no answer.
     pub fn utterance(self) -> Result<Utterance> {
         let embedding = self.embedding.map_err(|reason| Error::Audio {
             path: self.path.clone(),
@@ -71,7 +72,7 @@ impl Recording {
     }
 }
 
-/// Every value, or every error.
+/// All values, or all errors.
 ///
 /// # Errors
 /// The one error, or [`Error::Several`].

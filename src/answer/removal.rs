@@ -1,4 +1,4 @@
-//! The work and the answer of `remove`: erases a voiceprint, or one recording of it.
+//! Does the work of `remove`, and makes its answer: erases a voiceprint, or one recording of it.
 
 use crate::{Result, storage::voiceprints::Store, verifier::SpeakerName};
 use serde_json::{Value, json};

@@ -20,7 +20,7 @@ const REMEDY: &str = "see Kaldi's description of its data folders";
 pub struct KaldiData {
     /// By recording id: the path, or the command.
     files: FxHashMap<String, String>,
-    /// By utterance: recording id, part, channel.
+    /// By utterance: recording id, segment, channel.
     segments: FxHashMap<String, (String, Segment, Option<usize>)>,
     /// By speaker: utterances, in the order of the file.
     speakers: FxHashMap<String, Vec<String>>,

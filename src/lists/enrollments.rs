@@ -1,5 +1,6 @@
-//! Which recordings enroll which model: `model recording…` a line (as Kaldi's `spk2utt`), or a table
-//! with one recording a line, whose header names the columns (NIST's `modelid segmentid`).
+//! Reads which recordings enroll which model. Each line is `model recording…` (as Kaldi's
+//! `spk2utt`), or the file is a table with one recording per line and a header that names the
+//! columns (NIST's `modelid segmentid`).
 
 use super::{
     fields::{Fields, Separator},
@@ -66,7 +67,8 @@ impl Enrollments {
     }
 }
 
-/// A model may have more recordings than there is room for in [`Fields`].
+/// Splits a line without [`Fields`], because a model may have more recordings than [`Fields`] can
+/// hold.
 fn model_and_recordings(line: &str) -> (String, Vec<String>) {
     let mut fields: Box<dyn Iterator<Item = &str>> = match line.contains('\t') {
         true => Box::new(line.split('\t').map(str::trim_ascii)),
@@ -108,7 +110,7 @@ impl Table {
         let [model, recording] = [self.model, self.recording].map(|at| fields[at].to_string());
         let side = self.side.map_or("", |at| &fields[at]);
         match is_side_b(side) {
-            // An empty field is no recording, and gets no side.
+            // An empty field is no recording, so no side is added to it.
             Some(true) if !recording.is_empty() => Ok((model, vec![format!("{recording}:b")])),
             Some(_) => Ok((model, vec![recording])),
             None => Err(format!("side {side:?}")),

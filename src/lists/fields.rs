@@ -1,18 +1,18 @@
-//! Splits a line into fields: at tabs, blanks, commas or semicolons, with quotes around fields that
-//! hold one of these.
+//! Splits a line into fields at tabs, blanks, commas or semicolons. A field that contains one of
+//! these stands in quotes.
 
 use std::{borrow::Cow, ops::Index};
 
 /// What stands between the fields of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Separator {
-    /// Tabs where a line has one, otherwise one or more blanks.
+    /// Tabs if the line has one, otherwise one or more blanks.
     Blank,
     /// A comma or a semicolon.
     Char(u8),
 }
 
-/// The fields of a line. More than there is room for are counted, not kept.
+/// The fields of a line. Fields beyond the first [`Fields::ROOM`] are counted, but not kept.
 #[derive(Debug, Default)]
 pub struct Fields<'a> {
     kept: [Cow<'a, str>; Fields::ROOM],
@@ -28,19 +28,19 @@ impl Index<usize> for Fields<'_> {
 }
 
 impl<'a> Fields<'a> {
-    /// Fields that are kept.
+    /// Most fields that are kept.
     pub const ROOM: usize = 16;
 
-    /// The fields of `line`, without the blanks around each.
+    /// Splits `line` into its fields, without the blanks around each field.
     ///
     /// # Errors
-    /// The fact, where the quotes do not match.
+    /// The fact, if the quotes do not match.
     pub fn split(line: &'a str, separator: Separator) -> Result<Self, &'static str> {
         let text = line.trim_ascii();
         let has = |byte: u8| memchr::memchr(byte, text.as_bytes()).is_some();
         let (text, gap) = match separator {
             Separator::Char(gap) => (text, Some(gap)),
-            // A tab at either end stands beside an empty field.
+            // A tab at either end has an empty field beside it.
             Separator::Blank if has(b'\t') => (line.trim_matches([' ', '\r']), Some(b'\t')),
             Separator::Blank => (text, None),
         };
@@ -62,12 +62,12 @@ impl<'a> Fields<'a> {
         Ok(fields)
     }
 
-    /// How many fields the line has.
+    /// Number of fields in the line.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// Those that are kept.
+    /// The fields that are kept.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.kept.iter().take(self.count).map(|field| &**field)
     }
@@ -89,7 +89,8 @@ impl<'a> Fields<'a> {
         self.count += 1;
     }
 
-    /// Some fields are in quotes, with `""` for a quote within. Fields end at `gap`, or at blanks.
+    /// Adds the fields of a line with quotes, in which `""` stands for a quote. Fields end at
+    /// `gap`, or at blanks.
     fn add_quoted(&mut self, text: &'a str, gap: Option<u8>) -> Result<(), &'static str> {
         let is_gap = |c: char| match gap {
             Some(gap) => c == char::from(gap),
@@ -101,7 +102,7 @@ impl<'a> Fields<'a> {
                 Some(_) => rest.trim_start_matches(' '),
                 None => rest.trim_start_matches(is_blank),
             };
-            // What a comment says has no quotes to match.
+            // Quotes in a comment need not match.
             if gap.is_none() && is_comment(self.count, rest) {
                 return Ok(());
             }
@@ -119,7 +120,7 @@ impl<'a> Fields<'a> {
             }
             match rest.chars().next() {
                 None => return Ok(()),
-                // Every gap is one byte.
+                // Every gap is a single byte.
                 Some(c) if is_gap(c) => rest = &rest[1..],
                 Some(_) => return Err("text after a closing quote"),
             }
@@ -131,8 +132,8 @@ fn is_blank(c: char) -> bool {
     c.is_ascii_whitespace()
 }
 
-/// Does a comment begin at the field of this number? `a b # why`, `a b 1.5 #why`: the shortest line
-/// has two fields, and the third may be a name that begins with `#`.
+/// Whether a comment begins at the field of this number, as in `a b # why` and `a b 1.5 #why`. The
+/// shortest line has two fields, and the third field may be a name that begins with `#`.
 pub fn is_comment(number: usize, field: &str) -> bool {
     match number {
         0 | 1 => false,

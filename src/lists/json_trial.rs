@@ -11,7 +11,7 @@ use std::{borrow::Cow, fmt};
 const REMEDY: &str = "write {\"enroll\":\"…\",\"test\":\"…\",\"score\":1.5,\"label\":1} a line, null for \
                       no score";
 
-/// What an object says of a trial.
+/// What an object says about a trial.
 #[derive(Debug, Default)]
 pub struct JsonTrial<'a> {
     enroll: Option<Cow<'a, str>>,
@@ -21,7 +21,7 @@ pub struct JsonTrial<'a> {
     side: Option<Value>,
 }
 
-/// Text of the line itself where it has no escapes.
+/// Borrows the text from the line if the text has no escapes.
 #[derive(serde::Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -79,7 +79,7 @@ impl<'a> JsonTrial<'a> {
         self.side.is_some()
     }
 
-    /// The trial.
+    /// The trial that the object describes.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -109,7 +109,7 @@ impl<'a> JsonTrial<'a> {
     }
 }
 
-/// What stands between the quotes, or the value; nothing for null.
+/// The text between the quotes, or the value as text; nothing for null.
 fn text(value: &Value) -> Cow<'_, str> {
     match value {
         Value::Null => Cow::Borrowed(""),

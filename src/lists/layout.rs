@@ -1,4 +1,4 @@
-//! Finds out from a list's first line which field is which.
+//! Finds out from the first line of a list what each field holds.
 //!
 //! | kind | line |
 //! | --- | --- |
@@ -19,13 +19,13 @@ use super::{
 };
 use std::borrow::Cow;
 
-/// Which field is which, from 0.
+/// What each field holds; fields are counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Layout {
     separator: Separator,
     /// Fields of a line.
     count: usize,
-    /// Of the enrolled recording and of the recording under test.
+    /// The fields with the enrolled recording and the test recording.
     names: Option<[usize; 2]>,
     label: Option<usize>,
     score: Option<usize>,
@@ -34,7 +34,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// From the first line that is neither blank nor a comment.
+    /// The layout of a list whose first line, apart from blank lines and comments, is `line`.
     ///
     /// # Errors
     /// What is wrong with the line.
@@ -57,7 +57,7 @@ impl Layout {
             }
         }
         let by_blanks = split(Separator::Blank).map_err(|fact: &str| Complaint::new(fact, WAYS));
-        // A path may hold a comma or a blank, so a pair of names is the last guess.
+        // A path may contain a comma or a blank, so a pair of names is the last guess.
         for may_be_pair in [false, true] {
             for separator in [Separator::Blank, comma, semicolon] {
                 let Ok(fields) = split(separator) else {
@@ -116,7 +116,7 @@ impl Layout {
         (layout.names.is_some() || is_nameless).then_some(layout)
     }
 
-    /// From fields among which there is a label or a score.
+    /// The layout of fields that include a label or a score.
     fn with_values(fields: &Fields, separator: Separator, expected: Expected) -> Option<Self> {
         let layout = |names: Option<[usize; 2]>, label, score| {
             Some(Layout {
@@ -130,7 +130,7 @@ impl Layout {
         let is_word = |at: usize| is_label_word(&fields[at]);
         let is_score = |at: usize| score(&fields[at]).is_some();
         match fields.count() {
-            // Speakers may be called 17 and 1.
+            // In a list of recordings to score, 17 and 1 may be names.
             2 if expected == Expected::Trials && is_score(0) && label(&fields[1]).is_some() => {
                 layout(None, Some(1), Some(0))
             }
@@ -159,7 +159,7 @@ impl Layout {
         })
     }
 
-    /// Refuses a list without names, unless it is read to judge its scores.
+    /// Refuses a list without names, unless its scores are to be evaluated.
     fn known(self, expected: Expected) -> Result<Self, Complaint> {
         match self.names {
             None if expected != Expected::Trials => Err(Complaint::new(
@@ -180,8 +180,8 @@ impl Layout {
         self.side.is_some()
     }
 
-    /// Number of words in a plain line, which is words with one blank between each, if the list can have
-    /// such lines.
+    /// Number of words in a plain line; `None` if the list has no plain lines. A plain line is
+    /// words with one blank between them.
     pub fn num_words(&self) -> Option<usize> {
         let is_plain = self.separator == Separator::Blank && self.side.is_none();
         (is_plain && self.count <= 4).then_some(self.count)

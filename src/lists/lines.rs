@@ -1,5 +1,5 @@
-//! Reads the lines of a text file of any length, numbered from 1, without their line ends (`\n` or
-//! `\r\n`). One block of the file is in memory at a time.
+//! Reads the lines of a text file of any length, one block at a time. Lines are numbered from 1 and
+//! come without their line ends (`\n` or `\r\n`).
 
 use crate::{Error, Result};
 use memchr::memrchr;
@@ -10,9 +10,9 @@ use std::{
 };
 use wide::u8x16;
 
-/// What fits the second-level cache: a block is passed over several times.
+/// Size of a block. It fits into the second-level cache, because a block is read several times.
 const BLOCK_BYTES: usize = 1 << 18;
-/// A longer line is no list of names: the file is something else.
+/// Longest line. A file with a longer line is no list of names.
 const MAX_LINE_BYTES: usize = 1 << 20;
 /// A mark that programs on Windows put before a text. It is not part of the text.
 pub const BYTE_ORDER_MARK: &str = "\u{feff}";
@@ -21,16 +21,16 @@ pub const BYTE_ORDER_MARK: &str = "\u{feff}";
 #[derive(Debug)]
 pub struct Lines<R> {
     source: R,
-    /// For the errors.
+    /// Path of the file, for errors.
     path: PathBuf,
     /// Whole lines, checked to be UTF-8.
     block: String,
     /// Where the block's [`is_mark`] bytes are.
     marks: Vec<u32>,
-    /// Where the line stands in the block, and where the next one begins.
+    /// Where the current line stands in the block, and where the next one begins.
     at: (usize, usize),
     next: usize,
-    /// The same of `marks`.
+    /// The same for `marks`.
     marks_at: (usize, usize),
     next_mark: usize,
     /// What was read past the block's last line end.
@@ -41,7 +41,7 @@ pub struct Lines<R> {
 }
 
 impl<R: Read> Lines<R> {
-    /// Reads `source`; `path` is for the errors.
+    /// Reads `source`. Errors name it `path`.
     pub fn new(source: R, path: &Path) -> Self {
         Lines {
             source,
@@ -61,7 +61,7 @@ impl<R: Read> Lines<R> {
     /// Goes to the next line; false at the end.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::List`] for text that is not UTF-8 or has a line without end.
+    /// [`Error::Io`]; [`Error::List`] for text that is not UTF-8, or for a line that is too long.
     pub fn advance(&mut self) -> Result<bool> {
         if self.next >= self.block.len() && !self.read_block()? {
             return Ok(false);
@@ -88,9 +88,10 @@ impl<R: Read> Lines<R> {
         &self.block[self.at.0..self.at.1]
     }
 
-    /// The line's words, if there are `count` (at most 4) with one blank between each and nothing
-    /// else: the fields of nearly every list there is, found without looking at each byte again.
-    /// `None` where there may be more to the line, such as tabs, quotes or several blanks.
+    /// The words of the line, if the line is `count` words (at most 4) with one blank between them.
+    /// Nearly every list has such lines, and their words are found without looking at each byte
+    /// again. Returns `None` if there may be more in the line, such as tabs, quotes or several
+    /// blanks.
     pub fn words(&self, count: usize) -> Option<[&str; 4]> {
         let marks = &self.marks[self.marks_at.0..self.marks_at.1];
         if marks.len() + 1 != count {
@@ -109,7 +110,7 @@ impl<R: Read> Lines<R> {
         (start < self.at.1).then_some(words)
     }
 
-    /// Its number, from 1.
+    /// Number of the line, from 1.
     pub fn number(&self) -> usize {
         self.line
     }
@@ -172,11 +173,11 @@ impl<R: Read> Lines<R> {
     }
 }
 
-/// Calls `take` with each line of a file that is not blank. A fact that `take` complains of becomes
-/// an error with the line's number and `remedy`.
+/// Calls `take` with each line of a file that is not blank. If `take` returns a fact, it becomes an
+/// error with the number of the line and `remedy`.
 ///
 /// # Errors
-/// As [`Lines::advance`], and what `take` says.
+/// As [`Lines::advance`], and the errors of `take`.
 pub fn for_each_line(
     path: &Path,
     remedy: &str,
@@ -194,7 +195,7 @@ pub fn for_each_line(
     Ok(())
 }
 
-/// Line ends, blanks, quotes, and what no name has. All are ASCII.
+/// Line ends, blanks, quotes, and bytes that no name contains. All are ASCII.
 fn is_mark(byte: u8) -> bool {
     byte <= b'"'
 }

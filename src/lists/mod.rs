@@ -1,5 +1,6 @@
-//! Reads lists: trials, scores, recordings with ids, which recordings enroll which model, who speaks
-//! in which recording. Text, CSV, TSV, JSON lines and Parquet are recognized by their content.
+//! Reads lists: trials, scores, recordings with ids, which recordings enroll which model, who
+//! speaks in which recording. Text, CSV, TSV, JSON lines and Parquet are recognized by their
+//! content.
 //!
 //! ```text
 //! file ─► lines ─► fields ─► layout ─┐

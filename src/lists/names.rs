@@ -1,4 +1,4 @@
-//! Reads names, one a line: line 1 names the first thing, line 2 the second.
+//! Reads names, one per line: line 1 names the first thing, line 2 the second.
 
 use super::lines::Lines;
 use crate::{Error, Result};

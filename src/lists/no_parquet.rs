@@ -1,4 +1,4 @@
-//! In the place of `parquet_trials.rs` where the feature `parquet` is off: Parquet files are refused.
+//! Takes the place of `parquet_trials.rs` without the feature `parquet`: refuses Parquet files.
 
 use super::trial::Trial;
 use crate::{Error, Result};

@@ -1,6 +1,6 @@
-//! Opens Parquet files that may be hostile. The parser allocates as many bytes for a page as the page's
-//! header declares, up to 2 GB, and room for as many values as the page declares, before it looks at
-//! either. So a page that declares more than it can hold is refused here first.
+//! Opens Parquet files that may be hostile. The parser trusts the header of a page: before it looks
+//! at the contents, it allocates as many bytes as the header declares (up to 2 GB), and room for as
+//! many values. So a page that declares more than it can hold is refused here first.
 //!
 //! A page's header is a Thrift structure in the compact protocol that begins with three 32-bit
 //! numbers: kind, size, compressed size ([parquet.thrift], `PageHeader`).
@@ -26,13 +26,13 @@ use std::{
     io::{BufRead, BufReader},
 };
 
-/// Bytes that one compressed byte can stand for. Snappy's longest copy, 64 bytes, takes three
+/// Bytes that one compressed byte can stand for. Snappy's longest copy, 64 bytes, takes three bytes
 /// (<https://github.com/google/snappy/blob/main/format_description.txt>).
 const GREATEST_RATIO: u64 = 22;
-/// Fewest bytes of a value in a dictionary: a text's length, or a number.
+/// Fewest bytes of a value in a dictionary: the length of a text, or a number.
 const DICTIONARY_VALUE_BYTES: usize = 4;
-/// Most values of a page of lists that take no bytes of their own, and of those that do: a list is held
-/// as a whole.
+/// Most values in a page of lists: values that take no bytes of their own, and values per byte of
+/// the others. Limited, because a list is held in memory as a whole.
 const FREE_LIST_VALUES: usize = 1 << 18;
 const LIST_VALUES_PER_BYTE: usize = 8;
 
@@ -50,7 +50,7 @@ impl ChunkReader for ParquetFile {
 
     fn get_read(&self, start: u64) -> Result<Self::T> {
         let mut from_start = self.0.get_read(start)?;
-        // All but the file's end begins with a page's header.
+        // Every read except that of the file's end begins with the header of a page.
         if start + FOOTER_SIZE as u64 != self.len() {
             plausible(from_start.fill_buf()?)?;
         }
@@ -65,10 +65,10 @@ impl ChunkReader for ParquetFile {
     }
 }
 
-/// A column of a row group, whose pages hold what they declare.
+/// Opens a column of a row group. Its pages are checked to hold what they declare.
 ///
 /// # Errors
-/// The parser's.
+/// Errors of the parser.
 pub fn column(group: &dyn RowGroupReader, place: usize) -> Result<ColumnReader> {
     let descriptor = group.metadata().schema_descr().column(place);
     let pages = CheckedPages {
@@ -78,10 +78,10 @@ pub fn column(group: &dyn RowGroupReader, place: usize) -> Result<ColumnReader> 
     Ok(get_column_reader(descriptor, Box::new(pages)))
 }
 
-/// The next `count` values of a column that is no list; none where it is null.
+/// Reads the next `count` values of a column that is no list; `None` for a null.
 ///
 /// # Errors
-/// The parser's, and for a column that ends before.
+/// Errors of the parser; an error if the column ends too early.
 pub fn of_rows<T: DataType, V>(
     column: &mut ColumnReaderImpl<T>,
     count: usize,
@@ -103,7 +103,7 @@ pub fn of_rows<T: DataType, V>(
         .collect())
 }
 
-/// Pages that hold what they declare.
+/// Pages that are checked to hold what they declare.
 struct CheckedPages {
     pages: Box<dyn PageReader>,
     is_of_lists: bool,
@@ -140,7 +140,7 @@ fn check_values(page: &Page, is_of_lists: bool) -> Result<()> {
     let most = match page {
         Page::DictionaryPage { .. } => num_bytes / DICTIONARY_VALUE_BYTES,
         _ if is_of_lists => FREE_LIST_VALUES + LIST_VALUES_PER_BYTE * num_bytes,
-        // No limit, because the values are read some at a time.
+        // No limit, because these values are read in small numbers.
         _ => usize::MAX,
     };
     if num_values > most {
@@ -170,8 +170,8 @@ fn plausible(mut header: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// The next field, if it is a 32-bit number that is not negative and the field before is its
-/// neighbour.
+/// The next field, if it is a 32-bit number that is not negative and follows directly on the field
+/// before.
 fn number(bytes: &mut &[u8]) -> Option<u64> {
     const NEXT_FIELD_I32: u8 = 0x15;
     let mut byte = || {

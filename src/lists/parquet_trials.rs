@@ -1,6 +1,6 @@
-//! Reads trials and scores from Parquet, as `spkver score -o x.parquet` and others write them. Columns
-//! are found by name: texts for the recordings, numbers, truths or words for the rest. Other columns
-//! are ignored.
+//! Reads trials and scores from Parquet, as written by `spkver score -o x.parquet` and other
+//! programs. Columns are found by name. Recordings are texts; the other columns are numbers,
+//! booleans or words. Columns of other names are ignored.
 
 use super::{
     parquet_file::{ParquetFile, column as column_reader, of_rows},
@@ -16,10 +16,10 @@ use parquet::{
 };
 use std::{borrow::Cow, fs::File, path::Path};
 
-/// Rows that are held at once.
+/// Rows that are held in memory at once.
 const BLOCK: usize = 1 << 14;
 
-/// A value of a row; none where it is null.
+/// A value of a row that is not null.
 enum Value {
     Text(ByteArray),
     Number(f64),
@@ -37,10 +37,10 @@ impl From<ParquetError> for Fault {
     }
 }
 
-/// Calls `on_trial` with each row of a file. True if the file names channels.
+/// Calls `on_trial` with each row of a file. Returns true if the file names channels.
 ///
 /// # Errors
-/// [`Error::Io`], [`Error::List`] for a file that is no such table, and what `on_trial` says.
+/// [`Error::Io`], [`Error::List`] for a file that is no such table, and the errors of `on_trial`.
 pub fn read(path: &Path, on_trial: &mut dyn FnMut(Trial) -> Result<()>) -> Result<bool> {
     let mut number = 0;
     let file = File::open(path).map_err(|e| Error::io(path, "read", e))?;
@@ -119,7 +119,8 @@ fn rows(
     Ok(places[4].is_some())
 }
 
-/// Runs the crate's reader, and takes a panic in it for a damaged file.
+/// Calls `read`, which uses the `parquet` crate. A panic in the crate means that the file is
+/// damaged.
 fn theirs<T>(
     read: impl FnOnce() -> std::result::Result<T, Fault>,
 ) -> std::result::Result<T, Fault> {
@@ -135,7 +136,7 @@ fn name(value: &Option<Value>) -> std::result::Result<&str, Fault> {
     }
 }
 
-/// Finite, or NaN for a refused recording.
+/// A score: finite, or NaN for a refused recording.
 fn score(value: &Option<Value>) -> std::result::Result<f64, Fault> {
     match value {
         None => Ok(f64::NAN),
@@ -154,7 +155,7 @@ fn is_target(value: &Option<Value>) -> std::result::Result<Option<bool>, Fault> 
     }
 }
 
-/// As a text file would have it.
+/// The value as a text file would have it.
 fn word(value: &Option<Value>) -> Cow<'_, str> {
     match value {
         None => Cow::Borrowed(""),

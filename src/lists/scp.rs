@@ -1,4 +1,4 @@
-//! Reads lists of recordings that have ids: `id path` a line, as in Kaldi's `wav.scp`.
+//! Reads lists of recordings with ids: `id path` on each line, as in Kaldi's `wav.scp`.
 
 use super::lines::for_each_line;
 use crate::Result;
@@ -21,7 +21,7 @@ pub fn read(path: &Path) -> Result<IndexMap<String, String>> {
     Ok(files)
 }
 
-/// Adds an id. `false` if it is there already: the same line again says nothing new.
+/// Adds an id. Returns `false` if the id is already there with the same path.
 ///
 /// # Errors
 /// The fact, if the id has another path.
@@ -43,10 +43,10 @@ pub fn add(
     }
 }
 
-/// The path, if it is one and not a command whose output is the audio (`sox a.wav -t wav - |`).
+/// The path, unless `file` is a command whose output is the audio (`sox a.wav -t wav - |`).
 ///
 /// # Errors
-/// Fact and remedy, for the row of this recording.
+/// The fact and the remedy, for the row of this recording.
 pub fn path_of(file: &str) -> std::result::Result<&str, String> {
     match file.ends_with('|') {
         true => Err(format!(

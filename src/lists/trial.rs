@@ -1,4 +1,4 @@
-//! A trial: two recordings, and what a list says of them.
+//! A trial: two recordings, and what a list says about them.
 
 use super::words;
 use std::borrow::Cow;
@@ -8,16 +8,17 @@ pub const WAYS: &str = "write `1 enroll test`, `enroll test target|nontarget` or
      trials, `enroll test score` for scores, with a label after it where there is no list; with tabs \
      between the fields or quotes around them, paths may hold spaces";
 
-/// What one line says.
+/// What one line of a list says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trial<'a> {
-    /// The enrolled recording or model. Empty, as `test`, in a list of scores and labels alone.
+    /// The enrolled recording or model. In a list of only scores and labels this is empty, and so
+    /// is `test`.
     pub enroll: Cow<'a, str>,
-    /// The recording under test; with `:b` where the list says that it is NIST's side b.
+    /// The test recording; it ends in `:b` if the list says that it is NIST's side b.
     pub test: Cow<'a, str>,
-    /// Same speaker, where the list says so.
+    /// Whether it is a target trial, if the list says so.
     pub is_target: Option<bool>,
-    /// Where the list has scores; NaN for a refused recording.
+    /// The score, if the list has scores; NaN for a refused recording.
     pub score: Option<f64>,
     /// Line in the file, or row of a Parquet file, from 1.
     pub line: usize,
@@ -28,7 +29,7 @@ pub struct Trial<'a> {
 pub enum Expected {
     /// Recordings to score: `17 1` are two names.
     Pairs,
-    /// Trials to judge: `a b 1` is a target trial, `17 1` a score and a label.
+    /// Trials to evaluate: `a b 1` is a target trial, `17 1` a score and a label.
     Trials,
     /// Scores of trials that another list labels: `a b 1` is a score.
     Scores,
@@ -49,7 +50,8 @@ impl<'a> Trial<'a> {
         self.enroll.is_empty()
     }
 
-    /// With the names of both recordings, if the list has names, and the channel under test.
+    /// The trial with the names of both recordings, if the list has names, and with the test's
+    /// channel.
     pub(super) fn named(
         mut self,
         names: Option<[Cow<'a, str>; 2]>,

@@ -1,9 +1,10 @@
 //! Reads trial lists and score files of any length, one [`Trial`] at a time, in constant memory.
 //!
-//! The form is recognized by the content: lines of fields (`Layout` says which), with or without
-//! a header; JSON lines (`{"enroll":…,"test":…,"score":…,"label":…}`); Parquet with columns of these
-//! names. A line that begins with `#` is a comment, and so is what follows a `#` after the last
-//! field. A score of `nan`, an empty one or `null` says that a recording was refused.
+//! The form is recognized by the content. It may be lines of fields, with or without a header
+//! (`Layout` says what each field holds), JSON lines (`{"enroll":…,"test":…,"score":…,"label":…}`),
+//! or Parquet with columns of these names. A line that begins with `#` is a comment, and so is what
+//! follows a `#` after the last field. A score that is `nan`, `null` or empty means that a
+//! recording was refused.
 
 use super::{
     json_trial::JsonTrial,
@@ -20,11 +21,11 @@ use std::{
     path::Path,
 };
 
-/// Calls `on_trial` with each trial of `source`; `path` is its name. True if the list names channels,
-/// as NIST's do.
+/// Calls `on_trial` with each trial of `source`, which errors name `path`. Returns true if the list
+/// names channels, as NIST's lists do.
 ///
 /// # Errors
-/// [`Error::Io`], [`Error::List`] with the line, and what `on_trial` says.
+/// [`Error::Io`], [`Error::List`] with the line, and the errors of `on_trial`.
 pub fn for_each_trial(
     mut source: impl Read,
     path: &Path,
@@ -45,7 +46,7 @@ pub fn for_each_trial(
             });
         }
         let has_sides = parquet_trials::read(path, &mut on_trial)?;
-        // Whoever hashes the source wants all of it.
+        // Read to the end: the caller may hash the source as it is read.
         io::copy(&mut source, &mut io::sink()).map_err(failed)?;
         return Ok(has_sides);
     }
@@ -85,10 +86,10 @@ pub fn for_each_trial(
     Ok(has_sides)
 }
 
-/// [`for_each_trial`] of a file.
+/// As [`for_each_trial`], for the file at `path`.
 ///
 /// # Errors
-/// As there.
+/// As [`for_each_trial`].
 pub fn for_each_trial_of_file(
     path: &Path,
     expected: Expected,

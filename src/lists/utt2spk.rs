@@ -1,5 +1,5 @@
-//! Reads who speaks in each recording: `recording speaker` a line, as in Kaldi's `utt2spk`. Fields
-//! stand between tabs where a line has one, otherwise between blanks.
+//! Reads who speaks in each recording: `recording speaker` on each line, as in Kaldi's `utt2spk`.
+//! Fields stand between tabs if the line has one, otherwise between blanks.
 
 use super::{
     fields::{Fields, Separator},
@@ -12,8 +12,8 @@ use std::path::Path;
 /// The speaker of each recording, in the order of the file.
 ///
 /// # Errors
-/// [`crate::Error::Io`]; [`crate::Error::List`] for a line of other than two fields, or a recording
-/// with two speakers.
+/// [`crate::Error::Io`]; [`crate::Error::List`] for a line that has not exactly two fields, or a
+/// recording with two speakers.
 pub fn read(path: &Path) -> Result<IndexMap<String, String>> {
     let mut speakers = IndexMap::new();
     let remedy = "write one `recording speaker` a line";

@@ -1,4 +1,4 @@
-//! The words that lists are written in: names of columns, labels, scores and channels.
+//! The words that are used in lists: names of columns, labels, scores and channels.
 
 /// What a column of a list holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -7,7 +7,7 @@ pub enum Column {
     Enroll,
     /// The recording under test.
     Test,
-    /// Same speaker or not.
+    /// Whether both recordings are of the same speaker.
     Label,
     /// The score of the trial.
     Score,
@@ -15,8 +15,8 @@ pub enum Column {
     Side,
 }
 
-/// Columns go by these names in headers, in JSON and in Parquet, in any case. The first name of each
-/// is the one that errors mention.
+/// Names of the columns in headers, in JSON and in Parquet; upper and lower case count the same.
+/// Errors mention the first name of each column.
 const NAMES: &[(Column, &[&str])] = &[
     (
         Column::Enroll,
@@ -90,7 +90,7 @@ const NONTARGET: &[&str] = &[
     "0.0",
 ];
 
-/// In the place of a score, besides `nan` and nothing at all: the recording was refused.
+/// Words in place of a score, besides `nan` and an empty field: the recording was refused.
 const NO_SCORE: &[&str] = &["null", "none", "na"];
 
 fn is_one_of(text: &str, words: &[&str]) -> bool {
@@ -105,17 +105,17 @@ impl Column {
         known.map(|(column, _)| *column)
     }
 
-    /// Its usual name, for errors.
+    /// The usual name of the column, for errors.
     pub fn name(self) -> &'static str {
         let own = NAMES.iter().find(|(column, _)| *column == self);
         own.map_or("", |(_, names)| names[0])
     }
 }
 
-/// Same speaker or not.
+/// Whether a label says that both recordings are of the same speaker; `None` if it is no label.
 pub fn label(text: &str) -> Option<bool> {
     match text {
-        // Nearly every label there is.
+        // Nearly all labels are one of these.
         "1" | "target" => Some(true),
         "0" | "nontarget" => Some(false),
         _ if is_one_of(text, TARGET) => Some(true),
@@ -124,12 +124,12 @@ pub fn label(text: &str) -> Option<bool> {
     }
 }
 
-/// A label that cannot be a score.
+/// Whether the text is a label and cannot be a score.
 pub fn is_label_word(text: &str) -> bool {
     label(text).is_some() && text.parse::<f64>().is_err()
 }
 
-/// A finite score, or NaN where a recording was refused.
+/// A finite score, or NaN for a refused recording.
 pub fn score(text: &str) -> Option<f64> {
     match text.parse::<f64>() {
         Ok(score) => (!score.is_infinite()).then_some(score),
@@ -138,7 +138,7 @@ pub fn score(text: &str) -> Option<f64> {
     }
 }
 
-/// Whether the word means channel b; none if it means no channel.
+/// Whether the word means channel b; `None` if it means no channel.
 pub fn is_side_b(text: &str) -> Option<bool> {
     match text {
         "a" | "A" | "1" | "" => Some(false),

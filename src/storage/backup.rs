@@ -6,8 +6,8 @@
 //! …
 //! ```
 //!
-//! Embeddings are base64 of little-endian f32. Any age program can open the file. It does not
-//! depend on the key of the store, so a backup survives the loss of that key.
+//! Embeddings are base64 of little-endian f32. Any age program can open a backup. A backup does not
+//! depend on the key of the store, so it survives the loss of that key.
 
 #[cfg(feature = "store")]
 mod file;
@@ -54,7 +54,7 @@ pub struct Writer<W: Write> {
 }
 
 impl Lock {
-    /// For recipients in the form that `age-keygen` prints: `age1…`.
+    /// A lock for recipients in the form that `age-keygen` prints: `age1…`.
     ///
     /// # Errors
     /// [`Error::Usage`] naming the text that is not a recipient.
@@ -68,7 +68,7 @@ impl Lock {
         Ok(Lock::Recipients(recipients?))
     }
 
-    /// For whoever knows these words.
+    /// A lock for whoever knows these words.
     pub fn words(words: &str) -> Self {
         Lock::Passphrase(SecretString::from(words))
     }
@@ -96,10 +96,10 @@ impl Key {
 }
 
 impl<W: Write> Writer<W> {
-    /// A backup without voiceprints.
+    /// Begins a backup, which has no voiceprints yet.
     ///
     /// # Errors
-    /// Those of `out`, and of a system without random numbers.
+    /// Errors of `out`, and of a system without random numbers.
     pub fn new(lock: &Lock, out: W) -> io::Result<Self> {
         let encryptor = lock
             .encryptor()
@@ -112,21 +112,21 @@ impl<W: Write> Writer<W> {
     /// Adds a voiceprint.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// Errors of `out`.
     pub fn add(&mut self, voiceprint: &Voiceprint) -> io::Result<()> {
         lines::write_line(&mut self.age, voiceprint)
     }
 
-    /// The end of the backup; without it nobody can open it.
+    /// Ends the backup. A backup without its end cannot be opened.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// Errors of `out`.
     pub fn finish(self) -> io::Result<W> {
         self.age.finish()
     }
 }
 
-/// Reads the voiceprints of a backup of `num_bytes`; errors call it `path`.
+/// Reads the voiceprints of a backup of `num_bytes` bytes. Errors name it `path`.
 ///
 /// # Errors
 /// [`Error::Store`] for a backup that is damaged or that the key does not open.

@@ -1,7 +1,7 @@
-//! Imports networks that were trained with other toolkits: turns a state dict of PyTorch, as
-//! safetensors, into a [`Model`].
+//! Imports networks that were trained with other toolkits: makes a [`Model`] from a state dict of
+//! PyTorch that was saved as safetensors.
 //!
-//! A network is recognised by the names of its tensors, and its sizes are those of the tensors:
+//! The names of the tensors tell which network it is, and their shapes give its sizes:
 //!
 //! | network | from | names |
 //! | --- | --- | --- |
@@ -11,9 +11,9 @@
 //! | ResNet34 and its like | WeSpeaker | `conv1.…`, `layer1.…` to `layer4.…`, `seg_1.…` |
 //! | XVEC | WeSpeaker | `frame_1.…` to `frame_5.…`, `seg_1.…` |
 //!
-//! The features are those that the network was trained with: log-mel energies as Kaldi or SpeechBrain
-//! computes them, less their mean over the recording. Embeddings are compared by cosine until trials
-//! calibrate the model.
+//! The features are those that the network was trained with: log-mel energies as Kaldi or
+//! SpeechBrain computes them, minus their mean over the recording. Embeddings are compared by
+//! cosine until the model is calibrated on trials.
 
 mod campplus;
 mod ecapa;
@@ -35,8 +35,8 @@ use safetensors::SafeTensors;
 use state_dict::{CONVERT, Problem, StateDict};
 use std::{fs::File, io::Read, path::Path};
 
-/// Logit per unit of cosine, and the cosine at which the logit is 0, until trials calibrate the
-/// model.
+/// Logit per unit of cosine, and the cosine at which the logit is 0. They hold until the model is
+/// calibrated on trials.
 const SCALE: f32 = 20.0;
 const EVEN_COSINE: f32 = 0.5;
 
@@ -46,9 +46,9 @@ struct Kind {
     name: &'static str,
     /// A tensor that only this kind has.
     recognised_by: &'static str,
-    /// Features of so many mel bins.
+    /// The features, given the number of mel bins.
     front_end: fn(usize) -> MfccConfig,
-    /// Adds the layers of the network. The number of mel bins is the first layer's.
+    /// Adds the layers of the network. Returns the number of mel bins, which the first layer gives.
     layers: fn(&mut StateDict) -> std::result::Result<usize, Problem>,
 }
 
@@ -159,7 +159,7 @@ fn from_bytes(bytes: &[u8]) -> std::result::Result<Model, Problem> {
     })
 }
 
-/// A head whose logit is SCALE·cosine. Points have length sqrt D, so each product is weighted with
+/// A head whose logit is SCALE·cosine. Points have length √D, so each product has the weight
 /// SCALE/D.
 fn scaled_cosine(size: usize) -> PairHead {
     let mut weight = vec![SCALE / size as f32; size];

@@ -7,15 +7,14 @@
 //! ids        N × i64: the speakers' ids in the store
 //! rows       N × P f32: projected voiceprints     read only where a panel's bound requires it
 //! ```
-//!
-//! Numbers are stored as in memory, so that the file can be mapped instead of read. It lies beside
-//! the store (`voiceprints.sqlite.index`), is readable by its owner only, and is renamed into place
-//! when complete. It is rebuilt when the store or the model has changed. Because it holds
-//! voiceprints, it is deleted whenever one is erased.
+//! Numbers are stored as in memory, so that the file can be mapped instead of read. The file lies
+//! beside the store (`voiceprints.sqlite.index`) and is readable by its owner only. It gets its
+//! name when it is complete, and is rebuilt when the store or the model has changed. Because it
+//! holds voiceprints, it is deleted whenever a voiceprint is erased.
 //!
 //! Small stores have no index file, and encrypted stores never have one: their index is built in
-//! memory. Names are kept only in the store, which has the last word: a search confirms its hits
-//! there.
+//! memory. Names are only in the store, and the store decides: a search confirms there what it has
+//! found.
 
 mod header;
 
@@ -42,8 +41,8 @@ use std::{
     path::Path,
 };
 
-/// From this number of speakers on, the index is kept in a file. Below, it takes milliseconds to
-/// build in memory.
+/// From this number of speakers on, the index is kept in a file. Below it, the index is built in
+/// memory within milliseconds.
 pub const KEPT_FROM: usize = 1000;
 
 /// All speakers enrolled with one model, ready for a search.
@@ -68,7 +67,7 @@ pub struct Candidate<'a> {
     pub id: i64,
     /// The speaker's projected voiceprint, `(P,)`.
     pub row: &'a [f32],
-    /// LLR, summed in f64.
+    /// The LLR, summed in f64.
     pub score: f64,
 }
 
@@ -89,8 +88,8 @@ impl Index {
     /// # Errors
     /// [`Error::Store`] for a damaged voiceprint, [`Error::Io`].
     pub fn build(store: &Store, verifier: &Verifier) -> Result<Self> {
-        // Taken before reading the store: a change in between makes the index outdated, but never
-        // wrong.
+        // The state is taken before the store is read: a change in between makes the index
+        // outdated, but never wrong.
         let state = State::of(store.path()).map_err(|e| Error::io(store.path(), "read", e))?;
         let kept = !store.is_encrypted() && store.sweep(verifier.id())?.num_speakers() >= KEPT_FROM;
         if kept {
@@ -104,8 +103,8 @@ impl Index {
                         return Ok(index);
                     }
                 }
-                // No space or no permission: build the index in memory. An error of the store will
-                // occur again there.
+                // No space or no permission: the index is built in memory. If the store itself has
+                // an error, the error occurs there again.
                 Err(Error::Io { .. }) => {}
                 Err(e) => return Err(e),
             }
@@ -138,7 +137,7 @@ impl Index {
         })
     }
 
-    /// Whether it belongs to this model and to the current state of the store.
+    /// Whether the index belongs to this model and to the current state of the store.
     pub fn fits(&self, store: &Store, verifier: &Verifier) -> bool {
         State::of(store.path()).is_ok_and(|state| self.header.is_of(verifier, state))
     }
@@ -219,7 +218,7 @@ impl PanelOf {
     }
 }
 
-/// Writes an index to the writer that `open` returns for its length. Errors name `path`.
+/// Writes an index to the writer that `open` returns when given the length. Errors name `path`.
 fn fill<W: Write + Seek + Send>(
     store: &Store,
     verifier: &Verifier,
@@ -266,7 +265,7 @@ fn fill<W: Write + Seek + Send>(
     };
     let mut block = sweep.read_block()?;
     while !block.is_empty() {
-        // SQLite reads on one thread: the others work on the block before.
+        // SQLite reads on one thread. Meanwhile the other threads work on the block before.
         let (magnitude, next) = parallel::both(|| put_block(&block), || sweep.read_block());
         header.largest_magnitude = header.largest_magnitude.max(magnitude?);
         block = next?;

@@ -1,4 +1,4 @@
-//! Where the index file of a store lies, and its removal.
+//! Finds and removes the index file of a store.
 
 use crate::{Error, Result, storage::voiceprints::beside};
 use std::{

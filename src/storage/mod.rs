@@ -1,5 +1,5 @@
-//! Everything kept on disk: model files, the store of voiceprints and its backups. Files are
-//! written completely or not at all.
+//! Everything that is kept on disk: model files, the store of voiceprints and its backups. Files
+//! are written completely or not at all.
 
 #[cfg(feature = "backup")]
 pub mod backup;

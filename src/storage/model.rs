@@ -9,17 +9,17 @@
 //!  "rates":{…error rates by threshold, if calibrated}, "card":{…}}
 //! ```
 //!
-//! Tensors are F32, or F16 where that loses nothing; weights of a model in int8 are I8. `{i}.{tensor}` belongs to layer i, with
-//! PyTorch's names and shapes; `overlap.{i}.{tensor}` to the detector of overlapped speech and
-//! `speech.{i}.{tensor}` to the speech detector, if there is one. The pair head has `head.mean` (D,),
-//! `head.whiten` (L, D; the identity if missing) and `head.weight` (2L,). With `"cohort_top":N` in
-//! `head`, `head.cohort` (K, L) holds the points of the cohort. A head with quality terms may also
-//! have a lower slope.
+//! Tensors are F32, or F16 if that loses nothing; weights of a model in int8 are I8. `{i}.{tensor}`
+//! belongs to layer i, with PyTorch's names and shapes. `overlap.{i}.{tensor}` belongs to the
+//! detector of overlapped speech and `speech.{i}.{tensor}` to the speech detector, if the model has
+//! them. The pair head has `head.mean` (D,), `head.whiten` (L, D; the identity if missing) and
+//! `head.weight` (2L,). With `"cohort_top":N` in `head`, `head.cohort` (K, L) holds the points of
+//! the cohort. A head with quality terms may also have a lower slope.
 //!
-//! `blake3` is the BLAKE3 hash of the file with its own 64 digits replaced by zeros. It detects
-//! damage, not forgery. The id of the file is the BLAKE3 hash of the unchanged file; the id that
-//! embeddings carry is that of the front-end, the network and the speech detector alone.
-// Longer than 450 lines: reading and writing of the format stay together.
+//! `blake3` is the BLAKE3 hash of the file in which these 64 digits are replaced by zeros. This
+//! hash detects damage, not forgery. The id of the file is the BLAKE3 hash of the unchanged file.
+//! Embeddings carry another id: that of the front-end, the network and the speech detector alone.
+// Longer than 450 lines, because reading and writing of the format belong together.
 
 use crate::{
     Error, Result,
@@ -37,9 +37,9 @@ use std::{fs::File, io::Read, path::Path};
 /// Key in the safetensors metadata.
 const KEY: &str = "spkver";
 const FORMAT_VERSION: u32 = 1;
-/// Largest file that is read.
+/// Largest file that is read, in bytes.
 pub(super) const MAX_BYTES: u64 = 256 << 20;
-/// Largest header that is read. It is parsed before the checksum can be verified.
+/// Largest header that is read, in bytes. It is parsed before the checksum can be verified.
 const MAX_HEADER_BYTES: u64 = 16 << 20;
 const NO_CHECKSUM: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 const OVERLAP: &str = "overlap.";
@@ -78,7 +78,7 @@ struct Header {
 struct Head {
     /// V
     size: usize,
-    /// How many conditions have weights: L − V.
+    /// Number of conditions that have weights: L − V.
     #[serde(default, skip_serializing_if = "is_zero")]
     conditions: usize,
     #[serde(default = "one")]
@@ -89,7 +89,7 @@ struct Head {
     quality: Option<QualityWeights>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cohort_top: Option<usize>,
-    /// `knee` in the first models.
+    /// Called `knee` in older model files.
     #[serde(default, skip_serializing_if = "Option::is_none", alias = "knee")]
     lower_slope_below: Option<f32>,
 }
@@ -102,7 +102,7 @@ fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
-/// Read first, because a later version may have fields that this one does not know.
+/// The version is read first, because a later version may have fields that this one does not know.
 #[derive(serde::Deserialize)]
 struct Version {
     format_version: u32,
@@ -112,8 +112,8 @@ struct Version {
 /// The model built into the program.
 static EMBEDDED_FILE: &[u8] = include_bytes!("../../models/spkver.safetensors");
 
-/// The built-in model. Its bytes are hashed once for the id. The checksum in the file is only
-/// verified by a test, because every short command would have to wait for it.
+/// The built-in model. Its bytes are hashed once, for the id. Only a test verifies the checksum in
+/// the file, because every short command would have to wait for it.
 ///
 /// # Errors
 /// Only if the program was built with a damaged file.
@@ -131,16 +131,16 @@ impl Verifier {
         embedded()
     }
 
-    /// Loads and checks a model file.
+    /// Loads a model file and checks it.
     ///
     /// # Errors
-    /// [`Error::Io`], and [`Error::Model`] for what it holds.
+    /// [`Error::Io`], and [`Error::Model`] if the contents are damaged or inconsistent.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         load(path.as_ref())
     }
 }
 
-/// Loads and checks a model file.
+/// Loads a model file and checks it.
 ///
 /// # Errors
 /// [`Error::Io`], and [`Error::Model`] if the contents are damaged or inconsistent.
@@ -148,7 +148,7 @@ pub fn load(path: &Path) -> Result<Verifier> {
     let failed = |source| Error::io(path, "read", source);
     let file = File::open(path).map_err(failed)?;
     let claimed = file.metadata().map_or(0, |metadata| metadata.len());
-    // One more, so that the end is found without more room.
+    // One byte more, so that the end is found without a larger buffer.
     let mut bytes = Vec::with_capacity(claimed.min(MAX_BYTES) as usize + 1);
     // Reads at most one byte more than allowed, whatever size the file claims.
     file.take(MAX_BYTES + 1)
@@ -157,7 +157,7 @@ pub fn load(path: &Path) -> Result<Verifier> {
     from_shared(&bytes.into(), path)
 }
 
-/// Checks the bytes of a model file. Error messages call it `path`.
+/// Checks the bytes of a model file. Errors name it `path`.
 ///
 /// # Errors
 /// [`Error::Model`].
@@ -273,7 +273,7 @@ impl<'a> Parsed<'a> {
         let num_raw = header.front_end.num_frame_channels();
         let mut known = vec![];
         let mut network = |layers: Vec<Layer>, prefix: &str, num_features| -> Result<Network> {
-            // Checked before the sizes are used to compute shapes.
+            // The layers are checked before their sizes are used to compute shapes.
             infer(&layers, num_features).map_err(unfit)?;
             let is_int8 = |name: &str| {
                 let tensor = self.tensors.tensor(name);
@@ -409,7 +409,8 @@ impl<'a> Parsed<'a> {
             // Whether the embedding ends in the seconds of speech.
             model.head.quality.is_some(),
         );
-        // The number counts the definitions of what follows the network's output, such as the conditions.
+        // The number counts the definitions of what follows the network's output in an embedding,
+        // such as the conditions.
         let context = "spkver 2026 what makes an embedding, 2";
         let mut hasher = blake3::Hasher::new_derive_key(context);
         hasher.update(&serde_json::to_vec(&parts).expect("plain data"));
@@ -489,7 +490,7 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
         (name, view.expect("weights of a checked network"))
     });
     let text = serde_json::to_string(&header).expect("plain data");
-    // A single key, because the order of several would vary.
+    // There is a single key, because the order of several keys would vary.
     let metadata = [(KEY.to_string(), text)].into_iter().collect();
     let mut file = safetensors::serialize(views, Some(metadata)).expect("checked sizes");
     let at = find(&file, NO_CHECKSUM.as_bytes()).expect("just written");
@@ -526,7 +527,7 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes.windows(wanted.len()).position(|w| w == wanted)
 }
 
-/// Names and shapes of the tensors of the layers. `is_int8` says of a weight's name whether it is I8.
+/// Names and shapes of the layers' tensors. `is_int8` tells whether the weight of this name is I8.
 fn layer_shapes(
     layers: &[Layer],
     prefix: &str,

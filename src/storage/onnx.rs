@@ -1,12 +1,11 @@
-//! Exports the network as an ONNX file for other runtimes: from features to embedding. The feature
-//! extraction and the pair head are not included; the options of the extraction are stored as
-//! metadata.
+//! Exports the network, from features to embedding, as an ONNX file for other runtimes. Feature
+//! extraction and pair head are not included. The options of the extraction are stored as metadata.
 //!
 //! ```text
 //! feats (B, T, C_in) ─► Transpose (B, C_in, T) ─► Conv, Relu, … ─► pooling ─► Gemm ─► embs (B, D)
 //! ```
 //!
-//! Names and shapes of input and output are those of WeSpeaker's exports. Uses operator set 13
+//! Input and output have the names and shapes of WeSpeaker's exports. The file uses operator set 13
 //! (2020), which onnxruntime reads from version 1.6 on.
 
 mod message;
@@ -25,7 +24,7 @@ use prost::Message;
 use std::path::Path;
 
 const OPERATOR_SET: i64 = 13;
-/// The file format version that belongs to it.
+/// The version of the file format that belongs to the operator set.
 const IR_VERSION: i64 = 7;
 
 /// Writes the network of a verifier, completely or not at all.
@@ -104,7 +103,7 @@ impl Graph {
         x: &str,
         frames_left: bool,
     ) -> String {
-        // Among the operators, only Conv supports groups.
+        // Of these operators, only Conv supports groups.
         let affine = Affine::of(layer);
         let is_gemm = !frames_left && affine.is_some_and(|affine| affine.groups == 1);
         let own: Vec<String> = layer
@@ -202,7 +201,7 @@ impl Graph {
                 self.node("Flatten", &[&both], vec![int("axis", 1)])
             }
             Layer::Flatten { num_frames } => {
-                // Frame t is frame t mod T: the utterance is truncated or repeated.
+                // Frame t becomes frame t mod T: the recording is cut off or repeated.
                 let (wanted, axis) = (format!("{index}.frames"), format!("{index}.axis"));
                 let frames: Vec<i64> = (0..num_frames as i64).collect();
                 self.integers(&wanted, &[num_frames], &frames);

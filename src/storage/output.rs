@@ -1,8 +1,8 @@
-//! Every file that a command writes goes through here.
+//! Protects files from being overwritten: every file that a command writes goes through here.
 //!
 //! An output is refused if it would replace a file that the command reads or a file of another
-//! form, or if its ending promises another form than is written. Files are compared by device and
-//! inode, so that links and relative paths do not hide that two names are one file.
+//! form. It is also refused if its ending belongs to another form than the one written. Files are
+//! compared by device and inode, because links and relative paths can give one file two names.
 //!
 //! ```text
 //! Outputs::new(paths) ─► spare(each input) ─► take(path, form) ─► OutputFile ─► write
@@ -21,7 +21,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// How much of an existing file is read to recognise its form.
+/// How many bytes of an existing file are read to recognise its form.
 const OPENING_BYTES: u64 = 1 << 16;
 
 /// The files that a command is about to write.
@@ -43,7 +43,7 @@ enum Identity {
     /// Device and inode of a file that exists.
     #[cfg(unix)]
     Inode(u64, u64),
-    /// The resolved path of a file that does not exist yet (or of any, where there are no inodes).
+    /// The resolved path of a file that does not exist yet; where there are no inodes, of any file.
     Path(PathBuf),
 }
 
@@ -66,15 +66,15 @@ impl Identity {
 }
 
 impl Outputs {
-    /// Every path that the command is going to write to. With `force` files of another form may be
-    /// replaced, but never one that the command reads.
+    /// Takes every path that the command is going to write to. With `force`, files of another form
+    /// may be replaced, but never a file that the command reads.
     ///
     /// # Errors
-    /// [`Error::Usage`] where two of them are one file.
+    /// [`Error::Usage`] if two paths are the same file.
     pub fn new(paths: impl IntoIterator<Item = PathBuf>, force: bool) -> Result<Self> {
         let mut named: Vec<(PathBuf, Identity)> = vec![];
         for path in paths {
-            // A device takes any number of outputs.
+            // A device can take any number of outputs.
             if !is_regular(&path) {
                 continue;
             }
@@ -94,7 +94,7 @@ impl Outputs {
     /// Checks that a file which the command reads is not one of the outputs.
     ///
     /// # Errors
-    /// [`Error::Usage`] where it would be written over.
+    /// [`Error::Usage`] if the file would be overwritten.
     pub fn spare(&self, read: &Path) -> Result<()> {
         if self.named.is_empty() {
             return Ok(());
@@ -122,8 +122,8 @@ impl Outputs {
             .try_for_each(|path| self.spare(&path))
     }
 
-    /// As [`Self::spare`], for the many recordings of a list. They cost nothing where no output
-    /// exists yet: none of them can be one.
+    /// As [`Self::spare`], for the many recordings of a list. If no output exists yet, none of them
+    /// can be one, and they are not looked at.
     ///
     /// # Errors
     /// As [`Self::spare`].
@@ -147,7 +147,7 @@ impl Outputs {
         self.take_of_any_ending(path, form)
     }
 
-    /// As [`Self::take`], where the user named the form, so that the ending does not matter.
+    /// As [`Self::take`] if the user named the form: then the ending does not matter.
     ///
     /// # Errors
     /// As [`Self::take`].
@@ -169,8 +169,8 @@ impl Outputs {
         self.take(path, form)
     }
 
-    /// The text file at `path`, to hold a line for each row of `array`. An existing one is replaced
-    /// where it has a line for each row of the array that is replaced with it.
+    /// The text file at `path`, which will hold a line for each row of `array`. An existing file is
+    /// replaced only if it has as many lines as the old array has rows.
     ///
     /// # Errors
     /// As [`Self::take`].
@@ -233,7 +233,7 @@ impl OutputFile {
         write_whole(&self.path, bytes)
     }
 
-    /// As [`Self::write`], with what `work` writes.
+    /// As [`Self::write`], but `work` writes the contents.
     ///
     /// # Errors
     /// [`Error::Io`], and those of `work`.
@@ -253,7 +253,7 @@ impl OutputFile {
         write_new(&self.path, bytes)
     }
 
-    /// The pipe or device of this name, to be written piece by piece.
+    /// Opens the pipe or device of this name, to be written piece by piece.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -264,7 +264,7 @@ impl OutputFile {
     }
 }
 
-/// Whether this is a file or does not exist yet: no pipe, device or folder.
+/// Whether `path` is a file or does not exist yet: no pipe, device or folder.
 pub fn is_regular(path: &Path) -> bool {
     fs::metadata(path).map_or(true, |facts| facts.is_file())
 }

@@ -1,5 +1,5 @@
-//! Protects the rows of a store: seals content together with data that says what it belongs to, and
-//! opens it only if not a bit of either has changed.
+//! Protects the rows of a store. Seals content together with data that says what the content
+//! belongs to, and opens it only if not a bit of either has changed.
 //!
 //! ```text
 //! plain      row_key = empty                                 body = content ‖ BLAKE3(associated data, content)
@@ -8,8 +8,8 @@
 //!
 //! Both encryptions use the same associated data (which speaker, template, model and version), so a
 //! row that was moved does not open. Each row has a random key, which is encrypted with the key of
-//! the store. Once those 72 bytes are erased, not even the owner of the store's key can read the
-//! body. Nonces are random (192 bits, so they do not repeat).
+//! the store. Once the 72 bytes of that encrypted key are erased, not even the owner of the store's
+//! key can read the body. Nonces are random, with 192 bits, so they do not repeat.
 
 use super::secret::{KEY_BYTES, SecretBytes, fill_random};
 use crate::Result;
@@ -43,7 +43,7 @@ pub(super) struct Sealed {
 }
 
 impl Seal {
-    /// Derives three keys from that of the store.
+    /// Derives three keys from the key of the store.
     pub fn cipher(key: &SecretBytes) -> Self {
         Seal::Cipher {
             wrapping: derived("spkver store v2: row keys", key),
@@ -52,12 +52,12 @@ impl Seal {
         }
     }
 
-    /// Are the rows encrypted?
+    /// Whether the rows are encrypted.
     pub fn encrypts(&self) -> bool {
         matches!(self, Seal::Cipher { .. })
     }
 
-    /// What a speaker's row is found by: the name's key, or a keyed hash that hides the name.
+    /// What a speaker's row is looked up by: the name's key, or a keyed hash that hides the name.
     pub fn lookup(&self, name_key: &str) -> Vec<u8> {
         match self {
             Seal::Checksum => name_key.as_bytes().to_vec(),
@@ -107,7 +107,8 @@ impl Seal {
     }
 }
 
-/// Concatenates the parts, each after its length, so that no byte can move from one to another.
+/// Concatenates the parts, each after its length, so that no byte can move from one part to
+/// another.
 pub(super) fn length_prefixed(parts: &[&[u8]]) -> Vec<u8> {
     let mut bytes = vec![];
     for part in parts {

@@ -16,13 +16,13 @@ use zeroize::{Zeroize, Zeroizing};
 
 /// Length of a key in bytes.
 pub(super) const KEY_BYTES: usize = 32;
-/// Bytes read of a passphrase file: more than a line with the longest passphrase.
+/// Most bytes that are read of a passphrase file: more than a line with the longest passphrase.
 const MAX_LINE_BYTES: usize = 2048;
 
 /// Secret bytes, always on the heap and zeroed when dropped.
 pub(super) type SecretBytes = Zeroizing<Vec<u8>>;
 
-/// A key or a passphrase. Never printed, zeroed when dropped.
+/// A key or a passphrase. It is never printed, and zeroed when dropped.
 pub enum Secret {
     /// 256 random bits.
     Key(Zeroizing<Vec<u8>>),
@@ -123,8 +123,8 @@ impl Secret {
             Secret::Passphrase(_) => {
                 let mut salt = [0; 16];
                 fill_random(&mut salt)?;
-                // The second recommendation of RFC 9106: 64 MiB, 3 passes. One lane, because we use
-                // one core.
+                // The second recommendation of RFC 9106: 64 MiB, 3 passes. One lane, because one
+                // core is used.
                 Derivation::Argon2id {
                     memory_kib: 64 * 1024,
                     passes: 3,
@@ -168,7 +168,7 @@ impl fmt::Debug for Secret {
 }
 
 impl Derivation {
-    /// Kind of secret required.
+    /// The kind of secret that is required.
     pub fn kind(&self) -> SecretKind {
         match self {
             Derivation::Key => SecretKind::Key,
@@ -176,7 +176,7 @@ impl Derivation {
         }
     }
 
-    /// The text stored in the file.
+    /// The text that is stored in the file.
     pub fn to_text(&self) -> String {
         match self {
             Derivation::Key => "key".into(),
@@ -186,8 +186,8 @@ impl Derivation {
         }
     }
 
-    /// Parses the stored text. `None` if this version does not know it, or if its cost is too high:
-    /// a store from somebody else must not exhaust the machine.
+    /// Parses the stored text. Returns `None` if this version does not know it, or if its cost is
+    /// too high: a store from somebody else must not exhaust the machine.
     pub fn from_text(text: &str, salt: &[u8]) -> Option<Self> {
         let words: Vec<&str> = text.split(' ').collect();
         match words[..] {
@@ -232,7 +232,7 @@ pub fn new_key_text() -> Result<Zeroizing<String>> {
     Ok(text)
 }
 
-/// Fills `bytes` with random numbers of the system.
+/// Fills `bytes` with random bytes from the system.
 pub(super) fn fill_random(bytes: &mut [u8]) -> Result<()> {
     use chacha20poly1305::aead::{OsRng, rand_core::RngCore};
     OsRng.try_fill_bytes(bytes).map_err(|e| Error::Io {
@@ -251,8 +251,8 @@ pub fn wipe_traces() {
     black_box(&stack);
 }
 
-/// Reads a short file or pipe: up to `max` bytes, and one more if there are more. Leaves no copy in freed
-/// memory.
+/// Reads a short file or pipe: up to `max` bytes, or one more to show that there are more. Leaves
+/// no copy in freed memory.
 ///
 /// # Errors
 /// [`Error::Io`].
@@ -266,7 +266,7 @@ fn read_up_to(file: &mut impl Read, max: usize) -> io::Result<SecretBytes> {
     let mut bytes: SecretBytes = Zeroizing::new(vec![0; max]);
     let mut length = 0;
     loop {
-        // Ends at the end of the file, or of the buffer.
+        // Ends at the end of the file or of the buffer.
         match file.read(&mut bytes[length..]) {
             Ok(0) => break,
             Ok(n) => length += n,

@@ -1,9 +1,9 @@
 //! The store of voiceprints: one SQLite file that holds a [`Voiceprint`] for each name.
 //!
-//! Each enrollment is one transaction, synced to disk before it counts. Every row is sealed
-//! together with what it belongs to, so that neither a damaged row nor one of another speaker is
-//! ever used. In an encrypted store, rows cannot be read or forged without the secret. Names are
-//! only data: they never become part of a path.
+//! Each enrollment is one transaction, which is synced to disk before it counts. Every row is
+//! sealed together with what it belongs to. So a damaged row, or a row of another speaker, is never
+//! used. In an encrypted store, rows cannot be read or forged without the secret. Names are only
+//! data: they never become part of a path.
 
 mod database;
 mod deleted_bytes;
@@ -60,8 +60,8 @@ pub fn default_path() -> Result<PathBuf> {
         })
 }
 
-/// The kind of secret that the store in a file needs. None if it is not encrypted or does not
-/// exist.
+/// The kind of secret that the store at `path` needs; `None` if the store is not encrypted or does
+/// not exist.
 ///
 /// # Errors
 /// [`Error::Store`], [`Error::Io`].
@@ -128,7 +128,7 @@ impl Store {
         &self.path
     }
 
-    /// Is it encrypted?
+    /// Whether the store is encrypted.
     pub fn is_encrypted(&self) -> bool {
         self.seal.encrypts()
     }
@@ -151,9 +151,9 @@ impl Store {
         rows.map(|rows| self.checked(&rows, Some(name))).transpose()
     }
 
-    /// Adds utterances to a voiceprint, all or none. `num_before` is the number of utterances it
-    /// had when the new ones were checked against it; 0 creates a voiceprint. Returns false and
-    /// adds nothing if the voiceprint has changed since: read it again.
+    /// Adds utterances to a voiceprint, all or none. `num_before` is the number of utterances that
+    /// the voiceprint had when the new ones were checked against it; 0 creates a voiceprint.
+    /// Returns false and adds nothing if the voiceprint has changed since then: read it again.
     ///
     /// # Errors
     /// [`Error::ModelMismatch`], [`Error::Store`], [`Error::Io`].
@@ -168,7 +168,7 @@ impl Store {
         self.write(|tx| self.append(tx, name, model, Some(num_before), id, utterances))
     }
 
-    /// Replaces a voiceprint, whichever model it was made by.
+    /// Replaces a voiceprint, whatever model made it.
     ///
     /// # Errors
     /// [`Error::Store`], [`Error::Io`].
@@ -178,8 +178,8 @@ impl Store {
         model: ModelId,
         utterances: &[Utterance],
     ) -> Result<()> {
-        // Before the change as well as after: no index file may outlive the voiceprints in it, even
-        // if this is interrupted.
+        // The index file is removed before the change as well as after it. So no index file can
+        // outlive the voiceprints in it, even if this call is interrupted.
         index_file::remove(&self.path)?;
         let mut deleted = DeletedBytes::default();
         self.write(|tx| self.put(tx, name, model, utterances, &mut deleted))?;
@@ -187,8 +187,8 @@ impl Store {
         Ok(())
     }
 
-    /// Stores whole voiceprints, all or none. Speakers who are already enrolled are overwritten
-    /// only with `replace`.
+    /// Stores whole voiceprints, all or none. Speakers who are already enrolled are replaced only
+    /// if `replace` is set.
     ///
     /// # Errors
     /// [`Error::Usage`] naming a speaker who is enrolled, [`Error::Store`], [`Error::Io`].
@@ -235,12 +235,12 @@ impl Store {
         Ok(())
     }
 
-    /// Erases one recording of a voiceprint, by its number from 0, so that its bytes do not remain in
-    /// the file. The voiceprint with the recordings that are left.
+    /// Erases one recording of a voiceprint, given by its number from 0, so that its bytes do not
+    /// remain in the file. Returns the voiceprint with the recordings that are left.
     ///
     /// # Errors
-    /// [`Error::UnknownSpeaker`]; [`Error::Usage`] for a number that it does not have, or the only
-    /// recording; [`Error::Store`], [`Error::Io`].
+    /// [`Error::UnknownSpeaker`]; [`Error::Usage`] if there is no recording of this number, or no
+    /// other one; [`Error::Store`], [`Error::Io`].
     pub fn remove_utterance(&mut self, name: &SpeakerName, index: usize) -> Result<Voiceprint> {
         let lookup = self.seal.lookup(&name.key());
         index_file::remove(&self.path)?;
@@ -265,16 +265,17 @@ impl Store {
         Ok(left)
     }
 
-    /// Visits all voiceprints of one state of the store. For a damaged one, `visit` gets the error.
+    /// Visits all voiceprints of one state of the store. In place of a damaged one, `visit` gets
+    /// the error.
     ///
     /// # Errors
-    /// The errors of `visit`; [`Error::Store`], [`Error::Io`].
+    /// Errors of `visit`; [`Error::Store`], [`Error::Io`].
     pub fn each(&self, mut visit: impl FnMut(Result<Voiceprint>) -> Result<()>) -> Result<()> {
         self.read(|tx| Rows::each(tx, "", |rows| Ok(visit(self.checked(&rows, None))?)))
     }
 
-    /// Encrypts the store with another secret, or decrypts it if there is none. All rows are
-    /// rewritten with new row keys, or none. The old contents are overwritten.
+    /// Encrypts the store with another secret, or decrypts it if there is none. Rewrites all rows
+    /// with new row keys, or none. The old contents are overwritten.
     ///
     /// # Errors
     /// [`Error::Store`] if a row is damaged (then nothing is changed), [`Error::Io`].
@@ -294,13 +295,13 @@ impl Store {
             Ok(schema::drop_set_aside(tx)?)
         })?;
         (self.header, self.seal) = (header, seal);
-        // Whole pages were freed, which SQLite has overwritten.
+        // SQLite has already overwritten the pages that were freed.
         self.purge_deleted(&DeletedBytes::default());
         Ok(())
     }
 
-    /// A voiceprint that does not exist is created, with this `id`. Returns false, and does nothing,
-    /// if the voiceprint does not have `num_before` utterances.
+    /// Adds utterances. A voiceprint that does not exist is created, with this `id`. Returns false,
+    /// and does nothing, if the voiceprint does not have `num_before` utterances.
     fn append(
         &self,
         tx: &Transaction,
@@ -334,7 +335,7 @@ impl Store {
             Some(rows) => rows,
             None => Rows::new(lookup, id, model),
         };
-        // The name as it was first typed.
+        // The name is kept as it was first typed.
         let name = voiceprint.as_ref().map_or(name, |v| &v.name);
         rows.extend(&self.seal, name, utterances)?;
         rows.write(tx, enrolled_before)?;
@@ -412,7 +413,7 @@ fn find(path: &Path) -> Result<Option<(Connection, Header)>> {
         Ok(_) => {}
     }
     let connection = connect_to_read(path)?;
-    // Created by a command that was interrupted right after.
+    // A command that created the file was interrupted right afterwards.
     if schema::is_empty(&connection).map_err(|e| failed(path, e))? {
         return Ok(None);
     }

@@ -1,5 +1,5 @@
-//! Writes files completely or not at all: to a temporary file in the same folder, which is synced
-//! and then renamed.
+//! Writes files completely or not at all: into a temporary file in the same folder, which is then
+//! synced and renamed.
 
 use crate::{Error, Result};
 use std::{
@@ -22,7 +22,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 /// Who may read a new file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readers {
-    /// As the umask allows.
+    /// Everybody, as far as the umask allows.
     Everybody,
     /// Only its owner.
     Owner,
@@ -31,7 +31,7 @@ pub enum Readers {
 /// As [`write_whole`], but `work` writes the file, and may seek in it.
 ///
 /// # Errors
-/// [`Error::Io`], and those of `work`.
+/// [`Error::Io`], and errors of `work`.
 pub fn write_whole_with(
     path: &Path,
     readers: Readers,
@@ -51,13 +51,13 @@ pub fn write_whole_with(
     {
         use std::os::unix::fs::PermissionsExt;
         let mode = match readers {
-            // As for any new file: the umask decides.
+            // As for any new file, the umask decides.
             Readers::Everybody => 0o666,
             Readers::Owner => 0o600,
         };
         builder.permissions(std::fs::Permissions::from_mode(mode));
     }
-    // Elsewhere the folder decides.
+    // On other systems the folder decides.
     #[cfg(not(unix))]
     let _ = readers;
     let mut file = builder.tempfile_in(folder).map_err(failed)?;
@@ -67,7 +67,7 @@ pub fn write_whole_with(
     sync_folder(folder).map_err(failed)
 }
 
-/// Gives a file that is complete its name, in the same folder.
+/// Gives a complete file its final name, in the same folder.
 ///
 /// # Errors
 /// [`Error::Io`].
@@ -95,7 +95,7 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     written.map_err(|e| Error::io(path, "create", e))
 }
 
-/// The folder that a file is in.
+/// The folder of a file.
 pub(super) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -103,7 +103,7 @@ pub(super) fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// A rename is safe once the folder is on disk.
+/// Syncs a folder: only then is a rename safe.
 fn sync_folder(folder: &Path) -> std::io::Result<()> {
     match cfg!(unix) {
         true => File::open(folder)?.sync_all(),

@@ -17,11 +17,11 @@ use std::{
     path::Path,
 };
 
-/// Identity files have only a few lines.
+/// Most bytes of an identity file, which has only a few lines.
 const MAX_IDENTITY_BYTES: u64 = 1 << 20;
 
 impl Lock {
-    /// For a passphrase.
+    /// A lock for a passphrase.
     ///
     /// # Errors
     /// [`Error::Usage`] if the secret is a key instead of a passphrase.
@@ -59,7 +59,7 @@ impl Key {
         Ok(Key::Identities(all))
     }
 
-    /// A passphrase.
+    /// A key from a passphrase.
     ///
     /// # Errors
     /// As [`Lock::passphrase`].

@@ -1,5 +1,5 @@
-//! The text of a backup: JSON lines, a head and then one line for each voiceprint. Embeddings are base64
-//! of little-endian f32.
+//! The text of a backup: JSON lines, first a head, then one line for each voiceprint. Embeddings
+//! are base64 of little-endian f32.
 
 use crate::verifier::{Embedding, ModelId, SpeakerName, Utterance, Voiceprint};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
@@ -34,9 +34,9 @@ struct LineUtterance<'a> {
 /// Why a text is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
-    /// It does not begin as a backup of this version does.
+    /// The text does not begin as a backup of this version does.
     Unknown,
-    /// One of its lines is no voiceprint.
+    /// A line of the text is no voiceprint.
     Damaged,
 }
 
@@ -56,7 +56,7 @@ pub fn to_text<'a>(voiceprints: impl IntoIterator<Item = &'a Voiceprint>) -> Zer
     text
 }
 
-/// The voiceprints of a text.
+/// Parses the voiceprints in a text.
 ///
 /// # Errors
 /// [`Refused`]

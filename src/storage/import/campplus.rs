@@ -1,12 +1,12 @@
-//! CAM++ of 3D-Speaker (Wang et al. 2023, "CAM++: A Fast and Efficient Network for Speaker
-//! Verification Using Context-Aware Masking"), in its own names, which WeSpeaker kept.
+//! Imports CAM++ of 3D-Speaker (Wang et al. 2023, "CAM++: A Fast and Efficient Network for Speaker
+//! Verification Using Context-Aware Masking"). WeSpeaker uses the same tensor names.
 //!
 //! ```text
 //! features (T, 80) ─► residual blocks over frames and bins ─► tdnn (T/2, C)
 //!   ─► three blocks of layers, each of which adds a few channels ─► statistics ─► linear (D)
 //! ```
 //!
-//! A layer of a block sees all channels before it, x:
+//! A layer of a block reads x, all channels before it:
 //!
 //! ```text
 //! x ─► batch_norm, relu, linear, relu ─► h (T/2, B)
@@ -20,11 +20,11 @@ use super::{
 };
 use crate::network::Layer;
 
-/// Dilation of the layers of each block; their number is that of the tensors.
+/// Dilation of the layers of each block. How many layers a block has follows from the tensors.
 const DILATIONS: [usize; 3] = [1, 2, 2];
-/// Frames of a segment of the mask.
+/// Frames in a segment of the mask.
 const SEGMENT_FRAMES: usize = 100;
-/// The residual blocks leave one bin of so many.
+/// Bins of the features for one bin after the residual blocks.
 const HEAD_STRIDE: usize = 8;
 
 /// Adds the network's layers to `dict` and returns its number of mel bins.
@@ -79,7 +79,7 @@ pub fn layers(dict: &mut StateDict) -> Result<usize, Problem> {
     Ok(bins)
 }
 
-/// Adds a layer of a block; returns the number of channels with those that it adds.
+/// Adds a layer of a block. Returns the number of channels including those that the layer adds.
 fn dense_layer(
     dict: &mut StateDict,
     name: &str,

@@ -1,6 +1,6 @@
-//! WeSpeaker's `ECAPA_TDNN` (`wespeaker/models/ecapa_tdnn.py`, after Desplanques et al. 2020,
-//! "ECAPA-TDNN: Emphasized Channel Attention, Propagation and Aggregation"), with attentive
-//! statistics pooling.
+//! Imports WeSpeaker's `ECAPA_TDNN` with attentive statistics pooling
+//! (`wespeaker/models/ecapa_tdnn.py`, after Desplanques et al. 2020, "ECAPA-TDNN: Emphasized
+//! Channel Attention, Propagation and Aggregation").
 //!
 //! ```text
 //! features (T, 80) ─► conv1d (T, C) ─► three blocks ─► the outputs of all three (T, 3C) ─► conv1d
@@ -42,8 +42,9 @@ pub fn layers(dict: &mut StateDict) -> Result<usize, Problem> {
     }
 }
 
-/// Adds a block: a Res2 convolution between two convolutions of one frame, a gate by the whole utterance
-/// (squeeze and excitation), and a residual connection; returns its index. `(T, C) -> (T, C)`
+/// Adds a block: a Res2 convolution between two convolutions of one frame, a gate computed from the
+/// whole recording (squeeze and excitation), and a residual connection. Returns its index. `(T, C)
+/// -> (T, C)`
 fn block(
     dict: &mut StateDict,
     name: &str,
@@ -58,8 +59,8 @@ fn block(
     gated_and_added(dict, x, channels, maps)
 }
 
-/// Gates the last layer by the whole utterance, with two `maps` (squeeze and excitation), and adds the
-/// output of layer `x`; returns its index. `(T, C) -> (T, C)`
+/// Multiplies the last layer by a gate, which two `maps` compute from the whole recording (squeeze
+/// and excitation), and adds the output of layer `x`. Returns its index. `(T, C) -> (T, C)`
 pub fn gated_and_added(
     dict: &mut StateDict,
     x: usize,
@@ -80,8 +81,8 @@ pub fn gated_and_added(
     }))
 }
 
-/// Adds a Res2 convolution. The channels are divided into equal parts. The result of each part is added
-/// to the next one before that is convolved; the last part stays as it is.
+/// Adds a Res2 convolution. The channels are divided into equal parts. The result of each part is
+/// added to the next part before the next part is convolved. The last part stays as it is.
 fn res2(dict: &mut StateDict, name: &str, channels: usize, dilation: usize) -> Result<(), Problem> {
     let x = dict.last();
     let shape = dict.shape(&format!("{name}.convs.0.weight"));

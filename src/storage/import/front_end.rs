@@ -1,4 +1,4 @@
-//! The features that imported networks were trained with: log-mel values, less their mean over the
+//! The features that imported networks were trained with: log-mel values, minus their mean over the
 //! recording.
 
 use crate::features::{MfccConfig, Toolkit, WindowType};

@@ -1,5 +1,5 @@
-//! Two-dimensional residual networks: the blocks of CAM++ and WeSpeaker's `ResNet`
-//! (`wespeaker/models/resnet.py`, Wang et al. 2023), with basic blocks, TSTP pooling and one or two
+//! Imports two-dimensional residual networks: the blocks of CAM++, and WeSpeaker's `ResNet`
+//! (`wespeaker/models/resnet.py`, Wang et al. 2023) with basic blocks, TSTP pooling and one or two
 //! Linear layers.
 //!
 //! ```text
@@ -31,8 +31,8 @@ impl Strides {
     pub const NONE: Self = Strides { frames: 1, bins: 1 };
 }
 
-/// Number of mel bins that WeSpeaker's networks are trained with: the tensors do not say it where
-/// it is not a multiple of the stride.
+/// Number of mel bins that WeSpeaker's networks are trained with. If the number is no multiple of
+/// the stride, the tensors do not tell it.
 const DEFAULT_BINS: usize = 80;
 /// Bins of the features for one bin after the last block.
 const STRIDE: usize = 8;
@@ -147,8 +147,8 @@ pub fn conv_norm(
     })
 }
 
-/// Reorders the inputs of a weight `(out, n·C·F, …)` from PyTorch's channels of all bins, one after
-/// the other, to ours: the bins of all channels.
+/// Reorders the inputs of a weight `(out, n·C·F, …)`. PyTorch has all bins of one channel, then
+/// those of the next; here all channels of one bin come before those of the next.
 pub fn by_bin(mut weight: Tensor, plane: Plane) -> Tensor {
     let Plane { channels, bins } = plane;
     let taps = weight.values.len() / (weight.shape[0] * weight.shape[1]);

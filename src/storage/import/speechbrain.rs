@@ -1,6 +1,7 @@
-//! SpeechBrain's `ECAPA_TDNN` (`speechbrain/lobes/models/ECAPA_TDNN.py`), as in its recipe for VoxCeleb.
+//! Imports SpeechBrain's `ECAPA_TDNN` (`speechbrain/lobes/models/ECAPA_TDNN.py`), as in its recipe
+//! for VoxCeleb.
 //!
-//! Its convolutions mirror the frames at both ends, and the features are decibels.
+//! The convolutions of this network mirror the frames at both ends, and its features are decibels.
 //!
 //! ```text
 //! features (T, 80) ─► conv1d (T, C) ─► three blocks ─► the outputs of all three (T, 3C) ─► conv1d
@@ -19,8 +20,8 @@ pub const RECOGNISED_BY: &str = "blocks.0.conv.conv.weight";
 /// Smallest variance in poolings.
 const EPS: f32 = 1e-12;
 
-/// Decibels per unit of the natural logarithm. The features that the network gets here are natural
-/// logarithms, so its first convolution is scaled.
+/// Decibels per unit of the natural logarithm. Here the network gets natural logarithms as
+/// features, so its first convolution is scaled by this.
 const DECIBELS: f32 = 10.0 / std::f32::consts::LN_10;
 
 /// The blocks, with their dilations.
@@ -63,8 +64,9 @@ fn first_weight(dict: &mut StateDict) -> Result<Tensor, Problem> {
     Ok(weight)
 }
 
-/// Adds a block: a Res2 convolution between two convolutions of one frame, a gate by the whole utterance
-/// (squeeze and excitation), and a residual connection; returns its index. `(T, C) -> (T, C)`
+/// Adds a block: a Res2 convolution between two convolutions of one frame, a gate computed from the
+/// whole recording (squeeze and excitation), and a residual connection. Returns its index. `(T, C)
+/// -> (T, C)`
 fn block(
     dict: &mut StateDict,
     name: &str,
@@ -79,8 +81,8 @@ fn block(
     gated_and_added(dict, x, channels, maps)
 }
 
-/// Adds a Res2 convolution. The channels are divided into equal parts. The result of each part is added
-/// to the next one before that is convolved; the first part stays as it is.
+/// Adds a Res2 convolution. The channels are divided into equal parts. The result of each part is
+/// added to the next part before the next part is convolved. The first part stays as it is.
 fn res2(dict: &mut StateDict, name: &str, channels: usize, dilation: usize) -> Result<(), Problem> {
     let x = dict.last();
     let shape = dict.shape(&format!("{name}.blocks.0.conv.conv.weight"));
@@ -128,7 +130,7 @@ fn conv_relu_norm(
     Ok(channels)
 }
 
-/// Mirrors the frames at both ends, where a Conv1d of `taps` frames needs them to keep all frames.
+/// Mirrors as many frames at both ends as a Conv1d of `taps` frames needs to keep all frames.
 fn reflected(dict: &mut StateDict, taps: usize, dilation: usize) -> Window {
     let window = Window::same(taps, dilation);
     if window.padding > 0 {

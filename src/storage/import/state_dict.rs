@@ -1,4 +1,4 @@
-//! A state dict that is being imported: takes tensors by name, and collects the layers made of
+//! A state dict that is being imported: gives tensors by name, and collects the layers made from
 //! them.
 
 use crate::network::{Conv1dOptions, Layer, Weights};
@@ -7,23 +7,23 @@ use safetensors::{Dtype, SafeTensors};
 /// PyTorch's default.
 const BATCH_NORM_EPS: f32 = 1e-5;
 
-/// Prefixes of all names that wrappers of PyTorch and other toolkits add.
+/// What wrappers of PyTorch and of other toolkits put before all names.
 const PREFIXES: [&str; 4] = ["", "module.", "model.", "module.model."];
 
-/// (fact, remedy)
+/// A fact and its remedy.
 pub type Problem = (String, String);
 
-/// Remedy for a file that is not what the import reads.
+/// The remedy for a file that the import cannot read.
 pub const CONVERT: &str = "write it from Python with recipes/safetensors_of.py, or with \
      safetensors.torch.save_file({k: v.float().contiguous() for k, v in torch.load(FILE, \
      map_location='cpu').items()}, OUT)";
 
-/// Tensors by name, which of them were used, and the layers so far.
+/// Tensors by name, which of them were used, and the layers added so far.
 pub struct StateDict<'a> {
     tensors: SafeTensors<'a>,
     prefix: &'static str,
     used: Vec<String>,
-    /// For messages.
+    /// Name of the network, for messages.
     network: &'static str,
     pub layers: Vec<Layer>,
     pub weights: Weights,
@@ -64,7 +64,7 @@ pub struct Window {
 }
 
 impl Window {
-    /// One frame.
+    /// A single frame.
     pub const FRAME: Self = Window {
         taps: 1,
         stride: 1,
@@ -84,7 +84,7 @@ impl Window {
 }
 
 impl<'a> StateDict<'a> {
-    /// The prefix with which the file has the tensor `name`; none where it lacks it.
+    /// The prefix with which the file has the tensor `name`; none if the file lacks this tensor.
     pub fn prefix_of(tensors: &SafeTensors, name: &str) -> Option<&'static str> {
         let has = |prefix: &&str| tensors.tensor(&format!("{prefix}{name}")).is_ok();
         PREFIXES.into_iter().find(has)
@@ -169,7 +169,7 @@ impl<'a> StateDict<'a> {
         self.layers.len() - 1
     }
 
-    /// The bias of `size` values, zeros where the network has none.
+    /// The bias, `size` values; zeros if the network has none.
     fn bias(&mut self, name: &str, size: usize) -> Result<Tensor, Problem> {
         let name = format!("{name}.bias");
         match self.shape(&name) {
@@ -178,7 +178,7 @@ impl<'a> StateDict<'a> {
         }
     }
 
-    /// Adds a Conv1d of `in_channels` (any where `None`); returns C_out.
+    /// Adds a Conv1d that reads `in_channels` channels, or any number if `None`. Returns C_out.
     pub fn conv1d(
         &mut self,
         name: &str,
@@ -190,7 +190,7 @@ impl<'a> StateDict<'a> {
         self.push_conv1d(name, weight, window)
     }
 
-    /// As [`Self::conv1d`], with a weight `(C_out, C_in, K)` that was taken before.
+    /// As [`Self::conv1d`], with a weight `(C_out, C_in, K)` that was already taken.
     pub fn push_conv1d(
         &mut self,
         name: &str,
@@ -203,7 +203,7 @@ impl<'a> StateDict<'a> {
         Ok(out_channels)
     }
 
-    /// As [`Self::push_conv1d`], for a part of a map whose bias another part has.
+    /// As [`Self::push_conv1d`], for one part of a divided map. The bias belongs to another part.
     pub fn push_conv1d_without_bias(&mut self, weight: Tensor, window: Window) {
         let bias = constant(weight.shape[0], 0.0);
         self.push_conv1d_with(weight, bias, window);
@@ -222,9 +222,10 @@ impl<'a> StateDict<'a> {
         self.push(conv, [("weight", weight), ("bias", bias)]);
     }
 
-    /// Adds a Conv1d of one frame that reads each frame `(width,)` of layer `frames`, the last one; returns
-    /// C_out. A weight of three times the width reads the statistics as well that `pooling` makes of all
-    /// frames. They are the same for each frame, so their part is a vector that is computed once and added.
+    /// Adds a Conv1d of one frame that reads each frame `(width,)` of layer `frames`, the last
+    /// layer. Returns C_out. A weight of three times the width also reads the statistics that
+    /// `pooling` makes of all frames. They are the same for each frame, so their part is computed
+    /// once, as a vector, and added.
     pub fn frame_and_statistics(
         &mut self,
         name: &str,
@@ -255,8 +256,8 @@ impl<'a> StateDict<'a> {
         Ok(out_channels)
     }
 
-    /// Adds a Linear that reads `in_features`, written as one or as a Conv1d of one frame; returns the
-    /// size of its output.
+    /// Adds a Linear that reads `in_features` values. The file may have it as a Conv1d of one
+    /// frame. Returns the size of its output.
     pub fn linear(&mut self, name: &str, in_features: usize) -> Result<usize, Problem> {
         let name_of_weight = format!("{name}.weight");
         let is_conv1d = self.shape(&name_of_weight).is_some_and(|s| s.len() == 3);
@@ -265,7 +266,7 @@ impl<'a> StateDict<'a> {
         self.push_linear(name, weight)
     }
 
-    /// As [`Self::linear`], with a weight `(out, in, …)` that was taken before.
+    /// As [`Self::linear`], with a weight `(out, in, …)` that was already taken.
     pub fn push_linear(&mut self, name: &str, weight: Tensor) -> Result<usize, Problem> {
         let (out_features, in_features) = (weight.shape[0], weight.shape[1]);
         let bias = self.bias(name, out_features)?;
@@ -278,7 +279,7 @@ impl<'a> StateDict<'a> {
         Ok(out_features)
     }
 
-    /// Adds a BatchNorm. Some networks have it without weight and bias.
+    /// Adds a BatchNorm. In some networks it has no weight and no bias.
     pub fn batch_norm(&mut self, name: &str, size: usize) -> Result<(), Problem> {
         let is_affine = self.shape(&format!("{name}.weight")).is_some();
         let mut own = vec![];
@@ -307,8 +308,8 @@ impl<'a> StateDict<'a> {
         Ok(())
     }
 
-    /// Checks that all tensors were used: an unknown one means a different network. The speaker
-    /// classifier and the counters of training are passed over.
+    /// Checks that all tensors were used, because an unknown tensor means a different network. The
+    /// speaker classifier and the counters of training do not count.
     pub fn check_all_used(&self) -> Result<(), Problem> {
         let passed_over = |name: &str| {
             let own = name.strip_prefix(self.prefix).unwrap_or(name);

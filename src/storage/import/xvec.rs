@@ -1,11 +1,11 @@
-//! WeSpeaker's `XVEC` (`wespeaker/models/tdnn.py`, Wang et al. 2023): five TDNN layers, each
-//! Conv1d → ReLU → BatchNorm, TSTP pooling, and two Linear layers with ReLU → BatchNorm between
-//! them.
+//! Imports WeSpeaker's `XVEC` (`wespeaker/models/tdnn.py`, Wang et al. 2023). It has five TDNN
+//! layers, each Conv1d → ReLU → BatchNorm, then TSTP pooling, and two Linear layers with ReLU →
+//! BatchNorm between them.
 
 use super::state_dict::{Problem, StateDict, Window};
 use crate::network::Layer;
 
-/// As in TSTP.
+/// The epsilon of TSTP pooling.
 pub const POOLING_EPS: f32 = 1e-7;
 
 /// Name, taps and dilation of each layer.

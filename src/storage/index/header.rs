@@ -1,5 +1,5 @@
-//! The header of an index, its first 4096 bytes: what it was built from, and the sizes of its
-//! parts.
+//! The header of an index, its first 4096 bytes: what the index was built from, and the sizes of
+//! its parts.
 
 use crate::{
     scoring::gallery::{PANEL_ROWS, panel_bytes},
@@ -14,12 +14,12 @@ use std::{
     time::UNIX_EPOCH,
 };
 
-/// One page, so that the parts are aligned.
+/// One page of memory, so that the parts are aligned.
 pub(super) const HEADER_BYTES: usize = 4096;
 
 const MAGIC: &[u8; 8] = b"spkverIX";
 const VERSION: u32 = 1;
-/// From magic to checksum.
+/// Bytes in use, from the magic up to the checksum.
 const USED_BYTES: usize = 8 + 4 + 4 + 32 + 32 + 3 * 8 + 4;
 
 /// Contents of the header.
@@ -27,7 +27,7 @@ const USED_BYTES: usize = 8 + 4 + 4 + 32 + 32 + 3 * 8 + 4;
 pub(super) struct Header {
     pub model: ModelId,
     pub state: State,
-    /// P: number of values in a point.
+    /// P: number of values in a projected voiceprint.
     pub size: usize,
     pub num_speakers: usize,
     pub num_others: usize,
@@ -88,8 +88,8 @@ impl Header {
             && self.size == verifier.model().head.point_size()
     }
 
-    /// The bytes of the header. Numbers have the byte order of this machine, which the version
-    /// number reveals.
+    /// The bytes of the header. Numbers have the byte order of this machine; a reader with another
+    /// byte order notices this by the version number.
     pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
         bytes.extend(VERSION.to_ne_bytes());

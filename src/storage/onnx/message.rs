@@ -1,5 +1,5 @@
-//! The protobuf messages of onnx.proto that the export needs, with onnx.proto's tags. Fields that
-//! are not used are left out.
+//! The protobuf messages of onnx.proto that the export needs, with the same tags. Fields that the
+//! export does not use are left out.
 #![allow(missing_docs)] // onnx.proto documents them
 
 use prost::Message;

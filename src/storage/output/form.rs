@@ -1,5 +1,5 @@
-//! The forms of files that commands write: the endings that promise each, and how the first bytes
-//! of an existing file show it.
+//! The forms of files that commands write: which endings belong to a form, and how the first bytes
+//! of an existing file show its form.
 
 use crate::{Error, Result, audio::formats};
 use std::{ffi::OsStr, path::Path};
@@ -9,12 +9,12 @@ use std::{ffi::OsStr, path::Path};
 pub struct Form {
     /// What a message calls it, with its article.
     pub name: &'static str,
-    /// The endings that promise it; the first is the one to advise. An ending that promises nothing
-    /// is free.
+    /// The endings of this form. The first is the recommended one. An ending that belongs to no
+    /// form is allowed for all.
     endings: &'static [&'static str],
     /// Whether a file that begins with these bytes has this form.
     pub(super) shows: fn(&[u8]) -> bool,
-    /// Whether even an older file of the same form is kept, unless the user forces it.
+    /// Whether an older file of the same form is kept too, unless the user forces its replacement.
     pub(super) is_kept: bool,
 }
 
@@ -50,7 +50,7 @@ impl Form {
         let start = b"{\"__metadata__\":{\"spkver-checkpoint\":";
         b.get(8..).is_some_and(|b| b.starts_with(start))
     });
-    /// A network for other runtimes. Fields 1 (version) and 2 (program) come first.
+    /// A network for other runtimes. Its file begins with the fields 1 (version) and 2 (program).
     pub const ONNX: Form = form("an ONNX network", &["onnx"], |b| {
         matches!(b, [8, _, 18, ..])
     });
@@ -82,41 +82,41 @@ impl Form {
     pub const PARQUET: Form = form("a Parquet file", &["parquet", "pq"], |b| {
         b.starts_with(b"PAR1")
     });
-    /// Embeddings, an object a line.
+    /// Embeddings, one JSON object per line.
     pub const EMBEDDING_JSON: Form = form(
         "embeddings as JSON lines",
         &["jsonl", "ndjson", "json"],
         |b| b.starts_with(b"{\"id\":"),
     );
-    /// Embeddings, `id value…` a line.
+    /// Embeddings, `id value…` on each line.
     pub const EMBEDDING_TEXT: Form = form("embeddings as text", &["txt"], |b| {
         first_line(b).is_some_and(is_embedding)
     });
-    /// Scores, an object a line.
+    /// Scores, one JSON object per line.
     pub const SCORE_JSON: Form = form("scores as JSON lines", &["jsonl", "ndjson", "json"], |b| {
         b.starts_with(b"{\"enroll\":")
     });
     /// Scores with a header.
     pub const SCORE_CSV: Form = form("scores as CSV", &["csv"], |b| {
-        // Only the first of several parts has the header.
+        // If the output is divided into parts, only the first one has the header.
         b.starts_with(b"enroll,test,label,score") || first_line(b).is_some_and(is_csv_score)
     });
-    /// Scores, `enroll test score` a line.
+    /// Scores, `enroll test score` on each line.
     pub const SCORE_TEXT: Form = form("scores as text", &["txt"], are_scores);
     /// A calibration, which turns the scores of any system into LLRs.
     pub const CALIBRATION: Form = form("a calibration of scores", &["json"], |b| {
         b.starts_with(b"{") && contains(b, b"\"calibrate\"") && contains(b, b"\"scale\"")
     });
-    /// A report as a page.
+    /// A report as a web page.
     pub const PAGE: Form = form("a page", &["html", "htm"], |b| {
         b.get(..14)
             .is_some_and(|b| b.eq_ignore_ascii_case(b"<!doctype html"))
     });
     /// A page of the manual.
     pub const MANUAL: Form = form("a manual page", &["1"], |b| contains(b, b"\n.TH "));
-    /// A drawing.
+    /// A plot as a drawing.
     pub const SVG: Form = form("a plot as SVG", &["svg"], |b| contains(b, b"<svg"));
-    /// A picture.
+    /// A plot as a picture.
     pub const PNG: Form = form("a plot as PNG", &["png"], |b| b.starts_with(b"\x89PNG"));
     /// Voiceprints as rows of a table of PostgreSQL.
     pub const TABLE_ROWS: Form = form("rows for PostgreSQL", &["copy", "tsv", "txt"], |b| {
@@ -125,9 +125,11 @@ impl Form {
             matches!(&fields[..], [id, _, vector] if id.parse::<i64>().is_ok() && vector.starts_with('['))
         })
     });
-    /// Names of an array's rows; which array's is for [`super::Outputs::take_row_names`].
+    /// Names of the rows of an array. To which array they belong is checked by
+    /// [`super::Outputs::take_row_names`].
     pub const ROW_NAMES: Form = form("the names of the rows", &["txt", "names", "ids"], |_| false);
-    /// Voiceprints, encrypted. An older backup may be the only one of somebody who was removed.
+    /// Encrypted voiceprints. Kept, because an older backup may hold the only copy of a removed
+    /// voiceprint.
     pub const BACKUP: Form = Form {
         is_kept: true,
         ..form("a backup", &["age"], |_| false)
@@ -183,7 +185,7 @@ const ALL: &[Form] = &[
     Form::KEY,
 ];
 
-/// N of a `(N, D)` array's header.
+/// N in the header of an array `(N, D)`.
 pub(super) fn npy_rows(opening: &[u8]) -> Option<usize> {
     let header = opening.get(..128.min(opening.len()))?;
     let text = String::from_utf8_lossy(header.strip_prefix(b"\x93NUMPY")?).into_owned();
@@ -220,7 +222,8 @@ fn is_embedding(line: &str) -> bool {
         || !whole.is_empty() && whole.iter().all(|value| value.parse::<f32>().is_ok())
 }
 
-/// Lines of `enroll test score`. Whole numbers 0 and 1 only are labels: a trial list.
+/// Whether these are lines of `enroll test score`. If all values are the whole numbers 0 and 1,
+/// they are labels, and the file is a trial list.
 fn are_scores(bytes: &[u8]) -> bool {
     let end = memchr::memrchr(b'\n', bytes).unwrap_or(bytes.len());
     let Ok(text) = std::str::from_utf8(&bytes[..end]) else {

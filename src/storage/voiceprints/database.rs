@@ -18,9 +18,9 @@ pub(super) fn connect(path: &Path) -> Result<Connection> {
     open(path).map_err(|e| failed(path, e))
 }
 
-/// Opens an existing file for reading. If the lock files cannot be created because the file or
-/// folder is read-only, reads it without locks: no process of this user can change it then. On a full
-/// disk there is no room for the lock files either.
+/// Opens an existing file for reading. Lock files cannot be created if the file or folder is
+/// read-only. Then the file is read without locks, because no process of this user can change it.
+/// On a full disk there is no room for lock files either.
 pub(super) fn connect_to_read(path: &Path) -> Result<Connection> {
     let readable = |connection: Connection| {
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
@@ -31,7 +31,7 @@ pub(super) fn connect_to_read(path: &Path) -> Result<Connection> {
         matches!(code, Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
     };
     let opened = match open(path).and_then(readable) {
-        // Alone with the store, SQLite keeps in memory what it would write beside it.
+        // A process that is alone with the store keeps these files in memory.
         Err(e) if is_full(&e) => open_alone(path).and_then(readable),
         other => other,
     };
@@ -67,8 +67,8 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     open_in(path, "NORMAL")
 }
 
-/// As [`open`], for a process that nobody else shares the store with meanwhile. What others would
-/// look at in `-shm` is then kept in memory.
+/// As [`open`], for a process that is alone with the store. What SQLite would put into `-shm` for
+/// others is then kept in memory.
 fn open_alone(path: &Path) -> rusqlite::Result<Connection> {
     open_in(path, "EXCLUSIVE")
 }
@@ -79,9 +79,9 @@ fn open_in(path: &Path, locking_mode: &str) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    // Before the other settings, which read the file.
+    // Set before the other settings, because they read the file.
     connection.pragma_update(None, "locking_mode", locking_mode)?;
-    // Synced to disk before it counts, also on macOS.
+    // A change is synced to disk before it counts, also on macOS.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "fullfsync", "ON")?;
     // A removed voiceprint must not remain in the file.
@@ -90,7 +90,7 @@ fn open_in(path: &Path, locking_mode: &str) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Is the disk full? SQLite reports a `-shm` file that does not fit as an error of its size.
+/// Whether the disk is full. If a `-shm` file does not fit, SQLite reports an error of its size.
 fn is_full(e: &rusqlite::Error) -> bool {
     const IOERR_SHMSIZE: i32 = 4874;
     e.sqlite_error()
@@ -98,9 +98,9 @@ fn is_full(e: &rusqlite::Error) -> bool {
 }
 
 /// Permanently switches to a write-ahead log. SQLite does not wait for locks here: if several
-/// processes open a new store at once, all but one would get a busy error. So this retries.
+/// processes open a new store at once, all but one get a busy error. So this function tries again.
 pub(super) fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
-    // Together as long as BUSY_TIMEOUT.
+    // All pauses together last as long as BUSY_TIMEOUT.
     const NUM_PAUSES: usize = 12_000;
     const PAUSE: Duration = Duration::from_millis(5);
     let set = || connection.pragma_update(None, "journal_mode", "WAL");
@@ -115,7 +115,7 @@ pub(super) fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
     set()
 }
 
-/// Opens a file that nobody changes meanwhile, without locks and log.
+/// Opens a file that nobody changes meanwhile, without locks and without a log.
 fn open_unchanging(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::from_iter([
         OpenFlags::SQLITE_OPEN_READ_ONLY,
@@ -130,7 +130,7 @@ fn open_unchanging(path: &Path) -> rusqlite::Result<Connection> {
 /// Protects against manipulated files: their views, triggers and functions must not run.
 fn harden(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "trusted_schema", "OFF")?;
-    // Nothing of the store may get into temporary files.
+    // Nothing from the store may get into temporary files.
     connection.pragma_update(None, "temp_store", "MEMORY")
 }
 
@@ -140,7 +140,7 @@ fn unchanging_uri(path: &Path) -> String {
     let mut uri = String::from("file:///");
     let bytes = path.as_os_str().as_encoded_bytes();
     let slash = |b: &u8| *b == b'/';
-    // The prefix ends in a slash; more of them would start a host name.
+    // The prefix ends in a slash. Further slashes would start a host name.
     for &byte in bytes.iter().skip_while(|b| slash(b)) {
         match byte {
             _ if is_separator(byte.into()) => uri.push('/'),
@@ -153,7 +153,7 @@ fn unchanging_uri(path: &Path) -> String {
     uri + "?immutable=1"
 }
 
-/// Path of a file that belongs to a store: the path of the store, links resolved, plus `ending`.
+/// Path of a file that belongs to a store: the store's path with links resolved, plus `ending`.
 pub(in crate::storage) fn beside(store: &Path, ending: &str) -> PathBuf {
     let store = fs::canonicalize(store).unwrap_or_else(|_| store.to_path_buf());
     let mut path = store.into_os_string();
@@ -179,7 +179,7 @@ pub(super) fn create_private(path: &Path) -> io::Result<()> {
     match file.write(true).create_new(true).open(path) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(e) => Err(e),
-        // SQLite syncs only folders in which it creates files; it did not create this one.
+        // SQLite syncs only folders in which it creates files, and it did not create this file.
         #[cfg(unix)]
         Ok(_) => fs::File::open(folder)?.sync_all(),
         #[cfg(not(unix))]
@@ -229,7 +229,7 @@ pub(super) fn failed(path: &Path, e: rusqlite::Error) -> Error {
             source: io::Error::other(e),
             remedy: "another program is writing to it: try again",
         },
-        // SQLite also reports a failed read like this.
+        // SQLite reports a failed read as damage, too.
         Some(ErrorCode::DatabaseCorrupt) if reading_fails(path) => Error::Io {
             path: path.to_path_buf(),
             doing: "read the store",
@@ -240,7 +240,8 @@ pub(super) fn failed(path: &Path, e: rusqlite::Error) -> Error {
     }
 }
 
-/// Whether an error came from the disk and not from damage: the file is intact, or reading it fails.
+/// Whether an error came from the disk and not from damage: then the file is intact, or cannot be
+/// read.
 fn reading_fails(path: &Path) -> bool {
     let checked = open(path).and_then(|connection| {
         connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
@@ -278,7 +279,7 @@ impl From<Error> for Refusal {
     }
 }
 
-/// Does everything in `work` in one transaction, or nothing.
+/// Runs `work` in one transaction: everything is done, or nothing.
 pub(super) fn transaction<T>(
     path: &Path,
     connection: &Connection,

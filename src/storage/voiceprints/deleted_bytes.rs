@@ -1,16 +1,17 @@
 //! Checks whether the file still holds bytes of deleted rows.
 //!
 //! SQLite overwrites what it deletes (`secure_delete`). But when it moves rows between pages, a
-//! copy may remain in the unused part of a page, and nothing ever overwrites that. So the file is
-//! searched for the deleted bytes; if any are found, it is rewritten.
+//! copy may remain in the unused part of a page, where nothing overwrites it. So the file is
+//! searched for the deleted bytes. If any are found, the file is rewritten.
 
 use super::row::Rows;
 use rusqlite::Connection;
 use rustc_hash::FxHashSet;
 
-/// Long enough to occur in one row only.
+/// Bytes in a piece: enough to occur in one row only.
 const PIECE_BYTES: usize = 16;
-/// Per field of a row. The values come first; what follows may be the same in many rows.
+/// Most pieces per field of a row. The values come first; what follows them may be the same in many
+/// rows.
 const MAX_PIECES: usize = 32;
 
 type Piece = [u8; PIECE_BYTES];
@@ -19,7 +20,7 @@ type Piece = [u8; PIECE_BYTES];
 #[derive(Default)]
 pub(super) struct DeletedBytes {
     pieces: FxHashSet<Piece>,
-    /// Indexed by the first two bytes of a piece: is there such a piece?
+    /// For each value of a piece's first two bytes: whether there is such a piece.
     prefixes: Vec<bool>,
 }
 
@@ -36,12 +37,12 @@ impl DeletedBytes {
         }
     }
 
-    /// Does any page of the file hold one of the pieces? Reads through SQLite, because opening and
-    /// closing the file directly would release SQLite's locks.
+    /// Whether any page of the file holds one of the pieces. Reads through SQLite, because opening
+    /// and closing the file directly would release SQLite's locks.
     ///
     /// # Errors
-    /// Where SQLite was built without its table of pages: only builds inside this repository set
-    /// `SQLITE_ENABLE_DBPAGE_VTAB` (`.cargo/config.toml`). Nobody can say then.
+    /// If SQLite was built without its table of pages, the answer is unknown: only builds inside
+    /// this repository set `SQLITE_ENABLE_DBPAGE_VTAB` (`.cargo/config.toml`).
     pub fn are_in(&self, connection: &Connection) -> rusqlite::Result<bool> {
         if self.pieces.is_empty() {
             return Ok(false);

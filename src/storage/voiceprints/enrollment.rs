@@ -7,9 +7,10 @@ use crate::{
 };
 
 impl Store {
-    /// Adds utterances to the voiceprint of `name`, all or none, after checking that all of its
-    /// utterances sound like one speaker. Creates the voiceprint if there is none. An utterance that it
-    /// has already is left out, because it would count twice. Returns the voiceprint as it is now.
+    /// Adds utterances to the voiceprint of `name`, all or none, after checking that all utterances
+    /// of the voiceprint sound like one speaker. Creates the voiceprint if there is none. An
+    /// utterance that the voiceprint already has is left out, because it would count twice. Returns
+    /// the new voiceprint.
     ///
     /// ```
     /// use spkver::{Recording, SpeakerName, Store, Utterance, Verifier};
@@ -50,7 +51,7 @@ impl Store {
             verifier.check_consistency(name, all, num_before, |index| {
                 all[index].file.clone().into()
             })?;
-            // Otherwise another process has changed the voiceprint: check against what it is now.
+            // Another process has changed the voiceprint: check against its new state.
             if self.add(name, verifier.id(), num_before, &all[num_before..])? {
                 return Ok(voiceprint);
             }

@@ -1,8 +1,8 @@
 //! Enrolls many utterances of many speakers in one transaction: all or none.
 //!
 //! Speakers are written in the order of their keys, and new ones get ids in the same order. So the
-//! tables grow at their ends: a million speakers in any other order would have SQLite read and write
-//! a page of the file for each row.
+//! tables grow at their ends. In any other order, SQLite would read and write a page of the file
+//! for each row of a million speakers.
 
 use super::{Store, row::new_id};
 use crate::{
@@ -11,8 +11,9 @@ use crate::{
 };
 
 impl Store {
-    /// Adds to the voiceprint of each of the `names`, which is created if it does not exist, the
-    /// utterance that `read` gives for its position. A name may come several times.
+    /// Adds an utterance to the voiceprint of each of the `names`; `read` gives the utterance for a
+    /// position in `names`. A voiceprint that does not exist is created. A name may occur several
+    /// times.
     ///
     /// # Errors
     /// [`crate::Error::ModelMismatch`] if a voiceprint was made by another model,

@@ -42,7 +42,7 @@ pub(super) struct TemplateRow {
     sealed: Sealed,
 }
 
-/// A row has changed since it was written.
+/// Reported if a row has changed since it was written.
 pub(super) struct Damaged;
 
 /// All rows of a speaker, as stored in the file.
@@ -97,12 +97,12 @@ impl Rows {
         Ok(())
     }
 
-    /// The key that the rows are found by, if it is not encrypted.
+    /// The key that the rows are found by, if the store is not encrypted.
     pub fn lookup_text(&self, seal: &Seal) -> Option<String> {
         (!seal.encrypts()).then(|| String::from_utf8_lossy(&self.speaker.lookup).into_owned())
     }
 
-    /// The voiceprint, after checking every bit.
+    /// The voiceprint, after checking every bit of the rows.
     pub fn open(&self, seal: &Seal) -> std::result::Result<Voiceprint, Damaged> {
         let speaker = &self.speaker;
         let whole = speaker.num_templates == self.templates.len() as i64
@@ -205,7 +205,7 @@ impl Rows {
         Ok(())
     }
 
-    /// `templates` is of [`select_templates`].
+    /// The rows of a speaker; `templates` is a statement made by [`select_templates`].
     fn of(templates: &mut Statement, speaker: SpeakerRow) -> rusqlite::Result<Self> {
         let templates = templates
             .query_map([speaker.id], TemplateRow::read)?
@@ -216,7 +216,7 @@ impl Rows {
     /// Writes the speaker's row and the templates from number `num_before` on.
     pub fn write(&self, connection: &Connection, num_before: usize) -> rusqlite::Result<()> {
         let speaker = &self.speaker;
-        // Prepared once, because an import runs it a million times.
+        // Prepared once, because an import runs this statement a million times.
         let mut statement = connection.prepare_cached(
             "INSERT OR REPLACE INTO speaker
              (lookup, id, model, num_templates, digest, row_key, body)
@@ -259,7 +259,7 @@ impl Rows {
         connection.execute("DELETE FROM template WHERE speaker = ?1", [rows.speaker.id])?;
         connection.execute("DELETE FROM speaker WHERE lookup = ?1", [lookup])?;
         if rows.open(seal).is_err() {
-            // Deletes templates whose speaker's row is damaged or lost.
+            // Also deletes templates whose speaker's row is damaged or lost.
             connection.execute(
                 "DELETE FROM template WHERE speaker NOT IN (SELECT id FROM speaker)",
                 [],
@@ -279,7 +279,7 @@ impl Rows {
     }
 }
 
-/// Reads the templates of a speaker's id.
+/// The statement that reads the templates of a speaker, given the speaker's id.
 fn select_templates<'c>(
     connection: &'c Connection,
     table: &str,
@@ -296,7 +296,7 @@ impl SpeakerRow {
         Ok(SpeakerRow {
             lookup: row.get(0)?,
             id: row.get(1)?,
-            // Bytes that are not text cannot be a model's id, and damage only this row.
+            // Bytes that are not text cannot be a model's id. They damage only this row.
             model: String::from_utf8_lossy(row.get_ref(2)?.as_bytes()?).into_owned(),
             num_templates: row.get(3)?,
             digest: row.get(4)?,

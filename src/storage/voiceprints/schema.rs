@@ -6,12 +6,12 @@
 //! template(speaker = speaker.id, position, id, row_key, body)
 //! ```
 //!
-//! Every bit of a row is authenticated, and a speaker's row says how many templates there are, so an
-//! index that disagrees with its table shows as damage. Speakers lie in the order of their keys.
-//! Templates lie in the order in which they were written, which fills their pages completely: they
-//! are most of the file. (In stores that earlier versions made, templates lie in the order of their
-//! speakers' ids. The same statements read and write both.) The index by id is used only by
-//! `identify`, which verifies each speaker found with it.
+//! Every bit of a row is authenticated, and a speaker's row says how many templates there are. So
+//! an index that disagrees with its table is noticed as damage. Speakers lie in the order of their
+//! keys. Templates are most of the file. They lie in the order in which they were written, which
+//! fills their pages completely. (In older stores they lie in the order of their speakers' ids. The
+//! same statements read and write both.) The index by id is used only by `identify`, which then
+//! verifies each speaker found.
 
 use crate::{
     Error, Result,
@@ -25,7 +25,7 @@ use std::path::Path;
 
 /// Version of the tables and their contents; part of what every row is sealed with.
 pub(super) const VERSION: i64 = 2;
-/// "spkv", distinguishes the store from other SQLite files.
+/// "spkv", which tells the store from other SQLite files.
 const APPLICATION_ID: i64 = 0x7370_6b76;
 
 const TABLES: &str = "
@@ -59,7 +59,7 @@ const TABLES: &str = "
 /// be only one or two and much unused space.
 const PAGE_BYTES: u32 = 32 << 10;
 
-/// Which secret opens the store.
+/// Says which secret opens the store.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Header {
     /// Random; changes with the key.
@@ -198,14 +198,14 @@ impl Header {
     }
 }
 
-/// Are there no tables yet? A command that was interrupted while creating the file leaves it like
-/// this.
+/// Whether there are no tables yet. A command that is interrupted while it creates the file leaves
+/// this state.
 pub(super) fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
     let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     Ok(number("SELECT count(*) FROM sqlite_schema")? == 0 && number("PRAGMA application_id")? == 0)
 }
 
-/// Sets the size of the pages of a file that has none yet. Not within a transaction.
+/// Sets the page size of a file that has no pages yet. Do not call it within a transaction.
 pub(super) fn set_page_size(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "page_size", PAGE_BYTES)
 }

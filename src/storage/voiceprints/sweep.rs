@@ -12,7 +12,7 @@ use std::path::Path;
 /// Speakers per block.
 const BLOCK: i64 = 4096;
 
-/// An ongoing read of the store that no writer can disturb.
+/// A read of the store in progress, which no writer can disturb.
 #[derive(Debug)]
 pub struct Sweep<'a> {
     store: &'a Store,
@@ -23,7 +23,7 @@ pub struct Sweep<'a> {
     num_others: usize,
 }
 
-/// Speakers as they were read, not checked yet. Another thread can check them while the sweep reads
+/// Speakers that were read but not checked yet. Another thread can check them while the sweep reads
 /// the next ones.
 pub struct Block<'a> {
     store: &'a Path,
@@ -79,7 +79,7 @@ impl<'a> Sweep<'a> {
         self.num_others
     }
 
-    /// The next speakers. Empty at the end.
+    /// Reads the next speakers; none at the end.
     ///
     /// # Errors
     /// [`crate::Error::Store`], [`crate::Error::Io`].
@@ -97,7 +97,7 @@ impl<'a> Sweep<'a> {
         })
     }
 
-    /// The next voiceprints and their numbers, after checking every row. Empty at the end.
+    /// Reads the next voiceprints and their numbers, and checks every row; none at the end.
     ///
     /// # Errors
     /// [`crate::Error::Store`] for a damaged row.
@@ -115,7 +115,8 @@ impl Block<'_> {
         self.rows.is_empty()
     }
 
-    /// The result of `work` for every `num` speakers, with their numbers and voiceprints.
+    /// Calls `work` for every `num` speakers, with their numbers and voiceprints. Returns the
+    /// results.
     ///
     /// # Errors
     /// [`crate::Error::Store`] for a damaged row.

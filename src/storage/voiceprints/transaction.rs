@@ -1,6 +1,6 @@
-//! Transactions on a store: all of the work is done, or nothing. Each checks that the header is
-//! still the one that the store was opened with. Also removes deleted data from the log and the
-//! index.
+//! Transactions on a store: all of the work is done, or nothing. Each transaction checks that the
+//! header is still the one that the store was opened with. Deleted data is also removed from the
+//! log and the index.
 
 use super::{
     Store,
@@ -13,7 +13,7 @@ use rusqlite::{Transaction, TransactionBehavior};
 use std::io;
 
 impl Store {
-    /// Reads one state of the store; changes of other processes are not seen.
+    /// Reads one state of the store. Changes that other processes make meanwhile are not seen.
     pub(super) fn read<T>(
         &self,
         work: impl FnOnce(&Transaction) -> std::result::Result<T, Refusal>,
@@ -21,7 +21,7 @@ impl Store {
         self.transaction(TransactionBehavior::Deferred, work)
     }
 
-    /// Does everything in `work` in one transaction, or nothing.
+    /// Runs `work` in one transaction: everything is done, or nothing.
     pub(super) fn write<T>(
         &self,
         work: impl FnOnce(&Transaction) -> std::result::Result<T, Refusal>,
@@ -35,7 +35,7 @@ impl Store {
         work: impl FnOnce(&Transaction) -> std::result::Result<T, Refusal>,
     ) -> Result<T> {
         transaction(&self.path, &self.connection, behavior, |tx| {
-            // A row sealed with the old key would be lost.
+            // A row that is sealed with the old key would be lost.
             if Header::read(tx)?.as_ref() != Some(&self.header) {
                 return Err(Error::Io {
                     path: self.path.clone(),
@@ -49,9 +49,9 @@ impl Store {
         })
     }
 
-    /// Empties the write-ahead log, which still holds deleted data, and rewrites the file if it
-    /// does, too. If this fails (another command is reading, the disk is full), the change itself
-    /// is safe, and the last command that closes the store empties the log as well.
+    /// Empties the write-ahead log, which still holds deleted data, and rewrites the file if the
+    /// file holds any. This may fail if another command is reading or the disk is full. Then the
+    /// change itself is safe, and the last command that closes the store empties the log.
     pub(super) fn purge_deleted(&self, deleted: &DeletedBytes) {
         let empty_log = || {
             let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
@@ -59,7 +59,7 @@ impl Store {
         };
         empty_log();
         let _ = index_file::remove(&self.path);
-        // Where SQLite cannot say, the file is written anew each time: slower, with the same result.
+        // If SQLite cannot say, the file is rewritten each time: slower, with the same result.
         if deleted.are_in(&self.connection).unwrap_or(true) {
             let _ = self.connection.execute_batch("VACUUM");
             empty_log();
