@@ -52,7 +52,7 @@ pub struct Files {
 pub struct Refusal<'a> {
     /// Its id.
     pub id: &'a str,
-    /// Its file, if the id does not name it.
+    /// Its file, if the id is not the path.
     pub path: Option<&'a Path>,
     /// Why.
     pub reason: &'a str,

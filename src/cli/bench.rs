@@ -36,7 +36,7 @@ struct Precision {
     flags: Vec<OsString>,
 }
 
-/// Each is measured, whatever `--precision` says; f32 is the first.
+/// The verifiers to measure, one for each precision whatever `--precision` says; f32 is the first.
 fn precisions(global: &Global) -> Result<Vec<Precision>> {
     let each = [("f32", Arithmetic::F32), ("int8", Arithmetic::Int8)].into_iter();
     let made = each.map(|(name, arithmetic)| {
@@ -51,7 +51,7 @@ fn precisions(global: &Global) -> Result<Vec<Precision>> {
     made.collect()
 }
 
-/// The flags of this process that another one needs to do the same.
+/// The flags of this process that another process needs to do the same.
 fn flags(global: &Global) -> Vec<OsString> {
     let mut flags: Vec<OsString> = vec![];
     if let Some(model) = &global.model {
@@ -64,7 +64,8 @@ fn flags(global: &Global) -> Vec<OsString> {
     flags
 }
 
-/// A stage and its share of the time; with two precisions, most have half of it each.
+/// A stage and its share of the time. With two precisions, each gets half of the share in most
+/// stages.
 #[derive(Clone, Copy)]
 struct Stage(&'static str, f64);
 
@@ -98,7 +99,7 @@ impl Progress {
         }
     }
 
-    /// Shows that the stage begins. Returns the time for it, as one of `parts` equal parts.
+    /// Shows that the stage begins. Returns the time for one of its `parts` equal parts.
     fn begin(&self, Stage(name, share): Stage, what: &str, parts: usize) -> Duration {
         let share = share / parts as f64;
         self.bar.set_position((100.0 * self.done.get()) as u64);
@@ -181,7 +182,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     Ok(0)
 }
 
-/// What depends on the precision.
+/// Figures that depend on the precision.
 struct Measured {
     network: Vec<network::Row>,
     file_to_decision: f64,
@@ -329,7 +330,7 @@ impl Measured {
     }
 }
 
-/// The CPU's name, as the system has it.
+/// Name of the CPU, as the system reports it.
 fn cpu_name() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = text
@@ -341,7 +342,7 @@ fn cpu_name() -> String {
     })
 }
 
-/// The instruction sets that matter here.
+/// The instruction sets of this CPU that the program can use.
 fn instruction_sets() -> Vec<&'static str> {
     let mut present = vec![];
     #[cfg(target_arch = "x86_64")]

@@ -1,5 +1,5 @@
-//! `spkver calibrate TRIALS… --scores FILE -o CALIBRATION`: scale and offset for the scores of any
-//! system, in a small file that `score --embeddings --calibration` reads.
+//! `spkver calibrate TRIALS… --scores FILE -o CALIBRATION`: fits scale and offset to the scores of
+//! any system. They are written to a small file that `score --embeddings --calibration` reads.
 
 use super::global::Global;
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ impl ScoreFit<'_> {
     }
 }
 
-/// Reads scale and offset from such a file.
+/// Reads scale and offset from a calibration file.
 pub fn read(path: &Path) -> Result<(f32, f32)> {
     let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, "read", e))?;
     let json: Value = serde_json::from_str(&text).unwrap_or_default();

@@ -28,7 +28,7 @@ pub struct Args {
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let verifier = global.verifier()?;
     let criterion = args.point.criterion();
-    // Flags are checked before the work is done.
+    // Flags are checked before any work is done.
     criterion.point(&verifier, None)?;
     let output = global.output();
     let embed = |reading: &recordings::Args, path: &PathBuf| {
@@ -52,7 +52,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
 }
 
 impl Args {
-    /// The names of both files; their paths where the names are the same.
+    /// The names of both files, or their paths if the names are the same.
     fn subject(&self) -> String {
         let names = [&self.file, &self.other].map(|path| label(path));
         match names[0] == names[1] {

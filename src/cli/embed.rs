@@ -1,5 +1,5 @@
-//! `spkver embed FILE…`: embeddings as text or as a NumPy array; features for cross-checks. Folders,
-//! lists and other formats are done by `embed_batch.rs`.
+//! `spkver embed FILE…`: writes embeddings as text or as a NumPy array, or features for
+//! cross-checks. `embed_batch.rs` handles folders, lists and other formats.
 
 use super::{global::Global, outputs, score::parse_shard, source::Source};
 use serde_json::json;
@@ -104,7 +104,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         "model": verifier.id().to_string(),
         "output": args.output.as_ref().map(|path| path.to_string_lossy()),
         "files": files,
-        // In a file already, if there is one.
+        // If there is an output file, the embeddings are in it.
         "embeddings": args.output.is_none().then(|| json_of(&rows)),
     });
     let line = args.output.is_none().then(text).unwrap_or_default();
@@ -113,7 +113,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
 }
 
 impl Args {
-    /// Is it work for `embed_batch.rs`?
+    /// Whether `embed_batch.rs` does the work.
     pub fn is_batch(&self) -> bool {
         let asked = self.list.is_some()
             || !self.source.data.is_empty()
@@ -125,7 +125,7 @@ impl Args {
         !self.features && (asked || !matches!(self.format(), Format::Text | Format::Npy))
     }
 
-    /// The form of the output.
+    /// The format of the output.
     pub fn format(&self) -> Format {
         match (self.format, &self.output) {
             (Some(FormatName::Text), _) | (None, None) => Format::Text,
@@ -139,7 +139,7 @@ impl Args {
         }
     }
 
-    /// The output, where there is one.
+    /// The output file, if there is one.
     pub fn output_file(&self, outputs: &Outputs) -> Result<Option<OutputFile>> {
         let Some(path) = &self.output else {
             return Ok(None);

@@ -1,5 +1,5 @@
-//! `spkver embed` of folders and lists: writes a row for each recording, even a damaged one, in a form
-//! that other programs read.
+//! `spkver embed` for folders and lists: writes a row for each recording, even a damaged one, in a
+//! format that other programs read.
 
 use super::{
     embed,
@@ -86,9 +86,9 @@ fn plan(args: &embed::Args) -> Result<Plan> {
     })
 }
 
-/// The files to write, none of which is read.
+/// The files to write, after checking that the run reads none of them.
 fn files(args: &embed::Args, plan: &Plan, global: &Global) -> Result<Files> {
-    // Named for either of the two, both are written.
+    // The user may name the archive or its index: both are written.
     let pair = args.output.as_deref().filter(|_| plan.place.is_some());
     let pair = pair.filter(|_| plan.format == Format::Ark);
     let pair = pair.map(ark_and_index);

@@ -57,7 +57,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         replace: args.replace,
         allow_truncated: args.allow_truncated,
     };
-    // Before the work is done, not after it.
+    // Checked before the recordings are read, so that no work is lost.
     let enrolled = enrollment::enrolled(&name, &rules, &verifier, store.as_ref())?;
 
     let files = Files::named(&args.files)?.paths;
@@ -90,10 +90,11 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     Ok(0)
 }
 
-/// Least speech of a recording that is added to others, in seconds, where listening ends by itself.
+/// Least speech of a recording that is added to others, in seconds, if listening ends by itself.
 const MIN_ADDED_SECONDS: f32 = 2.0;
 
-/// Listens until there is enough speech for a good voiceprint, to the limit or to the end.
+/// Listens until there is enough speech for a good voiceprint, the limit is reached or the input
+/// ends.
 fn listen(
     args: &Args,
     enrolled: Option<&Voiceprint>,

@@ -127,7 +127,7 @@ pub struct Args {
     replacing: outputs::Args,
 }
 
-/// Speakers named in the page and in JSON without `--worst`.
+/// Number of speakers that the page and the JSON name without `--worst`.
 const NUM_WORST: usize = 10;
 
 /// Runs the command.
@@ -228,7 +228,7 @@ impl Args {
         })
     }
 
-    /// Warns where there are no intervals, and names the refused recordings.
+    /// Warns if there are no intervals, and names the refused recordings.
     fn talk_of(&self, Named { measured, .. }: &Named, global: &Global) {
         let output = global.output();
         let report = &measured.report;
@@ -270,7 +270,7 @@ impl Args {
         }
         Page {
             date: Local::now().format("%Y-%m-%d %H:%M %:z").to_string(),
-            // A word of an operating system has no NUL in it.
+            // Joining fails only for a NUL, and the arguments of a program contain none.
             command: shlex::try_join(words.iter().map(String::as_str)).unwrap_or_default(),
             facts,
             points,

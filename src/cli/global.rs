@@ -81,7 +81,7 @@ impl Global {
         self.verifier_in(self.precision)
     }
 
-    /// The same model, as its file has it.
+    /// The model that the flags name, in the precision of its file.
     pub(super) fn verifier_as_made(&self) -> Result<Verifier> {
         match &self.model {
             Some(path) => storage::model::load(path),
@@ -89,7 +89,7 @@ impl Global {
         }
     }
 
-    /// The same model in another precision.
+    /// The model that the flags name, in this precision.
     pub(super) fn verifier_in(&self, precision: Precision) -> Result<Verifier> {
         let mut verifier = self.verifier_as_made()?;
         if precision == Precision::Int8 {

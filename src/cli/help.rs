@@ -1,6 +1,6 @@
-//! What each command's help says after its options: an example, and what the exit codes mean.
+//! The end of each command's help, after its options: an example, and what the exit codes mean.
 
-/// An example and the exit codes of one command; those that every command shares come last.
+/// An example and the exit codes of one command. The codes that all commands share come last.
 macro_rules! after_help {
     ($example:literal; $($code:literal $meaning:literal)+) => {
         concat!(
@@ -21,7 +21,7 @@ pub const PROGRAM: &str = after_help!(
     "3" "no answer: a recording does not allow one, or cannot be used"
 );
 
-/// How a microphone comes to standard input.
+/// Adds how to connect a microphone to standard input.
 macro_rules! with_microphone {
     ($help:expr) => {
         concat!(

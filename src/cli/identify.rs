@@ -33,7 +33,7 @@ pub struct Args {
     listening: listening::Args,
 }
 
-/// One recording's outcome, for people and for machines.
+/// The outcome for one recording, for people and for machines.
 struct Told {
     line: String,
     json: Value,
@@ -99,7 +99,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     Ok(told.iter().map(|t| t.code).max().unwrap_or(0))
 }
 
-/// Listens until one speaker is clearly the one, to the limit or to the end.
+/// Listens until one speaker is clearly found, the limit is reached or the input ends.
 fn listen(
     args: &Args,
     input: Input,
@@ -131,7 +131,7 @@ fn listen(
         else {
             return Ok(nothing);
         };
-        // Each of N candidates is a chance to be wrong.
+        // Each of N candidates is one more chance to be wrong.
         let single = Llr(llr.0 - (found.num_speakers as f32).ln());
         let conditions = verifier.conditions(embedding);
         let kind = TrialKind::of(conditions, conditions);
@@ -195,7 +195,7 @@ impl Told {
             _ => format!("INCONCLUSIVE  {file}: {}", Reason::ScoreNotFinite),
         };
         for (i, one) in matches.iter().enumerate() {
-            // A single candidate is in the line already.
+            // If there is a single candidate, the line already names it.
             if matches.len() > 1 {
                 line += &format!("\n  {}.  {}", i + 1, score(one));
             }

@@ -1,5 +1,5 @@
-//! Turns Ctrl-C (or the signal that a job's time is over) into a flag. Long runs look at it, finish the
-//! work in progress and can be resumed. A second signal ends the program at once.
+//! Turns Ctrl-C (or the signal that the time of a job is over) into a flag. Long runs look at the
+//! flag, finish the work in progress, and can be resumed. A second signal ends the program at once.
 
 use spkver::{Error, Result};
 use std::sync::{
@@ -7,13 +7,13 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-/// 128 and the number of SIGINT: what a shell expects of a program that was interrupted.
+/// 128 plus the number of SIGINT, the exit code that a shell expects of an interrupted program.
 const INTERRUPTED: usize = 130;
 
 static STOP: AtomicBool = AtomicBool::new(false);
 static CODE: LazyLock<Arc<AtomicUsize>> = LazyLock::new(|| Arc::new(INTERRUPTED.into()));
 
-/// The flag, from now on set by Ctrl-C.
+/// The flag. From now on, Ctrl-C sets it.
 pub fn flag() -> Result<&'static AtomicBool> {
     ctrlc::set_handler(|| {
         if STOP.swap(true, Ordering::Relaxed) {
@@ -21,7 +21,7 @@ pub fn flag() -> Result<&'static AtomicBool> {
         }
     })
     .map_err(|e| Error::Usage(format!("cannot watch for Ctrl-C: {e}")))?;
-    // Beside the handler above, which does not tell signals apart.
+    // Needed besides the handler above, which does not know which signal came.
     #[cfg(unix)]
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
         let code = 128 + signal as usize;
@@ -31,7 +31,7 @@ pub fn flag() -> Result<&'static AtomicBool> {
     Ok(&STOP)
 }
 
-/// The exit code of a run that was stopped: 130 by Ctrl-C, 143 by SIGTERM.
+/// The exit code of a run that was stopped: 130 after Ctrl-C, 143 after SIGTERM.
 pub fn exit_code() -> u8 {
     CODE.load(Ordering::Relaxed) as u8
 }

@@ -60,7 +60,7 @@ impl Args {
     }
 }
 
-/// The secret that one of two flags or two variables gives; a flag comes before a variable.
+/// The secret that one of two flags or one of two variables gives. Flags take precedence.
 pub fn given(
     key_file: Option<&Path>,
     passphrase_file: Option<&Path>,
@@ -96,7 +96,7 @@ pub fn given(
     }
 }
 
-/// A passphrase from the person at the terminal, if there is one.
+/// A passphrase that the user types, if there is a terminal.
 pub fn asked(prompt: &str) -> Result<Option<Secret>> {
     if !(stdin().is_terminal() && stderr().is_terminal()) {
         return Ok(None);
@@ -107,7 +107,7 @@ pub fn asked(prompt: &str) -> Result<Option<Secret>> {
     Ok(Secret::from_passphrase(&text))
 }
 
-/// A new passphrase, typed twice.
+/// A new passphrase, which the user types twice.
 pub fn asked_twice(prompt: &str) -> Result<Option<Secret>> {
     let (first, again) = (asked(prompt)?, asked("The same again: ")?);
     match (&first, &again) {

@@ -1,4 +1,4 @@
-//! Standard input, `-`, heard as it comes: from a microphone, a telephone line, a decoder.
+//! Listens to standard input, `-`, while it comes: from a microphone, a telephone line, a decoder.
 
 use super::{output::Output, recordings};
 use hound::{SampleFormat, WavSpec, WavWriter};
@@ -37,9 +37,9 @@ pub struct Args {
     save: Option<PathBuf>,
 }
 
-/// What a command makes of a look.
+/// What a command concludes from a look at what was heard.
 pub struct Look {
-    /// For the line on the terminal.
+    /// Text for the line on the terminal.
     pub note: String,
     /// Whether listening can end.
     pub is_clear: bool,
@@ -54,7 +54,7 @@ pub struct Input<'a> {
 }
 
 impl Args {
-    /// Refuses these flags where nobody listens.
+    /// Refuses these flags if the command does not listen.
     ///
     /// # Errors
     /// [`Error::Usage`].
@@ -68,7 +68,7 @@ impl Args {
     }
 }
 
-/// Whether the files ask to listen: a single one, named `-`.
+/// Whether the command is to listen: the only file is named `-`.
 pub fn is_asked(files: &[PathBuf]) -> bool {
     matches!(files, [one] if one == Path::new("-"))
 }
@@ -77,8 +77,8 @@ impl<'a> Input<'a> {
     /// Waits for the header of the input.
     ///
     /// # Errors
-    /// [`Error::Audio`] for a terminal and for what is not audio; [`Error::Usage`] if the file to
-    /// save exists.
+    /// [`Error::Audio`] for a terminal, and for input that is not audio; [`Error::Usage`] if the
+    /// file to save already exists.
     pub fn open(args: &Args, reading: &recordings::Args, output: &'a Output) -> Result<Self> {
         recordings::check_piped()?;
         let outputs = Outputs::new(args.save.clone(), false)?;
@@ -98,10 +98,10 @@ impl<'a> Input<'a> {
         self.live.rate_hz()
     }
 
-    /// Listens until a look is clear, or to the end.
+    /// Listens until a look is clear, or until the input ends.
     ///
     /// # Errors
-    /// As [`spkver::audio::read`], and those of `on_look`.
+    /// As [`spkver::audio::read`], and the errors of `on_look`.
     pub fn listen(
         self,
         mut listener: Listener,
@@ -130,8 +130,8 @@ impl<'a> Input<'a> {
         Ok(Listened { recording, end })
     }
 
-    /// Listens to the end, and hears the last `window_seconds` once a second. `on_second` gets the
-    /// seconds since the start.
+    /// Listens to the end. Once a second, embeds the last `window_seconds` and calls `on_second`
+    /// with the seconds since the start.
     ///
     /// # Errors
     /// As [`Self::listen`].
@@ -166,8 +166,8 @@ impl<'a> Input<'a> {
         Ok(())
     }
 
-    /// Calls `take` with each block, until it answers `false`. Also gives the warning about the input,
-    /// and whether it was cut off.
+    /// Calls `take` with each block until `take` returns `false`. Also returns the warning about
+    /// the input, and whether the input was cut off.
     fn each_block(mut self, take: Take) -> Result<(End, Option<String>, bool)> {
         let Some(file) = self.saved.take() else {
             return self.blocks(take, &mut |_| Ok(()));
@@ -221,7 +221,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// The same error with the name of the input.
+/// The same error, but naming standard input.
 fn of_stdin(error: Error) -> Error {
     match error {
         Error::Audio { fact, remedy, .. } => Error::Audio {
@@ -233,10 +233,10 @@ fn of_stdin(error: Error) -> Error {
     }
 }
 
-/// Takes a block of samples; `false` ends listening.
+/// Called with each block of samples; `false` ends listening.
 type Take<'t> = &'t mut dyn FnMut(&[f32]) -> Result<bool>;
 
-/// The line on a terminal that says what is heard.
+/// The line on a terminal that shows what was heard.
 struct Meter(ProgressBar);
 
 impl Meter {

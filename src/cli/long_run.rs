@@ -18,7 +18,7 @@ pub struct Stages<'a> {
 }
 
 impl<'a> Stages<'a> {
-    /// Nothing is shown yet.
+    /// A display on which nothing is shown yet.
     pub fn new(talk: &'a Talk) -> Self {
         Stages {
             talk,
@@ -26,7 +26,7 @@ impl<'a> Stages<'a> {
         }
     }
 
-    /// Shows what happens.
+    /// Shows an event.
     pub fn show(&self, event: Event) {
         let mut shown = self.shown.lock().unwrap_or_else(|e| e.into_inner());
         match event {

@@ -44,7 +44,7 @@ pub fn run(args: &Args, mut program: clap::Command, global: &Global) -> Result<u
     Ok(0)
 }
 
-/// The page of a command and those of the commands below it: (file name, text for `man`).
+/// Adds the pages of a command and of its subcommands: (file name, text for `man`).
 fn add_pages(command: &clap::Command, pages: &mut Vec<(String, Vec<u8>)>) -> Result<()> {
     pages.push(page(command)?);
     let below = command.get_subcommands();

@@ -2,7 +2,7 @@
 //! else on stderr, and ends with an exit code.
 //!
 //! 0 accept or success, 1 reject, 2 usage, 3 inconclusive or input refused, 4 model, store or
-//! speaker, 5 I/O, 130 interrupted, 143 terminated (long runs go on with `--resume`).
+//! speaker, 5 I/O, 130 interrupted, 143 terminated (`--resume` continues long runs).
 
 mod bench;
 mod calibrate;
@@ -116,9 +116,9 @@ enum Command {
     Man(man::Args),
 }
 
-/// Parses the command line, runs the command, prints its error.
+/// Parses the command line, runs the command, and prints its error.
 pub fn main() -> ExitCode {
-    // A file that may not grow gives an error instead of ending the program by a signal.
+    // Writing beyond the limit of a file's size becomes an error, and no signal ends the program.
     #[cfg(unix)]
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Default::default());
     let cli = match parse() {
@@ -149,7 +149,7 @@ pub fn main() -> ExitCode {
 fn parse() -> std::result::Result<Cli, clap::Error> {
     let mut command = Cli::command();
     if std::env::args_os().any(|arg| arg == "--version") {
-        // Clap takes only texts that live as long as the program.
+        // Clap takes only texts that live as long as the program, so this text is never freed.
         let text: &'static str = version::long().leak();
         command = command.long_version(text);
     }
@@ -157,7 +157,7 @@ fn parse() -> std::result::Result<Cli, clap::Error> {
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
-/// More threads for each core would only take memory and time.
+/// More threads per core would only take memory and time.
 const MAX_THREADS_PER_CORE: usize = 8;
 
 /// Starts as many threads as the flag or RAYON_NUM_THREADS says, unless that is far too many.
@@ -175,7 +175,7 @@ fn set_threads(global: &Global) -> Result<()> {
             "{name} {asked}: {most} threads are used, {MAX_THREADS_PER_CORE} for each core"
         ));
     }
-    // 0 leaves it to rayon.
+    // With 0, rayon decides.
     rayon::ThreadPoolBuilder::new()
         .num_threads(asked.min(most))
         .build_global()
@@ -185,7 +185,7 @@ fn set_threads(global: &Global) -> Result<()> {
 fn run(cli: &Cli) -> Result<u8> {
     let global = &cli.global;
     set_threads(global)?;
-    // A wrong path is an error for commands that need no model, too.
+    // A wrong path is an error also for commands that need no model.
     if let Some(path) = &global.model {
         std::fs::File::open(path).map_err(|e| Error::io(path, "read", e))?;
     }

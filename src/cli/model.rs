@@ -1,5 +1,5 @@
-//! `spkver model info|export|import|join`: shows a model, writes its network as ONNX, makes a model of
-//! a network that was trained elsewhere or of several models.
+//! `spkver model info|export|import|int8|join`: shows a model, writes its network as ONNX, or makes
+//! a model: from a network that was trained elsewhere, by rounding to int8, or from several models.
 
 mod card;
 mod import;

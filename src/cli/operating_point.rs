@@ -55,7 +55,7 @@ impl Args {
     }
 }
 
-/// `0.1%` or `0.001`. Whether the model supports the rate is checked later.
+/// Parses `0.1%` or `0.001`. Whether the model supports the rate is checked later.
 fn rate(text: &str) -> std::result::Result<f64, String> {
     let (number, unit) = match text.trim().strip_suffix('%') {
         Some(number) => (number.trim(), 0.01),

@@ -23,7 +23,8 @@ pub struct Output {
 }
 
 impl Output {
-    /// The result: `line` for people (may have several lines, or none), or the JSON object.
+    /// Prints the result: `line` for people (which may have several lines, or none), or the JSON
+    /// object.
     pub fn result(&self, line: &str, json: &serde_json::Value) -> Result<()> {
         let text = match (self.json, line.is_empty()) {
             (true, _) => format!("{}\n", harmless(json)),
@@ -33,7 +34,8 @@ impl Output {
         self.print(&text)
     }
 
-    /// As [`Self::result`], for text that other programs read: it is printed unchanged, byte by byte.
+    /// As [`Self::result`], for text that other programs read: it is printed unchanged, byte for
+    /// byte.
     pub fn text(&self, text: &str, json: &serde_json::Value) -> Result<()> {
         match self.json {
             true => self.result("", json),
@@ -41,7 +43,7 @@ impl Output {
         }
     }
 
-    /// A line of JSON, whether the user asked for JSON or not: one of many.
+    /// Prints one of many lines of JSON, whether the user asked for JSON or not.
     pub fn line_of_json(&self, json: &serde_json::Value) -> Result<()> {
         self.print(&format!("{}\n", harmless(json)))
     }
@@ -52,26 +54,26 @@ impl Output {
             .write_all(text.as_bytes())
             .and_then(|()| stdout.flush())
         {
-            // The reader has read enough; the exit code still gives the decision.
+            // The reader has closed the pipe; the exit code still gives the decision.
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             other => other.map_err(|e| Error::io(Path::new("<stdout>"), "write", e)),
         }
     }
 
-    /// As [`Self::result`], for a change that is already made: if it cannot be printed, it is still
-    /// done, and the exit code says so.
+    /// As [`Self::result`], for a change that is already made. If the result cannot be printed, the
+    /// change is still done, and the exit code says so.
     pub fn done(&self, line: &str, json: &serde_json::Value) {
         if let Err(error) = self.result(line, json) {
             talk("warning", &format!("it is done, but {error}"));
         }
     }
 
-    /// An error beside a result.
+    /// Prints an error that comes besides a result.
     pub fn talk_of(&self, error: &Error) {
         talk("error", &error.to_string());
     }
 
-    /// Why there is no result.
+    /// Prints an error that takes the place of the result.
     pub fn error(&self, error: &Error) {
         self.talk_of(error);
         if self.json {
@@ -90,14 +92,14 @@ impl Output {
         self.quiet
     }
 
-    /// What the user should know, but need not act on.
+    /// Prints what the user should know, but need not act on.
     pub fn warning(&self, text: &str) {
         if !self.quiet {
             talk("warning", text);
         }
     }
 
-    /// How far a long run is.
+    /// Prints how far a long run is.
     pub fn progress(&self, text: &str) {
         if !self.quiet {
             talk("progress", text);
@@ -114,7 +116,7 @@ impl Output {
         self.verbose
     }
 
-    /// A message for users of `-v`.
+    /// Prints a message for users of `-v`.
     pub fn detail(&self, text: &str) {
         if self.verbose {
             talk("info", text);
@@ -122,7 +124,7 @@ impl Output {
     }
 }
 
-/// A wrong command line, or help: prints clap's text, which repeats what was typed, and exits.
+/// A wrong command line, or help. Prints clap's text, which repeats what was typed, and exits.
 pub fn usage(error: &clap::Error) -> ! {
     let text = error.to_string();
     if !text.chars().any(|c| c != '\n' && is_unseen(c)) {
@@ -135,11 +137,11 @@ pub fn usage(error: &clap::Error) -> ! {
     std::process::exit(error.exit_code());
 }
 
-/// A wrong command line, for machines.
+/// Prints an error in the command line as JSON, for machines.
 pub fn usage_as_json(error: &clap::Error) {
     let text = error.to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
-    // The fact is in the first paragraph, the usage in the others.
+    // The first paragraph has the fact, the others have the usage.
     let fact: Vec<&str> = text
         .lines()
         .map(str::trim)
@@ -150,14 +152,14 @@ pub fn usage_as_json(error: &clap::Error) {
         "code": "usage",
         "exit_code": error.exit_code(),
     });
-    // If stdout is closed, the exit code still says it.
+    // If stdout is closed, the exit code still says that the command line is wrong.
     let _ = writeln!(io::stdout(), "{}", harmless(&json));
 }
 
 fn talk(kind: &str, text: &str) {
     let mut stderr = io::stderr().lock();
     for line in text.split('\n') {
-        // A closed stderr is no reason to fail.
+        // The program does not fail if stderr is closed.
         let _ = writeln!(stderr, "{kind}: {}", printable(line));
     }
 }
@@ -175,7 +177,7 @@ pub fn printable(text: &str) -> String {
     shown
 }
 
-/// Rows as aligned lines: the first `num_left` columns to the left, the others to the right.
+/// Rows as aligned lines: the first `num_left` columns are aligned left, the others right.
 pub fn columns(rows: &[Vec<String>], num_left: usize) -> String {
     let width = |column: usize| rows.iter().map(|r| r[column].chars().count()).max();
     let widths: Vec<usize> = (0..rows[0].len()).filter_map(width).collect();
@@ -192,13 +194,13 @@ pub fn columns(rows: &[Vec<String>], num_left: usize) -> String {
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// JSON text that is harmless on a terminal and in a web page: characters with a meaning there are
-/// written as \uXXXX, which every reader of JSON undoes.
+/// JSON text that is harmless on a terminal and in a web page. Characters with a meaning there are
+/// written as \uXXXX, which every JSON reader understands.
 fn harmless(json: &serde_json::Value) -> String {
     let text = json.to_string();
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        // JSON has these only in strings.
+        // In JSON these characters occur only in strings.
         if is_unseen(c) || matches!(c, '<' | '>' | '&') {
             escape::push_utf16(c, &mut shown);
         } else {

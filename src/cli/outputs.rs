@@ -1,5 +1,5 @@
-//! The files that a command writes: the flag that such commands share, and what none of them may
-//! write over.
+//! The files that a command writes: the flag that such commands share, and the files that none of
+//! them may overwrite.
 
 use super::global::Global;
 use spkver::{Result, storage::output::Outputs};
@@ -15,13 +15,13 @@ pub struct Args {
 }
 
 impl Args {
-    /// Prepares these outputs of the command. They are checked already against the model, the store and
-    /// its key; the command names what else it reads.
+    /// Prepares these outputs of the command. This already checks them against the model, the store
+    /// and its key. The command adds what else it reads.
     pub fn open(&self, paths: Vec<PathBuf>, global: &Global) -> Result<Outputs> {
         let outputs = Outputs::new(paths, self.force)?;
         let mut read = global.model.iter().chain(global.key.files());
         read.try_for_each(|path| outputs.spare(path))?;
-        // Without a home folder there is no store to protect.
+        // If there is no home folder, there is no store to protect.
         if let Ok(store) = global.store_path() {
             outputs.spare_store(&store)?;
         }

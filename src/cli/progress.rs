@@ -1,5 +1,5 @@
-//! Shows the progress of a long run: a bar with rate and time left on a terminal, elsewhere a line now
-//! and then.
+//! Shows the progress of a long run. On a terminal this is a bar with the rate and the time left,
+//! elsewhere a line every few seconds.
 
 use super::output::Output;
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressState, ProgressStyle};
@@ -16,7 +16,7 @@ const INTERVAL: Duration = Duration::from_secs(10);
 /// Progress of one stage of a run.
 pub struct Progress<'a> {
     bar: ProgressBar,
-    /// None on a terminal, and where the user wants no talk.
+    /// None on a terminal, and if the user wants no messages.
     log: Option<Mutex<Log<'a>>>,
     unit: &'static str,
 }
@@ -27,7 +27,7 @@ struct Log<'a> {
 }
 
 impl<'a> Progress<'a> {
-    /// `total` of `unit`s ("recordings") to do.
+    /// Progress of `total` things to do, which `unit` names ("recordings").
     pub fn new(total: u64, unit: &'static str, output: &'a Output) -> Self {
         let template =
             format!("{{bar:30}} {{human_pos}} of {{human_len}} {unit}, {{rate}}, {{eta}} left");
@@ -35,7 +35,7 @@ impl<'a> Progress<'a> {
         let style = style.with_key(
             "rate",
             |state: &ProgressState, text: &mut dyn fmt::Write| {
-                // A bar that cannot be drawn is no reason to stop.
+                // The run goes on even if a bar cannot be drawn.
                 let _ = text.write_str(&rate(state.per_sec()));
             },
         );
@@ -56,13 +56,13 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Starts at `done`: the work of an earlier run counts for the position, not for the rate.
+    /// Starts at `done`. The work of an earlier run counts for the position, not for the rate.
     pub fn begin_at(&self, done: u64) {
         self.bar.set_position(done);
         self.bar.reset_eta();
     }
 
-    /// Counts so many more as done.
+    /// Counts `count` more as done.
     pub fn advance(&self, count: u64) {
         self.bar.inc(count);
         let Some(log) = &self.log else { return };
@@ -93,7 +93,7 @@ impl<'a> Progress<'a> {
 pub struct Bar(Mutex<Option<ProgressBar>>);
 
 impl Bar {
-    /// So many recordings of the pass are done.
+    /// Shows that `done` of the pass's recordings are done.
     pub fn show(&self, done: usize, total: usize) {
         let mut shown = self.0.lock().unwrap_or_else(|e| e.into_inner());
         let bar = shown.get_or_insert_with(|| {
@@ -120,7 +120,7 @@ impl Drop for Bar {
     }
 }
 
-/// How many a second: whole numbers, and one digit after the point of a slow run.
+/// The rate per second: a whole number, or one decimal for a slow run.
 fn rate(per_second: f64) -> String {
     match per_second < 10.0 {
         true => format!("{per_second:.1}/s"),

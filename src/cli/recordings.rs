@@ -1,5 +1,5 @@
-//! The recordings that a command names, files or folders of them: read and embedded in parallel, in
-//! the order given.
+//! Reads and embeds the recordings that a command names, files or folders of them. They are
+//! processed in parallel and returned in the order given.
 
 use super::output::Output;
 use rayon::prelude::*;
@@ -34,16 +34,16 @@ pub struct Args {
     raw: Option<RawFormat>,
 }
 
-/// The files that a command is given recordings in.
+/// The recordings that a command was given.
 pub struct Files {
-    /// Folders replaced by the recordings in them.
+    /// Paths of the files; folders are replaced by the recordings in them.
     pub paths: Vec<PathBuf>,
-    /// A single file was named, so that its error is the command's.
+    /// Whether a single file was named. Its error is then the command's error.
     pub is_one: bool,
 }
 
 impl Files {
-    /// Looks into folders.
+    /// Collects the files, and looks into folders.
     ///
     /// # Errors
     /// [`Error::Io`], and [`Error::Usage`] for a folder without recordings.
@@ -83,7 +83,7 @@ impl Args {
         }
     }
 
-    /// The same with another channel, if one is given.
+    /// The same flags with another channel, if one is given.
     pub fn with_channel(&self, channel: Option<usize>) -> Self {
         Args {
             channel: channel.or(self.channel),
@@ -105,10 +105,10 @@ impl Args {
         }
     }
 
-    /// Reads and embeds; an error per file that cannot be read.
+    /// Reads and embeds all recordings. If any cannot be read, returns an error for each of them.
     ///
     /// # Errors
-    /// The one error, or [`Error::Several`] with one for each bad file.
+    /// A single error, or [`Error::Several`] with one for each bad file.
     pub fn embed(
         &self,
         paths: &[PathBuf],
@@ -137,7 +137,7 @@ impl Args {
     }
 }
 
-/// Tells what may be wrong with a recording, and to users of `-v` its quality facts.
+/// Warns of what may be wrong with a recording. Tells users of `-v` its quality facts.
 pub fn report(recording: &Recording, output: &Output) {
     let path = recording.path.display();
     let q = &recording.quality;
@@ -155,15 +155,15 @@ pub fn report(recording: &Recording, output: &Output) {
     ));
 }
 
-/// What messages call standard input.
+/// The name of standard input in messages.
 pub fn stdin_name() -> &'static Path {
     Path::new("standard input")
 }
 
-/// Checks that something is piped to standard input.
+/// Checks that standard input is a pipe or a file.
 ///
 /// # Errors
-/// [`Error::Audio`] if it is the terminal.
+/// [`Error::Audio`] if standard input is the terminal.
 pub fn check_piped() -> Result<()> {
     match std::io::stdin().is_terminal() {
         false => Ok(()),

@@ -1,5 +1,5 @@
-//! `spkver score TRIALS`: a row with a score, or the reason why there is none, for each trial of a
-//! list of any length. `spkver score --jsonl --stdin`: a line of JSON for each line.
+//! `spkver score TRIALS`: writes a row for each trial of a list of any length, with a score or the
+//! reason why there is none. `spkver score --jsonl --stdin`: answers each line with a line of JSON.
 
 mod written;
 
@@ -127,7 +127,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let outputs = args.replacing.open(written, global)?;
     args.spare_inputs(trials, &plan.naming, &outputs)?;
     let inputs = Inputs::open(plan)?;
-    // Before this an interrupt simply ends the program.
+    // Until here, an interrupt simply ends the program.
     let stop = interrupt::flag()?;
     outputs.spare_all(inputs.recordings())?;
     let file = args.output_file(&outputs)?;
@@ -161,7 +161,7 @@ fn stream_to(file: Option<&OutputFile>) -> impl FnMut(&[u8]) -> Result<()> {
             none => none.insert(open_stream(file)?),
         };
         match out.write_all(bytes).and_then(|()| out.flush()) {
-            // The reader has read enough.
+            // The reader has closed the pipe.
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
             other => other.map_err(|e| Error::io(name, "write", e)),
         }
@@ -261,7 +261,7 @@ impl Args {
             );
             talk.result(&line, &json)?;
         }
-        // As for a single recording: if all were refused, there is no answer.
+        // As for a single recording: if all recordings were refused, there is no answer.
         Ok(if refused == recordings { 3 } else { 0 })
     }
 }

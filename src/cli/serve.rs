@@ -146,12 +146,12 @@ fn new_token(path: &Path, name: &str, args: &Args, output: &Output) -> Result<u8
     Ok(0)
 }
 
-/// Ready when the process is asked to stop, by Ctrl-C or SIGTERM.
+/// Waits until the process is asked to stop, by Ctrl-C or SIGTERM.
 async fn stopped() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        // Without a handler the signal ends the process at once, which also stops it.
+        // If there can be no handler, the signal ends the process at once.
         let mut terminated = match signal(SignalKind::terminate()) {
             Ok(signal) => signal,
             Err(_) => return std::future::pending().await,
@@ -160,7 +160,7 @@ async fn stopped() {
             _ = tokio::signal::ctrl_c() => {}
             _ = terminated.recv() => {}
         }
-        // A second one ends the program at once.
+        // A second signal ends the program at once.
         tokio::spawn(async move {
             let code = tokio::select! {
                 _ = tokio::signal::ctrl_c() => 130,
@@ -175,10 +175,10 @@ async fn stopped() {
     }
 }
 
-/// One event on a line of stderr, with the time.
+/// Writes one event with its time as a line on stderr.
 fn log(mut event: Value) {
     event["time"] = json!(Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true));
-    // A closed stderr is no reason to stop.
+    // The service goes on even if stderr is closed.
     let _ = writeln!(std::io::stderr().lock(), "{event}");
 }
 

@@ -1,4 +1,4 @@
-//! `spkver store …`: the store as a whole: its key, its backups, its vectors.
+//! `spkver store …`: works on the store as a whole: its key, its backups, its vectors.
 
 mod vectors;
 
@@ -105,7 +105,7 @@ pub fn run(command: &Command, global: &Global) -> Result<u8> {
 
 fn new_key(file: &Path, global: &Global) -> Result<u8> {
     let outputs = outputs::Args::default().open(vec![file.to_path_buf()], global)?;
-    // Never over another key, by no flag either: what that opens would be lost.
+    // A key is never overwritten, with no flag: what the old key opens would be lost.
     if file.exists() {
         return Err(Error::Usage(format!(
             "{}: is there already; name another file for the key",

@@ -1,4 +1,4 @@
-//! Reads the recordings, or embeddings from a NumPy file, that `identify` searches for.
+//! Reads the recordings that `identify` searches for, or their embeddings from a NumPy file.
 
 use super::{
     output::{Output, printable},
@@ -35,11 +35,11 @@ pub struct Args {
 
 /// A recording to search for.
 pub struct TestRecording {
-    /// The path as given; of a row of an array, the path and the row from 0.
+    /// The path as given. For a row of an array, the path and the number of the row, from 0.
     pub label: String,
-    /// The quality facts, where there was a recording.
+    /// The quality facts, if there was a recording.
     pub quality: Value,
-    /// The speaker's embedding and its side of every score, or why there is none.
+    /// The embedding with its form for the search, or why there is none.
     pub embedding: std::result::Result<(Embedding, Probe), Unfit>,
 }
 
@@ -52,10 +52,11 @@ pub enum Unfit {
 }
 
 impl Args {
-    /// Reads all. A file that cannot be read fails the command only if it is the only one named.
+    /// Reads all recordings. A file that cannot be read fails the command only if no other file is
+    /// named.
     ///
     /// # Errors
-    /// That one's; those of the array.
+    /// The error of that file; errors of the array.
     pub fn read(&self, verifier: &Verifier, output: &Output) -> Result<Vec<TestRecording>> {
         if let Some(path) = &self.embeddings {
             let mut array = open_array(path, verifier)?;
@@ -89,7 +90,7 @@ impl Args {
 }
 
 impl TestRecording {
-    /// A recording that was read.
+    /// A recording that could be read.
     pub fn of(recording: Recording, verifier: &Verifier) -> Self {
         TestRecording {
             label: recording.path.to_string_lossy().into_owned(),
@@ -100,7 +101,7 @@ impl TestRecording {
 }
 
 impl Unfit {
-    /// For the line for people, without the file's name in front.
+    /// The line for people, without the file's name at the beginning.
     pub fn line(&self, label: &str) -> String {
         match self {
             Unfit::Inconclusive(reason) => format!(
@@ -112,7 +113,7 @@ impl Unfit {
         }
     }
 
-    /// For machines.
+    /// The outcome as JSON, for machines.
     pub fn json(&self) -> Value {
         match self {
             Unfit::Inconclusive(reason) => identification::inconclusive(*reason),
@@ -140,10 +141,10 @@ fn probe(
     identification::probe(embedding, verifier).map_err(Unfit::Inconclusive)
 }
 
-/// A float32 array `(N, D)` of the model's embeddings.
+/// Opens a float32 array `(N, D)` of the model's embeddings.
 ///
 /// # Errors
-/// [`Error::Io`], and [`Error::Usage`] for another array.
+/// [`Error::Io`], and [`Error::Usage`] for an array of another kind.
 pub fn open_array(path: &Path, verifier: &Verifier) -> Result<Array> {
     let array = Array::open(path)?;
     let size = verifier.model().head.embedding_size();

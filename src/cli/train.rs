@@ -172,7 +172,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         global.output().result(&text, &json!(options))?;
         return Ok(0);
     }
-    // An option or an output that cannot be used is refused before any work.
+    // Options and outputs that cannot be used are refused before any work is done.
     options.layers()?;
     let plan = args.plan(options);
     let outputs = vec![args.out.clone(), plan.checkpoint.clone()];
@@ -255,7 +255,7 @@ impl Args {
         files.try_for_each(|path| outputs.spare(path))
     }
 
-    /// The teacher's vectors, if the options give them a weight.
+    /// The teacher's vectors, if the options give the teacher a weight.
     fn teacher(&self, options: &TrainOptions) -> Result<Option<Vectors>> {
         let path = match (&self.teacher, options.wants_teacher()) {
             (Some(path), true) => path,

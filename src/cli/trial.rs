@@ -1,4 +1,4 @@
-//! The outcome of a trial, as `verify` and `compare` print it.
+//! Prints the outcome of a trial, for `verify` and `compare`.
 
 use super::{
     operating_point::shown,
@@ -19,20 +19,20 @@ use spkver::{
 pub struct Trial<'a> {
     /// The sub-command.
     pub command: &'static str,
-    /// What the line for people calls it.
+    /// Name of the trial in the line for people.
     pub subject: &'a str,
     /// The enrolled speaker, if there is one.
     pub speaker: Option<&'a str>,
-    /// The recordings that were read for it.
+    /// The recordings that were read for the trial.
     pub recordings: &'a [Recording],
-    /// The decision, and what it rests on.
+    /// The decision, and what it is based on.
     pub outcome: Outcome,
-    /// What was heard, if there was listening.
+    /// What was heard, if the command listened.
     pub listened: Option<&'a Listened>,
 }
 
 impl Trial<'_> {
-    /// Prints the outcome; the exit code.
+    /// Prints the outcome. Returns the exit code.
     pub fn report(&self, verifier: &Verifier, output: &Output) -> Result<u8> {
         let mut json = self
             .outcome
@@ -104,7 +104,7 @@ impl Trial<'_> {
     }
 }
 
-/// Three digits, and never a rounded-up certainty.
+/// Three digits, but never rounded up to certainty.
 pub fn probability(p: f64) -> String {
     match p {
         p if p > 0.999 => ">0.999".into(),

@@ -102,7 +102,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
                 continue;
             }
         };
-        // Where there is no score, the reason names the file.
+        // If there is no score, the reason names the file.
         let subject = match recording.embedding {
             Ok(_) => format!("{}  {path}", voiceprint.name.as_str()),
             Err(_) => voiceprint.name.to_string(),

@@ -1,5 +1,5 @@
-//! Compares the speed of the network with the peak of the core: milliseconds, GFLOP/s and shares of
-//! the FMA peak, for utterances of several lengths.
+//! Compares the speed of the network with the peak of the core, for several lengths of speech:
+//! milliseconds, GFLOP/s and shares of the FMA peak.
 
 use super::{
     stopwatch::{Clock, Job, alternate},
@@ -16,12 +16,12 @@ use std::{hint::black_box, time::Duration};
 
 /// Lengths of speech.
 const SECONDS: [f32; 5] = [1.0, 2.0, 3.0, 5.0, 10.0];
-/// Rounds of the peak's loop in one call: some 20 µs.
+/// Rounds of the peak's loop in one call, which takes some 20 µs.
 const PEAK_ROUNDS: usize = 10_000;
 
-/// FMA peak of each instance on one core, in GFLOP/s.
+/// FMA peak of each kernel on one core, in GFLOP/s.
 pub fn peaks(budget: Duration) -> Vec<(&'static str, f64)> {
-    // The reference has no vectors of its own.
+    // The reference kernel has no vector instructions of its own.
     let mut tables = kernels::instances();
     tables.retain(|table| table.name != "reference");
     let mut jobs: Vec<Job> = tables.iter().map(peak_job).collect();
@@ -42,15 +42,15 @@ fn peak_flop(table: &Table) -> f64 {
     (PEAK_ROUNDS * kernels::flop_per_round(table.lanes)) as f64
 }
 
-/// One length of speech.
+/// The figures for one length of speech.
 pub struct Row {
-    /// Of speech.
+    /// Seconds of speech.
     pub seconds: f32,
-    /// T.
+    /// Number of frames, T.
     pub frames: usize,
-    /// The whole network.
+    /// Speed of the whole network.
     pub whole: Speed,
-    /// What was measured in turn with it.
+    /// Speed of what took turns with it.
     pub beside: Beside,
 }
 
@@ -62,13 +62,13 @@ pub enum Beside {
     F32(Speed),
 }
 
-/// How fast a number of operations went.
+/// How fast a number of operations was done.
 pub struct Speed {
     /// Milliseconds.
     pub ms: f64,
-    /// GFLOP/s, a multiplication and an addition counted as two.
+    /// GFLOP/s; a multiplication and an addition count as two operations.
     pub gflops: f64,
-    /// Of the FMA peak measured in turn with it.
+    /// Share of the FMA peak, which was measured in turn with it, in per cent.
     pub percent_of_peak: f64,
 }
 
@@ -87,7 +87,7 @@ impl Speed {
 }
 
 impl Row {
-    /// For machines.
+    /// The figures as JSON.
     pub fn json(&self) -> Value {
         let (name, beside) = match &self.beside {
             Beside::ConvLayers(speed) => ("conv_layers", speed),
@@ -102,8 +102,8 @@ impl Row {
     }
 }
 
-/// Times the network at every length, on one core. An int8 network takes turns with that of
-/// `exact`. Lengths below the receptive field are left out.
+/// Times the network at every length, on one core. A network in int8 takes turns with the network
+/// of `exact`. Lengths below the receptive field are left out.
 pub fn rows(verifier: &Verifier, exact: &Verifier, budget: Duration) -> Vec<Row> {
     let network = &verifier.model().network;
     let voice = voice::samples(SECONDS[SECONDS.len() - 1], 120.0);
@@ -145,13 +145,13 @@ pub fn rows(verifier: &Verifier, exact: &Verifier, budget: Duration) -> Vec<Row>
     .collect()
 }
 
-/// Operations of all layers, and of those before the last pooling, for T frames.
+/// Operations of all layers, and of the layers before the last pooling, for T frames.
 fn flop(network: &Network, num_frames: usize) -> (f64, f64) {
     let (whole, before_pooling) = network.num_products(num_frames);
     (2.0 * whole, 2.0 * before_pooling)
 }
 
-/// What [`Network::embed`] does before the pooling.
+/// The part of [`Network::embed`] before the pooling.
 fn convolutions<'a>(network: &'a Network, features: &'a Features) -> Job<'a> {
     Box::new(move || {
         network.before_pooling(features, |activations| {

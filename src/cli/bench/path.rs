@@ -1,5 +1,5 @@
-//! Times the path of a recording, from file to decision, in this process: features per frame, ten
-//! seconds on one core, the latency of a verification, many files at 1 to N threads.
+//! Times the path of a recording in this process, from file to decision: features per frame, ten
+//! seconds on one core, the latency of a verification, many files with 1 to N threads.
 
 use super::{
     stopwatch::{Clock, Job, Times, alternate, one_by_one},
@@ -18,24 +18,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Length of the recording from file to decision.
+/// Length of the long recording, in seconds.
 pub const LONG_SECONDS: f32 = 10.0;
-/// Length of the others.
+/// Length of the short recordings, in seconds.
 pub const SHORT_SECONDS: f32 = 3.0;
-/// Most files of one batch.
+/// Most files in one batch.
 const MAX_BATCH: usize = 64;
 
-/// The recordings that everything is measured on.
+/// The recordings that all measurements use.
 pub struct Recordings {
     _folder: tempfile::TempDir,
-    /// Of [`LONG_SECONDS`].
+    /// A recording of [`LONG_SECONDS`].
     pub long: PathBuf,
-    /// Of [`SHORT_SECONDS`], two voices.
+    /// Two recordings of [`SHORT_SECONDS`], of two voices.
     pub short: [PathBuf; 2],
 }
 
 impl Recordings {
-    /// Writes them into a folder that goes away with this.
+    /// Writes the recordings into a folder that is removed when the value is dropped.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -61,7 +61,7 @@ impl Recordings {
     }
 }
 
-/// Seconds per frame of MFCC, without the normalisation, on one core.
+/// Seconds per frame of MFCC, without normalisation, on one core.
 pub fn mfcc(verifier: &Verifier, budget: Duration) -> f64 {
     let samples = voice::samples(LONG_SECONDS, 120.0);
     let mfcc = verifier.mfcc();
@@ -70,7 +70,7 @@ pub fn mfcc(verifier: &Verifier, budget: Duration) -> f64 {
     alternate(Clock::Cpu, budget, &mut jobs)[0].median() / num_frames
 }
 
-/// A speaker who is enrolled, for the others to be verified against.
+/// An enrolled speaker, against whom the other recordings are verified.
 pub struct Enrolled<'a> {
     verifier: &'a Verifier,
     voiceprint: Voiceprint,
@@ -78,7 +78,7 @@ pub struct Enrolled<'a> {
 }
 
 impl<'a> Enrolled<'a> {
-    /// Enrols the first voice.
+    /// Enrolls the first voice.
     ///
     /// # Errors
     /// As `spkver enroll`: a model may refuse the synthetic voice.
@@ -113,7 +113,7 @@ impl<'a> Enrolled<'a> {
         black_box(verified.expect("of this model"));
     }
 
-    /// File to decision of [`LONG_SECONDS`] on one core.
+    /// Times from file to decision for [`LONG_SECONDS`], on one core.
     pub fn file_to_decision(&self, recordings: &Recordings, budget: Duration) -> Times {
         let measure = || {
             let mut jobs: [Job; 1] = [Box::new(|| self.verify(&recordings.long))];
@@ -122,26 +122,26 @@ impl<'a> Enrolled<'a> {
         pool(1).install(measure)
     }
 
-    /// File to decision of [`SHORT_SECONDS`], each call by itself, with all threads.
+    /// Times from file to decision for [`SHORT_SECONDS`], one call at a time, with all threads.
     pub fn latency(&self, recordings: &Recordings, budget: Duration) -> Times {
         let mut jobs: [Job; 1] = [Box::new(|| self.verify(&recordings.short[1]))];
         one_by_one(Clock::Wall, budget, &mut jobs).remove(0)
     }
 }
 
-/// A batch of files at some number of threads.
+/// Speed of a batch of files with some number of threads.
 pub struct Throughput {
-    /// Files of the batch.
+    /// Files in the batch.
     pub num_files: usize,
     /// Threads.
     pub threads: usize,
-    /// Files of [`SHORT_SECONDS`] embedded in a second.
+    /// Files of [`SHORT_SECONDS`] that are embedded per second.
     pub files_per_second: f64,
-    /// Against one thread.
+    /// How many times faster than with one thread.
     pub speed_up: f64,
 }
 
-/// From 1 thread to as many as the program uses.
+/// Measures with 1 thread, and with more, up to as many as the program uses.
 pub fn throughput(
     verifier: &Verifier,
     recordings: &Recordings,
@@ -151,7 +151,8 @@ pub fn throughput(
     let mut counts: Vec<usize> = (0..).map(|n| 1 << n).take_while(|n| *n < most).collect();
     counts.push(most);
     let pools: Vec<rayon::ThreadPool> = counts.iter().map(|n| pool(*n)).collect();
-    // Fewer files if one batch would use up the time, but always enough to keep the threads busy.
+    // The batch has fewer files if one batch would use up the time, but always enough to keep the
+    // threads busy.
     let begun = Instant::now();
     embed(verifier, &recordings.short[0]);
     let affordable = budget.as_secs_f64() / (8 * counts.len()) as f64;
@@ -178,14 +179,14 @@ pub fn throughput(
     .collect()
 }
 
-/// A pool of threads in which a job runs as a whole: a thread's clock does not count what other
-/// threads do for it.
+/// A pool of threads in which a job runs as a whole, because a thread's clock does not count what
+/// other threads do for the job.
 pub(super) fn pool(num_threads: usize) -> rayon::ThreadPool {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(num_threads);
     pool.build().expect("as many threads as the program has")
 }
 
-/// The embedding of a recording that the model has accepted before.
+/// The embedding of a recording that the model has already accepted.
 fn embed(verifier: &Verifier, path: &Path) -> Embedding {
     let waveform = audio::read(path, &ReadOptions::default()).expect("written by us");
     verifier.embed(&waveform).expect("taken before")

@@ -1,5 +1,5 @@
-//! A fresh process: what a `compare` costs from start to exit, above a process that does nothing,
-//! and how much memory it takes.
+//! Measures a fresh process: how much longer a `compare` takes from start to exit than a process
+//! that does nothing, and how much memory it uses.
 
 use super::{
     path::Recordings,
@@ -14,22 +14,22 @@ use std::{
     time::Duration,
 };
 
-/// Medians, in seconds, and memory.
+/// Median times, in seconds, and memory.
 pub struct Process {
     /// `spkver compare` of two files of 3 s.
     pub compare: f64,
     /// `spkver --version`.
     pub bare: f64,
-    /// Of each.
+    /// Number of runs of each command.
     pub num_runs: usize,
-    /// Most memory of `compare` at any time, in kB, where the system tells it.
+    /// Peak memory of `compare`, in kB, if the system reports it.
     pub peak_memory_kb: Option<u64>,
 }
 
-/// Starts this program again and again; `flags` are the ones that it was given.
+/// Starts this program again and again. `flags` are the flags that this process was given.
 ///
 /// # Errors
-/// [`Error::Io`] where the program cannot be started, [`Error::Usage`] where it fails.
+/// [`Error::Io`] if the program cannot be started, [`Error::Usage`] if it fails.
 pub fn measure(flags: &[OsString], recordings: &Recordings, budget: Duration) -> Result<Process> {
     let program = std::env::current_exe().map_err(|e| Error::io(Path::new("spkver"), "find", e))?;
     let run = |args: &[&OsStr]| -> Result<Output> {
@@ -51,7 +51,8 @@ pub fn measure(flags: &[OsString], recordings: &Recordings, budget: Duration) ->
         )));
     }
     let peak_memory_kb = talk.lines().find_map(peak_memory::kb_of);
-    // The run above has shown that it works; in the runs below a failure would not be seen.
+    // The run above has shown that the command works. A failure of the runs below would not be
+    // noticed.
     let mut jobs: [Job; 2] = [
         Box::new(|| drop(run(&compare))),
         Box::new(|| drop(run(&[OsStr::new("--version")]))),

@@ -3,24 +3,24 @@
 
 use std::time::{Duration, Instant};
 
-/// Shortest sample, in seconds: long enough that reading the clock does not count.
+/// Shortest sample, in seconds: long enough that the time to read the clock does not matter.
 const MIN_SAMPLE: f64 = 2e-3;
-/// Rounds, unless the jobs are so slow that they would take far more than their time.
+/// Fewest and most rounds. Jobs that are so slow that they would far exceed their time get fewer.
 const MIN_ROUNDS: usize = 5;
 const MAX_ROUNDS: usize = 501;
 
-/// The clock that measures.
+/// The clock to measure with.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Clock {
-    /// CPU time of this thread where the system tells it (Linux), so that other programs do not
-    /// count; wall time elsewhere.
+    /// CPU time of this thread, so that other programs do not count, if the system reports it
+    /// (Linux). Wall time elsewhere.
     Cpu,
     /// Wall time.
     Wall,
 }
 
 impl Clock {
-    /// For people and machines.
+    /// The clock's name, for people and machines.
     pub fn name(self) -> &'static str {
         if self == Clock::Cpu && cfg!(target_os = "linux") {
             "thread CPU time"
@@ -39,22 +39,22 @@ impl Clock {
     }
 }
 
-/// One thing to time.
+/// A job to time.
 pub type Job<'a> = Box<dyn FnMut() + 'a>;
 
-/// Seconds per call of every sample taken, in no order.
+/// Seconds per call, of every sample taken, in no order.
 #[derive(Clone)]
 pub struct Times(Vec<f64>);
 
 impl Times {
-    /// The value below which a share `q` of the samples lies, in seconds.
+    /// The time below which a share `q` of the samples lies, in seconds.
     pub fn quantile(&self, q: f64) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
         sorted[((sorted.len() - 1) as f64 * q).round() as usize]
     }
 
-    /// Seconds.
+    /// The median, in seconds.
     pub fn median(&self) -> f64 {
         self.quantile(0.5)
     }
@@ -65,7 +65,8 @@ impl Times {
     }
 }
 
-/// Calls the jobs in turn for about `budget`; a sample is as many calls as make it long enough.
+/// Calls the jobs in turn for about `budget`. A sample is as many calls as are needed to make it
+/// long enough.
 pub fn alternate(clock: Clock, budget: Duration, jobs: &mut [Job]) -> Vec<Times> {
     take_turns(clock, budget, jobs, MIN_SAMPLE)
 }

@@ -1,7 +1,8 @@
 //! Makes a synthetic voice as a WAV file, so that the benchmark needs no recording of the user.
 //!
-//! Pulses through three resonators that move from vowel to vowel (Klatt 1980, cascade branch). They are
-//! taken for speech, so the whole path of a recording is measured.
+//! The voice is made of pulses that pass through three resonators, which move from vowel to vowel
+//! (Klatt 1980, cascade branch). The detector takes this for speech, so the whole path of a
+//! recording is measured.
 
 use spkver::audio::SAMPLE_RATE_HZ;
 use std::f32::consts::TAU;
@@ -17,7 +18,7 @@ const VOWELS: [[f32; 3]; 4] = [
 const BANDWIDTHS_HZ: [f32; 3] = [80.0, 110.0, 160.0];
 const VOWEL_SECONDS: f32 = 0.25;
 
-/// Samples at 16 kHz, −1 to 1, of a voice with this mean pitch.
+/// Samples of a voice with this mean pitch, at 16 kHz, from −1 to 1.
 pub fn samples(seconds: f32, pitch_hz: f32) -> Vec<f32> {
     let mut noise = 1u32;
     let mut phase = 0.0f32;
@@ -57,7 +58,7 @@ pub fn samples(seconds: f32, pitch_hz: f32) -> Vec<f32> {
     samples
 }
 
-/// 16-bit mono, as most recordings are.
+/// A WAV file with 16 bits and one channel, as most recordings have.
 pub fn wav(samples: &[f32]) -> Vec<u8> {
     let size = 2 * samples.len() as u32;
     let mut bytes = vec![];

@@ -28,14 +28,14 @@ impl Named {
         }
     }
 
-    /// Against the first of all lists, if this is another one and has the same speakers.
+    /// The difference from the first of all lists, if this is another list with the same speakers.
     pub fn difference(&self, all: &[Named]) -> Option<Difference> {
         let first = &all.first()?.measured.report;
         let is_first = std::ptr::eq(first, &self.measured.report);
         Difference::new(&self.measured.report, first).filter(|_| !is_first)
     }
 
-    /// For machines.
+    /// The result as JSON, for machines.
     pub fn json(&self) -> Value {
         let Measured {
             path,
@@ -46,7 +46,8 @@ impl Named {
         json["list"] = json!(path.to_string_lossy());
         let refusal = |(path, reason): &(String, String)| json!({"path": path, "reason": reason});
         json["refused"] = refused.iter().flatten().map(refusal).collect();
-        // At the first prior and threshold, as `p_target` and `threshold` say.
+        // The figures at the first prior and at the first threshold, which `p_target` and
+        // `threshold` name.
         json["min_dcf"] = json!(report.figures.dcf[0].min);
         json["act_dcf"] = json!(report.figures.dcf[0].act);
         json["at_threshold"] = json!(report.figures.rates[0]);
@@ -89,7 +90,7 @@ fn interval(of: Option<Interval>) -> String {
     })
 }
 
-/// For people.
+/// The results as tables, for people.
 pub fn text(lists: &[Named], points: &Points, with_worst: bool) -> String {
     let mut header: Vec<String> = [
         "list",
@@ -139,7 +140,7 @@ pub fn text(lists: &[Named], points: &Points, with_worst: bool) -> String {
     text
 }
 
-/// For machines.
+/// The differences as JSON, for machines.
 pub fn differences_json(all: &[Named]) -> Value {
     let differences = all.iter().filter_map(|one| {
         let difference = one.difference(all)?;
@@ -153,7 +154,7 @@ pub fn differences_json(all: &[Named]) -> Value {
     differences.collect()
 }
 
-/// A line for each list after the first.
+/// The differences as text: one line for each list after the first.
 fn differences(all: &[Named]) -> String {
     let differences = all.iter().filter_map(|one| {
         let difference = one.difference(all)?;

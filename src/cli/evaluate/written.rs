@@ -45,7 +45,7 @@ impl Args {
         named.filter_map(|(chart, path)| Some((chart, path.as_ref()?)))
     }
 
-    /// An ending tells which of two forms a plot has, so there must be one.
+    /// Checks that each plot has an ending, because the ending selects one of two formats.
     pub(super) fn check_charts(&self) -> Result<()> {
         let drawn = |path: &Path| has_extension(path, "svg") || has_extension(path, "png");
         match self

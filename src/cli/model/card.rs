@@ -1,4 +1,4 @@
-//! The texts of a model's card, on lines that fit a terminal.
+//! Formats the texts of a model's card on lines that fit a terminal.
 
 use crate::cli::output::printable;
 use serde_json::Value;
@@ -7,12 +7,12 @@ use textwrap::Options;
 /// Widest line, in characters.
 const WIDTH: usize = 80;
 
-/// A text with its title; what does not fit goes on the next lines, indented.
+/// A text after its title. What does not fit goes on further lines, which are indented.
 pub fn titled(title: &str, text: &str) -> Vec<String> {
     wrapped(&format!("{title}: {}", printable(text)), "", "  ")
 }
 
-/// A recipe, which `train` writes as JSON: a line or more for each of its options.
+/// A recipe, which `train` writes as JSON: one or more lines for each of its options.
 pub fn recipe(text: &str) -> Vec<String> {
     let Ok(Value::Object(options)) = serde_json::from_str(text) else {
         return titled("recipe", text);
@@ -35,7 +35,7 @@ pub fn recipe(text: &str) -> Vec<String> {
     lines
 }
 
-/// `name value, name value`; what is nested deeper, in brackets.
+/// Options as `name value, name value`; deeper options stand in brackets.
 fn shown(value: &Value) -> String {
     let Value::Object(options) = value else {
         return value.to_string();

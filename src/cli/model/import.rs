@@ -1,5 +1,5 @@
-//! `spkver model import FILE -o MODEL`: the state dict of a network that was trained with another
-//! toolkit as a model of ours.
+//! `spkver model import FILE -o MODEL`: makes a model from the state dict of a network that was
+//! trained with another toolkit.
 
 use super::new_model::NewModel;
 use crate::cli::global::Global;

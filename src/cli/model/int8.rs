@@ -1,4 +1,4 @@
-//! `spkver model int8`: a model with its weights rounded to int8, as a file.
+//! `spkver model int8`: writes a model whose weights are rounded to int8.
 
 use super::new_model::NewModel;
 use crate::cli::global::Global;

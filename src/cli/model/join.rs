@@ -1,4 +1,4 @@
-//! `spkver model join`: makes one model of several that were trained apart.
+//! `spkver model join`: makes one model from several that were trained separately.
 
 use super::new_model::NewModel;
 use crate::cli::global::Global;
@@ -40,7 +40,7 @@ pub struct Args {
     new: NewModel,
 }
 
-/// Networks of one of the model files.
+/// Networks that are taken from one of the model files.
 #[derive(Debug, Clone)]
 struct Picked {
     /// Number of the file, from 1.
@@ -113,7 +113,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         front_end: first.front_end,
         speech: first.speech,
         overlap: first.overlap,
-        // Limits on scores are chosen when it is calibrated.
+        // Limits on scores are chosen when the new model is calibrated.
         limits: Limits {
             min_parts_llr: None,
             ln_length: None,

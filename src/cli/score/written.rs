@@ -1,4 +1,4 @@
-//! The file that `spkver score` writes, and what it must not write over.
+//! The file that `spkver score` writes, and the files that it must not overwrite.
 
 use super::Args;
 use spkver::{
@@ -30,7 +30,7 @@ impl Args {
         read.try_for_each(|path| outputs.spare(path))
     }
 
-    /// The output, where there is one.
+    /// The output file, if there is one.
     pub(super) fn output_file(&self, outputs: &Outputs) -> Result<Option<OutputFile>> {
         let Some(path) = &self.output else {
             return Ok(None);

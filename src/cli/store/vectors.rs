@@ -1,5 +1,5 @@
-//! `spkver store export|query|import-vectors`: voiceprints of the store as vectors for other search
-//! engines, and embeddings as voiceprints of the store.
+//! `spkver store export|query|import-vectors`: writes voiceprints as vectors for other search
+//! engines, and enrolls embeddings into the store.
 
 use crate::cli::{
     global::Global,
@@ -140,7 +140,7 @@ fn export(args: &ExportArgs, global: &Global) -> Result<u8> {
     Ok(0)
 }
 
-/// The files of an export.
+/// The files that an export writes.
 enum Written {
     Rows(OutputFile),
     Array {
@@ -149,12 +149,12 @@ enum Written {
     },
 }
 
-/// L + 2.
+/// Number of values in a vector: L + 2.
 fn vector_size(verifier: &Verifier) -> usize {
     verifier.model().head.size() + 2
 }
 
-/// Names and vectors, block by block.
+/// Calls a function with names and vectors, block by block.
 fn for_each_block(
     mut sweep: Sweep,
     verifier: &Verifier,
@@ -183,7 +183,7 @@ fn write_pgvector(to: &OutputFile, sweep: Sweep, verifier: &Verifier) -> Result<
         let mut out = BufWriter::with_capacity(1 << 20, file);
         num_speakers = for_each_block(sweep, verifier, |block| {
             let lines = block.par_iter().map(|(id, name, vector)| {
-                // COPY's text format; names hold no control characters.
+                // The text format of COPY. Names contain no control characters.
                 let name = name.as_str().replace('\\', "\\\\");
                 format!("{id}\t{name}\t{}\n", literal(vector))
             });
@@ -195,7 +195,7 @@ fn write_pgvector(to: &OutputFile, sweep: Sweep, verifier: &Verifier) -> Result<
     Ok(num_speakers)
 }
 
-/// pgvector's text: `[1,2.5,-3]`.
+/// A vector as pgvector writes it: `[1,2.5,-3]`.
 fn literal(vector: &[f32]) -> String {
     let values: Vec<String> = vector.iter().map(f32::to_string).collect();
     format!("[{}]", values.join(","))
@@ -205,7 +205,7 @@ fn pgvector_sql(rows: &Path, verifier: &Verifier) -> String {
     let size = vector_size(verifier);
     let rows = rows.to_string_lossy().replace('\'', "''");
     let model = verifier.id();
-    // For very low scores the product is not the LLR yet.
+    // For very low scores the inner product is not the LLR yet.
     let llr = match verifier.model().head.lower_slope {
         Some(LowerSlope { below }) => {
             let slope = LowerSlope::SLOPE;
@@ -279,7 +279,7 @@ fn query(args: &test_recordings::Args, global: &Global) -> Result<u8> {
             Err(unfit) => {
                 code = code.max(unfit.exit_code());
                 global.output().warning(&unfit.line(&test.label));
-                // A line for every recording, in order.
+                // There is a line for every recording, in order.
                 lines.push("\\N".into());
                 unfit.json()
             }

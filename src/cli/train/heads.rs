@@ -1,10 +1,10 @@
-//! Pair heads and their figures, for people and for machines.
+//! Prints pair heads and their figures, for people and for machines.
 
 use crate::cli::output::{columns, printable};
 use serde_json::{Value, json};
 use spkver::train::{head::Report, head_comparison::Compared, options::PairLoss};
 
-/// A line on how a head was refined.
+/// A line about how a head was refined.
 pub fn line(loss: PairLoss, report: &Report) -> String {
     let (before, after) = (report.loss_before, report.loss_after);
     match loss {
@@ -59,7 +59,7 @@ pub fn table(compared: &[Compared]) -> String {
     columns(&rows, 2)
 }
 
-/// For machines.
+/// The figures as JSON, for machines.
 pub fn json(compared: &[Compared]) -> Value {
     let one = |compared: &Compared| {
         json!({

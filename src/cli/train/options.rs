@@ -1,4 +1,4 @@
-//! The training options: defaults, then the options file, then the flags.
+//! The training options: the defaults, changed by the options file, then by the flags.
 
 use super::Args;
 use serde_json::Value;
@@ -63,7 +63,8 @@ impl Args {
     }
 }
 
-/// Replaces values of `all` by those of `given`, key by key. The error is a key that `all` lacks.
+/// Replaces the values in `all` by those in `given`, key by key. The error is a key that is not in
+/// `all`.
 fn overlay(all: &mut Value, given: Value) -> std::result::Result<(), String> {
     match (all, given) {
         (Value::Object(all), Value::Object(given)) => {

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A bar on a terminal, lines elsewhere, both on stderr.
+/// Writes to stderr: a bar on a terminal, lines elsewhere.
 pub struct Log {
     bar: Option<ProgressBar>,
     quiet: bool,
@@ -36,7 +36,7 @@ impl Log {
     }
 }
 
-/// Averages the loss since the last line, and stops the run when it should.
+/// Averages the loss since the last line, and stops the run when asked to.
 pub struct Watch<'a> {
     log: &'a Log,
     begun: Instant,
@@ -48,7 +48,7 @@ pub struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    /// Stops the run after so many steps, or when the user interrupts it.
+    /// A watch that stops the run after `stop_after` steps, or when the user interrupts it.
     pub fn new(log: &'a Log, stop_after: Option<usize>) -> Result<Self> {
         let now = Instant::now();
         Ok(Watch {

@@ -19,7 +19,7 @@ use std::{slice, sync::Arc};
 pub(super) struct Claim<'a> {
     pub listening: &'a listening::Args,
     pub recordings: &'a recordings::Args,
-    /// Judge this many last seconds again and again, to the end.
+    /// If given, decide on this many last seconds again and again, until the input ends.
     pub watch: Option<u32>,
     pub criterion: Criterion,
     pub verifier: Arc<Verifier>,
@@ -28,7 +28,8 @@ pub(super) struct Claim<'a> {
 }
 
 impl Claim<'_> {
-    /// Listens until the answer is clear, to the limit or to the end; the exit code.
+    /// Listens until the answer is clear, the limit is reached or the input ends. Returns the exit
+    /// code.
     pub fn listen(&self) -> Result<u8> {
         let input = Input::open(self.listening, self.recordings, self.output)?;
         if let Some(window_seconds) = self.watch {
@@ -61,7 +62,7 @@ impl Claim<'_> {
         trial.report(&self.verifier, self.output)
     }
 
-    /// Prints a line of JSON each second: is it still the same speaker?
+    /// Prints a line of JSON each second: whether it is still the same speaker.
     fn watch(&self, input: Input, window_seconds: u32) -> Result<u8> {
         let mut code = 3; // Less than a second of input answers nothing.
         input.watch(&self.verifier, window_seconds, &mut |seconds, heard| {
@@ -82,13 +83,13 @@ impl Claim<'_> {
         json
     }
 
-    /// The outcome by the threshold for a whole recording.
+    /// The outcome by the threshold for whole recordings.
     fn by_threshold(&self, embedding: &std::result::Result<Embedding, Reason>) -> Result<Outcome> {
         Outcome::of_voiceprint(&self.voiceprint, embedding, &self.criterion, &self.verifier)
     }
 }
 
-/// What follows the seconds on the line for people.
+/// The text after the seconds in the line for people.
 fn note(heard: Option<&Heard>, llr: Option<f32>) -> String {
     match (heard.map(|heard| &heard.embedding), llr) {
         (Some(Err(reason)), _) => format!(": {reason}"),

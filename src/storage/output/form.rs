@@ -7,7 +7,7 @@ use std::{ffi::OsStr, path::Path};
 /// A form of file.
 #[derive(Debug)]
 pub struct Form {
-    /// What a message calls it, with its article.
+    /// The form's name in messages, with its article.
     pub name: &'static str,
     /// The endings of this form. The first is the recommended one. An ending that belongs to no
     /// form is allowed for all.
