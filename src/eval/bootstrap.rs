@@ -5,7 +5,10 @@
 //! speakers then counts as often as the product of their draws; a trial within one speaker as
 //! often as that speaker was drawn (its copies are copies of one person: no trials between them).
 
-use super::{metrics::Figures, sweep::Sweep};
+use super::{
+    metrics::{Figures, percent},
+    sweep::Sweep,
+};
 use crate::parallel;
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -17,6 +20,13 @@ pub struct Interval {
     pub low: f64,
     /// 97.5th percentile.
     pub high: f64,
+}
+
+impl Interval {
+    /// Both ends in per cent: `1.20–3.40`.
+    pub fn percent(&self) -> String {
+        format!("{}–{}", percent(self.low), percent(self.high))
+    }
 }
 
 /// The intervals of [`replicates`] with the same arguments.

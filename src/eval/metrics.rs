@@ -97,6 +97,11 @@ pub struct Metrics {
     pub min_cllr: f64,
 }
 
+/// A rate in per cent, with two decimals.
+pub fn percent(rate: f64) -> String {
+    format!("{:.2}", rate * 100.0)
+}
+
 impl<T> Figures<T> {
     /// All of them in one order, for [`Self::with_values`].
     pub fn values(&self) -> impl Iterator<Item = &T> {

@@ -6,7 +6,7 @@ use spkver::eval::{
     bootstrap::Interval,
     difference::Difference,
     evaluate::Measured,
-    metrics::Points,
+    metrics::{Points, percent},
     report::{Condition, Report},
 };
 
@@ -80,14 +80,8 @@ impl Named {
     }
 }
 
-fn percent(share: f64) -> String {
-    format!("{:.2}", share * 100.0)
-}
-
 fn interval(of: Option<Interval>) -> String {
-    of.map_or("?".into(), |i| {
-        format!("{}–{}", percent(i.low), percent(i.high))
-    })
+    of.map_or("?".into(), |i| i.percent())
 }
 
 /// The results as tables, for people.

@@ -2,7 +2,10 @@
 
 use crate::cli::output::{columns, printable};
 use serde_json::{Value, json};
-use spkver::train::{head::Report, head_comparison::Compared, options::PairLoss};
+use spkver::{
+    eval::metrics::percent,
+    train::{head::Report, head_comparison::Compared, options::PairLoss},
+};
 
 /// A line about how a head was refined.
 pub fn line(loss: PairLoss, report: &Report) -> String {
@@ -39,15 +42,12 @@ pub fn table(compared: &[Compared]) -> String {
     let num_lists = compared.iter().map(|c| c.lists.len()).max().unwrap_or(0);
     for at in 0..num_lists {
         for (one, on) in compared.iter().filter_map(|c| Some((c, c.lists.get(at)?))) {
-            let percent = |share: f64| format!("{:.2}", share * 100.0);
             let interval = on.intervals.as_ref().map(|i| i.eer);
             rows.push(vec![
                 printable(&on.list),
                 one.name.into(),
                 percent(on.figures.eer),
-                interval.map_or("?".into(), |i| {
-                    format!("{}–{}", percent(i.low), percent(i.high))
-                }),
+                interval.map_or("?".into(), |i| i.percent()),
                 format!("{:.3}", on.figures.dcf[0].min),
                 format!("{:.3}", on.figures.cllr),
                 format!("{:.3}", on.figures.min_cllr),

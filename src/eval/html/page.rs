@@ -41,8 +41,3 @@ pub(super) fn text(plain: &str) -> String {
     };
     plain.chars().map(shown).collect()
 }
-
-/// A share in per cent, with two decimals.
-pub(super) fn percent(share: f64) -> String {
-    format!("{:.2}", share * 100.0)
-}

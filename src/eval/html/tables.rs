@@ -1,9 +1,9 @@
 //! The tables of the page.
 
-use super::page::{MOST_REFUSED, Page, percent, text};
+use super::page::{MOST_REFUSED, Page, text};
 use crate::eval::{
     bootstrap::Interval,
-    metrics::{Figures, Points},
+    metrics::{Figures, Points, percent},
     report::{Condition, Refusals, Report},
 };
 use maud::{Markup, html};
@@ -240,7 +240,7 @@ fn number(value: f64, interval: Option<Interval>) -> Cell {
 fn rate(share: f64, interval: Option<Interval>) -> Cell {
     Cell {
         value: percent(share),
-        interval: interval.map(|i| format!("{}–{}", percent(i.low), percent(i.high))),
+        interval: interval.map(|i| i.percent()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The outcome of an evaluation in words, for readers who do not know the figures' names.
 
-use super::page::{List, Page, percent, text};
-use crate::eval::{bootstrap::Interval, report::Report};
+use super::page::{List, Page, text};
+use crate::eval::{bootstrap::Interval, metrics::percent, report::Report};
 use maud::{Markup, html};
 
 /// A paragraph for each list, and one for each comparison.
