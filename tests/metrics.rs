@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use spkver::eval::bootstrap::{self, Interval};
-use spkver::eval::metrics::{Costs, Figures, Metrics, Points};
+use spkver::eval::metrics::{Costs, ErrorRates, Figures, Points};
 use spkver::eval::ranking::{Ranking, ScoredTrial};
 use spkver::eval::report::{Plan, Report};
 use spkver::eval::speakers::Speakers;
@@ -20,6 +20,46 @@ fn ranking(targets: &[f64], nontargets: &[f64]) -> Ranking {
     let scores = [targets, nontargets].concat();
     let is_target: Vec<bool> = (0..scores.len()).map(|i| i < targets.len()).collect();
     Ranking::new(&scores, &is_target).unwrap()
+}
+
+/// The figures at one prior.
+#[derive(Debug)]
+struct Metrics {
+    eer: f64,
+    min_dcf: f64,
+    act_dcf: f64,
+    cllr: f64,
+    min_cllr: f64,
+}
+
+trait Measure {
+    fn metrics(&self, costs: &Costs) -> Metrics;
+    fn error_rates(&self, threshold: f64) -> ErrorRates;
+}
+
+impl Measure for Ranking {
+    fn metrics(&self, costs: &Costs) -> Metrics {
+        let figures = figures(self, &at(costs, &[]));
+        Metrics {
+            eer: figures.eer,
+            min_dcf: figures.dcf[0].min,
+            act_dcf: figures.dcf[0].act,
+            cllr: figures.cllr,
+            min_cllr: figures.min_cllr,
+        }
+    }
+
+    /// By the definition: scores ≥ `threshold` are accepted.
+    fn error_rates(&self, threshold: f64) -> ErrorRates {
+        let rejected = self.scored().partition_point(|t| t.score < threshold);
+        let targets = self.scored()[..rejected].iter();
+        let missed = targets.filter(|t| t.is_target()).count();
+        let accepted = self.num_nontargets() - (rejected - missed);
+        ErrorRates {
+            miss: missed as f64 / self.num_targets() as f64,
+            false_alarm: accepted as f64 / self.num_nontargets() as f64,
+        }
+    }
 }
 
 fn close(a: f64, b: f64) -> bool {

@@ -13,8 +13,6 @@
 //! - Cllr = ½ mean log2(1 + e^−LLR) over targets + ½ mean log2(1 + e^LLR) over nontargets, and its
 //!   minimum over monotonic maps of the scores (pool adjacent violators; Brümmer & du Preez 2006).
 
-use super::ranking::Ranking;
-
 /// What errors cost.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Costs {
@@ -27,6 +25,13 @@ pub struct Costs {
 }
 
 impl Costs {
+    /// One target in a hundred trials; both errors cost the same.
+    pub const RARE: Costs = Costs {
+        p_target: 0.01,
+        c_miss: 1.0,
+        c_fa: 1.0,
+    };
+
     /// The LLR from which accepting costs less: ln(c_fa(1−p)/(c_miss·p)).
     pub fn threshold(&self) -> f64 {
         (self.c_fa * (1.0 - self.p_target) / (self.c_miss * self.p_target)).ln()
@@ -82,21 +87,6 @@ pub struct ErrorRates<T = f64> {
     pub false_alarm: T,
 }
 
-/// The figures at one prior: what a card needs.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
-pub struct Metrics {
-    /// Equal error rate, 0 to 1.
-    pub eer: f64,
-    /// Least detection cost over thresholds, 1 for a system that always gives the same answer.
-    pub min_dcf: f64,
-    /// Detection cost at the threshold that is right for LLRs.
-    pub act_dcf: f64,
-    /// In bits; 1 for a system that answers always LLR 0.
-    pub cllr: f64,
-    /// Cllr after the best monotonic map: what calibration cannot repair.
-    pub min_cllr: f64,
-}
-
 /// A rate in per cent, with two decimals.
 pub fn percent(rate: f64) -> String {
     format!("{:.2}", rate * 100.0)
@@ -133,20 +123,6 @@ impl<T> Figures<T> {
                     false_alarm: value(),
                 })
                 .collect(),
-        }
-    }
-}
-
-impl Ranking {
-    /// Error rates when scores ≥ `threshold` are accepted.
-    pub fn error_rates(&self, threshold: f64) -> ErrorRates {
-        let rejected = self.scored().partition_point(|t| t.score < threshold);
-        let targets = self.scored()[..rejected].iter();
-        let missed = targets.filter(|t| t.is_target()).count();
-        let accepted = self.num_nontargets() - (rejected - missed);
-        ErrorRates {
-            miss: missed as f64 / self.num_targets() as f64,
-            false_alarm: accepted as f64 / self.num_nontargets() as f64,
         }
     }
 }

@@ -4,7 +4,7 @@
 //! from one run of trials of one kind to the next.
 
 use super::{
-    metrics::{Costs, Dcf, ErrorRates, Figures, Metrics, Points},
+    metrics::{Costs, Dcf, ErrorRates, Figures, Points},
     ranking::{Ranking, ScoredTrial},
 };
 use std::f64::consts::LN_2;
@@ -301,22 +301,4 @@ impl Pools {
 /// ln(1 + e^z) = max(z, 0) + ln(1 + e^−|z|), which never overflows.
 pub fn softplus(z: f64) -> f64 {
     z.max(0.0) + (-z.abs()).exp().ln_1p()
-}
-
-impl Ranking {
-    /// The figures at one prior, each trial counting once.
-    pub fn metrics(&self, costs: &Costs) -> Metrics {
-        let points = Points {
-            costs: vec![*costs],
-            thresholds: vec![],
-        };
-        let figures = Sweep::new(self, &points).figures();
-        Metrics {
-            eer: figures.eer,
-            min_dcf: figures.dcf[0].min,
-            act_dcf: figures.dcf[0].act,
-            cllr: figures.cllr,
-            min_cllr: figures.min_cllr,
-        }
-    }
 }

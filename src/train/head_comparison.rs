@@ -232,11 +232,7 @@ fn measure(list: &Path, mut table: ScoreTable, from_bce: f64, seed: u64) -> Opti
         .unzip();
     let ranking = Ranking::of(table.take_trials())?;
     let points = Points {
-        costs: vec![Costs {
-            p_target: 0.01,
-            c_miss: 1.0,
-            c_fa: 1.0,
-        }],
+        costs: vec![Costs::RARE],
         thresholds: vec![0.0],
     };
     let sweep = Sweep::new(&ranking, &points);

@@ -4,10 +4,11 @@
 use crate::{
     eval::{
         embedded::Embedded,
-        metrics::Costs,
+        metrics::{Costs, Points},
         ranking::{Ranking, ScoredTrial},
         rates::{self, RatedList},
         speakers::Speakers,
+        sweep::Sweep,
         table::ScoreTable,
     },
     scoring::{CONDITIONS, MeasuredRates, TrialKind},
@@ -17,17 +18,13 @@ use crate::{
 /// The equal error rate of a list, which calibration does not change. None without a target or
 /// without a nontarget.
 pub(super) fn measurement(table: &ScoreTable) -> Option<Measurement> {
-    let costs = Costs {
-        p_target: 0.01,
-        c_miss: 1.0,
-        c_fa: 1.0,
+    let ranking = Ranking::of(scored(table).copied().collect())?;
+    let points = Points {
+        costs: vec![Costs::RARE],
+        thresholds: vec![],
     };
-    let (scores, labels): (Vec<f64>, Vec<bool>) = scored(table)
-        .map(|trial| (trial.score, trial.is_target()))
-        .unzip();
-    let ranking = Ranking::new(&scores, &labels)?;
     Some(Measurement {
-        eer: ranking.metrics(&costs).eer,
+        eer: Sweep::new(&ranking, &points).figures().eer,
         num_targets: ranking.num_targets(),
         num_nontargets: ranking.num_nontargets(),
     })
