@@ -7,7 +7,7 @@ use super::{
     metrics::{Costs, Dcf, ErrorRates, Figures, Points},
     ranking::{Ranking, ScoredTrial},
 };
-use std::f64::consts::LN_2;
+use std::{f64::consts::LN_2, ops::AddAssign};
 
 /// A ranking cut into runs; thresholds within a run give the same figures.
 pub struct Sweep<'a> {
@@ -30,7 +30,23 @@ struct Mass {
     nontargets: f64,
 }
 
+impl AddAssign for Mass {
+    fn add_assign(&mut self, other: Mass) {
+        self.targets += other.targets;
+        self.nontargets += other.nontargets;
+    }
+}
+
 impl Mass {
+    /// Each trial with its weight.
+    fn of(trials: &[ScoredTrial], weight: impl Fn(&ScoredTrial) -> f64) -> Self {
+        let mut mass = Mass::default();
+        for trial in trials {
+            mass.add(trial.is_target(), weight(trial));
+        }
+        mass
+    }
+
     fn add(&mut self, is_target: bool, weight: f64) {
         if is_target {
             self.targets += weight;
@@ -75,7 +91,10 @@ impl<'a> Sweep<'a> {
 
     /// With `weight(trial)` copies of each trial; `None` if that leaves no target or no nontarget.
     pub fn weighted(&self, weight: impl Fn(&ScoredTrial) -> f64) -> Option<Figures> {
-        let total = self.total(&weight)?;
+        let total = Mass::of(self.trials, &weight);
+        if !(total.targets > 0.0 && total.nontargets > 0.0) {
+            return None;
+        }
         let mut curve = Curve::new(total, self.points);
         let mut pools = Pools::default();
         let mut bits = Mass::default();
@@ -98,8 +117,7 @@ impl<'a> Sweep<'a> {
                         block.add(trial.is_target(), w * share);
                     }
                 }
-                bits.targets += block.targets;
-                bits.nontargets += block.nontargets;
+                bits += block;
             }
             begin = end;
             pools.push(run);
@@ -119,16 +137,10 @@ impl<'a> Sweep<'a> {
 
     /// EER over all trials: those without a score are rejected at every threshold.
     pub fn eer_with_refused(&self) -> f64 {
-        let count = |trials: &[ScoredTrial]| {
-            let mut mass = Mass::default();
-            trials.iter().for_each(|t| mass.add(t.is_target(), 1.0));
-            mass
-        };
-        let (refused, scored) = (count(self.refused), count(self.trials));
-        let total = Mass {
-            targets: refused.targets + scored.targets,
-            nontargets: refused.nontargets + scored.nontargets,
-        };
+        let count = |trials: &[ScoredTrial]| Mass::of(trials, |_| 1.0);
+        let refused = count(self.refused);
+        let mut total = refused;
+        total += count(self.trials);
         let mut curve = Curve::new(total, self.points);
         curve.reject(refused);
         let mut begin = 0;
@@ -139,27 +151,14 @@ impl<'a> Sweep<'a> {
         curve.eer()
     }
 
-    fn total(&self, weight: &impl Fn(&ScoredTrial) -> f64) -> Option<Mass> {
-        let mut total = Mass::default();
-        for trial in self.trials {
-            total.add(trial.is_target(), weight(trial));
-        }
-        (total.targets > 0.0 && total.nontargets > 0.0).then_some(total)
-    }
-
     /// (P_miss, P_fa) from accepting all to rejecting all, at every end of a run.
     pub fn points(&self) -> impl Iterator<Item = ErrorRates> {
-        let total = self.total(&|_| 1.0).unwrap_or_default();
-        let mut curve = Curve::new(total, self.points);
+        let mut curve = Curve::new(Mass::of(self.trials, |_| 1.0), self.points);
         let mut begin = 0;
         let accept_all = curve.last;
         let rest = self.ends.iter().map(move |&end| {
-            let mut run = Mass::default();
-            for trial in &self.trials[begin..end as usize] {
-                run.add(trial.is_target(), 1.0);
-            }
+            curve.reject(Mass::of(&self.trials[begin..end as usize], |_| 1.0));
             begin = end as usize;
-            curve.reject(run);
             curve.last
         });
         std::iter::once(accept_all).chain(rest)
@@ -221,8 +220,7 @@ impl<'a> Curve<'a> {
     }
 
     fn reject(&mut self, run: Mass) {
-        self.rejected.targets += run.targets;
-        self.rejected.nontargets += run.nontargets;
+        self.rejected += run;
         let rates = ErrorRates {
             miss: self.rejected.targets / self.total.targets,
             false_alarm: (self.total.nontargets - self.rejected.nontargets) / self.total.nontargets,
@@ -266,18 +264,16 @@ impl<'a> Curve<'a> {
 struct Pools(Vec<Mass>);
 
 impl Pools {
-    fn push(&mut self, run: Mass) {
-        let mut pool = run;
+    fn push(&mut self, mut pool: Mass) {
         if pool.targets + pool.nontargets == 0.0 {
             return;
         }
         // targets/(targets + nontargets) not below the last pool's, without dividing
-        while let Some(last) = self.0.last()
-            && last.targets * pool.nontargets >= pool.targets * last.nontargets
+        while let Some(last) = self
+            .0
+            .pop_if(|last| last.targets * pool.nontargets >= pool.targets * last.nontargets)
         {
-            pool.targets += last.targets;
-            pool.nontargets += last.nontargets;
-            self.0.pop();
+            pool += last;
         }
         self.0.push(pool);
     }
