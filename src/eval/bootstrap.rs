@@ -23,6 +23,15 @@ pub struct Interval {
 }
 
 impl Interval {
+    /// Of the values of the replicates.
+    pub(super) fn of(mut values: Vec<f64>) -> Self {
+        values.sort_unstable_by(f64::total_cmp);
+        Interval {
+            low: percentile(&values, 0.025),
+            high: percentile(&values, 0.975),
+        }
+    }
+
     /// Both ends in per cent: `1.20–3.40`.
     pub fn percent(&self) -> String {
         format!("{}–{}", percent(self.low), percent(self.high))
@@ -51,8 +60,6 @@ pub fn replicates(
     num_replicates: usize,
     seed: u64,
 ) -> Vec<Option<Figures>> {
-    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-    let seeds: Vec<u64> = (0..num_replicates).map(|_| rng.next_u64()).collect();
     let replicate = |seed: &u64| -> Option<Figures> {
         let draws = draw(num_speakers, *seed);
         sweep.weighted(|trial| {
@@ -65,7 +72,13 @@ pub fn replicates(
             }
         })
     };
-    parallel::map(&seeds, replicate)
+    parallel::map(&seeds(num_replicates, seed), replicate)
+}
+
+/// A seed for each replicate.
+pub(super) fn seeds(num_replicates: usize, seed: u64) -> Vec<u64> {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+    (0..num_replicates).map(|_| rng.next_u64()).collect()
 }
 
 /// The interval of each figure. `None` if fewer than half of the replicates have figures: too few
@@ -81,13 +94,9 @@ pub fn intervals_of(replicates: &[Option<Figures>]) -> Option<Figures<Interval>>
         .collect();
     let mut column = 0;
     Some(valid[0].with_values(|| {
-        let mut values: Vec<f64> = table.iter().map(|row| row[column]).collect();
+        let values = table.iter().map(|row| row[column]).collect();
         column += 1;
-        values.sort_unstable_by(f64::total_cmp);
-        Interval {
-            low: percentile(&values, 0.025),
-            high: percentile(&values, 0.975),
-        }
+        Interval::of(values)
     }))
 }
 
@@ -101,13 +110,13 @@ pub(super) fn draw(num_speakers: usize, seed: u64) -> Vec<f64> {
     draws
 }
 
-/// One of `count` numbers, from 0.
-pub(super) fn below(count: usize, random: u64) -> usize {
+/// One of `count` numbers, from 0. The multiply's bias is below 2^-32 for a `count` below 2^32.
+pub(crate) fn below(count: usize, random: u64) -> usize {
     ((u128::from(random) * count as u128) >> 64) as usize
 }
 
 /// A percentile of sorted values, interpolated between the two nearest ranks (as numpy's default).
-pub(super) fn percentile(sorted: &[f64], share: f64) -> f64 {
+fn percentile(sorted: &[f64], share: f64) -> f64 {
     let position = share * (sorted.len() - 1) as f64;
     let below = sorted[position as usize];
     let above = sorted[(position as usize + 1).min(sorted.len() - 1)];

@@ -4,10 +4,7 @@
 //! Both lists are bootstrapped with the same draws of speakers, so that a speaker who is difficult for
 //! both does not count as a difference.
 
-use super::{
-    bootstrap::{Interval, percentile},
-    report::Report,
-};
+use super::{bootstrap::Interval, report::Report};
 
 /// EER of a list minus the EER of the list that it is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
@@ -26,15 +23,11 @@ impl Difference {
             return None;
         }
         let both = own.eers.iter().zip(&others.eers);
-        let mut differences: Vec<f64> = both.filter_map(|(a, b)| Some((*a)? - (*b)?)).collect();
-        differences.sort_unstable_by(f64::total_cmp);
+        let differences: Vec<f64> = both.filter_map(|(a, b)| Some((*a)? - (*b)?)).collect();
         let enough = !differences.is_empty() && differences.len() * 2 >= own.eers.len();
         Some(Difference {
             eer: list.figures.eer - other.figures.eer,
-            interval: enough.then(|| Interval {
-                low: percentile(&differences, 0.025),
-                high: percentile(&differences, 0.975),
-            }),
+            interval: enough.then(|| Interval::of(differences)),
         })
     }
 }

@@ -6,13 +6,11 @@
 //! gets its rates, not the average; an interval of the average would be much narrower, and most
 //! kinds would lie outside of it.
 
-use super::bootstrap::{below, draw, percentile};
+use super::bootstrap::{Interval, below, draw, seeds};
 use crate::{
     parallel,
     scoring::{MeasuredPoint, MeasuredRates, Rate},
 };
-use rand_core::{Rng, SeedableRng};
-use rand_xoshiro::Xoshiro256PlusPlus;
 use std::collections::BTreeMap;
 
 /// The scored trials of one list.
@@ -76,9 +74,7 @@ pub fn measure(
     let once = |(binned, list): (&Binned, &RatedList)| binned.rates(&vec![1.0; list.num_speakers]);
     let measured = mean(binned.iter().zip(lists).map(once).collect());
 
-    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-    let seeds: Vec<u64> = (0..num_replicates).map(|_| rng.next_u64()).collect();
-    let replicates = parallel::map(&seeds, |seed| {
+    let replicates = parallel::map(&seeds(num_replicates, seed), |seed| {
         let drawn = below(lists.len(), *seed);
         // Another seed, so that the draws of speakers do not depend on those of lists.
         binned[drawn].rates(&draw(lists[drawn].num_speakers, seed.wrapping_add(1)))
@@ -87,17 +83,15 @@ pub fn measure(
         let rate = |pick: fn(&Rates) -> &Vec<f64>| {
             let mut values: Vec<f64> = replicates.iter().map(|r| pick(r)[at]).collect();
             values.retain(|v| v.is_finite());
-            values.sort_unstable_by(f64::total_cmp);
             let rate = pick(&measured)[at];
-            let end = |share| match values.is_empty() {
-                true => rate,
-                false => percentile(&values, share),
+            let (low, high) = match values.is_empty() {
+                true => (rate, rate),
+                false => {
+                    let Interval { low, high } = Interval::of(values);
+                    (low.min(rate), high.max(rate))
+                }
             };
-            Rate {
-                rate,
-                low: end(0.025).min(rate),
-                high: end(0.975).max(rate),
-            }
+            Rate { rate, low, high }
         };
         MeasuredPoint {
             threshold: thresholds[at],
@@ -211,6 +205,8 @@ fn mean(lists: Vec<Rates>) -> Rates {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand_core::{Rng, SeedableRng};
+    use rand_xoshiro::Xoshiro256PlusPlus;
 
     /// Speakers 0 to 9; targets around 3, nontargets around −3, `shift` added to all.
     fn list(shift: f64) -> RatedList {

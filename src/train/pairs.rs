@@ -4,7 +4,7 @@
 //! are drawn speaker pair first, within one domain.
 
 use super::{Labelled, options::RefineOptions};
-use crate::{Error, Result};
+use crate::{Error, Result, eval::bootstrap};
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::collections::BTreeMap;
@@ -215,7 +215,7 @@ fn nontarget_pairs(
         .collect()
 }
 
-/// Uniform in 0..`end`. The multiply's bias is below 2^-32 for `end` below 2^32.
+/// Uniform in 0..`end`.
 fn below(rng: &mut Xoshiro256PlusPlus, end: usize) -> usize {
-    ((u128::from(rng.next_u64()) * end as u128) >> 64) as usize
+    bootstrap::below(end, rng.next_u64())
 }
