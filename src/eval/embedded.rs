@@ -5,6 +5,7 @@ use crate::{
     Error, Result,
     audio::{self, ReadOptions, SAMPLE_RATE_HZ, Waveform, resample},
     parallel,
+    scoring::PairHead,
     verifier::{Embedding, Verifier},
 };
 use std::{
@@ -105,8 +106,7 @@ impl Embedder<'_> {
 }
 
 /// Projects each embedding once, for all of its trials: `(P,)` each, none for a refused recording.
-pub fn points(embedded: &[Embedded], verifier: &Verifier) -> Vec<Option<Zeroizing<Vec<f32>>>> {
-    let head = &verifier.model().head;
+pub fn points(embedded: &[Embedded], head: &PairHead) -> Vec<Option<Zeroizing<Vec<f32>>>> {
     let point = |embedding: &Embedding| head.project_enrolment(once(embedding.values()));
     let points = embedded.iter();
     let points = points.map(|embedded| Some(Zeroizing::new(point(embedded.as_ref().ok()?))));
@@ -114,15 +114,25 @@ pub fn points(embedded: &[Embedded], verifier: &Verifier) -> Vec<Option<Zeroizin
 }
 
 /// Scores every trial. A trial with a refused recording gets NaN.
-pub fn set_scores(table: &mut ScoreTable, embedded: &[Embedded], verifier: &Verifier) {
-    let points = points(embedded, verifier);
+pub fn set_scores(table: &mut ScoreTable, embedded: &[Embedded], head: &PairHead) {
+    let points = points(embedded, head);
     table.set_scores(|enrol, test| {
         let side = |recording: u32| points[recording as usize].as_ref();
         match (side(enrol), side(test)) {
-            (Some(enrol), Some(test)) => f64::from(verifier.model().head.llr(enrol, test)),
+            (Some(enrol), Some(test)) => f64::from(head.llr(enrol, test)),
             _ => f64::NAN,
         }
     });
+}
+
+/// Reads a list whose recordings will be embedded, and looks for them.
+///
+/// # Errors
+/// As [`ScoreTable::read`] and [`find_recordings`].
+pub fn open_list(list: &Path, root: &Path) -> Result<ScoreTable> {
+    let table = ScoreTable::read(list)?;
+    find_recordings(list, &table, root)?;
+    Ok(table)
 }
 
 /// Checks that every recording of a table exists, so that a wrong root is found before an hour of

@@ -126,7 +126,7 @@ impl<'a> Lists<'a> {
             for ((table, refusals), own) in unscored.zip(embedded) {
                 let reasons = own.iter().map(|e| e.as_ref().err().cloned());
                 *refusals = Some(reasons.collect());
-                set_scores(table, &own, &verifier);
+                set_scores(table, &own, &verifier.model().head);
             }
             model = Some(verifier.file_id());
         }

@@ -21,7 +21,7 @@ use crate::{
     Error, Result,
     audio::ReadOptions,
     eval::{
-        embedded::{Embedder, OnProgress, Part, find_recordings, set_scores},
+        embedded::{Embedder, OnProgress, Part, open_list, set_scores},
         table::ScoreTable,
     },
     scoring::{CONDITION_UNITS, Cohort, LowerSlope},
@@ -95,11 +95,7 @@ impl<'a> Inputs<'a> {
     /// # Errors
     /// [`Error::Io`], [`Error::List`]; [`Error::Usage`] for a cohort that cannot serve.
     pub fn open(plan: &'a Plan) -> Result<Self> {
-        let read = |path: &PathBuf| {
-            let table = ScoreTable::read(path)?;
-            find_recordings(path, &table, &plan.root)?;
-            Ok(table)
-        };
+        let read = |path: &PathBuf| open_list(path, &plan.root);
         let tables: Vec<ScoreTable> = plan.lists.iter().map(read).collect::<Result<_>>()?;
         let open = |path| Source::open(path, plan.cohort_top, &tables, &plan.root);
         let cohort = plan.cohort.as_deref().map(open).transpose()?;
@@ -147,7 +143,7 @@ impl<'a> Inputs<'a> {
         let narrow = narrow.transpose()?;
         let cohort = cohort.map(|cohort| cohort.embed(&embedder)).transpose()?;
         for (table, embedded) in tables.iter_mut().zip(&embedded) {
-            set_scores(table, embedded, &verifier);
+            set_scores(table, embedded, &verifier.model().head);
         }
         let mut scores = Scores::default();
         tables.iter().for_each(|table| scores.add(table));
@@ -191,7 +187,7 @@ impl<'a> Inputs<'a> {
         card.calibration = sentence(&report, plan.p_target, &files.named);
         let mut rated = vec![];
         for ((name, table), embedded) in files.names.iter().zip(&mut tables).zip(&embedded) {
-            set_scores(table, embedded, &calibrated);
+            set_scores(table, embedded, &calibrated.model().head);
             if let Some(measurement) = measured::measurement(table) {
                 card.measured.insert(name.clone(), measurement);
             }
@@ -204,7 +200,7 @@ impl<'a> Inputs<'a> {
         let looked = looks::extremes(&tables, &embedded, &embedder)?;
         let sequential = measured::rates(looked, &files.hash, NUM_REPLICATES, plan.seed);
         for (table, narrow) in tables.iter_mut().zip(narrow.iter().flatten()) {
-            set_scores(table, narrow, &calibrated);
+            set_scores(table, narrow, &calibrated.model().head);
             let copy = Rated::new(table, narrow, &calibrated, true);
             // A list whose recordings are all refused at 8 kHz says nothing about it.
             if copy.as_ref().is_none_or(Rated::has_both) {

@@ -15,7 +15,7 @@ use crate::{
     audio::ReadOptions,
     eval::{
         bootstrap::{self, Interval},
-        embedded::{Embedded, Embedder, OnProgress, Part, find_recordings},
+        embedded::{Embedder, OnProgress, Part, open_list, set_scores},
         metrics::{Costs, Figures, Points},
         ranking::Ranking,
         speakers::Speakers,
@@ -64,13 +64,9 @@ impl<'a> Lists<'a> {
     /// Reads the lists and looks for their recordings.
     ///
     /// # Errors
-    /// As [`ScoreTable::read`] and [`find_recordings`].
+    /// As [`open_list`].
     pub fn open(paths: &'a [PathBuf], root: &'a Path) -> Result<Self> {
-        let open = |path: &PathBuf| {
-            let table = ScoreTable::read(path)?;
-            find_recordings(path, &table, root)?;
-            Ok(table)
-        };
+        let open = |path: &PathBuf| open_list(path, root);
         let tables = paths.iter().map(open).collect::<Result<_>>()?;
         Ok(Lists {
             paths,
@@ -121,7 +117,7 @@ pub(super) fn compare(
         let mut on_lists = vec![];
         for (at, (table, embedded)) in lists.tables.iter().zip(&embedded).enumerate() {
             let mut table = table.clone();
-            score(&mut table, embedded, head);
+            set_scores(&mut table, embedded, head);
             let scores: Vec<f64> = table.trials().iter().map(|t| t.score).collect();
             if *name == BCE {
                 bce_scores.push(scores.clone());
@@ -194,24 +190,6 @@ fn heads(labelled: &Labelled, options: &TrainOptions) -> Result<Vec<Fitted>> {
         ),
         ("the same by MSE on grades", mse, Some(mse_note)),
     ])
-}
-
-/// Scores as [`Verifier::llr`] does, with another head.
-fn score(table: &mut ScoreTable, embedded: &[Embedded], head: &PairHead) {
-    let points: Vec<Option<Vec<f32>>> = embedded
-        .iter()
-        .map(|embedding| {
-            let embedding = embedding.as_ref().ok()?;
-            Some(head.project_enrolment(std::iter::once(embedding.values())))
-        })
-        .collect();
-    table.set_scores(|enrol, test| {
-        let pair = (&points[enrol as usize], &points[test as usize]);
-        let (Some(enrol), Some(test)) = pair else {
-            return f64::NAN;
-        };
-        f64::from(head.llr(enrol, test))
-    });
 }
 
 fn largest_difference(scores: &[f64], others: &[f64]) -> f64 {

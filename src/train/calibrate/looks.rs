@@ -26,16 +26,17 @@ pub(super) fn extremes(
     let verifier = embedder.verifier;
     let lists: Vec<&ScoreTable> = tables.iter().collect();
     let mut tables = tables.to_vec();
-    let whole: Vec<_> = embedded.iter().map(|e| points(e, verifier)).collect();
+    let head = &verifier.model().head;
+    let whole: Vec<_> = embedded.iter().map(|e| points(e, head)).collect();
     let mut seconds = next_look(0.0);
     while seconds < LAST_LOOK_SECONDS {
         let heard = embedder.tables(&lists, Part::Growing(seconds))?;
         for ((table, whole), heard) in tables.iter_mut().zip(&whole).zip(&heard) {
-            let heard = points(heard, verifier);
+            let heard = points(heard, head);
             table.change_scores(|trial| {
                 let enrol = whole[trial.enrol() as usize].as_ref()?;
                 let test = heard[trial.test() as usize].as_ref()?;
-                let score = f64::from(verifier.model().head.llr(enrol, test));
+                let score = f64::from(head.llr(enrol, test));
                 Some(match trial.is_target() {
                     true => trial.score.min(score),
                     false => trial.score.max(score),

@@ -9,7 +9,6 @@ use crate::{
     },
     scoring::{CONDITIONS, Cohort, PairHead},
     train::quality_trial::{QualityList, QualityTrial},
-    verifier::Verifier,
 };
 use zeroize::Zeroizing;
 
@@ -33,13 +32,12 @@ pub(super) fn quality_lists(
     embedder: &Embedder,
     cohort: Option<&Cohort>,
 ) -> Result<Vec<Vec<QualityList>>> {
-    let verifier = embedder.verifier;
+    let head = &embedder.verifier.model().head;
     let sides = |embedded: &[EmbeddedTable]| -> Vec<Vec<Option<Side>>> {
-        let of_list = |embedded: &EmbeddedTable| sides(embedded, verifier, cohort);
+        let of_list = |embedded: &EmbeddedTable| sides(embedded, head, cohort);
         embedded.iter().map(of_list).collect()
     };
     let [whole, narrow] = [sides(whole), sides(narrow)];
-    let head = &verifier.model().head;
     let lists: Vec<&ScoreTable> = tables.iter().collect();
     let mut of_lists: Vec<Vec<QualityList>> = vec![vec![]; tables.len()];
     for seconds in CUTS_SECONDS {
@@ -81,13 +79,8 @@ struct Side {
 }
 
 /// One for each recording, none for a refused one.
-fn sides(
-    embedded: &EmbeddedTable,
-    verifier: &Verifier,
-    cohort: Option<&Cohort>,
-) -> Vec<Option<Side>> {
-    let head = &verifier.model().head;
-    let sides = embedded.iter().zip(points(embedded, verifier));
+fn sides(embedded: &EmbeddedTable, head: &PairHead, cohort: Option<&Cohort>) -> Vec<Option<Side>> {
+    let sides = embedded.iter().zip(points(embedded, head));
     let sides = sides.map(|(embedding, point)| {
         let (values, point) = (embedding.as_ref().ok()?.values(), point?);
         let mean = cohort.map_or(0.0, |cohort| head.cohort_mean(cohort, &point));
