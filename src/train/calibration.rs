@@ -149,7 +149,7 @@ impl Calibration {
         let [seconds, length, cohort] =
             [quality.seconds, quality.length, quality.cohort].map(f64::from);
         let weights = [quality.of_conditions().map(f64::from), self.of_both];
-        let shift = (prior / (1.0 - prior)).ln();
+        let shift = log_odds(prior);
         let mut cost = 0.0;
         for (trials, sign, prior) in [
             (&list.targets, -1.0, prior),
@@ -177,7 +177,7 @@ impl Calibration {
 
     /// Folds the map into a head, whose logit then is the calibrated LLR at prior 0.5.
     pub fn apply(&self, head: &PairHead) -> PairHead {
-        let shift = (f64::from(head.prior) / (1.0 - f64::from(head.prior))).ln();
+        let shift = log_odds(head.prior.into());
         let scaled = |w: &f32| (f64::from(*w) * self.scale) as f32;
         let mut weight: Vec<f32> = head.weight.iter().map(scaled).collect();
         if self.quality.is_some() && self.of_both != [0.0; CONDITIONS] {
@@ -336,7 +336,7 @@ impl<const K: usize> Standardised<K> {
     fn logit(&self, (weights, offset): &Point<K>, x: &[f64; K]) -> (f64, f64) {
         let sum: f64 = (0..K).map(|k| weights[k] * x[k]).sum();
         let line = sum + offset;
-        let prior = (self.prior / (1.0 - self.prior)).ln();
+        let prior = log_odds(self.prior);
         match self.lower_slope {
             Some(slope) if line < f64::from(slope.below) => {
                 (slope.apply(line) + prior, LowerSlope::SLOPE)
@@ -390,6 +390,10 @@ impl<const K: usize> Standardised<K> {
         let own_step = (own_gradient - cross.dot(&step)) / own;
         Some((step, own_step))
     }
+}
+
+pub(super) fn log_odds(p: f64) -> f64 {
+    (p / (1.0 - p)).ln()
 }
 
 /// 1/(1 + e^−z).

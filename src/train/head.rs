@@ -49,12 +49,7 @@ pub fn fit(
     options: &HeadOptions,
     seed: u64,
 ) -> Result<(PairHead, Option<Report>)> {
-    let plda_options = PldaOptions {
-        size: lda_size(labelled, options),
-        shrinkage: options.shrinkage,
-        ..PldaOptions::default()
-    };
-    let plda = plda::fit_head(labelled, &plda_options)?;
+    let plda = fit_plda(labelled, options)?;
     if options.bce_steps == 0 {
         return Ok((plda, None));
     }
@@ -62,8 +57,21 @@ pub fn fit(
     Ok((head, Some(report)))
 }
 
+/// LDA and PLDA, not refined.
+///
+/// # Errors
+/// As [`plda::fit_head`].
+pub(super) fn fit_plda(labelled: &Labelled, options: &HeadOptions) -> Result<PairHead> {
+    let options = PldaOptions {
+        size: lda_size(labelled, options),
+        shrinkage: options.shrinkage,
+        ..PldaOptions::default()
+    };
+    plda::fit_head(labelled, &options)
+}
+
 /// L, as far as the speakers allow.
-pub fn lda_size(labelled: &Labelled, options: &HeadOptions) -> usize {
+pub(super) fn lda_size(labelled: &Labelled, options: &HeadOptions) -> usize {
     let most = labelled.by_speaker().len() - 1;
     options.size.min(labelled.embedding_size()).min(most)
 }

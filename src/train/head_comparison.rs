@@ -8,7 +8,6 @@ use super::{
     lda,
     options::{PairLoss, RefineOptions, TrainOptions},
     pair_loss::pearson,
-    plda::{self, PldaOptions},
 };
 use crate::{
     Result,
@@ -144,7 +143,6 @@ type Fitted = (&'static str, PairHead, Option<Report>);
 /// Fits every head, the simplest first. All are saved as one logit over the same pair features.
 fn heads(labelled: &Labelled, options: &TrainOptions) -> Result<Vec<Fitted>> {
     let own = &options.head;
-    let size = head::lda_size(labelled, own);
     let pairs = RefineOptions {
         num_steps: own.bce_steps.max(1),
         ..own.refine(options.seed)
@@ -154,23 +152,15 @@ fn heads(labelled: &Labelled, options: &TrainOptions) -> Result<Vec<Fitted>> {
         Ok(Calibration::fit(&targets, &nontargets, pairs.prior)?.apply(head))
     };
     let cosine = head::plain_cosine(labelled, 1.0);
-    let lda = lda::fit(labelled, size, own.shrinkage)?;
+    let lda = lda::fit(labelled, head::lda_size(labelled, own), own.shrinkage)?;
     let lda_cosine = head::cosine(&lda.mean, &lda.whiten, 1.0);
-    let plda_options = PldaOptions {
-        size,
-        shrinkage: own.shrinkage,
-        ..PldaOptions::default()
-    };
-    let plda = plda::fit_head(labelled, &plda_options)?;
+    let plda = head::fit_plda(labelled, own)?;
     let refined = |loss| {
-        head::refine(
-            &plda,
-            labelled,
-            &RefineOptions {
-                loss,
-                ..pairs.clone()
-            },
-        )
+        let options = RefineOptions {
+            loss,
+            ..pairs.clone()
+        };
+        head::refine(&plda, labelled, &options)
     };
     let (bce, bce_note) = refined(PairLoss::Bce)?;
     let (softmax, softmax_note) = refined(PairLoss::Softmax)?;

@@ -80,8 +80,7 @@ pub fn fit(labelled: &Labelled, size: usize, shrinkage: f64) -> Result<Lda> {
 
 /// Mean over speakers of each speaker's mean. (D,)
 pub fn speaker_average(labelled: &Labelled) -> DVector<f64> {
-    let means = speaker_means(labelled);
-    means.column_mean()
+    speaker_means(labelled).column_mean()
 }
 
 /// (D, S)

@@ -1,6 +1,6 @@
 //! The parameters of a pair head in training, made from a head and turned back into one.
 
-use super::plda;
+use super::{calibration::log_odds, plda};
 use crate::scoring::{PairHead, Projection};
 use nalgebra::DMatrix;
 
@@ -124,8 +124,4 @@ impl Parameters {
             .flat_map(move |_| std::iter::repeat_n(weight, per_output).chain([bias]));
         std::iter::repeat_n(units.whiten, self.whiten.len()).chain(outputs)
     }
-}
-
-fn log_odds(p: f64) -> f64 {
-    (p / (1.0 - p)).ln()
 }
