@@ -198,8 +198,7 @@ impl<'a> Crops<'a> {
             _ => 1.0,
         };
         let percent = (self.speeds_percent[speed] as f32 * pitch).round() as u32;
-        let seconds = random.uniform(self.seconds.0, self.seconds.1);
-        let wanted = (seconds * SAMPLE_RATE_HZ as f32) as usize * percent as usize / 100;
+        let wanted = self.length(&mut random) * percent as usize / 100;
         let own = &self.by_speaker[speaker];
         let first = utterance.unwrap_or_else(|| own[random.index(own.len())]);
         let mut samples = self.piece(first, wanted, &mut random)?;
@@ -219,11 +218,7 @@ impl<'a> Crops<'a> {
             speech = grown(&speech, 1 + random.index(MAX_GROWN_FRAMES));
         }
         if augmented {
-            let options = self.augment;
-            self.augmenter
-                .apply(options, &mut samples, &mut random, |random| {
-                    self.of_anybody(random)
-                })?;
+            self.disturb(&mut samples, &mut random)?;
         }
         let warp = match utterance {
             Some(_) => 0,
@@ -250,10 +245,20 @@ impl<'a> Crops<'a> {
         })
     }
 
-    /// Up to three seconds of any recording, for babble.
-    pub(super) fn of_anybody(&self, random: &mut Random) -> Result<Vec<f32>> {
-        let utterance = random.index(self.recordings.len());
-        self.piece(utterance, 3 * SAMPLE_RATE_HZ as usize, random)
+    /// Augments `samples`; babble is up to three seconds each of any recordings.
+    pub(super) fn disturb(&self, samples: &mut [f32], random: &mut Random) -> Result<()> {
+        let of_anybody = |random: &mut Random| {
+            let utterance = random.index(self.recordings.len());
+            self.piece(utterance, 3 * SAMPLE_RATE_HZ as usize, random)
+        };
+        self.augmenter
+            .apply(self.augment, samples, random, of_anybody)
+    }
+
+    /// Draws a length in samples.
+    pub(super) fn length(&self, random: &mut Random) -> usize {
+        let seconds = random.uniform(self.seconds.0, self.seconds.1);
+        (seconds * SAMPLE_RATE_HZ as f32) as usize
     }
 
     /// Up to `len` samples from a random place of a recording.

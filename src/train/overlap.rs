@@ -79,8 +79,7 @@ impl<'a> Voices<'a> {
 
     fn example(&self, mut random: Random, is_overlapped: bool) -> Result<Features> {
         let crops = &self.crops;
-        let (shortest, longest) = crops.seconds;
-        let len = (random.uniform(shortest, longest) * SAMPLE_RATE_HZ as f32) as usize;
+        let len = crops.length(&mut random);
         let speaker = random.index(crops.by_speaker.len());
         let mut samples = self.voice(speaker, len, &mut random)?;
         if is_overlapped {
@@ -93,10 +92,7 @@ impl<'a> Voices<'a> {
                 *sample += gain * other;
             }
         }
-        let augmenter = crops.augmenter;
-        augmenter.apply(crops.augment, &mut samples, &mut random, |random| {
-            crops.of_anybody(random)
-        })?;
+        crops.disturb(&mut samples, &mut random)?;
         let speech = audio::speech_frames(&samples);
         Ok(crops.mfcc.extract_samples(&samples, &speech))
     }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     Result,
-    audio::{self, SAMPLE_RATE_HZ, SPEECH_HOP},
+    audio::{self, SPEECH_HOP},
     features::{Features, Mfcc, MfccConfig},
     network::{Layer, Network, infer},
 };
@@ -130,8 +130,7 @@ fn examples(crops: &Crops, step: usize, size: usize) -> Result<Vec<Example>> {
 fn example(crops: &Crops, mut random: Random) -> Result<Option<Example>> {
     let speaker = random.index(crops.by_speaker.len());
     let own = &crops.by_speaker[speaker];
-    let (shortest, longest) = crops.seconds;
-    let len = (random.uniform(shortest, longest) * SAMPLE_RATE_HZ as f32) as usize;
+    let len = crops.length(&mut random);
     let mut samples = crops.piece(own[random.index(own.len())], len, &mut random)?;
     if audio::level_range_db(&samples).is_none_or(|range_db| range_db < MIN_RANGE_DB) {
         return Ok(None);
@@ -151,12 +150,7 @@ fn example(crops: &Crops, mut random: Random) -> Result<Option<Example>> {
         samples.iter_mut().for_each(|v| *v *= 1e-3 * random.unit());
         is_speech.fill(false);
     }
-    let options = crops.augment;
-    crops
-        .augmenter
-        .apply(options, &mut samples, &mut random, |random| {
-            crops.of_anybody(random)
-        })?;
+    crops.disturb(&mut samples, &mut random)?;
     let values = crops.mfcc.frames(&samples);
     let features = Features::new(values, crops.mfcc.num_channels());
     is_speech.truncate(features.num_frames());
