@@ -79,8 +79,7 @@ pub fn join_weighted(
         }
         joined.push(layer);
     }
-    weights.values_mut().for_each(|values| round(values));
-    let network = Network::new(joined, weights, num_features)?;
+    let network = rounded(joined, weights, num_features)?;
     let head = sum_of_heads(members, shares);
     head.check(network.embedding_size())?;
     Ok((network, head))
@@ -131,6 +130,19 @@ pub fn round(values: &mut [f32]) {
     if halves.iter().all(|half| half.is_finite()) {
         values.copy_from_slice(&halves);
     }
+}
+
+/// The network with its weights rounded to what a model file keeps.
+///
+/// # Errors
+/// As [`Network::new`].
+pub(super) fn rounded(
+    layers: Vec<Layer>,
+    mut weights: Weights,
+    num_features: usize,
+) -> Result<Network> {
+    weights.values_mut().for_each(|values| round(values));
+    Network::new(layers, weights, num_features)
 }
 
 /// Whether the layer is the first one with weights. It reads the features, which all groups share.

@@ -92,12 +92,9 @@ pub(super) fn train(
     let Some(state) = own.descend(layers, start, step, on_progress)? else {
         return Ok(None);
     };
-    let (mut layers, mut weights) = state.trainable.folded();
+    let (mut layers, weights) = state.trainable.folded();
     layers.push(Layer::MeanPool);
-    weights
-        .values_mut()
-        .for_each(|values| ensemble::round(values));
-    Network::new(layers, weights, mfcc.num_channels()).map(Some)
+    ensemble::rounded(layers, weights, mfcc.num_channels()).map(Some)
 }
 
 /// The features with their first and last frame repeated `margin` times, so that every frame has an

@@ -85,10 +85,7 @@ impl View {
     /// As [`Network::new`].
     pub fn network(&self, (mut layers, mut weights): (Vec<Layer>, Weights)) -> Result<Network> {
         self.fold(&mut layers, &mut weights);
-        weights
-            .values_mut()
-            .for_each(|values| ensemble::round(values));
-        Network::new(layers, weights, self.num_features)
+        ensemble::rounded(layers, weights, self.num_features)
     }
 
     /// Makes V part of the first affine map: W'_k = W_k·V for each tap k.
