@@ -123,18 +123,23 @@ impl TrainOptions {
 
     /// The options of each network that is trained, and the part of the features that it sees.
     pub fn of_each(&self) -> Vec<(TrainOptions, Seen)> {
-        let single = TrainOptions {
-            members: vec![],
-            overlap: None,
-            speech: None,
-            ..self.clone()
-        };
+        let single = self.of_one();
         if self.members.is_empty() {
             return vec![(single, Seen::NORMALISED)];
         }
         let members = self.members.iter().zip(self.seed..);
         let options = members.map(|(member, seed)| (single.of_member(member, seed), member.seen()));
         options.collect()
+    }
+
+    /// The options of a single network, without members and detectors.
+    fn of_one(&self) -> TrainOptions {
+        TrainOptions {
+            members: vec![],
+            overlap: None,
+            speech: None,
+            ..self.clone()
+        }
     }
 
     /// The options of one of several networks; `seed` is the one of its place.
@@ -165,10 +170,7 @@ impl TrainOptions {
             warps_percent: as_recorded(),
             pitch: 0.0,
             crop_seconds: overlap.crop_seconds,
-            members: vec![],
-            overlap: None,
-            speech: None,
-            ..self.clone()
+            ..self.of_one()
         })
     }
 
@@ -179,10 +181,7 @@ impl TrainOptions {
             augment: speech.augment.clone(),
             num_steps: (self.num_steps.saturating_mul(speech.steps_percent) / 100).max(1),
             batch_size: speech.batch_size,
-            members: vec![],
-            overlap: None,
-            speech: None,
-            ..self.clone()
+            ..self.of_one()
         })
     }
 }

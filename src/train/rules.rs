@@ -6,7 +6,7 @@ use super::{
     view::View,
 };
 use crate::{Error, Result, features::Mfcc};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::RangeInclusive};
 
 impl TrainOptions {
     /// Refuses what would divide by zero, never end, or teach nothing.
@@ -14,74 +14,14 @@ impl TrainOptions {
     /// # Errors
     /// [`Error::Usage`] naming the option and what it should be.
     pub fn check(&self) -> Result<()> {
-        let range = |(low, high): (f32, f32)| low >= 0.1 && high >= low && high <= 60.0;
-        let positive = |v: f32| v > 0.0 && v.is_finite();
-        let distinct: BTreeSet<&u32> = self.speeds_percent.iter().collect();
-        let distinct_warps: BTreeSet<&u32> = self.warps_percent.iter().collect();
-        let rules = [
-            (self.num_steps > 0, "num_steps: 1 or more"),
-            (self.batch_size <= 1 << 16, "batch_size: at most 65536"),
-            (self.batch_size > 1, "batch_size: 2 or more"),
-            (
-                range(self.crop_seconds),
-                "crop_seconds: from 0.1 to 60, shortest first",
-            ),
-            (
-                range(self.head.crop_seconds),
-                "head.crop_seconds: from 0.1 to 60, shortest first",
-            ),
-            (
-                self.speeds_percent.first() == Some(&100),
-                "speeds_percent: the first must be 100",
-            ),
-            (
-                distinct.len() == self.speeds_percent.len()
-                    && distinct.iter().all(|s| (50..=200).contains(*s)),
-                "speeds_percent: from 50 to 200, each once",
-            ),
-            (
-                (1..=10).contains(&self.architecture.stride),
-                "architecture.stride: from 1 to 10",
-            ),
-            (
-                self.warps_percent.first() == Some(&100),
-                "warps_percent: the first must be 100",
-            ),
-            (
-                distinct_warps.len() == self.warps_percent.len()
-                    && distinct_warps.iter().all(|w| (70..=140).contains(*w)),
-                "warps_percent: from 70 to 140, each once",
-            ),
-            (
-                (0.0..=1.0).contains(&self.pitch),
-                "pitch: a share, from 0 to 1",
-            ),
-            (positive(self.learning_rate), "learning_rate: above 0"),
-            (
-                self.weight_decay >= 0.0 && self.weight_decay < 1.0,
-                "weight_decay: from 0, below 1",
-            ),
-            (positive(self.scale), "scale: above 0"),
-            (
-                (0.0..1.5).contains(&self.margin),
-                "margin: from 0, below 1.5 rad",
-            ),
-            (
-                (0.0..=1.0).contains(&self.margin_ramp),
-                "margin_ramp: from 0 to 1",
-            ),
-            (self.head.size > 0, "head.size: 1 or more"),
-        ];
-        if let Some((_, rule)) = rules.iter().find(|(holds, _)| !holds) {
-            return Err(Error::Usage(format!("training option {rule} is wanted")));
-        }
+        all_hold(&self.rules())?;
         check_augment(&self.augment)?;
         if let Some(overlap) = self.of_overlap() {
             overlap.check()?;
         }
         if let Some(speech) = &self.speech {
             check_augment(&speech.augment)?;
-            if !(1..=256).contains(&speech.channels) || !range(speech.crop_seconds) {
+            if !(1..=256).contains(&speech.channels) || !is_range(speech.crop_seconds) {
                 return Err(Error::Usage(
                     "training option speech: channels from 1 to 256, crop_seconds from 0.1 to 60"
                         .into(),
@@ -115,6 +55,80 @@ impl TrainOptions {
         let num_outputs = head.outputs.unwrap_or(head.loss.num_outputs());
         head.loss.check(num_outputs)
     }
+
+    /// The rules that need no look at other options.
+    fn rules(&self) -> Vec<(bool, &'static str)> {
+        let positive = |v: f32| v > 0.0 && v.is_finite();
+        let each_once = |percent: &[u32], range: RangeInclusive<u32>| {
+            let distinct: BTreeSet<&u32> = percent.iter().collect();
+            distinct.len() == percent.len() && percent.iter().all(|p| range.contains(p))
+        };
+        vec![
+            (self.num_steps > 0, "num_steps: 1 or more"),
+            (self.batch_size <= 1 << 16, "batch_size: at most 65536"),
+            (self.batch_size > 1, "batch_size: 2 or more"),
+            (
+                is_range(self.crop_seconds),
+                "crop_seconds: from 0.1 to 60, shortest first",
+            ),
+            (
+                is_range(self.head.crop_seconds),
+                "head.crop_seconds: from 0.1 to 60, shortest first",
+            ),
+            (
+                self.speeds_percent.first() == Some(&100),
+                "speeds_percent: the first must be 100",
+            ),
+            (
+                each_once(&self.speeds_percent, 50..=200),
+                "speeds_percent: from 50 to 200, each once",
+            ),
+            (
+                (1..=10).contains(&self.architecture.stride),
+                "architecture.stride: from 1 to 10",
+            ),
+            (
+                self.warps_percent.first() == Some(&100),
+                "warps_percent: the first must be 100",
+            ),
+            (
+                each_once(&self.warps_percent, 70..=140),
+                "warps_percent: from 70 to 140, each once",
+            ),
+            (
+                (0.0..=1.0).contains(&self.pitch),
+                "pitch: a share, from 0 to 1",
+            ),
+            (positive(self.learning_rate), "learning_rate: above 0"),
+            (
+                self.weight_decay >= 0.0 && self.weight_decay < 1.0,
+                "weight_decay: from 0, below 1",
+            ),
+            (positive(self.scale), "scale: above 0"),
+            (
+                (0.0..1.5).contains(&self.margin),
+                "margin: from 0, below 1.5 rad",
+            ),
+            (
+                (0.0..=1.0).contains(&self.margin_ramp),
+                "margin_ramp: from 0 to 1",
+            ),
+            (self.head.size > 0, "head.size: 1 or more"),
+        ]
+    }
+}
+
+/// Shortest and longest, in seconds.
+fn is_range((low, high): (f32, f32)) -> bool {
+    low >= 0.1 && high >= low && high <= 60.0
+}
+
+/// Names the first rule that does not hold.
+fn all_hold(rules: &[(bool, &str)]) -> Result<()> {
+    match rules.iter().find(|(holds, _)| !holds) {
+        Some((_, rule)) => Err(Error::Usage(format!("training option {rule} is wanted"))),
+        None => Ok(()),
+    }
 }
 
 fn check_augment(options: &AugmentOptions) -> Result<()> {
@@ -147,24 +161,17 @@ fn check_augment(options: &AugmentOptions) -> Result<()> {
             "augment SNRs: from -100 to 100 dB, lower first",
         ),
     ];
-    match rules.iter().find(|(holds, _)| !holds) {
-        Some((_, rule)) => Err(Error::Usage(format!("training option {rule} is wanted"))),
-        None => Ok(()),
-    }
+    all_hold(&rules)
 }
 
 /// The weights of a member are checked with the options that it is trained with.
 fn check_member(member: &MemberOptions, mfcc: &Mfcc) -> Result<()> {
     let share = |p: f32| (0.0..=1.0).contains(&p);
     let rules = [
-        (share(member.band_limit), "band_limit: from 0 to 1"),
-        (share(member.pitch), "pitch: from 0 to 1"),
+        (share(member.band_limit), "members.band_limit: from 0 to 1"),
+        (share(member.pitch), "members.pitch: from 0 to 1"),
     ];
-    if let Some((_, rule)) = rules.iter().find(|(holds, _)| !holds) {
-        return Err(Error::Usage(format!(
-            "training option members.{rule} is wanted"
-        )));
-    }
+    all_hold(&rules)?;
     View::new(mfcc, member.seen()).map(drop)
 }
 
