@@ -19,6 +19,13 @@ pub struct AffineGradients {
 /// Inputs per weight-gradient task: seven tiles of the widest instance, which share a copy of dy.
 const INPUTS_PER_TASK: usize = 98;
 
+/// Each row by itself.
+pub(super) const ROW_BY_ROW: Steps = Steps {
+    stride: 1,
+    dilation: 1,
+    relu: false,
+};
+
 impl Affine {
     /// One tap, every frame: utterances do not matter, all rows are one sequence.
     fn is_pointwise(&self) -> bool {
@@ -103,14 +110,9 @@ impl Affine {
                 *w = by_tap[((index % taps) * c_in + index / taps) * c_out + o];
             }
         }
-        let [bias] = dy.column_sums(|_, row, [sum]| {
-            for (s, d) in sum.iter_mut().zip(row) {
-                *s += d;
-            }
-        });
         AffineGradients {
             weight,
-            bias: bias.iter().map(|b| *b as f32).collect(),
+            bias: dy.row_sum().iter().map(|b| *b as f32).collect(),
         }
     }
 
@@ -122,19 +124,13 @@ impl Affine {
         let packed = Packed::transposed(self.shape, table.nr, weight);
         let mut dx = Batch::zeros(x.lengths(), c_in);
         if self.is_pointwise() {
-            let steps = Steps {
-                stride: 1,
-                dilation: 1,
-                relu: false,
-            };
             let jobs = dy.blocks().into_par_iter().zip(dx.blocks_mut());
-            jobs.for_each(|(dy, dx)| (table.affine)(dy, &packed, steps, dx));
+            jobs.for_each(|(dy, dx)| (table.affine)(dy, &packed, ROW_BY_ROW, dx));
             return dx;
         }
         let steps = Steps {
-            stride: 1,
             dilation: self.dilation,
-            relu: false,
+            ..ROW_BY_ROW
         };
         let margin = (taps - 1) * self.dilation;
         let jobs = dy.utterances().into_par_iter().zip(dx.utterances_mut());

@@ -141,6 +141,16 @@ impl Batch {
         self.values.chunks_mut(BLOCK_ROWS * self.channels).collect()
     }
 
+    /// The sum of all rows, `(C,)`.
+    pub fn row_sum(&self) -> Vec<f64> {
+        let [sum] = self.column_sums(|_, row, [sum]| {
+            for (s, v) in sum.iter_mut().zip(row) {
+                *s += v;
+            }
+        });
+        sum
+    }
+
     /// Σ over rows of `term(row, column sums)`: block sums in parallel, added in order.
     pub fn column_sums<const N: usize>(
         &self,

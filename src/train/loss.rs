@@ -1,8 +1,11 @@
 //! The loss of the network over speakers, and its gradients. The losses of pair heads are in
 //! `pair_loss`.
 
-use super::batch::{give_back, zeros};
-use crate::kernels::{self, Outer, Packed, Steps};
+use super::{
+    affine::ROW_BY_ROW,
+    batch::{give_back, zeros},
+};
+use crate::kernels::{self, Outer, Packed};
 use rayon::prelude::*;
 
 /// Additive angular margin softmax over speakers (Deng et al. 2019, "ArcFace", eq. 3): cosine of the
@@ -152,12 +155,6 @@ pub(super) fn through_products(
         });
     (d_rows, d_weights)
 }
-
-const ROW_BY_ROW: Steps = Steps {
-    stride: 1,
-    dilation: 1,
-    relu: false,
-};
 
 /// Rows of length 1, and their lengths before. `(N, D)`
 pub(super) fn unit_rows(rows: &[f32], d: usize) -> (Vec<f32>, Vec<f32>) {

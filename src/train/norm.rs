@@ -7,28 +7,17 @@ use rayon::prelude::*;
 /// What the forward pass keeps for the backward pass.
 #[derive(Debug, Clone)]
 pub struct NormTape {
-    mean: Vec<f32>,
+    /// The batch's mean per channel.
+    pub mean: Vec<f32>,
     inv_std: Vec<f32>,
     /// Unbiased, for the running statistics.
     pub variance: Vec<f32>,
 }
 
-impl NormTape {
-    /// The batch's mean per channel.
-    pub fn mean(&self) -> &[f32] {
-        &self.mean
-    }
-}
-
 /// y = (x − mean)/sqrt(var + eps)·weight + bias, per channel.
 pub fn forward(x: &Batch, weight: &[f32], bias: &[f32], eps: f32) -> (Batch, NormTape) {
     let rows = x.num_rows() as f64;
-    let [sums] = x.column_sums(|_, row, [sum]| {
-        for (s, v) in sum.iter_mut().zip(row) {
-            *s += v;
-        }
-    });
-    let mean: Vec<f32> = sums.iter().map(|s| (s / rows) as f32).collect();
+    let mean: Vec<f32> = x.row_sum().iter().map(|s| (s / rows) as f32).collect();
     let [squares] = x.column_sums(|_, row, [sum]| {
         for ((s, v), m) in sum.iter_mut().zip(row).zip(&mean) {
             *s += (v - m) * (v - m);

@@ -116,7 +116,7 @@ impl Trainable {
         for (index, norm) in tape.norms.iter().enumerate() {
             let Some(norm) = norm else { continue };
             for (name, batch) in [
-                ("running_mean", norm.mean()),
+                ("running_mean", &norm.mean),
                 ("running_var", &norm.variance),
             ] {
                 if let Some(running) = self.weights.get_mut(&format!("{index}.{name}")) {
