@@ -86,9 +86,6 @@ pub struct Report {
     pub has_rates: bool,
 }
 
-/// Bootstrap replicates for the intervals of the error rates.
-const NUM_REPLICATES: usize = 1000;
-
 impl<'a> Inputs<'a> {
     /// Reads the lists and the cohort's manifest, and looks for the recordings.
     ///
@@ -198,7 +195,7 @@ impl<'a> Inputs<'a> {
             ..embedder
         };
         let looked = looks::extremes(&tables, &embedded, &embedder)?;
-        let sequential = measured::rates(looked, &files.hash, NUM_REPLICATES, plan.seed);
+        let sequential = measured::rates(looked, &files.hash, plan.seed);
         for (table, narrow) in tables.iter_mut().zip(narrow.iter().flatten()) {
             set_scores(table, narrow, &calibrated.model().head);
             let copy = Rated::new(table, narrow, &calibrated, true);
@@ -207,7 +204,7 @@ impl<'a> Inputs<'a> {
                 rated.push(copy);
             }
         }
-        let rates = measured::rates(rated, &files.hash, NUM_REPLICATES, plan.seed);
+        let rates = measured::rates(rated, &files.hash, plan.seed);
         report.has_rates = rates.is_some();
         let model = Model {
             rates,

@@ -9,7 +9,12 @@ use crate::{
         table::ScoreTable,
     },
     scoring::Cohort,
-    train::{calibration::Calibration, ensemble, manifest::Manifest, quality_trial::QualityList},
+    train::{
+        calibration::Calibration,
+        ensemble,
+        manifest::{Manifest, Utterance},
+        quality_trial::QualityList,
+    },
     verifier::Embedding,
 };
 use std::{
@@ -73,33 +78,30 @@ impl<'a> Source<'a> {
                 Cohort::MAX_SPEAKERS
             ));
         }
-        let mut files = vec![];
-        for utterance in &manifest.utterances {
+        let file = |utterance: &Utterance| {
             let path = utterance.path.canonicalize();
-            let path = path.map_err(|e| Error::io(&utterance.path, "read", e))?;
-            files.push(path.to_string_lossy().into_owned());
-        }
-        let files: HashSet<&str> = files.iter().map(String::as_str).collect();
+            path.map_err(|e| Error::io(&utterance.path, "read", e))
+        };
+        let files = manifest.utterances.iter().map(file);
+        let files: HashSet<PathBuf> = files.collect::<Result<_>>()?;
         for table in tables {
-            for recording in 0..table.names().len() {
-                let name = table.name(recording as u32);
-                let is_there = |path: PathBuf| files.contains(&*path.to_string_lossy());
+            for name in table.names() {
+                let is_there = |path: PathBuf| files.contains(&path);
                 if root.join(name).canonicalize().is_ok_and(is_there) {
                     return refuse(&format!("{name} is in the trials; {OTHERS}"));
                 }
             }
             let speakers = Speakers::of_table(table);
-            let count = speakers
-                .as_ref()
-                .map_or(table.names().len(), Speakers::count);
-            for i in 0..count {
-                let folder = match &speakers {
-                    Some(speakers) => speakers.name(i),
-                    None => table
-                        .name(i as u32)
-                        .rsplit_once('/')
-                        .map_or("", |(folder, _)| folder),
-                };
+            let folders: Vec<&str> = match &speakers {
+                Some(speakers) => (0..speakers.count()).map(|i| speakers.name(i)).collect(),
+                None => {
+                    let parts = table.names().map(|name| name.rsplit_once('/'));
+                    parts
+                        .map(|parts| parts.map_or("", |(folder, _)| folder))
+                        .collect()
+                }
+            };
+            for folder in folders {
                 let folder = folder.rsplit_once('/').map_or(folder, |(_, last)| last);
                 if manifest
                     .speakers

@@ -30,6 +30,9 @@ pub(super) fn measurement(table: &ScoreTable) -> Option<Measurement> {
     })
 }
 
+/// Bootstrap replicates for the intervals of the error rates.
+const NUM_REPLICATES: usize = 1000;
+
 /// Least nontarget trials of a kind for rates of its own: enough for a false-accept rate of 1 % (rule of
 /// three).
 const MIN_NONTARGETS: usize = 300;
@@ -99,14 +102,9 @@ impl Rated {
 
 /// Error rates by threshold, of all trials and of each kind. None unless the speakers of every list are
 /// known.
-pub(super) fn rates(
-    lists: Vec<Option<Rated>>,
-    blake3: &str,
-    num_replicates: usize,
-    seed: u64,
-) -> Option<MeasuredRates> {
+pub(super) fn rates(lists: Vec<Option<Rated>>, blake3: &str, seed: u64) -> Option<MeasuredRates> {
     let lists: Vec<Rated> = lists.into_iter().collect::<Option<_>>()?;
-    let measure = |lists: &[RatedList]| rates::measure(lists, blake3.into(), num_replicates, seed);
+    let measure = |lists: &[RatedList]| rates::measure(lists, blake3.into(), NUM_REPLICATES, seed);
     let all: Vec<RatedList> = lists.iter().map(|rated| rated.list.clone()).collect();
     let of_kind = |kind: TrialKind| {
         let own: Vec<RatedList> = lists.iter().filter_map(|rated| rated.of(kind)).collect();
