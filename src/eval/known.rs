@@ -54,8 +54,7 @@ impl Known {
         metadata: Option<&Metadata>,
     ) -> Result<Option<Speakers>> {
         if let Some(path) = &self.utt2spk {
-            let names: Vec<&str> = table.names().collect();
-            return Speakers::read_utt2spk(path, names.into_iter()).map(Some);
+            return Speakers::read_utt2spk(path, table.names()).map(Some);
         }
         let column = metadata.and_then(|m| m.column("speaker"));
         let names = column.and_then(|column| column.texts());
@@ -69,11 +68,8 @@ impl Known {
         let Some(metadata) = metadata else {
             return Ok(vec![]);
         };
-        let named = self.by.iter().chain(self.bins.iter().map(|(name, _)| name));
-        if let Some(unknown) = named
-            .into_iter()
-            .find(|name| metadata.column(name).is_none())
-        {
+        let mut named = self.by.iter().chain(self.bins.iter().map(|(name, _)| name));
+        if let Some(unknown) = named.find(|name| metadata.column(name).is_none()) {
             let known = metadata.columns().iter().map(|c| c.name.as_str());
             return Err(Error::Usage(format!(
                 "the metadata have no column {unknown:?}; they have {}",

@@ -14,10 +14,9 @@ pub struct Replicates {
 impl Replicates {
     /// The replicates of a list with these speakers.
     pub(super) fn new(speakers: &Speakers, figures: &[Option<Figures>]) -> Self {
-        let names = (0..speakers.count()).map(|one| speakers.name(one).to_string());
         let eers = figures.iter().map(|figures| Some(figures.as_ref()?.eer));
         Replicates {
-            speakers: names.collect(),
+            speakers: speakers.names().to_vec(),
             eers: eers.collect(),
         }
     }

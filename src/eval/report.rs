@@ -132,7 +132,7 @@ pub struct Condition {
 }
 
 /// The errors in the trials of one speaker, at the first threshold.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize)]
 pub struct SpeakerErrors {
     /// As the folder or the file calls the speaker.
     pub speaker: String,
@@ -262,6 +262,11 @@ impl Counts {
         counts
     }
 
+    /// Trials without a score.
+    pub fn refused(&self) -> usize {
+        self.refused_targets + self.refused_nontargets
+    }
+
     /// Rates of the scored trials -> rates of all, the others being rejected.
     fn with_refused(&self, rates: &ErrorRates) -> ErrorRates {
         let scored = |all: usize, refused: usize| (all - refused) as f64 / all as f64;
@@ -325,16 +330,11 @@ fn worst_speakers(
     threshold: f64,
     count: usize,
 ) -> Vec<SpeakerErrors> {
-    let mut errors: Vec<SpeakerErrors> = (0..speakers.count())
-        .map(|speaker| SpeakerErrors {
-            speaker: speakers.name(speaker).to_string(),
-            targets: 0,
-            missed: 0,
-            nontargets: 0,
-            accepted: 0,
-            refused: 0,
-        })
-        .collect();
+    let without = |name: &String| SpeakerErrors {
+        speaker: name.clone(),
+        ..SpeakerErrors::default()
+    };
+    let mut errors: Vec<SpeakerErrors> = speakers.names().iter().map(without).collect();
     for trial in trials {
         let enrol = speakers.of(trial.enrol() as usize);
         let test = speakers.of(trial.test() as usize);

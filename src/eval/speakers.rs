@@ -1,6 +1,6 @@
 //! The speaker of each recording of a trial list, from a Kaldi `utt2spk` or from the paths.
 
-use super::{ranking::ScoredTrial, table::ScoreTable};
+use super::table::ScoreTable;
 use crate::{Error, Result, lists::utt2spk};
 use std::{collections::HashMap, path::Path};
 
@@ -16,29 +16,20 @@ impl Speakers {
     /// which all target trials have one speaker and all nontarget trials two (VoxCeleb's is
     /// `speaker/video/file`). `None` if no level of the paths agrees with the labels.
     pub fn of_table(table: &ScoreTable) -> Option<Self> {
-        let names: Vec<&str> = table.names().collect();
-        let trials = table.trials().iter();
-        let pair = |t: &ScoredTrial| (t.enrol() as usize, t.test() as usize, t.is_target());
-        Self::from_folders(&names, trials.map(pair))
-    }
-
-    fn from_folders(
-        names: &[&str],
-        trials: impl Iterator<Item = (usize, usize, bool)> + Clone,
-    ) -> Option<Self> {
-        let depth = |name: &&str| name.split(['/', '\\']).count();
-        let deepest = names.iter().map(depth).max().unwrap_or(0);
+        let depth = |name: &str| name.split(['/', '\\']).count();
+        let deepest = table.names().map(depth).max().unwrap_or(0);
         (1..deepest)
             .map(|levels| {
-                Self::number(names.iter().map(|name| {
+                Self::number(table.names().map(|name| {
                     let end = name.rmatch_indices(['/', '\\']).nth(levels - 1);
                     end.map_or("", |(at, _)| &name[..at])
                 }))
             })
             .find(|speakers| {
-                let trials = &mut trials.clone();
-                trials.all(|(enrol, test, is_target)| {
-                    (speakers.of(enrol) == speakers.of(test)) == is_target
+                table.trials().iter().all(|trial| {
+                    let [enrol, test] = [trial.enrol(), trial.test()];
+                    let is_one = speakers.of(enrol as usize) == speakers.of(test as usize);
+                    is_one == trial.is_target()
                 })
             })
             .map(Self::without_common_folders)
@@ -134,6 +125,10 @@ impl Speakers {
     /// Number of speakers in the list.
     pub fn count(&self) -> usize {
         self.names.len()
+    }
+    /// Of every speaker, as the file or the folder has them.
+    pub fn names(&self) -> &[String] {
+        &self.names
     }
     /// Name of a speaker, as the file or the folder has it.
     pub fn name(&self, speaker: usize) -> &str {

@@ -155,7 +155,7 @@ impl ScoreTable {
         self.is_nameless
     }
     /// Every recording once, in the order of first mention.
-    pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &str> + Clone {
         self.names.iter().map(|name| &**name)
     }
     /// Name of a recording.

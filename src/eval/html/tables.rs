@@ -6,10 +6,9 @@ use crate::eval::{
     metrics::{Figures, Points, percent},
     report::{Condition, Refusals, Report},
 };
-use maud::{Markup, html};
+use maud::{Markup, Render, html};
 
 /// A figure, and how sure it is.
-#[derive(Clone)]
 struct Cell {
     value: String,
     interval: Option<String>,
@@ -45,7 +44,7 @@ pub(super) fn summary(page: &Page) -> Markup {
     }
     let mut header = vec!["".to_string()];
     header.extend(page.lists.iter().map(|list| text(list.name)));
-    table(&header, &rows)
+    table(header, rows)
 }
 
 /// Of the rows of the summary.
@@ -103,7 +102,7 @@ pub(super) fn refusals(report: &Report) -> Markup {
 }
 
 pub(super) fn at_false_match(report: &Report) -> Markup {
-    let header = ["FMR at most %", "threshold", "FNMR %"].map(String::from);
+    let header = ["FMR at most %", "threshold", "FNMR %"];
     let rows = report.at_false_match.iter().map(|at| {
         let few = || "too few trials to say".to_string();
         let threshold = match (at.threshold, at.miss) {
@@ -118,7 +117,7 @@ pub(super) fn at_false_match(report: &Report) -> Markup {
             miss.into(),
         ]
     });
-    table(&header, &rows.collect::<Vec<_>>())
+    table(header, rows)
 }
 
 pub(super) fn conditions(conditions: &[Condition], points: &Points) -> Markup {
@@ -146,9 +145,7 @@ pub(super) fn conditions(conditions: &[Condition], points: &Points) -> Markup {
             text(&c.label).into(),
             counts.targets.to_string().into(),
             counts.nontargets.to_string().into(),
-            (counts.refused_targets + counts.refused_nontargets)
-                .to_string()
-                .into(),
+            counts.refused().to_string().into(),
             figures.map_or_else(none, |f| rate(f.eer, sure.map(|i| i.eer))),
             of(|f| f.dcf[0].min, |i| i.dcf[0].min),
             of(|f| f.cllr, |i| i.cllr),
@@ -159,7 +156,7 @@ pub(super) fn conditions(conditions: &[Condition], points: &Points) -> Markup {
                 .map_or_else(none, |r| rate(r, sure.map(|i| i.rates[0].false_alarm))),
         ]
     };
-    table(&header, &conditions.iter().map(row).collect::<Vec<_>>())
+    table(header, conditions.iter().map(row))
 }
 
 pub(super) fn worst_speakers(report: &Report) -> Markup {
@@ -177,7 +174,7 @@ pub(super) fn worst_speakers(report: &Report) -> Markup {
             s.refused.to_string().into(),
         ]
     });
-    table(&header.map(String::from), &rows.collect::<Vec<_>>())
+    table(header, rows)
 }
 
 pub(super) fn confused_pairs(report: &Report) -> Markup {
@@ -191,7 +188,7 @@ pub(super) fn confused_pairs(report: &Report) -> Markup {
             format!("{:.2}", pair.highest_score).into(),
         ]
     });
-    table(&header.map(String::from), &rows.collect::<Vec<_>>())
+    table(header, rows)
 }
 
 pub(super) fn refused(recordings: &[(String, String)]) -> Markup {
@@ -249,7 +246,10 @@ fn of(part: usize, all: usize) -> String {
 }
 
 /// Scrolls where the window is narrower.
-fn table(header: &[String], rows: &[Vec<Cell>]) -> Markup {
+fn table(
+    header: impl IntoIterator<Item: Render>,
+    rows: impl IntoIterator<Item = Vec<Cell>>,
+) -> Markup {
     html! {
         div.table { table {
             thead { tr { @for name in header { th { (name) } } } }
@@ -258,7 +258,7 @@ fn table(header: &[String], rows: &[Vec<Cell>]) -> Markup {
                     @for cell in row {
                         td {
                             (cell.value)
-                            @if let Some(interval) = &cell.interval { small { (interval) } }
+                            @if let Some(interval) = cell.interval { small { (interval) } }
                         }
                     }
                 }

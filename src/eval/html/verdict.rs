@@ -1,7 +1,7 @@
 //! The outcome of an evaluation in words, for readers who do not know the figures' names.
 
-use super::page::{List, Page, text};
-use crate::eval::{bootstrap::Interval, metrics::percent, report::Report};
+use super::page::{Page, text};
+use crate::eval::{bootstrap::Interval, difference::Difference, metrics::percent, report::Report};
 use maud::{Markup, html};
 
 /// A paragraph for each list, and one for each comparison.
@@ -12,7 +12,9 @@ pub(super) fn of(page: &Page) -> Markup {
             p { b { (text(list.name)) } ": " (in_words(list.report, threshold)) }
         }
         @for list in &page.lists {
-            @if list.difference.is_some() { p { (compared(list, page.lists[0].name)) } }
+            @if let Some(difference) = &list.difference {
+                p { (compared(list.name, page.lists[0].name, difference)) }
+            }
         }
     }
 }
@@ -26,7 +28,10 @@ fn in_words(report: &Report, threshold: f64) -> String {
     let rejected = one_in(rates.miss, scored_targets, "genuine attempt");
     let eer = report.figures.eer;
     let sure = match &report.intervals {
-        Some(intervals) => format!(" (95 % interval over speakers: {})", range(&intervals.eer)),
+        Some(intervals) => {
+            let [low, high] = [intervals.eer.low, intervals.eer.high].map(percent);
+            format!(" (95 % interval over speakers: {low} to {high} %)")
+        }
         None => String::new(),
     };
     let mut words = format!(
@@ -35,7 +40,7 @@ fn in_words(report: &Report, threshold: f64) -> String {
          wrongly{sure}.",
         percent(eer)
     );
-    let refused = counts.refused_targets + counts.refused_nontargets;
+    let refused = counts.refused();
     if refused > 0 {
         words += &format!(
             " {refused} of {} trials have no score, because a recording was refused.",
@@ -63,10 +68,7 @@ fn one_in(rate: f64, trials: usize, what: &str) -> String {
     }
 }
 
-fn compared(list: &List, first: &str) -> String {
-    let Some(difference) = list.difference else {
-        return String::new();
-    };
+fn compared(list: &str, first: &str, difference: &Difference) -> String {
     let points = difference.eer * 100.0;
     let direction = match points < 0.0 {
         true => "lower",
@@ -74,7 +76,7 @@ fn compared(list: &List, first: &str) -> String {
     };
     let mut words = format!(
         "The EER of {} is {:.2} percentage points {direction} than that of {}",
-        text(list.name),
+        text(list),
         points.abs(),
         text(first)
     );
@@ -91,8 +93,4 @@ fn compared(list: &List, first: &str) -> String {
         ),
     };
     words
-}
-
-fn range(interval: &Interval) -> String {
-    format!("{} to {} %", percent(interval.low), percent(interval.high))
 }

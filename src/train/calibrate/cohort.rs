@@ -93,7 +93,7 @@ impl<'a> Source<'a> {
             }
             let speakers = Speakers::of_table(table);
             let folders: Vec<&str> = match &speakers {
-                Some(speakers) => (0..speakers.count()).map(|i| speakers.name(i)).collect(),
+                Some(speakers) => speakers.names().iter().map(String::as_str).collect(),
                 None => {
                     let parts = table.names().map(|name| name.rsplit_once('/'));
                     parts
