@@ -300,11 +300,9 @@ fn outcome_at(row: &Row, first: usize) -> rusqlite::Result<Outcome> {
         return Ok(Outcome::Refused(Refused { code, reason }));
     }
     let vector = row.get_ref(first + 3)?.as_blob()?;
-    let numbers = vector.chunks_exact(4);
+    let (numbers, _) = vector.as_chunks();
     Ok(Outcome::Embedded(Embedded {
-        values: numbers
-            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-            .collect(),
+        values: numbers.iter().map(|b| f32::from_le_bytes(*b)).collect(),
         speech_seconds: row.get(first + 2)?,
     }))
 }

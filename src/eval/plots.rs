@@ -7,7 +7,7 @@
 use super::{curve::probit, metrics::ErrorRates, report::Report};
 use plotters::{
     coord::{
-        Shift,
+        CoordTranslate, Shift,
         ranged1d::{DefaultFormatting, KeyPointHint, Ranged},
         types::RangedCoordf64,
     },
@@ -126,12 +126,7 @@ fn det<B: DrawingBackend>(area: &Area<B>, reports: &[Named]) -> Result<(), Faile
             .find(near)
             .map_or(String::new(), |p| percent(*p))
     };
-    let mut chart = ChartBuilder::on(area)
-        .caption("Detection error trade-off", (FONT, 20))
-        .margin(12)
-        .x_label_area_size(52)
-        .y_label_area_size(66)
-        .build_cartesian_2d(x, y)?;
+    let mut chart = framed(area, "Detection error trade-off").build_cartesian_2d(x, y)?;
     chart
         .configure_mesh()
         .light_line_style(TRANSPARENT)
@@ -162,14 +157,31 @@ fn det<B: DrawingBackend>(area: &Area<B>, reports: &[Named]) -> Result<(), Faile
         });
         chart.draw_series([Circle::new(point, 4, colour.filled())])?;
     }
+    legend(&mut chart, SeriesLabelPosition::UpperRight)
+}
+
+/// A chart with its caption, and room for the labels of both axes.
+fn framed<'a, 'b, B: DrawingBackend>(area: &'a Area<B>, caption: &str) -> ChartBuilder<'a, 'b, B> {
+    let mut chart = ChartBuilder::on(area);
+    chart
+        .caption(caption, (FONT, 20))
+        .margin(12)
+        .x_label_area_size(52)
+        .y_label_area_size(66);
+    chart
+}
+
+fn legend<'a, B: DrawingBackend + 'a, C: CoordTranslate>(
+    chart: &mut ChartContext<'a, B, C>,
+    position: SeriesLabelPosition,
+) -> Result<(), Failed<B>> {
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::UpperRight)
+        .position(position)
         .background_style(WHITE.mix(0.85))
         .border_style(BLACK.mix(0.3))
         .label_font((FONT, 15))
-        .draw()?;
-    Ok(())
+        .draw()
 }
 
 fn key(x: i32, y: i32, colour: &RGBColor) -> PathElement<(i32, i32)> {
@@ -233,12 +245,8 @@ fn roc<B: DrawingBackend>(area: &Area<B>, reports: &[Named]) -> Result<(), Faile
         range: low..0.0,
         marks: (low as i32..=0).map(f64::from).collect(),
     };
-    let mut chart = ChartBuilder::on(area)
-        .caption("Receiver operating characteristic", (FONT, 20))
-        .margin(12)
-        .x_label_area_size(52)
-        .y_label_area_size(66)
-        .build_cartesian_2d(decades, 0.0..1.0)?;
+    let mut chart =
+        framed(area, "Receiver operating characteristic").build_cartesian_2d(decades, 0.0..1.0)?;
     chart
         .configure_mesh()
         .light_line_style(TRANSPARENT)
@@ -258,14 +266,7 @@ fn roc<B: DrawingBackend>(area: &Area<B>, reports: &[Named]) -> Result<(), Faile
             .label(short(name))
             .legend(move |(x, y)| key(x, y, colour));
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::LowerRight)
-        .background_style(WHITE.mix(0.85))
-        .border_style(BLACK.mix(0.3))
-        .label_font((FONT, 15))
-        .draw()?;
-    Ok(())
+    legend(&mut chart, SeriesLabelPosition::LowerRight)
 }
 
 fn histogram<B: DrawingBackend>(
@@ -282,12 +283,7 @@ fn histogram<B: DrawingBackend>(
         .chain(&h.nontargets)
         .fold(0.0f64, |m, v| m.max(*v));
     let caption = format!("Scores: {}", short(name));
-    let mut chart = ChartBuilder::on(area)
-        .caption(caption, (FONT, 20))
-        .margin(12)
-        .x_label_area_size(52)
-        .y_label_area_size(66)
-        .build_cartesian_2d(h.low..high, 0.0..most * 1.05)?;
+    let mut chart = framed(area, &caption).build_cartesian_2d(h.low..high, 0.0..most * 1.05)?;
     chart
         .configure_mesh()
         .light_line_style(TRANSPARENT)
@@ -320,14 +316,7 @@ fn histogram<B: DrawingBackend>(
             .label(format!("threshold {threshold}"))
             .legend(|(x, y)| PathElement::new(vec![(x, y), (x + 18, y)], BLACK));
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperRight)
-        .background_style(WHITE.mix(0.85))
-        .border_style(BLACK.mix(0.3))
-        .label_font((FONT, 15))
-        .draw()?;
-    Ok(())
+    legend(&mut chart, SeriesLabelPosition::UpperRight)
 }
 
 /// A name that fits, without characters that XML forbids.

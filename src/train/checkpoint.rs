@@ -138,11 +138,8 @@ impl State {
         let mut groups: [Weights; 3] = Default::default();
         let mut speakers = vec![];
         for (name, view) in views {
-            let values: Vec<f32> = view
-                .data()
-                .chunks_exact(4)
-                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-                .collect();
+            let (values, _) = view.data().as_chunks();
+            let values: Vec<f32> = values.iter().map(|b| f32::from_le_bytes(*b)).collect();
             match name.split_once(':') {
                 Some(("w", name)) => groups[0].insert(name.into(), values),
                 Some(("m", name)) => groups[1].insert(name.into(), values),
