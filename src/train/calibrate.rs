@@ -24,6 +24,7 @@ use crate::{
         embedded::{Embedder, OnProgress, Part, open_list, set_scores},
         table::ScoreTable,
     },
+    lists,
     scoring::{CONDITION_UNITS, Cohort, LowerSlope},
     verifier::{Limits, Model, ModelCard, Verifier},
 };
@@ -31,7 +32,7 @@ use cohort::Source;
 use measured::Rated;
 use quality_lists::quality_lists;
 use scores::Scores;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What to calibrate on, and how.
 #[derive(Debug, Clone)]
@@ -232,7 +233,7 @@ impl ListFiles {
         for path in paths {
             let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read", e))?;
             hasher.update(&bytes);
-            let name = name_of(path);
+            let name = lists::file_name(path);
             let hash = blake3::hash(&bytes).to_hex();
             named.push(format!("{name} (BLAKE3 {hash:.12})"));
             names.push(name);
@@ -243,11 +244,6 @@ impl ListFiles {
             hash: hasher.finalize().to_string(),
         })
     }
-}
-
-fn name_of(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default();
-    name.to_string_lossy().into_owned()
 }
 
 /// The sentence about the calibration in the model card.

@@ -21,6 +21,7 @@ use crate::{
         sweep::Sweep,
         table::ScoreTable,
     },
+    lists,
     scoring::PairHead,
     verifier::Verifier,
 };
@@ -192,7 +193,6 @@ fn largest_difference(scores: &[f64], others: &[f64]) -> f64 {
 const REPLICATES: usize = 500;
 
 fn measure(list: &Path, mut table: ScoreTable, from_bce: f64, seed: u64) -> Option<OnList> {
-    let name = list.file_name().unwrap_or(list.as_os_str());
     let speakers = Speakers::of_table(&table);
     let scored = table.trials().iter().filter(|t| t.is_scored());
     let (scores, labels): (Vec<f64>, Vec<f64>) = scored
@@ -205,7 +205,7 @@ fn measure(list: &Path, mut table: ScoreTable, from_bce: f64, seed: u64) -> Opti
     };
     let sweep = Sweep::new(&ranking, &points);
     Some(OnList {
-        list: name.to_string_lossy().into_owned(),
+        list: lists::file_name(list),
         figures: sweep.figures(),
         intervals: speakers.and_then(|speakers| {
             let of = speakers.of_recordings();

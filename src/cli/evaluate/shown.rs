@@ -2,12 +2,15 @@
 
 use crate::cli::output::{columns, printable};
 use serde_json::{Value, json};
-use spkver::eval::{
-    bootstrap::Interval,
-    difference::Difference,
-    evaluate::Measured,
-    metrics::{Points, percent},
-    report::{Condition, Report},
+use spkver::{
+    eval::{
+        bootstrap::Interval,
+        difference::Difference,
+        evaluate::Measured,
+        metrics::{Points, percent},
+        report::{Condition, Report},
+    },
+    lists::file_name,
 };
 
 /// The result on one list, under the list's name.
@@ -20,10 +23,8 @@ pub struct Named {
 impl Named {
     /// Names the result after its file.
     pub fn new(measured: Measured) -> Self {
-        let path = &measured.path;
-        let name = path.file_name().unwrap_or(path.as_os_str());
         Named {
-            name: printable(&name.to_string_lossy()),
+            name: printable(&file_name(&measured.path)),
             measured,
         }
     }

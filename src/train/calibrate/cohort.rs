@@ -8,6 +8,7 @@ use crate::{
         speakers::Speakers,
         table::ScoreTable,
     },
+    lists,
     scoring::Cohort,
     train::{
         calibration::Calibration,
@@ -163,13 +164,12 @@ impl<'a> Source<'a> {
                 why.unwrap_or_default(),
             )));
         }
-        let name = self.path.file_name().unwrap_or(self.path.as_os_str());
         Ok(Candidate {
             cohort: Cohort {
                 points,
                 top: num_speakers.min(self.top),
             },
-            name: name.to_string_lossy().into_owned(),
+            name: lists::file_name(self.path),
             num_speakers,
             num_refused: embedded.iter().filter(|embedded| embedded.is_err()).count(),
         })
