@@ -102,24 +102,31 @@ impl ScoreTable {
                 "write one trial a line: `1 enroll test` or `enroll test target`",
             ));
         }
-        if let Some(pair) = table.contradiction() {
-            let line = |label: bool| {
-                line_of(path, |trial| {
-                    trial.is_target == Some(label) && table.numbers(trial) == Some(pair)
-                })
-            };
-            let (target, nontarget) = (line(true)?, line(false)?);
-            let [enroll, test] = [pair.0, pair.1].map(|number| table.name(number));
-            return Err(refuse(
-                target.max(nontarget),
-                &format!(
-                    "{enroll} {test} is a target trial in line {target} and a nontarget trial in line \
-                     {nontarget}"
-                ),
-                "leave the wrong one out",
-            ));
-        }
+        table.check_labels(path)?;
         Ok(table)
+    }
+
+    /// Refuses a pair that is labeled both ways.
+    fn check_labels(&self, path: &Path) -> Result<()> {
+        let Some(pair) = self.contradiction() else {
+            return Ok(());
+        };
+        let line = |label: bool| {
+            line_of(path, |trial| {
+                trial.is_target == Some(label) && self.numbers(trial) == Some(pair)
+            })
+        };
+        let (target, nontarget) = (line(true)?, line(false)?);
+        let [enroll, test] = [pair.0, pair.1].map(|number| self.name(number));
+        Err(Error::List {
+            path: path.to_path_buf(),
+            line: target.max(nontarget),
+            fact: format!(
+                "{enroll} {test} is a target trial in line {target} and a nontarget trial in line \
+                 {nontarget}"
+            ),
+            remedy: "leave the wrong one out".into(),
+        })
     }
 
     /// A pair that is labeled both ways.

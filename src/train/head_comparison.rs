@@ -106,35 +106,29 @@ pub(super) fn compare(
     };
     let tables: Vec<&ScoreTable> = lists.tables.iter().collect();
     let embedded = embedder.tables(&tables, Part::Whole)?;
-    let mut compared: Vec<Compared> = vec![];
-    let mut bce_scores: Vec<Vec<f64>> = vec![];
-    let heads = heads(labelled, options)?;
-    // BCE first, because the others are compared with its scores.
-    let mut order: Vec<usize> = (0..heads.len()).collect();
-    order.sort_by_key(|i| heads[*i].0 != BCE);
-    for index in order {
-        let (name, head, training) = &heads[index];
-        let mut on_lists = vec![];
-        for (at, (table, embedded)) in lists.tables.iter().zip(&embedded).enumerate() {
-            let mut table = table.clone();
-            set_scores(&mut table, embedded, head);
-            let scores: Vec<f64> = table.trials().iter().map(|t| t.score).collect();
-            if *name == BCE {
-                bce_scores.push(scores.clone());
-            }
-            let from_bce = largest_difference(&scores, &bce_scores[at]);
-            let measured = measure(&lists.paths[at], table, from_bce, options.seed);
-            on_lists.extend(measured);
+    let scored = |head: &PairHead| -> Vec<ScoreTable> {
+        let mut tables = lists.tables.clone();
+        for (table, embedded) in tables.iter_mut().zip(&embedded) {
+            set_scores(table, embedded, head);
         }
-        compared.push(Compared {
+        tables
+    };
+    let heads = heads(labelled, options)?;
+    let bce = heads.iter().find(|(name, ..)| *name == BCE);
+    let bce = bce.map(|(_, head, _)| scored(head)).unwrap_or_default();
+    let compared = heads.iter().map(|(name, head, training)| {
+        let lists = lists.paths.iter().zip(scored(head)).zip(&bce);
+        let lists = lists.filter_map(|((path, table), bce)| {
+            let from_bce = largest_difference(&table, bce);
+            measure(path, table, from_bce, options.seed)
+        });
+        Compared {
             name,
             training: *training,
-            lists: on_lists,
-        });
-    }
-    let place = |one: &Compared| heads.iter().position(|(name, ..)| *name == one.name);
-    compared.sort_by_key(place);
-    Ok(compared)
+            lists: lists.collect(),
+        }
+    });
+    Ok(compared.collect())
 }
 
 const BCE: &str = "PLDA refined by BCE, one logit";
@@ -183,10 +177,11 @@ fn heads(labelled: &Labelled, options: &TrainOptions) -> Result<Vec<Fitted>> {
     ])
 }
 
-fn largest_difference(scores: &[f64], others: &[f64]) -> f64 {
-    let pairs = scores.iter().zip(others);
+fn largest_difference(table: &ScoreTable, other: &ScoreTable) -> f64 {
+    let pairs = table.trials().iter().zip(other.trials());
     // `max` ignores NaN, the score of a refused trial.
-    pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+    let differences = pairs.map(|(a, b)| (a.score - b.score).abs());
+    differences.fold(0.0, f64::max)
 }
 
 /// Bootstrap replicates for the intervals.
