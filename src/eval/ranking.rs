@@ -20,12 +20,19 @@ impl ScoredTrial {
 
     /// `enrol` and `test` below [`Self::MAX_RECORDINGS`].
     pub fn new(enrol: u32, test: u32, is_target: bool, score: Option<f64>) -> Self {
-        ScoredTrial {
-            // −0 and 0 are one score.
-            score: score.map_or(f64::NAN, |s| s + 0.0),
+        let mut trial = ScoredTrial {
+            score: f64::NAN,
             enrol_and_label: enrol & !LABEL | if is_target { LABEL } else { 0 },
             test,
-        }
+        };
+        trial.set_score(score);
+        trial
+    }
+
+    /// Sets the score, or takes it away.
+    pub(super) fn set_score(&mut self, score: Option<f64>) {
+        // −0 and 0 are one score.
+        self.score = score.map_or(f64::NAN, |s| s + 0.0);
     }
 
     /// Number of the enrolled recording.

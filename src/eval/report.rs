@@ -184,23 +184,8 @@ impl Report {
         let intervals = |sweep: &Sweep| bootstrap::intervals_of(&replicates(sweep)?);
         let threshold = plan.points.thresholds[0];
         let conditions = conditions.iter().flat_map(|conditions| {
-            let labels = conditions.labels.iter().enumerate();
-            let of_label = |(index, label): (usize, &String)| {
-                let keep = |trial: &ScoredTrial| conditions.of(trial) == index;
-                let trials = || ranking.trials().iter().filter(|t| keep(t));
-                let part = ranking.part(keep);
-                let sweep = part.as_ref().map(|part| Sweep::new(part, &plan.points));
-                Condition {
-                    column: conditions.column.clone(),
-                    label: label.clone(),
-                    counts: Counts::of(trials()),
-                    figures: sweep.as_ref().map(Sweep::figures),
-                    intervals: sweep.as_ref().and_then(intervals),
-                    miss: share(trials(), true, |score| score < threshold),
-                    false_alarm: share(trials(), false, |score| score >= threshold),
-                }
-            };
-            labels
+            let of_label = |index| Condition::of(conditions, index, &ranking, plan, intervals);
+            (0..conditions.labels.len())
                 .map(of_label)
                 .filter(|c| c.counts.trials > 0)
                 .collect::<Vec<_>>()
@@ -244,6 +229,32 @@ impl Report {
             histogram: Histogram::of(&ranking),
             figures,
         })
+    }
+}
+
+impl Condition {
+    /// The trials of the condition number `index`.
+    fn of(
+        conditions: &Conditions,
+        index: usize,
+        ranking: &Ranking,
+        plan: &Plan,
+        intervals: impl Fn(&Sweep) -> Option<Figures<Interval>>,
+    ) -> Self {
+        let keep = |trial: &ScoredTrial| conditions.of(trial) == index;
+        let trials = || ranking.trials().iter().filter(|t| keep(t));
+        let part = ranking.part(keep);
+        let sweep = part.as_ref().map(|part| Sweep::new(part, &plan.points));
+        let threshold = plan.points.thresholds[0];
+        Condition {
+            column: conditions.column.clone(),
+            label: conditions.labels[index].clone(),
+            counts: Counts::of(trials()),
+            figures: sweep.as_ref().map(Sweep::figures),
+            intervals: sweep.as_ref().and_then(intervals),
+            miss: share(trials(), true, |score| score < threshold),
+            false_alarm: share(trials(), false, |score| score >= threshold),
+        }
     }
 }
 

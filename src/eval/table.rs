@@ -190,24 +190,26 @@ impl ScoreTable {
 
     /// Sets every score; NaN where there is none.
     pub fn set_scores(&mut self, score: impl Fn(u32, u32) -> f64 + Sync) {
-        parallel::map(self.trials.chunks_mut(BLOCK), |trials| {
-            for trial in trials {
-                let value = score(trial.enrol(), trial.test());
-                let value = value.is_finite().then_some(value);
-                *trial = ScoredTrial::new(trial.enrol(), trial.test(), trial.is_target(), value);
-            }
+        self.for_each(|trial| {
+            let value = score(trial.enrol(), trial.test());
+            trial.set_score(value.is_finite().then_some(value));
         });
         self.has_scores = true;
     }
 
     /// Changes the scores of trials that `score` has a new one for.
     pub fn change_scores(&mut self, score: impl Fn(&ScoredTrial) -> Option<f64> + Sync) {
-        parallel::map(self.trials.chunks_mut(BLOCK), |trials| {
-            for trial in trials {
-                if let Some(changed) = score(trial).filter(|value| value.is_finite()) {
-                    trial.score = changed;
-                }
+        self.for_each(|trial| {
+            if let Some(changed) = score(trial).filter(|value| value.is_finite()) {
+                trial.score = changed;
             }
+        });
+    }
+
+    /// On all threads.
+    fn for_each(&mut self, change: impl Fn(&mut ScoredTrial) + Sync) {
+        parallel::map(self.trials.chunks_mut(BLOCK), |trials| {
+            trials.iter_mut().for_each(&change);
         });
     }
 
@@ -373,8 +375,7 @@ impl Join<'_> {
     }
 
     fn put(&mut self, at: usize, score: f64) {
-        let trial = &mut self.table.trials[at];
-        *trial = ScoredTrial::new(trial.enrol(), trial.test(), trial.is_target(), Some(score));
+        self.table.trials[at].set_score(Some(score));
         self.seen[at] = true;
     }
 
