@@ -5,6 +5,7 @@
 //! ```
 
 use super::{
+    Labelled,
     augment::Augmenter,
     descent::{Descent, Progress},
     ensemble, head,
@@ -20,6 +21,7 @@ use crate::{
     eval::embedded::OnProgress,
     features::{Mfcc, MfccConfig},
     network::Network,
+    scoring::PairHead,
     storage::{model, output::OutputFile},
     verifier::{Limits, Model, ModelCard, ModelId, Verifier},
 };
@@ -175,15 +177,7 @@ impl<'a> Inputs<'a> {
         for refused in recordings.refused() {
             on_event(Event::LeftOut(&refused));
         }
-        let (mut members, mut refined) = (vec![], None);
-        for ((network, labelled), (own, _)) in trained.members.into_iter().zip(options.of_each()) {
-            let (head, report) = head::fit(&labelled, &own.head, options.seed)?;
-            if let Some(report) = report {
-                on_event(Event::Refined(own.head.loss, report));
-            }
-            refined = report;
-            members.push((network, head));
-        }
+        let (members, refined) = with_heads(trained.members, options, on_event)?;
         let num_features = Mfcc::new(options.front_end.clone())?.num_channels();
         let (network, head) = ensemble::join(members, num_features)?;
         let labelled = match self.lists.is_empty() {
@@ -205,22 +199,37 @@ impl<'a> Inputs<'a> {
             card: card(plan, &self.manifest),
         };
         let model_id = model::save(out.path(), &model)?;
-        let heads = match &labelled {
-            None => None,
-            Some(labelled) => {
-                let verifier = Verifier::new(model_id, model)?;
-                let lists = &self.lists;
-                let compared =
-                    head_comparison::compare(lists, &verifier, labelled, options, on_embedded)?;
-                Some(compared)
-            }
-        };
+        let heads = labelled.map(|labelled| {
+            let verifier = Verifier::new(model_id, model)?;
+            head_comparison::compare(&self.lists, &verifier, &labelled, options, on_embedded)
+        });
         Ok(Some(Report {
             model_id,
             refined,
-            heads,
+            heads: heads.transpose()?,
         }))
     }
+}
+
+/// A network and its head.
+type Member = (Network, PairHead);
+
+/// Each network with a head for it, and how the last head was refined.
+fn with_heads(
+    networks: Vec<(Network, Labelled)>,
+    options: &TrainOptions,
+    on_event: OnEvent,
+) -> Result<(Vec<Member>, Option<head::Report>)> {
+    let (mut members, mut refined) = (vec![], None);
+    for ((network, labelled), (own, _)) in networks.into_iter().zip(options.of_each()) {
+        let (head, report) = head::fit(&labelled, &own.head, options.seed)?;
+        if let Some(report) = report {
+            on_event(Event::Refined(own.head.loss, report));
+        }
+        refined = report;
+        members.push((network, head));
+    }
+    Ok((members, refined))
 }
 
 fn card(plan: &Plan, manifest: &Manifest) -> ModelCard {
