@@ -4,7 +4,7 @@
 //! microphone and band, clipping, codec, mu-law, level and 16 bits. Each has its own probability.
 
 use super::{
-    distortion::{clip, quantise, through_mu_law},
+    distortion::{clip, energy, quantise, through_mu_law},
     filter::{FILTER_LEN, Transforms, band_hz, equalizer_gains_db, padded, shape},
     noise::{add_at_snr, coloured_noise, hum, looped},
     options::AugmentOptions,
@@ -122,29 +122,23 @@ impl Augmenter {
         }
         if random.chance(options.noise) {
             let noise = self.noise_like(samples.len(), random)?;
-            let (low, high) = options.noise_snr_db;
-            add_at_snr(samples, &noise, random.uniform(low, high));
+            add_at_snr(samples, &noise, random.within(options.noise_snr_db));
         }
         if random.chance(options.hum) {
-            let (low, high) = options.noise_snr_db;
-            add_at_snr(
-                samples,
-                &hum(samples.len(), random),
-                random.uniform(low, high),
-            );
+            let hum = hum(samples.len(), random);
+            add_at_snr(samples, &hum, random.within(options.noise_snr_db));
         }
         if random.chance(options.babble) {
             let mut crowd = vec![0.0f32; samples.len()];
             for _ in 0..3 + random.index(4) {
                 let voice = looped(&babble(random)?, samples.len(), random);
-                let energy = voice.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-9);
+                let norm = energy(&voice).sqrt().max(1e-9);
                 crowd
                     .iter_mut()
                     .zip(&voice)
-                    .for_each(|(c, v)| *c += v / energy);
+                    .for_each(|(c, v)| *c += v / norm);
             }
-            let (low, high) = options.babble_snr_db;
-            add_at_snr(samples, &crowd, random.uniform(low, high));
+            add_at_snr(samples, &crowd, random.within(options.babble_snr_db));
         }
         let equalizer = random
             .chance(options.equalizer)
@@ -187,7 +181,7 @@ fn recorded_room(samples: &[i16]) -> Vec<f32> {
         .unwrap_or(0);
     let tail = samples[loudest..].iter().take(SAMPLE_RATE_HZ as usize / 2);
     let mut response: Vec<f32> = tail.map(|v| f32::from(*v)).collect();
-    let energy = response.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-9);
-    response.iter_mut().for_each(|v| *v /= energy);
+    let norm = energy(&response).sqrt().max(1e-9);
+    response.iter_mut().for_each(|v| *v /= norm);
     response
 }

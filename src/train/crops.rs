@@ -257,8 +257,7 @@ impl<'a> Crops<'a> {
 
     /// Draws a length in samples.
     pub(super) fn length(&self, random: &mut Random) -> usize {
-        let seconds = random.uniform(self.seconds.0, self.seconds.1);
-        (seconds * SAMPLE_RATE_HZ as f32) as usize
+        (random.within(self.seconds) * SAMPLE_RATE_HZ as f32) as usize
     }
 
     /// Up to `len` samples from a random place of a recording.

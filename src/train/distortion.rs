@@ -1,6 +1,16 @@
-//! Distorts samples: clipping, mu-law, and the level and steps of 16-bit audio.
+//! Measures and distorts samples: energy, gain, clipping, mu-law, the level and steps of 16-bit audio.
 
 use super::random::Random;
+
+/// The factor on samples that changes their level by `db`.
+pub(super) fn gain(db: f32) -> f32 {
+    10f32.powf(db / 20.0)
+}
+
+/// Sum of the squares.
+pub(super) fn energy(samples: &[f32]) -> f32 {
+    samples.iter().map(|v| v * v).sum()
+}
 
 /// Clips at a level that 0.5 to 10 % of the samples exceed.
 pub(super) fn clip(samples: &mut [f32], random: &mut Random) {
@@ -29,7 +39,7 @@ pub(super) fn through_mu_law(sample: f32) -> f32 {
 /// filter removed then holds rounding noise, and not the digital silence that no recording has.
 pub(super) fn quantise(samples: &mut [f32], peak_db: f32) {
     let peak = samples.iter().fold(1e-9f32, |peak, v| peak.max(v.abs()));
-    let gain = 10f32.powf(peak_db / 20.0) / peak;
+    let gain = gain(peak_db) / peak;
     samples
         .iter_mut()
         .for_each(|v| *v = (*v * gain * 32768.0).round() / 32768.0);

@@ -1,7 +1,7 @@
 //! Filters training crops in the frequency domain: rooms, equalisers, band limits, and the spectral
 //! holes of a low-rate codec.
 
-use super::random::Random;
+use super::{distortion, random::Random};
 use crate::audio::SAMPLE_RATE_HZ;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex, num_complex::Complex32};
 use std::sync::{Arc, Mutex};
@@ -100,7 +100,7 @@ pub(super) fn shape(
             let below = (at as usize).min(gains_db.len() - 2);
             let share = at - below as f32;
             let db = gains_db[below] * (1.0 - share) + gains_db[below + 1] * share;
-            gain *= 10f32.powf(db / 20.0);
+            gain *= distortion::gain(db);
         }
         if let Some((low, high)) = band {
             let edge = |distance_hz: f32| (distance_hz / 150.0 + 0.5).clamp(0.0, 1.0);
@@ -124,7 +124,7 @@ impl Transforms {
     pub(super) fn coarsen(&self, samples: &mut [f32], depth_db: f32) {
         const SIZE: usize = 512;
         const BAND: usize = 16;
-        let floor = 10f32.powf(-depth_db / 20.0);
+        let floor = distortion::gain(-depth_db);
         let window: Vec<f32> = (0..SIZE)
             .map(|i| (std::f32::consts::PI * (i as f32 + 0.5) / SIZE as f32).sin())
             .collect();

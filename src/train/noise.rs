@@ -1,6 +1,6 @@
 //! Generates noise of any colour, hum and tones, and mixes them into training crops.
 
-use super::{filter::Transforms, random::Random};
+use super::{distortion::energy, filter::Transforms, random::Random};
 use crate::audio::SAMPLE_RATE_HZ;
 use realfft::num_complex::Complex32;
 
@@ -62,7 +62,6 @@ pub(super) fn looped<T: Copy + Into<f32>>(
 
 /// Adds noise, scaled so that the energies differ by `snr_db`. Silence stays silence.
 pub(super) fn add_at_snr(samples: &mut [f32], noise: &[f32], snr_db: f32) {
-    let energy = |x: &[f32]| x.iter().map(|v| v * v).sum::<f32>();
     let (signal, other) = (energy(samples), energy(noise));
     if other <= 0.0 {
         return;

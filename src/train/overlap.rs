@@ -9,6 +9,7 @@ use super::{
     checkpoint::State,
     crops::{Crops, retried},
     descent::{Descent, Progress, descend_by},
+    distortion::{energy, gain},
     loss::Loss,
     options::{PairLoss, Seen},
     random::Random,
@@ -117,7 +118,7 @@ impl<'a> Voices<'a> {
                 }
                 _ => &piece[..],
             };
-            let energy = heard.iter().map(|v| v * v).sum::<f32>() / heard.len().max(1) as f32;
+            let energy = energy(heard) / heard.len().max(1) as f32;
             let gain =
                 gain(random.uniform(-OWN_LEVELS_DB, OWN_LEVELS_DB)) / energy.sqrt().max(1e-6);
             samples.extend(heard.iter().map(|v| gain * v));
@@ -148,10 +149,6 @@ impl<'a> Voices<'a> {
 
 fn is_overlapped(slot: usize) -> bool {
     slot % 2 == 1
-}
-
-fn gain(db: f32) -> f32 {
-    10f32.powf(db / 20.0)
 }
 
 /// Trains the detector. The options are of a network with one output. `None` where `on_progress`

@@ -30,6 +30,11 @@ impl Random {
         low + (high - low) * self.unit()
     }
 
+    /// Uniform between both ends of a range.
+    pub fn within(&mut self, (low, high): (f32, f32)) -> f32 {
+        self.uniform(low, high)
+    }
+
     /// Uniform in 0..n (n below 2³²; 0 for n = 0).
     pub fn index(&mut self, n: usize) -> usize {
         (((self.0.next_u64() >> 32) * n as u64) >> 32) as usize

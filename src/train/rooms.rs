@@ -5,7 +5,7 @@
 //! distance, weakened by each wall that reflected it. Walls are frequency-independent, and impulses
 //! are at the nearest sample.
 
-use super::random::Random;
+use super::{distortion::energy, random::Random};
 use crate::audio::SAMPLE_RATE_HZ;
 
 const SPEED_OF_SOUND_M_S: f32 = 343.0;
@@ -56,8 +56,8 @@ pub fn impulse_response(random: &mut Random, hall: bool) -> Vec<f32> {
             }
         }
     }
-    let energy: f32 = response.iter().map(|v| v * v).sum::<f32>().sqrt();
-    response.iter_mut().for_each(|v| *v /= energy);
+    let norm = energy(&response).sqrt();
+    response.iter_mut().for_each(|v| *v /= norm);
     response
 }
 

@@ -10,6 +10,7 @@ use super::{
     checkpoint::State,
     crops::{Crops, retried},
     descent::{Descent, Progress, descend_by},
+    distortion::energy,
     ensemble,
     loss::Loss,
     options::SpeechOptions,
@@ -133,7 +134,7 @@ fn example(crops: &Crops, mut random: Random) -> Result<Option<Example>> {
         return Ok(None);
     }
     let mut is_speech = audio::speech_frames(&samples);
-    let energy = samples.iter().map(|v| v * v).sum::<f32>() / samples.len() as f32;
+    let energy = energy(&samples) / samples.len() as f32;
     if random.chance(0.15) {
         gate(&mut samples, &is_speech);
     }
@@ -175,7 +176,7 @@ fn insert_silence(
     energy: f32,
     random: &mut Random,
 ) {
-    let frames = (random.uniform(SILENCE_SECONDS.0, SILENCE_SECONDS.1) * 100.0) as usize;
+    let frames = (random.within(SILENCE_SECONDS) * 100.0) as usize;
     let at = match random.index(3) {
         0 => 0,
         1 => is_speech.len(),
@@ -183,7 +184,7 @@ fn insert_silence(
     };
     let amplitude = match random.chance(0.5) {
         true => 0.0,
-        false => (energy * 10f32.powf(-random.uniform(FAINT_DB.0, FAINT_DB.1) / 10.0)).sqrt(),
+        false => (energy * 10f32.powf(-random.within(FAINT_DB) / 10.0)).sqrt(),
     };
     let silence: Vec<f32> = (0..frames * SPEECH_HOP)
         .map(|_| amplitude * random.normal())
