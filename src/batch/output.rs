@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    storage::{Readers, name_whole, write_whole_with},
+    storage::{Readers, folder_of, name_whole, remove_file, with_ending, write_whole_with},
 };
 use std::{
     fs::{self, File, OpenOptions},
@@ -39,14 +39,9 @@ impl Place {
     /// The place of an output at `out`. A symbolic link is followed.
     pub fn of(out: &Path) -> Self {
         let out = fs::canonicalize(out).unwrap_or_else(|_| out.to_path_buf());
-        let beside = |ending: &str| {
-            let mut name = out.as_os_str().to_os_string();
-            name.push(ending);
-            PathBuf::from(name)
-        };
         Place {
-            partial: beside(".partial"),
-            state: beside(".state"),
+            partial: with_ending(&out, ".partial"),
+            state: with_ending(&out, ".state"),
             out,
         }
     }
@@ -58,10 +53,7 @@ impl Place {
 
     /// The folder of the output.
     pub fn folder(&self) -> &Path {
-        match self.out.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        }
+        folder_of(&self.out)
     }
 
     /// Opens the ledger of the run: a new one, or with `resume` that of the interrupted run.
@@ -110,12 +102,7 @@ impl Place {
     /// # Errors
     /// [`Error::Io`].
     pub fn forget(&self, ledger: Ledger) -> Result<()> {
-        match fs::remove_file(&self.partial) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io(&self.partial, "remove", e));
-            }
-            _ => {}
-        }
+        remove_file(&self.partial)?;
         ledger.erase()
     }
 }

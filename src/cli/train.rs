@@ -10,7 +10,10 @@ use serde_json::json;
 use spkver::{
     Error, Result,
     batch::vectors::{self, Vectors},
-    storage::output::{Form, Outputs},
+    storage::{
+        output::{Form, Outputs},
+        with_ending,
+    },
     train::{
         options::{PairLoss, TrainOptions},
         run::{Event, Inputs, Plan, Report, Vector},
@@ -226,11 +229,8 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
 
 impl Args {
     fn plan(&self, options: TrainOptions) -> Plan {
-        let checkpoint = self.checkpoint.clone().unwrap_or_else(|| {
-            let mut name = self.out.clone().into_os_string();
-            name.push(".ckpt");
-            name.into()
-        });
+        let beside = || with_ending(&self.out, ".ckpt");
+        let checkpoint = self.checkpoint.clone().unwrap_or_else(beside);
         Plan {
             options,
             speech: self.speech.clone(),

@@ -1,10 +1,10 @@
 //! Finds and removes the index file of a store.
 
-use crate::{Error, Result, storage::voiceprints::beside};
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
+use crate::{
+    Result,
+    storage::{remove_file, voiceprints::beside},
 };
+use std::path::{Path, PathBuf};
 
 /// Path of a store's index file, which may not exist.
 pub fn path_of(store: &Path) -> PathBuf {
@@ -14,11 +14,7 @@ pub fn path_of(store: &Path) -> PathBuf {
 /// Deletes the index file of a store, if there is one.
 ///
 /// # Errors
-/// [`Error::Io`].
+/// [`crate::Error::Io`].
 pub fn remove(store: &Path) -> Result<()> {
-    let path = path_of(store);
-    match fs::remove_file(&path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io(&path, "remove", e)),
-        _ => Ok(()),
-    }
+    remove_file(&path_of(store))
 }

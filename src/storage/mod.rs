@@ -14,6 +14,8 @@ pub mod model;
 pub mod onnx;
 #[cfg(feature = "save")]
 pub mod output;
+#[cfg(feature = "save")]
+mod paths;
 #[cfg(feature = "store")]
 mod seal;
 #[cfg(feature = "store")]
@@ -23,5 +25,7 @@ pub mod voiceprints;
 #[cfg(feature = "save")]
 mod whole_file;
 
+#[cfg(feature = "save")]
+pub use paths::{folder_of, remove_file, with_ending};
 #[cfg(feature = "save")]
 pub use whole_file::{Readers, name_whole, write_whole, write_whole_with};

@@ -10,7 +10,10 @@
 
 mod form;
 
-use super::whole_file::{Readers, folder_of, write_new, write_whole, write_whole_with};
+use super::{
+    paths::folder_of,
+    whole_file::{Readers, write_new, write_whole, write_whole_with},
+};
 #[cfg(feature = "store")]
 use crate::storage::voiceprints;
 use crate::{Error, Result};

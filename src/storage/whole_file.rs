@@ -1,6 +1,7 @@
 //! Writes files completely or not at all: into a temporary file in the same folder, which is then
 //! synced and renamed.
 
+use super::paths::folder_of;
 use crate::{Error, Result};
 use std::{
     fs::{self, File},
@@ -95,15 +96,7 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     written.map_err(|e| Error::io(path, "create", e))
 }
 
-/// The folder of a file.
-pub(super) fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
-}
-
-/// Syncs a folder: only then is a rename safe.
+/// A rename is safe once the folder is on disk.
 fn sync_folder(folder: &Path) -> std::io::Result<()> {
     match cfg!(unix) {
         true => File::open(folder)?.sync_all(),

@@ -1,10 +1,12 @@
 //! Opens the SQLite files of a ledger: that of the run and the cache of embeddings. Says what their
 //! errors mean to a user.
 
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    storage::{remove_file, with_ending},
+};
 use rusqlite::{Connection, OpenFlags};
 use std::{
-    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -100,17 +102,8 @@ fn attach_cache(connection: &Connection, path: &Path) -> rusqlite::Result<Result
 /// # Errors
 /// [`Error::Io`].
 pub(super) fn remove(path: &Path) -> Result<()> {
-    for ending in ["-wal", "-shm", "-journal", ""] {
-        let mut file = path.as_os_str().to_os_string();
-        file.push(ending);
-        match fs::remove_file(&file) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io(Path::new(&file), "remove", e));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
+    let mut endings = ["-wal", "-shm", "-journal", ""].into_iter();
+    endings.try_for_each(|ending| remove_file(&with_ending(path, ending)))
 }
 
 pub(super) fn failed(path: &Path, error: rusqlite::Error) -> Error {

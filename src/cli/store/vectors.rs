@@ -18,6 +18,7 @@ use spkver::{
         Readers,
         output::{Form, OutputFile},
         voiceprints::Sweep,
+        with_ending,
     },
     verifier::{Embedding, SpeakerName, Utterance, Verifier},
 };
@@ -258,9 +259,7 @@ fn write_npy(
 }
 
 fn names_beside(array: &Path) -> PathBuf {
-    let mut path = array.as_os_str().to_os_string();
-    path.push(".names");
-    path.into()
+    with_ending(array, ".names")
 }
 
 fn query(args: &test_recordings::Args, global: &Global) -> Result<u8> {

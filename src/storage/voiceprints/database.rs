@@ -1,7 +1,10 @@
 //! The SQLite file of the store: creates and opens it, runs transactions, and translates SQLite's
 //! errors for the user.
 
-use crate::{Error, Result, storage::secret::wipe_traces};
+use crate::{
+    Error, Result,
+    storage::{folder_of, secret::wipe_traces, with_ending},
+};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use std::{
     fs, io,
@@ -156,9 +159,7 @@ fn unchanging_uri(path: &Path) -> String {
 /// Path of a file that belongs to a store: the store's path with links resolved, plus `ending`.
 pub(in crate::storage) fn beside(store: &Path, ending: &str) -> PathBuf {
     let store = fs::canonicalize(store).unwrap_or_else(|_| store.to_path_buf());
-    let mut path = store.into_os_string();
-    path.push(ending);
-    path.into()
+    with_ending(&store, ending)
 }
 
 /// Creates the file and its folders, readable by their owner only, unless they exist.
@@ -171,10 +172,7 @@ pub(super) fn create_private(path: &Path) -> io::Result<()> {
         folders.mode(0o700);
         file.mode(0o600);
     }
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     folders.recursive(true).create(folder)?;
     match file.write(true).create_new(true).open(path) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
