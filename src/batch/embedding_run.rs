@@ -136,6 +136,9 @@ impl Plan {
         let rows = |take: &mut dyn FnMut(Row) -> Result<()>| {
             for_each_row(ids, &ledger, &mut |_, row| take(row))
         };
+        let write = |out: &mut (dyn Write + Send), path: &Path| {
+            self.format.write(out, path, &about, &mut |take| rows(take))
+        };
         if let Some(file) = &files.ids {
             let text: String = ids.iter().map(|id| format!("{id}\n")).collect();
             file.write(text.as_bytes())?;
@@ -148,12 +151,7 @@ impl Plan {
                 let index = files.index.as_ref();
                 let lines = index.map(|_| ark_index(path, &mut |take| rows(take)));
                 let lines = lines.transpose()?.unwrap_or_default();
-                out.write_with(Readers::Everybody, |file| {
-                    let mut whole = BufWriter::with_capacity(1 << 20, file);
-                    let format = &self.format;
-                    format.write(&mut whole, path, &about, &mut |take| rows(take))?;
-                    whole.flush().map_err(|e| Error::io(path, "write", e))
-                })?;
+                out.write_buffered(Readers::Everybody, |whole| write(whole, path))?;
                 if let Some(index) = index {
                     index.write(lines.as_bytes())?;
                 }
@@ -163,8 +161,7 @@ impl Plan {
                 let path = out.as_ref().map(OutputFile::path);
                 let path = path.unwrap_or(Path::new("<stdout>"));
                 let mut out = BufWriter::new(open()?);
-                let format = &self.format;
-                format.write(&mut out, path, &about, &mut |take| rows(take))?;
+                write(&mut out, path)?;
                 out.flush().map_err(|e| Error::io(path, "write", e))
             }
         }

@@ -11,11 +11,11 @@ use super::{
 };
 use crate::{
     Error, Result,
-    storage::{Readers, folder_of, name_whole, remove_file, with_ending, write_whole_with},
+    storage::{Readers, folder_of, name_whole, remove_file, with_ending, write_buffered},
 };
 use std::{
     fs::{self, File, OpenOptions},
-    io::{BufWriter, Seek, SeekFrom, Write},
+    io::{Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
@@ -84,20 +84,7 @@ impl Place {
         Ok(ledger)
     }
 
-    /// Writes the output as one file, completely or not at all.
-    ///
-    /// # Errors
-    /// [`Error::Io`], or the error of `write`.
-    fn write(&self, write: impl FnOnce(&mut BufWriter<&mut File>) -> Result<()>) -> Result<()> {
-        write_whole_with(&self.out, Readers::Everybody, |file| {
-            let mut writer = BufWriter::with_capacity(1 << 20, file);
-            write(&mut writer)?;
-            let flushed = writer.flush();
-            flushed.map_err(|e| Error::io(&self.out, "write", e))
-        })
-    }
-
-    /// Removes the files that are kept for resuming.
+    /// Removes the files kept for resuming.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -181,7 +168,9 @@ impl Output {
             self.file.rewind().map_err(failed)?;
             let blocks = ledger.blocks()?;
             let parts = &mut self.file;
-            place.write(|whole| parquet_rows::join(parts, &blocks, about, whole, &place.out))?;
+            write_buffered(&place.out, Readers::Everybody, |whole| {
+                parquet_rows::join(parts, &blocks, about, whole, &place.out)
+            })?;
         } else {
             name_whole(&self.file, &place.partial, &place.out)?;
         }

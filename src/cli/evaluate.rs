@@ -23,10 +23,7 @@ use spkver::{
     storage::{Readers, output::OutputFile},
     verifier::ModelId,
 };
-use std::{
-    io::{BufWriter, Write},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
 /// What to measure.
 #[derive(clap::Args)]
@@ -177,12 +174,9 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
 }
 
 fn write_scores(scored: &Scored, out: &OutputFile) -> Result<()> {
-    out.write_with(Readers::Everybody, |file| {
-        let mut file = BufWriter::new(file);
+    out.write_buffered(Readers::Everybody, |file| {
         let mut tables = scored.tables().iter();
-        let written = tables
-            .try_for_each(|table| table.write_scores(escape::name, &mut file))
-            .and_then(|()| file.flush());
+        let written = tables.try_for_each(|table| table.write_scores(escape::name, &mut *file));
         written.map_err(|e| Error::io(out.path(), "write", e))
     })
 }

@@ -28,4 +28,4 @@ mod whole_file;
 #[cfg(feature = "save")]
 pub use paths::{folder_of, remove_file, with_ending};
 #[cfg(feature = "save")]
-pub use whole_file::{Readers, name_whole, write_whole, write_whole_with};
+pub use whole_file::{Readers, name_whole, write_buffered, write_whole, write_whole_with};

@@ -12,7 +12,7 @@ mod form;
 
 use super::{
     paths::folder_of,
-    whole_file::{Readers, write_new, write_whole, write_whole_with},
+    whole_file::{Readers, write_buffered, write_new, write_whole, write_whole_with},
 };
 #[cfg(feature = "store")]
 use crate::storage::voiceprints;
@@ -20,7 +20,7 @@ use crate::{Error, Result};
 pub use form::Form;
 use std::{
     fs::{self, File},
-    io::{self, Read, Write},
+    io::{self, BufWriter, Read, Write},
     path::{Path, PathBuf},
 };
 
@@ -246,6 +246,18 @@ impl OutputFile {
         work: impl FnOnce(&mut File) -> Result<()>,
     ) -> Result<()> {
         write_whole_with(&self.path, readers, work)
+    }
+
+    /// As [`Self::write_with`], for what `work` writes in many pieces, from front to back.
+    ///
+    /// # Errors
+    /// [`Error::Io`], and those of `work`.
+    pub fn write_buffered(
+        &self,
+        readers: Readers,
+        work: impl FnOnce(&mut BufWriter<&mut File>) -> Result<()>,
+    ) -> Result<()> {
+        write_buffered(&self.path, readers, work)
     }
 
     /// Writes a file that only its owner may read and that must not exist yet.

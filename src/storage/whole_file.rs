@@ -5,7 +5,7 @@ use super::paths::folder_of;
 use crate::{Error, Result};
 use std::{
     fs::{self, File},
-    io::Write,
+    io::{BufWriter, Write},
     path::Path,
 };
 
@@ -68,7 +68,23 @@ pub fn write_whole_with(
     sync_folder(folder).map_err(failed)
 }
 
-/// Gives a complete file its final name, in the same folder.
+/// As [`write_whole_with`], for a file that `work` writes in many pieces, from front to back.
+///
+/// # Errors
+/// [`Error::Io`], and those of `work`.
+pub fn write_buffered(
+    path: &Path,
+    readers: Readers,
+    work: impl FnOnce(&mut BufWriter<&mut File>) -> Result<()>,
+) -> Result<()> {
+    write_whole_with(path, readers, |file| {
+        let mut out = BufWriter::with_capacity(1 << 20, file);
+        work(&mut out)?;
+        out.flush().map_err(|e| Error::io(path, "write", e))
+    })
+}
+
+/// Gives a file that is complete its name, in the same folder.
 ///
 /// # Errors
 /// [`Error::Io`].

@@ -23,7 +23,7 @@ use spkver::{
     verifier::{Embedding, SpeakerName, Utterance, Verifier},
 };
 use std::{
-    io::{BufWriter, Write},
+    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -179,9 +179,8 @@ fn for_each_block(
 
 fn write_pgvector(to: &OutputFile, sweep: Sweep, verifier: &Verifier) -> Result<usize> {
     let mut num_speakers = 0;
-    to.write_with(Readers::Owner, |file| {
+    to.write_buffered(Readers::Owner, |out| {
         let failed = |e| Error::io(to.path(), "write", e);
-        let mut out = BufWriter::with_capacity(1 << 20, file);
         num_speakers = for_each_block(sweep, verifier, |block| {
             let lines = block.par_iter().map(|(id, name, vector)| {
                 // The text format of COPY. Names contain no control characters.
@@ -191,7 +190,7 @@ fn write_pgvector(to: &OutputFile, sweep: Sweep, verifier: &Verifier) -> Result<
             let lines: Vec<String> = lines.collect();
             out.write_all(lines.concat().as_bytes()).map_err(failed)
         })?;
-        out.flush().map_err(failed)
+        Ok(())
     })?;
     Ok(num_speakers)
 }
@@ -236,9 +235,8 @@ fn write_npy(
     let mut names = String::new();
     let header = npy_header("<f4", &[sweep.num_speakers(), vector_size(verifier)]);
     let mut num_speakers = 0;
-    to.write_with(Readers::Owner, |file| {
+    to.write_buffered(Readers::Owner, |out| {
         let failed = |e| Error::io(to.path(), "write", e);
-        let mut out = BufWriter::with_capacity(1 << 20, file);
         out.write_all(&header).map_err(failed)?;
         num_speakers = for_each_block(sweep, verifier, |block| {
             for (_, name, vector) in block {
@@ -249,7 +247,7 @@ fn write_npy(
             }
             Ok(())
         })?;
-        out.flush().map_err(failed)
+        Ok(())
     })?;
     beside.write_with(Readers::Owner, |file| {
         let written = file.write_all(names.as_bytes());
