@@ -13,7 +13,7 @@ use spkver::{
     },
     storage::output::{Form, OutputFile, Outputs},
 };
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What to embed, and where to.
 #[derive(clap::Args)]
@@ -141,15 +141,8 @@ impl Args {
 
     /// The output file, if there is one.
     pub fn output_file(&self, outputs: &Outputs) -> Result<Option<OutputFile>> {
-        let Some(path) = &self.output else {
-            return Ok(None);
-        };
-        let form = self.format().form();
-        match self.format {
-            Some(_) => outputs.take_of_any_ending(path, form),
-            None => outputs.take(path, form),
-        }
-        .map(Some)
+        let (path, form) = (self.output.as_deref(), self.format().form());
+        outputs::take(outputs, path, form, self.format.is_some())
     }
 }
 
@@ -157,7 +150,7 @@ fn features(args: &Args, outputs: &Outputs, global: &Global) -> Result<u8> {
     let (Some(output), [file]) = (&args.output, args.files.as_slice()) else {
         return Err(Error::Usage("--features takes one recording".into()));
     };
-    if !is_npy(output) {
+    if Format::of(output) != Format::Npy {
         return Err(Error::Usage(format!(
             "{}: --features writes .npy: name the output so",
             output.display()
@@ -182,9 +175,4 @@ fn features(args: &Args, outputs: &Outputs, global: &Global) -> Result<u8> {
     });
     global.output().result("", &json)?;
     Ok(0)
-}
-
-fn is_npy(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case("npy"))
 }

@@ -2,8 +2,11 @@
 //! them may overwrite.
 
 use super::global::Global;
-use spkver::{Result, storage::output::Outputs};
-use std::path::PathBuf;
+use spkver::{
+    Result,
+    storage::output::{Form, OutputFile, Outputs},
+};
+use std::path::{Path, PathBuf};
 
 /// What may be replaced.
 #[derive(Default, clap::Args)]
@@ -27,4 +30,18 @@ impl Args {
         }
         Ok(outputs)
     }
+}
+
+/// The output at `path`, where there is one. Its ending must suit the form, unless a flag names the form.
+pub fn take(
+    outputs: &Outputs,
+    path: Option<&Path>,
+    form: &Form,
+    is_form_named: bool,
+) -> Result<Option<OutputFile>> {
+    let take = |path| match is_form_named {
+        true => outputs.take_of_any_ending(path, form),
+        false => outputs.take(path, form),
+    };
+    path.map(take).transpose()
 }

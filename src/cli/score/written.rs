@@ -1,6 +1,7 @@
 //! The file that `spkver score` writes, and the files that it must not overwrite.
 
 use super::Args;
+use crate::cli::outputs;
 use spkver::{
     Result,
     batch::{kaldi_data::KaldiData, naming::Naming},
@@ -32,14 +33,8 @@ impl Args {
 
     /// The output file, if there is one.
     pub(super) fn output_file(&self, outputs: &Outputs) -> Result<Option<OutputFile>> {
-        let Some(path) = &self.output else {
-            return Ok(None);
-        };
-        let form = self.format().form();
-        match self.format.is_some() || self.jsonl {
-            true => outputs.take_of_any_ending(path, form),
-            false => outputs.take(path, form),
-        }
-        .map(Some)
+        let (path, form) = (self.output.as_deref(), self.format().form());
+        let is_named = self.format.is_some() || self.jsonl;
+        outputs::take(outputs, path, form, is_named)
     }
 }
