@@ -47,14 +47,8 @@ impl Args {
 
     /// Checks that each plot has an ending, because the ending selects one of two formats.
     pub(super) fn check_charts(&self) -> Result<()> {
-        let drawn = |path: &Path| has_extension(path, "svg") || has_extension(path, "png");
-        match self
-            .charts()
-            .find(|(_, path)| !drawn(path) && !path.exists())
-        {
-            Some((_, path)) => Err(not_drawn(path)),
-            None => Ok(()),
-        }
+        let mut new = self.charts().filter(|(_, path)| !path.exists());
+        new.try_for_each(|(_, path)| form_of(path).map(drop))
     }
 
     /// Every file that is written.
@@ -83,12 +77,8 @@ impl Args {
             file.transpose()
         };
         let chart = |(chart, path): (Chart, &PathBuf)| {
-            let form = match () {
-                () if has_extension(path, "svg") => &Form::SVG,
-                () if has_extension(path, "png") => &Form::PNG,
-                () => return Err(not_drawn(path)),
-            };
-            Ok((chart, outputs.take(path, form)?))
+            let out = outputs.take(path, form_of(path)?)?;
+            Ok((chart, out))
         };
         Ok(Written {
             scores: take(&self.scores_out, &Form::SCORE_TEXT)?,
@@ -98,9 +88,16 @@ impl Args {
     }
 }
 
-fn not_drawn(path: &Path) -> Error {
-    let path = path.display();
-    Error::Usage(format!("{path}: plots are written as .svg or .png"))
+/// The form of a plot, by its ending.
+fn form_of(path: &Path) -> Result<&'static Form> {
+    match () {
+        () if has_extension(path, "svg") => Ok(&Form::SVG),
+        () if has_extension(path, "png") => Ok(&Form::PNG),
+        () => Err(Error::Usage(format!(
+            "{}: plots are written as .svg or .png",
+            path.display()
+        ))),
+    }
 }
 
 fn has_extension(path: &Path, wanted: &str) -> bool {
