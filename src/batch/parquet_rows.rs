@@ -47,9 +47,7 @@ fn write(rows: &[ScoredTrial]) -> std::result::Result<Vec<u8>, ParquetError> {
     };
     add(&mut group, 0, &mut rows.iter().map(|row| Some(row.enrol)))?;
     add(&mut group, 1, &mut rows.iter().map(|row| Some(row.test)))?;
-    let word = |is_target| if is_target { "target" } else { "nontarget" };
-    let labels = &mut rows.iter().map(|row| row.is_target.map(word));
-    add(&mut group, 2, labels)?;
+    add(&mut group, 2, &mut rows.iter().map(ScoredTrial::label))?;
     let scores: Vec<f32> = rows.iter().filter_map(|row| row.score.ok()).collect();
     let levels = rows.iter().map(|row| i16::from(row.score.is_ok()));
     let levels: Vec<i16> = levels.collect();

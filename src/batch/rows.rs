@@ -111,9 +111,7 @@ impl ScoredTrial<'_> {
 
     fn csv(&self, csv: &mut csv::Writer<&mut Vec<u8>>) -> csv::Result<()> {
         let mut buffer = zmij::Buffer::new();
-        let label = self
-            .is_target
-            .map_or("", |is| if is { "target" } else { "nontarget" });
+        let label = self.label().unwrap_or_default();
         let (score, error) = match self.score {
             Ok(score) => (buffer.format_finite(score), ""),
             Err(why) => ("", why),
@@ -134,9 +132,7 @@ impl ScoredTrial<'_> {
         let row = Row {
             enroll: self.enrol,
             test: self.test,
-            label: self
-                .is_target
-                .map(|is| if is { "target" } else { "nontarget" }),
+            label: self.label(),
             score: self.score.ok(),
             error: self.score.err(),
         };

@@ -12,3 +12,11 @@ pub struct ScoredTrial<'a> {
     /// The score, or why there is none.
     pub score: std::result::Result<f32, &'a str>,
 }
+
+impl ScoredTrial<'_> {
+    /// The word for the label.
+    pub(super) fn label(&self) -> Option<&'static str> {
+        self.is_target
+            .map(|is| if is { "target" } else { "nontarget" })
+    }
+}
