@@ -6,7 +6,6 @@ use super::{
     job::Job,
     ledger::Ledger,
     naming::Naming,
-    outcome::Outcome,
     output::Place,
     recording_list::RecordingList,
     vectors::{About, Format, Row, ark_index},
@@ -93,7 +92,7 @@ impl Plan {
         }
         let mut num_refused = 0;
         for_each_row(ids, &ledger, &mut |number, row| {
-            if let Outcome::Refused(why) = &row.outcome {
+            if let Some(why) = row.outcome.refused() {
                 num_refused += 1;
                 let recording = recordings[number].as_ref().ok();
                 let path = recording.map(|recording| recording.path.as_path());

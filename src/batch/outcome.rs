@@ -43,6 +43,24 @@ pub struct Refused {
     pub reason: String,
 }
 
+impl Outcome {
+    /// The embedding, if there is one.
+    pub(super) fn embedded(&self) -> Option<&Embedded> {
+        match self {
+            Outcome::Embedded(embedded) => Some(embedded),
+            Outcome::Refused(_) => None,
+        }
+    }
+
+    /// Why there is no embedding, if there is none.
+    pub(super) fn refused(&self) -> Option<&Refused> {
+        match self {
+            Outcome::Embedded(_) => None,
+            Outcome::Refused(refused) => Some(refused),
+        }
+    }
+}
+
 impl Refused {
     /// A refusal with this code and reason.
     pub fn new(code: &str, reason: impl Into<String>) -> Self {

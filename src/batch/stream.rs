@@ -146,10 +146,7 @@ impl<'a> Answerer<'a> {
     fn embedding(&self, request: &Request) -> String {
         let name = request.audio.as_deref().unwrap_or_default();
         let heard = self.hear(name, request);
-        let (embedded, refused) = match &heard.outcome {
-            Outcome::Embedded(embedded) => (Some(embedded), None),
-            Outcome::Refused(refused) => (None, Some(refused)),
-        };
+        let (embedded, refused) = (heard.outcome.embedded(), heard.outcome.refused());
         json(&EmbeddingRow {
             id: &request.id,
             audio: request.audio.as_deref(),

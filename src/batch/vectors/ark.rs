@@ -7,7 +7,6 @@ use super::{
     floats::from_le_bytes,
     row::Row,
 };
-use crate::batch::outcome::Outcome;
 use std::{
     collections::HashMap,
     fs::File,
@@ -20,9 +19,7 @@ const MAX_SIZE: usize = 1 << 20;
 
 /// An entry of a binary archive; none if there is no embedding.
 pub(super) fn binary(row: &Row) -> Option<Vec<u8>> {
-    let Outcome::Embedded(embedded) = &row.outcome else {
-        return None;
-    };
+    let embedded = row.outcome.embedded()?;
     let mut bytes = [row.id.as_bytes(), b" \0BFV \x04"].concat();
     bytes.extend((embedded.values.len() as i32).to_le_bytes());
     bytes.extend(embedded.values.iter().flat_map(|v| v.to_le_bytes()));
@@ -31,9 +28,7 @@ pub(super) fn binary(row: &Row) -> Option<Vec<u8>> {
 
 /// A line of a text archive; none if there is no embedding.
 pub(super) fn text(row: &Row) -> Option<String> {
-    let Outcome::Embedded(embedded) = &row.outcome else {
-        return None;
-    };
+    let embedded = row.outcome.embedded()?;
     let values: Vec<String> = embedded.values.iter().map(f32::to_string).collect();
     Some(format!("{}  [ {} ]\n", row.id, values.join(" ")))
 }

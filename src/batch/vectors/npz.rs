@@ -8,7 +8,7 @@ use super::{
     row::{About, Rows},
     stored_zip::StoredZip,
 };
-use crate::{Error, Result, batch::outcome::Outcome};
+use crate::{Error, Result};
 use std::{
     fs::File,
     io::{BufReader, Read, Write},
@@ -32,10 +32,8 @@ pub(super) fn write(
     let (mut errors, mut hashes) = (vec![], vec![]);
     rows(&mut |row| {
         hashes.push(row.audio.map_or(String::new(), |hash| hash.to_string()));
-        errors.push(match &row.outcome {
-            Outcome::Embedded(_) => String::new(),
-            Outcome::Refused(refused) => refused.reason.clone(),
-        });
+        let refused = row.outcome.refused();
+        errors.push(refused.map_or(String::new(), |refused| refused.reason.clone()));
         zip.write(&npy::float_bytes(&row.outcome, about.size))
             .map_err(full)
     })?;

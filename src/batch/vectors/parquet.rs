@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    batch::{outcome::Outcome, parquet_rows::properties},
+    batch::parquet_rows::properties,
     contained::contained,
     lists::parquet_file::{ParquetFile, column as column_reader, of_rows},
 };
@@ -83,10 +83,7 @@ fn write_group<W: Write + Send>(
     let mut seconds = (vec![], vec![]);
     let mut errors = (vec![], vec![]);
     for row in rows {
-        let (embedded, refused) = match &row.outcome {
-            Outcome::Embedded(embedded) => (Some(embedded), None),
-            Outcome::Refused(refused) => (None, Some(refused)),
-        };
+        let (embedded, refused) = (row.outcome.embedded(), row.outcome.refused());
         match embedded {
             Some(embedded) => {
                 values.extend_from_slice(&embedded.values);

@@ -43,10 +43,7 @@ pub(super) fn json(row: &Row, model: ModelId) -> String {
         code: Option<&'a str>,
         error: Option<&'a str>,
     }
-    let (embedded, refused) = match &row.outcome {
-        Outcome::Embedded(embedded) => (Some(embedded), None),
-        Outcome::Refused(refused) => (None, Some(refused)),
-    };
+    let (embedded, refused) = (row.outcome.embedded(), row.outcome.refused());
     let line = Line {
         id: &row.id,
         model: model.to_string(),
