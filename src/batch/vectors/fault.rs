@@ -2,6 +2,7 @@
 //! read.
 
 use crate::Error;
+use std::path::Path;
 
 /// Receives each id and its vector.
 pub(super) type Take<'t> = dyn FnMut(&str, &[f32]) -> std::result::Result<(), Fault> + 't;
@@ -12,6 +13,17 @@ pub(super) enum Fault {
     Fact(String),
     /// The error of another file, such as the list of ids.
     Other(Error),
+}
+
+impl Fault {
+    /// The error about the file at `path`, and what is `wanted` in its place.
+    pub fn of_file(self, path: &Path, wanted: &str) -> Error {
+        match self {
+            Fault::Io(error) => Error::io(path, "read", error),
+            Fault::Other(error) => error,
+            Fault::Fact(fact) => Error::Usage(format!("{}: {fact}; {wanted}", path.display())),
+        }
+    }
 }
 
 impl From<Error> for Fault {

@@ -189,19 +189,15 @@ pub fn read(path: &Path, ids: Option<&Path>, wanted: &dyn Fn(&str) -> bool) -> R
     } else {
         text::read(path, &mut take)
     };
-    read.map_err(|fault| match fault {
-        Fault::Io(error) => failed(error),
-        Fault::Other(error) => error,
-        Fault::Fact(fact) => Error::Usage(format!(
-            "{}: {fact}; wanted are vectors with ids as npy, npz, ark, scp, parquet, jsonl or text",
-            path.display()
-        )),
-    })?;
+    let wanted = "wanted are vectors with ids as npy, npz, ark, scp, parquet, jsonl or text";
+    read.map_err(|fault| fault.of_file(path, wanted))?;
     Ok(vectors)
 }
 
-/// The rows `(N, D)` of a `.npy` without ids. Rows are read one by one, because there may be more
-/// than fit into memory.
+const ARRAY_WANTED: &str = "a NumPy file with a float32 array (N, D) is wanted";
+
+/// The rows `(N, D)` of a `.npy` that has no ids. They are read one by one: there may be more than fit
+/// into memory.
 pub struct Array {
     path: PathBuf,
     rows: npy::RowReader,
@@ -218,7 +214,7 @@ impl Array {
             _ => Ok(rows),
         });
         Ok(Array {
-            rows: rows.map_err(|fault| unread(path, fault))?,
+            rows: rows.map_err(|fault| fault.of_file(path, ARRAY_WANTED))?,
             path: path.to_path_buf(),
         })
     }
@@ -239,18 +235,7 @@ impl Array {
     /// [`Error::Io`].
     pub fn row(&mut self, row: usize) -> Result<Vec<f32>> {
         let read = self.rows.row(row);
-        read.map_err(|fault| unread(&self.path, fault))
-    }
-}
-
-fn unread(path: &Path, fault: Fault) -> Error {
-    match fault {
-        Fault::Io(error) => Error::io(path, "read", error),
-        Fault::Other(error) => error,
-        Fault::Fact(fact) => Error::Usage(format!(
-            "{}: {fact}; a NumPy file with a float32 array (N, D) is wanted",
-            path.display()
-        )),
+        read.map_err(|fault| fault.of_file(&self.path, ARRAY_WANTED))
     }
 }
 
