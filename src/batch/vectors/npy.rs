@@ -143,6 +143,27 @@ impl Header {
         Ok(by_row.map(|at| all[at]).collect())
     }
 
+    /// Gives `take` each row under its name.
+    pub fn take_rows(
+        &self,
+        source: &mut impl Read,
+        [rows, size]: [usize; 2],
+        names: &[String],
+        take: &mut Take,
+    ) -> Result<(), Fault> {
+        if self.fortran {
+            let all = self.rows(source, [rows, size])?;
+            for (row, name) in names.iter().enumerate() {
+                take(name, &all[row * size..][..size])?;
+            }
+            return Ok(());
+        }
+        for name in names {
+            take(name, &self.floats(source, size)?)?;
+        }
+        Ok(())
+    }
+
     /// Number of values.
     pub fn count(&self) -> Result<usize, Fault> {
         let product = self.shape.iter().try_fold(1usize, |n, &s| n.checked_mul(s));
@@ -224,17 +245,7 @@ pub(super) fn read_rows(path: &Path, ids: Option<&Path>, take: &mut Take) -> Res
     if names.len() != rows {
         return Err(format!("{rows} rows, and {} ids in {}", names.len(), ids.display()).into());
     }
-    if header.fortran {
-        let all = header.rows(&mut source, [rows, size])?;
-        for (row, name) in names.iter().enumerate() {
-            take(name, &all[row * size..][..size])?;
-        }
-        return Ok(());
-    }
-    for name in &names {
-        take(name, &header.floats(&mut source, size)?)?;
-    }
-    Ok(())
+    header.take_rows(&mut source, [rows, size], &names, take)
 }
 
 /// Reads the rows of a two-dimensional array, in any order.

@@ -87,19 +87,8 @@ pub(super) fn read(path: &Path, take: &mut Take) -> std::result::Result<(), Faul
         drop(member);
         let mut member = BufReader::new(zip.by_index(*number).map_err(fault)?);
         npy::Header::read(&mut member)?;
-        let (rows, size) = (header.shape[0], header.shape[1]);
-        if header.fortran {
-            let all = header.floats(&mut member, header.count()?)?;
-            for (row, name) in names.iter().enumerate() {
-                let vector: Vec<f32> = (0..size).map(|d| all[d * rows + row]).collect();
-                take(name, &vector)?;
-            }
-            return Ok(());
-        }
-        for name in &names {
-            take(name, &header.floats(&mut member, size)?)?;
-        }
-        return Ok(());
+        let shape = [header.shape[0], header.shape[1]];
+        return header.take_rows(&mut member, shape, &names, take);
     }
     let vectors: Vec<_> = members.iter().filter(|m| !is_text(&m.2)).collect();
     if vectors.is_empty() {
