@@ -14,7 +14,7 @@ use crate::{
 };
 use parquet::{
     basic::{Repetition, Type},
-    column::reader::ColumnReader,
+    column::reader::{ColumnReader, ColumnReaderImpl},
     data_type::{ByteArray, ByteArrayType, DataType, FloatType},
     errors::ParquetError,
     file::{
@@ -206,23 +206,10 @@ fn lists(
     let (mut definitions, mut repetitions) = (vec![], vec![]);
     let values: Vec<f32> = match reader {
         ColumnReader::FloatColumnReader(reader) => {
-            let mut values = vec![];
-            reader.read_records(
-                rows,
-                Some(&mut definitions),
-                Some(&mut repetitions),
-                &mut values,
-            )?;
-            values
+            records(reader, rows, &mut definitions, &mut repetitions)?
         }
         ColumnReader::DoubleColumnReader(reader) => {
-            let mut values = vec![];
-            reader.read_records(
-                rows,
-                Some(&mut definitions),
-                Some(&mut repetitions),
-                &mut values,
-            )?;
+            let values = records(reader, rows, &mut definitions, &mut repetitions)?;
             values.into_iter().map(|v| v as f32).collect()
         }
         _ => {
@@ -246,4 +233,15 @@ fn lists(
         }
     }
     Ok(lists)
+}
+
+fn records<T: DataType>(
+    reader: &mut ColumnReaderImpl<T>,
+    rows: usize,
+    definitions: &mut Vec<i16>,
+    repetitions: &mut Vec<i16>,
+) -> std::result::Result<Vec<T::T>, ParquetError> {
+    let mut values = vec![];
+    reader.read_records(rows, Some(definitions), Some(repetitions), &mut values)?;
+    Ok(values)
 }
