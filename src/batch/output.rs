@@ -133,11 +133,6 @@ impl Output {
         self.num_rows
     }
 
-    /// Whether no block is recorded, not even a header.
-    pub fn is_new(&self, ledger: &Ledger) -> Result<bool> {
-        Ok(ledger.blocks()?.is_empty())
-    }
-
     /// Writes a block and records it.
     ///
     /// # Errors

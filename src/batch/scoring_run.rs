@@ -246,7 +246,7 @@ impl Inputs {
         watcher: &Watcher,
     ) -> Result<Option<Output>> {
         let mut output = Output::open(place, ledger)?;
-        if output.is_new(ledger)? {
+        if ledger.blocks()?.is_empty() {
             output.append(ledger, self.header().as_bytes(), 0)?;
         }
         let done = output.num_rows();
