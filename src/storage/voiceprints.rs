@@ -178,13 +178,7 @@ impl Store {
         model: ModelId,
         utterances: &[Utterance],
     ) -> Result<()> {
-        // The index file is removed before the change as well as after it. So no index file can
-        // outlive the voiceprints in it, even if this call is interrupted.
-        index_file::remove(&self.path)?;
-        let mut deleted = DeletedBytes::default();
-        self.write(|tx| self.put(tx, name, model, utterances, &mut deleted))?;
-        self.purge_deleted(&deleted);
-        Ok(())
+        self.write_deleting(|tx, deleted| self.put(tx, name, model, utterances, deleted))
     }
 
     /// Stores whole voiceprints, all or none. Speakers who are already enrolled are replaced only
@@ -193,9 +187,7 @@ impl Store {
     /// # Errors
     /// [`Error::Usage`] naming a speaker who is enrolled, [`Error::Store`], [`Error::Io`].
     pub fn restore(&mut self, voiceprints: Vec<Voiceprint>, replace: bool) -> Result<()> {
-        index_file::remove(&self.path)?;
-        let mut deleted = DeletedBytes::default();
-        self.write(|tx| {
+        self.write_deleting(|tx, deleted| {
             for voiceprint in voiceprints {
                 let Voiceprint {
                     name,
@@ -210,12 +202,10 @@ impl Store {
                     ))
                     .into());
                 }
-                self.put(tx, &name, model, &utterances, &mut deleted)?;
+                self.put(tx, &name, model, &utterances, deleted)?;
             }
             Ok(())
-        })?;
-        self.purge_deleted(&deleted);
-        Ok(())
+        })
     }
 
     /// Erases a voiceprint so that its bytes do not remain in the file.
@@ -224,15 +214,11 @@ impl Store {
     /// [`Error::UnknownSpeaker`], [`Error::Store`], [`Error::Io`].
     pub fn remove(&mut self, name: &SpeakerName) -> Result<()> {
         let lookup = self.seal.lookup(&name.key());
-        index_file::remove(&self.path)?;
-        let mut deleted = DeletedBytes::default();
-        self.write(|tx| {
+        self.write_deleting(|tx, deleted| {
             let rows = Rows::delete(tx, &self.seal, &lookup)?;
             deleted.add(&rows.ok_or_else(|| self.unknown(name))?);
             Ok(())
-        })?;
-        self.purge_deleted(&deleted);
-        Ok(())
+        })
     }
 
     /// Erases one recording of a voiceprint, given by its number from 0, so that its bytes do not
@@ -243,9 +229,7 @@ impl Store {
     /// other one; [`Error::Store`], [`Error::Io`].
     pub fn remove_utterance(&mut self, name: &SpeakerName, index: usize) -> Result<Voiceprint> {
         let lookup = self.seal.lookup(&name.key());
-        index_file::remove(&self.path)?;
-        let mut deleted = DeletedBytes::default();
-        let left = self.write(|tx| {
+        self.write_deleting(|tx, deleted| {
             let rows = Rows::find(tx, &lookup)?.ok_or_else(|| self.unknown(name))?;
             let mut voiceprint = self.checked(&rows, Some(name))?;
             let count = voiceprint.utterances.len();
@@ -258,11 +242,9 @@ impl Store {
             }
             voiceprint.utterances.remove(index);
             let (name, model) = (voiceprint.name.clone(), voiceprint.model);
-            self.put(tx, &name, model, &voiceprint.utterances, &mut deleted)?;
+            self.put(tx, &name, model, &voiceprint.utterances, deleted)?;
             Ok(voiceprint)
-        })?;
-        self.purge_deleted(&deleted);
-        Ok(left)
+        })
     }
 
     /// Visits all voiceprints of one state of the store. In place of a damaged one, `visit` gets

@@ -29,6 +29,19 @@ impl Store {
         self.transaction(TransactionBehavior::Immediate, work)
     }
 
+    /// As [`Self::write`], for work that deletes rows. The index file goes before the change as well as
+    /// after: none may outlive the voiceprints in it, even if this is interrupted.
+    pub(super) fn write_deleting<T>(
+        &self,
+        work: impl FnOnce(&Transaction, &mut DeletedBytes) -> std::result::Result<T, Refusal>,
+    ) -> Result<T> {
+        index_file::remove(&self.path)?;
+        let mut deleted = DeletedBytes::default();
+        let value = self.write(|tx| work(tx, &mut deleted))?;
+        self.purge_deleted(&deleted);
+        Ok(value)
+    }
+
     fn transaction<T>(
         &self,
         behavior: TransactionBehavior,
