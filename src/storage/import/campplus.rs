@@ -30,9 +30,8 @@ const HEAD_STRIDE: usize = 8;
 /// Adds the network's layers to `dict` and returns its number of mel bins.
 pub fn layers(dict: &mut StateDict) -> Result<usize, Problem> {
     // (T, 80) -> (T, 10·32)
-    let channels = dict.shape("head.conv2.weight").map_or(0, |shape| shape[0]);
-    let inputs = dict.shape("xvector.tdnn.linear.weight");
-    let inputs = inputs.and_then(|shape| shape.get(1).copied()).unwrap_or(0);
+    let channels = dict.size("head.conv2.weight", 0).unwrap_or(0);
+    let inputs = dict.size("xvector.tdnn.linear.weight", 1).unwrap_or(0);
     let bins = inputs / channels.max(1) * HEAD_STRIDE;
     let by_two = Strides { frames: 1, bins: 2 };
     let features = Plane { channels: 1, bins };
@@ -111,8 +110,8 @@ fn dense_layer(
     dict.conv1d(&part("cam_layer.linear2"), Some(half), Window::FRAME)?;
     let mask = dict.add(Layer::Sigmoid); // (T/200, G)
 
-    let taps = dict.shape(&part("cam_layer.linear_local.weight"));
-    let taps = taps.and_then(|shape| shape.get(2).copied()).unwrap_or(3);
+    let taps = dict.size(&part("cam_layer.linear_local.weight"), 2);
+    let taps = taps.unwrap_or(3);
     dict.add(again);
     let window = Window::same(taps, dilation);
     let added = dict.conv1d(&part("cam_layer.linear_local"), Some(width), window)?;

@@ -36,10 +36,7 @@ pub fn layers(dict: &mut StateDict) -> Result<usize, Problem> {
     });
     dict.batch_norm("bn", 2 * width)?;
     dict.linear("linear", 2 * width)?;
-    match dict.layers.first() {
-        Some(Layer::Conv1d(conv)) => Ok(conv.in_channels),
-        _ => unreachable!("the first layer is layer1"),
-    }
+    Ok(dict.first_channels())
 }
 
 /// Adds a block: a Res2 convolution between two convolutions of one frame, a gate computed from the

@@ -8,7 +8,7 @@
 //! ```
 
 use super::{
-    state_dict::{Problem, StateDict, Tensor},
+    state_dict::{Problem, StateDict, Tensor, constant},
     xvec::POOLING_EPS,
 };
 use crate::network::{Conv2dOptions, Layer, conv1d_frames};
@@ -39,13 +39,9 @@ const STRIDE: usize = 8;
 
 /// Adds the network's layers to `dict` and returns its number of mel bins.
 pub fn layers(dict: &mut StateDict) -> Result<usize, Problem> {
-    let channels = dict
-        .shape("layer4.0.conv1.weight")
-        .map_or(0, |shape| shape[0]);
-    let pooled = dict
-        .shape("seg_1.weight")
-        .and_then(|shape| shape.get(1).copied());
-    let last_bins = pooled.unwrap_or(0) / (2 * channels.max(1));
+    let channels = dict.size("layer4.0.conv1.weight", 0).unwrap_or(0);
+    let pooled = dict.size("seg_1.weight", 1).unwrap_or(0);
+    let last_bins = pooled / (2 * channels.max(1));
     let bins = match last_bins == DEFAULT_BINS.div_ceil(STRIDE) {
         true => DEFAULT_BINS,
         false => last_bins * STRIDE,
@@ -123,10 +119,7 @@ pub fn conv_norm(
     let wanted = [None, Some(x.channels), Some(size), Some(size)];
     let weight = dict.take(&format!("{conv}.weight"), &wanted)?;
     let channels = weight.shape[0];
-    let bias = Tensor {
-        shape: vec![channels],
-        values: vec![0.0; channels],
-    };
+    let bias = constant(channels, 0.0);
     let padding = size / 2;
     let layer = Layer::Conv2d(Conv2dOptions {
         in_channels: x.channels,

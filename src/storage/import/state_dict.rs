@@ -107,6 +107,19 @@ impl<'a> StateDict<'a> {
         tensor.ok().map(|tensor| tensor.shape().to_vec())
     }
 
+    /// Size of a tensor along an axis, if there is one of this name that has the axis.
+    pub fn size(&self, name: &str, axis: usize) -> Option<usize> {
+        self.shape(name)?.get(axis).copied()
+    }
+
+    /// Channels that the first layer reads, which is a Conv1d.
+    pub fn first_channels(&self) -> usize {
+        match self.layers.first() {
+            Some(Layer::Conv1d(conv)) => conv.in_channels,
+            _ => unreachable!("the first layer is a Conv1d"),
+        }
+    }
+
     /// Takes a tensor of the shape `wanted`, in which `None` stands for any size.
     pub fn take(&mut self, name: &str, wanted: &[Option<usize>]) -> Result<Tensor, Problem> {
         let name = format!("{}{name}", self.prefix);
@@ -203,12 +216,6 @@ impl<'a> StateDict<'a> {
         Ok(out_channels)
     }
 
-    /// As [`Self::push_conv1d`], for one part of a divided map. The bias belongs to another part.
-    pub fn push_conv1d_without_bias(&mut self, weight: Tensor, window: Window) {
-        let bias = constant(weight.shape[0], 0.0);
-        self.push_conv1d_with(weight, bias, window);
-    }
-
     fn push_conv1d_with(&mut self, weight: Tensor, bias: Tensor, window: Window) {
         let conv = Layer::Conv1d(Conv1dOptions {
             in_channels: weight.shape[1],
@@ -233,8 +240,7 @@ impl<'a> StateDict<'a> {
         width: usize,
         pooling: Layer,
     ) -> Result<usize, Problem> {
-        let shape = self.shape(&format!("{name}.weight"));
-        if shape.and_then(|shape| shape.get(1).copied()) != Some(3 * width) {
+        if self.size(&format!("{name}.weight"), 1) != Some(3 * width) {
             return self.conv1d(name, Some(width), Window::FRAME);
         }
         let wanted = [None, Some(3 * width), Some(1)];
@@ -248,7 +254,9 @@ impl<'a> StateDict<'a> {
             first: 0,
             count: width,
         });
-        self.push_conv1d_without_bias(of_frame, Window::FRAME);
+        // The other part has the bias.
+        let no_bias = constant(out_channels, 0.0);
+        self.push_conv1d_with(of_frame, no_bias, Window::FRAME);
         let of_frame = self.last();
         self.add(Layer::Add {
             layers: vec![of_frame, of_statistics],
@@ -337,7 +345,8 @@ impl<'a> StateDict<'a> {
     }
 }
 
-fn constant(size: usize, value: f32) -> Tensor {
+/// A tensor of one value.
+pub fn constant(size: usize, value: f32) -> Tensor {
     Tensor {
         shape: vec![size],
         values: vec![value; size],

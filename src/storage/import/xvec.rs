@@ -37,8 +37,5 @@ pub fn layers(dict: &mut StateDict) -> Result<usize, Problem> {
     dict.add(Layer::Relu);
     dict.batch_norm("seg_bn_1", size)?;
     dict.linear("seg_2", size)?;
-    match dict.layers.first() {
-        Some(Layer::Conv1d(conv)) => Ok(conv.in_channels),
-        _ => unreachable!("the first layer is frame_1"),
-    }
+    Ok(dict.first_channels())
 }
