@@ -23,7 +23,7 @@ mod speechbrain;
 mod state_dict;
 mod xvec;
 
-use super::model::MAX_BYTES;
+use super::model::{MAX_BYTES, read_file};
 use crate::{
     Error, Result,
     features::MfccConfig,
@@ -33,7 +33,7 @@ use crate::{
 };
 use safetensors::SafeTensors;
 use state_dict::{CONVERT, Problem, StateDict};
-use std::{fs::File, io::Read, path::Path};
+use std::path::Path;
 
 /// Logit per unit of cosine, and the cosine at which the logit is 0. They hold until the model is
 /// calibrated on trials.
@@ -92,13 +92,7 @@ const KINDS: [Kind; 5] = [
 /// [`Error::Io`]; [`Error::Model`] for a file that is not a state dict of these networks, and for
 /// tensors that are missing, unknown, of another shape or type, or not finite.
 pub fn network(path: &Path) -> Result<Model> {
-    let failed = |source| Error::io(path, "read", source);
-    let mut bytes = vec![];
-    let file = File::open(path).map_err(failed)?;
-    file.take(MAX_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    from_bytes(&bytes).map_err(|(fact, remedy)| Error::Model {
+    from_bytes(&read_file(path)?).map_err(|(fact, remedy)| Error::Model {
         path: path.to_path_buf(),
         fact,
         remedy,

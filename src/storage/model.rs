@@ -145,6 +145,11 @@ impl Verifier {
 /// # Errors
 /// [`Error::Io`], and [`Error::Model`] if the contents are damaged or inconsistent.
 pub fn load(path: &Path) -> Result<Verifier> {
+    from_shared(&read_file(path)?.into(), path)
+}
+
+/// The bytes of a file; of one that is larger than [`MAX_BYTES`], one more than these.
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>> {
     let failed = |source| Error::io(path, "read", source);
     let file = File::open(path).map_err(failed)?;
     let claimed = file.metadata().map_or(0, |metadata| metadata.len());
@@ -154,7 +159,7 @@ pub fn load(path: &Path) -> Result<Verifier> {
     file.take(MAX_BYTES + 1)
         .read_to_end(&mut bytes)
         .map_err(failed)?;
-    from_shared(&bytes.into(), path)
+    Ok(bytes)
 }
 
 /// Checks the bytes of a model file. Errors name it `path`.
