@@ -132,12 +132,8 @@ fn encrypt(global: &Global) -> Result<u8> {
             remedy: "`spkver store rekey` changes its key".into(),
         });
     }
-    let given = global.key.secret()?;
-    let secret = match given {
-        None => key::asked_twice("New passphrase of the store: ")?,
-        given => given,
-    };
-    let secret = secret.ok_or_else(|| no_secret("--key-file FILE or --passphrase-file FILE"))?;
+    let flags = "--key-file FILE or --passphrase-file FILE";
+    let secret = new_secret(global.key.secret()?, flags)?;
     match Store::open(&path, None)? {
         Some(mut store) => store.reseal(Some(&secret))?,
         None => drop(Store::open_or_create(&path, Some(&secret))?),
@@ -159,12 +155,8 @@ fn rekey(args: &RekeyArgs, global: &Global) -> Result<u8> {
         args.new_passphrase_file.as_deref(),
         ["SPKVER_NEW_KEY", "SPKVER_NEW_PASSPHRASE"],
     )?;
-    let secret = match given {
-        None => key::asked_twice("New passphrase of the store: ")?,
-        given => given,
-    };
     let flags = "--new-key-file FILE or --new-passphrase-file FILE";
-    let secret = secret.ok_or_else(|| no_secret(flags))?;
+    let secret = new_secret(given, flags)?;
     store.reseal(Some(&secret))?;
     report(global, "rekey", "REKEYED", store.path())
 }
@@ -229,6 +221,15 @@ fn restore(args: &RestoreArgs, global: &Global) -> Result<u8> {
     );
     global.output().done(&line, &json);
     Ok(0)
+}
+
+/// The secret that the store gets: the given one, or a passphrase that is asked for.
+fn new_secret(given: Option<Secret>, flags: &str) -> Result<Secret> {
+    let secret = match given {
+        None => key::asked_twice("New passphrase of the store: ")?,
+        given => given,
+    };
+    secret.ok_or_else(|| no_secret(flags))
 }
 
 fn backup_passphrase(
