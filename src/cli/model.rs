@@ -8,10 +8,11 @@ mod join;
 mod new_model;
 
 use super::{global::Global, help, operating_point::shown, output::printable, outputs};
-use serde_json::json;
+use serde_json::{Value, json};
 use spkver::{
     Result,
     answer::json_of,
+    network::Network,
     scoring::{percent, percent_or_more},
     storage::{onnx, output::Form},
     verifier::Verifier,
@@ -80,14 +81,22 @@ fn export(args: &Export, global: &Global) -> Result<u8> {
 }
 
 fn info(verifier: &Verifier, global: &Global) -> Result<u8> {
-    let model = verifier.model();
-    let network = &model.network;
-    let tensors = network.layers().iter().flat_map(|layer| layer.tensors());
-    let num_parameters: usize = tensors
-        .map(|(_, shape)| shape.iter().product::<usize>())
-        .sum();
-    let card = &model.card;
+    let text = info_text(verifier);
+    global.output().result(&text, &info_json(verifier))?;
+    Ok(0)
+}
 
+fn num_parameters(network: &Network) -> usize {
+    let tensors = network.layers().iter().flat_map(|layer| layer.tensors());
+    tensors
+        .map(|(_, shape)| shape.iter().product::<usize>())
+        .sum()
+}
+
+/// For people.
+fn info_text(verifier: &Verifier) -> String {
+    let model = verifier.model();
+    let (network, card) = (&model.network, &model.card);
     let mut lines = vec![format!(
         "model {}  {}",
         verifier.file_id(),
@@ -108,8 +117,9 @@ fn info(verifier: &Verifier, global: &Global) -> Result<u8> {
     }
     lines.push(format!("embeddings carry the id {}", verifier.id()));
     lines.push(format!(
-        "embedding: {} numbers from {num_parameters} parameters; needs {} frames and {} s of speech",
+        "embedding: {} numbers from {} parameters; needs {} frames and {} s of speech",
         model.head.embedding_size(),
+        num_parameters(network),
         network.receptive_field(),
         model.limits.min_speech_seconds,
     ));
@@ -168,12 +178,19 @@ fn info(verifier: &Verifier, global: &Global) -> Result<u8> {
             )
         }));
     }
+    lines.join("\n")
+}
+
+/// For machines.
+fn info_json(verifier: &Verifier) -> Value {
+    let model = verifier.model();
+    let network = &model.network;
     let quality = model.head.quality.as_ref();
     let cohort = quality.and_then(|quality| quality.cohort.as_ref());
-    let json = json!({
+    json!({
         "command": "model info",
         "model": verifier.file_id().to_string(),
-        "card": card,
+        "card": model.card,
         "limits": json_of(&model.limits),
         "rates": model.rates,
         "front_end": json_of(&model.front_end),
@@ -189,10 +206,8 @@ fn info(verifier: &Verifier, global: &Global) -> Result<u8> {
         },
         "embedding_size": model.head.embedding_size(),
         "receptive_field_frames": network.receptive_field(),
-        "num_parameters": num_parameters,
+        "num_parameters": num_parameters(network),
         "precision": if network.is_int8() { "int8" } else { "f32" },
         "rounded_from": model.rounded_from.map(|id| id.to_string()),
-    });
-    global.output().result(&lines.join("\n"), &json)?;
-    Ok(0)
+    })
 }
