@@ -162,57 +162,9 @@ impl Graph {
                 let mean = self.mean_over_frames(x);
                 self.node("Flatten", &[&mean], vec![int("axis", 1)])
             }
-            Layer::StatsPool { eps, groups } => {
-                let floor = format!("{index}.eps");
-                self.floats(&floor, &[], &[eps]);
-                let mean = self.mean_over_frames(x);
-                let centred = self.node("Sub", &[x, &mean], vec![]);
-                let squares = self.node("Mul", &[&centred, &centred], vec![]);
-                let variance = self.mean_over_frames(&squares);
-                let floored = self.node("Max", &[&variance, &floor], vec![]);
-                let deviation = self.node("Sqrt", &[&floored], vec![]);
-                let by_group = format!("{index}.groups");
-                self.integers(&by_group, &[3], &[0, groups as i64, -1]);
-                // (B, C, 1) -> (B, g, C/g), twice -> (B, g, 2C/g) -> (B, 2C)
-                let [mean, deviation] =
-                    [mean, deviation].map(|part| self.node("Reshape", &[&part, &by_group], vec![]));
-                let both = self.node("Concat", &[&mean, &deviation], vec![int("axis", 2)]);
-                self.node("Flatten", &[&both], vec![int("axis", 1)])
-            }
-            Layer::SampleStatsPool { eps } => {
-                let [added, one, axis] = ["eps", "one", "axis"].map(|n| format!("{index}.{n}"));
-                self.floats(&added, &[], &[eps]);
-                self.floats(&one, &[], &[1.0]);
-                self.integers(&axis, &[], &[2]);
-                let mean = self.mean_over_frames(x);
-                let centred = self.node("Sub", &[x, &mean], vec![]);
-                let squares = self.node("Mul", &[&centred, &centred], vec![]);
-                let biased = self.mean_over_frames(&squares);
-                let shape = self.node("Shape", &[x], vec![]);
-                let frames = self.node("Gather", &[&shape, &axis], vec![int("axis", 0)]);
-                let frames = self.node("Cast", &[&frames], vec![int("to", FLOAT.into())]);
-                let fewer = self.node("Sub", &[&frames, &one], vec![]);
-                let freedom = self.node("Max", &[&fewer, &one], vec![]);
-                let correction = self.node("Div", &[&frames, &freedom], vec![]);
-                let variance = self.node("Mul", &[&biased, &correction], vec![]);
-                let variance = self.node("Add", &[&variance, &added], vec![]);
-                let deviation = self.node("Sqrt", &[&variance], vec![]);
-                let both = self.node("Concat", &[&mean, &deviation], vec![int("axis", 1)]);
-                self.node("Flatten", &[&both], vec![int("axis", 1)])
-            }
-            Layer::Flatten { num_frames } => {
-                // Frame t becomes frame t mod T: the recording is cut off or repeated.
-                let (wanted, axis) = (format!("{index}.frames"), format!("{index}.axis"));
-                let frames: Vec<i64> = (0..num_frames as i64).collect();
-                self.integers(&wanted, &[num_frames], &frames);
-                self.integers(&axis, &[], &[2]);
-                let shape = self.node("Shape", &[x], vec![]);
-                let present = self.node("Gather", &[&shape, &axis], vec![int("axis", 0)]);
-                let frames = self.node("Mod", &[&wanted, &present], vec![]);
-                let cut = self.node("Gather", &[x, &frames], vec![int("axis", 2)]);
-                let rows = self.node("Transpose", &[&cut], vec![ints("perm", &[0, 2, 1])]);
-                self.node("Flatten", &[&rows], vec![int("axis", 1)])
-            }
+            Layer::StatsPool { eps, groups } => self.stats_pool(index, x, eps, groups),
+            Layer::SampleStatsPool { eps } => self.sample_stats_pool(index, x, eps),
+            Layer::Flatten { num_frames } => self.first_frames(index, x, num_frames),
             Layer::Conv2d(_)
             | Layer::Channels { .. }
             | Layer::Add { .. }
@@ -222,6 +174,65 @@ impl Graph {
             | Layer::ReflectPad { .. }
             | Layer::AttentiveStatsPool { .. } => unreachable!("a graph is refused before"),
         }
+    }
+
+    /// `(B, C, T) -> (B, 2C)`
+    fn stats_pool(&mut self, index: usize, x: &str, eps: f32, groups: usize) -> String {
+        let floor = format!("{index}.eps");
+        self.floats(&floor, &[], &[eps]);
+        let (mean, variance) = self.mean_and_variance(x);
+        let floored = self.node("Max", &[&variance, &floor], vec![]);
+        let deviation = self.node("Sqrt", &[&floored], vec![]);
+        let by_group = format!("{index}.groups");
+        self.integers(&by_group, &[3], &[0, groups as i64, -1]);
+        // (B, C, 1) -> (B, g, C/g), twice -> (B, g, 2C/g) -> (B, 2C)
+        let [mean, deviation] =
+            [mean, deviation].map(|part| self.node("Reshape", &[&part, &by_group], vec![]));
+        let both = self.node("Concat", &[&mean, &deviation], vec![int("axis", 2)]);
+        self.node("Flatten", &[&both], vec![int("axis", 1)])
+    }
+
+    /// `(B, C, T) -> (B, 2C)`
+    fn sample_stats_pool(&mut self, index: usize, x: &str, eps: f32) -> String {
+        let [added, one, axis] = ["eps", "one", "axis"].map(|n| format!("{index}.{n}"));
+        self.floats(&added, &[], &[eps]);
+        self.floats(&one, &[], &[1.0]);
+        self.integers(&axis, &[], &[2]);
+        let (mean, biased) = self.mean_and_variance(x);
+        let shape = self.node("Shape", &[x], vec![]);
+        let frames = self.node("Gather", &[&shape, &axis], vec![int("axis", 0)]);
+        let frames = self.node("Cast", &[&frames], vec![int("to", FLOAT.into())]);
+        let fewer = self.node("Sub", &[&frames, &one], vec![]);
+        let freedom = self.node("Max", &[&fewer, &one], vec![]);
+        let correction = self.node("Div", &[&frames, &freedom], vec![]);
+        let variance = self.node("Mul", &[&biased, &correction], vec![]);
+        let variance = self.node("Add", &[&variance, &added], vec![]);
+        let deviation = self.node("Sqrt", &[&variance], vec![]);
+        let both = self.node("Concat", &[&mean, &deviation], vec![int("axis", 1)]);
+        self.node("Flatten", &[&both], vec![int("axis", 1)])
+    }
+
+    /// `(B, C, T) -> (B, num_frames·C)`. Frame t is frame t mod T: the utterance is truncated or repeated.
+    fn first_frames(&mut self, index: usize, x: &str, num_frames: usize) -> String {
+        let (wanted, axis) = (format!("{index}.frames"), format!("{index}.axis"));
+        let frames: Vec<i64> = (0..num_frames as i64).collect();
+        self.integers(&wanted, &[num_frames], &frames);
+        self.integers(&axis, &[], &[2]);
+        let shape = self.node("Shape", &[x], vec![]);
+        let present = self.node("Gather", &[&shape, &axis], vec![int("axis", 0)]);
+        let frames = self.node("Mod", &[&wanted, &present], vec![]);
+        let cut = self.node("Gather", &[x, &frames], vec![int("axis", 2)]);
+        let rows = self.node("Transpose", &[&cut], vec![ints("perm", &[0, 2, 1])]);
+        self.node("Flatten", &[&rows], vec![int("axis", 1)])
+    }
+
+    /// Over the frames; each `(B, C, T) -> (B, C, 1)`.
+    fn mean_and_variance(&mut self, x: &str) -> (String, String) {
+        let mean = self.mean_over_frames(x);
+        let centred = self.node("Sub", &[x, &mean], vec![]);
+        let squares = self.node("Mul", &[&centred, &centred], vec![]);
+        let variance = self.mean_over_frames(&squares);
+        (mean, variance)
     }
 
     /// `(B, C, T) -> (B, C, 1)`.
