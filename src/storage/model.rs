@@ -180,6 +180,7 @@ fn from_shared(bytes: &Bytes, path: &Path) -> Result<Verifier> {
 }
 
 const AGAIN: &str = "fetch or make the file again";
+const MUST_MATCH: &str = "layer list, head and tensors must match";
 
 fn refusal(path: &Path, fact: String, remedy: &str) -> Error {
     Error::Model {
@@ -264,15 +265,6 @@ impl<'a> Parsed<'a> {
         let damaged = |e| refuse(format!("metadata {KEY:?}: {e}"), AGAIN);
         let header: Header = serde_json::from_str(&self.text).map_err(damaged)?;
         let unfit = |e: Error| refuse(e.to_string(), "make the model again");
-        let read = |shapes: Vec<(String, Vec<usize>)>| -> Result<Tensors> {
-            let values = shapes.into_iter().map(|(name, shape)| {
-                let values = self
-                    .tensor(&name, &shape)
-                    .map_err(|fact| refuse(fact, "layer list, head and tensors must match"))?;
-                Ok((name, values))
-            });
-            values.collect()
-        };
         header.front_end.check().map_err(unfit)?;
         let num_features = header.front_end.num_channels();
         let num_raw = header.front_end.num_frame_channels();
@@ -284,7 +276,7 @@ impl<'a> Parsed<'a> {
                 let tensor = self.tensors.tensor(name);
                 tensor.is_ok_and(|tensor| tensor.dtype() == Dtype::I8)
             };
-            let tensors = read(layer_shapes(&layers, prefix, is_int8))?;
+            let tensors = self.read(layer_shapes(&layers, prefix, is_int8), path)?;
             known.extend(tensors.keys().cloned());
             let tensors = tensors.into_iter();
             let tensors = tensors.map(|(name, stored)| (name[prefix.len()..].to_string(), stored));
@@ -297,60 +289,7 @@ impl<'a> Parsed<'a> {
         let speech = header.speech.map(|layers| network(layers, SPEECH, num_raw));
         let speech = speech.transpose()?;
         let network = network(header.layers, "", num_features)?;
-        let (size, conditions) = (header.head.size, header.head.conditions);
-        if size.max(conditions) as u64 > MAX_BYTES {
-            return Err(refuse(
-                format!("head of size {size} with {conditions} conditions"),
-                AGAIN,
-            ));
-        }
-        let embedding_size = network.embedding_size();
-        let is_whitening = size != embedding_size || self.tensors.tensor(WHITEN).is_ok();
-        let cohort_top = header.head.cohort_top;
-        let speakers = cohort_top.map(|_| {
-            let points = self.tensors.tensor(COHORT).ok();
-            points.map_or(0, |points| points.shape().first().copied().unwrap_or(0))
-        });
-        let head = read(head_shapes(
-            [size, conditions],
-            embedding_size,
-            is_whitening,
-            speakers,
-        ))?;
-        if self.tensors.len() != known.len() + head.len() {
-            let known = |name: &str| head.contains_key(name) || known.iter().any(|k| k == name);
-            let names = self.tensors.names().into_iter();
-            let extra: Vec<&str> = names.filter(|n| !known(n)).collect();
-            return Err(refuse(
-                format!("tensors that belong to no layer: {}", extra.join(", ")),
-                "layer list, head and tensors must match",
-            ));
-        }
-        if let Some((name, _)) = head.iter().find(|(_, t)| t.number == Number::I8) {
-            let fact = format!("tensor {name:?} is I8, wanted F32 or F16");
-            return Err(refuse(fact, AGAIN));
-        }
-        let take = |name: &str| head.get(name).map(Stored::values).unwrap_or_default();
-        let cohort = cohort_top.map(|top| Cohort {
-            points: take(COHORT),
-            top,
-        });
-        let whiten = is_whitening.then(|| take(WHITEN));
-        let projection = Projection {
-            groups: header.head.groups,
-            ..Projection::new(take(MEAN), whiten)
-        };
-        let quality = header.head.quality;
-        if quality.is_none() && cohort.is_some() {
-            return Err(refuse("a cohort without quality terms".into(), AGAIN));
-        }
-        let head = PairHead {
-            bias: header.head.bias,
-            prior: header.head.prior,
-            quality: quality.map(|weights| QualityTerms { weights, cohort }),
-            lower_slope: (header.head.lower_slope_below).map(|below| LowerSlope { below }),
-            ..PairHead::new(projection, take(WEIGHT))
-        };
+        let head = self.head(header.head, network.embedding_size(), &known, path)?;
         let rounded_from = header.rounded_from.map(|id| {
             let refused = |e| refuse(format!("metadata {KEY:?}: rounded_from: {e}"), AGAIN);
             id.parse::<ModelId>().map_err(refused)
@@ -373,6 +312,75 @@ impl<'a> Parsed<'a> {
         };
         let verifier = Verifier::new(embedder, model).map_err(unfit)?;
         Ok(verifier.of_file(id))
+    }
+
+    /// The pair head. `known` are the tensors of the networks; there must be no others than those and the
+    /// head's.
+    fn head(
+        &self,
+        head: Head,
+        embedding_size: usize,
+        known: &[String],
+        path: &Path,
+    ) -> Result<PairHead> {
+        let refuse = |fact, remedy| refusal(path, fact, remedy);
+        let (size, conditions) = (head.size, head.conditions);
+        if size.max(conditions) as u64 > MAX_BYTES {
+            return Err(refuse(
+                format!("head of size {size} with {conditions} conditions"),
+                AGAIN,
+            ));
+        }
+        let is_whitening = size != embedding_size || self.tensors.tensor(WHITEN).is_ok();
+        let speakers = head.cohort_top.map(|_| {
+            let points = self.tensors.tensor(COHORT).ok();
+            points.map_or(0, |points| points.shape().first().copied().unwrap_or(0))
+        });
+        let shapes = head_shapes([size, conditions], embedding_size, is_whitening, speakers);
+        let tensors = self.read(shapes, path)?;
+        if self.tensors.len() != known.len() + tensors.len() {
+            let known = |name: &str| tensors.contains_key(name) || known.iter().any(|k| k == name);
+            let names = self.tensors.names().into_iter();
+            let extra: Vec<&str> = names.filter(|n| !known(n)).collect();
+            return Err(refuse(
+                format!("tensors that belong to no layer: {}", extra.join(", ")),
+                MUST_MATCH,
+            ));
+        }
+        if let Some((name, _)) = tensors.iter().find(|(_, t)| t.number == Number::I8) {
+            let fact = format!("tensor {name:?} is I8, wanted F32 or F16");
+            return Err(refuse(fact, AGAIN));
+        }
+        let take = |name: &str| tensors.get(name).map(Stored::values).unwrap_or_default();
+        let cohort = head.cohort_top.map(|top| Cohort {
+            points: take(COHORT),
+            top,
+        });
+        if head.quality.is_none() && cohort.is_some() {
+            return Err(refuse("a cohort without quality terms".into(), AGAIN));
+        }
+        let whiten = is_whitening.then(|| take(WHITEN));
+        let projection = Projection {
+            groups: head.groups,
+            ..Projection::new(take(MEAN), whiten)
+        };
+        Ok(PairHead {
+            bias: head.bias,
+            prior: head.prior,
+            quality: head.quality.map(|weights| QualityTerms { weights, cohort }),
+            lower_slope: head.lower_slope_below.map(|below| LowerSlope { below }),
+            ..PairHead::new(projection, take(WEIGHT))
+        })
+    }
+
+    /// Tensors by name, each of the shape that it must have.
+    fn read(&self, shapes: Vec<(String, Vec<usize>)>, path: &Path) -> Result<Tensors> {
+        let values = shapes.into_iter().map(|(name, shape)| {
+            let values = self.tensor(&name, &shape);
+            let values = values.map_err(|fact| refusal(path, fact, MUST_MATCH))?;
+            Ok((name, values))
+        });
+        values.collect()
     }
 
     /// A tensor of the file, or what is wrong with it.
