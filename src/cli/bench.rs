@@ -15,7 +15,6 @@ use std::{
     cell::Cell,
     ffi::OsString,
     fmt::Write,
-    io::IsTerminal,
     time::{Duration, Instant},
 };
 use stopwatch::Clock;
@@ -86,7 +85,7 @@ struct Progress {
 
 impl Progress {
     fn new(global: &Global, seconds: u64) -> Self {
-        let bar = if !global.output().is_quiet() && std::io::stderr().is_terminal() {
+        let bar = if global.output().has_bar() {
             let style = ProgressStyle::with_template("{bar:30} {pos} %  {msg}");
             ProgressBar::new(100).with_style(style.expect("the template is right"))
         } else {

@@ -111,25 +111,21 @@ fn listen(
     let test = criterion.sequential_test(verifier, args.listening.to_end)?;
     let listener = Listener::new(Arc::clone(verifier), input.rate_hz())?;
     input.listen(listener, &mut |listener, _| {
-        let nothing = Look {
-            note: String::new(),
-            is_clear: false,
-        };
         let heard = listener
             .heard()
             .and_then(|heard| heard.embedding.as_ref().ok());
         let Some(embedding) = heard else {
-            return Ok(nothing);
+            return Ok(Look::default());
         };
         let Some(probe) = verifier.probe(embedding) else {
-            return Ok(nothing);
+            return Ok(Look::default());
         };
         let test_recording = (embedding.clone(), probe);
         let found = search.identify(&[&test_recording], &mut |event| talk_of(event, output))?;
         let best = found.matches.first().and_then(|matches| matches.first());
         let Some((speaker, llr)) = best.and_then(|one| Some((&one.speaker, one.verification.llr?)))
         else {
-            return Ok(nothing);
+            return Ok(Look::default());
         };
         // Each of N candidates is one more chance to be wrong.
         let single = Llr(llr.0 - (found.num_speakers as f32).ln());

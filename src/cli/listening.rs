@@ -19,7 +19,7 @@ use spkver::{
 use std::{
     collections::VecDeque,
     fs::File,
-    io::{BufWriter, IsTerminal},
+    io::BufWriter,
     path::{Path, PathBuf},
 };
 
@@ -37,7 +37,8 @@ pub struct Args {
     save: Option<PathBuf>,
 }
 
-/// What a command concludes from a look at what was heard.
+/// What a command makes of a look; by default nothing.
+#[derive(Default)]
 pub struct Look {
     /// Text for the line on the terminal.
     pub note: String,
@@ -241,7 +242,7 @@ struct Meter(ProgressBar);
 
 impl Meter {
     fn new(output: &Output) -> Self {
-        if output.is_quiet() || !std::io::stderr().is_terminal() {
+        if !output.has_bar() {
             return Meter(ProgressBar::hidden());
         }
         let style = ProgressStyle::with_template("{spinner} {msg}").expect("a constant");

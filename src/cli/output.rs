@@ -3,7 +3,7 @@
 
 use spkver::{Error, Result, batch::escape, verifier::is_unseen};
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     path::Path,
 };
 
@@ -92,7 +92,12 @@ impl Output {
         self.quiet
     }
 
-    /// Prints what the user should know, but need not act on.
+    /// Whether progress is a bar: on a terminal, unless the user wants no messages.
+    pub fn has_bar(&self) -> bool {
+        !self.quiet && io::stderr().is_terminal()
+    }
+
+    /// What the user should know, but need not act on.
     pub fn warning(&self, text: &str) {
         if !self.quiet {
             talk("warning", text);

@@ -5,7 +5,6 @@ use super::output::Output;
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use std::{
     fmt,
-    io::{self, IsTerminal},
     sync::Mutex,
     time::{Duration, Instant},
 };
@@ -39,10 +38,10 @@ impl<'a> Progress<'a> {
                 let _ = text.write_str(&rate(state.per_sec()));
             },
         );
-        let on_terminal = io::stderr().is_terminal();
-        let bar = match output.is_quiet() || !on_terminal {
-            true => ProgressBar::hidden(),
-            false => ProgressBar::new(total),
+        let has_bar = output.has_bar();
+        let bar = match has_bar {
+            true => ProgressBar::new(total),
+            false => ProgressBar::hidden(),
         };
         bar.set_length(total);
         let log = Log {
@@ -51,7 +50,7 @@ impl<'a> Progress<'a> {
         };
         Progress {
             bar: bar.with_style(style),
-            log: (!output.is_quiet() && !on_terminal).then_some(Mutex::new(log)),
+            log: (!output.is_quiet() && !has_bar).then_some(Mutex::new(log)),
             unit,
         }
     }

@@ -4,7 +4,6 @@ use crate::cli::{global::Global, interrupt};
 use indicatif::{ProgressBar, ProgressStyle};
 use spkver::{Result, train::descent::Progress};
 use std::{
-    io::IsTerminal,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
@@ -19,7 +18,7 @@ impl Log {
     /// Silent with `--quiet`.
     pub fn new(global: &Global) -> Self {
         let quiet = global.output().is_quiet();
-        let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
+        let bar = global.output().has_bar().then(|| {
             let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  ETA {eta}  {msg}");
             ProgressBar::new(0).with_style(style.expect("the template is right"))
         });
