@@ -292,6 +292,21 @@ fn missing_and_unknown_tensors_are_named() {
     );
 }
 
+/// A tensor whose sizes say how large the network is, and that has none: the import panicked.
+#[test]
+fn a_number_in_the_place_of_a_weight_is_refused() {
+    for (file, name) in [
+        ("campplus.safetensors", "head.conv2.weight"),
+        ("resnet.safetensors", "layer4.0.conv1.weight"),
+    ] {
+        let text = changed_in(file, |all| {
+            let at = all.iter().position(|t| t.0 == name).unwrap();
+            (all[at].2, all[at].3) = (vec![], vec![0; 4]);
+        });
+        assert!(text.contains(&format!("{name} has shape []")), "{text}");
+    }
+}
+
 fn changed(change: impl Fn(&mut Vec<(String, Dtype, Vec<usize>, Vec<u8>)>)) -> String {
     changed_in("xvec.safetensors", change)
 }
