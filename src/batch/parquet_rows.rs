@@ -6,7 +6,6 @@ use crate::{Error, Result};
 use bytes::Bytes;
 use parquet::{
     basic::Compression,
-    column::writer::ColumnCloseResult,
     data_type::FloatType,
     errors::ParquetError,
     file::{
@@ -113,14 +112,7 @@ fn append(
     for group in metadata.row_groups() {
         let mut copy = writer.next_row_group()?;
         for column in group.columns() {
-            let whole = ColumnCloseResult {
-                bytes_written: column.compressed_size() as u64,
-                rows_written: group.num_rows() as u64,
-                metadata: column.clone(),
-                bloom_filter: None,
-                column_index: None,
-                offset_index: None,
-            };
+            let whole = parquet_text::closed(column.clone(), group.num_rows() as u64);
             copy.append_column(&part, whole)?;
         }
         copy.close()?;

@@ -94,15 +94,19 @@ pub(super) fn column<'a>(
         .set_dictionary_page_offset(dictionary_bytes.map(|_| 0))
         .set_data_page_offset(dictionary_bytes.unwrap_or(0) as i64)
         .build()?;
-    let whole = ColumnCloseResult {
-        bytes_written: bytes.len() as u64,
-        rows_written: levels.len() as u64,
+    Ok((bytes, closed(metadata, levels.len() as u64)))
+}
+
+/// A column that was written completely, without an index of any kind.
+pub(super) fn closed(metadata: ColumnChunkMetaData, num_rows: u64) -> ColumnCloseResult {
+    ColumnCloseResult {
+        bytes_written: metadata.compressed_size() as u64,
+        rows_written: num_rows,
         metadata,
         bloom_filter: None,
         column_index: None,
         offset_index: None,
-    };
-    Ok((bytes, whole))
+    }
 }
 
 fn compress(page: &[u8]) -> Result<Bytes, ParquetError> {
