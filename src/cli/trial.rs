@@ -12,8 +12,9 @@ use spkver::{
         outcome::is_calibrated,
     },
     scoring::TrialKind,
-    verifier::Verifier,
+    verifier::{Verifier, Voiceprint},
 };
+use std::slice;
 
 /// A trial of `verify` or `compare`: what was compared, and the outcome.
 pub struct Trial<'a> {
@@ -31,8 +32,25 @@ pub struct Trial<'a> {
     pub listened: Option<&'a Listened>,
 }
 
-impl Trial<'_> {
-    /// Prints the outcome. Returns the exit code.
+impl<'a> Trial<'a> {
+    /// The claim that a recording is of an enrolled speaker.
+    pub fn of_claim(
+        voiceprint: &'a Voiceprint,
+        subject: &'a str,
+        recording: &'a Recording,
+        outcome: Outcome,
+    ) -> Self {
+        Trial {
+            command: "verify",
+            subject,
+            speaker: Some(voiceprint.name.as_str()),
+            recordings: slice::from_ref(recording),
+            outcome,
+            listened: None,
+        }
+    }
+
+    /// Prints the outcome; the exit code.
     pub fn report(&self, verifier: &Verifier, output: &Output) -> Result<u8> {
         let mut json = self
             .outcome

@@ -16,7 +16,7 @@ use spkver::{
     answer::{Outcome, Recording, json_of, outcome::terms_of_all},
     verifier::SpeakerName,
 };
-use std::{path::PathBuf, slice, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 /// What to verify.
 #[derive(clap::Args)]
@@ -75,14 +75,8 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     };
     if files.is_one {
         let recording = tested.remove(0)?;
-        let trial = Trial {
-            command: "verify",
-            subject: voiceprint.name.as_str(),
-            speaker: Some(voiceprint.name.as_str()),
-            recordings: slice::from_ref(&recording),
-            outcome: outcome_of(&recording)?,
-            listened: None,
-        };
+        let (subject, outcome) = (voiceprint.name.as_str(), outcome_of(&recording)?);
+        let trial = Trial::of_claim(&voiceprint, subject, &recording, outcome);
         return trial.report(&verifier, output);
     }
     let (mut lines, mut results, mut code) = (vec![], vec![], 0);
@@ -107,20 +101,14 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
             Ok(_) => format!("{}  {path}", voiceprint.name.as_str()),
             Err(_) => voiceprint.name.to_string(),
         };
-        let trial = Trial {
-            command: "verify",
-            subject: &subject,
-            speaker: Some(voiceprint.name.as_str()),
-            recordings: slice::from_ref(&recording),
-            outcome: outcome_of(&recording)?,
-            listened: None,
-        };
+        let outcome = outcome_of(&recording)?;
+        let trial = Trial::of_claim(&voiceprint, &subject, &recording, outcome);
         lines.push(trial.line(&verifier));
-        let mut result = trial.outcome.json(&verifier);
+        let mut result = outcome.json(&verifier);
         result["path"] = json!(path);
         result["quality"] = json_of(&recording.quality);
         results.push(result);
-        code = code.max(trial.outcome.exit_code());
+        code = code.max(outcome.exit_code());
     }
     let mut json = terms_of_all(&of_all, &verifier);
     json["command"] = json!("verify");

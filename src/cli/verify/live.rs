@@ -13,7 +13,7 @@ use spkver::{
     scoring::Reason,
     verifier::{Embedding, Heard, Listener, Verifier, Voiceprint},
 };
-use std::{slice, sync::Arc};
+use std::sync::Arc;
 
 /// A claim to be verified on standard input.
 pub(super) struct Claim<'a> {
@@ -51,13 +51,10 @@ impl Claim<'_> {
             &self.criterion,
             &self.verifier,
         )?;
+        let (voiceprint, recording) = (&self.voiceprint, &listened.recording);
         let trial = Trial {
-            command: "verify",
-            subject: self.voiceprint.name.as_str(),
-            speaker: Some(self.voiceprint.name.as_str()),
-            recordings: slice::from_ref(&listened.recording),
-            outcome,
             listened: Some(&listened),
+            ..Trial::of_claim(voiceprint, voiceprint.name.as_str(), recording, outcome)
         };
         trial.report(&self.verifier, self.output)
     }
