@@ -98,14 +98,7 @@ impl<'a> JsonTrial<'a> {
             wanted(self.test, Column::Test)?,
         ];
         let side = self.side.as_ref().map(text);
-        Trial {
-            enroll: Cow::Borrowed(""),
-            test: Cow::Borrowed(""),
-            is_target,
-            score: self.score,
-            line,
-        }
-        .named(Some(names), side.as_deref())
+        Trial::new(Some(names), side.as_deref(), is_target, self.score, line)
     }
 }
 

@@ -239,13 +239,6 @@ impl Layout {
             None => None,
             Some(text) => Some(score(text).ok_or_else(|| Complaint::of_score(text))?),
         };
-        Trial {
-            enroll: Cow::Borrowed(""),
-            test: Cow::Borrowed(""),
-            is_target,
-            score,
-            line,
-        }
-        .named(names, self.side.map(field))
+        Trial::new(names, self.side.map(field), is_target, score, line)
     }
 }

@@ -102,15 +102,11 @@ fn rows(
                 *number += 1;
                 let [enroll, test] = [&block[0], &block[1]].map(|names| name(&names[row]));
                 let side = block[4].get(row).map(word);
-                let trial = Trial {
-                    enroll: Cow::Borrowed(""),
-                    test: Cow::Borrowed(""),
-                    score: block[2].get(row).map(score).transpose()?,
-                    is_target: block[3].get(row).map(is_target).transpose()?.flatten(),
-                    line: *number,
-                }
-                .named(Some([enroll?.into(), test?.into()]), side.as_deref())
-                .map_err(|complaint| Fault::Fact(complaint.fact.into()))?;
+                let score = block[2].get(row).map(score).transpose()?;
+                let is_target = block[3].get(row).map(is_target).transpose()?.flatten();
+                let names = Some([enroll?.into(), test?.into()]);
+                let trial = Trial::new(names, side.as_deref(), is_target, score, *number);
+                let trial = trial.map_err(|complaint| Fault::Fact(complaint.fact.into()))?;
                 on_trial(trial).map_err(Fault::Other)?;
             }
             left -= count;

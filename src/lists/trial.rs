@@ -50,27 +50,35 @@ impl<'a> Trial<'a> {
         self.enroll.is_empty()
     }
 
-    /// The trial with the names of both recordings, if the list has names, and with the test's
-    /// channel.
-    pub(super) fn named(
-        mut self,
+    /// From the names of both recordings, if the list has names, the channel under test, and the rest.
+    pub(super) fn new(
         names: Option<[Cow<'a, str>; 2]>,
         side: Option<&str>,
+        is_target: Option<bool>,
+        score: Option<f64>,
+        line: usize,
     ) -> Result<Self, Complaint> {
+        let mut trial = Trial {
+            enroll: Cow::Borrowed(""),
+            test: Cow::Borrowed(""),
+            is_target,
+            score,
+            line,
+        };
         let Some([enroll, test]) = names else {
-            return Ok(self);
+            return Ok(trial);
         };
         if enroll.is_empty() || test.is_empty() {
             return Err(Complaint::new("a recording without a name", WAYS));
         }
-        (self.enroll, self.test) = (enroll, test);
+        (trial.enroll, trial.test) = (enroll, test);
         if let Some(side) = side {
             let is_b = words::is_side_b(side);
             if is_b.ok_or_else(|| Complaint::new(format!("side {side:?}"), "write a or b"))? {
-                self.test = format!("{}:b", self.test).into();
+                trial.test = format!("{}:b", trial.test).into();
             }
         }
-        Ok(self)
+        Ok(trial)
     }
 }
 
