@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 use spkver::{
     Result,
     answer::{Criterion, Outcome, json_of},
-    scoring::Reason,
-    verifier::{Embedding, Heard, Listener, Verifier, Voiceprint},
+    verifier::{Heard, Listener, Verifier, Voiceprint},
 };
 use std::sync::Arc;
 
@@ -63,7 +62,10 @@ impl Claim<'_> {
     fn watch(&self, input: Input, window_seconds: u32) -> Result<u8> {
         let mut code = 3; // Less than a second of input answers nothing.
         input.watch(&self.verifier, window_seconds, &mut |seconds, heard| {
-            let outcome = self.by_threshold(&heard.embedding)?;
+            let (voiceprint, embedding) = (&self.voiceprint, &heard.embedding);
+            // By the threshold for a whole recording.
+            let outcome =
+                Outcome::of_voiceprint(voiceprint, embedding, &self.criterion, &self.verifier)?;
             code = outcome.exit_code();
             self.output
                 .line_of_json(&self.second(seconds, heard, &outcome))
@@ -78,11 +80,6 @@ impl Claim<'_> {
         json["seconds"] = json!(seconds);
         json["speech_seconds"] = json_of(&heard.quality.speech_seconds);
         json
-    }
-
-    /// The outcome by the threshold for whole recordings.
-    fn by_threshold(&self, embedding: &std::result::Result<Embedding, Reason>) -> Result<Outcome> {
-        Outcome::of_voiceprint(&self.voiceprint, embedding, &self.criterion, &self.verifier)
     }
 }
 
