@@ -1,6 +1,6 @@
 //! `spkver calibrate TRIALS… -o MODEL`: makes a model's scores log-likelihood ratios on these trials.
 
-use super::{calibrate_scores::ScoreFit, global::Global, outputs, progress::Bar, recordings};
+use super::{calibrate_scores, global::Global, outputs, progress::Bar, recordings};
 use serde_json::json;
 use spkver::{
     Result,
@@ -69,13 +69,8 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let mut read = args.lists.iter().chain(&args.scores).chain(&args.cohort);
     read.try_for_each(|path| outputs.spare(path))?;
     if let Some(scores) = &args.scores {
-        let fit = ScoreFit {
-            lists: &args.lists,
-            scores,
-            p_target: args.p_target,
-            out: &args.out,
-        };
-        return fit.run(&outputs, global);
+        let (lists, p_target, out) = (&args.lists, args.p_target, &args.out);
+        return calibrate_scores::run(lists, scores, p_target, out, &outputs, global);
     }
     let plan = args.plan();
     let inputs = Inputs::open(&plan)?;

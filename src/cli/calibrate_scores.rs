@@ -10,46 +10,38 @@ use spkver::{
 };
 use std::path::{Path, PathBuf};
 
-/// What to fit on, and the file to write.
-pub struct ScoreFit<'a> {
-    /// Trial lists.
-    pub lists: &'a [PathBuf],
-    /// The scores of their trials.
-    pub scores: &'a Path,
-    /// Prior of a target trial at which the fit should be best.
-    pub p_target: f64,
-    /// The calibration to write.
-    pub out: &'a Path,
-}
-
-impl ScoreFit<'_> {
-    /// Runs the command.
-    pub fn run(&self, outputs: &Outputs, global: &Global) -> Result<u8> {
-        let out = outputs.take(self.out, &Form::CALIBRATION)?;
-        let fitted = fit_scores(self.lists, self.scores, self.p_target)?;
-        let (scale, offset) = (fitted.calibration.scale, fitted.calibration.offset);
-        let (targets, nontargets) = (fitted.num_targets, fitted.num_nontargets);
-        let refused = fitted.num_refused;
-        let json = json!({
-            "command": "calibrate",
-            "output": self.out.to_string_lossy(),
-            "scale": scale,
-            "offset": offset,
-            "p_target": self.p_target,
-            "targets": targets,
-            "nontargets": nontargets,
-            "refused": refused,
-        });
-        out.write(format!("{json:#}\n").as_bytes())?;
-        let line = format!(
-            "wrote {}: scale {scale:.4}, offset {offset:+.4}, fitted at prior {} on {targets} target and \
-             {nontargets} nontarget trials ({refused} more refused)",
-            self.out.display(),
-            self.p_target,
-        );
-        global.output().result(&line, &json)?;
-        Ok(0)
-    }
+/// Runs the command: fits the `scores` of the trials of `lists`, best at the prior `p_target`.
+pub fn run(
+    lists: &[PathBuf],
+    scores: &Path,
+    p_target: f64,
+    out: &Path,
+    outputs: &Outputs,
+    global: &Global,
+) -> Result<u8> {
+    let file = outputs.take(out, &Form::CALIBRATION)?;
+    let fitted = fit_scores(lists, scores, p_target)?;
+    let (scale, offset) = (fitted.calibration.scale, fitted.calibration.offset);
+    let (targets, nontargets) = (fitted.num_targets, fitted.num_nontargets);
+    let refused = fitted.num_refused;
+    let json = json!({
+        "command": "calibrate",
+        "output": out.to_string_lossy(),
+        "scale": scale,
+        "offset": offset,
+        "p_target": p_target,
+        "targets": targets,
+        "nontargets": nontargets,
+        "refused": refused,
+    });
+    file.write(format!("{json:#}\n").as_bytes())?;
+    let line = format!(
+        "wrote {}: scale {scale:.4}, offset {offset:+.4}, fitted at prior {p_target} on {targets} target \
+         and {nontargets} nontarget trials ({refused} more refused)",
+        out.display(),
+    );
+    global.output().result(&line, &json)?;
+    Ok(0)
 }
 
 /// Reads scale and offset from a calibration file.
