@@ -70,7 +70,7 @@ pub enum Error {
         remedy: String,
     },
     /// No speaker of this name is in the store.
-    #[error("speaker {name:?} is not enrolled in {}; enrol with `spkver enroll` or see `spkver list`", store.display())]
+    #[error("speaker {name:?} is not enrolled in {}; enroll with `spkver enroll` or see `spkver list`", store.display())]
     UnknownSpeaker {
         /// The requested name.
         name: String,
@@ -80,7 +80,7 @@ pub enum Error {
     /// The voiceprint was made by another model.
     #[error(
         "voiceprint of {name:?} was made by model {voiceprint_model}, this is model {model}; \
-         use `--model` with the old model, or enrol {name:?} again"
+         use `--model` with the old model, or enroll {name:?} again"
     )]
     ModelMismatch {
         /// The speaker's name.

@@ -161,7 +161,7 @@ pub fn nobody(store: &Path) -> Error {
     Error::Store {
         path: store.to_path_buf(),
         fact: "nobody is enrolled with this model".into(),
-        remedy: "enrol with `spkver enroll`, or give another file with --store".into(),
+        remedy: "enroll with `spkver enroll`, or give another file with --store".into(),
     }
 }
 

@@ -269,8 +269,8 @@ impl Verifier {
             // Only a forged voiceprint has another size than its model's embeddings.
             return Llr(f32::NAN);
         }
-        let speaker = head.project_enrolment(enrolled.iter().map(|e| e.values()));
-        let test = head.project_enrolment(std::iter::once(test.values()));
+        let speaker = head.project_enrollment(enrolled.iter().map(|e| e.values()));
+        let test = head.project_enrollment(std::iter::once(test.values()));
         let (speaker, test) = (Zeroizing::new(speaker), Zeroizing::new(test));
         Llr(head.llr(&speaker, &test))
     }
@@ -279,13 +279,13 @@ impl Verifier {
     pub fn project(&self, voiceprint: &Voiceprint) -> Vec<f32> {
         let utterances = voiceprint.utterances.iter();
         let head = &self.model.head;
-        head.project_enrolment(utterances.map(|u| u.embedding.values()))
+        head.project_enrollment(utterances.map(|u| u.embedding.values()))
     }
 
     /// Prepares a test recording for the search of an index; none if it has no finite score.
     pub fn probe(&self, test: &Embedding) -> Option<Probe> {
         let head = &self.model.head;
-        let point = head.project_enrolment(std::iter::once(test.values()));
+        let point = head.project_enrollment(std::iter::once(test.values()));
         let finite = point.iter().all(|v| v.is_finite());
         finite.then(|| head.probe(&point))
     }

@@ -66,7 +66,7 @@ fn cohort(verifier: &Verifier, top: usize) -> Cohort {
     let of = |name: &str| {
         let files = (1..=3).map(|n| embed(verifier, &voice(&format!("{name}-{n}"))));
         let files: Vec<Embedding> = files.collect();
-        let mut point = head.project_enrolment(files.iter().map(Embedding::values));
+        let mut point = head.project_enrollment(files.iter().map(Embedding::values));
         point.truncate(head.size());
         point
     };
@@ -178,7 +178,7 @@ fn trials_by_likeness(verifier: &Verifier, weight: f32) -> String {
             let path = voice(&format!("{name}-{n}"));
             if path.exists() {
                 let embedding = embed(verifier, &path);
-                let point = head.project_enrolment(once(embedding.values()));
+                let point = head.project_enrollment(once(embedding.values()));
                 points.push((format!("{name}/{n}.wav"), point));
             }
         }

@@ -15,7 +15,7 @@ fn score(network: &Network, head: &PairHead, voices: [&str; 2]) -> f32 {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices");
         let waveform = audio::read(&folder.join(name), &Default::default()).unwrap();
         let values = network.embed(&verifier.features(&waveform).0);
-        head.project_enrolment(once(&values[..]))
+        head.project_enrollment(once(&values[..]))
     });
     head.llr(&a, &b)
 }

@@ -261,7 +261,7 @@ proptest! {
         };
         if let Some(weighted) = Ranking::new(&scores, &is_target) {
             let points = at(&EVEN, &[0.0, 2.5]);
-            let weight = |t: &ScoredTrial| trials[t.enrol() as usize].2 as f64;
+            let weight = |t: &ScoredTrial| trials[t.enroll() as usize].2 as f64;
             let weighted = Sweep::new(&weighted, &points).weighted(weight);
             let (targets, nontargets) = (copies(true), copies(false));
             if targets.is_empty() || nontargets.is_empty() {
@@ -445,7 +445,7 @@ fn both_formats_say_the_same() {
     let of = |table: &ScoreTable| -> Vec<_> {
         let trials = table.trials().iter();
         trials
-            .map(|t| (t.enrol(), t.test(), t.is_target()))
+            .map(|t| (t.enroll(), t.test(), t.is_target()))
             .collect()
     };
     assert_eq!(of(&kaldi), [(0, 1, true), (0, 2, false)]);
@@ -529,7 +529,7 @@ fn scores_go_out_and_come_back() {
     let (list, scores) = (folder.path().join("list"), folder.path().join("scores"));
     std::fs::write(&list, "1\tmy voice\tb\n0\tb\tc\n1\tmy voice\tb\n").unwrap();
     let mut written = ScoreTable::read(&list).unwrap();
-    let refused = written.trials()[1].enrol();
+    let refused = written.trials()[1].enroll();
     written.set_scores(|enrol, _| if enrol == refused { f64::NAN } else { 1.5 });
     written
         .write_scores(

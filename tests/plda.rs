@@ -417,7 +417,7 @@ fn targets_far_below_do_not_flatten_what_decides() {
     let moved = HALVED.apply(&bent);
     let points: Vec<Vec<f32>> = train.embeddings()[..40]
         .iter()
-        .map(|e| head.project_enrolment(std::iter::once(&[&e[..], &[0.0]].concat()[..])))
+        .map(|e| head.project_enrollment(std::iter::once(&[&e[..], &[0.0]].concat()[..])))
         .collect();
     let mut num_below = 0;
     for (a, b) in points.iter().zip(&points[1..]) {

@@ -44,7 +44,7 @@ fn write(rows: &[ScoredTrial]) -> std::result::Result<Vec<u8>, ParquetError> {
         let (bytes, whole) = parquet_text::column(columns[number].clone(), values)?;
         group.append_column(&bytes, whole)
     };
-    add(&mut group, 0, &mut rows.iter().map(|row| Some(row.enrol)))?;
+    add(&mut group, 0, &mut rows.iter().map(|row| Some(row.enroll)))?;
     add(&mut group, 1, &mut rows.iter().map(|row| Some(row.test)))?;
     add(&mut group, 2, &mut rows.iter().map(ScoredTrial::label))?;
     let scores: Vec<f32> = rows.iter().filter_map(|row| row.score.ok()).collect();

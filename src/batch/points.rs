@@ -59,7 +59,7 @@ impl<'a> Points<'a> {
     /// Adds the point of a speaker or recording with these embeddings `(N, D)`. Returns its number.
     pub fn push<'e>(&mut self, embeddings: impl Iterator<Item = &'e [f32]>) -> u32 {
         let point = match self.scorer {
-            Scorer::Head(head) => head.project_enrolment(embeddings),
+            Scorer::Head(head) => head.project_enrollment(embeddings),
             Scorer::Cosine { .. } => unit_mean(embeddings, self.size),
         };
         self.squares.push(match self.scorer {

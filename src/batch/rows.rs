@@ -83,13 +83,13 @@ impl Format {
 
 impl ScoredTrial<'_> {
     fn text(&self, bytes: &mut Vec<u8>) {
-        let (enrol, test) = (escape::name(self.enrol), escape::name(self.test));
+        let (enroll, test) = (escape::name(self.enroll), escape::name(self.test));
         let blank = |name: &str| memchr::memchr(b' ', name.as_bytes()).is_some();
-        let gap = match blank(&enrol) || blank(&test) {
+        let gap = match blank(&enroll) || blank(&test) {
             true => b'\t',
             false => b' ',
         };
-        bytes.extend_from_slice(enrol.as_bytes());
+        bytes.extend_from_slice(enroll.as_bytes());
         bytes.push(gap);
         bytes.extend_from_slice(test.as_bytes());
         bytes.push(gap);
@@ -116,8 +116,8 @@ impl ScoredTrial<'_> {
             Ok(score) => (buffer.format_finite(score), ""),
             Err(why) => ("", why),
         };
-        let (enrol, test) = (escape::name(self.enrol), escape::name(self.test));
-        csv.write_record([&*enrol, &*test, label, score, &*escape::name(error)])
+        let (enroll, test) = (escape::name(self.enroll), escape::name(self.test));
+        csv.write_record([&*enroll, &*test, label, score, &*escape::name(error)])
     }
 
     fn json(&self, bytes: &mut Vec<u8>) {
@@ -130,7 +130,7 @@ impl ScoredTrial<'_> {
             error: Option<&'a str>,
         }
         let row = Row {
-            enroll: self.enrol,
+            enroll: self.enroll,
             test: self.test,
             label: self.label(),
             score: self.score.ok(),

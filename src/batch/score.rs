@@ -46,7 +46,7 @@ pub struct Participants {
 /// For each name of a list: its point as the enrolled side, and its point as the test.
 #[derive(Debug)]
 pub struct Sides {
-    enrol: Vec<u32>,
+    enroll: Vec<u32>,
     test: Vec<u32>,
 }
 
@@ -72,10 +72,10 @@ impl Participants {
         data: Option<&KaldiData>,
     ) -> Result<Self> {
         let num_names = index.names().len();
-        let (mut enrols, mut tests) = (vec![false; num_names], vec![false; num_names]);
+        let (mut enrolls, mut tests) = (vec![false; num_names], vec![false; num_names]);
         index.for_each_block(range, LOOK, |pairs| {
             for pair in pairs {
-                enrols[pair.enrol as usize] = true;
+                enrolls[pair.enroll as usize] = true;
                 tests[pair.test as usize] = true;
             }
         })?;
@@ -88,7 +88,7 @@ impl Participants {
         for number in 0..num_names {
             let name = index.names().name(number as u32);
             let first = members.len() as u32;
-            if enrols[number] {
+            if enrolls[number] {
                 let model = enrollments.and_then(|e| e.model(name));
                 match model.or(data.and_then(|data| data.speaker(name))) {
                     Some(names) => members.extend(names.iter().map(|name| utterance(name))),
@@ -151,7 +151,7 @@ impl Participants {
                 kept.insert(number as u32, vector.map(<[f32]>::to_vec));
             }
         })?;
-        let mut enrol_point = |members: &[u32]| match members {
+        let mut enroll_point = |members: &[u32]| match members {
             [] => u32::MAX,
             [one] => point_of[*one as usize],
             many => {
@@ -166,11 +166,11 @@ impl Participants {
             }
         };
         let enrolled = self.enrolled.iter().map(|range| self.members_of(range));
-        let enrol = enrolled.map(&mut enrol_point).collect();
+        let enroll = enrolled.map(&mut enroll_point).collect();
         let tested = self.tested.iter();
         let test = tested.map(|t| t.map_or(u32::MAX, |u| point_of[u as usize]));
         Ok(Sides {
-            enrol,
+            enroll,
             test: test.collect(),
         })
     }
@@ -183,8 +183,8 @@ impl Participants {
 impl Sides {
     /// The points of a trial.
     fn of(&self, pair: &Pair) -> (u32, u32) {
-        let enrol = self.enrol[pair.enrol as usize];
-        (enrol, self.test[pair.test as usize])
+        let enroll = self.enroll[pair.enroll as usize];
+        (enroll, self.test[pair.test as usize])
     }
 }
 
@@ -239,7 +239,7 @@ pub fn score(
             points.scores(&buffers.sides, &mut buffers.scores);
             let rows = pairs.iter().zip(&buffers.scores);
             let rows = rows.map(|(pair, &score)| ScoredTrial {
-                enrol: names.name(pair.enrol),
+                enroll: names.name(pair.enroll),
                 test: names.name(pair.test),
                 is_target: pair.is_target,
                 score: points.checked(score, sides.of(pair)),

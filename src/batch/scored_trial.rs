@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, Copy)]
 pub struct ScoredTrial<'a> {
     /// The enrolled recording or model, as in the list.
-    pub enrol: &'a str,
+    pub enroll: &'a str,
     /// The recording under test, as in the list.
     pub test: &'a str,
     /// The label, if the list has labels.

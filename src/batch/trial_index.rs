@@ -26,7 +26,7 @@ const MAX_TRIALS: u64 = 1 << 30;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pair {
     /// Number of the enrolled recording or model.
-    pub enrol: u32,
+    pub enroll: u32,
     /// Number of the test recording.
     pub test: u32,
     /// The label, if the list has labels.
@@ -66,7 +66,7 @@ impl TrialIndex {
         let mut pairs = BufWriter::with_capacity(1 << 20, spool);
         let mut count = 0;
         let has_sides = for_each_trial(source, path, Expected::Pairs, |trial| {
-            let enrol = names.number(&trial.enroll);
+            let enroll = names.number(&trial.enroll);
             let test = names.number(&trial.test);
             let label = match trial.is_target {
                 None => 0,
@@ -85,7 +85,7 @@ impl TrialIndex {
             if count == max_trials {
                 return Err(too_many("trials"));
             }
-            let pair = u64::from(enrol) << 32 | u64::from(label << LABEL_SHIFT | test);
+            let pair = u64::from(enroll) << 32 | u64::from(label << LABEL_SHIFT | test);
             pairs.write_all(&pair.to_le_bytes()).map_err(full)?;
             count += 1;
             Ok(())
@@ -167,7 +167,7 @@ impl Pair {
     fn from_bits(bits: u64) -> Self {
         let low = bits as u32;
         Pair {
-            enrol: (bits >> 32) as u32,
+            enroll: (bits >> 32) as u32,
             test: low & (MAX_NAMES as u32 - 1),
             is_target: match low >> LABEL_SHIFT {
                 0 => None,

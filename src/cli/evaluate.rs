@@ -45,7 +45,7 @@ pub struct Args {
     /// instead of embedding recordings
     #[arg(long, value_name = "FILE", conflicts_with_all = ["root", "segment", "channel"], help_heading = "Trials")]
     scores: Option<PathBuf>,
-    /// Write the scores, `enrol test score` a line (`nan`: refused), lists one after the other
+    /// Write the scores, `enroll test score` a line (`nan`: refused), lists one after the other
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     scores_out: Option<PathBuf>,
     /// Write an HTML page with all figures and plots

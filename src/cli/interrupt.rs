@@ -31,7 +31,7 @@ pub fn flag() -> Result<&'static AtomicBool> {
     Ok(&STOP)
 }
 
-/// The exit code of a run that was stopped: 130 after Ctrl-C, 143 after SIGTERM.
+/// The exit code of a run that was stopped: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
 pub fn exit_code() -> u8 {
     CODE.load(Ordering::Relaxed) as u8
 }

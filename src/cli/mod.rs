@@ -84,7 +84,7 @@ enum Command {
     /// List the enrolled speakers, or the recordings of one
     #[command(after_help = help::LIST)]
     List(list::Args),
-    /// Erase a voiceprint
+    /// Erase a voiceprint, or one of its recordings
     #[command(after_help = help::REMOVE)]
     Remove(remove::Args),
     /// Answer over HTTP: enroll, verify, identify, compare, delete, list

@@ -70,7 +70,7 @@ struct LimitArgs {
     /// Connections at the same time; more have to wait
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     max_connections: u32,
-    /// Longest time for a request to arrive (else 408) and to wait for a processor (else 503), in seconds
+    /// Longest time until a request has arrived (else 408) and has a processor (else 503), in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600))]
     timeout: u32,
 }

@@ -63,12 +63,12 @@ pub fn replicates(
     let replicate = |seed: &u64| -> Option<Figures> {
         let draws = draw(num_speakers, *seed);
         sweep.weighted(|trial| {
-            let enrol = speaker_of[trial.enrol() as usize];
+            let enroll = speaker_of[trial.enroll() as usize];
             let test = speaker_of[trial.test() as usize];
-            if enrol == test {
-                draws[enrol as usize]
+            if enroll == test {
+                draws[enroll as usize]
             } else {
-                draws[enrol as usize] * draws[test as usize]
+                draws[enroll as usize] * draws[test as usize]
             }
         })
     };

@@ -88,7 +88,7 @@ impl Conditions {
     /// Index of its label.
     pub fn of(&self, trial: &ScoredTrial) -> usize {
         let of = |groups: &[u32]| {
-            let a = groups[trial.enrol() as usize] as usize;
+            let a = groups[trial.enroll() as usize] as usize;
             let b = groups[trial.test() as usize] as usize;
             (a.min(b), a.max(b))
         };

@@ -36,7 +36,7 @@ pub fn most_confused(
 ) -> Vec<ConfusedPair> {
     let mut pairs: HashMap<(usize, usize), Sums> = HashMap::new();
     for trial in trials.iter().filter(|t| t.is_scored() && !t.is_target()) {
-        let enroll = speakers.of(trial.enrol() as usize);
+        let enroll = speakers.of(trial.enroll() as usize);
         let test = speakers.of(trial.test() as usize);
         let none = Sums {
             nontargets: 0,

@@ -107,7 +107,7 @@ impl Embedder<'_> {
 
 /// Projects each embedding once, for all of its trials: `(P,)` each, none for a refused recording.
 pub fn points(embedded: &[Embedded], head: &PairHead) -> Vec<Option<Zeroizing<Vec<f32>>>> {
-    let point = |embedding: &Embedding| head.project_enrolment(once(embedding.values()));
+    let point = |embedding: &Embedding| head.project_enrollment(once(embedding.values()));
     let points = embedded.iter();
     let points = points.map(|embedded| Some(Zeroizing::new(point(embedded.as_ref().ok()?))));
     points.collect()
@@ -116,10 +116,10 @@ pub fn points(embedded: &[Embedded], head: &PairHead) -> Vec<Option<Zeroizing<Ve
 /// Scores every trial. A trial with a refused recording gets NaN.
 pub fn set_scores(table: &mut ScoreTable, embedded: &[Embedded], head: &PairHead) {
     let points = points(embedded, head);
-    table.set_scores(|enrol, test| {
+    table.set_scores(|enroll, test| {
         let side = |recording: u32| points[recording as usize].as_ref();
-        match (side(enrol), side(test)) {
-            (Some(enrol), Some(test)) => f64::from(head.llr(enrol, test)),
+        match (side(enroll), side(test)) {
+            (Some(enroll), Some(test)) => f64::from(head.llr(enroll, test)),
             _ => f64::NAN,
         }
     });

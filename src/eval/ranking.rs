@@ -8,7 +8,7 @@ pub struct ScoredTrial {
     /// NaN if a recording was refused.
     pub score: f64,
     /// The label is the highest bit.
-    enrol_and_label: u32,
+    enroll_and_label: u32,
     test: u32,
 }
 
@@ -18,11 +18,11 @@ impl ScoredTrial {
     /// Largest number of recordings that a list may name.
     pub const MAX_RECORDINGS: usize = LABEL as usize;
 
-    /// `enrol` and `test` below [`Self::MAX_RECORDINGS`].
-    pub fn new(enrol: u32, test: u32, is_target: bool, score: Option<f64>) -> Self {
+    /// `enroll` and `test` below [`Self::MAX_RECORDINGS`].
+    pub fn new(enroll: u32, test: u32, is_target: bool, score: Option<f64>) -> Self {
         let mut trial = ScoredTrial {
             score: f64::NAN,
-            enrol_and_label: enrol & !LABEL | if is_target { LABEL } else { 0 },
+            enroll_and_label: enroll & !LABEL | if is_target { LABEL } else { 0 },
             test,
         };
         trial.set_score(score);
@@ -36,8 +36,8 @@ impl ScoredTrial {
     }
 
     /// Number of the enrolled recording.
-    pub fn enrol(&self) -> u32 {
-        self.enrol_and_label & !LABEL
+    pub fn enroll(&self) -> u32 {
+        self.enroll_and_label & !LABEL
     }
     /// Number of the recording under test.
     pub fn test(&self) -> u32 {
@@ -45,7 +45,7 @@ impl ScoredTrial {
     }
     /// Same speaker.
     pub fn is_target(&self) -> bool {
-        self.enrol_and_label & LABEL != 0
+        self.enroll_and_label & LABEL != 0
     }
     /// Whether the trial has a score.
     pub fn is_scored(&self) -> bool {
@@ -67,7 +67,7 @@ impl Ranking {
     pub fn of(mut trials: Vec<ScoredTrial>) -> Option<Self> {
         // By all bits, so that sums over the trials have one order at any thread count.
         parallel::sort_by(&mut trials, |a, b| {
-            let rank = |t: &ScoredTrial| (t.is_scored(), t.enrol_and_label, t.test);
+            let rank = |t: &ScoredTrial| (t.is_scored(), t.enroll_and_label, t.test);
             let by_score = a.is_scored().cmp(&b.is_scored());
             let by_score = by_score.then_with(|| a.score.total_cmp(&b.score));
             by_score.then_with(|| rank(a).cmp(&rank(b)))

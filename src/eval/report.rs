@@ -42,7 +42,7 @@ pub struct Report {
     pub target_speakers: Option<usize>,
     /// Different recordings in the list.
     pub recordings: usize,
-    /// Recordings to enrol, and how many of them were refused (failure to enrol).
+    /// Recordings to enroll, and how many of them were refused (failure to enroll).
     pub enrolment: Refusals,
     /// Recordings to test, and how many of them were refused (failure to acquire).
     pub test: Refusals,
@@ -307,7 +307,7 @@ impl Refusals {
 fn without_score(table: &ScoreTable) -> Vec<bool> {
     let mut without = vec![true; table.names().len()];
     for trial in table.trials().iter().filter(|t| t.is_scored()) {
-        without[trial.enrol() as usize] = false;
+        without[trial.enroll() as usize] = false;
         without[trial.test() as usize] = false;
     }
     without
@@ -330,7 +330,7 @@ fn share<'a>(
 fn num_with_targets(speakers: &Speakers, trials: &[ScoredTrial]) -> usize {
     let mut with = vec![false; speakers.count()];
     for trial in trials.iter().filter(|t| t.is_target()) {
-        with[speakers.of(trial.enrol() as usize)] = true;
+        with[speakers.of(trial.enroll() as usize)] = true;
     }
     with.iter().filter(|with| **with).count()
 }
@@ -347,10 +347,10 @@ fn worst_speakers(
     };
     let mut errors: Vec<SpeakerErrors> = speakers.names().iter().map(without).collect();
     for trial in trials {
-        let enrol = speakers.of(trial.enrol() as usize);
+        let enroll = speakers.of(trial.enroll() as usize);
         let test = speakers.of(trial.test() as usize);
-        let both = [enrol, test];
-        for speaker in &both[..if enrol == test { 1 } else { 2 }] {
+        let both = [enroll, test];
+        for speaker in &both[..if enroll == test { 1 } else { 2 }] {
             let own = &mut errors[*speaker];
             match (trial.is_scored(), trial.is_target()) {
                 (false, _) => own.refused += 1,

@@ -27,8 +27,8 @@ impl Speakers {
             })
             .find(|speakers| {
                 table.trials().iter().all(|trial| {
-                    let [enrol, test] = [trial.enrol(), trial.test()];
-                    let is_one = speakers.of(enrol as usize) == speakers.of(test as usize);
+                    let [enroll, test] = [trial.enroll(), trial.test()];
+                    let is_one = speakers.of(enroll as usize) == speakers.of(test as usize);
                     is_one == trial.is_target()
                 })
             })

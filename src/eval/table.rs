@@ -83,7 +83,7 @@ impl ScoreTable {
             {
                 return Err(refuse(line, "too many trials", "divide the list"));
             }
-            let (enrol, test) = match trial.is_nameless() {
+            let (enroll, test) = match trial.is_nameless() {
                 false => (table.number(&trial.enroll), table.number(&trial.test)),
                 true => {
                     table.is_nameless = true;
@@ -91,7 +91,7 @@ impl ScoreTable {
                     (number, number)
                 }
             };
-            let trial = ScoredTrial::new(enrol, test, is_target, trial.score);
+            let trial = ScoredTrial::new(enroll, test, is_target, trial.score);
             table.trials.push(trial);
             Ok(())
         })?;
@@ -132,7 +132,7 @@ impl ScoreTable {
     /// A pair that is labeled both ways.
     fn contradiction(&self) -> Option<(u32, u32)> {
         let key = |t: &ScoredTrial| {
-            u64::from(t.enrol()) << 33 | u64::from(t.test()) << 1 | u64::from(t.is_target())
+            u64::from(t.enroll()) << 33 | u64::from(t.test()) << 1 | u64::from(t.is_target())
         };
         let mut keys: Vec<u64> = self.trials.iter().map(key).collect();
         parallel::sort_by(&mut keys, u64::cmp);
@@ -148,9 +148,9 @@ impl ScoreTable {
 
     /// The numbers of both recordings, if the table has them.
     fn numbers(&self, trial: &Trial) -> Option<(u32, u32)> {
-        let enrol = self.names.get_index_of(&*trial.enroll)?;
+        let enroll = self.names.get_index_of(&*trial.enroll)?;
         let test = self.names.get_index_of(&*trial.test)?;
-        Some((enrol as u32, test as u32))
+        Some((enroll as u32, test as u32))
     }
 
     /// Did the list hold scores?
@@ -182,7 +182,7 @@ impl ScoreTable {
     pub fn sides(&self) -> (Vec<bool>, Vec<bool>) {
         let mut sides = (vec![false; self.names.len()], vec![false; self.names.len()]);
         for trial in &self.trials {
-            sides.0[trial.enrol() as usize] = true;
+            sides.0[trial.enroll() as usize] = true;
             sides.1[trial.test() as usize] = true;
         }
         sides
@@ -191,7 +191,7 @@ impl ScoreTable {
     /// Sets every score; NaN where there is none.
     pub fn set_scores(&mut self, score: impl Fn(u32, u32) -> f64 + Sync) {
         self.for_each(|trial| {
-            let value = score(trial.enrol(), trial.test());
+            let value = score(trial.enroll(), trial.test());
             trial.set_score(value.is_finite().then_some(value));
         });
         self.has_scores = true;
@@ -226,10 +226,10 @@ impl ScoreTable {
             sorted: false,
             table: self,
         };
-        let twice = |line: usize, enrol: &str, test: &str| Error::List {
+        let twice = |line: usize, enroll: &str, test: &str| Error::List {
             path: path.to_path_buf(),
             line,
-            fact: format!("{enrol} {test} has another score above"),
+            fact: format!("{enroll} {test} has another score above"),
             remedy: "write one `enroll test score` a line, each pair once".into(),
         };
         let without = |line: usize| Error::List {
@@ -281,15 +281,15 @@ impl ScoreTable {
         to: &mut (impl Write + ?Sized),
     ) -> io::Result<()> {
         for trial in &self.trials {
-            let [enrol, test] = [trial.enrol(), trial.test()].map(|name| shown(self.name(name)));
-            let gap = if enrol.contains(' ') || test.contains(' ') {
+            let [enroll, test] = [trial.enroll(), trial.test()].map(|name| shown(self.name(name)));
+            let gap = if enroll.contains(' ') || test.contains(' ') {
                 '\t'
             } else {
                 ' '
             };
             match trial.is_scored() {
-                true => writeln!(to, "{enrol}{gap}{test}{gap}{}", trial.score)?,
-                false => writeln!(to, "{enrol}{gap}{test}{gap}nan")?,
+                true => writeln!(to, "{enroll}{gap}{test}{gap}{}", trial.score)?,
+                false => writeln!(to, "{enroll}{gap}{test}{gap}nan")?,
             }
         }
         Ok(())
@@ -364,14 +364,14 @@ impl Join<'_> {
     /// Trials of a pair within a sorted half.
     fn found(&self, half: Range<usize>, pair: (u32, u32)) -> Range<usize> {
         let trials = &self.table.trials[half.clone()];
-        let first = trials.partition_point(|t| (t.enrol(), t.test()) < pair);
-        let count = trials[first..].partition_point(|t| (t.enrol(), t.test()) == pair);
+        let first = trials.partition_point(|t| (t.enroll(), t.test()) < pair);
+        let count = trials[first..].partition_point(|t| (t.enroll(), t.test()) == pair);
         half.start + first..half.start + first + count
     }
 
     fn pair(&self, at: usize) -> (u32, u32) {
         let trial = &self.table.trials[at];
-        (trial.enrol(), trial.test())
+        (trial.enroll(), trial.test())
     }
 
     fn put(&mut self, at: usize, score: f64) {
@@ -386,7 +386,7 @@ impl Join<'_> {
         let (before, after) = self.table.trials.split_at_mut(self.next);
         for half in [before, after] {
             parallel::sort_by(half, |a, b| {
-                let pair = |t: &ScoredTrial| (t.enrol(), t.test(), t.is_target());
+                let pair = |t: &ScoredTrial| (t.enroll(), t.test(), t.is_target());
                 pair(a).cmp(&pair(b)).then(a.score.total_cmp(&b.score))
             });
         }

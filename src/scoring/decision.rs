@@ -281,7 +281,7 @@ impl Reason {
                 "let the speaker talk longer, or ask for higher error rates"
             }
             Reason::ScoreNotFinite => {
-                "try another recording; if that does not help, another model, and enrol again"
+                "try another recording; if that does not help, another model, and enroll again"
             }
         }
     }

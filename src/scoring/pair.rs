@@ -153,7 +153,7 @@ impl PairHead {
     /// quality term is that of one recording with all their speech and the means of their ln|u| and
     /// conditions.
     /// `(N, E) -> (P,)`, with E = [`Self::embedding_size`] and P = [`Self::point_size`].
-    pub fn project_enrolment<'a>(&self, embeddings: impl Iterator<Item = &'a [f32]>) -> Vec<f32> {
+    pub fn project_enrollment<'a>(&self, embeddings: impl Iterator<Item = &'a [f32]>) -> Vec<f32> {
         let mut point = vec![0.0; self.point_size()];
         let voice = &mut point[..self.voice_size()];
         let (mut ln_seconds, mut ln_lengths) = (f32::NEG_INFINITY, 0.0);
@@ -296,7 +296,7 @@ mod tests {
         head.prior = 0.2;
         assert!((head.llr(&a, &b) - (llr + 4.0f32.ln())).abs() < 1e-5);
         // The mean of both points, scaled to the same length.
-        let both = head.project_enrolment([&[4.0, 5.0][..], &[2.0, 1.0]].into_iter());
+        let both = head.project_enrollment([&[4.0, 5.0][..], &[2.0, 1.0]].into_iter());
         let length: f32 = both.iter().map(|v| v * v).sum();
         assert!((length - 2.0).abs() < 1e-5 && (both[0] / both[1] - 2.0).abs() < 1e-5);
         assert!(both[0] > 0.0);

@@ -142,7 +142,7 @@ mod tests {
         });
         assert_eq!((head.embedding_size(), head.point_size()), (6, 3));
         assert!(head.check(2).is_ok());
-        let point = |head: &PairHead, e: &[&[f32]]| head.project_enrolment(e.iter().copied());
+        let point = |head: &PairHead, e: &[&[f32]]| head.project_enrollment(e.iter().copied());
         // |u| is 5 and 1; the recordings have 4 s and 1 s of speech. The second one has 10 dB and comes
         // from a telephone.
         let (a, b) = (
@@ -185,7 +185,7 @@ mod tests {
             (head.size(), head.voice_size(), head.point_size()),
             (5, 2, 6)
         );
-        let point = |e: &[f32]| head.project_enrolment(std::iter::once(e));
+        let point = |e: &[f32]| head.project_enrollment(std::iter::once(e));
         let [clean_a, clean_b] = [[4.0, 5.0], [2.0, 1.0]].map(|e| [e[0], e[1], 0.0, 0.0, 0.0, 0.0]);
         let noisy = |e: [f32; 6]| [e[0], e[1], e[2], 1.5, 1.0, 2.0];
         let llr = |a: [f32; 6], b: [f32; 6]| head.llr(&point(&a), &point(&b));
@@ -257,7 +257,7 @@ mod tests {
             [0.5, 1.0, 2.0, -1.0, 0.5, 0.0, 0.0, 0.0],
         );
         let own = |e: &[f32]| -0.5 * e[4] + 2.0 * head.ln_length(e) - 0.3 * mean(&plain.project(e));
-        let point = |head: &PairHead, e: &[&[f32]]| head.project_enrolment(e.iter().copied());
+        let point = |head: &PairHead, e: &[&[f32]]| head.project_enrollment(e.iter().copied());
         let [x, y] = [&a, &b].map(|e| point(&plain, &[&e[..4]]));
         let wanted = plain.llr(&x, &y) + own(&a) + own(&b);
         let [x, y] = [&a, &b].map(|e| point(&head, &[e]));

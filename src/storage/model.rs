@@ -19,7 +19,7 @@
 //! `blake3` is the BLAKE3 hash of the file in which these 64 digits are replaced by zeros. This
 //! hash detects damage, not forgery. The id of the file is the BLAKE3 hash of the unchanged file.
 //! Embeddings carry another id: that of the front-end, the network and the speech detector alone.
-// Longer than 450 lines, because reading and writing of the format belong together.
+// Longer than 450 lines: reading and writing of the format belong together.
 
 use crate::{
     Error, Result,

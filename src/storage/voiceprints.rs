@@ -375,7 +375,7 @@ fn checked(
         Error::Store {
             path: path.to_path_buf(),
             fact: format!("{whose} is damaged"),
-            remedy: "restore the store from a backup, or enrol again with --replace".into(),
+            remedy: "restore the store from a backup, or enroll again with --replace".into(),
         }
     })
 }

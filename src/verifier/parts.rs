@@ -150,7 +150,7 @@ impl Verifier {
         let at = |place: f32| (place * frames.speech.len() as f32) as usize;
         let seconds = speech_seconds(&frames.speech[at(place.start)..at(place.end)]);
         let embedding = self.embedding(values, seconds, [0.0; CONDITIONS]).ok()?;
-        let point = self.model.head.project_enrolment(once(embedding.values()));
+        let point = self.model.head.project_enrollment(once(embedding.values()));
         Some((Zeroizing::new(point), seconds))
     }
 }

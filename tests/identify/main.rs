@@ -154,7 +154,7 @@ impl Crowd {
 }
 
 fn project(head: &PairHead, embedding: Vec<f32>) -> Vec<f32> {
-    head.project_enrolment(std::iter::once(embedding.as_slice()))
+    head.project_enrollment(std::iter::once(embedding.as_slice()))
 }
 
 fn llr(head: &PairHead, a: &[f32], b: &[f32]) -> f64 {

@@ -85,7 +85,7 @@ impl Sides {
             verifier
                 .check_made_here("the first recording", embedding.model())
                 .map_err(raised)?;
-            Ok(Ok(head.project_enrolment(once(embedding.values()))))
+            Ok(Ok(head.project_enrollment(once(embedding.values()))))
         };
         let of_heard = |heard: &Heard| match heard {
             Heard::Embedded(embedding) => point(embedding),

@@ -102,7 +102,7 @@ fn export(args: &ExportArgs, global: &Global) -> Result<u8> {
     let store = global.open_store()?.ok_or_else(|| Error::Store {
         path: path.clone(),
         fact: "there is no such file".into(),
-        remedy: "enrol with `spkver enroll`, or give another file with --store".into(),
+        remedy: "enroll with `spkver enroll`, or give another file with --store".into(),
     })?;
     if store.is_encrypted() && !args.plaintext {
         return Err(Error::Usage(

@@ -189,7 +189,7 @@ pub(super) fn damaged(path: &Path, what: &str) -> Error {
     Error::Store {
         path: path.to_path_buf(),
         fact: format!("damaged: {what}"),
-        remedy: "restore it from a backup, or move it away and enrol again".into(),
+        remedy: "restore it from a backup, or move it away and enroll again".into(),
     }
 }
 

@@ -145,7 +145,7 @@ impl<'a> Source<'a> {
         let head = &embedder.verifier.model().head;
         let mut points = vec![];
         for embeddings in by_speaker {
-            let point = head.project_enrolment(embeddings.iter().map(|e| e.values()));
+            let point = head.project_enrollment(embeddings.iter().map(|e| e.values()));
             let point = &point[..head.size()];
             // The point of a speaker without an embedding is NaN.
             if point.iter().all(|v| v.is_finite()) {

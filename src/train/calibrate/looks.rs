@@ -34,9 +34,9 @@ pub(super) fn extremes(
         for ((table, whole), heard) in tables.iter_mut().zip(&whole).zip(&heard) {
             let heard = points(heard, head);
             table.change_scores(|trial| {
-                let enrol = whole[trial.enrol() as usize].as_ref()?;
+                let enroll = whole[trial.enroll() as usize].as_ref()?;
                 let test = heard[trial.test() as usize].as_ref()?;
-                let score = f64::from(head.llr(enrol, test));
+                let score = f64::from(head.llr(enroll, test));
                 Some(match trial.is_target() {
                     true => trial.score.min(score),
                     false => trial.score.max(score),

@@ -67,12 +67,12 @@ impl Rated {
             .collect();
         let kind = |trial: &ScoredTrial| {
             let side = |recording: u32| conditions[recording as usize];
-            TrialKind::of(side(trial.enrol()), side(trial.test()))
+            TrialKind::of(side(trial.enroll()), side(trial.test()))
         };
         Some(Rated {
             list: RatedList {
                 trials: scored(table)
-                    .map(|trial| (trial.score, [of(trial.enrol()), of(trial.test())]))
+                    .map(|trial| (trial.score, [of(trial.enroll()), of(trial.test())]))
                     .collect(),
                 num_speakers: speakers.count(),
                 is_copy,

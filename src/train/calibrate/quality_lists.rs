@@ -95,16 +95,19 @@ fn sides(embedded: &EmbeddedTable, head: &PairHead, cohort: Option<&Cohort>) -> 
     sides.collect()
 }
 
-/// The trials of `table`, with the enrolled recordings from `enrol` and the tested ones from `test`.
+/// The trials of `table`, with the enrolled recordings from `enroll` and the tested ones from `test`.
 fn quality_list(
     table: &ScoreTable,
-    enrol: &[Option<Side>],
+    enroll: &[Option<Side>],
     test: &[Option<Side>],
     head: &PairHead,
 ) -> QualityList {
     let (mut targets, mut nontargets) = (vec![], vec![]);
     for trial in table.trials() {
-        let sides = (&enrol[trial.enrol() as usize], &test[trial.test() as usize]);
+        let sides = (
+            &enroll[trial.enroll() as usize],
+            &test[trial.test() as usize],
+        );
         let (Some(a), Some(b)) = sides else { continue };
         let facts = QualityTrial {
             score: head.llr(&a.point, &b.point).into(),
