@@ -97,7 +97,7 @@ async fn accept(service: Arc<Service>, listener: TcpListener, stop: impl Future<
         "event": "stopping",
         "requests_in_progress": service.workers.num_requests(),
     }));
-    // One timeout for a request to arrive, one for its answer.
+    // One timeout for the head of a request, one for its body and a processor.
     let finished = timeout(2 * limits.timeout, service.stopping.closed()).await;
     (service.log)(json!({ "event": "stopped", "all_answered": finished.is_ok() }));
 }
