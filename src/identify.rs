@@ -118,8 +118,13 @@ impl<'a> Search<'a> {
     /// Holds the index for the next search. One in a file is not held: when a voiceprint is erased, the
     /// file must go.
     fn hold(&self) {
-        if let Some(last) = self.last.filter(|_| !self.index.is_kept()) {
-            *last.held() = Some(self.index.clone());
+        let Some(last) = self.last.filter(|_| !self.index.is_kept()) else {
+            return;
+        };
+        let mut held = last.held();
+        // Another thread may have erased a voiceprint since the index was built, and forgotten what was held.
+        if self.index.fits(self.plan.store, self.plan.verifier) {
+            *held = Some(self.index.clone());
         }
     }
 

@@ -106,6 +106,44 @@ fn succeed(command: &mut Command) -> Output {
 }
 
 #[test]
+fn a_detector_of_overlapped_speech_comes_from_another_model_and_is_trained_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    speech(dir);
+    succeed(&mut command(dir, "first"));
+    let weights = |name: &str| {
+        let model = spkver::storage::model::load(&dir.join(name)).unwrap();
+        let overlap = model.model().overlap.as_ref().unwrap();
+        overlap.weights().clone()
+    };
+    let with = |out: &str, change: fn(&mut serde_json::Value)| {
+        let text = fs::read_to_string(options(dir)).unwrap();
+        let mut options: serde_json::Value = serde_json::from_str(&text).unwrap();
+        change(&mut options);
+        let mut command = command(dir, out);
+        // `command` has written its own options there.
+        fs::write(dir.join("options.json"), options.to_string()).unwrap();
+        command.arg("--overlap-of").arg(dir.join("first")).output()
+    };
+    assert!(with("as-it-is", |all| all["overlap"] = serde_json::Value::Null).is_ok());
+    assert_eq!(weights("as-it-is"), weights("first"));
+
+    // Steps so small that F16 does not show them: training began with these weights.
+    assert!(with("begun", |all| all["learning_rate"] = 1e-9.into()).is_ok());
+    assert_eq!(weights("begun"), weights("first"));
+    assert!(with("trained-on", |_| ()).is_ok());
+    assert_ne!(weights("trained-on"), weights("first"));
+
+    let refused = with("refused", |all| all["overlap"]["channels"] = 9.into()).unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        text.contains("first: its detector of overlapped speech has other layers"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_run_stopped_or_killed_continues_bit_for_bit_with_any_number_of_threads() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();

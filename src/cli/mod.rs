@@ -2,7 +2,7 @@
 //! else on stderr, and ends with an exit code.
 //!
 //! 0 accept or success, 1 reject, 2 usage, 3 inconclusive or input refused, 4 model, store or
-//! speaker, 5 I/O, 130 interrupted, 143 terminated (`--resume` continues long runs).
+//! speaker, 5 I/O, 129 hung up, 130 interrupted, 143 terminated (`--resume` continues long runs).
 
 mod bench;
 mod calibrate;

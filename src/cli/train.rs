@@ -65,7 +65,7 @@ pub struct Args {
         help_heading = "Training data"
     )]
     teacher_ids: Option<PathBuf>,
-    /// Take the detector of overlapped speech from this model instead of training one
+    /// Take the detector of overlapped speech from this model; if the options train one, train it on
     #[arg(long, value_name = "MODEL", help_heading = "Training")]
     overlap_of: Option<PathBuf>,
     /// Options as JSON: any part of what `--print-options` shows
@@ -249,7 +249,12 @@ impl Args {
     }
 
     fn spare_inputs(&self, outputs: &Outputs) -> Result<()> {
-        let flags = [&self.teacher, &self.teacher_ids, &self.options];
+        let flags = [
+            &self.teacher,
+            &self.teacher_ids,
+            &self.options,
+            &self.overlap_of,
+        ];
         let files = flags.into_iter().flatten().chain(&self.compare_heads);
         let mut files = files.chain([&self.speech]);
         files.try_for_each(|path| outputs.spare(path))

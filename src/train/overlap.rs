@@ -11,8 +11,9 @@ use super::{
     descent::{Descent, Progress, descend_by},
     distortion::{energy, gain},
     loss::Loss,
-    options::{PairLoss, Seen},
+    options::{PairLoss, Seen, TrainOptions},
     random::Random,
+    tape::Trainable,
     view::View,
 };
 use crate::{
@@ -151,24 +152,44 @@ fn is_overlapped(slot: usize) -> bool {
     slot % 2 == 1
 }
 
-/// Trains the detector. The options are of a network with one output. `None` where `on_progress`
-/// stopped it.
+/// What the detector is computed from. Pauses are kept: they show how voices follow each other.
+fn front_end(options: &TrainOptions) -> Result<Mfcc> {
+    Mfcc::new(MfccConfig {
+        speech_only: false,
+        ..options.front_end.clone()
+    })
+}
+
+/// The state before the first step, with the weights of the detector `network`. None where its layers are not
+/// those of the options. BatchNorms are folded in it, so it goes on without them.
+pub(super) fn state_of(network: &Network, options: &TrainOptions) -> Result<Option<State>> {
+    let view = View::new(&front_end(options)?, Seen::NORMALISED)?;
+    let (layers, _) = Trainable::new(options.layers()?, options.seed).folded();
+    Ok(view.weights_of(network, &layers).map(|weights| {
+        let mut state = State::fresh(layers, 0, 1, options.seed);
+        state.trainable.weights = weights;
+        state
+    }))
+}
+
+/// Trains the detector, from `begun` on if there is such a state. The options are of a network with one output.
+/// `None` where `on_progress` stopped it.
 pub(super) fn train(
     own: &Descent,
+    begun: Option<State>,
     on_progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Option<Network>> {
     let options = own.options;
-    // Pauses are kept: they show how voices follow each other.
-    let mfcc = Mfcc::new(MfccConfig {
-        speech_only: false,
-        ..options.front_end.clone()
-    })?;
-    let layers = options.layers()?;
+    let mfcc = front_end(options)?;
     let view = View::new(&mfcc, Seen::NORMALISED)?;
+    let layers = match &begun {
+        Some(state) => state.trainable.layers.clone(),
+        None => options.layers()?,
+    };
     let num_channels = options.front_end.num_frame_channels();
     let receptive_field = infer(&layers, num_channels)?.receptive_field;
     let voices = Voices::new(own.crops(&mfcc, options.crop_seconds, receptive_field.max(30))?);
-    let start = |layers| State::fresh(layers, 0, 1, options.seed);
+    let start = |layers| begun.unwrap_or_else(|| State::fresh(layers, 0, 1, options.seed));
     let step = |state: &mut State| {
         let (features, is_overlapped) = voices.batch(state.step, options.batch_size)?;
         descend_by(options, state, view.of(features), |logits, _| {

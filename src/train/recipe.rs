@@ -31,13 +31,15 @@ pub struct Trained {
 }
 
 /// Trains all networks, each from its checkpoint if there is one, and embeds the training speech
-/// with each for [`super::head::fit`]. `on_progress` may stop training by answering `false`: the
+/// with each for [`super::head::fit`]. The detector of overlapped speech goes on from `begun_overlap` if
+/// it is given. `on_progress` may stop training by answering `false`: the
 /// state is saved, and the result is `None`.
 ///
 /// # Errors
 /// A recording or checkpoint that cannot be read or written; options that make no sense.
 pub fn train(
     all: &Descent,
+    begun_overlap: Option<State>,
     on_progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Option<Trained>> {
     let members = all.options.of_each();
@@ -80,7 +82,7 @@ pub fn train(
             ..*all
         };
         let counted = &mut |progress: Progress| on_progress(progress.of(of_members, num_steps));
-        overlap = overlap::train(&detector, counted)?;
+        overlap = overlap::train(&detector, begun_overlap, counted)?;
         if overlap.is_none() {
             return Ok(None);
         }

@@ -12,7 +12,7 @@ use super::{
     head_comparison::{self, Compared, Lists},
     manifest::Manifest,
     options::{PairLoss, TrainOptions},
-    recipe,
+    overlap, recipe,
     recordings::Recordings,
     teacher::Teacher,
 };
@@ -38,7 +38,7 @@ pub struct Plan {
     pub noise: Option<PathBuf>,
     /// Folder with room impulse responses, added to the simulated ones.
     pub rir: Option<PathBuf>,
-    /// A model whose detector of overlapped speech is taken instead of training one.
+    /// A model whose detector of overlapped speech is taken. Where the options train one, it is trained on.
     pub overlap_of: Option<PathBuf>,
     /// The file of the run's state. Training goes on from it if it exists.
     pub checkpoint: PathBuf,
@@ -168,7 +168,11 @@ impl<'a> Inputs<'a> {
             checkpoint: &plan.checkpoint,
             checkpoint_every: plan.checkpoint_every,
         };
-        let trained = recipe::train(&descent, &mut |progress| {
+        let begun = match (&self.overlap, options.of_overlap()) {
+            (Some(network), Some(options)) => overlap::state_of(network, &options)?,
+            _ => None,
+        };
+        let trained = recipe::train(&descent, begun, &mut |progress| {
             on_event(Event::Progress(progress))
         })?;
         let Some(trained) = trained else {
@@ -264,12 +268,16 @@ fn overlap_of(path: &Path, options: &TrainOptions) -> Result<Network> {
         ..model.front_end
     };
     match model.overlap {
-        _ if options.overlap.is_some() => refuse(r#"the options train one; give "overlap": null"#),
         _ if same_front_end != options.front_end => {
             refuse("the model has another front-end than the options")
         }
         None => refuse("the model has no detector of overlapped speech"),
-        Some(found) => Ok(found),
+        Some(found) => match options.of_overlap() {
+            Some(own) if overlap::state_of(&found, &own)?.is_none() => refuse(
+                "its detector of overlapped speech has other layers than that of the options",
+            ),
+            _ => Ok(found),
+        },
     }
 }
 

@@ -88,6 +88,25 @@ impl View {
         ensemble::rounded(layers, weights, self.num_features)
     }
 
+    /// The weights of `network` for the features that this view shows, which are the first ones of all, if
+    /// its layers are `layers` but for the features.
+    pub fn weights_of(&self, network: &Network, layers: &[Layer]) -> Option<Weights> {
+        let mut of_all = layers.to_vec();
+        let Some(Layer::Conv1d(first)) = of_all.first_mut() else {
+            return None;
+        };
+        let (seen, taps) = (first.in_channels, first.kernel_size);
+        first.in_channels = self.num_features;
+        if of_all != network.layers() {
+            return None;
+        }
+        let mut weights = network.weights().clone();
+        let weight = weights.get_mut("0.weight")?;
+        let rows = weight.chunks_exact(self.num_features * taps);
+        *weight = rows.flat_map(|row| &row[..seen * taps]).copied().collect();
+        Some(weights)
+    }
+
     /// Makes V part of the first affine map: W'_k = W_k·V for each tap k.
     fn fold(&self, layers: &mut [Layer], weights: &mut Weights) {
         let Some(matrix) = &self.matrix else { return };

@@ -144,6 +144,39 @@ fn an_index_in_memory_is_built_again_only_where_the_store_has_changed() {
     assert_eq!(search(), (1, true));
 }
 
+/// A service that searches while a voiceprint is erased held what it had read before, until the next search.
+#[test]
+fn an_index_in_memory_is_not_held_where_a_voiceprint_was_erased_meanwhile() {
+    let place = Place::new();
+    place.done("enroll anna", &[&voice("anna-1")]);
+    place.done("enroll boris", &[&voice("boris-1")]);
+    let verifier = model::embedded().unwrap();
+    let last = LastIndex::default();
+    let is_held = || !format!("{last:?}").contains("None");
+    let search_during = |other: &dyn Fn()| {
+        let store = Store::open(&place.path("store.sqlite"), None).unwrap();
+        let plan = Plan {
+            store: store.as_ref().unwrap(),
+            verifier: &verifier,
+            top: 1,
+            point: OperatingPoint::default(),
+        };
+        let search = Search::open(plan, Some(&last), &mut |event| {
+            if matches!(event, Event::Indexed { .. }) {
+                other();
+            }
+        });
+        assert!(search.is_ok());
+    };
+    search_during(&|| {
+        place.done("remove anna", &[]);
+        last.forget();
+    });
+    assert!(!is_held());
+    search_during(&|| ());
+    assert!(is_held());
+}
+
 #[test]
 fn a_thousand_speakers_are_worth_a_file() {
     for (num_speakers, kept, told) in [
