@@ -88,6 +88,10 @@ const COMMANDS: &[(&str, &[&str])] = &[
         &["e.npy", "e.ids", "speech.csv", "boris-1.wav"],
     ),
     ("train speech.csv --compare-heads trials -o OUT", EVALUATED),
+    (
+        "train speech.csv --overlap-of m.safetensors -o OUT",
+        &["m.safetensors"],
+    ),
     ("model export --onnx OUT", &[]),
     ("model import x.safetensors -o OUT", &["x.safetensors"]),
     ("model int8 -o OUT", &[]),

@@ -53,8 +53,8 @@ fn int8_scores_come_near_those_of_f32() {
     let (wanted, got) = (embeddings(&exact), embeddings(&rounded));
     for i in 0..names.len() {
         let alike = cosine(wanted[i].values(), got[i].values());
-        // 8 bits round each value by up to 0.4 % of the largest; the least alike here has 0.9978.
-        assert!(alike > 0.997, "{}: cosine {alike}", names[i]);
+        // 8 bits round each value by up to 0.4 % of the largest; the least alike here has 0.99918.
+        assert!(alike > 0.999, "{}: cosine {alike}", names[i]);
         for j in 0..i {
             let wanted = exact.llr(&[&wanted[i]], &wanted[j]).0;
             let got = rounded.llr(&[&got[i]], &got[j]).0;

@@ -53,7 +53,9 @@ fn input_ranges(
 ) -> BTreeMap<usize, InputRanges> {
     if is_graph(layers) {
         let graph = Operations::not_quantised(layers, num_features, source).graph;
-        return graph.expect("it is one").input_ranges(layers, utterances);
+        return graph
+            .expect("it is one")
+            .input_ranges(layers, source, utterances);
     }
     let operations = Operations::in_one_branch(layers, source).branches.remove(0);
     let stats = input_stats(&operations, utterances);
@@ -61,9 +63,10 @@ fn input_ranges(
     let of_each = operations.iter().zip(stats).zip(maps);
     let fitting = of_each.filter_map(|((operation, stats), layer)| {
         let fits = operation.fits_int8() && stats.is_finite();
-        let ranges = stats.ranges();
+        let index = layer?;
+        let ranges = stats.ranges(&source.largest_weights(&layers[index], index));
         let means = stats.mean;
-        fits.then_some((layer?, InputRanges { ranges, means }))
+        fits.then_some((index, InputRanges { ranges, means }))
     });
     fitting.collect()
 }

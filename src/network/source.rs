@@ -77,6 +77,24 @@ impl<'a> Source<'a> {
         layer.tensors().into_iter().map(tensor).collect()
     }
 
+    /// The largest magnitude of the weights of each input channel of layer `index`, a map: `(C_in,)`.
+    pub fn largest_weights(self, layer: &Layer, index: usize) -> Vec<f32> {
+        let mut room = vec![];
+        let weight = self.weight(layer, index, &mut room);
+        // (C_out, C_in/g, taps…)
+        let shape = layer.tensors().swap_remove(0).1;
+        let (rows, inputs) = (shape[0] / layer.groups(), shape[1]);
+        let taps = shape[2..].iter().product();
+        let mut largest = vec![0.0f32; layer.num_inputs()];
+        for (row, weights) in weight.chunks_exact(inputs * taps).enumerate() {
+            let of_group = &mut largest[row / rows * inputs..][..inputs];
+            for (largest, taps) in of_group.iter_mut().zip(weights.chunks_exact(taps)) {
+                *largest = taps.iter().fold(*largest, |max, w| max.max(w.abs()));
+            }
+        }
+        largest
+    }
+
     /// The weight of layer `index` in f32. `room` is a buffer, as in [`Self::values`].
     pub fn weight<'r>(self, layer: &Layer, index: usize, room: &'r mut Vec<f32>) -> &'r [f32]
     where
@@ -129,5 +147,31 @@ impl<'a> Source<'a> {
             Source::Weights(weights) => weights.len(),
             Source::Stored(tensors) | Source::StoredInF32(tensors) => tensors.len(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Conv1dOptions;
+
+    #[test]
+    fn the_largest_weights_of_each_input_are_those_of_its_group() {
+        let layer = Layer::Conv1d(Conv1dOptions {
+            in_channels: 4,
+            out_channels: 2,
+            kernel_size: 3,
+            stride: 1,
+            dilation: 1,
+            padding: 0,
+            groups: 2,
+        });
+        // (C_out, C_in/g, K): each output reads two of the four inputs.
+        let weight = vec![
+            1.0, -2.0, 0.5, 0.0, 0.25, 0.0, 3.0, 0.0, 0.0, 0.0, 0.0, -4.0,
+        ];
+        let weights = Weights::from([("0.weight".to_string(), weight)]);
+        let largest = Source::Weights(&weights).largest_weights(&layer, 0);
+        assert_eq!(largest, [2.0, 0.25, 3.0, 4.0]);
     }
 }

@@ -2,9 +2,10 @@
 //! measured on it, so a model needs no recordings of its own for that.
 //!
 //! Source and filter (Fant 1960): pulses of a gliding pitch, or noise, through three resonators that
-//! move from vowel to vowel, over background noise. The last speaker is on the telephone.
+//! move from vowel to vowel, over background noise. Each speaker is also heard over a telephone, above whose
+//! band is nothing: features of real recordings are often as far from those of full-band speech.
 
-use crate::audio::SAMPLE_RATE_HZ;
+use crate::audio::{SAMPLE_RATE_HZ, resample};
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::f32::consts::PI;
@@ -37,16 +38,22 @@ const STEP_LEN: usize = SAMPLE_RATE_HZ as usize / 200;
 const HISS_AT: [usize; 3] = [3, 7, 11];
 const PAUSE_AT: usize = 8;
 
-/// One utterance of each speaker: 16 kHz, nominally −1 to 1.
+/// Sample rate of a telephone line.
+const TELEPHONE_HZ: u32 = 8000;
+
+/// One utterance of each speaker, and all again as over a telephone: 16 kHz, nominally −1 to 1.
 pub fn utterances(seed: u64) -> Vec<Vec<f32>> {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut utterances: Vec<Vec<f32>> = SPEAKERS
         .iter()
         .map(|speaker| utterance(*speaker, &mut random))
         .collect();
-    if let Some(last) = utterances.last_mut() {
-        telephone(last);
-    }
+    let narrow = utterances.iter().map(|samples| {
+        let sent = resample(samples, SAMPLE_RATE_HZ, TELEPHONE_HZ);
+        resample(&sent, TELEPHONE_HZ, SAMPLE_RATE_HZ)
+    });
+    let narrow: Vec<Vec<f32>> = narrow.collect();
+    utterances.extend(narrow);
     utterances
 }
 
@@ -123,17 +130,6 @@ impl Resonator {
         let y = gain * x + first * self.last[0] - second * self.last[1];
         self.last = [y, self.last[0]];
         y
-    }
-}
-
-/// Low-pass at about 3.4 kHz: one pole, four times.
-fn telephone(samples: &mut [f32]) {
-    for _ in 0..4 {
-        let mut last = 0.0;
-        for x in samples.iter_mut() {
-            last += 0.75 * (*x - last);
-            *x = last;
-        }
     }
 }
 

@@ -86,21 +86,30 @@ impl Graph {
     pub fn input_ranges(
         &self,
         layers: &[Layer],
+        source: Source,
         utterances: &[Features],
     ) -> BTreeMap<usize, InputRanges> {
         let stats = self.output_stats(utterances);
         let mut all = BTreeMap::new();
         for node in self.nodes.iter().filter(|node| node.can_read_u8()) {
-            let source = node.inputs[0].node;
+            let read = node.inputs[0].node;
             let readers = self.nodes.iter().filter(|node| node.can_read_u8());
-            let readers = readers.filter(|other| other.inputs[0].node == source);
+            let readers = readers.filter(|other| other.inputs[0].node == read);
             // The ranges of a bin serve all bins.
-            let channels = readers.filter_map(Node::channels_read).min();
-            let of = stats[source].of_channels(channels.unwrap_or(self.nodes[source].width));
+            let channels = readers.clone().filter_map(Node::channels_read).min();
+            let of = stats[read].of_channels(channels.unwrap_or(self.nodes[read].width));
+            let mut weights = vec![0.0f32; of.mean.len()];
+            for reader in readers {
+                let own = source.largest_weights(&layers[reader.layer], reader.layer);
+                for bin in own.chunks(weights.len()) {
+                    let both = weights.iter_mut().zip(bin);
+                    both.for_each(|(largest, own)| *largest = largest.max(*own));
+                }
+            }
             let c_in = layers[node.layer].num_inputs();
             if of.is_finite() && c_in.is_multiple_of(of.mean.len()) {
                 let inputs = InputRanges {
-                    ranges: repeated(&of.ranges(), c_in),
+                    ranges: repeated(&of.ranges(&weights), c_in),
                     means: repeated(&of.mean, c_in),
                 };
                 all.insert(node.layer, inputs);
