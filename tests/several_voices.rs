@@ -69,6 +69,22 @@ fn a_change_of_speaker_is_heard_and_a_pause_is_not() {
     assert!(verifier.parts_llr(&short).is_none());
 }
 
+/// The even pitch of a synthetic voice, and what coding leaves of it, passed for a second voice.
+#[test]
+fn one_synthetic_voice_over_a_telephone_or_in_mp3_at_a_low_rate_is_one_voice() {
+    let verifier = model::embedded().unwrap();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let coded = audio::read(&fixtures.join("audio/voice-24k.mp3"), &Default::default());
+    let samples = in_turn(&["anna-1"]).samples().to_vec();
+    let narrow = audio::resample(&samples, audio::SAMPLE_RATE_HZ, 8000);
+    for one in [
+        coded.unwrap(),
+        Waveform::from_samples(narrow, 8000).unwrap(),
+    ] {
+        verifier.embed(&one).unwrap();
+    }
+}
+
 #[test]
 fn one_pass_measures_the_same_as_two() {
     let verifier = verifier(-4.0);

@@ -355,7 +355,7 @@ fn a_graph_in_int8_stays_near_what_its_layers_say() {
         let weights = some_weights(&layers);
         let mut network = Network::new(layers.clone(), weights.clone(), 8).unwrap();
         network.quantise(&[features(300), features(170)]).unwrap();
-        // Of fewer frames, the rounding errors do not average out.
+        // Of fewer frames, the rounding errors do not average out. Ranges leave room for other recordings, which costs here.
         for num_frames in [20, 41, 200, 777] {
             let features = features(num_frames);
             let wanted = reference::forward(&layers, &weights, features.values(), 8);
@@ -363,7 +363,7 @@ fn a_graph_in_int8_stays_near_what_its_layers_say() {
             let norm = |v: &mut dyn Iterator<Item = f64>| v.map(|x| x * x).sum::<f64>().sqrt();
             let off = norm(&mut got.iter().zip(&wanted).map(|(g, w)| f64::from(*g) - w));
             let size = norm(&mut wanted.iter().copied());
-            assert!(off < 0.03 * size, "{num_frames} frames: {got:?} {wanted:?}");
+            assert!(off < 0.04 * size, "{num_frames} frames: {got:?} {wanted:?}");
             assert!(off > 1e-7 * size, "not in int8");
         }
     }
