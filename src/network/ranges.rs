@@ -102,10 +102,11 @@ pub(super) fn steps(ranges: &[f32], zero: u8) -> Vec<f32> {
 /// development recordings least, of those that fit the shipped model, CAM++ and networks of random weights.
 #[derive(Debug, Clone, Copy)]
 struct Rule {
-    /// A range is the maximum times this, as a margin for other recordings. Smaller margins clip values, larger ones
-    /// make the steps coarse.
+    /// A range is the maximum times this, as a margin for other recordings. Smaller margins clip
+    /// values, larger ones make the steps coarse.
     margin: f32,
-    /// A range grows with this power of the channel's own maximum; for the rest it follows the largest channel.
+    /// A range grows with this power of the channel's own maximum; for the rest it follows the
+    /// largest channel.
     power: f32,
     /// Smallest maximum to count on, relative to the largest channel.
     floor: f32,

@@ -172,8 +172,8 @@ pub(super) fn state_of(network: &Network, options: &TrainOptions) -> Result<Opti
     }))
 }
 
-/// Trains the detector, from `begun` on if there is such a state. The options are of a network with one output.
-/// `None` where `on_progress` stopped it.
+/// Trains the detector, from `begun` on if there is such a state. The options are of a network with
+/// one output. `None` where `on_progress` stopped it.
 pub(super) fn train(
     own: &Descent,
     begun: Option<State>,
