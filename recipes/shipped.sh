@@ -2,10 +2,9 @@
 # Trains, joins and calibrates the model in models/.
 #   recipes/shipped.sh SPEECH CORPORA
 # Both are folders of recordings with an index.csv (see prepare_speech.py); SPEECH also has noise/,
-# rir/ and trials/, CORPORA has dev-sessions.txt. Needs Python 3.11 for the teacher, espeak-ng and ffmpeg. On two cores:
-# teacher two hours, networks six, detector of overlapped speech an hour and a half, the rest half an hour. The
-# last digits of the teacher, and so
-# those of the model, depend on PyTorch's build.
+# rir/ and trials/, CORPORA has dev-sessions.txt. Needs Python 3.11 for the teacher, espeak-ng and ffmpeg.
+# On two cores: teacher two hours, networks six, detector of overlapped speech an hour and a half, the rest
+# half an hour. The teacher's last digits, and so the model's, depend on PyTorch's build.
 set -euo pipefail
 speech=$1 corpora=$2
 cargo build --release

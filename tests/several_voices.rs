@@ -69,7 +69,7 @@ fn a_change_of_speaker_is_heard_and_a_pause_is_not() {
     assert!(verifier.parts_llr(&short).is_none());
 }
 
-/// The even pitch of a synthetic voice, and what coding leaves of it, passed for a second voice.
+/// The detector took the even pitch of a synthetic voice, and the traces of coding, for a second voice.
 #[test]
 fn one_synthetic_voice_over_a_telephone_or_in_mp3_at_a_low_rate_is_one_voice() {
     let verifier = model::embedded().unwrap();

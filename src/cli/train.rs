@@ -65,7 +65,7 @@ pub struct Args {
         help_heading = "Training data"
     )]
     teacher_ids: Option<PathBuf>,
-    /// Take the detector of overlapped speech from this model; if the options train one, train it on
+    /// Take the detector of overlapped speech from this model; if the options train one, start from it
     #[arg(long, value_name = "MODEL", help_heading = "Training")]
     overlap_of: Option<PathBuf>,
     /// Options as JSON: any part of what `--print-options` shows

@@ -78,7 +78,7 @@ impl ActivationStats {
         self.mean.iter().all(|v| v.is_finite())
     }
 
-    /// The range of each channel, whose largest weights in the maps that read it are `weights`.
+    /// The range of each channel. `weights` holds the largest weight that any map gives to the channel.
     pub fn ranges(&self, weights: &[f32]) -> Vec<f32> {
         let rule = match self.any_negative {
             true => OF_FEATURES,
@@ -98,17 +98,18 @@ pub(super) fn steps(ranges: &[f32], zero: u8) -> Vec<f32> {
     ranges.iter().map(|range| range / levels(zero)).collect()
 }
 
-/// How the range of a channel follows from the observed maxima. These numbers changed the embeddings of 120
-/// development recordings least, of those that fit the shipped model, CAM++ and networks of random weights.
+/// How the range of a channel is computed from its observed maximum. The numbers were chosen on 120
+/// development recordings, so that int8 changes the embeddings of the shipped model and of CAM++ little, and
+/// those of networks with random weights as well.
 #[derive(Debug, Clone, Copy)]
 struct Rule {
-    /// A range is the maximum times this, as a margin for other recordings. Smaller margins clip
-    /// values, larger ones make the steps coarse.
+    /// A range is at least the maximum times this, because other recordings can be louder. A smaller
+    /// margin clips values; a larger one makes the steps coarse.
     margin: f32,
-    /// A range grows with this power of the channel's own maximum; for the rest it follows the
-    /// largest channel.
+    /// A range grows with this power of the channel's own maximum, and with the remaining power of the
+    /// largest channel's.
     power: f32,
-    /// Smallest maximum to count on, relative to the largest channel.
+    /// A maximum below this share of the largest channel's is counted as this share.
     floor: f32,
 }
 
@@ -137,7 +138,7 @@ fn ranges(largest: &[f32], weights: &[f32], rule: Rule) -> Vec<f32> {
     let range = |(own, weight): (&f32, &f32)| {
         let of_all = of_all / weight;
         let range = rule.margin * of_all * (own / of_all).max(rule.floor).powf(rule.power);
-        // Any range does for a channel that adds nothing.
+        // A channel that adds nothing can have any range.
         if POSSIBLE.contains(&range) {
             range
         } else {

@@ -81,8 +81,8 @@ impl<'a> Source<'a> {
     pub fn largest_weights(self, layer: &Layer, index: usize) -> Vec<f32> {
         let mut room = vec![];
         let weight = self.weight(layer, index, &mut room);
-        // (C_out, C_in/g, taps…)
-        let shape = layer.tensors().swap_remove(0).1;
+        let tensors = layer.tensors();
+        let (_, shape) = &tensors[0]; // (C_out, C_in/g, taps…)
         let (rows, inputs) = (shape[0] / layer.groups(), shape[1]);
         let taps = shape[2..].iter().product();
         let mut largest = vec![0.0f32; layer.num_inputs()];

@@ -160,8 +160,8 @@ fn front_end(options: &TrainOptions) -> Result<Mfcc> {
     })
 }
 
-/// The state before the first step, with the weights of the detector `network`. None where its layers are not
-/// those of the options. BatchNorms are folded in it, so it goes on without them.
+/// The state before the first step of training `network` on. None if its layers are not those of the
+/// options. In a finished detector BatchNorm is part of the other layers, so training goes on without it.
 pub(super) fn state_of(network: &Network, options: &TrainOptions) -> Result<Option<State>> {
     let view = View::new(&front_end(options)?, Seen::NORMALISED)?;
     let (layers, _) = Trainable::new(options.layers()?, options.seed).folded();
@@ -172,8 +172,8 @@ pub(super) fn state_of(network: &Network, options: &TrainOptions) -> Result<Opti
     }))
 }
 
-/// Trains the detector, from `begun` on if there is such a state. The options are of a network with
-/// one output. `None` where `on_progress` stopped it.
+/// Trains the detector, starting from `begun` or, without it, from random weights. The options are of a
+/// network with one output. `None` where `on_progress` stopped it.
 pub(super) fn train(
     own: &Descent,
     begun: Option<State>,

@@ -31,9 +31,9 @@ pub struct Trained {
 }
 
 /// Trains all networks, each from its checkpoint if there is one, and embeds the training speech
-/// with each for [`super::head::fit`]. The detector of overlapped speech goes on from `begun_overlap` if
-/// it is given. `on_progress` may stop training by answering `false`: the
-/// state is saved, and the result is `None`.
+/// with each for [`super::head::fit`]. The detector of overlapped speech starts from `begun_overlap`, if it
+/// is given. `on_progress` may stop training by answering `false`: the state is saved, and the result is
+/// `None`.
 ///
 /// # Errors
 /// A recording or checkpoint that cannot be read or written; options that make no sense.

@@ -7,6 +7,7 @@
 use super::{
     Labelled,
     augment::Augmenter,
+    checkpoint::State,
     descent::{Descent, Progress},
     ensemble, head,
     head_comparison::{self, Compared, Lists},
@@ -38,7 +39,8 @@ pub struct Plan {
     pub noise: Option<PathBuf>,
     /// Folder with room impulse responses, added to the simulated ones.
     pub rir: Option<PathBuf>,
-    /// A model whose detector of overlapped speech is taken. Where the options train one, it is trained on.
+    /// A model whose detector of overlapped speech is taken. If the options train a detector, training
+    /// starts from this one.
     pub overlap_of: Option<PathBuf>,
     /// The file of the run's state. Training goes on from it if it exists.
     pub checkpoint: PathBuf,
@@ -62,10 +64,18 @@ pub struct Plan {
 pub struct Inputs<'a> {
     plan: &'a Plan,
     lists: Lists<'a>,
-    overlap: Option<Network>,
+    overlap: Option<Overlap>,
     manifest: Manifest,
     noise: Vec<PathBuf>,
     rirs: Vec<PathBuf>,
+}
+
+/// The detector of overlapped speech of another model.
+enum Overlap {
+    /// It becomes part of the new model.
+    Finished(Box<Network>),
+    /// It is trained on from here.
+    Begun(State),
 }
 
 /// Another system's vector of a recording, by the recording's id.
@@ -168,9 +178,10 @@ impl<'a> Inputs<'a> {
             checkpoint: &plan.checkpoint,
             checkpoint_every: plan.checkpoint_every,
         };
-        let begun = match (&self.overlap, options.of_overlap()) {
-            (Some(network), Some(options)) => overlap::state_of(network, &options)?,
-            _ => None,
+        let (finished, begun) = match self.overlap {
+            Some(Overlap::Finished(network)) => (Some(*network), None),
+            Some(Overlap::Begun(state)) => (None, Some(state)),
+            None => (None, None),
         };
         let trained = recipe::train(&descent, begun, &mut |progress| {
             on_event(Event::Progress(progress))
@@ -193,7 +204,7 @@ impl<'a> Inputs<'a> {
         let model = Model {
             front_end: options.front_end.clone(),
             network,
-            overlap: trained.overlap.or(self.overlap),
+            overlap: trained.overlap.or(finished),
             speech: trained.speech,
             head,
             limits: Limits::default(),
@@ -256,29 +267,30 @@ fn card(plan: &Plan, manifest: &Manifest) -> ModelCard {
 }
 
 /// The detector of overlapped speech of the model file `path`.
-fn overlap_of(path: &Path, options: &TrainOptions) -> Result<Network> {
+fn overlap_of(path: &Path, options: &TrainOptions) -> Result<Overlap> {
     let model = model::load(path)?.into_model();
     let refuse = |fact: &str| {
         let path = path.display();
-        Err(Error::Usage(format!("--overlap-of {path}: {fact}")))
+        Error::Usage(format!("--overlap-of {path}: {fact}"))
     };
     // The detector keeps the pauses, whatever the networks do.
     let same_front_end = MfccConfig {
         speech_only: options.front_end.speech_only,
         ..model.front_end
     };
-    match model.overlap {
-        _ if same_front_end != options.front_end => {
-            refuse("the model has another front-end than the options")
-        }
-        None => refuse("the model has no detector of overlapped speech"),
-        Some(found) => match options.of_overlap() {
-            Some(own) if overlap::state_of(&found, &own)?.is_none() => refuse(
-                "its detector of overlapped speech has other layers than that of the options",
-            ),
-            _ => Ok(found),
-        },
+    if same_front_end != options.front_end {
+        return Err(refuse("the model has another front-end than the options"));
     }
+    let Some(network) = model.overlap else {
+        return Err(refuse("the model has no detector of overlapped speech"));
+    };
+    let Some(options) = options.of_overlap() else {
+        return Ok(Overlap::Finished(Box::new(network)));
+    };
+    let begun = overlap::state_of(&network, &options)?.map(Overlap::Begun);
+    begun.ok_or_else(|| {
+        refuse("its detector of overlapped speech has other layers than that of the options")
+    })
 }
 
 /// The files of a folder, sorted; none without a folder.

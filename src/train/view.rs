@@ -88,8 +88,8 @@ impl View {
         ensemble::rounded(layers, weights, self.num_features)
     }
 
-    /// The weights of `network` for the features that this view shows, which are the first ones of all, if
-    /// its layers are `layers` but for the features.
+    /// The weights with which `network` reads the features of this view, which must be the first of all
+    /// features. None if its layers, apart from the number of features, are not `layers`.
     pub fn weights_of(&self, network: &Network, layers: &[Layer]) -> Option<Weights> {
         let mut of_all = layers.to_vec();
         let Some(Layer::Conv1d(first)) = of_all.first_mut() else {

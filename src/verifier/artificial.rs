@@ -2,8 +2,8 @@
 //! measured on it, so a model needs no recordings of its own for that.
 //!
 //! Source and filter (Fant 1960): pulses of a gliding pitch, or noise, through three resonators that
-//! move from vowel to vowel, over background noise. Each speaker is also heard over a telephone, above whose
-//! band is nothing: features of real recordings are often as far from those of full-band speech.
+//! move from vowel to vowel, over background noise. Each speaker also speaks over a telephone, which passes
+//! nothing above 4 kHz: the features of real recordings can be as far from those of full-band speech.
 
 use crate::audio::{SAMPLE_RATE_HZ, resample};
 use rand_core::{Rng, SeedableRng};
@@ -41,7 +41,7 @@ const PAUSE_AT: usize = 8;
 /// Sample rate of a telephone line.
 const TELEPHONE_HZ: u32 = 8000;
 
-/// One utterance of each speaker, and all again as over a telephone: 16 kHz, nominally −1 to 1.
+/// One utterance of each speaker, then the same utterances over a telephone: 16 kHz, nominally −1 to 1.
 pub fn utterances(seed: u64) -> Vec<Vec<f32>> {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut utterances: Vec<Vec<f32>> = SPEAKERS

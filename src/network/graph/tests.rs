@@ -355,8 +355,8 @@ fn a_graph_in_int8_stays_near_what_its_layers_say() {
         let weights = some_weights(&layers);
         let mut network = Network::new(layers.clone(), weights.clone(), 8).unwrap();
         network.quantise(&[features(300), features(170)]).unwrap();
-        // Of fewer frames, the rounding errors do not average out. Ranges leave room for other
-        // recordings, which costs here.
+        // With fewer frames, the rounding errors do not average out. The ranges leave room for louder
+        // recordings, which makes the steps coarser.
         for num_frames in [20, 41, 200, 777] {
             let features = features(num_frames);
             let wanted = reference::forward(&layers, &weights, features.values(), 8);
