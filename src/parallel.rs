@@ -32,7 +32,6 @@ where
 
 /// Runs `here` on this thread, and meanwhile `aside` on others if there are any. Returns both
 /// results.
-#[cfg(feature = "store")]
 pub fn both<A: Send, B>(aside: impl FnOnce() -> A + Send, here: impl FnOnce() -> B) -> (A, B) {
     #[cfg(feature = "threads")]
     if num_threads() > 1 {
@@ -74,7 +73,6 @@ mod tests {
         assert_eq!(sums[1], (7..14).sum::<u32>());
     }
 
-    #[cfg(feature = "store")]
     #[test]
     fn both_are_done_and_each_keeps_its_result() {
         let mut seen = vec![];

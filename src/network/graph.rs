@@ -27,7 +27,7 @@ use super::{
     shape::Shape,
     source::Source,
 };
-use crate::kernels::Quantiser;
+use crate::{kernels::Quantiser, parallel};
 
 /// The layers before the last pooling.
 #[derive(Debug)]
@@ -148,7 +148,12 @@ impl Graph {
             Shape::Frames(num_features, FrameCount::FEATURES),
         )];
         let mut of_layer: Vec<usize> = vec![];
-        for (index, layer) in layers[..pooling].iter().enumerate() {
+        let before = layers[..pooling].iter().enumerate();
+        // Packing the weights takes long, so the layers share the threads.
+        let works = parallel::map(before.clone(), |(index, layer)| {
+            Work::of(layer, index, weights)
+        });
+        for ((index, layer), work) in before.zip(works) {
             let previous = of_layer.last().copied().unwrap_or(0);
             let is_only_reader = index > 0 && num_readers[index - 1] == 1;
             let with_relu = *layer == Layer::Relu && is_only_reader && nodes[previous].take_relu();
@@ -156,18 +161,6 @@ impl Graph {
                 of_layer.push(previous);
                 continue;
             }
-            let work = match *layer {
-                Layer::Add { .. } => Work::Add { relu: false },
-                Layer::Multiply { .. } => Work::Multiply,
-                Layer::Concat { .. } => Work::Concat,
-                Layer::Channels { first, .. } => Work::Channels { first },
-                Layer::SegmentMean { num_frames } => Work::SegmentMean { num_frames },
-                Layer::ReflectPad { frames } => Work::ReflectPad { frames },
-                _ => match operation::pooling(layer) {
-                    Some(pooling) => Work::Pool(pooling),
-                    None => Work::Map(operation::one_operation(layer, index, weights)),
-                },
-            };
             let mut read: Vec<usize> = layer.named().iter().map(|l| of_layer[*l]).collect();
             if layer.reads_previous() {
                 read.push(previous);
@@ -344,6 +337,22 @@ fn inputs_of(nodes: &[Node], node: &Node, read: &[usize]) -> Vec<Input> {
 }
 
 impl Work {
+    /// The work of a layer that is not the last pooling.
+    fn of(layer: &Layer, index: usize, weights: Source) -> Self {
+        match *layer {
+            Layer::Add { .. } => Work::Add { relu: false },
+            Layer::Multiply { .. } => Work::Multiply,
+            Layer::Concat { .. } => Work::Concat,
+            Layer::Channels { first, .. } => Work::Channels { first },
+            Layer::SegmentMean { num_frames } => Work::SegmentMean { num_frames },
+            Layer::ReflectPad { frames } => Work::ReflectPad { frames },
+            _ => match operation::pooling(layer) {
+                Some(pooling) => Work::Pool(pooling),
+                None => Work::Map(operation::one_operation(layer, index, weights)),
+            },
+        }
+    }
+
     fn weight_bytes(&self) -> usize {
         match self {
             Work::Map(operation) => operation.weight_bytes(),

@@ -25,6 +25,7 @@ use crate::{
     Error, Result,
     features::MfccConfig,
     network::{Layer, Network, Number, Stored, Tensors, infer},
+    parallel,
     scoring::{
         Cohort, LowerSlope, MeasuredRates, PairHead, Projection, QualityTerms, QualityWeights,
     },
@@ -172,11 +173,13 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Verifier> {
 
 fn from_shared(bytes: &Bytes, path: &Path) -> Result<Verifier> {
     let parsed = Parsed::new(bytes, path)?;
-    if !parsed.is_intact() {
+    // Two hashes of the file.
+    let (is_intact, id) = parallel::both(|| parsed.is_intact(), || ModelId::of(bytes));
+    if !is_intact {
         let fact = "damaged: the checksum does not match".into();
         return Err(refusal(path, fact, AGAIN));
     }
-    parsed.verifier(ModelId::of(bytes), path)
+    parsed.verifier(id, path)
 }
 
 const AGAIN: &str = "fetch or make the file again";
