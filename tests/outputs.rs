@@ -80,6 +80,10 @@ const COMMANDS: &[(&str, &[&str])] = &[
         &["other/trials", "cohort.csv", "folder/anna-3.wav"],
     ),
     (
+        "calibrate trials --quality --speakers cohort.csv -o OUT",
+        &["trials", "cohort.csv", "folder/anna-3.wav"],
+    ),
+    (
         "train speech.csv --options o.json --noise noise --rir noise -o OUT",
         &["speech.csv", "o.json", "anna-1.wav", "noise/n.wav"],
     ),

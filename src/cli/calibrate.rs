@@ -5,7 +5,7 @@ use serde_json::json;
 use spkver::{
     Result,
     storage::{model, output::Form},
-    train::calibrate::{Calibrated, Inputs, Judged, Plan},
+    train::calibrate::{Calibrated, Inputs, Judged, JudgedHead, Plan},
 };
 use std::path::PathBuf;
 
@@ -41,6 +41,17 @@ pub struct Args {
     /// its terms and its cohort
     #[arg(long, conflicts_with = "scores", help_heading = "Fit")]
     quality: bool,
+    /// Speakers who are in no trial, as for `train`. Fits also a new pair head, LDA and PLDA, on their
+    /// recordings and on noisy and telephone copies of them. It replaces the model's own, such as the
+    /// cosine of an imported network, if it lowers the mean minCllr of the lists. Hundreds of speakers
+    /// are wanted
+    #[arg(
+        long,
+        value_name = "DIR|MANIFEST",
+        requires = "quality",
+        help_heading = "Fit"
+    )]
+    speakers: Option<PathBuf>,
     /// Speakers who are in no trial, as for `train`. Fits also how a voice that sounds like many of them
     /// changes the score. They are kept in the model if they lower Cllr at --p-target, measured on each list
     /// with a fit on the others. Needs two lists or more
@@ -66,7 +77,8 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let outputs = args.replacing.open(vec![args.out.clone()], global)?;
-    let mut read = args.lists.iter().chain(&args.scores).chain(&args.cohort);
+    let manifests = args.speakers.iter().chain(&args.cohort);
+    let mut read = args.lists.iter().chain(&args.scores).chain(manifests);
     read.try_for_each(|path| outputs.spare(path))?;
     if let Some(scores) = &args.scores {
         let (lists, p_target, out) = (&args.lists, args.p_target, &args.out);
@@ -94,6 +106,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         "offset": report.calibration.offset,
         "quality": report.calibration.quality,
         "lower_slope_below": report.calibration.lower_slope.map(|slope| slope.below),
+        "head": report.head.as_ref().map(head_json),
         "cohort": report.cohort.as_ref().map(cohort_json),
         "targets": report.num_targets,
         "nontargets": report.num_nontargets,
@@ -117,11 +130,22 @@ impl Args {
             reading: self.recordings.options(),
             p_target: self.p_target,
             quality: self.quality,
+            speakers: self.speakers.clone(),
             cohort: self.cohort.clone(),
             cohort_top: self.cohort_top.into(),
             seed: self.seed,
         }
     }
+}
+
+fn head_json(head: &JudgedHead) -> serde_json::Value {
+    json!({
+        "kept": head.is_kept(),
+        "min_cllr_with": head.min_cllr_with,
+        "min_cllr_without": head.min_cllr_without,
+        "speakers": head.num_speakers,
+        "refused": head.num_refused,
+    })
 }
 
 fn cohort_json(cohort: &Judged) -> serde_json::Value {

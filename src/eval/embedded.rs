@@ -81,9 +81,21 @@ impl Embedder<'_> {
     /// # Errors
     /// [`Error::Io`] for a file that cannot be read.
     pub fn files(&self, paths: &[PathBuf], part: Part) -> Result<EmbeddedTable> {
+        self.embed_each(paths, |_, path| read(path, &self.reading, part))
+    }
+
+    /// As [`Self::files`], for what `read` makes of each file; it is also given the file's index.
+    ///
+    /// # Errors
+    /// Those of `read`, but for [`Error::Audio`].
+    pub fn embed_each(
+        &self,
+        paths: &[PathBuf],
+        read: impl Fn(usize, &Path) -> Result<Waveform> + Sync + Send,
+    ) -> Result<EmbeddedTable> {
         let num_done = Mutex::new(0);
-        let embed = |path: &PathBuf| {
-            let read = read(path, &self.reading, part);
+        let embed = |(index, path): (usize, &PathBuf)| {
+            let read = read(index, path);
             {
                 let mut done = num_done.lock().unwrap_or_else(|e| e.into_inner());
                 *done += 1;
@@ -96,8 +108,9 @@ impl Embedder<'_> {
             }
         };
         let mut embedded = Vec::with_capacity(paths.len());
-        for block in paths.chunks(BLOCK) {
-            for one in parallel::map(block, embed) {
+        for (block, paths) in paths.chunks(BLOCK).enumerate() {
+            let indices = block * BLOCK..;
+            for one in parallel::map(indices.zip(paths), embed) {
                 embedded.push(one?);
             }
         }

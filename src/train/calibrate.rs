@@ -7,13 +7,16 @@
 //! Only the head, the limits, the measured rates and the card change: embeddings stay valid.
 
 mod cohort;
+mod head;
 mod limits;
 mod looks;
 mod measured;
+mod outside;
 mod quality_lists;
 mod scores;
 
 pub use cohort::Judged;
+pub use head::JudgedHead;
 pub use scores::{FittedScores, fit_scores};
 
 use super::{calibration::Calibration, quality_trial::QualityList};
@@ -30,6 +33,7 @@ use crate::{
 };
 use cohort::Source;
 use measured::Rated;
+use outside::OutsideSpeakers;
 use quality_lists::quality_lists;
 use scores::Scores;
 use std::path::PathBuf;
@@ -47,7 +51,9 @@ pub struct Plan {
     pub p_target: f64,
     /// Also fit the quality terms, the lower slope and the limits on several speakers.
     pub quality: bool,
-    /// With `quality`: a manifest of speakers that are in no trial.
+    /// With `quality`: a manifest of speakers that are in no trial, to fit a pair head on.
+    pub speakers: Option<PathBuf>,
+    /// With `quality`: a manifest of speakers that are in no trial, to make a cohort of.
     pub cohort: Option<PathBuf>,
     /// How many of the highest scores against the cohort count.
     pub cohort_top: usize,
@@ -59,6 +65,7 @@ pub struct Plan {
 pub struct Inputs<'a> {
     plan: &'a Plan,
     tables: Vec<ScoreTable>,
+    speakers: Option<OutsideSpeakers<'a>>,
     cohort: Option<Source<'a>>,
 }
 
@@ -75,6 +82,8 @@ pub struct Calibrated {
 pub struct Report {
     /// The fit.
     pub calibration: Calibration,
+    /// The new pair head, where the plan names speakers to fit it on.
+    pub head: Option<JudgedHead>,
     /// The cohort, where the plan names one.
     pub cohort: Option<Judged>,
     /// Scored target trials.
@@ -87,19 +96,33 @@ pub struct Report {
     pub has_rates: bool,
 }
 
+impl Plan {
+    fn embedder<'a>(&'a self, verifier: &'a Verifier, on_progress: OnProgress<'a>) -> Embedder<'a> {
+        Embedder {
+            root: &self.root,
+            reading: self.reading,
+            verifier,
+            on_progress,
+        }
+    }
+}
+
 impl<'a> Inputs<'a> {
-    /// Reads the lists and the cohort's manifest, and looks for the recordings.
+    /// Reads the lists and the manifests, and looks for the recordings.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::List`]; [`Error::Usage`] for a cohort that cannot serve.
+    /// [`Error::Io`], [`Error::List`]; [`Error::Usage`] for a manifest that cannot serve.
     pub fn open(plan: &'a Plan) -> Result<Self> {
         let read = |path: &PathBuf| open_list(path, &plan.root);
         let tables: Vec<ScoreTable> = plan.lists.iter().map(read).collect::<Result<_>>()?;
         let open = |path| Source::open(path, plan.cohort_top, &tables, &plan.root);
         let cohort = plan.cohort.as_deref().map(open).transpose()?;
+        let open = |path| OutsideSpeakers::open("--speakers", path, &tables, &plan.root);
+        let speakers = plan.speakers.as_deref().map(open).transpose()?;
         Ok(Inputs {
             plan,
             tables,
+            speakers,
             cohort,
         })
     }
@@ -107,8 +130,10 @@ impl<'a> Inputs<'a> {
     /// Every recording that will be read.
     pub fn recordings(&self) -> impl Iterator<Item = PathBuf> {
         let names = self.tables.iter().flat_map(ScoreTable::names);
-        let of_cohort = self.cohort.iter().flat_map(Source::recordings).cloned();
-        names.map(|name| self.plan.root.join(name)).chain(of_cohort)
+        let of_cohort = self.cohort.iter().flat_map(Source::recordings);
+        let outside = self.speakers.iter().flat_map(OutsideSpeakers::recordings);
+        let trials = names.map(|name| self.plan.root.join(name));
+        trials.chain(of_cohort.chain(outside).cloned())
     }
 
     /// Embeds the recordings with `verifier` and fits its scores.
@@ -120,20 +145,29 @@ impl<'a> Inputs<'a> {
         let Inputs {
             plan,
             mut tables,
+            speakers,
             cohort,
         } = self;
         let verifier = match plan.quality {
             true => verifier.with_quality_terms(),
             false => verifier,
         };
-        let embedder = Embedder {
-            root: &plan.root,
-            reading: plan.reading,
-            verifier: &verifier,
-            on_progress,
-        };
+        let embedder = plan.embedder(&verifier, on_progress);
         let lists: Vec<&ScoreTable> = tables.iter().collect();
         let embedded = embedder.tables(&lists, Part::Whole)?;
+        let candidate = speakers.map(|speakers| head::fit(&speakers, &embedder, plan.seed));
+        let candidate = candidate.transpose()?;
+        let own = &verifier.model().head;
+        let judged_head = candidate
+            .as_ref()
+            .map(|candidate| candidate.judge(&mut tables, &embedded, own));
+        let is_kept = judged_head.as_ref().is_some_and(JudgedHead::is_kept);
+        let verifier = match candidate {
+            Some(candidate) if is_kept => candidate.into_head_of(verifier)?,
+            _ => verifier,
+        };
+        let embedder = plan.embedder(&verifier, on_progress);
+        let lists: Vec<&ScoreTable> = tables.iter().collect();
         // Models with quality terms are used at 8 kHz as well.
         let narrow = plan
             .quality
@@ -174,6 +208,7 @@ impl<'a> Inputs<'a> {
         }
         let mut report = Report {
             calibration,
+            head: judged_head,
             cohort: judged,
             num_targets: scores.num_targets(),
             num_nontargets: scores.num_nontargets(),
@@ -191,10 +226,7 @@ impl<'a> Inputs<'a> {
             }
             rated.push(Rated::new(table, embedded, &calibrated, false));
         }
-        let embedder = Embedder {
-            verifier: &calibrated,
-            ..embedder
-        };
+        let embedder = plan.embedder(&calibrated, on_progress);
         let looked = looks::extremes(&tables, &embedded, &embedder)?;
         let sequential = measured::rates(looked, &files.hash, plan.seed);
         for (table, narrow) in tables.iter_mut().zip(narrow.iter().flatten()) {
@@ -276,6 +308,10 @@ fn sentence(report: &Report, p_target: f64, lists: &[String]) -> String {
         }
         terms += " (fitted on cuts and at 8 kHz as well)";
     }
+    terms += &report
+        .head
+        .as_ref()
+        .map_or(String::new(), JudgedHead::sentence);
     terms += &report
         .cohort
         .as_ref()

@@ -1,36 +1,24 @@
 //! Makes a cohort of speakers that are in no trial, and judges whether the scores against it lower
 //! Cllr on trial lists that they were not fitted on.
 
+use super::outside::OutsideSpeakers;
 use crate::{
-    Error, Result,
+    Result,
     eval::{
         embedded::{Embedder, Part},
-        speakers::Speakers,
         table::ScoreTable,
     },
     lists,
     scoring::Cohort,
-    train::{
-        calibration::Calibration,
-        ensemble,
-        manifest::{Manifest, Utterance},
-        quality_trial::QualityList,
-    },
+    train::{calibration::Calibration, ensemble, manifest::Manifest, quality_trial::QualityList},
     verifier::Embedding,
 };
-use std::{
-    collections::HashSet,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-/// The remedy where a speaker of the trials is in the cohort.
-const OTHERS: &str = "give speakers that are in no trial";
-
-/// A manifest of speakers, none of whom is in the trials.
+/// Speakers outside the trials, of whom a cohort will be made.
 pub(super) struct Source<'a> {
-    path: &'a Path,
+    speakers: OutsideSpeakers<'a>,
     top: usize,
-    manifest: Manifest,
 }
 
 /// A cohort that the model may get.
@@ -62,81 +50,42 @@ impl<'a> Source<'a> {
     /// Reads the manifest. `top` is how many of the highest scores against the cohort shall count.
     ///
     /// # Errors
-    /// As [`Manifest::open`]; [`Error::Usage`] for a single table, too many speakers, and a speaker or
-    /// recording of the trials; [`Error::Io`] for a recording that does not exist.
+    /// As [`OutsideSpeakers::open`]; [`crate::Error::Usage`] for a single table and too many speakers.
     pub fn open(path: &'a Path, top: usize, tables: &[ScoreTable], root: &Path) -> Result<Self> {
-        let refuse = |fact: &str| Err(Error::Usage(format!("--cohort {}: {fact}", path.display())));
+        let speakers = OutsideSpeakers::open("--cohort", path, tables, root)?;
         if tables.len() < 2 {
-            return refuse(
+            return Err(speakers.refusal(
                 "whether it helps is judged on a list that it was not fitted on; give two lists or more, \
                  of different speakers",
-            );
-        }
-        let manifest = Manifest::open(path)?;
-        if manifest.speakers.len() > Cohort::MAX_SPEAKERS {
-            return refuse(&format!(
-                "more than {} speakers; leave some out",
-                Cohort::MAX_SPEAKERS
             ));
         }
-        let file = |utterance: &Utterance| {
-            let path = utterance.path.canonicalize();
-            path.map_err(|e| Error::io(&utterance.path, "read", e))
-        };
-        let files = manifest.utterances.iter().map(file);
-        let files: HashSet<PathBuf> = files.collect::<Result<_>>()?;
-        for table in tables {
-            for name in table.names() {
-                let is_there = |path: PathBuf| files.contains(&path);
-                if root.join(name).canonicalize().is_ok_and(is_there) {
-                    return refuse(&format!("{name} is in the trials; {OTHERS}"));
-                }
-            }
-            let speakers = Speakers::of_table(table);
-            let folders: Vec<&str> = match &speakers {
-                Some(speakers) => speakers.names().iter().map(String::as_str).collect(),
-                None => {
-                    let parts = table.names().map(|name| name.rsplit_once('/'));
-                    parts
-                        .map(|parts| parts.map_or("", |(folder, _)| folder))
-                        .collect()
-                }
-            };
-            for folder in folders {
-                let folder = folder.rsplit_once('/').map_or(folder, |(_, last)| last);
-                if manifest
-                    .speakers
-                    .binary_search_by(|name| (**name).cmp(folder))
-                    .is_ok()
-                {
-                    return refuse(&format!("speaker {folder:?} is in the trials; {OTHERS}"));
-                }
-            }
+        if speakers.manifest.speakers.len() > Cohort::MAX_SPEAKERS {
+            return Err(speakers.refusal(&format!(
+                "more than {} speakers; leave some out",
+                Cohort::MAX_SPEAKERS
+            )));
         }
-        Ok(Source {
-            path,
-            top,
-            manifest,
-        })
+        Ok(Source { speakers, top })
     }
 
     /// The files of the recordings.
     pub fn recordings(&self) -> impl Iterator<Item = &PathBuf> {
-        self.manifest
-            .utterances
-            .iter()
-            .map(|utterance| &utterance.path)
+        self.speakers.recordings()
     }
 
     /// Embeds the recordings. A speaker's point is made of all of their recordings that can be used.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Usage`] where no recording can be used.
+    /// [`crate::Error::Io`]; [`crate::Error::Usage`] where no recording can be used.
     pub fn embed(self, embedder: &Embedder) -> Result<Candidate> {
-        let utterances = &self.manifest.utterances;
-        let paths: Vec<PathBuf> = utterances.iter().map(|u| u.path.clone()).collect();
+        let Manifest {
+            utterances,
+            speakers,
+            ..
+        } = &self.speakers.manifest;
+        let paths: Vec<PathBuf> = self.recordings().cloned().collect();
         let embedded = embedder.files(&paths, Part::Whole)?;
-        let mut by_speaker: Vec<Vec<&Embedding>> = vec![vec![]; self.manifest.speakers.len()];
+        let mut by_speaker: Vec<Vec<&Embedding>> = vec![vec![]; speakers.len()];
         for (utterance, embedded) in utterances.iter().zip(&embedded) {
             if let Ok(embedding) = embedded {
                 by_speaker[utterance.speaker as usize].push(embedding);
@@ -157,19 +106,14 @@ impl<'a> Source<'a> {
         let num_speakers = points.len() / head.size();
         if num_speakers == 0 {
             let why = embedded.into_iter().find_map(std::result::Result::err);
-            return Err(Error::Usage(format!(
-                "--cohort {}: none of its {} recordings can be used: {}",
-                self.path.display(),
-                paths.len(),
-                why.unwrap_or_default(),
-            )));
+            return Err(self.speakers.none_used(why));
         }
         Ok(Candidate {
             cohort: Cohort {
                 points,
                 top: num_speakers.min(self.top),
             },
-            name: lists::file_name(self.path),
+            name: lists::file_name(self.speakers.path),
             num_speakers,
             num_refused: embedded.iter().filter(|embedded| embedded.is_err()).count(),
         })

@@ -1,0 +1,185 @@
+//! Fits another pair head on speakers outside the trials, and judges whether it separates the trials
+//! better than the model's own.
+
+use super::outside::OutsideSpeakers;
+use crate::{
+    Result,
+    audio::{self, SAMPLE_RATE_HZ, Waveform},
+    eval::{
+        embedded::{Embedded, Embedder, Part, set_scores},
+        metrics::{Costs, Points},
+        ranking::Ranking,
+        sweep::Sweep,
+        table::ScoreTable,
+    },
+    lists,
+    scoring::PairHead,
+    train::{
+        Labelled,
+        augment::Augmenter,
+        head,
+        options::{AugmentOptions, HeadOptions},
+        random::Random,
+        recordings::Recordings,
+    },
+    verifier::Verifier,
+};
+use std::path::PathBuf;
+
+/// A head that the model may get.
+pub(super) struct Candidate {
+    head: PairHead,
+    name: String,
+    num_speakers: usize,
+    num_refused: usize,
+}
+
+/// Whether another head helps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JudgedHead {
+    /// File name of the manifest that it was fitted on.
+    pub name: String,
+    /// Mean minCllr of the trial lists with it.
+    pub min_cllr_with: f64,
+    /// The same with the model's own head.
+    pub min_cllr_without: f64,
+    /// Speakers that it was fitted on.
+    pub num_speakers: usize,
+    /// Recordings that could not be used.
+    pub num_refused: usize,
+}
+
+/// How a second copy of each recording is degraded: half of the copies pass a telephone's band, most
+/// have noise. From clean recordings alone, PLDA does not learn how far these move an embedding.
+fn of_copies() -> AugmentOptions {
+    AugmentOptions {
+        reverberation: 0.3,
+        noise: 0.6,
+        equalizer: 0.8,
+        band_limit: 0.8,
+        codec: 0.2,
+        mu_law: 0.3,
+        noise_snr_db: (8.0, 32.0),
+        ..AugmentOptions::default()
+    }
+}
+
+/// Fits LDA and PLDA to the recordings, each as it is and as a degraded copy.
+///
+/// # Errors
+/// [`crate::Error::Io`]; [`crate::Error::Usage`] for a model of several networks, and where too few
+/// recordings can be used.
+pub(super) fn fit(speakers: &OutsideSpeakers, embedder: &Embedder, seed: u64) -> Result<Candidate> {
+    let projection = &embedder.verifier.model().head.projection;
+    if projection.groups > 1 {
+        return Err(speakers.refusal(
+            "this model joins several networks, each with a head of its own, which only `train` can fit",
+        ));
+    }
+    let paths: Vec<PathBuf> = speakers.recordings().cloned().collect();
+    let (of_copies, none) = (of_copies(), || Recordings::new(vec![], 0));
+    let augmenter = Augmenter::new(&of_copies, none(), &none(), seed)?;
+    let as_recorded = embedder.files(&paths, Part::Whole)?;
+    let copies = embedder.embed_each(&paths, |index, path| {
+        let waveform = audio::read(path, &embedder.reading)?;
+        let mut samples = waveform.samples().to_vec();
+        let random = &mut Random::new(seed, "head", &[index as u64]);
+        augmenter.apply(&of_copies, &mut samples, random, |_| Ok(vec![]))?;
+        Waveform::from_samples(samples, SAMPLE_RATE_HZ)
+    })?;
+    let (size, utterances) = (projection.embedding_size(), &speakers.manifest.utterances);
+    let all = utterances.iter().zip(&as_recorded);
+    let all = all.chain(utterances.iter().zip(&copies));
+    let used: Vec<_> = all
+        .filter_map(|(utterance, embedded)| Some((utterance, embedded.as_ref().ok()?)))
+        .collect();
+    if used.is_empty() {
+        let why = as_recorded.into_iter().find_map(std::result::Result::err);
+        return Err(speakers.none_used(why));
+    }
+    let embeddings = used.iter().map(|(_, e)| e.values()[..size].to_vec());
+    let of_each: Vec<u32> = used.iter().map(|(u, _)| u.speaker).collect();
+    let labelled = Labelled::new(embeddings.collect(), &of_each)
+        .and_then(|l| l.with_sessions(used.iter().map(|(u, _)| u.session).collect()))
+        .and_then(|l| l.with_domains(used.iter().map(|(u, _)| u.corpus).collect()))?;
+    let options = HeadOptions {
+        size,
+        bce_steps: 0,
+        ..HeadOptions::default()
+    };
+    let (head, _) = head::fit(&labelled, &options, seed)?;
+    Ok(Candidate {
+        head,
+        name: lists::file_name(speakers.path),
+        num_speakers: labelled.by_speaker().len(),
+        num_refused: as_recorded.iter().filter(|one| one.is_err()).count(),
+    })
+}
+
+impl Candidate {
+    /// Compares it with the model's `own` head on the trials, whose recordings are `embedded`.
+    pub fn judge(
+        &self,
+        tables: &mut [ScoreTable],
+        embedded: &[Vec<Embedded>],
+        own: &PairHead,
+    ) -> JudgedHead {
+        JudgedHead {
+            name: self.name.clone(),
+            min_cllr_with: mean_min_cllr(tables, embedded, &self.head),
+            min_cllr_without: mean_min_cllr(tables, embedded, own),
+            num_speakers: self.num_speakers,
+            num_refused: self.num_refused,
+        }
+    }
+
+    /// The model of `verifier` with this head, prepared for a calibration with quality terms.
+    ///
+    /// # Errors
+    /// As [`Verifier::new`].
+    pub fn into_head_of(self, verifier: Verifier) -> Result<Verifier> {
+        let (id, mut model) = (verifier.id(), verifier.into_model());
+        model.head = self.head;
+        Ok(Verifier::new(id, model)?.with_quality_terms())
+    }
+}
+
+/// The mean over the lists that have scored trials of both kinds.
+fn mean_min_cllr(tables: &mut [ScoreTable], embedded: &[Vec<Embedded>], head: &PairHead) -> f64 {
+    let points = Points {
+        costs: vec![Costs::RARE],
+        thresholds: vec![],
+    };
+    let of_table = |(table, embedded): (&mut ScoreTable, &Vec<Embedded>)| {
+        set_scores(table, embedded, head);
+        let scored = table.trials().iter().filter(|trial| trial.is_scored());
+        let ranking = Ranking::of(scored.copied().collect())?;
+        Some(Sweep::new(&ranking, &points).figures().min_cllr)
+    };
+    let found: Vec<f64> = tables
+        .iter_mut()
+        .zip(embedded)
+        .filter_map(of_table)
+        .collect();
+    found.iter().sum::<f64>() / found.len().max(1) as f64
+}
+
+impl JudgedHead {
+    /// Does it help?
+    pub fn is_kept(&self) -> bool {
+        self.min_cllr_with < self.min_cllr_without
+    }
+
+    /// The continuation of the sentence in the model card.
+    pub(super) fn sentence(&self) -> String {
+        format!(
+            ", PLDA head {} by minCllr {:.4} with it, {:.4} without ({}: {} speakers, {} recordings refused)",
+            if self.is_kept() { "kept" } else { "not kept" },
+            self.min_cllr_with,
+            self.min_cllr_without,
+            self.name,
+            self.num_speakers,
+            self.num_refused,
+        )
+    }
+}

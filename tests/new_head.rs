@@ -1,0 +1,172 @@
+//! `calibrate --speakers`: a pair head fitted on speakers who are in no trial, which replaces the model's
+//! own where it separates the trials better, and only there.
+
+mod program;
+
+use program::{Answer, Place, voice};
+use serde_json::Value;
+use spkver::{
+    Verifier,
+    scoring::{PairHead, QualityTerms},
+    storage::model,
+    train::ensemble,
+};
+use std::{fs, path::Path};
+
+const SPEAKERS: [&str; 2] = ["anna", "boris"];
+const OTHERS: [&str; 4] = ["chloe", "david", "edith", "felix"];
+
+impl Place {
+    fn say(&self, line: &str) -> Answer {
+        Answer::of(&mut self.command(line.split(' ')))
+    }
+
+    #[track_caller]
+    fn json(&self, line: &str) -> Value {
+        let answer = self.say(&format!("--json {line}"));
+        serde_json::from_str(&answer.stdout).unwrap_or_else(|_| panic!("{line}: {}", answer.stderr))
+    }
+
+    /// A folder for each of these voices, with three recordings.
+    fn folder(&self, folder: &str, voices: &[&str]) {
+        for name in voices {
+            let to = self.path(folder).join(name);
+            fs::create_dir_all(&to).unwrap();
+            for n in 1..=3 {
+                fs::copy(voice(&format!("{name}-{n}")), to.join(format!("{n}.wav"))).unwrap();
+            }
+        }
+    }
+}
+
+/// Trials of all pairs of the speakers' recordings.
+fn trials(path: &Path) {
+    let names = SPEAKERS
+        .iter()
+        .flat_map(|s| (1..=3).map(move |n| (s, format!("{s}/{n}.wav"))));
+    let names: Vec<_> = names.collect();
+    let mut text = String::new();
+    for (i, (of_a, a)) in names.iter().enumerate() {
+        for (of_b, b) in &names[i + 1..] {
+            text += &format!("{} {a} {b}\n", i32::from(of_a == of_b));
+        }
+    }
+    fs::write(path, text).unwrap();
+}
+
+/// One network of the built-in model, with its head changed. Like the built-in model it has quality
+/// terms, which are a part of embeddings.
+fn one_network(path: &Path, change: fn(&mut PairHead)) {
+    let mut model = model::embedded().unwrap().into_model();
+    let (network, mut head) = ensemble::pick(&model.network, &model.head, &[1]).unwrap();
+    head.quality = Some(QualityTerms::default());
+    change(&mut head);
+    (model.network, model.head) = (network, head);
+    model::save(path, &model).unwrap();
+}
+
+#[test]
+fn a_head_of_other_speakers_replaces_a_worse_one_and_only_that() {
+    let place = Place::new();
+    trials(&place.path("trials"));
+    place.folder(".", &SPEAKERS);
+    place.folder("others", &OTHERS);
+    fs::copy(voice("noise"), place.path("others/felix/noise.wav")).unwrap();
+    one_network(&place.path("good"), |_| {});
+    // Two recordings score the higher, the less alike their voices are.
+    one_network(&place.path("bad"), |head| {
+        head.weight.iter_mut().for_each(|w| *w = -*w);
+    });
+    for (own, is_kept) in [("good", false), ("bad", true)] {
+        let calibrate = format!("calibrate --model {own} trials --quality --speakers others");
+        let told = place.json(&format!("{calibrate} -o {own}-out"));
+        let head = &told["head"];
+        assert_eq!(head["kept"], is_kept, "{told}");
+        assert_eq!(
+            (&head["speakers"], &head["refused"]),
+            (&4.into(), &1.into())
+        );
+        let figures = ["min_cllr_with", "min_cllr_without"].map(|key| head[key].as_f64().unwrap());
+        assert_eq!(figures[0] < figures[1], is_kept, "{told}");
+        let info = place.json(&format!("model info --model {own}-out"));
+        let card = info["card"]["calibration"].as_str().unwrap();
+        let word = if is_kept { "kept" } else { "not kept" };
+        assert!(
+            card.contains(&format!("PLDA head {word} by minCllr")),
+            "{card}"
+        );
+
+        // Voiceprints stay valid, and the model has the head that is told.
+        let [before, after] = [own.to_string(), format!("{own}-out")]
+            .map(|name| Verifier::load(place.path(name)).unwrap());
+        assert_eq!(before.id(), after.id());
+        let [old, new] = [&before, &after].map(|verifier| &verifier.model().head.projection);
+        assert_eq!(old != new, is_kept);
+        // The same bits at any number of threads.
+        let again = place.say(&format!("--threads 1 {calibrate} -o {own}-again"));
+        assert_eq!(again.code, 0, "{}", again.stderr);
+        let files =
+            ["out", "again"].map(|end| fs::read(place.path(format!("{own}-{end}"))).unwrap());
+        assert!(files[0] == files[1]);
+    }
+}
+
+#[test]
+fn recordings_without_a_label_are_left_out_of_the_outside_speakers() {
+    let place = Place::new();
+    trials(&place.path("trials"));
+    fs::copy(place.path("trials"), place.path("again")).unwrap();
+    place.folder(".", &SPEAKERS);
+    place.folder("others", &OTHERS);
+    one_network(&place.path("m"), |_| {});
+    let mut rows = String::from("path,speaker,label\n");
+    for name in OTHERS {
+        rows +=
+            &format!("others/{name}/1.wav,{name},speaker\nothers/{name}/2.wav,{name},speaker\n");
+    }
+    rows += "others/felix/3.wav,nobody,none\n";
+    fs::write(place.path("rows.csv"), rows).unwrap();
+    let options = "--quality --speakers rows.csv --cohort rows.csv -o out";
+    let told = place.json(&format!("calibrate --model m trials again {options}"));
+    assert_eq!(told["head"]["speakers"], 4, "{told}");
+    assert_eq!(told["cohort"]["speakers"], 4, "{told}");
+}
+
+#[test]
+fn speakers_who_cannot_serve_are_refused() {
+    let place = Place::new();
+    trials(&place.path("trials"));
+    place.folder(".", &SPEAKERS);
+    place.folder("others", &OTHERS);
+    place.folder("again", &["david", "boris"]);
+    one_network(&place.path("m"), |_| {});
+    let refused = |line: &str| {
+        let answer = place.say(&format!("calibrate trials -o out {line}"));
+        assert_eq!(answer.code, 2, "{line}: {}", answer.stderr);
+        assert!(!place.path("out").exists());
+        answer.stderr
+    };
+    let text = refused("--model m --quality --speakers again");
+    assert!(
+        text.contains("--speakers again: speaker \"boris\" is in the trials"),
+        "{text}"
+    );
+    let text = refused("--quality --speakers others");
+    assert!(
+        text.contains("--speakers others: this model joins several networks"),
+        "{text}"
+    );
+    let text = refused("--model m --speakers others");
+    assert!(text.contains("--quality"), "{text}");
+    for name in OTHERS {
+        fs::copy(voice("noise"), place.path(format!("others/{name}/1.wav"))).unwrap();
+        for n in 2..=3 {
+            fs::remove_file(place.path(format!("others/{name}/{n}.wav"))).unwrap();
+        }
+    }
+    let text = refused("--model m --quality --speakers others");
+    assert!(
+        text.contains("--speakers others: none of its 4 recordings can be used"),
+        "{text}"
+    );
+}
