@@ -1,8 +1,9 @@
-//! Decodes the 4-bit ADPCM of WAV files, which voice mail and old recorders write, to 16-bit
-//! samples: IMA (DVI) and Microsoft, as the Multimedia Data Standards Update (Microsoft, 1994)
-//! defines them. Checked against libsndfile, bit for bit.
+//! Decodes the 4-bit ADPCM of WAV files, which voice mail and old recorders write. There are two
+//! codings, IMA (DVI) and Microsoft, both defined by the Multimedia Data Standards Update (Microsoft,
+//! 1994). The samples are the same as libsndfile's, bit for bit.
 //!
-//! A block begins with the decoder's state for each channel, so it is decoded without the others.
+//! A block begins with the decoder's state for each channel, so it is decoded without the blocks before
+//! it. With c for the 4-bit code of the sample x:
 //!
 //! ```text
 //! IMA:        x ← x ± ((2·(c & 7) + 1) · step) / 8,  step index ← index + INDEX_STEP[c]
@@ -30,8 +31,8 @@ pub struct Adpcm {
 }
 
 impl Adpcm {
-    /// Checks that the values of the header fit together; `claimed` is its number of samples in a
-    /// block.
+    /// Checks that the values of the header fit together. `claimed` is the number of samples per block
+    /// that the header states, if it states one.
     pub fn new(
         variant: Variant,
         num_channels: usize,
@@ -104,7 +105,7 @@ fn ima_block(block: &[u8], num_channels: usize, out: &mut [f32]) {
         let nibbles = words.flatten().flat_map(|byte| [byte & 15, byte >> 4]);
         for (code, out) in nibbles.zip(out) {
             let step = i32::from(IMA_STEPS[index]);
-            // The sum of the parts, each rounded down, as the definition's shifts give it.
+            // The definition adds shifted steps, each rounded down, instead of dividing once.
             let mut difference = step >> 3;
             for (bit, shift) in [(1, 2), (2, 1), (4, 0)] {
                 if code & bit != 0 {
@@ -148,7 +149,7 @@ fn microsoft_block(block: &[u8], num_channels: usize, out: &mut [f32]) {
         let signed = i32::from(code) - if code & 8 != 0 { 16 } else { 0 };
         let predicted = (*last * a + *before * b) >> 8;
         let sample = (predicted + signed * *delta).clamp(-32_768, 32_767);
-        // A damaged block can ask for steps that no 16-bit signal has.
+        // The upper bound is for damaged blocks, which can ask for steps that no 16-bit signal has.
         *delta = ((MICROSOFT_ADAPTATION[usize::from(code)] * *delta) >> 8).clamp(16, 1 << 20);
         (*before, *last) = (*last, sample);
         *out = to_f32(sample);

@@ -12,7 +12,7 @@ use symphonia::core::formats::{self, FormatOptions, FormatReader, TrackType, pro
 use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::meta::MetadataOptions;
 
-/// Most packets in a row that may give no audio. With more of them, the file is something else.
+/// Largest number of packets in a row that may give no audio. With more, the file is refused.
 const MAX_BAD_IN_A_ROW: usize = 1000;
 
 /// An audio track that is being decoded.
@@ -33,7 +33,7 @@ pub struct Track {
     cut_short: bool,
     /// What follows in the file and is not read, in words for the user.
     left_out: Option<String>,
-    /// The next packet is the first of a link of a chain, and not of the first link.
+    /// Whether the next packet begins a further recording of the file (see `next_link`).
     begins_link: bool,
 }
 
@@ -146,8 +146,9 @@ impl Track {
         Err(nothing_decoded())
     }
 
-    /// Several recordings, one after the other, can make one Ogg file: a "chain", as radio stations
-    /// and recorders that pause write. False where the next one is not read.
+    /// Goes on to the next recording of the file. An Ogg file can be a "chain" of several recordings;
+    /// radio stations and recorders that pause write such files. Returns false if the next one is not
+    /// read.
     fn next_link(&mut self) -> bool {
         let Some(track) = self.format.default_track(TrackType::Audio) else {
             self.leave_out("no audio that is read here");
@@ -200,8 +201,8 @@ impl Track {
     }
 }
 
-/// Samples of each channel, if the header says. Ogg says how many there were since a stream began,
-/// and a recording can begin in its middle.
+/// Samples of each channel, if the header says. Ogg counts them from the start of a stream. A recording
+/// can begin in the middle of the stream, so the samples before it are subtracted.
 fn declared_frames(track: &formats::Track) -> Option<u64> {
     let before = u64::try_from(track.start_ts.get()).unwrap_or(0);
     Some(track.num_frames?.saturating_sub(before))

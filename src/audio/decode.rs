@@ -15,7 +15,7 @@ use crate::Result;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-/// Sample rates of what is decoded at all, in Hz.
+/// Sample rates of files that can be decoded, in Hz. Reading a recording allows fewer (`RATES_HZ`).
 const DECODED_RATES_HZ: RangeInclusive<u32> = 1_000..=768_000;
 
 /// Memory for samples in addition to 4 bytes for each byte of the input. With the rest of the
@@ -40,7 +40,8 @@ pub struct Decoded {
     pub rate_hz: u32,
     /// Where header and content disagree, in words for the user.
     pub warning: Option<String>,
-    /// The header says how long the audio is, and it is shorter.
+    /// Whether the recording was longer than what was read: the file is cut off, or part of it was left
+    /// out.
     pub truncated: bool,
 }
 
@@ -155,8 +156,8 @@ impl Blocks {
         })
     }
 
-    /// Most bytes that the samples may take, because a compressed file can be silence of any
-    /// length.
+    /// Most bytes that the samples may take. A limit is needed because a small compressed file can hold
+    /// hours of silence.
     pub fn budget_bytes(&self) -> u64 {
         self.budget_bytes
     }
@@ -252,8 +253,8 @@ pub(super) fn check_samples(samples: &[f32]) -> Refused<()> {
     check_silence(checked_peak_bits(samples)?)
 }
 
-/// Checks that the samples are finite and of sane magnitude; the bits of the largest, without its
-/// sign.
+/// Checks that the samples are finite and of sane magnitude. Returns the bits of the largest, without
+/// its sign.
 pub(super) fn checked_peak_bits(samples: &[f32]) -> Refused<u32> {
     // One pass without branches: NaN and infinity have the largest exponents of all.
     let peak_bits = samples

@@ -1,4 +1,4 @@
-//! The end of a recording: whether all of it was there, and what the user should know of it.
+//! What is known at the end of a recording: whether all of it was read, and a warning for the user.
 
 /// What is known when all of a recording is read.
 #[derive(Default, Debug, Clone)]

@@ -20,7 +20,7 @@ pub struct Excerpt {
     rate_hz: u32,
     /// Samples of a stretch at the rate of the file.
     stretch_in: usize,
-    /// Most samples at 16 kHz; none for all.
+    /// Largest number of samples to keep, at 16 kHz; `None` keeps all.
     max_samples: Option<usize>,
     resampler: Option<Resampler>,
     /// Every sample so far, at 16 kHz, while all are kept.
@@ -161,8 +161,8 @@ impl Excerpt {
         self.stretches.retain(|(number, _)| kept.contains(number));
     }
 
-    /// The numbers that stay of stretches with these numbers and levels: quiet stretches go; where that
-    /// is not enough, every second stretch as well.
+    /// Chooses which stretches to keep, from their numbers and levels, and returns the numbers. Quiet
+    /// stretches are dropped; if that is not enough, so is every second stretch.
     fn thinned(&mut self, levels: Vec<(usize, f32)>) -> Vec<usize> {
         let most = MAX_SECONDS / STRETCH_SECONDS / 2;
         let top = levels.iter().map(|(_, level)| *level).fold(0.0, f32::max);
@@ -177,7 +177,8 @@ impl Excerpt {
     }
 }
 
-/// All stretches if they have `most` samples together, else each second, third or so on.
+/// Joins all stretches if together they have at most `most` samples, otherwise every second, third or so
+/// on.
 fn spread<'a>(stretches: impl Iterator<Item = &'a [f32]> + Clone, most: usize) -> Vec<f32> {
     let len: usize = stretches.clone().map(<[f32]>::len).sum();
     let stride = len.div_ceil(most).max(1);

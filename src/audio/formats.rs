@@ -24,7 +24,7 @@ const FORMATS: [Format; 13] = [
         magics: &[(0, b"RIFF"), (0, b"RIFX"), (0, b"RF64"), (0, b"BW64")],
         endings: &["wav", "wave"],
         streams: true,
-        // Of Wave64 as well.
+        // Reads Wave64 as well.
         layout: Some(wav::layout),
     },
     Format {
@@ -109,7 +109,7 @@ pub fn endings() -> Vec<&'static str> {
         .collect()
 }
 
-/// Where the plain samples of a file lie; none if it is of a format without.
+/// Where the plain samples of a file lie; `None` if its format has no plain samples.
 pub(super) fn layout(input: &mut Input) -> Refused<Option<Layout>> {
     for layout in FORMATS.iter().filter_map(|format| format.layout) {
         if let Some(layout) = layout(input)? {

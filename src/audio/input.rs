@@ -180,8 +180,8 @@ impl Input {
         Ok(&self.window[from..to])
     }
 
-    /// From 1 to `most` units of `unit` bytes from `at` on; fewer bytes than a unit at the end. Of a
-    /// stream, only those that have arrived; the bytes before `at` are dropped.
+    /// Reads 1 to `most` units of `unit` bytes each, from `at` on; at the end, fewer bytes than a unit.
+    /// A stream gives only what has arrived, and drops the bytes before `at`.
     pub fn read_on(&mut self, at: u64, unit: usize, most: usize) -> Refused<&[u8]> {
         if !matches!(self.origin, Origin::Stream(_)) {
             return self.get(at, unit * most);
@@ -217,7 +217,7 @@ impl Input {
         Ok(&self.window[from..to])
     }
 
-    /// The same bytes for a reader of its own.
+    /// The same bytes as a source that symphonia reads.
     #[cfg(feature = "formats")]
     pub fn into_media(self) -> Refused<Box<dyn symphonia::core::io::MediaSource>> {
         Ok(match self.origin {

@@ -7,7 +7,7 @@ use super::pcm::{ByteOrder, Encoding};
 use super::refusal::{Refusal, Refused};
 use std::ops::Range;
 
-/// More channels than any array of microphones has: a damaged header.
+/// Largest number of channels. No array of microphones has as many, so more mean a damaged header.
 pub const MAX_CHANNELS: usize = 1024;
 
 /// Where the samples lie in the file, and what they are.
@@ -21,7 +21,7 @@ pub struct Layout {
     pub data: Range<u64>,
     /// Where the file differs from what its header says, in words for the user.
     pub warning: Option<String>,
-    /// There is more to the recording than what is read.
+    /// Whether the recording was longer than what is read.
     pub truncated: bool,
 }
 

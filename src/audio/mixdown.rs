@@ -6,7 +6,7 @@ use super::refusal::{Refusal, Refused};
 /// Mixes several channels to one, block by block.
 pub struct Mixdown {
     num_channels: usize,
-    /// From 0; the mean of all if none.
+    /// The channel to take, from 0; `None` takes the mean of all.
     channel: Option<usize>,
     /// Of the mono mix, then of each channel that goes into it.
     clipping: Vec<FlatTops>,
@@ -94,7 +94,8 @@ struct Extreme {
 }
 
 impl FlatTops {
-    /// Below this the steps of 16-bit audio make flat tops by themselves.
+    /// Lowest peak that counts as clipped. In softer recordings, the steps of 16-bit audio alone make
+    /// flat tops.
     const MIN_PEAK: f32 = 0.05;
 
     /// Takes the next samples.

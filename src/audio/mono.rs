@@ -1,5 +1,5 @@
-//! Reads a recording as mono samples at 16 kHz: decoded, mixed and resampled block by block, so that
-//! nothing but what is kept grows with the recording.
+//! Reads a recording as mono samples at 16 kHz. It is decoded, mixed and resampled block by block, so
+//! that memory grows only with the samples that are kept.
 
 use super::decode::Blocks;
 use super::end::End;

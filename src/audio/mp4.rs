@@ -29,8 +29,8 @@ struct Mp4Box {
     end: u64,
 }
 
-/// Refuses a file that cannot be decoded, and says what is in it. Later it would be refused without
-/// that.
+/// Refuses a file that cannot be decoded, and says what is in it. The decoder would refuse it as well,
+/// but without saying that.
 pub fn check(input: &mut Input) -> Refused<()> {
     if input.get(0, 8)?.get(4..) != Some(&b"ftyp"[..]) {
         return Ok(());

@@ -19,13 +19,13 @@ use super::raw::RawFormat;
 pub struct ReadOptions {
     /// Which channel, from 1; `None` takes the mean of all.
     pub channel: Option<usize>,
-    /// Longest recording, in seconds; `None` takes 3 hours.
+    /// Longest recording that is read, in seconds; `None` means 3 hours.
     pub max_seconds: Option<u32>,
-    /// Largest file, in bytes; `None` takes 2 GiB, and 256 MiB of a pipe.
+    /// Largest file that is read, in bytes; `None` means 2 GiB, or 256 MiB for a pipe.
     pub max_bytes: Option<u64>,
     /// Every sample of a long recording, and the memory for them, instead of an excerpt.
     pub all: bool,
-    /// What the samples of files without a header are; `None` refuses such files. What has a header
-    /// that is known is read by it.
+    /// The format of files without a header; `None` refuses such files. A file with a known header is
+    /// read by its header.
     pub raw: Option<RawFormat>,
 }

@@ -49,12 +49,13 @@ pub struct Quality {
     pub snr_db: f32,
     /// What is wrong with the file, for example a header that promises more than the file holds.
     pub warning: Option<String>,
-    /// The file ends before the recording did.
+    /// Whether the recording was longer than what was read: the file is cut off, or part of it was left
+    /// out.
     pub truncated: bool,
 }
 
-/// Rounds to hundredths of a second, in which speech is counted and which f32 cannot hold exactly: 1.85,
-/// not 1.8499999.
+/// Rounds to hundredths of a second, in which speech is counted. An f32 cannot hold them exactly, and
+/// would be written as 1.8499999 instead of 1.85.
 fn hundredths<S: serde::Serializer>(seconds: &f32, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_f32((f64::from(*seconds) * 100.0).round() as f32 / 100.0)
 }
@@ -70,10 +71,10 @@ const MIN_FRAMES: usize = 20;
 pub(super) struct Seen<'a> {
     /// Largest sample, without its sign.
     pub peak: f32,
-    /// Of each frame.
+    /// Power of each frame.
     pub powers: &'a [f32],
     pub speech: &'a [bool],
-    /// Some of the frames of speech.
+    /// Spectra and periods of some of the speech frames.
     pub voice_frames: &'a VoiceFrames,
 }
 

@@ -77,7 +77,7 @@ impl RawFormat {
         })
     }
 
-    /// The whole file is samples.
+    /// The layout of a file that holds nothing but samples.
     pub(super) fn layout(self, file_len: u64) -> Refused<Layout> {
         let layout = Layout {
             coding: Coding::Samples(self.encoding),

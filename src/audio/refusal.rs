@@ -25,12 +25,12 @@ impl Refusal {
         }
     }
 
-    /// The bytes contradict themselves.
+    /// Refuses a file whose bytes contradict each other.
     pub fn damaged(fact: impl Into<String>) -> Self {
         Refusal::new(fact, "export the recording again as 16-bit WAV or FLAC")
     }
 
-    /// Nothing in it.
+    /// Refuses a file without samples.
     pub fn no_audio() -> Self {
         Refusal::new("holds no audio", "record it again")
     }

@@ -13,8 +13,9 @@ use std::{f64::consts::TAU, sync::Arc};
 /// passband reaches 98 % of the lower Nyquist frequency.
 const CHUNK: usize = 1024;
 
-/// Largest number in the ratio of two rates. A ratio of larger numbers is replaced by the nearest one
-/// without, less than 1 part in 10⁴ away: 191 999 Hz would need an FFT of 384 000 samples.
+/// Largest number in the ratio of two rates in lowest terms. A ratio of larger numbers is replaced by a
+/// close one of smaller numbers, less than 1 part in 10⁴ away. Otherwise 191 999 Hz would need an FFT of
+/// 384 000 samples.
 const MAX_TERM: u64 = 1 << 13;
 
 /// A resampler for one recording.
@@ -24,7 +25,7 @@ pub struct Resampler {
     inverse: Arc<dyn ComplexToReal<f32>>,
     /// The filter's spectrum, as far as the lower rate reaches.
     filter: Vec<Complex32>,
-    /// Fewer samples than go through one FFT.
+    /// Samples that wait until there are enough for one FFT.
     pending: Vec<f32>,
     chunk_in: usize,
     chunk_out: usize,
@@ -32,12 +33,12 @@ pub struct Resampler {
     padded: Vec<f32>,
     spectrum_in: Vec<Complex32>,
     spectrum_out: Vec<Complex32>,
-    /// What comes out of one FFT, and what reaches into the next: (2 · chunk_out,)
+    /// The result for a chunk, then what is added to the next chunk: (2 · chunk_out,)
     filtered: Vec<f32>,
-    /// What the last one left for the next: (chunk_out,)
+    /// What the last chunk adds to the next: (chunk_out,)
     overlap: Vec<f32>,
     scratch: Vec<Complex32>,
-    /// The filter's delay, as far as it has not come out yet.
+    /// Samples still to be left out at the start, because of the filter's delay.
     delay: usize,
     from_hz: u32,
     to_hz: u32,
@@ -60,7 +61,7 @@ impl Resampler {
         forward
             .process(&mut padded, &mut filter)
             .expect("buffers of the plan's sizes");
-        // The Nyquist bin of the lower rate is left out where the higher one comes in.
+        // Unless the rate is raised, the bin at the new Nyquist frequency is left out.
         filter.truncate(chunk_out.min(chunk_in + 1));
         let scratch = forward.get_scratch_len().max(inverse.get_scratch_len());
         Resampler {
@@ -147,8 +148,8 @@ impl Resampler {
     }
 }
 
-/// Resamples `(N,) -> (round(N · to / from),)`, at least one of any. Speed perturbation is the same
-/// thing: treat the samples as if recorded at 0.9 times their rate.
+/// Resamples `(N,) -> (round(N · to / from),)`, at least one sample unless there are none. Speed
+/// perturbation is the same operation: the samples are taken as if recorded at 0.9 times their rate.
 ///
 /// # Panics
 /// When a rate is 0.
@@ -171,8 +172,8 @@ pub(super) fn num_out(num_in: usize, from_hz: u32, to_hz: u32) -> usize {
     (rounded as usize).max(num_in.min(1))
 }
 
-/// The two rates in lowest terms, or close to it in terms that are small enough: the last
-/// convergent of the continued fraction whose terms are.
+/// The ratio of the two rates in lowest terms. If a term would be above [`MAX_TERM`], the last
+/// convergent of the continued fraction whose terms are not.
 fn ratio(from: u64, to: u64) -> (usize, usize) {
     let (mut p, mut q, mut last_p, mut last_q) = (1, 0, 0, 1);
     let (mut numerator, mut denominator) = (from, to);
@@ -188,8 +189,8 @@ fn ratio(from: u64, to: u64) -> (usize, usize) {
     (p as usize, q as usize)
 }
 
-/// A low-pass of `len` taps, as many zeros behind it: a sinc under a squared Blackman-Harris window,
-/// of gain 1, over the FFT's length. `(2 · len,)`
+/// A low-pass filter of `len` taps, then as many zeros: a sinc under a squared Blackman-Harris window.
+/// Its gain is 1, divided by the FFT's length, because the FFTs do not divide by it. `(2 · len,)`
 fn filter(len: usize, len_out: usize) -> Vec<f32> {
     let points = len.min(len_out) as f64;
     // Where the window's main lobe ends at the lower Nyquist frequency: rubato's fit.
@@ -212,9 +213,9 @@ fn filter(len: usize, len_out: usize) -> Vec<f32> {
     taps
 }
 
-/// A power of two of the smallest chunks that last a whole number of samples at both rates (which
-/// are in lowest terms): even, because half a chunk is the filter's delay, which is taken off
-/// in whole samples; and without large prime factors, because of the FFT.
+/// Samples of a chunk at the rate `from`: a power of two times the smallest chunk that lasts a whole
+/// number of samples at both rates (which are in lowest terms). It is even, because half a chunk is the
+/// filter's delay, which is taken off in whole samples. A power of two keeps the FFT fast.
 fn chunk_len(from: usize, to: usize) -> usize {
     let wanted = CHUNK * from.div_ceil(to);
     from * wanted.div_ceil(from).next_power_of_two().max(2)

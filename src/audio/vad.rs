@@ -1,6 +1,6 @@
-//! Tells speech from pauses in clean recordings, by the level of each frame relative to the
-//! recording's own levels. Training labels clean speech with it; models without a speech detector use it
-//! instead. One flag for each of the 25 ms frames every 10 ms that fit wholly (Kaldi's `snip_edges`), so
+//! Tells speech from pauses in clean recordings, by the level of each frame relative to the recording's
+//! own levels. Training labels clean speech with it; models without a speech detector use it in place of
+//! one. It gives one flag for each 25 ms frame, every 10 ms, that fits wholly (Kaldi's `snip_edges`), so
 //! flag `t` belongs to feature frame `t`.
 //!
 //! With L_t = 10·log10 of frame `t`'s variance, top = the 95th percentile of L and floor = its
@@ -16,11 +16,11 @@
 pub(super) const FRAME_LEN: usize = 400;
 /// Samples from one flag to the next (10 ms).
 pub const HOP: usize = 160;
-/// Frame and hop are both whole numbers of blocks, so each sample is read once.
+/// Samples per block. Frame and hop are both whole numbers of blocks, so each sample is read once.
 const BLOCK: usize = 80;
-/// A click of one sample is in 3 frames at most.
+/// Shortest run of loud frames that counts as speech. A click of one sample is in 3 frames at most.
 const MIN_RUN_FRAMES: usize = 4;
-/// Weak onsets and endings of words around the frames found by level.
+/// Frames that are added on either side of a run, for the weak onsets and endings of words.
 const GROW_FRAMES: usize = 4;
 
 /// Digital silence, or next to it: below half a bit of 16-bit audio, or 80 dB below the loudest

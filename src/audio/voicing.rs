@@ -27,7 +27,7 @@ const BAND_EDGES_HZ: [f32; 12] = [
     100.0, 300.0, 500.0, 700.0, 900.0, 1150.0, 1400.0, 1700.0, 2000.0, 2400.0, 2900.0, 3400.0,
 ];
 const NUM_BANDS: usize = BAND_EDGES_HZ.len() - 1;
-/// Levels this far below a frame's loudness are its floor, in dB.
+/// Band levels are raised to at least this far below the frame's loudness, in dB.
 const FRAME_RANGE_DB: f32 = 50.0;
 
 /// Periods are looked for at 4 kHz, from 61 to 500 Hz, in windows of 50 ms.
@@ -37,7 +37,7 @@ const PERIOD_WINDOW: usize = 200;
 /// Normalised autocorrelation of a frame that counts as harmonic; noise stays below 0.35.
 const HARMONIC: f32 = 0.5;
 
-/// Under a Hann window.
+/// Computes power spectra under a Hann window.
 static SPECTRUM: LazyLock<MfccPlan> = LazyLock::new(|| {
     let step = std::f32::consts::TAU / (WINDOW - 1) as f32;
     let hann = (0..WINDOW).map(|n| 0.5 - 0.5 * (step * n as f32).cos());
@@ -187,7 +187,7 @@ fn movement(spectra: &[f32]) -> (f32, f32) {
     (deviation, quartiles)
 }
 
-/// 99 % of the power within 3 bins of two of them.
+/// Whether 99 % of the power lies within 3 bins of two spectral lines.
 fn is_two_lines(spectrum: &[f32]) -> bool {
     let total: f32 = spectrum.iter().sum();
     let first = around_peak(spectrum);
@@ -232,8 +232,8 @@ impl Periods {
     }
 }
 
-/// Fills `window` with 4 kHz around its `centre`th sample, zeros beyond the ends. A mean of four is
-/// filter enough for a pitch; the difference flattens what is left.
+/// Fills `window` with samples at 4 kHz around number `centre`, with zeros beyond the ends. The mean of
+/// four samples is filter enough to find a pitch; the difference flattens the spectrum.
 fn flat_around(samples: &[f32], centre: usize, window: &mut [f32; PERIOD_WINDOW]) {
     let quads = samples.as_chunks::<DECIMATION>().0;
     let low = |n: usize| quads[n].iter().sum::<f32>() / DECIMATION as f32;
@@ -246,7 +246,8 @@ fn flat_around(samples: &[f32], centre: usize, window: &mut [f32; PERIOD_WINDOW]
     }
 }
 
-/// The highest local peak of the normalised autocorrelation, and the shortest period about as good.
+/// The highest local peak of the normalised autocorrelation, and the shortest period whose peak is
+/// nearly as high.
 fn strongest_period(window: &mut [f32; PERIOD_WINDOW]) -> (f32, usize) {
     let mean = window.iter().sum::<f32>() / PERIOD_WINDOW as f32;
     window.iter_mut().for_each(|x| *x -= mean);
@@ -284,7 +285,7 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     lanes.iter().sum::<f32>() + rest
 }
 
-/// The value below which a share `q` of `values` lies; 0 of none.
+/// The value below which a share `q` of `values` lies; 0 if there are none.
 pub fn quantile(values: &mut [f32], q: f32) -> f32 {
     if values.is_empty() {
         return 0.0;

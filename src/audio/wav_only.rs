@@ -1,12 +1,12 @@
-//! In the place of `compressed.rs` where the feature `formats` is off: every file that is not WAV is
-//! refused.
+//! Replaces `compressed.rs` where the feature `formats` is off: every file but WAV, AU, SPHERE and raw
+//! samples is refused.
 
 use super::end::End;
 use super::input::Input;
 use super::refusal::{Refusal, Refused};
 use std::convert::Infallible;
 
-/// An audio track in a compressed file, of which there is none.
+/// Stands in for the audio track of a compressed file. It is never made.
 pub struct Track {
     pub num_channels: usize,
     pub rate_hz: u32,

@@ -30,9 +30,9 @@ use std::path::Path;
 pub struct Waveform {
     samples: Vec<f32>,
     facts: Facts,
-    /// Of each frame.
+    /// Power of each frame.
     powers: Vec<f32>,
-    /// By level.
+    /// Whether each frame is speech, judged by level.
     speech: Vec<bool>,
 }
 
@@ -141,7 +141,7 @@ impl Waveform {
         self.quality_of(&self.speech)
     }
 
-    /// The quality facts where `speech` has a flag for each frame.
+    /// The quality facts, with speech as `speech` has it: a flag for each frame.
     pub fn quality_of(&self, speech: &[bool]) -> Quality {
         let centres = voicing::speech_centres(speech);
         let seen = Seen {

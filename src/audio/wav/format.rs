@@ -15,7 +15,7 @@ const TAG_IMA_ADPCM: u16 = 0x11;
 const TAG_EXTENSIBLE: u16 = 0xFFFE;
 /// What follows the tag in the GUID of a WAVE_FORMAT_EXTENSIBLE sub-format.
 const GUID_TAIL: [u8; 14] = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71];
-/// The same of ambisonic B-format, whose first channel is an ordinary microphone's.
+/// The same for ambisonic B-format, whose first channel is an ordinary microphone's.
 const GUID_TAIL_AMBISONIC: [u8; 14] = [
     0, 0, 0x21, 0x07, 0xD3, 0x11, 0x86, 0x44, 0xC8, 0xC1, 0xCA, 0, 0, 0,
 ];
@@ -103,8 +103,9 @@ impl Format {
 }
 
 /// Handles a header that claims another frame size than its samples have. 24 bits in 4 bytes are the
-/// upper ones; any other size that is too large is a mistake of the writer, and the samples lie side by
-/// side as libsndfile and ffmpeg read them. One that is too small could mean fewer channels.
+/// upper 24. Any other size that is too large is a mistake of the writer: the samples lie side by side,
+/// and libsndfile and ffmpeg read them so. A size that is too small is refused, because it could mean
+/// fewer channels.
 fn mismatched(
     encoding: Encoding,
     num_channels: usize,
