@@ -23,21 +23,21 @@ pub enum WindowType {
     Blackman,
 }
 
-/// The toolkit that features are computed as in, beyond what the other options say.
+/// The toolkit whose features are computed, where the other options do not say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Toolkit {
     /// Mel filters are triangles that are straight in mel.
     #[default]
     Kaldi,
-    /// Its `Fbank`, but with natural logarithms:
+    /// SpeechBrain's `Fbank`, but with natural logarithms:
     ///
-    /// - A frame per hop from sample 0 on, centred there, with zeros beyond the recording.
-    /// - The a of a window is 2π/N.
+    /// - One frame per hop, the first centred on sample 0, with zeros beyond the recording.
+    /// - The a of [`WindowType`] is 2π/N.
     /// - Mel filters are triangles that are straight in Hz, as wide above the centre as below it. A
     ///   filter may lie between two bins of the FFT.
-    /// - Energies of mel bins, of samples of −1 to 1, are at least 1e-10, and at least those of the
-    ///   loudest bin of the recording less 80 dB.
+    /// - The energy of a mel bin is at least 1e-10, for samples of −1 to 1, and no more than 80 dB below
+    ///   that of the loudest bin of the recording.
     SpeechBrain,
 }
 

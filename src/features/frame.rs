@@ -33,7 +33,7 @@ enum Edges {
     Snipped,
     /// One frame per hop, centred in it; beyond the recording its samples are mirrored.
     Mirrored,
-    /// A frame per hop from sample 0 on, centred there; beyond the recording there are zeros.
+    /// One frame per hop, the first centred on sample 0; beyond the recording there are zeros.
     Zero,
 }
 
@@ -113,7 +113,7 @@ impl Framer {
         }
     }
 
-    /// Samples of those of `frames` that reach beyond the recording; one frame after the other.
+    /// The samples of the frames in `frames` that reach beyond the recording, one after the other.
     pub(super) fn edges(&self, samples: &[f32], frames: &[usize]) -> Vec<f32> {
         let beyond = |frame: &&usize| self.whole(samples, **frame).is_none();
         let whole = |frame: &usize| {

@@ -33,7 +33,7 @@ impl MelBanks {
             weights: Vec::new(),
         };
         let (low_hz, high_hz) = (f64::from(config.low_freq_hz), f64::from(config.high_hz()));
-        // In the unit in which the sides are straight.
+        // Position of an FFT bin, in the unit in which the sides of the triangles are straight.
         let position = |bin: usize| {
             let hz = warped_hz(hz_per_bin * bin as f64, warp, low_hz, high_hz);
             match config.toolkit {

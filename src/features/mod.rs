@@ -101,7 +101,8 @@ impl Mfcc {
         self.frames_with(Some(kernels::table()), samples)
     }
 
-    /// [`Self::frames`] with the kernels of `table`; with realfft if it is None or lacks the size.
+    /// [`Self::frames`] with the kernels of `table`; with realfft if `table` is None or the kernels do
+    /// not support the FFT size.
     pub fn frames_with(&self, table: Option<&Table>, samples: &[f32]) -> Vec<f32> {
         let frames: Vec<usize> = (0..self.num_frames(samples.len())).collect();
         self.compute(table, samples, &frames)

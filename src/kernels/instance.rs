@@ -38,9 +38,9 @@ pub struct Table {
     pub means: fn(&[f32], &mut [f32]),
     /// Biased variance of each column, given the means; see [`super::reference::variances`].
     pub variances: fn(&[f32], &[f32], &mut [f32]),
-    /// Sums of bins; see [`super::winograd`].
+    /// The sums v = Bᵀd of Winograd's method; see [`super::winograd`].
     pub winograd_inputs: fn(&[f32], Bins<{ winograd::POINTS }>, &mut [f32]),
-    /// Outputs of products; see [`super::winograd`].
+    /// The outputs y = Aᵀm of Winograd's method; see [`super::winograd`].
     pub winograd_outputs: fn(&[f32], &[f32], bool, Bins<{ winograd::OUTPUTS }>, &mut [f32]),
     /// Quantized affine maps.
     pub int8: Int8,

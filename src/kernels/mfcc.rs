@@ -66,7 +66,7 @@ pub struct MfccPlan {
     pub(super) preemph_coeff: f32,
     /// Samples in a frame.
     pub(super) length: usize,
-    /// Halved, because separating the two spectra doubles.
+    /// Halved, because separating the two spectra doubles them.
     pub(super) window: Vec<[f32; 2]>, // (ceil(length/2),)
     fft: Fft,
     pub(super) fft_size: usize,
@@ -319,7 +319,7 @@ impl Dct {
             }
         }
         self.half(0, log_mel.iter(), cepstra);
-        // The middle bin of an odd number has no partner. Its weights are 0.
+        // If the number of bins is odd, the middle one has no partner. Its weights in odd cepstra are 0.
         self.half(1, log_mel.iter().rev(), cepstra);
     }
 

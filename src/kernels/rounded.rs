@@ -1,7 +1,8 @@
 //! Rounds the weights of a Conv1d, Conv2d or Linear to i8, in PyTorch's layout.
 //!
-//! w·r ≈ step_o·q with q from −127 to 127, one step for each output, and the range r of each input
-//! channel: the largest activation that its u8 can hold. So channels of any scale share one sum.
+//! A weight w is first multiplied by the range r of its input channel, the largest activation that the
+//! channel's u8 can hold. Then it is rounded: w·r ≈ step_o·q, with q from −127 to 127 and one step for
+//! each output o. So channels of any scale share one sum.
 
 use super::levels::ROUND;
 

@@ -1,9 +1,9 @@
 //! Winograd's F(4, 3): computes four outputs of a convolution with three taps from six products
 //! instead of twelve (Lavin & Gray 2016, "Fast algorithms for convolutional neural networks").
 //!
-//! Along the bins of a frame, six neighbouring inputs d become six sums v = Bᵀd (`inputs`). Each is
-//! multiplied with weights of its own (G applied to the three taps, [`weights`]), and four outputs y = Aᵀm
-//! follow from the six products m (`outputs`). Multiplying is an affine map over frames, as always.
+//! Along the bins of a frame, six neighbouring inputs d become six sums v = Bᵀd (`inputs`). Each sum is
+//! multiplied by weights of its own (G applied to the three taps, [`weights`]), and four outputs y = Aᵀm
+//! follow from the six products m (`outputs`). The products are computed by the affine kernel.
 
 use super::lanes::Lanes;
 
@@ -107,7 +107,7 @@ pub(super) fn outputs<L: Lanes>(
             ];
             for (output, first) in outputs.into_iter().zip(bins.first_values) {
                 if let Some(first) = first {
-                    // A NaN stays one: `max` gives the other where either is NaN.
+                    // This order keeps a NaN: `max` returns its second operand where either is NaN.
                     store(lowest.max(output), &mut frame[first + c..], width);
                 }
             }
