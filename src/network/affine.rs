@@ -104,7 +104,8 @@ impl Affine {
         (0..self.groups).map(of_group).collect()
     }
 
-    /// The same in int8. The steps of the outputs are those of all groups.
+    /// As [`Self::packed`], in int8. `levels` has the output steps of all groups, one group after the
+    /// other.
     pub(super) fn packed_int8(
         &self,
         weights: &Int8Weights,

@@ -36,7 +36,7 @@ pub(super) struct Conv2d {
 enum Maps {
     /// For each slice, and in it for each range of [`Kernel::taps`].
     F32(Vec<Packed>),
-    /// Groups of neighbouring bins with fewer products.
+    /// Computes groups of neighbouring bins by Winograd's method, with fewer products.
     Winograd(Box<Winograd>),
     /// As [`Self::F32`], from u8 to f32, or to u8.
     Int8 { maps: Vec<PackedInt8>, to_u8: bool },
@@ -65,8 +65,8 @@ struct Kernel {
 }
 
 impl Conv2d {
-    /// From a checked Conv2d layer. It has its sizes alone and cannot be run before
-    /// [`Self::pack`] or [`Self::int8`].
+    /// Prepares a checked Conv2d layer. It has no weights yet and cannot be run before [`Self::pack`] or
+    /// [`Self::int8`].
     pub fn new(options: &Conv2dOptions, nr: usize) -> Self {
         let Conv2dOptions {
             in_channels,

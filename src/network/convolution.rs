@@ -57,12 +57,12 @@ pub(super) fn is_one(groups: &usize) -> bool {
 }
 
 impl Conv1dOptions {
-    /// d(k−1): how many frames after its first one the kernel ends.
+    /// d(k−1): distance in frames from the first tap of the kernel to the last.
     pub(super) fn reach(&self) -> usize {
         self.dilation * (self.kernel_size - 1)
     }
 
-    /// Fewest frames that give one.
+    /// Fewest input frames that give one output frame.
     pub(super) fn fewest_frames(&self) -> usize {
         (self.reach() + 1).saturating_sub(2 * self.padding)
     }
@@ -90,7 +90,7 @@ impl Conv2dOptions {
         self.num_bins * self.in_channels
     }
 
-    /// Fewest frames that give one.
+    /// Fewest input frames that give one output frame.
     pub(super) fn fewest_frames(&self) -> usize {
         self.kernel_frames.saturating_sub(2 * self.padding_frames)
     }

@@ -1,6 +1,6 @@
-//! Embeddings of parts of an utterance, computed from the statistics that its own embedding was
-//! pooled from: of what comes before and after some positions, and of short pieces. They show
-//! whether more than one person speaks.
+//! Embeddings of what comes before and after some positions of an utterance, and of short pieces of it.
+//! They show whether more than one person speaks. They are computed from the statistics that the
+//! embedding of the utterance was pooled from.
 
 use super::{operation::Pooling, operations::Operations, pooling::RunningSums, run::Pooled};
 use std::ops::Range;

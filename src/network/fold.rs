@@ -16,7 +16,7 @@ use super::{Affine, Layer, Weights, source::Source};
 pub fn fold_batch_norms(layers: &[Layer], weights: &Weights) -> (Vec<Layer>, Weights) {
     let mut kept: Vec<(Layer, usize)> = layers.iter().cloned().zip(0..).collect();
     let mut weights = weights.clone();
-    // For each layer of the list the one that now has its output.
+    // For each layer of the list, the layer that now gives its output.
     let mut now: Vec<usize> = (0..layers.len()).collect();
     let names = |now: &[usize], index: usize| {
         let mut named = layers.iter().flat_map(Layer::named);

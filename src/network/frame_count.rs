@@ -17,8 +17,9 @@ impl FrameCount {
     /// T frames.
     pub const FEATURES: Self = FrameCount { offset: -1, hop: 1 };
 
-    /// The frames after a window that spans `span` frames moves `stride` frames at a time, with
-    /// `padding` frames on each side; none where the hop grows past 2^20 frames.
+    /// The number of frames after a window: it spans `span` frames and moves `stride` frames at a time,
+    /// with `padding` frames on each side. None if the hop grows past 2^20 frames, or the offset past
+    /// its limit.
     pub fn windowed(self, span: usize, stride: usize, padding: usize) -> Option<Self> {
         let stride = i64::try_from(stride).ok()?;
         let added = i64::try_from(2 * padding).ok()? - i64::try_from(span).ok()?;
@@ -33,18 +34,19 @@ impl FrameCount {
         self.windowed(1, num_frames, 0)
     }
 
-    /// Frames of `self` in a segment of `coarse`; none where `coarse` has no segments of `self`.
+    /// Frames of `self` in a segment of `coarse`; none if the frames of `coarse` are no segments of
+    /// `self`.
     pub fn per_segment(self, coarse: Self) -> Option<usize> {
         let fits = coarse.hop % self.hop == 0 && coarse.offset == self.offset;
         fits.then_some((coarse.hop / self.hop) as usize)
     }
 
-    /// Features' frames from one frame to the next.
+    /// Distance from one frame to the next, in frames of the features.
     pub fn hop(self) -> usize {
         self.hop as usize
     }
 
-    /// Number of frames for T = `num_frames`, which must be [`Self::fewest`] for one frame or more.
+    /// Number of frames for T = `num_frames`; 0 if T is too small for one ([`Self::fewest`]).
     pub fn at(self, num_frames: usize) -> usize {
         ((num_frames as i64 + self.offset).div_euclid(self.hop) + 1).max(0) as usize
     }

@@ -2,8 +2,8 @@
 //!
 //! Each layer becomes a node that reads the outputs of earlier nodes. The nodes run in stages:
 //!
-//! - Where a node needs all frames of its input (an inner pooling, means over segments), or makes
-//!   one vector or one frame in many, it is a stage of its own and runs over the whole utterance.
+//! - A node that needs all frames of its input (an inner pooling, means over segments), or that gives
+//!   one vector or one frame for many, is a stage of its own and runs over the whole utterance.
 //! - The nodes between two of these run together, block by block of frames, in parallel: what they
 //!   read from each other stays in the cache, and only what a later stage reads is kept.
 //!
@@ -100,7 +100,7 @@ struct Stage {
     is_whole: bool,
     /// Nodes that later stages read.
     outputs: Vec<usize>,
-    /// Nodes that no later stage reads.
+    /// Nodes that no later stage reads. Their outputs are freed after this stage.
     freed: Vec<usize>,
     num_slots: usize,
     /// Frames of the features that two neighbouring blocks both need.
@@ -109,7 +109,7 @@ struct Stage {
     weight_bytes: usize,
 }
 
-/// Most inputs of a Concat that takes over the inputs of another Concat.
+/// A Concat with more inputs than this is not merged into a Concat that reads it.
 const MAX_JOINED: usize = 64;
 
 /// A node with one frame for this many frames of the features, or more, runs over the whole utterance.
@@ -254,7 +254,7 @@ impl Graph {
     /// Frames of the features that two neighbouring blocks of a stage both need.
     fn overlap(&self, stage: usize) -> usize {
         let nodes = &self.stages[stage].nodes;
-        // For each node, frames of it beside those of the block.
+        // For each node, how many of its frames are needed beyond those of the block.
         let mut beside = vec![0; self.nodes.len()];
         let mut most = 0;
         for at in nodes.iter().rev() {

@@ -8,7 +8,7 @@ pub struct Idle {
     buffers: Mutex<Vec<Vec<f32>>>,
     /// Most buffers that are kept.
     most: usize,
-    /// Values for which a kept buffer has room.
+    /// Capacities of the buffers that are kept, in values.
     capacities: RangeInclusive<usize>,
 }
 
@@ -31,7 +31,7 @@ impl Idle {
         smallest.map(|at| buffers.swap_remove(at))
     }
 
-    /// Keeps the largest: small ones cost little to make anew.
+    /// Keeps the buffer. If there are too many, the smallest is dropped, which costs least to make anew.
     pub fn give_back(&self, buffer: Vec<f32>) {
         if !self.capacities.contains(&buffer.capacity()) {
             return;

@@ -1,6 +1,5 @@
-//! A network in int8: Conv1d and Linear layers before the pooling run on u8 activations and i8
-//! weights. The pooling and the layers after it stay in f32. How the layers of a graph are quantized:
-//! [`super::graph`].
+//! A network in int8: Conv1d and Linear layers before the pooling run on u8 activations and i8 weights.
+//! The pooling and the layers after it stay in f32. For the layers of a graph, see `graph/int8.rs`.
 
 use super::{
     Affine, Layer, Tensors,

@@ -221,8 +221,8 @@ impl Layer {
         self.int8_tensors().last().map_or(0, |(_, shape)| shape[0])
     }
 
-    /// Tensors that the layer has besides [`Self::tensors`] if its weight is I8. A layer that has none
-    /// here cannot be stored so.
+    /// Tensors that the layer has besides [`Self::tensors`] if its weight is I8. A layer without any
+    /// cannot have an I8 weight.
     pub fn int8_tensors(&self) -> Vec<(&'static str, Vec<usize>)> {
         let (c_out, c_in) = match *self {
             Layer::Conv1d(conv) => (conv.out_channels, conv.in_channels),

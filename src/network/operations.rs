@@ -33,7 +33,7 @@ impl Operations {
         }
     }
 
-    /// As [`Self::new`], before layers in int8 have their weights.
+    /// As [`Self::new`], but layers that run in int8 have no weights yet.
     pub fn not_quantised(layers: &[Layer], num_features: usize, weights: Source) -> Self {
         if !is_graph(layers) {
             return Self::in_branches(layers, weights, num_branches(layers));

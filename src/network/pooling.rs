@@ -171,7 +171,7 @@ pub(super) fn attentive_moments(x: &[f32], logits: &[f32], largest: &[f32]) -> V
     let weighted_mean = |products: &[f32]| -> Vec<f32> {
         let means = mean(products, channels);
         let shares = means.iter().zip(&of_weights);
-        // All weights of a part may be 0 beside those of another.
+        // All weights of a part can be 0, where those of another part are far larger.
         shares
             .map(|(mean, weight)| if *weight == 0.0 { 0.0 } else { mean / weight })
             .collect()

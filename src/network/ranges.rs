@@ -1,7 +1,6 @@
-//! The ranges of activations, from which the steps of int8 ones follow. A few utterances are run through
-//! the network. The largest value of each channel sets the step of its activations. A step that is too
-//! wide by a factor of two costs one of eight bits; values beyond the largest step are clipped, which
-//! costs more.
+//! The ranges of activations, which set the steps of u8 activations. A few utterances are run through
+//! the network; the range of a channel follows from its largest value. A range that is too wide by a
+//! factor of two costs one of eight bits. Values beyond the range are clipped, which costs more.
 
 use super::pooling;
 use crate::kernels::levels;
@@ -51,8 +50,8 @@ impl ActivationStats {
         }
     }
 
-    /// The statistics of each of `channels` over all bins, where a frame holds those of one bin after
-    /// the other.
+    /// The statistics of each of the `channels` of a bin, over all bins. A frame holds the channels of
+    /// one bin after the other.
     pub fn of_channels(&self, channels: usize) -> Self {
         let bins = self.largest.len() / channels;
         let mut of_channels = ActivationStats {
@@ -113,7 +112,8 @@ struct Rule {
     floor: f32,
 }
 
-/// The scales of features differ by their nature, in all recordings alike.
+/// For activations that can be negative, such as features: their scales differ in the same way in all
+/// recordings.
 const OF_FEATURES: Rule = Rule {
     margin: 2.0,
     power: 0.75,

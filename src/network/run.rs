@@ -100,7 +100,7 @@ impl Operations {
         mut with: impl FnMut(&[f32]),
     ) {
         if let Some(graph) = &self.graph {
-            // Of an attentive pooling, the frames that it weights.
+            // The frames that are pooled. An attentive pooling has their weights as a second output.
             return with(&graph.run(whole(features), scratch)[0]);
         }
         let together = self.parts_together(features.num_channels());
@@ -114,7 +114,7 @@ impl Operations {
         self.after_pooling(&pooled.statistics, &pooled.parts)
     }
 
-    /// Divides the frames before the pooling of an utterance of `num_frames`.
+    /// The parts of the frames that are pooled, for an utterance of `num_frames` frames.
     fn parts(&self, num_frames: usize) -> Vec<Range<usize>> {
         let before = self.branches[0].iter();
         parts(before.fold(num_frames, |frames, op| op.num_frames(frames)))
@@ -248,8 +248,8 @@ impl Pooling {
         }
     }
 
-    /// Statistics of parts of the `frames` `(T, width)`; an attentive pooling has their weights
-    /// `(T, width)`, before the softmax, as well.
+    /// Divides the frames `(T, width)` into parts, and computes the statistics of each. They are the
+    /// first of `outputs`; for an attentive pooling their weights, before the softmax, are the second.
     pub(super) fn in_parts(self, outputs: &[Vec<f32>], width: usize) -> Pooled {
         let frames = &outputs[0];
         let parts = parts(frames.len() / width);
@@ -278,7 +278,7 @@ impl Pooling {
 }
 
 impl Scratch {
-    /// Room for `len` values of any kind: all must be written.
+    /// A buffer of `len` values. It can hold anything, so all must be written.
     pub fn take_rows(&self, len: usize) -> Vec<f32> {
         let mut rows = self.rows.take(len).unwrap_or_default();
         rows.resize(len, 0.0);

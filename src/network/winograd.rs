@@ -44,8 +44,8 @@ pub(super) struct Winograd {
 }
 
 impl Winograd {
-    /// From a checked Conv2d layer, if it is one that this method suits. It has its sizes alone and
-    /// cannot be run before [`Self::pack`].
+    /// Prepares a checked Conv2d layer, if this method suits it. It has no weights yet and cannot be run
+    /// before [`Self::pack`].
     pub fn of(options: &Conv2dOptions, nr: usize) -> Option<Self> {
         let Conv2dOptions {
             in_channels,

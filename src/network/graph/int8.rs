@@ -1,9 +1,8 @@
-//! A [`Graph`] in int8. Maps over frames read u8 activations. A node before a map makes them of f32
-//! ones. A map with a ReLU gives u8 itself if only such maps read it. Gates, sums and poolings work on
-//! f32.
+//! A [`Graph`] in int8. Maps over frames read u8 activations; a node before a map quantizes f32 ones. A
+//! map with a ReLU gives u8 itself if only such maps read it. Gates, sums and poolings work on f32.
 //!
-//! A BatchNorm in front of a node that makes u8, with or without a ReLU, becomes part of its scale and
-//! shift, and the parts of a Concat are made u8 one by one.
+//! A BatchNorm before a node that quantizes, with or without a ReLU, becomes part of its scale and
+//! shift. The parts of a Concat are quantized one by one.
 
 use super::{Graph, Input, Node, Work};
 use crate::{
@@ -95,7 +94,7 @@ impl Graph {
             let read = node.inputs[0].node;
             let readers = self.nodes.iter().filter(|node| node.can_read_u8());
             let readers = readers.filter(|other| other.inputs[0].node == read);
-            // The ranges of a bin serve all bins.
+            // All bins share the ranges of their channels.
             let channels = readers.clone().filter_map(Node::channels_read).min();
             let of = stats[read].of_channels(channels.unwrap_or(self.nodes[read].width));
             let mut weights = vec![0.0f32; of.mean.len()];
@@ -157,7 +156,7 @@ impl Graph {
                 continue;
             };
             let source = node.inputs[0].node;
-            // The ranges of a bin serve all bins.
+            // All bins share the ranges of their channels.
             let known = match &quantised[source] {
                 Some(of) => of.channels,
                 None => self.nodes[source].width,
@@ -231,7 +230,7 @@ impl Node {
         }
     }
 
-    /// Whether it is a map whose groups or bins fill words, with these steps.
+    /// Whether it is a map that can give u8 in these steps: its groups or bins must fill words.
     fn can_give(&self, of: &Quantised) -> bool {
         match &self.work {
             Work::Map(Operation::Affine { groups, .. }) => fills_words(groups[0].c_out),
@@ -301,7 +300,7 @@ impl Quantised {
     }
 }
 
-/// The node that makes u8 of the outputs of the last node.
+/// The node that quantizes the outputs of the last node.
 fn maker(nodes: &[Node], of: &Quantised) -> Node {
     let source = nodes.len() - 1;
     let node = &nodes[source];

@@ -4,7 +4,8 @@ use super::{Graph, Input, Node, Work};
 use std::ops::Range;
 
 impl Graph {
-    /// For each node of a stage, from the first on, the frames that the others need of it.
+    /// For each node from the first to the last of a stage, the frames of it that are needed: by the
+    /// other nodes, and by `outputs`.
     pub(super) fn ranges(
         &self,
         index: usize,
@@ -43,8 +44,8 @@ impl Graph {
 }
 
 impl Node {
-    /// The frames of an input with `of` frames that the frames `own` are computed from. Those before 0
-    /// and past the end are padding.
+    /// The frames of an input that the frames `own` are computed from. The input has `of` frames; those
+    /// before 0 and past the end are padding.
     pub(super) fn frames_for(&self, own: Range<isize>, input: &Input, of: usize) -> Range<isize> {
         match &self.work {
             Work::Map(operation) => operation.frames_for(own),

@@ -22,7 +22,7 @@ const MAX_KERNEL_BINS: usize = 7;
 /// Most layers. The shipped networks have 12, CAM++ has about 800.
 pub(super) const MAX_LAYERS: usize = 2048;
 
-/// A layer in its place.
+/// A layer and the outputs that it can read.
 pub(super) struct Step<'a> {
     pub index: usize,
     pub layer: &'a Layer,
@@ -364,7 +364,7 @@ impl Step<'_> {
         padding: usize,
     ) -> Result<Shape> {
         match count.windowed(span, stride, padding) {
-            // Frames of a recording without any.
+            // The frames that padding alone gives, without a recording.
             Some(count) if count.at(0) > MAX_REACH => self.refuse(
                 format!("paddings of all layers that add up to at most {MAX_REACH} frames"),
                 "correct the paddings",
@@ -379,7 +379,7 @@ impl Step<'_> {
         self.refuse_named(self.input.to_string(), wanted, remedy)
     }
 
-    /// Refuses the layer for what it names.
+    /// Refuses the layer; `got` is what it was given.
     fn refuse_named<T>(
         &self,
         got: String,
