@@ -33,8 +33,9 @@
 //! | `serve` | answers over HTTP |
 //! | `cli` (default) | the program `spkver`, and all of the above |
 //!
-//! To read the source, begin with `src/verifier.rs`. Notation used everywhere: `T` frames, `C` channels, `K` kernel taps,
-//! `D` embedding size; activations are row-major `(frames, channels)` from the MFCC to the pooling.
+//! To read the source, begin with `src/verifier.rs`. Notation used everywhere: `T` frames, `C` channels,
+//! `K` kernel taps, `D` embedding size; activations are row-major `(frames, channels)` from the MFCC to
+//! the pooling.
 #![warn(missing_docs)]
 
 // The modules are public for the program and its tests. Only the names below are promised to stay.

@@ -45,7 +45,7 @@ pub fn both<A: Send, B>(aside: impl FnOnce() -> A + Send, here: impl FnOnce() ->
     (aside(), here())
 }
 
-/// Sorts by an order in which only items that are equal bit by bit compare as equal: otherwise the
+/// Sorts by `order`. Only items that are the same in every bit may compare as equal: otherwise the
 /// result would depend on the number of threads.
 #[cfg(feature = "eval")]
 pub fn sort_by<T: Send>(

@@ -1,4 +1,4 @@
-//! Makes the answer of `identify`: of which enrolled speaker, if any, each recording is.
+//! Makes the answer of `identify`: which enrolled speaker, if any, speaks in each recording.
 
 use super::json_of;
 use crate::{

@@ -23,7 +23,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Is the recording of the voiceprint's speaker?
+    /// Decides whether the recording is of the voiceprint's speaker.
     ///
     /// # Errors
     /// As [`Criterion::point`] and [`Verifier::verify`].
@@ -43,7 +43,7 @@ impl Outcome {
         Ok(Outcome::scored(verification, point, kind, verifier))
     }
 
-    /// Are both recordings of one speaker?
+    /// Decides whether both recordings are of one speaker.
     ///
     /// # Errors
     /// As [`Criterion::point`] and [`Verifier::compare`].

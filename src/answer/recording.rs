@@ -62,7 +62,7 @@ impl Recording {
         Ok(Utterance::new(label(&self.path), embedding, &self.quality))
     }
 
-    /// The file's facts.
+    /// The path, the quality facts and the reason why there is no embedding, as JSON.
     pub fn json(&self) -> Value {
         json!({
             "path": self.path.to_string_lossy(),

@@ -6,17 +6,18 @@ use zeroize::Zeroizing;
 /// Speakers that every recording is compared with. They occur in no trial.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cohort {
-    /// (K, L): a point for each speaker, projected and scaled, without conditions and quality term.
+    /// (K, V): a point for each speaker, projected and scaled, without conditions and quality term.
     pub points: Vec<f32>,
     /// N: number of highest scores that are averaged.
     pub top: usize,
 }
 
 impl Cohort {
-    /// Largest number of speakers: each costs L multiplications for every point.
+    /// Largest number of speakers: each costs a sum over V numbers for every point.
     pub const MAX_SPEAKERS: usize = 10_000;
 
-    /// Whether there are as many points of `voice_size` values as the top needs, else what there is.
+    /// Checks that the points have `voice_size` finite values each, and that there are at least
+    /// [`Self::top`] of them. The error says what there is.
     pub(super) fn fits(&self, voice_size: usize) -> std::result::Result<(), String> {
         let speakers = self.points.len() / voice_size;
         let finite = self.points.iter().all(|v| v.is_finite());
@@ -35,7 +36,8 @@ impl Cohort {
         ))
     }
 
-    /// μ(a) of the whitened part `a` of a point, with the `weight` of a head. `(V,) -> 1`
+    /// μ(a), as [`super::PairHead::cohort_mean`] defines it. `a` is a point without conditions and
+    /// quality term; `weight` is that of the head. `(V,) -> 1`
     // Compiled once: it is called in many places.
     #[inline(never)]
     pub(super) fn mean_of(&self, weight: &[f32], a: &[f32]) -> f32 {

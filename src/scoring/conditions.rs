@@ -6,11 +6,12 @@ use crate::audio::Quality;
 /// How many numbers [`conditions`] gives.
 pub const CONDITIONS: usize = 3;
 
-/// The noise of a recording and what its band lacks at the upper and the lower end, `[n, h, l]`. n is 0 at
-/// a signal-to-noise ratio of 20 dB or more, and 1 more for every 10 dB below, at most 2. h is 0 at a
-/// bandwidth of 5.5 kHz or more, and 1 more for every 2 kHz below, at most 1.5. l is 0 where the voice
-/// below 250 Hz is at most 17 dB softer than above ([`Quality::low_band_db`]), and
-/// 1 where it is softer by 23 dB or more.
+/// The noise of a recording and what its band lacks at the upper and the lower end, `[n, h, l]`:
+///
+/// - n is 0 at a signal-to-noise ratio of 20 dB or more, and 1 more for every 10 dB below, at most 2.
+/// - h is 0 at a bandwidth of 5.5 kHz or more, and 1 more for every 2 kHz below, at most 1.5.
+/// - l is 0 where the voice below 250 Hz is at most 17 dB softer than above ([`Quality::low_band_db`]),
+///   and 1 where it is softer by 23 dB or more.
 ///
 /// Clean recordings have 0 and telephone lines 1, with little between. Numbers that vary among
 /// recordings of one kind would move their scores, and so put trials of that kind in a worse order.

@@ -293,7 +293,7 @@ impl fmt::Display for Reason {
             Reason::Silence => write!(f, "the recording is silent"),
             Reason::NoSpeech => write!(f, "no speech found"),
             Reason::TooLittleSpeech { seconds, wanted } => {
-                // Rounded apart: what is too little is not told as if it were enough.
+                // Rounded away from each other, so that too little speech is never shown as enough.
                 let floor = (100.0 * seconds + 1e-3).floor() / 100.0;
                 let ceiling = (100.0 * wanted - 1e-3).ceil() / 100.0;
                 write!(f, "{floor:.2} s of speech, {ceiling:.2} s wanted")

@@ -1,8 +1,8 @@
 //! Search of a test recording among all enrolled speakers: finds those with the highest LLR.
 //!
-//! LLR(a, b) = w·a + c(a) + c(b) + k, with w = p∘b, c(x) = Σ q_i x_i² and a constant k of the head.
-//! (The lower slope of low scores keeps their order.) The search is therefore a
-//! product of the matrix of enrolled speakers with w. It has two stages and is exact:
+//! LLR(a, b) = w·a + c(a) + c(b) + k, with w = p∘b, c(x) = Σ q_i x_i² and a constant k of the head. (The
+//! lower slope keeps the order of scores.) The search is therefore a product of the matrix of enrolled
+//! speakers with w. It has two stages and is exact:
 //!
 //! 1. Rows stored as 8-bit numbers ã = s·n with error e = |a − ã| give the bound w·a ≤ w·ã + |w|·e
 //!    (Cauchy-Schwarz). With the rounding error of the f32 sums added (n·2⁻²³ of the terms' size,
@@ -21,7 +21,7 @@ use crate::{
 /// Test recordings searched in one pass over the matrix; a multiple of every kernel's tile height.
 const PROBES_AT_ONCE: usize = 84;
 
-/// Values of a row that are turned into cells together.
+/// Values of a row that are quantized together.
 const LANES: usize = 8;
 
 /// A test recording, prepared for a search.
@@ -91,13 +91,13 @@ impl PairHead {
 }
 
 impl Probe {
-    /// w|, rounded up.
+    /// |w|, rounded up.
     fn norm(&self) -> f32 {
         let squares: f64 = self.weights.iter().map(|w| w * w).sum();
         (squares.sqrt() as f32).next_up()
     }
 
-    /// `(L + 2,)`: its inner product with [`vector`] is the LLR, if that is not one of the lower slope.
+    /// `(L + 2,)`: its inner product with [`vector`] is the LLR before the lower slope.
     pub fn vector(&self) -> impl Iterator<Item = f32> {
         let products = self.weights[..self.num_products].iter();
         let weights = products.map(|&w| w as f32);

@@ -93,13 +93,15 @@ impl MeasuredRates {
         self.by_kind.get(&kind).unwrap_or(self)
     }
 
-    /// The smallest false-accept rate that the trials support, 3/N, and that was measured.
+    /// The smallest false-accept rate that can be asked for: at least 3/N, which the trials support, and
+    /// no less than was measured.
     pub fn smallest_false_accept_rate(&self) -> f64 {
         let last = self.points[self.points.len() - 1].false_accept.rate;
         last.max(3.0 / self.nontargets as f64)
     }
 
-    /// The smallest false-reject rate that the trials support, 3/N, and that was measured.
+    /// The smallest false-reject rate that can be asked for: at least 3/N, which the trials support, and
+    /// no less than was measured.
     pub fn smallest_false_reject_rate(&self) -> f64 {
         let first = self.points[0].false_reject.rate;
         first.max(3.0 / self.targets as f64)
@@ -108,7 +110,8 @@ impl MeasuredRates {
     /// The highest threshold with this false-reject rate, and the rates there.
     ///
     /// # Errors
-    /// As [`Self::at_false_accept_rate`].
+    /// [`Error::Usage`] for a rate outside (0, 1), or below what the trials support
+    /// ([`Self::smallest_false_reject_rate`]).
     pub fn at_false_reject_rate(&self, wanted: f64) -> Result<MeasuredPoint> {
         let smallest = self.smallest_false_reject_rate();
         self.check_wanted("false-reject", wanted, smallest, self.targets, "target")?;
@@ -140,7 +143,7 @@ impl MeasuredRates {
                 "a {name} rate of {wanted}; above 0 and below 1 is wanted, e.g. 0.01 or 1%"
             )));
         }
-        // A rate that was typed as it was told may be a rounding below it.
+        // A rate that was typed as it was shown may be a rounding error below the smallest.
         if wanted < smallest * (1.0 - 1e-9) {
             return Err(Error::Usage(format!(
                 "a {name} rate of {}: the model was calibrated on {num_trials} {kind} trials, which \
@@ -156,8 +159,8 @@ impl MeasuredRates {
     /// The threshold with this false-accept rate, and the rates there.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a rate outside (0, 1), below what the trials support, or outside the
-    /// measured range.
+    /// [`Error::Usage`] for a rate outside (0, 1), or below what the trials support
+    /// ([`Self::smallest_false_accept_rate`]).
     pub fn at_false_accept_rate(&self, wanted: f64) -> Result<MeasuredPoint> {
         let smallest = self.smallest_false_accept_rate();
         self.check_wanted(
@@ -236,7 +239,7 @@ pub fn percent(rate: f64) -> String {
     }
 }
 
-/// As [`percent`], rounded up: a bound that can be asked for as it is told.
+/// As [`percent`], rounded up, so that the rate that is shown can be asked for.
 pub fn percent_or_more(rate: f64) -> String {
     let percents = 100.0 * rate;
     let digits = match percents {

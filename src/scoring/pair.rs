@@ -32,7 +32,7 @@ pub struct PairHead {
     /// If present, an embedding ends in ln t and the conditions, and a point in the quality term of its
     /// recording.
     pub quality: Option<QualityTerms>,
-    /// The slope of very low scores, if it is another.
+    /// The slope of very low scores, if it is not that of the others.
     pub lower_slope: Option<LowerSlope>,
 }
 
@@ -90,12 +90,12 @@ impl PairHead {
         self.projection.embedding_size() + (1 + CONDITIONS) * usize::from(self.quality.is_some())
     }
 
-    /// L: the numbers of a point that are multiplied with another's.
+    /// L: how many numbers of a point are multiplied by those of another point.
     pub fn size(&self) -> usize {
         self.weight.len() / 2
     }
 
-    /// V: of these the projected embedding, without the conditions.
+    /// V: how many of these are the projected embedding. The others are the conditions.
     pub fn voice_size(&self) -> usize {
         self.projection.size()
     }

@@ -28,7 +28,7 @@ impl Projection {
         }
     }
 
-    /// Only scales `groups` groups of an embedding of `size` numbers.
+    /// A projection that only scales: an embedding of `size` numbers, in `groups` groups.
     pub fn identity(size: usize, groups: usize) -> Self {
         Projection {
             mean: vec![0.0; size],

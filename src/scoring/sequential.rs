@@ -50,8 +50,8 @@ impl SequentialTest {
         })
     }
 
-    /// The test with the rates that are given. Those that are not are 1 %, or the least that the trials
-    /// support.
+    /// The test with the rates that are given. A rate that is not given is 1 %, or the smallest that the
+    /// trials support if that is higher.
     ///
     /// # Errors
     /// As [`Self::new`].
@@ -97,8 +97,8 @@ impl SequentialTest {
         (decision, point)
     }
 
-    /// Accept or reject; none while the score is not clear enough. A score that is not a number never
-    /// is.
+    /// Accept or reject; none while the score is not clear enough. A score that is not finite is never
+    /// clear.
     pub fn decide(&self, llr: Llr, kind: TrialKind) -> Option<Decision> {
         let bounds = self.bounds(kind);
         let at = |point: &MeasuredPoint| {

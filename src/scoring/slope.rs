@@ -16,8 +16,8 @@ impl LowerSlope {
     /// development lists that were left out of the fit (docs/experiments.md).
     pub const SLOPE: f64 = 0.25;
 
-    /// The LLR with the lower slope, from the one of the linear calibration. Above the limit it stays the
-    /// same.
+    /// The LLR with the lower slope, from that of the linear calibration. From [`Self::below`] up it
+    /// stays the same.
     #[inline(always)]
     pub fn apply(self, line: f64) -> f64 {
         line.max(Self::SLOPE * line + (1.0 - Self::SLOPE) * f64::from(self.below))

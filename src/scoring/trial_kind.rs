@@ -23,7 +23,7 @@ impl TrialKind {
     pub const ALL: [TrialKind; 3] = [TrialKind::Clean, TrialKind::Noise, TrialKind::Line];
 
     /// The kind of a trial of recordings with these conditions, `[n, h, l]` each (see
-    /// [`conditions`](super::conditions)). Noise comes before line.
+    /// [`conditions`](super::conditions)). A trial with both noise and a line is [`Self::Noise`].
     pub fn of(a: [f32; CONDITIONS], b: [f32; CONDITIONS]) -> Self {
         let worse: [f32; CONDITIONS] = std::array::from_fn(|k| a[k].max(b[k]));
         if worse[0] > 0.0 {

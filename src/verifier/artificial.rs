@@ -2,8 +2,9 @@
 //! measured on it, so a model needs no recordings of its own for that.
 //!
 //! Source and filter (Fant 1960): pulses of a gliding pitch, or noise, through three resonators that
-//! move from vowel to vowel, over background noise. Each speaker also speaks over a telephone, which passes
-//! nothing above 4 kHz: the features of real recordings can be as far from those of full-band speech.
+//! move from vowel to vowel, over background noise. Each speaker also speaks over a telephone, which
+//! passes nothing above 4 kHz, because the features of real recordings can differ as much from those of
+//! full-band speech.
 
 use crate::audio::{SAMPLE_RATE_HZ, resample};
 use rand_core::{Rng, SeedableRng};
@@ -34,7 +35,7 @@ const SOUND_LEN: usize = SAMPLE_RATE_HZ as usize / 10;
 /// Samples between two changes of the resonators (5 ms).
 const STEP_LEN: usize = SAMPLE_RATE_HZ as usize / 200;
 
-/// The source of each sound by its place: voice, hiss (s, f) or a pause.
+/// Positions of the sounds that are hiss (as in s and f), and of the pause. The others are voiced.
 const HISS_AT: [usize; 3] = [3, 7, 11];
 const PAUSE_AT: usize = 8;
 

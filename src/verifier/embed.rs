@@ -145,8 +145,8 @@ impl Verifier {
         if self.model.head.quality.is_none() {
             return Embedding::new(values, self.id);
         }
-        // Copied instead of pushed: a vector that grows leaves its old contents in freed memory. 0.01 s,
-        // because limits may allow a recording without speech.
+        // Copied instead of pushed, because a vector that grows leaves its old contents in freed memory.
+        // At least 0.01 s, because a model's limits may allow a recording without speech.
         let values = Zeroizing::new(values);
         let ln_seconds = [speech_seconds.max(0.01).ln()];
         let extended = [&values[..], &ln_seconds, &conditions].concat();
@@ -177,7 +177,8 @@ impl Verifier {
 /// Tolerance for rounding: 40 frames of 10 ms are a little less than 0.4 s in f32.
 const ROUNDING_SECONDS: f32 = 1e-4;
 
-/// The one place where quality facts become reasons.
+/// The reason to refuse a recording with these quality facts, if there is one. All limits on quality
+/// facts are checked here.
 pub fn unfit(quality: &Quality, limits: &Limits) -> Option<Reason> {
     if quality.content == Content::Silence {
         Some(Reason::Silence)

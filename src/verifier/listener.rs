@@ -17,9 +17,9 @@ use std::sync::Arc;
 const FIRST_LOOK_SECONDS: f32 = 1.0;
 /// Least time between two looks, in seconds.
 const MIN_STEP_SECONDS: f32 = 0.25;
-/// The time between two looks is this share of the length of the recording. A longer recording takes longer
-/// to look at, up to half a minute; with looks that far apart, a second of audio costs about the same. Beyond
-/// half a minute a look costs no more, so a second of audio costs less and less.
+/// The time between two looks, as a share of the length of the recording. Up to half a minute, a look
+/// costs more the longer the recording is; as looks also become rarer, each second of audio costs about
+/// the same. Beyond half a minute a look costs no more, so each second of audio costs less and less.
 const STEP_SHARE: f32 = 0.125;
 
 /// The length at which the next look is taken, in seconds, after a look at `seconds`. 0 gives the first.
@@ -77,7 +77,7 @@ struct Claim {
 pub struct State {
     /// Seconds of audio so far.
     pub seconds: f32,
-    /// Whether this block made the listener take a look. What follows is of the last look.
+    /// Whether this block made the listener take a look. The fields below are from the last look.
     pub is_new: bool,
     /// Seconds of speech.
     pub speech_seconds: f32,
@@ -89,8 +89,8 @@ pub struct State {
 }
 
 impl Verifier {
-    /// The sequential test with these rates; those that are not given are 1 %, or the least that the
-    /// calibration supports. None if the model was not calibrated for one.
+    /// The sequential test with these rates. A rate that is not given is 1 %, or the smallest that the
+    /// calibration supports if that is higher. None if the model was not calibrated for one.
     ///
     /// # Errors
     /// As [`SequentialTest::new`].
@@ -183,7 +183,7 @@ impl Listener {
         self.heard
     }
 
-    /// The end of the recording: its embedding and quality facts, the same as of a file with these
+    /// Ends the recording. Returns its embedding and quality facts, the same as for a file with these
     /// samples.
     ///
     /// # Errors
@@ -230,7 +230,7 @@ mod tests {
             looks.push(seconds);
         }
         assert_eq!(looks[..5], [1.0, 1.25, 1.5, 1.75, 2.0]);
-        // Of an hour of audio, each second is looked at about nine times.
+        // In an hour of audio, each second is looked at about nine times.
         assert!(looks.len() < 80, "{}", looks.len());
         let cost: f32 = looks.iter().sum();
         assert!(cost < 10.0 * seconds, "{cost}");

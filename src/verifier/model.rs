@@ -8,7 +8,7 @@ use crate::{
 };
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-/// Everything that training and calibration decided. The caller's policy is
+/// Everything that training and calibration decided. What the caller decides is the
 /// [`OperatingPoint`](crate::scoring::OperatingPoint).
 #[derive(Debug)]
 pub struct Model {
@@ -60,13 +60,13 @@ impl Model {
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Net speech, in seconds.
+    /// Least net speech, in seconds.
     pub min_speech_seconds: f32,
     /// Largest share of samples at full scale, 0 to 1.
     pub max_clipped: f32,
-    /// Highest frequency with speech energy, in Hz.
+    /// Lowest bandwidth (highest frequency with speech energy), in Hz.
     pub min_bandwidth_hz: f32,
-    /// Estimated signal-to-noise ratio, in dB.
+    /// Lowest estimated signal-to-noise ratio, in dB.
     pub min_snr_db: f32,
     /// Lowest LLR between parts of a recording, scaled to two seconds of speech each; below it the
     /// recording has several speakers. None to skip this check.
@@ -123,15 +123,16 @@ pub struct Measurement {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ModelId([u8; 32]);
 
-/// Odds of e^2.5, 12 to 1. Of 698 development recordings of one speaker, half of them over a telephone,
-/// 5 are above. Of recordings with two speakers at the same time 91 % are, over a telephone 73 %.
+/// Default of [`Limits::max_overlap`]: odds of e^2.5, 12 to 1. Of 698 development recordings of one
+/// speaker, half of them over a telephone, 5 are above it. Of recordings with two speakers at the same
+/// time, 91 % are above it; over a telephone, 73 %.
 const MAX_OVERLAP: f32 = 2.5;
 
 impl Model {
     /// Checks that the overlap detector gives one logit for every recording that has an embedding.
     ///
     /// # Errors
-    /// [`Error::Usage`] that names the fault.
+    /// [`Error::Usage`] that says what is wrong.
     pub(super) fn check_overlap(&self) -> Result<()> {
         let Some(overlap) = &self.overlap else {
             return Ok(());
@@ -164,7 +165,7 @@ impl Model {
     /// Checks that the speech detector gives one logit for each frame of 25 ms every 10 ms.
     ///
     /// # Errors
-    /// [`Error::Usage`] that names the fault.
+    /// [`Error::Usage`] that says what is wrong.
     pub(super) fn check_speech(&self) -> Result<()> {
         let Some(speech) = &self.speech else {
             return Ok(());

@@ -121,8 +121,9 @@ impl Verifier {
         Some(Llr(self.as_on_reference(&before, &behind) + allowance))
     }
 
-    /// The LLR without the head's quality term for seconds of speech, which is fitted for whole
-    /// recordings; [`allowance`] takes its place. The order of the two changes no bit.
+    /// The LLR, with the head's quality term for seconds of speech as if each side had
+    /// [`REFERENCE_SECONDS`]. The term is fitted on whole recordings; [`allowance`] takes its place. The
+    /// order of the two sides changes no bit.
     fn as_on_reference(&self, (a, t): &Spoken, (b, u): &Spoken) -> f32 {
         let head = &self.model.head;
         let term = head.quality.as_ref().map_or(0.0, |q| q.weights.seconds);

@@ -71,8 +71,9 @@ impl Voiceprint {
     }
 }
 
-/// Adds utterances to `all` of a voiceprint. One whose embedding is already among them is left out, because
-/// it would count twice. Returns the index of the double of each of `added`, if it has one.
+/// Adds `added` to `all`, the utterances of a voiceprint. An utterance whose embedding is already among
+/// them is left out, because it would count twice. Returns, for each of `added`, the index of its double
+/// in `all`, if there is one.
 pub fn join(all: &mut Vec<Utterance>, added: &[Utterance]) -> Vec<Option<usize>> {
     let add = |utterance: &Utterance| {
         let double = all.iter().position(|u| u.embedding == utterance.embedding);
@@ -188,7 +189,7 @@ impl SpeakerName {
         &self.0
     }
 
-    /// What decides whether two names are the same: NFC.
+    /// The name in Unicode's NFC, which decides whether two names are the same.
     pub fn key(&self) -> String {
         self.0.nfc().collect()
     }
@@ -200,9 +201,9 @@ impl fmt::Display for SpeakerName {
     }
 }
 
-/// Characters that act on a terminal, or that nobody sees, so that a name could pose as another:
-/// refused in names, escaped where text from outside is printed. Not among them are ZWNJ and ZWJ
-/// (U+200C, U+200D), which Persian, the scripts of India and emoji are written with.
+/// Whether a character acts on a terminal or cannot be seen, so that a name could pose as another. Such
+/// characters are refused in names, and escaped where text from outside is printed. Not among them are
+/// ZWNJ and ZWJ (U+200C, U+200D), which Persian, the scripts of India and emoji are written with.
 pub fn is_unseen(c: char) -> bool {
     c.is_control()
         // Line and paragraph separator.
@@ -230,8 +231,8 @@ fn escaped(c: char) -> String {
     }
 }
 
-/// A blank that looks like the usual one: of another width, or one of several in a row. The ideographic
-/// space, U+3000, is what Japanese names are written with.
+/// The first blank that could be taken for an ordinary one: it has another width, or follows another
+/// blank. The ideographic space, U+3000, is allowed, because Japanese names are written with it.
 fn posing_blank(name: &str) -> Option<char> {
     let mut before = None;
     name.chars().find(|&c| {
@@ -242,8 +243,8 @@ fn posing_blank(name: &str) -> Option<char> {
     })
 }
 
-/// A joiner or variation selector after a letter that it has no other form of: the scripts that
-/// need them begin at U+0600, emoji beyond.
+/// The first joiner or variation selector after a letter that it cannot change. The scripts that need
+/// them begin at U+0600, and emoji come after.
 fn unseen_modifier(name: &str) -> Option<char> {
     let mut before = ' ';
     name.chars().find(|&c| {
