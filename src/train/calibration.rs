@@ -2,11 +2,13 @@
 //! (Brümmer & du Preez 2006). It can add terms for what the two recordings are like (Mandasari et al.
 //! 2013) and a lower slope for very low scores ([`LowerSlope`]).
 //!
-//! Noise or a narrow band on one side lowers scores; the same on both sides raises those of different
-//! speakers. So the sum over both recordings and the product each have a weight.
+//! Noise or a narrow band in one recording lowers the score; in both, it raises the scores of different
+//! speakers. So each condition has two weights, one for its sum over both recordings and one for the
+//! product.
 //!
-//! Fitted by logistic regression, by Newton's method on the prior-weighted cross-entropy
-//! p·mean ln(1 + e^−(s + λ)) + (1−p)·mean ln(1 + e^(s + λ)), λ = ln(p/(1−p)); the lower slope's limit by trying some.
+//! The fit is a logistic regression: Newton's method on the prior-weighted cross-entropy
+//! p·mean ln(1 + e^−(s + λ)) + (1−p)·mean ln(1 + e^(s + λ)), λ = ln(p/(1−p)), with the first mean over
+//! targets and the second over nontargets. The limit of the lower slope is the best of several values.
 
 use super::quality_trial::{QualityList, QualityTrial};
 use crate::{
@@ -20,28 +22,29 @@ use rayon::prelude::*;
 /// `llr = scale·score + offset + quality`, with a lower slope below a limit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Calibration {
-    /// Negative only if the scores were upside down.
+    /// Negative only if targets score lower than nontargets.
     pub scale: f64,
     /// In natural-log units.
     pub offset: f64,
-    /// Weights of the sums over both recordings of ln t, ln|u|, n, h, l and μ, where they were asked for.
+    /// Weights of the quality terms, each summed over both recordings; none for a fit without them.
     pub quality: Option<QualityWeights>,
-    /// Weights of the products of both recordings' conditions, n·n, h·h and l·l, with quality terms only.
+    /// Weights of n, h and l of one recording times those of the other; 0 for a fit without quality
+    /// terms.
     pub of_both: [f64; CONDITIONS],
-    /// Where the fit with one is closer.
+    /// The lower slope, if the fit is closer with one.
     pub lower_slope: Option<LowerSlope>,
 }
 
-/// Ridge on the standardised scale and offset: keeps both finite where targets and nontargets do
-/// not overlap, and elsewhere moves them by about as little as this.
+/// Ridge penalty on the standardised scale and offset. It keeps both finite if the scores of targets
+/// and nontargets do not overlap. If they overlap, it moves both by about this much.
 const PENALTY: f64 = 1e-6;
-/// The same on the quality terms, which few kinds of recordings tell.
+/// The same for the quality terms, whose weights are uncertain if there are few kinds of recordings.
 const QUALITY_PENALTY: f64 = 1e-5;
 /// Limits of the lower slope that are tried: -8, -7.75 … 0.
 const LIMITS: std::ops::RangeInclusive<i16> = -32..=0;
 const LIMIT_STEP: f32 = 0.25;
 
-/// What a trial is fitted on: score, ln t, ln|u|, sums and products of the conditions, and μ.
+/// Number of features of a trial: score, ln t, ln|u|, sums and products of the conditions, and μ.
 const NUM_FEATURES: usize = 4 + 2 * CONDITIONS;
 
 impl Calibration {
@@ -53,12 +56,12 @@ impl Calibration {
         Self::of_lists(&[(targets, nontargets)], prior)
     }
 
-    /// Do higher scores mean the same speaker? The fit of swapped labels says the contrary.
+    /// Checks that higher scores mean the same speaker. If labels are swapped, the scale is negative.
     ///
     /// # Errors
     /// [`Error::Usage`].
     pub fn check(&self) -> Result<()> {
-        // Said this way a NaN is refused as well.
+        // Written so that a NaN is refused as well.
         if self.scale > 0.0 && self.offset.is_finite() {
             return Ok(());
         }
@@ -67,8 +70,8 @@ impl Calibration {
         ))
     }
 
-    /// Fits on several lists (targets, nontargets), each counting the same however long it is: a
-    /// scale that suits the longest list only would be of use on that kind of speech only.
+    /// Fits on several lists (targets, nontargets). Each list counts the same, however long it is:
+    /// otherwise the scale would suit the longest list and its kind of speech only.
     ///
     /// # Errors
     /// [`Error::Usage`] if a list has no target or no nontarget, a score is not finite, all scores
@@ -89,8 +92,8 @@ impl Calibration {
         })
     }
 
-    /// Fits the quality terms and the lower slope as well, μ with `cohort` only; the scores must be
-    /// without any.
+    /// Fits the quality terms and the lower slope as well; the term with μ only if `cohort` is set. The
+    /// trials' scores must be computed without these terms and without a lower slope.
     ///
     /// # Errors
     /// As [`Self::of_lists`].
@@ -114,7 +117,7 @@ impl Calibration {
                 QualityWeights {
                     seconds: seconds as f32,
                     length: length as f32,
-                    // μ is of scores, and those are scaled.
+                    // μ is a mean of scores, so the scale multiplies it too.
                     cohort: (mean / scale) as f32,
                     ..QualityWeights::default()
                 }
@@ -125,9 +128,10 @@ impl Calibration {
         })
     }
 
-    /// Cllr at `prior` of a list, by a fit on all the others: the mean over lists. The last part of
-    /// each is the list as it is, and the one that counts; it is in bits over those that the prior
-    /// leaves open, so that 1 is to know nothing (Cllr itself at 0.5).
+    /// How well calibrations suit speech that they were not fitted on: the Cllr at `prior` of each list,
+    /// with a fit on all other lists; the mean over lists. A list has several parts. The fit uses all
+    /// parts, but only the last one, the list as it is, is measured. The Cllr is divided by the entropy
+    /// of the prior, so a system that knows nothing has 1. At prior 0.5 this is the usual Cllr.
     ///
     /// # Errors
     /// As [`Self::of_lists`]; [`Error::Usage`] for fewer than two lists.
@@ -170,18 +174,19 @@ impl Calibration {
         cost / known
     }
 
-    /// Where a score, or a limit on scores, lies after it.
+    /// A score, or a limit on scores, after scale and offset.
     pub fn moved(&self, score: f32) -> f32 {
         (self.scale * f64::from(score) + self.offset) as f32
     }
 
-    /// Folds the map into a head, whose logit then is the calibrated LLR at prior 0.5.
+    /// Makes the calibration part of a head. The logit of the new head is the calibrated LLR, at prior
+    /// 0.5.
     pub fn apply(&self, head: &PairHead) -> PairHead {
         let shift = log_odds(head.prior.into());
         let scaled = |w: &f32| (f64::from(*w) * self.scale) as f32;
         let mut weight: Vec<f32> = head.weight.iter().map(scaled).collect();
         if self.quality.is_some() && self.of_both != [0.0; CONDITIONS] {
-            // The head is one without conditions: they follow both halves of its weights.
+            // The head has no conditions yet. Their weights go to the end of both halves of its weights.
             let squares = weight.split_off(head.voice_size());
             weight.extend(self.of_both.map(|w| w as f32));
             weight.extend(squares);
@@ -194,7 +199,7 @@ impl Calibration {
             QualityWeights {
                 seconds: scaled(&old.seconds),
                 length: scaled(&old.length),
-                // The scores against the cohort are scaled already.
+                // The weight of μ stays: the head's scores against the cohort are scaled already.
                 ..old.with_conditions(old.of_conditions().map(|w| scaled(&w)))
             }
         }));
@@ -221,11 +226,11 @@ fn features(trial: &QualityTrial, cohort: bool) -> [f64; NUM_FEATURES] {
     features
 }
 
-/// Target and nontarget trials of K features, and their weight.
+/// The target and nontarget trials of a list, with K features each, and the weight of the list.
 type Sides<const K: usize> = (Vec<[f64; K]>, Vec<[f64; K]>, f64);
 
-/// Weights of the features, of which the first is the score, the constant, and the lower slope if one is
-/// looked for and found.
+/// Fits the features, the first of which is the score. Returns their weights, the offset, and the lower
+/// slope if one was wanted and the fit is closer with it.
 fn regression<const K: usize>(
     lists: Vec<Sides<K>>,
     prior: f64,
@@ -258,7 +263,7 @@ fn regression<const K: usize>(
     if is_constant(0) {
         return Err(refuse("all scores are equal"));
     }
-    // A term that is the same in all trials says nothing; the offset has it already.
+    // A feature that is the same in all trials gets no weight: the offset stands for it.
     let units: [f64; K] =
         std::array::from_fn(|k| if is_constant(k) { 0.0 } else { 1.0 / spread[k] });
     let total: f64 = lists.iter().map(|(_, _, weight)| weight).sum();
@@ -280,7 +285,7 @@ fn regression<const K: usize>(
     let mut at = best.0;
     for below in limits.map(|step| f32::from(step) * LIMIT_STEP) {
         trials.lower_slope = Some(LowerSlope { below });
-        // Far below all trials it changes nothing, so each starts where the last one ended.
+        // A limit far below all trials changes nothing, so each fit can start where the last one ended.
         let next = trials.newton(at);
         at = next.0;
         if next.1 < best.1 {
@@ -293,7 +298,8 @@ fn regression<const K: usize>(
     Ok((weights, offset - shift, found))
 }
 
-/// Standardised features and the trials' weights, which sum to 1 on either side.
+/// Standardised features of the trials, and the trials' weights, which sum to 1 over targets and to 1
+/// over nontargets.
 struct Standardised<const K: usize> {
     targets: Vec<([f64; K], f64)>,
     nontargets: Vec<([f64; K], f64)>,
@@ -306,12 +312,13 @@ struct Standardised<const K: usize> {
 type Point<const K: usize> = (SVector<f64, K>, f64);
 
 impl<const K: usize> Standardised<K> {
-    /// The lowest loss near a start, and where. With a lower slope the loss is not convex, but nearly.
+    /// The point of lowest loss, starting from `at`, and the loss there. With a lower slope the loss is
+    /// not convex, but nearly.
     fn newton(&self, mut at: Point<K>) -> (Point<K>, f64) {
         let mut loss = self.loss(&at);
         for _ in 0..100 {
             let Some(step) = self.step(&at) else { break };
-            // Halve until the loss falls: far out, the sigmoid's curvature promises too much.
+            // Halve the step until the loss falls: far from the minimum, a full step is too long.
             let mut length = 1.0;
             let improved = loop {
                 let next = (at.0 - step.0 * length, at.1 - step.1 * length);
@@ -332,7 +339,7 @@ impl<const K: usize> Standardised<K> {
         (at, loss)
     }
 
-    /// The logit, and what the line's next nat adds to it.
+    /// The logit of a trial, and its derivative by the line (weights·x + offset): 1, or the lower slope.
     fn logit(&self, (weights, offset): &Point<K>, x: &[f64; K]) -> (f64, f64) {
         let sum: f64 = (0..K).map(|k| weights[k] * x[k]).sum();
         let line = sum + offset;
@@ -357,7 +364,8 @@ impl<const K: usize> Standardised<K> {
             + 0.5 * (pulls.sum::<f64>() + PENALTY * offset * offset)
     }
 
-    /// H⁻¹·g. The offset is eliminated by hand (its Schur complement), so that one fixed size serves.
+    /// The Newton step H⁻¹·g. The offset is eliminated first, by its Schur complement, so that the
+    /// matrices have the fixed size K × K.
     fn step(&self, at: &Point<K>) -> Option<Point<K>> {
         let (weights, offset) = at;
         let mut gradient: SVector<f64, K> = SVector::from_fn(|k, _| self.penalties[k] * weights[k]);

@@ -1,10 +1,10 @@
 //! Fits pair heads to labelled embeddings: the plain cosine, LDA and PLDA, and a PLDA refined on
 //! same/different pairs ("neural PLDA", Ramoji et al. 2020) by any [`PairLoss`].
 //!
-//! Every head is saved as one logit over the same pair features: two softmax outputs as their
-//! difference, a regression as its calibrated line. Refinement is full batch, by Adam in f64.
-//! Parameters move in units of their own block's root mean square, so that one learning rate suits
-//! whitening, weights and bias.
+//! Every head is saved as one logit over the same pair features. Of two softmax outputs this is the
+//! difference; the output of a regression is calibrated to be one. Refinement uses Adam on all pairs at
+//! once, in f64. Whitening, weights and bias each move in a unit of their own (for the first two, their
+//! root mean square), so that one learning rate suits all.
 
 use super::{
     Labelled,
@@ -70,7 +70,7 @@ pub(super) fn fit_plda(labelled: &Labelled, options: &HeadOptions) -> Result<Pai
     plda::fit_head(labelled, &options)
 }
 
-/// L, as far as the speakers allow.
+/// L: the size that the options ask for, but at most D and less than the number of speakers.
 pub(super) fn lda_size(labelled: &Labelled, options: &HeadOptions) -> usize {
     let most = labelled.by_speaker().len() - 1;
     options.size.min(labelled.embedding_size()).min(most)
@@ -90,9 +90,9 @@ pub fn refine(
     refine_on(head, labelled, &Pairs::draw(labelled, options)?, options)
 }
 
-/// Trains `head` to say how alike the two embeddings (indices) of each pair are, from 0 to 1: mean
-/// squared error, whatever the loss of `options`. Pairs from grade 0.5 count as targets when the
-/// grades are made log-likelihood ratios.
+/// Trains `head` to grade how alike two embeddings are, from 0 to 1, by mean squared error, whatever
+/// loss `options` name. `graded` has the indices of two embeddings and their grade. To calibrate the
+/// result, pairs with a grade of 0.5 or more count as targets.
 ///
 /// # Errors
 /// As [`refine`], and [`Error::Usage`] for an index beyond the embeddings or a grade not within 0..=1.
@@ -169,7 +169,8 @@ fn refine_on(
     Ok((refined, report))
 }
 
-/// Least squares: y ≈ scale·x + offset. A line that does not rise would not begin as a similarity.
+/// Least squares: y ≈ scale·x + offset. If that line does not rise, the scale is 1, because a higher
+/// output must mean more similar.
 fn line(x: &[f64], y: &[f64], weight: impl Fn(usize) -> f64) -> (f64, f64) {
     let total: f64 = (0..x.len()).map(&weight).sum();
     let mean = |v: &[f64]| (0..v.len()).map(|k| weight(k) * v[k]).sum::<f64>() / total;
@@ -193,7 +194,7 @@ pub fn cosine(mean: &[f64], whiten: &[f64], scale: f64) -> PairHead {
     PairHead::new(projection, weight)
 }
 
-/// The plain cosine of embeddings centred on the speakers' average: what to beat.
+/// The plain cosine of embeddings minus the mean over speakers. This is the baseline.
 pub fn plain_cosine(labelled: &Labelled, scale: f64) -> PairHead {
     let d = labelled.embedding_size();
     let mean = lda::speaker_average(labelled);

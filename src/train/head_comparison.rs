@@ -50,7 +50,7 @@ pub struct Compared {
 pub struct OnList {
     /// The list's file name.
     pub list: String,
-    /// At a prior of 0.01, and at threshold 0.
+    /// The figures, at a prior of 0.01 and at threshold 0.
     pub figures: Figures,
     /// 95 % intervals over speakers, where speakers are known and enough.
     pub intervals: Option<Figures<Interval>>,

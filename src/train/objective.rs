@@ -58,7 +58,7 @@ impl<'a> Objective<'a> {
         }
     }
 
-    /// The grades of the pairs, and the first output for each with `theta`.
+    /// The grade of each pair, and the first output that the parameters `theta` give it.
     pub fn grades_and_outputs(&self, theta: &Parameters) -> (Vec<f64>, Vec<f64>) {
         let (points, _) = self.points(theta);
         let outputs = self.outputs(theta, &points);
@@ -82,7 +82,7 @@ impl<'a> Objective<'a> {
         (points, shrink)
     }
 
-    /// Per pair.
+    /// The outputs for each pair.
     fn outputs(&self, theta: &Parameters, points: &DMatrix<f64>) -> Vec<[f64; 2]> {
         let size = points.nrows();
         let point = |i: usize| &points.as_slice()[i * size..(i + 1) * size];
@@ -113,8 +113,8 @@ impl<'a> Objective<'a> {
     ///
     /// With G the symmetric sparse matrix of dloss/doutput per pair, P (L, N) the points and
     /// H = P·G: dproduct = ½ Σ_i p_i∘h_i, dsquares = Σ_i (Σ_j g_ij)·p_i∘p_i,
-    /// dp_i = product∘h_i + 2 (Σ_j g_ij)·squares∘p_i, summed over the outputs. One pass per
-    /// embedding: no scattered sums, so the bits do not depend on the threads.
+    /// dp_i = product∘h_i + 2 (Σ_j g_ij)·squares∘p_i, summed over the outputs. Each embedding adds up
+    /// its own pairs in order, so the bits do not depend on the threads.
     pub fn loss_and_gradient(&self, theta: &Parameters) -> (f64, Parameters) {
         let size = theta.outputs[0].product.len();
         let (points, shrink) = self.points(theta);
@@ -218,7 +218,7 @@ impl<'a> Objective<'a> {
     }
 }
 
-/// Eight running sums, so that the loop vectorises in one fixed order.
+/// The inner product, by eight running sums: so the loop vectorises, and the order of sums is fixed.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut sums = [0.0; 8];
     let (a_blocks, b_blocks) = (a.chunks_exact(8), b.chunks_exact(8));

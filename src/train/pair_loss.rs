@@ -11,7 +11,7 @@ use super::{calibration::sigmoid, options::PairLoss};
 use crate::{Error, Result, eval::sweep::softplus};
 
 impl PairLoss {
-    /// Outputs that a pair head needs for it.
+    /// Number of outputs that a pair head needs for this loss.
     pub fn num_outputs(self) -> usize {
         match self {
             PairLoss::Softmax => 2,
@@ -19,7 +19,7 @@ impl PairLoss {
         }
     }
 
-    /// Refuses a number of outputs that the loss makes no sense with.
+    /// Refuses a number of outputs that does not suit the loss.
     ///
     /// # Errors
     /// [`Error::Usage`] with the reason.
@@ -45,8 +45,8 @@ impl PairLoss {
         Err(Error::Usage(reason.into()))
     }
 
-    /// Loss of one pair, and its gradient in place of the `outputs`. `target`: 1 same, 0 different,
-    /// or the grade.
+    /// The loss of one pair. Replaces `outputs` by the gradient. `target` is 1 for the same speaker, 0
+    /// for different ones, or the grade.
     pub fn of(self, outputs: &mut [f64], target: f64) -> f64 {
         match self {
             PairLoss::Bce => {

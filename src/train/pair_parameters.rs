@@ -19,7 +19,7 @@ pub(super) struct Output {
     pub bias: f64,
 }
 
-/// Units of the blocks.
+/// One number for each block of parameters, such as the unit that its values move in.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scales {
     pub whiten: f64,
@@ -28,8 +28,8 @@ pub(super) struct Scales {
 }
 
 impl Parameters {
-    /// Two outputs start as half of the logit each, one for and one against, so that their difference is
-    /// the logit.
+    /// The parameters of a head, at this prior. Two outputs start as minus half and plus half of the
+    /// logit, so that their difference is the logit.
     pub fn of(head: &PairHead, prior: f64, num_outputs: usize) -> Self {
         let size = head.size();
         let whiten = head.projection.whitening();
@@ -52,7 +52,7 @@ impl Parameters {
         }
     }
 
-    /// The head has one logit; with two outputs, it is their difference.
+    /// Makes a head of the parameters. Its logit is the output, or the difference of two outputs.
     pub fn into_head(self, from: &PairHead, prior: f64) -> PairHead {
         let mut outputs = self.outputs.into_iter();
         let first = outputs.next().expect("one output or two");
@@ -75,7 +75,7 @@ impl Parameters {
         head
     }
 
-    /// scale·output + offset.
+    /// Changes every output to scale·output + offset.
     pub fn rescale(&mut self, scale: f64, offset: f64) {
         for output in &mut self.outputs {
             let weights = output.product.iter_mut().chain(&mut output.squares);
@@ -84,7 +84,8 @@ impl Parameters {
         }
     }
 
-    /// One of two outputs moves half as far as their difference.
+    /// The unit of each block. Each of two outputs has half the unit for its bias, because their
+    /// difference is the logit.
     pub fn scales(&self) -> Scales {
         let rms = |v: &[f64]| (v.iter().map(|x| x * x).sum::<f64>() / v.len() as f64).sqrt();
         Scales {
@@ -116,7 +117,7 @@ impl Parameters {
         self.whiten.iter_mut().chain(outputs)
     }
 
-    /// Per number of [`Self::flat`].
+    /// The unit of each number, in the order of [`Self::flat`].
     pub fn per_block(&self, units: &Scales) -> impl Iterator<Item = f64> + use<> {
         let (weight, bias) = (units.weight, units.bias);
         let per_output = 2 * self.outputs[0].product.len();

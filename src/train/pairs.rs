@@ -1,7 +1,7 @@
 //! The same/different pairs that a head is refined on: drawn once from labels and a seed.
 //!
-//! Every speaker's target pairs weigh the same in sum, however many recordings; nontarget pairs
-//! are drawn speaker pair first, within one domain.
+//! The target pairs of each speaker have the same total weight, however many recordings there are.
+//! For a nontarget pair, two speakers of one domain are drawn first, then a recording of each.
 
 use super::{Labelled, options::RefineOptions};
 use crate::{Error, Result, eval::bootstrap};
@@ -113,7 +113,7 @@ impl Pairs {
     pub fn grade(&self, pair: usize) -> f64 {
         self.grades[pair]
     }
-    /// The pairs that an embedding is an end of: (the other end, the pair).
+    /// The pairs with this embedding, each as (index of the other embedding, index of the pair).
     pub fn of(&self, embedding: usize) -> &[(u32, u32)] {
         &self.of[embedding]
     }
@@ -171,7 +171,8 @@ fn target_pairs(
     pairs
 }
 
-/// Draws a domain by its number of speakers, two different speakers of it, and a recording of each.
+/// Draws pairs: for each a domain, in proportion to its number of speakers, then two different speakers
+/// of it, and a recording of each.
 fn nontarget_pairs(
     labelled: &Labelled,
     wanted: usize,
@@ -187,7 +188,8 @@ fn nontarget_pairs(
         let domain = cells.entry(domain).or_default();
         domain.entry(speaker).or_default().push(i);
     }
-    // One entry per (domain, speaker): drawing one draws the domain by its number of speakers.
+    // `starts` has an entry for each speaker of each domain, so that a domain is drawn in proportion
+    // to its number of speakers.
     let mut domains: Vec<Vec<Vec<usize>>> = vec![];
     for speakers in cells.into_values() {
         if speakers.len() >= 2 {

@@ -6,15 +6,15 @@ use crate::scoring::CONDITIONS;
 /// A trial's score, and facts about its two recordings.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct QualityTrial {
-    /// Without quality terms.
+    /// The score, without quality terms.
     pub score: f64,
     /// Sum over both recordings of ln t, t in seconds of speech.
     pub seconds: f64,
-    /// Sum of ln|u|.
+    /// Sum over both recordings of ln|u|, u being the whitened embedding.
     pub length: f64,
-    /// Of each recording, see [`conditions`](crate::scoring::conditions).
+    /// The conditions of each recording, see [`conditions`](crate::scoring::conditions).
     pub conditions: [[f64; CONDITIONS]; 2],
-    /// Sum of μ; any one number where there is no cohort.
+    /// Sum over both recordings of μ; without a cohort, any number that is the same for all trials.
     pub cohort: f64,
 }
 
@@ -36,7 +36,7 @@ pub struct QualityList {
     pub targets: Vec<QualityTrial>,
     /// Of different ones.
     pub nontargets: Vec<QualityTrial>,
-    /// Its share.
+    /// How much the list counts beside others.
     pub weight: f64,
 }
 

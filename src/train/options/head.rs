@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PairLoss {
-    /// Same or different, one logit.
+    /// Same speaker or different ones, by one logit.
     Bce,
-    /// Same or different, one output each.
+    /// Same speaker or different ones, by one output for each.
     Softmax,
     /// A grade of similarity.
     Mse,
@@ -18,13 +18,13 @@ pub enum PairLoss {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HeadOptions {
-    /// L.
+    /// Number of LDA dimensions, L.
     pub size: usize,
     /// Shrinkage of the within-speaker covariance towards a multiple of I.
     pub shrinkage: f64,
-    /// Crops of each training utterance, besides the first as it is.
+    /// Augmented crops of each training utterance, besides the utterance as it is.
     pub crops_per_utterance: usize,
-    /// Shortest and longest of them, in seconds.
+    /// Shortest and longest of these crops, in seconds.
     pub crop_seconds: (f32, f32),
     /// What the pair head is trained for: `bce`, `softmax` or `mse`.
     pub loss: PairLoss,
@@ -75,7 +75,7 @@ pub struct RefineOptions {
     pub prior: f64,
     /// Adam steps.
     pub num_steps: usize,
-    /// Of Adam, falling linearly to 0; in units of each block's root mean square.
+    /// Learning rate of Adam, which falls linearly to 0, in the unit of each block of parameters.
     pub learning_rate: f64,
     /// L2 pull of weights and bias towards the initial values, in the same units.
     pub weight_penalty: f64,
@@ -83,11 +83,12 @@ pub struct RefineOptions {
     pub whiten_penalty: Option<f64>,
     /// Weight of a target pair within one session against one across sessions (of one speaker).
     pub same_session: f64,
-    /// Most target pairs of one speaker, drawn at random beyond that. Speakers weigh the same.
+    /// Most target pairs of one speaker. If there are more, this many are drawn at random. All speakers
+    /// weigh the same.
     pub max_targets_per_speaker: usize,
     /// Number of nontarget pairs, drawn at random within domains.
     pub num_nontargets: usize,
-    /// Of the draws.
+    /// Seed of the draws.
     pub seed: u64,
 }
 
