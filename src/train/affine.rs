@@ -1,5 +1,5 @@
-//! Conv1d and Linear in training: forward, and gradients of weights, bias and inputs, all three
-//! products on the project's kernels, parallel over utterances, row blocks or weight tiles.
+//! Conv1d and Linear in training: the forward pass, and the gradients of weights, bias and inputs.
+//! All products run on the project's kernels, in parallel over utterances, row blocks or weight tiles.
 
 use super::batch::Batch;
 use crate::{
@@ -16,10 +16,11 @@ pub struct AffineGradients {
     pub bias: Vec<f32>,
 }
 
-/// Inputs per weight-gradient task: seven tiles of the widest instance, which share a copy of dy.
+/// Input channels per task of the weight gradient: seven tiles of the kernel with the largest tiles.
+/// The tiles of a task share one copy of dy.
 const INPUTS_PER_TASK: usize = 98;
 
-/// Each row by itself.
+/// For a map of one tap: each row of the output is computed from one row of the input.
 pub(super) const ROW_BY_ROW: Steps = Steps {
     stride: 1,
     dilation: 1,
@@ -27,7 +28,8 @@ pub(super) const ROW_BY_ROW: Steps = Steps {
 };
 
 impl Affine {
-    /// One tap, every frame: utterances do not matter, all rows are one sequence.
+    /// Whether each output frame depends on a single input frame, and no frame is left out. Then all
+    /// rows of a batch are one sequence, and the borders between utterances do not matter.
     fn is_pointwise(&self) -> bool {
         self.shape.2 == 1 && self.stride == 1 && self.padding == 0
     }
@@ -116,8 +118,8 @@ impl Affine {
         }
     }
 
-    /// `dx[t·s + k·d, i] += Σ_o W[o, i, k]·dy[t, o]`: dy with zeros between (stride) and around its
-    /// frames, through the transposed map.
+    /// `dx[t·s + k·d, i] += Σ_o W[o, i, k]·dy[t, o]`. Computed as the transposed map of dy, with zeros
+    /// around its frames and, if there is a stride, between them.
     pub fn input_gradient(&self, x: &Batch, weight: &[f32], dy: &Batch) -> Batch {
         let (c_out, c_in, taps) = self.shape;
         let table = kernels::table();

@@ -10,8 +10,8 @@ use crate::{
 const FLATTEN_FRAMES: usize = 200;
 
 impl ArchitectureOptions {
-    /// Conv1d k5 with the stride, k3 d2, k3 d3, k1, k1 → 3C, each with activation and BatchNorm (that
-    /// of the last one after the pooling), pooling, Linear → D, BatchNorm.
+    /// Five Conv1d (k5 with the stride, k3 d2, k3 d3, k1, k1 to 3C channels), each with activation and
+    /// BatchNorm, then pooling, Linear to D, BatchNorm. The fifth BatchNorm comes after the pooling.
     ///
     /// # Errors
     /// [`Error::Usage`] for an unknown activation or pooling.
@@ -53,7 +53,8 @@ impl ArchitectureOptions {
                 )));
             }
         };
-        // Dilations are given in frames of 10 ms. Behind a strided first layer there are fewer frames.
+        // Dilations are given in frames of 10 ms. After a first layer with a stride, frames are further
+        // apart, so smaller dilations cover the same time.
         let conv = |in_channels, out_channels, kernel_size, dilation: usize| {
             let dilation = dilation.div_ceil(self.stride);
             conv(in_channels, out_channels, kernel_size, dilation)
@@ -78,7 +79,7 @@ impl ArchitectureOptions {
 }
 
 impl TrainOptions {
-    /// The layer list, BatchNorms and all.
+    /// The layer list, which still contains the BatchNorms.
     ///
     /// # Errors
     /// An option that makes no sense.

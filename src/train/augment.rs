@@ -1,7 +1,8 @@
 //! Augmentation: makes a clean crop sound as if it had been recorded elsewhere.
 //!
-//! The steps follow the order in which a recording meets them: room, noise, hum or babble,
-//! microphone and band, clipping, codec, mu-law, level and 16 bits. Each has its own probability.
+//! The steps follow the path of sound from the speaker to the file: room, noise, hum, babble, equalizer
+//! and band limit, clipping, codec, level and 16 bits, mu-law. Each has its own probability, except
+//! level and 16 bits, which every crop gets.
 
 use super::{
     distortion::{clip, energy, quantise, through_mu_law},
@@ -19,10 +20,11 @@ use realfft::num_complex::Complex32;
 /// Rooms and noises, ready to be applied.
 pub struct Augmenter {
     rooms: Vec<Room>,
-    /// How often each room is drawn: its index, once or several times.
+    /// Indices into `rooms` to draw from. A room that is to be drawn more often stands here several
+    /// times.
     draws: Vec<usize>,
     noise: Recordings,
-    /// Generated noise, each of another colour.
+    /// Generated noises, each of a random colour.
     coloured: Vec<Vec<f32>>,
     hash: String,
     transforms: Transforms,
@@ -34,10 +36,11 @@ struct Room {
     spectrum: Vec<Complex32>,
 }
 
-/// Number of generated noises, and samples of each (8 s): crops use random pieces of them.
+/// Number of generated noises. Each lasts 8 s, and crops use random pieces of it.
 const NUM_COLOURED: usize = 64;
 
-/// Recorded rooms are better than simulated ones, and few: each is drawn as often as ten of those.
+/// How many times as often as a simulated room each recorded room is drawn. Recorded rooms are better,
+/// but there are few of them.
 const RECORDED_ROOM_DRAWS: usize = 10;
 
 impl Augmenter {

@@ -14,16 +14,16 @@ pub struct Batch {
     pub channels: usize,
 }
 
-/// Rows per block where utterances do not matter: a block's inputs stay in the cache.
+/// Rows per block, for work that ignores the borders between utterances. A block fits into the cache.
 const BLOCK_ROWS: usize = 256;
 
-/// Most buffers that are kept: more than one step needs.
+/// Most buffers that are kept. A single step needs fewer.
 const MAX_IDLE: usize = 48;
-/// Fewest values of a buffer that is kept: smaller ones the allocator keeps itself.
+/// Fewest values of a buffer that is kept. The allocator itself reuses smaller ones.
 const MIN_IDLE_VALUES: usize = 1 << 15;
 
-/// Buffers of batches that are gone, used again from step to step: fresh memory took a third of a step's
-/// time.
+/// Buffers of dropped batches, to be reused in later steps. Without this, a third of a step's time went
+/// into fresh memory.
 static IDLE: Idle = Idle::new(MAX_IDLE, MIN_IDLE_VALUES..=usize::MAX);
 
 /// `len` zeros, in the memory of an earlier batch if one is large enough.
@@ -31,7 +31,7 @@ pub(super) fn zeros(len: usize) -> Vec<f32> {
     if len < MIN_IDLE_VALUES {
         return vec![0.0; len];
     }
-    // With some room, because other batches are a little longer.
+    // A new buffer is a little larger than needed, because later batches may be a little longer.
     let found = IDLE.take(len);
     let mut values = found.unwrap_or_else(|| Vec::with_capacity(len + len / 8));
     values.clear();
@@ -64,7 +64,7 @@ impl Batch {
         }
     }
 
-    /// One utterance after another, `channels` each.
+    /// A batch of these utterances, in order; each frame has `channels` values.
     pub fn of_features(features: &[Features], channels: usize) -> Self {
         let mut batch = Batch::zeros(features.iter().map(Features::num_frames), channels);
         for (to, features) in batch.utterances_mut().into_iter().zip(features) {
@@ -73,7 +73,7 @@ impl Batch {
         batch
     }
 
-    /// One row per utterance.
+    /// A batch in which each utterance has one row of `channels` values.
     pub fn of_rows(values: Vec<f32>, channels: usize) -> Self {
         let starts = (0..=values.len() / channels).collect();
         Batch {
@@ -83,7 +83,7 @@ impl Batch {
         }
     }
 
-    /// The same utterances and channels, no values yet.
+    /// A batch of the same shape, without values yet.
     pub fn clone_shape(&self) -> Self {
         Batch {
             values: vec![],
@@ -97,12 +97,12 @@ impl Batch {
         self.starts.len() - 1
     }
 
-    /// Rows of each utterance.
+    /// Number of rows of each utterance.
     pub fn lengths(&self) -> impl Iterator<Item = usize> + '_ {
         self.starts.windows(2).map(|w| w[1] - w[0])
     }
 
-    /// All rows.
+    /// Number of rows of all utterances.
     pub fn num_rows(&self) -> usize {
         self.starts[self.num_utterances()]
     }
@@ -151,7 +151,8 @@ impl Batch {
         sum
     }
 
-    /// Σ over rows of `term(row, column sums)`: block sums in parallel, added in order.
+    /// N sums over all rows, for each column. `term` gets the number of a row, the row, and the sums to
+    /// add to. Blocks are summed in parallel, then their sums are added in order.
     pub fn column_sums<const N: usize>(
         &self,
         term: impl Fn(usize, &[f32], &mut [Vec<f32>; N]) + Sync,

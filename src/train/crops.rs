@@ -27,18 +27,18 @@ pub struct Crops<'a> {
     pub by_speaker: Vec<Vec<usize>>,
     /// How often each of `by_speaker` is drawn.
     pub shares: Shares,
-    /// Rooms, noises, bands.
+    /// Applies rooms, noises, band limits and the other steps.
     pub augmenter: &'a Augmenter,
-    /// How often each of these is applied.
+    /// How often each step is applied, and how strongly.
     pub augment: &'a AugmentOptions,
     /// The front-end.
     pub mfcc: &'a Mfcc,
     /// Shortest and longest crop, in seconds.
     pub seconds: (f32, f32),
-    /// Playing speeds, in per cent; at each of them, every speaker counts as another one.
+    /// Playing speeds, in per cent. A speaker at another speed counts as another speaker.
     pub speeds_percent: &'a [u32],
-    /// The front-end for other lengths of the vocal tract; with each, at each speed, every speaker
-    /// counts as another one.
+    /// Front-ends for other lengths of the vocal tract. A speaker with another front-end counts as
+    /// another speaker, at each speed.
     pub warped: Vec<Mfcc>,
     /// The warps in per cent, starting with 100.
     pub warps_percent: &'a [u32],
@@ -74,8 +74,8 @@ impl Shares {
 /// The class of an example whose speaker is not known.
 pub const UNLABELLED: u32 = u32::MAX;
 
-/// How often the speech frames of a training example grow, and by how many frames at most, since a
-/// speech detector will not find the exact edges in noise.
+/// Share of the training examples whose stretches of speech are extended, and by how many frames at
+/// most: in noise, a speech detector does not find the exact edges.
 const GROWN: f32 = 0.3;
 const MAX_GROWN_FRAMES: usize = 15;
 
@@ -93,11 +93,11 @@ pub struct Crop {
 /// raises its formants; the mel filters move them back.
 const PITCH: (f32, f32) = (0.82, 1.4);
 
-/// Attempts to draw a fit example; the last one is taken in any case.
+/// Attempts to draw a usable example; the last one is taken in any case.
 const MAX_ATTEMPTS: u64 = 8;
 
-/// The result of the first attempt that is `fit`, or of the last. With `any_file` each attempt draws
-/// another file, and one that cannot be read does not end a run of days.
+/// The first result of `draw` that is `fit`, else the last one. With `any_file` each attempt draws
+/// another file, so that a file that cannot be read does not end a run of several days.
 pub(super) fn retried<T>(
     any_file: bool,
     fit: impl Fn(&T) -> bool,
@@ -114,7 +114,7 @@ pub(super) fn retried<T>(
     draw(MAX_ATTEMPTS - 1)
 }
 
-/// The front-end with each of `warps_percent` but the first.
+/// A front-end for each of `warps_percent` except the first, which is 100.
 ///
 /// # Errors
 /// [`Error::Usage`] for a warp that the mel filters do not allow.
@@ -157,7 +157,8 @@ impl<'a> Crops<'a> {
         ))
     }
 
-    /// Draws a crop for `purpose` at `place`: of the given utterance at its own speed, or of any.
+    /// Draws a crop: of the given utterance, with speed, pitch and formants unchanged, or of a random
+    /// one. The draw depends only on the seed, on `purpose` and on `place`.
     ///
     /// # Errors
     /// The given recording cannot be read, or none of several drawn.
@@ -202,7 +203,8 @@ impl<'a> Crops<'a> {
         let own = &self.by_speaker[speaker];
         let first = utterance.unwrap_or_else(|| own[random.index(own.len())]);
         let mut samples = self.piece(first, wanted, &mut random)?;
-        // Recordings of single words: half of the time several in a row, as in enrollment phrases.
+        // If the piece is too short, as with single words: half of the time, further recordings of the
+        // speaker follow, as in enrollment phrases.
         if utterance.is_none() && random.chance(0.5) {
             while samples.len() < wanted {
                 let next = own[random.index(own.len())];
@@ -212,7 +214,8 @@ impl<'a> Crops<'a> {
         if percent != 100 {
             samples = audio::resample(&samples, SAMPLE_RATE_HZ * percent / 100, SAMPLE_RATE_HZ);
         }
-        // Found in the clean samples, because the noise should not decide which frames are dropped.
+        // Speech is found before noise is added, because noise should not decide which frames are
+        // dropped.
         let mut speech = audio::speech_frames(&samples);
         if augmented && random.chance(GROWN) {
             speech = grown(&speech, 1 + random.index(MAX_GROWN_FRAMES));
@@ -245,7 +248,7 @@ impl<'a> Crops<'a> {
         })
     }
 
-    /// Augments `samples`; babble is up to three seconds each of any recordings.
+    /// Augments `samples`. Babble is made of pieces of random recordings, of up to three seconds each.
     pub(super) fn disturb(&self, samples: &mut [f32], random: &mut Random) -> Result<()> {
         let of_anybody = |random: &mut Random| {
             let utterance = random.index(self.recordings.len());
@@ -276,7 +279,7 @@ impl<'a> Crops<'a> {
             .collect())
     }
 
-    /// Repeats a crop with less speech than the network's receptive field.
+    /// Repeats the frames of a crop that has fewer than `min_frames`. Without any, it becomes all zeros.
     fn long_enough(&self, crop: Crop) -> Crop {
         let channels = self.mfcc.num_channels();
         let have = crop.features.num_frames();
@@ -378,7 +381,8 @@ mod tests {
         let draw = |crops: &Crops, n| crops.crop("test", &[n], None, true).unwrap();
         let plain = crops(0.0);
         let reference: Vec<Crop> = (0..8).map(|n| draw(&plain, n)).collect();
-        // How near the frames of a crop come to those of the recording as it is, of the same class.
+        // How similar the frames of a crop are to the most similar frames of the unchanged crops of
+        // `class`.
         let nearness = |crop: &Crop, class: u32| {
             let frames = crop.features.values().chunks_exact(size);
             let nearest = frames.map(|frame| {
@@ -389,9 +393,9 @@ mod tests {
             let nearest: Vec<f32> = nearest.collect();
             nearest.iter().sum::<f32>() / nearest.len() as f32
         };
-        // One resonance after the other, as often as the recording is played fast.
+        // How often the resonance changes: more often if the recording is played faster.
         let changes = |crop: &Crop| {
-            // Frames with something of both are left out.
+            // Frames that contain both resonances are left out.
             let clear = &reference[1].features.values()[..size];
             let frames = crop.features.values().chunks_exact(size);
             let alike = frames.map(|f| alike(f, clear));

@@ -40,7 +40,8 @@ pub enum Progress {
 }
 
 impl Progress {
-    /// Counts the steps of all networks: `before` is the number of those of earlier networks.
+    /// The progress of this network as part of the whole training: `before` is the number of steps of
+    /// earlier networks, `all` that of all networks.
     pub(super) fn of(self, before: usize, all: usize) -> Self {
         match self {
             Progress::Step {
@@ -115,7 +116,8 @@ impl Descent<'_> {
         Ok(Some(state))
     }
 
-    /// Crops of the recordings through `mfcc`, of so many seconds and at least `min_frames` frames.
+    /// A source of crops with the features of `mfcc`, between the two lengths in `seconds` and of at
+    /// least `min_frames` frames.
     pub fn crops<'a>(
         &'a self,
         mfcc: &'a Mfcc,
@@ -142,7 +144,8 @@ impl Descent<'_> {
     }
 }
 
-/// Takes one optimisation step with a loss of the embeddings `(U, D)` and the speakers' rows `(S, D)`.
+/// Takes one optimisation step. `loss` gets the embeddings `(U, D)` and the speakers' rows `(S, D)`.
+/// Returns the loss and the accuracy.
 ///
 /// # Errors
 /// [`Error::Usage`] where the loss is not finite any more.

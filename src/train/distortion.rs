@@ -28,15 +28,15 @@ pub(super) fn clip(samples: &mut [f32], random: &mut Random) {
 pub(super) fn through_mu_law(sample: f32) -> f32 {
     const BIAS: i32 = 33;
     let linear = ((sample.abs() * 8192.0) as i32).min(8158) + BIAS;
-    // Segment: position of the leading one; 4 bits behind it are kept, the decoder's value is in
-    // the middle of what they stand for.
+    // The 4 bits after the leading one are kept. The decoder returns the middle of the range of values
+    // that share these bits.
     let dropped = (31 - linear.leading_zeros() as i32) - 4;
     let decoded = ((linear >> dropped) << dropped) + (1 << dropped) / 2 - BIAS;
     (decoded as f32 / 8192.0).copysign(sample)
 }
 
 /// Scales the peak to `peak_db` of full scale, and rounds to 16-bit steps as in files. A band that a
-/// filter removed then holds rounding noise, and not the digital silence that no recording has.
+/// filter removed then holds rounding noise. No real recording has exact silence in a band.
 pub(super) fn quantise(samples: &mut [f32], peak_db: f32) {
     let peak = samples.iter().fold(1e-9f32, |peak, v| peak.max(v.abs()));
     let gain = gain(peak_db) / peak;

@@ -2,8 +2,8 @@
 //!
 //! A member's layers become a group of channels in one list of layers, its whitening becomes part of
 //! the last Linear, and the head normalises each member's part of the embedding separately. The logit
-//! is the weighted mean of the members' log-likelihood ratios (Dietterich 2000, "Ensemble methods").
-//! A joined network can be joined again.
+//! is the weighted sum of the members' log-likelihood ratios, by default their mean (Dietterich 2000,
+//! "Ensemble methods"). A joined network can be joined again.
 
 use crate::{
     Error, Result,
@@ -32,7 +32,7 @@ pub fn join(
 /// conditions, cohort and lower slope are left out: the sum is to be calibrated again.
 ///
 /// # Errors
-/// [`Error::Usage`] for networks that differ in more than their weights, or have no groups.
+/// [`Error::Usage`] for networks that differ in their layers, or whose layers form a graph.
 pub fn join_weighted(
     members: &[(Network, PairHead)],
     shares: &[f32],
@@ -47,7 +47,7 @@ pub fn join_weighted(
         let mut one = regrouped(network.layers(), 1, head.projection.groups);
         for layer in &mut one {
             if let Layer::Linear { out_features, .. } = layer {
-                // Its size after the whitening.
+                // The size of the embedding after the whitening, which becomes part of this layer.
                 *out_features = head.voice_size() / head.projection.groups;
             }
         }
@@ -85,7 +85,8 @@ pub fn join_weighted(
     Ok((network, head))
 }
 
-/// Some networks of a joined one, by their numbers from 1. They keep their weights in the score.
+/// Takes some networks out of a joined one, by their numbers from 1. Each keeps its weights in the
+/// score.
 ///
 /// # Errors
 /// [`Error::Usage`] for a network that was not joined, and for a number that it does not have.
@@ -123,8 +124,8 @@ pub fn pick(network: &Network, head: &PairHead, numbers: &[usize]) -> Result<(Ne
     Ok((network, PairHead::new(projection, weight)))
 }
 
-/// Rounds to the nearest F16, which halves the model file; 11 bits are more than the noise of training
-/// leaves. Values that F16 cannot hold leave all as they are.
+/// Rounds all values to the nearest F16, which halves the model file. Its 11 bits are more exact than
+/// training is. If F16 cannot hold one of the values, all stay as they are.
 pub fn round(values: &mut [f32]) {
     let halves: Vec<f32> = values.iter().map(|v| f16::from_f32(*v).to_f32()).collect();
     if halves.iter().all(|half| half.is_finite()) {
@@ -150,7 +151,7 @@ fn sees_features(layers: &[Layer], index: usize) -> bool {
     layers[..index].iter().all(|l| Affine::of(l).is_none())
 }
 
-/// Layers of `from` groups as the same ones of `to` groups.
+/// The layers of a network with `from` groups, changed to `to` groups.
 fn regrouped(layers: &[Layer], to: usize, from: usize) -> Vec<Layer> {
     let of_each = layers.iter().enumerate();
     of_each
@@ -158,7 +159,7 @@ fn regrouped(layers: &[Layer], to: usize, from: usize) -> Vec<Layer> {
         .collect()
 }
 
-/// A layer of `from` groups as the same one of `to` groups.
+/// A layer with `from` groups, changed to `to` groups.
 fn with_groups(layer: &Layer, to: usize, from: usize, sees_features: bool) -> Layer {
     let mut layer = layer.clone();
     let scaled = |size: &mut usize| *size = *size / from * to;
@@ -185,8 +186,8 @@ fn with_groups(layer: &Layer, to: usize, from: usize, sees_features: bool) -> La
     layer
 }
 
-/// `W_n·(A_n·x + b_n − mean_n)` of every member n, one group each; of a member that was joined before
-/// W is the identity.
+/// Weight and bias of the last Linear with the whitening in it: `W_n·(A_n·x + b_n − mean_n)` for each
+/// member n, one group each. For a member that was itself joined, W is the identity.
 fn whitened(members: &[(Network, PairHead)], index: usize) -> (Vec<f32>, Vec<f32>) {
     let (mut weight, mut bias) = (vec![], vec![]);
     for (network, head) in members {

@@ -37,7 +37,8 @@ impl Transforms {
         spectrum
     }
 
-    /// Multiplies the spectrum by what `shape` does; `tail` samples of response are cut off.
+    /// Filters the samples: `shape` changes their spectrum. The padding is long enough for a response of
+    /// `tail` samples; what the response adds after the end of `samples` is cut off.
     pub(super) fn filter(
         &self,
         samples: &mut [f32],
@@ -69,7 +70,7 @@ pub(super) fn equalizer_gains_db(random: &mut Random) -> Vec<f32> {
     (0..10).map(|_| strength_db * random.normal()).collect()
 }
 
-/// Low and high edge, in Hz: half of them a telephone's.
+/// Lower and upper edge of a random band, in Hz. Half of the bands are those of a telephone.
 pub(super) fn band_hz(random: &mut Random) -> (f32, f32) {
     if random.chance(0.5) {
         let low = if random.chance(0.6) {
@@ -83,8 +84,8 @@ pub(super) fn band_hz(random: &mut Random) -> (f32, f32) {
     }
 }
 
-/// Multiplies by the gains and cuts the band. Both change slowly over frequency, so they are
-/// computed every `STEP` bins, some 8 Hz each, and interpolated.
+/// Multiplies the spectrum by the gains and cuts it to the band. Both change slowly over frequency, so
+/// they are computed every `STEP` bins and interpolated in between.
 pub(super) fn shape(
     spectrum: &mut [Complex32],
     gains_db: Option<&[f32]>,
@@ -119,8 +120,8 @@ pub(super) fn shape(
 }
 
 impl Transforms {
-    /// Imitates a low-rate transform codec: in each frame of 512 samples the bins more than `depth_db`
-    /// below their neighbourhood's peak vanish, and the others keep coarse magnitudes.
+    /// Imitates a low-rate transform codec: in each frame of 512 samples, magnitudes are rounded to
+    /// multiples of a step `depth_db` below the peak of their 16 bins. Bins below half a step vanish.
     pub(super) fn coarsen(&self, samples: &mut [f32], depth_db: f32) {
         const SIZE: usize = 512;
         const BAND: usize = 16;

@@ -8,8 +8,9 @@ use super::{
 use crate::kernels::{self, Outer, Packed};
 use rayon::prelude::*;
 
-/// Additive angular margin softmax over speakers (Deng et al. 2019, "ArcFace", eq. 3): cosine of the
-/// embedding and each speaker's weight, margin added to the true angle, scaled, cross-entropy.
+/// Additive angular margin softmax over speakers (Deng et al. 2019, "ArcFace", eq. 3): cross-entropy of
+/// the scaled cosines between an embedding and each speaker's weight, after a margin was added to the
+/// angle to its own speaker.
 #[derive(Debug, Clone, Copy)]
 pub struct AngularMargin {
     /// s.
@@ -83,7 +84,8 @@ impl AngularMargin {
         }
     }
 
-    /// Cosines of one embedding -> their gradients, in place; its loss, and whether it was right.
+    /// Replaces the cosines of one embedding by their gradients. Returns its loss, and whether its own
+    /// speaker had the largest cosine.
     fn row(&self, cosines: &mut [f32], label: usize, num: usize) -> (f32, bool) {
         if label >= cosines.len() {
             cosines.fill(0.0);
@@ -93,7 +95,8 @@ impl AngularMargin {
         let right = cosines.iter().all(|c| *c <= cosines[label]);
         let (sin_m, cos_m) = self.margin.sin_cos();
         let sine = (1.0 - own * own).sqrt();
-        // Past π − m the angle cannot grow: a straight line keeps the loss monotonic.
+        // Beyond an angle of π − m, adding m would raise the cosine again. A straight line keeps the
+        // loss monotonic.
         let (with_margin, slope) = if own > -cos_m {
             (own * cos_m - sine * sin_m, cos_m + own / sine * sin_m)
         } else {
@@ -114,7 +117,7 @@ impl AngularMargin {
     }
 }
 
-/// Each inner product: `(U, D), (S, D) -> (U, S)`.
+/// The inner product of each row with each weight: `(U, D), (S, D) -> (U, S)`.
 pub(super) fn products(rows: &[f32], weights: &[f32], d: usize) -> Vec<f32> {
     let table = kernels::table();
     let s = weights.len() / d;
@@ -156,7 +159,7 @@ pub(super) fn through_products(
     (d_rows, d_weights)
 }
 
-/// Rows of length 1, and their lengths before. `(N, D)`
+/// The rows `(N, D)`, scaled to length 1, and their lengths before.
 pub(super) fn unit_rows(rows: &[f32], d: usize) -> (Vec<f32>, Vec<f32>) {
     let mut unit = zeros(rows.len());
     unit.copy_from_slice(rows);

@@ -57,7 +57,7 @@ impl Row {
     }
 }
 
-/// Longer manifests are refused: some ten million recordings, or a device without end.
+/// Longest manifest that is read, some ten million recordings. The limit also stops endless devices.
 const MAX_BYTES: u64 = 1 << 30;
 
 impl Manifest {
@@ -286,7 +286,7 @@ mod tests {
             "a/v2/1.flac",
             "b/1.WAV",
             "b/notes.txt",
-            // What file managers and copies leave behind is no speaker.
+            // Files that file managers leave behind are not recordings.
             ".trash/1.wav",
             "a/.thumbs/1.wav",
             "b/._1.wav",

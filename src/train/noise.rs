@@ -19,7 +19,7 @@ pub(super) fn coloured_noise(transforms: &Transforms, random: &mut Random) -> Ve
     noise
 }
 
-/// Mains hum of 50 or 60 Hz with its harmonics, or a tone of 100 Hz to 4 kHz with two.
+/// Mains hum of 50 or 60 Hz with its harmonics, or a tone of 100 Hz to 4 kHz with two harmonics.
 pub(super) fn hum(len: usize, random: &mut Random) -> Vec<f32> {
     let (base_hz, num_harmonics) = match random.index(3) {
         0 => (50.0, 12),
@@ -33,7 +33,7 @@ pub(super) fn hum(len: usize, random: &mut Random) -> Vec<f32> {
             break;
         }
         let amplitude = random.unit() / (harmonic as f32).sqrt();
-        // A rotating pointer: one complex product a sample.
+        // A complex number that rotates costs one product per sample, instead of a cosine.
         let step = Complex32::from_polar(1.0, std::f32::consts::TAU * hz / SAMPLE_RATE_HZ as f32);
         let mut pointer = Complex32::from_polar(amplitude, std::f32::consts::TAU * random.unit());
         for v in &mut sum {
@@ -60,7 +60,7 @@ pub(super) fn looped<T: Copy + Into<f32>>(
     piece
 }
 
-/// Adds noise, scaled so that the energies differ by `snr_db`. Silence stays silence.
+/// Adds noise, scaled so that the energies differ by `snr_db`. Silent samples stay silent.
 pub(super) fn add_at_snr(samples: &mut [f32], noise: &[f32], snr_db: f32) {
     let (signal, other) = (energy(samples), energy(noise));
     if other <= 0.0 {

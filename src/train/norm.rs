@@ -43,7 +43,7 @@ pub fn forward(x: &Batch, weight: &[f32], bias: &[f32], eps: f32) -> (Batch, Nor
         ..x.clone_shape()
     };
     let channels = x.channels;
-    // Slices of a visible length, or the compiler does not vectorise the loops over c.
+    // The compiler vectorises the loops over c only if it sees the length of the slices.
     let (scale, shift) = (&scale[..channels], &shift[..channels]);
     y.blocks_mut()
         .into_par_iter()
@@ -73,7 +73,7 @@ pub fn backward(
     dy: &mut Batch,
 ) -> (Vec<f32>, Vec<f32>) {
     let channels = x.channels;
-    // As above.
+    // Sliced for the compiler, as above.
     let (mean, inv_std) = (&tape.mean[..channels], &tape.inv_std[..channels]);
     let [dweight, dbias] = dy.column_sums(|r, row, [dw, db]| {
         let x = &x.values[r * channels..][..channels];

@@ -1,5 +1,5 @@
-//! Everything that decides what training makes of its recordings, as plain data with our defaults.
-//! [`TrainOptions::check`] refuses what makes no sense.
+//! The options of training, as plain data with defaults. Together with the recordings they decide the
+//! result. [`TrainOptions::check`] refuses what makes no sense.
 
 mod architecture;
 mod augment;
@@ -34,11 +34,11 @@ pub struct TrainOptions {
     pub batch_size: usize,
     /// Shortest and longest crop, in seconds.
     pub crop_seconds: (f32, f32),
-    /// Playing speeds, in per cent; the first must be 100. At each of them, every speaker counts as
-    /// another one.
+    /// Playing speeds, in per cent; the first must be 100. A speaker at another speed counts as another
+    /// speaker.
     pub speeds_percent: Vec<u32>,
-    /// Factors on the formants, in per cent, while the pitch stays; the first must be 100. With each, at
-    /// each speed, every speaker counts as another one.
+    /// Factors on the formants, in per cent, while the pitch stays; the first must be 100. A speaker
+    /// with another factor counts as another speaker, at each speed.
     #[serde(default = "as_recorded")]
     pub warps_percent: Vec<u32>,
     /// Weight of the loss over speakers.
@@ -47,17 +47,17 @@ pub struct TrainOptions {
     /// Weight of the loss against a teacher's vectors; 0 needs no teacher.
     #[serde(default)]
     pub teacher_weight: f32,
-    /// Share of the crops, 0 to 1, with another pitch and speed in the same voice, as of an excited
-    /// speaker.
+    /// Share of the crops, 0 to 1, that get another pitch and speed while the formants stay, as when a
+    /// speaker is excited. The speaker counts as the same.
     #[serde(default)]
     pub pitch: f32,
-    /// Peak of the one-cycle schedule.
+    /// Peak learning rate of the one-cycle schedule.
     pub learning_rate: f32,
-    /// Of AdamW.
+    /// Weight decay of AdamW.
     pub weight_decay: f32,
-    /// s of AAM-softmax.
+    /// Scale s of AAM-softmax.
     pub scale: f32,
-    /// m of AAM-softmax, reached at `margin_ramp`.
+    /// Margin m of AAM-softmax, after the steps of `margin_ramp`.
     pub margin: f32,
     /// Share of the steps over which m grows from 0.
     pub margin_ramp: f32,
@@ -66,10 +66,10 @@ pub struct TrainOptions {
     /// Networks that are trained one after the other, each with the next seed, and joined; empty for
     /// a single network.
     pub members: Vec<MemberOptions>,
-    /// The detector of overlapped speech, trained last; none without it.
+    /// The detector of overlapped speech, trained after the networks; none if no detector is trained.
     #[serde(default)]
     pub overlap: Option<OverlapOptions>,
-    /// The speech detector; none to tell speech by the level of the frames.
+    /// The speech detector, trained last. Without one, a frame is speech or not by its level.
     #[serde(default)]
     pub speech: Option<SpeechOptions>,
 }
@@ -81,7 +81,8 @@ fn as_recorded() -> Vec<u32> {
 impl Default for TrainOptions {
     fn default() -> Self {
         TrainOptions {
-            // As narrow as 40 bins that end at 3800 Hz, the upper limit of a telephone line.
+            // These bins are as narrow as 40 bins that end at 3800 Hz, the upper limit of a telephone
+            // line.
             front_end: MfccConfig {
                 num_mel_bins: 54,
                 num_ceps: 54,
@@ -142,7 +143,7 @@ impl TrainOptions {
         }
     }
 
-    /// The options of one of several networks; `seed` is the one of its place.
+    /// The options of one of several networks; `seed` is used if the member names none.
     fn of_member(&self, member: &MemberOptions, seed: u64) -> TrainOptions {
         let mut own = self.clone();
         own.seed = member.seed.unwrap_or(seed);

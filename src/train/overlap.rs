@@ -152,7 +152,7 @@ fn is_overlapped(slot: usize) -> bool {
     slot % 2 == 1
 }
 
-/// What the detector is computed from. Pauses are kept: they show how voices follow each other.
+/// The front-end of the detector. It keeps pauses, which show how voices follow each other.
 fn front_end(options: &TrainOptions) -> Result<Mfcc> {
     Mfcc::new(MfccConfig {
         speech_only: false,
@@ -160,8 +160,9 @@ fn front_end(options: &TrainOptions) -> Result<Mfcc> {
     })
 }
 
-/// The state before the first step of training `network` on. None if its layers are not those of the
-/// options. In a finished detector BatchNorm is part of the other layers, so training goes on without it.
+/// The state from which the finished detector `network` is trained further. None if its layers are not
+/// those of the options. In a finished detector, BatchNorms are already folded into the other layers, so
+/// training continues without them.
 pub(super) fn state_of(network: &Network, options: &TrainOptions) -> Result<Option<State>> {
     let view = View::new(&front_end(options)?, Seen::NORMALISED)?;
     let (layers, _) = Trainable::new(options.layers()?, options.seed).folded();

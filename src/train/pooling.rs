@@ -23,8 +23,8 @@ pub fn forward(x: &Batch, layer: &Layer) -> Batch {
 
 /// dx from x, y = forward(x) and dy.
 ///
-/// `dmean/dx[t] = 1/T`; `dstd/dx[t] = (x[t] − mean)/(T·std)`, zero where the variance was floored;
-/// of a sample variance T − 1 in the place of T.
+/// `dmean/dx[t] = 1/T`; `dstd/dx[t] = (x[t] − mean)/(T·std)`, zero where the variance was floored. For
+/// a sample variance, T − 1 takes the place of T in the second.
 pub fn backward(x: &Batch, layer: &Layer, y: &Batch, dy: &Batch) -> Batch {
     let channels = x.channels;
     let mut dx = Batch::zeros(x.lengths(), channels);
@@ -40,7 +40,7 @@ pub fn backward(x: &Batch, layer: &Layer, y: &Batch, dy: &Batch) -> Batch {
             return;
         }
         let of_mean: Vec<f32> = dy[..channels].iter().map(|d| d * share).collect();
-        // The factor of each frame's deviation, and the variance at which the floor ends its gradient.
+        // The factor of each frame's deviation, and the variance up to which std has no gradient.
         let (of_each, floor) = match *layer {
             Layer::StatsPool { eps, .. } => (share, eps),
             Layer::SampleStatsPool { .. } => (share / (1.0 - share).max(share), 0.0),
@@ -57,7 +57,7 @@ pub fn backward(x: &Batch, layer: &Layer, y: &Batch, dy: &Batch) -> Batch {
             .zip(std)
             .map(|(d, s)| if s * s > floor { d * of_each / s } else { 0.0 })
             .collect();
-        // Slices of a visible length, or the compiler does not vectorise the loop over c.
+        // The compiler vectorises the loop over c only if it sees the length of the slices.
         let (of_mean, of_std, mean) =
             (&of_mean[..channels], &of_std[..channels], &mean[..channels]);
         for (dx, x) in dx.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {

@@ -167,7 +167,7 @@ pub fn embeddings(
                     Ok(network.embed(&crop.features))
                 };
                 let crops: Result<_> = (0..=options.crops_per_utterance).map(embed).collect();
-                // A file that cannot be read is among `Recordings::refused`.
+                // A file that cannot be read is left out here; `Recordings::refused` names it.
                 crops.unwrap_or_default()
             })
             .collect();
@@ -190,8 +190,8 @@ pub fn embeddings(
         .with_domains(label(|u| u.corpus))
 }
 
-/// Takes one optimisation step on features `(ΣT, C_in)` and their classes, and with a teacher on the
-/// utterances; returns mean loss and accuracy.
+/// Takes one optimisation step on features `(ΣT, C_in)` and their classes; with a teacher, also on its
+/// vectors of the utterances. Returns mean loss and accuracy.
 ///
 /// # Errors
 /// [`Error::Usage`](crate::Error::Usage) where the loss is not finite any more.

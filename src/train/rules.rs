@@ -56,7 +56,7 @@ impl TrainOptions {
         head.loss.check(num_outputs)
     }
 
-    /// The rules that need no look at other options.
+    /// The rules for single options.
     fn rules(&self) -> Vec<(bool, &'static str)> {
         let positive = |v: f32| v > 0.0 && v.is_finite();
         let each_once = |percent: &[u32], range: RangeInclusive<u32>| {
@@ -164,7 +164,8 @@ fn check_augment(options: &AugmentOptions) -> Result<()> {
     all_hold(&rules)
 }
 
-/// The weights of a member are checked with the options that it is trained with.
+/// Checks two shares of a member, and the features that it sees. Its other options are checked as part
+/// of the options that it is trained with.
 fn check_member(member: &MemberOptions, mfcc: &Mfcc) -> Result<()> {
     let share = |p: f32| (0.0..=1.0).contains(&p);
     let rules = [

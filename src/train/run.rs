@@ -60,7 +60,7 @@ pub struct Plan {
     pub license: String,
 }
 
-/// The inputs of a plan, read and checked, but for the recordings themselves.
+/// The inputs of a plan, read and checked. The recordings themselves are read during training.
 pub struct Inputs<'a> {
     plan: &'a Plan,
     lists: Lists<'a>,
@@ -78,12 +78,12 @@ enum Overlap {
     Begun(State),
 }
 
-/// Another system's vector of a recording, by the recording's id.
+/// Looks up another system's vector of a recording, by the recording's id.
 pub type Vector<'a> = &'a dyn Fn(&str) -> Option<&'a [f32]>;
 
 /// What happens in a run.
 pub enum Event<'a> {
-    /// Training has come so far.
+    /// How far training is.
     Progress(Progress),
     /// A recording cannot be read, and is left out.
     LeftOut(&'a str),
@@ -97,7 +97,7 @@ pub type OnEvent<'a> = &'a mut dyn FnMut(Event) -> bool;
 /// The result of a run.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// Id of the model's embeddings.
+    /// Id of the model file.
     pub model_id: ModelId,
     /// How the last network's pair head was refined; none where it was not.
     pub refined: Option<head::Report>,
@@ -136,7 +136,7 @@ impl<'a> Inputs<'a> {
         self.manifest.utterances.len()
     }
 
-    /// Speakers of these.
+    /// Speakers of these recordings.
     pub fn num_speakers(&self) -> usize {
         self.manifest.speakers.len()
     }

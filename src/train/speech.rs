@@ -28,7 +28,7 @@ use rayon::prelude::*;
 const MIN_RANGE_DB: f32 = 35.0;
 /// Shortest and longest inserted silence, in seconds.
 const SILENCE_SECONDS: (f32, f32) = (0.2, 0.8);
-/// Examples are cut to this many frames; filters of longer ones cost twice as much.
+/// Examples are cut to this many frames; filtering longer ones would cost twice as much.
 const MAX_FRAMES: usize = 350;
 /// Level of the faint noise in inserted silence, in dB below the speech; digital silence otherwise.
 const FAINT_DB: (f32, f32) = (35.0, 70.0);
@@ -39,7 +39,7 @@ struct Example {
     is_speech: Vec<bool>,
 }
 
-/// Conv1d k5 → ReLU → Conv1d k3 d4 → ReLU → Conv1d k3 d8 → ReLU → Conv1d k1 to one channel.
+/// Three Conv1d (k5, k3 d4, k3 d8), each with ReLU and BatchNorm, then Conv1d k1 to one channel.
 /// `(T + 28, num_features) -> (T, 1)`, and the mean over T.
 pub fn layers(options: &SpeechOptions, num_features: usize) -> Vec<Layer> {
     let c = options.channels;
@@ -144,7 +144,7 @@ fn example(crops: &Crops, mut random: Random) -> Result<Option<Example>> {
     samples.truncate(MAX_FRAMES * SPEECH_HOP);
     is_speech.resize(audio::num_frames(samples.len()), false);
     if random.chance(0.05) {
-        // Noise alone: nothing of it is speech.
+        // Turns the example into noise alone, without speech.
         samples.iter_mut().for_each(|v| *v *= 1e-3 * random.unit());
         is_speech.fill(false);
     }
@@ -169,7 +169,7 @@ fn gate(samples: &mut [f32], is_speech: &[bool]) {
     }
 }
 
-/// Silence, digital or with faint noise, at a random frame.
+/// Inserts silence, digital or with faint noise, at the start, at the end or at a random frame.
 fn insert_silence(
     samples: &mut Vec<f32>,
     is_speech: &mut Vec<bool>,

@@ -1,6 +1,6 @@
 //! The network in training: the forward pass keeps what the backward pass needs, layer by layer.
 //!
-//! There is no graph of operations, because the layer list is a straight line.
+//! There is no graph of operations, because each layer reads only the output of the layer before it.
 
 use super::{
     batch::Batch,
@@ -40,7 +40,7 @@ impl Drop for Tape {
     }
 }
 
-/// Share of the batch's statistics in the running ones.
+/// How far BatchNorm's running statistics move towards those of a batch, as a share.
 const MOMENTUM: f32 = 0.1;
 
 impl Trainable {
@@ -163,8 +163,8 @@ impl Trainable {
     }
 }
 
-/// Works in place where it can: the backward pass needs an activation's output only, and its input
-/// only where a pooling made it.
+/// Applies an activation, if that is not `done` already. Works in place where it can, because the
+/// backward pass needs only the output of an activation; but a pooling before it needs its own output.
 fn activate(activation: Activation, x: &mut Batch, before: Option<&Layer>, done: bool) -> Batch {
     let shape = x.clone_shape();
     let mut y = match before {

@@ -1,11 +1,11 @@
 //! Learns from another system's vectors of the training speech: a loss that draws the embeddings
 //! towards them.
 //!
-//! A linear map of the embedding, trained with it and left out of the model, should point where the
-//! teacher's vector of the whole recording points, however short the crop. The loss is the mean of
-//! 1 − cosine (Hinton et al. 2015, "Distilling the Knowledge in a Neural Network", with directions
-//! instead of soft targets). The teacher has been trained on more speakers than the corpus has, so
-//! its vectors show how similar voices are, which the speakers' names do not.
+//! The embedding of a crop is multiplied by a matrix, which is trained too but is no part of the model.
+//! The result should point in the direction of the teacher's vector of the whole recording, however
+//! short the crop. The loss is the mean of 1 − cosine (Hinton et al. 2015, "Distilling the Knowledge in
+//! a Neural Network", with directions instead of soft targets). The teacher has been trained on more
+//! speakers than the corpus has, so its vectors show how similar voices are. Speakers' names do not.
 
 use super::{
     loss::{Loss, products, through_products, through_unit_rows, unit_rows},
@@ -76,8 +76,8 @@ impl Teacher {
     }
 
     /// Adds `weight` times the loss of `embeddings` (U, D), mapped by `map` (E, D), to `loss`, and
-    /// appends the gradient of `map` to those of the speakers. `utterances` (U,) as [`super::crops::Crop`] has
-    /// them.
+    /// appends the gradient of `map` to those of the speakers. `utterances` (U,) are numbered as in
+    /// [`super::crops::Crop`].
     pub fn teach(
         &self,
         weight: f32,
@@ -141,7 +141,7 @@ fn direction(vector: &[f32], mean: &[f64]) -> Vec<f32> {
         .map(|(v, m)| f64::from(*v) - m)
         .collect();
     let length = centred.iter().map(|v| v * v).sum::<f64>().sqrt();
-    // A vector at the mean points nowhere.
+    // A vector equal to the mean has no direction.
     let scale = if length > 0.0 { 1.0 / length } else { 0.0 };
     centred.iter().map(|v| (v * scale) as f32).collect()
 }

@@ -1,7 +1,7 @@
-//! The part of the shared features that one network sees, by a matrix V (C, C_in): only up to a
-//! frequency ([`crate::features::Mfcc::band_projection`]), with or without the means of
-//! [`MfccConfig::mean_channels`](crate::features::MfccConfig::mean_channels). After training V is made
-//! part of the weights.
+//! The part of the shared features that one network sees: only the bins up to a frequency
+//! ([`crate::features::Mfcc::band_projection`]), with or without the means of
+//! [`MfccConfig::mean_channels`](crate::features::MfccConfig::mean_channels). In training, a matrix V
+//! (C, C_in) makes this part of the features. Afterwards V is folded into the first layer's weights.
 
 use super::{batch::Batch, ensemble, options::Seen};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     network::{Affine, Layer, Network, Weights},
 };
 
-/// V.
+/// The matrix V.
 pub(super) struct View {
     /// `(C, C_in)` row-major; none for the identity.
     matrix: Option<Vec<f32>>,
@@ -49,7 +49,7 @@ impl View {
         let mut matrix = vec![];
         for row in band.chunks_exact(channels) {
             matrix.extend(row);
-            // x = (x - mean) + mean
+            // The features hold x − mean, followed by the mean. Their sum is x.
             if config.mean_channels {
                 matrix.extend(row.iter().map(|v| if mean_norm { 0.0 } else { *v }));
             }
@@ -88,8 +88,8 @@ impl View {
         ensemble::rounded(layers, weights, self.num_features)
     }
 
-    /// The weights with which `network` reads the features of this view, which must be the first of all
-    /// features. None if its layers, apart from the number of features, are not `layers`.
+    /// The weights of a network of all features, cut down to the features of this view, which must be
+    /// the first of all. None if its layers, apart from the number of features, are not `layers`.
     pub fn weights_of(&self, network: &Network, layers: &[Layer]) -> Option<Weights> {
         let mut of_all = layers.to_vec();
         let Some(Layer::Conv1d(first)) = of_all.first_mut() else {

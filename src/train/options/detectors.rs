@@ -1,4 +1,4 @@
-//! What is different in the training of the two detectors: of speech, and of overlapped speech.
+//! The training options that differ for the two detectors: of speech, and of overlapped speech.
 
 use super::augment::AugmentOptions;
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ pub struct SpeechOptions {
 }
 
 impl Default for SpeechOptions {
-    /// Noise of every kind and level, but no babble, whose voices are speech.
+    /// Noise of every kind and level, but no babble, because babble is speech.
     fn default() -> Self {
         SpeechOptions {
             channels: 16,
@@ -59,7 +59,8 @@ pub struct OverlapOptions {
 }
 
 impl Default for OverlapOptions {
-    /// Rooms and noise, which must not pass for a second voice. No babble, which is several voices.
+    /// Rooms and noise, which must not pass for a second voice. No babble, because babble is several
+    /// voices.
     fn default() -> Self {
         OverlapOptions {
             channels: 48,

@@ -17,7 +17,7 @@ pub struct MemberOptions {
     /// Its seed; none for the common `seed` plus its place among the members.
     #[serde(default)]
     pub seed: Option<u64>,
-    /// Are the means over the utterance taken off the features that it sees? False needs
+    /// Whether the means over the utterance are subtracted from the features that it sees. False needs
     /// [`MfccConfig::mean_channels`](crate::features::MfccConfig::mean_channels).
     #[serde(default = "yes")]
     pub mean_norm: bool,
@@ -45,7 +45,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// All mel bins, with their means taken off.
+    /// All mel bins, minus their means over the utterance.
     pub const NORMALISED: Seen = Seen {
         high_freq_hz: None,
         mean_norm: true,
