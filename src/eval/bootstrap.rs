@@ -23,7 +23,7 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// Of the values of the replicates.
+    /// The interval of these values, one for each replicate.
     pub(super) fn of(mut values: Vec<f64>) -> Self {
         values.sort_unstable_by(f64::total_cmp);
         Interval {
@@ -38,7 +38,7 @@ impl Interval {
     }
 }
 
-/// The intervals of [`replicates`] with the same arguments.
+/// The interval of each figure, over the replicates that [`replicates`] draws with these arguments.
 pub fn intervals(
     sweep: &Sweep,
     speaker_of: &[u32],
@@ -50,9 +50,10 @@ pub fn intervals(
     intervals_of(&figures)
 }
 
-/// The figures of each replicate; none of one that drew no target or no nontarget trial. `speaker_of`
-/// has the speaker of every recording, numbered from 0 to below `num_speakers`. The same seed gives the
-/// same draws for every list with so many speakers, and the same bits at any thread count.
+/// The figures of each replicate; none for a replicate without a target or without a nontarget trial.
+/// `speaker_of` has the speaker of every recording, numbered from 0 to below `num_speakers`. The same
+/// seed gives the same draws for every list with so many speakers, and the same bits at any thread
+/// count.
 pub fn replicates(
     sweep: &Sweep,
     speaker_of: &[u32],
@@ -100,7 +101,7 @@ pub fn intervals_of(replicates: &[Option<Figures>]) -> Option<Figures<Interval>>
     }))
 }
 
-/// How often each speaker was drawn; counts, as floats.
+/// Draws the speakers of a replicate. Returns how often each was drawn, as floats.
 pub(super) fn draw(num_speakers: usize, seed: u64) -> Vec<f64> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut draws = vec![0.0; num_speakers];
@@ -110,7 +111,8 @@ pub(super) fn draw(num_speakers: usize, seed: u64) -> Vec<f64> {
     draws
 }
 
-/// One of `count` numbers, from 0. The multiply's bias is below 2^-32 for a `count` below 2^32.
+/// A number from 0 to below `count`, made from 64 `random` bits. Its bias is below 2^-32 for a `count`
+/// below 2^32.
 pub(crate) fn below(count: usize, random: u64) -> usize {
     ((u128::from(random) * count as u128) >> 64) as usize
 }

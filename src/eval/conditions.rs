@@ -26,7 +26,7 @@ enum Kind {
     Same(Vec<u32>),
 }
 
-/// More groups are not paired.
+/// Most groups of a column whose pairs become conditions.
 const MOST_GROUPS: usize = 6;
 
 impl Conditions {
@@ -37,7 +37,7 @@ impl Conditions {
         match &column.numbers {
             Some(numbers) => {
                 let edges = edges.map_or_else(|| quartiles(numbers), <[f64]>::to_vec);
-                // An unknown value is its own bin, above all: the other recording decides.
+                // An unknown value gets a bin above all others, so that the other recording decides.
                 let bin = |v: &f64| match v.is_nan() {
                     true => edges.len() + 1,
                     false => edges.partition_point(|edge| edge <= v),
@@ -85,7 +85,7 @@ impl Conditions {
         }
     }
 
-    /// Index of its label.
+    /// The condition of a trial, as an index into `labels`.
     pub fn of(&self, trial: &ScoredTrial) -> usize {
         let of = |groups: &[u32]| {
             let a = groups[trial.enroll() as usize] as usize;
@@ -96,7 +96,7 @@ impl Conditions {
             Kind::Bins(bins) => of(bins).0,
             Kind::Pairs(groups, count) => {
                 let (low, high) = of(groups);
-                // Rows of `count`, `count − 1`, …
+                // The pairs with the same lower group form a row: of `count` pairs, `count − 1`, …
                 low * count - low * low.saturating_sub(1) / 2 + (high - low)
             }
             Kind::Same(groups) => {
@@ -112,7 +112,7 @@ fn pairs(count: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..count).flat_map(move |a| (a..count).map(move |b| (a, b)))
 }
 
-/// Three edges to two significant digits, each once.
+/// The three quartiles as edges, rounded to two significant digits; equal ones only once.
 fn quartiles(numbers: &[f64]) -> Vec<f64> {
     let mut sorted: Vec<f64> = numbers.iter().copied().filter(|v| !v.is_nan()).collect();
     sorted.sort_unstable_by(f64::total_cmp);

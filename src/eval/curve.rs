@@ -6,8 +6,8 @@ use super::{metrics::ErrorRates, ranking::Ranking, sweep::Sweep};
 /// Smallest distance between points, in standard deviations of the DET plot's normal deviate scale.
 const DET_STEP: f64 = 0.01;
 
-/// Points from accepting all to rejecting all; those too close to the last one kept are left out,
-/// corners and both ends stay.
+/// Points from accepting all to rejecting all. A point too close to the last one kept is left out,
+/// unless it is a corner or an end.
 pub fn det_points(sweep: &Sweep) -> Vec<ErrorRates> {
     let mut kept: Vec<ErrorRates> = vec![];
     let mut last: Option<ErrorRates> = None;
@@ -86,16 +86,16 @@ pub struct Histogram {
     pub low: f64,
     /// Width of a step.
     pub step: f64,
-    /// Per step; what is beyond both ends is in the first and the last.
+    /// Share of the targets in each step. Scores beyond the ends count in the first or the last step.
     pub targets: Vec<f64>,
-    /// Per step.
+    /// The same for nontargets.
     pub nontargets: Vec<f64>,
 }
 
 const NUM_STEPS: usize = 80;
 
 impl Histogram {
-    /// From the 0.1 % quantile of the scores to the 99.9 %.
+    /// The histogram from the 0.1 % quantile of the scores to the 99.9 % quantile.
     pub fn of(ranking: &Ranking) -> Self {
         let trials = ranking.scored();
         let quantile = |share: f64| {

@@ -168,7 +168,8 @@ fn measure(
     first: Option<&Replicates>,
 ) -> Result<Measured> {
     let mut facts = plan.known.of(&table)?;
-    // So that all lists of the same speakers are bootstrapped with the same draws.
+    // Speakers get the numbers that they have in the first list, so that all lists of the same speakers
+    // are bootstrapped with the same draws.
     if let Some(first) = first {
         facts.speakers = facts
             .speakers

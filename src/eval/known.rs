@@ -10,9 +10,10 @@ use std::path::PathBuf;
 pub struct Known {
     /// CSV with `path` and other columns for every recording.
     pub metadata: Option<PathBuf>,
-    /// Only these columns; all if empty.
+    /// Columns of the metadata to divide the trials by. If empty, all columns but `speaker`.
     pub by: Vec<String>,
-    /// Edges of the bins for columns of numbers; quartiles for the others.
+    /// Edges of the bins of columns with numbers. Other columns with numbers are divided at the
+    /// quartiles.
     pub bins: Vec<(String, Vec<f64>)>,
     /// Speaker of each recording, as Kaldi's `utt2spk`.
     pub utt2spk: Option<PathBuf>,
@@ -20,14 +21,14 @@ pub struct Known {
 
 /// The facts about one table's recordings.
 pub struct Facts {
-    /// None where neither the files nor the folders tell.
+    /// The speakers; none if neither the files nor the folders tell them.
     pub speakers: Option<Speakers>,
     /// The recordings' condition in each column.
     pub conditions: Vec<Conditions>,
 }
 
 impl Known {
-    /// The files themselves.
+    /// The files that these facts are read from.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
         self.metadata.iter().chain(&self.utt2spk)
     }
@@ -47,7 +48,7 @@ impl Known {
         })
     }
 
-    /// From `utt2spk`, the metadata's column `speaker`, or the folders.
+    /// The speakers, from `utt2spk`, else from the metadata's column `speaker`, else from the folders.
     fn speakers(
         &self,
         table: &ScoreTable,

@@ -18,13 +18,13 @@ pub struct Column {
     pub name: String,
     /// The different texts; an empty field is the text "".
     pub groups: IndexSet<String>,
-    /// Per recording, which of `groups`.
+    /// For each recording, the index of its text in `groups`.
     pub group_of: Vec<u32>,
-    /// Per recording, NaN where the field is empty; none if the column holds no quantities.
+    /// For each recording its number, NaN if the field is empty; none if the column holds no quantities.
     pub numbers: Option<Vec<f64>>,
 }
 
-/// A column with fewer different numbers names groups (8 and 16 kHz) instead of quantities.
+/// Fewest different numbers in a column of quantities. Fewer, such as 8 and 16 kHz, are names of groups.
 const QUANTITY_FROM: usize = 9;
 
 impl Metadata {
@@ -104,12 +104,12 @@ impl Metadata {
         })
     }
 
-    /// In the order of the header, without the path.
+    /// The columns in the order of the header, without the path.
     pub fn columns(&self) -> &[Column] {
         &self.columns
     }
 
-    /// The column of that name, in whatever case.
+    /// The column of that name; upper and lower case count the same.
     pub fn column(&self, name: &str) -> Option<&Column> {
         let mut columns = self.columns.iter();
         columns.find(|column| column.name.eq_ignore_ascii_case(name))
@@ -117,7 +117,7 @@ impl Metadata {
 }
 
 impl Column {
-    /// Per recording, where no field is empty.
+    /// The text of each recording, if no field is empty.
     pub fn texts(&self) -> Option<impl Iterator<Item = &str>> {
         let text = |group: &u32| self.groups[*group as usize].as_str();
         (!self.groups.contains("")).then(|| self.group_of.iter().map(text))

@@ -48,9 +48,9 @@ impl Costs {
 /// Where to measure.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize)]
 pub struct Points {
-    /// For the detection costs.
+    /// Priors and costs to give the detection costs for.
     pub costs: Vec<Costs>,
-    /// For the error rates.
+    /// Thresholds to give the error rates at.
     pub thresholds: Vec<f64>,
 }
 

@@ -35,7 +35,7 @@ type Area<B> = DrawingArea<B, Shift>;
 
 const WIDTH: u32 = 720;
 const HEIGHT: u32 = 540;
-/// Height of one histogram of several.
+/// Height of each histogram if there are several.
 const ROW_HEIGHT: u32 = 300;
 const FONT: &str = "sans-serif";
 
@@ -89,7 +89,7 @@ fn draw<B: DrawingBackend>(
     reports: &[Named],
     threshold: f64,
 ) -> Result<(), Failed<B>> {
-    // Sizes of texts are measured with it, in SVG as well.
+    // Plotters measures the size of texts with this font, for SVG as well.
     let font = register_font(FONT, FontStyle::Normal, include_bytes!("labels.ttf"));
     assert!(font.is_ok(), "the font is part of the program");
     area.fill(&WHITE)?;
@@ -188,7 +188,8 @@ fn key(x: i32, y: i32, colour: &RGBColor) -> PathElement<(i32, i32)> {
     PathElement::new(vec![(x, y), (x + 18, y)], colour.stroke_width(2))
 }
 
-/// From the least rate above 0 of any curve to 60 %, or further where an EER lies there.
+/// The range of an axis: from below the least rate above 0 of any curve to 60 %, or further if an EER
+/// is above 50 %.
 fn deviates(reports: &[Named], rate: impl Fn(&ErrorRates) -> f64) -> Range<f64> {
     let rates = reports.iter().flat_map(|(_, r)| r.curve.iter().map(&rate));
     let least = rates.filter(|r| *r > 0.0).fold(0.01f64, f64::min);
@@ -206,7 +207,7 @@ fn marked(range: Range<f64>) -> Axis {
     }
 }
 
-/// A straight axis with marks at chosen places.
+/// A linear axis with marks at chosen places.
 struct Axis {
     range: Range<f64>,
     marks: Vec<f64>,
@@ -319,7 +320,7 @@ fn histogram<B: DrawingBackend>(
     legend(&mut chart, SeriesLabelPosition::UpperRight)
 }
 
-/// A name that fits, without characters that XML forbids.
+/// A name, cut to a length that fits, without characters that XML forbids.
 fn short(name: &str) -> String {
     let printable = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     let name: String = name.chars().map(printable).collect();

@@ -43,7 +43,7 @@ impl ScoredTrial {
     pub fn test(&self) -> u32 {
         self.test
     }
-    /// Same speaker.
+    /// Whether it is a target trial.
     pub fn is_target(&self) -> bool {
         self.enroll_and_label & LABEL != 0
     }
@@ -65,7 +65,8 @@ pub struct Ranking {
 impl Ranking {
     /// `None` without a target or without a nontarget that has a score: no error rate exists then.
     pub fn of(mut trials: Vec<ScoredTrial>) -> Option<Self> {
-        // By all bits, so that sums over the trials have one order at any thread count.
+        // Equal scores are ordered by the other fields, so that sums over the trials have one order at
+        // any thread count.
         parallel::sort_by(&mut trials, |a, b| {
             let rank = |t: &ScoredTrial| (t.is_scored(), t.enroll_and_label, t.test);
             let by_score = a.is_scored().cmp(&b.is_scored());
@@ -88,7 +89,7 @@ impl Ranking {
         Self::of(trials.collect())
     }
 
-    /// The trials that `keep` chooses.
+    /// The ranking of the trials that `keep` chooses; `None` as in [`Self::of`].
     pub fn part(&self, keep: impl Fn(&ScoredTrial) -> bool) -> Option<Self> {
         Self::of_sorted(self.trials.iter().filter(|t| keep(t)).copied().collect())
     }
@@ -104,30 +105,30 @@ impl Ranking {
         })
     }
 
-    /// By rising score.
+    /// The trials with a score, by rising score.
     pub fn scored(&self) -> &[ScoredTrial] {
         &self.trials[self.num_refused..]
     }
-    /// Without a score.
+    /// The trials without a score.
     pub fn refused(&self) -> &[ScoredTrial] {
         &self.trials[..self.num_refused]
     }
-    /// All, those without a score first.
+    /// All trials, those without a score first.
     pub fn trials(&self) -> &[ScoredTrial] {
         &self.trials
     }
-    /// Targets with a score.
+    /// Number of targets with a score.
     pub fn num_targets(&self) -> usize {
         self.num_targets
     }
-    /// Nontargets with a score.
+    /// Number of nontargets with a score.
     pub fn num_nontargets(&self) -> usize {
         self.scored().len() - self.num_targets
     }
 
     /// The lowest threshold that accepts no more than the share `false_match` of the nontargets,
-    /// and the share of the targets that it rejects. `None` where so few nontargets cannot tell
-    /// (below 3/n, the rule of three: none of them need be accepted).
+    /// and the share of the targets that it rejects. `None` if there are too few nontargets to tell: a
+    /// share below 3/n cannot be measured on n of them (rule of three).
     pub fn at_false_match(&self, false_match: f64) -> Option<(f64, f64)> {
         let allowed = false_match * self.num_nontargets() as f64;
         if allowed < 3.0 {

@@ -20,8 +20,8 @@ pub struct RatedList {
     pub trials: Vec<(f64, [usize; 2])>,
     /// Speakers in the list.
     pub num_speakers: usize,
-    /// Are these the trials of another list under other conditions? They count in the rates, but not
-    /// as more trials for rarer errors.
+    /// Whether these are the trials of another list under other conditions. They count in the rates, but
+    /// they do not make rarer errors measurable.
     pub is_copy: bool,
 }
 
@@ -47,9 +47,8 @@ impl RatedList {
 /// Thresholds per factor of ten in the false-accept rate.
 const POINTS_PER_DECADE: f64 = 12.0;
 
-/// The rates at thresholds from rejecting hardly anybody to the smallest rate of false accepts that the
-/// trials support.
-/// `None` if a list lacks target or nontarget trials.
+/// The rates at thresholds: from one that rejects hardly anybody to that of the smallest rate of false
+/// accepts that the trials support. `None` if a list lacks target or nontarget trials.
 pub fn measure(
     lists: &[RatedList],
     blake3: String,
@@ -110,15 +109,15 @@ pub fn measure(
     })
 }
 
-/// Scores of target or nontarget trials at which the logarithm of the false-reject or false-accept rate
-/// takes evenly spaced values, down to 3 of these trials.
+/// Thresholds at which the rate of false rejects (for `target`) or of false accepts takes values that
+/// are evenly spaced on a logarithmic scale, down to 3 of these trials.
 fn thresholds(lists: &[RatedList], target: bool, num_trials: usize) -> Vec<f64> {
     let mut scored: Vec<(f64, f64)> = vec![];
     for list in lists {
         let share = 1.0 / (list.count(target) * lists.len()) as f64;
         scored.extend(list.scores(target).map(|llr| (llr, share)));
     }
-    // The likely errors first: the lowest targets, the highest nontargets.
+    // The trials that are errors at most thresholds first: the lowest targets, the highest nontargets.
     scored.sort_unstable_by(|a, b| match target {
         true => a.0.total_cmp(&b.0),
         false => b.0.total_cmp(&a.0),
@@ -139,7 +138,7 @@ fn thresholds(lists: &[RatedList], target: bool, num_trials: usize) -> Vec<f64> 
     found
 }
 
-/// Numbers of trials by how many thresholds they pass.
+/// The trials of a list, each with the number of thresholds that it reaches, and its speakers.
 struct Binned {
     num_thresholds: usize,
     trials: Vec<(usize, [usize; 2])>,
@@ -259,7 +258,8 @@ mod tests {
         let accepted = |p: &MeasuredPoint| (1800.0 * p.false_accept.rate).round();
         // Three of 1800 trials: the rule of three.
         assert_eq!(rates.points.last().map(accepted), Some(3.0));
-        // 2.78 tenfolds of the rate, each in twelve steps, and some at which few targets are rejected.
+        // The rate spans 2.78 powers of ten with twelve thresholds each; at some more thresholds few
+        // targets are rejected.
         assert!((34..60).contains(&rates.points.len()));
         let rejected = rates.points[0].false_reject.rate;
         assert!(rejected <= 3.0 / 200.0, "{rejected}");

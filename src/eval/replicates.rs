@@ -5,7 +5,7 @@ use super::{metrics::Figures, speakers::Speakers};
 /// The EERs of the replicates of one list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Replicates {
-    /// Names, as they are numbered for the draws.
+    /// Names of the speakers, in the order of their numbers in the draws.
     pub(super) speakers: Vec<String>,
     /// None for a replicate without a target or without a nontarget trial.
     pub(super) eers: Vec<Option<f64>>,

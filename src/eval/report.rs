@@ -1,4 +1,4 @@
-//! Everything worth saying about one trial list and its scores.
+//! The report on one trial list and its scores: all figures that are measured.
 //!
 //! A trial whose recording was refused has no score, but is counted: the figures are those of the
 //! scored trials; `eer_with_refused` and `rates_with_refused` are those of all trials, with a refusal
@@ -20,11 +20,11 @@ use super::{
 /// What to measure.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// Where: at least one prior and one threshold.
+    /// Priors, costs and thresholds to measure at: at least one prior and one threshold.
     pub points: Points,
     /// Bootstrap replicates, 0 for no intervals.
     pub num_replicates: usize,
-    /// Of the bootstrap.
+    /// Seed of the bootstrap.
     pub seed: u64,
     /// Speakers to name that have the highest error rates, and pairs that are confused most.
     pub num_worst: usize,
@@ -33,7 +33,7 @@ pub struct Plan {
 /// The figures of one list.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Report {
-    /// Of the list.
+    /// Numbers of trials in the list.
     #[serde(flatten)]
     pub counts: Counts,
     /// Speakers, where known.
@@ -46,42 +46,42 @@ pub struct Report {
     pub enrolment: Refusals,
     /// Recordings to test, and how many of them were refused (failure to acquire).
     pub test: Refusals,
-    /// Of the scored trials.
+    /// Figures of the scored trials.
     #[serde(flatten)]
     pub figures: Figures,
-    /// EER over all trials, those without a score rejected at every threshold.
+    /// EER over all trials. Those without a score count as rejected at every threshold.
     pub eer_with_refused: f64,
-    /// At each threshold, over all trials, those without a score rejected.
+    /// Error rates at each threshold over all trials. Those without a score count as rejected.
     pub rates_with_refused: Vec<ErrorRates>,
     /// 95 % intervals over speakers, where speakers are known and enough.
     pub intervals: Option<Figures<Interval>>,
-    /// Miss rates where so many impostors are accepted.
+    /// Miss rates at some shares of accepted impostors.
     pub at_false_match: Vec<AtFalseMatch>,
-    /// By column and condition.
+    /// Figures for each condition of each column.
     pub conditions: Vec<Condition>,
-    /// Worst first, at the first threshold.
+    /// Speakers with the most errors at the first threshold, worst first.
     pub worst_speakers: Vec<SpeakerErrors>,
-    /// Highest mean score first, where speakers are known.
+    /// Most confused pairs of speakers, highest mean score first; empty if speakers are not known.
     pub confused_pairs: Vec<ConfusedPair>,
-    /// Of the bootstrap, for a paired difference; none where there are no speakers or no replicates.
+    /// Bootstrap replicates, for the difference from another list; none without speakers or replicates.
     #[serde(skip)]
     pub replicates: Option<Replicates>,
-    /// From accepting all to rejecting all, thinned to what can be seen.
+    /// Error rates from accepting all to rejecting all, thinned to what can be seen in a plot.
     #[serde(skip)]
     pub curve: Vec<ErrorRates>,
-    /// Of the scores.
+    /// Histogram of the scores.
     #[serde(skip)]
     pub histogram: Histogram,
 }
 
-/// How many trials.
+/// Numbers of trials.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
 pub struct Counts {
-    /// All.
+    /// All trials.
     pub trials: usize,
-    /// Of these, of one speaker.
+    /// Target trials among them.
     pub targets: usize,
-    /// Of these, of two speakers.
+    /// Nontarget trials among them.
     pub nontargets: usize,
     /// Target trials without a score.
     pub refused_targets: usize,
@@ -100,7 +100,7 @@ pub struct Refusals {
     pub rate: f64,
 }
 
-/// What it costs to accept only so many impostors.
+/// The miss rate if only a given share of impostors is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct AtFalseMatch {
     /// Wanted share of nontargets accepted.
@@ -116,7 +116,7 @@ pub struct AtFalseMatch {
 pub struct Condition {
     /// Column of the metadata.
     pub column: String,
-    /// Which.
+    /// Name of the condition.
     pub label: String,
     /// Its trials.
     #[serde(flatten)]
@@ -278,7 +278,7 @@ impl Counts {
         self.refused_targets + self.refused_nontargets
     }
 
-    /// Rates of the scored trials -> rates of all, the others being rejected.
+    /// The rates of all trials, from those of the scored trials. The others count as rejected.
     fn with_refused(&self, rates: &ErrorRates) -> ErrorRates {
         let scored = |all: usize, refused: usize| (all - refused) as f64 / all as f64;
         let targets = scored(self.targets, self.refused_targets);
@@ -303,7 +303,7 @@ impl Refusals {
     }
 }
 
-/// Per recording: has none of its trials a score?
+/// For each recording, whether none of its trials has a score.
 fn without_score(table: &ScoreTable) -> Vec<bool> {
     let mut without = vec![true; table.names().len()];
     for trial in table.trials().iter().filter(|t| t.is_scored()) {

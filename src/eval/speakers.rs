@@ -12,9 +12,9 @@ pub struct Speakers {
 }
 
 impl Speakers {
-    /// From the paths: the parent folder of each recording, or the nearest folder above it under
-    /// which all target trials have one speaker and all nontarget trials two (VoxCeleb's is
-    /// `speaker/video/file`). `None` if no level of the paths agrees with the labels.
+    /// Finds the speakers from the paths. A speaker is the parent folder of a recording, or the nearest
+    /// folder above it with which all target trials are of one speaker and all nontarget trials of two:
+    /// in VoxCeleb's `speaker/video/file`, the upper one. `None` if no level agrees with the labels.
     pub fn of_table(table: &ScoreTable) -> Option<Self> {
         let depth = |name: &str| name.split(['/', '\\']).count();
         let deepest = table.names().map(depth).max().unwrap_or(0);
@@ -75,7 +75,7 @@ impl Speakers {
         Ok(Self::number(names.map(|name| speaker_of[name].as_str())))
     }
 
-    /// From the speaker's name of each recording.
+    /// Numbers the speakers, given the speaker's name of each recording.
     pub fn number<'a>(names: impl Iterator<Item = &'a str>) -> Self {
         let mut numbers: HashMap<&str, u32> = HashMap::new();
         let mut distinct = vec![];
@@ -93,7 +93,7 @@ impl Speakers {
         }
     }
 
-    /// The same speakers, numbered in the order of `names`; `self` where the names are other ones.
+    /// The same speakers, numbered in the order of `names`; unchanged if the names are not the same.
     pub(super) fn numbered_as(self, names: &[String]) -> Self {
         let numbers: HashMap<&str, u32> = names.iter().map(String::as_str).zip(0..).collect();
         let new: Option<Vec<u32>> = self
@@ -114,11 +114,11 @@ impl Speakers {
         }
     }
 
-    /// Of a recording, by its index in the list.
+    /// Speaker of a recording, which is given by its index in the list.
     pub fn of(&self, recording: usize) -> usize {
         self.of_recording[recording] as usize
     }
-    /// Of every recording.
+    /// Speaker of every recording.
     pub fn of_recordings(&self) -> &[u32] {
         &self.of_recording
     }
@@ -126,7 +126,7 @@ impl Speakers {
     pub fn count(&self) -> usize {
         self.names.len()
     }
-    /// Of every speaker, as the file or the folder has them.
+    /// Name of every speaker, as the file or the folder has it.
     pub fn names(&self) -> &[String] {
         &self.names
     }

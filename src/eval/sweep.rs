@@ -14,16 +14,17 @@ pub struct Sweep<'a> {
     trials: &'a [ScoredTrial],
     /// Where each run ends, rising; a run is of one kind, or of one score.
     ends: Vec<u32>,
-    /// Per trial log2(1 + e^∓LLR): its share of Cllr.
+    /// For each trial log2(1 + e^∓LLR), its share of Cllr.
     bits: Vec<f64>,
     points: &'a Points,
-    /// (trials rejected, which threshold), rising; first those of the costs.
+    /// For each threshold (number of trials that it rejects, its index), rising. The thresholds of the
+    /// costs have the first indices.
     cuts: Vec<(usize, usize)>,
     /// Trials without a score.
     refused: &'a [ScoredTrial],
 }
 
-/// Weight of some trials. Weights are counts, so their sums are exact.
+/// Total weight of some targets and nontargets. Weights are counts, so their sums are exact.
 #[derive(Debug, Clone, Copy, Default)]
 struct Mass {
     targets: f64,
@@ -38,7 +39,7 @@ impl AddAssign for Mass {
 }
 
 impl Mass {
-    /// Each trial with its weight.
+    /// Adds up the weights of `trials`.
     fn of(trials: &[ScoredTrial], weight: impl Fn(&ScoredTrial) -> f64) -> Self {
         let mut mass = Mass::default();
         for trial in trials {
@@ -61,7 +62,7 @@ impl Mass {
 const BLOCK: usize = 1024;
 
 impl<'a> Sweep<'a> {
-    /// Where the runs begin and end does not depend on weights.
+    /// Cuts the ranking into runs, which do not depend on the weights.
     pub fn new(ranking: &'a Ranking, points: &'a Points) -> Self {
         let trials = ranking.scored();
         let costs = points.costs.iter().map(Costs::threshold);
@@ -83,13 +84,14 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// Each trial counting once.
+    /// The figures if each trial counts once.
     pub fn figures(&self) -> Figures {
         self.weighted(|_| 1.0)
             .expect("a ranking has a target and a nontarget")
     }
 
-    /// With `weight(trial)` copies of each trial; `None` if that leaves no target or no nontarget.
+    /// The figures with `weight(trial)` copies of each trial; `None` if no target or no nontarget is
+    /// left.
     pub fn weighted(&self, weight: impl Fn(&ScoredTrial) -> f64) -> Option<Figures> {
         let total = Mass::of(self.trials, &weight);
         if !(total.targets > 0.0 && total.nontargets > 0.0) {
@@ -111,7 +113,7 @@ impl<'a> Sweep<'a> {
                 let mut block = Mass::default();
                 for (trial, share) in trials.iter().zip(shares) {
                     let w = weight(trial);
-                    // An infinite share would give 0·∞.
+                    // Trials of weight 0 are left out, because a share may be infinite, and 0·∞ is NaN.
                     if w != 0.0 {
                         run.add(trial.is_target(), w);
                         block.add(trial.is_target(), w * share);
@@ -198,7 +200,7 @@ struct Curve<'a> {
     eer: Option<f64>,
     costs: &'a [Costs],
     min_dcf: Vec<f64>,
-    /// At the costs' thresholds, then at the others.
+    /// The error rates at the thresholds of the costs, then at the others.
     marked: Vec<ErrorRates>,
 }
 
@@ -268,7 +270,8 @@ impl Pools {
         if pool.targets + pool.nontargets == 0.0 {
             return;
         }
-        // targets/(targets + nontargets) not below the last pool's, without dividing
+        // Merges while the last pool's share of targets is at least that of this one. Compared as
+        // products, without dividing.
         while let Some(last) = self
             .0
             .pop_if(|last| last.targets * pool.nontargets >= pool.targets * last.nontargets)

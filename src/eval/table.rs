@@ -34,7 +34,7 @@ pub struct ScoreTable {
 /// Trials that a thread scores at once.
 const BLOCK: usize = 256;
 
-/// Positions in a `Vec` of runs are 32 bits wide.
+/// Most trials: the ends of the runs in a sweep are 32-bit numbers.
 const MAX_TRIALS: usize = u32::MAX as usize;
 
 impl ScoreTable {
@@ -106,7 +106,7 @@ impl ScoreTable {
         Ok(table)
     }
 
-    /// Refuses a pair that is labeled both ways.
+    /// Refuses a list in which the same two recordings are a target and a nontarget trial.
     fn check_labels(&self, path: &Path) -> Result<()> {
         let Some(pair) = self.contradiction() else {
             return Ok(());
@@ -129,7 +129,7 @@ impl ScoreTable {
         })
     }
 
-    /// A pair that is labeled both ways.
+    /// Two recordings that are both a target and a nontarget trial, if there are any.
     fn contradiction(&self) -> Option<(u32, u32)> {
         let key = |t: &ScoredTrial| {
             u64::from(t.enroll()) << 33 | u64::from(t.test()) << 1 | u64::from(t.is_target())
@@ -157,7 +157,8 @@ impl ScoreTable {
     pub fn has_scores(&self) -> bool {
         self.has_scores
     }
-    /// Does the list hold scores and labels alone? Its recordings then go by the numbers of lines.
+    /// Does the list hold scores and labels alone? Its recordings are then named by the numbers of
+    /// lines.
     pub fn is_nameless(&self) -> bool {
         self.is_nameless
     }
@@ -169,7 +170,7 @@ impl ScoreTable {
     pub fn name(&self, recording: u32) -> &str {
         &self.names[recording as usize]
     }
-    /// In the order of the list, until scores are joined.
+    /// The trials, in the order of the list until scores are joined.
     pub fn trials(&self) -> &[ScoredTrial] {
         &self.trials
     }
@@ -188,7 +189,7 @@ impl ScoreTable {
         sides
     }
 
-    /// Sets every score; NaN where there is none.
+    /// Sets the score of every trial; `score` returns NaN if there is none.
     pub fn set_scores(&mut self, score: impl Fn(u32, u32) -> f64 + Sync) {
         self.for_each(|trial| {
             let value = score(trial.enroll(), trial.test());
@@ -197,7 +198,7 @@ impl ScoreTable {
         self.has_scores = true;
     }
 
-    /// Changes the scores of trials that `score` has a new one for.
+    /// Replaces the scores of those trials for which `score` returns a new one.
     pub fn change_scores(&mut self, score: impl Fn(&ScoredTrial) -> Option<f64> + Sync) {
         self.for_each(|trial| {
             if let Some(changed) = score(trial).filter(|value| value.is_finite()) {
@@ -206,7 +207,7 @@ impl ScoreTable {
         });
     }
 
-    /// On all threads.
+    /// Changes every trial, on all threads.
     fn for_each(&mut self, change: impl Fn(&mut ScoredTrial) + Sync) {
         parallel::map(self.trials.chunks_mut(BLOCK), |trials| {
             trials.iter_mut().for_each(&change);
@@ -270,8 +271,8 @@ impl ScoreTable {
         Ok(())
     }
 
-    /// One `enroll test score` a line, `nan` for those without. Fields are separated by a blank, or
-    /// by tabs where a name holds one.
+    /// Writes `enroll test score` on each line, with `nan` for a trial without a score. Fields are
+    /// separated by a blank, or by tabs if a name contains a blank.
     ///
     /// # Errors
     /// Those of `to`.
@@ -317,7 +318,7 @@ struct Join<'a> {
     seen: Vec<bool>,
     /// Trials before this one have found their scores in lockstep.
     next: usize,
-    /// Are the trials before `next`, and those from it on, sorted by pair?
+    /// Whether the trials before `next`, and those from it on, are each sorted by their recordings.
     sorted: bool,
 }
 
@@ -344,7 +345,8 @@ impl Join<'_> {
         true
     }
 
-    /// A pair that is listed again has the score of the first. Pairs without a score, rising.
+    /// Gives a trial that the list repeats the score of its first occurrence. Returns the trials without
+    /// a score, as sorted pairs of recordings.
     fn finish(mut self) -> Vec<(u32, u32)> {
         if self.next < self.seen.len() {
             self.sort();

@@ -10,7 +10,7 @@ pub struct Page<'a> {
     pub command: String,
     /// (what, value): model, seed, program…
     pub facts: Vec<(&'a str, String)>,
-    /// Where the figures were measured.
+    /// Priors, costs and thresholds of the figures.
     pub points: &'a Points,
     /// One for each trial list.
     pub lists: Vec<List<'a>>,
@@ -24,11 +24,11 @@ pub struct List<'a> {
     pub report: &'a Report,
     /// Recordings without an embedding, and why.
     pub refused: &'a [(String, String)],
-    /// Against the first list.
+    /// Difference from the first list.
     pub difference: Option<Difference>,
 }
 
-/// Refused recordings that are named; the others are counted.
+/// Most refused recordings that are named; further ones are only counted.
 pub(super) const MOST_REFUSED: usize = 200;
 
 /// Text without control characters and without characters that reverse the direction of their

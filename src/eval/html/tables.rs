@@ -8,7 +8,7 @@ use crate::eval::{
 };
 use maud::{Markup, Render, html};
 
-/// A figure, and how sure it is.
+/// A figure and its interval, as text.
 struct Cell {
     value: String,
     interval: Option<String>,
@@ -21,7 +21,7 @@ impl From<String> for Cell {
     }
 }
 
-/// A row for each measure, a column for each list: lists are few, measures many.
+/// A row for each figure and a column for each list, because there are few lists and many figures.
 pub(super) fn summary(page: &Page) -> Markup {
     let points = page.points;
     let mut rows: Vec<Vec<Cell>> = names(points)
@@ -47,7 +47,7 @@ pub(super) fn summary(page: &Page) -> Markup {
     table(header, rows)
 }
 
-/// Of the rows of the summary.
+/// Names of the rows of the summary.
 fn names(points: &Points) -> Vec<String> {
     let mut names: Vec<String> = ["speakers", "target trials", "nontarget trials", "EER %"]
         .map(String::from)
@@ -65,7 +65,7 @@ fn names(points: &Points) -> Vec<String> {
     names
 }
 
-/// EER, DCFs, Cllr, minimum Cllr, rates.
+/// A list's cells of the summary: EER, DCFs, Cllr, minimum Cllr, rates.
 fn figures(figures: &Figures, intervals: Option<&Figures<Interval>>) -> Vec<Cell> {
     let mut cells = vec![rate(figures.eer, intervals.map(|i| i.eer))];
     for (at, dcf) in figures.dcf.iter().enumerate() {
@@ -245,7 +245,7 @@ fn of(part: usize, all: usize) -> String {
     format!("{part} of {all}")
 }
 
-/// Scrolls where the window is narrower.
+/// A table. It scrolls if the window is narrower.
 fn table(
     header: impl IntoIterator<Item: Render>,
     rows: impl IntoIterator<Item = Vec<Cell>>,
