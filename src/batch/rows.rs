@@ -16,7 +16,7 @@ use std::{borrow::Cow, path::Path};
 pub enum Format {
     /// `enroll test score`.
     Text,
-    /// With a header line.
+    /// CSV with a header line.
     Csv,
     /// One object per line.
     JsonLines,

@@ -170,7 +170,7 @@ impl Inputs {
         Ok(is_complete.then_some(report))
     }
 
-    /// The name of the scores in the file: what kind of number they are.
+    /// What kind of number the scores are, for the metadata of the output.
     fn score_name(&self, scorer: Scorer) -> &'static str {
         let given = self.plan.vectors.as_ref();
         let is_calibrated = given.is_some_and(|given| given.calibration.is_some());
@@ -271,7 +271,7 @@ impl Inputs {
         })
     }
 
-    /// Only the first part of a list has a header.
+    /// The header of the output, which only the first part of a list has.
     fn header(&self) -> &'static str {
         match self.plan.shard {
             Some(shard) if shard.number > 1 => "",

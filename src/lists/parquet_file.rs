@@ -31,8 +31,8 @@ use std::{
 const GREATEST_RATIO: u64 = 22;
 /// Fewest bytes of a value in a dictionary: the length of a text, or a number.
 const DICTIONARY_VALUE_BYTES: usize = 4;
-/// Most values in a page of lists: values that take no bytes of their own, and values per byte of
-/// the others. Limited, because a list is held in memory as a whole.
+/// Most values in a page of lists: this number, for values that take no bytes of their own, plus so
+/// many for each byte of the page. Limited, because a list is held in memory as a whole.
 const FREE_LIST_VALUES: usize = 1 << 18;
 const LIST_VALUES_PER_BYTE: usize = 8;
 
@@ -140,7 +140,7 @@ fn check_values(page: &Page, is_of_lists: bool) -> Result<()> {
     let most = match page {
         Page::DictionaryPage { .. } => num_bytes / DICTIONARY_VALUE_BYTES,
         _ if is_of_lists => FREE_LIST_VALUES + LIST_VALUES_PER_BYTE * num_bytes,
-        // No limit, because these values are read in small numbers.
+        // No limit, because only a small number of these values is read at a time.
         _ => usize::MAX,
     };
     if num_values > most {
@@ -148,7 +148,8 @@ fn check_values(page: &Page, is_of_lists: bool) -> Result<()> {
         return Err(ParquetError::General(fact));
     }
     match page.encoding() {
-        // In these encodings the number of values stands again inside the page, where it is not checked.
+        // In these encodings the page states the number of values once more, and nobody checks that
+        // number.
         encoding @ (Encoding::DELTA_LENGTH_BYTE_ARRAY | Encoding::DELTA_BYTE_ARRAY) => {
             let fact = format!("texts as {encoding}; only PLAIN ones and dictionaries are read");
             Err(ParquetError::General(fact))
@@ -205,10 +206,11 @@ mod tests {
 
     #[test]
     fn a_page_declares_what_snappy_can_make_of_it() {
-        // Zigzag: 2 stands for 1. 0x80 goes on.
+        // In zigzag coding 2 stands for 1. A byte from 0x80 on means that more bytes follow.
         let small = header([0xAC, 0x80, 0x80, 0x00], 2);
         plausible(&small).unwrap();
-        // 44 from 1 byte, 46 from 1 byte (the one more is for what takes no byte at all).
+        // One compressed byte may declare 44 bytes, but not 46: 22 for this byte, and 22 more because a
+        // page may also hold what takes no byte at all.
         plausible(&header([0xD8, 0x80, 0x80, 0x00], 2)).unwrap();
         let error = plausible(&header([0xDC, 0x80, 0x80, 0x00], 2)).unwrap_err();
         assert!(error.to_string().contains("1 bytes"), "{error}");

@@ -77,7 +77,7 @@ struct Header {
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Head {
-    /// V
+    /// Size of a point without its conditions, V.
     size: usize,
     /// Number of conditions that have weights: L − V.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -149,7 +149,8 @@ pub fn load(path: &Path) -> Result<Verifier> {
     from_shared(&read_file(path)?.into(), path)
 }
 
-/// The bytes of a file; of one that is larger than [`MAX_BYTES`], one more than these.
+/// The bytes of a file. Of a file that is larger than [`MAX_BYTES`], one byte more than this limit,
+/// which tells the caller that the file is too large.
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>> {
     let failed = |source| Error::io(path, "read", source);
     let file = File::open(path).map_err(failed)?;
@@ -173,7 +174,7 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Verifier> {
 
 fn from_shared(bytes: &Bytes, path: &Path) -> Result<Verifier> {
     let parsed = Parsed::new(bytes, path)?;
-    // Two hashes of the file.
+    // Each of the two hashes the whole file.
     let (is_intact, id) = parallel::both(|| parsed.is_intact(), || ModelId::of(bytes));
     if !is_intact {
         let fact = "damaged: the checksum does not match".into();
@@ -425,8 +426,8 @@ impl<'a> Parsed<'a> {
             // Whether the embedding ends in the seconds of speech.
             model.head.quality.is_some(),
         );
-        // The number counts the definitions of what follows the network's output in an embedding,
-        // such as the conditions.
+        // The number at the end goes up when the definition of what follows the network's output in an
+        // embedding changes, such as the conditions.
         let context = "spkver 2026 what makes an embedding, 2";
         let mut hasher = blake3::Hasher::new_derive_key(context);
         hasher.update(&serde_json::to_vec(&parts).expect("plain data"));

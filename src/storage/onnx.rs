@@ -226,7 +226,7 @@ impl Graph {
         self.node("Flatten", &[&rows], vec![int("axis", 1)])
     }
 
-    /// Over the frames; each `(B, C, T) -> (B, C, 1)`.
+    /// Mean and variance over the frames, each `(B, C, T) -> (B, C, 1)`.
     fn mean_and_variance(&mut self, x: &str) -> (String, String) {
         let mean = self.mean_over_frames(x);
         let centred = self.node("Sub", &[x, &mean], vec![]);

@@ -58,7 +58,7 @@ pub fn write_whole_with(
         };
         builder.permissions(std::fs::Permissions::from_mode(mode));
     }
-    // On other systems the folder decides.
+    // On other systems the folder decides who may read the file.
     #[cfg(not(unix))]
     let _ = readers;
     let mut file = builder.tempfile_in(folder).map_err(failed)?;
@@ -112,7 +112,7 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     written.map_err(|e| Error::io(path, "create", e))
 }
 
-/// A rename is safe once the folder is on disk.
+/// Syncs a folder to disk, because until then a rename in it may be lost.
 fn sync_folder(folder: &Path) -> std::io::Result<()> {
     match cfg!(unix) {
         true => File::open(folder)?.sync_all(),

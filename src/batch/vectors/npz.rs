@@ -1,6 +1,6 @@
 //! NumPy's `.npz`, a ZIP of arrays. Files are written with the arrays `embeddings`, `ids`,
-//! `errors`, `audio_blake3` and `model`. Any two-dimensional array with a list of as many texts is
-//! read, or one vector per name.
+//! `errors`, `audio_blake3` and `model`. What is read is any two-dimensional array that comes with a
+//! list of as many texts, or else each array as one vector, whose id is the name of the array.
 
 use super::{
     fault::{Fault, Take},

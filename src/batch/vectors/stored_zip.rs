@@ -12,7 +12,7 @@ const DATE: u16 = 0x0021;
 const VERSION: u16 = 45;
 /// Size and checksum follow the data.
 const FLAGS: u16 = 0x0008;
-/// Means: see the 64-bit field.
+/// Stands in a 32-bit field whose value is in the 64-bit field instead.
 const ELSEWHERE: u32 = u32::MAX;
 
 /// A ZIP that is being written.

@@ -24,7 +24,7 @@ use crate::network::Layer;
 const DILATIONS: [usize; 3] = [1, 2, 2];
 /// Frames in a segment of the mask.
 const SEGMENT_FRAMES: usize = 100;
-/// Bins of the features for one bin after the residual blocks.
+/// How many bins of the features become one bin after the residual blocks.
 const HEAD_STRIDE: usize = 8;
 
 /// Adds the network's layers to `dict` and returns its number of mel bins.

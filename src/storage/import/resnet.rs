@@ -34,7 +34,7 @@ impl Strides {
 /// Number of mel bins that WeSpeaker's networks are trained with. If the number is no multiple of
 /// the stride, the tensors do not tell it.
 const DEFAULT_BINS: usize = 80;
-/// Bins of the features for one bin after the last block.
+/// How many bins of the features become one bin after the last block.
 const STRIDE: usize = 8;
 
 /// Adds the network's layers to `dict` and returns its number of mel bins.

@@ -316,8 +316,8 @@ impl<'a> StateDict<'a> {
         Ok(())
     }
 
-    /// Checks that all tensors were used, because an unknown tensor means a different network. The
-    /// speaker classifier and the counters of training do not count.
+    /// Checks that all tensors were used, because an unknown tensor means a different network. Only the
+    /// speaker classifier and the counters of training may be left over.
     pub fn check_all_used(&self) -> Result<(), Problem> {
         let passed_over = |name: &str| {
             let own = name.strip_prefix(self.prefix).unwrap_or(name);
@@ -345,7 +345,7 @@ impl<'a> StateDict<'a> {
     }
 }
 
-/// A tensor of one value.
+/// A tensor `(size,)` in which all values are the same.
 pub fn constant(size: usize, value: f32) -> Tensor {
     Tensor {
         shape: vec![size],

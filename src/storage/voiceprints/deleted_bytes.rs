@@ -98,7 +98,8 @@ mod tests {
         assert!(!deleted.are_in(&connection).unwrap());
         deleted.add(&elsewhere);
         let Ok(found) = deleted.are_in(&connection) else {
-            // An SQLite without its table of pages: `Store::forget_deleted` does without.
+            // This SQLite was built without its table of pages. Then `Store::purge_deleted` rewrites the
+            // file each time.
             return;
         };
         assert!(!found);

@@ -29,8 +29,8 @@ impl Store {
         self.transaction(TransactionBehavior::Immediate, work)
     }
 
-    /// As [`Self::write`], for work that deletes rows. The index file goes before the change as well as
-    /// after: none may outlive the voiceprints in it, even if this is interrupted.
+    /// As [`Self::write`], for work that deletes rows. The index file is removed both before the change
+    /// and after it: no index may outlive the voiceprints in it, even if the command is interrupted.
     pub(super) fn write_deleting<T>(
         &self,
         work: impl FnOnce(&Transaction, &mut DeletedBytes) -> std::result::Result<T, Refusal>,
