@@ -23,7 +23,7 @@ use stopwatch::Clock;
 #[derive(clap::Args)]
 #[group(skip)]
 pub struct Args {
-    /// How long to measure, about; shorter is less exact
+    /// About how long to measure, in seconds; a shorter time is less exact
     #[arg(long, value_name = "S", help_heading = "Measurement", default_value_t = 25, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,
 }
@@ -50,7 +50,7 @@ fn precisions(global: &Global) -> Result<Vec<Precision>> {
     made.collect()
 }
 
-/// The flags of this process that another process needs to do the same.
+/// The flags with which another process uses the same model, threads and kernel as this one.
 fn flags(global: &Global) -> Vec<OsString> {
     let mut flags: Vec<OsString> = vec![];
     if let Some(model) = &global.model {

@@ -19,8 +19,8 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 #[group(skip)]
 pub struct Args {
-    /// Recordings, or folders of them. If one of several files cannot be embedded, none is; folders,
-    /// lists, and formats other than .npy and text, give a row for each recording
+    /// Recordings, or folders of them. If one of several files cannot be embedded, none is. But folders,
+    /// lists, and formats other than .npy and text give a row for each recording
     #[arg(required_unless_present_any = ["list", "data"])]
     pub files: Vec<PathBuf>,
     /// File to write, by its ending .npy (N, D), .npz, .ark or .scp (Kaldi, both are written),

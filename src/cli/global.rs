@@ -21,8 +21,8 @@ pub struct Global {
         help_heading = "Model"
     )]
     pub(super) model: Option<PathBuf>,
-    /// Arithmetic of the network: f32; or int8, two to three times as fast on a CPU with VNNI
-    /// instructions, else no faster (`spkver bench` tells), which changes scores a little
+    /// Arithmetic of the network: f32, or int8, which changes scores a little. int8 is two to three
+    /// times as fast on a CPU with VNNI instructions, else no faster (`spkver bench` tells)
     #[arg(
         long,
         global = true,

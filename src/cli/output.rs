@@ -97,7 +97,7 @@ impl Output {
         !self.quiet && io::stderr().is_terminal()
     }
 
-    /// What the user should know, but need not act on.
+    /// Prints a warning: what the user should know, but need not act on.
     pub fn warning(&self, text: &str) {
         if !self.quiet {
             talk("warning", text);

@@ -45,7 +45,7 @@ pub struct TestRecording {
 
 /// Why a recording cannot be searched for.
 pub enum Unfit {
-    /// It allows no answer.
+    /// It allows no decision.
     Inconclusive(Reason),
     /// It cannot be read.
     Unreadable(Error),

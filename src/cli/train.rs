@@ -38,7 +38,8 @@ pub struct Args {
         help_heading = "Output"
     )]
     out: PathBuf,
-    /// State of the run; continued from if it exists [default: OUT with .ckpt added]
+    /// File for the state of the run; if it exists, the run continues from it [default: OUT with .ckpt
+    /// added]
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     checkpoint: Option<PathBuf>,
     /// Save the state after every N steps
@@ -77,7 +78,7 @@ pub struct Args {
     /// Seed of everything random
     #[arg(long, value_name = "N", help_heading = "Training")]
     seed: Option<u64>,
-    /// Optimization steps of each network; those of the detectors are a share of it
+    /// Optimization steps of each network; those of the detectors are in proportion
     #[arg(long, value_name = "N", value_parser = positive, help_heading = "Training")]
     steps: Option<usize>,
     /// Crops in each step
@@ -92,8 +93,8 @@ pub struct Args {
     /// Size of the embedding
     #[arg(long, value_name = "D", value_parser = positive, help_heading = "Network")]
     embedding_size: Option<usize>,
-    /// How many of the networks that the options list to train and join into one model; 1 for a single
-    /// network that sees the whole band
+    /// Train and join the first N of the networks that the options list; 1 for a single network that
+    /// sees the whole band
     #[arg(long, value_name = "N", value_parser = positive, help_heading = "Network")]
     members: Option<usize>,
     /// Activation: relu, leaky-relu, tanh, sigmoid or identity

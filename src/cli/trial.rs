@@ -50,7 +50,7 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// Prints the outcome; the exit code.
+    /// Prints the outcome, and returns the exit code.
     pub fn report(&self, verifier: &Verifier, output: &Output) -> Result<u8> {
         let mut json = self
             .outcome

@@ -11,7 +11,7 @@ pub struct Args {
     /// CSV with `path` and other columns for each recording; error rates are also given by each column
     #[arg(long, value_name = "CSV")]
     metadata: Option<PathBuf>,
-    /// Only by these columns of the metadata
+    /// Give error rates only by these columns of the metadata
     #[arg(
         long,
         value_name = "COLUMN",

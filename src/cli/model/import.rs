@@ -19,8 +19,8 @@ pub struct Args {
     /// WeSpeaker; ECAPA-TDNN of SpeechBrain or WeSpeaker; ResNet or XVEC of WeSpeaker
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Window of the features: povey or hamming [default: povey for CAM++, whose 3D-Speaker original has
-    /// it, hamming for the other networks]
+    /// Window of the features: povey or hamming [default: povey for CAM++, as in 3D-Speaker; hamming for
+    /// the other networks]
     #[arg(long, value_name = "WINDOW", value_parser = window, help_heading = "Features")]
     window: Option<WindowType>,
     /// Give the network the speech alone, without pauses, so that silence cannot move a score; the

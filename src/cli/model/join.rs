@@ -19,8 +19,8 @@ pub struct Args {
     /// Model files. The first one gives the detectors, the front-end and the card
     #[arg(value_name = "FILE", num_args = 2.., required = true)]
     models: Vec<PathBuf>,
-    /// Of the N-th model file, which was joined before, take only the networks with these numbers.
-    /// May be given for several files
+    /// From the N-th model file, which must be a joined model, take only the networks with these
+    /// numbers. May be given for several files
     #[arg(
         long,
         value_name = "N:NUMBER,…",

@@ -205,7 +205,7 @@ fn pgvector_sql(rows: &Path, verifier: &Verifier) -> String {
     let size = vector_size(verifier);
     let rows = rows.to_string_lossy().replace('\'', "''");
     let model = verifier.id();
-    // For very low scores the inner product is not the LLR yet.
+    // With a lower slope, a very low inner product still has to be turned into the LLR.
     let llr = match verifier.model().head.lower_slope {
         Some(LowerSlope { below }) => {
             let slope = LowerSlope::SLOPE;

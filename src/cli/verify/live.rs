@@ -63,7 +63,7 @@ impl Claim<'_> {
         let mut code = 3; // Less than a second of input answers nothing.
         input.watch(&self.verifier, window_seconds, &mut |seconds, heard| {
             let (voiceprint, embedding) = (&self.voiceprint, &heard.embedding);
-            // By the threshold for a whole recording.
+            // Decides by the threshold for a whole recording.
             let outcome =
                 Outcome::of_voiceprint(voiceprint, embedding, &self.criterion, &self.verifier)?;
             code = outcome.exit_code();
