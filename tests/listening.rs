@@ -330,6 +330,39 @@ fn identifying_listens_until_one_speaker_is_clear() {
         heard.as_f64().unwrap() < f64::from(whole.seconds()),
         "{heard}"
     );
+    // The threshold of the test, for two speakers, and not that of a whole recording.
+    assert_eq!(answer.json()["results"][0]["listened"]["end"], "clear");
+    let threshold = answer.json()["threshold"].as_f64().unwrap();
+    assert!((threshold - 0.5 - 2f64.ln()).abs() < 1e-5, "{threshold}");
+    let told = place.run(&line.replace(" --json", ""), &voice("boris-2"));
+    assert!(
+        told.stdout.contains("threshold +1.19 after "),
+        "{}",
+        told.stdout
+    );
+}
+
+#[test]
+fn identifying_up_to_a_limit_does_not_guess() {
+    let place = Place::new();
+    place.enroll_anna();
+    let model = place.model(80.0, -90.0);
+    let line = format!("identify - --max-seconds 2 --model {}", model.display());
+    let told = place.run(&line, &voice("anna-2"));
+    assert_eq!(told.code, 3, "{}", told.stdout);
+    assert!(
+        told.stdout.starts_with("INCONCLUSIVE  -: "),
+        "{}",
+        told.stdout
+    );
+    let json = place
+        .run(&format!("{line} --json"), &voice("anna-2"))
+        .json();
+    let result = &json["results"][0];
+    assert_eq!(result["outcome"], "inconclusive");
+    assert_eq!(result["listened"]["end"], "limit");
+    assert_eq!(result["speaker"], Value::Null);
+    assert_eq!(result["reason"], "undecided");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::json_of;
 use crate::{
     identify::Match,
-    scoring::{Decision, OperatingPoint, Reason, gallery::Probe},
+    scoring::{Decision, Llr, Reason, gallery::Probe},
     verifier::{Embedding, Verifier},
 };
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ pub fn found(matches: &[Match]) -> Value {
             "p": one.verification.probability,
         })
     });
-    json!({
+    let mut found = json!({
         "outcome": match decision {
             Decision::Accept => "identified",
             Decision::Reject => "unknown",
@@ -54,7 +54,12 @@ pub fn found(matches: &[Match]) -> Value {
         "llr": best.map(|best| json_of(&best.verification.llr)),
         "p": best.map(|best| best.verification.probability),
         "candidates": candidates.collect::<Vec<_>>(),
-    })
+    });
+    if let Decision::Inconclusive(reason) = decision {
+        found["reason"] = reason.code().into();
+        found["reason_text"] = reason.to_string().into();
+    }
+    found
 }
 
 /// The outcome for a recording that allows no answer.
@@ -66,11 +71,13 @@ pub fn inconclusive(reason: Reason) -> Value {
     })
 }
 
-/// The whole answer. `point` is the operating point for a single enrolled speaker.
+/// The whole answer. `p_target` is the prior for a single enrolled speaker, `threshold` that for all of
+/// them.
 pub fn answer(
     verifier: &Verifier,
     store: &Path,
-    point: &OperatingPoint,
+    p_target: f64,
+    threshold: Llr,
     num_speakers: usize,
     results: &[&Value],
 ) -> Value {
@@ -79,8 +86,8 @@ pub fn answer(
         "model": verifier.file_id().to_string(),
         "store": store.to_string_lossy(),
         "num_speakers": num_speakers,
-        "p_target": point.p_target(),
-        "threshold": json_of(&point.among(num_speakers).threshold()),
+        "p_target": p_target,
+        "threshold": json_of(&threshold),
         "results": results,
     })
 }

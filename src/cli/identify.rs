@@ -11,10 +11,14 @@ use super::{
 use serde_json::Value;
 use spkver::{
     Result,
-    answer::{identification, listened::Listened, outcome},
+    answer::{
+        identification,
+        listened::{End, Listened},
+        outcome,
+    },
     identify::{self, Event, Match, Plan, Search},
-    scoring::{Decision, Llr, OperatingPoint, Reason, TrialKind},
-    verifier::{Listener, Verifier},
+    scoring::{Decision, Llr, MeasuredPoint, OperatingPoint, Reason, SequentialTest, TrialKind},
+    verifier::{Embedding, Listener, Verifier},
 };
 use std::sync::Arc;
 
@@ -40,6 +44,14 @@ struct Told {
     code: u8,
 }
 
+/// How listening ended, and the test that can end it; without a test the input is heard to its end.
+struct Heard {
+    listened: Value,
+    seconds: f32,
+    end: End,
+    test: Option<SequentialTest>,
+}
+
 /// Runs the command.
 pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let verifier = global.verifier()?;
@@ -56,19 +68,27 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         top: args.top.into(),
         point,
     };
-    let (tests, mut search) = match listening::is_asked(&args.tests.files) {
+    let (tests, heard, mut search) = match listening::is_asked(&args.tests.files) {
         true => {
             let input = Input::open(&args.listening, &args.tests.recordings, output)?;
             let mut search = Search::open(plan, None, &mut |event| talk_of(event, output))?;
-            let listened = listen(args, input, &mut search, &verifier, output)?;
+            let criterion = args.point.criterion();
+            let test = criterion.sequential_test(&verifier, args.listening.to_end)?;
+            let listened = listen(input, &mut search, test.as_ref(), &verifier, output)?;
+            let heard = Heard {
+                listened: listened.json(),
+                seconds: listened.seconds(),
+                end: listened.end,
+                test,
+            };
             let test = TestRecording::of(listened.recording, &verifier);
-            (vec![test], search)
+            (vec![test], Some(heard), search)
         }
         false => {
             args.listening.check_unused(false)?;
             let tests = args.tests.read(&verifier, output)?;
             let search = Search::open(plan, None, &mut |event| talk_of(event, output))?;
-            (tests, search)
+            (tests, None, search)
         }
     };
     let fit = tests.iter().filter_map(|test| test.embedding.as_ref().ok());
@@ -76,13 +96,20 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let found = search.identify(&fit, &mut |event| talk_of(event, output))?;
 
     let num_speakers = found.num_speakers;
-    let mut found = found.matches.into_iter();
+    let mut among = point.among(num_speakers);
+    let mut matches = found.matches;
+    if let (Some(heard), [(embedding, _)]) = (&heard, &fit[..])
+        && let Some(threshold) = heard.decide(&mut matches[0], num_speakers, embedding, &verifier)
+    {
+        among = among.with_threshold(threshold)?;
+    }
+    let mut found = matches.into_iter();
     let tell = |test: &TestRecording| match &test.embedding {
         Ok(_) => Told::found(
             test,
             &found.next().unwrap_or_default(),
-            &point,
-            num_speakers,
+            (&point, &among, num_speakers),
+            heard.as_ref(),
         ),
         Err(unfit) => Told {
             line: unfit.line(&test.label),
@@ -91,24 +118,26 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         }
         .about(test),
     };
-    let told: Vec<Told> = tests.iter().map(tell).collect();
+    let mut told: Vec<Told> = tests.iter().map(tell).collect();
+    if let (Some(heard), [told]) = (heard, &mut told[..]) {
+        told.json["listened"] = heard.listened;
+    }
     let lines: Vec<&str> = told.iter().map(|t| t.line.as_str()).collect();
     let results: Vec<&Value> = told.iter().map(|t| &t.json).collect();
-    let json = identification::answer(&verifier, &path, &point, num_speakers, &results);
+    let (prior, threshold) = (point.p_target(), among.threshold());
+    let json = identification::answer(&verifier, &path, prior, threshold, num_speakers, &results);
     output.result(&lines.join("\n"), &json)?;
     Ok(told.iter().map(|t| t.code).max().unwrap_or(0))
 }
 
 /// Listens until one speaker is clearly found, the limit is reached or the input ends.
 fn listen(
-    args: &Args,
     input: Input,
     search: &mut Search,
+    test: Option<&SequentialTest>,
     verifier: &Arc<Verifier>,
     output: &Output,
 ) -> Result<Listened> {
-    let criterion = args.point.criterion();
-    let test = criterion.sequential_test(verifier, args.listening.to_end)?;
     let listener = Listener::new(Arc::clone(verifier), input.rate_hz())?;
     input.listen(listener, &mut |listener, _| {
         let heard = listener
@@ -127,16 +156,61 @@ fn listen(
         else {
             return Ok(Look::default());
         };
-        // Each of N candidates is one more chance to be wrong.
-        let single = Llr(llr.0 - (found.num_speakers as f32).ln());
-        let conditions = verifier.conditions(embedding);
-        let kind = TrialKind::of(conditions, conditions);
-        let decision = test.as_ref().and_then(|test| test.decide(single, kind));
+        let judged = test.map(|test| judge(test, llr, found.num_speakers, embedding, verifier));
         Ok(Look {
             note: format!(", nearest {} LLR {:+.2}", printable(speaker), llr.0),
-            is_clear: decision == Some(Decision::Accept),
+            is_clear: judged.is_some_and(|(decision, _)| decision == Decision::Accept),
         })
     })
+}
+
+/// Decides on the best of N candidates. Each of them is one more chance to be wrong, so the test's
+/// thresholds rise by ln N.
+fn judge(
+    test: &SequentialTest,
+    best: Llr,
+    num_speakers: usize,
+    embedding: &Embedding,
+    verifier: &Verifier,
+) -> (Decision, MeasuredPoint) {
+    let conditions = verifier.conditions(embedding);
+    let kind = TrialKind::of(conditions, conditions);
+    let risen = (num_speakers as f32).ln();
+    let (decision, mut point) = test.judge(Llr(best.0 - risen), kind);
+    point.threshold += f64::from(risen);
+    match decision {
+        Decision::Inconclusive(Reason::Undecided {
+            reject_below,
+            accept_from,
+            ..
+        }) => {
+            let reason = Reason::Undecided {
+                llr: best.0,
+                reject_below: reject_below + risen,
+                accept_from: accept_from + risen,
+            };
+            (Decision::Inconclusive(reason), point)
+        }
+        other => (other, point),
+    }
+}
+
+impl Heard {
+    /// Where listening ended before the input did, the sequential test decides: sets the decision on the
+    /// best match and returns the threshold.
+    fn decide(
+        &self,
+        matches: &mut [Match],
+        num_speakers: usize,
+        embedding: &Embedding,
+        verifier: &Verifier,
+    ) -> Option<f32> {
+        let test = self.test.as_ref().filter(|_| self.end != End::Input)?;
+        let best = &mut matches.first_mut()?.verification;
+        let (decision, point) = judge(test, best.llr?, num_speakers, embedding, verifier);
+        best.decision = decision;
+        Some(point.threshold as f32)
+    }
 }
 
 fn talk_of(event: Event, output: &Output) {
@@ -159,10 +233,9 @@ impl Told {
     fn found(
         test: &TestRecording,
         matches: &[Match],
-        point: &OperatingPoint,
-        num_speakers: usize,
+        (point, among, num_speakers): (&OperatingPoint, &OperatingPoint, usize),
+        heard: Option<&Heard>,
     ) -> Self {
-        let among = point.among(num_speakers);
         let best = matches.first();
         let decision = identification::decision(matches);
         let code = outcome::exit_code(&decision);
@@ -181,6 +254,12 @@ impl Told {
             point.p_target(),
             among.threshold().0
         );
+        let policy = match heard {
+            Some(heard) if heard.end == End::Clear => {
+                format!("{policy} after {:.1} s", heard.seconds)
+            }
+            _ => policy,
+        };
         let mut line = match (decision, best) {
             (Decision::Accept, Some(best)) => {
                 format!("IDENTIFIED  {file}  {}  {policy}", score(best))
@@ -188,7 +267,10 @@ impl Told {
             (Decision::Reject, Some(best)) => {
                 format!("UNKNOWN  {file}  nearest {}  {policy}", score(best))
             }
-            _ => format!("INCONCLUSIVE  {file}: {}", Reason::ScoreNotFinite),
+            (Decision::Inconclusive(reason), _) => {
+                format!("INCONCLUSIVE  {file}: {reason}; {}", reason.remedy())
+            }
+            (_, None) => format!("INCONCLUSIVE  {file}: {}", Reason::ScoreNotFinite),
         };
         for (i, one) in matches.iter().enumerate() {
             // If there is a single candidate, the line already names it.

@@ -166,7 +166,8 @@ impl Service {
             answer: identification::answer(
                 &self.verifier,
                 self.store_name(),
-                &self.point,
+                self.point.p_target(),
+                self.point.among(found.num_speakers).threshold(),
                 found.num_speakers,
                 &[&result],
             ),
