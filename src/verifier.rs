@@ -315,6 +315,14 @@ impl Verifier {
         (low..=high).contains(&self.model.head.ln_length(embedding.values()))
     }
 
+    /// Seconds of speech that an embedding was made of; none if the model does not keep them in it.
+    pub fn speech_seconds(&self, embedding: &Embedding) -> Option<f32> {
+        let head = &self.model.head;
+        head.quality.as_ref()?;
+        let seconds = head.ln_seconds_of(embedding.values()).exp();
+        seconds.is_finite().then_some(seconds)
+    }
+
     /// The utterances that do not sound like the others, worst first. Each is scored against the
     /// voiceprint of the others; the worst is taken out before the rest are scored again.
     pub fn odd_ones_out(&self, utterances: &[Utterance]) -> Vec<OddOneOut> {

@@ -388,7 +388,8 @@ fn embeddings_come_as_text_and_as_an_array() {
     let path = place.path("e.npy");
     let line = format!("embed -o {}", path.display());
     let answer = place.say(&line, &files);
-    assert_eq!((answer.code, answer.stdout.as_str()), (0, ""));
+    let told = format!("EMBEDDED  {}  2 recordings\n", path.display());
+    assert_eq!((answer.code, answer.stdout), (0, told));
     let bytes = std::fs::read(&path).unwrap();
     assert_eq!(&bytes[..6], b"\x93NUMPY");
     let size = model::embedded().unwrap().model().head.embedding_size();

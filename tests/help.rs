@@ -106,6 +106,29 @@ fn every_shell_completes_every_command() {
 }
 
 #[test]
+fn arguments_stand_together_and_exit_codes_in_order() {
+    let place = Place::new();
+    for command in commands(&place) {
+        let words: Vec<&str> = command.iter().map(String::as_str).collect();
+        let help = say(&place, &[&words[..], &["--help"]].concat()).stdout;
+        let mut section = "";
+        let mut codes = vec![];
+        for line in help.lines() {
+            if !line.starts_with(' ') && line.ends_with(':') {
+                section = line;
+            }
+            let is_argument = line.starts_with("  <") || line.starts_with("  [");
+            assert!(!is_argument || section == "Arguments:", "{command:?}: {line}");
+            if section == "Exit codes:" && line.starts_with("  ") {
+                let code = line.split_whitespace().next().unwrap();
+                codes.push(code.parse::<u8>().unwrap());
+            }
+        }
+        assert!(codes.len() > 3 && codes.is_sorted(), "{command:?}: {codes:?}");
+    }
+}
+
+#[test]
 fn every_command_has_a_manual_page() {
     let place = Place::new();
     std::fs::create_dir(place.path("man")).unwrap();
@@ -129,7 +152,8 @@ fn every_command_has_a_manual_page() {
         "{}",
         answer.stderr
     );
-    assert_eq!(say(&place, &["man", "nowhere"]).code, 2);
+    assert_eq!(say(&place, &["man", "new/folder"]).code, 0);
+    assert!(place.path("new/folder/spkver.1").exists());
     let page = say(&place, &["man"]);
     assert!(page.stdout.contains(".TH spkver 1"), "{}", page.stdout);
 }

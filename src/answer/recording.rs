@@ -45,7 +45,7 @@ impl Recording {
         Err(Error::Audio {
             path: self.path,
             fact: format!("is cut off: {}", fact.unwrap_or_default()),
-            remedy: "copy it again, or enroll what is there with `--allow-truncated`".into(),
+            remedy: "copy the file again, or enroll what is there with `--allow-truncated`".into(),
         })
     }
 

@@ -73,8 +73,8 @@ impl Layout {
         let is_open = self.data.end == OPEN_END; // a pipe that was read to its end
         if !is_open && (declared == 0 || declared > there) {
             self.warn(format!(
-                "the header promises {declared} bytes of audio, the file holds {there}; \
-                 read what is there"
+                "the header promises {declared} bytes of audio, and {there} are there; only these \
+                 were read"
             ));
         } else if whole != held {
             self.warn("the audio ends in the middle of a sample; the rest of it was left out");

@@ -43,8 +43,8 @@ pub struct Args {
     quality: bool,
     /// Speakers who are in no trial, as for `train`. Fits also a new pair head, LDA and PLDA, on their
     /// recordings and on noisy and telephone copies of them. It replaces the model's own, such as the
-    /// cosine of an imported network, if it lowers the mean minCllr of the lists. Hundreds of speakers
-    /// are wanted
+    /// cosine of an imported network, if it lowers the mean minCllr of the lists. Needs --quality
+    /// and hundreds of speakers
     #[arg(
         long,
         value_name = "DIR|MANIFEST",
@@ -54,7 +54,7 @@ pub struct Args {
     speakers: Option<PathBuf>,
     /// Speakers who are in no trial, as for `train`. Fits also how a voice that sounds like many of them
     /// changes the score. They are kept in the model if they lower Cllr at --p-target, measured on each list
-    /// with a fit on the others. Needs two lists or more
+    /// with a fit on the others. Needs --quality, and two lists or more
     #[arg(
         long,
         value_name = "DIR|MANIFEST",

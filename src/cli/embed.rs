@@ -107,7 +107,10 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         // If there is an output file, the embeddings are in it.
         "embeddings": args.output.is_none().then(|| json_of(&rows)),
     });
-    let line = args.output.is_none().then(text).unwrap_or_default();
+    let line = match &args.output {
+        Some(path) => format!("EMBEDDED  {}  {} recordings", path.display(), rows.len()),
+        None => text(),
+    };
     output.result(&line, &json)?;
     Ok(0)
 }
@@ -173,6 +176,10 @@ fn features(args: &Args, outputs: &Outputs, global: &Global) -> Result<u8> {
             "quality": json_of(&quality),
         }],
     });
-    global.output().result("", &json)?;
+    let line = format!(
+        "wrote {}: {frames} frames of {channels} channels",
+        output.display()
+    );
+    global.output().result(&line, &json)?;
     Ok(0)
 }

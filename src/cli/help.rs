@@ -1,15 +1,22 @@
 //! The end of each command's help, after its options: an example, and what the exit codes mean.
 
-/// An example and the exit codes of one command. The codes that all commands share come last.
+/// An example and the exit codes of one command, with those that all commands share.
 macro_rules! after_help {
-    ($example:literal; $($code:literal $meaning:literal)+) => {
+    (
+        $example:literal;
+        $($code:literal $meaning:literal)+
+        $(; no_answer $no_answer:literal)?
+        $(; stopped $stopped:literal)?
+    ) => {
         concat!(
             "Example:\n  ", $example, "\n\n",
             "Exit codes:\n",
             $("  ", $code, "  ", $meaning, "\n",)+
             "  2  the command line, an option or a list is wrong\n",
+            $("  3  ", $no_answer, "\n",)?
             "  4  the model, the store or the speaker is missing or damaged\n",
             "  5  a file could not be read or written",
+            $("\n  130  ", $stopped,)?
         )
     };
 }
@@ -17,8 +24,8 @@ macro_rules! after_help {
 pub const PROGRAM: &str = after_help!(
     "spkver enroll anna anna-1.wav anna-2.wav\n  spkver verify anna call.wav";
     "0" "accepted, or done"
-    "1" "rejected, or unknown"
-    "3" "no answer: a recording does not allow one, or cannot be used"
+    "1" "rejected, or unknown";
+    no_answer "no answer: a recording does not allow one, or cannot be used"
 );
 
 /// Adds how to connect a microphone to standard input.
@@ -38,16 +45,16 @@ macro_rules! with_microphone {
 
 pub const ENROLL: &str = with_microphone!(after_help!(
     "spkver enroll anna anna-1.wav anna-2.wav";
-    "0" "enrolled"
-    "3" "a recording cannot be used or is of another speaker; nothing was stored"
+    "0" "enrolled";
+    no_answer "a recording cannot be used or is of another speaker; nothing was stored"
 ));
 
 pub const VERIFY: &str = with_microphone!(concat!(
     after_help!(
         "spkver verify --far 0.1% anna call.wav";
         "0" "accepted"
-        "1" "rejected"
-        "3" "inconclusive, or the recording cannot be used"
+        "1" "rejected";
+        no_answer "inconclusive, or the recording cannot be used"
     ),
     "\nOf several recordings, the highest code counts."
 ));
@@ -58,8 +65,8 @@ pub const IDENTIFY: &str = with_microphone!(concat!(
     after_help!(
         "spkver identify --top 3 call.wav";
         "0" "identified"
-        "1" "unknown"
-        "3" "inconclusive, or the recording cannot be used"
+        "1" "unknown";
+        no_answer "inconclusive, or the recording cannot be used"
     ),
     "\nOf several recordings, the highest code counts."
 ));
@@ -67,22 +74,22 @@ pub const IDENTIFY: &str = with_microphone!(concat!(
 pub const COMPARE: &str = after_help!(
     "spkver compare yesterday.wav today.wav";
     "0" "accepted: one speaker"
-    "1" "rejected: two speakers"
-    "3" "inconclusive, or a recording cannot be used"
+    "1" "rejected: two speakers";
+    no_answer "inconclusive, or a recording cannot be used"
 );
 
 pub const EMBED: &str = after_help!(
     "spkver embed recordings/ -o embeddings.npz";
-    "0" "written; rows without an embedding tell why"
-    "3" "a recording cannot be used; of a list or a folder: none can be used"
-    "130" "interrupted (143: terminated); --resume goes on"
+    "0" "written; rows without an embedding tell why";
+    no_answer "a recording cannot be used; of a list or a folder: none can be used";
+    stopped "interrupted (143: terminated); --resume goes on"
 );
 
 pub const SCORE: &str = after_help!(
     "spkver score trials.txt --root recordings -o scores.csv";
-    "0" "written; rows without a score tell why"
-    "3" "no recording of the list can be used"
-    "130" "interrupted (143: terminated); --resume goes on"
+    "0" "written; rows without a score tell why";
+    no_answer "no recording of the list can be used";
+    stopped "interrupted (143: terminated); --resume goes on"
 );
 
 pub const LIST: &str = after_help!(
@@ -151,8 +158,8 @@ pub const STORE_EXPORT: &str = after_help!(
 
 pub const STORE_QUERY: &str = after_help!(
     "spkver store query call.wav";
-    "0" "printed"
-    "3" "a recording allows no query"
+    "0" "printed";
+    no_answer "a recording allows no query"
 );
 
 pub const STORE_IMPORT_VECTORS: &str = after_help!(
@@ -192,21 +199,21 @@ pub const MODEL_JOIN: &str = after_help!(
 
 pub const TRAIN: &str = after_help!(
     "spkver train speech/ --noise noise/ -o model.safetensors";
-    "0" "written; or stopped by --stop-after, and the same command goes on"
-    "3" "a recording cannot be used"
-    "130" "interrupted (143: terminated); the same command goes on"
+    "0" "written; or stopped by --stop-after, and the same command goes on";
+    no_answer "a recording cannot be used";
+    stopped "interrupted (143: terminated); the same command goes on"
 );
 
 pub const CALIBRATE: &str = after_help!(
     "spkver calibrate trials.txt --root recordings -o calibrated.safetensors";
-    "0" "written"
-    "3" "a recording cannot be used"
+    "0" "written";
+    no_answer "a recording cannot be used"
 );
 
 pub const EVALUATE: &str = after_help!(
     "spkver evaluate trials.txt --root recordings --report report.html";
-    "0" "measured"
-    "3" "a recording cannot be used"
+    "0" "measured";
+    no_answer "a recording cannot be used"
 );
 
 pub const BENCH: &str = after_help!(

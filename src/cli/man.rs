@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Args)]
 #[group(skip)]
 pub struct Args {
-    /// Folder to write a page for each command to [default: the program's own page on stdout]
+    /// Folder to write a page for each command to; made if it is not there [default: the program's own page on stdout]
     #[arg(value_name = "DIR")]
     folder: Option<PathBuf>,
     #[command(flatten)]
@@ -28,6 +28,7 @@ pub fn run(args: &Args, mut program: clap::Command, global: &Global) -> Result<u
             .text(&page, &json!({ "command": "man", "page": page }))?;
         return Ok(0);
     };
+    std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, "make", e))?;
     let mut pages = vec![];
     add_pages(&program, &mut pages)?;
     let paths: Vec<PathBuf> = pages.iter().map(|(name, _)| folder.join(name)).collect();

@@ -20,7 +20,8 @@ pub struct Args {
     /// Channel to use, from 1 [default: the mean of all]
     #[arg(long, value_name = "N")]
     channel: Option<usize>,
-    /// Longest recording to accept, in seconds [default: 10800]
+    /// Longest recording to accept, in seconds; from standard input, the longest time to listen
+    /// [default: 10800]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=360_000))]
     max_seconds: Option<u32>,
     /// Largest file to accept, in bytes [default: 2147483648; of a pipe 268435456]

@@ -28,7 +28,7 @@ pub struct Args {
     /// may do everything]
     #[arg(long, value_name = "FILE")]
     tokens: Option<PathBuf>,
-    /// Add a token of this name to the file, print it, and end
+    /// Add a token of this name to the file, print it, and end; needs --tokens and --rights
     #[arg(long, value_name = "NAME", requires_all = ["tokens", "rights"])]
     new_token: Option<String>,
     /// What the new token may do: enroll, verify, identify, compare, delete, list, stream,

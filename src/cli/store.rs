@@ -3,7 +3,7 @@
 mod vectors;
 
 use super::{global::Global, help, key, outputs};
-use clap::Subcommand;
+use clap::{Subcommand, builder::Resettable};
 use serde_json::json;
 use spkver::{
     Error, Result,
@@ -62,6 +62,7 @@ pub struct RekeyArgs {
 #[command(next_help_heading = "Backup")]
 pub struct BackupArgs {
     /// The backup to write
+    #[arg(help_heading = Resettable::Reset)]
     file: PathBuf,
     /// Who can open it: a public key from age-keygen; may be given several times
     #[arg(long, value_name = "AGE1…", conflicts_with = "backup_passphrase_file")]
@@ -78,6 +79,7 @@ pub struct BackupArgs {
 #[command(next_help_heading = "Backup")]
 pub struct RestoreArgs {
     /// The backup to read
+    #[arg(help_heading = Resettable::Reset)]
     file: PathBuf,
     /// Identity from age-keygen that opens it; may be given several times
     #[arg(long, value_name = "FILE", conflicts_with = "backup_passphrase_file")]

@@ -4,6 +4,7 @@ use super::{
     output::{Output, printable},
     recordings::{self, Files},
 };
+use clap::builder::Resettable;
 use serde_json::{Value, json};
 use spkver::{
     Error, Result,
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 #[group(skip)]
 pub struct Args {
     /// Recordings to test, or folders of them; - listens to standard input
-    #[arg(required_unless_present = "embeddings")]
+    #[arg(required_unless_present = "embeddings", help_heading = Resettable::Reset)]
     pub files: Vec<PathBuf>,
     /// Embeddings (N, D) as `spkver embed -o` writes them, instead of recordings
     #[arg(

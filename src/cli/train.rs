@@ -27,8 +27,8 @@ use std::path::PathBuf;
 pub struct Args {
     /// A folder with one sub-folder of recordings per speaker, or a CSV or JSONL manifest with
     /// `path` and `speaker` (and `session`, `corpus`, `split`)
-    #[arg(value_name = "DIR|MANIFEST")]
-    speech: PathBuf,
+    #[arg(value_name = "DIR|MANIFEST", required_unless_present = "print_options")]
+    speech: Option<PathBuf>,
     /// Model file to write
     #[arg(
         short,
@@ -234,7 +234,7 @@ impl Args {
         let checkpoint = self.checkpoint.clone().unwrap_or_else(beside);
         Plan {
             options,
-            speech: self.speech.clone(),
+            speech: self.speech.clone().unwrap_or_default(),
             noise: self.noise.clone(),
             rir: self.rir.clone(),
             overlap_of: self.overlap_of.clone(),
@@ -257,7 +257,7 @@ impl Args {
             &self.overlap_of,
         ];
         let files = flags.into_iter().flatten().chain(&self.compare_heads);
-        let mut files = files.chain([&self.speech]);
+        let mut files = files.chain(&self.speech);
         files.try_for_each(|path| outputs.spare(path))
     }
 

@@ -149,7 +149,7 @@ impl MeasuredRates {
                 "a {name} rate of {}: the model was calibrated on {num_trials} {kind} trials, which \
                  support {} and more (rule of three); ask for more, or calibrate on more trials of \
                  your own with `spkver calibrate`",
-                percent(wanted),
+                asked(wanted),
                 percent_or_more(smallest),
             )));
         }
@@ -237,6 +237,11 @@ pub fn percent(rate: f64) -> String {
         p if p >= 0.95 => format!("{p:.1} %"),
         p => format!("{p:.2} %"),
     }
+}
+
+/// In percent, with all digits that were typed: `0.0001 %`.
+fn asked(rate: f64) -> String {
+    format!("{} %", (100.0 * rate * 1e9).round() / 1e9)
 }
 
 /// As [`percent`], rounded up, so that the rate that is shown can be asked for.

@@ -17,10 +17,8 @@ impl Service {
                 )),
             };
         };
-        let given = headers.get(header::AUTHORIZATION);
-        let given = given.and_then(|given| given.to_str().ok()?.split_once(' '));
-        let token = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        let client = token.and_then(|(_, token)| tokens.client(token.trim()));
+        let token = in_authorization(headers).or_else(|| in_protocols(headers));
+        let client = token.and_then(|token| tokens.client(token));
         client.cloned().ok_or_else(|| {
             let text = "send a token that this service knows: `Authorization: Bearer …`";
             Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", text)
@@ -28,14 +26,28 @@ impl Service {
     }
 }
 
+fn in_authorization(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = text(headers, header::AUTHORIZATION)?.split_once(' ')?;
+    let is_bearer = scheme.eq_ignore_ascii_case("bearer");
+    is_bearer.then(|| token.trim())
+}
+
+/// The token among the subprotocols of a WebSocket, `bearer.TOKEN`. A web page cannot send the header
+/// `Authorization` with a WebSocket.
+fn in_protocols(headers: &HeaderMap) -> Option<&str> {
+    let mut offered = text(headers, header::SEC_WEBSOCKET_PROTOCOL)?.split(',');
+    offered.find_map(|protocol| protocol.trim().strip_prefix("bearer."))
+}
+
+fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
 /// Whether a browser sent this request for a web page. A page of any site can make a browser send
 /// requests to this machine. Such a request has a header `Origin`, or its `Host` names the site and
 /// not this machine.
 fn from_a_page(headers: &HeaderMap) -> bool {
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    let host = host.map(|host| match host.rsplit_once(':') {
+    let host = text(headers, header::HOST).map(|host| match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => host,
     });

@@ -43,6 +43,9 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+/// The subprotocol that is chosen where a client offers some, so that its token is not sent back.
+const PROTOCOL: &str = "spkver";
+
 /// Largest message, in bytes. A second of samples at the highest rate is smaller. A format that
 /// must be read to its end before it can be decoded may not be larger either.
 const MAX_MESSAGE_BYTES: usize = 1 << 20;
@@ -120,7 +123,9 @@ impl Service {
             has_looked: false,
             _place: place,
         };
-        let upgrade = upgrade.max_message_size(MAX_MESSAGE_BYTES);
+        let upgrade = upgrade
+            .max_message_size(MAX_MESSAGE_BYTES)
+            .protocols([PROTOCOL]);
         Ok(upgrade.on_upgrade(move |socket| stream.serve(socket)))
     }
 }

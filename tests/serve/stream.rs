@@ -126,6 +126,26 @@ fn a_stream_is_answered_while_the_speaker_talks() {
     assert_eq!(last["decision"], "accept");
     assert!(said.iter().all(|one| one.get("llr").is_none()), "{said:?}");
 
+    // As a web page gives its token. It is not sent back.
+    let own = desk.trim().strip_prefix("Authorization: Bearer ").unwrap();
+    for (token, is_known) in [(own, true), ("0123", false)] {
+        let url = format!("ws://{}/v1/stream?speaker=anna&rate=16000", server.address);
+        let mut request = url.into_client_request().unwrap();
+        let offered = format!("spkver, bearer.{token}");
+        for (name, value) in [
+            ("sec-websocket-protocol", &offered[..]),
+            ("origin", "https://a.example"),
+        ] {
+            let name = HeaderName::from_static(name);
+            request.headers_mut().insert(name, value.parse().unwrap());
+        }
+        match tungstenite::connect(request) {
+            Ok((_, answer)) => assert_eq!(answer.headers()["sec-websocket-protocol"], "spkver"),
+            Err(tungstenite::Error::Http(answer)) => assert!(!is_known && answer.status() == 401),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
     for (query, token, status) in [
         ("rate=16000&speaker=anna", &none, 403),
         ("rate=16000&speaker=nobody", &desk, 404),

@@ -2,7 +2,7 @@
 
 use crate::cli::output::printable;
 use serde_json::Value;
-use textwrap::Options;
+use textwrap::{Options, WordSplitter};
 
 /// Widest line, in characters.
 const WIDTH: usize = 80;
@@ -48,7 +48,9 @@ fn shown(value: &Value) -> String {
 }
 
 fn wrapped(text: &str, first: &str, others: &str) -> Vec<String> {
+    // A hyphen may be part of a file name.
     let options = Options::new(WIDTH)
+        .word_splitter(WordSplitter::NoHyphenation)
         .initial_indent(first)
         .subsequent_indent(others);
     let lines = textwrap::wrap(text, options);

@@ -137,7 +137,11 @@ fn export(args: &ExportArgs, global: &Global) -> Result<u8> {
         "lower_slope_below": json_of(&verifier.model().head.lower_slope.map(|slope| slope.below)),
         "sql": sql,
     });
-    global.output().result(&sql.unwrap_or_default(), &json)?;
+    let line = sql.unwrap_or_else(|| {
+        let (written, size) = (written.display(), vector_size(&verifier));
+        format!("wrote {written}: {num_speakers} vectors of {size} numbers")
+    });
+    global.output().result(&line, &json)?;
     Ok(0)
 }
 
@@ -329,7 +333,7 @@ fn import(args: &Import, global: &Global) -> Result<u8> {
         }
         Ok(Utterance {
             file: format!("{file}[{row}]"),
-            speech_seconds: 0.0,
+            speech_seconds: verifier.speech_seconds(&embedding).unwrap_or(0.0),
             quality: Value::Null,
             embedding,
         })

@@ -128,7 +128,9 @@ impl Header {
                 };
                 let wrong = refuse(
                     &format!("the {kind} does not open it"),
-                    &format!("give the right {kind}; if it is, the store's header is damaged"),
+                    &format!(
+                        "give the right {kind}; if this is the right one, the store's header is damaged"
+                    ),
                 );
                 (Seal::cipher(&key), wrong)
             }
