@@ -118,13 +118,19 @@ fn arguments_stand_together_and_exit_codes_in_order() {
                 section = line;
             }
             let is_argument = line.starts_with("  <") || line.starts_with("  [");
-            assert!(!is_argument || section == "Arguments:", "{command:?}: {line}");
+            assert!(
+                !is_argument || section == "Arguments:",
+                "{command:?}: {line}"
+            );
             if section == "Exit codes:" && line.starts_with("  ") {
                 let code = line.split_whitespace().next().unwrap();
                 codes.push(code.parse::<u8>().unwrap());
             }
         }
-        assert!(codes.len() > 3 && codes.is_sorted(), "{command:?}: {codes:?}");
+        assert!(
+            codes.len() > 3 && codes.is_sorted(),
+            "{command:?}: {codes:?}"
+        );
     }
 }
 

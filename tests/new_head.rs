@@ -77,8 +77,13 @@ fn a_head_of_other_speakers_replaces_a_worse_one_and_only_that() {
     one_network(&place.path("bad"), |head| {
         head.weight.iter_mut().for_each(|w| *w = -*w);
     });
-    for (own, is_kept) in [("good", false), ("bad", true)] {
-        let calibrate = format!("calibrate --model {own} trials --quality --speakers others");
+    for (own, is_kept, terms) in [
+        ("good", false, ""),
+        ("bad", true, ""),
+        ("good", false, " --quality"),
+        ("bad", true, " --quality"),
+    ] {
+        let calibrate = format!("calibrate --model {own} --force trials --speakers others{terms}");
         let told = place.json(&format!("{calibrate} -o {own}-out"));
         let head = &told["head"];
         assert_eq!(head["kept"], is_kept, "{told}");
@@ -156,8 +161,9 @@ fn speakers_who_cannot_serve_are_refused() {
         text.contains("--speakers others: this model joins several networks"),
         "{text}"
     );
-    let text = refused("--model m --speakers others");
-    assert!(text.contains("--quality"), "{text}");
+    fs::write(place.path("s.txt"), "david/1.wav david/2.wav 2.5\n").unwrap();
+    let text = refused("--scores s.txt --speakers others");
+    assert!(text.contains("cannot be used with"), "{text}");
     for name in OTHERS {
         fs::copy(voice("noise"), place.path(format!("others/{name}/1.wav"))).unwrap();
         for n in 2..=3 {

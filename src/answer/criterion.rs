@@ -45,9 +45,7 @@ impl Criterion {
         };
         point.with_threshold(threshold)
     }
-}
 
-impl Criterion {
     /// When to stop listening: at the false-accept rate of [`Self::far`], or at 1 %, or at the
     /// lowest rate that the model's calibration supports. Returns `None` with `to_end`, and if the
     /// user sets the threshold by other means. Then the whole recording decides.

@@ -43,12 +43,12 @@ pub struct Args {
     quality: bool,
     /// Speakers who are in no trial, as for `train`. Fits also a new pair head, LDA and PLDA, on their
     /// recordings and on noisy and telephone copies of them. It replaces the model's own, such as the
-    /// cosine of an imported network, if it lowers the mean minCllr of the lists. Needs --quality
-    /// and hundreds of speakers
+    /// cosine of an imported network, if it lowers the mean minCllr of the lists. Needs hundreds
+    /// of speakers
     #[arg(
         long,
         value_name = "DIR|MANIFEST",
-        requires = "quality",
+        conflicts_with = "scores",
         help_heading = "Fit"
     )]
     speakers: Option<PathBuf>,

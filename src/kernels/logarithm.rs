@@ -3,7 +3,7 @@
 //! Both split off the power of two and evaluate a polynomial on the remainder (Moshier's Cephes,
 //! `logf.c` and `expf.c`).
 
-use super::lanes::Lanes;
+use super::{lanes::Lanes, levels::ROUND};
 
 /// ln 2 as a sum of two numbers. The first has so few digits that its integer multiples are exact.
 const LN_2: (f32, f32) = (0.693_359_4, -2.121_944_4e-4);
@@ -51,7 +51,7 @@ pub(super) fn exp<L: Lanes>(x: L) -> L {
     // This order keeps a NaN.
     let x = L::splat(EXP_BOUNDS.1).min(L::splat(EXP_BOUNDS.0).max(x));
     // Adding and subtracting 1.5·2²³ rounds to the nearest integer.
-    let shift = L::splat(12_582_912.0);
+    let shift = L::splat(ROUND);
     let n = x
         .mul_add(L::splat(std::f32::consts::LOG2_E), shift)
         .sub(shift);

@@ -118,14 +118,14 @@ const COARSE_HOP: usize = 64;
 /// Whether the layers are more than a plain list, in which each layer reads the one before and one of them
 /// pools.
 pub(super) fn is_graph(layers: &[Layer]) -> bool {
-    let is_new = |layer: &Layer| {
+    let needs_graph = |layer: &Layer| {
         !layer.named().is_empty()
             || matches!(
                 layer,
                 Layer::Conv2d(_) | Layer::SegmentMean { .. } | Layer::ReflectPad { .. }
             )
     };
-    layers.iter().filter(|layer| layer.is_pooling()).count() > 1 || layers.iter().any(is_new)
+    layers.iter().filter(|layer| layer.is_pooling()).count() > 1 || layers.iter().any(needs_graph)
 }
 
 impl Graph {

@@ -36,7 +36,7 @@ struct Room {
     spectrum: Vec<Complex32>,
 }
 
-/// Number of generated noises. Each lasts 8 s, and crops use random pieces of it.
+/// Number of generated noises. Crops use random pieces of them.
 const NUM_COLOURED: usize = 64;
 
 /// How many times as often as a simulated room each recorded room is drawn. Recorded rooms are better,

@@ -51,7 +51,7 @@ pub struct Plan {
     pub p_target: f64,
     /// Also fit the quality terms, the lower slope and the limits on several speakers.
     pub quality: bool,
-    /// With `quality`: a manifest of speakers that are in no trial, to fit a pair head on.
+    /// A manifest of speakers that are in no trial, to fit a pair head on.
     pub speakers: Option<PathBuf>,
     /// With `quality`: a manifest of speakers that are in no trial, to make a cohort of.
     pub cohort: Option<PathBuf>,
@@ -161,9 +161,9 @@ impl<'a> Inputs<'a> {
         let judged_head = candidate
             .as_ref()
             .map(|candidate| candidate.judge(&mut tables, &embedded, own));
-        let is_kept = judged_head.as_ref().is_some_and(JudgedHead::is_kept);
+        let has_new_head = judged_head.as_ref().is_some_and(JudgedHead::is_kept);
         let verifier = match candidate {
-            Some(candidate) if is_kept => candidate.into_head_of(verifier)?,
+            Some(candidate) if has_new_head => candidate.into_head_of(verifier)?,
             _ => verifier,
         };
         let embedder = plan.embedder(&verifier, on_progress);
@@ -198,7 +198,7 @@ impl<'a> Inputs<'a> {
         let is_kept = judged.as_ref().is_some_and(Judged::is_kept);
         let cohort = cohort.filter(|_| is_kept).map(|candidate| candidate.cohort);
         let mut calibrated = calibrated(&verifier, &calibration, cohort)?;
-        if plan.quality {
+        if plan.quality || has_new_head {
             // These limits are on log-likelihood ratios, so they are chosen last.
             let own = limits::several_speakers(&tables, &plan.root, &plan.reading, &calibrated)?;
             let mut model = calibrated.into_model();

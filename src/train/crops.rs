@@ -74,6 +74,9 @@ impl Shares {
 /// The class of an example whose speaker is not known.
 pub const UNLABELLED: u32 = u32::MAX;
 
+/// Frames that a crop needs at least to tell a voice.
+pub(super) const MIN_FRAMES: usize = 30;
+
 /// Share of the training examples whose stretches of speech are extended, and by how many frames at
 /// most: in noise, a speech detector does not find the exact edges.
 const GROWN: f32 = 0.3;

@@ -4,6 +4,7 @@ use super::{distortion::energy, filter::Transforms, random::Random};
 use crate::audio::SAMPLE_RATE_HZ;
 use realfft::num_complex::Complex32;
 
+/// Samples of a generated noise: 8 s.
 const COLOURED_LEN: usize = 1 << 17;
 
 /// Noise whose amplitude falls or rises with a random power of frequency: brown to bluish.

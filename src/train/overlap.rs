@@ -7,11 +7,11 @@
 use super::{
     batch::Batch,
     checkpoint::State,
-    crops::{Crops, retried},
+    crops::{Crops, MIN_FRAMES, retried},
     descent::{Descent, Progress, descend_by},
     distortion::{energy, gain},
     loss::Loss,
-    options::{PairLoss, Seen, TrainOptions},
+    options::{Seen, TrainOptions},
     random::Random,
     tape::Trainable,
     view::View,
@@ -189,61 +189,17 @@ pub(super) fn train(
     };
     let num_channels = options.front_end.num_frame_channels();
     let receptive_field = infer(&layers, num_channels)?.receptive_field;
-    let voices = Voices::new(own.crops(&mfcc, options.crop_seconds, receptive_field.max(30))?);
+    let voices =
+        Voices::new(own.crops(&mfcc, options.crop_seconds, receptive_field.max(MIN_FRAMES))?);
     let start = |layers| begun.unwrap_or_else(|| State::fresh(layers, 0, 1, options.seed));
     let step = |state: &mut State| {
         let (features, is_overlapped) = voices.batch(state.step, options.batch_size)?;
         descend_by(options, state, view.of(features), |logits, _| {
-            loss(logits, &is_overlapped)
+            Loss::binary(logits, &is_overlapped)
         })
     };
     let Some(state) = own.descend(layers, start, step, on_progress)? else {
         return Ok(None);
     };
     view.network(state.trainable.folded()).map(Some)
-}
-
-/// Binary cross-entropy of `logits` (U,), mean over the batch.
-fn loss(logits: &[f32], is_overlapped: &[bool]) -> Loss {
-    let num = logits.len() as f64;
-    let (mut total, mut right) = (0.0, 0);
-    let examples = logits.iter().zip(is_overlapped);
-    let d_embeddings = examples.map(|(logit, is_overlapped)| {
-        let mut output = [f64::from(*logit)];
-        right += usize::from((*logit > 0.0) == *is_overlapped);
-        total += PairLoss::Bce.of(&mut output, f64::from(u8::from(*is_overlapped)));
-        (output[0] / num) as f32
-    });
-    let d_embeddings = d_embeddings.collect();
-    Loss {
-        loss: (total / num) as f32,
-        accuracy: right as f32 / num as f32,
-        d_embeddings,
-        d_speakers: vec![],
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_loss_pulls_each_logit_to_its_side_and_its_gradient_is_right() {
-        let logits = [2.0, -0.5, 0.25, -3.0];
-        let is_overlapped = [true, true, false, false];
-        let at = loss(&logits, &is_overlapped);
-        assert_eq!(at.accuracy, 0.5);
-        for i in 0..4 {
-            let moved = |by: f32| {
-                let mut logits = logits;
-                logits[i] += by;
-                loss(&logits, &is_overlapped).loss
-            };
-            // Step 0.01 on losses near 1 in f32: rounding about 1e-5, truncation about 1e-6.
-            let numeric = (moved(0.01) - moved(-0.01)) / 0.02;
-            assert!((numeric - at.d_embeddings[i]).abs() < 1e-4, "logit {i}");
-        }
-        // The naive form of the loss would be infinite.
-        assert!(loss(&[-1e4], &[true]).loss.is_finite());
-    }
 }

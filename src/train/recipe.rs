@@ -5,6 +5,7 @@ use super::{
     Labelled,
     batch::Batch,
     checkpoint::State,
+    crops::MIN_FRAMES,
     descent::{Descent, Progress, descend_by},
     loss::{AngularMargin, Loss},
     options::{Seen, TrainOptions},
@@ -119,7 +120,11 @@ fn train_member(
     let view = View::new(&mfcc, seen)?;
     let layers = options.layers()?;
     let shapes = infer(&layers, options.front_end.num_frame_channels())?;
-    let crops = own.crops(&mfcc, options.crop_seconds, shapes.receptive_field.max(30))?;
+    let crops = own.crops(
+        &mfcc,
+        options.crop_seconds,
+        shapes.receptive_field.max(MIN_FRAMES),
+    )?;
     let map_rows = own.teacher.map_or(0, Teacher::size);
     let rows = crops.num_classes() + map_rows;
     let start = |layers| State::fresh(layers, rows, shapes.embedding_size, options.seed);
@@ -147,7 +152,7 @@ pub fn embeddings(
 ) -> Result<Labelled> {
     let mfcc = &Mfcc::new(own.options.front_end.clone())?;
     let options = &own.options.head;
-    let min_frames = network.receptive_field().max(30);
+    let min_frames = network.receptive_field().max(MIN_FRAMES);
     let crops = own.crops(mfcc, options.crop_seconds, min_frames)?;
     let whole = own.crops(mfcc, (30.0, 30.0), min_frames)?;
     let labelled: Vec<usize> = (0..own.manifest.utterances.len())

@@ -88,7 +88,9 @@ pub(super) fn train(
             .collect();
         let labels: Vec<bool> = examples.into_iter().flat_map(|e| e.is_speech).collect();
         let batch = Batch::of_features(&features, mfcc.num_channels());
-        descend_by(options, state, batch, |logits, _| loss(logits, &labels))
+        descend_by(options, state, batch, |logits, _| {
+            Loss::binary(logits, &labels)
+        })
     };
     let Some(state) = own.descend(layers, start, step, on_progress)? else {
         return Ok(None);
@@ -194,39 +196,9 @@ fn insert_silence(
     is_speech.splice(at..at, std::iter::repeat_n(false, frames));
 }
 
-/// Binary cross-entropy of each frame's logit, the mean over frames.
-fn loss(logits: &[f32], labels: &[bool]) -> Loss {
-    let share = 1.0 / labels.len() as f32;
-    let mut loss = Loss::none(logits.len(), 0);
-    for ((logit, is_speech), gradient) in logits.iter().zip(labels).zip(&mut loss.d_embeddings) {
-        let signed = if *is_speech { *logit } else { -logit };
-        // ln(1 + exp(-x)) without overflow.
-        loss.loss += share * ((-signed.abs()).exp().ln_1p() + (-signed).max(0.0));
-        let p = 1.0 / (1.0 + (-logit).exp());
-        *gradient = share * (p - f32::from(u8::from(*is_speech)));
-        loss.accuracy += share * f32::from(u8::from(signed > 0.0));
-    }
-    loss
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_gradient_of_the_frame_loss_agrees_with_central_differences() {
-        let (logits, labels) = ([0.3, -1.2, 2.0], [true, true, false]);
-        let at = loss(&logits, &labels);
-        for i in 0..3 {
-            let moved = |by: f32| {
-                let mut logits = logits;
-                logits[i] += by;
-                loss(&logits, &labels).loss
-            };
-            let numeric = (moved(0.01) - moved(-0.01)) / 0.02;
-            assert!((numeric - at.d_embeddings[i]).abs() < 1e-3);
-        }
-    }
 
     #[test]
     fn silence_that_is_inserted_is_no_speech() {

@@ -147,9 +147,7 @@ impl Model {
         }
         Ok(())
     }
-}
 
-impl Model {
     /// The error rates to expect at an operating point, as measured when the model was calibrated; for a
     /// kind of trial, or for all kinds together.
     pub fn expected(

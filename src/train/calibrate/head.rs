@@ -133,14 +133,22 @@ impl Candidate {
         }
     }
 
-    /// The model of `verifier` with this head, prepared for a calibration with quality terms.
+    /// The model of `verifier` with this head, prepared for its calibration. Embeddings end in the
+    /// conditions of their recordings if they did before.
     ///
     /// # Errors
     /// As [`Verifier::new`].
     pub fn into_head_of(self, verifier: Verifier) -> Result<Verifier> {
         let (id, mut model) = (verifier.id(), verifier.into_model());
+        let has_terms = model.head.quality.is_some();
         model.head = self.head;
-        Ok(Verifier::new(id, model)?.with_quality_terms())
+        // This was a limit on the scores of the old head.
+        model.limits.min_parts_llr = None;
+        let verifier = Verifier::new(id, model)?;
+        Ok(match has_terms {
+            true => verifier.with_quality_terms(),
+            false => verifier,
+        })
     }
 }
 
