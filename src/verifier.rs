@@ -21,6 +21,7 @@ mod voiceprint;
 pub use embed::{Heard, unfit};
 pub use listener::{Listener, State, next_look};
 pub use model::{Limits, Measurement, Model, ModelCard, ModelId};
+pub use parts::OneSpeakerFacts;
 pub use voiceprint::{Embedding, SpeakerName, Utterance, Voiceprint, is_unseen, join};
 
 use crate::{
@@ -156,6 +157,7 @@ impl Verifier {
         self.model.head.quality = Some(QualityTerms::default());
         // This was a limit on the scores of the old calibration.
         self.model.limits.min_parts_llr = None;
+        self.model.limits.parts_noise = 0.0;
         self
     }
 

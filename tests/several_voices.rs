@@ -94,8 +94,35 @@ fn one_pass_measures_the_same_as_two() {
         in_turn(&["silence"]),
     ] {
         let apart = (verifier.parts_llr(&waveform), verifier.overlap(&waveform));
-        assert_eq!(verifier.voices(&waveform), apart);
+        let facts = verifier.one_speaker_facts(&waveform);
+        assert_eq!((facts.parts_llr, facts.overlap), apart);
     }
+}
+
+#[test]
+fn parts_of_a_noisy_recording_are_allowed_to_be_less_alike() {
+    let clean = in_turn(&["anna-1"]);
+    let mut state = 1u32;
+    let noisy = clean.samples().iter().map(|sample| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        sample + 0.03 * (state as f32 / u32::MAX as f32 - 0.5)
+    });
+    let noisy = Waveform::from_samples(noisy.collect(), 16_000).unwrap();
+    let allowing = |parts_noise: f32| {
+        let mut model = verifier(-4.0).into_model();
+        model.limits.parts_noise = parts_noise;
+        Verifier::new(Verifier::embedded().unwrap().id(), model).unwrap()
+    };
+    let facts = |waveform, parts_noise| allowing(parts_noise).one_speaker_facts(waveform);
+    let [plain, more] = [0.0, 2.0].map(|by| facts(&noisy, by));
+    assert!(
+        plain.noise > 0.2 && facts(&clean, 0.0).noise == 0.0,
+        "{}",
+        plain.noise
+    );
+    let raised = more.parts_llr.unwrap().0 - plain.parts_llr.unwrap().0;
+    assert!((raised - 2.0 * plain.noise).abs() < 1e-4, "{raised}");
+    assert_eq!(facts(&clean, 2.0), facts(&clean, 0.0));
 }
 
 #[test]

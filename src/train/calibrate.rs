@@ -337,23 +337,27 @@ fn calibrated(
     if let (Some(terms), Some(cohort)) = (&mut head.quality, cohort) {
         terms.cohort = Some(cohort);
     }
-    let (min_parts_llr, parts_scale) = match calibration.quality {
-        // The old limit is on other scores; a new one will be chosen.
-        Some(_) => (None, 1.0),
+    let old = model.limits;
+    let limits = match old.min_parts_llr {
         // The limit moves with the scores, so that it refuses the same recordings as before.
-        None => {
-            let lowest = model.limits.min_parts_llr;
-            let unit = calibration.scale * f64::from(model.limits.parts_scale);
-            (lowest.map(|llr| calibration.moved(llr)), unit as f32)
+        Some(lowest) => {
+            let scaled = |value: f32| (calibration.scale * f64::from(value)) as f32;
+            Limits {
+                min_parts_llr: Some(calibration.moved(lowest)),
+                parts_scale: scaled(old.parts_scale),
+                parts_noise: scaled(old.parts_noise),
+                ..old
+            }
         }
+        // If there will be a limit, it is chosen on the calibrated scores.
+        None => Limits {
+            parts_scale: 1.0,
+            ..old
+        },
     };
     let model = Model {
         head,
-        limits: Limits {
-            min_parts_llr,
-            parts_scale,
-            ..model.limits
-        },
+        limits,
         rates: None,
         sequential: None,
         card: ModelCard::default(),

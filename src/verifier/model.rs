@@ -75,6 +75,10 @@ pub struct Limits {
     /// Scale of the scores relative to those that `min_parts_llr` was chosen on.
     #[serde(alias = "steadiness_unit", skip_serializing_if = "is_one")]
     pub parts_scale: f32,
+    /// What is added to the LLR between parts for each 10 dB by which the SNR is below 20 dB: some networks
+    /// find the parts of a noisy recording less alike.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub parts_noise: f32,
     /// Highest logit of [`Model::overlap`]; above it two speakers talk at the same time.
     pub max_overlap: f32,
     /// Smallest and largest ln|u| of the embeddings that the model makes, u centred and whitened. An
@@ -191,6 +195,10 @@ fn is_one(value: &f32) -> bool {
     *value == 1.0
 }
 
+fn is_zero(value: &f32) -> bool {
+    *value == 0.0
+}
+
 impl Limits {
     /// # Errors
     /// [`Error::Usage`] that names the limit that makes no sense.
@@ -217,6 +225,7 @@ impl Limits {
             ("min_bandwidth_hz", self.min_bandwidth_hz),
             ("min_snr_db", self.min_snr_db),
             ("min_parts_llr", self.min_parts_llr.unwrap_or(0.0)),
+            ("parts_noise", self.parts_noise),
             ("max_overlap", self.max_overlap),
             (
                 "ln_length",
@@ -248,6 +257,7 @@ impl Default for Limits {
             min_snr_db: -3.0,
             min_parts_llr: None,
             parts_scale: 1.0,
+            parts_noise: 0.0,
             max_overlap: MAX_OVERLAP,
             ln_length: None,
         }

@@ -6,8 +6,8 @@
 //!   lowest mean LLR between the groups counts.
 //!
 //! Both LLRs are scaled as if each side had [`REFERENCE_SECONDS`] of speech, because short parts score
-//! lower. The noise and the line of the recording do not count in them: strangers who share these sound
-//! alike, and the parts of one recording always share them.
+//! lower. The noise and the line of the recording do not count as conditions in them: strangers who share
+//! these sound alike, and the parts of one recording always share them.
 //!
 //! Two speakers at the same time also lower these LLRs a little. So a recording that is close to this
 //! limit and to that of the overlap detector is refused as well.
@@ -43,6 +43,18 @@ const MIN_GROUP_SECONDS: f32 = 1.0;
 /// two speakers at the same time over a telephone.
 const NEAR_BOTH: f32 = 3.3;
 
+/// What tells whether a recording has one speaker.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct OneSpeakerFacts {
+    /// As [`Verifier::parts_llr`].
+    pub parts_llr: Option<Llr>,
+    /// As [`Verifier::overlap`].
+    pub overlap: Option<f32>,
+    /// The first of the recording's [`conditions`](crate::scoring::conditions): tens of dB by which its SNR
+    /// is below 20 dB.
+    pub noise: f32,
+}
+
 impl Verifier {
     /// The logit of overlapped speech. None without a detector, or if the recording is too short.
     pub fn overlap(&self, waveform: &Waveform) -> Option<f32> {
@@ -55,10 +67,17 @@ impl Verifier {
 
     /// [`Self::parts_llr`] and [`Self::overlap`] together; a recording that is not refused passes the
     /// networks once.
-    pub fn voices(&self, waveform: &Waveform) -> (Option<Llr>, Option<f32>) {
+    pub fn one_speaker_facts(&self, waveform: &Waveform) -> OneSpeakerFacts {
         match self.outputs(waveform).0 {
-            Ok(outputs) => (self.lowest(outputs.cuts, &outputs.frames), outputs.overlap),
-            Err(_) => (None, self.overlap(waveform)),
+            Ok(outputs) => OneSpeakerFacts {
+                noise: outputs.frames.conditions[0],
+                overlap: outputs.overlap,
+                parts_llr: self.lowest(outputs.cuts, &outputs.frames),
+            },
+            Err(_) => OneSpeakerFacts {
+                overlap: self.overlap(waveform),
+                ..OneSpeakerFacts::default()
+            },
         }
     }
 
@@ -107,7 +126,9 @@ impl Verifier {
         } else {
             0.0
         };
-        Some(Llr(lowest.0 - self.model.limits.parts_scale * narrow))
+        let limits = &self.model.limits;
+        let noise = limits.parts_noise * frames.conditions[0];
+        Some(Llr(lowest.0 - limits.parts_scale * narrow + noise))
     }
 
     /// The LLR of the part before a split against the part after it.

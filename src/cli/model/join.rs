@@ -116,6 +116,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         // Limits on scores are chosen when the new model is calibrated.
         limits: Limits {
             min_parts_llr: None,
+            parts_noise: 0.0,
             ln_length: None,
             ..first.limits
         },

@@ -144,6 +144,7 @@ impl Candidate {
         model.head = self.head;
         // This was a limit on the scores of the old head.
         model.limits.min_parts_llr = None;
+        model.limits.parts_noise = 0.0;
         let verifier = Verifier::new(id, model)?;
         Ok(match has_terms {
             true => verifier.with_quality_terms(),

@@ -9,7 +9,7 @@ use crate::{
         table::ScoreTable,
     },
     scoring::PairHead,
-    verifier::{Limits, Verifier},
+    verifier::{Limits, OneSpeakerFacts, Verifier},
 };
 use rayon::prelude::*;
 use std::path::Path;
@@ -20,6 +20,8 @@ const MIN_PARTS_LLR: f32 = -1.125;
 /// Largest share of the trials' recordings, each of one speaker, that either limit may refuse: on
 /// other speech the constants above may fit less well.
 const MAX_REFUSED: f64 = 0.005;
+/// Least noise of a recording that shows what noise does: an SNR of 15 dB.
+const LEAST_NOISE: f32 = 0.5;
 /// Distance, in nats, of a limit from the most extreme recording where there are fewer than
 /// 1/[`MAX_REFUSED`].
 const MARGIN: f32 = 3.0;
@@ -36,14 +38,16 @@ pub(super) fn several_speakers(
 ) -> Result<Limits> {
     let names = names_of(tables.iter());
     let measure = |name: &&str| match audio::read(&root.join(name), options) {
-        Ok(waveform) => Ok(verifier.voices(&waveform)),
-        Err(Error::Audio { .. }) => Ok((None, None)),
+        Ok(waveform) => Ok(verifier.one_speaker_facts(&waveform)),
+        Err(Error::Audio { .. }) => Ok(OneSpeakerFacts::default()),
         Err(other) => Err(other),
     };
-    let measured: Result<Vec<_>> = names.par_iter().map(measure).collect();
-    let (llrs, logits): (Vec<_>, Vec<_>) = measured?.into_iter().unzip();
-    let llrs: Vec<f32> = llrs.into_iter().flatten().map(|llr| llr.0).collect();
-    let logits: Vec<f32> = logits.into_iter().flatten().collect();
+    let measured: Result<Vec<OneSpeakerFacts>> = names.par_iter().map(measure).collect();
+    let measured = measured?;
+    let parts_noise = allowance_for_noise(&measured);
+    let llr = |one: &OneSpeakerFacts| Some(one.parts_llr?.0 + parts_noise * one.noise);
+    let llrs: Vec<f32> = measured.iter().filter_map(llr).collect();
+    let logits: Vec<f32> = measured.iter().filter_map(|one| one.overlap).collect();
     // Recordings a little above this limit are refused as well if the overlap detector is near its own.
     let margin = if num_refused(&llrs) == 0 { MARGIN } else { 0.0 };
     let lowest_kept = kept(llrs, f32::total_cmp).map_or(0.0, |llr| llr - margin);
@@ -51,9 +55,19 @@ pub(super) fn several_speakers(
     let limits = verifier.model().limits;
     Ok(Limits {
         min_parts_llr: Some(lowest_kept.min(MIN_PARTS_LLR)),
+        parts_noise,
         max_overlap: highest_kept.max(limits.max_overlap),
         ..limits
     })
+}
+
+/// What has to be added for each 10 dB of noise so that no more noisy recordings than clean ones are below
+/// [`MIN_PARTS_LLR`]. 0 if they are not.
+fn allowance_for_noise(measured: &[OneSpeakerFacts]) -> f32 {
+    let noisy = measured.iter().filter(|one| one.noise >= LEAST_NOISE);
+    let missing = noisy.filter_map(|one| Some((MIN_PARTS_LLR - one.parts_llr?.0) / one.noise));
+    let most = kept(missing.collect(), |a, b| b.total_cmp(a));
+    most.map_or(0.0, |most| most.max(0.0))
 }
 
 fn num_refused(values: &[f32]) -> usize {
