@@ -152,20 +152,15 @@ impl<'a> Inputs<'a> {
             true => verifier.with_quality_terms(),
             false => verifier,
         };
-        let embedder = plan.embedder(&verifier, on_progress);
         let lists: Vec<&ScoreTable> = tables.iter().collect();
+        let embedder = plan.embedder(&verifier, on_progress);
         let embedded = embedder.tables(&lists, Part::Whole)?;
         let candidate = speakers.map(|speakers| head::fit(&speakers, &embedder, plan.seed));
-        let candidate = candidate.transpose()?;
-        let own = &verifier.model().head;
-        let judged_head = candidate
-            .as_ref()
-            .map(|candidate| candidate.judge(&mut tables, &embedded, own));
-        let has_new_head = judged_head.as_ref().is_some_and(JudgedHead::is_kept);
-        let verifier = match candidate {
-            Some(candidate) if has_new_head => candidate.into_head_of(verifier)?,
-            _ => verifier,
+        let (verifier, judged_head) = match candidate.transpose()? {
+            Some(candidate) => candidate.judged(verifier, &mut tables, &embedded)?,
+            None => (verifier, None),
         };
+        let has_new_head = judged_head.as_ref().is_some_and(JudgedHead::is_kept);
         let embedder = plan.embedder(&verifier, on_progress);
         let lists: Vec<&ScoreTable> = tables.iter().collect();
         // Models with quality terms are used at 8 kHz as well.

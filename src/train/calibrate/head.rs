@@ -117,40 +117,47 @@ pub(super) fn fit(speakers: &OutsideSpeakers, embedder: &Embedder, seed: u64) ->
 }
 
 impl Candidate {
-    /// Compares it with the model's `own` head on the trials, whose recordings are `embedded`.
-    pub fn judge(
-        &self,
-        tables: &mut [ScoreTable],
-        embedded: &[Vec<Embedded>],
-        own: &PairHead,
-    ) -> JudgedHead {
-        JudgedHead {
-            name: self.name.clone(),
-            min_cllr_with: mean_min_cllr(tables, embedded, &self.head),
-            min_cllr_without: mean_min_cllr(tables, embedded, own),
-            num_speakers: self.num_speakers,
-            num_refused: self.num_refused,
-        }
-    }
-
-    /// The model of `verifier` with this head, prepared for its calibration. Embeddings end in the
-    /// conditions of their recordings if they did before.
+    /// Compares the head with that of `verifier` on the trials, whose recordings are `embedded`. Returns the
+    /// model with the better one.
     ///
     /// # Errors
     /// As [`Verifier::new`].
-    pub fn into_head_of(self, verifier: Verifier) -> Result<Verifier> {
-        let (id, mut model) = (verifier.id(), verifier.into_model());
-        let has_terms = model.head.quality.is_some();
-        model.head = self.head;
-        // This was a limit on the scores of the old head.
-        model.limits.min_parts_llr = None;
-        model.limits.parts_noise = 0.0;
-        let verifier = Verifier::new(id, model)?;
-        Ok(match has_terms {
-            true => verifier.with_quality_terms(),
+    pub fn judged(
+        self,
+        verifier: Verifier,
+        tables: &mut [ScoreTable],
+        embedded: &[Vec<Embedded>],
+    ) -> Result<(Verifier, Option<JudgedHead>)> {
+        let own = &verifier.model().head;
+        let judged = JudgedHead {
+            min_cllr_with: mean_min_cllr(tables, embedded, &self.head),
+            min_cllr_without: mean_min_cllr(tables, embedded, own),
+            name: self.name,
+            num_speakers: self.num_speakers,
+            num_refused: self.num_refused,
+        };
+        let verifier = match judged.is_kept() {
+            true => with_head(verifier, self.head)?,
             false => verifier,
-        })
+        };
+        Ok((verifier, Some(judged)))
     }
+}
+
+/// The model with another head, which is not calibrated. Embeddings end in the conditions of their
+/// recordings if they did before.
+fn with_head(verifier: Verifier, head: PairHead) -> Result<Verifier> {
+    let (id, mut model) = (verifier.id(), verifier.into_model());
+    let has_terms = model.head.quality.is_some();
+    model.head = head;
+    // These were limits on the scores of the old head.
+    model.limits.min_parts_llr = None;
+    model.limits.parts_noise = 0.0;
+    let verifier = Verifier::new(id, model)?;
+    Ok(match has_terms {
+        true => verifier.with_quality_terms(),
+        false => verifier,
+    })
 }
 
 /// The mean over the lists that have scored trials of both kinds.
