@@ -308,6 +308,12 @@ impl Verifier {
         TrialKind::of(mean, self.conditions(test))
     }
 
+    /// The kind of a trial by the test recording alone, as if the enrollment were like it.
+    pub fn kind_alone(&self, test: &Embedding) -> TrialKind {
+        let conditions = self.conditions(test);
+        TrialKind::of(conditions, conditions)
+    }
+
     /// Whether the model could have made this embedding, judged by its length. An embedding that
     /// another program scaled to length 1 would score too high.
     pub fn could_have_made(&self, embedding: &Embedding) -> bool {

@@ -17,7 +17,7 @@ use spkver::{
         outcome,
     },
     identify::{self, Event, Match, Plan, Search},
-    scoring::{Decision, Llr, MeasuredPoint, OperatingPoint, Reason, SequentialTest, TrialKind},
+    scoring::{Decision, OperatingPoint, Reason, SequentialTest},
     verifier::{Embedding, Listener, Verifier},
 };
 use std::sync::Arc;
@@ -156,43 +156,13 @@ fn listen(
         else {
             return Ok(Look::default());
         };
-        let judged = test.map(|test| judge(test, llr, found.num_speakers, embedding, verifier));
+        let kind = verifier.kind_alone(embedding);
+        let judged = test.map(|test| test.judge_best(llr, kind, found.num_speakers));
         Ok(Look {
             note: format!(", nearest {} LLR {:+.2}", printable(speaker), llr.0),
             is_clear: judged.is_some_and(|(decision, _)| decision == Decision::Accept),
         })
     })
-}
-
-/// Decides on the best of N candidates. Each of them is one more chance to be wrong, so the test's
-/// thresholds rise by ln N.
-fn judge(
-    test: &SequentialTest,
-    best: Llr,
-    num_speakers: usize,
-    embedding: &Embedding,
-    verifier: &Verifier,
-) -> (Decision, MeasuredPoint) {
-    let conditions = verifier.conditions(embedding);
-    let kind = TrialKind::of(conditions, conditions);
-    let risen = (num_speakers as f32).ln();
-    let (decision, mut point) = test.judge(Llr(best.0 - risen), kind);
-    point.threshold += f64::from(risen);
-    match decision {
-        Decision::Inconclusive(Reason::Undecided {
-            reject_below,
-            accept_from,
-            ..
-        }) => {
-            let reason = Reason::Undecided {
-                llr: best.0,
-                reject_below: reject_below + risen,
-                accept_from: accept_from + risen,
-            };
-            (Decision::Inconclusive(reason), point)
-        }
-        other => (other, point),
-    }
 }
 
 impl Heard {
@@ -207,7 +177,8 @@ impl Heard {
     ) -> Option<f32> {
         let test = self.test.as_ref().filter(|_| self.end != End::Input)?;
         let best = &mut matches.first_mut()?.verification;
-        let (decision, point) = judge(test, best.llr?, num_speakers, embedding, verifier);
+        let kind = verifier.kind_alone(embedding);
+        let (decision, point) = test.judge_best(best.llr?, kind, num_speakers);
         best.decision = decision;
         Some(point.threshold as f32)
     }

@@ -97,6 +97,25 @@ impl SequentialTest {
         (decision, point)
     }
 
+    /// As [`Self::judge`], for the best of N candidates. Each of them is one more chance to be wrong, so the
+    /// thresholds rise by ln N.
+    pub fn judge_best(&self, best: Llr, kind: TrialKind, n: usize) -> (Decision, MeasuredPoint) {
+        let risen = (n as f32).ln();
+        let (mut decision, mut point) = self.judge(Llr(best.0 - risen), kind);
+        point.threshold += f64::from(risen);
+        if let Decision::Inconclusive(Reason::Undecided {
+            llr,
+            reject_below,
+            accept_from,
+        }) = &mut decision
+        {
+            *llr = best.0;
+            *reject_below += risen;
+            *accept_from += risen;
+        }
+        (decision, point)
+    }
+
     /// Accept or reject; none while the score is not clear enough. A score that is not finite is never
     /// clear.
     pub fn decide(&self, llr: Llr, kind: TrialKind) -> Option<Decision> {
@@ -155,6 +174,25 @@ mod tests {
         // Three of a thousand is the least that the trials support.
         assert!(SequentialTest::new(&rates, 0.001, 0.01).is_err());
         assert!(SequentialTest::new(&rates, 0.01, 0.001).is_err());
+    }
+
+    #[test]
+    fn the_best_of_many_needs_a_higher_score() {
+        let rates = rates(&[(-3.0, 0.6, 0.01), (0.0, 0.1, 0.1), (4.0, 0.01, 0.6)]);
+        let test = SequentialTest::new(&rates, 0.01, 0.01).unwrap();
+        let judge = |llr, n| test.judge_best(Llr(llr), TrialKind::Clean, n);
+        assert_eq!(judge(4.0, 1).0, Decision::Accept);
+        let risen = 20f32.ln(); // 3.0
+        let (decision, point) = judge(6.0, 20);
+        let expected = Reason::Undecided {
+            llr: 6.0,
+            reject_below: risen - 3.0,
+            accept_from: risen + 4.0,
+        };
+        assert_eq!(decision, Decision::Inconclusive(expected));
+        assert!((point.threshold - f64::from(risen) - 4.0).abs() < 1e-6);
+        assert_eq!(judge(7.1, 20).0, Decision::Accept);
+        assert_eq!(judge(-0.1, 20).0, Decision::Reject);
     }
 
     #[test]
