@@ -155,9 +155,7 @@ impl Verifier {
         }
         self.model.head = self.model.head.uncalibrated();
         self.model.head.quality = Some(QualityTerms::default());
-        // This was a limit on the scores of the old calibration.
-        self.model.limits.min_parts_llr = None;
-        self.model.limits.parts_noise = 0.0;
+        self.model.limits = self.model.limits.without_scores();
         self
     }
 

@@ -141,6 +141,7 @@ fn what_is_shorter_than_the_network_sees_has_too_little_speech() {
         max_clipped: 1.0,
         min_bandwidth_hz: 0.0,
         min_snr_db: -100.0,
+        max_overlap: 0.0,
         ..Limits::default()
     };
     let verifier = Verifier::new(ModelId::of(b"lenient"), model).unwrap();
@@ -211,6 +212,7 @@ fn a_recording_at_the_limit_is_fit() {
         max_clipped: 0.25,
         min_bandwidth_hz: 2000.0,
         min_snr_db: 3.0,
+        max_overlap: 0.0,
         ..Limits::default()
     };
     let at = || Quality {

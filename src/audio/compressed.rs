@@ -12,10 +12,6 @@ use symphonia::core::formats::{self, FormatOptions, FormatReader, TrackType, pro
 use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::meta::MetadataOptions;
 
-/// The remedy for a file that may also be samples without a header.
-const CONVERT_OR_RAW: &str = "convert it to WAV, for example with `ffmpeg -i IN out.wav`; if it has \
-     samples and no header, give their format, for example `--raw s16le:16000:1`";
-
 /// Largest number of packets in a row that may give no audio. With more, the file is refused.
 const MAX_BAD_IN_A_ROW: usize = 1000;
 
@@ -70,7 +66,13 @@ impl Track {
                     .limit_visual_bytes(Limit::Maximum(0))
                     .limit_tag_bytes(Limit::Maximum(1 << 16)),
             )
-            .map_err(|_| Refusal::new("is no audio format that is read here", CONVERT_OR_RAW))?;
+            .map_err(|_| {
+                let remedy = format!(
+                    "{CONVERT}; if it has samples and no header, give their format, for example \
+                     `--raw s16le:16000:1`"
+                );
+                Refusal::new("is no audio format that is read here", remedy)
+            })?;
         let track = format
             .default_track(TrackType::Audio)
             .ok_or_else(|| Refusal::new("has no audio track that is read here", CONVERT))?;

@@ -190,7 +190,8 @@ fn ratio(from: u64, to: u64) -> (usize, usize) {
 }
 
 /// A low-pass filter of `len` taps, then as many zeros: a sinc under a squared Blackman-Harris window.
-/// Its gain is 1, divided by the FFT's length, because the FFTs do not divide by it. `(2 · len,)`
+/// Its gain in the passband is one over the length of the FFT, because neither the FFT nor its inverse divides
+/// by the length. `(2 · len,)`
 fn filter(len: usize, len_out: usize) -> Vec<f32> {
     let points = len.min(len_out) as f64;
     // Where the window's main lobe ends at the lower Nyquist frequency: rubato's fit.

@@ -50,9 +50,9 @@ pub const ENROLL: &str = with_microphone!(after_help!(
 ));
 
 pub const VERIFY: &str = with_microphone!(concat!(
-    "Without options, LLRs from 0 up are accepted: right where a stranger let in costs\n",
-    "as much as the speaker turned away, and both are as frequent. Where strangers\n",
-    "must not pass, give --far.\n\n",
+    "Without options, LLRs from 0 up are accepted. This suits a use in which both errors\n",
+    "cost the same and every second test is by a stranger. Where strangers must not\n",
+    "pass, give --far.\n\n",
     after_help!(
         "spkver verify --far 0.1% anna call.wav";
         "0" "accepted"

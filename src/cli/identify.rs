@@ -17,7 +17,7 @@ use spkver::{
         outcome,
     },
     identify::{self, Event, Match, Plan, Search},
-    scoring::{Decision, OperatingPoint, Reason, SequentialTest},
+    scoring::{Decision, Reason, SequentialTest},
     verifier::{Embedding, Listener, Verifier},
 };
 use std::sync::Arc;
@@ -44,11 +44,12 @@ struct Told {
     code: u8,
 }
 
-/// How listening ended, and the test that can end it; without a test the input is heard to its end.
+/// What listening adds to the answer.
 struct Heard {
-    listened: Value,
-    seconds: f32,
-    end: End,
+    json: Value,
+    /// The end of the line for people.
+    after: String,
+    /// The test that decides; none where the whole recording does.
     test: Option<SequentialTest>,
 }
 
@@ -76,10 +77,9 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
             let test = criterion.sequential_test(&verifier, args.listening.to_end)?;
             let listened = listen(input, &mut search, test.as_ref(), &verifier, output)?;
             let heard = Heard {
-                listened: listened.json(),
-                seconds: listened.seconds(),
-                end: listened.end,
-                test,
+                json: listened.json(),
+                after: listening::after(&listened),
+                test: test.filter(|_| listened.end != End::Input),
             };
             let test = TestRecording::of(listened.recording, &verifier);
             (vec![test], Some(heard), search)
@@ -103,14 +103,15 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     {
         among = among.with_threshold(threshold)?;
     }
+    let policy = format!(
+        "among {num_speakers} at prior {:?}, threshold {:+.2}{}",
+        point.p_target(),
+        among.threshold().0,
+        heard.as_ref().map_or("", |heard| &heard.after)
+    );
     let mut found = matches.into_iter();
     let tell = |test: &TestRecording| match &test.embedding {
-        Ok(_) => Told::found(
-            test,
-            &found.next().unwrap_or_default(),
-            (&point, &among, num_speakers),
-            heard.as_ref(),
-        ),
+        Ok(_) => Told::found(test, &found.next().unwrap_or_default(), &policy),
         Err(unfit) => Told {
             line: unfit.line(&test.label),
             json: unfit.json(),
@@ -120,7 +121,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     };
     let mut told: Vec<Told> = tests.iter().map(tell).collect();
     if let (Some(heard), [told]) = (heard, &mut told[..]) {
-        told.json["listened"] = heard.listened;
+        told.json["listened"] = heard.json;
     }
     let lines: Vec<&str> = told.iter().map(|t| t.line.as_str()).collect();
     let results: Vec<&Value> = told.iter().map(|t| &t.json).collect();
@@ -175,7 +176,7 @@ impl Heard {
         embedding: &Embedding,
         verifier: &Verifier,
     ) -> Option<f32> {
-        let test = self.test.as_ref().filter(|_| self.end != End::Input)?;
+        let test = self.test.as_ref()?;
         let best = &mut matches.first_mut()?.verification;
         let kind = verifier.kind_alone(embedding);
         let (decision, point) = test.judge_best(best.llr?, kind, num_speakers);
@@ -201,12 +202,7 @@ fn talk_of(event: Event, output: &Output) {
 }
 
 impl Told {
-    fn found(
-        test: &TestRecording,
-        matches: &[Match],
-        (point, among, num_speakers): (&OperatingPoint, &OperatingPoint, usize),
-        heard: Option<&Heard>,
-    ) -> Self {
+    fn found(test: &TestRecording, matches: &[Match], policy: &str) -> Self {
         let best = matches.first();
         let decision = identification::decision(matches);
         let code = outcome::exit_code(&decision);
@@ -219,17 +215,6 @@ impl Told {
                 printable(&one.speaker),
                 probability(p)
             )
-        };
-        let policy = format!(
-            "among {num_speakers} at prior {:?}, threshold {:+.2}",
-            point.p_target(),
-            among.threshold().0
-        );
-        let policy = match heard {
-            Some(heard) if heard.end == End::Clear => {
-                format!("{policy} after {:.1} s", heard.seconds)
-            }
-            _ => policy,
         };
         let mut line = match (decision, best) {
             (Decision::Accept, Some(best)) => {

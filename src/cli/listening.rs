@@ -69,6 +69,14 @@ impl Args {
     }
 }
 
+/// The end of the line for people: after how many seconds the answer was clear.
+pub fn after(listened: &Listened) -> String {
+    match listened.end {
+        End::Clear => format!(" after {:.1} s", listened.seconds()),
+        End::Limit | End::Input => String::new(),
+    }
+}
+
 /// Whether the command is to listen: the only file is named `-`.
 pub fn is_asked(files: &[PathBuf]) -> bool {
     matches!(files, [one] if one == Path::new("-"))

@@ -1,16 +1,13 @@
 //! Prints the outcome of a trial, for `verify` and `compare`.
 
 use super::{
+    listening,
     operating_point::shown,
     output::{Output, printable},
 };
 use spkver::{
     Result,
-    answer::{
-        Outcome, Recording,
-        listened::{End, Listened},
-        outcome::is_calibrated,
-    },
+    answer::{Outcome, Recording, listened::Listened, outcome::is_calibrated},
     scoring::TrialKind,
     verifier::{Verifier, Voiceprint},
 };
@@ -98,12 +95,7 @@ impl<'a> Trial<'a> {
                         _ => String::new(),
                     },
                 )),
-                match self.listened {
-                    Some(listened) if listened.end == End::Clear => {
-                        format!(" after {:.1} s", listened.seconds())
-                    }
-                    _ => String::new(),
-                }
+                self.listened.map_or(String::new(), listening::after)
             ),
             _ => {
                 let unfit = self.recordings.iter().filter_map(|recording| {

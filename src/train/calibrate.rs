@@ -345,10 +345,7 @@ fn calibrated(
             }
         }
         // If there will be a limit, it is chosen on the calibrated scores.
-        None => Limits {
-            parts_scale: 1.0,
-            ..old
-        },
+        None => old.without_scores(),
     };
     let model = Model {
         head,

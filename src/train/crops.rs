@@ -77,9 +77,10 @@ pub const UNLABELLED: u32 = u32::MAX;
 /// Frames that a crop needs at least to tell a voice.
 pub(super) const MIN_FRAMES: usize = 30;
 
-/// Share of the training examples whose stretches of speech are extended, and by how many frames at
-/// most: in noise, a speech detector does not find the exact edges.
+/// Share of the training examples whose stretches of speech are extended at both ends, because in noise a
+/// speech detector does not find the exact edges.
 const GROWN: f32 = 0.3;
+/// Most frames that are added at an end.
 const MAX_GROWN_FRAMES: usize = 15;
 
 /// One example.

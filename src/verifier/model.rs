@@ -200,6 +200,16 @@ fn is_zero(value: &f32) -> bool {
 }
 
 impl Limits {
+    /// The same without the limits on scores, which hold for one head and its calibration.
+    pub fn without_scores(self) -> Self {
+        Limits {
+            min_parts_llr: None,
+            parts_scale: 1.0,
+            parts_noise: 0.0,
+            ..self
+        }
+    }
+
     /// # Errors
     /// [`Error::Usage`] that names the limit that makes no sense.
     pub(super) fn check(&self) -> Result<()> {

@@ -50,8 +50,8 @@ pub struct OneSpeakerFacts {
     pub parts_llr: Option<Llr>,
     /// As [`Verifier::overlap`].
     pub overlap: Option<f32>,
-    /// The first of the recording's [`conditions`](crate::scoring::conditions): tens of dB by which its SNR
-    /// is below 20 dB.
+    /// How noisy the recording is: 0 at an SNR of 20 dB or more, and 1 more for every 10 dB below. The first
+    /// of its [`conditions`](crate::scoring::conditions).
     pub noise: f32,
 }
 

@@ -115,10 +115,8 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         overlap: first.overlap,
         // Limits on scores are chosen when the new model is calibrated.
         limits: Limits {
-            min_parts_llr: None,
-            parts_noise: 0.0,
             ln_length: None,
-            ..first.limits
+            ..first.limits.without_scores()
         },
         rates: None,
         sequential: None,

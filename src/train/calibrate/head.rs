@@ -1,15 +1,12 @@
 //! Fits another pair head on speakers outside the trials, and judges whether it separates the trials
 //! better than the model's own.
 
-use super::outside::OutsideSpeakers;
+use super::{measured, outside::OutsideSpeakers};
 use crate::{
     Result,
     audio::{self, SAMPLE_RATE_HZ, Waveform},
     eval::{
         embedded::{Embedded, Embedder, Part, set_scores},
-        metrics::{Costs, Points},
-        ranking::Ranking,
-        sweep::Sweep,
         table::ScoreTable,
     },
     lists,
@@ -150,9 +147,7 @@ fn with_head(verifier: Verifier, head: PairHead) -> Result<Verifier> {
     let (id, mut model) = (verifier.id(), verifier.into_model());
     let has_terms = model.head.quality.is_some();
     model.head = head;
-    // These were limits on the scores of the old head.
-    model.limits.min_parts_llr = None;
-    model.limits.parts_noise = 0.0;
+    model.limits = model.limits.without_scores();
     let verifier = Verifier::new(id, model)?;
     Ok(match has_terms {
         true => verifier.with_quality_terms(),
@@ -162,15 +157,10 @@ fn with_head(verifier: Verifier, head: PairHead) -> Result<Verifier> {
 
 /// The mean over the lists that have scored trials of both kinds.
 fn mean_min_cllr(tables: &mut [ScoreTable], embedded: &[Vec<Embedded>], head: &PairHead) -> f64 {
-    let points = Points {
-        costs: vec![Costs::RARE],
-        thresholds: vec![],
-    };
     let of_table = |(table, embedded): (&mut ScoreTable, &Vec<Embedded>)| {
         set_scores(table, embedded, head);
-        let scored = table.trials().iter().filter(|trial| trial.is_scored());
-        let ranking = Ranking::of(scored.copied().collect())?;
-        Some(Sweep::new(&ranking, &points).figures().min_cllr)
+        let (_, figures) = measured::figures(table)?;
+        Some(figures.min_cllr)
     };
     let found: Vec<f64> = tables
         .iter_mut()
@@ -186,7 +176,7 @@ impl JudgedHead {
         self.min_cllr_with < self.min_cllr_without
     }
 
-    /// The continuation of the sentence in the model card.
+    /// What the sentence about the calibration in the model card says of it.
     pub(super) fn sentence(&self) -> String {
         format!(
             ", PLDA head {} by minCllr {:.4} with it, {:.4} without ({}: {} speakers, {} recordings refused)",

@@ -4,7 +4,7 @@
 use crate::{
     eval::{
         embedded::Embedded,
-        metrics::{Costs, Points},
+        metrics::{Costs, Figures, Points},
         ranking::{Ranking, ScoredTrial},
         rates::{self, RatedList},
         speakers::Speakers,
@@ -18,16 +18,24 @@ use crate::{
 /// The equal error rate of a list, which calibration does not change. None without a target or
 /// without a nontarget.
 pub(super) fn measurement(table: &ScoreTable) -> Option<Measurement> {
+    let (ranking, figures) = figures(table)?;
+    Some(Measurement {
+        eer: figures.eer,
+        num_targets: ranking.num_targets(),
+        num_nontargets: ranking.num_nontargets(),
+    })
+}
+
+/// The scored trials of a list by their scores, and the figures of these. None without a target or without
+/// a nontarget.
+pub(super) fn figures(table: &ScoreTable) -> Option<(Ranking, Figures)> {
     let ranking = Ranking::of(scored(table).copied().collect())?;
     let points = Points {
         costs: vec![Costs::RARE],
         thresholds: vec![],
     };
-    Some(Measurement {
-        eer: Sweep::new(&ranking, &points).figures().eer,
-        num_targets: ranking.num_targets(),
-        num_nontargets: ranking.num_nontargets(),
-    })
+    let figures = Sweep::new(&ranking, &points).figures();
+    Some((ranking, figures))
 }
 
 /// Bootstrap replicates for the intervals of the error rates.
