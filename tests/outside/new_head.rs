@@ -1,10 +1,7 @@
 //! `calibrate --speakers`: a pair head fitted on speakers who are in no trial, which replaces the model's
 //! own where it separates the trials better, and only there.
 
-mod program;
-
-use program::{Answer, Place, voice};
-use serde_json::Value;
+use crate::program::{Place, voice};
 use spkver::{
     Verifier,
     scoring::{PairHead, QualityTerms},
@@ -15,29 +12,6 @@ use std::{fs, path::Path};
 
 const SPEAKERS: [&str; 2] = ["anna", "boris"];
 const OTHERS: [&str; 4] = ["chloe", "david", "edith", "felix"];
-
-impl Place {
-    fn say(&self, line: &str) -> Answer {
-        Answer::of(&mut self.command(line.split(' ')))
-    }
-
-    #[track_caller]
-    fn json(&self, line: &str) -> Value {
-        let answer = self.say(&format!("--json {line}"));
-        serde_json::from_str(&answer.stdout).unwrap_or_else(|_| panic!("{line}: {}", answer.stderr))
-    }
-
-    /// A folder for each of these voices, with three recordings.
-    fn folder(&self, folder: &str, voices: &[&str]) {
-        for name in voices {
-            let to = self.path(folder).join(name);
-            fs::create_dir_all(&to).unwrap();
-            for n in 1..=3 {
-                fs::copy(voice(&format!("{name}-{n}")), to.join(format!("{n}.wav"))).unwrap();
-            }
-        }
-    }
-}
 
 /// Trials of all pairs of the speakers' recordings.
 fn trials(path: &Path) {
@@ -145,12 +119,8 @@ fn speakers_who_cannot_serve_are_refused() {
     place.folder("others", &OTHERS);
     place.folder("again", &["david", "boris"]);
     one_network(&place.path("m"), |_| {});
-    let refused = |line: &str| {
-        let answer = place.say(&format!("calibrate trials -o out {line}"));
-        assert_eq!(answer.code, 2, "{line}: {}", answer.stderr);
-        assert!(!place.path("out").exists());
-        answer.stderr
-    };
+    let refused =
+        |line: &str| place.refused(&format!("calibrate trials -o out.safetensors {line}"));
     let text = refused("--model m --quality --speakers again");
     assert!(
         text.contains("--speakers again: speaker \"boris\" is in the trials"),

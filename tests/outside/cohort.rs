@@ -1,9 +1,7 @@
 //! A cohort in the model: `calibrate --cohort` fits it, keeps it only if it helps on lists that
 //! were left out of the fit, and every command then gives the same score.
 
-mod program;
-
-use program::{Answer, Place, voice};
+use crate::program::{Place, voice};
 use serde_json::Value;
 use spkver::{
     audio::{self, ReadOptions},
@@ -12,48 +10,12 @@ use spkver::{
     train::ensemble,
     verifier::{Embedding, Model, Verifier},
 };
-use std::{ffi::OsStr, fs, iter::once, path::Path};
+use std::{fs, iter::once, path::Path};
 
 /// Who is in the trials: eleven recordings.
 const SPEAKERS: [&str; 3] = ["anna", "boris", "chloe"];
 /// Who is not.
 const OTHERS: [&str; 3] = ["david", "edith", "felix"];
-
-impl Place {
-    fn say(&self, line: &str) -> Answer {
-        let store = self.path("store.sqlite");
-        let mut command = self.command(line.split(' '));
-        Answer::of(command.args([OsStr::new("--store"), store.as_os_str()]))
-    }
-
-    #[track_caller]
-    fn json(&self, line: &str) -> Value {
-        let answer = self.say(&format!("--json {line}"));
-        serde_json::from_str(&answer.stdout).unwrap_or_else(|_| panic!("{line}: {}", answer.stderr))
-    }
-
-    #[track_caller]
-    fn refused(&self, line: &str) -> String {
-        let answer = self.say(line);
-        assert_eq!(answer.code, 2, "{line}: {}", answer.stderr);
-        assert!(!self.path("out.safetensors").exists());
-        answer.stderr
-    }
-
-    /// A folder for each of these voices.
-    fn folder(&self, folder: &str, voices: &[&str]) {
-        for name in voices {
-            let to = self.path(folder).join(name);
-            fs::create_dir_all(&to).unwrap();
-            for n in 1..=4 {
-                let from = voice(&format!("{name}-{n}"));
-                if from.exists() {
-                    fs::copy(from, to.join(format!("{n}.wav"))).unwrap();
-                }
-            }
-        }
-    }
-}
 
 fn embed(verifier: &Verifier, path: &Path) -> Embedding {
     let waveform = audio::read(path, &ReadOptions::default()).unwrap();
