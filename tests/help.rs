@@ -72,12 +72,40 @@ fn every_option_is_in_a_group() {
             .filter(|line| !line.contains("--help") && !line.contains("--version"))
             .collect();
         assert!(loose.is_empty(), "{command:?}: {loose:?}");
-        for name in ["Model", "Processor", "Store", "Output"] {
+        for name in ["Processor", "Output"] {
             assert!(
                 text.contains(&format!("\n{name}:\n")),
                 "{command:?}: {name}"
             );
         }
+    }
+}
+
+#[test]
+fn no_help_lists_flags_that_change_nothing_but_every_command_takes_them() {
+    let place = Place::new();
+    let (anna, henry) = (voice("anna-1"), voice("henry-1"));
+    let flags = ["--passphrase-file", "--store", "--precision", "--model"];
+    for (command, listed) in [
+        ("verify", [true, true, true, true]),
+        ("compare", [false, false, true, true]),
+        ("remove", [true, true, false, false]),
+        ("model info", [false, false, true, true]),
+        ("model join", [false, false, false, false]),
+        ("store backup", [true, true, false, false]),
+        ("store export", [true, true, true, true]),
+        ("man", [false, false, false, false]),
+    ] {
+        let words: Vec<String> = command.split(' ').map(String::from).collect();
+        let text = help(&place, &words);
+        let found = flags.map(|flag| text.contains(&format!("  {flag} <")));
+        assert_eq!(found, listed, "{command}:\n{text}");
+    }
+    for before in [true, false] {
+        let mut words = vec!["compare", anna.to_str().unwrap(), henry.to_str().unwrap()];
+        words.splice(if before { 0..0 } else { 3..3 }, ["--store", "nowhere"]);
+        let answer = say(&place, &words);
+        assert_eq!(answer.code, 1, "{words:?}: {}", answer.stderr);
     }
 }
 

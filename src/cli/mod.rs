@@ -37,6 +37,7 @@ mod store;
 mod test_recordings;
 mod train;
 mod trial;
+mod unused_flags;
 mod verify;
 mod version;
 
@@ -145,9 +146,14 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
+/// All commands and options.
+fn program() -> clap::Command {
+    unused_flags::hidden(Cli::command())
+}
+
 /// The command line, or clap's answer to it: an error, the help or the version.
 fn parse() -> std::result::Result<Cli, clap::Error> {
-    let mut command = Cli::command();
+    let mut command = program();
     if std::env::args_os().any(|arg| arg == "--version") {
         // Clap takes only texts that live as long as the program, so this text is never freed.
         let text: &'static str = version::long().leak();
@@ -215,7 +221,7 @@ fn run(cli: &Cli) -> Result<u8> {
         Command::Calibrate(args) => calibrate::run(args, global),
         Command::Evaluate(args) => evaluate::run(args, global),
         Command::Bench(args) => bench::run(args, global),
-        Command::Completions(args) => completions::run(args, Cli::command(), global),
-        Command::Man(args) => man::run(args, Cli::command(), global),
+        Command::Completions(args) => completions::run(args, program(), global),
+        Command::Man(args) => man::run(args, program(), global),
     }
 }

@@ -1,0 +1,46 @@
+//! Leaves the general flags that change nothing for a command out of its help. The command still takes them.
+
+use clap::{Arg, Command};
+
+/// The store, and its secret.
+const STORE: [&str; 3] = ["store", "key_file", "passphrase_file"];
+/// The model, and its arithmetic.
+const MODEL: [&str; 2] = ["model", "precision"];
+
+/// The flags that change nothing for a command and those below it. `path` has the command's name, after
+/// those of the commands above it.
+fn unused(path: &[&str]) -> Vec<&'static str> {
+    match path {
+        ["compare" | "embed" | "score" | "calibrate" | "evaluate" | "bench" | "model"] => {
+            STORE.to_vec()
+        }
+        ["remove"]
+        | ["model", "import" | "join"]
+        | [
+            "store",
+            "encrypt" | "rekey" | "decrypt" | "backup" | "restore",
+        ] => MODEL.to_vec(),
+        ["train" | "completions" | "man"] | ["store", "new-key"] => [&STORE[..], &MODEL].concat(),
+        _ => vec![],
+    }
+}
+
+/// `program` with these flags hidden, where they are unused.
+pub fn hidden(program: Command) -> Command {
+    let flags: Vec<Arg> = program.get_arguments().cloned().collect();
+    below(program, &[], &flags)
+}
+
+/// A general flag is passed down to each command that has none of its name, so a hidden one takes its place.
+fn below(command: Command, path: &[&str], flags: &[Arg]) -> Command {
+    command.mut_subcommands(|command| {
+        let name = command.get_name().to_string();
+        let path = [path, &[&name]].concat();
+        let unused = unused(&path);
+        let hidden = flags
+            .iter()
+            .filter(|flag| unused.contains(&flag.get_id().as_str()));
+        let hidden: Vec<Arg> = hidden.map(|flag| flag.clone().hide(true)).collect();
+        below(command.args(hidden), &path, flags)
+    })
+}
