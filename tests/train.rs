@@ -116,16 +116,17 @@ fn a_detector_of_overlapped_speech_comes_from_another_model_and_is_trained_on() 
         let overlap = model.model().overlap.as_ref().unwrap();
         overlap.weights().clone()
     };
-    let with = |out: &str, change: fn(&mut serde_json::Value)| {
+    let begun_from = |of: &str, out: &str, change: fn(&mut serde_json::Value)| {
         let text = fs::read_to_string(options(dir)).unwrap();
         let mut options: serde_json::Value = serde_json::from_str(&text).unwrap();
         change(&mut options);
         let mut command = command(dir, out);
         // `command` has written its own options there.
         fs::write(dir.join("options.json"), options.to_string()).unwrap();
-        command.arg("--overlap-of").arg(dir.join("first"));
+        command.arg("--overlap-of").arg(dir.join(of));
         command
     };
+    let with = |out: &str, change: fn(&mut serde_json::Value)| begun_from("first", out, change);
     succeed(&mut with("as-it-is", |all| {
         all["overlap"] = serde_json::Value::Null
     }));
@@ -146,6 +147,20 @@ fn a_detector_of_overlapped_speech_comes_from_another_model_and_is_trained_on() 
         text.contains("first: its detector of overlapped speech has other layers"),
         "{text}"
     );
+
+    // Two networks of 12 steps, then the detector.
+    succeed(with("stopped", |_| ()).args(["--stop-after", "26"]));
+    let refused = begun_from("trained-on", "stopped", |_| ())
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(4));
+    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        text.contains("stopped.ckpt.overlap: belongs to a run") && text.contains("--overlap-of"),
+        "{text}"
+    );
+    succeed(&mut with("stopped", |_| ()));
+    assert_eq!(weights("stopped"), weights("trained-on"));
 }
 
 #[test]

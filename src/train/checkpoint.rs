@@ -52,6 +52,12 @@ impl State {
         }
     }
 
+    /// BLAKE3 of the weights.
+    pub fn hash(&self) -> String {
+        let weights = self.trainable.weights.iter();
+        checksum(weights.map(|(name, values)| (&name[..], bytemuck::cast_slice(values))))
+    }
+
     /// Writes the state, whole or not at all.
     ///
     /// # Errors
@@ -127,7 +133,9 @@ impl State {
         }
         if header.manifest != manifest {
             return Err(refuse(
-                "belongs to a run on another list of recordings".into(),
+                "belongs to a run on another list of recordings, or with another --teacher, --noise, --rir \
+                 or --overlap-of"
+                    .into(),
             ));
         }
         let mut views = tensors.tensors();

@@ -76,6 +76,8 @@ pub struct Descent<'a> {
     pub teacher: Option<&'a Teacher>,
     /// Steps between two checkpoints.
     pub checkpoint_every: usize,
+    /// [`State::hash`] of the state that training starts from, if it starts from one.
+    pub begun_from: Option<&'a str>,
 }
 
 impl Descent<'_> {
@@ -92,6 +94,9 @@ impl Descent<'_> {
         let mut hash = format!("{} {}", self.manifest.hash(), self.augmenter.hash());
         if let Some(teacher) = self.teacher {
             hash += &format!(" {}", teacher.hash());
+        }
+        if let Some(begun_from) = self.begun_from {
+            hash += &format!(" {begun_from}");
         }
         let mut state = match self.checkpoint.exists() {
             true => State::load(self.checkpoint, options, &hash, layers)?,

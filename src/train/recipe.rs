@@ -76,10 +76,12 @@ pub fn train(
     }
     let mut overlap = None;
     if let Some(options) = &of_overlap {
+        let begun_from = begun_overlap.as_ref().map(State::hash);
         let detector = Descent {
             options,
             teacher: None,
             checkpoint: &beside(".overlap"),
+            begun_from: begun_from.as_deref(),
             ..*all
         };
         let counted = &mut |progress: Progress| on_progress(progress.of(of_members, num_steps));

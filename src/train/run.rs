@@ -177,6 +177,7 @@ impl<'a> Inputs<'a> {
             augmenter: &augmenter,
             checkpoint: &plan.checkpoint,
             checkpoint_every: plan.checkpoint_every,
+            begun_from: None,
         };
         let (finished, begun) = match self.overlap {
             Some(Overlap::Finished(network)) => (Some(*network), None),
