@@ -64,8 +64,8 @@ pub(super) fn several_speakers(
     })
 }
 
-/// What has to be added for each 10 dB of noise so that no more noisy recordings than clean ones are below
-/// [`MIN_PARTS_LLR`], and a margin. 0 if they are not.
+/// Nats to add to the LLR between parts for each 10 dB of noise, so that no more noisy recordings than clean
+/// ones are below [`MIN_PARTS_LLR`], plus a margin. 0 where no more are.
 fn allowance_for_noise(measured: &[OneSpeakerFacts]) -> f32 {
     let noisy = measured.iter().filter(|one| one.noise >= LEAST_NOISE);
     let missing = noisy.filter_map(|one| Some((MIN_PARTS_LLR - one.parts_llr?.0) / one.noise));
