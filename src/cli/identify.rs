@@ -47,7 +47,7 @@ struct Told {
 /// What listening adds to the answer.
 struct Heard {
     json: Value,
-    /// The end of the line for people.
+    /// As [`listening::after`].
     after: String,
     /// The test that decides; none where the whole recording does.
     test: Option<SequentialTest>,

@@ -69,7 +69,8 @@ impl Args {
     }
 }
 
-/// The end of the line for people: after how many seconds the answer was clear.
+/// What follows the answer on the terminal: after how many seconds it was clear. Empty if it was not clear before
+/// the end.
 pub fn after(listened: &Listened) -> String {
     match listened.end {
         End::Clear => format!(" after {:.1} s", listened.seconds()),

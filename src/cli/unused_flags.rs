@@ -7,8 +7,8 @@ const STORE: [&str; 3] = ["store", "key_file", "passphrase_file"];
 /// The model, and its arithmetic.
 const MODEL: [&str; 2] = ["model", "precision"];
 
-/// The flags that change nothing for a command and those below it. `path` has the command's name, after
-/// those of the commands above it.
+/// The flags that change nothing for a command, nor for the commands below it. `path` has the words that call
+/// it, such as `store` and `backup`.
 fn unused(path: &[&str]) -> Vec<&'static str> {
     match path {
         ["compare" | "embed" | "score" | "calibrate" | "evaluate" | "bench" | "model"] => {
@@ -31,7 +31,8 @@ pub fn hidden(program: Command) -> Command {
     below(program, &[], &flags)
 }
 
-/// A general flag is passed down to each command that has none of its name, so a hidden one takes its place.
+/// Gives each command below `command` a hidden copy of the flags that it does not use. Clap then does not pass
+/// the visible ones down to it.
 fn below(command: Command, path: &[&str], flags: &[Arg]) -> Command {
     command.mut_subcommands(|command| {
         let name = command.get_name().to_string();

@@ -261,7 +261,7 @@ macro_rules! compiled {
 }
 
 /// A function that makes the table of the f32 kernels for some CPU features, with given int8 kernels. `$scan`
-/// are the lanes of the search.
+/// is the vector type of the search.
 macro_rules! instance {
     ($table:ident, $name:literal, $features:literal, $lanes:ident, $nr:literal, $scan:ident) => {
         /// The CPU must have the features.
@@ -338,7 +338,7 @@ macro_rules! instance {
 }
 
 instance!(avx2_table, "avx2", "avx2,fma", Avx2, 16, Avx2);
-// The scan has vectors of 8 lanes here as well: with 16 it takes twice as long on a Zen 4.
+// The search uses vectors of 8 values here too: with 16 it takes twice as long on AMD's Zen 4.
 instance!(avx512_table, "avx512", "avx512f", Avx512, 32, Avx2);
 
 /// 8 lanes of two i16 each; AVX2. Created only in the instances below.

@@ -76,7 +76,7 @@ pub struct Descent<'a> {
     pub teacher: Option<&'a Teacher>,
     /// Steps between two checkpoints.
     pub checkpoint_every: usize,
-    /// [`State::hash`] of the state that training starts from, if it starts from one.
+    /// If training starts from the weights of another model: their [`State::hash`].
     pub begun_from: Option<&'a str>,
 }
 

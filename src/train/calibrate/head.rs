@@ -114,8 +114,8 @@ pub(super) fn fit(speakers: &OutsideSpeakers, embedder: &Embedder, seed: u64) ->
 }
 
 impl Candidate {
-    /// Compares the head with that of `verifier` on the trials, whose recordings are `embedded`. Returns the
-    /// model with the better one.
+    /// Compares this head with that of `verifier` on the trials of `tables`, and returns the model with the
+    /// better one. `embedded` has the embeddings of each table's recordings.
     ///
     /// # Errors
     /// As [`Verifier::new`].
@@ -141,8 +141,8 @@ impl Candidate {
     }
 }
 
-/// The model with another head, which is not calibrated. Embeddings end in the conditions of their
-/// recordings if they did before.
+/// The model with another head, which is not calibrated. If its embeddings ended in the conditions of their
+/// recordings, they still do.
 fn with_head(verifier: Verifier, head: PairHead) -> Result<Verifier> {
     let (id, mut model) = (verifier.id(), verifier.into_model());
     let has_terms = model.head.quality.is_some();
