@@ -52,6 +52,7 @@ fn plda(labelled: &Labelled) -> PairHead {
     let options = PldaOptions {
         size: 12,
         shrinkage: 0.05,
+        groups: 1,
         num_iterations: 30,
     };
     plda::fit_head(labelled, &options).unwrap()

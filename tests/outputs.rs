@@ -96,6 +96,10 @@ const COMMANDS: &[(&str, &[&str])] = &[
         "train speech.csv --overlap-of m.safetensors -o OUT",
         &["m.safetensors"],
     ),
+    (
+        "train speech.csv --onto m.safetensors --teacher e.npy --teacher-ids e.ids -o OUT",
+        &["e.npy", "e.ids", "speech.csv"],
+    ),
     ("model export --onnx OUT", &[]),
     ("model import x.safetensors -o OUT", &["x.safetensors"]),
     ("model int8 -o OUT", &[]),

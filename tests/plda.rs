@@ -133,6 +133,7 @@ fn plda_options() -> PldaOptions {
         size: 12,
         shrinkage: 0.01,
         num_iterations: 50,
+        groups: 1,
     }
 }
 

@@ -164,6 +164,81 @@ fn a_detector_of_overlapped_speech_comes_from_another_model_and_is_trained_on() 
 }
 
 #[test]
+fn a_joint_embedding_is_fitted_onto_a_joined_model_the_same_with_any_number_of_threads() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    speech(dir);
+    succeed(&mut command(dir, "two"));
+    let onto = |model: &str, out: &str, joint: serde_json::Value| {
+        let text = fs::read_to_string(options(dir)).unwrap();
+        let mut options: serde_json::Value = serde_json::from_str(&text).unwrap();
+        options["joint"] = joint;
+        let path = dir.join("joint.json");
+        fs::write(&path, options.to_string()).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_spkver"));
+        command.args(["train", "-o"]).arg(dir.join(out));
+        command.arg("--onto").arg(dir.join(model));
+        command.arg("--options").arg(path);
+        command.arg("--teacher").arg(teacher(dir));
+        command.arg(dir.join("speech"));
+        command
+    };
+    let joint = |without: &[usize], size: usize| serde_json::json!({"copies": 2, "copy_seconds": [0.5, 1.0], "size": size, "without": without});
+    // Both networks have 4 dimensions of their own, and the teacher has 3.
+    let refused = |mut command: Command, fact: &str| {
+        let output = command.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains(fact), "{text}");
+    };
+    refused(onto("two", "no", joint(&[], 3)), "a multiple of 4");
+    refused(onto("two", "no", joint(&[3], 4)), "there is no network 3");
+    refused(onto("two", "no", joint(&[], 4)), "LDA to 4 dimensions");
+    let with_four = |out: &str, without: &[usize], threads: &str| {
+        let mut command = onto("two", out, joint(without, 4));
+        let vector = |row: usize| {
+            let values = (0..4).map(|k| (row as f32 * 0.9 + k as f32 * 2.3).sin().to_string());
+            values.collect::<Vec<_>>().join(" ")
+        };
+        let text = fs::read_to_string(teacher(dir)).unwrap();
+        let ids = text.lines().map(|line| line.split_once(' ').unwrap().0);
+        let lines = ids
+            .enumerate()
+            .map(|(row, id)| format!("{id} {}\n", vector(row / 3)));
+        fs::write(dir.join("teacher.txt"), lines.collect::<String>()).unwrap();
+        command.args(["--threads", threads]);
+        succeed(&mut command);
+    };
+    with_four("three", &[], "1");
+    with_four("again", &[], "2");
+    let bytes = |name: &str| fs::read(dir.join(name)).unwrap();
+    assert!(bytes("three") == bytes("again"), "threads change the bits");
+    with_four("less", &[1], "2");
+    let groups = |name: &str| {
+        let model = spkver::storage::model::load(&dir.join(name)).unwrap();
+        let head = &model.model().head;
+        (head.voice_size(), head.projection.groups)
+    };
+    assert_eq!(
+        [groups("two"), groups("three"), groups("less")],
+        [(8, 2), (12, 3), (8, 2)]
+    );
+    refused(
+        onto("three", "no", joint(&[], 4)),
+        "joined model of several networks",
+    );
+    let join = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_spkver"));
+        command.args(["model", "join"]).arg(dir.join("three"));
+        command.arg(dir.join("two")).args(args);
+        command.arg("-o").arg(dir.join("no"));
+        command
+    };
+    refused(join(&[]), "joint embedding");
+    refused(join(&["--pick", "1:1"]), "before `train --onto`");
+}
+
+#[test]
 fn a_run_stopped_or_killed_continues_bit_for_bit_with_any_number_of_threads() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();

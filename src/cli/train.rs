@@ -69,6 +69,16 @@ pub struct Args {
     /// Take the detector of overlapped speech from this model; if the options train one, start from it
     #[arg(long, value_name = "MODEL", help_heading = "Training")]
     overlap_of: Option<PathBuf>,
+    /// Train no network: fit a joint embedding onto those of this joined model, from the vectors of
+    /// --teacher
+    #[arg(
+        long,
+        value_name = "MODEL",
+        requires = "teacher",
+        conflicts_with_all = ["overlap_of", "compare_heads", "checkpoint"],
+        help_heading = "Training"
+    )]
+    onto: Option<PathBuf>,
     /// Options as JSON: any part of what `--print-options` shows
     #[arg(long, value_name = "FILE", help_heading = "Training")]
     options: Option<PathBuf>,
@@ -181,8 +191,8 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let plan = args.plan(options);
     let outputs = vec![args.out.clone(), plan.checkpoint.clone()];
     let outputs = args.replacing.open(outputs, global)?;
-    let inputs = Inputs::open(&plan)?;
     args.spare_inputs(&outputs)?;
+    let inputs = Inputs::open(&plan)?;
     outputs.spare_all(inputs.recordings())?;
     let out = outputs.take(&args.out, &Form::MODEL)?;
     outputs.take(&plan.checkpoint, &Form::CHECKPOINT)?;
@@ -214,10 +224,13 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         Some(report) => args.tell(&report, &plan.options, global),
         None => {
             let checkpoint = &plan.checkpoint;
-            let line = format!(
-                "stopped; the same command continues from {}",
-                checkpoint.display()
-            );
+            let line = match args.onto.is_some() {
+                true => "stopped; the same command starts again".into(),
+                false => format!(
+                    "stopped; the same command continues from {}",
+                    checkpoint.display()
+                ),
+            };
             let json = json!({"command": "train", "checkpoint": checkpoint.to_string_lossy()});
             global.output().result(&line, &json)
         }
@@ -238,6 +251,7 @@ impl Args {
             noise: self.noise.clone(),
             rir: self.rir.clone(),
             overlap_of: self.overlap_of.clone(),
+            onto: self.onto.clone(),
             checkpoint,
             checkpoint_every: self.checkpoint_every,
             cache_mb: self.cache_mb,
@@ -255,15 +269,17 @@ impl Args {
             &self.teacher_ids,
             &self.options,
             &self.overlap_of,
+            &self.onto,
         ];
         let files = flags.into_iter().flatten().chain(&self.compare_heads);
         let mut files = files.chain(&self.speech);
         files.try_for_each(|path| outputs.spare(path))
     }
 
-    /// The teacher's vectors, if the options give the teacher a weight.
+    /// The teacher's vectors, if anything learns from them.
     fn teacher(&self, options: &TrainOptions) -> Result<Option<Vectors>> {
-        let path = match (&self.teacher, options.wants_teacher()) {
+        let is_taught = self.onto.is_some() || options.wants_teacher();
+        let path = match (&self.teacher, is_taught) {
             (Some(path), true) => path,
             (None, false) => return Ok(None),
             (None, true) => {

@@ -132,6 +132,11 @@ impl Network {
         }
     }
 
+    /// C_in.
+    pub fn num_features(&self) -> usize {
+        self.num_features
+    }
+
     /// The layers, as in the model file.
     pub fn layers(&self) -> &[Layer] {
         &self.layers

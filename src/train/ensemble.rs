@@ -32,7 +32,8 @@ pub fn join(
 /// conditions, cohort and lower slope are left out: the sum is to be calibrated again.
 ///
 /// # Errors
-/// [`Error::Usage`] for networks that differ in their layers, or whose layers form a graph.
+/// [`Error::Usage`] for networks that differ in their layers, whose layers form a graph, or that have a joint
+/// embedding.
 pub fn join_weighted(
     members: &[(Network, PairHead)],
     shares: &[f32],
@@ -41,6 +42,15 @@ pub fn join_weighted(
     if members.iter().any(|(network, _)| network.is_graph()) {
         return Err(Error::Usage(
             "a network whose layers form a graph cannot be joined with others".into(),
+        ));
+    }
+    if members
+        .iter()
+        .any(|(network, head)| has_joint(network, head))
+    {
+        return Err(Error::Usage(
+            "a model with a joint embedding (`train --onto`) cannot be joined with others: join first"
+                .into(),
         ));
     }
     let of_one = |(network, head): &(Network, PairHead)| -> Vec<Layer> {
@@ -92,9 +102,9 @@ pub fn join_weighted(
 /// [`Error::Usage`] for a network that was not joined, and for a number that it does not have.
 pub fn pick(network: &Network, head: &PairHead, numbers: &[usize]) -> Result<(Network, PairHead)> {
     let count = head.projection.groups;
-    if network.is_graph() || head.projection.whiten.is_some() {
+    if !is_joined(network, head) {
         return Err(Error::Usage(
-            "networks can be picked from a joined model only".into(),
+            "networks can be picked from a joined model only, and before `train --onto`".into(),
         ));
     }
     if let Some(wrong) = numbers.iter().find(|n| !(1..=count).contains(*n)) {
@@ -122,6 +132,17 @@ pub fn pick(network: &Network, head: &PairHead, numbers: &[usize]) -> Result<(Ne
     };
     let weight = [of_each(product), of_each(squares)].concat();
     Ok((network, PairHead::new(projection, weight)))
+}
+
+/// Whether these are several networks that were [joined](join_weighted), without a joint embedding.
+pub(super) fn is_joined(network: &Network, head: &PairHead) -> bool {
+    !network.is_graph() && head.projection.whiten.is_none() && !has_joint(network, head)
+}
+
+/// Whether the last Linear reads the statistics of all networks together.
+fn has_joint(network: &Network, head: &PairHead) -> bool {
+    let linear = network.layers().last();
+    matches!(linear, Some(Layer::Linear { groups, .. }) if *groups != head.projection.groups)
 }
 
 /// Rounds all values to the nearest F16, which halves the model file. Its 11 bits are more exact than

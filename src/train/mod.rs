@@ -4,6 +4,7 @@
 //! manifest ─► crops (streamed, augmented) ─► features ─► tape ─► loss ─► backward ─► AdamW (descent)
 //!                                             embeddings ─► LDA ─► PLDA ─► BCE on pairs ─► head
 //!                                             several networks and heads ─► ensemble ─► one
+//! crops of all recordings ─► statistics of all networks ─► ridge regression ─► PLDA ─► joint embedding
 //! crops of two speakers ─► overlap ─► features ─► tape ─► loss ─► backward ─► AdamW
 //! crops with silence and noise ─► speech ─► features ─► tape ─► loss ─► backward ─► AdamW
 //! ```
@@ -22,6 +23,7 @@ pub mod ensemble;
 mod filter;
 pub mod head;
 pub mod head_comparison;
+pub mod joint;
 pub mod labelled;
 pub mod lda;
 pub mod loss;
@@ -41,6 +43,7 @@ pub mod quality_trial;
 pub mod random;
 pub mod recipe;
 pub mod recordings;
+mod ridge;
 pub mod rooms;
 mod rules;
 pub mod run;

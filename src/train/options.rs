@@ -5,12 +5,14 @@ mod architecture;
 mod augment;
 mod detectors;
 mod head;
+mod joint;
 mod member;
 
 pub use architecture::ArchitectureOptions;
 pub use augment::AugmentOptions;
 pub use detectors::{OverlapOptions, SpeechOptions};
 pub use head::{HeadOptions, PairLoss, RefineOptions};
+pub use joint::JointOptions;
 pub use member::{MemberOptions, Seen};
 
 use crate::features::MfccConfig;
@@ -72,6 +74,9 @@ pub struct TrainOptions {
     /// The speech detector, trained last. Without one, a frame is speech or not by its level.
     #[serde(default)]
     pub speech: Option<SpeechOptions>,
+    /// The joint embedding of `train --onto`, which trains nothing else.
+    #[serde(default)]
+    pub joint: JointOptions,
 }
 
 fn as_recorded() -> Vec<u32> {
@@ -111,6 +116,7 @@ impl Default for TrainOptions {
             members: MemberOptions::usual(),
             overlap: Some(OverlapOptions::default()),
             speech: Some(SpeechOptions::default()),
+            joint: JointOptions::default(),
         }
     }
 }

@@ -22,6 +22,8 @@ pub struct PldaOptions {
     pub shrinkage: f64,
     /// EM iterations.
     pub num_iterations: usize,
+    /// Groups of dimensions that are scaled to one length separately.
+    pub groups: usize,
 }
 
 impl Default for PldaOptions {
@@ -30,6 +32,7 @@ impl Default for PldaOptions {
             size: 128,
             shrinkage: 0.05,
             num_iterations: 50,
+            groups: 1,
         }
     }
 }
@@ -60,10 +63,11 @@ pub struct PairWeights {
 /// As [`lda::fit`].
 pub fn fit_head(labelled: &Labelled, options: &PldaOptions) -> Result<PairHead> {
     let lda = lda::fit(labelled, options.size, options.shrinkage)?;
-    let points = project(labelled, &lda.mean, &lda.whiten);
+    let points = project(labelled, &lda.mean, &lda.whiten, options.groups);
     let weights =
         DiagonalPlda::fit(&points, labelled.by_speaker(), options.num_iterations).pair_weights();
-    let projection = Projection::new(to_f32(&lda.mean), Some(to_f32(&lda.whiten)));
+    let mut projection = Projection::new(to_f32(&lda.mean), Some(to_f32(&lda.whiten)));
+    projection.groups = options.groups;
     let weight = to_f32(&[weights.product, weights.squares].concat());
     let mut head = PairHead::new(projection, weight);
     head.bias = weights.bias as f32;
@@ -134,7 +138,12 @@ fn fit_dimension(speakers: &[(f64, f64)], squares: f64, num_iterations: usize) -
 }
 
 /// `PairHead::project` in f64. N × (L,)
-pub(super) fn project(labelled: &Labelled, mean: &[f64], whiten: &[f64]) -> Vec<Vec<f64>> {
+pub(super) fn project(
+    labelled: &Labelled,
+    mean: &[f64],
+    whiten: &[f64],
+    groups: usize,
+) -> Vec<Vec<f64>> {
     let project_one = |embedding: &Vec<f32>| -> Vec<f64> {
         let rows = whiten.chunks_exact(mean.len());
         let mut point: Vec<f64> = rows
@@ -143,9 +152,12 @@ pub(super) fn project(labelled: &Labelled, mean: &[f64], whiten: &[f64]) -> Vec<
                 row.iter().zip(centred).map(|(r, c)| r * c).sum()
             })
             .collect();
-        let square: f64 = point.iter().map(|v| v * v).sum();
-        let scale = (point.len() as f64 / square.max(f64::MIN_POSITIVE)).sqrt();
-        point.iter_mut().for_each(|v| *v *= scale);
+        let size = point.len() / groups;
+        for group in point.chunks_exact_mut(size) {
+            let square: f64 = group.iter().map(|v| v * v).sum();
+            let scale = (size as f64 / square.max(f64::MIN_POSITIVE)).sqrt();
+            group.iter_mut().for_each(|v| *v *= scale);
+        }
         point
     };
     labelled.embeddings().par_iter().map(project_one).collect()

@@ -140,10 +140,11 @@ fn train_member(
     };
     let network = view.network(state.trainable.folded())?;
     let labelled = embeddings(own, &network, on_progress)?;
-    Ok(Some((network, labelled)))
+    Ok(labelled.map(|labelled| (network, labelled)))
 }
 
-/// Embeds each training utterance as it is, and some augmented crops of it.
+/// Embeds each labelled training utterance as it is, and some augmented crops of it; `None` where
+/// `on_progress` stopped it.
 ///
 /// # Errors
 /// As [`train`].
@@ -151,19 +152,55 @@ pub fn embeddings(
     own: &Descent,
     network: &Network,
     on_progress: &mut dyn FnMut(Progress) -> bool,
-) -> Result<Labelled> {
-    let mfcc = &Mfcc::new(own.options.front_end.clone())?;
-    let options = &own.options.head;
-    let min_frames = network.receptive_field().max(MIN_FRAMES);
-    let crops = own.crops(mfcc, options.crop_seconds, min_frames)?;
-    let whole = own.crops(mfcc, (30.0, 30.0), min_frames)?;
+) -> Result<Option<Labelled>> {
+    let head = &own.options.head;
     let labelled: Vec<usize> = (0..own.manifest.utterances.len())
         .filter(|u| own.manifest.is_labelled(*u))
         .collect();
-    let total = labelled.len();
+    let crops = (head.crops_per_utterance, head.crop_seconds);
+    let embedded = embedded(own, network, &labelled, crops, on_progress)?;
+    let Some(Embedded { embeddings, of }) = embedded else {
+        return Ok(None);
+    };
+    let label = |pick: fn(&super::manifest::Utterance) -> u32| -> Vec<u32> {
+        of.iter()
+            .map(|u| pick(&own.manifest.utterances[*u]))
+            .collect()
+    };
+    Labelled::new(embeddings, &label(|u| u.speaker))?
+        .with_sessions(label(|u| u.session))?
+        .with_domains(label(|u| u.corpus))
+        .map(Some)
+}
+
+/// Embeddings, and the utterance that each was cut from.
+pub(super) struct Embedded {
+    /// N × (D,)
+    pub embeddings: Vec<Vec<f32>>,
+    /// (N,)
+    pub of: Vec<usize>,
+}
+
+/// Embeds each of `utterances` as it is, and a number of augmented crops of it, from the shortest to
+/// the longest in seconds. `None` where `on_progress` stopped it by answering `false`.
+///
+/// # Errors
+/// Options that make no sense.
+pub(super) fn embedded(
+    own: &Descent,
+    network: &Network,
+    utterances: &[usize],
+    (num_crops, seconds): (usize, (f32, f32)),
+    on_progress: &mut dyn FnMut(Progress) -> bool,
+) -> Result<Option<Embedded>> {
+    let mfcc = &Mfcc::new(own.options.front_end.clone())?;
+    let min_frames = network.receptive_field().max(MIN_FRAMES);
+    let crops = own.crops(mfcc, seconds, min_frames)?;
+    let whole = own.crops(mfcc, (30.0, 30.0), min_frames)?;
+    let total = utterances.len();
     let (mut embeddings, mut of) = (vec![], vec![]);
     const AT_ONCE: usize = 64;
-    for (block, some) in labelled.chunks(AT_ONCE).enumerate() {
+    for (block, some) in utterances.chunks(AT_ONCE).enumerate() {
         let found: Vec<Vec<Vec<f32>>> = some
             .par_iter()
             .map(|&u| {
@@ -173,7 +210,7 @@ pub fn embeddings(
                     let crop = source.crop("head", &place, Some(u), n > 0)?;
                     Ok(network.embed(&crop.features))
                 };
-                let crops: Result<_> = (0..=options.crops_per_utterance).map(embed).collect();
+                let crops: Result<_> = (0..=num_crops).map(embed).collect();
                 // A file that cannot be read is left out here; `Recordings::refused` names it.
                 crops.unwrap_or_default()
             })
@@ -182,19 +219,12 @@ pub fn embeddings(
             of.extend(std::iter::repeat_n(*u, crops.len()));
             embeddings.extend(crops);
         }
-        on_progress(Progress::Embeddings {
-            done: block * AT_ONCE + some.len(),
-            total,
-        });
+        let done = block * AT_ONCE + some.len();
+        if !on_progress(Progress::Embeddings { done, total }) && done < total {
+            return Ok(None);
+        }
     }
-    let label = |pick: fn(&super::manifest::Utterance) -> u32| -> Vec<u32> {
-        of.iter()
-            .map(|u| pick(&own.manifest.utterances[*u]))
-            .collect()
-    };
-    Labelled::new(embeddings, &label(|u| u.speaker))?
-        .with_sessions(label(|u| u.session))?
-        .with_domains(label(|u| u.corpus))
+    Ok(Some(Embedded { embeddings, of }))
 }
 
 /// Takes one optimisation step on features `(ΣT, C_in)` and their classes; with a teacher, also on its

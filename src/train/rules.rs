@@ -114,6 +114,19 @@ impl TrainOptions {
                 "margin_ramp: from 0 to 1",
             ),
             (self.head.size > 0, "head.size: 1 or more"),
+            (
+                is_range(self.joint.copy_seconds),
+                "joint.copy_seconds: from 0.1 to 60, shortest first",
+            ),
+            (
+                self.joint.ridge > 0.0 && self.joint.ridge.is_finite(),
+                "joint.ridge: above 0",
+            ),
+            (
+                (0.0..=1.0).contains(&self.joint.shrinkage),
+                "joint.shrinkage: from 0 to 1",
+            ),
+            (positive(self.joint.share), "joint.share: above 0"),
         ]
     }
 }

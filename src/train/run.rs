@@ -11,6 +11,7 @@ use super::{
     descent::{Descent, Progress},
     ensemble, head,
     head_comparison::{self, Compared, Lists},
+    joint::{self, Joint},
     manifest::Manifest,
     options::{PairLoss, TrainOptions},
     overlap, recipe,
@@ -42,6 +43,8 @@ pub struct Plan {
     /// A model whose detector of overlapped speech is taken. If the options train a detector, training
     /// starts from this one.
     pub overlap_of: Option<PathBuf>,
+    /// A joined model that gets a joint embedding; nothing else is trained then.
+    pub onto: Option<PathBuf>,
     /// The file of the run's state. Training goes on from it if it exists.
     pub checkpoint: PathBuf,
     /// Steps between two savings of the state.
@@ -65,6 +68,7 @@ pub struct Inputs<'a> {
     plan: &'a Plan,
     lists: Lists<'a>,
     overlap: Option<Overlap>,
+    onto: Option<Model>,
     manifest: Manifest,
     noise: Vec<PathBuf>,
     rirs: Vec<PathBuf>,
@@ -114,10 +118,13 @@ impl<'a> Inputs<'a> {
         let lists = Lists::open(&plan.compare_heads, &plan.root)?;
         let overlap = plan.overlap_of.as_deref();
         let overlap = overlap.map(|path| overlap_of(path, &plan.options));
+        let onto = plan.onto.as_deref();
+        let onto = onto.map(|path| onto_of(path, &plan.options));
         Ok(Inputs {
             plan,
             lists,
             overlap: overlap.transpose()?,
+            onto: onto.transpose()?,
             manifest: Manifest::open(&plan.speech)?,
             noise: sounds(plan.noise.as_deref())?,
             rirs: sounds(plan.rir.as_deref())?,
@@ -179,6 +186,24 @@ impl<'a> Inputs<'a> {
             checkpoint_every: plan.checkpoint_every,
             begun_from: None,
         };
+        if let Some(model) = self.onto {
+            let fitted = joint::fit(&descent, &model.network, &model.head, &mut |progress| {
+                on_event(Event::Progress(progress))
+            })?;
+            let Some(Joint { network, head }) = fitted else {
+                return Ok(None);
+            };
+            for refused in recordings.refused() {
+                on_event(Event::LeftOut(&refused));
+            }
+            let mut model = model.with_network(network, head);
+            model.card.recipe = with_joint(&model.card.recipe, options);
+            return Ok(Some(Report {
+                model_id: model::save(out.path(), &model)?,
+                refined: None,
+                heads: None,
+            }));
+        }
         let (finished, begun) = match self.overlap {
             Some(Overlap::Finished(network)) => (Some(*network), None),
             Some(Overlap::Begun(state)) => (None, Some(state)),
@@ -198,9 +223,15 @@ impl<'a> Inputs<'a> {
         let (network, head) = ensemble::join(members, num_features)?;
         let labelled = match self.lists.is_empty() {
             true => None,
-            false => Some(recipe::embeddings(&descent, &network, &mut |progress| {
-                on_event(Event::Progress(progress))
-            })?),
+            false => {
+                let labelled = recipe::embeddings(&descent, &network, &mut |progress| {
+                    on_event(Event::Progress(progress))
+                })?;
+                if labelled.is_none() {
+                    return Ok(None);
+                }
+                labelled
+            }
         };
         let model = Model {
             front_end: options.front_end.clone(),
@@ -292,6 +323,33 @@ fn overlap_of(path: &Path, options: &TrainOptions) -> Result<Overlap> {
     begun.ok_or_else(|| {
         refuse("its detector of overlapped speech has other layers than that of the options")
     })
+}
+
+/// The model file `path`, to fit a joint embedding onto.
+fn onto_of(path: &Path, options: &TrainOptions) -> Result<Model> {
+    let model = model::load(path)?.into_model();
+    if model.front_end != options.front_end {
+        return Err(Error::Usage(format!(
+            "--onto {}: the model has another front-end than the options",
+            path.display()
+        )));
+    }
+    Ok(model)
+}
+
+/// The recipe of a model's networks, with that of their joint embedding.
+fn with_joint(recipe: &str, options: &TrainOptions) -> String {
+    let mut all = match serde_json::from_str(recipe) {
+        Ok(serde_json::Value::Object(all)) => all,
+        _ => serde_json::Map::from_iter([("networks".into(), recipe.into())]),
+    };
+    let own = serde_json::json!({
+        "seed": options.seed,
+        "augment": options.augment,
+        "fit": options.joint,
+    });
+    all.insert("joint".into(), own);
+    serde_json::Value::Object(all).to_string()
 }
 
 /// The files of a folder, sorted; none without a folder.

@@ -69,6 +69,13 @@ impl Teacher {
         self.size
     }
 
+    /// The direction of an utterance, numbered as in [`super::crops::Crop`]; none where the teacher has no
+    /// vector of it. (E,)
+    pub fn direction(&self, utterance: usize) -> Option<&[f32]> {
+        let own = &self.directions[utterance * self.size..][..self.size];
+        own.iter().any(|v| *v != 0.0).then_some(own)
+    }
+
     /// BLAKE3 of the directions.
     pub fn hash(&self) -> String {
         let bytes: &[u8] = bytemuck::cast_slice(&self.directions);
@@ -93,10 +100,9 @@ impl Teacher {
         let mut d_answers = vec![0.0f32; unit.len()];
         let rows = unit.chunks_exact(self.size).zip(utterances);
         for ((answer, utterance), d_answer) in rows.zip(d_answers.chunks_exact_mut(self.size)) {
-            let wanted = &self.directions[*utterance as usize * self.size..][..self.size];
-            if wanted.iter().all(|v| *v == 0.0) {
+            let Some(wanted) = self.direction(*utterance as usize) else {
                 continue;
-            }
+            };
             let cosine: f32 = answer.iter().zip(wanted).map(|(a, b)| a * b).sum();
             loss.loss += share * (1.0 - cosine);
             let gradients = d_answer.iter_mut().zip(wanted);

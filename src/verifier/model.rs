@@ -54,6 +54,23 @@ impl Model {
             rounded_from: self.rounded_from,
         }
     }
+
+    /// The model with another network and head, to be calibrated: what depends on scores or embeddings is
+    /// left out.
+    pub fn with_network(self, network: Network, head: PairHead) -> Self {
+        Model {
+            network,
+            head,
+            limits: Limits {
+                ln_length: None,
+                ..self.limits.without_scores()
+            },
+            rates: None,
+            sequential: None,
+            rounded_from: None,
+            ..self
+        }
+    }
 }
 
 /// Limits outside which a recording is refused, because its scores would mean nothing.

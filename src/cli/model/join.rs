@@ -8,7 +8,7 @@ use spkver::{
     features::MfccConfig,
     storage::model,
     train::ensemble::{join_weighted, pick},
-    verifier::{Limits, Model},
+    verifier::Model,
 };
 use std::path::PathBuf;
 
@@ -104,25 +104,10 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         )));
     }
     let num_features = first.front_end.num_channels();
-    let mut members = vec![(first.network, first.head)];
-    members.extend(models.into_iter().map(|model| (model.network, model.head)));
+    let pair = |model: &Model| (model.network.as_made(), model.head.clone());
+    let members: Vec<_> = std::iter::once(&first).chain(&models).map(pair).collect();
     let (network, head) = join_weighted(&members, &shares, num_features)?;
-    let model = Model {
-        network,
-        head,
-        front_end: first.front_end,
-        speech: first.speech,
-        overlap: first.overlap,
-        // Limits on scores are chosen when the new model is calibrated.
-        limits: Limits {
-            ln_length: None,
-            ..first.limits.without_scores()
-        },
-        rates: None,
-        sequential: None,
-        rounded_from: None,
-        card: first.card,
-    };
+    let model = first.with_network(network, head);
     let id = model::save(out.path(), &model)?;
     let line = format!("wrote {} (model {})", args.new.out.display(), id.short());
     let json = json!({

@@ -1,0 +1,272 @@
+//! A joint embedding: one more embedding of a joined model, read from the pooled statistics of all its
+//! networks together.
+//!
+//! ```text
+//! statistics of all networks (D,) ─ridge regression─► the teacher's directions (E,) ─LDA, PLDA─► (L,)
+//! ```
+//!
+//! No network is trained. The map is linear and so becomes a part of the last Linear, and its
+//! log-likelihood ratio is added to the score. It knows what a strong teacher knows of sessions and lines,
+//! as far as the networks' statistics show it.
+
+use super::{
+    Labelled,
+    descent::{Descent, Progress},
+    ensemble,
+    options::JointOptions,
+    plda::{self, PldaOptions},
+    recipe,
+    ridge::{self, LinearMap},
+};
+use crate::{
+    Error, Result,
+    network::{Layer, Network},
+    scoring::{PairHead, Projection},
+};
+use nalgebra::{DMatrix, DVector};
+use rayon::prelude::*;
+
+/// The result of a fit.
+pub struct Joint {
+    /// The networks with the joint embedding as the last part of theirs.
+    pub network: Network,
+    /// The head, to be calibrated.
+    pub head: PairHead,
+}
+
+/// Fits a joint embedding onto a joined network and its head; `None` where `on_progress` stopped it by
+/// answering `false`. `own` has the recordings and a teacher's vectors of them.
+///
+/// # Errors
+/// [`Error::Usage`] for a network that was not joined, for options that do not fit it, and without a
+/// teacher.
+pub fn fit(
+    own: &Descent,
+    network: &Network,
+    head: &PairHead,
+    on_progress: &mut dyn FnMut(Progress) -> bool,
+) -> Result<Option<Joint>> {
+    let options = &own.options.joint;
+    let Some(teacher) = own.teacher else {
+        return Err(Error::Usage("a joint embedding needs a teacher".into()));
+    };
+    let kept = kept(network, head, options)?;
+    let statistics = without_last(network)?;
+    let taught: Vec<usize> = (0..own.manifest.utterances.len())
+        .filter(|u| teacher.direction(*u).is_some())
+        .collect();
+    let copies = (options.copies, options.copy_seconds);
+    let embedded = recipe::embedded(own, &statistics, &taught, copies, on_progress)?;
+    let Some(embedded) = embedded else {
+        return Ok(None);
+    };
+    let examples: Vec<(&[f32], &[f32])> = (embedded.of.iter().zip(&embedded.embeddings))
+        .filter_map(|(u, x)| Some((&x[..], teacher.direction(*u)?)))
+        .collect();
+    if examples.is_empty() {
+        return Err(Error::Usage("no recording could be read".into()));
+    }
+    let map = ridge::fit(&examples, options.ridge)?;
+    let (speakers, answers): (Vec<u32>, Vec<Vec<f32>>) = (embedded.of.par_iter())
+        .zip(&embedded.embeddings)
+        .filter(|(u, _)| own.manifest.is_labelled(**u))
+        .map(|(u, x)| (own.manifest.utterances[*u].speaker, map.answer(x)))
+        .unzip();
+    let plda = PldaOptions {
+        size: options.size,
+        shrinkage: options.shrinkage,
+        groups: options.size / own_size(head),
+        ..PldaOptions::default()
+    };
+    let added = plda::fit_head(&Labelled::new(answers, &speakers)?, &plda)?;
+    let network = with_map(network, head, &kept, &map.then(&added.projection))?;
+    let head = with_share(head, &kept, &added, options.share);
+    head.check(network.embedding_size())?;
+    Ok(Some(Joint { network, head }))
+}
+
+/// The numbers, from 0, of the networks whose own embeddings stay.
+fn kept(network: &Network, head: &PairHead, options: &JointOptions) -> Result<Vec<usize>> {
+    let refuse = |fact: String| Err(Error::Usage(fact));
+    if !ensemble::is_joined(network, head) {
+        return refuse(
+            "a joint embedding is fitted onto a joined model of several networks".into(),
+        );
+    }
+    let count = head.projection.groups;
+    if let Some(wrong) = options.without.iter().find(|n| !(1..=count).contains(*n)) {
+        return refuse(format!(
+            "training option joint.without: there is no network {wrong}: this model has the networks 1 \
+             to {count}"
+        ));
+    }
+    let own = own_size(head);
+    if options.size == 0 || !options.size.is_multiple_of(own) {
+        return refuse(format!(
+            "training option joint.size: a multiple of {own}, the size of one network's embedding, is \
+             wanted"
+        ));
+    }
+    let all = 0..count;
+    Ok(all
+        .filter(|n| !options.without.contains(&(n + 1)))
+        .collect())
+}
+
+/// The size of one network's embedding.
+fn own_size(head: &PairHead) -> usize {
+    head.voice_size() / head.projection.groups
+}
+
+/// The network without its last layer, which a joined network has as its Linear.
+fn without_last(network: &Network) -> Result<Network> {
+    let last = network.layers().len() - 1;
+    let of_last = format!("{last}.");
+    let weights = network.weights().iter();
+    let weights = weights.filter(|(name, _)| !name.starts_with(&of_last));
+    let weights = weights.map(|(name, values)| (name.clone(), values.clone()));
+    let layers = network.layers()[..last].to_vec();
+    Network::new(layers, weights.collect(), network.num_features())
+}
+
+/// The network whose last Linear makes the embeddings of the `kept` networks, then that of `map`. Each row
+/// of it reads all statistics; those that an embedding does not read have weight 0.
+fn with_map(
+    network: &Network,
+    head: &PairHead,
+    kept: &[usize],
+    map: &LinearMap,
+) -> Result<Network> {
+    let mut layers = network.layers().to_vec();
+    let mut weights = network.weights().clone();
+    let last = layers.len() - 1;
+    let [weight, bias] = ["weight", "bias"].map(|tensor| format!("{last}.{tensor}"));
+    let num_statistics = map.weight.ncols();
+    let (own, count) = (own_size(head), head.projection.groups);
+    let of_one = num_statistics / count;
+    let (mut rows, mut shifts) = (vec![], vec![]);
+    for n in kept {
+        for row in n * own..(n + 1) * own {
+            let mut all = vec![0.0; num_statistics];
+            let read = &weights[&weight][row * of_one..][..of_one];
+            all[n * of_one..][..of_one].copy_from_slice(read);
+            rows.extend(all);
+            shifts.push(weights[&bias][row]);
+        }
+    }
+    rows.extend(map.weight.transpose().iter().map(|v| *v as f32));
+    shifts.extend(map.bias.iter().map(|v| *v as f32));
+    layers[last] = Layer::Linear {
+        in_features: num_statistics,
+        out_features: shifts.len(),
+        groups: 1,
+    };
+    weights.insert(weight, rows);
+    weights.insert(bias, shifts);
+    ensemble::rounded(layers, weights, network.num_features())
+}
+
+/// The head whose score is that of the `kept` networks plus `share` times that of `added`.
+fn with_share(head: &PairHead, kept: &[usize], added: &PairHead, share: f32) -> PairHead {
+    let own = own_size(head);
+    let base = head.uncalibrated();
+    let halves = base.weight.chunks_exact(base.size());
+    let added_halves = added.weight.chunks_exact(added.size());
+    let weight = halves.zip(added_halves).flat_map(|(base, added)| {
+        let kept = kept.iter().flat_map(|n| &base[n * own..(n + 1) * own]);
+        kept.copied().chain(added.iter().map(move |w| w * share))
+    });
+    let groups = kept.len() + added.projection.groups;
+    let projection = Projection::identity(groups * own, groups);
+    let mut head = PairHead::new(projection, weight.collect());
+    (head.bias, head.prior) = (base.bias + share * added.bias, base.prior);
+    head
+}
+
+impl LinearMap {
+    /// (D,) -> (E,)
+    fn answer(&self, x: &[f32]) -> Vec<f32> {
+        let x = DVector::from_iterator(x.len(), x.iter().map(|v| f64::from(*v)));
+        let answer = &self.weight * x + &self.bias;
+        answer.iter().map(|v| *v as f32).collect()
+    }
+
+    /// This map, and then the centring and whitening of `projection`: (D,) -> (L,).
+    fn then(&self, projection: &Projection) -> LinearMap {
+        let whiten = projection.whitening();
+        let whiten = whiten.iter().map(|v| f64::from(*v));
+        let whiten = DMatrix::from_row_iterator(projection.size(), self.bias.len(), whiten);
+        let mean = projection.mean.iter().map(|v| f64::from(*v));
+        let mean = DVector::from_iterator(self.bias.len(), mean);
+        LinearMap {
+            weight: &whiten * &self.weight,
+            bias: &whiten * (&self.bias - mean),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        features::Features,
+        network::fold_batch_norms,
+        train::{options::ArchitectureOptions, tape::Trainable},
+    };
+
+    /// A network and its head, as `seed` makes them.
+    fn member(seed: u64) -> (Network, PairHead) {
+        let architecture = ArchitectureOptions {
+            channels: 8,
+            embedding_size: 3,
+            ..ArchitectureOptions::default()
+        };
+        let trainable = Trainable::new(architecture.layers(5).unwrap(), seed);
+        let (layers, weights) = fold_batch_norms(&trainable.layers, &trainable.weights);
+        let value = |i: usize| ((i as f32 + 1.0) * (seed as f32 + 0.7)).sin();
+        let projection = Projection::new(
+            (0..3).map(|i| 0.1 * value(i)).collect(),
+            Some((0..9).map(value).collect()),
+        );
+        let mut head = PairHead::new(projection, (0..6).map(|i| 0.1 * value(i + 3)).collect());
+        head.bias = value(40);
+        (Network::new(layers, weights, 5).unwrap(), head)
+    }
+
+    #[test]
+    fn the_score_is_that_of_the_kept_networks_plus_a_share_of_the_joint_one() {
+        let members = [member(1), member(2), member(3)];
+        let (network, head) = ensemble::join_weighted(&members, &[1.0, 0.5, 2.0], 5).unwrap();
+        let statistics = without_last(&network).unwrap();
+        let value = |i: usize| (i as f64 * 1.7).sin();
+        let map = LinearMap {
+            weight: DMatrix::from_fn(4, statistics.embedding_size(), |i, j| value(i + 5 * j)),
+            bias: DVector::from_fn(4, |i, _| value(i + 99)),
+        };
+        let whiten = (0..24).map(|i| value(i + 7) as f32).collect();
+        let projection = Projection::new(vec![0.1, 0.2, -0.3, 0.0], Some(whiten));
+        let weight = (0..12).map(|i| 0.1 * value(i) as f32).collect();
+        let mut added = PairHead::new(projection, weight);
+        (added.projection.groups, added.bias) = (2, 0.4);
+
+        let kept = [0, 2];
+        let joint = with_map(&network, &head, &kept, &map.then(&added.projection)).unwrap();
+        let whole = with_share(&head, &kept, &added, 0.25);
+        whole.check(joint.embedding_size()).unwrap();
+        let features = [3, 4].map(|seed: usize| {
+            let values = (0..5 * 60).map(|i| ((i * seed) as f32 * 0.37).sin());
+            Features::new(values.collect(), 5)
+        });
+        let llr = |head: &PairHead, embed: &dyn Fn(&Features) -> Vec<f32>| {
+            let [a, b] = [&features[0], &features[1]].map(|x| head.project(&embed(x)));
+            head.llr(&a, &b)
+        };
+        let alone = |n: usize| llr(&members[n].1, &|x| members[n].0.embed(x));
+        let of_map = llr(&added, &|x| map.answer(&statistics.embed(x)));
+        // The head's bias is that of all three networks; the calibration sets it anew.
+        let wanted = alone(0) + 2.0 * alone(2) + 0.5 * members[1].1.bias + 0.25 * of_map;
+        let got = llr(&whole, &|x| joint.embed(x));
+        // Weights are rounded to 11 bits.
+        assert!((got - wanted).abs() < 0.02, "{got}, wanted {wanted}");
+    }
+}
