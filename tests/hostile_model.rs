@@ -99,17 +99,14 @@ fn harmful_int8_models_are_refused_with_the_tensor() {
         ("0.weight_step", 1e-40),
         // Found by fuzzing: divided by a small range, this step is infinite.
         ("0.weight_step", 1e29),
-        ("overlap.0.weight_step", 0.0),
+        ("2.weight_step", 0.0),
     ] {
         let mut bytes = valid.clone();
         let start = header[tensor]["data_offsets"][0].as_u64().unwrap() as usize;
         assert_eq!(header[tensor]["dtype"], "F32");
         bytes[header_end + start..][..4].copy_from_slice(&value.to_le_bytes());
         let text = refusal(&with_checksum(bytes));
-        assert!(
-            text.contains(tensor.trim_start_matches("overlap.")),
-            "{text}"
-        );
+        assert!(text.contains(tensor), "{text}");
     }
     for (from, to, fact) in [
         ("0.weight_step", "0.weight_stop", "0.weight_step"),

@@ -70,6 +70,23 @@ fn int8_scores_come_near_those_of_f32() {
 }
 
 #[test]
+fn int8_refuses_no_more_recordings_as_two_voices_at_once() {
+    let exact = model::embedded().unwrap();
+    let mut rounded = model::embedded().unwrap();
+    rounded.quantise().unwrap();
+    let stored = exact.to_int8().unwrap();
+    let stored = Verifier::new(ModelId::of(b"stored"), stored).unwrap();
+    for name in ["anna-1", "boris-1", "chloe-1"] {
+        let waveform = read(name);
+        let wanted = exact.overlap(&waveform);
+        assert!(wanted.is_some());
+        for other in [&rounded, &stored] {
+            assert_eq!(other.overlap(&waveform), wanted, "{name}");
+        }
+    }
+}
+
+#[test]
 fn any_model_can_be_run_in_int8() {
     let waveform = read("boris-2");
     // C from below a word to past a panel.
