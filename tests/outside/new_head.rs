@@ -6,7 +6,6 @@ use spkver::{
     Verifier,
     scoring::{PairHead, QualityTerms},
     storage::model,
-    train::ensemble,
 };
 use std::{fs, path::Path};
 
@@ -28,14 +27,14 @@ fn trials(path: &Path) {
     fs::write(path, text).unwrap();
 }
 
-/// One network of the built-in model, with its head changed. Like the built-in model it has quality
-/// terms, which are a part of embeddings.
+/// The built-in model as one of a single network, with its head changed. Like the built-in model it has
+/// quality terms, which are a part of embeddings.
 fn one_network(path: &Path, change: fn(&mut PairHead)) {
     let mut model = model::embedded().unwrap().into_model();
-    let (network, mut head) = ensemble::pick(&model.network, &model.head, &[1]).unwrap();
-    head.quality = Some(QualityTerms::default());
-    change(&mut head);
-    (model.network, model.head) = (network, head);
+    model.head = model.head.uncalibrated();
+    model.head.projection.groups = 1;
+    model.head.quality = Some(QualityTerms::default());
+    change(&mut model.head);
     model::save(path, &model).unwrap();
 }
 
