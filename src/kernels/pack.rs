@@ -23,6 +23,8 @@ pub struct Packed {
     pub in_stride: usize,
     /// Values from one output row to the next: C_out or more.
     pub out_stride: usize,
+    /// Where the inputs start in a row, and the outputs.
+    pub starts: (usize, usize),
     panels: Aligned<f32>,
     bias: Vec<f32>,
 }
@@ -98,6 +100,7 @@ impl Packed {
             nr,
             in_stride: c_in,
             out_stride: c_out,
+            starts: (0, 0),
             panels: Aligned::zeros(0),
             bias: vec![],
         }
@@ -136,6 +139,12 @@ impl Packed {
             out_stride,
             ..self
         }
+    }
+
+    /// The same map on slices that start here within the rows of inputs and of outputs.
+    pub fn starting_at(self, input: usize, output: usize) -> Self {
+        let starts = (input, output);
+        Packed { starts, ..self }
     }
 
     /// Size of the weights.

@@ -2,6 +2,10 @@
 
 use super::{Layer, conv1d_frames, int8_weights::Int8Weights, ranges::MapLevels};
 use crate::kernels::{self, Activations, Packed, PackedInt8, Steps};
+use std::ops::Range;
+
+/// The part of the inputs that an output reads starts and ends at multiples of this.
+const INPUTS: usize = 64;
 
 /// Sizes and options of a Conv1d or Linear.
 #[derive(Debug, Clone, Copy)]
@@ -86,20 +90,46 @@ impl Affine {
         let own = c_out / self.groups;
         let weights = weight.chunks_exact(own * c_in * taps);
         let groups = weights.zip(bias.chunks_exact(own));
-        groups
-            .map(|(weight, bias)| {
+        (groups.enumerate())
+            .map(|(g, (weight, bias))| {
                 Packed::from_pytorch((own, c_in, taps), nr, weight, bias)
                     .within_rows(self.groups * c_in, c_out)
+                    .starting_at(g * c_in, g * own)
             })
             .collect()
+    }
+
+    /// As [`Self::packed`], but of a Linear whose outputs read only a part of the inputs, without the weights
+    /// of 0 beside that part.
+    pub fn packed_without_zeros(&self, nr: usize, weight: &[f32], bias: &[f32]) -> Vec<Packed> {
+        let (c_out, c_in, taps) = self.shape;
+        let blocks = match (self.groups, taps) {
+            (1, 1) => blocks(weight, c_in),
+            _ => vec![],
+        };
+        // Blocks of few outputs would be padded to more than they save.
+        if blocks.len() < 2 || blocks.iter().any(|(outputs, _)| outputs.len() < nr) {
+            return self.packed(nr, weight, bias);
+        }
+        let block = |(outputs, inputs): (Range<usize>, Range<usize>)| {
+            let rows = weight[outputs.start * c_in..outputs.end * c_in].chunks_exact(c_in);
+            let own: Vec<f32> = rows.flat_map(|row| &row[inputs.clone()]).copied().collect();
+            let shape = (outputs.len(), inputs.len(), 1);
+            Packed::from_pytorch(shape, nr, &own, &bias[outputs.clone()])
+                .within_rows(c_in, c_out)
+                .starting_at(inputs.start, outputs.start)
+        };
+        blocks.into_iter().map(block).collect()
     }
 
     /// The maps of the groups before they have weights, with their sizes alone.
     pub(super) fn unpacked(&self, nr: usize) -> Vec<Packed> {
         let (c_out, c_in, taps) = self.shape;
-        let of_group = |_| {
-            Packed::of_shape((c_out / self.groups, c_in, taps), nr)
+        let own = c_out / self.groups;
+        let of_group = |g| {
+            Packed::of_shape((own, c_in, taps), nr)
                 .within_rows(self.groups * c_in, c_out)
+                .starting_at(g * c_in, g * own)
         };
         (0..self.groups).map(of_group).collect()
     }
@@ -147,8 +177,71 @@ pub(super) fn fits_int8((c_out, c_in, taps): (usize, usize, usize), groups: usiz
 /// channels.
 pub(super) fn apply_groups(groups: &[Packed], steps: Steps, x: &[f32], y: &mut [f32]) {
     let affine = kernels::table().affine;
-    for (g, weights) in groups.iter().enumerate() {
-        let (x, y) = (&x[g * weights.c_in..], &mut y[g * weights.c_out..]);
-        affine(x, weights, steps, y);
+    for weights in groups {
+        let (input, output) = weights.starts;
+        affine(&x[input..], weights, steps, &mut y[output..]);
+    }
+}
+
+/// Neighbouring rows of a weight `(C_out, C_in)` that read the same part of the inputs: their outputs, and
+/// these inputs.
+fn blocks(weight: &[f32], c_in: usize) -> Vec<(Range<usize>, Range<usize>)> {
+    let mut blocks: Vec<(Range<usize>, Range<usize>)> = vec![];
+    for (output, row) in weight.chunks_exact(c_in).enumerate() {
+        let first = row.iter().position(|w| *w != 0.0).unwrap_or(0);
+        let end = row
+            .iter()
+            .rposition(|w| *w != 0.0)
+            .map_or(1, |last| last + 1);
+        // Single weights at the edges may be 0 by chance.
+        let inputs = first / INPUTS * INPUTS..end.next_multiple_of(INPUTS).min(c_in);
+        match blocks.last_mut() {
+            Some((outputs, same)) if *same == inputs => outputs.end += 1,
+            _ => blocks.push((output..output + 1, inputs)),
+        }
+    }
+    blocks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zeros_beside_the_inputs_that_are_read_change_nothing_where_they_are_left_out() {
+        let nr = kernels::table().nr;
+        let (c_in, own, count) = (5 * INPUTS, 2 * nr, 3);
+        let value = |i: usize| (i as f32 * 0.7).sin();
+        // Outputs that read the first inputs, some of the middle, and all.
+        let reads = [0..INPUTS - 3, 2 * INPUTS + 1..3 * INPUTS + 7, 0..c_in];
+        let weight = |o: usize, i: usize| match reads[o / own].contains(&i) {
+            true => value(o + 3 * i),
+            false => 0.0,
+        };
+        let c_out = count * own;
+        let weights: Vec<f32> = (0..c_out * c_in)
+            .map(|k| weight(k / c_in, k % c_in))
+            .collect();
+        let bias: Vec<f32> = (0..c_out).map(value).collect();
+        let affine = Affine::of(&Layer::Linear {
+            in_features: c_in,
+            out_features: c_out,
+            groups: 1,
+        });
+        let affine = affine.unwrap();
+        let x: Vec<f32> = (0..2 * c_in).map(|i| value(i + 5)).collect();
+        let run = |packed: &[Packed]| {
+            let mut y = vec![0.0; 2 * c_out];
+            apply_groups(packed, affine.steps(), &x, &mut y);
+            y
+        };
+        let whole = affine.packed(nr, &weights, &bias);
+        let parts = affine.packed_without_zeros(nr, &weights, &bias);
+        let sizes: Vec<usize> = parts.iter().map(|part| part.c_in).collect();
+        assert_eq!(sizes, [INPUTS, 2 * INPUTS, c_in]);
+        assert_eq!(run(&parts), run(&whole));
+        // Blocks of fewer outputs than a panel has are not worth it.
+        let few = affine.packed_without_zeros(own + 1, &weights, &bias);
+        assert_eq!(few.len(), 1);
     }
 }

@@ -256,8 +256,13 @@ pub(super) fn operations(
             let weights = weight.chunks_exact(weight.len() / count);
             let biases = bias.chunks_exact(bias.len() / count);
             for ((branch, weight), bias) in branches.iter_mut().zip(weights).zip(biases) {
+                let groups = match first {
+                    0 => of_branch.packed(nr, weight, bias),
+                    // After the pooling.
+                    _ => of_branch.packed_without_zeros(nr, weight, bias),
+                };
                 branch.push(Operation::Affine {
-                    groups: of_branch.packed(nr, weight, bias),
+                    groups,
                     steps: affine.steps(),
                     padding: affine.padding,
                 });
