@@ -4,8 +4,8 @@ use super::{Layer, conv1d_frames, int8_weights::Int8Weights, ranges::MapLevels};
 use crate::kernels::{self, Activations, Packed, PackedInt8, Steps};
 use std::ops::Range;
 
-/// The part of the inputs that an output reads starts and ends at multiples of this.
-const INPUTS: usize = 64;
+/// Outputs of a part of [`Affine::packed_in_parts`].
+const OUTPUTS: usize = 64;
 
 /// Sizes and options of a Conv1d or Linear.
 #[derive(Debug, Clone, Copy)]
@@ -99,27 +99,34 @@ impl Affine {
             .collect()
     }
 
-    /// As [`Self::packed`], but of a Linear whose outputs read only a part of the inputs, without the weights
-    /// of 0 beside that part.
-    pub fn packed_without_zeros(&self, nr: usize, weight: &[f32], bias: &[f32]) -> Vec<Packed> {
-        let (c_out, c_in, taps) = self.shape;
-        let blocks = match (self.groups, taps) {
-            (1, 1) => blocks(weight, c_in),
-            _ => vec![],
+    /// Packs the weights of a map of one tap in parts of a few outputs, each without the inputs at the edges
+    /// whose weights are 0. `read` fills a buffer with a range of the weights, so that they are never all in
+    /// f32 at once.
+    pub fn packed_in_parts(
+        &self,
+        nr: usize,
+        read: impl Fn(Range<usize>, &mut Vec<f32>),
+        bias: &[f32],
+    ) -> Vec<Packed> {
+        let (c_out, c_in, _) = self.shape;
+        let own = c_out / self.groups;
+        let most = match self.groups {
+            1 => OUTPUTS,
+            _ => own,
         };
-        // Blocks of few outputs would be padded to more than they save.
-        if blocks.len() < 2 || blocks.iter().any(|(outputs, _)| outputs.len() < nr) {
-            return self.packed(nr, weight, bias);
-        }
-        let block = |(outputs, inputs): (Range<usize>, Range<usize>)| {
-            let rows = weight[outputs.start * c_in..outputs.end * c_in].chunks_exact(c_in);
-            let own: Vec<f32> = rows.flat_map(|row| &row[inputs.clone()]).copied().collect();
+        let mut weight = vec![];
+        let part = |first: usize| {
+            let outputs = first..(first + most).min(c_out);
+            read(outputs.start * c_in..outputs.end * c_in, &mut weight);
+            let inputs = read_inputs(&weight, c_in);
             let shape = (outputs.len(), inputs.len(), 1);
-            Packed::from_pytorch(shape, nr, &own, &bias[outputs.clone()])
-                .within_rows(c_in, c_out)
-                .starting_at(inputs.start, outputs.start)
+            Packed::new(shape, nr, &bias[outputs], |o, i, _| {
+                weight[o * c_in + inputs.start + i]
+            })
+            .within_rows(self.groups * c_in, c_out)
+            .starting_at(first / own * c_in + inputs.start, first)
         };
-        blocks.into_iter().map(block).collect()
+        (0..c_out).step_by(most).map(part).collect()
     }
 
     /// The maps of the groups before they have weights, with their sizes alone.
@@ -183,24 +190,19 @@ pub(super) fn apply_groups(groups: &[Packed], steps: Steps, x: &[f32], y: &mut [
     }
 }
 
-/// Neighbouring rows of a weight `(C_out, C_in)` that read the same part of the inputs: their outputs, and
-/// these inputs.
-fn blocks(weight: &[f32], c_in: usize) -> Vec<(Range<usize>, Range<usize>)> {
-    let mut blocks: Vec<(Range<usize>, Range<usize>)> = vec![];
-    for (output, row) in weight.chunks_exact(c_in).enumerate() {
-        let first = row.iter().position(|w| *w != 0.0).unwrap_or(0);
-        let end = row
-            .iter()
-            .rposition(|w| *w != 0.0)
-            .map_or(1, |last| last + 1);
-        // Single weights at the edges may be 0 by chance.
-        let inputs = first / INPUTS * INPUTS..end.next_multiple_of(INPUTS).min(c_in);
-        match blocks.last_mut() {
-            Some((outputs, same)) if *same == inputs => outputs.end += 1,
-            _ => blocks.push((output..output + 1, inputs)),
-        }
-    }
-    blocks
+/// From the first to the last input that has a weight `(C_out, C_in)` other than 0.
+fn read_inputs(weight: &[f32], c_in: usize) -> Range<usize> {
+    let is_read = |w: &f32| *w != 0.0;
+    let rows = weight.chunks_exact(c_in);
+    let (first, end) = rows.fold((c_in, 0), |(first, end), row| {
+        let before = row[..first].iter().position(is_read);
+        let after = row[end..].iter().rposition(is_read);
+        (
+            before.unwrap_or(first),
+            after.map_or(end, |at| end + at + 1),
+        )
+    });
+    if first < end { first..end } else { 0..1 }
 }
 
 #[cfg(test)]
@@ -208,20 +210,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn zeros_beside_the_inputs_that_are_read_change_nothing_where_they_are_left_out() {
+    fn parts_without_the_zeros_at_their_edges_compute_the_same() {
         let nr = kernels::table().nr;
-        let (c_in, own, count) = (5 * INPUTS, 2 * nr, 3);
+        let (c_in, c_out) = (300, 2 * OUTPUTS + 5);
         let value = |i: usize| (i as f32 * 0.7).sin();
-        // Outputs that read the first inputs, some of the middle, and all.
-        let reads = [0..INPUTS - 3, 2 * INPUTS + 1..3 * INPUTS + 7, 0..c_in];
-        let weight = |o: usize, i: usize| match reads[o / own].contains(&i) {
-            true => value(o + 3 * i),
+        // Outputs that read the first inputs, some of the middle, and none.
+        let reads = [0..61, 129..200, 0..0];
+        let weight = |k: usize| match reads[k / c_in / OUTPUTS].contains(&(k % c_in)) {
+            true => value(k),
             false => 0.0,
         };
-        let c_out = count * own;
-        let weights: Vec<f32> = (0..c_out * c_in)
-            .map(|k| weight(k / c_in, k % c_in))
-            .collect();
+        let weights: Vec<f32> = (0..c_out * c_in).map(weight).collect();
         let bias: Vec<f32> = (0..c_out).map(value).collect();
         let affine = Affine::of(&Layer::Linear {
             in_features: c_in,
@@ -236,12 +235,10 @@ mod tests {
             y
         };
         let whole = affine.packed(nr, &weights, &bias);
-        let parts = affine.packed_without_zeros(nr, &weights, &bias);
+        let read = |range: Range<usize>, out: &mut Vec<f32>| *out = weights[range].to_vec();
+        let parts = affine.packed_in_parts(nr, read, &bias);
         let sizes: Vec<usize> = parts.iter().map(|part| part.c_in).collect();
-        assert_eq!(sizes, [INPUTS, 2 * INPUTS, c_in]);
+        assert_eq!(sizes, [61, 71, 1]);
         assert_eq!(run(&parts), run(&whole));
-        // Blocks of fewer outputs than a panel has are not worth it.
-        let few = affine.packed_without_zeros(own + 1, &weights, &bias);
-        assert_eq!(few.len(), 1);
     }
 }

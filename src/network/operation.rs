@@ -248,6 +248,15 @@ pub(super) fn operations(
                 steps: affine.steps(),
                 padding: affine.padding,
             });
+        } else if let Some(affine) = Affine::of(layer).filter(|a| first > 0 && a.shape.2 == 1) {
+            // After the pooling, where there is one branch and a Linear has many weights, some of them 0.
+            let bias = weights.values(&format!("{index}.bias"), &mut room[1]);
+            let read = |range, out: &mut Vec<f32>| weights.part(layer, index, range, out);
+            branches[0].push(Operation::Affine {
+                groups: affine.packed_in_parts(nr, read, bias),
+                steps: affine.steps(),
+                padding: affine.padding,
+            });
         } else if let Some(affine) = Affine::of(layer) {
             let [weight, bias] = &mut room;
             let weight = weights.weight(layer, index, weight);
@@ -256,13 +265,8 @@ pub(super) fn operations(
             let weights = weight.chunks_exact(weight.len() / count);
             let biases = bias.chunks_exact(bias.len() / count);
             for ((branch, weight), bias) in branches.iter_mut().zip(weights).zip(biases) {
-                let groups = match first {
-                    0 => of_branch.packed(nr, weight, bias),
-                    // After the pooling.
-                    _ => of_branch.packed_without_zeros(nr, weight, bias),
-                };
                 branch.push(Operation::Affine {
-                    groups,
+                    groups: of_branch.packed(nr, weight, bias),
                     steps: affine.steps(),
                     padding: affine.padding,
                 });

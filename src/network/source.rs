@@ -5,6 +5,7 @@ use super::{
     int8_weights::{DIVISORS, Int8Weights},
     stored::{Number, Tensors},
 };
+use std::ops::Range;
 
 /// Tensors of a network in either form.
 #[derive(Debug, Clone, Copy)]
@@ -107,6 +108,22 @@ impl<'a> Source<'a> {
             return room;
         }
         self.values(&format!("{index}.weight"), room)
+    }
+
+    /// Replaces the contents of `out` with a range of the weights of layer `index`, in f32.
+    pub fn part(self, layer: &Layer, index: usize, range: Range<usize>, out: &mut Vec<f32>) {
+        let name = format!("{index}.weight");
+        match self {
+            Source::Stored(tensors) | Source::StoredInF32(tensors) if !self.is_i8(&name) => {
+                tensors[&name].part(range).read(out);
+            }
+            _ => {
+                let mut room = vec![];
+                let part = &self.weight(layer, index, &mut room)[range];
+                out.clear();
+                out.extend_from_slice(part);
+            }
+        }
     }
 
     /// Values of a tensor that was checked to exist. `room` is a buffer for the conversion to f32
