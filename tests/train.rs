@@ -194,6 +194,9 @@ fn a_joint_embedding_is_fitted_onto_a_joined_model_the_same_with_any_number_of_t
     refused(onto("two", "no", joint(&[], 3)), "a multiple of 4");
     refused(onto("two", "no", joint(&[3], 4)), "there is no network 3");
     refused(onto("two", "no", joint(&[], 4)), "LDA to 4 dimensions");
+    let mut with_steps = onto("two", "no", joint(&[], 4));
+    with_steps.args(["--steps", "5"]);
+    refused(with_steps, "cannot be used with");
     let with_four = |out: &str, without: &[usize], threads: &str| {
         let mut command = onto("two", out, joint(without, 4));
         let vector = |row: usize| {

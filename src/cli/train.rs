@@ -21,6 +21,28 @@ use spkver::{
 };
 use std::path::PathBuf;
 
+/// Flags that change how networks are trained, or the card of a new model.
+const OF_NETWORKS: [&str; 18] = [
+    "overlap_of",
+    "compare_heads",
+    "checkpoint",
+    "checkpoint_every",
+    "stop_after",
+    "steps",
+    "batch_size",
+    "learning_rate",
+    "channels",
+    "embedding_size",
+    "members",
+    "activation",
+    "pool",
+    "head",
+    "head_outputs",
+    "name",
+    "data",
+    "license",
+];
+
 /// What `spkver train` takes.
 #[derive(clap::Args)]
 #[group(skip)]
@@ -69,13 +91,13 @@ pub struct Args {
     /// Take the detector of overlapped speech from this model; if the options train one, start from it
     #[arg(long, value_name = "MODEL", help_heading = "Training")]
     overlap_of: Option<PathBuf>,
-    /// Train no network: fit a joint embedding onto those of this joined model, from the vectors of
-    /// --teacher
+    /// Train no network, but add a joint embedding to this joined model: a map from all its networks
+    /// to the vectors of --teacher (`joint` in the options)
     #[arg(
         long,
         value_name = "MODEL",
         requires = "teacher",
-        conflicts_with_all = ["overlap_of", "compare_heads", "checkpoint"],
+        conflicts_with_all = OF_NETWORKS,
         help_heading = "Training"
     )]
     onto: Option<PathBuf>,

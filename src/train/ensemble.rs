@@ -136,13 +136,22 @@ pub fn pick(network: &Network, head: &PairHead, numbers: &[usize]) -> Result<(Ne
 
 /// Whether these are several networks that were [joined](join_weighted), without a joint embedding.
 pub(super) fn is_joined(network: &Network, head: &PairHead) -> bool {
-    !network.is_graph() && head.projection.whiten.is_none() && !has_joint(network, head)
+    !network.is_graph()
+        && head.projection.whiten.is_none()
+        && last_groups(network) == Some(head.projection.groups)
 }
 
 /// Whether the last Linear reads the statistics of all networks together.
 fn has_joint(network: &Network, head: &PairHead) -> bool {
-    let linear = network.layers().last();
-    matches!(linear, Some(Layer::Linear { groups, .. }) if *groups != head.projection.groups)
+    last_groups(network).is_some_and(|groups| groups != head.projection.groups)
+}
+
+/// The groups of the last layer, if it is a Linear.
+fn last_groups(network: &Network) -> Option<usize> {
+    match network.layers().last()? {
+        Layer::Linear { groups, .. } => Some(*groups),
+        _ => None,
+    }
 }
 
 /// Rounds all values to the nearest F16, which halves the model file. Its 11 bits are more exact than
