@@ -99,9 +99,9 @@ impl Affine {
             .collect()
     }
 
-    /// Packs the weights of a map of one tap in parts of a few outputs, each without the inputs at the edges
-    /// whose weights are 0. `read` fills a buffer with a range of the weights, so that they are never all in
-    /// f32 at once.
+    /// As [`Self::packed`] for a map of one tap, divided into parts of a few outputs each. A part leaves out the
+    /// inputs before and after those that it reads: their weights are 0. `read` puts a range of the weights
+    /// into a buffer, so that the buffer never holds all of them.
     pub fn packed_in_parts(
         &self,
         nr: usize,
@@ -118,7 +118,7 @@ impl Affine {
         let part = |first: usize| {
             let outputs = first..(first + most).min(c_out);
             read(outputs.start * c_in..outputs.end * c_in, &mut weight);
-            let inputs = read_inputs(&weight, c_in);
+            let inputs = inputs_read(&weight, c_in);
             let shape = (outputs.len(), inputs.len(), 1);
             Packed::new(shape, nr, &bias[outputs], |o, i, _| {
                 weight[o * c_in + inputs.start + i]
@@ -132,11 +132,9 @@ impl Affine {
     /// The maps of the groups before they have weights, with their sizes alone.
     pub(super) fn unpacked(&self, nr: usize) -> Vec<Packed> {
         let (c_out, c_in, taps) = self.shape;
-        let own = c_out / self.groups;
-        let of_group = |g| {
-            Packed::of_shape((own, c_in, taps), nr)
+        let of_group = |_| {
+            Packed::of_shape((c_out / self.groups, c_in, taps), nr)
                 .within_rows(self.groups * c_in, c_out)
-                .starting_at(g * c_in, g * own)
         };
         (0..self.groups).map(of_group).collect()
     }
@@ -191,7 +189,7 @@ pub(super) fn apply_groups(groups: &[Packed], steps: Steps, x: &[f32], y: &mut [
 }
 
 /// From the first to the last input that has a weight `(C_out, C_in)` other than 0.
-fn read_inputs(weight: &[f32], c_in: usize) -> Range<usize> {
+fn inputs_read(weight: &[f32], c_in: usize) -> Range<usize> {
     let is_read = |w: &f32| *w != 0.0;
     let rows = weight.chunks_exact(c_in);
     let (first, end) = rows.fold((c_in, 0), |(first, end), row| {

@@ -248,10 +248,15 @@ pub(super) fn operations(
                 steps: affine.steps(),
                 padding: affine.padding,
             });
-        } else if let Some(affine) = Affine::of(layer).filter(|a| first > 0 && a.shape.2 == 1) {
-            // After the pooling, where there is one branch and a Linear has many weights, some of them 0.
+        } else if let Some(affine) = Affine::of(layer)
+            && affine.shape.2 == 1
+            && first > 0
+            && !weights.is_i8(&format!("{index}.weight"))
+        {
+            // After the pooling there is one branch. The Linear there is large, and many of its weights can be 0.
+            let name = format!("{index}.weight");
             let bias = weights.values(&format!("{index}.bias"), &mut room[1]);
-            let read = |range, out: &mut Vec<f32>| weights.part(layer, index, range, out);
+            let read = |range, out: &mut Vec<f32>| weights.part(&name, range, out);
             branches[0].push(Operation::Affine {
                 groups: affine.packed_in_parts(nr, read, bias),
                 steps: affine.steps(),

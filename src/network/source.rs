@@ -110,18 +110,15 @@ impl<'a> Source<'a> {
         self.values(&format!("{index}.weight"), room)
     }
 
-    /// Replaces the contents of `out` with a range of the weights of layer `index`, in f32.
-    pub fn part(self, layer: &Layer, index: usize, range: Range<usize>, out: &mut Vec<f32>) {
-        let name = format!("{index}.weight");
+    /// Replaces the contents of `out` with a range of the values of a tensor that is not I8.
+    pub fn part(self, name: &str, range: Range<usize>, out: &mut Vec<f32>) {
         match self {
-            Source::Stored(tensors) | Source::StoredInF32(tensors) if !self.is_i8(&name) => {
-                tensors[&name].part(range).read(out);
-            }
-            _ => {
-                let mut room = vec![];
-                let part = &self.weight(layer, index, &mut room)[range];
+            Source::Weights(weights) => {
                 out.clear();
-                out.extend_from_slice(part);
+                out.extend_from_slice(&weights[name][range]);
+            }
+            Source::Stored(tensors) | Source::StoredInF32(tensors) => {
+                tensors[name].part(range).read(out);
             }
         }
     }
