@@ -5,9 +5,9 @@
 //! statistics of all networks (D,) ─ridge regression─► the teacher's directions (E,) ─LDA, PLDA─► (L,)
 //! ```
 //!
-//! No network is trained. The map is linear and so becomes a part of the last Linear, and its
-//! log-likelihood ratio is added to the score. It knows what a strong teacher knows of sessions and lines,
-//! as far as the networks' statistics show it.
+//! No network is trained. The map is linear, so it becomes a part of the last Linear. The log-likelihood ratio
+//! of the joint embedding is added to the score. The teacher has heard far more sessions and lines than the
+//! networks, and the map takes over what their statistics show of that.
 
 use super::{
     Labelled,
@@ -23,19 +23,11 @@ use crate::{
     network::{Layer, Network},
     scoring::{PairHead, Projection},
 };
-use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
 
-/// The result of a fit.
-pub struct Joint {
-    /// The networks with the joint embedding as the last part of theirs.
-    pub network: Network,
-    /// The head, to be calibrated.
-    pub head: PairHead,
-}
-
-/// Fits a joint embedding onto a joined network and its head; `None` where `on_progress` stopped it by
-/// answering `false`. `own` has the recordings and a teacher's vectors of them.
+/// Fits a joint embedding onto a joined network and its head. The resulting network has it as the last part of
+/// its embedding; the resulting head is to be calibrated. `own` has the recordings and a teacher's vectors of
+/// them. `None` where `on_progress` stopped the fit by answering `false`.
 ///
 /// # Errors
 /// [`Error::Usage`] for a network that was not joined, for options that do not fit it, and without a
@@ -45,7 +37,7 @@ pub fn fit(
     network: &Network,
     head: &PairHead,
     on_progress: &mut dyn FnMut(Progress) -> bool,
-) -> Result<Option<Joint>> {
+) -> Result<Option<(Network, PairHead)>> {
     let options = &own.options.joint;
     let Some(teacher) = own.teacher else {
         return Err(Error::Usage("a joint embedding needs a teacher".into()));
@@ -82,7 +74,7 @@ pub fn fit(
     let network = with_map(network, head, &kept, &map.then(&added.projection))?;
     let head = with_share(head, &kept, &added, options.share);
     head.check(network.embedding_size())?;
-    Ok(Some(Joint { network, head }))
+    Ok(Some((network, head)))
 }
 
 /// The numbers, from 0, of the networks whose own embeddings stay.
@@ -183,28 +175,6 @@ fn with_share(head: &PairHead, kept: &[usize], added: &PairHead, share: f32) -> 
     head
 }
 
-impl LinearMap {
-    /// (D,) -> (E,)
-    fn answer(&self, x: &[f32]) -> Vec<f32> {
-        let x = DVector::from_iterator(x.len(), x.iter().map(|v| f64::from(*v)));
-        let answer = &self.weight * x + &self.bias;
-        answer.iter().map(|v| *v as f32).collect()
-    }
-
-    /// This map, and then the centring and whitening of `projection`: (D,) -> (L,).
-    fn then(&self, projection: &Projection) -> LinearMap {
-        let whiten = projection.whitening();
-        let whiten = whiten.iter().map(|v| f64::from(*v));
-        let whiten = DMatrix::from_row_iterator(projection.size(), self.bias.len(), whiten);
-        let mean = projection.mean.iter().map(|v| f64::from(*v));
-        let mean = DVector::from_iterator(self.bias.len(), mean);
-        LinearMap {
-            weight: &whiten * &self.weight,
-            bias: &whiten * (&self.bias - mean),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,6 +183,7 @@ mod tests {
         network::fold_batch_norms,
         train::{options::ArchitectureOptions, tape::Trainable},
     };
+    use nalgebra::{DMatrix, DVector};
 
     /// A network and its head, as `seed` makes them.
     fn member(seed: u64) -> (Network, PairHead) {

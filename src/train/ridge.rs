@@ -1,10 +1,10 @@
 //! Ridge regression: the linear map from many inputs to a few outputs.
 //!
-//! The inputs are centred and scaled to variance 1. Of all maps A, the one with the smallest
-//! `mean |A·z − y|² + ridge·|A|²` is fitted (Hoerl & Kennard 1970, "Ridge Regression"). The sums are in f64
-//! and their order does not depend on the number of threads.
+//! Let z be an input, centred and scaled to variance 1, and y its output. The fit finds the matrix A with the
+//! smallest `mean |A·z − y|² + ridge·|A|²` (Hoerl & Kennard 1970, "Ridge Regression"). It sums in f64, in an
+//! order that does not depend on the number of threads.
 
-use crate::{Error, Result};
+use crate::{Error, Result, scoring::Projection};
 use nalgebra::{Cholesky, DMatrix, DVector};
 use rayon::prelude::*;
 
@@ -15,6 +15,28 @@ pub struct LinearMap {
     pub weight: DMatrix<f64>,
     /// b, (E,).
     pub bias: DVector<f64>,
+}
+
+impl LinearMap {
+    /// (D,) -> (E,)
+    pub fn answer(&self, x: &[f32]) -> Vec<f32> {
+        let x = DVector::from_iterator(x.len(), x.iter().map(|v| f64::from(*v)));
+        let answer = &self.weight * x + &self.bias;
+        answer.iter().map(|v| *v as f32).collect()
+    }
+
+    /// This map, and then the centring and whitening of `projection`: (D,) -> (L,).
+    pub fn then(&self, projection: &Projection) -> LinearMap {
+        let whiten = projection.whitening();
+        let whiten = whiten.iter().map(|v| f64::from(*v));
+        let whiten = DMatrix::from_row_iterator(projection.size(), self.bias.len(), whiten);
+        let mean = projection.mean.iter().map(|v| f64::from(*v));
+        let mean = DVector::from_iterator(self.bias.len(), mean);
+        LinearMap {
+            weight: &whiten * &self.weight,
+            bias: &whiten * (&self.bias - mean),
+        }
+    }
 }
 
 /// Examples that are added to the sums together.
@@ -63,7 +85,7 @@ pub fn fit(examples: &[(&[f32], &[f32])], ridge: f64) -> Result<LinearMap> {
     Ok(LinearMap { weight, bias })
 }
 
-/// The means of z·zᵀ, (D, D), and of z·yᵀ, (D, E), over the examples.
+/// The means over the examples of z·zᵀ, (D, D), and of z·yᵀ, (D, E), with z = (x − `mean`)·`per_unit`.
 fn sums(
     examples: &[(&[f32], &[f32])],
     mean: &DVector<f64>,
@@ -109,10 +131,9 @@ mod tests {
         let examples: Vec<(&[f32], &[f32])> = pairs.map(|(x, y)| (&x[..], &y[..])).collect();
         let map = fit(&examples, 1e-9).unwrap();
         for (x, y) in &examples {
-            let x = DVector::from_iterator(4, x.iter().map(|x| f64::from(*x)));
-            let answer = &map.weight * x + &map.bias;
-            let near = |(a, b): (&f64, &f32)| (a - f64::from(*b)).abs() < 1e-4;
-            assert!(answer.iter().zip(*y).all(near), "{answer} {y:?}");
+            let answer = map.answer(x);
+            let near = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-4;
+            assert!(answer.iter().zip(*y).all(near), "{answer:?} {y:?}");
         }
         // A large ridge draws the map to the mean of the outputs.
         let flat = fit(&examples, 1e6).unwrap();

@@ -11,7 +11,7 @@ use super::{
     descent::{Descent, Progress},
     ensemble, head,
     head_comparison::{self, Compared, Lists},
-    joint::{self, Joint},
+    joint,
     manifest::Manifest,
     options::{PairLoss, TrainOptions},
     overlap, recipe,
@@ -43,7 +43,7 @@ pub struct Plan {
     /// A model whose detector of overlapped speech is taken. If the options train a detector, training
     /// starts from this one.
     pub overlap_of: Option<PathBuf>,
-    /// A joined model that gets a joint embedding; nothing else is trained then.
+    /// A joined model to add a joint embedding to. Then nothing else is trained.
     pub onto: Option<PathBuf>,
     /// The file of the run's state. Training goes on from it if it exists.
     pub checkpoint: PathBuf,
@@ -187,22 +187,7 @@ impl<'a> Inputs<'a> {
             begun_from: None,
         };
         if let Some(model) = self.onto {
-            let fitted = joint::fit(&descent, &model.network, &model.head, &mut |progress| {
-                on_event(Event::Progress(progress))
-            })?;
-            let Some(Joint { network, head }) = fitted else {
-                return Ok(None);
-            };
-            for refused in recordings.refused() {
-                on_event(Event::LeftOut(&refused));
-            }
-            let mut model = model.with_network(network, head);
-            model.card.recipe = with_joint(&model.card.recipe, options);
-            return Ok(Some(Report {
-                model_id: model::save(out.path(), &model)?,
-                refined: None,
-                heads: None,
-            }));
+            return add_joint(model, &descent, out, on_event);
         }
         let (finished, begun) = match self.overlap {
             Some(Overlap::Finished(network)) => (Some(*network), None),
@@ -215,24 +200,19 @@ impl<'a> Inputs<'a> {
         let Some(trained) = trained else {
             return Ok(None);
         };
-        for refused in recordings.refused() {
-            on_event(Event::LeftOut(&refused));
-        }
+        tell_left_out(&recordings, on_event);
         let (members, refined) = with_heads(trained.members, options, on_event)?;
         let num_features = Mfcc::new(options.front_end.clone())?.num_channels();
         let (network, head) = ensemble::join(members, num_features)?;
-        let labelled = match self.lists.is_empty() {
-            true => None,
-            false => {
-                let labelled = recipe::embeddings(&descent, &network, &mut |progress| {
-                    on_event(Event::Progress(progress))
-                })?;
-                if labelled.is_none() {
-                    return Ok(None);
-                }
-                labelled
+        let mut labelled = None;
+        if !self.lists.is_empty() {
+            labelled = recipe::embeddings(&descent, &network, &mut |progress| {
+                on_event(Event::Progress(progress))
+            })?;
+            if labelled.is_none() {
+                return Ok(None);
             }
-        };
+        }
         let model = Model {
             front_end: options.front_end.clone(),
             network,
@@ -255,6 +235,35 @@ impl<'a> Inputs<'a> {
             refined,
             heads: heads.transpose()?,
         }))
+    }
+}
+
+/// Adds a joint embedding to `model`, and writes the result to `out`.
+fn add_joint(
+    model: Model,
+    descent: &Descent,
+    out: &OutputFile,
+    on_event: OnEvent,
+) -> Result<Option<Report>> {
+    let fitted = joint::fit(descent, &model.network, &model.head, &mut |progress| {
+        on_event(Event::Progress(progress))
+    })?;
+    let Some((network, head)) = fitted else {
+        return Ok(None);
+    };
+    tell_left_out(descent.recordings, on_event);
+    let mut model = model.with_network(network, head);
+    model.card.recipe = with_joint(&model.card.recipe, descent.options);
+    Ok(Some(Report {
+        model_id: model::save(out.path(), &model)?,
+        refined: None,
+        heads: None,
+    }))
+}
+
+fn tell_left_out(recordings: &Recordings, on_event: OnEvent) {
+    for refused in recordings.refused() {
+        on_event(Event::LeftOut(&refused));
     }
 }
 
@@ -298,20 +307,23 @@ fn card(plan: &Plan, manifest: &Manifest) -> ModelCard {
     }
 }
 
+const OTHER_FRONT_END: &str = "the model has another front-end than the options";
+
+fn refusal(flag: &str, path: &Path, fact: &str) -> Error {
+    Error::Usage(format!("{flag} {}: {fact}", path.display()))
+}
+
 /// The detector of overlapped speech of the model file `path`.
 fn overlap_of(path: &Path, options: &TrainOptions) -> Result<Overlap> {
     let model = model::load(path)?.into_model();
-    let refuse = |fact: &str| {
-        let path = path.display();
-        Error::Usage(format!("--overlap-of {path}: {fact}"))
-    };
+    let refuse = |fact: &str| refusal("--overlap-of", path, fact);
     // The detector keeps the pauses, whatever the networks do.
     let same_front_end = MfccConfig {
         speech_only: options.front_end.speech_only,
         ..model.front_end
     };
     if same_front_end != options.front_end {
-        return Err(refuse("the model has another front-end than the options"));
+        return Err(refuse(OTHER_FRONT_END));
     }
     let Some(network) = model.overlap else {
         return Err(refuse("the model has no detector of overlapped speech"));
@@ -325,14 +337,11 @@ fn overlap_of(path: &Path, options: &TrainOptions) -> Result<Overlap> {
     })
 }
 
-/// The model file `path`, to fit a joint embedding onto.
+/// Reads the model file `path`, which is to get a joint embedding.
 fn onto_of(path: &Path, options: &TrainOptions) -> Result<Model> {
     let model = model::load(path)?.into_model();
     if model.front_end != options.front_end {
-        return Err(Error::Usage(format!(
-            "--onto {}: the model has another front-end than the options",
-            path.display()
-        )));
+        return Err(refusal("--onto", path, OTHER_FRONT_END));
     }
     Ok(model)
 }
