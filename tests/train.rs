@@ -39,20 +39,36 @@ fn options(dir: &Path) -> PathBuf {
     path
 }
 
-/// What another system might say of the recordings, and of one of them in another voice.
-fn teacher(dir: &Path) -> PathBuf {
+/// These options with a change, in a file of their own.
+fn changed_options(dir: &Path, change: impl FnOnce(&mut serde_json::Value)) -> PathBuf {
+    let text = fs::read_to_string(options(dir)).unwrap();
+    let mut options: serde_json::Value = serde_json::from_str(&text).unwrap();
+    change(&mut options);
+    let path = dir.join("changed.json");
+    fs::write(&path, options.to_string()).unwrap();
+    path
+}
+
+/// What another system might say of the recordings, and of one of them in another voice: vectors of up to 5
+/// numbers.
+fn teacher(dir: &Path, size: usize) -> PathBuf {
     let path = dir.join("teacher.txt");
-    let mut text = String::from("anna/anna-1.wav@100@90 0.5 0.1 0.2\n");
+    let line = |id: &str, vector: [f32; 5]| {
+        let numbers: Vec<String> = vector[..size].iter().map(f32::to_string).collect();
+        format!("{id} {}\n", numbers.join(" "))
+    };
+    let mut text = line("anna/anna-1.wav@100@90", [0.5, 0.1, 0.2, 0.4, 0.6]);
     for (speaker, name) in ["anna", "boris", "chloe", "david", "edith", "felix"]
         .iter()
         .enumerate()
     {
         for n in 1..=3 {
             let angle = speaker as f32 + 0.1 * n as f32;
-            text += &format!(
-                "{name}/{name}-{n}.wav {} {} 0.3\n",
-                angle.sin(),
-                angle.cos()
+            let (sin, cos) = angle.sin_cos();
+            let (sin_2, cos_2) = (2.0 * angle).sin_cos();
+            text += &line(
+                &format!("{name}/{name}-{n}.wav"),
+                [sin, cos, 0.3, sin_2, cos_2],
             );
         }
     }
@@ -63,35 +79,33 @@ fn teacher(dir: &Path) -> PathBuf {
 /// [`command`] with a second network that sees the means and learns from speakers and teacher, and a
 /// third from the teacher alone.
 fn taught(dir: &Path, out: &str) -> Command {
-    let text = fs::read_to_string(options(dir)).unwrap();
-    let mut options: serde_json::Value = serde_json::from_str(&text).unwrap();
-    options["front_end"] = serde_json::json!({"mean_channels": true});
-    options["members"] = serde_json::json!([
-        {"high_freq_hz": 3800, "band_limit": 0.0},
-        {"seed": 9, "high_freq_hz": 7600, "band_limit": 0.5, "pitch": 0.5, "mean_norm": false,
-         "speaker_weight": 0.5, "teacher_weight": 10},
-        {"high_freq_hz": 7600, "band_limit": 0.0, "speaker_weight": 0, "teacher_weight": 10},
-    ]);
-    let path = dir.join("taught.json");
-    fs::write(&path, options.to_string()).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_spkver"));
-    command.args(["train", "--checkpoint-every", "1"]);
-    command.arg("-o").arg(dir.join(out));
-    command.arg("--options").arg(path);
-    command.arg("--teacher").arg(teacher(dir));
-    command.arg(dir.join("speech"));
+    let options = changed_options(dir, |options| {
+        options["front_end"] = serde_json::json!({"mean_channels": true});
+        options["members"] = serde_json::json!([
+            {"high_freq_hz": 3800, "band_limit": 0.0},
+            {"seed": 9, "high_freq_hz": 7600, "band_limit": 0.5, "pitch": 0.5, "mean_norm": false,
+             "speaker_weight": 0.5, "teacher_weight": 10},
+            {"high_freq_hz": 7600, "band_limit": 0.0, "speaker_weight": 0, "teacher_weight": 10},
+        ]);
+    });
+    let mut command = with_options(dir, out, &options);
+    command.args(["--checkpoint-every", "1"]);
+    command.arg("--teacher").arg(teacher(dir, 3));
     command
 }
 
 fn command(dir: &Path, out: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_spkver"));
+    let mut command = with_options(dir, out, &options(dir));
+    command.args(["--checkpoint-every", "1"]);
     command
-        .args(["train", "--checkpoint-every", "1"])
-        .arg("-o")
-        .arg(dir.join(out))
-        .arg("--options")
-        .arg(options(dir))
-        .arg(dir.join("speech"));
+}
+
+/// Trains on [`speech`] with these options.
+fn with_options(dir: &Path, out: &str, options: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_spkver"));
+    command.arg("train").arg("-o").arg(dir.join(out));
+    command.arg("--options").arg(options);
+    command.arg(dir.join("speech"));
     command
 }
 
@@ -103,6 +117,14 @@ fn succeed(command: &mut Command) -> Output {
         String::from_utf8_lossy(&output.stderr)
     );
     output
+}
+
+#[track_caller]
+fn refused(command: &mut Command, code: i32, facts: &[&str]) {
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    assert!(facts.iter().all(|fact| text.contains(fact)), "{text}");
 }
 
 #[test]
@@ -117,12 +139,8 @@ fn a_detector_of_overlapped_speech_comes_from_another_model_and_is_trained_on() 
         overlap.weights().clone()
     };
     let begun_from = |of: &str, out: &str, change: fn(&mut serde_json::Value)| {
-        let text = fs::read_to_string(options(dir)).unwrap();
-        let mut options: serde_json::Value = serde_json::from_str(&text).unwrap();
-        change(&mut options);
-        let mut command = command(dir, out);
-        // `command` has written its own options there.
-        fs::write(dir.join("options.json"), options.to_string()).unwrap();
+        let mut command = with_options(dir, out, &changed_options(dir, change));
+        command.args(["--checkpoint-every", "1"]);
         command.arg("--overlap-of").arg(dir.join(of));
         command
     };
@@ -138,26 +156,18 @@ fn a_detector_of_overlapped_speech_comes_from_another_model_and_is_trained_on() 
     succeed(&mut with("trained-on", |_| ()));
     assert_ne!(weights("trained-on"), weights("first"));
 
-    let refused = with("refused", |all| all["overlap"]["channels"] = 9.into())
-        .output()
-        .unwrap();
-    assert_eq!(refused.status.code(), Some(2));
-    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(
-        text.contains("first: its detector of overlapped speech has other layers"),
-        "{text}"
+    refused(
+        &mut with("refused", |all| all["overlap"]["channels"] = 9.into()),
+        2,
+        &["first: its detector of overlapped speech has other layers"],
     );
 
     // Two networks of 12 steps, then the detector.
     succeed(with("stopped", |_| ()).args(["--stop-after", "26"]));
-    let refused = begun_from("trained-on", "stopped", |_| ())
-        .output()
-        .unwrap();
-    assert_eq!(refused.status.code(), Some(4));
-    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(
-        text.contains("stopped.ckpt.overlap: belongs to a run") && text.contains("--overlap-of"),
-        "{text}"
+    refused(
+        &mut begun_from("trained-on", "stopped", |_| ()),
+        4,
+        &["stopped.ckpt.overlap: belongs to a run", "--overlap-of"],
     );
     succeed(&mut with("stopped", |_| ()));
     assert_eq!(weights("stopped"), weights("trained-on"));
@@ -169,54 +179,33 @@ fn a_joint_embedding_is_fitted_onto_a_joined_model_the_same_with_any_number_of_t
     let dir = dir.path();
     speech(dir);
     succeed(&mut command(dir, "two"));
-    let onto = |model: &str, out: &str, joint: serde_json::Value| {
-        let text = fs::read_to_string(options(dir)).unwrap();
-        let mut options: serde_json::Value = serde_json::from_str(&text).unwrap();
-        options["joint"] = joint;
-        let path = dir.join("joint.json");
-        fs::write(&path, options.to_string()).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_spkver"));
-        command.args(["train", "-o"]).arg(dir.join(out));
+    // Both networks have 4 dimensions of their own.
+    let onto = |model: &str, out: &str, without: &[usize], size: usize| {
+        let options = changed_options(dir, |options| {
+            options["joint"] = serde_json::json!({
+                "copies": 2, "copy_seconds": [0.5, 1.0], "size": size, "without": without
+            });
+        });
+        let mut command = with_options(dir, out, &options);
         command.arg("--onto").arg(dir.join(model));
-        command.arg("--options").arg(path);
-        command.arg("--teacher").arg(teacher(dir));
-        command.arg(dir.join("speech"));
+        command.arg("--teacher").arg(teacher(dir, 5));
         command
     };
-    let joint = |without: &[usize], size: usize| serde_json::json!({"copies": 2, "copy_seconds": [0.5, 1.0], "size": size, "without": without});
-    // Both networks have 4 dimensions of their own, and the teacher has 3.
-    let refused = |mut command: Command, fact: &str| {
-        let output = command.output().unwrap();
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(2), "{text}");
-        assert!(text.contains(fact), "{text}");
-    };
-    refused(onto("two", "no", joint(&[], 3)), "a multiple of 4");
-    refused(onto("two", "no", joint(&[3], 4)), "there is no network 3");
-    refused(onto("two", "no", joint(&[], 4)), "LDA to 4 dimensions");
-    let mut with_steps = onto("two", "no", joint(&[], 4));
-    with_steps.args(["--steps", "5"]);
-    refused(with_steps, "cannot be used with");
-    let with_four = |out: &str, without: &[usize], threads: &str| {
-        let mut command = onto("two", out, joint(without, 4));
-        let vector = |row: usize| {
-            let values = (0..4).map(|k| (row as f32 * 0.9 + k as f32 * 2.3).sin().to_string());
-            values.collect::<Vec<_>>().join(" ")
-        };
-        let text = fs::read_to_string(teacher(dir)).unwrap();
-        let ids = text.lines().map(|line| line.split_once(' ').unwrap().0);
-        let lines = ids
-            .enumerate()
-            .map(|(row, id)| format!("{id} {}\n", vector(row / 3)));
-        fs::write(dir.join("teacher.txt"), lines.collect::<String>()).unwrap();
-        command.args(["--threads", threads]);
-        succeed(&mut command);
-    };
-    with_four("three", &[], "1");
-    with_four("again", &[], "2");
+    let refuse = |command: &mut Command, fact: &str| refused(command, 2, &[fact]);
+    refuse(&mut onto("two", "no", &[], 3), "a multiple of 4");
+    refuse(&mut onto("two", "no", &[3], 4), "there is no network 3");
+    let mut command = onto("two", "no", &[], 4);
+    teacher(dir, 3);
+    refuse(&mut command, "LDA to 4 dimensions");
+    refuse(
+        onto("two", "no", &[], 4).args(["--steps", "5"]),
+        "cannot be used with",
+    );
+    succeed(onto("two", "three", &[], 4).args(["--threads", "1"]));
+    succeed(onto("two", "again", &[], 4).args(["--threads", "2"]));
     let bytes = |name: &str| fs::read(dir.join(name)).unwrap();
     assert!(bytes("three") == bytes("again"), "threads change the bits");
-    with_four("less", &[1], "2");
+    succeed(&mut onto("two", "less", &[1], 4));
     let groups = |name: &str| {
         let model = spkver::storage::model::load(&dir.join(name)).unwrap();
         let head = &model.model().head;
@@ -226,8 +215,8 @@ fn a_joint_embedding_is_fitted_onto_a_joined_model_the_same_with_any_number_of_t
         [groups("two"), groups("three"), groups("less")],
         [(8, 2), (12, 3), (8, 2)]
     );
-    refused(
-        onto("three", "no", joint(&[], 4)),
+    refuse(
+        &mut onto("three", "no", &[], 4),
         "joined model of several networks",
     );
     let join = |args: &[&str]| {
@@ -237,8 +226,8 @@ fn a_joint_embedding_is_fitted_onto_a_joined_model_the_same_with_any_number_of_t
         command.arg("-o").arg(dir.join("no"));
         command
     };
-    refused(join(&[]), "joint embedding");
-    refused(join(&["--pick", "1:1"]), "before `train --onto`");
+    refuse(&mut join(&[]), "joint embedding");
+    refuse(&mut join(&["--pick", "1:1"]), "before `train --onto`");
 }
 
 #[test]
@@ -392,25 +381,20 @@ fn a_teacher_that_is_missing_unasked_or_knows_too_little_is_told_before_any_work
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     speech(dir);
-    let refused = |command: &mut Command, fact: &str| {
-        let output = command.output().unwrap();
-        assert_eq!(output.status.code(), Some(2), "{fact}");
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(text.contains(fact), "{fact}: {text}");
-    };
-    let vectors = teacher(dir);
-    refused(
+    let refuse = |command: &mut Command, fact: &str| refused(command, 2, &[fact]);
+    let vectors = teacher(dir, 3);
+    refuse(
         command(dir, "x").arg("--teacher").arg(&vectors),
         "no network learns from it",
     );
     let mut with_teacher = taught(dir, "x");
     let text = fs::read_to_string(&vectors).unwrap();
     fs::write(&vectors, text.replace(".wav", ".flac")).unwrap();
-    refused(&mut with_teacher, "no vector of any recording");
-    let mut without = Command::new(env!("CARGO_BIN_EXE_spkver"));
-    without.arg("train").arg(dir.join("speech")).arg("-o");
-    without.arg(dir.join("x")).arg("--options");
-    refused(without.arg(dir.join("taught.json")), "--teacher");
+    refuse(&mut with_teacher, "no vector of any recording");
+    refuse(
+        &mut with_options(dir, "x", &dir.join("changed.json")),
+        "--teacher",
+    );
     assert!(!dir.join("x.ckpt").exists());
 }
 
@@ -425,10 +409,7 @@ fn a_damaged_checkpoint_is_refused() {
     let at = bytes.len() - 100;
     bytes[at] ^= 4;
     fs::write(&path, bytes).unwrap();
-    let output = command(dir, "a").output().unwrap();
-    assert_eq!(output.status.code(), Some(4));
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(text.contains("a.ckpt: is damaged"), "{text}");
+    refused(&mut command(dir, "a"), 4, &["a.ckpt: is damaged"]);
     assert!(!dir.join("a").exists());
 }
 
