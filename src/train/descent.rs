@@ -76,7 +76,7 @@ pub struct Descent<'a> {
     pub teacher: Option<&'a Teacher>,
     /// Steps between two checkpoints.
     pub checkpoint_every: usize,
-    /// If training starts from the weights of another model: their [`State::hash`].
+    /// The [`State::hash`] of the weights of another model, if training starts from them.
     pub begun_from: Option<&'a str>,
 }
 

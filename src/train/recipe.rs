@@ -143,8 +143,8 @@ fn train_member(
     Ok(labelled.map(|labelled| (network, labelled)))
 }
 
-/// Embeds each labelled training utterance as it is, and some augmented crops of it; `None` where
-/// `on_progress` stopped it.
+/// Embeds each labelled training utterance as it is, and some augmented crops of it. `None` where `on_progress`
+/// stopped it by answering `false`.
 ///
 /// # Errors
 /// As [`train`].
@@ -181,8 +181,8 @@ pub(super) struct Embedded {
     pub of: Vec<usize>,
 }
 
-/// Embeds each of `utterances` as it is, and a number of augmented crops of it, from the shortest to
-/// the longest in seconds. `None` where `on_progress` stopped it by answering `false`.
+/// Embeds each of `utterances` as it is, and `num_crops` augmented crops of it. `seconds` are the lengths of the
+/// shortest and the longest crop. `None` where `on_progress` stopped it by answering `false`.
 ///
 /// # Errors
 /// Options that make no sense.

@@ -65,8 +65,8 @@ pub(super) fn several_speakers(
     })
 }
 
-/// Nats to add to the LLR between parts for each 10 dB of noise, so that no more noisy recordings than clean
-/// ones are below [`MIN_PARTS_LLR`], plus a margin. 0 where no more are.
+/// Nats to add to the LLR between parts for each 10 dB of noise, a margin included. With them, the share of noisy
+/// recordings below [`MIN_PARTS_LLR`] is no larger than that of clean ones. 0 if it is no larger without them.
 fn allowance_for_noise(measured: &[OneSpeakerFacts]) -> f32 {
     let noisy = measured.iter().filter(|one| one.noise >= LEAST_NOISE);
     let missing = noisy.filter_map(|one| Some((MIN_PARTS_LLR - one.parts_llr?.0) / one.noise));
