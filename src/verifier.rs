@@ -104,7 +104,7 @@ impl Verifier {
     /// [`Error::Usage`] that names the part that does not fit.
     pub fn new(id: ModelId, model: Model) -> Result<Self> {
         let mfcc = Mfcc::new(model.front_end.clone())?;
-        model.head.check(model.network.embedding_size())?;
+        model.head.check(model.embedding_size())?;
         model.check_overlap()?;
         model.check_speech()?;
         model.limits.check()?;

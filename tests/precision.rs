@@ -78,10 +78,12 @@ fn int8_refuses_no_more_recordings_as_two_voices_at_once() {
     let stored = Verifier::new(ModelId::of(b"stored"), stored).unwrap();
     for name in ["anna-1", "boris-1", "chloe-1"] {
         let waveform = read(name);
-        let wanted = exact.overlap(&waveform);
-        assert!(wanted.is_some());
+        let logit = |verifier: &Verifier| verifier.one_speaker_facts(&waveform).overlap.unwrap();
+        let wanted = logit(&exact);
         for other in [&rounded, &stored] {
-            assert_eq!(other.overlap(&waveform), wanted, "{name}");
+            let got = logit(other);
+            // Of logits from -12 to 2.5; the detector alone gives the same bits.
+            assert!((got - wanted).abs() < 0.5, "{name}: {got}, not {wanted}");
         }
     }
 }

@@ -183,7 +183,8 @@ fn a_joint_embedding_is_fitted_onto_a_joined_model_the_same_with_any_number_of_t
     let onto = |model: &str, out: &str, without: &[usize], size: usize| {
         let options = changed_options(dir, |options| {
             options["joint"] = serde_json::json!({
-                "copies": 2, "copy_seconds": [0.5, 1.0], "size": size, "without": without
+                "copies": 2, "copy_seconds": [0.5, 1.0], "size": size, "without": without,
+                "overlap": {"examples": 40, "seconds": [0.5, 1.0]}
             });
         });
         let mut command = with_options(dir, out, &options);
@@ -208,12 +209,14 @@ fn a_joint_embedding_is_fitted_onto_a_joined_model_the_same_with_any_number_of_t
     succeed(&mut onto("two", "less", &[1], 4));
     let groups = |name: &str| {
         let model = spkver::storage::model::load(&dir.join(name)).unwrap();
-        let head = &model.model().head;
-        (head.voice_size(), head.projection.groups)
+        let (model, head) = (model.model(), &model.model().head);
+        let groups = (head.voice_size(), head.projection.groups);
+        assert_eq!(model.embedding_size(), groups.0);
+        (groups, model.has_overlap_term)
     };
     assert_eq!(
         [groups("two"), groups("three"), groups("less")],
-        [(8, 2), (12, 3), (8, 2)]
+        [((8, 2), false), ((12, 3), true), ((8, 2), true)]
     );
     refuse(
         &mut onto("three", "no", &[], 4),

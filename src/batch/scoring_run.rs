@@ -219,7 +219,7 @@ impl Inputs {
             return Ok(None);
         }
         drop(recordings);
-        let mut points = Points::new(scorer, verifier.model().network.embedding_size());
+        let mut points = Points::new(scorer, verifier.model().embedding_size());
         let mut num_refused = 0;
         let sides = self.participants.sides(&mut points, |take| {
             ledger.for_each(|number, entry| {

@@ -135,6 +135,7 @@ fn from_bytes(bytes: &[u8]) -> std::result::Result<Model, Problem> {
         head: scaled_cosine(network.embedding_size()),
         network,
         overlap: None,
+        has_overlap_term: false,
         speech: None,
         limits: Limits::default(),
         rates: None,

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! {"format_version":1, "blake3":"<64 hex digits>", "front_end":{…MFCC options…},
-//!  "layers":[{"kind":"conv1d",…},…], "overlap":[{…},…], "speech":[{…},…],
+//!  "layers":[{"kind":"conv1d",…},…], "overlap":[{…},…], "overlap_term":true, "speech":[{…},…],
 //!  "head":{"size":L,"groups":g,"prior":p,"bias":b}, "limits":{…},
 //!  "rates":{…error rates by threshold, if calibrated}, "card":{…}}
 //! ```
@@ -12,7 +12,7 @@
 //! Tensors are F32, or F16 if that loses nothing; weights of a model in int8 are I8. `{i}.{tensor}`
 //! belongs to layer i, with PyTorch's names and shapes. `overlap.{i}.{tensor}` belongs to the
 //! detector of overlapped speech and `speech.{i}.{tensor}` to the speech detector, if the model has
-//! them. The pair head has `head.mean` (D,), `head.whiten` (L, D; the identity if missing) and
+//! them. With `"overlap_term"`, the last output of `layers` belongs to the logit of overlapped speech. The pair head has `head.mean` (D,), `head.whiten` (L, D; the identity if missing) and
 //! `head.weight` (2L,). With `"cohort_top":N` in `head`, `head.cohort` (K, L) holds the points of
 //! the cohort. A head with quality terms may also have a lower slope.
 //!
@@ -61,6 +61,8 @@ struct Header {
     layers: Vec<Layer>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     overlap: Option<Vec<Layer>>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    overlap_term: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     speech: Option<Vec<Layer>>,
     head: Head,
@@ -293,7 +295,8 @@ impl<'a> Parsed<'a> {
         let speech = header.speech.map(|layers| network(layers, SPEECH, num_raw));
         let speech = speech.transpose()?;
         let network = network(header.layers, "", num_features)?;
-        let head = self.head(header.head, network.embedding_size(), &known, path)?;
+        let size = network.embedding_size() - usize::from(header.overlap_term);
+        let head = self.head(header.head, size, &known, path)?;
         let rounded_from = header.rounded_from.map(|id| {
             let refused = |e| refuse(format!("metadata {KEY:?}: rounded_from: {e}"), AGAIN);
             id.parse::<ModelId>().map_err(refused)
@@ -303,6 +306,7 @@ impl<'a> Parsed<'a> {
             network,
             speech,
             overlap,
+            has_overlap_term: header.overlap_term,
             head,
             limits: header.limits,
             rates: header.rates,
@@ -452,6 +456,7 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
         front_end: model.front_end.clone(),
         layers: model.network.layers().to_vec(),
         overlap: model.overlap.as_ref().map(|net| net.layers().to_vec()),
+        overlap_term: model.has_overlap_term,
         speech: model.speech.as_ref().map(|net| net.layers().to_vec()),
         head: Head {
             size,

@@ -45,8 +45,35 @@ pub fn save(path: &Path, verifier: &Verifier) -> Result<()> {
         ("spkver_model", verifier.id().to_string()),
         ("spkver_front_end", front_end),
     ];
-    let bytes = to_bytes(network, verifier.mfcc().num_channels(), &metadata);
+    let num_features = verifier.mfcc().num_channels();
+    let bytes = match verifier.model().has_overlap_term {
+        true => to_bytes(&without_last_output(network)?, num_features, &metadata),
+        false => to_bytes(network, num_features, &metadata),
+    };
     write_whole(path, &bytes)
+}
+
+/// The network without its last output, the overlap term, which is no part of the embedding.
+fn without_last_output(network: &Network) -> Result<Network> {
+    let mut layers = network.layers().to_vec();
+    let mut weights = network.weights().clone();
+    let last = layers.len() - 1;
+    if let Layer::Linear {
+        in_features,
+        out_features,
+        ..
+    } = &mut layers[last]
+    {
+        *out_features -= 1;
+        for (tensor, len) in [
+            ("weight", *out_features * *in_features),
+            ("bias", *out_features),
+        ] {
+            let values = weights.get_mut(&format!("{last}.{tensor}"));
+            values.expect("checked").truncate(len);
+        }
+    }
+    Network::new(layers, weights, network.num_features())
 }
 
 /// The bytes of an ONNX file. The same network always gives the same bytes.

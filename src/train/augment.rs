@@ -1,19 +1,23 @@
 //! Augmentation: makes a clean crop sound as if it had been recorded elsewhere.
 //!
 //! The steps follow the path of sound from the speaker to the file: room, noise, hum, babble, equalizer
-//! and band limit, clipping, codec, level and 16 bits, mu-law. Each has its own probability, except
+//! and band limit, clipping, codec, level and 16 bits, mu-law. A telephone line has a band, 8 kHz and
+//! mu-law of its own. Each has its own probability, except
 //! level and 16 bits, which every crop gets.
 
 use super::{
     distortion::{clip, energy, quantise, through_mu_law},
-    filter::{FILTER_LEN, Transforms, band_hz, equalizer_gains_db, padded, shape},
+    filter::{FILTER_LEN, Transforms, band_hz, equalizer_gains_db, padded, shape, telephone_hz},
     noise::{add_at_snr, coloured_noise, hum, looped},
     options::AugmentOptions,
     random::Random,
     recordings::Recordings,
     rooms,
 };
-use crate::{Result, audio::SAMPLE_RATE_HZ};
+use crate::{
+    Result,
+    audio::{self, SAMPLE_RATE_HZ},
+};
 use rayon::prelude::*;
 use realfft::num_complex::Complex32;
 
@@ -38,6 +42,9 @@ struct Room {
 
 /// Number of generated noises. Crops use random pieces of them.
 const NUM_COLOURED: usize = 64;
+
+/// Sampling rate of a telephone line.
+const TELEPHONE_RATE_HZ: u32 = 8000;
 
 /// How many times as often as a simulated room each recorded room is drawn. Recorded rooms are better,
 /// but there are few of them.
@@ -146,7 +153,12 @@ impl Augmenter {
         let equalizer = random
             .chance(options.equalizer)
             .then(|| equalizer_gains_db(random));
-        let band = random.chance(options.band_limit).then(|| band_hz(random));
+        let mut band = random.chance(options.band_limit).then(|| band_hz(random));
+        // Drawn only where it is wanted, so that recipes without it draw what they always drew.
+        let telephone = options.telephone > 0.0 && random.chance(options.telephone);
+        if telephone {
+            band = Some(telephone_hz(random));
+        }
         if equalizer.is_some() || band.is_some() {
             self.transforms.filter(samples, 0, |spectrum| {
                 shape(spectrum, equalizer.as_deref(), band)
@@ -159,7 +171,15 @@ impl Augmenter {
             self.transforms.coarsen(samples, random.uniform(18.0, 40.0));
         }
         quantise(samples, random.uniform(-26.0, -1.0));
-        if random.chance(options.mu_law) {
+        if telephone {
+            let mut line = audio::resample(samples, SAMPLE_RATE_HZ, TELEPHONE_RATE_HZ);
+            line.iter_mut().for_each(|v| *v = through_mu_law(*v));
+            let heard = audio::resample(&line, TELEPHONE_RATE_HZ, SAMPLE_RATE_HZ);
+            samples
+                .iter_mut()
+                .zip(heard)
+                .for_each(|(v, heard)| *v = heard);
+        } else if random.chance(options.mu_law) {
             samples.iter_mut().for_each(|v| *v = through_mu_law(*v));
         }
         Ok(())

@@ -84,6 +84,11 @@ pub(super) fn band_hz(random: &mut Random) -> (f32, f32) {
     }
 }
 
+/// Lower and upper edge of a telephone line's band, in Hz.
+pub(super) fn telephone_hz(random: &mut Random) -> (f32, f32) {
+    (random.uniform(150.0, 350.0), random.uniform(3000.0, 3700.0))
+}
+
 /// Multiplies the spectrum by the gains and cuts it to the band. Both change slowly over frequency, so
 /// they are computed every `STEP` bins and interpolated in between.
 pub(super) fn shape(

@@ -111,7 +111,7 @@ fn own_size(head: &PairHead) -> usize {
 }
 
 /// The network without its last layer, which a joined network has as its Linear.
-fn without_last(network: &Network) -> Result<Network> {
+pub fn without_last(network: &Network) -> Result<Network> {
     let last = network.layers().len() - 1;
     let of_last = format!("{last}.");
     let weights = network.weights().iter();

@@ -34,6 +34,7 @@ mod objective;
 pub mod optimizer;
 pub mod options;
 mod overlap;
+mod overlap_term;
 pub mod pair_loss;
 mod pair_parameters;
 mod pairs;

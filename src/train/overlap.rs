@@ -34,8 +34,9 @@ const COVERED: f32 = 0.6;
 const SAME_CORPUS: f32 = 0.7;
 
 /// The source of the examples.
-struct Voices<'a> {
-    crops: Crops<'a>,
+pub(super) struct Voices<'a> {
+    /// Draws the pieces and disturbs the mixtures.
+    pub crops: Crops<'a>,
     /// Speakers of each corpus, and the corpus of each speaker.
     corpora: Vec<Vec<usize>>,
     corpus_of: Vec<usize>,
@@ -43,7 +44,7 @@ struct Voices<'a> {
 
 impl<'a> Voices<'a> {
     /// Of the recordings that `crops` draws from.
-    fn new(crops: Crops<'a>) -> Self {
+    pub fn new(crops: Crops<'a>) -> Self {
         let utterances = &crops.manifest.utterances;
         let corpus = |own: &Vec<usize>| own.first().map_or(0, |u| utterances[*u].corpus as usize);
         let corpus_of: Vec<usize> = crops.by_speaker.iter().map(corpus).collect();
@@ -80,23 +81,29 @@ impl<'a> Voices<'a> {
     }
 
     fn example(&self, mut random: Random, is_overlapped: bool) -> Result<Features> {
+        let mut samples = self.mixture(is_overlapped, &mut random)?;
+        self.crops.disturb(&mut samples, &mut random)?;
+        let speech = audio::speech_frames(&samples);
+        Ok(self.crops.mfcc.extract_samples(&samples, &speech))
+    }
+
+    /// One voice, or two of which the second covers most of the first.
+    pub fn mixture(&self, is_overlapped: bool, random: &mut Random) -> Result<Vec<f32>> {
         let crops = &self.crops;
-        let len = crops.length(&mut random);
+        let len = crops.length(random);
         let speaker = random.index(crops.by_speaker.len());
-        let mut samples = self.voice(speaker, len, &mut random)?;
+        let mut samples = self.voice(speaker, len, random)?;
         if is_overlapped {
-            let other = self.other(speaker, &mut random);
+            let other = self.other(speaker, random);
             let covered = (random.uniform(COVERED, 1.0) * len as f32) as usize;
             let start = random.index(len - covered + 1);
             let gain = gain(random.uniform(-LEVELS_DB, LEVELS_DB));
-            let voice = self.voice(other, covered, &mut random)?;
+            let voice = self.voice(other, covered, random)?;
             for (sample, other) in samples[start..].iter_mut().zip(&voice) {
                 *sample += gain * other;
             }
         }
-        crops.disturb(&mut samples, &mut random)?;
-        let speech = audio::speech_frames(&samples);
-        Ok(crops.mfcc.extract_samples(&samples, &speech))
+        Ok(samples)
     }
 
     /// `len` samples of one speaker at one speed: pieces of recordings in a row, without the silence
@@ -148,12 +155,13 @@ impl<'a> Voices<'a> {
     }
 }
 
-fn is_overlapped(slot: usize) -> bool {
+/// Whether the example with this number has two voices.
+pub(super) fn is_overlapped(slot: usize) -> bool {
     slot % 2 == 1
 }
 
 /// The front-end of the detector. It keeps pauses, which show how voices follow each other.
-fn front_end(options: &TrainOptions) -> Result<Mfcc> {
+pub(super) fn front_end(options: &TrainOptions) -> Result<Mfcc> {
     Mfcc::new(MfccConfig {
         speech_only: false,
         ..options.front_end.clone()

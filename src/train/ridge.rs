@@ -74,7 +74,7 @@ pub fn fit(examples: &[(&[f32], &[f32])], ridge: f64) -> Result<LinearMap> {
     let regular = products + DMatrix::from_diagonal_element(d, d, ridge);
     let cholesky = Cholesky::new(regular).ok_or_else(|| {
         Error::Usage(format!(
-            "joint.ridge {ridge} is too small; choose 0.003, for example"
+            "training option joint: a ridge of {ridge} is too small; 0.003 is usual"
         ))
     })?;
     let mut weight = cholesky.solve(&targets).transpose(); // (E, D)

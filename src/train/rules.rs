@@ -19,6 +19,9 @@ impl TrainOptions {
         if let Some(overlap) = self.of_overlap() {
             overlap.check()?;
         }
+        if let Some(term) = &self.joint.overlap {
+            check_augment(&term.augment)?;
+        }
         if let Some(speech) = &self.speech {
             check_augment(&speech.augment)?;
             if !(1..=256).contains(&speech.channels) || !is_range(speech.crop_seconds) {
@@ -127,6 +130,15 @@ impl TrainOptions {
                 "joint.shrinkage: from 0 to 1",
             ),
             (positive(self.joint.share), "joint.share: above 0"),
+            (
+                (self.joint.overlap.iter()).all(|o| {
+                    o.examples > 1
+                        && is_range(o.seconds)
+                        && o.ridge > 0.0
+                        && o.max_logit.is_finite()
+                }),
+                "joint.overlap: examples from 2, seconds from 0.1 to 60, ridge above 0, a finite max_logit",
+            ),
         ]
     }
 }
@@ -156,6 +168,7 @@ fn check_augment(options: &AugmentOptions) -> Result<()> {
         options.clip,
         options.codec,
         options.mu_law,
+        options.telephone,
     ];
     let snr_db = [options.noise_snr_db, options.babble_snr_db];
     let rules = [

@@ -14,7 +14,7 @@ use super::{
     joint,
     manifest::Manifest,
     options::{PairLoss, TrainOptions},
-    overlap, recipe,
+    overlap, overlap_term, recipe,
     recordings::Recordings,
     teacher::Teacher,
 };
@@ -217,6 +217,7 @@ impl<'a> Inputs<'a> {
             front_end: options.front_end.clone(),
             network,
             overlap: trained.overlap.or(finished),
+            has_overlap_term: false,
             speech: trained.speech,
             head,
             limits: Limits::default(),
@@ -252,7 +253,26 @@ fn add_joint(
         return Ok(None);
     };
     tell_left_out(descent.recordings, on_event);
+    let term = match (&descent.options.joint.overlap, &model.overlap) {
+        (Some(options), Some(detector)) => {
+            let statistics = joint::without_last(&model.network)?;
+            let term =
+                overlap_term::fit(descent, &statistics, detector, options, &mut |progress| {
+                    on_event(Event::Progress(progress))
+                })?;
+            let Some(term) = term else {
+                return Ok(None);
+            };
+            let (network, detector) = term.applied(&network, detector)?;
+            Some((network, detector, options.max_logit))
+        }
+        _ => None,
+    };
     let mut model = model.with_network(network, head);
+    if let Some((network, detector, max_logit)) = term {
+        (model.network, model.overlap) = (network, Some(detector));
+        (model.has_overlap_term, model.limits.max_overlap) = (true, max_logit);
+    }
     model.card.recipe = with_joint(&model.card.recipe, descent.options);
     Ok(Some(Report {
         model_id: model::save(out.path(), &model)?,

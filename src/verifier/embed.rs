@@ -20,7 +20,7 @@ pub struct Heard {
 
 /// The networks' outputs for a recording.
 pub(super) struct Outputs {
-    /// `(D,)`
+    /// `(D,)`, then the overlap term if the model has one.
     pub values: Vec<f32>,
     pub cuts: Cuts,
     /// Logit of overlapped speech, if the model has a detector for it.
@@ -58,6 +58,7 @@ impl Verifier {
     }
 
     fn of_one_voice(&self, outputs: Outputs) -> std::result::Result<Embedding, Reason> {
+        self.check_overlap(outputs.overlap)?;
         self.check_one_voice(outputs.cuts, &outputs.frames, outputs.overlap)?;
         self.embedding(outputs.values, outputs.seconds, outputs.frames.conditions)
     }
@@ -97,14 +98,11 @@ impl Verifier {
     ) -> std::result::Result<Outputs, Reason> {
         let features = self.mfcc.select(frames, &speech); // (T, C) -> (T', C')
         self.check_num_frames(features.num_frames(), quality)?;
-        let overlap = match &self.model.overlap {
-            Some(detector) => {
-                let all = self.mfcc.with_pauses(frames); // (T, C) -> (T, C')
-                Some(self.check_overlap(detector.embed(&all)[0])?)
-            }
-            None => None,
-        };
         let (values, cuts) = self.model.network.embed_cut(&features); // (T', C') -> (D,)
+        let overlap = self.model.overlap.as_ref().map(|detector| {
+            let all = self.mfcc.with_pauses(frames); // (T, C) -> (T, C')
+            detector.embed(&all)[0] + self.model.overlap_term_of(&values)
+        });
         Ok(Outputs {
             values,
             cuts,
@@ -125,23 +123,25 @@ impl Verifier {
         }
     }
 
-    fn check_overlap(&self, logit: f32) -> std::result::Result<f32, Reason> {
-        if !logit.is_finite() {
-            Err(Reason::ScoreNotFinite)
-        } else if logit > self.model.limits.max_overlap {
-            Err(Reason::OverlappedSpeech { logit })
-        } else {
-            Ok(logit)
+    fn check_overlap(&self, logit: Option<f32>) -> std::result::Result<(), Reason> {
+        match logit {
+            Some(logit) if !logit.is_finite() => Err(Reason::ScoreNotFinite),
+            Some(logit) if logit > self.model.limits.max_overlap => {
+                Err(Reason::OverlappedSpeech { logit })
+            }
+            _ => Ok(()),
         }
     }
 
-    /// `(D,) -> (E,)`: appends ln t and the conditions, if the head has quality terms.
+    /// `(D,) -> (E,)`: leaves out the overlap term, and appends ln t and the conditions, if the head has
+    /// quality terms.
     pub(super) fn embedding(
         &self,
-        values: Vec<f32>,
+        mut values: Vec<f32>,
         speech_seconds: f32,
         conditions: [f32; CONDITIONS],
     ) -> std::result::Result<Embedding, Reason> {
+        values.truncate(self.model.embedding_size());
         if self.model.head.quality.is_none() {
             return Embedding::new(values, self.id);
         }

@@ -21,6 +21,9 @@ pub struct Model {
     /// The detector of overlapped speech: one logit for the features of a recording. Not every model
     /// has it.
     pub overlap: Option<Network>,
+    /// Whether the last output of `network` is the overlap term: no part of the embedding, but added to
+    /// the detector's logit, if there is one. The networks show a second voice as well.
+    pub has_overlap_term: bool,
     /// How two embeddings become a score.
     pub head: PairHead,
     /// Which recordings are refused.
@@ -46,6 +49,7 @@ impl Model {
             network: self.network.as_made(),
             speech: copied(&self.speech),
             overlap: copied(&self.overlap),
+            has_overlap_term: self.has_overlap_term,
             head: self.head.clone(),
             limits: self.limits,
             rates: self.rates.clone(),
@@ -55,11 +59,25 @@ impl Model {
         }
     }
 
+    /// D, the size of the embedding that the network makes.
+    pub fn embedding_size(&self) -> usize {
+        self.network.embedding_size() - usize::from(self.has_overlap_term)
+    }
+
+    /// What the network's outputs add to the logit of overlapped speech.
+    pub(super) fn overlap_term_of(&self, outputs: &[f32]) -> f32 {
+        match self.has_overlap_term {
+            true => outputs[outputs.len() - 1],
+            false => 0.0,
+        }
+    }
+
     /// The model with another network and head, to be calibrated: what depends on scores or embeddings is
     /// left out.
     pub fn with_network(self, network: Network, head: PairHead) -> Self {
         Model {
             network,
+            has_overlap_term: false,
             head,
             limits: Limits {
                 ln_length: None,
@@ -144,9 +162,7 @@ pub struct Measurement {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ModelId([u8; 32]);
 
-/// Default of [`Limits::max_overlap`]: odds of e^2.5, 12 to 1. Of 698 development recordings of one
-/// speaker, half of them over a telephone, 5 are above it. Of recordings with two speakers at the same
-/// time, 91 % are above it; over a telephone, 73 %.
+/// Default of [`Limits::max_overlap`], for a detector alone: odds of e^2.5, 12 to 1.
 const MAX_OVERLAP: f32 = 2.5;
 
 impl Model {

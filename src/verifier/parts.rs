@@ -46,9 +46,9 @@ const NEAR_BOTH: f32 = 3.3;
 /// What tells whether a recording has one speaker.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct OneSpeakerFacts {
-    /// As [`Verifier::parts_llr`].
+    /// The lowest LLR between parts of the recording. None if it is too short.
     pub parts_llr: Option<Llr>,
-    /// As [`Verifier::overlap`].
+    /// The logit of overlapped speech. None without a detector.
     pub overlap: Option<f32>,
     /// How noisy the recording is: 0 at an SNR of 20 dB or more, and 1 more for every 10 dB below. The first
     /// of its [`conditions`](crate::scoring::conditions).
@@ -56,17 +56,7 @@ pub struct OneSpeakerFacts {
 }
 
 impl Verifier {
-    /// The logit of overlapped speech. None without a detector, or if the recording is too short.
-    pub fn overlap(&self, waveform: &Waveform) -> Option<f32> {
-        let detector = self.model.overlap.as_ref()?;
-        let frames = self.mfcc.frames(waveform.samples());
-        let features = self.mfcc.with_pauses(&frames); // (T, C) -> (T, C')
-        let is_long_enough = features.num_frames() >= detector.receptive_field();
-        is_long_enough.then(|| detector.embed(&features)[0])
-    }
-
-    /// [`Self::parts_llr`] and [`Self::overlap`] together; a recording that is not refused passes the
-    /// networks once.
+    /// What tells whether a recording has one speaker. All `None` for one that is refused by its quality.
     pub fn one_speaker_facts(&self, waveform: &Waveform) -> OneSpeakerFacts {
         match self.outputs(waveform).0 {
             Ok(outputs) => OneSpeakerFacts {
@@ -74,17 +64,8 @@ impl Verifier {
                 overlap: outputs.overlap,
                 parts_llr: self.lowest(outputs.cuts, &outputs.frames),
             },
-            Err(_) => OneSpeakerFacts {
-                overlap: self.overlap(waveform),
-                ..OneSpeakerFacts::default()
-            },
+            Err(_) => OneSpeakerFacts::default(),
         }
-    }
-
-    /// The lowest LLR between parts of a recording. None if it is too short, or refused.
-    pub fn parts_llr(&self, waveform: &Waveform) -> Option<Llr> {
-        let outputs = self.outputs(waveform).0.ok()?;
-        self.lowest(outputs.cuts, &outputs.frames)
     }
 
     /// The reason to refuse a recording as several speakers, if there is one; `overlap` is the logit of

@@ -51,6 +51,7 @@ pub fn random_model(seed: u64, c: usize, d: usize) -> Model {
         front_end,
         network: Network::new(layers, weights, num_features).unwrap(),
         overlap: None,
+        has_overlap_term: false,
         speech: None,
         head,
         limits: Limits::default(),

@@ -26,6 +26,8 @@ pub struct AugmentOptions {
     pub codec: f32,
     /// 8-bit mu-law samples, as on a telephone line.
     pub mu_law: f32,
+    /// A telephone line: its band, samples at 8 kHz, and mu-law of these.
+    pub telephone: f32,
     /// Signal-to-noise ratio of noise, from and to, in dB.
     pub noise_snr_db: (f32, f32),
     /// Signal-to-noise ratio of babble, from and to, in dB.
@@ -48,6 +50,7 @@ impl Default for AugmentOptions {
             clip: 0.0,
             codec: 0.0,
             mu_law: 0.0,
+            telephone: 0.0,
             noise_snr_db: (3.0, 25.0),
             babble_snr_db: (8.0, 25.0),
             num_rooms: 200,

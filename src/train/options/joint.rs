@@ -1,5 +1,6 @@
 //! How a joint embedding is fitted onto the networks of a model.
 
+use super::augment::AugmentOptions;
 use serde::{Deserialize, Serialize};
 
 /// What `train --onto` takes. Augmentation, seed and front-end are those of the other options.
@@ -21,6 +22,50 @@ pub struct JointOptions {
     /// Numbers, from 1, of the networks whose own embeddings are left out. The joint embedding still
     /// reads them.
     pub without: Vec<usize>,
+    /// What the statistics add to the logit of overlapped speech, if the model has a detector for it.
+    pub overlap: Option<OverlapTermOptions>,
+}
+
+/// The overlap term.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OverlapTermOptions {
+    /// Examples to fit it on: half of them with one voice, half with two.
+    pub examples: usize,
+    /// Shortest and longest of these, in seconds.
+    pub seconds: (f32, f32),
+    /// Ridge of the regression.
+    pub ridge: f64,
+    /// Recordings with a higher logit are refused.
+    pub max_logit: f32,
+    /// Augmentation of the examples.
+    pub augment: AugmentOptions,
+}
+
+impl Default for OverlapTermOptions {
+    /// Many telephone lines, because they hide a second voice the most.
+    fn default() -> Self {
+        OverlapTermOptions {
+            examples: 24_000,
+            seconds: (1.2, 6.0),
+            ridge: 0.03,
+            max_logit: 2.0,
+            augment: AugmentOptions {
+                clean: 0.2,
+                reverberation: 0.2,
+                noise: 0.35,
+                hum: 0.05,
+                equalizer: 0.3,
+                band_limit: 0.3,
+                clip: 0.03,
+                codec: 0.15,
+                mu_law: 0.15,
+                telephone: 0.4,
+                noise_snr_db: (5.0, 35.0),
+                ..AugmentOptions::default()
+            },
+        }
+    }
 }
 
 impl Default for JointOptions {
@@ -34,6 +79,7 @@ impl Default for JointOptions {
             shrinkage: 0.6,
             share: 0.1,
             without: vec![],
+            overlap: Some(OverlapTermOptions::default()),
         }
     }
 }

@@ -1,0 +1,231 @@
+//! The overlap term: what the statistics of all networks add to the logit of overlapped speech.
+//!
+//! ```text
+//! detector of overlapped speech (1,) ─┐
+//! pooled statistics of all networks (D,) ─┴─ linear discriminant ─► logit
+//! ```
+//!
+//! The detector is small, and over a telephone it misses many second voices. The networks show a second voice as
+//! well, although they did not learn to. The discriminant is fitted by ridge regression to 0 for one voice and 1
+//! for two, and scaled to log-odds as for normal distributions of one variance (Hastie, Tibshirani & Friedman
+//! 2009, "The Elements of Statistical Learning", section 4.3).
+
+use super::{
+    crops::MIN_FRAMES,
+    descent::{Descent, Progress},
+    ensemble,
+    options::OverlapTermOptions,
+    overlap::{self, Voices, is_overlapped},
+    random::Random,
+    ridge::{self, LinearMap},
+};
+use crate::{
+    Result, audio,
+    features::Mfcc,
+    network::{Layer, Network},
+};
+use rayon::prelude::*;
+
+/// The logit of overlapped speech as a linear function.
+pub struct OverlapTerm {
+    /// Of the pooled statistics, (D,).
+    weight: Vec<f32>,
+    bias: f32,
+    /// Of the detector's logit.
+    of_detector: f32,
+}
+
+/// Fits the term on mixtures of the recordings of `own` and on as many examples of one voice. `statistics` is
+/// the network up to its pooling. `None` where `on_progress` stopped the fit by answering `false`.
+///
+/// # Errors
+/// [`Error::Io`](crate::Error::Io) for a recording that cannot be read, and
+/// [`Error::Usage`](crate::Error::Usage) where the ridge is too small.
+pub fn fit(
+    own: &Descent,
+    statistics: &Network,
+    detector: &Network,
+    options: &OverlapTermOptions,
+    on_progress: &mut dyn FnMut(Progress) -> bool,
+) -> Result<Option<OverlapTerm>> {
+    let mfcc = Mfcc::new(own.options.front_end.clone())?;
+    let with_pauses = overlap::front_end(own.options)?;
+    let min_frames = statistics.receptive_field().max(MIN_FRAMES);
+    let mut crops = own.crops(&mfcc, options.seconds, min_frames)?;
+    crops.augment = &options.augment;
+    // A recording without a label may have several voices.
+    crops.by_speaker.truncate(own.manifest.speakers.len());
+    let voices = Voices::new(crops);
+    // (D + 1,): the statistics, then the detector's logit. None if the example has too few frames.
+    let inputs = |number: usize| -> Result<Option<Vec<f32>>> {
+        let random = &mut Random::new(own.options.seed, "overlap term", &[number as u64]);
+        let mut samples = voices.mixture(is_overlapped(number), random)?;
+        let speech = audio::speech_frames(&samples);
+        voices.crops.disturb(&mut samples, random)?;
+        let features = mfcc.extract_samples(&samples, &speech);
+        if features.num_frames() < min_frames {
+            return Ok(None);
+        }
+        let all = with_pauses.extract_samples(&samples, &audio::speech_frames(&samples));
+        let mut inputs = statistics.embed(&features);
+        inputs.push(detector.embed(&all)[0]);
+        Ok(Some(inputs))
+    };
+    let (mut examples, mut answers) = (vec![], vec![]);
+    const AT_ONCE: usize = 256;
+    for start in (0..options.examples).step_by(AT_ONCE) {
+        let end = (start + AT_ONCE).min(options.examples);
+        let some: Vec<Option<Vec<f32>>> = (start..end)
+            .into_par_iter()
+            .map(inputs)
+            .collect::<Result<_>>()?;
+        for (number, inputs) in (start..end).zip(some) {
+            if let Some(inputs) = inputs {
+                examples.push(inputs);
+                answers.push([f32::from(is_overlapped(number))]);
+            }
+        }
+        let (done, total) = (end, options.examples);
+        if !on_progress(Progress::Embeddings { done, total }) && done < total {
+            return Ok(None);
+        }
+    }
+    let pairs = examples.iter().zip(&answers);
+    let pairs: Vec<(&[f32], &[f32])> = pairs.map(|(x, y)| (&x[..], &y[..])).collect();
+    let map = ridge::fit(&pairs, options.ridge)?;
+    Ok(Some(OverlapTerm::from_regression(&map, &pairs)))
+}
+
+impl OverlapTerm {
+    /// From a regression to 0 and 1, scaled to log-odds by what it answers to its examples.
+    fn from_regression(map: &LinearMap, examples: &[(&[f32], &[f32])]) -> Self {
+        let answers: Vec<(f64, bool)> = (examples.par_iter())
+            .map(|(x, y)| (f64::from(map.answer(x)[0]), y[0] > 0.5))
+            .collect();
+        // Mean and variance of the answers to examples of one voice, or of two.
+        let moments = |two: bool| {
+            let own = answers.iter().filter(|(_, is_two)| *is_two == two);
+            let own: Vec<f64> = own.map(|(answer, _)| *answer).collect();
+            let n = own.len() as f64;
+            let mean = own.iter().sum::<f64>() / n;
+            let squares: f64 = own.iter().map(|answer| (answer - mean).powi(2)).sum();
+            (mean, squares / n)
+        };
+        let ((one, of_one), (two, of_two)) = (moments(false), moments(true));
+        let slope = (two - one) / (0.5 * (of_one + of_two));
+        let middle = 0.5 * (one + two);
+        let mut weight: Vec<f32> = map.weight.iter().map(|w| (slope * w) as f32).collect();
+        OverlapTerm {
+            of_detector: weight.pop().unwrap_or(0.0),
+            weight,
+            bias: (slope * (map.bias[0] - middle)) as f32,
+        }
+    }
+
+    /// `network` with the term as one more output, and `detector` scaled to its part of the logit. Both end in
+    /// a Linear; that of `network` reads the pooled statistics.
+    ///
+    /// # Errors
+    /// As [`Network::new`].
+    pub fn applied(&self, network: &Network, detector: &Network) -> Result<(Network, Network)> {
+        let mut layers = network.layers().to_vec();
+        let mut weights = network.weights().clone();
+        let last = layers.len() - 1;
+        if let Layer::Linear { out_features, .. } = &mut layers[last] {
+            *out_features += 1;
+        }
+        for (tensor, more) in [("weight", &self.weight[..]), ("bias", &[self.bias])] {
+            let values = weights.get_mut(&format!("{last}.{tensor}"));
+            values.expect("a Linear").extend(more);
+        }
+        let network = ensemble::rounded(layers, weights, network.num_features())?;
+
+        let last = detector.layers().len() - 1;
+        let mut weights = detector.weights().clone();
+        for tensor in ["weight", "bias"] {
+            let values = weights.get_mut(&format!("{last}.{tensor}"));
+            let values = values.expect("a Linear").iter_mut();
+            values.for_each(|value| *value *= self.of_detector);
+        }
+        let layers = detector.layers().to_vec();
+        let detector = ensemble::rounded(layers, weights, detector.num_features())?;
+        Ok((network, detector))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        features::Features,
+        train::{options::ArchitectureOptions, tape::Trainable},
+    };
+
+    /// A network with `outputs` outputs.
+    fn network(seed: u64, outputs: usize) -> Network {
+        let architecture = ArchitectureOptions {
+            channels: 8,
+            embedding_size: outputs,
+            ..ArchitectureOptions::default()
+        };
+        let trainable = Trainable::new(architecture.layers(5).unwrap(), seed);
+        let (layers, weights) = trainable.folded();
+        Network::new(layers, weights, 5).unwrap()
+    }
+
+    #[test]
+    fn the_network_and_the_detector_add_up_to_the_logit() {
+        let (joint, detector) = (network(1, 3), network(2, 1));
+        let statistics = super::super::joint::without_last(&joint).unwrap();
+        let weight = (0..statistics.embedding_size()).map(|i| (i as f32).sin());
+        let term = OverlapTerm {
+            weight: weight.collect(),
+            bias: 0.5,
+            of_detector: 0.4,
+        };
+        let features = Features::new((0..5 * 60).map(|i| (i as f32 * 0.37).sin()).collect(), 5);
+        let pooled = statistics.embed(&features);
+        let of_statistics: f32 = pooled.iter().zip(&term.weight).map(|(x, w)| x * w).sum();
+        let wanted = of_statistics + 0.5 + 0.4 * detector.embed(&features)[0];
+
+        let (more, scaled) = term.applied(&joint, &detector).unwrap();
+        let outputs = more.embed(&features);
+        let got = outputs[3] + scaled.embed(&features)[0];
+        // Weights are rounded to 11 bits.
+        assert!((got - wanted).abs() < 0.01, "{got}, not {wanted}");
+        let before = joint.embed(&features);
+        let alike = |(a, b): (&f32, &f32)| (a - b).abs() < 0.01;
+        assert!(
+            before.iter().zip(&outputs).all(alike),
+            "{before:?} {outputs:?}"
+        );
+    }
+
+    #[test]
+    fn what_a_regression_answers_becomes_log_odds() {
+        // One voice at -1, two at 2, of variance 1 each: the log-odds of x are 3 (x - 0.5).
+        let mut state = 7u64;
+        let mut normal = || {
+            let mut uniform = || {
+                state = state
+                    .wrapping_mul(6364136223846793005)
+                    .wrapping_add(1442695040888963407);
+                (state >> 40) as f32 / (1u64 << 24) as f32
+            };
+            (0..12).map(|_| uniform()).sum::<f32>() - 6.0
+        };
+        let answers: Vec<[f32; 1]> = (0..20_000).map(|i| [f32::from(is_overlapped(i))]).collect();
+        let inputs: Vec<[f32; 2]> = answers
+            .iter()
+            .map(|[two]| [3.0 * two - 1.0 + normal(), normal()])
+            .collect();
+        let pairs = inputs.iter().zip(&answers);
+        let pairs: Vec<(&[f32], &[f32])> = pairs.map(|(x, y)| (&x[..], &y[..])).collect();
+        let term = OverlapTerm::from_regression(&ridge::fit(&pairs, 1e-6).unwrap(), &pairs);
+        let got = [term.weight[0], term.bias, term.of_detector];
+        // Of 20,000 examples.
+        for (got, wanted) in got.iter().zip([3.0, -1.5, 0.0]) {
+            assert!((got - wanted).abs() < 0.15, "{got}, not {wanted}");
+        }
+    }
+}
