@@ -2,7 +2,7 @@
 //! damaged one.
 
 use super::{
-    extract::{Ending, extract_stage},
+    extract::{Ending, extract},
     job::Job,
     ledger::Ledger,
     naming::Naming,
@@ -87,7 +87,7 @@ impl Plan {
             Some(place) => place.open(self.resume, &self.fingerprint(verifier)?, cache)?,
             None => Ledger::open(None, cache)?,
         };
-        if extract_stage(recordings, verifier, &mut ledger, watcher)? == Ending::Stopped {
+        if extract(recordings, verifier, &mut ledger, watcher)? == Ending::Stopped {
             return Ok(None);
         }
         let mut num_refused = 0;

@@ -5,7 +5,7 @@ use super::{
     ledger::Ledger,
     outcome::{self, AudioHash, Outcome, Refused, embed, hash},
     recording::{Recording, Segment},
-    watch::{Stage, Watch, Watcher},
+    watch::{Stage, Watcher},
 };
 use crate::{Result, audio::ReadOptions, parallel, verifier::Verifier};
 use indexmap::{IndexMap, IndexSet};
@@ -33,24 +33,7 @@ type Job<'a> = (
     IndexMap<blake3::Hash, Option<Segment>>,
 );
 
-/// [`extract`] as a stage of a run.
-///
-/// # Errors
-/// As [`extract`].
-pub fn extract_stage(
-    recordings: &[std::result::Result<Recording, String>],
-    verifier: &Verifier,
-    ledger: &mut Ledger,
-    watcher: &Watcher,
-) -> Result<Ending> {
-    let total = recordings.len();
-    let done = total - ledger.missing(total)?.len();
-    watcher.stage(Stage::Recordings, (done as u64, total as u64), |watch| {
-        extract(recordings, verifier, ledger, watch)
-    })
-}
-
-/// Completes the ledger: afterwards it has an entry for each of `recordings`.
+/// Completes the ledger, as a stage of a run: afterwards it has an entry for each of `recordings`.
 ///
 /// # Errors
 /// [`crate::Error::Store`] or [`crate::Error::Io`] of the ledger. A fault of a recording is its
@@ -59,9 +42,11 @@ pub fn extract(
     recordings: &[std::result::Result<Recording, String>],
     verifier: &Verifier,
     ledger: &mut Ledger,
-    watch: &Watch,
+    watcher: &Watcher,
 ) -> Result<Ending> {
-    let mut places = ledger.missing(recordings.len())?;
+    let total = recordings.len();
+    let mut places = ledger.missing(total)?;
+    let done = total - places.len();
     // Grouped by file, so that each is decoded once.
     let order = |&place: &usize| match &recordings[place] {
         Ok(Recording {
@@ -73,15 +58,18 @@ pub fn extract(
     };
     places.sort_by_key(order);
     let threads = parallel::num_threads();
-    let size = recordings.len() / CHUNKS_PER_RUN;
+    let size = total / CHUNKS_PER_RUN;
     let size = size.clamp(PER_THREAD * threads, MAX_PER_THREAD * threads);
-    for chunk in places.chunks(size) {
-        if watch.stopped() {
-            return Ok(Ending::Stopped);
+    watcher.stage(Stage::Recordings, (done as u64, total as u64), || {
+        for chunk in places.chunks(size) {
+            if watcher.stopped() {
+                return Ok(Ending::Stopped);
+            }
+            extract_chunk(chunk, recordings, verifier, ledger)?;
+            watcher.advance(chunk.len() as u64);
         }
-        extract_chunk(chunk, recordings, verifier, ledger, watch)?;
-    }
-    Ok(Ending::Complete)
+        Ok(Ending::Complete)
+    })
 }
 
 fn extract_chunk(
@@ -89,7 +77,6 @@ fn extract_chunk(
     recordings: &[std::result::Result<Recording, String>],
     verifier: &Verifier,
     ledger: &mut Ledger,
-    watch: &Watch,
 ) -> Result<()> {
     let known = places.iter().filter_map(|&p| recordings[p].as_ref().ok());
     let files: IndexSet<&Path> = known.map(|recording| recording.path.as_path()).collect();
@@ -125,7 +112,5 @@ fn extract_chunk(
         segments.keys().copied().zip(outcomes).collect()
     };
     let outcomes: Vec<_> = parallel::map(&jobs, run).into_iter().flatten().collect();
-    ledger.note(&outcomes, &found)?;
-    (watch.advance)(places.len() as u64);
-    Ok(())
+    ledger.note(&outcomes, &found)
 }

@@ -8,7 +8,7 @@ use super::{
     rows::Format,
     scored_trial::ScoredTrial,
     trial_index::{Pair, TrialIndex},
-    watch::Watch,
+    watch::Watcher,
 };
 use crate::{Result, lists::enrollments::Enrollments, parallel};
 use indexmap::IndexSet;
@@ -213,7 +213,7 @@ pub fn score(
     block: u64,
     (sides, points): (&Sides, &Points),
     format: Format,
-    watch: &Watch,
+    watcher: &Watcher,
     mut append: impl FnMut(&[u8], u64) -> Result<()>,
 ) -> Result<Ending> {
     let end = range.end;
@@ -252,8 +252,8 @@ pub fn score(
             append(&buffers.bytes, pairs.len() as u64)?;
         }
         at += pairs.len() as u64;
-        (watch.advance)(pairs.len() as u64);
-        if watch.stopped() && at < end {
+        watcher.advance(pairs.len() as u64);
+        if watcher.stopped() && at < end {
             return Ok(Ending::Stopped);
         }
     }

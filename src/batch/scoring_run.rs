@@ -6,7 +6,7 @@
 //! ```
 
 use super::{
-    extract::{Ending, extract_stage},
+    extract::{Ending, extract},
     job::Job,
     ledger::Ledger,
     naming::Naming,
@@ -215,7 +215,7 @@ impl Inputs {
     ) -> Result<Option<(Sides, Points<'a>, usize)>> {
         let names = self.participants.utterances();
         let recordings: Vec<_> = names.map(|name| self.plan.naming.recording(name)).collect();
-        if extract_stage(&recordings, verifier, ledger, watcher)? == Ending::Stopped {
+        if extract(&recordings, verifier, ledger, watcher)? == Ending::Stopped {
             return Ok(None);
         }
         drop(recordings);
@@ -266,8 +266,9 @@ impl Inputs {
         let count = self.range.end - self.range.start;
         let left = self.range.start + done..self.range.end;
         let (block, format) = (block_size(count), self.plan.format);
-        watcher.stage(Stage::Trials, (done, count), |watch| {
-            score(&mut self.index, left, block, points, format, watch, append)
+        let index = &mut self.index;
+        watcher.stage(Stage::Trials, (done, count), || {
+            score(index, left, block, points, format, watcher, append)
         })
     }
 

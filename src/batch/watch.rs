@@ -2,14 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Watches one stage of a run.
-pub struct Watch<'a> {
-    /// Set to stop the run after the rows in progress.
-    pub stop: &'a AtomicBool,
-    /// Called with the number of rows just finished.
-    pub advance: &'a (dyn Fn(u64) + Sync),
-}
-
 /// Watches a run of several stages.
 #[derive(Clone, Copy)]
 pub struct Watcher<'a> {
@@ -46,27 +38,22 @@ pub enum Stage {
     Trials,
 }
 
-impl Watch<'_> {
-    /// Whether the run should stop.
-    pub fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
-}
-
 impl Watcher<'_> {
     /// Runs a stage of `total` rows, of which an earlier run has finished `done`.
-    pub fn stage<T>(
-        &self,
-        stage: Stage,
-        (done, total): (u64, u64),
-        work: impl FnOnce(&Watch) -> T,
-    ) -> T {
+    pub fn stage<T>(&self, stage: Stage, (done, total): (u64, u64), work: impl FnOnce() -> T) -> T {
         (self.on_event)(Event::Begin { stage, done, total });
-        let result = work(&Watch {
-            stop: self.stop,
-            advance: &|count| (self.on_event)(Event::Advance(count)),
-        });
+        let result = work();
         (self.on_event)(Event::End);
         result
+    }
+
+    /// Reports that so many more rows of the stage are finished.
+    pub(super) fn advance(&self, num_rows: u64) {
+        (self.on_event)(Event::Advance(num_rows));
+    }
+
+    /// Whether the run should stop.
+    pub(super) fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
     }
 }
