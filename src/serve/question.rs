@@ -75,11 +75,11 @@ impl Service {
         client: &Client,
         head: Parts,
         body: Body,
-        place: Place,
+        mut place: Place,
     ) -> Result<Done, Refusal> {
         let deadline = tokio::time::sleep(self.limits.timeout);
         tokio::pin!(deadline);
-        let upload = |most: usize, place, deadline| self.upload(&head, body, most, place, deadline);
+        let upload = |most: usize| self.upload(&head, body, most, &mut place, deadline.as_mut());
         match verb {
             Verb::Enroll => {
                 let asked: Enroll = query(&head.uri)?;
@@ -91,7 +91,7 @@ impl Service {
                     replace: asked.replace,
                     allow_truncated: asked.allow_truncated,
                 };
-                let (parts, place) = upload(MAX_RECORDINGS, place, deadline.as_mut()).await?;
+                let parts = upload(MAX_RECORDINGS).await?;
                 let work = move |service: &Service| service.enroll(name, &rules, &parts, attempt);
                 self.work(deadline, place, work).await
             }
@@ -99,7 +99,7 @@ impl Service {
                 let asked: Verify = query(&head.uri)?;
                 let name = SpeakerName::new(asked.speaker)?;
                 let attempt = self.tries.begin(&[key_of(&name), client.key])?;
-                let (parts, place) = upload(1, place, deadline.as_mut()).await?;
+                let parts = upload(1).await?;
                 let work = move |service: &Service| service.verify(&name, &parts, attempt);
                 self.work(deadline, place, work).await
             }
@@ -107,13 +107,13 @@ impl Service {
                 let asked: Identify = query(&head.uri)?;
                 let top = asked.top.clamp(1, MAX_CANDIDATES);
                 let attempt = self.tries.begin(&[client.key])?;
-                let (parts, place) = upload(1, place, deadline.as_mut()).await?;
+                let parts = upload(1).await?;
                 let work = move |service: &Service| service.identify(top, &parts, attempt);
                 self.work(deadline, place, work).await
             }
             Verb::Compare => {
                 let Nothing {} = query(&head.uri)?;
-                let (parts, place) = upload(2, place, deadline.as_mut()).await?;
+                let parts = upload(2).await?;
                 let work = move |service: &Service| service.compare(&parts);
                 self.work(deadline, place, work).await
             }
@@ -139,9 +139,9 @@ impl Service {
         head: &Parts,
         body: Body,
         most: usize,
-        place: Place,
+        place: &mut Place,
         deadline: Pin<&mut Sleep>,
-    ) -> Result<(Vec<upload::Part>, Place), Refusal> {
+    ) -> Result<Vec<upload::Part>, Refusal> {
         let read = upload::read(&head.headers, body, self.limits.max_bytes, most, place);
         tokio::select! {
             biased;

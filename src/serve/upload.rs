@@ -10,10 +10,7 @@ use axum::{
 use bytes::Bytes;
 use futures_util::StreamExt;
 use multer::Multipart;
-use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex},
-};
+use std::path::PathBuf;
 
 /// Name of the parts that hold recordings.
 const PART: &str = "recording";
@@ -37,8 +34,8 @@ pub async fn read(
     body: Body,
     max_bytes: u64,
     max_recordings: usize,
-    place: Place,
-) -> Result<(Vec<Part>, Place), Refusal> {
+    place: &mut Place,
+) -> Result<Vec<Part>, Refusal> {
     let length = headers.get(header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > max_bytes) {
@@ -51,16 +48,13 @@ pub async fn read(
             "send the recordings as multipart/form-data, in parts named {PART}"
         ))
     })?;
-    let place = Arc::new(Mutex::new(place));
-    let holder = place.clone();
     let mut num_bytes = 0;
-    let mut chunks = body.into_data_stream().map(move |chunk| {
+    let mut chunks = body.into_data_stream().map(|chunk| {
         let chunk = chunk.map_err(|_| Refusal::request("the body broke off; send it again"))?;
         num_bytes += chunk.len() as u64;
         if num_bytes > max_bytes {
             return Err(Refusal::too_large(max_bytes));
         }
-        let mut place = holder.lock().unwrap_or_else(|e| e.into_inner());
         place.hold(chunk.len())?;
         Ok(chunk)
     });
@@ -86,14 +80,12 @@ pub async fn read(
     while let Some(chunk) = chunks.next().await {
         chunk?;
     }
-    drop(chunks);
     if parts.is_empty() {
         return Err(Refusal::request(format!(
             "the body has no part named {PART}"
         )));
     }
-    let place = Arc::into_inner(place).and_then(|place| place.into_inner().ok());
-    Ok((parts, place.ok_or_else(Refusal::internal)?))
+    Ok(parts)
 }
 
 fn refusal(error: multer::Error) -> Refusal {
