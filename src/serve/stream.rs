@@ -80,12 +80,6 @@ struct Stream {
     _place: Place,
 }
 
-/// What to do after a block.
-enum Next {
-    Listen,
-    End(End),
-}
-
 impl Service {
     /// Upgrades the connection to a WebSocket and begins to listen. Returns the answer to the
     /// upgrade.
@@ -199,9 +193,9 @@ impl Stream {
                         };
                         let (now, state, is_last) = self.push(now, rate_hz, samples).await?;
                         let reason = now.heard().and_then(|h| h.embedding.as_ref().err());
-                        let next = self.after(state, is_last, reason.map(Reason::code), socket).await?;
+                        let ended = self.after(state, is_last, reason.map(Reason::code), socket).await?;
                         listener = Some(now);
-                        if let Next::End(end) = next {
+                        if let Some(end) = ended {
                             break end;
                         }
                     }
@@ -251,13 +245,14 @@ impl Stream {
         Ok(self.service.workers.run(patience, push).await??)
     }
 
+    /// Sends the state if it is that of a new look. Returns why listening ends, if it does.
     async fn after(
         &mut self,
         state: State,
         is_last: bool,
         reason: Option<&str>,
         socket: &mut WebSocket,
-    ) -> Result<Next, Refusal> {
+    ) -> Result<Option<End>, Refusal> {
         if state.is_new {
             self.has_looked = true;
             let json = json!({
@@ -269,10 +264,9 @@ impl Stream {
             let sent = timeout(self.service.limits.timeout, self.send(socket, json)).await;
             sent.map_err(|_| Refusal::too_slow())??;
         }
-        Ok(match (state.decision, is_last) {
-            (Some(_), _) => Next::End(End::Clear),
-            (None, true) => Next::End(End::Limit),
-            (None, false) => Next::Listen,
+        Ok(match state.decision {
+            Some(_) => Some(End::Clear),
+            None => is_last.then_some(End::Limit),
         })
     }
 
