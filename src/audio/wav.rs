@@ -29,16 +29,17 @@ const MAX_FORMAT_BYTES: usize = 1 << 16;
 /// The layout, if this is a WAV file.
 pub fn layout(input: &mut Input) -> Refused<Option<Layout>> {
     match start(input)? {
-        Some(start) => layout_at(input, start).map(Some),
+        Some((start, spelling)) => layout_at(input, start, spelling).map(Some),
         None => Ok(None),
     }
 }
 
-/// Where the RIFF header starts, if this is a WAV file: at the front, or after an ID3v2 tag.
-fn start(input: &mut Input) -> Refused<Option<u64>> {
+/// Where the RIFF header starts and how it is written, if this is a WAV file. It is at the front, or
+/// after an ID3v2 tag.
+fn start(input: &mut Input) -> Refused<Option<(u64, Spelling)>> {
     let opening = input.get(0, 16)?;
-    if Spelling::of(opening).is_some() {
-        return Ok(Some(0));
+    if let Some(spelling) = Spelling::of(opening) {
+        return Ok(Some((0, spelling)));
     }
     let &[b'I', b'D', b'3', _, _, flags, a, b, c, d, ..] = opening else {
         return Ok(None);
@@ -51,15 +52,12 @@ fn start(input: &mut Input) -> Refused<Option<u64>> {
         .iter()
         .fold(0, |size, byte| size << 7 | u64::from(*byte));
     let after = 10 + size + if flags & 0x10 != 0 { 10 } else { 0 };
-    let is_wav = Spelling::of(input.get(after, 16)?).is_some();
-    Ok(is_wav.then_some(after))
+    let spelling = Spelling::of(input.get(after, 16)?);
+    Ok(spelling.map(|spelling| (after, spelling)))
 }
 
 /// Reads the header of a WAV file, which starts at `start`.
-fn layout_at(input: &mut Input, start: u64) -> Refused<Layout> {
-    let Some(spelling) = Spelling::of(input.get(start, 16)?) else {
-        return Err(Refusal::new("is not a WAV file", "convert it to WAV"));
-    };
+fn layout_at(input: &mut Input, start: u64, spelling: Spelling) -> Refused<Layout> {
     let order = spelling.order();
     let mut format: Option<(Vec<u8>, Format)> = None;
     let mut data: Option<Chunk> = None;
