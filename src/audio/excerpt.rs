@@ -11,6 +11,8 @@ use super::sample_rate::SAMPLE_RATE_HZ;
 pub const MAX_SECONDS: usize = 180;
 /// Length of a stretch, in seconds.
 const STRETCH_SECONDS: usize = 4;
+/// Samples of a stretch at 16 kHz.
+const STRETCH: usize = STRETCH_SECONDS * SAMPLE_RATE_HZ as usize;
 /// In dB. A stretch holds no speech if its loudest 10 ms are further than this below those of the
 /// loudest stretch.
 const QUIET_DB: f32 = 30.0;
@@ -20,8 +22,8 @@ pub struct Excerpt {
     rate_hz: u32,
     /// Samples of a stretch at the rate of the file.
     stretch_in: usize,
-    /// Largest number of samples to keep, at 16 kHz; `None` keeps all.
-    max_samples: Option<usize>,
+    /// Whether everything is kept.
+    all: bool,
     resampler: Option<Resampler>,
     /// Every sample so far, at 16 kHz, while all are kept.
     whole: Vec<f32>,
@@ -40,7 +42,7 @@ impl Excerpt {
         Excerpt {
             rate_hz,
             stretch_in: STRETCH_SECONDS * rate_hz as usize,
-            max_samples: (!all).then_some(MAX_SECONDS * SAMPLE_RATE_HZ as usize),
+            all,
             resampler: resampler(rate_hz),
             whole: vec![],
             stretches: vec![],
@@ -54,9 +56,9 @@ impl Excerpt {
     pub fn push(&mut self, mut samples: &[f32]) {
         if self.stride == 1 {
             // The cut lies at the same sample, however long the blocks are.
-            let room = match self.max_samples {
-                Some(_) => MAX_SECONDS * self.rate_hz as usize - self.num_in,
-                None => samples.len(),
+            let room = match self.all {
+                true => samples.len(),
+                false => MAX_SECONDS * self.rate_hz as usize - self.num_in,
             };
             let (now, later) = samples.split_at(room.min(samples.len()));
             match &mut self.resampler {
@@ -98,8 +100,7 @@ impl Excerpt {
                 }
                 None => vec![],
             };
-            let len = STRETCH_SECONDS * SAMPLE_RATE_HZ as usize;
-            let mut some = spread(self.whole.chunks(len), most);
+            let mut some = spread(self.whole.chunks(STRETCH), most);
             some.extend(rest);
             return some;
         }
@@ -129,12 +130,11 @@ impl Excerpt {
         if let Some(resampler) = self.resampler.take() {
             resampler.finish(&mut self.whole);
         }
-        let len = STRETCH_SECONDS * SAMPLE_RATE_HZ as usize;
         let whole = std::mem::take(&mut self.whole);
-        let levels = whole.chunks(len).map(loudest).enumerate();
+        let levels = whole.chunks(STRETCH).map(loudest).enumerate();
         let kept = self.thinned(levels.collect());
         // Only what stays is copied.
-        let stretch = |number: usize| whole.chunks(len).nth(number).map(<[f32]>::to_vec);
+        let stretch = |number: usize| whole.chunks(STRETCH).nth(number).map(<[f32]>::to_vec);
         self.stretches = kept
             .into_iter()
             .filter_map(|number| Some((number, stretch(number)?)))
@@ -150,15 +150,11 @@ impl Excerpt {
         self.current.clear();
         self.stretches.push((number, samples));
         let kept: usize = self.stretches.iter().map(|(_, s)| s.len()).sum();
-        if self.max_samples.is_some_and(|max| kept > max) {
-            self.thin_out();
+        if kept > MAX_SECONDS * SAMPLE_RATE_HZ as usize {
+            let levels = self.stretches.iter().map(|(n, s)| (*n, loudest(s)));
+            let kept = self.thinned(levels.collect());
+            self.stretches.retain(|(number, _)| kept.contains(number));
         }
-    }
-
-    fn thin_out(&mut self) {
-        let levels = self.stretches.iter().map(|(n, s)| (*n, loudest(s)));
-        let kept = self.thinned(levels.collect());
-        self.stretches.retain(|(number, _)| kept.contains(number));
     }
 
     /// Chooses which stretches to keep, from their numbers and levels, and returns the numbers. Quiet
