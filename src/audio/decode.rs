@@ -59,7 +59,7 @@ pub fn decode(path: &Path) -> Result<Decoded> {
 
 pub(super) fn decode_input(input: Input) -> Refused<Decoded> {
     let mut blocks = Blocks::of(input, None)?;
-    let budget = blocks.budget_bytes() as usize / size_of::<f32>();
+    let budget = blocks.budget_bytes as usize / size_of::<f32>();
     let mut samples = Vec::new();
     // Reserved at once, because a growing vector holds its old and new memory at the same time.
     // Memory that is not touched costs nothing.
@@ -94,6 +94,8 @@ pub(super) struct Blocks {
     samples: Vec<f32>,
     /// The bits of the largest sample so far. NaN and infinity have the largest bits of all.
     peak_bits: u32,
+    /// Most bytes that the samples of the whole recording may take. A limit is needed because a small
+    /// compressed file can hold hours of silence.
     budget_bytes: u64,
 }
 
@@ -154,12 +156,6 @@ impl Blocks {
             peak_bits: 0,
             budget_bytes,
         })
-    }
-
-    /// Most bytes that the samples may take. A limit is needed because a small compressed file can hold
-    /// hours of silence.
-    pub fn budget_bytes(&self) -> u64 {
-        self.budget_bytes
     }
 
     /// Number of samples of all channels, if the header gives it; it may be wrong.
@@ -268,10 +264,7 @@ pub(super) fn checked_peak_bits(samples: &[f32]) -> Refused<u32> {
     } else {
         return Ok(peak_bits);
     };
-    Err(Refusal::new(
-        fact,
-        "export the recording again as 16-bit WAV or FLAC",
-    ))
+    Err(Refusal::damaged(fact))
 }
 
 pub(super) fn check_silence(peak_bits: u32) -> Refused<()> {
