@@ -27,13 +27,9 @@ pub enum Format {
 impl Format {
     /// The format of a file's ending; text if the ending is unknown.
     pub fn of(path: &Path) -> Self {
-        let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
-        match ending.to_str() {
-            Some("csv") => Format::Csv,
-            Some("jsonl" | "ndjson" | "json") => Format::JsonLines,
-            Some("parquet" | "pq") => Format::Parquet,
-            _ => Format::Text,
-        }
+        let mut others = [Format::Csv, Format::JsonLines, Format::Parquet].into_iter();
+        let named = others.find(|format| format.form().has_ending(path));
+        named.unwrap_or(Format::Text)
     }
 
     /// The form of such a file.

@@ -33,12 +33,6 @@ pub(super) fn text(row: &Row) -> Option<String> {
     Some(format!("{}  [ {} ]\n", row.id, values.join(" ")))
 }
 
-/// Whether a file that begins with `opening` holds binary entries.
-pub(super) fn is_binary(opening: &[u8]) -> bool {
-    let id_end = opening.iter().position(|&b| b == b' ');
-    id_end.is_some_and(|at| opening[at..].starts_with(b" \0B"))
-}
-
 /// Reads all entries of a binary archive.
 pub(super) fn read_binary(path: &Path, take: &mut Take) -> Result<(), Fault> {
     let mut source = BufReader::with_capacity(1 << 20, File::open(path)?);

@@ -59,15 +59,16 @@ pub struct Vectors {
 impl Format {
     /// The format of a file's ending; text if the ending is unknown.
     pub fn of(path: &Path) -> Self {
-        let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
-        match ending.to_str() {
-            Some("npy") => Format::Npy,
-            Some("npz") => Format::Npz,
-            Some("ark" | "scp") => Format::Ark,
-            Some("parquet" | "pq") => Format::Parquet,
-            Some("jsonl" | "ndjson" | "json") => Format::JsonLines,
-            _ => Format::Text,
-        }
+        let others = [
+            Format::Npy,
+            Format::Npz,
+            Format::Ark,
+            Format::Parquet,
+            Format::JsonLines,
+        ];
+        let mut others = others.into_iter();
+        let named = others.find(|format| format.form().has_ending(path));
+        named.unwrap_or(Format::Text)
     }
 
     /// The form of such a file.
@@ -184,7 +185,7 @@ pub fn read(path: &Path, ids: Option<&Path>, wanted: &dyn Fn(&str) -> bool) -> R
         parquet::read(path, &mut take)
     } else if opening.starts_with(b"{") {
         text::read_json(path, &mut take)
-    } else if ark::is_binary(&opening) {
+    } else if (Form::ARK.shows)(&opening) {
         ark::read_binary(path, &mut take)
     } else {
         text::read(path, &mut take)

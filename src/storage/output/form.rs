@@ -13,7 +13,7 @@ pub struct Form {
     /// form is allowed for all.
     endings: &'static [&'static str],
     /// Whether a file that begins with these bytes has this form.
-    pub(super) shows: fn(&[u8]) -> bool,
+    pub shows: fn(&[u8]) -> bool,
     /// Whether an older file of the same form is kept too, unless the user forces its replacement.
     pub(super) is_kept: bool,
 }
@@ -140,18 +140,21 @@ impl Form {
         ..form("a key", &["key", "hex", "txt"], |_| false)
     };
 
+    /// Whether the ending of `path` is one of this form.
+    pub fn has_ending(&self, path: &Path) -> bool {
+        self.endings.contains(&&*ending_of(path))
+    }
+
     /// Checks that the ending of `path` names this form, or no form at all.
     ///
     /// # Errors
     /// [`Error::Usage`] if it names another form.
     pub(super) fn check_ending(&self, path: &Path) -> Result<()> {
-        let ending = path.extension().and_then(|ending| ending.to_str());
-        let ending = ending.unwrap_or_default().to_ascii_lowercase();
-        let is_in = |endings: &[&str]| endings.contains(&&*ending);
+        let ending = ending_of(path);
         let promises = formats::is_ending(OsStr::new(&ending))
-            || is_in(OTHER_ENDINGS)
-            || ALL.iter().any(|form| is_in(form.endings));
-        if !promises || is_in(self.endings) {
+            || OTHER_ENDINGS.contains(&&*ending)
+            || ALL.iter().any(|form| form.has_ending(path));
+        if !promises || self.has_ending(path) {
             return Ok(());
         }
         let own: Vec<String> = self.endings.iter().map(|e| format!(".{e}")).collect();
@@ -184,6 +187,12 @@ const ALL: &[Form] = &[
     Form::BACKUP,
     Form::KEY,
 ];
+
+/// The ending in lower case; empty if there is none.
+fn ending_of(path: &Path) -> String {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    ending.unwrap_or_default().to_ascii_lowercase()
+}
 
 /// N in the header of an array `(N, D)`.
 pub(super) fn npy_rows(opening: &[u8]) -> Option<usize> {
