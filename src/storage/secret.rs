@@ -257,25 +257,11 @@ pub fn wipe_traces() {
 /// # Errors
 /// [`Error::Io`].
 pub fn read_short(path: &Path, max: usize) -> Result<Zeroizing<Vec<u8>>> {
+    // Allocated at full size, because a buffer that grows leaves copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(max + 1));
     let file = File::open(path);
-    let bytes = file.and_then(|mut file| read_up_to(&mut file, max + 1));
-    bytes.map_err(|e| Error::io(path, "read", e))
-}
-
-fn read_up_to(file: &mut impl Read, max: usize) -> io::Result<SecretBytes> {
-    let mut bytes: SecretBytes = Zeroizing::new(vec![0; max]);
-    let mut length = 0;
-    loop {
-        // Ends at the end of the file or of the buffer.
-        match file.read(&mut bytes[length..]) {
-            Ok(0) => break,
-            Ok(n) => length += n,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
-    }
-    // The rest of the allocation is zeros.
-    bytes.truncate(length);
+    let read = file.and_then(|file| file.take(max as u64 + 1).read_to_end(&mut bytes));
+    read.map_err(|e| Error::io(path, "read", e))?;
     Ok(bytes)
 }
 
