@@ -34,8 +34,8 @@ pub(super) fn connect_to_read(path: &Path) -> Result<Connection> {
         matches!(code, Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
     };
     let opened = match open(path).and_then(readable) {
-        // A process that is alone with the store keeps these files in memory.
-        Err(e) if is_full(&e) => open_alone(path).and_then(readable),
+        // What SQLite would put into `-shm` for others, a process that is alone keeps in memory.
+        Err(e) if is_full(&e) => open_in(path, "EXCLUSIVE").and_then(readable),
         other => other,
     };
     match opened {
@@ -68,12 +68,6 @@ pub(super) fn connect_to_read(path: &Path) -> Result<Connection> {
 
 fn open(path: &Path) -> rusqlite::Result<Connection> {
     open_in(path, "NORMAL")
-}
-
-/// As [`open`], for a process that is alone with the store. What SQLite would put into `-shm` for
-/// others is then kept in memory.
-fn open_alone(path: &Path) -> rusqlite::Result<Connection> {
-    open_in(path, "EXCLUSIVE")
 }
 
 fn open_in(path: &Path, locking_mode: &str) -> rusqlite::Result<Connection> {
@@ -256,15 +250,6 @@ pub(super) enum Refusal {
     Ours(Box<Error>),
 }
 
-impl Refusal {
-    pub fn into_error(self, path: &Path) -> Error {
-        match self {
-            Refusal::Sqlite(e) => failed(path, e),
-            Refusal::Ours(e) => *e,
-        }
-    }
-}
-
 impl From<rusqlite::Error> for Refusal {
     fn from(e: rusqlite::Error) -> Self {
         Refusal::Sqlite(e)
@@ -290,7 +275,10 @@ pub(super) fn transaction<T>(
         tx.commit()?;
         Ok(value)
     };
-    let outcome = run().map_err(|refusal| refusal.into_error(path));
+    let outcome = run().map_err(|refusal| match refusal {
+        Refusal::Sqlite(e) => failed(path, e),
+        Refusal::Ours(e) => *e,
+    });
     wipe_traces();
     outcome
 }
