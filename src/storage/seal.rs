@@ -36,7 +36,7 @@ pub(super) enum Seal {
 }
 
 /// The sealed part of a row.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Sealed {
     pub row_key: Vec<u8>,
     pub body: Vec<u8>,
@@ -184,13 +184,6 @@ mod tests {
         [Seal::Checksum, Seal::cipher(&key(1)), Seal::cipher(&key(2))]
     }
 
-    fn copy(sealed: &Sealed) -> Sealed {
-        Sealed {
-            row_key: sealed.row_key.clone(),
-            body: sealed.body.clone(),
-        }
-    }
-
     #[test]
     fn what_was_closed_opens_with_the_same_facts_only() {
         for seal in seals() {
@@ -207,28 +200,23 @@ mod tests {
     #[test]
     fn every_bit_counts() {
         for seal in seals() {
-            let sealed = seal.close(b"facts", b"content").unwrap();
-            for bit in 0..8 * sealed.body.len() {
-                let mut damaged = copy(&sealed);
-                damaged.body[bit / 8] ^= 1 << (bit % 8);
-                assert!(seal.open(b"facts", &damaged).is_none());
+            let mut sealed = seal.close(b"facts", b"content").unwrap();
+            let fields: [fn(&mut Sealed) -> &mut Vec<u8>; 2] =
+                [|s| &mut s.body, |s| &mut s.row_key];
+            for field in fields {
+                let num_bytes = field(&mut sealed).len();
+                for bit in 0..8 * num_bytes {
+                    let mut damaged = sealed.clone();
+                    field(&mut damaged)[bit / 8] ^= 1 << (bit % 8);
+                    assert!(seal.open(b"facts", &damaged).is_none());
+                }
+                for length in 0..num_bytes {
+                    let mut cut = sealed.clone();
+                    field(&mut cut).truncate(length);
+                    assert!(seal.open(b"facts", &cut).is_none());
+                }
             }
-            for bit in 0..8 * sealed.row_key.len() {
-                let mut damaged = copy(&sealed);
-                damaged.row_key[bit / 8] ^= 1 << (bit % 8);
-                assert!(seal.open(b"facts", &damaged).is_none());
-            }
-            for length in 0..sealed.body.len() {
-                let mut cut = copy(&sealed);
-                cut.body.truncate(length);
-                assert!(seal.open(b"facts", &cut).is_none());
-            }
-            for length in 0..sealed.row_key.len() {
-                let mut cut = copy(&sealed);
-                cut.row_key.truncate(length);
-                assert!(seal.open(b"facts", &cut).is_none());
-            }
-            let mut longer = copy(&sealed);
+            let mut longer = sealed.clone();
             longer.row_key.push(0);
             assert!(seal.open(b"facts", &longer).is_none());
         }
@@ -246,7 +234,7 @@ mod tests {
         let nonces = [&sealed, &again].map(|s| [&s.body, &s.row_key].map(|b| &b[..NONCE_BYTES]));
         let nonces: std::collections::HashSet<_> = nonces.as_flattened().iter().collect();
         assert_eq!(nonces.len(), 4, "no nonce comes twice");
-        let mut shredded = copy(&sealed);
+        let mut shredded = sealed.clone();
         shredded.row_key = again.row_key;
         assert!(one.open(b"facts", &shredded).is_none());
         assert_eq!(sealed.row_key.len(), NONCE_BYTES + KEY_BYTES + TAG_BYTES);
