@@ -92,7 +92,7 @@ impl Plan {
         }
         let mut num_refused = 0;
         for_each_row(ids, &ledger, &mut |number, row| {
-            if let Some(why) = row.outcome.refused() {
+            if let Err(why) = &row.outcome {
                 num_refused += 1;
                 let recording = recordings[number].as_ref().ok();
                 let path = recording.map(|recording| recording.path.as_path());

@@ -154,7 +154,7 @@ impl Ledger {
             for (key, outcome) in outcomes {
                 let key = key.as_bytes();
                 match outcome {
-                    Outcome::Embedded(embedded) => {
+                    Ok(embedded) => {
                         let vector: &[u8] = bytemuck::cast_slice(&embedded.values);
                         let seconds = f64::from(embedded.speech_seconds);
                         insert.execute(params![
@@ -165,7 +165,7 @@ impl Ledger {
                             None::<&str>
                         ])?;
                     }
-                    Outcome::Refused(refused) => {
+                    Err(refused) => {
                         let (code, reason) = (&refused.code, &refused.reason);
                         insert.execute(params![key, None::<f64>, None::<&[u8]>, code, reason])?;
                     }
@@ -297,11 +297,11 @@ fn outcome_at(row: &Row, first: usize) -> rusqlite::Result<Outcome> {
     let code: Option<String> = row.get(first)?;
     if let Some(code) = code {
         let reason = row.get(first + 1)?;
-        return Ok(Outcome::Refused(Refused { code, reason }));
+        return Ok(Err(Refused { code, reason }));
     }
     let vector = row.get_ref(first + 3)?.as_blob()?;
     let (numbers, _) = vector.as_chunks();
-    Ok(Outcome::Embedded(Embedded {
+    Ok(Ok(Embedded {
         values: numbers.iter().map(|b| f32::from_le_bytes(*b)).collect(),
         speech_seconds: row.get(first + 2)?,
     }))

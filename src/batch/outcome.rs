@@ -17,13 +17,7 @@ use std::{
 pub type AudioHash = blake3::Hash;
 
 /// The outcome of a recording.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
-    /// The recording has an embedding.
-    Embedded(Embedded),
-    /// The recording has none; this is why.
-    Refused(Refused),
-}
+pub type Outcome = std::result::Result<Embedded, Refused>;
 
 /// An embedding and facts about its recording.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,24 +35,6 @@ pub struct Refused {
     pub code: String,
     /// The fact and the remedy, without the file's name.
     pub reason: String,
-}
-
-impl Outcome {
-    /// The embedding, if there is one.
-    pub(super) fn embedded(&self) -> Option<&Embedded> {
-        match self {
-            Outcome::Embedded(embedded) => Some(embedded),
-            Outcome::Refused(_) => None,
-        }
-    }
-
-    /// Why there is no embedding, if there is none.
-    pub(super) fn refused(&self) -> Option<&Refused> {
-        match self {
-            Outcome::Embedded(_) => None,
-            Outcome::Refused(refused) => Some(refused),
-        }
-    }
 }
 
 impl Refused {
@@ -134,8 +110,8 @@ pub fn embed(
     segments: &[Option<Segment>],
 ) -> Vec<Outcome> {
     if let [None] = segments {
-        let embedded = guarded(|| Ok(outcome(verifier.hear(&audio::read(path, reading)?))));
-        return vec![embedded.unwrap_or_else(Outcome::Refused)];
+        let heard = guarded(|| Ok(verifier.hear(&audio::read(path, reading)?)));
+        return vec![heard.and_then(outcome)];
     }
     // The whole recording is decoded, because the times of segments count from its beginning.
     let all = ReadOptions {
@@ -146,20 +122,19 @@ pub fn embed(
         Ok(whole) => segments
             .iter()
             .map(|segment| {
-                let embedded = guarded(|| embed_segment(verifier, path, &whole, *segment));
-                embedded.unwrap_or_else(Outcome::Refused)
+                guarded(|| hear_segment(verifier, path, &whole, *segment)).and_then(outcome)
             })
             .collect(),
-        Err(refused) => vec![Outcome::Refused(refused); segments.len()],
+        Err(refused) => vec![Err(refused); segments.len()],
     }
 }
 
-fn embed_segment(
+fn hear_segment(
     verifier: &Verifier,
     path: &Path,
     whole: &Waveform,
     segment: Option<Segment>,
-) -> Result<Outcome> {
+) -> Result<Heard> {
     let part;
     let waveform = match segment {
         None => whole,
@@ -177,16 +152,16 @@ fn embed_segment(
             &part
         }
     };
-    Ok(outcome(verifier.hear(waveform)))
+    Ok(verifier.hear(waveform))
 }
 
 fn outcome(heard: Heard) -> Outcome {
     match heard.embedding {
-        Ok(embedding) => Outcome::Embedded(Embedded {
+        Ok(embedding) => Ok(Embedded {
             values: embedding.values().to_vec(),
             speech_seconds: heard.quality.speech_seconds,
         }),
-        Err(reason) => Outcome::Refused(Refused::new(
+        Err(reason) => Err(Refused::new(
             reason.code(),
             format!("{reason}; {}", reason.remedy()),
         )),

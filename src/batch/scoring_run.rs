@@ -10,7 +10,6 @@ use super::{
     job::Job,
     ledger::Ledger,
     naming::Naming,
-    outcome::Outcome,
     output::{Output, Place},
     points::{Points, Scorer},
     rows::Format,
@@ -224,8 +223,8 @@ impl Inputs {
         let sides = self.participants.sides(&mut points, |take| {
             ledger.for_each(|number, entry| {
                 match entry.outcome {
-                    Outcome::Embedded(embedded) => take(number, Ok(&embedded.values)),
-                    Outcome::Refused(why) => {
+                    Ok(embedded) => take(number, Ok(&embedded.values)),
+                    Err(why) => {
                         num_refused += 1;
                         take(number, Err(why.reason));
                     }

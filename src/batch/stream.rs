@@ -26,7 +26,7 @@
 
 use super::{
     escape,
-    ledger::Ledger,
+    ledger::{Entry, Ledger},
     naming::Naming,
     outcome::{self, AudioHash, Outcome, Refused, embed, hash},
     recording::{Recording, Segment},
@@ -95,12 +95,6 @@ struct ScoreRow<'a> {
     error: Option<String>,
 }
 
-/// A recording and its outcome.
-struct Heard {
-    audio: Option<AudioHash>,
-    outcome: Outcome,
-}
-
 impl<'a> Answerer<'a> {
     /// An answerer for `verifier`, with a cache of embeddings if there is one.
     pub fn new(verifier: &'a Verifier, naming: &'a Naming, cache: Option<Ledger>) -> Self {
@@ -146,7 +140,7 @@ impl<'a> Answerer<'a> {
     fn embedding(&self, request: &Request) -> String {
         let name = request.audio.as_deref().unwrap_or_default();
         let heard = self.hear(name, request);
-        let (embedded, refused) = (heard.outcome.embedded(), heard.outcome.refused());
+        let (embedded, refused) = (heard.outcome.as_ref().ok(), heard.outcome.as_ref().err());
         json(&EmbeddingRow {
             id: &request.id,
             audio: request.audio.as_deref(),
@@ -165,10 +159,10 @@ impl<'a> Answerer<'a> {
             Names::One(name) => std::slice::from_ref(name),
             Names::Several(names) => names.as_slice(),
         };
-        let enrolled: Vec<Heard> = names.iter().map(|name| self.hear(name, &whole)).collect();
+        let enrolled: Vec<Entry> = names.iter().map(|name| self.hear(name, &whole)).collect();
         let tested = self.hear(test, &whole);
         let scored = self.llr(names, &enrolled, test, &tested);
-        let hash = |heard: &Heard| heard.audio.map(|hash| hash.to_string());
+        let hash = |heard: &Entry| heard.audio.map(|hash| hash.to_string());
         json(&ScoreRow {
             id,
             enroll,
@@ -189,18 +183,14 @@ impl<'a> Answerer<'a> {
     fn llr(
         &self,
         names: &[String],
-        enrolled: &[Heard],
+        enrolled: &[Entry],
         test: &str,
-        tested: &Heard,
+        tested: &Entry,
     ) -> std::result::Result<f32, (String, String)> {
-        let embedding = |(name, heard): (&str, &Heard)| match &heard.outcome {
-            Outcome::Embedded(embedded) => {
-                Embedding::new(embedded.values.clone(), self.verifier.id())
-                    .map_err(|reason| (reason.code().to_string(), reason.to_string()))
-            }
-            Outcome::Refused(refused) => {
-                Err((refused.code.clone(), format!("{name}: {}", refused.reason)))
-            }
+        let embedding = |(name, heard): (&str, &Entry)| match &heard.outcome {
+            Ok(embedded) => Embedding::new(embedded.values.clone(), self.verifier.id())
+                .map_err(|reason| (reason.code().to_string(), reason.to_string())),
+            Err(refused) => Err((refused.code.clone(), format!("{name}: {}", refused.reason))),
         };
         let names = names.iter().map(String::as_str);
         let enrolled = names.zip(enrolled).map(embedding);
@@ -218,10 +208,10 @@ impl<'a> Answerer<'a> {
     }
 
     /// Embeds a recording given by its name; channel and segment are those of the request.
-    fn hear(&self, name: &str, request: &Request) -> Heard {
-        let refuse = |code: &str, why: String| Heard {
+    fn hear(&self, name: &str, request: &Request) -> Entry {
+        let refuse = |code: &str, why: String| Entry {
             audio: None,
-            outcome: Outcome::Refused(Refused::new(code, why)),
+            outcome: Err(Refused::new(code, why)),
         };
         let mut recording = match self.naming.recording(name) {
             Ok(recording) => recording,
@@ -238,7 +228,7 @@ impl<'a> Answerer<'a> {
             Ok(audio) => audio,
             Err(refused) => return refuse(&refused.code, refused.reason),
         };
-        Heard {
+        Entry {
             audio: Some(audio),
             outcome: self.outcome(&recording, &audio),
         }

@@ -19,7 +19,7 @@ const MAX_SIZE: usize = 1 << 20;
 
 /// An entry of a binary archive; none if there is no embedding.
 pub(super) fn binary(row: &Row) -> Option<Vec<u8>> {
-    let embedded = row.outcome.embedded()?;
+    let embedded = row.outcome.as_ref().ok()?;
     let mut bytes = [row.id.as_bytes(), b" \0BFV \x04"].concat();
     bytes.extend((embedded.values.len() as i32).to_le_bytes());
     bytes.extend(embedded.values.iter().flat_map(|v| v.to_le_bytes()));
@@ -28,7 +28,7 @@ pub(super) fn binary(row: &Row) -> Option<Vec<u8>> {
 
 /// A line of a text archive; none if there is no embedding.
 pub(super) fn text(row: &Row) -> Option<String> {
-    let embedded = row.outcome.embedded()?;
+    let embedded = row.outcome.as_ref().ok()?;
     let values: Vec<String> = embedded.values.iter().map(f32::to_string).collect();
     Some(format!("{}  [ {} ]\n", row.id, values.join(" ")))
 }

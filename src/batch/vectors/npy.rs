@@ -51,8 +51,8 @@ pub fn array(size: usize, rows: &[&[f32]]) -> Vec<u8> {
 /// The bytes of one row of float32; NaN if there is no embedding.
 pub(super) fn float_bytes(outcome: &Outcome, size: usize) -> Vec<u8> {
     match outcome {
-        Outcome::Embedded(embedded) => le_bytes(&embedded.values),
-        Outcome::Refused(_) => le_bytes(&vec![f32::NAN; size]),
+        Ok(embedded) => le_bytes(&embedded.values),
+        Err(_) => le_bytes(&vec![f32::NAN; size]),
     }
 }
 

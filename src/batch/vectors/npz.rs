@@ -32,7 +32,7 @@ pub(super) fn write(
     let (mut errors, mut hashes) = (vec![], vec![]);
     rows(&mut |row| {
         hashes.push(row.audio.map_or(String::new(), |hash| hash.to_string()));
-        let refused = row.outcome.refused();
+        let refused = row.outcome.as_ref().err();
         errors.push(refused.map_or(String::new(), |refused| refused.reason.clone()));
         zip.write(&npy::float_bytes(&row.outcome, about.size))
             .map_err(full)

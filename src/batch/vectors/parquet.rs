@@ -83,7 +83,7 @@ fn write_group<W: Write + Send>(
     let mut seconds = (vec![], vec![]);
     let mut errors = (vec![], vec![]);
     for row in rows {
-        let (embedded, refused) = (row.outcome.embedded(), row.outcome.refused());
+        let (embedded, refused) = (row.outcome.as_ref().ok(), row.outcome.as_ref().err());
         match embedded {
             Some(embedded) => {
                 values.extend_from_slice(&embedded.values);

@@ -6,10 +6,7 @@ use super::{
     fault::{Fault, Take},
     row::Row,
 };
-use crate::{
-    batch::{escape, outcome::Outcome},
-    verifier::ModelId,
-};
+use crate::{batch::escape, verifier::ModelId};
 use std::{
     fs::File,
     io::{BufRead, BufReader},
@@ -20,11 +17,11 @@ use std::{
 pub(super) fn line(row: &Row) -> String {
     let gap = if row.id.contains(' ') { '\t' } else { ' ' };
     match &row.outcome {
-        Outcome::Embedded(embedded) => {
+        Ok(embedded) => {
             let values: Vec<String> = embedded.values.iter().map(f32::to_string).collect();
             format!("{}{gap}{}\n", row.id, values.join(" "))
         }
-        Outcome::Refused(refused) => {
+        Err(refused) => {
             let why = refused.reason.replace(['\n', '\r', '\t'], " ");
             format!("{}{gap}# {}\n", row.id, escape::name(&why))
         }
@@ -43,7 +40,7 @@ pub(super) fn json(row: &Row, model: ModelId) -> String {
         code: Option<&'a str>,
         error: Option<&'a str>,
     }
-    let (embedded, refused) = (row.outcome.embedded(), row.outcome.refused());
+    let (embedded, refused) = (row.outcome.as_ref().ok(), row.outcome.as_ref().err());
     let line = Line {
         id: &row.id,
         model: model.to_string(),
