@@ -10,10 +10,10 @@ use super::{
     trial_index::{Pair, TrialIndex},
     watch::Watcher,
 };
-use crate::{Result, lists::enrollments::Enrollments, parallel};
+use crate::{Result, parallel};
 use indexmap::IndexSet;
 use rustc_hash::{FxBuildHasher, FxHashMap};
-use std::ops::Range;
+use std::{collections::HashMap, ops::Range};
 
 /// Blocks that a run is divided into, as far as the limits below allow. A killed run repeats at
 /// most one block per thread.
@@ -68,7 +68,7 @@ impl Participants {
     pub fn new(
         index: &mut TrialIndex,
         range: Range<u64>,
-        enrollments: Option<&Enrollments>,
+        enrollments: &HashMap<String, Vec<String>>,
         data: Option<&KaldiData>,
     ) -> Result<Self> {
         let num_names = index.names().len();
@@ -89,7 +89,7 @@ impl Participants {
             let name = index.names().name(number as u32);
             let first = members.len() as u32;
             if enrolls[number] {
-                let model = enrollments.and_then(|e| e.model(name));
+                let model = enrollments.get(name).map(Vec::as_slice);
                 match model.or(data.and_then(|data| data.speaker(name))) {
                     Some(names) => members.extend(names.iter().map(|name| utterance(name))),
                     None => members.push(utterance(name)),

@@ -18,7 +18,7 @@ use super::{
     vectors::{self, Vectors},
     watch::{Stage, Watcher},
 };
-use crate::{Error, Result, lists::enrollments::Enrollments, verifier::Verifier};
+use crate::{Error, Result, lists::enrollments, verifier::Verifier};
 use std::{
     collections::HashSet,
     fs::File,
@@ -88,16 +88,16 @@ impl Inputs {
     /// # Errors
     /// [`Error::Io`], [`Error::List`].
     pub fn open(mut plan: Plan) -> Result<Self> {
-        let enrollments = plan.enrollments.as_deref().map(Enrollments::read);
-        let enrollments = enrollments.transpose()?;
+        let enrollments = plan.enrollments.as_deref().map(enrollments::read);
+        let enrollments = enrollments.transpose()?.unwrap_or_default();
         let mut index = plan.read_index()?;
         if index.has_sides() && plan.naming.reading.channel.is_none() {
             plan.naming.reading.channel = Some(1);
         }
         let whole = Shard { number: 1, of: 1 };
         let range = plan.shard.unwrap_or(whole).range(index.count());
-        let (models, data) = (enrollments.as_ref(), plan.naming.data.as_ref());
-        let participants = Participants::new(&mut index, range.clone(), models, data)?;
+        let data = plan.naming.data.as_ref();
+        let participants = Participants::new(&mut index, range.clone(), &enrollments, data)?;
         Ok(Inputs {
             plan,
             index,

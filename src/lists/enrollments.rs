@@ -8,17 +8,10 @@ use super::{
     words::{Column, is_side_b},
 };
 use crate::Result;
-use indexmap::IndexMap;
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
 const REMEDY: &str =
     "write `model recording…` a line, or a table whose header is `modelid segmentid`";
-
-/// Models by name; each has one or more recordings.
-#[derive(Debug, Default)]
-pub struct Enrollments {
-    models: IndexMap<String, Vec<String>>,
-}
 
 /// Columns of a table, from 0.
 struct Table {
@@ -29,42 +22,35 @@ struct Table {
     side: Option<usize>,
 }
 
-impl Enrollments {
-    /// Reads the file.
-    ///
-    /// # Errors
-    /// [`crate::Error::Io`], [`crate::Error::List`].
-    pub fn read(path: &Path) -> Result<Self> {
-        let mut models: IndexMap<String, Vec<String>> = IndexMap::new();
-        let mut table = None;
-        let mut is_first = true;
-        for_each_line(path, REMEDY, |line| {
-            if line.trim_ascii_start().starts_with('#') {
+/// The recordings of each model, one or more.
+///
+/// # Errors
+/// [`crate::Error::Io`], [`crate::Error::List`].
+pub fn read(path: &Path) -> Result<HashMap<String, Vec<String>>> {
+    let mut models: HashMap<String, Vec<String>> = HashMap::new();
+    let mut table = None;
+    let mut is_first = true;
+    for_each_line(path, REMEDY, |line| {
+        if line.trim_ascii_start().starts_with('#') {
+            return Ok(());
+        }
+        if std::mem::take(&mut is_first) {
+            table = Table::of_header(line);
+            if table.is_some() {
                 return Ok(());
             }
-            if std::mem::take(&mut is_first) {
-                table = Table::of_header(line);
-                if table.is_some() {
-                    return Ok(());
-                }
-            }
-            let (model, recordings) = match &table {
-                Some(table) => table.row(line)?,
-                None => model_and_recordings(line.trim_ascii()),
-            };
-            if recordings.is_empty() || recordings.iter().any(String::is_empty) {
-                return Err(format!("model {model} has no recording"));
-            }
-            models.entry(model).or_default().extend(recordings);
-            Ok(())
-        })?;
-        Ok(Enrollments { models })
-    }
-
-    /// The recordings of a model.
-    pub fn model(&self, name: &str) -> Option<&[String]> {
-        self.models.get(name).map(Vec::as_slice)
-    }
+        }
+        let (model, recordings) = match &table {
+            Some(table) => table.row(line)?,
+            None => model_and_recordings(line.trim_ascii()),
+        };
+        if recordings.is_empty() || recordings.iter().any(String::is_empty) {
+            return Err(format!("model {model} has no recording"));
+        }
+        models.entry(model).or_default().extend(recordings);
+        Ok(())
+    })?;
+    Ok(models)
 }
 
 /// Splits a line without [`Fields`], because a model may have more recordings than [`Fields`] can
@@ -122,11 +108,11 @@ impl Table {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Enrollments> {
+    fn read_text(text: &str) -> Result<HashMap<String, Vec<String>>> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("models");
         std::fs::write(&path, text).unwrap();
-        Enrollments::read(&path)
+        read(&path)
     }
 
     #[test]
@@ -140,10 +126,9 @@ mod tests {
             "segment;note;model\n1.wav;;m\n\"2.wav:b\";x;m\n3.wav;;n\n",
             "enroll,path2,channel\nm,1.wav,1\nm,2.wav,2\nn,3.wav,1\n",
         ] {
-            let enrollments = read(text).unwrap();
-            let recordings = |model| enrollments.model(model).unwrap_or_default();
-            assert_eq!(recordings("m"), ["1.wav", "2.wav:b"], "{text}");
-            assert_eq!(recordings("n"), ["3.wav"], "{text}");
+            let models = read_text(text).unwrap();
+            assert_eq!(models["m"], ["1.wav", "2.wav:b"], "{text}");
+            assert_eq!(models["n"], ["3.wav"], "{text}");
         }
     }
 
@@ -158,7 +143,7 @@ mod tests {
                 "models:2: side \"c\"",
             ),
         ] {
-            let refused = read(text).unwrap_err().to_string();
+            let refused = read_text(text).unwrap_err().to_string();
             assert!(refused.contains(fact), "{refused}");
         }
     }
