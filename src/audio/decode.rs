@@ -57,7 +57,7 @@ pub fn decode(path: &Path) -> Result<Decoded> {
         .map_err(|refusal| refusal.of(path))
 }
 
-pub(super) fn decode_input(input: Input) -> Refused<Decoded> {
+fn decode_input(input: Input) -> Refused<Decoded> {
     let mut blocks = Blocks::of(input, None)?;
     let budget = blocks.budget_bytes as usize / size_of::<f32>();
     let mut samples = Vec::new();

@@ -91,11 +91,6 @@ impl Input {
             }
         }
         bytes.shrink_to_fit();
-        Input::of_bytes(bytes)
-    }
-
-    /// Bytes that are in memory already.
-    pub fn of_bytes(bytes: Vec<u8>) -> Refused<Self> {
         let len = bytes.len() as u64;
         Input::new(Origin::Memory(Held(Arc::new(bytes))), len)
     }
