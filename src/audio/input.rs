@@ -7,7 +7,6 @@ use super::refusal::{Refusal, Refused};
 use std::fs::{self, File, Metadata};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
-use std::sync::Arc;
 #[cfg(feature = "formats")]
 use symphonia::core::io::ReadOnlySource;
 
@@ -30,27 +29,12 @@ pub(super) struct Input {
 
 enum Origin {
     File(File),
-    Memory(Held),
-    Stream(Box<dyn Source>),
+    Memory(Vec<u8>),
+    Stream(Box<dyn Read + Send + Sync>),
 }
-
-/// What a stream is read from.
-pub(super) trait Source: Read + Send + Sync {}
-
-impl<R: Read + Send + Sync> Source for R {}
 
 /// The length of a stream that has not ended yet.
 pub(super) const OPEN_END: u64 = u64::MAX >> 1;
-
-/// Bytes that several readers share.
-#[derive(Clone)]
-struct Held(Arc<Vec<u8>>);
-
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
 
 impl Input {
     /// Opens a file, or reads a named pipe to its end.
@@ -92,12 +76,12 @@ impl Input {
         }
         bytes.shrink_to_fit();
         let len = bytes.len() as u64;
-        Input::new(Origin::Memory(Held(Arc::new(bytes))), len)
+        Input::new(Origin::Memory(bytes), len)
     }
 
     /// A stream that is still being written. [`Self::get`] waits for bytes, and holds them until
     /// [`Self::read_on`] has passed them.
-    pub fn follow(stream: impl Source + 'static) -> Refused<Self> {
+    pub fn follow(stream: impl Read + Send + Sync + 'static) -> Refused<Self> {
         let mut input = Input::new(Origin::Stream(Box::new(stream)), OPEN_END)?;
         match input.get(0, 1)?.is_empty() {
             true => Err(empty()),
@@ -154,7 +138,7 @@ impl Input {
         let there = usize::try_from(self.len.saturating_sub(at)).unwrap_or(usize::MAX);
         let wanted = wanted.min(there);
         let file = match &mut self.origin {
-            Origin::Memory(Held(bytes)) => {
+            Origin::Memory(bytes) => {
                 let at = (at as usize).min(bytes.len());
                 return Ok(&bytes[at..at + wanted]);
             }
