@@ -67,44 +67,35 @@ const SILENCE_PEAK: f32 = 3.16e-4;
 /// speech.
 const MIN_FRAMES: usize = 20;
 
-/// What was measured on the samples at 16 kHz.
-pub(super) struct Seen<'a> {
-    /// Largest sample, without its sign.
-    pub peak: f32,
-    /// Power of each frame.
-    pub powers: &'a [f32],
-    pub speech: &'a [bool],
-    /// Spectra and periods of some of the speech frames.
-    pub voice_frames: &'a VoiceFrames,
-}
-
-/// All quality facts of a recording.
-pub(super) fn measure(seen: &Seen, facts: Facts) -> Quality {
-    let speech = seen.speech;
+/// All quality facts of a recording, from its samples at 16 kHz, and for each frame its power and whether
+/// it is speech.
+pub(super) fn measure(samples: &[f32], powers: &[f32], speech: &[bool], facts: Facts) -> Quality {
+    let voice_frames = VoiceFrames::new(samples, speech);
     Quality {
         original_rate_hz: facts.original_rate_hz,
         seconds: facts.seconds,
         used_seconds: facts.used_seconds,
         speech_seconds: speech_seconds(speech),
-        content: content(seen),
-        bandwidth_hz: bandwidth_hz(seen.voice_frames.spectra()),
-        low_band_db: low_band_db(seen.voice_frames.spectra()),
+        content: content(samples, speech.len(), &voice_frames),
+        bandwidth_hz: bandwidth_hz(voice_frames.spectra()),
+        low_band_db: low_band_db(voice_frames.spectra()),
         clipped: facts.clipped,
-        snr_db: snr_db(seen.powers, speech),
+        snr_db: snr_db(powers, speech),
         warning: facts.end.warning,
         truncated: facts.end.truncated,
     }
 }
 
-fn content(seen: &Seen) -> Content {
-    if seen.peak < SILENCE_PEAK {
+/// `num_frames` counts all frames; `voice_frames` are some of those that are speech.
+fn content(samples: &[f32], num_frames: usize, voice_frames: &VoiceFrames) -> Content {
+    if samples.iter().all(|x| x.abs() < SILENCE_PEAK) {
         return Content::Silence;
     }
-    let num_frames = seen.voice_frames.num_frames();
-    let voice = if num_frames < MIN_FRAMES {
-        num_frames > 0 || seen.speech.len() < MIN_FRAMES
+    let num_speech = voice_frames.num_frames();
+    let voice = if num_speech < MIN_FRAMES {
+        num_speech > 0 || num_frames < MIN_FRAMES
     } else {
-        seen.voice_frames.evidence().of_a_voice()
+        voice_frames.evidence().of_a_voice()
     };
     if voice {
         Content::Speech

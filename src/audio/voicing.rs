@@ -74,7 +74,7 @@ impl Evidence {
 }
 
 /// Positions of the frames that are looked at: their middle samples.
-pub fn speech_centres(speech: &[bool]) -> Vec<usize> {
+fn speech_centres(speech: &[bool]) -> Vec<usize> {
     let frames: Vec<usize> = (0..speech.len()).filter(|t| speech[*t]).collect();
     let num = frames.len().min(MAX_FRAMES);
     (0..num)
@@ -90,11 +90,12 @@ pub struct VoiceFrames {
 }
 
 impl VoiceFrames {
-    /// Of the frames around `centres` of `samples`, zeros beyond the ends.
-    pub fn new(samples: &[f32], centres: &[usize]) -> Self {
+    /// Of some of the frames of `samples` that `speech` flags.
+    pub fn new(samples: &[f32], speech: &[bool]) -> Self {
+        let centres = speech_centres(speech);
         VoiceFrames {
-            spectra: spectra(samples, centres),
-            periods: Periods::new(samples, centres),
+            spectra: spectra(samples, &centres),
+            periods: Periods::new(samples, &centres),
         }
     }
 

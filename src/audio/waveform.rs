@@ -5,11 +5,10 @@ use super::input::Input;
 use super::mixdown::FlatTops;
 use super::mono::{Facts, Mono};
 use super::options::ReadOptions;
-use super::quality::{self, Quality, Seen};
+use super::quality::{self, Quality};
 use super::resample::resample;
 use super::sample_rate::{RATES_HZ, SAMPLE_RATE_HZ, check_rate};
 use super::vad;
-use super::voicing::{self, VoiceFrames};
 use crate::Result;
 use std::fmt;
 use std::io::Read;
@@ -143,14 +142,7 @@ impl Waveform {
 
     /// The quality facts, with speech as `speech` has it: a flag for each frame.
     pub fn quality_of(&self, speech: &[bool]) -> Quality {
-        let centres = voicing::speech_centres(speech);
-        let seen = Seen {
-            peak: self.samples.iter().fold(0.0, |peak, x| peak.max(x.abs())),
-            powers: &self.powers,
-            speech,
-            voice_frames: &VoiceFrames::new(&self.samples, &centres),
-        };
-        quality::measure(&seen, self.facts.clone())
+        quality::measure(&self.samples, &self.powers, speech, self.facts.clone())
     }
 
     /// Length of the recording as it was, in seconds.
