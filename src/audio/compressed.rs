@@ -94,12 +94,6 @@ impl Track {
         })
     }
 
-    /// Samples of all channels, if the header says.
-    pub fn declared_samples(&self) -> Option<usize> {
-        let frames = usize::try_from(self.declared_frames?).ok()?;
-        frames.checked_mul(self.num_channels)
-    }
-
     /// The next packet's samples; false at the end.
     pub fn next(&mut self, samples: &mut Vec<f32>) -> Refused<bool> {
         if let Some(first) = self.first.take() {

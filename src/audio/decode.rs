@@ -18,10 +18,6 @@ use std::path::Path;
 /// Sample rates of files that can be decoded, in Hz. Reading a recording allows fewer (`RATES_HZ`).
 const DECODED_RATES_HZ: RangeInclusive<u32> = 1_000..=768_000;
 
-/// Memory for samples in addition to 4 bytes for each byte of the input. With the rest of the
-/// reader it stays below 16 MiB.
-const FREE_BYTES: u64 = 10 << 20;
-
 /// Bytes of uncompressed samples that are converted at once, about.
 const BLOCK_BYTES: usize = 64 << 10;
 
@@ -45,43 +41,29 @@ pub struct Decoded {
     pub truncated: bool,
 }
 
-/// Reads a file with all its channels. Takes at most 16 MiB of memory and 4 bytes for each byte of
-/// the file.
+/// Reads a whole file with all its channels. The tests compare this with other decoders.
 ///
 /// # Errors
 /// [`crate::Error::Io`] when the file cannot be opened or read, [`crate::Error::Audio`] when what
 /// it holds cannot be used.
 pub fn decode(path: &Path) -> Result<Decoded> {
-    Input::open(path, None)
-        .and_then(decode_input)
-        .map_err(|refusal| refusal.of(path))
-}
-
-fn decode_input(input: Input) -> Refused<Decoded> {
-    let mut blocks = Blocks::of(input, None)?;
-    let budget = blocks.budget_bytes as usize / size_of::<f32>();
-    let mut samples = Vec::new();
-    // Reserved at once, because a growing vector holds its old and new memory at the same time.
-    // Memory that is not touched costs nothing.
-    samples.reserve_exact(blocks.num_samples().unwrap_or(budget).min(budget));
-    while let Some(block) = blocks.next()? {
-        if samples.len() + block.len() > budget {
-            return Err(Refusal::new(
-                "is longer than is decoded at once",
-                "cut out the part with the speaker",
-            ));
+    let decode = || -> Refused<Decoded> {
+        let mut blocks = Blocks::of(Input::open(path, None)?, None)?;
+        let mut samples = vec![];
+        while let Some(block) = blocks.next()? {
+            samples.extend_from_slice(block);
         }
-        samples.extend_from_slice(block);
-    }
-    let (num_channels, rate_hz) = (blocks.num_channels, blocks.rate_hz);
-    let end = blocks.end()?;
-    Ok(Decoded {
-        samples,
-        num_channels,
-        rate_hz,
-        warning: end.warning,
-        truncated: end.truncated,
-    })
+        let (num_channels, rate_hz) = (blocks.num_channels, blocks.rate_hz);
+        let end = blocks.end()?;
+        Ok(Decoded {
+            samples,
+            num_channels,
+            rate_hz,
+            warning: end.warning,
+            truncated: end.truncated,
+        })
+    };
+    decode().map_err(|refusal| refusal.of(path))
 }
 
 /// An audio file that is being decoded, block by block.
@@ -94,9 +76,6 @@ pub(super) struct Blocks {
     samples: Vec<f32>,
     /// The bits of the largest sample so far. NaN and infinity have the largest bits of all.
     peak_bits: u32,
-    /// Most bytes that the samples of the whole recording may take. A limit is needed because a small
-    /// compressed file can hold hours of silence.
-    budget_bytes: u64,
 }
 
 enum Source {
@@ -125,8 +104,6 @@ fn uncompressed(input: &mut Input, raw: Option<RawFormat>) -> Refused<Option<Lay
 impl Blocks {
     /// Reads the header. A file without one is read as `raw` says, if that is given.
     pub fn of(mut input: Input, raw: Option<RawFormat>) -> Refused<Self> {
-        let paid_for = input.len().saturating_mul(4) - input.len_in_memory();
-        let budget_bytes = FREE_BYTES.saturating_add(paid_for);
         let (num_channels, rate_hz, source) = if let Some(layout) = uncompressed(&mut input, raw)? {
             let (channels, rate_hz) = (layout.num_channels, layout.rate_hz);
             let source = Source::Uncompressed {
@@ -154,32 +131,25 @@ impl Blocks {
             source,
             samples: vec![],
             peak_bits: 0,
-            budget_bytes,
         })
     }
 
-    /// Number of samples of all channels, if the header gives it; it may be wrong.
-    pub fn num_samples(&self) -> Option<usize> {
-        match &self.source {
-            Source::Uncompressed { layout, .. } => {
-                let bytes = (layout.data.end - layout.data.start) as usize;
-                Some(match layout.coding {
-                    Coding::Samples(encoding) => bytes / encoding.bytes(),
-                    Coding::Blocks(adpcm) => {
-                        bytes / adpcm.block_bytes * adpcm.block_frames * layout.num_channels
-                    }
-                })
-            }
-            Source::Compressed(track) => track.declared_samples(),
-        }
-    }
-
-    /// Whether [`Self::num_samples`] was counted in the file itself.
-    pub fn is_counted(&self) -> bool {
-        let Source::Uncompressed { is_stream, .. } = self.source else {
-            return false;
+    /// Samples of each channel, if they can be counted before they are decoded.
+    pub fn num_counted(&self) -> Option<usize> {
+        let Source::Uncompressed {
+            layout,
+            is_stream: false,
+            ..
+        } = &self.source
+        else {
+            return None;
         };
-        !is_stream
+        let bytes = (layout.data.end - layout.data.start) as usize;
+        let units = bytes / layout.coding.unit_bytes(layout.num_channels);
+        Some(match layout.coding {
+            Coding::Samples(_) => units,
+            Coding::Blocks(adpcm) => units * adpcm.block_frames,
+        })
     }
 
     /// The next samples, channels interleaved, finite and of sane magnitude; `None` at the end.

@@ -122,14 +122,6 @@ impl Input {
         self.len
     }
 
-    /// How many of them are held in memory.
-    pub fn len_in_memory(&self) -> u64 {
-        match self.origin {
-            Origin::File(_) | Origin::Stream(_) => 0,
-            Origin::Memory(_) => self.len,
-        }
-    }
-
     /// The `wanted` bytes from `at` on; fewer, or none, at the end.
     pub fn get(&mut self, at: u64, wanted: usize) -> Refused<&[u8]> {
         if matches!(self.origin, Origin::Stream(_)) {

@@ -58,10 +58,8 @@ impl Mono {
                 false => Err(too_long(max_seconds)),
             }
         };
-        if blocks.is_counted()
-            && let Some(counted) = blocks.num_samples()
-        {
-            check_length(counted / blocks.num_channels)?;
+        if let Some(counted) = blocks.num_counted() {
+            check_length(counted)?;
         }
         let mut mixdown = Mixdown::new(blocks.num_channels, options.channel)?;
         let mut excerpt = Excerpt::new(rate_hz, options.all);

@@ -22,10 +22,6 @@ impl Track {
         ))
     }
 
-    pub fn declared_samples(&self) -> Option<usize> {
-        match self.none {}
-    }
-
     pub fn next(&mut self, _: &mut Vec<f32>) -> Refused<bool> {
         match self.none {}
     }
