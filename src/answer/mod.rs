@@ -11,7 +11,7 @@ pub mod recording;
 pub mod removal;
 
 pub use criterion::Criterion;
-pub use enrollment::{Enrollment, Finding, Rules};
+pub use enrollment::Rules;
 pub use outcome::Outcome;
 pub use recording::{Recording, all_or_errors};
 

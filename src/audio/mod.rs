@@ -54,6 +54,6 @@ pub use options::ReadOptions;
 pub use quality::{Content, Quality};
 pub use raw::RawFormat;
 pub use resample::resample;
-pub use sample_rate::{RATES_HZ, SAMPLE_RATE_HZ};
+pub use sample_rate::SAMPLE_RATE_HZ;
 pub use vad::{HOP as SPEECH_HOP, level_range_db, num_frames, speech_frames, speech_seconds};
 pub use waveform::{Waveform, read, read_from, read_samples};

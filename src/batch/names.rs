@@ -50,13 +50,8 @@ impl Names {
     }
 
     /// Number of names.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.places.len()
-    }
-
-    /// Whether there are no names.
-    pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
     }
 }
 
@@ -84,7 +79,7 @@ mod tests {
             }
         }
         assert_eq!(names.number(""), 5000);
-        assert_eq!(names.len(), 5001);
+        assert_eq!(names.count(), 5001);
         for i in 0..5000 {
             assert_eq!(names.name(i), spell(i));
         }

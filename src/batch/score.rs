@@ -71,7 +71,7 @@ impl Participants {
         enrollments: &HashMap<String, Vec<String>>,
         data: Option<&KaldiData>,
     ) -> Result<Self> {
-        let num_names = index.names().len();
+        let num_names = index.names().count();
         let (mut enrolls, mut tests) = (vec![false; num_names], vec![false; num_names]);
         index.for_each_block(range, LOOK, |pairs| {
             for pair in pairs {

@@ -79,7 +79,7 @@ impl TrialIndex {
                 fact: format!("more than a billion {of}"),
                 remedy: "divide the list".into(),
             };
-            if names.len() > MAX_NAMES {
+            if names.count() > MAX_NAMES {
                 return Err(too_many("names"));
             }
             if count == max_trials {

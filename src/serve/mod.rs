@@ -30,7 +30,7 @@ mod workers;
 
 pub use clock::Clock;
 pub use connections::serve;
-pub use route::{OPEN_PATHS, OPENAPI};
+pub use route::OPEN_PATHS;
 pub use token::Tokens;
 pub use verb::Verb;
 

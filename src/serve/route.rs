@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use std::{net::IpAddr, sync::Arc};
 
 /// The OpenAPI 3.1 description of all routes, for people and programs.
-pub const OPENAPI: &str = include_str!("../../docs/openapi.json");
+const OPENAPI: &str = include_str!("../../docs/openapi.json");
 
 /// Routes that anybody may read.
 pub const OPEN_PATHS: [&str; 2] = ["/health", "/openapi.json"];

@@ -18,8 +18,6 @@
 
 mod header;
 
-pub use super::index_file::{path_of, remove};
-
 use crate::{
     Error, Result, parallel,
     scoring::{
@@ -28,6 +26,7 @@ use crate::{
     },
     storage::{
         Readers,
+        index_file::path_of,
         voiceprints::{Block, Store},
         write_whole_with,
     },

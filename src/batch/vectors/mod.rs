@@ -246,11 +246,6 @@ impl Vectors {
         self.size
     }
 
-    /// Number of vectors.
-    pub fn len(&self) -> usize {
-        self.index_of.len()
-    }
-
     /// Whether there are no vectors.
     pub fn is_empty(&self) -> bool {
         self.index_of.is_empty()
