@@ -70,33 +70,26 @@ impl Growing {
     /// that length, so that looking at an hour costs no more than looking at half a minute.
     pub fn so_far(&self) -> Option<Waveform> {
         let samples = self.excerpt.so_far(LOOK_SECONDS);
-        (!samples.is_empty()).then(|| Waveform::new(self.mono(samples)))
+        let facts = self.facts();
+        (!samples.is_empty()).then(|| Waveform::new(Mono { samples, facts }))
     }
 
     /// The complete recording.
     ///
     /// # Errors
     /// [`crate::Error::Audio`] if there is no sample, or none that is more than a rounding error.
-    pub fn finish(mut self) -> Result<Waveform> {
-        let excerpt = std::mem::replace(&mut self.excerpt, Excerpt::new(self.rate_hz, false));
-        let samples = excerpt.finish();
+    pub fn finish(self) -> Result<Waveform> {
+        let facts = self.facts();
+        let samples = self.excerpt.finish();
         if samples.is_empty() {
             return Err(named(Refusal::no_audio()));
         }
         decode::check_silence(self.peak_bits).map_err(named)?;
-        Ok(Waveform::new(self.mono(samples)))
+        Ok(Waveform::new(Mono { samples, facts }))
     }
 
-    fn mono(&self, samples: Vec<f32>) -> Mono {
-        Mono {
-            facts: Facts::new(
-                self.rate_hz,
-                self.num_samples,
-                samples.len(),
-                self.clipping.share(),
-            ),
-            samples,
-        }
+    fn facts(&self) -> Facts {
+        Facts::new(self.rate_hz, self.num_samples, self.clipping.share())
     }
 }
 

@@ -25,19 +25,16 @@ pub(super) struct Mono {
 pub(super) struct Facts {
     pub original_rate_hz: u32,
     pub seconds: f32,
-    pub used_seconds: f32,
     pub clipped: f32,
     pub end: End,
 }
 
 impl Facts {
-    /// The facts of a complete recording: `num_in` samples at `rate_hz`, from which `num_used` samples
-    /// at 16 kHz were made.
-    pub fn new(rate_hz: u32, num_in: usize, num_used: usize, clipped: f32) -> Self {
+    /// The facts of a complete recording of `num_in` samples at `rate_hz`.
+    pub fn new(rate_hz: u32, num_in: usize, clipped: f32) -> Self {
         Facts {
             original_rate_hz: rate_hz,
             seconds: num_in as f32 / rate_hz as f32,
-            used_seconds: num_used as f32 / SAMPLE_RATE_HZ as f32,
             clipped,
             end: End::default(),
         }
@@ -77,7 +74,7 @@ impl Mono {
         Ok(Mono {
             facts: Facts {
                 end: blocks.end()?,
-                ..Facts::new(rate_hz, num_in, samples.len(), mixdown.clipped())
+                ..Facts::new(rate_hz, num_in, mixdown.clipped())
             },
             samples,
         })

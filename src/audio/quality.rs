@@ -1,6 +1,7 @@
 //! The [`Quality`] of a recording: facts that decide whether a verification can be trusted.
 
 use super::mono::Facts;
+use super::sample_rate::SAMPLE_RATE_HZ;
 use super::vad::speech_seconds;
 use super::voicing::{self, BIN_HZ, NUM_BINS, VoiceFrames};
 
@@ -74,7 +75,7 @@ pub(super) fn measure(samples: &[f32], powers: &[f32], speech: &[bool], facts: F
     Quality {
         original_rate_hz: facts.original_rate_hz,
         seconds: facts.seconds,
-        used_seconds: facts.used_seconds,
+        used_seconds: samples.len() as f32 / SAMPLE_RATE_HZ as f32,
         speech_seconds: speech_seconds(speech),
         content: content(samples, speech.len(), &voice_frames),
         bandwidth_hz: bandwidth_hz(voice_frames.spectra()),

@@ -107,7 +107,7 @@ impl Waveform {
             _ => resample(&samples, sample_rate_hz, SAMPLE_RATE_HZ),
         };
         Ok(Waveform::new(Mono {
-            facts: Facts::new(sample_rate_hz, num_in, samples.len(), clipping.share()),
+            facts: Facts::new(sample_rate_hz, num_in, clipping.share()),
             samples,
         }))
     }
