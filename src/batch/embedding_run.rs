@@ -91,14 +91,15 @@ impl Plan {
             return Ok(None);
         }
         let mut num_refused = 0;
-        for_each_row(ids, &ledger, &mut |number, row| {
-            if let Err(why) = &row.outcome {
+        ledger.for_each(|number, entry| {
+            if let Err(why) = &entry.outcome {
                 num_refused += 1;
+                let id = &ids[number];
                 let recording = recordings[number].as_ref().ok();
                 let path = recording.map(|recording| recording.path.as_path());
                 on_refusal(&Refusal {
-                    id: &row.id,
-                    path: path.filter(|path| !path.ends_with(&row.id)),
+                    id,
+                    path: path.filter(|path| !path.ends_with(id)),
                     reason: &why.reason,
                 });
             }
@@ -133,7 +134,13 @@ impl Plan {
             ids,
         };
         let rows = |take: &mut dyn FnMut(Row) -> Result<()>| {
-            for_each_row(ids, &ledger, &mut |_, row| take(row))
+            ledger.for_each(|number, entry| {
+                take(Row {
+                    id: ids[number].clone(),
+                    audio: entry.audio,
+                    outcome: entry.outcome,
+                })
+            })
         };
         let write = |out: &mut (dyn Write + Send), path: &Path| {
             self.format.write(out, path, &about, &mut |take| rows(take))
@@ -165,20 +172,4 @@ impl Plan {
             }
         }
     }
-}
-
-/// Calls `take` with the number and the row of each recording, in order.
-fn for_each_row(
-    ids: &[String],
-    ledger: &Ledger,
-    take: &mut dyn FnMut(usize, Row) -> Result<()>,
-) -> Result<()> {
-    ledger.for_each(|number, entry| {
-        let row = Row {
-            id: ids[number].clone(),
-            audio: entry.audio,
-            outcome: entry.outcome,
-        };
-        take(number, row)
-    })
 }
