@@ -2,7 +2,7 @@
 
 use super::lines::for_each_line;
 use crate::Result;
-use indexmap::{IndexMap, map::Entry};
+use indexmap::IndexMap;
 use std::path::Path;
 
 /// The path of each id, in the order of the list.
@@ -30,14 +30,13 @@ pub fn add(
     id: &str,
     file: &str,
 ) -> std::result::Result<bool, String> {
-    match files.entry(id.to_string()) {
-        Entry::Occupied(earlier) if earlier.get() == file => Ok(false),
-        Entry::Occupied(earlier) => Err(format!(
-            "{id} is another file above, {}, and {file} here",
-            earlier.get()
+    match files.get(id) {
+        Some(earlier) if earlier == file => Ok(false),
+        Some(earlier) => Err(format!(
+            "{id} is another file above, {earlier}, and {file} here"
         )),
-        Entry::Vacant(place) => {
-            place.insert(file.to_string());
+        None => {
+            files.insert(id.to_string(), file.to_string());
             Ok(true)
         }
     }

@@ -6,7 +6,7 @@ use super::{
     lines::for_each_line,
 };
 use crate::Result;
-use indexmap::{IndexMap, map::Entry};
+use indexmap::IndexMap;
 use std::path::Path;
 
 /// The speaker of each recording, in the order of the file.
@@ -23,15 +23,12 @@ pub fn read(path: &Path) -> Result<IndexMap<String, String>> {
             return Err(format!("{} fields instead of 2", fields.count()));
         }
         let [recording, speaker] = [0, 1].map(|at| fields[at].to_string());
-        match speakers.entry(recording) {
-            Entry::Occupied(earlier) if *earlier.get() != speaker => Err(format!(
-                "{} is spoken by {} above, and by {speaker} here",
-                earlier.key(),
-                earlier.get()
+        match speakers.get(&recording) {
+            Some(earlier) if *earlier != speaker => Err(format!(
+                "{recording} is spoken by {earlier} above, and by {speaker} here"
             )),
-            Entry::Occupied(_) => Ok(()),
-            Entry::Vacant(place) => {
-                place.insert(speaker);
+            _ => {
+                speakers.insert(recording, speaker);
                 Ok(())
             }
         }
