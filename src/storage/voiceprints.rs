@@ -295,10 +295,8 @@ impl Store {
     ) -> std::result::Result<bool, Refusal> {
         let lookup = self.seal.lookup(&name.key());
         let enrolled = Rows::find(tx, &lookup)?;
-        let voiceprint = match &enrolled {
-            Some(rows) => Some(self.checked(rows, Some(name))?),
-            None => None,
-        };
+        let voiceprint = enrolled.as_ref().map(|rows| self.checked(rows, Some(name)));
+        let voiceprint = voiceprint.transpose()?;
         if let Some(voiceprint) = &voiceprint
             && voiceprint.model != model
         {

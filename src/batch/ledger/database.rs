@@ -47,16 +47,12 @@ pub(super) fn open(state: Option<&Path>, cache: Option<&Path>) -> Result<Connect
     let path = state.unwrap_or(Path::new(""));
     let connection = open_state(path).map_err(|e| failed(path, e))?;
     match cache {
-        Some(cache) => {
-            let attached = attach_cache(&connection, cache).map_err(|e| failed(cache, e))?;
-            attached.map(|()| connection)
-        }
-        None => {
-            let schema = CACHE_SCHEMA.replace("cache.", "main.");
-            let made = connection.execute_batch(&schema);
-            made.map(|()| connection).map_err(|e| failed(path, e))
-        }
+        Some(cache) => attach_cache(&connection, cache).map_err(|e| failed(cache, e))??,
+        None => connection
+            .execute_batch(&CACHE_SCHEMA.replace("cache.", "main."))
+            .map_err(|e| failed(path, e))?,
     }
+    Ok(connection)
 }
 
 fn open_state(path: &Path) -> rusqlite::Result<Connection> {

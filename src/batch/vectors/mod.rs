@@ -165,13 +165,9 @@ pub fn ark_index(ark: &Path, rows: &mut Rows) -> Result<String> {
 /// [`Error::Io`]; [`Error::Usage`] for a file of another format, or vectors of several sizes.
 pub fn read(path: &Path, ids: Option<&Path>, wanted: &dyn Fn(&str) -> bool) -> Result<Vectors> {
     let failed = |e| Error::io(path, "read", e);
-    let mut file = File::open(path).map_err(failed)?;
+    let file = File::open(path).map_err(failed)?;
     let mut opening = vec![];
-    (&mut file)
-        .take(512)
-        .read_to_end(&mut opening)
-        .map_err(failed)?;
-    drop(file);
+    file.take(512).read_to_end(&mut opening).map_err(failed)?;
     let mut vectors = Vectors::default();
     let mut take = |id: &str, values: &[f32]| match wanted(id) {
         true => vectors.insert(id, values),
