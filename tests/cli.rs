@@ -18,12 +18,6 @@ use std::{
 };
 
 impl Place {
-    fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
-        let path = self.path(name);
-        std::fs::write(&path, bytes).unwrap();
-        path
-    }
-
     /// 16-bit mono at 16 kHz.
     fn wav(&self, name: &str, samples: impl Iterator<Item = i16>) -> PathBuf {
         let path = self.path(name);
@@ -39,28 +33,9 @@ impl Place {
         path
     }
 
+    /// As [`Self::say`], for words with blanks in them, or with none.
     fn run(&self, args: &[impl AsRef<OsStr>]) -> Answer {
         Answer::of(&mut self.command(args))
-    }
-
-    /// Runs a command line of words without blanks in them.
-    fn say(&self, line: &str, files: &[&Path]) -> Answer {
-        let words = line.split(' ').map(OsStr::new);
-        let args: Vec<&OsStr> = words.chain(files.iter().map(|f| f.as_os_str())).collect();
-        self.run(&args)
-    }
-}
-
-impl Answer {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap()
-    }
-
-    #[track_caller]
-    fn refused(&self, code: i32, fact: &str) {
-        assert_eq!(self.code, code, "{}", self.stderr);
-        assert!(self.stderr.contains(fact), "{}", self.stderr);
-        assert_eq!(self.stdout, "");
     }
 }
 
@@ -73,46 +48,42 @@ const STRICT: &str = "--threshold 1e9";
 #[test]
 fn enrol_list_verify_remove() {
     let place = Place::new();
-    let enrolled = place.say("enroll --force Zoë", &[&voice("anna-1"), &voice("anna-2")]);
+    let enrolled = place.say("enroll --force Zoë @anna-1 @anna-2");
     assert_eq!(enrolled.code, 0, "{}", enrolled.stderr);
     assert!(
         enrolled
             .stdout
             .starts_with("ENROLLED  Zoë  2 added, 2 in all, ")
     );
-    let listed = place.say("list", &[]);
+    let listed = place.say("list");
     assert_eq!(listed.code, 0);
     assert!(listed.stdout.starts_with("Zoë  2 recordings, "));
     assert_eq!(listed.stdout.lines().count(), 1);
-    let listed = place.say("list --json", &[]).json();
+    let listed = place.say("list --json").json();
     let seconds = listed["speakers"][0]["speech_seconds"].to_string();
     assert!(seconds.len() <= "00.00".len(), "{seconds}");
-    place.say("enroll one", &[&voice("anna-1")]);
-    assert!(place.say("list", &[]).stdout.contains("one  1 recording, "));
-    place.say("remove one", &[]);
+    place.say("enroll one @anna-1");
+    assert!(place.say("list").stdout.contains("one  1 recording, "));
+    place.say("remove one");
 
-    let accepted = place.say(&format!("verify {LENIENT} Zoë"), &[&voice("anna-3")]);
+    let accepted = place.say(&format!("verify {LENIENT} Zoë @anna-3"));
     assert_eq!(accepted.code, 0);
     assert!(accepted.stdout.starts_with("ACCEPT  Zoë  LLR "));
-    let rejected = place.say(&format!("verify {STRICT} Zoë"), &[&voice("anna-3")]);
+    let rejected = place.say(&format!("verify {STRICT} Zoë @anna-3"));
     assert_eq!(rejected.code, 1);
     assert!(rejected.stdout.starts_with("REJECT  Zoë  LLR "));
     // The same name in Unicode's other spelling.
-    let accepted = place.say(&format!("verify {LENIENT} Zoe\u{308}"), &[&voice("anna-3")]);
+    let accepted = place.say(&format!("verify {LENIENT} Zoe\u{308} @anna-3"));
     assert_eq!(accepted.code, 0);
 
-    let removed = place.say("remove Zoë", &[]);
+    let removed = place.say("remove Zoë");
     assert_eq!(
         (removed.code, removed.stdout.as_str()),
         (0, "REMOVED  Zoë\n")
     );
-    place
-        .say("remove Zoë", &[])
-        .refused(4, "\"Zoë\" is not enrolled");
-    place
-        .say("verify Zoë", &[&voice("anna-3")])
-        .refused(4, "\"Zoë\" is not enrolled");
-    let listed = place.say("list", &[]);
+    place.refused("remove Zoë", 4, "\"Zoë\" is not enrolled");
+    place.refused("verify Zoë @anna-3", 4, "\"Zoë\" is not enrolled");
+    let listed = place.say("list");
     assert_eq!((listed.code, listed.stdout.as_str()), (0, ""));
     assert!(listed.stderr.contains("nobody is enrolled"));
 }
@@ -120,23 +91,26 @@ fn enrol_list_verify_remove() {
 #[test]
 fn verify_compare_and_library_give_the_same_bits() {
     let place = Place::new();
-    let (a, b) = (voice("anna-1"), voice("boris-1"));
-    place.say("enroll anna", &[&a]);
-    let verified = place.say("verify anna --json", &[&b]).json();
-    let compared = place.say("compare --json", &[&a, &b]).json();
-    let swapped = place.say("compare --json", &[&b, &a]).json();
+    place.done("enroll anna @anna-1");
+    let verified = place.json("verify anna @boris-1");
+    let compared = place.json("compare @anna-1 @boris-1");
+    let swapped = place.json("compare @boris-1 @anna-1");
     assert!(verified["llr"].is_number(), "{verified}");
     for key in ["llr", "p", "decision", "threshold", "model"] {
         assert_eq!(verified[key], compared[key]);
         assert_eq!(verified[key], swapped[key]);
     }
     let verifier = model::embedded().unwrap();
-    let embed = |path| {
-        let waveform = audio::read(path, &ReadOptions::default()).unwrap();
+    let embed = |name| {
+        let waveform = audio::read(&voice(name), &ReadOptions::default()).unwrap();
         verifier.embed(&waveform).unwrap()
     };
     let outcome = verifier
-        .compare(&embed(&a), &embed(&b), &OperatingPoint::default())
+        .compare(
+            &embed("anna-1"),
+            &embed("boris-1"),
+            &OperatingPoint::default(),
+        )
         .unwrap();
     let llr = verified["llr"].as_f64().unwrap() as f32;
     assert_eq!(outcome.llr.unwrap().0.to_bits(), llr.to_bits());
@@ -146,24 +120,19 @@ fn verify_compare_and_library_give_the_same_bits() {
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
     let place = Place::new();
-    let files = ["anna-1", "boris-1", "chloe-1", "david-1"].map(voice);
-    let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
-    let one = place.say("--threads 1 embed", &files);
-    let two = place.say("--threads 2 embed", &files);
-    assert_eq!(one.code, 0, "{}", one.stderr);
+    let embed = "embed @anna-1 @boris-1 @chloe-1 @david-1";
+    let one = place.done(&format!("--threads 1 {embed}"));
+    let two = place.done(&format!("--threads 2 {embed}"));
     assert_eq!(one.stdout, two.stdout);
     assert_eq!(one.stdout.lines().count(), 4);
     assert!(one.stdout.lines().nth(1).unwrap().contains("boris-1.wav "));
-    place.say("--threads 0 list", &[]).refused(2, "--threads");
+    place.refused("--threads 0 list", 2, "--threads");
 }
 
 #[test]
 fn json_tells_everything_once() {
     let place = Place::new();
-    let answer = place.say(
-        "compare --json --p-target 0.1",
-        &[&voice("anna-1"), &voice("anna-2")],
-    );
+    let answer = place.say("compare --json --p-target 0.1 @anna-1 @anna-2");
     assert_eq!(answer.stdout.lines().count(), 1);
     let json = answer.json();
     assert_eq!(json["command"], "compare");
@@ -181,7 +150,7 @@ fn json_tells_everything_once() {
     let code = if json["decision"] == "accept" { 0 } else { 1 };
     assert_eq!(answer.code, code);
 
-    let error = place.say("verify nobody --json", &[&voice("anna-1")]);
+    let error = place.say("verify nobody --json @anna-1");
     assert_eq!(error.code, 4);
     assert_eq!(error.json()["exit_code"], 4);
     assert!(error.json()["error"].as_str().unwrap().contains("nobody"));
@@ -191,7 +160,6 @@ fn json_tells_everything_once() {
 #[test]
 fn senseless_flags_are_usage_errors() {
     let place = Place::new();
-    let files: [&Path; 2] = [&voice("anna-1"), &voice("anna-2")];
     for (line, fact) in [
         ("compare --p-target 1", "p_target is 1"),
         ("compare --c-fa 0", "c_fa is 0"),
@@ -201,7 +169,8 @@ fn senseless_flags_are_usage_errors() {
         ("frobnicate", "unrecognized subcommand"),
         ("compare -q -v", "cannot be used with"),
     ] {
-        place.say(line, &files).refused(2, fact);
+        let line = format!("{line} @anna-1 @anna-2");
+        place.refused(&line, 2, fact);
     }
     place.run(&["enroll", "", "x.wav"]).refused(2, "is empty");
     place
@@ -210,8 +179,8 @@ fn senseless_flags_are_usage_errors() {
     place
         .run(&["enroll", "an\u{200b}na", "x.wav"])
         .refused(2, "invisible one, U+200B");
-    assert_eq!(place.say("--help", &[]).code, 0);
-    assert_eq!(place.say("--version", &[]).code, 0);
+    assert_eq!(place.say("--help").code, 0);
+    assert_eq!(place.say("--version").code, 0);
 }
 
 #[test]
@@ -228,7 +197,7 @@ fn machines_are_told_of_usage_errors_as_well() {
         ),
         ("compare --p-target -1 a b --json", "p_target is -1"),
     ] {
-        let answer = place.say(line, &[]);
+        let answer = place.say(line);
         assert_eq!(answer.code, 2, "{line}");
         let json = answer.json();
         assert_eq!(json["exit_code"], 2);
@@ -237,28 +206,25 @@ fn machines_are_told_of_usage_errors_as_well() {
         assert!(!error.contains('\n') && !error.contains("Usage"), "{error}");
         assert!(answer.stderr.starts_with("error: "), "{}", answer.stderr);
     }
-    let help = place.say("--json --help", &[]);
+    let help = place.say("--json --help");
     assert_eq!(help.code, 0);
     assert!(help.stdout.contains("Usage: spkver"));
     // After `--` it is a file.
-    place.say("compare -- --json", &[]).refused(2, "<OTHER>");
+    place.refused("compare -- --json", 2, "<OTHER>");
 }
 
 #[test]
 fn lists_and_models_are_not_read_from_standard_input() {
     let place = Place::new();
     for line in ["evaluate -", "--model - model info"] {
-        place
-            .say(line, &[])
-            .refused(5, "standard input is not read");
+        place.refused(line, 5, "standard input is not read");
     }
 }
 
 #[test]
 fn extreme_priors_are_shown_short() {
     let place = Place::new();
-    let files: [&Path; 2] = [&voice("anna-1"), &voice("anna-2")];
-    let answer = place.say("compare --p-target 1e-300", &files);
+    let answer = place.say("compare --p-target 1e-300 @anna-1 @anna-2");
     assert_eq!(answer.code, 1, "{}", answer.stderr);
     assert!(
         answer.stdout.contains("at prior 1e-300, "),
@@ -279,13 +245,14 @@ fn files_that_are_no_recording_are_refused_with_the_fact() {
     for (path, code) in [
         (place.path("missing.wav"), 5),
         (place.path(""), 3),
-        (place.file("empty.wav", b""), 3),
-        (place.file("picture.wav", png), 3),
-        (place.file("no-channels.wav", &no_channels), 3),
-        (place.file("header-only.wav", &good[..44]), 3),
+        (place.write("empty.wav", b""), 3),
+        (place.write("picture.wav", png), 3),
+        (place.write("no-channels.wav", &no_channels), 3),
+        (place.write("header-only.wav", &good[..44]), 3),
     ] {
-        let answer = place.say("compare", &[&path, &voice("anna-1")]);
-        answer.refused(code, &path.display().to_string());
+        let path = path.display().to_string();
+        let answer = place.say(&format!("compare {path} @anna-1"));
+        answer.refused(code, &path);
         // The fact and a remedy, on one line.
         assert_eq!(answer.stderr.lines().count(), 1, "{}", answer.stderr);
         assert!(answer.stderr.contains("; "), "{}", answer.stderr);
@@ -296,20 +263,19 @@ fn files_that_are_no_recording_are_refused_with_the_fact() {
 fn a_truncated_recording_is_used_with_a_warning() {
     let place = Place::new();
     let good = std::fs::read(voice("anna-1")).unwrap();
-    let path = place.file("cut.wav", &good[..good.len() - 16_000]);
-    let line = format!("compare {LENIENT}");
-    let answer = place.say(&line, &[&path, &voice("anna-1")]);
-    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    place.write("cut.wav", &good[..good.len() - 16_000]);
+    let line = format!("compare {LENIENT} cut.wav @anna-1");
+    let answer = place.done(&line);
     assert!(answer.stderr.starts_with("warning: "), "{}", answer.stderr);
     assert!(answer.stderr.contains("cut.wav"), "{}", answer.stderr);
-    let quiet = place.say(&format!("-q {line}"), &[&path, &voice("anna-1")]);
+    let quiet = place.say(&format!("-q {line}"));
     assert_eq!((quiet.code, quiet.stderr.as_str()), (0, ""));
 }
 
 #[test]
 fn recordings_without_speech_are_inconclusive() {
     let place = Place::new();
-    place.say("enroll anna", &[&voice("anna-1")]);
+    place.say("enroll anna @anna-1");
     let clip = hound::WavReader::open(voice("anna-1")).unwrap();
     let samples = clip.into_samples::<i16>().map(Result::unwrap);
     let short = place.wav("short.wav", samples.skip(16_000).take(1_600));
@@ -320,16 +286,16 @@ fn recordings_without_speech_are_inconclusive() {
         (&voice("noise"), ["no_speech", "no_speech"]),
     ] {
         // However lenient: no speech, no accept.
-        let line = format!("verify {LENIENT} --json anna");
-        let answer = place.say(&line, &[path]);
+        let path = path.display();
+        let answer = place.say(&format!("verify {LENIENT} --json anna {path}"));
         assert_eq!(answer.code, 3, "{}", answer.stdout);
         let json = answer.json();
         assert_eq!(json["decision"], "inconclusive");
         assert!(codes.contains(&json["reason"].as_str().unwrap()), "{json}");
         assert_eq!(json["llr"], Value::Null);
-        let answer = place.say(&format!("verify {LENIENT} anna"), &[path]);
+        let answer = place.say(&format!("verify {LENIENT} anna {path}"));
         assert!(answer.stdout.starts_with("INCONCLUSIVE  anna  "));
-        let answer = place.say("compare", &[path, path]);
+        let answer = place.say(&format!("compare {path} {path}"));
         assert_eq!(answer.code, 3);
     }
 }
@@ -339,8 +305,8 @@ fn a_voice_that_is_clipped_hard_is_told_so() {
     let place = Place::new();
     let clip = hound::WavReader::open(voice("anna-1")).unwrap();
     let samples = clip.into_samples::<i16>().map(Result::unwrap);
-    let path = place.wav("loud.wav", samples.map(|s| s.saturating_mul(2000)));
-    let answer = place.say("compare --json", &[&path, &voice("anna-2")]);
+    place.wav("loud.wav", samples.map(|s| s.saturating_mul(2000)));
+    let answer = place.say("compare --json loud.wav @anna-2");
     assert_eq!(answer.code, 3);
     assert_eq!(answer.json()["reason"], "clipping");
 }
@@ -348,13 +314,12 @@ fn a_voice_that_is_clipped_hard_is_told_so() {
 #[test]
 fn one_bad_file_and_nothing_is_enrolled_and_all_bad_ones_are_named() {
     let place = Place::new();
-    let silent = place.wav("silent.wav", std::iter::repeat_n(0, 32_000));
-    let missing = place.path("missing.wav");
-    let text = place.file("notes.wav", b"not a recording");
-    let answer = place.say("enroll anna", &[&voice("anna-1"), &missing, &text]);
+    place.wav("silent.wav", std::iter::repeat_n(0, 32_000));
+    place.write("notes.wav", b"not a recording");
+    let answer = place.say("enroll anna @anna-1 missing.wav notes.wav");
     answer.refused(5, "missing.wav: cannot read");
     assert!(answer.stderr.contains("notes.wav: "), "{}", answer.stderr);
-    let answer = place.say("enroll --force anna", &[&voice("anna-1"), &silent]);
+    let answer = place.say("enroll --force anna @anna-1 silent.wav");
     answer.refused(3, "silent.wav: the recording is silent");
     assert!(!place.path("data").exists(), "no store was made");
 }
@@ -366,7 +331,11 @@ fn paths_need_not_be_text_and_do_not_act_on_the_terminal() {
     let place = Place::new();
     let path = place.path(OsStr::from_bytes(b"a\xff\x1b[31m.wav"));
     std::fs::copy(voice("anna-1"), &path).unwrap();
-    let answer = place.say(&format!("compare {LENIENT}"), &[&path, &voice("anna-1")]);
+    let compare = |path: &Path| {
+        let mut command = place.command("compare --threshold -1e9".split(' '));
+        Answer::of(command.args([path, &voice("anna-1")]))
+    };
+    let answer = compare(&path);
     assert_eq!(answer.code, 0, "{}", answer.stderr);
     assert!(!answer.stdout.contains('\x1b'));
     assert!(
@@ -375,7 +344,7 @@ fn paths_need_not_be_text_and_do_not_act_on_the_terminal() {
         answer.stdout
     );
     let missing = place.path(OsStr::from_bytes(b"b\xff\x1b[31m.wav"));
-    let answer = place.say("compare", &[&missing, &path]);
+    let answer = compare(&missing);
     answer.refused(5, "\\u{1b}[31m.wav");
     assert!(!answer.stderr.contains('\x1b'));
 }
@@ -383,14 +352,10 @@ fn paths_need_not_be_text_and_do_not_act_on_the_terminal() {
 #[test]
 fn embeddings_come_as_text_and_as_an_array() {
     let place = Place::new();
-    let files: [&Path; 2] = [&voice("anna-1"), &voice("boris-1")];
-    let text = place.say("embed", &files);
-    let path = place.path("e.npy");
-    let line = format!("embed -o {}", path.display());
-    let answer = place.say(&line, &files);
-    let told = format!("EMBEDDED  {}  2 recordings\n", path.display());
-    assert_eq!((answer.code, answer.stdout), (0, told));
-    let bytes = std::fs::read(&path).unwrap();
+    let text = place.say("embed @anna-1 @boris-1");
+    let answer = place.done("embed -o e.npy @anna-1 @boris-1");
+    assert_eq!(answer.stdout, "EMBEDDED  e.npy  2 recordings\n");
+    let bytes = std::fs::read(place.path("e.npy")).unwrap();
     assert_eq!(&bytes[..6], b"\x93NUMPY");
     let size = model::embedded().unwrap().model().head.embedding_size();
     let head_size = bytes.len() - 2 * size * 4;
@@ -407,23 +372,24 @@ fn embeddings_come_as_text_and_as_an_array() {
     let values: Vec<f32> = words.map(|v| v.parse().unwrap()).collect();
     assert_eq!(array, values, "text has every digit");
 
-    let path = place.path("f.npy");
-    let line = format!("embed --features -o {}", path.display());
-    assert_eq!(place.say(&line, &files[..1]).code, 0);
-    let head = std::fs::read(&path).unwrap()[..128].to_vec();
+    let line = "embed --features -o f.npy @anna-1";
+    place.done(line);
+    let head = std::fs::read(place.path("f.npy")).unwrap()[..128].to_vec();
     let channels = model::embedded().unwrap().mfcc().num_channels();
     let columns = format!(", {channels})");
     assert!(String::from_utf8_lossy(&head).contains(&columns));
-    place
-        .say(&line, &files)
-        .refused(2, "--features takes one recording");
-    let told = place.say(&format!("{line} --json"), &files[..1]).json();
+    place.refused(
+        &format!("{line} @boris-1"),
+        2,
+        "--features takes one recording",
+    );
+    let told = place.json(line);
     assert_eq!(told["command"], "embed");
     assert_eq!(told["features"]["channels"], channels);
-    assert_eq!(told["output"], path.display().to_string());
+    assert_eq!(told["output"], "f.npy");
     // Features are for cross-checks: silence has them, too.
-    let silent = place.wav("silent.wav", std::iter::repeat_n(0, 32_000));
-    assert_eq!(place.say(&line, &[&silent]).code, 0);
+    place.wav("silent.wav", std::iter::repeat_n(0, 32_000));
+    place.done("embed --features -o f.npy silent.wav");
 }
 
 #[test]
@@ -449,25 +415,20 @@ fn damaged_and_wrong_models_are_refused() {
     let good = model::to_bytes(&random_model(3, 4, 4));
     let mut flipped = good.clone();
     *flipped.last_mut().unwrap() ^= 1;
-    let files: [&Path; 2] = [&voice("anna-1"), &voice("anna-2")];
-    for (path, fact) in [
-        (
-            place.file("flipped", &flipped),
-            "the checksum does not match",
-        ),
-        (
-            place.file("cut", &good[..good.len() / 2]),
-            "not a safetensors file",
-        ),
-        (place.file("empty", b""), "not a safetensors file"),
+    for (bytes, fact) in [
+        (&flipped[..], "the checksum does not match"),
+        (&good[..good.len() / 2], "not a safetensors file"),
+        (b"", "not a safetensors file"),
     ] {
-        let line = format!("compare --model {}", path.display());
-        place.say(&line, &files).refused(4, fact);
+        place.write("m", bytes);
+        place.refused("compare --model m @anna-1 @anna-2", 4, fact);
     }
-    let line = format!("compare --model {}", place.path("none").display());
-    place.say(&line, &files).refused(5, "none: cannot read");
-    let info = place.say("model info", &[]);
-    assert_eq!(info.code, 0);
+    place.refused(
+        "compare --model none @anna-1 @anna-2",
+        5,
+        "none: cannot read",
+    );
+    let info = place.done("model info");
     let verifier = model::embedded().unwrap();
     for id in [verifier.id(), verifier.file_id()] {
         assert!(info.stdout.contains(&id.to_string()));
@@ -477,39 +438,30 @@ fn damaged_and_wrong_models_are_refused() {
 #[test]
 fn a_voiceprint_of_another_model_is_named() {
     let place = Place::new();
-    let path = place.path("other.safetensors");
-    model::save(&path, &random_model(3, 4, 4)).unwrap();
-    place.say("enroll anna", &[&voice("anna-1")]);
-    let model = format!("--model {}", path.display());
-    place
-        .say(&format!("{model} verify anna"), &[&voice("anna-1")])
-        .refused(4, "voiceprint of \"anna\" was made by model");
-    place
-        .say(&format!("{model} enroll anna"), &[&voice("anna-2")])
-        .refused(4, "voiceprint of \"anna\" was made by model");
-    let replaced = place.say(
-        &format!("{model} enroll --replace anna"),
-        &[&voice("anna-1")],
-    );
-    assert_eq!(replaced.code, 0, "{}", replaced.stderr);
-    let answer = place.say(&format!("{model} {LENIENT_VERIFY}"), &[&voice("anna-1")]);
-    assert_eq!(answer.code, 0);
+    model::save(&place.path("other"), &random_model(3, 4, 4)).unwrap();
+    place.done("enroll anna @anna-1");
+    for line in ["verify anna @anna-1", "enroll anna @anna-2"] {
+        place.refused(
+            &format!("--model other {line}"),
+            4,
+            "voiceprint of \"anna\" was made by model",
+        );
+    }
+    place.done("--model other enroll --replace anna @anna-1");
+    place.done(&format!("--model other verify {LENIENT} anna @anna-1"));
 }
-
-const LENIENT_VERIFY: &str = "verify --threshold -1e9 anna";
 
 #[test]
 fn a_damaged_store_is_refused() {
     let place = Place::new();
-    let store = place.file("store", &b"this is no database ".repeat(100));
-    let flag = format!("--store {}", store.display());
-    place.say(&format!("{flag} list"), &[]).refused(4, "store ");
-    place
-        .say(&format!("{flag} verify anna"), &[&voice("anna-1")])
-        .refused(4, "damaged");
-    place
-        .say(&format!("{flag} enroll anna"), &[&voice("anna-1")])
-        .refused(4, "damaged");
-    let still = std::fs::read(&store).unwrap();
-    assert!(still.starts_with(b"this is no database"), "left as it was");
+    place.write("store", "this is no database ".repeat(100));
+    for (line, fact) in [
+        ("list", "store "),
+        ("verify anna @anna-1", "damaged"),
+        ("enroll anna @anna-1", "damaged"),
+    ] {
+        place.refused(&format!("--store store {line}"), 4, fact);
+    }
+    let still = place.read("store");
+    assert!(still.starts_with("this is no database"), "left as it was");
 }

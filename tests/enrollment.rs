@@ -3,51 +3,27 @@
 mod program;
 mod random_model;
 
-use program::{Answer, Place, voice};
+use program::{Place, voice};
 use random_model::random_model;
 use serde_json::Value;
 use spkver::storage::model;
 
-/// Runs the program with these words; `@NAME` stands for a recording of the fixtures.
-fn run(place: &Place, line: &str) -> Answer {
-    let words = line.split(' ').map(|word| match word.strip_prefix('@') {
-        Some(name) => voice(name).into_os_string(),
-        None => word.into(),
-    });
-    Answer::of(&mut place.command(words.collect::<Vec<_>>()))
-}
-
-fn json(answer: &Answer) -> Value {
-    serde_json::from_str(&answer.stdout).unwrap()
-}
-
-/// Not enrolled, because of the recordings.
-#[track_caller]
-fn refused(answer: &Answer, fact: &str) {
-    assert_eq!(answer.code, 3, "{}", answer.stderr);
-    assert!(answer.stderr.contains(fact), "{}", answer.stderr);
-    assert_eq!(answer.stdout, "");
-}
-
 #[test]
 fn a_recording_given_twice_is_said_to_machines_too() {
     let place = Place::new();
-    let enrolled = run(&place, "enroll --force --json anna @anna-1 @anna-2 @anna-1");
+    let enrolled = place.say("enroll --force --json anna @anna-1 @anna-2 @anna-1");
     assert_eq!(enrolled.code, 0, "{}", enrolled.stderr);
-    let findings = json(&enrolled)["findings"].clone();
+    let findings = enrolled.json()["findings"].clone();
     assert_eq!(findings[0]["code"], "given-twice");
-    let again = run(&place, "enroll --force --json anna @anna-1");
-    assert_eq!(json(&again)["findings"][0]["code"], "already-enrolled");
+    let again = place.say("enroll --force --json anna @anna-1");
+    assert_eq!(again.json()["findings"][0]["code"], "already-enrolled");
 }
 
 #[test]
 fn somebody_else_enrolled_by_force_is_said_to_machines_too() {
     let place = Place::new();
-    let enrolled = run(
-        &place,
-        "enroll --force --json anna @anna-1 @anna-2 @boris-1",
-    );
-    let findings = json(&enrolled)["findings"].clone();
+    let enrolled = place.say("enroll --force --json anna @anna-1 @anna-2 @boris-1");
+    let findings = enrolled.json()["findings"].clone();
     let codes: Vec<&str> = findings
         .as_array()
         .unwrap()
@@ -64,8 +40,8 @@ fn somebody_else_enrolled_by_force_is_said_to_machines_too() {
 #[test]
 fn too_little_speech_is_said_with_what_is_missing() {
     let place = Place::new();
-    let enrolled = run(&place, "enroll --json anna @anna-1");
-    let json = json(&enrolled);
+    let enrolled = place.say("enroll --json anna @anna-1");
+    let json = enrolled.json();
     let seconds = |key: &str| json[key].as_f64().unwrap();
     assert!(seconds("speech_seconds") < 5.0);
     assert!((seconds("speech_seconds") + seconds("missing_seconds") - 5.0).abs() < 0.02);
@@ -74,46 +50,46 @@ fn too_little_speech_is_said_with_what_is_missing() {
 #[test]
 fn one_recording_is_listed_and_dropped() {
     let place = Place::new();
-    run(&place, "enroll --force anna @anna-1 @boris-1 @anna-2");
-    let listed = run(&place, "list anna");
+    place.say("enroll --force anna @anna-1 @boris-1 @anna-2");
+    let listed = place.say("list anna");
     let lines: Vec<&str> = listed.stdout.lines().collect();
     assert_eq!(lines.len(), 3, "{}", listed.stdout);
     assert!(lines[1].starts_with("2  boris-1.wav  ") && lines[1].contains("LLR "));
-    let removed = run(&place, "remove anna --recording 2");
+    let removed = place.say("remove anna --recording 2");
     assert_eq!(removed.code, 0, "{}", removed.stderr);
-    let listed = run(&place, "list anna --json");
-    let files: Vec<Value> = json(&listed)["recordings"]
+    let listed = place.say("list anna --json");
+    let files: Vec<Value> = listed.json()["recordings"]
         .as_array()
         .unwrap()
         .iter()
         .map(|recording| recording["file"].clone())
         .collect();
     assert_eq!(files, ["anna-1.wav", "anna-2.wav"]);
-    let refused = run(&place, "remove anna --recording 3");
+    let refused = place.say("remove anna --recording 3");
     assert_eq!(refused.code, 2);
     assert!(refused.stderr.contains("1 to 2"), "{}", refused.stderr);
-    run(&place, "remove anna --recording 1");
-    let refused = run(&place, "remove anna --recording 1");
+    place.say("remove anna --recording 1");
+    let refused = place.say("remove anna --recording 1");
     assert_eq!(refused.code, 2);
     assert!(
         refused.stderr.contains("one recording"),
         "{}",
         refused.stderr
     );
-    assert_eq!(run(&place, "list nobody").code, 4);
+    assert_eq!(place.say("list nobody").code, 4);
 }
 
 #[test]
 fn enrolling_adds_replaces_and_leaves_doubles_out() {
     let place = Place::new();
-    run(&place, "enroll anna @anna-1");
-    let added = run(&place, "enroll --force anna @anna-2");
+    place.say("enroll anna @anna-1");
+    let added = place.say("enroll --force anna @anna-2");
     assert!(
         added.stdout.contains("1 added, 2 in all"),
         "{}",
         added.stdout
     );
-    let again = run(&place, "enroll --force anna @anna-2");
+    let again = place.say("enroll --force anna @anna-2");
     assert_eq!(again.code, 0);
     assert!(
         again.stdout.contains("0 added, 2 in all"),
@@ -125,16 +101,16 @@ fn enrolling_adds_replaces_and_leaves_doubles_out() {
         voice("anna-2").display()
     );
     assert_eq!(again.stderr, warning);
-    let twice = run(&place, "enroll twice @anna-1 @anna-1");
+    let twice = place.say("enroll twice @anna-1 @anna-1");
     assert!(twice.stderr.contains("anna-1.wav: given twice; left out"));
     std::fs::copy(voice("anna-1"), place.path("copy.wav")).unwrap();
-    let copied = run(&place, "enroll copied @anna-1 copy.wav");
+    let copied = place.say("enroll copied @anna-1 copy.wav");
     assert!(
         copied.stderr.contains("copy.wav: the same recording as /"),
         "{}",
         copied.stderr
     );
-    let replaced = run(&place, "enroll --replace anna @anna-3");
+    let replaced = place.say("enroll --replace anna @anna-3");
     assert!(
         replaced.stdout.contains("1 added, 1 in all"),
         "{}",
@@ -156,7 +132,7 @@ fn contrary(place: &Place, llr: f32) -> String {
 fn doubtful_recordings_are_enrolled_with_a_warning() {
     let place = Place::new();
     let model = contrary(&place, -1.5);
-    let answer = run(&place, &format!("{model} enroll anna @anna-1 @anna-2"));
+    let answer = place.say(&format!("{model} enroll anna @anna-1 @anna-2"));
     assert_eq!(answer.code, 0, "{}", answer.stderr);
     assert!(answer.stdout.contains("2 added"));
     for name in ["anna-1", "anna-2"] {
@@ -167,7 +143,7 @@ fn doubtful_recordings_are_enrolled_with_a_warning() {
         assert!(answer.stderr.contains(&doubt), "{}", answer.stderr);
     }
     // Only of what this command adds.
-    let later = run(&place, &format!("{model} enroll anna @anna-3"));
+    let later = place.say(&format!("{model} enroll anna @anna-3"));
     assert_eq!((later.code, later.stderr.lines().count()), (0, 1));
     assert!(later.stderr.contains("anna-3.wav: hardly sounds"));
 }
@@ -176,23 +152,20 @@ fn doubtful_recordings_are_enrolled_with_a_warning() {
 fn recordings_that_disagree_are_not_enrolled() {
     let place = Place::new();
     let model = contrary(&place, -5.0);
-    let answer = run(&place, &format!("{model} enroll anna @anna-1 @boris-1"));
-    refused(
-        &answer,
-        "boris-1.wav: does not sound like the other recordings",
-    );
+    let answer = place.say(&format!("{model} enroll anna @anna-1 @boris-1"));
+    answer.refused(3, "boris-1.wav: does not sound like the other recordings");
     assert!(answer.stderr.contains("anna-1.wav: does not sound"));
     assert!(answer.stderr.contains("--force"));
-    assert_eq!(run(&place, &format!("{model} list")).stdout, "");
+    assert_eq!(place.say(&format!("{model} list")).stdout, "");
 
     let line = format!("{model} enroll --force anna @anna-1 @boris-1");
-    let forced = run(&place, &line);
+    let forced = place.say(&line);
     assert_eq!(forced.code, 0, "{}", forced.stderr);
     assert!(forced.stderr.contains("does not sound like the others"));
     // A recording that comes later is held to the voiceprint as well.
-    let answer = run(&place, &format!("{model} enroll anna @anna-2"));
+    let answer = place.say(&format!("{model} enroll anna @anna-2"));
     let new = format!(": {}: does not sound like", voice("anna-2").display());
-    refused(&answer, &new);
+    answer.refused(3, &new);
     // What is in the store cannot be left out of the command line.
     let lines = answer.stderr.lines();
     let enrolled: Vec<&str> = lines.filter(|l| !l.contains("anna-2.wav")).collect();
@@ -204,7 +177,7 @@ fn recordings_that_disagree_are_not_enrolled() {
         );
         assert!(line.contains("--replace") && !line.contains("leave out"));
     }
-    let answer = run(&place, &format!("{model} verify anna @anna-3"));
+    let answer = place.say(&format!("{model} verify anna @anna-3"));
     assert_eq!(answer.code, 1);
     assert!(
         answer

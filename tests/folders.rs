@@ -2,13 +2,8 @@
 
 mod program;
 
-use program::{Answer, Place, voice};
-use serde_json::Value;
+use program::{Place, voice};
 use std::{fs, path::Path};
-
-fn say(place: &Place, line: &str) -> Answer {
-    Answer::of(&mut place.command(line.split(' ')))
-}
 
 fn copy(place: &Place, name: &str, to: &str) {
     let to = place.path(to);
@@ -21,13 +16,12 @@ fn prepared() -> Place {
     let place = Place::new();
     copy(&place, "anna-1", "anna/1.wav");
     copy(&place, "anna-2", "anna/more/2.wav");
-    fs::write(place.path("anna/notes.txt"), "of Monday").unwrap();
+    place.write("anna/notes.txt", "of Monday");
     copy(&place, "anna-3", "calls/1.wav");
     copy(&place, "boris-1", "calls/2.wav");
     copy(&place, "silence", "calls/3.wav");
-    fs::write(place.path("calls/4.wav"), "no sound at all, only text").unwrap();
-    let answer = say(&place, "enroll --force anna anna");
-    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    place.write("calls/4.wav", "no sound at all, only text");
+    let answer = place.done("enroll --force anna anna");
     assert!(
         answer.stdout.contains("2 added, 2 in all"),
         "{}",
@@ -39,7 +33,7 @@ fn prepared() -> Place {
 #[test]
 fn a_folder_is_verified_with_a_line_for_each_recording() {
     let place = prepared();
-    let answer = say(&place, "verify --threshold -1e9 anna calls");
+    let answer = place.say("verify --threshold -1e9 anna calls");
     // The highest code, as of several recordings.
     assert_eq!(answer.code, 3, "{}", answer.stderr);
     let lines: Vec<&str> = answer.stdout.lines().collect();
@@ -53,30 +47,26 @@ fn a_folder_is_verified_with_a_line_for_each_recording() {
     for (line, begin) in lines.iter().zip(begins) {
         assert!(line.starts_with(begin), "{line}");
     }
-    let answer = say(
-        &place,
-        "verify --json --threshold 1e9 anna calls/1.wav calls/2.wav",
-    );
+    let answer = place.say("verify --json --threshold 1e9 anna calls/1.wav calls/2.wav");
     assert_eq!(answer.code, 1);
-    let json: Value = serde_json::from_str(&answer.stdout).unwrap();
+    let json = answer.json();
     let results = json["results"].as_array().unwrap();
     assert_eq!(results.len(), 2);
     // The score is the one that the recording has alone.
-    let alone = say(&place, "verify --json --threshold 1e9 anna calls/1.wav");
-    let alone: Value = serde_json::from_str(&alone.stdout).unwrap();
+    let alone = place.json("verify --threshold 1e9 anna calls/1.wav");
     assert_eq!(results[0]["llr"], alone["llr"]);
     assert_eq!(
         (&results[0]["path"], &results[0]["decision"]),
         (&"calls/1.wav".into(), &"reject".into())
     );
     // One file that cannot be read is the command's error.
-    assert_eq!(say(&place, "verify anna calls/4.wav").stdout, "");
+    assert_eq!(place.say("verify anna calls/4.wav").stdout, "");
 }
 
 #[test]
 fn a_folder_is_searched_for_recording_by_recording() {
     let place = prepared();
-    let answer = say(&place, "identify --threshold -1e9 calls");
+    let answer = place.say("identify --threshold -1e9 calls");
     assert_eq!(
         (answer.code, answer.stdout.lines().count()),
         (3, 4),
@@ -90,12 +80,10 @@ fn a_folder_is_searched_for_recording_by_recording() {
 fn a_folder_without_recordings_is_refused() {
     let place = prepared();
     fs::create_dir(place.path("empty")).unwrap();
-    fs::write(place.path("empty/notes.txt"), "").unwrap();
+    place.write("empty/notes.txt", "");
     for line in ["verify anna empty", "enroll boris empty", "identify empty"] {
-        let answer = say(&place, line);
-        assert_eq!(answer.code, 2, "{line}");
         let fact = "empty: no recordings in this folder";
-        assert!(answer.stderr.contains(fact), "{line}: {}", answer.stderr);
+        place.refused(line, 2, fact);
     }
 }
 
@@ -104,10 +92,7 @@ fn two_files_of_one_name_are_compared_by_their_paths() {
     let place = Place::new();
     copy(&place, "anna-1", "monday/call.wav");
     copy(&place, "anna-2", "friday/call.wav");
-    let answer = say(
-        &place,
-        "compare --threshold -1e9 monday/call.wav friday/call.wav",
-    );
+    let answer = place.say("compare --threshold -1e9 monday/call.wav friday/call.wav");
     let shown = format!(
         "ACCEPT  {} ~ {}  LLR",
         Path::new("monday/call.wav").display(),

@@ -4,15 +4,8 @@ mod program;
 
 use program::{Answer, Place, voice};
 
-fn say(place: &Place, args: &[&str]) -> Answer {
-    Answer::of(&mut place.command(args))
-}
-
 fn help(place: &Place, command: &[String]) -> String {
-    let words: Vec<&str> = command.iter().map(String::as_str).collect();
-    let answer = say(place, &[&words[..], &["--help"]].concat());
-    assert_eq!(answer.code, 0, "{command:?}: {}", answer.stderr);
-    answer.stdout
+    place.done(&format!("{} --help", command.join(" "))).stdout
 }
 
 /// Every command and every command below it, as the help lists them; the program itself is first.
@@ -88,7 +81,6 @@ fn every_option_is_in_a_group() {
 #[test]
 fn no_help_lists_flags_that_change_nothing_but_every_command_takes_them() {
     let place = Place::new();
-    let (anna, henry) = (voice("anna-1"), voice("henry-1"));
     let flags = ["--passphrase-file", "--store", "--precision", "--model"];
     for (command, listed) in [
         ("verify", [true, true, true, true]),
@@ -117,11 +109,12 @@ fn no_help_lists_flags_that_change_nothing_but_every_command_takes_them() {
         let found = flags.map(|flag| text.contains(&format!("  {flag} <")));
         assert_eq!(found, listed, "{command}:\n{text}");
     }
-    for before in [true, false] {
-        let mut words = vec!["compare", anna.to_str().unwrap(), henry.to_str().unwrap()];
-        words.splice(if before { 0..0 } else { 3..3 }, ["--store", "nowhere"]);
-        let answer = say(&place, &words);
-        assert_eq!(answer.code, 1, "{words:?}: {}", answer.stderr);
+    for line in [
+        "--store nowhere compare @anna-1 @henry-1",
+        "compare @anna-1 @henry-1 --store nowhere",
+    ] {
+        let answer = place.say(line);
+        assert_eq!(answer.code, 1, "{line}: {}", answer.stderr);
     }
 }
 
@@ -139,22 +132,21 @@ fn every_shell_completes_every_command() {
     let place = Place::new();
     let commands = commands(&place);
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
-        let answer = say(&place, &["completions", shell]);
+        let answer = place.say(&format!("completions {shell}"));
         assert_eq!((answer.code, answer.stderr.as_str()), (0, ""), "{shell}");
         for name in commands.iter().filter_map(|command| command.last()) {
             assert!(answer.stdout.contains(name.as_str()), "{shell}: {name}");
         }
         assert!(answer.stdout.contains("passphrase-file"), "{shell}");
     }
-    assert_eq!(say(&place, &["completions", "cmd"]).code, 2);
+    assert_eq!(place.say("completions cmd").code, 2);
 }
 
 #[test]
 fn arguments_stand_together_and_exit_codes_in_order() {
     let place = Place::new();
     for command in commands(&place) {
-        let words: Vec<&str> = command.iter().map(String::as_str).collect();
-        let help = say(&place, &[&words[..], &["--help"]].concat()).stdout;
+        let help = help(&place, &command);
         let mut section = "";
         let mut codes = vec![];
         for line in help.lines() {
@@ -182,8 +174,7 @@ fn arguments_stand_together_and_exit_codes_in_order() {
 fn every_command_has_a_manual_page() {
     let place = Place::new();
     std::fs::create_dir(place.path("man")).unwrap();
-    let answer = say(&place, &["man", "man"]);
-    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    place.done("man man");
     for command in commands(&place) {
         let name = [&["spkver".to_string()], &command[..]].concat().join("-");
         let path = place.path(format!("man/{name}.1"));
@@ -193,18 +184,12 @@ fn every_command_has_a_manual_page() {
         assert!(page.contains("Exit codes:"), "{name}");
     }
     // A second time, over its own pages; never over something else.
-    assert_eq!(say(&place, &["man", "man"]).code, 0);
-    std::fs::write(place.path("man/spkver-list.1"), "my notes").unwrap();
-    let answer = say(&place, &["man", "man"]);
-    assert_eq!(answer.code, 2);
-    assert!(
-        answer.stderr.contains("is not a manual page"),
-        "{}",
-        answer.stderr
-    );
-    assert_eq!(say(&place, &["man", "new/folder"]).code, 0);
+    place.done("man man");
+    place.write("man/spkver-list.1", "my notes");
+    place.refused("man man", 2, "is not a manual page");
+    place.done("man new/folder");
     assert!(place.path("new/folder/spkver.1").exists());
-    let page = say(&place, &["man"]);
+    let page = place.say("man");
     assert!(page.stdout.contains(".TH spkver 1"), "{}", page.stdout);
 }
 
@@ -212,10 +197,9 @@ fn every_command_has_a_manual_page() {
 fn the_version_is_short_or_tells_what_the_program_is_made_of() {
     let place = Place::new();
     let version = env!("CARGO_PKG_VERSION");
-    let short = say(&place, &["-V"]);
+    let short = place.say("-V");
     assert_eq!(short.stdout, format!("spkver {version}\n"));
-    let long = say(&place, &["--version"]);
-    assert_eq!(long.code, 0);
+    let long = place.done("--version");
     let mut lines = long.stdout.lines();
     assert_eq!(lines.next(), Some(&*format!("spkver {version}")));
     let fact = |line: Option<&str>, name: &str| {
@@ -227,7 +211,7 @@ fn the_version_is_short_or_tells_what_the_program_is_made_of() {
     let is_hash = commit.len() == 12 && commit.chars().all(|c| c.is_ascii_hexdigit());
     assert!(is_hash || commit == "unknown", "{commit}");
     let model = fact(lines.next(), "model: ");
-    let info = say(&place, &["model", "info"]).stdout;
+    let info = place.say("model info").stdout;
     assert!(info.starts_with(&format!("model {model}  ")), "{info}");
     let kernel = fact(lines.next(), "kernel: ");
     assert!(spkver::kernels::NAMES.contains(&&*kernel), "{kernel}");

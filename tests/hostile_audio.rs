@@ -7,18 +7,20 @@ use program::{Answer, Place, voice};
 use std::{
     fs::{self, File},
     io::Write,
-    path::Path,
+    path::PathBuf,
     process::{Command, Stdio},
 };
 
 impl Place {
-    fn run(&self, line: &str, file: Option<&Path>, stdin: impl Into<Stdio>) -> Answer {
-        let mut command = self.command(line.split(' '));
-        Answer::of(command.args(file).stdin(stdin))
+    fn hear(&self, line: &str, stdin: impl Into<Stdio>) -> Answer {
+        Answer::of(self.command(line.split(' ')).stdin(stdin))
     }
 
-    fn say(&self, line: &str, file: &Path) -> Answer {
-        self.run(line, Some(file), Stdio::null())
+    fn fifo(&self) -> PathBuf {
+        let fifo = self.path("fifo");
+        let made = Command::new("mkfifo").arg(&fifo).status();
+        assert!(made.unwrap().success());
+        fifo
     }
 }
 
@@ -26,9 +28,8 @@ impl Place {
 fn a_recording_that_is_cut_off_is_not_enrolled_unless_told() {
     let place = Place::new();
     let whole = fs::read(voice("anna-1")).unwrap();
-    let cut = place.path("cut.wav");
-    fs::write(&cut, &whole[..whole.len() * 3 / 4]).unwrap();
-    let refused = place.say("enroll anna", &cut);
+    place.write("cut.wav", &whole[..whole.len() * 3 / 4]);
+    let refused = place.say("enroll anna cut.wav");
     assert_eq!(refused.code, 3);
     let text = &refused.stderr;
     assert!(
@@ -36,17 +37,17 @@ fn a_recording_that_is_cut_off_is_not_enrolled_unless_told() {
         "{text}"
     );
     assert!(text.contains("--allow-truncated"), "{text}");
-    let listed = place.run("list", None, Stdio::null());
+    let listed = place.say("list");
     assert!(!listed.stdout.contains("anna"));
 
-    let told = place.say("enroll anna --allow-truncated", &cut);
+    let told = place.say("enroll anna --allow-truncated cut.wav");
     assert_eq!(told.code, 0, "{}", told.stderr);
     assert!(
         told.stderr.contains("cut.wav: the header promises"),
         "{}",
         told.stderr
     );
-    let verified = place.say("verify anna --threshold -1e9", &cut);
+    let verified = place.say("verify anna --threshold -1e9 cut.wav");
     assert_eq!(verified.code, 0);
     assert!(
         verified.stderr.contains("cut.wav: the header promises"),
@@ -61,30 +62,27 @@ fn a_recording_with_more_audio_than_its_header_says_is_not_enrolled_unless_told(
     let mut stale = fs::read(voice("anna-1")).unwrap();
     let half = (stale.len() as u32 - 44) / 4 * 2;
     stale[40..44].copy_from_slice(&half.to_le_bytes());
-    let path = place.path("stale.wav");
-    fs::write(&path, stale).unwrap();
-    let refused = place.say("enroll anna", &path);
+    place.write("stale.wav", stale);
+    let refused = place.say("enroll anna stale.wav");
     assert_eq!(refused.code, 3);
     let text = &refused.stderr;
     assert!(text.contains("more lie behind them"), "{text}");
-    let told = place.say("enroll anna --allow-truncated", &path);
+    let told = place.say("enroll anna --allow-truncated stale.wav");
     assert_eq!(told.code, 0, "{}", told.stderr);
 }
 
 #[test]
 fn samples_without_a_header_score_as_the_wav_they_come_from() {
     let place = Place::new();
-    assert_eq!(place.say("enroll anna", &voice("anna-1")).code, 0);
-    let wav = place.say("verify anna --threshold -1e9", &voice("anna-2"));
-    let raw = place.path("anna-2.raw");
-    fs::write(&raw, &fs::read(voice("anna-2")).unwrap()[44..]).unwrap();
-    let refused = place.say("verify anna", &raw);
+    place.done("enroll anna @anna-1");
+    let wav = place.say("verify anna --threshold -1e9 @anna-2");
+    let samples = &fs::read(voice("anna-2")).unwrap()[44..];
+    place.write("anna-2.raw", samples);
+    let refused = place.say("verify anna anna-2.raw");
     assert_eq!(refused.code, 3, "{}", refused.stderr);
-    let line = "verify anna --threshold -1e9 --raw s16le:16000:1";
-    let told = place.say(line, &raw);
-    assert_eq!(told.code, 0, "{}", told.stderr);
+    let told = place.done("verify anna --threshold -1e9 --raw s16le:16000:1 anna-2.raw");
     assert_eq!(told.stdout, wav.stdout);
-    let wrong = place.say("verify anna --raw s17le:16000:1", &raw);
+    let wrong = place.say("verify anna --raw s17le:16000:1 anna-2.raw");
     assert_eq!(wrong.code, 2);
     let text = &wrong.stderr;
     assert!(text.contains("\"s17le\" is not an encoding"), "{text}");
@@ -93,32 +91,25 @@ fn samples_without_a_header_score_as_the_wav_they_come_from() {
 #[test]
 fn a_recording_may_come_through_a_pipe() {
     let place = Place::new();
-    assert_eq!(place.say("enroll anna", &voice("anna-1")).code, 0);
+    place.done("enroll anna @anna-1");
     let line = "verify anna --threshold -1e9 -";
-    let file = place.say("verify anna --threshold -1e9", &voice("anna-2"));
-    let piped = place.run(line, None, File::open(voice("anna-2")).unwrap());
+    let file = place.say("verify anna --threshold -1e9 @anna-2");
+    let piped = place.hear(line, File::open(voice("anna-2")).unwrap());
     assert_eq!(piped.code, 0, "{}", piped.stderr);
     assert_eq!(piped.stdout, file.stdout);
 
     let (reader, mut writer) = std::io::pipe().unwrap();
     let bytes = fs::read(voice("anna-2")).unwrap();
     let writing = std::thread::spawn(move || writer.write_all(&bytes));
-    let piped = place.run(line, None, reader);
+    let piped = place.hear(line, reader);
     writing.join().unwrap().unwrap();
     assert_eq!(piped.stdout, file.stdout);
 
-    let fifo = place.path("fifo");
-    assert!(
-        Command::new("mkfifo")
-            .arg(&fifo)
-            .status()
-            .unwrap()
-            .success()
-    );
+    let fifo = place.fifo();
     let from = voice("anna-2");
     let to = fifo.clone();
     let writing = std::thread::spawn(move || fs::copy(from, to));
-    let named = place.say("verify anna --threshold -1e9", &fifo);
+    let named = place.say("verify anna --threshold -1e9 fifo");
     drop(writing);
     assert_eq!(named.stdout, file.stdout, "{}", named.stderr);
 }
@@ -126,7 +117,7 @@ fn a_recording_may_come_through_a_pipe() {
 #[test]
 fn what_does_not_end_is_not_waited_for() {
     let place = Place::new();
-    let nothing = place.run("embed -", None, Stdio::null());
+    let nothing = place.say("embed -");
     assert_eq!(nothing.code, 3);
     assert!(
         nothing.stderr.contains("standard input: is empty"),
@@ -135,7 +126,7 @@ fn what_does_not_end_is_not_waited_for() {
     );
 
     let zeros = File::open("/dev/zero").unwrap();
-    let endless = place.run("embed - --max-bytes 1000000", None, zeros);
+    let endless = place.hear("embed - --max-bytes 1000000", zeros);
     assert_eq!(endless.code, 3);
     assert!(
         endless.stderr.contains("larger than 1000000 bytes"),
@@ -144,12 +135,12 @@ fn what_does_not_end_is_not_waited_for() {
     );
 
     for device in ["/dev/zero", "/dev/null", "/dev/tty"] {
-        let refused = place.say("embed", Path::new(device));
+        let refused = place.say(&format!("embed {device}"));
         assert_eq!(refused.code, 3, "{}", refused.stderr);
     }
     let socket = place.path("socket");
     let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-    let refused = place.say("embed", &socket);
+    let refused = place.say("embed socket");
     assert!(
         refused.stderr.contains("socket: is a device or a socket"),
         "{}",
@@ -161,15 +152,8 @@ fn what_does_not_end_is_not_waited_for() {
 #[ignore = "waits 10 s"]
 fn a_pipe_that_nobody_writes_to_is_given_up() {
     let place = Place::new();
-    let fifo = place.path("fifo");
-    assert!(
-        Command::new("mkfifo")
-            .arg(&fifo)
-            .status()
-            .unwrap()
-            .success()
-    );
-    let answer = place.say("embed", &fifo);
+    place.fifo();
+    let answer = place.say("embed fifo");
     assert_eq!(answer.code, 3);
     assert!(
         answer.stderr.contains("nothing came through in 10 s"),

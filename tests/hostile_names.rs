@@ -37,10 +37,7 @@ fn place() -> Place {
 
 #[track_caller]
 fn done(place: &Place, line: &str) -> Answer {
-    let line = format!("--model m.safetensors {line}");
-    let answer = Answer::of(&mut place.command(line.split(' ')));
-    assert_eq!(answer.code, 0, "{line}: {}", answer.stderr);
-    answer
+    place.done(&format!("--model m.safetensors {line}"))
 }
 
 /// One line for each name, all different, with nothing that acts on a terminal.
@@ -70,7 +67,7 @@ fn colours_and_line_feeds_in_file_names_reach_no_terminal_and_break_no_row() {
         done(&place, &format!("embed d -o {name}{ids}"));
     }
     for name in ["e.ids", "e.txt", "e.jsonl"] {
-        let text = fs::read_to_string(place.path(name)).unwrap();
+        let text = place.read(name);
         if name == "e.jsonl" {
             assert!(!text.contains(|c| c != '\n' && is_unseen(c)), "{text:?}");
             assert_eq!(text.lines().count(), NAMES.len());
@@ -98,11 +95,7 @@ fn a_colour_in_a_trial_list_does_not_reach_the_terminal() {
         .iter()
         .map(|name| format!("1 {name} {name}\n"))
         .collect();
-    fs::write(
-        place.path("trials"),
-        lines + "0 d/\u{1b}no.wav d/none.wav\n",
-    )
-    .unwrap();
+    place.write("trials", lines + "0 d/\u{1b}no.wav d/none.wav\n");
     for format in ["text", "csv", "jsonl"] {
         let answer = done(&place, &format!("score trials --format {format}"));
         let shown = answer.stdout + &answer.stderr;
@@ -111,12 +104,9 @@ fn a_colour_in_a_trial_list_does_not_reach_the_terminal() {
             "{format}: {shown:?}"
         );
     }
-    fs::write(
-        place.path("labelled"),
-        format!("1 {0} {0}\n0 {0} {1}\n", names[0], names[1]),
-    )
-    .unwrap();
+    let labelled = format!("1 {0} {0}\n0 {0} {1}\n", names[0], names[1]);
+    place.write("labelled", labelled);
     done(&place, "evaluate labelled --bootstrap 0 --scores-out s.txt");
-    let text = fs::read_to_string(place.path("s.txt")).unwrap();
+    let text = place.read("s.txt");
     assert!(!text.contains(|c| c != '\n' && is_unseen(c)), "{text:?}");
 }

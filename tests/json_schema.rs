@@ -34,9 +34,9 @@ fn prepared() -> Place {
     lines.sort_unstable();
     lines.dedup();
     lines.retain(|line| !line.starts_with("anna/2.wav anna/2.wav"));
-    fs::write(place.path("trials"), lines.join("\n")).unwrap();
+    place.write("trials", lines.join("\n"));
     copy("silence", "silence.wav");
-    fs::write(place.path("text.wav"), "no sound at all, only text").unwrap();
+    place.write("text.wav", "no sound at all, only text");
     let xvec = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/fixtures/golden/xvec.safetensors"
@@ -49,7 +49,7 @@ fn prepared() -> Place {
         "num_steps": 3, "batch_size": 4, "crop_seconds": [0.5, 1.0],
         "head": {"size": 4, "crops_per_utterance": 2, "bce_steps": 2, "crop_seconds": [0.5, 1.0]}
     });
-    fs::write(place.path("options"), options.to_string()).unwrap();
+    place.write("options", options.to_string());
     place
 }
 
@@ -209,19 +209,17 @@ const COMMANDS: &[(&str, &str, i32)] = &[
 #[test]
 fn every_command_prints_what_the_schema_says() {
     let (place, schema) = (prepared(), Schema::read("docs/schema.json", &["$defs"]));
-    fs::write(place.path("words"), "correct horse battery staple\n").unwrap();
-    fs::write(place.path("names"), "first\nsecond\n").unwrap();
+    place.write("words", "correct horse battery staple\n");
+    place.write("names", "first\nsecond\n");
     let mut seen = BTreeSet::new();
     for (name, line, code) in COMMANDS {
-        let args: Vec<&str> = line.split(' ').chain(["--json"]).collect();
-        let answer = Answer::of(&mut place.command(&args));
+        let answer = place.say(&format!("{line} --json"));
         assert_eq!(
             answer.code, *code,
             "{line}: {}{}",
             answer.stdout, answer.stderr
         );
-        let value: Value = serde_json::from_str(&answer.stdout).unwrap();
-        schema.holds(name, &value);
+        schema.holds(name, &answer.json());
         seen.insert(*name);
     }
     let listed = schema.whole["anyOf"].as_array().unwrap().iter();

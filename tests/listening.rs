@@ -65,16 +65,15 @@ impl Place {
     }
 
     fn enroll_anna(&self) {
-        let anna = voice("anna-1");
-        let enrolled = self.run("enroll anna -", &anna);
-        assert_eq!(enrolled.code, 0, "{}", enrolled.stderr);
+        self.done("enroll anna @anna-1");
     }
 }
 
-impl Answer {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {}", self.stdout))
-    }
+/// 16-bit samples without a header.
+fn raw(samples: impl IntoIterator<Item = f32>) -> Vec<u8> {
+    let samples = samples.into_iter();
+    let bytes = samples.flat_map(|x| ((x * 32_767.0) as i16).to_le_bytes());
+    bytes.collect()
 }
 
 #[test]
@@ -186,14 +185,10 @@ fn what_was_heard_to_the_end_is_answered_as_a_file() {
     place.enroll_anna();
     let model = place.model(1.0, -1.0);
     for name in ["anna-3", "chloe-1"] {
-        let file = voice(name);
-        let of_file = Answer::of(
-            place
-                .command(["verify", "anna", "--json", "--model"])
-                .args([&model, &file]),
-        );
-        let line = format!("verify anna - --to-end --json --model {}", model.display());
-        let heard = place.run(&line, &file);
+        let model = model.display();
+        let of_file = place.say(&format!("verify anna @{name} --json --model {model}"));
+        let line = format!("verify anna - --to-end --json --model {model}");
+        let heard = place.run(&line, &voice(name));
         assert_eq!(heard.code, of_file.code);
         let (heard, of_file) = (heard.json(), of_file.json());
         for key in ["llr", "p", "decision", "threshold", "expected"] {
@@ -209,8 +204,7 @@ fn a_pipe_of_samples_is_not_said_to_be_cut_off() {
     let place = Place::new();
     place.enroll_anna();
     let wav = std::fs::read(voice("anna-3")).unwrap();
-    let samples = place.path("samples");
-    std::fs::write(&samples, &wav[44..]).unwrap();
+    let samples = place.write("samples", &wav[44..]);
     let heard = place.run("verify anna - --to-end --raw s16le:16000:1", &samples);
     assert_eq!((heard.code, &heard.stderr[..]), (0, ""));
 }
@@ -242,16 +236,12 @@ fn watching_prints_a_line_of_json_each_second() {
     // Anna, then somebody else.
     let mut samples = audio::read_samples(&voice("anna-2")).unwrap();
     samples.extend(audio::read_samples(&voice("boris-1")).unwrap());
-    let bytes: Vec<u8> = samples
-        .iter()
-        .flat_map(|x| ((x * 32_767.0) as i16).to_le_bytes())
-        .collect();
-    let raw = place.path("both.raw");
-    std::fs::write(&raw, bytes).unwrap();
-    let answer = place.run("verify anna - --raw s16le:16000:1 --watch 2", &raw);
+    let num_seconds = samples.len() / 16_000;
+    let both = place.write("both.raw", raw(samples));
+    let answer = place.run("verify anna - --raw s16le:16000:1 --watch 2", &both);
     let lines = answer.stdout.lines();
     let lines: Vec<Value> = lines.map(|l| serde_json::from_str(l).unwrap()).collect();
-    assert_eq!(lines.len(), samples.len() / 16_000);
+    assert_eq!(lines.len(), num_seconds);
     for (index, line) in lines.iter().enumerate() {
         assert_eq!(line["seconds"], index + 1);
     }
@@ -273,12 +263,7 @@ fn what_was_heard_is_kept_in_a_new_file_only() {
     });
     assert_eq!(saved, given);
     let again = place.run("verify anna - --save heard.wav", &file);
-    assert_eq!(again.code, 2);
-    assert!(
-        again.stderr.contains("is there already"),
-        "{}",
-        again.stderr
-    );
+    again.refused(2, "is there already");
     // Without a folder to write to, nothing is heard in vain.
     assert_eq!(
         place.run("verify anna - --save no/heard.wav", &file).code,
@@ -293,13 +278,8 @@ fn enrolling_listens_until_there_is_enough_speech() {
     for name in ["boris-1", "boris-2", "boris-3", "boris-4"] {
         samples.extend(audio::read_samples(&voice(name)).unwrap());
     }
-    let bytes: Vec<u8> = samples
-        .iter()
-        .flat_map(|x| ((x * 32_767.0) as i16).to_le_bytes())
-        .collect();
-    let raw = place.path("boris.raw");
-    std::fs::write(&raw, bytes).unwrap();
-    let answer = place.run("enroll boris - --raw s16le:16000:1 --json", &raw);
+    let boris = place.write("boris.raw", raw(samples));
+    let answer = place.run("enroll boris - --raw s16le:16000:1 --json", &boris);
     assert_eq!(answer.code, 0, "{}", answer.stderr);
     let json = answer.json();
     let seconds = json["speech_seconds"].as_f64().unwrap();
@@ -370,15 +350,8 @@ fn flags_for_listening_want_a_dash() {
     let place = Place::new();
     place.enroll_anna();
     for flag in ["--to-end", "--watch 2", "--save x.wav"] {
-        let file = voice("anna-2");
-        let line = format!("verify anna {} {flag}", file.display());
-        let answer = place.run(&line, &file);
-        assert_eq!(answer.code, 2, "{flag}: {}", answer.stderr);
-        assert!(
-            answer.stderr.contains("give - instead of files"),
-            "{}",
-            answer.stderr
-        );
+        let line = format!("verify anna @anna-2 {flag}");
+        place.refused(&line, 2, "give - instead of files");
     }
 }
 
@@ -387,16 +360,11 @@ fn two_channels_of_one_call_are_compared_with_each_other() {
     let place = Place::new();
     let [anna, boris] =
         ["anna-1", "boris-1"].map(|name| audio::read_samples(&voice(name)).unwrap());
-    let bytes: Vec<u8> = anna
-        .iter()
-        .zip(&boris)
-        .flat_map(|(a, b)| [*a, *b])
-        .flat_map(|x| ((x * 32_767.0) as i16).to_le_bytes())
-        .collect();
-    std::fs::write(place.path("call.raw"), bytes).unwrap();
+    let both = anna.iter().zip(&boris).flat_map(|(a, b)| [*a, *b]);
+    place.write("call.raw", raw(both));
     let compare = |flags: &str| {
         let line = format!("compare call.raw call.raw --raw s16le:16000:2 --channel 1 {flags}");
-        place.run(&line, &voice("silence")).code
+        place.say(&line).code
     };
     assert_eq!(compare(""), 0);
     assert_eq!(compare("--other-channel 2"), 1);

@@ -1,6 +1,5 @@
 //! Every form of list means the same trials to every command that reads lists.
 
-#[allow(dead_code, reason = "no recordings are needed here")]
 mod program;
 
 use program::{Answer, Place};
@@ -216,7 +215,7 @@ fn place() -> Place {
         )
     };
     let vectors: String = (0..NUM_SPEAKERS * RECORDINGS).map(vector).collect();
-    fs::write(place.path("vectors.jsonl"), vectors).unwrap();
+    place.write("vectors.jsonl", vectors);
     place
 }
 
@@ -235,7 +234,7 @@ fn judged(place: &Place, args: &[&str]) -> [Value; 4] {
     let flags = ["--bootstrap", "0", "--json"];
     let answer = say(place, &[&["evaluate"], args, &flags].concat());
     assert_eq!(answer.code, 0, "{args:?}: {}", answer.stderr);
-    let mut json: Value = serde_json::from_str(&answer.stdout).unwrap();
+    let mut json = answer.json();
     ["trials", "targets", "nontargets", "eer"].map(|key| json["lists"][0][key].take())
 }
 
@@ -245,7 +244,7 @@ fn calibrated(place: &Place, list: &str, scores: &str) -> String {
     let args = ["calibrate", list, "--scores", scores, "-o", "calibration"];
     let answer = say(place, &args);
     assert_eq!(answer.code, 0, "{list}: {}", answer.stderr);
-    let written = fs::read_to_string(place.path("calibration")).unwrap();
+    let written = place.read("calibration");
     fs::remove_file(place.path("calibration")).unwrap();
     written
 }
@@ -260,7 +259,7 @@ fn refused(answer: &Answer, fact: &str) {
 fn every_form_of_list_is_the_same_trials_to_every_command() {
     let place = place();
     for (form, text, _) in forms() {
-        fs::write(place.path(form), text).unwrap();
+        place.write(form, text);
     }
     // What `score` writes in Parquet has scores of its own, which `calibrate` does not look at.
     let args = ["--embeddings", "vectors.jsonl", "-o", "scored.parquet"];
@@ -314,11 +313,10 @@ fn every_form_of_list_is_the_same_trials_to_every_command() {
 #[test]
 fn a_file_of_scores_and_labels_alone_is_judged() {
     let place = place();
-    fs::write(
-        place.path("named"),
+    place.write(
+        "named",
         lines(|(e, t, s, l)| format!("{e} {t} {s} {}", u8::from(*l))),
-    )
-    .unwrap();
+    );
     let figures = judged(&place, &["named"]);
     let bare =
         |yes: &str, no: &str| lines(|(.., s, l)| format!("{s} {}", if *l { yes } else { no }));
@@ -327,7 +325,7 @@ fn a_file_of_scores_and_labels_alone_is_judged() {
         bare("tgt", "imp"),
         format!("score,label\n{}", bare("True", "False").replace(' ', ",")),
     ] {
-        fs::write(place.path("bare"), text).unwrap();
+        place.write("bare", text);
         assert_eq!(judged(&place, &["bare"]), figures);
     }
     refused(
@@ -344,8 +342,8 @@ fn a_file_of_scores_and_labels_alone_is_judged() {
 #[test]
 fn a_trial_that_is_target_and_nontarget_is_named() {
     let place = place();
-    fs::write(place.path("list"), "1 a b\n0 a c\n# again\n0 a b\n").unwrap();
-    fs::write(place.path("scores"), "a b 1\na c 0\n").unwrap();
+    place.write("list", "1 a b\n0 a c\n# again\n0 a b\n");
+    place.write("scores", "a b 1\na c 0\n");
     let fact = "list:4: a b is a target trial in line 1 and a nontarget trial in line 4";
     refused(
         &say(&place, &["evaluate", "list", "--scores", "scores"]),
@@ -367,11 +365,10 @@ fn long_lines_have_one_limit() {
     let place = place();
     let list = |length: usize| {
         let name = "x".repeat(length);
-        fs::write(
-            place.path("list"),
+        place.write(
+            "list",
             format!("{name} s0/0.wav 1 1\ns0/0.wav {name} 0 0\n"),
-        )
-        .unwrap();
+        );
     };
     list(200_000);
     assert_eq!(judged(&place, &["list"])[0], 2);
@@ -411,7 +408,7 @@ fn broken_lists_are_named_by_line() {
         (b"a b c d e\n", "list:1: 5 fields"),
     ];
     for (bytes, wanted) in cases {
-        fs::write(place.path("list"), bytes).unwrap();
+        place.write("list", bytes);
         let answer = say(&place, &["evaluate", "list"]);
         refused(&answer, wanted);
         assert_eq!(answer.stdout, "");
@@ -419,13 +416,13 @@ fn broken_lists_are_named_by_line() {
     fs::write(place.path("list"), vec![b'a'; 1 << 20]).unwrap();
     refused(&say(&place, &["evaluate", "list"]), "longer than");
     // Two scores for one pair; the list's second trial in no line.
-    fs::write(place.path("list"), "1 a b\n0 a c\n").unwrap();
+    place.write("list", "1 a b\n0 a c\n");
     for (text, wanted) in [
         ("a c 1\na b 2\na c 3\n", "scores:3: a c has another score"),
         ("a b 2\n", "list:2: scores has no score of this trial"),
         ("a c 1\n", "list:1: scores has no score of this trial"),
     ] {
-        fs::write(place.path("scores"), text).unwrap();
+        place.write("scores", text);
         let answer = say(&place, &["evaluate", "list", "--scores", "scores"]);
         refused(&answer, wanted);
     }
@@ -449,7 +446,7 @@ fn lists_that_mean_nothing_are_refused_alike() {
         ("enroll\ttest\tside\na\tb\tc\n", "list:2: side \"c\""),
         ("{\"enroll\":\"a\",\"label\":1}\n", "list:1: no \"test\""),
     ] {
-        fs::write(place.path("list"), text).unwrap();
+        place.write("list", text);
         for answer in [scored(&place, "list"), say(&place, &["evaluate", "list"])] {
             refused(&answer, fact);
         }
@@ -460,7 +457,7 @@ fn lists_that_mean_nothing_are_refused_alike() {
 fn a_byte_order_mark_is_no_part_of_the_first_name() {
     let place = place();
     let bytes = "\u{feff}missing.wav\nmissing.wav\n";
-    fs::write(place.path("paths"), bytes).unwrap();
+    place.write("paths", bytes);
     let stream = fs::File::open(place.path("paths")).unwrap();
     let answer = Answer::of(place.command(["score", "--jsonl", "--stdin"]).stdin(stream));
     let rows: Vec<&str> = answer.stdout.lines().collect();
@@ -477,9 +474,9 @@ fn a_byte_order_mark_is_no_part_of_the_first_name() {
         .bytes(),
     );
     array.extend([1.0f32, -1.0].iter().flat_map(|v| v.to_le_bytes()));
-    fs::write(place.path("v.npy"), array).unwrap();
-    fs::write(place.path("ids"), "\u{feff}a\r\nb\r\n").unwrap();
-    fs::write(place.path("pairs"), "a b\n").unwrap();
+    place.write("v.npy", array);
+    place.write("ids", "\u{feff}a\r\nb\r\n");
+    place.write("pairs", "a b\n");
     let args = ["score", "pairs", "--embeddings", "v.npy", "--ids", "ids"];
     assert_eq!(say(&place, &args).stdout, "a b -1.0\n");
 }
@@ -489,8 +486,8 @@ fn an_id_of_two_files_and_a_command_are_refused_in_every_list() {
     let place = place();
     fs::create_dir(place.path("data")).unwrap();
     let scp = |text: &str| {
-        fs::write(place.path("wav.scp"), text).unwrap();
-        fs::write(place.path("data/wav.scp"), text).unwrap();
+        place.write("wav.scp", text);
+        place.write("data/wav.scp", text);
     };
     let embed = |from: &[&str]| say(&place, &[&["embed", "-v", "-o", "o.jsonl"], from].concat());
     let ways: [&[&str]; 2] = [&["--list", "wav.scp"], &["--data", "data"]];
@@ -519,7 +516,7 @@ fn an_id_of_two_files_and_a_command_are_refused_in_every_list() {
             "{}",
             answer.stderr
         );
-        let rows = fs::read_to_string(place.path("o.jsonl")).unwrap();
+        let rows = place.read("o.jsonl");
         assert_eq!(rows.lines().count(), 1, "{rows}");
     }
 }

@@ -3,7 +3,7 @@
 mod program;
 mod random_model;
 
-use program::{Answer, Place, voice};
+use program::{Place, voice};
 use random_model::random_model;
 use spkver::storage::model;
 use std::{
@@ -174,13 +174,10 @@ fn place() -> Place {
         ("s.sqlite.index", "read only later"),
         ("cache.sqlite", ""),
     ] {
-        fs::write(place.path(name), text).unwrap();
+        place.write(name, text);
     }
     model::save(&place.path("m.safetensors"), &random_model(3, 4, 4)).unwrap();
-    let model = ["--model", "m.safetensors", "--store", "s.sqlite"];
-    let enrolled =
-        Answer::of(&mut place.command([&model[..], &["enroll", "anna", "anna-1.wav"]].concat()));
-    assert_eq!(enrolled.code, 0, "{}", enrolled.stderr);
+    place.done("--model m.safetensors --store s.sqlite enroll anna anna-1.wav");
     place
 }
 
@@ -198,14 +195,10 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-fn say(place: &Place, line: &str) -> Answer {
-    Answer::of(&mut place.command(line.split_ascii_whitespace()))
-}
-
 #[track_caller]
 fn nothing_is_lost(place: &Place, line: &str, fact: &str) {
     let before = files(&place.path(""));
-    let answer = say(place, line);
+    let answer = place.say(line);
     assert_eq!(answer.code, 2, "{line}: {}", answer.stderr);
     assert!(answer.stderr.contains(fact), "{line}: {}", answer.stderr);
     assert_eq!(answer.stdout, "", "{line}");
@@ -258,11 +251,11 @@ fn force_does_not_destroy_what_the_command_reads() {
 #[test]
 fn an_archive_named_as_its_list_does_not_replace_the_list() {
     let place = place();
-    fs::write(place.path("wav.scp"), "a anna-1.wav\n").unwrap();
+    place.write("wav.scp", "a anna-1.wav\n");
     let fact = "wav.scp: would be written over";
     nothing_is_lost(&place, "embed --list wav.scp -o wav.ark", fact);
     nothing_is_lost(&place, "embed --data data -o data/wav.ark", fact);
-    fs::write(place.path("o.npy.names"), "").unwrap();
+    place.write("o.npy.names", "");
     let line = "--store o.npy.names store export --npy o.npy";
     nothing_is_lost(&place, line, "would be written over");
 }
@@ -314,7 +307,7 @@ fn notes_of_another_kind_are_not_replaced() {
         } else {
             "notes"
         };
-        fs::write(place.path(name), "what I must not forget\n").unwrap();
+        place.write(name, "what I must not forget\n");
         let line = format!("--model m.safetensors {}", command.replace("OUT", name));
         nothing_is_lost(&place, &line, "is there already");
     }
@@ -357,8 +350,7 @@ fn an_output_takes_the_place_of_an_older_one_of_its_kind() {
             let line = command.replace("OUT", name);
             let line = format!("--model m.safetensors --store s.sqlite {line}");
             for _ in 0..2 {
-                let answer = say(&place, &line);
-                assert_eq!(answer.code, 0, "{line}: {}", answer.stderr);
+                place.done(&line);
             }
         }
     }
@@ -368,25 +360,19 @@ fn an_output_takes_the_place_of_an_older_one_of_its_kind() {
 fn an_older_backup_is_kept_unless_force_says_so() {
     let place = place();
     let line = "--store s.sqlite store backup saved --backup-passphrase-file words";
-    let answer = say(&place, line);
-    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    place.done(line);
     nothing_is_lost(&place, line, "is there already");
     let before = fs::read(place.path("saved")).unwrap();
-    let answer = say(&place, &format!("{line} --force"));
-    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    place.done(&format!("{line} --force"));
     assert_ne!(fs::read(place.path("saved")).unwrap(), before);
 }
 
 #[test]
 fn force_replaces_a_file_of_another_kind() {
     let place = place();
-    fs::write(place.path("notes"), "old\n").unwrap();
-    let answer = say(
-        &place,
-        "--model m.safetensors score trials -o notes --force",
-    );
-    assert_eq!(answer.code, 0, "{}", answer.stderr);
-    let text = fs::read_to_string(place.path("notes")).unwrap();
+    place.write("notes", "old\n");
+    place.done("--model m.safetensors score trials -o notes --force");
+    let text = place.read("notes");
     assert!(text.starts_with("anna-1.wav anna-2.wav "), "{text}");
 }
 

@@ -5,10 +5,6 @@ mod program;
 use program::{Answer, Place, voice};
 use spkver::{audio::Quality, scoring::Reason};
 
-fn say(place: &Place, args: &[&str]) -> Answer {
-    Answer::of(&mut place.command(args))
-}
-
 #[test]
 fn far_too_many_threads_are_not_started() {
     let place = Place::new();
@@ -17,7 +13,7 @@ fn far_too_many_threads_are_not_started() {
     assert_eq!(answer.code, 0, "{}", answer.stderr);
     let warning = "warning: RAYON_NUM_THREADS 99999: ";
     assert!(answer.stderr.contains(warning), "{}", answer.stderr);
-    let answer = say(&place, &["--threads", "1024", "list"]);
+    let answer = place.say("--threads 1024 list");
     let cores = std::thread::available_parallelism().unwrap().get();
     let is_warned = answer.stderr.contains("warning: --threads 1024: ");
     assert_eq!(is_warned, 8 * cores < 1024, "{}", answer.stderr);
@@ -25,39 +21,32 @@ fn far_too_many_threads_are_not_started() {
 
 #[test]
 fn a_model_that_is_not_there_is_told_by_commands_that_need_none() {
-    let answer = say(&Place::new(), &["--model", "nosuch", "list"]);
-    assert_eq!(answer.code, 5);
-    assert!(
-        answer.stderr.contains("nosuch: cannot read"),
-        "{}",
-        answer.stderr
-    );
+    let answer = Place::new().say("--model nosuch list");
+    answer.refused(5, "nosuch: cannot read");
 }
 
 #[test]
 fn every_error_in_json_has_a_code_of_its_own() {
     let place = Place::new();
-    let anna = voice("anna-1").display().to_string();
-    let silence = voice("silence").display().to_string();
-    std::fs::write(place.path("text.wav"), "no sound at all, only text").unwrap();
-    std::fs::write(place.path("list"), "one\n").unwrap();
-    std::fs::write(place.path("s.sqlite"), "no database ".repeat(100)).unwrap();
-    assert_eq!(say(&place, &["enroll", "anna", &anna]).code, 0);
-    for (args, exit_code, code) in [
-        (&["verify"][..], 2, "usage"),
-        (&["score", "list", "-o", "x.xlsx"], 2, "list"),
-        (&["compare", "text.wav", &anna], 3, "audio"),
-        (&["enroll", "boris", &silence], 3, "audio"),
-        (&["verify", "nobody", &anna], 4, "unknown_speaker"),
-        (&["--store", "s.sqlite", "list"], 4, "store"),
-        (&["--model", "list", "model", "info"], 4, "model"),
-        (&["compare", "none.wav", &anna], 5, "not_found"),
+    place.write("text.wav", "no sound at all, only text");
+    place.write("list", "one\n");
+    place.write("s.sqlite", "no database ".repeat(100));
+    place.done("enroll anna @anna-1");
+    for (line, exit_code, code) in [
+        ("verify", 2, "usage"),
+        ("score list -o x.xlsx", 2, "list"),
+        ("compare text.wav @anna-1", 3, "audio"),
+        ("enroll boris @silence", 3, "audio"),
+        ("verify nobody @anna-1", 4, "unknown_speaker"),
+        ("--store s.sqlite list", 4, "store"),
+        ("--model list model info", 4, "model"),
+        ("compare none.wav @anna-1", 5, "not_found"),
     ] {
-        let answer = say(&place, &[&["--json"], args].concat());
-        let json: serde_json::Value = serde_json::from_str(&answer.stdout).unwrap();
-        assert_eq!(json["code"], code, "{args:?}: {json}");
-        assert_eq!(json["exit_code"], exit_code, "{args:?}: {json}");
-        assert_eq!(answer.code, exit_code, "{args:?}");
+        let answer = place.say(&format!("--json {line}"));
+        let json = answer.json();
+        assert_eq!(json["code"], code, "{line}: {json}");
+        assert_eq!(json["exit_code"], exit_code, "{line}: {json}");
+        assert_eq!(answer.code, exit_code, "{line}");
     }
 }
 

@@ -2,8 +2,7 @@
 
 mod program;
 
-use program::{Answer, Place};
-use serde_json::Value;
+use program::{Answer, Place, words};
 use std::{
     io::Write,
     process::{Command, Stdio},
@@ -13,43 +12,16 @@ use std::{
 fn place_of_two() -> Place {
     let place = Place::new();
     for name in ["anna", "boris"] {
-        place.done(&format!("enroll {name} {}", voice(&format!("{name}-1"))));
+        place.done(&format!("enroll {name} @{name}-1"));
     }
     place
 }
 
 impl Place {
-    fn file(&self, name: &str, text: &str) {
-        std::fs::write(self.path(name), text).unwrap();
-    }
-
-    fn say(&self, line: &str) -> Answer {
-        self.say_with(line, &[])
-    }
-
     fn say_with(&self, line: &str, variables: &[(&str, &str)]) -> Answer {
-        let mut command = self.command(line.split(' '));
+        let mut command = self.command(words(line));
         Answer::of(command.envs(variables.iter().copied()))
     }
-
-    #[track_caller]
-    fn done(&self, line: &str) -> Answer {
-        let answer = self.say(line);
-        assert_eq!(answer.code, 0, "{line}: {}", answer.stderr);
-        answer
-    }
-
-    #[track_caller]
-    fn refused(&self, line: &str, code: i32, fact: &str) {
-        let answer = self.say(line);
-        assert_eq!(answer.code, code, "{line}: {}", answer.stderr);
-        assert!(answer.stderr.contains(fact), "{line}: {}", answer.stderr);
-        assert_eq!(answer.stdout, "");
-    }
-}
-
-fn voice(name: &str) -> String {
-    program::voice(name).display().to_string()
 }
 
 #[test]
@@ -58,9 +30,9 @@ fn a_store_is_encrypted_rekeyed_and_decrypted() {
     place.done("store new-key one");
     place.done("store new-key two");
     place.refused("store new-key one", 2, "is there already");
-    let digits = std::fs::read_to_string(place.path("one")).unwrap();
+    let digits = place.read("one");
     assert_eq!(digits.trim_end().len(), 64);
-    assert_ne!(digits, std::fs::read_to_string(place.path("two")).unwrap());
+    assert_ne!(digits, place.read("two"));
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -69,20 +41,16 @@ fn a_store_is_encrypted_rekeyed_and_decrypted() {
     }
     place.refused("store rekey --new-key-file two", 4, "is not encrypted");
     place.refused("store encrypt", 2, "give --key-file");
-    let answer = place.done("store encrypt --key-file one --json");
-    let json: Value = serde_json::from_str(&answer.stdout).unwrap();
+    let json = place.json("store encrypt --key-file one");
     assert_eq!(json["command"], "store encrypt");
     place.refused("store encrypt --key-file one", 4, "is encrypted already");
 
-    let verify = format!("verify --threshold -1e9 anna {}", voice("anna-2"));
+    let verify = "verify --threshold -1e9 anna @anna-2";
     place.done(&format!("{verify} --key-file one"));
-    place.done(&format!(
-        "enroll --force anna {} --key-file one",
-        voice("anna-3")
-    ));
+    place.done("enroll --force anna @anna-3 --key-file one");
     let listed = place.done("list --key-file one").stdout;
     assert!(listed.starts_with("anna  2 recordings"), "{listed}");
-    for line in [verify.as_str(), "list", "remove anna", "store decrypt"] {
+    for line in [verify, "list", "remove anna", "store decrypt"] {
         place.refused(line, 4, "is encrypted with a key; give it with --key-file");
         place.refused(
             &format!("{line} --key-file two"),
@@ -91,16 +59,12 @@ fn a_store_is_encrypted_rekeyed_and_decrypted() {
         );
     }
     place.refused("list --key-file none", 5, "none: cannot read");
-    place.refused(
-        &format!("list --key-file {}", voice("anna-1")),
-        2,
-        "does not hold a key",
-    );
+    place.refused("list --key-file @anna-1", 2, "does not hold a key");
 
     place.done("store rekey --key-file one --new-key-file two");
     place.refused("list --key-file one", 4, "the key does not open it");
     assert_eq!(place.done("list --key-file two").stdout, listed);
-    place.file("words", "correct horse battery\n");
+    place.write("words", "correct horse battery\n");
     place.done("store rekey --key-file two --new-passphrase-file words");
     place.refused("list --key-file two", 4, "another kind of secret");
     place.refused("list", 4, "is encrypted with a passphrase");
@@ -120,9 +84,9 @@ fn a_store_is_encrypted_rekeyed_and_decrypted() {
 fn a_new_store_is_encrypted_where_a_key_is_given() {
     let place = Place::new();
     let key = "7f".repeat(32);
-    let enrol = format!("enroll anna {}", voice("anna-1"));
+    let enrol = "enroll anna @anna-1";
     let with = |line: &str, variables: &[(&str, &str)]| place.say_with(line, variables);
-    assert_eq!(with(&enrol, &[("SPKVER_KEY", &key)]).code, 0);
+    assert_eq!(with(enrol, &[("SPKVER_KEY", &key)]).code, 0);
     place.refused("list", 4, "is encrypted with a key");
     assert_eq!(
         with("list", &[("SPKVER_KEY", &key)]).stdout.lines().count(),
@@ -144,7 +108,7 @@ fn a_new_store_is_encrypted_where_a_key_is_given() {
     let both = [("SPKVER_KEY", key.as_str()), ("SPKVER_PASSPHRASE", "horse")];
     assert!(with("list", &both).stderr.contains("are both set"));
     // A flag takes precedence over a variable.
-    place.file("key", &key);
+    place.write("key", &key);
     let flag = with("list --key-file key", &[("SPKVER_PASSPHRASE", "horse")]);
     assert_eq!(flag.code, 0, "{}", flag.stderr);
     let words = [
@@ -172,8 +136,8 @@ fn a_backup_comes_back() {
     let identity = age::x25519::Identity::generate();
     let other = age::x25519::Identity::generate();
     use age::secrecy::ExposeSecret;
-    place.file("identity", identity.to_string().expose_secret());
-    place.file("other", other.to_string().expose_secret());
+    place.write("identity", identity.to_string().expose_secret());
+    place.write("other", other.to_string().expose_secret());
     let recipient = identity.to_public();
     let answer = place.done(&format!("store backup saved --recipient {recipient}"));
     let said = "BACKED UP  2 voiceprints";
@@ -199,9 +163,8 @@ fn a_backup_comes_back() {
         2,
         "holds no identity",
     );
-    let text = voice("anna-1");
     place.refused(
-        &format!("store restore {text} --identity identity"),
+        "store restore @anna-1 --identity identity",
         4,
         "not an age file",
     );
@@ -215,9 +178,8 @@ fn a_backup_comes_back() {
     // Restores into an encrypted store, bit for bit.
     place.done("store new-key key");
     let restored =
-        place.done("--store again --key-file key --json store restore saved --identity identity");
-    let json: Value = serde_json::from_str(&restored.stdout).unwrap();
-    assert_eq!(json["num_voiceprints"], 2);
+        place.json("--store again --key-file key store restore saved --identity identity");
+    assert_eq!(restored["num_voiceprints"], 2);
     place.refused("--store again list", 4, "is encrypted with a key");
     let listed = place.done("list").stdout;
     assert_eq!(
@@ -225,18 +187,14 @@ fn a_backup_comes_back() {
         listed
     );
     let score = |flags: &str| {
-        let line = format!(
-            "{flags} --json verify --threshold -1e9 anna {}",
-            voice("anna-2")
-        );
-        let json: Value = serde_json::from_str(&place.done(line.trim()).stdout).unwrap();
-        json["llr"].to_string()
+        let line = format!("{flags} verify --threshold -1e9 anna @anna-2");
+        place.json(&line)["llr"].to_string()
     };
-    assert_eq!(score("--store again --key-file key"), score("--quiet"));
+    assert_eq!(score("--store again --key-file key"), score(""));
 
     // With --replace, the backup overwrites newer voiceprints of its speakers, but no others.
-    place.done(&format!("enroll --replace anna {}", voice("chloe-1")));
-    place.done(&format!("enroll edith {}", voice("edith-1")));
+    place.done("enroll --replace anna @chloe-1");
+    place.done("enroll edith @edith-1");
     place.done("store restore saved --identity identity --replace");
     let names: Vec<String> = place
         .done("list")
@@ -250,10 +208,10 @@ fn a_backup_comes_back() {
     for at in (0..saved.len()).step_by(101) {
         let mut damaged = saved.clone();
         damaged[at] ^= 4;
-        std::fs::write(place.path("damaged"), &damaged).unwrap();
+        place.write("damaged", &damaged);
         let answer = place.say("--store nowhere store restore damaged --identity identity");
         assert_eq!(answer.code, 4, "byte {at}: {}", answer.stderr);
-        std::fs::write(place.path("cut"), &saved[..at]).unwrap();
+        place.write("cut", &saved[..at]);
         let answer = place.say("--store nowhere store restore cut --identity identity");
         assert_eq!(answer.code, 4, "cut at {at}: {}", answer.stderr);
     }
@@ -263,8 +221,8 @@ fn a_backup_comes_back() {
 #[test]
 fn a_backup_with_a_passphrase_comes_back() {
     let place = place_of_two();
-    place.file("words", "a horse of another colour\n");
-    place.file("wrong", "a house of another colour\n");
+    place.write("words", "a horse of another colour\n");
+    place.write("wrong", "a house of another colour\n");
     place.refused("store backup saved", 2, "give --recipient");
     place.done("store backup saved --backup-passphrase-file words");
     place.refused(
@@ -285,7 +243,7 @@ fn a_backup_with_a_passphrase_comes_back() {
     assert!(line.starts_with("-> scrypt ") && line.ends_with(" 18"));
     let end = header.find(" 18\n").unwrap();
     saved[end + 1..end + 3].copy_from_slice(b"21");
-    std::fs::write(place.path("costly"), saved).unwrap();
+    place.write("costly", saved);
     place.refused(
         "--store third store restore costly --backup-passphrase-file words",
         4,
@@ -298,7 +256,7 @@ fn an_age_file_of_something_else_is_no_backup() {
     let place = place_of_two();
     let identity = age::x25519::Identity::generate();
     use age::secrecy::ExposeSecret;
-    place.file("identity", identity.to_string().expose_secret());
+    place.write("identity", identity.to_string().expose_secret());
     let model = "0".repeat(64);
     let line = |name: &str, embedding: &str| {
         format!(
@@ -321,7 +279,7 @@ fn an_age_file_of_something_else_is_no_backup() {
         let mut writer = encryptor.wrap_output(&mut file).unwrap();
         writer.write_all(text.as_bytes()).unwrap();
         writer.finish().unwrap();
-        std::fs::write(place.path("forged"), file).unwrap();
+        place.write("forged", file);
         place.refused("store restore forged --identity identity", 4, fact);
     }
     assert_eq!(place.done("list").stdout.lines().count(), 2);

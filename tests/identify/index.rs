@@ -1,9 +1,6 @@
 //! The index beside the store: it follows the store, and looking for it disturbs nobody.
 
-use crate::{
-    Crowd, SIZE, noise,
-    program::{Place, voice},
-};
+use crate::{Crowd, SIZE, noise, program::Place};
 use spkver::{
     identify::{Event, LastIndex, Plan, Search},
     scoring::OperatingPoint,
@@ -18,16 +15,16 @@ use std::fs;
 #[test]
 fn looking_for_the_index_takes_no_lock_from_an_open_store() {
     let place = Place::new();
-    place.done("enroll anna", &[&voice("anna-1")]);
+    place.done("enroll anna @anna-1");
     let verifier = model::embedded().unwrap();
-    let mut store = Store::open_or_create(&place.path("store.sqlite"), None).unwrap();
+    let mut store = Store::open_or_create(&place.store(), None).unwrap();
     let name = |name: &str| SpeakerName::new(name).unwrap();
     let anna = store.get(&name("anna")).unwrap();
     for round in 0..3 {
         assert!(Index::find(&store, &verifier).is_none());
         drop(Index::build(&store, &verifier).unwrap());
         // The other program ends, and would tidy up the store if nobody else had it open.
-        place.done(&format!("enroll theirs-{round}"), &[&voice("boris-1")]);
+        place.done(&format!("enroll theirs-{round} @boris-1"));
         let ours = name(&format!("ours-{round}"));
         assert!(
             store
@@ -37,7 +34,7 @@ fn looking_for_the_index_takes_no_lock_from_an_open_store() {
     }
     // As if it were killed here: nothing is put in order.
     std::mem::forget(store);
-    let listed = place.done("list", &[]).stdout;
+    let listed = place.done("list").stdout;
     for round in 0..3 {
         for whose in ["ours", "theirs"] {
             let wanted = format!("{whose}-{round}");
@@ -51,25 +48,25 @@ fn the_index_follows_the_store() {
     let crowd = Crowd::new(1200);
     let place = &crowd.place;
     let newcomer = noise(1, SIZE, 9);
-    let array = place.npy("newcomer.npy", &newcomer);
-    let before = crowd.best(1, &array);
+    place.npy("newcomer.npy", &newcomer);
+    let before = crowd.best(1, "newcomer.npy");
     assert!(place.index().is_file());
     // As long as nothing changes it is made once.
-    let line = crowd.line("identify -v --embeddings");
-    let answer = place.say(&line, &[&array]);
+    let line = "identify -v --embeddings newcomer.npy";
+    let answer = crowd.say(line);
     assert!(!answer.stderr.contains("indexed"), "{}", answer.stderr);
     fs::remove_file(place.index()).unwrap();
-    let answer = place.say(&line, &[&array]);
+    let answer = crowd.say(line);
     let said = "1200 voiceprints indexed, beside the store";
     assert!(answer.stderr.contains(said), "{}", answer.stderr);
 
-    let name = place.file("name.txt", "newcomer\n");
-    crowd.done("store import-vectors", &[&array, &name]);
-    assert_eq!(crowd.best(1, &array), [["newcomer"]]);
+    place.write("name.txt", "newcomer\n");
+    crowd.done("store import-vectors newcomer.npy name.txt");
+    assert_eq!(crowd.best(1, "newcomer.npy"), [["newcomer"]]);
     // Erased from the store is erased from the index, at once.
-    place.done("remove newcomer", &[]);
+    place.done("remove newcomer");
     assert!(!place.index().exists());
-    assert_eq!(crowd.best(1, &array), before);
+    assert_eq!(crowd.best(1, "newcomer.npy"), before);
 
     // Damage: cut short, a header of another version, another place's index, somebody's text.
     let good = fs::read(place.index()).unwrap();
@@ -90,7 +87,7 @@ fn the_index_follows_the_store() {
         flipped(110),
     ] {
         fs::write(place.index(), &bad).unwrap();
-        assert_eq!(crowd.best(1, &array), before);
+        assert_eq!(crowd.best(1, "newcomer.npy"), before);
         assert_eq!(fs::read(place.index()).unwrap(), good, "made anew");
     }
     // Numbers that are not the store's: the points of all rows negated.
@@ -100,18 +97,17 @@ fn the_index_follows_the_store() {
         *byte ^= 0x80;
     }
     fs::write(place.index(), &bad).unwrap();
-    assert_eq!(crowd.best(1, &array), before);
+    assert_eq!(crowd.best(1, "newcomer.npy"), before);
     assert_eq!(fs::read(place.index()).unwrap(), good, "made anew");
 
     // Where it cannot be written it is done without; but nobody is erased as long as it stays.
     fs::remove_file(place.index()).unwrap();
     fs::create_dir(place.index()).unwrap();
-    assert_eq!(crowd.best(1, &array), before);
-    let answer = place.say("remove s7", &[]);
-    assert_eq!(answer.code, 5, "{}", answer.stderr);
-    assert!(answer.stderr.contains("store.sqlite.index: cannot remove"));
+    assert_eq!(crowd.best(1, "newcomer.npy"), before);
+    let answer = place.say("remove s7");
+    answer.refused(5, "voiceprints.sqlite.index: cannot remove");
     fs::remove_dir(place.index()).unwrap();
-    place.done("remove s7", &[]);
+    place.done("remove s7");
 }
 
 /// Opens a search, and says among how many speakers.
@@ -121,7 +117,7 @@ fn num_searched(
     last: &LastIndex,
     on_event: &mut dyn FnMut(Event),
 ) -> usize {
-    let store = Store::open(&place.path("store.sqlite"), None).unwrap();
+    let store = Store::open(&place.store(), None).unwrap();
     let plan = Plan {
         store: store.as_ref().unwrap(),
         verifier,
@@ -136,7 +132,7 @@ fn num_searched(
 #[test]
 fn an_index_in_memory_is_built_again_only_where_the_store_has_changed() {
     let place = Place::new();
-    place.done("enroll anna", &[&voice("anna-1")]);
+    place.done("enroll anna @anna-1");
     let verifier = model::embedded().unwrap();
     let last = LastIndex::default();
     let search = || {
@@ -147,9 +143,9 @@ fn an_index_in_memory_is_built_again_only_where_the_store_has_changed() {
         (num_speakers, built)
     };
     assert_eq!([search(), search()], [(1, true), (1, false)]);
-    place.done("enroll boris", &[&voice("boris-1")]);
+    place.done("enroll boris @boris-1");
     assert_eq!([search(), search()], [(2, true), (2, false)]);
-    place.done("remove anna", &[]);
+    place.done("remove anna");
     assert_eq!([search(), search()], [(1, true), (1, false)]);
     last.forget();
     assert_eq!(search(), (1, true));
@@ -159,8 +155,8 @@ fn an_index_in_memory_is_built_again_only_where_the_store_has_changed() {
 #[test]
 fn an_index_in_memory_is_not_held_where_a_voiceprint_was_erased_meanwhile() {
     let place = Place::new();
-    place.done("enroll anna", &[&voice("anna-1")]);
-    place.done("enroll boris", &[&voice("boris-1")]);
+    place.done("enroll anna @anna-1");
+    place.done("enroll boris @boris-1");
     let verifier = model::embedded().unwrap();
     let last = LastIndex::default();
     let is_held = || !format!("{last:?}").contains("None");
@@ -172,7 +168,7 @@ fn an_index_in_memory_is_not_held_where_a_voiceprint_was_erased_meanwhile() {
         });
     };
     search_during(&|| {
-        place.done("remove anna", &[]);
+        place.done("remove anna");
         last.forget();
     });
     assert!(!is_held());
@@ -187,9 +183,8 @@ fn a_thousand_speakers_are_worth_a_file() {
         (1000, true, "1000 voiceprints indexed, beside the store"),
     ] {
         let crowd = Crowd::new(num_speakers);
-        let array = crowd.place.npy("test.npy", &noise(1, SIZE, 3));
-        let line = crowd.line("--verbose identify --embeddings");
-        let answer = crowd.place.say(&line, &[&array]);
+        crowd.place.npy("test.npy", &noise(1, SIZE, 3));
+        let answer = crowd.say("--verbose identify --embeddings test.npy");
         assert!(answer.stderr.contains(told), "{}", answer.stderr);
         assert_eq!(crowd.place.index().exists(), kept);
     }
@@ -201,8 +196,8 @@ fn a_thousand_speakers_are_worth_a_file() {
 fn looking_for_an_index_keeps_the_locks_on_the_store() {
     use std::os::unix::fs::MetadataExt;
     let place = Place::new();
-    place.done("enroll anna", &[&voice("anna-1")]);
-    let path = place.path("store.sqlite");
+    place.done("enroll anna @anna-1");
+    let path = place.store();
     let inode = format!(":{} ", fs::metadata(&path).unwrap().ino());
     let num_locks = || {
         let locks = fs::read_to_string("/proc/locks").unwrap();

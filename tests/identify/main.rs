@@ -18,48 +18,21 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use random_model::random_model;
 use serde_json::Value;
 use spkver::{scoring::PairHead, storage::model};
-use std::{
-    ffi::OsStr,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 impl Place {
+    fn store(&self) -> PathBuf {
+        self.path("data/spkver/voiceprints.sqlite")
+    }
+
     fn index(&self) -> PathBuf {
-        self.path("store.sqlite.index")
+        self.path("data/spkver/voiceprints.sqlite.index")
     }
 
-    fn file(&self, name: &str, text: &str) -> PathBuf {
-        fs::write(self.path(name), text).unwrap();
-        self.path(name)
-    }
-
-    fn npy(&self, name: &str, array: &Array2<f32>) -> PathBuf {
+    fn npy(&self, name: &str, array: &Array2<f32>) {
         let mut bytes = vec![];
         array.write_npy(&mut bytes).unwrap();
-        fs::write(self.path(name), bytes).unwrap();
-        self.path(name)
-    }
-
-    /// Words without blanks in them, then files.
-    fn say(&self, line: &str, files: &[&Path]) -> Answer {
-        let store = self.path("store.sqlite");
-        let mut command = self.command(line.split(' '));
-        command.args(files);
-        Answer::of(command.args([OsStr::new("--store"), store.as_os_str()]))
-    }
-
-    #[track_caller]
-    fn done(&self, line: &str, files: &[&Path]) -> Answer {
-        let answer = self.say(line, files);
-        assert_eq!(answer.code, 0, "{line}: {}", answer.stderr);
-        answer
-    }
-
-    #[track_caller]
-    fn json(&self, line: &str, files: &[&Path]) -> Value {
-        let answer = self.say(&format!("--json {line}"), files);
-        serde_json::from_str(&answer.stdout).unwrap_or_else(|_| panic!("{}", answer.stderr))
+        self.write(name, bytes);
     }
 }
 
@@ -103,29 +76,30 @@ impl Crowd {
             place,
         };
         let names: String = (0..num_speakers).map(|i| format!("s{i}\n")).collect();
-        let names = crowd.place.file("names.txt", &names);
-        let array = crowd.place.npy("enrolled.npy", &vectors);
-        crowd.done("store import-vectors", &[&array, &names]);
+        crowd.place.write("names.txt", names);
+        crowd.place.npy("enrolled.npy", &vectors);
+        crowd.done("store import-vectors enrolled.npy names.txt");
         crowd
     }
 
-    fn line(&self, line: &str) -> String {
-        format!(
-            "--model {} {line}",
-            self.place.path("m.safetensors").display()
-        )
+    fn say(&self, line: &str) -> Answer {
+        self.place.say(&format!("--model m.safetensors {line}"))
     }
 
     #[track_caller]
-    fn done(&self, line: &str, files: &[&Path]) -> Answer {
-        self.place.done(&self.line(line), files)
+    fn done(&self, line: &str) -> Answer {
+        self.place.done(&format!("--model m.safetensors {line}"))
+    }
+
+    #[track_caller]
+    fn json(&self, line: &str) -> Value {
+        self.place.json(&format!("--model m.safetensors {line}"))
     }
 
     /// Names of the best for each row of an array.
     #[track_caller]
-    fn best(&self, top: usize, array: &Path) -> Vec<Vec<String>> {
-        let line = self.line(&format!("identify --top {top} --embeddings"));
-        let found = self.place.json(&line, &[array]);
+    fn best(&self, top: usize, array: &str) -> Vec<Vec<String>> {
+        let found = self.json(&format!("identify --top {top} --embeddings {array}"));
         let names = |result: &Value| {
             let candidates = result["candidates"].as_array().unwrap().iter();
             candidates

@@ -13,7 +13,7 @@ fn among_thousands_the_best_are_those_of_brute_force_at_any_number_of_threads() 
     // More than are read at once.
     let crowd = Crowd::new(5001);
     let tests = noise(40, SIZE, 2);
-    let array = crowd.place.npy("tests.npy", &tests);
+    crowd.place.npy("tests.npy", &tests);
     let wanted = crowd.brute_force(7, &tests);
     // The first run makes the index, the second finds it.
     for line in [
@@ -21,9 +21,7 @@ fn among_thousands_the_best_are_those_of_brute_force_at_any_number_of_threads() 
         "identify --top 7 --threads 1",
         "identify --top 7 --threads 3",
     ] {
-        let found = crowd
-            .place
-            .json(&crowd.line(&format!("{line} --embeddings")), &[&array]);
+        let found = crowd.json(&format!("{line} --embeddings tests.npy"));
         assert_eq!(found["num_speakers"], 5001);
         assert!(crowd.place.index().is_file());
         let first = place_of_first(&found);
@@ -32,7 +30,7 @@ fn among_thousands_the_best_are_those_of_brute_force_at_any_number_of_threads() 
             wanted.iter().map(|w| w[0].clone()).collect::<Vec<_>>()
         );
     }
-    assert_eq!(crowd.best(7, &array), wanted);
+    assert_eq!(crowd.best(7, "tests.npy"), wanted);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -54,10 +52,8 @@ fn place_of_first(found: &Value) -> Vec<String> {
 fn the_threshold_rises_with_the_logarithm_of_the_number_enrolled() {
     let (few, many) = (Crowd::new(2), Crowd::new(1500));
     let threshold = |crowd: &Crowd| {
-        let array = crowd.place.npy("test.npy", &noise(1, SIZE, 3));
-        let found = crowd
-            .place
-            .json(&crowd.line("identify --embeddings"), &[&array]);
+        crowd.place.npy("test.npy", &noise(1, SIZE, 3));
+        let found = crowd.json("identify --embeddings test.npy");
         found["threshold"].as_f64().unwrap()
     };
     assert!((threshold(&few) - 2.0_f64.ln()).abs() < 1e-6);

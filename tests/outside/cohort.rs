@@ -55,16 +55,15 @@ fn every_command_gives_the_same_score_of_a_model_with_a_cohort() {
     place.folder(".", &SPEAKERS);
     for name in SPEAKERS {
         let line = format!("enroll --force --model m {name} {name}/1.wav {name}/2.wav");
-        assert_eq!(place.say(&line).code, 0);
+        place.done(&line);
     }
     // Several enrolled recordings: identify by its index, verify, the trials of models.
     let found = place.json("identify --model m --top 5 --threshold -1e9 anna/4.wav");
     let candidates = found["results"][0]["candidates"].as_array().unwrap();
     assert_eq!(candidates.len(), 3);
-    let vectors = place.say("store export --model m --pgvector x.copy");
-    assert_eq!(vectors.code, 0, "{}", vectors.stderr);
+    let vectors = place.done("store export --model m --pgvector x.copy");
     let query = numbers(&place.say("store query --model m anna/4.wav").stdout);
-    let rows = fs::read_to_string(place.path("x.copy")).unwrap();
+    let rows = place.read("x.copy");
     let info = place.json("model info --model m");
     let below = info["head"]["lower_slope_below"].as_f64();
     assert_eq!(vectors.stdout.contains("greatest"), below.is_some());
@@ -89,7 +88,7 @@ fn every_command_gives_the_same_score_of_a_model_with_a_cohort() {
 
     // Single recordings, in both precisions; and over vectors that were written before.
     let (a, b) = ("anna/1.wav", "boris/3.wav");
-    fs::write(place.path("trials"), format!("0 {a} {b}\n1 {b} {b}\n")).unwrap();
+    place.write("trials", format!("0 {a} {b}\n1 {b} {b}\n"));
     for precision in ["f32", "int8"] {
         let model = format!("--model m --precision {precision}");
         let compared = place.json(&format!("compare {model} {a} {b}"))["llr"].clone();
@@ -98,23 +97,21 @@ fn every_command_gives_the_same_score_of_a_model_with_a_cohort() {
             place.json(&format!("compare --precision {precision} {a} {b}"))["llr"]
         );
         let score = |more: &str| {
-            let answer = place.say(&format!("score {model} trials -o s.jsonl{more}"));
-            assert_eq!(answer.code, 0, "{}", answer.stderr);
-            let lines = fs::read_to_string(place.path("s.jsonl")).unwrap();
+            place.done(&format!("score {model} trials -o s.jsonl{more}"));
+            let lines = place.read("s.jsonl");
             let first: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
             first["score"].clone()
         };
         let scored = score("");
         assert_eq!(scored, compared, "{precision}");
-        let embed = format!("embed {model} {a} {b} -o e.npy --ids e.txt");
-        assert_eq!(place.say(&embed).code, 0);
+        place.done(&format!("embed {model} {a} {b} -o e.npy --ids e.txt"));
         assert_eq!(score(" --embeddings e.npy --ids e.txt --head"), compared);
         // As evaluate has them.
         let saved = place.json(&format!(
             "evaluate {model} trials --bootstrap 0 --scores-out t.txt"
         ));
         assert!(saved["lists"][0].is_object(), "{saved}");
-        let text = fs::read_to_string(place.path("t.txt")).unwrap();
+        let text = place.read("t.txt");
         let evaluated = text.lines().next().unwrap().split_whitespace().last();
         // The digits of an f64 there.
         let evaluated = evaluated.unwrap().parse::<f64>().unwrap() as f32;
@@ -178,7 +175,7 @@ fn a_cohort_is_kept_where_it_helps_and_only_there() {
         trials_by_likeness(&verifier, 3.0),
     );
     for (name, text) in [("a", &less), ("b", &less), ("c", &more)] {
-        fs::write(place.path(name), text).unwrap();
+        place.write(name, text);
     }
     let calibrate = |what: &str, out: &str| {
         let told = place.json(&format!("calibrate {what} -o {out}"));
@@ -247,49 +244,52 @@ fn a_cohort_of_the_trials_own_speakers_is_refused() {
     place.folder("speech", &SPEAKERS);
     place.folder("others", &OTHERS);
     let list = "1 anna/1.wav anna/2.wav\n0 anna/1.wav boris/1.wav\n";
-    fs::write(place.path("a"), list).unwrap();
+    place.write("a", list);
     let list = "1 boris/1.wav boris/2.wav\n0 boris/1.wav chloe/1.wav\n";
-    fs::write(place.path("b"), list).unwrap();
+    place.write("b", list);
     let calibrate = "calibrate --root speech --quality -o out.safetensors";
 
     place.folder("again", &["david", "chloe"]);
-    let text = place.refused(&format!("{calibrate} a b --cohort again"));
-    assert!(
-        text.contains("--cohort again: speaker \"chloe\" is in the trials"),
-        "{text}"
+    place.no_model(
+        &format!("{calibrate} a b --cohort again"),
+        "--cohort again: speaker \"chloe\" is in the trials",
     );
     // The same recording by another name, of which the folders do not tell.
     let rows = "path,speaker,split\nothers/david/1.wav,d,train\nspeech/anna/2.wav,x,train\n";
-    fs::write(place.path("rows.csv"), rows).unwrap();
-    let text = place.refused(&format!("{calibrate} a b --cohort rows.csv"));
-    assert!(text.contains("anna/2.wav is in the trials"), "{text}");
+    place.write("rows.csv", rows);
+    place.no_model(
+        &format!("{calibrate} a b --cohort rows.csv"),
+        "anna/2.wav is in the trials",
+    );
     // A row that is not for training is not looked at, and then one speaker is too few.
-    fs::write(place.path("rows.csv"), rows.replace("x,train", "x,dev")).unwrap();
-    let text = place.refused(&format!("{calibrate} a b --cohort rows.csv"));
-    assert!(text.contains("1 speaker(s) found"), "{text}");
+    place.write("rows.csv", rows.replace("x,train", "x,dev"));
+    place.no_model(
+        &format!("{calibrate} a b --cohort rows.csv"),
+        "1 speaker(s) found",
+    );
 
-    let text = place.refused(&format!("{calibrate} a --cohort others"));
-    assert!(text.contains("give two lists or more"), "{text}");
-    let text = place.refused("calibrate a b --root speech -o out.safetensors --cohort others");
-    assert!(text.contains("--quality"), "{text}");
-    let text = place.refused(&format!("{calibrate} a b --cohort others --cohort-top 0"));
-    assert!(text.contains("--cohort-top"), "{text}");
+    place.no_model(
+        &format!("{calibrate} a --cohort others"),
+        "give two lists or more",
+    );
+    place.no_model(
+        "calibrate a b --root speech -o out.safetensors --cohort others",
+        "--quality",
+    );
+    place.no_model(
+        &format!("{calibrate} a b --cohort others --cohort-top 0"),
+        "--cohort-top",
+    );
     fs::create_dir_all(place.path("hiss/x")).unwrap();
     fs::create_dir_all(place.path("hiss/y")).unwrap();
     fs::copy(voice("noise"), place.path("hiss/x/1.wav")).unwrap();
     fs::copy(voice("silence"), place.path("hiss/y/1.wav")).unwrap();
-    let text = place.refused(&format!("{calibrate} a b --cohort hiss"));
-    assert!(
-        text.contains("none of its 2 recordings can be used"),
-        "{text}"
+    place.no_model(
+        &format!("{calibrate} a b --cohort hiss"),
+        "none of its 2 recordings can be used",
     );
     let rows = "path,speaker\nothers/david/1.wav,d\nothers/nobody/1.wav,n\n";
-    fs::write(place.path("rows.csv"), rows).unwrap();
+    place.write("rows.csv", rows);
     let answer = place.say(&format!("{calibrate} a b --cohort rows.csv"));
-    assert_eq!(answer.code, 5);
-    assert!(
-        answer.stderr.contains("others/nobody/1.wav: cannot read"),
-        "{}",
-        answer.stderr
-    );
+    answer.refused(5, "others/nobody/1.wav: cannot read");
 }

@@ -5,29 +5,15 @@ mod new_head;
 #[path = "../program/mod.rs"]
 mod program;
 
-use program::{Answer, Place, voice};
-use serde_json::Value;
-use std::{ffi::OsStr, fs};
+use program::{Place, voice};
+use std::fs;
 
 impl Place {
-    fn say(&self, line: &str) -> Answer {
-        let store = self.path("store.sqlite");
-        let mut command = self.command(line.split(' '));
-        Answer::of(command.args([OsStr::new("--store"), store.as_os_str()]))
-    }
-
+    /// A calibration that is refused, and writes nothing.
     #[track_caller]
-    fn json(&self, line: &str) -> Value {
-        let answer = self.say(&format!("--json {line}"));
-        serde_json::from_str(&answer.stdout).unwrap_or_else(|_| panic!("{line}: {}", answer.stderr))
-    }
-
-    #[track_caller]
-    fn refused(&self, line: &str) -> String {
-        let answer = self.say(line);
-        assert_eq!(answer.code, 2, "{line}: {}", answer.stderr);
+    fn no_model(&self, line: &str, fact: &str) {
+        self.refused(line, 2, fact);
         assert!(!self.path("out.safetensors").exists());
-        answer.stderr
     }
 
     /// A folder for each of these voices.

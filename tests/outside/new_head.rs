@@ -81,8 +81,7 @@ fn a_head_of_other_speakers_replaces_a_worse_one_and_only_that() {
         let [old, new] = [&before, &after].map(|verifier| &verifier.model().head.projection);
         assert_eq!(old != new, is_kept);
         // The same bits at any number of threads.
-        let again = place.say(&format!("--threads 1 {calibrate} -o {own}-again"));
-        assert_eq!(again.code, 0, "{}", again.stderr);
+        place.done(&format!("--threads 1 {calibrate} -o {own}-again"));
         let files =
             ["out", "again"].map(|end| fs::read(place.path(format!("{own}-{end}"))).unwrap());
         assert!(files[0] == files[1]);
@@ -103,7 +102,7 @@ fn recordings_without_a_label_are_left_out_of_the_outside_speakers() {
             &format!("others/{name}/1.wav,{name},speaker\nothers/{name}/2.wav,{name},speaker\n");
     }
     rows += "others/felix/3.wav,nobody,none\n";
-    fs::write(place.path("rows.csv"), rows).unwrap();
+    place.write("rows.csv", rows);
     let options = "--quality --speakers rows.csv --cohort rows.csv -o out";
     let told = place.json(&format!("calibrate --model m trials again {options}"));
     assert_eq!(told["head"]["speakers"], 4, "{told}");
@@ -118,30 +117,27 @@ fn speakers_who_cannot_serve_are_refused() {
     place.folder("others", &OTHERS);
     place.folder("again", &["david", "boris"]);
     one_network(&place.path("m"), |_| {});
-    let refused =
-        |line: &str| place.refused(&format!("calibrate trials -o out.safetensors {line}"));
-    let text = refused("--model m --quality --speakers again");
-    assert!(
-        text.contains("--speakers again: speaker \"boris\" is in the trials"),
-        "{text}"
+    let refused = |line: &str, fact: &str| {
+        place.no_model(&format!("calibrate trials -o out.safetensors {line}"), fact);
+    };
+    refused(
+        "--model m --quality --speakers again",
+        "--speakers again: speaker \"boris\" is in the trials",
     );
-    let text = refused("--quality --speakers others");
-    assert!(
-        text.contains("--speakers others: this model joins several networks"),
-        "{text}"
+    refused(
+        "--quality --speakers others",
+        "--speakers others: this model joins several networks",
     );
-    fs::write(place.path("s.txt"), "david/1.wav david/2.wav 2.5\n").unwrap();
-    let text = refused("--scores s.txt --speakers others");
-    assert!(text.contains("cannot be used with"), "{text}");
+    place.write("s.txt", "david/1.wav david/2.wav 2.5\n");
+    refused("--scores s.txt --speakers others", "cannot be used with");
     for name in OTHERS {
         fs::copy(voice("noise"), place.path(format!("others/{name}/1.wav"))).unwrap();
         for n in 2..=3 {
             fs::remove_file(place.path(format!("others/{name}/{n}.wav"))).unwrap();
         }
     }
-    let text = refused("--model m --quality --speakers others");
-    assert!(
-        text.contains("--speakers others: none of its 4 recordings can be used"),
-        "{text}"
+    refused(
+        "--model m --quality --speakers others",
+        "--speakers others: none of its 4 recordings can be used",
     );
 }

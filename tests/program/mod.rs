@@ -1,8 +1,10 @@
-//! Runs the program as a user would: in a folder with its own home and store. The test files add
-//! methods of their own.
+//! Runs the program as a user would: in a folder with its own home and store.
 
+#![allow(dead_code, reason = "no test file uses all of it")]
+
+use serde_json::Value;
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -26,6 +28,17 @@ impl Place {
         self.0.path().join(name)
     }
 
+    /// Writes a file. Returns its path.
+    pub fn write(&self, name: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    pub fn read(&self, name: impl AsRef<Path>) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
     /// The program in this folder, with an empty stdin.
     pub fn command(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_spkver"));
@@ -38,6 +51,32 @@ impl Place {
             .current_dir(self.0.path())
             .stdin(Stdio::null());
         command
+    }
+
+    /// Runs a line of [`words`].
+    pub fn say(&self, line: &str) -> Answer {
+        Answer::of(&mut self.command(words(line)))
+    }
+
+    /// As [`Self::say`], for a line that does not fail.
+    #[track_caller]
+    pub fn done(&self, line: &str) -> Answer {
+        let answer = self.say(line);
+        assert_eq!(answer.code, 0, "{line}: {}", answer.stderr);
+        answer
+    }
+
+    /// As [`Self::say`], for a line that is [refused](Answer::refused).
+    #[track_caller]
+    pub fn refused(&self, line: &str, code: i32, fact: &str) {
+        println!("{line}"); // shown if it is not refused
+        self.say(line).refused(code, fact);
+    }
+
+    /// What a line prints with `--json`.
+    #[track_caller]
+    pub fn json(&self, line: &str) -> Value {
+        self.say(&format!("--json {line}")).json()
     }
 }
 
@@ -52,6 +91,30 @@ impl Answer {
         assert!(!answer.stderr.contains("panicked"), "{}", answer.stderr);
         answer
     }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        let json = serde_json::from_str(&self.stdout);
+        json.unwrap_or_else(|e| panic!("{e}: {} {}", self.stdout, self.stderr))
+    }
+
+    /// Nothing came out but this fact.
+    #[track_caller]
+    pub fn refused(&self, code: i32, fact: &str) {
+        assert_eq!(self.code, code, "{}", self.stderr);
+        assert!(self.stderr.contains(fact), "{fact}: {}", self.stderr);
+        assert_eq!(self.stdout, "");
+    }
+}
+
+/// The words of a command line, none of which holds a blank; `@anna-1` is a recording of
+/// `fixtures/voices`.
+pub fn words(line: &str) -> impl Iterator<Item = OsString> {
+    let words = line.split_ascii_whitespace();
+    words.map(|word| match word.strip_prefix('@') {
+        Some(name) => voice(name).into_os_string(),
+        None => OsString::from(word),
+    })
 }
 
 /// A recording of `fixtures/voices`.
