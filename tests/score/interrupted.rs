@@ -1,6 +1,6 @@
 //! A run that was killed goes on with `--resume` and writes the same bytes.
 
-use crate::{Place, all_pairs, many_recordings};
+use crate::{all_pairs, many_recordings, place, program::words};
 use std::{
     fs,
     io::Write,
@@ -11,19 +11,12 @@ use std::{
 
 #[test]
 fn an_earlier_run_is_not_thrown_away_by_mistake() {
-    let place = Place::new();
+    let place = place();
     all_pairs(&place);
     // What a killed run leaves.
     place.write("out.txt.state", "");
-    let answer = place.say("score trials -o out.txt");
-    assert_eq!(answer.code, Some(2));
-    assert!(
-        answer.stderr.contains("go on with --resume"),
-        "{}",
-        answer.stderr
-    );
-    let answer = place.say("score trials -o out.txt --resume");
-    assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+    place.refused("score trials -o out.txt", 2, "go on with --resume");
+    place.done("score trials -o out.txt --resume");
     assert!(place.is_tidy());
 }
 
@@ -47,7 +40,7 @@ fn kill_in_the_middle(mut run: Child, state: &Path) -> bool {
 
 #[test]
 fn a_killed_run_goes_on_and_ends_with_the_same_bytes() {
-    let place = Place::new();
+    let place = place();
     many_recordings(&place, 6000);
     for (command, out) in [
         ("score trials", "s.txt"),
@@ -56,23 +49,21 @@ fn a_killed_run_goes_on_and_ends_with_the_same_bytes() {
         ("embed many", "e.jsonl"),
     ] {
         let whole = format!("whole-{out}");
-        let answer = place.say(&format!("{command} -o {whole}"));
-        assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+        place.done(&format!("{command} -o {whole}"));
         let expected = fs::read(place.path(&whole)).unwrap();
         let run = place
-            .command(&format!("{command} -o {out}"))
+            .command(words(&format!("{command} -o {out}")))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let killed = kill_in_the_middle(run, &place.path(&format!("{out}.state")));
+        let killed = kill_in_the_middle(run, &place.path(format!("{out}.state")));
         if killed {
             assert!(
                 !place.path(out).exists(),
                 "a part under the name of the whole"
             );
-            let answer = place.say(&format!("{command} -o {out} --resume"));
-            assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+            let answer = place.done(&format!("{command} -o {out} --resume"));
             assert!(
                 answer.stderr.contains("going on after "),
                 "{}",
@@ -93,16 +84,16 @@ fn a_killed_run_goes_on_and_ends_with_the_same_bytes() {
 
 #[test]
 fn a_run_that_is_killed_among_the_rows_loses_and_doubles_none() {
-    let place = Place::new();
+    let place = place();
     all_pairs(&place);
     let list = place.read("trials").repeat(20_000);
     place.write("trials", list);
     for format in ["txt", "parquet"] {
         place.say(&format!("score trials -o whole.{format}"));
         let out = format!("out.{format}");
-        let partial = place.path(&format!("{out}.partial"));
+        let partial = place.path(format!("{out}.partial"));
         let mut run = place
-            .command(&format!("score trials -o {out}"))
+            .command(words(&format!("score trials -o {out}")))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -117,8 +108,7 @@ fn a_run_that_is_killed_among_the_rows_loses_and_doubles_none() {
             // A torn row behind what was noted.
             let mut file = fs::OpenOptions::new().append(true).open(&partial).unwrap();
             file.write_all(b"anna-1.wav anna-").unwrap();
-            let answer = place.say(&format!("score trials -o {out} --resume"));
-            assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+            place.done(&format!("score trials -o {out} --resume"));
         } else {
             println!("SKIPPED: complete before it could be killed");
         }
@@ -131,11 +121,11 @@ fn a_run_that_is_killed_among_the_rows_loses_and_doubles_none() {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_ends_a_run_that_can_go_on() {
-    let place = Place::new();
+    let place = place();
     many_recordings(&place, 6000);
     place.say("score trials -o whole.txt");
     let mut run = place
-        .command("score trials -o out.txt")
+        .command(words("score trials -o out.txt"))
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -152,17 +142,16 @@ fn ctrl_c_ends_a_run_that_can_go_on() {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(130), "{text}");
     assert!(text.contains("with --resume goes on"), "{text}");
-    let answer = place.say("score trials -o out.txt --resume");
-    assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+    place.done("score trials -o out.txt --resume");
     assert_eq!(place.read("out.txt"), place.read("whole.txt"));
 }
 
 #[test]
 fn another_job_does_not_go_on() {
-    let place = Place::new();
+    let place = place();
     many_recordings(&place, 6000);
     let run = place
-        .command("score trials -o out.txt")
+        .command(words("score trials -o out.txt"))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -172,11 +161,9 @@ fn another_job_does_not_go_on() {
         return;
     }
     place.write("trials", "anna-1.wav anna-2.wav\n");
-    let answer = place.say("score trials -o out.txt --resume");
-    assert_eq!(answer.code, Some(2));
-    assert!(
-        answer.stderr.contains("another list, model or flags"),
-        "{}",
-        answer.stderr
+    place.refused(
+        "score trials -o out.txt --resume",
+        2,
+        "another list, model or flags",
     );
 }

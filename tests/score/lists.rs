@@ -1,12 +1,11 @@
 //! Every form of list gives the right scores, and errors are rows.
 
-use crate::Place;
-use serde_json::Value;
+use crate::place;
 use std::{fs, path::Path};
 
 #[test]
 fn every_form_of_list_gives_the_scores_of_compare() {
-    let place = Place::new();
+    let place = place();
     let expected: Vec<String> = [("anna-1", "anna-2"), ("anna-1", "boris-1")]
         .map(|(a, b)| {
             format!(
@@ -60,7 +59,7 @@ fn every_form_of_list_gives_the_scores_of_compare() {
 
 #[test]
 fn lists_that_cannot_be_read_are_named_with_line_and_remedy() {
-    let place = Place::new();
+    let place = place();
     for (text, fact) in [
         ("", "trials:1: no trials"),
         ("anna boris chloe\n", "trials:1: 3 fields without a label"),
@@ -75,9 +74,7 @@ fn lists_that_cannot_be_read_are_named_with_line_and_remedy() {
         ),
     ] {
         place.write("trials", text);
-        let answer = place.say("score trials -o out.txt");
-        assert_eq!((answer.code, &*answer.stdout), (Some(2), ""), "{text:?}");
-        assert!(answer.stderr.contains(fact), "{text:?}: {}", answer.stderr);
+        place.refused("score trials -o out.txt", 2, fact);
         assert!(place.is_tidy() && !place.path("out.txt").exists());
     }
     place.write("trials", "a b\n");
@@ -100,7 +97,7 @@ fn lists_that_cannot_be_read_are_named_with_line_and_remedy() {
 
 #[test]
 fn spaces_duplicates_and_missing_files_keep_their_rows() {
-    let place = Place::new();
+    let place = place();
     fs::copy(place.path("anna-1.wav"), place.path("my voice.wav")).unwrap();
     place.write(
         "trials",
@@ -130,7 +127,7 @@ fn spaces_duplicates_and_missing_files_keep_their_rows() {
     // All refused: no answer, but every row.
     place.write("none", "a b\nc d\n");
     let answer = place.say("score none");
-    assert_eq!((answer.code, answer.stdout.lines().count()), (Some(3), 2));
+    assert_eq!((answer.code, answer.stdout.lines().count()), (3, 2));
     assert!(
         answer.stderr.contains("4 of 4 recordings"),
         "{}",
@@ -140,10 +137,10 @@ fn spaces_duplicates_and_missing_files_keep_their_rows() {
 
 #[test]
 fn models_of_several_utterances_score_as_verify_does() {
-    let place = Place::new();
+    let place = place();
     place.say("enroll --force --store s.db anna anna-1.wav anna-2.wav");
-    let verified = place.say("verify --json --store s.db anna boris-1.wav");
-    let llr = serde_json::from_str::<Value>(&verified.stdout).unwrap()["llr"].to_string();
+    let verified = place.json("verify --store s.db anna boris-1.wav");
+    let llr = verified["llr"].to_string();
     let expected = [format!("anna boris-1.wav {llr}")];
     place.write("trials", "anna boris-1.wav\n");
     place.write("models", "anna anna-1.wav anna-2.wav\n");
@@ -175,7 +172,7 @@ fn models_of_several_utterances_score_as_verify_does() {
 
 #[test]
 fn kaldi_data_folders_name_utterances_speakers_and_segments() {
-    let place = Place::new();
+    let place = place();
     fs::create_dir(place.path("data")).unwrap();
     place.write(
         "data/wav.scp",
@@ -221,9 +218,9 @@ fn kaldi_data_folders_name_utterances_speakers_and_segments() {
 
 #[test]
 fn roots_and_suffixes_complete_the_names() {
-    let place = Place::new();
+    let place = place();
     place.write("trials", "anna-1 anna-2\n");
-    let root = place.0.path().display().to_string();
+    let root = place.path("").display().to_string();
     let rows = place.rows(&format!("score trials --root {root} --suffix .wav"));
     assert_eq!(
         rows,
@@ -237,7 +234,7 @@ fn roots_and_suffixes_complete_the_names() {
 /// The parser panics on these; found by flipping bits of what `score` writes.
 #[test]
 fn a_parquet_file_that_panics_its_parser_is_damaged() {
-    let place = Place::new();
+    let place = place();
     place.write("trials", "1 a.wav b.wav\n");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/crashes/parquet");
     let files = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
@@ -252,7 +249,7 @@ fn a_parquet_file_that_panics_its_parser_is_damaged() {
             format!("score trials --embeddings {name} -o out"),
         ] {
             let answer = place.say(&command);
-            assert_eq!(answer.code, Some(2), "{command}: {}", answer.stderr);
+            assert_eq!(answer.code, 2, "{command}: {}", answer.stderr);
             let said = &answer.stderr;
             assert!(
                 said.contains("error: ") && !said.contains("panicked"),

@@ -1,16 +1,15 @@
 //! Every form of output says the same, whatever the threads, shards and caches.
 
-use crate::{Place, all_pairs};
+use crate::{all_pairs, place};
 use serde_json::Value;
 use std::fs;
 
 #[test]
 fn all_forms_of_output_say_the_same() {
-    let place = Place::new();
+    let place = place();
     let count = all_pairs(&place);
     for name in ["s.txt", "s.csv", "s.jsonl", "s.parquet"] {
-        let answer = place.say(&format!("score trials -o {name}"));
-        assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+        let answer = place.done(&format!("score trials -o {name}"));
         assert!(
             answer
                 .stdout
@@ -19,9 +18,8 @@ fn all_forms_of_output_say_the_same() {
     }
     assert!(place.is_tidy());
     let errors = |command: &str| {
-        let answer = place.say(&format!("evaluate {command} --json --bootstrap 0"));
-        assert_eq!(answer.code, Some(0), "{command}: {}", answer.stderr);
-        let mut json: Value = serde_json::from_str(&answer.stdout).unwrap();
+        let answer = place.done(&format!("evaluate {command} --json --bootstrap 0"));
+        let mut json = answer.json();
         let mut list = json["lists"][0].take();
         list["list"].take();
         let cllr = list["cllr"].take().as_f64().unwrap();
@@ -37,7 +35,7 @@ fn all_forms_of_output_say_the_same() {
     let whole = fs::read(place.path("s.parquet")).unwrap();
     fs::write(place.path("cut.parquet"), &whole[..whole.len() - 9]).unwrap();
     let cut = place.say("evaluate cut.parquet");
-    assert_eq!(cut.code, Some(2));
+    assert_eq!(cut.code, 2);
     assert!(
         cut.stderr.contains("cut.parquet") && cut.stderr.contains("Parquet"),
         "{}",
@@ -101,39 +99,37 @@ fn all_forms_of_output_say_the_same() {
     assert_eq!(num_rows, count);
     // What is scored can be measured.
     for name in ["s.txt", "s.csv", "s.jsonl"] {
-        let answer = place.say(&format!(
+        let answer = place.done(&format!(
             "evaluate trials --scores {name} --bootstrap 0 --json"
         ));
-        assert_eq!(answer.code, Some(0), "{}", answer.stderr);
-        let json: Value = serde_json::from_str(&answer.stdout).unwrap();
+        let json = answer.json();
         assert_eq!(json["lists"][0]["trials"], count);
     }
 }
 
 #[test]
 fn bytes_do_not_depend_on_threads_shards_or_cache() {
-    let place = Place::new();
+    let place = place();
     all_pairs(&place);
     for format in ["txt", "csv", "jsonl"] {
         place.say(&format!("score trials -o whole.{format} --threads 1"));
         place.say(&format!(
             "score trials -o two.{format} --threads 2 --cache c.db"
         ));
-        let whole = place.read(&format!("whole.{format}"));
-        assert_eq!(place.read(&format!("two.{format}")), whole);
+        let whole = place.read(format!("whole.{format}"));
+        assert_eq!(place.read(format!("two.{format}")), whole);
         let mut joined = String::new();
         for i in 1..=3 {
             let name = format!("part{i}.{format}");
-            let answer = place.say(&format!(
+            place.done(&format!(
                 "score trials -o {name} --shard {i}/3 --cache c.db"
             ));
-            assert_eq!(answer.code, Some(0), "{}", answer.stderr);
             joined += &place.read(&name);
         }
         assert_eq!(joined, whole);
     }
     let answer = place.say("score trials -o x --shard 0/3");
-    assert_eq!(answer.code, Some(2));
+    assert_eq!(answer.code, 2);
     let answer = place.say("score trials -o x --cache trials");
     assert!(
         answer.stderr.contains("is no file of this program"),
@@ -177,7 +173,7 @@ fn eer(scores: &[(f64, bool)]) -> f64 {
 
 #[test]
 fn the_figures_of_the_scores_are_right_to_nine_digits() {
-    let place = Place::new();
+    let place = place();
     // Vectors of ten speakers in a plane, so that errors occur.
     let (mut vectors, mut trials) = (String::new(), String::new());
     let angle = |i: usize| (i / 4) as f64 * 0.3 + (i * i % 17) as f64 * 0.05;
@@ -199,15 +195,12 @@ fn the_figures_of_the_scores_are_right_to_nine_digits() {
             (score.parse().unwrap(), trial.starts_with('1'))
         })
         .collect();
-    let told = place.say("evaluate trials --scores scores.txt --bootstrap 0 --json");
-    let told: Value = serde_json::from_str(&told.stdout).unwrap();
+    let told = place.json("evaluate trials --scores scores.txt --bootstrap 0");
     // Calibrated, the same ranks and a lower cost.
-    let answer = place.say("calibrate trials --scores scores.txt -o cal.json");
-    assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+    place.done("calibrate trials --scores scores.txt -o cal.json");
     let line = "score trials --embeddings vectors --calibration cal.json -o llrs.txt";
-    assert_eq!(place.say(line).code, Some(0));
-    let after = place.say("evaluate trials --scores llrs.txt --bootstrap 0 --json");
-    let after: Value = serde_json::from_str(&after.stdout).unwrap();
+    place.done(line);
+    let after = place.json("evaluate trials --scores llrs.txt --bootstrap 0");
     let cllr = |told: &Value| told["lists"][0]["cllr"].as_f64().unwrap();
     assert!(cllr(&after) < cllr(&told), "{after} {told}");
     let answer = place.say("score trials --embeddings vectors --calibration trials");

@@ -1,6 +1,9 @@
 //! `spkver score --jsonl --stdin`: each line is answered with a row.
 
-use crate::Place;
+use crate::{
+    place,
+    program::{Place, words},
+};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -11,7 +14,7 @@ use std::{
 /// Lines in, rows out.
 fn stream(place: &Place, lines: &[u8]) -> Vec<Value> {
     let mut run = place
-        .command("score --jsonl --stdin")
+        .command(words("score --jsonl --stdin"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -30,7 +33,7 @@ fn stream(place: &Place, lines: &[u8]) -> Vec<Value> {
 
 #[test]
 fn a_line_in_is_a_line_out_whatever_is_in_it() {
-    let place = Place::new();
+    let place = place();
     let mut lines: Vec<u8> = vec![];
     for line in [
         "anna-1.wav",
@@ -93,9 +96,9 @@ fn a_line_in_is_a_line_out_whatever_is_in_it() {
 
 #[test]
 fn a_row_comes_before_the_next_line_is_sent() {
-    let place = Place::new();
+    let place = place();
     let mut run = place
-        .command("score --jsonl --stdin")
+        .command(words("score --jsonl --stdin"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

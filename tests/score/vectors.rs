@@ -1,11 +1,11 @@
 //! Embeddings are written to files of every form, and scored from them.
 
-use crate::{Place, many_recordings};
+use crate::{many_recordings, place};
 use std::fs;
 
 #[test]
 fn every_file_of_vectors_comes_back() {
-    let place = Place::new();
+    let place = place();
     many_recordings(&place, 120);
     place.write(
         "trials",
@@ -13,8 +13,7 @@ fn every_file_of_vectors_comes_back() {
     );
     let expected = place.rows("score trials");
     for name in ["e.npz", "e.ark", "e.parquet", "e.jsonl", "e.txt"] {
-        let answer = place.say(&format!("embed many -o {name}"));
-        assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+        let answer = place.done(&format!("embed many -o {name}"));
         assert!(
             answer.stdout.contains("120 recordings, 1 refused"),
             "{}",
@@ -47,7 +46,7 @@ fn every_file_of_vectors_comes_back() {
 
 #[test]
 fn vectors_that_do_not_fit_are_refused() {
-    let place = Place::new();
+    let place = place();
     place.write("trials", "a b\n");
     for (text, fact) in [
         ("a 1 2\nb 1 2 3\n", "the vector of b has 3 values"),
@@ -56,9 +55,7 @@ fn vectors_that_do_not_fit_are_refused() {
         ("\x7fELF\0\0", "line 1: no vector"),
     ] {
         place.write("v", text);
-        let answer = place.say("score trials --embeddings v");
-        assert_eq!(answer.code, Some(2), "{text:?}");
-        assert!(answer.stderr.contains(fact), "{}", answer.stderr);
+        place.refused("score trials --embeddings v", 2, fact);
     }
     place.write("v", "a [ 3 4 ]\nb [ 4 3 ]\n");
     let rows = place.rows("score trials --embeddings v");
