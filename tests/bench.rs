@@ -1,71 +1,49 @@
 //! `--kernel` and `spkver bench`: all kernels decide alike, one that this CPU lacks is refused, and
 //! the report is complete.
 
+mod program;
+
+use program::Place;
 use serde_json::Value;
 use spkver::kernels;
-use std::process::{Command, Output};
-
-fn spkver(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_spkver"))
-        .args(args)
-        .output()
-        .unwrap()
-}
-
-fn json(output: &Output) -> Value {
-    let talk = String::from_utf8_lossy(&output.stderr);
-    assert!(matches!(output.status.code(), Some(0 | 1)), "{talk}");
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-fn voice(name: &str) -> String {
-    format!("{}/fixtures/voices/{name}.wav", env!("CARGO_MANIFEST_DIR"))
-}
 
 #[test]
 fn every_kernel_decides_alike() {
-    for (a, b) in [("anna-1", "anna-2"), ("anna-1", "boris-1")] {
-        let (a, b) = (voice(a), voice(b));
+    let place = Place::new();
+    for pair in ["@anna-1 @anna-2", "@anna-1 @boris-1"] {
         let mut first: Option<(String, f64)> = None;
         let mut largest = 0.0f64;
         for table in kernels::instances() {
-            let answer = json(&spkver(&[
-                "--kernel", table.name, "compare", &a, &b, "--json",
-            ]));
+            let answer = place.json(&format!("--kernel {} compare {pair}", table.name));
             let decision = answer["decision"].to_string();
             let llr = answer["llr"].as_f64().unwrap();
             let (wanted, score) = first.get_or_insert((decision.clone(), llr));
             assert_eq!(*wanted, decision, "{}", table.name);
             largest = largest.max((llr - *score).abs());
         }
-        println!("{a} {b}: LLRs differ by up to {largest:.1e} between kernels");
+        println!("{pair}: LLRs differ by up to {largest:.1e} between kernels");
         assert!(largest < 0.01, "{largest}");
     }
 }
 
 #[test]
 fn a_kernel_that_is_not_here_is_refused_with_those_that_are() {
+    let place = Place::new();
     let present: Vec<&str> = kernels::instances().iter().map(|t| t.name).collect();
     for name in kernels::NAMES {
-        let output = spkver(&["--kernel", name, "model", "info"]);
+        let line = format!("--kernel {name} model info");
         if present.contains(&name) {
-            assert_eq!(output.status.code(), Some(0), "{name}");
+            place.done(&line);
         } else {
-            assert_eq!(output.status.code(), Some(2), "{name}");
-            let talk = String::from_utf8(output.stderr).unwrap();
-            let list = format!("available: {}", present.join(", "));
-            assert!(talk.contains(&list), "{talk}");
+            place.refused(&line, 2, &format!("available: {}", present.join(", ")));
         }
     }
-    assert_eq!(
-        spkver(&["--kernel", "mmx", "model", "info"]).status.code(),
-        Some(2)
-    );
+    assert_eq!(place.say("--kernel mmx model info").code, 2);
 }
 
 #[test]
 fn the_benchmark_tells_everything() {
-    let answer = json(&spkver(&["bench", "--json", "--seconds", "1"]));
+    let answer = Place::new().done("bench --json --seconds 1").json();
     let positive = |pointer: &str| {
         let number = answer.pointer(pointer).and_then(Value::as_f64);
         assert!(number.is_some_and(|n| n > 0.0), "{pointer}: {number:?}");
@@ -105,9 +83,9 @@ fn the_benchmark_tells_everything() {
 
 #[test]
 fn the_benchmark_is_a_table_for_people() {
-    let output = spkver(&["bench", "--seconds", "1", "--threads", "1"]);
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(0));
+    let place = Place::new();
+    let output = place.done("bench --seconds 1 --threads 1");
+    let text = output.stdout;
     for part in [
         "FMA peak",
         "% of peak",
@@ -118,5 +96,5 @@ fn the_benchmark_is_a_table_for_people() {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(output.stderr.is_empty(), "no terminal, no progress");
-    assert_eq!(spkver(&["bench", "--seconds", "0"]).status.code(), Some(2));
+    assert_eq!(place.say("bench --seconds 0").code, 2);
 }

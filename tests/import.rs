@@ -1,6 +1,9 @@
 //! Compares imported models (`spkver model import`) with PyTorch (`fixtures/golden/make_xvec.py`,
 //! `fixtures/golden/make_imports.py`).
 
+mod program;
+
+use program::{Place, voice};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use spkver::{
     audio::{self, ReadOptions},
@@ -12,7 +15,6 @@ use spkver::{
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 /// On embeddings of up to ±8. Given features: f32 sums against f64. Recordings: kaldi-native-fbank's
@@ -51,22 +53,16 @@ fn close(got: &[f32], wanted: &[f32], tolerance: f32) {
 #[test]
 fn an_imported_xvec_computes_what_pytorch_does() {
     let wanted: Golden = serde_json::from_slice(&fs::read(golden("xvec.json")).unwrap()).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let out = folder.path().join("xvec.spkver");
-    let output = Command::new(env!("CARGO_BIN_EXE_spkver"))
-        .args(["model", "import", "--json", "--name", "small", "-o"])
-        .args([&out, &golden("xvec.safetensors")])
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{text}");
-    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let place = Place::new();
+    let file = golden("xvec.safetensors");
+    let import = format!("model import --name small {} -o xvec", file.display());
+    let json = place.done(&format!("{import} --json")).json();
     assert_eq!(
         (&json["num_mel_bins"], &json["embedding_size"]),
         (&80.into(), &16.into())
     );
 
-    let verifier = model::load(&out).unwrap();
+    let verifier = model::load(&place.path("xvec")).unwrap();
     assert_eq!(verifier.model().card.name, "small");
     assert!(
         verifier
@@ -100,58 +96,36 @@ fn an_imported_xvec_computes_what_pytorch_does() {
 
 #[test]
 fn scores_of_an_imported_network_are_marked_uncalibrated() {
-    let folder = tempfile::tempdir().unwrap();
-    let out = folder.path().join("imported.spkver");
-    let run = |args: &[&std::ffi::OsStr]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_spkver"));
-        let root = env!("CARGO_MANIFEST_DIR");
-        let output = command.current_dir(root).args(args).output().unwrap();
-        let json = serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap();
-        (output.status.code(), json)
-    };
+    let place = Place::new();
     let file = golden("campplus.safetensors");
-    let import = ["model", "import", "--json", "-o"].map(std::ffi::OsStr::new);
-    let paths = [out.as_os_str(), file.as_os_str()];
-    let (code, json) = run(&[&import[..], &paths].concat());
-    assert_eq!((code, &json["calibrated"]), (Some(0), &false.into()));
-    let voices = ["fixtures/voices/anna-1.wav", "fixtures/voices/anna-2.wav"];
-    let [first, second] = voices.map(std::ffi::OsStr::new);
-    let compare = ["compare", "--json", "--model"].map(std::ffi::OsStr::new);
-    let (_, json) = run(&[&compare[..], &[out.as_os_str(), first, second]].concat());
-    assert_eq!(json["calibrated"], serde_json::Value::from(false));
+    let import = format!("model import {} -o imported", file.display());
+    let json = place.done(&format!("{import} --json")).json();
+    assert_eq!(json["calibrated"], false);
+    let json = place.json("compare --model imported @anna-1 @anna-2");
+    assert_eq!(json["calibrated"], false);
     assert!(json["p"].is_null() && json["llr"].is_number(), "{json}");
 }
 
 #[test]
 fn silence_does_not_move_the_embedding_of_a_network_that_gets_the_speech_only() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices/anna-1.wav");
-    let speech = audio::read(&path, &ReadOptions::default()).unwrap();
+    let place = Place::new();
+    let speech = audio::read(&voice("anna-1"), &ReadOptions::default()).unwrap();
     let silence = vec![0.0; 10 * 16_000];
     let samples = [speech.samples(), &silence].concat();
     let padded = audio::Waveform::from_samples(samples, 16_000).unwrap();
-    let cosine = |flags: &[&str]| {
-        let out = folder.path().join(format!("{}.spkver", flags.len()));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_spkver"));
-        command.args(["model", "import"]).args(flags).arg("-o");
-        let output = command
-            .args([&out, &golden("campplus.safetensors")])
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        let verifier = model::load(&out).unwrap();
+    let cosine = |flags: &str| {
+        let file = golden("campplus.safetensors");
+        let file = file.display();
+        place.done(&format!("model import --force {flags} {file} -o imported"));
+        let verifier = model::load(&place.path("imported")).unwrap();
         let [a, b] = [&speech, &padded].map(|w| verifier.embed(w).unwrap());
         let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
         let lengths = dot(a.values(), a.values()) * dot(b.values(), b.values());
         dot(a.values(), b.values()) / lengths.sqrt()
     };
     // Where the speech ends, one frame more or less may count.
-    assert!(cosine(&["--speech-only"]) > 0.999);
-    assert!(cosine(&[]) < 0.99);
+    assert!(cosine("--speech-only") > 0.999);
+    assert!(cosine("") < 0.99);
 }
 
 #[derive(serde::Deserialize)]

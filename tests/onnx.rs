@@ -1,12 +1,15 @@
 //! `spkver model export --onnx`. Also exports the golden networks for
 //! `fixtures/golden/check_onnx.py`.
 
+mod program;
+
+use program::Place;
 use safetensors::SafeTensors;
 use spkver::{
     network::{Layer, Network, Weights},
     storage::onnx,
 };
-use std::{path::Path, process::Command};
+use std::path::Path;
 
 #[derive(serde::Deserialize)]
 struct Case {
@@ -52,23 +55,16 @@ fn the_golden_networks_are_exported() {
 
 #[test]
 fn the_shipped_network_is_exported_whole_or_not_at_all() {
-    let folder = tempfile::tempdir().unwrap();
-    let spkver = |args: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_spkver"));
-        command.args(args).current_dir(&folder).output().unwrap()
-    };
-    let written = spkver(&["model", "export", "--onnx", "net.onnx", "--json"]);
-    assert_eq!(written.status.code(), Some(0));
-    let told: serde_json::Value = serde_json::from_slice(&written.stdout).unwrap();
+    let place = Place::new();
+    let told = place.done("model export --onnx net.onnx --json").json();
     assert_eq!(told["onnx"], "net.onnx");
-    let file = std::fs::read(folder.path().join("net.onnx")).unwrap();
+    let file = std::fs::read(place.path("net.onnx")).unwrap();
     let says = |text: &str| file.windows(text.len()).any(|w| w == text.as_bytes());
     assert!(says(told["model"].as_str().unwrap()), "whose network it is");
     assert!(says("num_mel_bins"), "which features it wants");
 
-    assert_eq!(spkver(&["model", "export"]).status.code(), Some(2));
-    let nowhere = spkver(&["model", "export", "--onnx", "no/such/folder/net.onnx"]);
-    assert_eq!(nowhere.status.code(), Some(2));
-    let folder_itself = spkver(&["model", "export", "--onnx", "."]);
-    assert_eq!(folder_itself.status.code(), Some(2));
+    for line in ["", "--onnx no/such/folder/net.onnx", "--onnx ."] {
+        let answer = place.say(&format!("model export {line}"));
+        assert_eq!(answer.code, 2, "{line}");
+    }
 }
