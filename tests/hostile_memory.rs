@@ -21,10 +21,10 @@ fn peak<T>(run: impl FnOnce() -> T) -> usize {
     HEAP.peak_usage() - before
 }
 
-fn wav(tag: u16, channels: u16, rate_hz: u32, bits: u16, data: &[u8]) -> Vec<u8> {
+/// 16-bit or 8-bit samples behind a plain header.
+fn wav(channels: u16, rate_hz: u32, bits: u16, data: &[u8]) -> Vec<u8> {
     let align = channels * bits / 8;
-    let mut bytes = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0".to_vec();
-    bytes.extend(tag.to_le_bytes());
+    let mut bytes = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0".to_vec();
     bytes.extend(channels.to_le_bytes());
     bytes.extend(rate_hz.to_le_bytes());
     bytes.extend((rate_hz * u32::from(align)).to_le_bytes());
@@ -55,39 +55,30 @@ fn heap_stays_below_64_mib_however_long_the_audio() {
     let mib = |n: usize| n << 20;
     let data = buzz(mib(24));
     let fixture = |name: &str| fs::read(fixtures().join(name)).unwrap();
-    let cases: [(&str, Vec<u8>, bool); 8] = [
+    let cases: [(&str, Vec<u8>); 8] = [
         // 26 minutes at 8 kHz become twice as many samples of twice the size.
-        ("16 bits at 8 kHz", wav(1, 1, 8_000, 16, &data), true),
-        ("16 bits at 16 kHz", wav(1, 1, 16_000, 16, &data), true),
-        ("44.1 kHz stereo", wav(1, 2, 44_100, 16, &data), true),
+        ("16 bits at 8 kHz", wav(1, 8_000, 16, &data)),
+        ("16 bits at 16 kHz", wav(1, 16_000, 16, &data)),
+        ("44.1 kHz stereo", wav(2, 44_100, 16, &data)),
         (
             "8 bits at 8 kHz, 5 minutes",
-            wav(1, 1, 8_000, 8, &data[..2_400_000]),
-            true,
+            wav(1, 8_000, 8, &data[..2_400_000]),
         ),
-        (
-            "8 bits at 8 kHz, 50 minutes",
-            wav(1, 1, 8_000, 8, &data),
-            true,
-        ),
-        (
-            "an awkward rate",
-            wav(1, 1, 191_999, 16, &data[..mib(2)]),
-            true,
-        ),
-        ("8 channels", wav(1, 8, 16_000, 16, &data), true),
-        ("an hour of silence", fixture("audio/silence-1h.flac"), true),
+        ("8 bits at 8 kHz, 50 minutes", wav(1, 8_000, 8, &data)),
+        ("an awkward rate", wav(1, 191_999, 16, &data[..mib(2)])),
+        ("8 channels", wav(8, 16_000, 16, &data)),
+        ("an hour of silence", fixture("audio/silence-1h.flac")),
     ];
     // Warm up tables that are built once: FFT plans, decoders.
-    fs::write(&path, wav(1, 1, 44_100, 16, &data[..mib(1)])).unwrap();
+    fs::write(&path, wav(1, 44_100, 16, &data[..mib(1)])).unwrap();
     audio::read(&path, &ReadOptions::default()).unwrap();
-    for (name, bytes, is_read) in cases {
+    for (name, bytes) in cases {
         let n = bytes.len();
         fs::write(&path, &bytes).unwrap();
         let bound = mib(64);
         let heap = peak(|| {
             let outcome = audio::read(&path, &ReadOptions::default());
-            assert_eq!(outcome.is_ok(), is_read, "{name}: {:?}", outcome.err());
+            assert!(outcome.is_ok(), "{name}: {:?}", outcome.err());
         });
         assert!(heap <= bound, "{name}, {n} bytes: {heap} of {bound}");
         // If they come through a pipe, the bytes themselves are in memory, too.
@@ -114,7 +105,7 @@ fn heap_stays_below_64_mib_however_long_the_audio() {
     assert!(heap <= bound, "{}: {heap} of {bound}", path.display());
     // A header that promises more than the file holds costs nothing.
     let path = folder.path().join("liar.wav");
-    let mut liar = wav(1, 1, 16_000, 8, &[]);
+    let mut liar = wav(1, 16_000, 8, &[]);
     liar[40..44].copy_from_slice(&u32::MAX.to_le_bytes());
     fs::write(&path, &liar).unwrap();
     assert!(peak(|| audio::read(&path, &ReadOptions::default()).is_err()) < mib(1));

@@ -127,26 +127,21 @@ fn harmful_int8_models_are_refused_with_the_tensor() {
             "rounded_from",
         ),
     ] {
-        let mut bytes = valid.clone();
-        let found = bytes.windows(from.len()).position(|w| w == from.as_bytes());
-        let at = found.unwrap_or_else(|| panic!("no {from}"));
-        bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
-        let text = refusal(&with_checksum(bytes));
+        let text = refusal(&replaced(valid.clone(), from, to));
         assert!(text.contains(fact), "{from}: {text}");
     }
 }
 
-/// A valid model whose layers form a graph, and the same with `from` in its header replaced, a
-/// checksum that fits included.
+/// A model whose layers form a graph, with `to` in its header in place of `from`.
 fn graph_with(from: &str, to: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/golden/campplus.safetensors");
-    let mut bytes = model::to_bytes(&import::network(&path).unwrap());
-    let find = |bytes: &[u8], text: &str| {
-        let found = bytes.windows(text.len()).position(|w| w == text.as_bytes());
-        found.unwrap_or_else(|| panic!("no {text}"))
-    };
-    assert_eq!(from.len(), to.len());
-    let at = find(&bytes, from);
+    replaced(model::to_bytes(&import::network(&path).unwrap()), from, to)
+}
+
+/// The bytes of a model file with `to` from where `from` stands, and the checksum that they need.
+fn replaced(mut bytes: Vec<u8>, from: &str, to: &str) -> Vec<u8> {
+    let found = bytes.windows(from.len()).position(|w| w == from.as_bytes());
+    let at = found.unwrap_or_else(|| panic!("no {from}"));
     bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
     with_checksum(bytes)
 }
