@@ -138,7 +138,7 @@ fn graded_similarity_of_morphed_voices_is_learnt_and_correlates_on_new_ones() {
     };
     let (train, graded) = morphs(120, 1);
     let lda = lda::fit(&train, SIZE, 0.1).unwrap();
-    let start = head::cosine(&lda.mean, &lda.whiten, 1.0);
+    let start = head::cosine(&lda.mean, &lda.whiten);
     let (head, report) = head::regress(&start, &train, &graded, &options(PairLoss::Bce)).unwrap();
     let (test, wanted) = morphs(40, 2);
     let score = |&(a, b, _): &(u32, u32, f64)| {

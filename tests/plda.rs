@@ -255,7 +255,7 @@ fn plda_beats_the_cosine_where_recordings_differ_in_some_directions() {
         eer(&targets, &nontargets)
     };
     let plda = of(&plda::fit_head(&train, &plda_options()).unwrap());
-    let cosine = of(&head::plain_cosine(&train, 10.0));
+    let cosine = of(&head::plain_cosine(&train));
     assert!(plda < 0.5 * cosine, "{plda} and {cosine}");
 }
 
@@ -507,7 +507,7 @@ fn calibration_of_separable_scores_stays_finite() {
 #[test]
 fn pairs_within_a_session_are_left_out_or_weighted_down() {
     let train = World::with_nuisance().sample(40, 2);
-    let cosine = head::plain_cosine(&train, 1.0);
+    let cosine = head::plain_cosine(&train);
     let one_session = vec![0; train.len()];
     let labelled = train.with_sessions(one_session).unwrap();
     let refused = head::score_pairs(&cosine, &labelled, &trials(1)).unwrap_err();

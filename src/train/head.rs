@@ -184,21 +184,21 @@ fn line(x: &[f64], y: &[f64], weight: impl Fn(usize) -> f64) -> (f64, f64) {
     (scale, mean_y - scale * mean_x)
 }
 
-/// `scale`·cosine as a head: `mean` (D,), `whiten` (L, D) row-major (the identity for the plain
-/// cosine). Points have length sqrt L, so the weight of each product is scale/L.
-pub fn cosine(mean: &[f64], whiten: &[f64], scale: f64) -> PairHead {
+/// The cosine as a head: `mean` (D,), `whiten` (L, D) row-major (the identity for the plain cosine).
+/// Points have length sqrt L, so the weight of each product is 1/L.
+pub fn cosine(mean: &[f64], whiten: &[f64]) -> PairHead {
     let size = whiten.len() / mean.len();
-    let mut weight = vec![(scale / size as f64) as f32; size];
+    let mut weight = vec![(1.0 / size as f64) as f32; size];
     weight.resize(2 * size, 0.0);
     let projection = Projection::new(plda::to_f32(mean), Some(plda::to_f32(whiten)));
     PairHead::new(projection, weight)
 }
 
 /// The plain cosine of embeddings minus the mean over speakers. This is the baseline.
-pub fn plain_cosine(labelled: &Labelled, scale: f64) -> PairHead {
+pub fn plain_cosine(labelled: &Labelled) -> PairHead {
     let d = labelled.embedding_size();
     let mean = lda::speaker_average(labelled);
-    cosine(mean.as_slice(), DMatrix::identity(d, d).as_slice(), scale)
+    cosine(mean.as_slice(), DMatrix::identity(d, d).as_slice())
 }
 
 /// LLRs of target and of nontarget pairs, for [`Calibration::fit`] or the metrics.

@@ -146,9 +146,9 @@ fn heads(labelled: &Labelled, options: &TrainOptions) -> Result<Vec<Fitted>> {
         let (targets, nontargets) = head::score_pairs(head, labelled, &pairs)?;
         Ok(Calibration::fit(&targets, &nontargets, pairs.prior)?.apply(head))
     };
-    let cosine = head::plain_cosine(labelled, 1.0);
+    let cosine = head::plain_cosine(labelled);
     let lda = lda::fit(labelled, head::lda_size(labelled, own), own.shrinkage)?;
-    let lda_cosine = head::cosine(&lda.mean, &lda.whiten, 1.0);
+    let lda_cosine = head::cosine(&lda.mean, &lda.whiten);
     let plda = head::fit_plda(labelled, own)?;
     let refined = |loss| {
         let options = RefineOptions {
