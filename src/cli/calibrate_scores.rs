@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use spkver::{
     Error, Result,
     storage::output::{Form, Outputs},
-    train::calibrate::fit_scores,
+    train::{calibrate::fit_scores, calibration::Calibration},
 };
 use std::path::{Path, PathBuf};
 
@@ -20,10 +20,9 @@ pub fn run(
     global: &Global,
 ) -> Result<u8> {
     let file = outputs.take(out, &Form::CALIBRATION)?;
-    let fitted = fit_scores(lists, scores, p_target)?;
-    let (scale, offset) = (fitted.calibration.scale, fitted.calibration.offset);
-    let (targets, nontargets) = (fitted.num_targets, fitted.num_nontargets);
-    let refused = fitted.num_refused;
+    let (Calibration { scale, offset, .. }, scores) = fit_scores(lists, scores, p_target)?;
+    let (targets, nontargets) = (scores.num_targets(), scores.num_nontargets());
+    let refused = scores.num_refused;
     let json = json!({
         "command": "calibrate",
         "output": out.to_string_lossy(),

@@ -17,7 +17,7 @@ mod scores;
 
 pub use cohort::Judged;
 pub use head::JudgedHead;
-pub use scores::{FittedScores, fit_scores};
+pub use scores::{Scores, fit_scores};
 
 use super::{calibration::Calibration, quality_trial::QualityList};
 use crate::{
@@ -35,7 +35,6 @@ use cohort::Source;
 use measured::Rated;
 use outside::OutsideSpeakers;
 use quality_lists::quality_lists;
-use scores::Scores;
 use std::path::PathBuf;
 
 /// What to calibrate on, and how.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Scores of trial lists, by label.
 #[derive(Default)]
-pub(super) struct Scores {
+pub struct Scores {
     /// Targets and nontargets of each list.
     lists: Vec<[Vec<f64>; 2]>,
     /// Trials without a score.
@@ -44,25 +44,16 @@ impl Scores {
     }
 }
 
-/// Scale and offset for the scores of any system.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FittedScores {
-    /// The fit.
-    pub calibration: Calibration,
-    /// Scored target trials.
-    pub num_targets: usize,
-    /// Scored nontarget trials.
-    pub num_nontargets: usize,
-    /// Trials without a score.
-    pub num_refused: usize,
-}
-
-/// Fits the scores of the file `scores` on the trials of `lists`.
+/// Fits the scores of the file `scores` on the trials of `lists`. Also returns the scores of these trials.
 ///
 /// # Errors
 /// As [`ScoreTable::read`], [`ScoreTable::join`], [`Calibration::of_lists`] and
 /// [`Calibration::check`].
-pub fn fit_scores(lists: &[PathBuf], scores: &Path, p_target: f64) -> Result<FittedScores> {
+pub fn fit_scores(
+    lists: &[PathBuf],
+    scores: &Path,
+    p_target: f64,
+) -> Result<(Calibration, Scores)> {
     let mut all = Scores::default();
     for path in lists {
         let mut table = ScoreTable::read(path)?;
@@ -71,10 +62,5 @@ pub fn fit_scores(lists: &[PathBuf], scores: &Path, p_target: f64) -> Result<Fit
     }
     let calibration = all.fit(p_target)?;
     calibration.check()?;
-    Ok(FittedScores {
-        calibration,
-        num_targets: all.num_targets(),
-        num_nontargets: all.num_nontargets(),
-        num_refused: all.num_refused,
-    })
+    Ok((calibration, all))
 }
