@@ -44,10 +44,9 @@ impl Recordings {
         let folder = tempfile::tempdir().map_err(|e| Error::io(&place, "write to", e))?;
         let write = |name: &str, seconds: f32, pitch_hz: f32| {
             let path = folder.path().join(name);
-            let bytes = voice::wav(&voice::samples(seconds, pitch_hz));
-            match std::fs::write(&path, bytes) {
+            match voice::write(&path, &voice::samples(seconds, pitch_hz)) {
                 Ok(()) => Ok(path),
-                Err(e) => Err(Error::io(&path, "write", e)),
+                Err(e) => Err(Error::io(&path, "write", std::io::Error::other(e))),
             }
         };
         Ok(Recordings {

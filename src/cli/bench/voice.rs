@@ -4,8 +4,9 @@
 //! (Klatt 1980, cascade branch). The detector takes this for speech, so the whole path of a
 //! recording is measured.
 
+use hound::{SampleFormat, WavSpec, WavWriter};
 use spkver::audio::SAMPLE_RATE_HZ;
-use std::f32::consts::TAU;
+use std::{f32::consts::TAU, path::Path};
 
 const RATE: f32 = SAMPLE_RATE_HZ as f32;
 /// Formants, in Hz.
@@ -58,27 +59,16 @@ pub fn samples(seconds: f32, pitch_hz: f32) -> Vec<f32> {
     samples
 }
 
-/// A WAV file with 16 bits and one channel, as most recordings have.
-pub fn wav(samples: &[f32]) -> Vec<u8> {
-    let size = 2 * samples.len() as u32;
-    let mut bytes = vec![];
-    bytes.extend(b"RIFF");
-    bytes.extend((36 + size).to_le_bytes());
-    bytes.extend(b"WAVEfmt ");
-    bytes.extend(16u32.to_le_bytes());
-    bytes.extend([1u16, 1].map(u16::to_le_bytes).concat()); // PCM, one channel
-    bytes.extend(
-        [SAMPLE_RATE_HZ, 2 * SAMPLE_RATE_HZ]
-            .map(u32::to_le_bytes)
-            .concat(),
-    );
-    bytes.extend([2u16, 16].map(u16::to_le_bytes).concat()); // bytes a frame, bits a sample
-    bytes.extend(b"data");
-    bytes.extend(size.to_le_bytes());
-    bytes.extend(
-        samples
-            .iter()
-            .flat_map(|x| ((x * 32767.0) as i16).to_le_bytes()),
-    );
-    bytes
+/// Writes a WAV file with 16 bits and one channel, as most recordings have.
+pub fn write(path: &Path, samples: &[f32]) -> hound::Result<()> {
+    let spec = WavSpec {
+        channels: 1,
+        sample_rate: SAMPLE_RATE_HZ,
+        bits_per_sample: 16,
+        sample_format: SampleFormat::Int,
+    };
+    let mut wav = WavWriter::create(path, spec)?;
+    let mut samples = samples.iter().map(|x| (x * 32767.0) as i16);
+    samples.try_for_each(|x| wav.write_sample(x))?;
+    wav.finalize()
 }
