@@ -17,17 +17,6 @@ use std::{
     path::Path,
 };
 
-/// Writes the model that is built into the program until there is a trained one.
-#[test]
-#[ignore = "writes models/spkver.safetensors"]
-fn write_the_random_model() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/spkver.safetensors");
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    model::save(&path, &random_model(1, 32, 64)).unwrap();
-}
-
-// ---- model files
-
 fn small_model() -> Vec<u8> {
     model::to_bytes(&random_model(7, 2, 3))
 }
