@@ -48,15 +48,13 @@ const STRICT: &str = "--threshold 1e9";
 #[test]
 fn enrol_list_verify_remove() {
     let place = Place::new();
-    let enrolled = place.say("enroll --force Zoë @anna-1 @anna-2");
-    assert_eq!(enrolled.code, 0, "{}", enrolled.stderr);
+    let enrolled = place.done("enroll --force Zoë @anna-1 @anna-2");
     assert!(
         enrolled
             .stdout
             .starts_with("ENROLLED  Zoë  2 added, 2 in all, ")
     );
-    let listed = place.say("list");
-    assert_eq!(listed.code, 0);
+    let listed = place.done("list");
     assert!(listed.stdout.starts_with("Zoë  2 recordings, "));
     assert_eq!(listed.stdout.lines().count(), 1);
     let listed = place.say("list --json").json();
@@ -66,15 +64,13 @@ fn enrol_list_verify_remove() {
     assert!(place.say("list").stdout.contains("one  1 recording, "));
     place.say("remove one");
 
-    let accepted = place.say(&format!("verify {LENIENT} Zoë @anna-3"));
-    assert_eq!(accepted.code, 0);
+    let accepted = place.done(&format!("verify {LENIENT} Zoë @anna-3"));
     assert!(accepted.stdout.starts_with("ACCEPT  Zoë  LLR "));
     let rejected = place.say(&format!("verify {STRICT} Zoë @anna-3"));
     assert_eq!(rejected.code, 1);
     assert!(rejected.stdout.starts_with("REJECT  Zoë  LLR "));
     // The same name in Unicode's other spelling.
-    let accepted = place.say(&format!("verify {LENIENT} Zoe\u{308} @anna-3"));
-    assert_eq!(accepted.code, 0);
+    place.done(&format!("verify {LENIENT} Zoe\u{308} @anna-3"));
 
     let removed = place.say("remove Zoë");
     assert_eq!(
@@ -206,8 +202,7 @@ fn machines_are_told_of_usage_errors_as_well() {
         assert!(!error.contains('\n') && !error.contains("Usage"), "{error}");
         assert!(answer.stderr.starts_with("error: "), "{}", answer.stderr);
     }
-    let help = place.say("--json --help");
-    assert_eq!(help.code, 0);
+    let help = place.done("--json --help");
     assert!(help.stdout.contains("Usage: spkver"));
     // After `--` it is a file.
     place.refused("compare -- --json", 2, "<OTHER>");

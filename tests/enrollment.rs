@@ -11,8 +11,7 @@ use spkver::storage::model;
 #[test]
 fn a_recording_given_twice_is_said_to_machines_too() {
     let place = Place::new();
-    let enrolled = place.say("enroll --force --json anna @anna-1 @anna-2 @anna-1");
-    assert_eq!(enrolled.code, 0, "{}", enrolled.stderr);
+    let enrolled = place.done("enroll --force --json anna @anna-1 @anna-2 @anna-1");
     let findings = enrolled.json()["findings"].clone();
     assert_eq!(findings[0]["code"], "given-twice");
     let again = place.say("enroll --force --json anna @anna-1");
@@ -55,8 +54,7 @@ fn one_recording_is_listed_and_dropped() {
     let lines: Vec<&str> = listed.stdout.lines().collect();
     assert_eq!(lines.len(), 3, "{}", listed.stdout);
     assert!(lines[1].starts_with("2  boris-1.wav  ") && lines[1].contains("LLR "));
-    let removed = place.say("remove anna --recording 2");
-    assert_eq!(removed.code, 0, "{}", removed.stderr);
+    place.done("remove anna --recording 2");
     let listed = place.say("list anna --json");
     let files: Vec<Value> = listed.json()["recordings"]
         .as_array()
@@ -65,17 +63,9 @@ fn one_recording_is_listed_and_dropped() {
         .map(|recording| recording["file"].clone())
         .collect();
     assert_eq!(files, ["anna-1.wav", "anna-2.wav"]);
-    let refused = place.say("remove anna --recording 3");
-    assert_eq!(refused.code, 2);
-    assert!(refused.stderr.contains("1 to 2"), "{}", refused.stderr);
+    place.refused("remove anna --recording 3", 2, "1 to 2");
     place.say("remove anna --recording 1");
-    let refused = place.say("remove anna --recording 1");
-    assert_eq!(refused.code, 2);
-    assert!(
-        refused.stderr.contains("one recording"),
-        "{}",
-        refused.stderr
-    );
+    place.refused("remove anna --recording 1", 2, "one recording");
     assert_eq!(place.say("list nobody").code, 4);
 }
 
@@ -89,8 +79,7 @@ fn enrolling_adds_replaces_and_leaves_doubles_out() {
         "{}",
         added.stdout
     );
-    let again = place.say("enroll --force anna @anna-2");
-    assert_eq!(again.code, 0);
+    let again = place.done("enroll --force anna @anna-2");
     assert!(
         again.stdout.contains("0 added, 2 in all"),
         "{}",
@@ -132,8 +121,7 @@ fn contrary(place: &Place, llr: f32) -> String {
 fn doubtful_recordings_are_enrolled_with_a_warning() {
     let place = Place::new();
     let model = contrary(&place, -1.5);
-    let answer = place.say(&format!("{model} enroll anna @anna-1 @anna-2"));
-    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    let answer = place.done(&format!("{model} enroll anna @anna-1 @anna-2"));
     assert!(answer.stdout.contains("2 added"));
     for name in ["anna-1", "anna-2"] {
         let doubt = format!(
@@ -159,8 +147,7 @@ fn recordings_that_disagree_are_not_enrolled() {
     assert_eq!(place.say(&format!("{model} list")).stdout, "");
 
     let line = format!("{model} enroll --force anna @anna-1 @boris-1");
-    let forced = place.say(&line);
-    assert_eq!(forced.code, 0, "{}", forced.stderr);
+    let forced = place.done(&line);
     assert!(forced.stderr.contains("does not sound like the others"));
     // A recording that comes later is held to the voiceprint as well.
     let answer = place.say(&format!("{model} enroll anna @anna-2"));

@@ -40,15 +40,13 @@ fn a_recording_that_is_cut_off_is_not_enrolled_unless_told() {
     let listed = place.say("list");
     assert!(!listed.stdout.contains("anna"));
 
-    let told = place.say("enroll anna --allow-truncated cut.wav");
-    assert_eq!(told.code, 0, "{}", told.stderr);
+    let told = place.done("enroll anna --allow-truncated cut.wav");
     assert!(
         told.stderr.contains("cut.wav: the header promises"),
         "{}",
         told.stderr
     );
-    let verified = place.say("verify anna --threshold -1e9 cut.wav");
-    assert_eq!(verified.code, 0);
+    let verified = place.done("verify anna --threshold -1e9 cut.wav");
     assert!(
         verified.stderr.contains("cut.wav: the header promises"),
         "{}",
@@ -67,8 +65,7 @@ fn a_recording_with_more_audio_than_its_header_says_is_not_enrolled_unless_told(
     assert_eq!(refused.code, 3);
     let text = &refused.stderr;
     assert!(text.contains("more lie behind them"), "{text}");
-    let told = place.say("enroll anna --allow-truncated stale.wav");
-    assert_eq!(told.code, 0, "{}", told.stderr);
+    place.done("enroll anna --allow-truncated stale.wav");
 }
 
 #[test]
@@ -117,13 +114,7 @@ fn a_recording_may_come_through_a_pipe() {
 #[test]
 fn what_does_not_end_is_not_waited_for() {
     let place = Place::new();
-    let nothing = place.say("embed -");
-    assert_eq!(nothing.code, 3);
-    assert!(
-        nothing.stderr.contains("standard input: is empty"),
-        "{}",
-        nothing.stderr
-    );
+    place.refused("embed -", 3, "standard input: is empty");
 
     let zeros = File::open("/dev/zero").unwrap();
     let endless = place.hear("embed - --max-bytes 1000000", zeros);
@@ -153,11 +144,5 @@ fn what_does_not_end_is_not_waited_for() {
 fn a_pipe_that_nobody_writes_to_is_given_up() {
     let place = Place::new();
     place.fifo();
-    let answer = place.say("embed fifo");
-    assert_eq!(answer.code, 3);
-    assert!(
-        answer.stderr.contains("nothing came through in 10 s"),
-        "{}",
-        answer.stderr
-    );
+    place.refused("embed fifo", 3, "nothing came through in 10 s");
 }

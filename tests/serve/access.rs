@@ -1,10 +1,6 @@
 //! Who may ask for what, and what the log keeps to itself.
 
-use crate::{
-    Reply, Server,
-    program::{Answer, Place},
-    token,
-};
+use crate::{Reply, Server, program::Place, token};
 use serde_json::Value;
 use std::io::Write;
 
@@ -81,9 +77,7 @@ fn a_token_opens_what_it_has_rights_to_and_hides_scores() {
 #[test]
 fn other_machines_and_web_pages_need_a_token() {
     let place = Place::new();
-    let answer = Answer::of(&mut place.command(["serve", "--listen", "0.0.0.0:0"]));
-    assert_eq!(answer.code, 2);
-    assert!(answer.stderr.contains("--tokens"), "{}", answer.stderr);
+    place.refused("serve --listen 0.0.0.0:0", 2, "--tokens");
     let server = Server::start(&place, &[]);
     let page = "Origin: https://evil.example\r\n";
     let reply = server.post("/v1/delete?speaker=anna", page, &[]);

@@ -12,7 +12,7 @@ mod schema;
 mod shutdown;
 mod stream;
 
-use program::{Answer, Place, voice};
+use program::{Place, voice};
 use schema::Schema;
 use serde_json::{Value, json};
 use std::{
@@ -198,9 +198,7 @@ fn openapi() -> Schema {
 
 /// The command line on the store of the server.
 fn command(place: &Place, line: &str) -> Value {
-    let args = ["--store", STORE, "--json"];
-    let answer = Answer::of(&mut place.command(args.into_iter().chain(line.split(' '))));
-    serde_json::from_str(&answer.stdout).unwrap_or_else(|e| panic!("{e}: {}", answer.stderr))
+    place.json(&format!("--store {STORE} {line}"))
 }
 
 fn names(listing: &Value) -> BTreeSet<String> {
