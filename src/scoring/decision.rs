@@ -390,17 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn senseless_flags_are_refused_and_extremes_stay_finite() {
-        for (p, miss, fa) in [
-            (0.0, 1.0, 1.0),
-            (1.0, 1.0, 1.0),
-            (f64::NAN, 1.0, 1.0),
-            (0.5, 0.0, 1.0),
-            (0.5, 1.0, -1.0),
-            (0.5, f64::INFINITY, 1.0),
-        ] {
-            assert!(OperatingPoint::new(p, miss, fa).is_err(), "{p} {miss} {fa}");
-        }
+    fn extreme_priors_and_costs_stay_finite() {
         let extreme = OperatingPoint::new(f64::MIN_POSITIVE, 1e-300, 1e300).unwrap();
         assert!(extreme.threshold().0.is_finite());
     }
