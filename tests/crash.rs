@@ -97,38 +97,26 @@ impl Place {
     fn changes(&self) -> [Change; 3] {
         let voice = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices/chloe-1.wav");
         let before = state(&[("anna", 3), ("boris", 1)]);
-        let change = |args: &[&str], after| Change {
-            args: [
-                "--store",
-                self.path("store").to_str().unwrap(),
-                "--key-file",
-                self.path("key").to_str().unwrap(),
-                "--threads",
-                "1",
-            ]
-            .iter()
-            .chain(args)
-            .map(|a| a.to_string())
-            .collect(),
+        let [store, key, new_key] = ["store", "key", "new-key"].map(|file| self.path(file));
+        let flags = format!(
+            "--store {} --key-file {} --threads 1",
+            store.display(),
+            key.display()
+        );
+        let change = |line: &str, after| Change {
+            args: format!("{flags} {line}")
+                .split(' ')
+                .map(String::from)
+                .collect(),
             before: before.clone(),
             after,
         };
-        let new_key = self.path("new-key");
+        let enroll = format!("enroll chloe {}", voice.display());
+        let rekey = format!("store rekey --new-key-file {}", new_key.display());
         [
-            change(
-                &["enroll", "chloe", voice.to_str().unwrap()],
-                state(&[("anna", 3), ("boris", 1), ("chloe", 1)]),
-            ),
-            change(&["remove", "anna"], state(&[("boris", 1)])),
-            change(
-                &[
-                    "store",
-                    "rekey",
-                    "--new-key-file",
-                    new_key.to_str().unwrap(),
-                ],
-                before.clone(),
-            ),
+            change(&enroll, state(&[("anna", 3), ("boris", 1), ("chloe", 1)])),
+            change("remove anna", state(&[("boris", 1)])),
+            change(&rekey, before.clone()),
         ]
     }
 }
