@@ -117,8 +117,7 @@ fn det<B: DrawingBackend>(area: &Area<B>, reports: &[Named]) -> Result<(), Faile
         deviates(reports, |r| r.false_alarm),
         deviates(reports, |r| r.miss),
     );
-    let (low_x, low_y) = (x.start, y.start);
-    let (x, y) = (marked(x), marked(y));
+    let (low_x, low_y) = (x.range.start, y.range.start);
     let percent = |deviate: &f64| {
         let near = |p: &&f64| (probit(**p) - deviate).abs() < 1e-9;
         MARKS
@@ -188,21 +187,17 @@ fn key(x: i32, y: i32, colour: &RGBColor) -> PathElement<(i32, i32)> {
     PathElement::new(vec![(x, y), (x + 18, y)], colour.stroke_width(2))
 }
 
-/// The range of an axis: from below the least rate above 0 of any curve to 60 %, or further if an EER
-/// is above 50 %.
-fn deviates(reports: &[Named], rate: impl Fn(&ErrorRates) -> f64) -> Range<f64> {
+/// The axis of an error rate, with the [`MARKS`] on it: from below the least rate above 0 of any curve to
+/// 60 %, or further if an EER is above 50 %.
+fn deviates(reports: &[Named], rate: impl Fn(&ErrorRates) -> f64) -> Axis {
     let rates = reports.iter().flat_map(|(_, r)| r.curve.iter().map(&rate));
     let least = rates.filter(|r| *r > 0.0).fold(0.01f64, f64::min);
     let eers = reports.iter().map(|(_, r)| r.figures.eer);
     let most = eers.fold(0.5f64, f64::max);
-    probit(least * 0.7).max(probit(1e-5))..probit((most + 0.1).min(0.99))
-}
-
-/// The axis of error rates with the [`MARKS`] on it.
-fn marked(range: Range<f64>) -> Axis {
-    let marks: Vec<f64> = MARKS.iter().map(|p| probit(*p)).collect();
+    let range = probit(least * 0.7).max(probit(1e-5))..probit((most + 0.1).min(0.99));
+    let marks = MARKS.iter().map(|p| probit(*p));
     Axis {
-        marks: marks.into_iter().filter(|m| range.contains(m)).collect(),
+        marks: marks.filter(|m| range.contains(m)).collect(),
         range,
     }
 }
