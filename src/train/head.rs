@@ -86,56 +86,24 @@ pub fn refine(
     labelled: &Labelled,
     options: &RefineOptions,
 ) -> Result<(PairHead, Report)> {
-    check(head, labelled, options)?;
-    refine_on(head, labelled, &Pairs::draw(labelled, options)?, options)
-}
-
-/// Trains `head` to grade how alike two embeddings are, from 0 to 1, by mean squared error, whatever
-/// loss `options` name. `graded` has the indices of two embeddings and their grade. To calibrate the
-/// result, pairs with a grade of 0.5 or more count as targets.
-///
-/// # Errors
-/// As [`refine`], and [`Error::Usage`] for an index beyond the embeddings or a grade not within 0..=1.
-pub fn regress(
-    head: &PairHead,
-    labelled: &Labelled,
-    graded: &[(u32, u32, f64)],
-    options: &RefineOptions,
-) -> Result<(PairHead, Report)> {
-    let options = RefineOptions {
-        loss: PairLoss::Mse,
-        ..options.clone()
-    };
-    check(head, labelled, &options)?;
-    refine_on(head, labelled, &Pairs::graded(labelled, graded)?, &options)
-}
-
-fn check(head: &PairHead, labelled: &Labelled, options: &RefineOptions) -> Result<()> {
     if !(options.prior > 0.0 && options.prior < 1.0) {
         return Err(Error::Usage(format!(
             "refinement at prior {}; choose within (0, 1), for example 0.5",
             options.prior
         )));
     }
-    head.check(labelled.embedding_size())
-}
-
-fn refine_on(
-    head: &PairHead,
-    labelled: &Labelled,
-    pairs: &Pairs,
-    options: &RefineOptions,
-) -> Result<(PairHead, Report)> {
+    head.check(labelled.embedding_size())?;
+    let pairs = Pairs::draw(labelled, options)?;
     let num_outputs = options.loss.num_outputs();
     let mut start = Parameters::of(head, options.prior, num_outputs);
     if options.loss == PairLoss::Mse {
         // From log-likelihood ratios to grades, by the best straight line.
-        let objective = Objective::new(head, start.clone(), labelled, pairs, options);
+        let objective = Objective::new(head, start.clone(), labelled, &pairs, options);
         let (grades, outputs) = objective.grades_and_outputs(&start);
         let (scale, offset) = line(&outputs, &grades, |k| pairs.weight(k));
         start.rescale(scale, offset);
     }
-    let objective = Objective::new(head, start, labelled, pairs, options);
+    let objective = Objective::new(head, start, labelled, &pairs, options);
     let mut theta = objective.start.clone();
     let loss_before = objective.loss_and_gradient(&theta).0;
     let mut adam = Adam::new(theta.flat_len());

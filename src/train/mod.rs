@@ -35,7 +35,7 @@ pub mod optimizer;
 pub mod options;
 mod overlap;
 mod overlap_term;
-pub mod pair_loss;
+mod pair_loss;
 mod pair_parameters;
 mod pairs;
 pub mod plda;

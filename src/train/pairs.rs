@@ -71,29 +71,6 @@ impl Pairs {
         })
     }
 
-    /// Pairs with a grade each, from 0 to 1; all weigh the same.
-    pub fn graded(labelled: &Labelled, graded: &[(u32, u32, f64)]) -> Result<Self> {
-        let known = |&(a, b, grade): &(u32, u32, f64)| {
-            (a.max(b) as usize) < labelled.len() && (0.0..=1.0).contains(&grade)
-        };
-        if let Some(bad) = graded.iter().find(|pair| !known(pair)) {
-            return Err(Error::Usage(format!(
-                "graded pair {bad:?}: two indices below {} and a grade from 0 to 1 are wanted",
-                labelled.len()
-            )));
-        }
-        let mut sorted = graded.to_vec();
-        sorted.sort_by(|a, b| b.2.total_cmp(&a.2));
-        let ends: Vec<(u32, u32)> = sorted.iter().map(|&(a, b, _)| (a, b)).collect();
-        Ok(Pairs {
-            of: pairs_of(&ends, labelled.len()),
-            weights: vec![1.0 / ends.len() as f64; ends.len()],
-            grades: sorted.iter().map(|pair| pair.2).collect(),
-            num_targets: sorted.partition_point(|pair| pair.2 >= 0.5),
-            ends,
-        })
-    }
-
     pub fn len(&self) -> usize {
         self.ends.len()
     }
