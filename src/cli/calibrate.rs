@@ -88,7 +88,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let inputs = Inputs::open(&plan)?;
     outputs.spare_all(inputs.recordings())?;
     let out = outputs.take(&args.out, &Form::MODEL)?;
-    let bar = Bar::default();
+    let bar = Bar::new(global.output());
     let Calibrated { model, report } =
         inputs.run(global.verifier()?, &|done, total| bar.show(done, total))?;
     if !report.has_rates {

@@ -135,7 +135,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let lists = Lists::read(&plan)?;
     args.spare_inputs(&plan.known, &lists, &outputs)?;
     let written = args.take(&outputs)?;
-    let bar = Bar::default();
+    let bar = Bar::new(global.output());
     let scored = lists.score(|| global.verifier(), &|done, total| bar.show(done, total))?;
     if let Some(out) = &written.scores {
         write_scores(&scored, out)?;

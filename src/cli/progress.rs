@@ -88,13 +88,26 @@ impl<'a> Progress<'a> {
 }
 
 /// A bar for each pass over the recordings of trial lists, on a terminal only.
-#[derive(Default)]
-pub struct Bar(Mutex<Option<ProgressBar>>);
+pub struct Bar {
+    is_wanted: bool,
+    shown: Mutex<Option<ProgressBar>>,
+}
 
 impl Bar {
+    /// No bar yet.
+    pub fn new(output: &Output) -> Self {
+        Bar {
+            is_wanted: output.has_bar(),
+            shown: Mutex::new(None),
+        }
+    }
+
     /// Shows that `done` of the pass's recordings are done.
     pub fn show(&self, done: usize, total: usize) {
-        let mut shown = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        if !self.is_wanted {
+            return;
+        }
+        let mut shown = self.shown.lock().unwrap_or_else(|e| e.into_inner());
         let bar = shown.get_or_insert_with(|| {
             ProgressBar::new(total as u64).with_style(
                 ProgressStyle::with_template("{bar:30} {pos}/{len} recordings, {eta} left")
@@ -112,7 +125,7 @@ impl Bar {
 impl Drop for Bar {
     /// Removes the bar of a pass that ended with an error.
     fn drop(&mut self) {
-        let shown = self.0.get_mut().unwrap_or_else(|e| e.into_inner());
+        let shown = self.shown.get_mut().unwrap_or_else(|e| e.into_inner());
         if let Some(bar) = shown {
             bar.finish_and_clear();
         }
@@ -130,6 +143,21 @@ fn rate(per_second: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        output: Output,
+    }
+
+    #[test]
+    fn a_quiet_evaluation_shows_no_bar() {
+        let flags = Flags::parse_from(["spkver", "--quiet"]);
+        let bar = Bar::new(&flags.output);
+        bar.show(1, 2);
+        assert!(bar.shown.lock().unwrap().is_none());
+    }
 
     #[test]
     fn a_rate_is_shown_without_a_dozen_digits() {

@@ -237,7 +237,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         }
         true
     };
-    let bar = Bar::default();
+    let bar = Bar::new(global.output());
     let report = inputs.train(vector, &out, &mut on_event, &|done, total| {
         bar.show(done, total)
     })?;
