@@ -41,10 +41,9 @@ impl Adpcm {
         claimed: Option<usize>,
     ) -> Refused<Self> {
         if bits != 4 || num_channels > 2 {
-            return Err(Refusal::new(
-                format!("is a WAV file with ADPCM of {bits} bits and {num_channels} channels"),
-                "convert it to 16-bit WAV or FLAC",
-            ));
+            return Err(Refusal::not_read(format!(
+                "is a WAV file with ADPCM of {bits} bits and {num_channels} channels"
+            )));
         }
         let (head, frames_in_head) = match variant {
             Variant::Ima => (4 * num_channels, 1),

@@ -8,7 +8,6 @@ use super::refusal::{Refusal, Refused};
 
 /// The size that means "not known".
 const SIZE_UNKNOWN: u32 = 0xFFFF_FFFF;
-const REMEDY: &str = "convert it to 16-bit WAV or FLAC";
 
 /// The layout, if this is an AU file.
 pub fn layout(input: &mut Input) -> Refused<Option<Layout>> {
@@ -57,5 +56,5 @@ pub fn layout(input: &mut Input) -> Refused<Option<Layout>> {
 }
 
 fn unfit(what: &str) -> Refusal {
-    Refusal::new(format!("is an AU file with {what}"), REMEDY)
+    Refusal::not_read(format!("is an AU file with {what}"))
 }

@@ -30,6 +30,11 @@ impl Refusal {
         Refusal::new(fact, "export the recording again as 16-bit WAV or FLAC")
     }
 
+    /// Refuses a file whose form of samples is not read.
+    pub fn not_read(fact: impl Into<String>) -> Self {
+        Refusal::new(fact, "convert it to 16-bit WAV or FLAC")
+    }
+
     /// Refuses a file without samples.
     pub fn no_audio() -> Self {
         Refusal::new("holds no audio", "record it again")

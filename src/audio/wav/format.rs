@@ -80,13 +80,10 @@ impl Format {
                 });
             }
             _ => {
-                return Err(Refusal::new(
-                    format!(
-                        "is a WAV file with {} inside, which is not read",
-                        codec_name(tag)
-                    ),
-                    "convert it to 16-bit WAV or FLAC",
-                ));
+                return Err(Refusal::not_read(format!(
+                    "is a WAV file with {} inside, which is not read",
+                    codec_name(tag)
+                )));
             }
         };
         let (encoding, warning) = match block_align == num_channels * encoding.bytes() {
@@ -157,9 +154,8 @@ fn sub_format(body: &[u8], order: ByteOrder, bits: u16) -> Refused<u16> {
         }
     }
     if guid[2..] != GUID_TAIL && guid[2..] != GUID_TAIL_AMBISONIC {
-        return Err(Refusal::new(
+        return Err(Refusal::not_read(
             "is a WAV file with an unknown EXTENSIBLE sub-format inside, which is not read",
-            "convert it to 16-bit WAV or FLAC",
         ));
     }
     Ok(ByteOrder::Little.u16(&guid[..2]))
