@@ -1,4 +1,4 @@
-//! The numeric inner loops, on plain slices and packed weights. Each is written once over [`Lanes`]
+//! The numeric inner loops, on plain slices and packed weights. Each is written once over `Lanes`
 //! and compiled for several instruction sets; the first call chooses the fastest that the CPU has.
 
 mod affine;
@@ -25,8 +25,7 @@ mod x86;
 
 pub use affine::Steps;
 pub use instance::Table;
-pub use int8::{Int8, IntLanes, Quantiser};
-pub use lanes::Lanes;
+pub use int8::{Int8, Quantiser};
 pub use levels::{ROUND, levels};
 pub use mfcc::{Channel, Energy, FrontEnd, MfccPlan};
 pub use outer::Outer;

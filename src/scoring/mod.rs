@@ -20,6 +20,6 @@ pub use measured::{MeasuredPoint, MeasuredRates, Rate, percent, percent_or_more}
 pub use pair::PairHead;
 pub use projection::Projection;
 pub use quality::{QualityTerms, QualityWeights};
-pub use sequential::{Bounds, SequentialTest};
+pub use sequential::SequentialTest;
 pub use slope::LowerSlope;
 pub use trial_kind::{TrialKind, is_narrow};
