@@ -35,6 +35,8 @@ pub use peak::flop_per_round;
 pub use rounded::Rounded;
 pub use scan::{PANEL_ROWS, Panel, Probes};
 
+use int8::IntLanes;
+use lanes::Lanes;
 use std::sync::OnceLock;
 
 /// Names of all instances, on any CPU.
@@ -88,77 +90,36 @@ impl Quantiser {
     }
 }
 
-const WIDE4: Table = Table {
-    name: "wide4",
-    nr: 12,
-    affine: affine::affine::<wide::f32x4, 3>,
-    outer: outer::outer::<wide::f32x4, 3>,
-    lanes: 4,
-    peak: peak::peak::<wide::f32x4>,
-    scan: scan::scan::<wide::f32x4>,
-    mfcc: mfcc::mfcc::<wide::f32x4>,
-    ln: logarithm::ln_all::<wide::f32x4>,
-    exp: logarithm::exp_all::<wide::f32x4>,
-    means: columns::means::<wide::f32x4>,
-    variances: columns::variances::<wide::f32x4>,
-    winograd_inputs: winograd::inputs::<wide::f32x4>,
-    winograd_outputs: winograd::outputs::<wide::f32x4>,
-    int8: Int8 {
-        nr: 12,
-        group: 2,
-        quantise: int8::quantise::<int8::Pairs4>,
-        affine: int8::affine::<int8::Pairs4, 3, i32>,
-        affine_to_f32: int8::affine::<int8::Pairs4, 3, f32>,
-    },
-};
+const WIDE4: Table = portable::<wide::f32x4, int8::Pairs4, 3>("wide4");
+const WIDE8: Table = portable::<wide::f32x8, int8::Pairs8, 2>("wide8");
+const WIDE16: Table = portable::<wide::f32x16, int8::Pairs16, 2>("wide16");
 
-const WIDE8: Table = Table {
-    name: "wide8",
-    nr: 16,
-    affine: affine::affine::<wide::f32x8, 2>,
-    outer: outer::outer::<wide::f32x8, 2>,
-    lanes: 8,
-    peak: peak::peak::<wide::f32x8>,
-    scan: scan::scan::<wide::f32x8>,
-    mfcc: mfcc::mfcc::<wide::f32x8>,
-    ln: logarithm::ln_all::<wide::f32x8>,
-    exp: logarithm::exp_all::<wide::f32x8>,
-    means: columns::means::<wide::f32x8>,
-    variances: columns::variances::<wide::f32x8>,
-    winograd_inputs: winograd::inputs::<wide::f32x8>,
-    winograd_outputs: winograd::outputs::<wide::f32x8>,
-    int8: Int8 {
-        nr: 16,
-        group: 2,
-        quantise: int8::quantise::<int8::Pairs8>,
-        affine: int8::affine::<int8::Pairs8, 2, i32>,
-        affine_to_f32: int8::affine::<int8::Pairs8, 2, f32>,
-    },
-};
-
-const WIDE16: Table = Table {
-    name: "wide16",
-    nr: 32,
-    affine: affine::affine::<wide::f32x16, 2>,
-    outer: outer::outer::<wide::f32x16, 2>,
-    lanes: 16,
-    peak: peak::peak::<wide::f32x16>,
-    scan: scan::scan::<wide::f32x16>,
-    mfcc: mfcc::mfcc::<wide::f32x16>,
-    ln: logarithm::ln_all::<wide::f32x16>,
-    exp: logarithm::exp_all::<wide::f32x16>,
-    means: columns::means::<wide::f32x16>,
-    variances: columns::variances::<wide::f32x16>,
-    winograd_inputs: winograd::inputs::<wide::f32x16>,
-    winograd_outputs: winograd::outputs::<wide::f32x16>,
-    int8: Int8 {
-        nr: 32,
-        group: 2,
-        quantise: int8::quantise::<int8::Pairs16>,
-        affine: int8::affine::<int8::Pairs16, 2, i32>,
-        affine_to_f32: int8::affine::<int8::Pairs16, 2, f32>,
-    },
-};
+/// The kernels for `NV` vectors of outputs in a panel, compiled for what the build enables.
+const fn portable<L: Lanes, I: IntLanes, const NV: usize>(name: &'static str) -> Table {
+    Table {
+        name,
+        nr: NV * L::N,
+        affine: affine::affine::<L, NV>,
+        outer: outer::outer::<L, NV>,
+        lanes: L::N,
+        peak: peak::peak::<L>,
+        scan: scan::scan::<L>,
+        mfcc: mfcc::mfcc::<L>,
+        ln: logarithm::ln_all::<L>,
+        exp: logarithm::exp_all::<L>,
+        means: columns::means::<L>,
+        variances: columns::variances::<L>,
+        winograd_inputs: winograd::inputs::<L>,
+        winograd_outputs: winograd::outputs::<L>,
+        int8: Int8 {
+            nr: NV * L::N,
+            group: I::GROUP,
+            quantise: int8::quantise::<I>,
+            affine: int8::affine::<I, NV, i32>,
+            affine_to_f32: int8::affine::<I, NV, f32>,
+        },
+    }
+}
 
 const REFERENCE: Table = Table {
     name: "reference",
