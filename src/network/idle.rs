@@ -31,6 +31,13 @@ impl Idle {
         smallest.map(|at| buffers.swap_remove(at))
     }
 
+    /// A buffer of `len` values. It can hold anything, so all must be written.
+    pub fn buffer(&self, len: usize) -> Vec<f32> {
+        let mut buffer = self.take(len).unwrap_or_default();
+        buffer.resize(len, 0.0);
+        buffer
+    }
+
     /// Keeps the buffer. If there are too many, the smallest is dropped, which costs least to make anew.
     pub fn give_back(&self, buffer: Vec<f32>) {
         if !self.capacities.contains(&buffer.capacity()) {

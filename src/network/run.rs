@@ -280,9 +280,7 @@ impl Pooling {
 impl Scratch {
     /// A buffer of `len` values. It can hold anything, so all must be written.
     pub fn take_rows(&self, len: usize) -> Vec<f32> {
-        let mut rows = self.rows.take(len).unwrap_or_default();
-        rows.resize(len, 0.0);
-        rows
+        self.rows.buffer(len)
     }
 
     pub fn give_back_rows(&self, rows: Vec<f32>) {

@@ -120,14 +120,8 @@ impl Winograd {
             true => num_groups,
             false => (VALUES_TOGETHER / largest_in).clamp(1, num_groups),
         };
-        // Whatever the buffers held is overwritten.
-        let buffer = |len: usize| {
-            let mut buffer = self.idle.take(len).unwrap_or_default();
-            buffer.resize(len, 0.0);
-            buffer
-        };
-        let mut sums = buffer(together * largest_in);
-        let mut products = buffer(together * POINTS * most * c_out);
+        let mut sums = self.idle.buffer(together * largest_in);
+        let mut products = self.idle.buffer(together * POINTS * most * c_out);
         for (block, y) in y.chunks_mut(FRAMES_TOGETHER * out_width).enumerate() {
             let x = &x[block * FRAMES_TOGETHER * steps.stride * in_width..];
             let frames = y.len() / out_width;
