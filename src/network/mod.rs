@@ -269,11 +269,7 @@ impl Network {
     }
 
     fn pool(&self, features: &Features) -> (&Operations, Pooled) {
-        assert!(
-            features.num_frames() >= self.receptive_field(),
-            "too few frames"
-        );
-        let operations = self.operations();
+        let operations = self.operations_on(features);
         (operations, operations.pool(features, &self.scratch))
     }
 
@@ -283,11 +279,7 @@ impl Network {
     /// # Panics
     /// As [`Self::embed`].
     pub fn before_pooling(&self, features: &Features, with: impl FnMut(&[f32])) {
-        assert!(
-            features.num_frames() >= self.receptive_field(),
-            "too few frames"
-        );
-        let operations = self.operations();
+        let operations = self.operations_on(features);
         operations.before_pooling(features, &self.scratch, with);
     }
 
@@ -304,19 +296,18 @@ impl Network {
     /// `(T, C) -> (T + 2 margin, C)`: the first and the last frame repeated, so that a network
     /// whose receptive field is `2 margin + 1` has an output for every frame.
     pub fn edges_repeated(values: &[f32], channels: usize, margin: usize) -> Vec<f32> {
-        let mut out = Vec::with_capacity(values.len() + 2 * margin * channels);
-        let (first, last) = (
-            values.chunks(channels).next(),
-            values.rchunks(channels).next(),
+        let first = values.chunks(channels).next().unwrap_or_default();
+        let last = values.rchunks(channels).next().unwrap_or_default();
+        [&first.repeat(margin), values, &last.repeat(margin)].concat()
+    }
+
+    /// The operations, to be run on features that are long enough.
+    fn operations_on(&self, features: &Features) -> &Operations {
+        assert!(
+            features.num_frames() >= self.receptive_field(),
+            "too few frames"
         );
-        for _ in 0..margin {
-            out.extend_from_slice(first.unwrap_or_default());
-        }
-        out.extend_from_slice(values);
-        for _ in 0..margin {
-            out.extend_from_slice(last.unwrap_or_default());
-        }
-        out
+        self.operations()
     }
 
     fn operations(&self) -> &Operations {
