@@ -192,16 +192,16 @@ pub fn forward(layers: &[Layer], weights: &Weights, features: &[f32], width: usi
                     x.at(last - last.abs_diff(at), c)
                 })
             }
-            Layer::MeanPool => pooled(x, |_, mean, _| vec![mean], 1),
+            Layer::MeanPool => pooled(x, |mean, _| vec![mean], 1),
             Layer::StatsPool { eps, groups } => {
                 let spread =
-                    |_, mean: f64, variance: f64| vec![mean, variance.max(f64::from(eps)).sqrt()];
+                    |mean: f64, variance: f64| vec![mean, variance.max(f64::from(eps)).sqrt()];
                 pooled(x, spread, groups)
             }
             Layer::SampleStatsPool { eps } => {
                 let frames = x.frames() as f64;
                 let correction = frames / (frames - 1.0).max(1.0);
-                let spread = |_, mean: f64, variance: f64| {
+                let spread = |mean: f64, variance: f64| {
                     vec![mean, (variance * correction + f64::from(eps)).sqrt()]
                 };
                 pooled(x, spread, 1)
@@ -234,11 +234,11 @@ pub fn forward(layers: &[Layer], weights: &Weights, features: &[f32], width: usi
 
 /// The pooled vector. `spread` makes one or two values of each channel's mean and biased variance.
 /// A group of channels has all first values, then all second ones.
-fn pooled(x: &Value, spread: impl Fn(usize, f64, f64) -> Vec<f64>, groups: usize) -> Value {
+fn pooled(x: &Value, spread: impl Fn(f64, f64) -> Vec<f64>, groups: usize) -> Value {
     let of: Vec<Vec<f64>> = (0..x.width)
         .map(|c| {
             let (mean, variance) = x.moments(c, |_| 1.0);
-            spread(c, mean, variance)
+            spread(mean, variance)
         })
         .collect();
     let mut values = vec![];
