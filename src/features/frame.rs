@@ -5,7 +5,7 @@
 //! `ProcessWindow`.
 
 use super::config::{MfccConfig, Toolkit, WindowType};
-use crate::kernels;
+use crate::kernels::Energy;
 
 /// Kaldi uses 16-bit samples unscaled; ours are nominally −1 to 1. The floors below the logarithms
 /// are absolute, so the definition includes this factor.
@@ -22,8 +22,8 @@ pub(super) struct Framer {
     edges: Edges,
     remove_dc_offset: bool,
     preemph_coeff: f32,
-    window: Vec<f32>, // (length,)
-    energy: Option<Energy>,
+    window: Vec<f32>,       // (length,)
+    energy: Option<Energy>, // of samples of −1 to 1
 }
 
 /// Where frames start, and what lies beyond the recording.
@@ -35,12 +35,6 @@ enum Edges {
     Mirrored,
     /// One frame per hop, the first centred on sample 0; beyond the recording there are zeros.
     Zero,
-}
-
-#[derive(Debug)]
-struct Energy {
-    raw: bool,
-    floor: f32,
 }
 
 impl Framer {
@@ -57,7 +51,7 @@ impl Framer {
             preemph_coeff: config.preemph_coeff,
             window: window(config),
             energy: config.use_energy.then_some(Energy {
-                raw: config.raw_energy,
+                raw_scale: config.raw_energy.then_some(KALDI_SCALE * KALDI_SCALE),
                 floor: config.energy_floor.clamp(LN_BOUNDS.0, LN_BOUNDS.1),
             }),
         }
@@ -95,11 +89,8 @@ impl Framer {
     }
 
     /// How the energy of samples of −1 to 1 is computed, if `use_energy`.
-    pub(super) fn energy(&self) -> Option<kernels::Energy> {
-        self.energy.as_ref().map(|energy| kernels::Energy {
-            raw_scale: energy.raw.then_some(KALDI_SCALE * KALDI_SCALE),
-            floor: energy.floor,
-        })
+    pub(super) fn energy(&self) -> Option<Energy> {
+        self.energy
     }
 
     /// A sample of the recording, or what lies beyond it.
@@ -171,8 +162,11 @@ impl Framer {
             *y = (x[1] - self.preemph_coeff * x[0]) * window;
         }
         padding.fill(0.0);
-        self.energy.as_ref().map(|energy| {
-            let frame = if energy.raw { scratch } else { tapered };
+        self.energy.map(|energy| {
+            let frame = match energy.raw_scale {
+                Some(_) => scratch, // scaled by `copy`
+                None => tapered,
+            };
             bounded_ln(sum(frame, |x| x * x), energy.floor)
         })
     }
