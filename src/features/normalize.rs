@@ -24,18 +24,13 @@ pub(super) fn limit_range(values: &mut [f32], range_db: f32) {
     values.iter_mut().for_each(|x| *x = x.max(floor));
 }
 
-/// [`subtract`]s each channel's mean over these frames.
-pub(super) fn subtract_mean(values: Vec<f32>, config: &MfccConfig) -> Vec<f32> {
+/// Subtracts each channel's mean over these frames, `(T, C) -> (T, C)`. With `mean_channels`, also
+/// appends the means to every frame, `(T, 2C)`.
+pub(super) fn subtract_mean(mut values: Vec<f32>, config: &MfccConfig) -> Vec<f32> {
     let mut means = vec![0.0; config.num_frame_channels()];
     (kernels::table().means)(&values, &mut means);
-    subtract(values, &means, config)
-}
-
-/// Subtracts `means`, `(T, C), (C,) -> (T, C)`. With `mean_channels`, also appends them to every
-/// frame, `(T, 2C)`.
-pub(super) fn subtract(mut values: Vec<f32>, means: &[f32], config: &MfccConfig) -> Vec<f32> {
     for frame in values.chunks_exact_mut(means.len()) {
-        for (x, mean) in frame.iter_mut().zip(means) {
+        for (x, mean) in frame.iter_mut().zip(&means) {
             *x -= mean;
         }
     }
@@ -45,7 +40,7 @@ pub(super) fn subtract(mut values: Vec<f32>, means: &[f32], config: &MfccConfig)
     let mut with_means = Vec::with_capacity(2 * values.len());
     for frame in values.chunks_exact(means.len()) {
         with_means.extend_from_slice(frame);
-        with_means.extend_from_slice(means);
+        with_means.extend_from_slice(&means);
     }
     with_means
 }
