@@ -25,14 +25,13 @@ impl MelBanks {
     pub(super) fn new(config: &MfccConfig, warp: f64) -> Result<Self> {
         let fft_size = config.fft_size();
         let hz_per_bin = f64::from(config.sample_frequency_hz) / fft_size as f64;
-        let low = mel(f64::from(config.low_freq_hz));
-        let high = mel(f64::from(config.high_hz()));
+        let (low_hz, high_hz) = (f64::from(config.low_freq_hz), f64::from(config.high_hz()));
+        let (low, high) = (mel(low_hz), mel(high_hz));
         let step = (high - low) / (config.num_mel_bins + 1) as f64;
         let mut banks = MelBanks {
             filters: Vec::with_capacity(config.num_mel_bins),
             weights: Vec::new(),
         };
-        let (low_hz, high_hz) = (f64::from(config.low_freq_hz), f64::from(config.high_hz()));
         // Position of an FFT bin, in the unit in which the sides of the triangles are straight.
         let position = |bin: usize| {
             let hz = warped_hz(hz_per_bin * bin as f64, warp, low_hz, high_hz);
