@@ -217,13 +217,10 @@ fn check(what: &str, layers: Vec<Layer>, channels: usize) {
 
 fn conv(c_in: usize, c_out: usize, k: usize, stride: usize, dilation: usize, p: usize) -> Layer {
     Layer::Conv1d(Conv1dOptions {
-        in_channels: c_in,
-        out_channels: c_out,
-        kernel_size: k,
         stride,
         dilation,
         padding: p,
-        groups: 1,
+        ..Conv1dOptions::new(c_in, c_out, k)
     })
 }
 

@@ -66,15 +66,7 @@ fn one_linear_map(network: &Network) -> Network {
             }
         }
     }
-    let conv = Layer::Conv1d(Conv1dOptions {
-        in_channels: CHANNELS,
-        out_channels: size,
-        kernel_size: taps,
-        stride: 1,
-        dilation: 1,
-        padding: 0,
-        groups: 1,
-    });
+    let conv = Layer::Conv1d(Conv1dOptions::new(CHANNELS, size, taps));
     let weights = Weights::from([("0.weight".into(), weight), ("0.bias".into(), bias)]);
     Network::new(vec![conv, Layer::MeanPool], weights, CHANNELS).unwrap()
 }

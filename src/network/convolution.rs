@@ -57,6 +57,19 @@ pub(super) fn is_one(groups: &usize) -> bool {
 }
 
 impl Conv1dOptions {
+    /// One that moves a frame at a time, without dilation, padding or groups.
+    pub fn new(in_channels: usize, out_channels: usize, kernel_size: usize) -> Self {
+        Conv1dOptions {
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride: 1,
+            dilation: 1,
+            padding: 0,
+            groups: 1,
+        }
+    }
+
     /// d(k−1): distance in frames from the first tap of the kernel to the last.
     pub(super) fn reach(&self) -> usize {
         self.dilation * (self.kernel_size - 1)

@@ -159,13 +159,8 @@ mod tests {
                 eps: 1e-5,
             },
             Layer::Conv1d(Conv1dOptions {
-                in_channels: 2,
-                out_channels: 3,
-                kernel_size: 2,
-                stride: 1,
-                dilation: 1,
                 padding: 1,
-                groups: 1,
+                ..Conv1dOptions::new(2, 3, 2)
             }),
             Layer::Relu,
             Layer::BatchNorm {
@@ -173,13 +168,8 @@ mod tests {
                 eps: 1e-5,
             },
             Layer::Conv1d(Conv1dOptions {
-                in_channels: 3,
-                out_channels: 2,
-                kernel_size: 2,
-                stride: 1,
                 dilation: 2,
-                padding: 0,
-                groups: 1,
+                ..Conv1dOptions::new(3, 2, 2)
             }),
             Layer::BatchNorm {
                 num_features: 2,

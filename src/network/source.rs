@@ -172,13 +172,8 @@ mod tests {
     #[test]
     fn the_largest_weights_of_each_input_are_those_of_its_group() {
         let layer = Layer::Conv1d(Conv1dOptions {
-            in_channels: 4,
-            out_channels: 2,
-            kernel_size: 3,
-            stride: 1,
-            dilation: 1,
-            padding: 0,
             groups: 2,
+            ..Conv1dOptions::new(4, 2, 3)
         });
         // (C_out, C_in/g, K): each output reads two of the four inputs.
         let weight = vec![

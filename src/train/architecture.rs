@@ -100,13 +100,8 @@ pub(super) fn conv(
     dilation: usize,
 ) -> Layer {
     Layer::Conv1d(Conv1dOptions {
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride: 1,
         dilation,
-        padding: 0,
-        groups: 1,
+        ..Conv1dOptions::new(in_channels, out_channels, kernel_size)
     })
 }
 

@@ -195,15 +195,7 @@ mod tests {
     #[test]
     fn a_map_behind_a_view_and_the_map_that_it_is_folded_into_say_the_same() {
         let mfcc = mfcc(true);
-        let mut layers = vec![Layer::Conv1d(Conv1dOptions {
-            in_channels: 12,
-            out_channels: 3,
-            kernel_size: 2,
-            stride: 1,
-            dilation: 1,
-            padding: 0,
-            groups: 1,
-        })];
+        let mut layers = vec![Layer::Conv1d(Conv1dOptions::new(12, 3, 2))];
         let values = (0..72).map(|n| (n as f32 * 0.7).sin()).collect();
         let bias = vec![0.1, 0.2, 0.3];
         let mut weights = Weights::from([("0.weight".into(), values), ("0.bias".into(), bias)]);

@@ -10,13 +10,9 @@ use crate::{
 
 fn conv(in_channels: usize, out_channels: usize, kernel_size: usize, dilation: usize) -> Layer {
     Layer::Conv1d(Conv1dOptions {
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride: 1,
         dilation,
         padding: (kernel_size - 1) / 2 * dilation,
-        groups: 1,
+        ..Conv1dOptions::new(in_channels, out_channels, kernel_size)
     })
 }
 
@@ -179,13 +175,9 @@ fn attentive() -> Vec<Layer> {
 fn mirrored() -> Vec<Layer> {
     let valid = |channels, dilation, stride| {
         Layer::Conv1d(Conv1dOptions {
-            in_channels: 8,
-            out_channels: channels,
-            kernel_size: 3,
             stride,
             dilation,
-            padding: 0,
-            groups: 1,
+            ..Conv1dOptions::new(8, channels, 3)
         })
     };
     vec![

@@ -6,13 +6,10 @@ use crate::network::{Conv1dOptions, Cuts, Layer, Network, Weights, source::Sourc
 
 fn conv(in_channels: usize, out_channels: usize, kernel_size: usize, padding: usize) -> Layer {
     Layer::Conv1d(Conv1dOptions {
-        in_channels,
-        out_channels,
-        kernel_size,
         stride: 1 + kernel_size % 2,
         dilation: 2,
         padding,
-        groups: 1,
+        ..Conv1dOptions::new(in_channels, out_channels, kernel_size)
     })
 }
 
@@ -42,13 +39,10 @@ fn network(pooling: Layer, pooled: usize) -> Network {
 fn in_groups() -> Network {
     let grouped = |in_channels, out_channels, kernel_size| {
         Layer::Conv1d(Conv1dOptions {
-            in_channels,
-            out_channels,
-            kernel_size,
-            stride: 1,
             dilation: 2,
             padding: kernel_size - 1,
             groups: 4,
+            ..Conv1dOptions::new(in_channels, out_channels, kernel_size)
         })
     };
     with_some_weights(vec![
@@ -153,13 +147,10 @@ fn whole(network: &Network, features: &Features) -> Vec<f32> {
 fn groups_are_one_map_with_zeros_between_them() {
     let layer = |groups, kernel_size| {
         Layer::Conv1d(Conv1dOptions {
-            in_channels: 8,
-            out_channels: 12,
-            kernel_size,
-            stride: 1,
             dilation: 2,
             padding: kernel_size - 1,
             groups,
+            ..Conv1dOptions::new(8, 12, kernel_size)
         })
     };
     for groups in [1, 2, 4] {

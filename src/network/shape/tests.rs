@@ -5,13 +5,8 @@ use crate::network::{Conv1dOptions, Conv2dOptions};
 
 fn conv(in_channels: usize, out_channels: usize, kernel_size: usize, dilation: usize) -> Layer {
     Layer::Conv1d(Conv1dOptions {
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride: 1,
         dilation,
-        padding: 0,
-        groups: 1,
+        ..Conv1dOptions::new(in_channels, out_channels, kernel_size)
     })
 }
 
@@ -86,13 +81,8 @@ fn frames_left_at_the_end_and_pooling_twice_are_refused() {
 fn groups_that_do_not_share_the_channels_evenly_are_refused() {
     let layer = |groups| {
         Layer::Conv1d(Conv1dOptions {
-            in_channels: 40,
-            out_channels: 8,
-            kernel_size: 3,
-            stride: 1,
-            dilation: 1,
-            padding: 0,
             groups,
+            ..Conv1dOptions::new(40, 8, 3)
         })
     };
     assert!(infer(&[layer(4), Layer::MeanPool], 40).is_ok());
@@ -113,13 +103,8 @@ fn layers_that_name_others_are_refused_with_their_place() {
     };
     let strided = |stride| {
         Layer::Conv1d(Conv1dOptions {
-            in_channels: 40,
-            out_channels: 40,
-            kernel_size: 1,
             stride,
-            dilation: 1,
-            padding: 0,
-            groups: 1,
+            ..Conv1dOptions::new(40, 40, 1)
         })
     };
     let text = refusal(&[Layer::Relu, add(&[0, 1]), Layer::MeanPool]);
@@ -231,13 +216,8 @@ fn graphs_that_would_fill_the_memory_are_refused() {
 #[test]
 fn zero_stride_or_channels_are_refused() {
     let zero = Layer::Conv1d(Conv1dOptions {
-        in_channels: 40,
-        out_channels: 8,
-        kernel_size: 3,
         stride: 0,
-        dilation: 1,
-        padding: 0,
-        groups: 1,
+        ..Conv1dOptions::new(40, 8, 3)
     });
     assert!(infer(&[zero, Layer::MeanPool], 40).is_err());
 }
@@ -246,13 +226,9 @@ fn zero_stride_or_channels_are_refused() {
 fn what_would_fill_the_memory_is_refused() {
     let with = |out_channels, kernel_size, dilation, padding| {
         Layer::Conv1d(Conv1dOptions {
-            in_channels: 40,
-            out_channels,
-            kernel_size,
-            stride: 1,
             dilation,
             padding,
-            groups: 1,
+            ..Conv1dOptions::new(40, out_channels, kernel_size)
         })
     };
     let refusal = |layer| match infer(&[layer, Layer::MeanPool], 40) {
