@@ -148,7 +148,7 @@ mod tests {
     use super::*;
     use crate::{
         features::Features,
-        network::{Conv1dOptions, Network},
+        network::{Conv1dOptions, Network, reference::some_weights},
     };
 
     #[test]
@@ -189,17 +189,7 @@ mod tests {
                 groups: 1,
             },
         ];
-        let mut weights = Weights::new();
-        let mut value = 0.3f32;
-        for (index, layer) in layers.iter().enumerate() {
-            for (name, shape) in layer.tensors() {
-                let values = (0..shape.iter().product()).map(|_| {
-                    value = (value * 3.7 + 0.21) % 1.3;
-                    value + 0.1
-                });
-                weights.insert(format!("{index}.{name}"), values.collect());
-            }
-        }
+        let weights = some_weights(&layers);
         let features = Features::new((0..14).map(|i| (i as f32).sin()).collect(), 2);
         let (folded_layers, folded_weights) = fold_batch_norms(&layers, &weights);
         let kinds: Vec<_> = folded_layers.iter().map(Layer::kind).collect();

@@ -1,5 +1,5 @@
 //! The forward pass in plain loops and f64, one layer after the other as the list has them: what
-//! the kernels, blocks and threads must agree with. Used by tests alone.
+//! the kernels, blocks and threads must agree with. And weights to compare them on. Used by tests alone.
 
 use super::{Affine, Conv2dOptions, Layer, Weights, conv1d_frames};
 
@@ -281,4 +281,24 @@ fn joined(layers: &[usize], outputs: &[Value], join: impl Fn(&[f64]) -> f64) -> 
         is_vector: parts[0].is_vector,
         ..y
     }
+}
+
+/// Weights from −0.6 to 0.7, and variances from 0 to 1.3, without a pattern.
+pub fn some_weights(layers: &[Layer]) -> Weights {
+    let mut value = 0.7f32;
+    let mut weights = Weights::new();
+    for (index, layer) in layers.iter().enumerate() {
+        for (name, shape) in layer.tensors() {
+            let values = (0..shape.iter().product()).map(|_| {
+                value = (value * 3.7 + 0.21) % 1.3;
+                if name == "running_var" {
+                    value
+                } else {
+                    value - 0.6
+                }
+            });
+            weights.insert(format!("{index}.{name}"), values.collect());
+        }
+    }
+    weights
 }

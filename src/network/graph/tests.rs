@@ -3,8 +3,8 @@
 use crate::{
     features::Features,
     network::{
-        Conv1dOptions, Conv2dOptions, Layer, Network, Weights, fold_batch_norms,
-        reference::{self, SEGMENT_FRAMES},
+        Conv1dOptions, Conv2dOptions, Layer, Network, fold_batch_norms,
+        reference::{self, SEGMENT_FRAMES, some_weights},
     },
 };
 
@@ -218,25 +218,6 @@ fn linear(in_features: usize, out_features: usize) -> Layer {
         out_features,
         groups: 1,
     }
-}
-
-fn some_weights(layers: &[Layer]) -> Weights {
-    let mut value = 0.7f32;
-    let mut weights = Weights::new();
-    for (index, layer) in layers.iter().enumerate() {
-        for (name, shape) in layer.tensors() {
-            let values = (0..shape.iter().product()).map(|_| {
-                value = (value * 3.7 + 0.21) % 1.3;
-                if name == "running_var" {
-                    value
-                } else {
-                    value - 0.6
-                }
-            });
-            weights.insert(format!("{index}.{name}"), values.collect());
-        }
-    }
-    weights
 }
 
 fn features(num_frames: usize) -> Features {

@@ -2,7 +2,9 @@
 //! other.
 
 use super::*;
-use crate::network::{Conv1dOptions, Cuts, Layer, Network, Weights, source::Source};
+use crate::network::{
+    Conv1dOptions, Cuts, Layer, Network, reference::some_weights, source::Source,
+};
 
 fn conv(in_channels: usize, out_channels: usize, kernel_size: usize, padding: usize) -> Layer {
     Layer::Conv1d(Conv1dOptions {
@@ -70,17 +72,7 @@ fn in_groups() -> Network {
 }
 
 fn with_some_weights(layers: Vec<Layer>) -> Network {
-    let mut value = 0.7f32;
-    let mut weights = Weights::new();
-    for (index, layer) in layers.iter().enumerate() {
-        for (name, shape) in layer.tensors() {
-            let values = (0..shape.iter().product()).map(|_| {
-                value = (value * 3.7 + 0.21) % 1.3;
-                value - 0.6
-            });
-            weights.insert(format!("{index}.{name}"), values.collect());
-        }
-    }
+    let weights = some_weights(&layers);
     Network::new(layers, weights, 3).unwrap()
 }
 
