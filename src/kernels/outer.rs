@@ -3,7 +3,8 @@
 //!
 //! A tile of g stays in registers over all frames.
 
-use super::lanes::Lanes;
+use super::{affine::balanced, lanes::Lanes};
+use std::ops::Range;
 
 /// Operands of one product. Rows of `x` are `x_step` floats apart, so that a tap of a Conv1d reads
 /// its frames in place.
@@ -46,20 +47,17 @@ pub(super) fn outer<L: Lanes, const NV: usize>(job: Outer, g: &mut [f32]) {
     }
     let mut strip = vec![0.0f32; frames * L::MR]; // (T, MR)
     let inputs = job.inputs.1 - job.inputs.0;
-    let tiles = inputs.div_ceil(L::MR);
-    let mut i = 0;
-    for tile_index in 0..tiles {
-        let height = (inputs - i).div_ceil(tiles - tile_index);
+    for Range { start: i, end } in balanced(0..inputs, L::MR) {
         macro_rules! tiles_of {
             ($($mr:literal)*) => {
-                match height {
+                match end - i {
                     $($mr if $mr <= L::MR => rows::<L, $mr, NV>(job, i, panels, &mut strip, g),)*
                     _ => unreachable!(),
                 }
             };
         }
         tiles_of!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
-        for row in i..i + height {
+        for row in i..end {
             for col in whole..job.c_out {
                 let mut sum = 0.0;
                 for (t, dy) in job.dy.chunks_exact(job.c_out).enumerate() {
@@ -68,7 +66,6 @@ pub(super) fn outer<L: Lanes, const NV: usize>(job: Outer, g: &mut [f32]) {
                 g[row * job.c_out + col] += sum;
             }
         }
-        i += height;
     }
 }
 

@@ -6,7 +6,8 @@
 //! norm[q]·residual[r]`. The search is limited by memory bandwidth, and 8-bit rows need a quarter
 //! of that of f32.
 
-use super::lanes::Lanes;
+use super::{affine::balanced, lanes::Lanes};
+use std::ops::Range;
 
 /// Rows in a panel.
 pub const PANEL_ROWS: usize = 32;
@@ -36,21 +37,16 @@ pub struct Probes<'a> {
 /// Writes `bounds` (Q, PANEL_ROWS) and their maximum for each recording, `peaks` (Q,).
 #[inline(always)]
 pub(super) fn scan<V: Lanes>(panel: Panel, probes: Probes, bounds: &mut [f32], peaks: &mut [f32]) {
-    let norms = probes.norms;
-    let tiles = norms.len().div_ceil(V::MR);
-    let mut first = 0;
-    for tile_index in 0..tiles {
-        let height = (norms.len() - first).div_ceil(tiles - tile_index);
+    for Range { start: first, end } in balanced(0..probes.norms.len(), V::MR) {
         macro_rules! tiles_of {
             ($($mr:literal)*) => {
-                match height {
+                match end - first {
                     $($mr if $mr <= V::MR => tile::<V, $mr>(panel, probes, first, bounds, peaks),)*
                     _ => unreachable!(),
                 }
             };
         }
         tiles_of!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
-        first += height;
     }
 }
 
