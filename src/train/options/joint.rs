@@ -46,21 +46,21 @@ impl Default for OverlapTermOptions {
     /// Many telephone lines, because they hide a second voice the most.
     fn default() -> Self {
         OverlapTermOptions {
-            examples: 24_000,
-            seconds: (1.2, 6.0),
-            ridge: 0.03,
-            max_logit: 2.0,
+            examples: 48_000,
+            seconds: (0.8, 6.0),
+            ridge: 0.1,
+            max_logit: 2.25,
             augment: AugmentOptions {
-                clean: 0.2,
-                reverberation: 0.2,
-                noise: 0.35,
+                clean: 0.3,
+                reverberation: 0.15,
+                noise: 0.3,
                 hum: 0.05,
-                equalizer: 0.3,
-                band_limit: 0.3,
+                equalizer: 0.25,
+                band_limit: 0.2,
                 clip: 0.03,
                 codec: 0.15,
-                mu_law: 0.15,
-                telephone: 0.4,
+                mu_law: 0.1,
+                telephone: 0.5,
                 noise_snr_db: (5.0, 35.0),
                 ..AugmentOptions::default()
             },
