@@ -65,8 +65,8 @@ pub enum Event {
     OtherModels(usize),
 }
 
-/// The index of the last search, for a process that opens one search after another. Without it, an index
-/// that is in no file would be built for each: that of an encrypted store, and of a small one.
+/// The index of the last search, for a process that opens one search after another. Encrypted stores and
+/// small stores have no index file, so without this their index would be built again for each search.
 #[derive(Debug, Default)]
 pub struct LastIndex(Mutex<Option<Arc<Index>>>);
 
@@ -90,8 +90,8 @@ pub struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// Finds the index of the store, or builds it. Takes the one of the search before, if there is any
-    /// and it still fits.
+    /// Takes the index of the last search if it still fits, else the index file of the store, and builds an
+    /// index if there is neither.
     ///
     /// # Errors
     /// [`Error::Store`] for a damaged store.
@@ -115,8 +115,8 @@ impl<'a> Search<'a> {
         Ok(search)
     }
 
-    /// Holds the index for the next search. One in a file is not held: when a voiceprint is erased, the
-    /// file must go.
+    /// Holds the index for the next search, unless it is in a file: when a voiceprint is erased, that file
+    /// must be deleted too.
     fn hold(&self) {
         let Some(last) = self.last.filter(|_| !self.index.is_kept()) else {
             return;

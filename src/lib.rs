@@ -20,7 +20,7 @@
 //! | feature | adds |
 //! | --- | --- |
 //! | `formats` | reading FLAC, MP3, Opus, Ogg Vorbis and M4A |
-//! | `threads` | all cores; without it one, with the same results |
+//! | `threads` | use of all cores; without this feature one core, with the same results |
 //! | `save` | writing model files |
 //! | `backup` | backups of voiceprints, encrypted |
 //! | `store` | voiceprints kept in a file, encrypted if wanted; needs a C compiler |
@@ -30,7 +30,7 @@
 //! | `parquet` | lists, scores and embeddings in Parquet |
 //! | `onnx` | the network as an ONNX file, import of WeSpeaker models |
 //! | `train` | training and calibration |
-//! | `serve` | answers over HTTP |
+//! | `serve` | the service over HTTP |
 //! | `cli` (default) | the program `spkver`, and all of the above |
 //!
 //! To read the source, begin with `src/verifier.rs`. Notation used everywhere: `T` frames, `C` channels,

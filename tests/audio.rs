@@ -332,7 +332,7 @@ fn what_is_no_audio_is_refused_by_what_it_is() {
     assert_refused(b"", "is empty");
     assert_refused(&[0; 44], "zeros");
     assert_refused(b"RIFF", "RIFF file of another kind");
-    assert_refused(&[0x17; 500], "no audio format");
+    assert_refused(&[0x17; 500], "not in an audio format");
     assert_refused(&wav_bytes(1, 0, 16_000, 16, &[0; 320]), "0 channels");
     assert_refused(&wav_bytes(1, 1, 16_000, 16, &[]), "holds no audio");
     assert_refused(&wav_bytes(1, 1, 16_000, 1, &[0; 320]), "1 bits");

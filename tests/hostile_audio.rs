@@ -144,5 +144,5 @@ fn what_does_not_end_is_not_waited_for() {
 fn a_pipe_that_nobody_writes_to_is_given_up() {
     let place = Place::new();
     place.fifo();
-    place.refused("embed fifo", 3, "nothing came through in 10 s");
+    place.refused("embed fifo", 3, "delivered nothing within 10 s");
 }

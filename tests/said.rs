@@ -53,9 +53,9 @@ fn every_error_in_json_has_a_code_of_its_own() {
 #[test]
 fn too_little_speech_is_not_told_as_enough() {
     let told = |seconds: f32, wanted: f32| Reason::TooLittleSpeech { seconds, wanted }.to_string();
-    assert_eq!(told(39.0 * 0.01, 0.4), "0.39 s of speech, 0.40 s wanted");
-    assert_eq!(told(0.3999, 0.4), "0.39 s of speech, 0.40 s wanted");
-    assert_eq!(told(0.4, 0.404), "0.40 s of speech, 0.41 s wanted");
+    assert_eq!(told(39.0 * 0.01, 0.4), "0.39 s of speech, 0.40 s needed");
+    assert_eq!(told(0.3999, 0.4), "0.39 s of speech, 0.40 s needed");
+    assert_eq!(told(0.4, 0.404), "0.40 s of speech, 0.41 s needed");
 }
 
 #[test]

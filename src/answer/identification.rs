@@ -71,8 +71,8 @@ pub fn inconclusive(reason: Reason) -> Value {
     })
 }
 
-/// The whole answer. `p_target` is the prior for a single enrolled speaker, `threshold` that for all of
-/// them.
+/// The whole answer. `p_target` is the prior for a single enrolled speaker; `threshold` is the threshold
+/// when all of them are searched.
 pub fn answer(
     verifier: &Verifier,
     store: &Path,

@@ -1,4 +1,4 @@
-//! What was heard while the recording was still being made, and why listening ended.
+//! What a command heard of a recording that was still being made, and why it stopped listening.
 
 use super::{Criterion, Outcome, Recording, json_of};
 use crate::{

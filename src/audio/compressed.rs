@@ -71,11 +71,11 @@ impl Track {
                     "{CONVERT}; if it has samples and no header, give their format, for example \
                      `--raw s16le:16000:1`"
                 );
-                Refusal::new("is no audio format that is read here", remedy)
+                Refusal::new("is not in an audio format that spkver reads", remedy)
             })?;
         let track = format
             .default_track(TrackType::Audio)
-            .ok_or_else(|| Refusal::new("has no audio track that is read here", CONVERT))?;
+            .ok_or_else(|| Refusal::new("has no audio track that spkver reads", CONVERT))?;
         let codec = Codec::of(track)?;
         Ok(Track {
             num_channels: 0,
@@ -201,7 +201,7 @@ impl Track {
     }
 }
 
-/// Samples of each channel, if the header says. Ogg counts them from the start of a stream. A recording
+/// Samples of each channel, if the header states them. Ogg counts them from the start of a stream. A recording
 /// can begin in the middle of the stream, so the samples before it are subtracted.
 fn declared_frames(track: &formats::Track) -> Option<u64> {
     let before = u64::try_from(track.start_ts.get()).unwrap_or(0);

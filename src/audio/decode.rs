@@ -34,7 +34,7 @@ pub struct Decoded {
     pub num_channels: usize,
     /// Sample rate, in Hz.
     pub rate_hz: u32,
-    /// Where header and content disagree, in words for the user.
+    /// What the header states differently from the content, in words for the user.
     pub warning: Option<String>,
     /// Whether the recording was longer than what was read: the file is cut off, or part of it was left
     /// out.

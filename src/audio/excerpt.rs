@@ -1,8 +1,8 @@
 //! Keeps the samples of a recording. Of a long one it keeps an excerpt: stretches spread evenly over it.
 //!
 //! A voice is known after a few minutes of speech, so hours need no more memory or work than
-//! minutes. Up to [`MAX_SECONDS`] every sample is kept. Beyond that, stretches that are quiet
-//! beside the loudest go first, then every second stretch, as often as needed.
+//! minutes. Up to [`MAX_SECONDS`] every sample is kept. Of a longer recording, stretches that are quiet
+//! compared with the loudest are dropped first, then every second stretch, as often as needed.
 
 use super::resample::Resampler;
 use super::sample_rate::SAMPLE_RATE_HZ;
@@ -13,8 +13,8 @@ pub const MAX_SECONDS: usize = 180;
 const STRETCH_SECONDS: usize = 4;
 /// Samples of a stretch at 16 kHz.
 const STRETCH: usize = STRETCH_SECONDS * SAMPLE_RATE_HZ as usize;
-/// In dB. A stretch holds no speech if its loudest 10 ms are further than this below those of the
-/// loudest stretch.
+/// In dB. A stretch is taken to hold no speech if its loudest 10 ms are softer than the loudest 10 ms of
+/// the whole recording by more than this.
 const QUIET_DB: f32 = 30.0;
 
 /// What is kept of a recording that is being read.
@@ -87,8 +87,8 @@ impl Excerpt {
         }
     }
 
-    /// The samples at 16 kHz of the recording so far: up to `max_seconds` what [`Self::finish`] would
-    /// give now, beyond that some of its stretches. More can still be pushed.
+    /// The samples at 16 kHz of the recording so far: what [`Self::finish`] would give now or, if that is
+    /// longer than `max_seconds`, some of its stretches. More samples can still be pushed.
     pub fn so_far(&self, max_seconds: usize) -> Vec<f32> {
         let most = max_seconds * SAMPLE_RATE_HZ as usize;
         if self.stride == 1 {

@@ -13,7 +13,7 @@ use symphonia::core::io::ReadOnlySource;
 /// Largest file that is read, in bytes, unless the options say otherwise: more than three hours of
 /// 48 kHz stereo.
 const MAX_FILE_BYTES: u64 = 1 << 31;
-/// The same for what must be held in memory.
+/// Largest stream that is read, in bytes. It is smaller, because a stream must be held in memory.
 const MAX_PIPE_BYTES: u64 = 256 << 20;
 /// Fewest bytes that are fetched from a file at once.
 const WINDOW: usize = 4096;
@@ -257,10 +257,10 @@ fn wait_for_writer(pipe: &File) -> Refused<()> {
     if poll(&mut ready, Some(&PATIENCE)).map_err(std::io::Error::from)? == 0 {
         return Err(Refusal::new(
             format!(
-                "is a pipe that nothing came through in {} s",
+                "is a pipe that delivered nothing within {} s",
                 PATIENCE.tv_sec
             ),
-            "start what writes to it first",
+            "first start the program that writes to it",
         ));
     }
     let flags = rustix::fs::fcntl_getfl(pipe).map_err(std::io::Error::from)?;

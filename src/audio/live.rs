@@ -76,7 +76,7 @@ impl Live {
     /// A warning, if there is one, and whether the recording was cut off; call this when all is read.
     ///
     /// # Errors
-    /// [`crate::Error::Audio`] where it was no audio after all.
+    /// [`crate::Error::Audio`] if the stream turns out not to be audio.
     pub fn end(self) -> Result<(Option<String>, bool)> {
         let end = self.blocks.end().map_err(|refusal| refusal.of(&self.name));
         end.map(|End { warning, truncated }| (warning, truncated))

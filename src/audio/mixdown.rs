@@ -8,7 +8,7 @@ pub struct Mixdown {
     num_channels: usize,
     /// The channel to take, from 0; `None` takes the mean of all.
     channel: Option<usize>,
-    /// Of the mono mix, then of each channel that goes into it.
+    /// First the clipping of the mono mix, then that of each channel that goes into it.
     clipping: Vec<FlatTops>,
     mono: Vec<f32>,
     of_one: Vec<f32>,

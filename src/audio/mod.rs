@@ -1,4 +1,5 @@
-//! Reads audio files as [`Waveform`]s: mono, finite, 16 kHz, non-empty, with quality facts.
+//! Reads audio files into [`Waveform`]s: mono, 16 kHz, all samples finite, never empty, with quality
+//! facts.
 //!
 //! ```text
 //! path ─► input ─► decode (WAV, SPHERE, AU, raw: layout + pcm; else: symphonia) ─► blocks ─► one channel

@@ -11,7 +11,7 @@ use super::voicing::{self, BIN_HZ, NUM_BINS, VoiceFrames};
 pub enum Content {
     /// A voice, perhaps.
     Speech,
-    /// Nothing, or next to it.
+    /// Nothing, or nearly nothing.
     Silence,
     /// Sound, but no voice: noise, a tone, clicks.
     NoSpeech,
@@ -41,8 +41,9 @@ pub struct Quality {
     pub content: Content,
     /// Highest frequency with speech energy, in Hz.
     pub bandwidth_hz: f32,
-    /// Level of the voice from 80 to 250 Hz over that from 300 to 3400 Hz, in dB. A telephone line
-    /// passes nothing below 300 Hz: in a quiet one this is −20 or less, in clean recordings rarely below −17.
+    /// Level of the voice from 80 to 250 Hz relative to its level from 300 to 3400 Hz, in dB. A telephone
+    /// line passes nothing below 300 Hz: over a quiet line this is −20 or less, in clean recordings rarely
+    /// below −17.
     pub low_band_db: f32,
     /// Share of samples in flat tops at either extreme, 0 to 1.
     pub clipped: f32,
@@ -124,7 +125,8 @@ fn bandwidth_hz(spectra: &[f32]) -> f32 {
     highest.map_or(0.0, |band| ((band + 1) * BINS) as f32 * BIN_HZ)
 }
 
-/// Power from 80 to 250 Hz over that from 300 to 3400 Hz, in dB; 0 without voice. `(F, NUM_BINS) -> 1`
+/// Ratio of the power from 80 to 250 Hz to the power from 300 to 3400 Hz, in dB; 0 without voice.
+/// `(F, NUM_BINS) -> 1`
 fn low_band_db(spectra: &[f32]) -> f32 {
     let power = |from_hz: f32, to_hz: f32| -> f64 {
         let bins = (from_hz / BIN_HZ) as usize..(to_hz / BIN_HZ) as usize;
@@ -139,7 +141,8 @@ fn low_band_db(spectra: &[f32]) -> f32 {
     (10.0 * (low / middle).log10()).clamp(-60.0, 60.0) as f32
 }
 
-/// Mean power of speech frames, less the noise in them, over mean power of the others.
+/// Mean power of the speech frames minus that of the noise in them, divided by the mean power of the
+/// other frames.
 fn snr_db(powers: &[f32], speech: &[bool]) -> f32 {
     /// Fewer frames of background than this say little about it.
     const MIN_BACKGROUND: usize = 10;

@@ -16,7 +16,7 @@ pub struct RawFormat {
     num_channels: usize,
 }
 
-/// ffmpeg's names.
+/// Names of the formats of samples, which are those of ffmpeg.
 const ENCODINGS: [(&str, Encoding, ByteOrder); 14] = [
     ("s16le", Encoding::I16, ByteOrder::Little),
     ("s16be", Encoding::I16, ByteOrder::Big),

@@ -7,7 +7,7 @@ use super::pcm::{ByteOrder, Encoding};
 use super::refusal::{Refusal, Refused};
 use std::collections::HashMap;
 
-/// More text than any header has.
+/// Largest header that is read, in bytes. No real header has as much text.
 const MAX_HEADER_BYTES: u64 = 1 << 16;
 const REMEDY: &str = "convert it to WAV with `sph2pipe -f wav` or `sox`";
 

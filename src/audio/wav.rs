@@ -21,9 +21,9 @@ use format::Format;
 
 /// A count that says "look elsewhere" or "not known when this was written".
 const SIZE_UNKNOWN: u64 = 0xFFFF_FFFF;
-/// More chunks before the audio than any program writes: each costs a look into the file.
+/// Most chunks that may come before the audio. No program writes as many, and each costs a read.
 const MAX_CHUNKS: usize = 1000;
-/// More of a format header than any program writes.
+/// Largest format header that is read, in bytes. No program writes a larger one.
 const MAX_FORMAT_BYTES: usize = 1 << 16;
 
 /// The layout, if this is a WAV file.

@@ -17,7 +17,7 @@ impl Track {
     /// Refuses the file.
     pub fn open(_: Input) -> Refused<Self> {
         Err(Refusal::new(
-            "is no WAV, AU or SPHERE file, and this program was built without the other formats",
+            "is not a WAV, AU or SPHERE file, and this program was built without the other formats",
             "convert it to WAV, or build spkver with the feature `formats`",
         ))
     }

@@ -1,8 +1,9 @@
 //! Divides the trials by a column of metadata, to see how the errors depend on it.
 //!
-//! A quantity (seconds, SNR, age) is cut into bins, and the *lower* of a trial's two recordings
-//! decides. With a few groups (gender, corpus, microphone) every pair is a condition: `F`, `M`, and
-//! `F × M`. With many groups (session, speaker, room) a condition is whether both are the same.
+//! A quantity (seconds, SNR, age) is divided into bins, and a trial belongs to the *lower* bin of its two
+//! recordings. If a column has few groups (gender, corpus, microphone), every pair of groups is a
+//! condition: `F`, `M`, and `F × M`. If it has many (session, speaker, room), there are two conditions:
+//! both recordings are of the same group, or they are not.
 
 use super::{metadata::Column, ranking::ScoredTrial};
 
@@ -22,7 +23,7 @@ enum Kind {
     Bins(Vec<u32>),
     /// Group of each recording, number of groups; the condition is the unordered pair.
     Pairs(Vec<u32>, usize),
-    /// Group of each recording; the condition is 0 for the same, 1 for two.
+    /// Group of each recording; the condition is 0 if both are of the same group, else 1.
     Same(Vec<u32>),
 }
 

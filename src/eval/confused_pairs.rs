@@ -1,5 +1,5 @@
-//! The pairs of speakers that are taken for one another most. A pair far above the others is often
-//! one speaker under two names.
+//! The pairs of speakers that are mistaken for each other most. A pair whose scores are far above those
+//! of the others is often one speaker under two names.
 
 use super::{ranking::ScoredTrial, speakers::Speakers};
 use std::collections::HashMap;

@@ -3,7 +3,7 @@
 
 use super::{metrics::ErrorRates, ranking::Ranking, sweep::Sweep};
 
-/// Smallest distance between points, in standard deviations of the DET plot's normal deviate scale.
+/// Smallest distance between two points of a curve, in units of the DET plot's normal deviate scale.
 const DET_STEP: f64 = 0.01;
 
 /// Points from accepting all to rejecting all. A point too close to the last one kept is left out,

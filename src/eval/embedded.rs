@@ -22,7 +22,8 @@ pub type Embedded = std::result::Result<Embedding, String>;
 /// One [`Embedded`] for each recording of a table, in the order of the table's names.
 pub type EmbeddedTable = Vec<Embedded>;
 
-/// Called after each recording: how many of a pass are done, and how many it has.
+/// Called after each recording with two numbers: how many recordings of this pass are done, and how many
+/// the pass has.
 pub type OnProgress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
 /// Which part of a recording is embedded.

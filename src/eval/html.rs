@@ -1,6 +1,6 @@
 //! One HTML page for an evaluation: the outcome in words, tables, and the plots as inline SVG. It needs
-//! nothing else: no scripts, no styles or images from elsewhere. It follows the reader's window and
-//! light or dark mode.
+//! nothing else: no scripts, no styles or images from elsewhere. It adapts to the
+//! width of the window and to light or dark mode.
 
 mod page;
 mod tables;

@@ -73,7 +73,7 @@ impl Known {
         if let Some(unknown) = named.find(|name| metadata.column(name).is_none()) {
             let known = metadata.columns().iter().map(|c| c.name.as_str());
             return Err(Error::Usage(format!(
-                "the metadata have no column {unknown:?}; they have {}",
+                "the metadata has no column {unknown:?}; it has {}",
                 known.collect::<Vec<_>>().join(", ")
             )));
         }
@@ -89,7 +89,7 @@ impl Known {
                 && column.numbers.is_none()
             {
                 return Err(Error::Usage(format!(
-                    "--bins {name}: the column does not hold nine different numbers or more"
+                    "--bins {name}: the column does not hold at least nine different numbers"
                 )));
             }
             Ok(Conditions::new(column, bins.map(|(_, edges)| &edges[..])))

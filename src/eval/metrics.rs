@@ -5,10 +5,10 @@
 //! all to rejecting all. Equal scores are accepted or rejected together. With P_miss the share of
 //! targets rejected and P_fa the share of nontargets accepted:
 //!
-//! - EER: where P_miss = P_fa on the line that joins neighbouring points (no convex hull). Where
-//!   scores tie this line is a coin tossed among the tied ones.
-//! - DCF = c_miss·p·P_miss + c_fa·(1−p)·P_fa, over the cost of the better of accepting all and
-//!   rejecting all: the minimum over all points, and the actual one at the LLR threshold
+//! - EER: where P_miss = P_fa on the line that joins neighbouring points (no convex hull). Among equal
+//!   scores, this line is what tossing a coin for each of their trials would give.
+//! - DCF = c_miss·p·P_miss + c_fa·(1−p)·P_fa, divided by the cost of accepting all or of rejecting all,
+//!   whichever costs less. The minimum DCF is over all points; the actual DCF is at the LLR threshold
 //!   ln(c_fa(1−p)/(c_miss·p)).
 //! - Cllr = ½ mean log2(1 + e^−LLR) over targets + ½ mean log2(1 + e^LLR) over nontargets, and its
 //!   minimum over monotonic maps of the scores (pool adjacent violators; Brümmer & du Preez 2006).

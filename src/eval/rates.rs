@@ -1,10 +1,10 @@
-//! Measures error rates by threshold on scored trial lists, for a calibrated model.
+//! Measures the error rates of a calibrated model at many thresholds, on scored trial lists.
 //!
 //! Each list counts the same, and so does each list at 8 kHz if the model is used there too: the rates
 //! are the average over kinds of speech. The 95 % intervals are for a single kind of speech, by a
-//! bootstrap in two stages: a list, then speakers within it. Somebody who verifies one kind of speech
-//! gets its rates, not the average; an interval of the average would be much narrower, and most
-//! kinds would lie outside of it.
+//! bootstrap in two stages: a list, then speakers within it. The reason is that a user verifies one kind
+//! of speech, and gets the rates of that kind and not the average. An interval for the average would be
+//! much narrower, and the rates of most kinds would lie outside it.
 
 use super::bootstrap::{Interval, below, draw, seeds};
 use crate::{

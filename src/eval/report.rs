@@ -1,8 +1,8 @@
 //! The report on one trial list and its scores: all figures that are measured.
 //!
 //! A trial whose recording was refused has no score, but is counted: the figures are those of the
-//! scored trials; `eer_with_refused` and `rates_with_refused` are those of all trials, with a refusal
-//! as a rejection at every threshold.
+//! scored trials; `eer_with_refused` and `rates_with_refused` are those of all trials, where a refusal
+//! counts as a rejection at every threshold.
 
 use super::{
     bootstrap::{self, Interval},
@@ -26,7 +26,7 @@ pub struct Plan {
     pub num_replicates: usize,
     /// Seed of the bootstrap.
     pub seed: u64,
-    /// Speakers to name that have the highest error rates, and pairs that are confused most.
+    /// How many to name of the speakers with the highest error rates, and of the most confused pairs.
     pub num_worst: usize,
 }
 

@@ -23,7 +23,7 @@ pub enum WindowType {
     Blackman,
 }
 
-/// The toolkit whose features are computed, where the other options do not say.
+/// The toolkit whose features are computed. It decides what the other options leave open.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Toolkit {

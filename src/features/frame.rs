@@ -57,7 +57,7 @@ impl Framer {
         }
     }
 
-    /// T, the number of frames in a recording of `num_samples`. No other code repeats this rule.
+    /// T, the number of frames in a recording of `num_samples`. This is the only code that computes it.
     pub(super) fn num_frames(&self, num_samples: usize) -> usize {
         match self.edges {
             Edges::Mirrored => (num_samples + self.shift / 2) / self.shift,

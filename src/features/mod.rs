@@ -108,7 +108,7 @@ impl Mfcc {
         self.compute(table, samples, &frames)
     }
 
-    /// Features of `waveform`, of its speech frames if `speech_only`, less their mean if
+    /// Features of `waveform`: of its speech frames alone if `speech_only`, and minus their mean if
     /// `mean_norm`.
     pub fn extract(&self, waveform: &Waveform) -> Features {
         self.extract_samples(waveform.samples(), waveform.speech())

@@ -17,7 +17,7 @@ pub(super) fn is_speech(speech: &[bool], centre: isize) -> bool {
     speech.get(index).copied().unwrap_or(false)
 }
 
-/// Raises log energies to at least the largest of all less `range_db`.
+/// Raises each log energy to at least the largest of all minus `range_db`.
 pub(super) fn limit_range(values: &mut [f32], range_db: f32) {
     let largest = values.iter().copied().fold(f32::MIN, f32::max);
     let floor = largest - range_db / 10.0 * std::f32::consts::LN_10;

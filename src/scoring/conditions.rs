@@ -1,5 +1,5 @@
-//! The conditions of a recording: how noisy it is and what its band lacks, as numbers that a score can
-//! weigh.
+//! The conditions of a recording: how noisy it is and what its band lacks, as numbers that change the
+//! score by their weights.
 
 use crate::audio::Quality;
 
@@ -13,8 +13,8 @@ pub const CONDITIONS: usize = 3;
 /// - l is 0 where the voice below 250 Hz is at most 17 dB softer than above ([`Quality::low_band_db`]),
 ///   and 1 where it is softer by 23 dB or more.
 ///
-/// Clean recordings have 0 and telephone lines 1, with little between. Numbers that vary among
-/// recordings of one kind would move their scores, and so put trials of that kind in a worse order.
+/// Clean recordings have values of 0, recordings over a telephone have 1, and few lie between. Numbers
+/// that vary among recordings of one kind would move their scores, which would raise the EER of that kind.
 pub fn conditions(quality: &Quality) -> [f32; CONDITIONS] {
     [
         ((20.0 - quality.snr_db) / 10.0).clamp(0.0, 2.0),

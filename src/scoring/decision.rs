@@ -139,13 +139,13 @@ impl OperatingPoint {
     pub fn new(p_target: f64, c_miss: f64, c_fa: f64) -> Result<Self> {
         if !(p_target > 0.0 && p_target < 1.0) {
             return Err(Error::Usage(format!(
-                "p_target is {p_target:?}; a probability above 0 and below 1 is wanted"
+                "p_target is {p_target:?}; give a probability above 0 and below 1"
             )));
         }
         for (name, cost) in [("c_miss", c_miss), ("c_fa", c_fa)] {
             if !(cost > 0.0 && cost.is_finite()) {
                 return Err(Error::Usage(format!(
-                    "{name} is {cost:?}; a positive, finite cost is wanted"
+                    "{name} is {cost:?}; give a positive, finite cost"
                 )));
             }
         }
@@ -164,7 +164,7 @@ impl OperatingPoint {
     pub fn with_threshold(self, threshold: f32) -> Result<Self> {
         if !threshold.is_finite() {
             return Err(Error::Usage(format!(
-                "threshold is {threshold}; a finite log-likelihood ratio is wanted"
+                "threshold is {threshold}; give a finite log-likelihood ratio"
             )));
         }
         Ok(OperatingPoint {
@@ -296,7 +296,7 @@ impl fmt::Display for Reason {
                 // Rounded away from each other, so that too little speech is never shown as enough.
                 let floor = (100.0 * seconds + 1e-3).floor() / 100.0;
                 let ceiling = (100.0 * wanted - 1e-3).ceil() / 100.0;
-                write!(f, "{floor:.2} s of speech, {ceiling:.2} s wanted")
+                write!(f, "{floor:.2} s of speech, {ceiling:.2} s needed")
             }
             Reason::Clipping { share } => {
                 write!(f, "{:.0} % of the samples are clipped", share * 100.0)
@@ -306,7 +306,7 @@ impl fmt::Display for Reason {
                 wanted_hz,
             } => write!(
                 f,
-                "no speech above {bandwidth_hz:.0} Hz, {wanted_hz:.0} Hz wanted"
+                "no speech above {bandwidth_hz:.0} Hz, {wanted_hz:.0} Hz needed"
             ),
             Reason::SeveralVoices { llr } => write!(
                 f,
@@ -323,7 +323,7 @@ impl fmt::Display for Reason {
             ),
             Reason::Noisy { snr_db, wanted_db } => write!(
                 f,
-                "a signal-to-noise ratio of {snr_db:.0} dB, {wanted_db:.0} dB wanted"
+                "a signal-to-noise ratio of {snr_db:.0} dB, {wanted_db:.0} dB needed"
             ),
             Reason::Undecided {
                 llr,
@@ -441,7 +441,7 @@ mod tests {
             (
                 too_little,
                 "too_little_speech",
-                "0.10 s of speech, 0.40 s wanted",
+                "0.10 s of speech, 0.40 s needed",
                 "longer",
             ),
             (
@@ -456,7 +456,7 @@ mod tests {
                     wanted_hz: 2500.0,
                 },
                 "band_limited",
-                "no speech above 1500 Hz, 2500 Hz wanted",
+                "no speech above 1500 Hz, 2500 Hz needed",
                 "8 kHz",
             ),
             (
@@ -465,7 +465,7 @@ mod tests {
                     wanted_db: 3.0,
                 },
                 "noisy",
-                "a signal-to-noise ratio of 1 dB, 3 dB wanted",
+                "a signal-to-noise ratio of 1 dB, 3 dB needed",
                 "quieter",
             ),
             (

@@ -49,7 +49,7 @@ pub struct MeasuredRates {
     pub blake3: String,
     /// In order of increasing threshold.
     pub points: Vec<MeasuredPoint>,
-    /// The same for the trials of each kind, if there are enough of it.
+    /// The same for the trials of each kind, if there are enough trials of it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub by_kind: BTreeMap<TrialKind, MeasuredRates>,
 }
@@ -88,20 +88,20 @@ impl MeasuredRates {
         self.by_kind.values().try_for_each(Self::check)
     }
 
-    /// The rates of a kind of trial; without them, those of all.
+    /// The rates of a kind of trial, or those of all trials if this kind has no rates of its own.
     pub fn of(&self, kind: TrialKind) -> &Self {
         self.by_kind.get(&kind).unwrap_or(self)
     }
 
-    /// The smallest false-accept rate that can be asked for: at least 3/N, which the trials support, and
-    /// no less than was measured.
+    /// The smallest false-accept rate that can be asked for: 3/N, the least that N nontarget trials support,
+    /// or the lowest rate that was measured, whichever is higher.
     pub fn smallest_false_accept_rate(&self) -> f64 {
         let last = self.points[self.points.len() - 1].false_accept.rate;
         last.max(3.0 / self.nontargets as f64)
     }
 
-    /// The smallest false-reject rate that can be asked for: at least 3/N, which the trials support, and
-    /// no less than was measured.
+    /// The smallest false-reject rate that can be asked for: 3/N, the least that N target trials support,
+    /// or the lowest rate that was measured, whichever is higher.
     pub fn smallest_false_reject_rate(&self) -> f64 {
         let first = self.points[0].false_reject.rate;
         first.max(3.0 / self.targets as f64)
@@ -140,7 +140,7 @@ impl MeasuredRates {
     ) -> Result<()> {
         if !(wanted > 0.0 && wanted < 1.0) {
             return Err(Error::Usage(format!(
-                "a {name} rate of {wanted}; above 0 and below 1 is wanted, e.g. 0.01 or 1%"
+                "a {name} rate of {wanted}; give one above 0 and below 1, e.g. 0.01 or 1%"
             )));
         }
         // A rate that was typed as it was shown may be a rounding error below the smallest.

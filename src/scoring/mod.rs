@@ -1,4 +1,4 @@
-//! Scoring: turns two embeddings into a log-likelihood ratio, and that into a decision.
+//! Scoring: turns two embeddings into a log-likelihood ratio, and the ratio into a decision.
 
 mod cohort;
 mod conditions;

@@ -6,7 +6,7 @@
 //!    point.
 //! 2. The logit of two points a and b: w·φ + bias, with φ(a,b) = [a∘b ; a∘a + b∘b]. With the weights of a
 //!    two-covariance PLDA it is the PLDA log-likelihood ratio (Ioffe 2006; Ramoji et al. 2020, "neural
-//!    PLDA"). Less the log-odds of the prior it is an LLR.
+//!    PLDA"). Subtracting the log-odds of the prior gives an LLR.
 //! 3. [`QualityTerms`], if the head is calibrated with them: each recording adds a term, the last number
 //!    of its point. Its conditions come before that, unscaled, so that their products have weights in w
 //!    like any other.

@@ -94,7 +94,7 @@ impl Projection {
         groups.map(|u| 0.5 * dot(u, u).ln()).sum::<f32>() / self.groups as f32
     }
 
-    /// W, (V, D) row-major, also if it is the identity.
+    /// W, (V, D) row-major, written out even if it is the identity.
     pub fn whitening(&self) -> Cow<'_, [f32]> {
         self.whiten.as_deref().map_or_else(
             || {

@@ -3,9 +3,9 @@
 //!
 //! The first two are ln t (t seconds of speech) and ln|u|, the length of the whitened embedding
 //! before scaling: a long recording, and one far from the average, scores higher with everybody
-//! (Mandasari et al. 2013, "Quality measure functions for calibration"). The third are its [`conditions`]:
-//! on one side these lower a score. The same noise or line on both sides raises it, so the head also has
-//! weights for the products of these numbers. The last is μ(a), the mean of the N highest scores of a
+//! (Mandasari et al. 2013, "Quality measure functions for calibration"). Then come its [`conditions`]. Noise
+//! or a telephone line on one side lowers a score; the same on both sides raises it, so the head also has
+//! weights for the products of the conditions. The last is μ(a), the mean of the N highest scores of a
 //! against a cohort of K speakers, computed without quality terms: if a recording sounds like many people,
 //! its scores mean less. With weight −w this gives s − w·(μ(a) + μ(b)), which is the shift of adaptive
 //! S-norm (Karam et al. 2011; Matějka et al. 2017) without its scale. The score then stays a product plus

@@ -1,8 +1,8 @@
 //! The lower slope: below a given LLR, scores fall more slowly than the linear calibration says.
 //!
 //! One linear calibration has to fit both the trials close to the threshold and the few targets
-//! that score far lower, spoken in another mood or over another telephone line. These would make it
-//! too flat for the others.
+//! that score far lower, spoken in another mood or over another telephone line. Without the lower slope,
+//! these few would make the calibration too flat for all other trials.
 
 /// Applies to the LLRs below `below`; it keeps their order.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -12,12 +12,12 @@ pub struct LowerSlope {
 }
 
 impl LowerSlope {
-    /// What a change of an LLR below is multiplied by. Of 0.1, 0.25 and 0.4, this has the lowest Cllr on
-    /// development lists that were left out of the fit (docs/experiments.md).
+    /// The lower slope: below the limit, a change of the LLR is multiplied by this. Of 0.1, 0.25 and 0.4,
+    /// this has the lowest Cllr on development lists that were left out of the fit (docs/experiments.md).
     pub const SLOPE: f64 = 0.25;
 
-    /// The LLR with the lower slope, from that of the linear calibration. From [`Self::below`] up it
-    /// stays the same.
+    /// Turns an LLR of the linear calibration into one with the lower slope. An LLR of [`Self::below`] or
+    /// more stays the same.
     #[inline(always)]
     pub fn apply(self, line: f64) -> f64 {
         line.max(Self::SLOPE * line + (1.0 - Self::SLOPE) * f64::from(self.below))

@@ -73,7 +73,7 @@ impl Metrics {
         );
         registry.register(
             "requests_in_progress",
-            "Requests that are read, wait or are worked on",
+            "Requests that are being read, wait or are worked on",
             metrics.requests_in_progress.clone(),
         );
         registry.register_with_unit(

@@ -159,7 +159,7 @@ impl Service {
         let service = self.clone();
         let work = move || {
             let done = work(&service);
-            // The place is given back only now: until here the recordings are in memory.
+            // Only now is the request's place given back, because its recordings are in memory until here.
             drop(place);
             done
         };

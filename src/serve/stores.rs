@@ -1,4 +1,4 @@
-//! Connections to the store, one for each thread that needs it at the same time. They are kept for
+//! Connections to the store, as many as there are threads that use it at the same time. They are kept for
 //! later requests, because opening an encrypted store with a passphrase takes a tenth of a second.
 
 use crate::{

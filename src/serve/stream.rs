@@ -1,5 +1,5 @@
-//! Verifies a claim while the speaker talks. A WebSocket takes audio as it comes. It sends a state
-//! after each look, and at the end the answer of `verify`.
+//! Verifies a claim while the speaker talks. A WebSocket takes the audio as it comes. The service sends
+//! what it knows after each look at the audio so far, and at the end the answer of `verify`.
 //!
 //! ```text
 //! client  binary: audio ─►                 text: the end of the input ─►

@@ -87,12 +87,12 @@ impl Tokens {
             };
             let entry: Entry = serde_json::from_str(text).map_err(|e| bad(e.to_string()))?;
             let hash = Hash::from_hex(&entry.blake3);
-            let hash = hash.map_err(|e| bad(format!("blake3 is no hash: {e}")))?;
+            let hash = hash.map_err(|e| bad(format!("blake3 is not a hash: {e}")))?;
             if tokens.iter().any(|token| token.hash == hash) {
-                return Err(bad("this token is there already".into()));
+                return Err(bad("this token exists already".into()));
             }
             if !names.insert(entry.name.clone()) {
-                return Err(bad(format!("{:?} is there already", entry.name)));
+                return Err(bad(format!("{:?} exists already", entry.name)));
             }
             tokens.push(Token {
                 hash,

@@ -95,9 +95,7 @@ fn refusal(error: multer::Error) -> Refusal {
             Ok(ours) => *ours,
             Err(_) => Refusal::request(text),
         },
-        _ => Refusal::request(format!(
-            "the body is not what multipart/form-data is: {text}"
-        )),
+        _ => Refusal::request(format!("the body is not valid multipart/form-data: {text}")),
     }
 }
 

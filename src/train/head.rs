@@ -1,8 +1,8 @@
 //! Fits pair heads to labelled embeddings: the plain cosine, LDA and PLDA, and a PLDA refined on
 //! same/different pairs ("neural PLDA", Ramoji et al. 2020) by any [`PairLoss`].
 //!
-//! Every head is saved as one logit over the same pair features. Of two softmax outputs this is the
-//! difference; the output of a regression is calibrated to be one. Refinement uses Adam on all pairs at
+//! Every head is saved as one logit over the same pair features. For two softmax outputs, the logit is
+//! their difference; the output of a regression becomes a logit by calibration. Refinement uses Adam on all pairs at
 //! once, in f64. Whitening, weights and bias each move in a unit of their own (for the first two, their
 //! root mean square), so that one learning rate suits all.
 

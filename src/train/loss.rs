@@ -1,4 +1,5 @@
-//! The losses of the networks and their gradients: over speakers, and of detectors, which say yes or no.
+//! The losses of the networks and their gradients: one over speakers, and one for detectors, which say
+//! yes or no.
 //! The losses of pair heads are in `pair_loss`.
 
 use super::{

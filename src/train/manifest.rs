@@ -1,8 +1,8 @@
 //! The recordings to train on: a folder with one sub-folder per speaker, or a CSV or JSONL manifest.
 //!
-//! Manifest columns (CSV header or JSON keys): `path` (relative to the manifest) and `speaker`;
-//! optional `session`, `corpus`, `split`, of which only `train` is read, and `label`: `none` marks a
-//! recording whose speaker is not known, from which only a teacher's vector is learnt.
+//! Manifest columns (CSV header or JSON keys): `path` (relative to the manifest) and `speaker`. Optional
+//! are `session`, `corpus`, `split` (only rows with `train` are used) and `label`. The label `none` marks
+//! a recording whose speaker is not known: the network learns only the teacher's vector of it.
 
 use crate::{Error, Result, audio::folder::recordings_in, lists::lines::BYTE_ORDER_MARK};
 use serde::Deserialize;

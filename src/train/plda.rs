@@ -1,7 +1,7 @@
 //! Fits a pair head by two-covariance PLDA.
 //!
 //! x = y + e, y ~ N(0, B) one per speaker, e ~ N(0, W) one per recording (Ioffe 2006; Brümmer & de
-//! Villiers 2010). The pair head length-normalises *after* whitening, so nothing but a diagonal
+//! Villiers 2010). The pair head length-normalises *after* whitening, so only a weight per dimension
 //! can follow: [`lda::fit`] diagonalises B and W together, the points are scaled to length sqrt L,
 //! and b and w are fitted per dimension on those, around 0 (a length-normalised cloud has no
 //! better centre). Then the log-likelihood ratio is itself linear in [a∘b ; a∘a + b∘b].

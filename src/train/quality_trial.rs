@@ -29,7 +29,7 @@ impl QualityTrial {
     }
 }
 
-/// Target and nontarget trials of one kind, and how much they count beside others.
+/// Target and nontarget trials of one kind, and their weight relative to the other kinds.
 #[derive(Debug, Clone)]
 pub struct QualityList {
     /// Of the same speaker.

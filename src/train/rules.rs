@@ -9,7 +9,7 @@ use crate::{Error, Result, features::Mfcc};
 use std::{collections::BTreeSet, ops::RangeInclusive};
 
 impl TrainOptions {
-    /// Refuses what would divide by zero, never end, or teach nothing.
+    /// Refuses options with which training would divide by zero, never end, or learn nothing.
     ///
     /// # Errors
     /// [`Error::Usage`] naming the option and what it should be.
@@ -151,7 +151,7 @@ fn is_range((low, high): (f32, f32)) -> bool {
 /// Names the first rule that does not hold.
 fn all_hold(rules: &[(bool, &str)]) -> Result<()> {
     match rules.iter().find(|(holds, _)| !holds) {
-        Some((_, rule)) => Err(Error::Usage(format!("training option {rule} is wanted"))),
+        Some((_, rule)) => Err(Error::Usage(format!("training option {rule}"))),
         None => Ok(()),
     }
 }

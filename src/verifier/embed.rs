@@ -33,7 +33,7 @@ pub(super) struct Outputs {
 
 /// The frames of a recording that the networks are given.
 pub(super) struct Frames {
-    /// Which of them are speech.
+    /// Whether each frame is speech.
     pub speech: Vec<bool>,
     /// [`conditions`] of the recording.
     pub conditions: [f32; CONDITIONS],
@@ -115,7 +115,7 @@ impl Verifier {
         })
     }
 
-    /// Which of the frames that the networks are given are speech: all, if the others are left out.
+    /// For each frame that the networks are given, whether it is speech. All are if pauses are left out.
     fn speech_of_features(&self, speech: Vec<bool>) -> Vec<bool> {
         match self.mfcc.config().speech_only {
             true => speech.into_iter().filter(|is_speech| *is_speech).collect(),

@@ -1,5 +1,5 @@
-//! Listens to a speaker while the recording is still being made, and answers as soon as the voice is
-//! known.
+//! Listens to a speaker while the recording is still being made, and answers as soon as the score is
+//! clear enough.
 //!
 //! From time to time ([`next_look`]) the listener takes a look: it embeds what it has heard so far, and
 //! scores it. Each look is one more chance to be wrong, so the thresholds of a [`SequentialTest`] are

@@ -36,7 +36,7 @@ pub struct Model {
     /// What people should know about the model.
     pub card: ModelCard,
     /// If its weights were rounded to int8: the id of the model that had them in f32. Voiceprints of
-    /// that one are valid for this one.
+    /// that model are valid for this one too.
     pub rounded_from: Option<ModelId>,
 }
 
@@ -116,8 +116,9 @@ pub struct Limits {
     pub parts_noise: f32,
     /// Highest logit of [`Model::overlap`]; above it two speakers talk at the same time.
     pub max_overlap: f32,
-    /// Smallest and largest ln|u| of the embeddings that the model makes, u centred and whitened. An
-    /// imported vector outside this range was scaled by another program. None if unknown.
+    /// Smallest and largest ln|u| of the embeddings that the model makes, where u is the centred and
+    /// whitened embedding. An imported vector outside this range was scaled by another program. None if
+    /// unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ln_length: Option<(f32, f32)>,
 }
@@ -178,7 +179,7 @@ impl Model {
         if outputs != 1 || frames > self.network.receptive_field() {
             return Err(Error::Usage(format!(
                 "the detector of overlapped speech has {outputs} outputs and sees {frames} frames at \
-                 once; 1 is wanted, and at most as many frames as the network sees, {}",
+                 once; it must have 1 output, and see at most as many frames as the network, {}",
                 self.network.receptive_field()
             )));
         }
@@ -248,19 +249,19 @@ impl Limits {
     pub(super) fn check(&self) -> Result<()> {
         if !(self.min_speech_seconds >= 0.0 && self.min_speech_seconds.is_finite()) {
             return Err(Error::Usage(format!(
-                "limits: min_speech_seconds is {}; 0 or more is wanted",
+                "limits: min_speech_seconds is {}; it must be 0 or more",
                 self.min_speech_seconds
             )));
         }
         if !(self.max_clipped > 0.0 && self.max_clipped <= 1.0) {
             return Err(Error::Usage(format!(
-                "limits: max_clipped is {}; above 0, up to 1 is wanted",
+                "limits: max_clipped is {}; it must be above 0 and at most 1",
                 self.max_clipped
             )));
         }
         if !(self.parts_scale > 0.0 && self.parts_scale.is_finite()) {
             return Err(Error::Usage(format!(
-                "limits: parts_scale is {}; a number above 0 is wanted",
+                "limits: parts_scale is {}; it must be above 0",
                 self.parts_scale
             )));
         }
@@ -277,7 +278,7 @@ impl Limits {
         ] {
             if !value.is_finite() {
                 return Err(Error::Usage(format!(
-                    "limits: {name} is {value}; a finite number is wanted"
+                    "limits: {name} is {value}; it must be finite"
                 )));
             }
         }

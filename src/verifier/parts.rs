@@ -6,8 +6,8 @@
 //!   lowest mean LLR between the groups counts.
 //!
 //! Both LLRs are scaled as if each side had [`REFERENCE_SECONDS`] of speech, because short parts score
-//! lower. The noise and the line of the recording do not count as conditions in them: strangers who share
-//! these sound alike, and the parts of one recording always share them.
+//! lower. They leave out the conditions (noise and band) of the recording. Conditions serve to lower the
+//! score of strangers who sound alike because they share them, but the parts of a recording always share them.
 //!
 //! Two speakers at the same time also lower these LLRs a little. So a recording that is close to this
 //! limit and to that of the overlap detector is refused as well.
@@ -54,7 +54,7 @@ pub struct OneSpeakerFacts {
 }
 
 impl Verifier {
-    /// What tells whether a recording has one speaker. All `None` for one that is refused by its quality.
+    /// What tells whether a recording has one speaker. All `None` for one that its quality facts already refuse.
     pub fn one_speaker_facts(&self, waveform: &Waveform) -> OneSpeakerFacts {
         match self.outputs(waveform).0 {
             Ok(outputs) => OneSpeakerFacts {

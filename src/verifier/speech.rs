@@ -7,7 +7,7 @@ use crate::{features::Features, network::Network};
 const MIN_RUN_FRAMES: usize = 5;
 
 impl Verifier {
-    /// One flag for each of the raw `frames` `(T, C)`; `by_level` is what a model without a
+    /// One flag for each of the raw `frames` `(T, C)`; `by_level` has the flags that a model without a
     /// detector takes.
     pub(super) fn speech(&self, frames: &[f32], by_level: &[bool]) -> Vec<bool> {
         let Some(detector) = &self.model.speech else {

@@ -152,7 +152,7 @@ impl SpeakerName {
             "is empty; give the speaker a name".to_string()
         } else if name.len() > Self::MAX_BYTES {
             format!(
-                "has {} bytes; at most {} are wanted",
+                "has {} bytes; at most {} are allowed",
                 name.len(),
                 Self::MAX_BYTES
             )

@@ -1,4 +1,4 @@
-//! Looks at what follows the audio in a WAV file, and warns if it may be audio. As a rule it is chunks
+//! Looks at what follows the audio in a WAV file, and warns if it may be audio. Usually it is chunks
 //! of comments. It can also be the rest of the recording, if its writer was stopped before it put the
 //! final size into the header, or a second file that somebody appended. Without the warning, the user
 //! would take a part for the whole.
@@ -7,11 +7,11 @@ use super::chunk::{Chunk, Spelling, is_chunk_id};
 use crate::audio::input::Input;
 use crate::audio::refusal::Refused;
 
-/// Fewer bytes are padding.
+/// Fewer bytes than this behind the audio are taken for padding.
 const MIN_BYTES: u64 = 512;
-/// Fewer bytes that are no chunk are garbage: a tenth of a second of audio.
+/// Fewer bytes than this that are not a chunk are taken for garbage: a tenth of a second of audio.
 const MIN_NAMELESS_BYTES: u64 = 3200;
-/// More chunks than any program writes.
+/// Most chunks that are looked at. No program writes as many.
 const MAX_CHUNKS: usize = 1000;
 
 /// What is left out, in words for the user; `None` if nothing is. The audio starts at `body` and claims

@@ -143,7 +143,7 @@ impl Judged {
         self.cllr_with < self.cllr_without
     }
 
-    /// What the sentence about the calibration in the model card says of it.
+    /// The part about the cohort in the model card's sentence about the calibration.
     pub(super) fn sentence(&self) -> String {
         format!(
             ", cohort {} by Cllr {:.4} with it, {:.4} without on lists left out ({}: {} speakers, {} \

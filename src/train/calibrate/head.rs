@@ -176,7 +176,7 @@ impl JudgedHead {
         self.min_cllr_with < self.min_cllr_without
     }
 
-    /// What the sentence about the calibration in the model card says of it.
+    /// The part about the new head in the model card's sentence about the calibration.
     pub(super) fn sentence(&self) -> String {
         format!(
             ", PLDA head {} by minCllr {:.4} with it, {:.4} without ({}: {} speakers, {} recordings refused)",

@@ -1,5 +1,5 @@
-//! Chooses the limits beyond which a recording is refused as one of several speakers, or as scaled by
-//! another program, from the recordings of the trials.
+//! Chooses two limits from the recordings of the trials: beyond the first, a recording is refused because
+//! it has several speakers; beyond the second, an embedding is refused because another program scaled it.
 
 use crate::{
     Error, Result,
@@ -79,7 +79,8 @@ fn num_refused(values: &[f32]) -> usize {
     (MAX_REFUSED * values.len() as f64) as usize
 }
 
-/// The first value, in this order, that is kept if [`MAX_REFUSED`] of them are refused.
+/// Sorts the values and returns the first one that is not refused, if the share [`MAX_REFUSED`] of them,
+/// counted from the start, is refused.
 fn kept(mut values: Vec<f32>, order: fn(&f32, &f32) -> std::cmp::Ordering) -> Option<f32> {
     values.sort_by(order);
     values.get(num_refused(&values)).copied()

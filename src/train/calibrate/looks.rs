@@ -11,7 +11,7 @@ use crate::{
     verifier::next_look,
 };
 
-/// Looks end here, in seconds: hardly any calibration recording is longer.
+/// No look is taken after this many seconds, because hardly any calibration recording is longer.
 const LAST_LOOK_SECONDS: f32 = 20.0;
 
 /// The trials of each list with the score that is most likely to mislead a sequential test: the highest

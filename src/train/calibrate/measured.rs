@@ -1,5 +1,5 @@
-//! Measures the errors that a calibrated model's file states: the EER of each list, and error rates by
-//! threshold.
+//! Measures the errors that the file of a calibrated model states: the EER of each list, and error rates
+//! at many thresholds.
 
 use crate::{
     eval::{

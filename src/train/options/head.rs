@@ -32,7 +32,7 @@ pub struct HeadOptions {
     pub outputs: Option<usize>,
     /// Steps of refinement (BCE, softmax or MSE) on pairs; 0 keeps PLDA.
     pub bce_steps: usize,
-    /// Weight of a target pair within one session, against one across sessions.
+    /// Weight of a target pair within one session, relative to a pair across sessions.
     pub same_session: f64,
 }
 
@@ -81,7 +81,7 @@ pub struct RefineOptions {
     pub weight_penalty: f64,
     /// L2 pull of the whitening towards the initial values; `None` leaves it as it is.
     pub whiten_penalty: Option<f64>,
-    /// Weight of a target pair within one session against one across sessions (of one speaker).
+    /// Weight of a target pair within one session, relative to a pair of the same speaker across sessions.
     pub same_session: f64,
     /// Most target pairs of one speaker. If there are more, this many are drawn at random. All speakers
     /// weigh the same.

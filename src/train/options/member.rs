@@ -1,4 +1,4 @@
-//! What is different for one of several networks, and which part of the shared features it sees.
+//! The options that differ for one of several networks, and which part of the shared features it sees.
 
 use super::augment::AugmentOptions;
 use serde::{Deserialize, Serialize};
