@@ -263,7 +263,7 @@ fn what_was_heard_is_kept_in_a_new_file_only() {
     });
     assert_eq!(saved, given);
     let again = place.run("verify anna - --save heard.wav", &file);
-    again.refused(2, "is there already");
+    again.refused(2, "exists already");
     // Without a folder to write to, nothing is heard in vain.
     assert_eq!(
         place.run("verify anna - --save no/heard.wav", &file).code,

@@ -528,7 +528,7 @@ fn an_id_of_two_files_and_a_command_are_refused_in_every_list() {
     for from in ways {
         refused(
             &embed(from),
-            "wav.scp:2: a1 is another file above, anna-1.wav, and boris-1.wav here",
+            "wav.scp:2: a line above gives a1 the file anna-1.wav, this line boris-1.wav",
         );
     }
     scp("a1 sox anna-1.wav -t wav - |\n");

@@ -225,7 +225,7 @@ fn no_output_destroys_what_the_command_reads() {
             }
             for name in names {
                 let line = format!("{EVERYWHERE} {}", command.replace("OUT", &name));
-                nothing_is_lost(&place, &line, "would be written over");
+                nothing_is_lost(&place, &line, "would be overwritten");
             }
             fs::remove_file(hard).unwrap();
             let _ = fs::remove_file(soft);
@@ -244,7 +244,7 @@ fn force_does_not_destroy_what_the_command_reads() {
         "--model m.safetensors model export --force --onnx m.safetensors",
         "--store s.sqlite store backup --force s.sqlite --backup-passphrase-file words",
     ] {
-        nothing_is_lost(&place, line, "would be written over");
+        nothing_is_lost(&place, line, "would be overwritten");
     }
 }
 
@@ -252,12 +252,12 @@ fn force_does_not_destroy_what_the_command_reads() {
 fn an_archive_named_as_its_list_does_not_replace_the_list() {
     let place = place();
     place.write("wav.scp", "a anna-1.wav\n");
-    let fact = "wav.scp: would be written over";
+    let fact = "wav.scp: would be overwritten";
     nothing_is_lost(&place, "embed --list wav.scp -o wav.ark", fact);
     nothing_is_lost(&place, "embed --data data -o data/wav.ark", fact);
     place.write("o.npy.names", "");
     let line = "--store o.npy.names store export --npy o.npy";
-    nothing_is_lost(&place, line, "would be written over");
+    nothing_is_lost(&place, line, "would be overwritten");
 }
 
 #[test]
@@ -269,7 +269,7 @@ fn two_outputs_do_not_share_a_file() {
         "embed --list list -o x.npy --ids x.npy",
         "train speech.csv -o x --checkpoint x",
     ] {
-        nothing_is_lost(&place, line, "two outputs in one file");
+        nothing_is_lost(&place, line, "two outputs are the same file");
     }
 }
 
@@ -309,7 +309,7 @@ fn notes_of_another_kind_are_not_replaced() {
         };
         place.write(name, "what I must not forget\n");
         let line = format!("--model m.safetensors {}", command.replace("OUT", name));
-        nothing_is_lost(&place, &line, "is there already");
+        nothing_is_lost(&place, &line, "exists already");
     }
 }
 
@@ -361,7 +361,7 @@ fn an_older_backup_is_kept_unless_force_says_so() {
     let place = place();
     let line = "--store s.sqlite store backup saved --backup-passphrase-file words";
     place.done(line);
-    nothing_is_lost(&place, line, "is there already");
+    nothing_is_lost(&place, line, "exists already");
     let before = fs::read(place.path("saved")).unwrap();
     place.done(&format!("{line} --force"));
     assert_ne!(fs::read(place.path("saved")).unwrap(), before);
@@ -428,7 +428,7 @@ fn a_folder_or_a_place_that_is_not_there_is_refused_before_any_work() {
         ] {
             // A key is never written over anything, whatever it is.
             let is_key = command.starts_with("store new-key") && out == "sub";
-            let fact = if is_key { "is there already" } else { fact };
+            let fact = if is_key { "exists already" } else { fact };
             let line = format!("--model m.safetensors {}", command.replace("OUT", out));
             nothing_is_lost(&place, &line, fact);
         }

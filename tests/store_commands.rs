@@ -29,7 +29,7 @@ fn a_store_is_encrypted_rekeyed_and_decrypted() {
     let place = place_of_two();
     place.done("store new-key one");
     place.done("store new-key two");
-    place.refused("store new-key one", 2, "is there already");
+    place.refused("store new-key one", 2, "exists already");
     let digits = place.read("one");
     assert_eq!(digits.trim_end().len(), 64);
     assert_ne!(digits, place.read("two"));
@@ -171,7 +171,7 @@ fn a_backup_comes_back() {
     place.refused(
         "store backup x --recipient age1nobody",
         2,
-        "a recipient is wanted",
+        "give a recipient as age-keygen prints it",
     );
     assert!(!place.path("x").exists());
 
@@ -247,7 +247,7 @@ fn a_backup_with_a_passphrase_comes_back() {
     place.refused(
         "--store third store restore costly --backup-passphrase-file words",
         4,
-        "more work than is sensible",
+        "would take too much work",
     );
 }
 
@@ -265,8 +265,8 @@ fn an_age_file_of_something_else_is_no_backup() {
         )
     };
     for (text, fact) in [
-        ("hello", "no backup of voiceprints"),
-        ("{\"spkver_backup\":2}\n", "no backup of voiceprints"),
+        ("hello", "not a backup of voiceprints"),
+        ("{\"spkver_backup\":2}\n", "not a backup of voiceprints"),
         ("{\"spkver_backup\":1}\nhello\n", "is damaged"),
         (&line("a\\u202eb", "AACAPw=="), "is damaged"),
         (&line("eve", "AACAfw=="), "is damaged"),

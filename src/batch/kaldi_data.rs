@@ -133,7 +133,9 @@ impl KaldiData {
             let value = (id.to_string(), segment, channel);
             let earlier = self.segments.insert(utterance.to_string(), value.clone());
             if earlier.is_some_and(|earlier| earlier != value) {
-                return Err(format!("{utterance} is another segment above"));
+                return Err(format!(
+                    "a line above gives another segment for {utterance}"
+                ));
             }
             self.utterances.push(utterance.to_string());
             Ok(())

@@ -8,8 +8,8 @@
 //!                                              └─► rows (text, CSV, JSON lines, Parquet)
 //! ```
 //! The [`ledger`] records the progress, so that a killed run can be resumed. [`vectors`] reads and
-//! writes embeddings in the formats of other programs. [`scoring_run`] does the work of `score`,
-//! [`embedding_run`] that of `embed`. [`stream`] answers each line of input with one line.
+//! writes embeddings in the formats of other programs. [`scoring_run`] does the work of `score`, and
+//! [`embedding_run`] does the work of `embed`. [`stream`] answers each line of input with one line.
 
 pub mod embedding_run;
 pub mod escape;

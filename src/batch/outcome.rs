@@ -1,5 +1,5 @@
-//! The outcome of a recording: its embedding, or why it has none. Here all batch commands embed
-//! files. No file can stop a run: a panic becomes the error of its recording.
+//! The outcome of a recording: its embedding, or why it has none. All batch commands embed files with
+//! this module. No file can stop a run: a panic becomes the error of its recording.
 
 use super::recording::{Recording, Segment};
 use crate::{
@@ -181,7 +181,7 @@ fn guarded<T>(work: impl FnOnce() -> Result<T>) -> std::result::Result<T, Refuse
                 .unwrap_or("without a message");
             Err(Refused::new(
                 "panic",
-                format!("the program failed on it ({text}); report this file"),
+                format!("the program failed on this file ({text}); report the file"),
             ))
         }
     }

@@ -84,7 +84,7 @@ impl RecordingList {
             return Ok(());
         }
         let mut files = IndexMap::new();
-        let remedy = "write `path` or `id<TAB>path` a line, each id for one path";
+        let remedy = "write `path` or `id<TAB>path` on each line, each id for one path";
         for_each_line(path, remedy, |line| {
             let line = line.trim_ascii();
             let (id, file) = line.split_once('\t').unwrap_or((line, line));

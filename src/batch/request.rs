@@ -27,8 +27,8 @@ impl Request {
     /// Parses a path, two paths separated by a tab, or JSON.
     pub fn parse(line: &str) -> std::result::Result<Self, String> {
         let request = if line.trim_start().starts_with('{') {
-            let request: Request =
-                serde_json::from_str(line).map_err(|e| format!("the line is no request: {e}"))?;
+            let request: Request = serde_json::from_str(line)
+                .map_err(|e| format!("the line is not a request: {e}"))?;
             request
         } else {
             match line.split('\t').collect::<Vec<_>>().as_slice() {

@@ -95,7 +95,7 @@ impl TrialIndex {
                 path: path.to_path_buf(),
                 line: 1,
                 fact: "no trials".into(),
-                remedy: "write one trial a line: `1 enroll test`, `enroll test target` or \
+                remedy: "write one trial per line: `1 enroll test`, `enroll test target` or \
                          `enroll test`"
                     .into(),
             });

@@ -35,7 +35,7 @@ struct Precision {
     flags: Vec<OsString>,
 }
 
-/// The verifiers to measure, one for each precision whatever `--precision` says; f32 is the first.
+/// The verifiers to measure: first one in f32, then one in int8, whatever `--precision` says.
 fn precisions(global: &Global) -> Result<Vec<Precision>> {
     let each = [("f32", Arithmetic::F32), ("int8", Arithmetic::Int8)].into_iter();
     let made = each.map(|(name, arithmetic)| {

@@ -1,4 +1,5 @@
-//! `spkver calibrate TRIALS… -o MODEL`: makes a model's scores log-likelihood ratios on these trials.
+//! `spkver calibrate TRIALS… -o MODEL`: fits a model to these trials, so that its scores are
+//! log-likelihood ratios.
 
 use super::{calibrate_scores, global::Global, outputs, progress::Bar, recordings};
 use serde_json::json;
@@ -13,8 +14,8 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 #[group(skip)]
 pub struct Args {
-    /// Trial lists: `1 enroll test` (VoxCeleb) or `enroll test target|nontarget` (Kaldi) a line; also
-    /// CSV, JSON lines and Parquet
+    /// Trial lists: `1 enroll test` (VoxCeleb) or `enroll test target|nontarget` (Kaldi) on each line;
+    /// also CSV, JSON lines and Parquet
     #[arg(required = true, value_name = "TRIALS")]
     lists: Vec<PathBuf>,
     /// Calibrate these scores of any system (as `score` writes them), and write a small file for `score
@@ -35,16 +36,16 @@ pub struct Args {
     /// Prior of a target trial at which the fit should be best
     #[arg(long, value_name = "P", default_value_t = 0.1, help_heading = "Fit")]
     p_target: f64,
-    /// Fit also how seconds of speech, noise, missing band and embedding length change the score, and a
-    /// lower slope far below 0. Uses the lists, the same recordings cut to 0.7, 1.2, 2 and 3 s, and the
-    /// same at 8 kHz. Needs dozens of speakers and several kinds of speech. Without it the model keeps
-    /// its terms and its cohort
+    /// Also fit quality terms (how seconds of speech, noise, missing band and embedding length change the
+    /// score) and a lower slope for scores far below 0. Uses the recordings of the lists as they are, cut
+    /// to 0.7, 1.2, 2 and 3 s, and at 8 kHz. Needs dozens of speakers and several kinds of speech. Without
+    /// this flag the model keeps the quality terms and the cohort that it has
     #[arg(long, conflicts_with = "scores", help_heading = "Fit")]
     quality: bool,
-    /// Speakers who are in no trial, as for `train`. Fits also a new pair head, LDA and PLDA, on their
-    /// recordings and on noisy and telephone copies of them. It replaces the model's own, such as the
-    /// cosine of an imported network, if it lowers the mean minCllr of the lists. Needs hundreds
-    /// of speakers
+    /// Folder or manifest, as for `train`, of hundreds of speakers who are in no trial. Also fits a new
+    /// pair head, LDA and PLDA, on their recordings and on noisy and telephone copies of these. The new
+    /// head replaces the model's own, such as the cosine of an imported network, if it lowers the mean
+    /// minCllr of the lists
     #[arg(
         long,
         value_name = "DIR|MANIFEST",
@@ -52,9 +53,9 @@ pub struct Args {
         help_heading = "Fit"
     )]
     speakers: Option<PathBuf>,
-    /// Speakers who are in no trial, as for `train`. Fits also how a voice that sounds like many of them
-    /// changes the score. They are kept in the model if they lower Cllr at --p-target, measured on each list
-    /// with a fit on the others. Needs --quality, and two lists or more
+    /// Folder or manifest, as for `train`, of speakers who are in no trial. Also fits how the score changes
+    /// if a voice sounds like many of theirs. These speakers are kept in the model if this lowers Cllr at
+    /// --p-target, measured on each list with a fit on the others. Needs --quality, and two lists or more
     #[arg(
         long,
         value_name = "DIR|MANIFEST",
@@ -62,7 +63,7 @@ pub struct Args {
         help_heading = "Fit"
     )]
     cohort: Option<PathBuf>,
-    /// Number of highest scores against the cohort to average
+    /// How many of the highest scores against the cohort are averaged
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..), help_heading = "Fit")]
     cohort_top: u16,
     /// Seed of the bootstrap
@@ -93,7 +94,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         inputs.run(global.verifier()?, &|done, total| bar.show(done, total))?;
     if !report.has_rates {
         global.output().warning(
-            "the paths do not tell who speaks (one folder a speaker does), so error rates were not \
+            "the paths do not tell who speaks (one folder per speaker would), so error rates were not \
              measured and --far will be refused",
         );
     }

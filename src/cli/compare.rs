@@ -15,7 +15,7 @@ pub struct Args {
     file: PathBuf,
     /// The other recording
     other: PathBuf,
-    /// Channel to use of the other recording, from 1 [default: as --channel]
+    /// Channel of the other recording to use, counted from 1 [default: as --channel]
     #[arg(long, value_name = "N", help_heading = "Recordings")]
     other_channel: Option<usize>,
     #[command(flatten)]

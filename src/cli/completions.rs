@@ -5,7 +5,7 @@ use clap_complete::{Shell, generate};
 use serde_json::json;
 use spkver::Result;
 
-/// For which shell.
+/// Which shell the script is for.
 #[derive(clap::Args)]
 #[group(skip)]
 pub struct Args {

@@ -19,27 +19,27 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 #[group(skip)]
 pub struct Args {
-    /// Recordings, or folders of them. If one of several files cannot be embedded, none is. But folders,
-    /// lists, and formats other than .npy and text give a row for each recording
+    /// Recordings, or folders of them. If only files are named and the output is .npy or text, nothing is
+    /// written unless all of them can be embedded. Otherwise each recording gets a row, even a damaged one
     #[arg(required_unless_present_any = ["list", "data"])]
     pub files: Vec<PathBuf>,
-    /// File to write, by its ending .npy (N, D), .npz, .ark or .scp (Kaldi, both are written),
-    /// .parquet, .jsonl, or .txt for text [default: text on stdout]
+    /// File to write. Its ending selects the format: .npy (N, D), .npz, .ark or .scp (Kaldi; both files are
+    /// written), .parquet, .jsonl, or .txt for text [default: text on stdout]
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,
     /// Format of the output [default: by the ending]
     #[arg(long, value_enum, help_heading = "Output")]
     format: Option<FormatName>,
-    /// Recordings listed in a file: `path` or `id<TAB>path` a line, or a Kaldi .scp
+    /// File that lists recordings: `path` or `id<TAB>path` on each line, or a Kaldi .scp
     #[arg(long, value_name = "FILE", help_heading = "Recordings")]
     pub list: Option<PathBuf>,
-    /// Write the ids of the rows of a .npy, one a line
+    /// Write the ids of the rows of a .npy, one per line
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub ids: Option<PathBuf>,
     /// Continue an unfinished run
     #[arg(long, requires = "output", help_heading = "Output")]
     pub resume: bool,
-    /// Embed only part I of N equal parts of the recordings, from 1
+    /// Divide the recordings into N equal parts and embed only part I, counted from 1
     #[arg(long, value_name = "I/N", value_parser = parse_shard, help_heading = "Output")]
     pub shard: Option<Shard>,
     /// Write the features (frames, C) of one recording as `.npy` instead of its embedding

@@ -113,7 +113,7 @@ fn listen(
         Ok(Look {
             note: match embedding {
                 Some(Err(reason)) => format!(": {reason}"),
-                _ if missing > 0.0 => format!(", {missing:.1} s more wanted"),
+                _ if missing > 0.0 => format!(", {missing:.1} s more needed"),
                 _ => String::new(),
             },
             is_clear: !args.listening.to_end && missing <= 0.0 && is_fit,

@@ -29,8 +29,8 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 #[group(skip)]
 pub struct Args {
-    /// Trial lists (`1 enroll test` or `enroll test target|nontarget` a line), or scores with labels
-    /// (`enroll test score label` or `score label` a line); also CSV, JSON lines and Parquet
+    /// Trial lists (each line `1 enroll test` or `enroll test target|nontarget`), or scores with labels
+    /// (each line `enroll test score label` or `score label`); also CSV, JSON lines and Parquet
     #[arg(required = true, value_name = "TRIALS|SCORES")]
     lists: Vec<PathBuf>,
     /// Folder that the recordings' paths are relative to
@@ -41,11 +41,12 @@ pub struct Args {
         help_heading = "Recordings"
     )]
     root: PathBuf,
-    /// Measure these scores (`enroll test score` a line, `nan` for none; also CSV, JSON lines and Parquet)
-    /// instead of embedding recordings
+    /// Measure the scores in this file instead of embedding recordings: each line `enroll test score`, with
+    /// `nan` for a trial without a score; also CSV, JSON lines and Parquet
     #[arg(long, value_name = "FILE", conflicts_with_all = ["root", "segment", "channel"], help_heading = "Trials")]
     scores: Option<PathBuf>,
-    /// Write the scores, `enroll test score` a line (`nan`: refused), lists one after the other
+    /// Write the scores of all lists, one list after the other: each line `enroll test score`, with `nan`
+    /// for a trial with a refused recording
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     scores_out: Option<PathBuf>,
     /// Write an HTML page with all figures and plots
@@ -65,7 +66,7 @@ pub struct Args {
     /// Show the N speakers with the highest error rates
     #[arg(long, value_name = "N", help_heading = "Output")]
     worst: Option<usize>,
-    /// Use only the first seconds of each recording
+    /// Use only the first SECONDS of each recording
     #[arg(
         long,
         value_name = "SECONDS",
@@ -73,7 +74,7 @@ pub struct Args {
         help_heading = "Recordings"
     )]
     segment: Option<f32>,
-    /// Thresholds (LLRs) to give the error rates at (FNMR, FMR)
+    /// Thresholds (LLRs) at which the error rates FNMR and FMR are given
     #[arg(
         long,
         value_name = "LLR,…",
@@ -111,7 +112,7 @@ pub struct Args {
         help_heading = "Figures"
     )]
     c_fa: f64,
-    /// Bootstrap replicates, over speakers, for the 95 % intervals; 0 for no intervals
+    /// Number of bootstrap replicates for the 95 % intervals, which are over speakers; 0 for no intervals
     #[arg(long, value_name = "N", default_value_t = 1000,
           value_parser = clap::value_parser!(u32).range(0..=100_000), help_heading = "Figures")]
     bootstrap: u32,
@@ -187,7 +188,7 @@ impl Args {
             && !(seconds > 0.0 && seconds.is_finite())
         {
             return Err(Error::Usage(format!(
-                "--segment {seconds}; a positive number of seconds is wanted"
+                "--segment {seconds}; give a positive number of seconds"
             )));
         }
         for p_target in &self.p_target {
@@ -195,7 +196,7 @@ impl Args {
         }
         if let Some(threshold) = self.threshold.iter().find(|t| !t.is_finite()) {
             return Err(Error::Usage(format!(
-                "--threshold {threshold}; a finite log-likelihood ratio is wanted"
+                "--threshold {threshold}; give a finite log-likelihood ratio"
             )));
         }
         let costs = |p_target: &f64| Costs {

@@ -22,7 +22,7 @@ pub struct Global {
     )]
     pub(super) model: Option<PathBuf>,
     /// Arithmetic of the network: f32, or int8, which changes scores a little. int8 is two to three
-    /// times as fast on a CPU with VNNI instructions, else no faster (`spkver bench` tells)
+    /// times as fast on a CPU with VNNI instructions, and no faster on others (try `spkver bench`)
     #[arg(
         long,
         global = true,
@@ -41,7 +41,7 @@ pub struct Global {
         help_heading = "Processor"
     )]
     pub(super) threads: Option<u16>,
-    /// Instructions for the innermost loops [default: the fastest that the CPU has]
+    /// Instruction set for the innermost loops [default: the fastest that the CPU has]
     #[arg(
         long,
         global = true,

@@ -37,7 +37,8 @@ macro_rules! with_microphone {
             "  macOS    ffmpeg -v error -f avfoundation -i :0 -f wav - | COMMAND -\n",
             "  Windows  ffmpeg -v error -f dshow -i audio=\"Microphone\" -f wav - | COMMAND -\n",
             "  any      sox -q -d -t wav - | COMMAND -\n",
-            "where COMMAND is this one up to the files. Other streams: WAV, Ogg Opus, FLAC, MP3, or --raw.\n\n",
+            "where COMMAND is this command without its files. The stream can be WAV, Ogg Opus, FLAC, MP3,\n",
+            "or with --raw samples without a header.\n\n",
             $help
         )
     };
@@ -50,9 +51,9 @@ pub const ENROLL: &str = with_microphone!(after_help!(
 ));
 
 pub const VERIFY: &str = with_microphone!(concat!(
-    "Without options, LLRs from 0 up are accepted. This suits a use in which both errors\n",
-    "cost the same and every second test is by a stranger. Where strangers must not\n",
-    "pass, give --far.\n\n",
+    "Without options, an LLR of 0 or more is accepted. This is the right threshold if\n",
+    "both errors cost the same and half of the tests are by strangers. If strangers\n",
+    "must not pass, give --far.\n\n",
     after_help!(
         "spkver verify --far 0.1% anna call.wav";
         "0" "accepted"
@@ -83,14 +84,14 @@ pub const COMPARE: &str = after_help!(
 
 pub const EMBED: &str = after_help!(
     "spkver embed recordings/ -o embeddings.npz";
-    "0" "written; rows without an embedding tell why";
-    no_answer "a recording cannot be used; of a list or a folder: none can be used";
+    "0" "written; a row without an embedding says why it has none";
+    no_answer "a recording cannot be used; with a list or a folder: no recording can";
     stopped "interrupted (143: terminated); --resume goes on"
 );
 
 pub const SCORE: &str = after_help!(
     "spkver score trials.txt --root recordings -o scores.csv";
-    "0" "written; rows without a score tell why";
+    "0" "written; a row without a score says why it has none";
     no_answer "no recording of the list can be used";
     stopped "interrupted (143: terminated); --resume goes on"
 );
@@ -106,8 +107,8 @@ pub const REMOVE: &str = after_help!(
 );
 
 pub const SERVE: &str = concat!(
-    "Without --tokens, every program of this machine may do everything. To let\n",
-    "others in, make a token for each of them:\n\n",
+    "Without --tokens, every program on this machine may do everything, and no other\n",
+    "machine may do anything. To let others in, make a token for each of them:\n\n",
     "  spkver serve --tokens tokens --new-token desk --rights verify,identify\n",
     "  spkver serve --tokens tokens --listen 0.0.0.0:8080\n\n",
     "  curl -H \"Authorization: Bearer $TOKEN\" -F recording=@call.wav \\\n",
@@ -202,9 +203,9 @@ pub const MODEL_JOIN: &str = after_help!(
 
 pub const TRAIN: &str = after_help!(
     "spkver train speech/ --noise noise/ -o model.safetensors";
-    "0" "written; or stopped by --stop-after, and the same command goes on";
+    "0" "written, or stopped by --stop-after; the same command continues the run";
     no_answer "a recording cannot be used";
-    stopped "interrupted (143: terminated); the same command goes on"
+    stopped "interrupted (143: terminated); the same command continues the run"
 );
 
 pub const CALIBRATE: &str = after_help!(

@@ -1,4 +1,4 @@
-//! Turns Ctrl-C (or the signal that the time of a job is over) into a flag. Long runs look at the
+//! Turns Ctrl-C (or the signal by which a batch system ends a job) into a flag. Long runs look at the
 //! flag, finish the work in progress, and can be resumed. A second signal ends the program at once.
 
 use spkver::{Error, Result};

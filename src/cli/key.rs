@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 #[group(skip)]
 #[command(next_help_heading = "Store")]
 pub struct Args {
-    /// Key of an encrypted store [env: SPKVER_KEY, the key itself]
+    /// File with the key of an encrypted store [env: SPKVER_KEY, the key itself]
     #[arg(
         long,
         global = true,
@@ -27,8 +27,8 @@ pub struct Args {
         conflicts_with = "passphrase_file"
     )]
     key_file: Option<PathBuf>,
-    /// Passphrase of an encrypted store, in the file's first line [env: SPKVER_PASSPHRASE, the passphrase
-    /// itself] [default: asked for]
+    /// File whose first line is the passphrase of an encrypted store [env: SPKVER_PASSPHRASE, the passphrase
+    /// itself] [default: you are asked for it]
     #[arg(long, global = true, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
 }
@@ -80,7 +80,7 @@ pub fn given(
         ))),
         (Some(text), None) => Secret::from_hex(&text).map(Some).ok_or_else(|| {
             Error::Usage(format!(
-                "{key_name} holds no key; 64 hexadecimal digits are wanted"
+                "{key_name} holds no key; a key is 64 hexadecimal digits"
             ))
         }),
         (None, Some(text)) => std::str::from_utf8(&text)
@@ -89,7 +89,7 @@ pub fn given(
             .map(Some)
             .ok_or_else(|| {
                 Error::Usage(format!(
-                    "{words_name} holds no passphrase; 1 to {} bytes of UTF-8 are wanted",
+                    "{words_name} holds no passphrase; a passphrase is 1 to {} bytes of UTF-8",
                     Secret::MAX_PASSPHRASE_BYTES
                 ))
             }),

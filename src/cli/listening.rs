@@ -37,7 +37,7 @@ pub struct Args {
     save: Option<PathBuf>,
 }
 
-/// What a command makes of a look; by default nothing.
+/// How a command answers a look: by default with no note, and listening goes on.
 #[derive(Default)]
 pub struct Look {
     /// Text for the line on the terminal.

@@ -36,7 +36,7 @@ impl<'a> Stages<'a> {
                     Stage::Trials => "trials",
                 };
                 if stage == Stage::Recordings && done > 0 {
-                    let text = format!("going on after {done} of {total} {unit}");
+                    let text = format!("continuing after {done} of {total} {unit}");
                     self.talk.warning(&text);
                 }
                 let progress = Progress::new(total, unit, self.talk);

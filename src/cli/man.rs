@@ -6,11 +6,12 @@ use serde_json::json;
 use spkver::{Error, Result, storage::output::Form};
 use std::path::{Path, PathBuf};
 
-/// Where to.
+/// Where `spkver man` writes the pages.
 #[derive(clap::Args)]
 #[group(skip)]
 pub struct Args {
-    /// Folder to write a page for each command to; made if it is not there [default: the program's own page on stdout]
+    /// Folder for the pages, one for each command; it is made if it does not exist [default: only the page of
+    /// `spkver` itself, on stdout]
     #[arg(value_name = "DIR")]
     folder: Option<PathBuf>,
     #[command(flatten)]

@@ -82,7 +82,7 @@ enum Command {
     /// Score a list of trials, of any length
     #[command(after_help = help::SCORE)]
     Score(Box<score::Args>),
-    /// List the enrolled speakers, or the recordings of one
+    /// List the enrolled speakers, or the recordings of one speaker
     #[command(after_help = help::LIST)]
     List(list::Args),
     /// Erase a voiceprint, or one of its recordings

@@ -28,22 +28,22 @@ pub enum Command {
     /// Write the model's network for other programs
     #[command(after_help = help::MODEL_EXPORT)]
     Export(Export),
-    /// Make a model of a network that was trained elsewhere: CAM++, ECAPA-TDNN, ResNet or XVEC
+    /// Make a model from a network that was trained elsewhere: CAM++, ECAPA-TDNN, ResNet or XVEC
     #[command(after_help = help::MODEL_IMPORT)]
     Import(import::Args),
     /// Round the weights to int8: a smaller file that starts and runs faster
     #[command(after_help = help::MODEL_INT8)]
     Int8(int8::Args),
-    /// Make one model of several that have the same front-end; calibrate it afterwards
+    /// Make one model from several that have the same front-end; calibrate the result afterwards
     #[command(after_help = help::MODEL_JOIN)]
     Join(join::Args),
 }
 
-/// What to write.
+/// What `spkver model export` writes.
 #[derive(clap::Args)]
 pub struct Export {
-    /// ONNX file to write: takes `feats` (B, T, C_in) as `embed --features` writes them, gives `embs`
-    /// (B, D)
+    /// ONNX file to write. The input of its network is `feats` (B, T, C_in), features as `embed --features`
+    /// writes them; the output is `embs` (B, D)
     #[arg(long, value_name = "FILE", required = true, help_heading = "Output")]
     onnx: PathBuf,
     #[command(flatten)]

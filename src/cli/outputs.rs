@@ -1,5 +1,4 @@
-//! The files that a command writes: the flag that such commands share, and the files that none of
-//! them may overwrite.
+//! The files that a command writes: the flag `--force`, and the files that no command may overwrite.
 
 use super::global::Global;
 use spkver::{
@@ -12,7 +11,7 @@ use std::path::{Path, PathBuf};
 #[derive(Default, clap::Args)]
 #[command(next_help_heading = "Output")]
 pub struct Args {
-    /// Replace an existing output file, whatever it holds (never a file that is read)
+    /// Replace an existing output file, whatever it holds, but never a file that the command reads
     #[arg(long)]
     force: bool,
 }

@@ -17,20 +17,20 @@ use std::path::{Path, PathBuf};
 #[group(skip)]
 #[command(next_help_heading = "Recordings")]
 pub struct Args {
-    /// Channel to use, from 1 [default: the mean of all]
+    /// Channel to use, counted from 1 [default: the mean of all channels]
     #[arg(long, value_name = "N")]
     channel: Option<usize>,
     /// Longest recording to accept, in seconds; from standard input, the longest time to listen
     /// [default: 10800]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=360_000))]
     max_seconds: Option<u32>,
-    /// Largest file to accept, in bytes [default: 2147483648; of a pipe 268435456]
+    /// Largest file to accept, in bytes [default: 2147483648; 268435456 for a pipe]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
     max_bytes: Option<u64>,
-    /// Use the whole recording [default: of more than 3 minutes, an excerpt spread over its length]
+    /// Use the whole recording [default: if it is longer than 3 minutes, an excerpt spread over its length]
     #[arg(long)]
     all: bool,
-    /// Format of files without a header: s16le:16000:1 is 16-bit samples at 16 kHz, one channel
+    /// Format of files without a header: s16le:16000:1 means 16-bit samples at 16 kHz, one channel
     #[arg(long, value_name = "FORMAT")]
     raw: Option<RawFormat>,
 }

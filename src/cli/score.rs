@@ -40,9 +40,9 @@ use std::{
 #[derive(clap::Args)]
 #[group(skip)]
 pub struct Args {
-    /// Trials: `1 enroll test` (VoxCeleb), `enroll test target|nontarget` (Kaldi), `enroll test`, NIST's
-    /// table or another with a header, CSV, JSON lines or Parquet; lines that begin with # are comments.
-    /// `-` is standard input
+    /// List of trials: each line `1 enroll test` (VoxCeleb), `enroll test target|nontarget` (Kaldi) or
+    /// `enroll test`; or a table with a header, such as NIST's, CSV, JSON lines or Parquet. Lines that begin
+    /// with # are comments. `-` is standard input
     #[arg(value_name = "TRIALS", required_unless_present = "stdin")]
     trials: Option<PathBuf>,
     /// File to write [default: text on stdout]. FILE.partial and FILE.state hold an unfinished run
@@ -54,11 +54,11 @@ pub struct Args {
     /// Continue an unfinished run
     #[arg(long, requires = "output", help_heading = "Output")]
     resume: bool,
-    /// Score only part I of N equal parts of the list, from 1; the outputs of all parts joined in order
-    /// are the output of the whole list
+    /// Divide the list into N equal parts and score only part I, counted from 1. The outputs of all parts,
+    /// joined in order, are the output of the whole list
     #[arg(long, value_name = "I/N", value_parser = parse_shard, help_heading = "Output")]
     shard: Option<Shard>,
-    /// Which recordings enroll which model: `model recording…` a line (spk2utt), or NIST's table
+    /// Which recordings enroll which model: each line `model recording…` (spk2utt), or NIST's table
     #[arg(long, value_name = "FILE", help_heading = "Trials")]
     enrollments: Option<PathBuf>,
     #[command(flatten)]
@@ -66,7 +66,7 @@ pub struct Args {
     /// Score these vectors instead of recordings: npy (with --ids), npz, ark, scp, parquet, jsonl
     #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "suffix", "cache", "channel", "stdin"], help_heading = "Vectors")]
     embeddings: Option<PathBuf>,
-    /// Ids of the rows of a .npy, one a line
+    /// File with the ids of the rows of a .npy, one per line
     #[arg(
         long,
         value_name = "FILE",
@@ -118,7 +118,8 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let talk = global.output();
     if talk.is_json() && args.output.is_none() {
         return Err(Error::Usage(
-            "--json tells about the run, and the rows would be among it: give --output".into(),
+            "--json prints a report of the run, which would be mixed with the rows: give --output"
+                .into(),
         ));
     }
     let plan = args.plan(trials, naming);

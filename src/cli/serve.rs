@@ -24,18 +24,18 @@ pub struct Args {
     /// reach needs --tokens
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// File of bearer tokens and their rights, a line for each [default: every program of this machine
+    /// File of bearer tokens and their rights, one token per line [default: every program on this machine
     /// may do everything]
     #[arg(long, value_name = "FILE")]
     tokens: Option<PathBuf>,
-    /// Add a token of this name to the file, print it, and end; needs --tokens and --rights
+    /// Make a token with this name, add it to the file, print it, and end; needs --tokens and --rights
     #[arg(long, value_name = "NAME", requires_all = ["tokens", "rights"])]
     new_token: Option<String>,
     /// What the new token may do: enroll, verify, identify, compare, delete, list, stream,
     /// metrics
     #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "new_token", value_parser = verb)]
     rights: Vec<Verb>,
-    /// Let the new token see scores; others see the decision and the reason
+    /// Let clients with the new token see scores; without this they see only the decision and the reason
     #[arg(long, requires = "new_token")]
     scores: bool,
     #[command(flatten)]
@@ -49,10 +49,10 @@ pub struct Args {
 #[group(skip)]
 #[command(next_help_heading = "Limits")]
 struct LimitArgs {
-    /// Tries per hour against one speaker that are not accepted; 0 for no limit
+    /// Most tries per hour against one speaker that are not accepted; 0 for no limit
     #[arg(long, value_name = "N", default_value_t = 20)]
     max_tries: u32,
-    /// Tries per hour by one client (token, or address) that are not accepted; 0 for no limit
+    /// Most tries per hour by one client (token, or address) that are not accepted; 0 for no limit
     #[arg(long, value_name = "N", default_value_t = 1000)]
     max_client_tries: u32,
     /// Longest recording to accept, in seconds
@@ -61,16 +61,17 @@ struct LimitArgs {
     /// Largest request to accept, in bytes
     #[arg(long, value_name = "N", default_value_t = 32 << 20, value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     max_bytes: u64,
-    /// Memory for the recordings of all requests, in bytes
+    /// Most memory for the recordings of all requests together, in bytes
     #[arg(long, value_name = "N", default_value_t = 256 << 20, value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
     max_held_bytes: u64,
-    /// Requests at the same time; more get the status 503
+    /// Most requests at the same time; further ones get the status 503
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     max_requests: u32,
-    /// Connections at the same time; more have to wait
+    /// Most connections at the same time; further ones have to wait
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     max_connections: u32,
-    /// Longest time until a request has arrived (else 408) and has a processor (else 503), in seconds
+    /// Longest time for a request to arrive (otherwise status 408) and then to get a processor (otherwise
+    /// 503), in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600))]
     timeout: u32,
 }

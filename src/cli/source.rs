@@ -1,4 +1,4 @@
-//! Where the recordings of a list are, and how they are read: the flags that `score` and `embed` share.
+//! The flags that `score` and `embed` share: where the recordings of a list are, and how they are read.
 
 use super::recordings;
 use spkver::{
@@ -30,7 +30,7 @@ pub struct Source {
     /// Kaldi data folder (wav.scp, segments, spk2utt or utt2spk); may be given several times
     #[arg(long, value_name = "DIR")]
     pub data: Vec<PathBuf>,
-    /// Keep embeddings in this file (or in a file of this folder) for later runs
+    /// Keep embeddings for later runs in this file, or in a file in this folder
     #[arg(long, value_name = "FILE|DIR")]
     pub cache: Option<PathBuf>,
     #[command(flatten)]

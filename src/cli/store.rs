@@ -48,16 +48,16 @@ pub enum Command {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Store")]
 pub struct RekeyArgs {
-    /// New key [env: SPKVER_NEW_KEY, the key itself]
+    /// File with the new key [env: SPKVER_NEW_KEY, the key itself]
     #[arg(long, value_name = "FILE", conflicts_with = "new_passphrase_file")]
     new_key_file: Option<PathBuf>,
-    /// New passphrase, in the file's first line [env: SPKVER_NEW_PASSPHRASE, the passphrase itself]
-    /// [default: asked for]
+    /// File whose first line is the new passphrase [env: SPKVER_NEW_PASSPHRASE, the passphrase itself]
+    /// [default: you are asked for it]
     #[arg(long, value_name = "FILE")]
     new_passphrase_file: Option<PathBuf>,
 }
 
-/// What to write, for whom.
+/// The backup to write, and who can open it.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Backup")]
 pub struct BackupArgs {
@@ -74,14 +74,14 @@ pub struct BackupArgs {
     replacing: outputs::Args,
 }
 
-/// What to read, and what opens it.
+/// The backup to read, and what opens it.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Backup")]
 pub struct RestoreArgs {
     /// The backup to read
     #[arg(help_heading = Resettable::Reset)]
     file: PathBuf,
-    /// Identity from age-keygen that opens it; may be given several times
+    /// File with the identity from age-keygen that opens the backup; may be given several times
     #[arg(long, value_name = "FILE", conflicts_with = "backup_passphrase_file")]
     identity: Vec<PathBuf>,
     /// Passphrase of the backup, in the file's first line [default: asked for]
@@ -110,7 +110,7 @@ fn new_key(file: &Path, global: &Global) -> Result<u8> {
     // A key is never overwritten, with no flag: what the old key opens would be lost.
     if file.exists() {
         return Err(Error::Usage(format!(
-            "{}: is there already; name another file for the key",
+            "{}: exists already; name another file for the key",
             file.display()
         )));
     }
@@ -118,7 +118,7 @@ fn new_key(file: &Path, global: &Global) -> Result<u8> {
     out.write_new(new_key_text()?.as_bytes())?;
     let json = json!({ "command": "store new-key", "file": file.to_string_lossy() });
     let line = format!(
-        "NEW KEY  {}  keep a copy elsewhere: without it nobody opens the store",
+        "NEW KEY  {}  keep a copy elsewhere: without it nobody can open the store",
         file.display()
     );
     global.output().done(&line, &json);

@@ -22,7 +22,7 @@ pub struct Args {
     /// Recordings to test, or folders of them; - listens to standard input
     #[arg(required_unless_present = "embeddings", help_heading = Resettable::Reset)]
     pub files: Vec<PathBuf>,
-    /// Embeddings (N, D) as `spkver embed -o` writes them, instead of recordings
+    /// Array (N, D) of embeddings, as `spkver embed -o` writes it, instead of recordings
     #[arg(
         long,
         value_name = "FILE.npy",

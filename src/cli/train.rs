@@ -76,11 +76,12 @@ pub struct Args {
     /// Folder with room impulse responses, added to the simulated ones
     #[arg(long, value_name = "DIR", help_heading = "Training data")]
     rir: Option<PathBuf>,
-    /// Vectors of the recordings by another system, which the network also learns from: any format that
-    /// `embed` writes, with ids as in the manifest; `PATH@SPEED@WARP` at other speeds and warps
+    /// Vectors that another system, the teacher, computed for the recordings; the network also learns from
+    /// them. Any format that `embed` writes, with ids as in the manifest; `PATH@SPEED@WARP` is the id at
+    /// another speed or warp
     #[arg(long, value_name = "VECTORS", help_heading = "Training data")]
     teacher: Option<PathBuf>,
-    /// Names of the rows if the teacher's vectors are a `.npy`, one a line
+    /// File with the ids of the rows, one per line, if the teacher's vectors are a `.npy`
     #[arg(
         long,
         value_name = "FILE",
@@ -91,8 +92,8 @@ pub struct Args {
     /// Take the detector of overlapped speech from this model; if the options train one, start from it
     #[arg(long, value_name = "MODEL", help_heading = "Training")]
     overlap_of: Option<PathBuf>,
-    /// Train no network, but add a joint embedding to this joined model: a map from all its networks
-    /// to the vectors of --teacher (`joint` in the options)
+    /// Add a joint embedding to this joined model instead of training networks. It is a map from the
+    /// statistics of all networks of the model to the vectors of --teacher (`joint` in the options)
     #[arg(
         long,
         value_name = "MODEL",
@@ -101,16 +102,16 @@ pub struct Args {
         help_heading = "Training"
     )]
     onto: Option<PathBuf>,
-    /// Options as JSON: any part of what `--print-options` shows
+    /// File with training options as JSON, which can be any part of what `--print-options` shows
     #[arg(long, value_name = "FILE", help_heading = "Training")]
     options: Option<PathBuf>,
     /// Print all options as they would be used, as JSON, and stop
     #[arg(long, help_heading = "Output")]
     print_options: bool,
-    /// Seed of everything random
+    /// Seed of all random numbers
     #[arg(long, value_name = "N", help_heading = "Training")]
     seed: Option<u64>,
-    /// Optimization steps of each network; those of the detectors are in proportion
+    /// Optimization steps of each network; the steps of the detectors are changed in proportion
     #[arg(long, value_name = "N", value_parser = positive, help_heading = "Training")]
     steps: Option<usize>,
     /// Crops in each step
@@ -125,7 +126,7 @@ pub struct Args {
     /// Size of the embedding
     #[arg(long, value_name = "D", value_parser = positive, help_heading = "Network")]
     embedding_size: Option<usize>,
-    /// Train and join the first N of the networks that the options list; 1 for a single network that
+    /// How many networks to train and join: the first N in the options; 1 for a single network that
     /// sees the whole band
     #[arg(long, value_name = "N", value_parser = positive, help_heading = "Network")]
     members: Option<usize>,
@@ -153,7 +154,7 @@ pub struct Args {
         help_heading = "Comparison of heads"
     )]
     root: PathBuf,
-    /// Memory for decoded speech, in MB; the corpus may be larger
+    /// Most memory for decoded speech, in MB; the training speech may be larger than this
     #[arg(
         long,
         value_name = "MB",
@@ -193,11 +194,11 @@ fn positive(text: &str) -> std::result::Result<usize, String> {
     text.parse()
         .ok()
         .filter(|n| *n > 0)
-        .ok_or_else(|| "a whole number above 0 is wanted".into())
+        .ok_or_else(|| "give a whole number above 0".into())
 }
 
 fn pair_loss(text: &str) -> std::result::Result<PairLoss, String> {
-    serde_json::from_value(json!(text)).map_err(|_| "bce, softmax or mse is wanted".into())
+    serde_json::from_value(json!(text)).map_err(|_| "give bce, softmax or mse".into())
 }
 
 /// Runs the command.

@@ -74,7 +74,7 @@ impl<'a> Trial<'a> {
                 if verification.decision.reason().is_none() && !is_calibrated(verifier) =>
             {
                 format!(
-                    "score {:+.2}, threshold {:+.2} (uncalibrated: no log-likelihood ratio; run \
+                    "score {:+.2}, threshold {:+.2} (uncalibrated: not a log-likelihood ratio; run \
                      `spkver calibrate` on trials of your own)",
                     score.0,
                     point.threshold().0,

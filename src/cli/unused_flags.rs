@@ -1,4 +1,4 @@
-//! Leaves the general flags that change nothing for a command out of its help. The command still takes them.
+//! Hides the general flags that have no effect on a command from its help. The command still accepts them.
 
 use clap::{Arg, Command};
 

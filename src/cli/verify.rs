@@ -24,7 +24,7 @@ use std::{path::PathBuf, sync::Arc};
 pub struct Args {
     /// Name of the enrolled speaker
     name: String,
-    /// Recordings to test, or folders of them: each gets an answer of its own; - listens to standard
+    /// Recordings to test, or folders of them; each recording gets its own answer. - listens to standard
     /// input
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
@@ -35,7 +35,7 @@ pub struct Args {
     #[command(flatten)]
     listening: listening::Args,
     /// Watch whether the speaker stays the same: listen to the end, and print a line of JSON each second,
-    /// with the decision on this many last seconds
+    /// with the decision on the last SECONDS
     #[arg(
         long,
         value_name = "SECONDS",

@@ -11,7 +11,7 @@ use crate::Result;
 use std::{collections::HashMap, path::Path};
 
 const REMEDY: &str =
-    "write `model recording…` a line, or a table whose header is `modelid segmentid`";
+    "write `model recording…` on each line, or a table whose header is `modelid segmentid`";
 
 /// Columns of a table, from 0.
 struct Table {

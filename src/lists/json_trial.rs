@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use std::{borrow::Cow, fmt};
 
-const REMEDY: &str = "write {\"enroll\":\"…\",\"test\":\"…\",\"score\":1.5,\"label\":1} a line, null for \
+const REMEDY: &str = "write {\"enroll\":\"…\",\"test\":\"…\",\"score\":1.5,\"label\":1} on each line, null for \
                       no score";
 
 /// What an object says about a trial.

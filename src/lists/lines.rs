@@ -168,7 +168,7 @@ impl<R: Read> Lines<R> {
             path: self.path.clone(),
             line,
             fact: fact.into(),
-            remedy: "save the list as UTF-8 text, one entry a line".into(),
+            remedy: "save the list as UTF-8 text, one entry per line".into(),
         }
     }
 }

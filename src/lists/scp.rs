@@ -11,7 +11,7 @@ use std::path::Path;
 /// [`crate::Error::Io`]; [`crate::Error::List`] for a line without a path, or an id that has two.
 pub fn read(path: &Path) -> Result<IndexMap<String, String>> {
     let mut files = IndexMap::new();
-    let remedy = "write `id path` a line, each id once";
+    let remedy = "write `id path` on each line, each id once";
     for_each_line(path, remedy, |line| {
         let fields = line.trim_ascii().split_once([' ', '\t']);
         let (id, file) = fields.ok_or("no path after the id")?;
@@ -33,7 +33,7 @@ pub fn add(
     match files.get(id) {
         Some(earlier) if earlier == file => Ok(false),
         Some(earlier) => Err(format!(
-            "{id} is another file above, {earlier}, and {file} here"
+            "a line above gives {id} the file {earlier}, this line {file}"
         )),
         None => {
             files.insert(id.to_string(), file.to_string());
@@ -75,7 +75,7 @@ mod tests {
         for (text, fact) in [
             (
                 "a1 a.wav\na1 b.wav\n",
-                "wav.scp:2: a1 is another file above, a.wav, and b.wav here",
+                "wav.scp:2: a line above gives a1 the file a.wav, this line b.wav",
             ),
             ("a1\n", "wav.scp:1: no path after the id"),
         ] {

@@ -100,7 +100,7 @@ impl Complaint {
     pub(super) fn of_score(text: &str) -> Self {
         Complaint::new(
             format!("score {text:?}"),
-            "write one `enroll test score` a line, the score a finite number, or nan for none",
+            "write `enroll test score` on each line; a score is a finite number, or nan for none",
         )
     }
 }

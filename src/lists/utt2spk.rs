@@ -16,7 +16,7 @@ use std::path::Path;
 /// recording with two speakers.
 pub fn read(path: &Path) -> Result<IndexMap<String, String>> {
     let mut speakers = IndexMap::new();
-    let remedy = "write one `recording speaker` a line";
+    let remedy = "write `recording speaker` on each line";
     for_each_line(path, remedy, |line| {
         let fields = Fields::split(line.trim_ascii(), Separator::Blank)?;
         if fields.count() != 2 {

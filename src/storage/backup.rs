@@ -60,7 +60,7 @@ impl Lock {
     /// [`Error::Usage`] naming the text that is not a recipient.
     pub fn recipients(texts: &[String]) -> Result<Self> {
         let parse = |text: &String| {
-            let wanted = "a recipient is wanted, age1…, as age-keygen prints it";
+            let wanted = "give a recipient as age-keygen prints it, age1…";
             text.parse()
                 .map_err(|_| Error::Usage(format!("recipient {text:?}: {wanted}")))
         };
@@ -159,16 +159,17 @@ pub fn read(
             DecryptError::NoMatchingKeys
             | DecryptError::KeyDecryptionFailed
             | DecryptError::DecryptionFailed => refuse(
-                "what was given does not open the backup",
-                "give the identity or the passphrase that it was made for",
+                "the given identity or passphrase does not open the backup",
+                "give the one that the backup was made for",
             ),
             DecryptError::ExcessiveWork { .. } => refuse(
-                "its passphrase costs more work than is sensible",
+                "checking its passphrase would take too much work",
                 "open it with the age program",
             ),
-            DecryptError::InvalidHeader | DecryptError::UnknownFormat => {
-                refuse("not an age file", "give a backup of `spkver store backup`")
-            }
+            DecryptError::InvalidHeader | DecryptError::UnknownFormat => refuse(
+                "not an age file",
+                "give a file that `spkver store backup` wrote",
+            ),
             _ => damaged(),
         })?;
     // Allocated at full size, because a buffer that grows leaves copies behind. The text is shorter
@@ -177,8 +178,8 @@ pub fn read(
     reader.read_to_end(&mut text).map_err(|_| damaged())?;
     lines::from_text(&text).map_err(|refused| match refused {
         Refused::Unknown => refuse(
-            "no backup of voiceprints that this version knows",
-            "give a backup of `spkver store backup`",
+            "not a backup of voiceprints that this version can read",
+            "give a file that `spkver store backup` wrote",
         ),
         Refused::Damaged => damaged(),
     })

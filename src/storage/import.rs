@@ -145,7 +145,7 @@ fn from_bytes(bytes: &[u8]) -> std::result::Result<Model, Problem> {
             name: kind.name.into(),
             description: "Imported network; embeddings are compared by cosine.".into(),
             calibration: format!(
-                "none: scores are {SCALE}·(cosine − {EVEN_COSINE}), no log-likelihood ratios; run \
+                "none: scores are {SCALE}·(cosine − {EVEN_COSINE}), not log-likelihood ratios; run \
                  `spkver calibrate`"
             ),
             uncalibrated: true,

@@ -84,7 +84,7 @@ impl Outputs {
             let identity = Identity::of(&path);
             if let Some((other, _)) = named.iter().find(|(_, known)| *known == identity) {
                 return Err(Error::Usage(format!(
-                    "{} and {}: two outputs in one file; name another output",
+                    "{} and {}: two outputs are the same file; name another output",
                     other.display(),
                     path.display()
                 )));
@@ -105,7 +105,7 @@ impl Outputs {
         let identity = Identity::of(read);
         match self.named.iter().any(|(_, output)| *output == identity) {
             true => Err(Error::Usage(format!(
-                "{}: would be written over; name another output",
+                "{}: would be overwritten; name another output",
                 read.display()
             ))),
             false => Ok(()),
@@ -165,7 +165,7 @@ impl Outputs {
     pub fn take_new(&self, path: &Path, form: &Form) -> Result<OutputFile> {
         if path.is_file() {
             return Err(Error::Usage(format!(
-                "{}: is there already; name another file",
+                "{}: exists already; name another file",
                 path.display()
             )));
         }
@@ -200,18 +200,18 @@ impl Outputs {
         }
         if !folder_of(path).is_dir() {
             let folder = folder_of(path).display();
-            return refuse(format!("there is no folder {folder}; make it first"));
+            return refuse(format!("there is no folder {folder}; create it first"));
         }
         let exists = fs::metadata(path).is_ok_and(|facts| facts.is_file() && facts.len() > 0);
         if exists && !self.force {
             if is_kept {
                 return refuse(
-                    "is there already; name another output, or replace it with --force".into(),
+                    "exists already; name another output, or replace it with --force".into(),
                 );
             }
             if !opening(path).is_ok_and(|bytes| is_same(&bytes)) {
                 return refuse(format!(
-                    "is there already and is not {what}; name another output, or replace it with \
+                    "exists already and is not {what}; name another output, or replace it with \
                      --force"
                 ));
             }

@@ -64,7 +64,7 @@ impl Secret {
         }
         Self::from_hex(&bytes).ok_or_else(|| {
             Error::Usage(format!(
-                "key file {} does not hold a key: 64 hexadecimal digits or 32 bytes are wanted; \
+                "key file {} does not hold a key, which is 64 hexadecimal digits or 32 bytes; \
                  `spkver store new-key` makes one",
                 path.display()
             ))
@@ -100,7 +100,7 @@ impl Secret {
             .and_then(Self::from_passphrase)
             .ok_or_else(|| {
                 Error::Usage(format!(
-                    "passphrase file {}: a line of 1 to {} bytes of UTF-8 is wanted",
+                    "passphrase file {}: its first line must be 1 to {} bytes of UTF-8",
                     path.display(),
                     Self::MAX_PASSPHRASE_BYTES
                 ))

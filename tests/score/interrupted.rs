@@ -65,7 +65,7 @@ fn a_killed_run_goes_on_and_ends_with_the_same_bytes() {
             );
             let answer = place.done(&format!("{command} -o {out} --resume"));
             assert!(
-                answer.stderr.contains("going on after "),
+                answer.stderr.contains("continuing after "),
                 "{}",
                 answer.stderr
             );

@@ -29,7 +29,7 @@ fn a_list_that_cannot_be_read_leaves_no_output() {
     place.refused("score trials -o out.txt", 2, "trials:2: label \"utt1\"");
     assert!(place.is_tidy() && !place.path("out.txt").exists());
     place.write("trials", "a b\n");
-    place.refused("score trials -o trials", 2, "would be written over");
+    place.refused("score trials -o trials", 2, "would be overwritten");
     place.refused("score trials --format parquet", 2, "give --output");
     place.write("trials", b"1 a \xff\n");
     place.refused("score trials", 2, "trials:1: not UTF-8");

@@ -132,7 +132,7 @@ fn bytes_do_not_depend_on_threads_shards_or_cache() {
     assert_eq!(answer.code, 2);
     let answer = place.say("score trials -o x --cache trials");
     assert!(
-        answer.stderr.contains("is no file of this program"),
+        answer.stderr.contains("is not a file of this program"),
         "{}",
         answer.stderr
     );

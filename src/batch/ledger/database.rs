@@ -1,5 +1,5 @@
-//! Opens the SQLite files of a ledger: that of the run and the cache of embeddings. Says what their
-//! errors mean to a user.
+//! Opens the two SQLite files of a ledger: the file of the run and the cache of embeddings. Turns their
+//! errors into messages that a user understands.
 
 use crate::{
     Error, Result,
@@ -116,7 +116,7 @@ pub(super) fn failed(path: &Path, error: rusqlite::Error) -> Error {
         },
         Some(ErrorCode::NotADatabase) => Error::Store {
             path,
-            fact: "is no file of this program".into(),
+            fact: "is not a file of this program".into(),
             remedy: "name another file, or delete it".into(),
         },
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly) => Error::io(

@@ -87,7 +87,7 @@ fn vector(source: &mut impl Read) -> Result<Vec<f32>, Fault> {
         b"\0BDM " => (8, true),
         [0, b'B', kind @ ..] => {
             let kind = String::from_utf8_lossy(kind).into_owned();
-            return Err(format!("holds {kind:?}, no vector of floats").into());
+            return Err(format!("holds {kind:?}, not a vector of floats").into());
         }
         _ => return Err("no binary vector".into()),
     };
@@ -102,7 +102,7 @@ fn vector(source: &mut impl Read) -> Result<Vec<f32>, Fault> {
     let rows = if is_matrix { number()? } else { 1 };
     let size = number()?;
     if rows != 1 || size > MAX_SIZE {
-        return Err(format!("{rows} rows of {size} values, wanted one vector").into());
+        return Err(format!("{rows} rows of {size} values instead of one vector").into());
     }
     let mut bytes = vec![0; size * width];
     source.read_exact(&mut bytes)?;

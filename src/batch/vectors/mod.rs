@@ -92,7 +92,7 @@ impl Format {
         let blank = |id: &&String| id.is_empty() || id.contains(char::is_whitespace);
         match (self, ids.iter().find(blank)) {
             (Format::Ark | Format::ArkText, Some(id)) => Err(Error::Usage(format!(
-                "Kaldi archives take no ids with blanks, and there is {id:?}; give ids with --list, or \
+                "the id {id:?} has blanks, which Kaldi archives do not allow; give ids with --list, or \
                  write npz or parquet"
             ))),
             _ => Ok(()),
@@ -191,7 +191,7 @@ pub fn read(path: &Path, ids: Option<&Path>, wanted: &dyn Fn(&str) -> bool) -> R
     Ok(vectors)
 }
 
-const ARRAY_WANTED: &str = "a NumPy file with a float32 array (N, D) is wanted";
+const ARRAY_WANTED: &str = "give a NumPy file with a float32 array (N, D)";
 
 /// The rows `(N, D)` of a `.npy` that has no ids. They are read one by one: there may be more than fit
 /// into memory.

@@ -1,6 +1,7 @@
 //! NumPy's `.npz`, a ZIP of arrays. Files are written with the arrays `embeddings`, `ids`,
-//! `errors`, `audio_blake3` and `model`. What is read is any two-dimensional array that comes with a
-//! list of as many texts, or else each array as one vector, whose id is the name of the array.
+//! `errors`, `audio_blake3` and `model`. If a file to read has a two-dimensional array and a list with a
+//! text for each row, the rows are the vectors and the texts their ids. Otherwise each array is one
+//! vector, and the name of the array is its id.
 
 use super::{
     fault::{Fault, Take},
@@ -98,7 +99,7 @@ pub(super) fn read(path: &Path, take: &mut Take) -> std::result::Result<(), Faul
         if header.count()? != *header.shape.iter().max().unwrap_or(&0) {
             let shape = &header.shape;
             return Err(format!(
-                "array {name} of shape {shape:?} is no vector, and no array of ids fits it"
+                "array {name} of shape {shape:?} is not a vector, and no array of ids fits it"
             )
             .into());
         }

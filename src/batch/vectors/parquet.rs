@@ -190,7 +190,7 @@ fn texts(
     rows: usize,
 ) -> std::result::Result<Vec<Option<String>>, ParquetError> {
     let ColumnReader::ByteArrayColumnReader(reader) = reader else {
-        return Err(ParquetError::General("id is no text".into()));
+        return Err(ParquetError::General("id is not text".into()));
     };
     of_rows(reader, rows, |v| {
         String::from_utf8_lossy(v.data()).into_owned()
@@ -214,7 +214,7 @@ fn lists(
         }
         _ => {
             return Err(ParquetError::General(
-                "embedding is no list of floats".into(),
+                "embedding is not a list of floats".into(),
             ));
         }
     };

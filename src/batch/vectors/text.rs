@@ -103,7 +103,7 @@ pub(super) fn read(path: &Path, take: &mut Take) -> Result<(), Fault> {
         let numbers = numbers.strip_suffix(']').unwrap_or(numbers);
         let values: Result<Vec<f32>, _> =
             numbers.split_ascii_whitespace().map(str::parse).collect();
-        let values = values.map_err(|_| refuse("a value that is no number"))?;
+        let values = values.map_err(|_| refuse("a value that is not a number"))?;
         take(id, &values)?;
     }
     ark::read_index(index.iter().map(String::as_str), take)

@@ -8,10 +8,11 @@ use std::path::PathBuf;
 #[group(skip)]
 #[command(next_help_heading = "Speakers and conditions")]
 pub struct Args {
-    /// CSV with `path` and other columns for each recording; error rates are also given by each column
+    /// CSV with the column `path` and any others, a row for each recording; error rates are then also
+    /// given for each value, or range of values, in the other columns
     #[arg(long, value_name = "CSV")]
     metadata: Option<PathBuf>,
-    /// Give error rates only by these columns of the metadata
+    /// Divide the error rates only by these columns of the metadata
     #[arg(
         long,
         value_name = "COLUMN",
@@ -19,11 +20,11 @@ pub struct Args {
         value_delimiter = ','
     )]
     by: Vec<String>,
-    /// Where to divide a column of numbers, e.g. `seconds=2,5,10` [default: quartiles]
+    /// Where to divide a column of numbers into ranges, e.g. `seconds=2,5,10` [default: at its quartiles]
     #[arg(long, value_name = "COLUMN=EDGES", requires = "metadata", value_parser = edges)]
     bins: Vec<(String, Vec<f64>)>,
-    /// Speaker of each recording (`recording speaker` a line) [default: from the metadata's column
-    /// `speaker`, or from the folders]
+    /// File that names the speaker of each recording: each line `recording speaker` [default: from the
+    /// metadata's column `speaker`, or from the folders]
     #[arg(long, value_name = "FILE")]
     utt2spk: Option<PathBuf>,
 }

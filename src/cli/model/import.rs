@@ -23,8 +23,8 @@ pub struct Args {
     /// the other networks]
     #[arg(long, value_name = "WINDOW", value_parser = window, help_heading = "Features")]
     window: Option<WindowType>,
-    /// Give the network the speech alone, without pauses, so that silence cannot move a score; the
-    /// original gets whole recordings
+    /// Give the network only the speech, without pauses, so that silence cannot change a score. Without
+    /// this flag it gets whole recordings, as in the toolkit that it comes from
     #[arg(long, help_heading = "Features")]
     speech_only: bool,
     /// Name for the model card
@@ -84,7 +84,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         "calibrated": false,
     });
     let line = format!(
-        "wrote {} (model {}): {} mel bins, embedding of {}; the scores are no log-likelihood ratios \
+        "wrote {} (model {}): {} mel bins, embedding of {}; the scores are not log-likelihood ratios \
          until `spkver --model {} calibrate` has seen trials",
         args.new.out.display(),
         id.short(),

@@ -5,7 +5,7 @@ use crate::cli::global::Global;
 use serde_json::json;
 use spkver::{Error, Result, storage::model};
 
-/// Where to write it.
+/// Where `spkver model int8` writes the rounded model.
 #[derive(clap::Args)]
 #[group(skip)]
 pub struct Args {

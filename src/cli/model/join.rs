@@ -16,7 +16,7 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 #[group(skip)]
 pub struct Args {
-    /// Model files. The first one gives the detectors, the front-end and the card
+    /// Model files. The detectors, the front-end and the card are taken from the first one
     #[arg(value_name = "FILE", num_args = 2.., required = true)]
     models: Vec<PathBuf>,
     /// From the N-th model file, which must be a joined model, take only the networks with these

@@ -7,7 +7,7 @@ use spkver::{
 };
 use std::path::PathBuf;
 
-/// Where to write it.
+/// Where the new model is written.
 #[derive(clap::Args)]
 #[group(skip)]
 #[command(next_help_heading = "Output")]

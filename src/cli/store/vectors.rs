@@ -41,12 +41,12 @@ pub enum Command {
     ImportVectors(Import),
 }
 
-/// What to write, and whether it may leave the encryption.
+/// Where to write the vectors, and whether those of an encrypted store may be written unencrypted.
 #[derive(clap::Args)]
 pub struct ExportArgs {
     #[command(flatten)]
     to: Export,
-    /// Write the vectors of an encrypted store, too: whoever can read the file has the voiceprints
+    /// Write vectors even if the store is encrypted. Whoever can read the file then has the voiceprints
     #[arg(long, help_heading = "Output")]
     plaintext: bool,
     #[command(flatten)]
@@ -61,7 +61,7 @@ pub struct Export {
     /// Rows for PostgreSQL's COPY, with pgvector; prints the SQL that searches them
     #[arg(long, value_name = "FILE")]
     pgvector: Option<PathBuf>,
-    /// A float32 array, and FILE.names with one name a line
+    /// A float32 array, and FILE.names with one name per line
     #[arg(long, value_name = "FILE")]
     npy: Option<PathBuf>,
 }
@@ -71,7 +71,7 @@ pub struct Export {
 pub struct Import {
     /// A float32 array `(N, D)` of this model's embeddings
     vectors: PathBuf,
-    /// A text file with one speaker's name a line, for each row of the array
+    /// A text file with the speaker's name for each row of the array, one per line
     names: PathBuf,
 }
 
@@ -106,7 +106,7 @@ fn export(args: &ExportArgs, global: &Global) -> Result<u8> {
     })?;
     if store.is_encrypted() && !args.plaintext {
         return Err(Error::Usage(
-            "the store is encrypted, and the vectors would not be; insist with --plaintext".into(),
+            "the store is encrypted, but the vectors would not be; give --plaintext if you accept that".into(),
         ));
     }
     let verifier = global.verifier()?;

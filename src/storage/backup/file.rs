@@ -43,7 +43,7 @@ impl Key {
             let file = File::open(path).map_err(failed)?.take(MAX_IDENTITY_BYTES);
             let none = || {
                 Error::Usage(format!(
-                    "{} holds no identity; a file from age-keygen is wanted",
+                    "{} holds no identity; give a file from age-keygen",
                     path.display()
                 ))
             };

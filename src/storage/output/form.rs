@@ -159,7 +159,7 @@ impl Form {
         }
         let own: Vec<String> = self.endings.iter().map(|e| format!(".{e}")).collect();
         Err(Error::Usage(format!(
-            "{}: .{ending} promises something else than {}; name it {}, or see --help for other forms",
+            "{}: the ending .{ending} does not belong to {}; name it {}, or see --help for other forms",
             path.display(),
             self.name,
             own.join(" or ")

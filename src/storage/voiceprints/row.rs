@@ -22,7 +22,7 @@ use crate::{
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, Statement, params};
 use zeroize::Zeroizing;
 
-/// Random, so that an id is never used twice, even after its speaker was removed.
+/// Random, so that an id is not used again after its speaker was removed.
 pub(super) type Id = [u8; 16];
 
 /// The row of a speaker.
@@ -86,7 +86,7 @@ impl Rows {
         }
         if self.templates.is_empty() {
             return Err(Error::Usage(format!(
-                "{:?}: a voiceprint of no recordings is none",
+                "{:?}: a voiceprint must have at least one recording",
                 name.as_str()
             )));
         }
