@@ -2,7 +2,7 @@
 //!
 //! This is an open set: the threshold of `verify` rises by ln N with the number N of enrolled speakers
 //! (see [`OperatingPoint::among`]). An index over the store finds the candidates; the store's own
-//! voiceprints give their scores, bit for bit those of [`Verifier::verify`].
+//! voiceprints then give their scores, which are the same, bit for bit, as in [`Verifier::verify`].
 
 use crate::{
     Error, Result,
@@ -90,8 +90,8 @@ pub struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// Takes the index of the last search if it still fits, else the index file of the store, and builds an
-    /// index if there is neither.
+    /// Takes the index of the last search if it still fits, else the index file of the store, and builds
+    /// an index if there is neither.
     ///
     /// # Errors
     /// [`Error::Store`] for a damaged store.
@@ -115,8 +115,8 @@ impl<'a> Search<'a> {
         Ok(search)
     }
 
-    /// Holds the index for the next search, unless it is in a file: when a voiceprint is erased, that file
-    /// must be deleted too.
+    /// Holds the index for the next search, unless it is in a file: when a voiceprint is erased, that
+    /// file must be deleted too.
     fn hold(&self) {
         let Some(last) = self.last.filter(|_| !self.index.is_kept()) else {
             return;

@@ -321,7 +321,8 @@ impl Verifier {
         (low..=high).contains(&self.model.head.ln_length(embedding.values()))
     }
 
-    /// Seconds of speech that an embedding was made of; none if this model's embeddings do not hold them.
+    /// Seconds of speech that an embedding was made of; none if this model's embeddings do not hold
+    /// them.
     pub fn speech_seconds(&self, embedding: &Embedding) -> Option<f32> {
         let head = &self.model.head;
         head.quality.as_ref()?;

@@ -201,8 +201,8 @@ impl Track {
     }
 }
 
-/// Samples of each channel, if the header states them. Ogg counts them from the start of a stream. A recording
-/// can begin in the middle of the stream, so the samples before it are subtracted.
+/// Samples of each channel, if the header states them. Ogg counts them from the start of a stream. A
+/// recording can begin in the middle of the stream, so the samples before it are subtracted.
 fn declared_frames(track: &formats::Track) -> Option<u64> {
     let before = u64::try_from(track.start_ts.get()).unwrap_or(0);
     Some(track.num_frames?.saturating_sub(before))

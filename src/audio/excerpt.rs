@@ -87,8 +87,8 @@ impl Excerpt {
         }
     }
 
-    /// The samples at 16 kHz of the recording so far: what [`Self::finish`] would give now or, if that is
-    /// longer than `max_seconds`, some of its stretches. More samples can still be pushed.
+    /// The samples at 16 kHz of the recording so far: what [`Self::finish`] would give now or, if that
+    /// is longer than `max_seconds`, some of its stretches. More samples can still be pushed.
     pub fn so_far(&self, max_seconds: usize) -> Vec<f32> {
         let most = max_seconds * SAMPLE_RATE_HZ as usize;
         if self.stride == 1 {

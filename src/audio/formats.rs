@@ -5,7 +5,8 @@ use std::ffi::OsStr;
 
 /// A format.
 struct Format {
-    /// Positions in a file and the bytes there. A file with one of these is of the format.
+    /// Positions in a file, and the bytes there. A file that has the bytes at one of these positions is
+    /// of this format.
     magics: &'static [(usize, &'static [u8])],
     /// Endings by which files in a folder are taken for recordings. A file that the user names may have
     /// any ending.

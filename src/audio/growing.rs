@@ -1,5 +1,5 @@
 //! A recording that is still being made: what a microphone or a line has delivered so far. Once it is
-//! complete it is the same [`Waveform`], bit for bit, as that of a file with these samples.
+//! complete, it becomes the same [`Waveform`], bit for bit, as a file with these samples.
 
 use super::{
     decode,

@@ -156,7 +156,7 @@ mod tests {
             panic!("it is not read");
         };
         assert!(fact.contains("Opus with 6 channels in 4 streams"), "{fact}");
-        // One stream is read, whatever the family.
+        // Only a single stream is read, whatever channel mapping family the header states.
         assert!(Opus::new(&head(1, 2, &[1, 1, 1, 0, 1])).is_ok());
     }
 

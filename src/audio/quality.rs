@@ -31,7 +31,7 @@ pub struct Quality {
     pub original_rate_hz: u32,
     /// Length, in seconds.
     pub seconds: f32,
-    /// Seconds that were used; of a long recording, those of the excerpt.
+    /// Seconds that were used: all of them or, for a long recording, the seconds of the excerpt.
     pub used_seconds: f32,
     /// Net speech, in seconds: by the speech detector where the model has one, else by the energy VAD
     /// relative to the file's own level.
@@ -41,9 +41,9 @@ pub struct Quality {
     pub content: Content,
     /// Highest frequency with speech energy, in Hz.
     pub bandwidth_hz: f32,
-    /// Level of the voice from 80 to 250 Hz relative to its level from 300 to 3400 Hz, in dB. A telephone
-    /// line passes nothing below 300 Hz: over a quiet line this is −20 or less, in clean recordings rarely
-    /// below −17.
+    /// Level of the voice from 80 to 250 Hz relative to its level from 300 to 3400 Hz, in dB. A
+    /// telephone line passes nothing below 300 Hz: over a quiet line this is −20 or less, in clean
+    /// recordings rarely below −17.
     pub low_band_db: f32,
     /// Share of samples in flat tops at either extreme, 0 to 1.
     pub clipped: f32,

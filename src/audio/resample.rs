@@ -172,8 +172,8 @@ pub(super) fn num_out(num_in: usize, from_hz: u32, to_hz: u32) -> usize {
     (rounded as usize).max(num_in.min(1))
 }
 
-/// The ratio of the two rates in lowest terms. If one of its terms is above [`MAX_TERM`], a ratio close to
-/// it: the last convergent of its continued fraction whose terms are not above this limit.
+/// The ratio of the two rates in lowest terms. If one of its terms is above [`MAX_TERM`], a ratio close
+/// to it: the last convergent of its continued fraction whose terms are not above this limit.
 fn ratio(from: u64, to: u64) -> (usize, usize) {
     let (mut p, mut q, mut last_p, mut last_q) = (1, 0, 0, 1);
     let (mut numerator, mut denominator) = (from, to);

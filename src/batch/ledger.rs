@@ -30,7 +30,7 @@ pub struct Entry {
 }
 
 /// The index of a recording in the list, then the hash of its audio and the key of its outcome. If
-/// its file cannot be read, the reason stands in place of these two.
+/// its file cannot be read, the reason takes the place of hash and key.
 pub type Place = (
     usize,
     std::result::Result<(AudioHash, blake3::Hash), Refused>,

@@ -56,7 +56,7 @@ impl Place {
         folder_of(&self.out)
     }
 
-    /// Opens the ledger of the run: a new one, or with `resume` that of the interrupted run.
+    /// Opens the ledger of the run: a new one, or with `resume` the ledger of the interrupted run.
     ///
     /// # Errors
     /// [`Error::Usage`] if there is an interrupted run and `resume` is not set, or if the

@@ -95,7 +95,7 @@ impl<'a> Points<'a> {
         }
     }
 
-    /// The score of two points if it is finite, else why there is none.
+    /// The score of two points if it is finite, else the reason why there is no score.
     pub fn checked(&self, score: f32, (a, b): (u32, u32)) -> std::result::Result<f32, &str> {
         if score.is_finite() {
             return Ok(score);

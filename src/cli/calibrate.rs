@@ -36,10 +36,10 @@ pub struct Args {
     /// Prior of a target trial at which the fit should be best
     #[arg(long, value_name = "P", default_value_t = 0.1, help_heading = "Fit")]
     p_target: f64,
-    /// Also fit quality terms (how seconds of speech, noise, missing band and embedding length change the
-    /// score) and a lower slope for scores far below 0. Uses the recordings of the lists as they are, cut
-    /// to 0.7, 1.2, 2 and 3 s, and at 8 kHz. Needs dozens of speakers and several kinds of speech. Without
-    /// this flag the model keeps the quality terms and the cohort that it has
+    /// Also fit quality terms (how seconds of speech, noise, missing band and embedding length change
+    /// the score) and a lower slope for scores far below 0. Uses the recordings of the lists as they
+    /// are, cut to 0.7, 1.2, 2 and 3 s, and at 8 kHz. Needs dozens of speakers and several kinds of
+    /// speech. Without this flag the model keeps the quality terms and the cohort that it has
     #[arg(long, conflicts_with = "scores", help_heading = "Fit")]
     quality: bool,
     /// Folder or manifest, as for `train`, of hundreds of speakers who are in no trial. Also fits a new
@@ -53,9 +53,10 @@ pub struct Args {
         help_heading = "Fit"
     )]
     speakers: Option<PathBuf>,
-    /// Folder or manifest, as for `train`, of speakers who are in no trial. Also fits how the score changes
-    /// if a voice sounds like many of theirs. These speakers are kept in the model if this lowers Cllr at
-    /// --p-target, measured on each list with a fit on the others. Needs --quality, and two lists or more
+    /// Folder or manifest, as for `train`, of speakers who are in no trial. Also fits how the score
+    /// changes if a voice sounds like many of theirs. These speakers are kept in the model if this
+    /// lowers Cllr at --p-target, measured on each list with a fit on the others. Needs --quality, and
+    /// two lists or more
     #[arg(
         long,
         value_name = "DIR|MANIFEST",

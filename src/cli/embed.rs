@@ -19,12 +19,13 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 #[group(skip)]
 pub struct Args {
-    /// Recordings, or folders of them. If only files are named and the output is .npy or text, nothing is
-    /// written unless all of them can be embedded. Otherwise each recording gets a row, even a damaged one
+    /// Recordings, or folders of them. If only files are named and the output is .npy or text, nothing
+    /// is written unless all of them can be embedded. Otherwise each recording gets a row, even a
+    /// damaged one
     #[arg(required_unless_present_any = ["list", "data"])]
     pub files: Vec<PathBuf>,
-    /// File to write. Its ending selects the format: .npy (N, D), .npz, .ark or .scp (Kaldi; both files are
-    /// written), .parquet, .jsonl, or .txt for text [default: text on stdout]
+    /// File to write. Its ending selects the format: .npy (N, D), .npz, .ark or .scp (Kaldi; both files
+    /// are written), .parquet, .jsonl, or .txt for text [default: text on stdout]
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,
     /// Format of the output [default: by the ending]

@@ -41,12 +41,12 @@ pub struct Args {
         help_heading = "Recordings"
     )]
     root: PathBuf,
-    /// Measure the scores in this file instead of embedding recordings: each line `enroll test score`, with
-    /// `nan` for a trial without a score; also CSV, JSON lines and Parquet
+    /// Measure the scores in this file instead of embedding recordings: each line `enroll test score`,
+    /// with `nan` for a trial without a score; also CSV, JSON lines and Parquet
     #[arg(long, value_name = "FILE", conflicts_with_all = ["root", "segment", "channel"], help_heading = "Trials")]
     scores: Option<PathBuf>,
-    /// Write the scores of all lists, one list after the other: each line `enroll test score`, with `nan`
-    /// for a trial with a refused recording
+    /// Write the scores of all lists, one list after the other: each line `enroll test score`, with
+    /// `nan` for a trial with a refused recording
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     scores_out: Option<PathBuf>,
     /// Write an HTML page with all figures and plots
@@ -112,7 +112,8 @@ pub struct Args {
         help_heading = "Figures"
     )]
     c_fa: f64,
-    /// Number of bootstrap replicates for the 95 % intervals, which are over speakers; 0 for no intervals
+    /// Number of bootstrap replicates for the 95 % intervals, which are over speakers; 0 for no
+    /// intervals
     #[arg(long, value_name = "N", default_value_t = 1000,
           value_parser = clap::value_parser!(u32).range(0..=100_000), help_heading = "Figures")]
     bootstrap: u32,

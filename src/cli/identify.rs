@@ -49,7 +49,7 @@ struct Heard {
     json: Value,
     /// As [`listening::after`].
     after: String,
-    /// The test that decides; none where the whole recording does.
+    /// The sequential test that decides; none if the whole recording decides.
     test: Option<SequentialTest>,
 }
 

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Args)]
 #[group(skip)]
 pub struct Args {
-    /// Folder for the pages, one for each command; it is made if it does not exist [default: only the page of
-    /// `spkver` itself, on stdout]
+    /// Folder for the pages, one for each command; it is made if it does not exist [default: only the
+    /// page of `spkver` itself, on stdout]
     #[arg(value_name = "DIR")]
     folder: Option<PathBuf>,
     #[command(flatten)]

@@ -42,8 +42,8 @@ pub enum Command {
 /// What `spkver model export` writes.
 #[derive(clap::Args)]
 pub struct Export {
-    /// ONNX file to write. The input of its network is `feats` (B, T, C_in), features as `embed --features`
-    /// writes them; the output is `embs` (B, D)
+    /// ONNX file to write. The input of its network is `feats` (B, T, C_in), features as `embed
+    /// --features` writes them; the output is `embs` (B, D)
     #[arg(long, value_name = "FILE", required = true, help_heading = "Output")]
     onnx: PathBuf,
     #[command(flatten)]

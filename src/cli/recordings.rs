@@ -27,7 +27,8 @@ pub struct Args {
     /// Largest file to accept, in bytes [default: 2147483648; 268435456 for a pipe]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
     max_bytes: Option<u64>,
-    /// Use the whole recording [default: if it is longer than 3 minutes, an excerpt spread over its length]
+    /// Use the whole recording [default: if it is longer than 3 minutes, an excerpt spread over its
+    /// length]
     #[arg(long)]
     all: bool,
     /// Format of files without a header: s16le:16000:1 means 16-bit samples at 16 kHz, one channel

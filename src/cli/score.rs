@@ -41,8 +41,8 @@ use std::{
 #[group(skip)]
 pub struct Args {
     /// List of trials: each line `1 enroll test` (VoxCeleb), `enroll test target|nontarget` (Kaldi) or
-    /// `enroll test`; or a table with a header, such as NIST's, CSV, JSON lines or Parquet. Lines that begin
-    /// with # are comments. `-` is standard input
+    /// `enroll test`; or a table with a header, such as NIST's, CSV, JSON lines or Parquet. Lines that
+    /// begin with # are comments. `-` is standard input
     #[arg(value_name = "TRIALS", required_unless_present = "stdin")]
     trials: Option<PathBuf>,
     /// File to write [default: text on stdout]. FILE.partial and FILE.state hold an unfinished run
@@ -54,8 +54,8 @@ pub struct Args {
     /// Continue an unfinished run
     #[arg(long, requires = "output", help_heading = "Output")]
     resume: bool,
-    /// Divide the list into N equal parts and score only part I, counted from 1. The outputs of all parts,
-    /// joined in order, are the output of the whole list
+    /// Divide the list into N equal parts and score only part I, counted from 1. The outputs of all
+    /// parts, joined in order, are the output of the whole list
     #[arg(long, value_name = "I/N", value_parser = parse_shard, help_heading = "Output")]
     shard: Option<Shard>,
     /// Which recordings enroll which model: each line `model recording…` (spk2utt), or NIST's table

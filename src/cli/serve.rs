@@ -24,8 +24,8 @@ pub struct Args {
     /// reach needs --tokens
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// File of bearer tokens and their rights, one token per line [default: every program on this machine
-    /// may do everything]
+    /// File of bearer tokens and their rights, one token per line [default: every program on this
+    /// machine may do everything]
     #[arg(long, value_name = "FILE")]
     tokens: Option<PathBuf>,
     /// Make a token with this name, add it to the file, print it, and end; needs --tokens and --rights
@@ -70,8 +70,8 @@ struct LimitArgs {
     /// Most connections at the same time; further ones have to wait
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     max_connections: u32,
-    /// Longest time for a request to arrive (otherwise status 408) and then to get a processor (otherwise
-    /// 503), in seconds
+    /// Longest time for a request to arrive (otherwise status 408) and then to get a processor
+    /// (otherwise 503), in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600))]
     timeout: u32,
 }

@@ -76,9 +76,9 @@ pub struct Args {
     /// Folder with room impulse responses, added to the simulated ones
     #[arg(long, value_name = "DIR", help_heading = "Training data")]
     rir: Option<PathBuf>,
-    /// Vectors that another system, the teacher, computed for the recordings; the network also learns from
-    /// them. Any format that `embed` writes, with ids as in the manifest; `PATH@SPEED@WARP` is the id at
-    /// another speed or warp
+    /// Vectors that another system, the teacher, computed for the recordings; the network also learns
+    /// from them. Any format that `embed` writes, with ids as in the manifest; `PATH@SPEED@WARP` is the
+    /// id at another speed or warp
     #[arg(long, value_name = "VECTORS", help_heading = "Training data")]
     teacher: Option<PathBuf>,
     /// File with the ids of the rows, one per line, if the teacher's vectors are a `.npy`

@@ -1,4 +1,5 @@
-//! Hides the general flags that have no effect on a command from its help. The command still accepts them.
+//! Hides the general flags that have no effect on a command from its help. The command still accepts
+//! them.
 
 use clap::{Arg, Command};
 

@@ -1,7 +1,7 @@
 //! Divides the trials by a column of metadata, to see how the errors depend on it.
 //!
-//! A quantity (seconds, SNR, age) is divided into bins, and a trial belongs to the *lower* bin of its two
-//! recordings. If a column has few groups (gender, corpus, microphone), every pair of groups is a
+//! A quantity (seconds, SNR, age) is divided into bins, and a trial belongs to the *lower* bin of its
+//! two recordings. If a column has few groups (gender, corpus, microphone), every pair of groups is a
 //! condition: `F`, `M`, and `F × M`. If it has many (session, speaker, room), there are two conditions:
 //! both recordings are of the same group, or they are not.
 

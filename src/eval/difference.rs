@@ -11,7 +11,7 @@ use super::{bootstrap::Interval, report::Report};
 pub struct Difference {
     /// Below 0 where the list has the lower EER.
     pub eer: f64,
-    /// 95 %, over speakers; none where too few replicates have both EERs.
+    /// 95 % interval over speakers; none if too few replicates have an EER for both lists.
     pub interval: Option<Interval>,
 }
 

@@ -46,7 +46,7 @@ pub struct Lists<'a> {
 
 /// The lists with a score, or a refused recording, for every trial.
 pub struct Scored<'a> {
-    /// File id of the model that scored; none where all scores were given.
+    /// File id of the model that computed scores; none if all scores were given.
     pub model: Option<ModelId>,
     plan: &'a Plan,
     tables: Vec<ScoreTable>,
@@ -60,7 +60,7 @@ pub struct Measured {
     pub path: PathBuf,
     /// Its figures.
     pub report: Report,
-    /// Recordings without an embedding, and why; none where the scores were given.
+    /// Recordings without an embedding, and why; empty if the scores were given.
     pub refused: Option<Vec<(String, String)>>,
 }
 

@@ -21,7 +21,7 @@ use std::ops::Range;
 pub enum Chart {
     /// P_miss over P_fa, both on normal deviate scales.
     Det,
-    /// 1 − P_miss over P_fa, the latter on a logarithmic scale.
+    /// 1 − P_miss over P_fa, with P_fa on a logarithmic scale.
     Roc,
     /// Scores of targets and nontargets.
     Histogram,

@@ -47,8 +47,8 @@ impl RatedList {
 /// Thresholds per factor of ten in the false-accept rate.
 const POINTS_PER_DECADE: f64 = 12.0;
 
-/// The rates at thresholds: from one that rejects hardly anybody to that of the smallest rate of false
-/// accepts that the trials support. `None` if a list lacks target or nontarget trials.
+/// The rates at thresholds, from one that rejects hardly anybody to the one with the smallest rate of
+/// false accepts that the trials support. `None` if a list lacks target or nontarget trials.
 pub fn measure(
     lists: &[RatedList],
     blake3: String,
@@ -75,7 +75,7 @@ pub fn measure(
 
     let replicates = parallel::map(&seeds(num_replicates, seed), |seed| {
         let drawn = below(lists.len(), *seed);
-        // Another seed, so that the draws of speakers do not depend on those of lists.
+        // Another seed, so that the draws of speakers do not depend on the draws of lists.
         binned[drawn].rates(&draw(lists[drawn].num_speakers, seed.wrapping_add(1)))
     });
     let points = (0..thresholds.len()).map(|at| {

@@ -105,7 +105,7 @@ pub struct Refusals {
 pub struct AtFalseMatch {
     /// Wanted share of nontargets accepted.
     pub false_match: f64,
-    /// The lowest threshold that keeps it; none where there are too few trials to say.
+    /// The lowest threshold that accepts no larger share; none if there are too few trials to say.
     pub threshold: Option<f64>,
     /// Share of targets rejected there.
     pub miss: Option<f64>,
@@ -278,7 +278,8 @@ impl Counts {
         self.refused_targets + self.refused_nontargets
     }
 
-    /// The rates of all trials, from those of the scored trials. The others count as rejected.
+    /// The rates of all trials, computed from the rates of the scored trials. The others count as
+    /// rejected.
     fn with_refused(&self, rates: &ErrorRates) -> ErrorRates {
         let scored = |all: usize, refused: usize| (all - refused) as f64 / all as f64;
         let targets = scored(self.targets, self.refused_targets);
@@ -313,7 +314,7 @@ fn without_score(table: &ScoreTable) -> Vec<bool> {
     without
 }
 
-/// Of the scored trials of one kind, the share that is wrong; `None` if there are none.
+/// The share of wrong decisions among the scored trials of one kind; `None` if there are no such trials.
 fn share<'a>(
     trials: impl Iterator<Item = &'a ScoredTrial>,
     is_target: bool,

@@ -312,7 +312,8 @@ pub fn line_of(list: &Path, fits: impl Fn(&Trial) -> bool) -> Result<usize> {
     Ok(found.unwrap_or(1))
 }
 
-/// Joins scores with trials: line by line while both files have the same order, and by search afterwards.
+/// Joins scores with trials: line by line while both files have the same order, and by search
+/// afterwards.
 struct Join<'a> {
     table: &'a mut ScoreTable,
     seen: Vec<bool>,

@@ -50,7 +50,7 @@ impl ChunkReader for ParquetFile {
 
     fn get_read(&self, start: u64) -> Result<Self::T> {
         let mut from_start = self.0.get_read(start)?;
-        // Every read except that of the file's end begins with the header of a page.
+        // Every read begins with the header of a page, except the read of the file's end.
         if start + FOOTER_SIZE as u64 != self.len() {
             plausible(from_start.fill_buf()?)?;
         }

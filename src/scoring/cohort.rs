@@ -37,7 +37,7 @@ impl Cohort {
     }
 
     /// μ(a), as [`super::PairHead::cohort_mean`] defines it. `a` is a point without conditions and
-    /// quality term; `weight` is that of the head. `(V,) -> 1`
+    /// quality term; `weight` is the head's. `(V,) -> 1`
     // Compiled once: it is called in many places.
     #[inline(never)]
     pub(super) fn mean_of(&self, weight: &[f32], a: &[f32]) -> f32 {

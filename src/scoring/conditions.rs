@@ -14,7 +14,8 @@ pub const CONDITIONS: usize = 3;
 ///   and 1 where it is softer by 23 dB or more.
 ///
 /// Clean recordings have values of 0, recordings over a telephone have 1, and few lie between. Numbers
-/// that vary among recordings of one kind would move their scores, which would raise the EER of that kind.
+/// that vary among recordings of one kind would move their scores, which would raise the EER of that
+/// kind.
 pub fn conditions(quality: &Quality) -> [f32; CONDITIONS] {
     [
         ((20.0 - quality.snr_db) / 10.0).clamp(0.0, 2.0),

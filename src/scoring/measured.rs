@@ -93,15 +93,15 @@ impl MeasuredRates {
         self.by_kind.get(&kind).unwrap_or(self)
     }
 
-    /// The smallest false-accept rate that can be asked for: 3/N, the least that N nontarget trials support,
-    /// or the lowest rate that was measured, whichever is higher.
+    /// The smallest false-accept rate that can be asked for: 3/N, the least that N nontarget trials
+    /// support, or the lowest rate that was measured, whichever is higher.
     pub fn smallest_false_accept_rate(&self) -> f64 {
         let last = self.points[self.points.len() - 1].false_accept.rate;
         last.max(3.0 / self.nontargets as f64)
     }
 
-    /// The smallest false-reject rate that can be asked for: 3/N, the least that N target trials support,
-    /// or the lowest rate that was measured, whichever is higher.
+    /// The smallest false-reject rate that can be asked for: 3/N, the least that N target trials
+    /// support, or the lowest rate that was measured, whichever is higher.
     pub fn smallest_false_reject_rate(&self) -> f64 {
         let first = self.points[0].false_reject.rate;
         first.max(3.0 / self.targets as f64)
@@ -184,8 +184,8 @@ impl MeasuredRates {
         })
     }
 
-    /// The rates to expect at a threshold. Outside the measured range, those of the nearest
-    /// threshold.
+    /// The rates to expect at a threshold. Outside the measured range, these are the rates of the
+    /// nearest threshold.
     pub fn at_threshold(&self, threshold: f64) -> MeasuredPoint {
         let index = self.points.partition_point(|p| p.threshold <= threshold);
         if index == 0 {

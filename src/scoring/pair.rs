@@ -1,6 +1,6 @@
 //! The pair head: computes the log-likelihood ratio of two embeddings, the same in either order.
 //!
-//! A chain of steps, each in a file of its own:
+//! A chain of steps, each in its own file:
 //!
 //! 1. [`Projection`]: each embedding is centred, whitened and scaled. The result is the first part of its
 //!    point.
@@ -32,7 +32,7 @@ pub struct PairHead {
     /// If present, an embedding ends in ln t and the conditions, and a point in the quality term of its
     /// recording.
     pub quality: Option<QualityTerms>,
-    /// The slope of very low scores, if it is not that of the others.
+    /// The lower slope, if very low scores have a slope of their own.
     pub lower_slope: Option<LowerSlope>,
 }
 
@@ -95,7 +95,7 @@ impl PairHead {
         self.weight.len() / 2
     }
 
-    /// V: how many of these are the projected embedding. The others are the conditions.
+    /// V: how many of the L numbers are the projected embedding. The others are the conditions.
     pub fn voice_size(&self) -> usize {
         self.projection.size()
     }

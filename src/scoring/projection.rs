@@ -7,7 +7,7 @@ use super::products::dot;
 use std::borrow::Cow;
 use zeroize::Zeroizing;
 
-/// Parameters of the projection. D is the size of an embedding, V that of what it is projected to.
+/// Parameters of the projection. D is the size of an embedding, V the size of its projection.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Projection {
     /// (D,)

@@ -3,13 +3,13 @@
 //!
 //! The first two are ln t (t seconds of speech) and ln|u|, the length of the whitened embedding
 //! before scaling: a long recording, and one far from the average, scores higher with everybody
-//! (Mandasari et al. 2013, "Quality measure functions for calibration"). Then come its [`conditions`]. Noise
-//! or a telephone line on one side lowers a score; the same on both sides raises it, so the head also has
-//! weights for the products of the conditions. The last is μ(a), the mean of the N highest scores of a
-//! against a cohort of K speakers, computed without quality terms: if a recording sounds like many people,
-//! its scores mean less. With weight −w this gives s − w·(μ(a) + μ(b)), which is the shift of adaptive
-//! S-norm (Karam et al. 2011; Matějka et al. 2017) without its scale. The score then stays a product plus
-//! one term per recording.
+//! (Mandasari et al. 2013, "Quality measure functions for calibration"). Then come its [`conditions`].
+//! Noise or a telephone line on one side lowers a score; the same on both sides raises it, so the head
+//! also has weights for the products of the conditions. The last is μ(a), the mean of the N highest
+//! scores of a against a cohort of K speakers, computed without quality terms: if a recording sounds
+//! like many people, its scores mean less. With weight −w this gives s − w·(μ(a) + μ(b)), which is the
+//! shift of adaptive S-norm (Karam et al. 2011; Matějka et al. 2017) without its scale. The score then
+//! stays a product plus one term per recording.
 //!
 //! [`conditions`]: super::conditions()
 
@@ -70,7 +70,7 @@ impl QualityTerms {
 }
 
 impl QualityWeights {
-    /// The term of a recording, without that of the cohort.
+    /// The quality term of a recording, without the part for the cohort.
     pub(super) fn term(
         &self,
         ln_seconds: f32,

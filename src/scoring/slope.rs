@@ -12,12 +12,13 @@ pub struct LowerSlope {
 }
 
 impl LowerSlope {
-    /// The lower slope: below the limit, a change of the LLR is multiplied by this. Of 0.1, 0.25 and 0.4,
-    /// this has the lowest Cllr on development lists that were left out of the fit (docs/experiments.md).
+    /// The lower slope: below the limit, a change of the LLR is multiplied by this. Of 0.1, 0.25 and
+    /// 0.4, this has the lowest Cllr on development lists that were left out of the fit
+    /// (docs/experiments.md).
     pub const SLOPE: f64 = 0.25;
 
-    /// Turns an LLR of the linear calibration into one with the lower slope. An LLR of [`Self::below`] or
-    /// more stays the same.
+    /// Turns an LLR of the linear calibration into one with the lower slope. An LLR of [`Self::below`]
+    /// or more stays the same.
     #[inline(always)]
     pub fn apply(self, line: f64) -> f64 {
         line.max(Self::SLOPE * line + (1.0 - Self::SLOPE) * f64::from(self.below))

@@ -14,8 +14,8 @@ pub enum TrialKind {
     Clean,
     /// One recording or both are noisy: a signal-to-noise ratio of less than 20 dB.
     Noise,
-    /// One recording or both come over a telephone line: a bandwidth of less than 4.5 kHz, or little sound
-    /// below 250 Hz.
+    /// One recording or both come over a telephone line: a bandwidth of less than 4.5 kHz, or little
+    /// sound below 250 Hz.
     Line,
 }
 

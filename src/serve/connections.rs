@@ -22,7 +22,8 @@ use tokio::{
 /// Pause after a connection could not be accepted, for example because too many files are open.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Most bytes that are read ahead on a connection. This is also the longest head that a request may have.
+/// Most bytes that are read ahead on a connection. This is also the longest head that a request may
+/// have.
 const BUFFER_BYTES: usize = 64 << 10;
 
 /// Serves the connections of `listener` until `stop` is ready and the requests in progress are answered.

@@ -159,7 +159,8 @@ impl Service {
         let service = self.clone();
         let work = move || {
             let done = work(&service);
-            // Only now is the request's place given back, because its recordings are in memory until here.
+            // Only now is the request's place given back, because its recordings are in memory until
+            // here.
             drop(place);
             done
         };

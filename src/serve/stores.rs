@@ -1,5 +1,5 @@
-//! Connections to the store, as many as there are threads that use it at the same time. They are kept for
-//! later requests, because opening an encrypted store with a passphrase takes a tenth of a second.
+//! Connections to the store, as many as there are threads that use it at the same time. They are kept
+//! for later requests, because opening an encrypted store with a passphrase takes a tenth of a second.
 
 use crate::{
     Error, Result,

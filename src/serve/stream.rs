@@ -245,7 +245,7 @@ impl Stream {
         Ok(self.service.workers.run(patience, push).await??)
     }
 
-    /// Sends the state if it is that of a new look. Returns why listening ends, if it does.
+    /// Sends the state if it comes from a new look. Returns why listening ends, if it does.
     async fn after(
         &mut self,
         state: State,

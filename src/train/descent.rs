@@ -41,7 +41,7 @@ pub enum Progress {
 
 impl Progress {
     /// The progress of this network as part of the whole training: `before` is the number of steps of
-    /// earlier networks, `all` that of all networks.
+    /// earlier networks, `all` the number of steps of all networks.
     pub(super) fn of(self, before: usize, all: usize) -> Self {
         match self {
             Progress::Step {

@@ -2,9 +2,9 @@
 //! same/different pairs ("neural PLDA", Ramoji et al. 2020) by any [`PairLoss`].
 //!
 //! Every head is saved as one logit over the same pair features. For two softmax outputs, the logit is
-//! their difference; the output of a regression becomes a logit by calibration. Refinement uses Adam on all pairs at
-//! once, in f64. Whitening, weights and bias each move in a unit of their own (for the first two, their
-//! root mean square), so that one learning rate suits all.
+//! their difference; the output of a regression becomes a logit by calibration. Refinement uses Adam on
+//! all pairs at once, in f64. Whitening, weights and bias each move in a unit of their own (for the
+//! first two, their root mean square), so that one learning rate suits all.
 
 use super::{
     Labelled,

@@ -1,8 +1,8 @@
 //! The recordings to train on: a folder with one sub-folder per speaker, or a CSV or JSONL manifest.
 //!
 //! Manifest columns (CSV header or JSON keys): `path` (relative to the manifest) and `speaker`. Optional
-//! are `session`, `corpus`, `split` (only rows with `train` are used) and `label`. The label `none` marks
-//! a recording whose speaker is not known: the network learns only the teacher's vector of it.
+//! are `session`, `corpus`, `split` (only rows with `train` are used) and `label`. The label `none`
+//! marks a recording whose speaker is not known: the network learns only the teacher's vector of it.
 
 use crate::{Error, Result, audio::folder::recordings_in, lists::lines::BYTE_ORDER_MARK};
 use serde::Deserialize;
@@ -139,7 +139,7 @@ impl Manifest {
     }
 }
 
-/// The session of a row; a row without one is a session of its own.
+/// The session of a row; a row that names no session counts as a separate session.
 fn session_name(row: &Row) -> String {
     if row.session.is_empty() {
         format!("{}\u{0}{}", row.speaker, row.path.display())

@@ -5,8 +5,8 @@ use super::{Model, Verifier, artificial};
 use crate::{Result, audio::speech_frames, features::Features};
 
 impl Verifier {
-    /// Switches the network to int8, which is faster and changes scores a little. Embeddings stay
-    /// comparable with those of f32, and the id stays the same.
+    /// Switches the network to int8, which is faster and changes scores a little. Embeddings can
+    /// still be compared with embeddings in f32, and the id stays the same.
     ///
     /// The ranges of the activations are measured on artificial speech, so this works with any model
     /// and always gives the same bits.

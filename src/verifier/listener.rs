@@ -22,7 +22,7 @@ const MIN_STEP_SECONDS: f32 = 0.25;
 /// the same. Beyond half a minute a look costs no more, so each second of audio costs less and less.
 const STEP_SHARE: f32 = 0.125;
 
-/// The length at which the next look is taken, in seconds, after a look at `seconds`. 0 gives the first.
+/// The length at which the look after the one at `seconds` is taken, in seconds. For 0, the first look.
 pub fn next_look(seconds: f32) -> f32 {
     (seconds + MIN_STEP_SECONDS.max(STEP_SHARE * seconds)).max(FIRST_LOOK_SECONDS)
 }

@@ -7,10 +7,11 @@
 //!
 //! Both LLRs are scaled as if each side had [`REFERENCE_SECONDS`] of speech, because short parts score
 //! lower. They leave out the conditions (noise and band) of the recording. Conditions serve to lower the
-//! score of strangers who sound alike because they share them, but the parts of a recording always share them.
+//! score of strangers who sound alike because they share them, but the parts of a recording always share
+//! them.
 //!
-//! Two speakers at the same time also lower these LLRs a little. So a recording that is close to this
-//! limit and to that of the overlap detector is refused as well.
+//! Two speakers at the same time also lower these LLRs a little. So a recording is also refused if it is
+//! close both to this limit and to the limit of the overlap detector.
 
 use super::{Verifier, embed::Frames};
 use crate::{
@@ -27,7 +28,7 @@ const MIN_SIDE_SECONDS: f32 = 0.6;
 /// Speech on either side that LLRs are scaled to, in seconds.
 const REFERENCE_SECONDS: f32 = 2.0;
 /// Short parts of one speaker score lower. So an LLR between t and u seconds of speech is raised by this
-/// many nats times 1/t + 1/u, less the same for the reference.
+/// many nats times 1/t + 1/u, minus the same for the reference.
 const SHORT_SIDES: f32 = 3.5;
 /// The mean LLR between groups is raised by this much, in nats, because it is the lowest of thousands.
 const PICKED_GROUPS: f32 = 1.5;
@@ -54,7 +55,8 @@ pub struct OneSpeakerFacts {
 }
 
 impl Verifier {
-    /// What tells whether a recording has one speaker. All `None` for one that its quality facts already refuse.
+    /// What tells whether a recording has one speaker. All `None` for one that its quality facts already
+    /// refuse.
     pub fn one_speaker_facts(&self, waveform: &Waveform) -> OneSpeakerFacts {
         match self.outputs(waveform).0 {
             Ok(outputs) => OneSpeakerFacts {

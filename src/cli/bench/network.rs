@@ -68,7 +68,7 @@ pub struct Speed {
     pub ms: f64,
     /// GFLOP/s; a multiplication and an addition count as two operations.
     pub gflops: f64,
-    /// Share of the FMA peak, which was measured in turn with it, in per cent.
+    /// Share of the FMA peak, in per cent. The peak and the network took turns when they were measured.
     pub percent_of_peak: f64,
 }
 

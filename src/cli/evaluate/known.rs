@@ -20,7 +20,8 @@ pub struct Args {
         value_delimiter = ','
     )]
     by: Vec<String>,
-    /// Where to divide a column of numbers into ranges, e.g. `seconds=2,5,10` [default: at its quartiles]
+    /// Where to divide a column of numbers into ranges, e.g. `seconds=2,5,10` [default: at its
+    /// quartiles]
     #[arg(long, value_name = "COLUMN=EDGES", requires = "metadata", value_parser = edges)]
     bins: Vec<(String, Vec<f64>)>,
     /// File that names the speaker of each recording: each line `recording speaker` [default: from the

@@ -36,7 +36,8 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// Divides a weight `(C_out, C_in, …)` into that of the first `count` inputs and that of the others.
+    /// Divides a weight `(C_out, C_in, …)` in two: for the first `count` inputs, and for the other
+    /// inputs.
     pub fn split_inputs(self, count: usize) -> [Self; 2] {
         let per_input: usize = self.shape[2..].iter().product();
         let rows = || self.values.chunks_exact(self.shape[1] * per_input);

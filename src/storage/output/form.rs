@@ -128,8 +128,8 @@ impl Form {
     /// Names of the rows of an array. To which array they belong is checked by
     /// [`super::Outputs::take_row_names`].
     pub const ROW_NAMES: Form = form("the names of the rows", &["txt", "names", "ids"], |_| false);
-    /// Encrypted voiceprints. Kept, because an older backup may hold the only copy of a removed
-    /// voiceprint.
+    /// Encrypted voiceprints. An existing backup is kept, because an older backup may hold the only copy
+    /// of a removed voiceprint.
     pub const BACKUP: Form = Form {
         is_kept: true,
         ..form("a backup", &["age"], |_| false)

@@ -15,7 +15,7 @@ use crate::{
 };
 use std::path::{Path, PathBuf};
 
-/// Speakers outside the trials, of whom a cohort will be made.
+/// Speakers outside the trials, from whose recordings a cohort will be made.
 pub(super) struct Source<'a> {
     speakers: OutsideSpeakers<'a>,
     top: usize,
@@ -47,7 +47,7 @@ pub struct Judged {
 }
 
 impl<'a> Source<'a> {
-    /// Reads the manifest. `top` is how many of the highest scores against the cohort shall count.
+    /// Reads the manifest. `top` is how many of the highest scores against the cohort count.
     ///
     /// # Errors
     /// As [`OutsideSpeakers::open`]; [`crate::Error::Usage`] for a single table and too many speakers.

@@ -114,8 +114,8 @@ pub(super) fn fit(speakers: &OutsideSpeakers, embedder: &Embedder, seed: u64) ->
 }
 
 impl Candidate {
-    /// Compares this head with that of `verifier` on the trials of `tables`, and returns the model with the
-    /// better one. `embedded` has the embeddings of each table's recordings.
+    /// Compares this head with the head of `verifier` on the trials of `tables`, and returns the model
+    /// with the better one. `embedded` has the embeddings of each table's recordings.
     ///
     /// # Errors
     /// As [`Verifier::new`].

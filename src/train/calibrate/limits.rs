@@ -1,5 +1,6 @@
-//! Chooses two limits from the recordings of the trials: beyond the first, a recording is refused because
-//! it has several speakers; beyond the second, an embedding is refused because another program scaled it.
+//! Chooses two limits from the recordings of the trials: beyond the first, a recording is refused
+//! because it has several speakers; beyond the second, an embedding is refused because another program
+//! scaled it.
 
 use crate::{
     Error, Result,

@@ -26,8 +26,8 @@ pub(super) fn measurement(table: &ScoreTable) -> Option<Measurement> {
     })
 }
 
-/// The scored trials of a list by their scores, and the figures of these. None without a target or without
-/// a nontarget.
+/// The scored trials of a list in the order of their scores, and their figures. None without a target or
+/// without a nontarget.
 pub(super) fn figures(table: &ScoreTable) -> Option<(Ranking, Figures)> {
     let ranking = Ranking::of(scored(table).copied().collect())?;
     let points = Points {
@@ -41,8 +41,8 @@ pub(super) fn figures(table: &ScoreTable) -> Option<(Ranking, Figures)> {
 /// Bootstrap replicates for the intervals of the error rates.
 const NUM_REPLICATES: usize = 1000;
 
-/// Least nontarget trials of a kind for rates of its own: enough for a false-accept rate of 1 % (rule of
-/// three).
+/// Least nontarget trials of a kind for which it gets its own rates: enough for a false-accept rate of
+/// 1 % (rule of three).
 const MIN_NONTARGETS: usize = 300;
 
 /// Least trials of a kind in a list for the list to count among those of the kind. A few that are taken

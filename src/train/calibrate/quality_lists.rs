@@ -1,5 +1,5 @@
-//! Scores each trial list as it is, with its recordings cut short, and at 8 kHz. Also gives the facts about
-//! the recordings that the quality terms need.
+//! Scores each trial list as it is, with its recordings cut short, and at 8 kHz. Also gives the facts
+//! about the recordings that the quality terms need.
 
 use crate::{
     Result,

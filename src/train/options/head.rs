@@ -81,7 +81,8 @@ pub struct RefineOptions {
     pub weight_penalty: f64,
     /// L2 pull of the whitening towards the initial values; `None` leaves it as it is.
     pub whiten_penalty: Option<f64>,
-    /// Weight of a target pair within one session, relative to a pair of the same speaker across sessions.
+    /// Weight of a target pair within one session, relative to a pair of the same speaker across
+    /// sessions.
     pub same_session: f64,
     /// Most target pairs of one speaker. If there are more, this many are drawn at random. All speakers
     /// weigh the same.
