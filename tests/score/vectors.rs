@@ -50,7 +50,7 @@ fn vectors_that_do_not_fit_are_refused() {
     place.write("trials", "a b\n");
     for (text, fact) in [
         ("a 1 2\nb 1 2 3\n", "the vector of b has 3 values"),
-        ("a 1 x\n", "line 1: a value that is no number"),
+        ("a 1 x\n", "line 1: a value that is not a number"),
         ("a 1 2\na 1 3\nb 1 2\n", "two different vectors of a"),
         ("\x7fELF\0\0", "line 1: no vector"),
     ] {

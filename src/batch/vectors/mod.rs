@@ -186,7 +186,7 @@ pub fn read(path: &Path, ids: Option<&Path>, wanted: &dyn Fn(&str) -> bool) -> R
     } else {
         text::read(path, &mut take)
     };
-    let wanted = "wanted are vectors with ids as npy, npz, ark, scp, parquet, jsonl or text";
+    let wanted = "give vectors with ids as npy, npz, ark, scp, parquet, jsonl or text";
     read.map_err(|fault| fault.of_file(path, wanted))?;
     Ok(vectors)
 }
