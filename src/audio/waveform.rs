@@ -114,6 +114,9 @@ impl Waveform {
 
     pub(super) fn new(mono: Mono) -> Self {
         let mut samples = mono.samples;
+        if mono.facts.original_rate_hz < SAMPLE_RATE_HZ {
+            samples.iter_mut().for_each(|x| *x = to_16_bits(*x));
+        }
         let dc = mean(&samples);
         samples.iter_mut().for_each(|x| *x -= dc);
         let powers = vad::frame_powers(&samples);
@@ -149,6 +152,15 @@ impl Waveform {
     pub fn seconds(&self) -> f32 {
         self.facts.seconds
     }
+}
+
+/// The sample, rounded to 16 bits. A recording at a lower rate has nothing above half that rate once it is
+/// resampled. Every recording that the networks learned from had at least the rounding noise of 16 bits
+/// there. Without it, the same telephone call got other scores at 8 kHz than at 16 kHz.
+fn to_16_bits(sample: f32) -> f32 {
+    // Adding 1.5 · 2^23 leaves a float no room for digits after the point.
+    const NO_DIGITS: f32 = 12_582_912.0;
+    ((sample * 32768.0 + NO_DIGITS) - NO_DIGITS) / 32768.0
 }
 
 /// The mean in double precision, by blocks that the compiler can keep in lanes; the order is fixed.

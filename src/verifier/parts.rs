@@ -40,7 +40,7 @@ const MIN_PIECE_SECONDS: f32 = 0.5;
 /// Least speech in a group of pieces, in seconds.
 const MIN_GROUP_SECONDS: f32 = 1.0;
 /// A recording within both limits is still refused if its distances from them add up to less than this.
-const NEAR_BOTH: f32 = 2.8;
+const NEAR_BOTH: f32 = 2.3;
 
 /// What tells whether a recording has one speaker.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

@@ -49,7 +49,7 @@ impl Default for OverlapTermOptions {
             examples: 48_000,
             seconds: (0.8, 6.0),
             ridge: 0.1,
-            max_logit: 2.25,
+            max_logit: 2.0,
             augment: AugmentOptions {
                 clean: 0.3,
                 reverberation: 0.15,
