@@ -114,9 +114,7 @@ impl Waveform {
 
     pub(super) fn new(mono: Mono) -> Self {
         let mut samples = mono.samples;
-        if mono.facts.original_rate_hz < SAMPLE_RATE_HZ {
-            samples.iter_mut().for_each(|x| *x = to_16_bits(*x));
-        }
+        samples.iter_mut().for_each(|x| *x = to_16_bits(*x));
         let dc = mean(&samples);
         samples.iter_mut().for_each(|x| *x -= dc);
         let powers = vad::frame_powers(&samples);
@@ -155,8 +153,9 @@ impl Waveform {
 }
 
 /// The sample, rounded to 16 bits. A recording at a lower rate has nothing above half that rate once it is
-/// resampled. Every recording that the networks learned from had at least the rounding noise of 16 bits
-/// there. Without it, the same telephone call got other scores at 8 kHz than at 16 kHz.
+/// resampled, and a compressed one has nothing above the band of its codec. Every recording that the networks
+/// learned from had at least the rounding noise of 16 bits there. Without it, the same telephone call got other
+/// scores at 8 kHz than at 16 kHz.
 fn to_16_bits(sample: f32) -> f32 {
     // Adding 1.5 · 2^23 leaves a float no room for digits after the point.
     const NO_DIGITS: f32 = 12_582_912.0;
