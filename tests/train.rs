@@ -39,7 +39,7 @@ fn options(dir: &Path) -> PathBuf {
     path
 }
 
-/// These options with a change, in a file of their own.
+/// Changes the options of [`options`], and writes them to another file. Returns its path.
 fn changed_options(dir: &Path, change: impl FnOnce(&mut serde_json::Value)) -> PathBuf {
     let text = fs::read_to_string(options(dir)).unwrap();
     let mut options: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -222,6 +222,8 @@ fn a_joint_embedding_is_fitted_onto_a_joined_model_the_same_with_any_number_of_t
         &mut onto("three", "no", &[], 4),
         "joined model of several networks",
     );
+    fs::write(dir.join("speech/anna/broken.wav"), "no sound").unwrap();
+    succeed(&mut onto("two", "without-it", &[], 4));
     let join = |args: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_spkver"));
         command.args(["model", "join"]).arg(dir.join("three"));

@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 #[group(skip)]
 #[command(next_help_heading = "Store")]
 pub struct Args {
-    /// File with the key of an encrypted store [env: SPKVER_KEY, the key itself]
+    /// File with the key of an encrypted store [env: SPKVER_KEY holds the key itself]
     #[arg(
         long,
         global = true,
@@ -27,8 +27,8 @@ pub struct Args {
         conflicts_with = "passphrase_file"
     )]
     key_file: Option<PathBuf>,
-    /// File whose first line is the passphrase of an encrypted store [env: SPKVER_PASSPHRASE, the
-    /// passphrase itself] [default: you are asked for it]
+    /// File whose first line is the passphrase of an encrypted store [env: SPKVER_PASSPHRASE holds
+    /// the passphrase itself] [default: you are asked for it]
     #[arg(long, global = true, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
 }

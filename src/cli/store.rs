@@ -48,10 +48,10 @@ pub enum Command {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Store")]
 pub struct RekeyArgs {
-    /// File with the new key [env: SPKVER_NEW_KEY, the key itself]
+    /// File with the new key [env: SPKVER_NEW_KEY holds the key itself]
     #[arg(long, value_name = "FILE", conflicts_with = "new_passphrase_file")]
     new_key_file: Option<PathBuf>,
-    /// File whose first line is the new passphrase [env: SPKVER_NEW_PASSPHRASE, the passphrase itself]
+    /// File whose first line is the new passphrase [env: SPKVER_NEW_PASSPHRASE holds the passphrase itself]
     /// [default: you are asked for it]
     #[arg(long, value_name = "FILE")]
     new_passphrase_file: Option<PathBuf>,

@@ -12,9 +12,10 @@
 //! Tensors are F32, or F16 if that loses nothing; weights of a model in int8 are I8. `{i}.{tensor}`
 //! belongs to layer i, with PyTorch's names and shapes. `overlap.{i}.{tensor}` belongs to the
 //! detector of overlapped speech and `speech.{i}.{tensor}` to the speech detector, if the model has
-//! them. With `"overlap_term"`, the last output of `layers` belongs to the logit of overlapped speech. The pair head has `head.mean` (D,), `head.whiten` (L, D; the identity if missing) and
-//! `head.weight` (2L,). With `"cohort_top":N` in `head`, `head.cohort` (K, L) holds the points of
-//! the cohort. A head with quality terms may also have a lower slope.
+//! them. With `"overlap_term"`, the last output of `layers` belongs to the logit of overlapped speech.
+//! The pair head has `head.mean` (D,), `head.whiten` (L, D; the identity if missing) and `head.weight`
+//! (2L,). With `"cohort_top":N` in `head`, `head.cohort` (K, L) holds the points of the cohort. A head
+//! with quality terms may also have a lower slope.
 //!
 //! `blake3` is the BLAKE3 hash of the file in which these 64 digits are replaced by zeros. This
 //! hash detects damage, not forgery. The id of the file is the BLAKE3 hash of the unchanged file.

@@ -1,9 +1,8 @@
 //! Augmentation: makes a clean crop sound as if it had been recorded elsewhere.
 //!
 //! The steps follow the path of sound from the speaker to the file: room, noise, hum, babble, equalizer
-//! and band limit, clipping, codec, level and 16 bits, mu-law. A telephone line has a band, 8 kHz and
-//! mu-law of its own. Each has its own probability, except
-//! level and 16 bits, which every crop gets.
+//! and band limit, clipping, codec, level and 16 bits, mu-law. Each has its own probability, except level
+//! and 16 bits, which every crop gets. A telephone line is one step: a narrow band, 8 kHz and mu-law.
 
 use super::{
     distortion::{clip, energy, quantise, through_mu_law},

@@ -14,6 +14,7 @@ use super::{
     teacher::Teacher,
 };
 use crate::{Error, Result, features::Mfcc, network::Layer};
+use rayon::prelude::*;
 use std::path::Path;
 
 /// How far training is.
@@ -58,6 +59,26 @@ impl Progress {
             embeddings => embeddings,
         }
     }
+}
+
+/// What `one` gives for each number below `total`, computed in parallel. `None` where `on_progress` stopped it by
+/// answering `false`.
+pub(super) fn in_blocks<T: Send>(
+    total: usize,
+    one: impl Fn(usize) -> T + Sync,
+    on_progress: &mut dyn FnMut(Progress) -> bool,
+) -> Option<Vec<T>> {
+    const AT_ONCE: usize = 64;
+    let mut all = vec![];
+    while all.len() < total {
+        let done = (all.len() + AT_ONCE).min(total);
+        let block: Vec<T> = (all.len()..done).into_par_iter().map(&one).collect();
+        all.extend(block);
+        if !on_progress(Progress::Embeddings { done, total }) && done < total {
+            return None;
+        }
+    }
+    Some(all)
 }
 
 /// What one network is trained with: its options, the sources of its sound, and the file of its state.

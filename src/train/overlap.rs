@@ -83,8 +83,8 @@ impl<'a> Voices<'a> {
     fn example(&self, mut random: Random, is_overlapped: bool) -> Result<Features> {
         let mut samples = self.mixture(is_overlapped, &mut random)?;
         self.crops.disturb(&mut samples, &mut random)?;
-        let speech = audio::speech_frames(&samples);
-        Ok(self.crops.mfcc.extract_samples(&samples, &speech))
+        let mfcc = self.crops.mfcc;
+        Ok(mfcc.with_pauses(&mfcc.frames(&samples)))
     }
 
     /// One voice, or two of which the second covers most of the first.
@@ -161,7 +161,7 @@ pub(super) fn is_overlapped(slot: usize) -> bool {
 }
 
 /// The front-end of the detector. It keeps pauses, which show how voices follow each other.
-pub(super) fn front_end(options: &TrainOptions) -> Result<Mfcc> {
+fn front_end(options: &TrainOptions) -> Result<Mfcc> {
     Mfcc::new(MfccConfig {
         speech_only: false,
         ..options.front_end.clone()

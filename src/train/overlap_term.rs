@@ -12,15 +12,15 @@
 
 use super::{
     crops::MIN_FRAMES,
-    descent::{Descent, Progress},
+    descent::{Descent, Progress, in_blocks},
     ensemble,
     options::OverlapTermOptions,
-    overlap::{self, Voices, is_overlapped},
+    overlap::{Voices, is_overlapped},
     random::Random,
     ridge::{self, LinearMap},
 };
 use crate::{
-    Result, audio,
+    Error, Result, audio,
     features::Mfcc,
     network::{Layer, Network},
 };
@@ -39,8 +39,7 @@ pub struct OverlapTerm {
 /// the network up to its pooling. `None` where `on_progress` stopped the fit by answering `false`.
 ///
 /// # Errors
-/// [`Error::Io`](crate::Error::Io) for a recording that cannot be read, and
-/// [`Error::Usage`](crate::Error::Usage) where the ridge is too small.
+/// [`Error::Usage`] where no example has enough speech, or the ridge is too small.
 pub fn fit(
     own: &Descent,
     statistics: &Network,
@@ -49,7 +48,6 @@ pub fn fit(
     on_progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Option<OverlapTerm>> {
     let mfcc = Mfcc::new(own.options.front_end.clone())?;
-    let with_pauses = overlap::front_end(own.options)?;
     let min_frames = statistics.receptive_field().max(MIN_FRAMES);
     let mut crops = own.crops(&mfcc, options.seconds, min_frames)?;
     crops.augment = &options.augment;
@@ -62,36 +60,37 @@ pub fn fit(
         let mut samples = voices.mixture(is_overlapped(number), random)?;
         let speech = audio::speech_frames(&samples);
         voices.crops.disturb(&mut samples, random)?;
-        let features = mfcc.extract_samples(&samples, &speech);
+        let frames = mfcc.frames(&samples);
+        let features = mfcc.select(&frames, &speech);
         if features.num_frames() < min_frames {
             return Ok(None);
         }
-        let all = with_pauses.extract_samples(&samples, &audio::speech_frames(&samples));
         let mut inputs = statistics.embed(&features);
-        inputs.push(detector.embed(&all)[0]);
+        inputs.push(detector.embed(&mfcc.with_pauses(&frames))[0]);
         Ok(Some(inputs))
     };
-    let (mut examples, mut answers) = (vec![], vec![]);
-    const AT_ONCE: usize = 256;
-    for start in (0..options.examples).step_by(AT_ONCE) {
-        let end = (start + AT_ONCE).min(options.examples);
-        let some: Vec<Option<Vec<f32>>> = (start..end)
-            .into_par_iter()
-            .map(inputs)
-            .collect::<Result<_>>()?;
-        for (number, inputs) in (start..end).zip(some) {
-            if let Some(inputs) = inputs {
-                examples.push(inputs);
-                answers.push([f32::from(is_overlapped(number))]);
-            }
-        }
-        let (done, total) = (end, options.examples);
-        if !on_progress(Progress::Embeddings { done, total }) && done < total {
-            return Ok(None);
-        }
+    // An example whose files cannot be read is left out; the joint embedding has named these files.
+    let inputs = |number| inputs(number).ok().flatten();
+    let Some(found) = in_blocks(options.examples, inputs, on_progress) else {
+        return Ok(None);
+    };
+    let answer = |number| match is_overlapped(number) {
+        true => &[1.0f32][..],
+        false => &[0.0],
+    };
+    let pairs: Vec<(&[f32], &[f32])> = (found.iter().enumerate())
+        .filter_map(|(number, inputs)| Some((&inputs.as_ref()?[..], answer(number))))
+        .collect();
+    if ![0.0, 1.0]
+        .iter()
+        .all(|kind| pairs.iter().any(|(_, y)| y[0] == *kind))
+    {
+        return Err(Error::Usage(
+            "joint.overlap: no example of one voice, or none of two, has enough speech; give more speech, or set it \
+             to null"
+                .into(),
+        ));
     }
-    let pairs = examples.iter().zip(&answers);
-    let pairs: Vec<(&[f32], &[f32])> = pairs.map(|(x, y)| (&x[..], &y[..])).collect();
     let map = ridge::fit(&pairs, options.ridge)?;
     Ok(Some(OverlapTerm::from_regression(&map, &pairs)))
 }

@@ -6,7 +6,7 @@ use super::{
     batch::Batch,
     checkpoint::State,
     crops::MIN_FRAMES,
-    descent::{Descent, Progress, descend_by},
+    descent::{Descent, Progress, descend_by, in_blocks},
     loss::{AngularMargin, Loss},
     options::{Seen, TrainOptions},
     overlap, speech,
@@ -18,7 +18,6 @@ use crate::{
     features::Mfcc,
     network::{Network, infer},
 };
-use rayon::prelude::*;
 use std::path::PathBuf;
 
 /// The result of training.
@@ -197,32 +196,25 @@ pub(super) fn embedded(
     let min_frames = network.receptive_field().max(MIN_FRAMES);
     let crops = own.crops(mfcc, seconds, min_frames)?;
     let whole = own.crops(mfcc, (30.0, 30.0), min_frames)?;
-    let total = utterances.len();
+    let of_utterance = |index: usize| {
+        let u = utterances[index];
+        let embed = |n: usize| {
+            let place = [u as u64, n as u64];
+            let source = if n == 0 { &whole } else { &crops };
+            let crop = source.crop("head", &place, Some(u), n > 0)?;
+            Ok(network.embed(&crop.features))
+        };
+        let crops: Result<Vec<Vec<f32>>> = (0..=num_crops).map(embed).collect();
+        // A file that cannot be read is left out here; `Recordings::refused` names it.
+        crops.unwrap_or_default()
+    };
+    let Some(found) = in_blocks(utterances.len(), of_utterance, on_progress) else {
+        return Ok(None);
+    };
     let (mut embeddings, mut of) = (vec![], vec![]);
-    const AT_ONCE: usize = 64;
-    for (block, some) in utterances.chunks(AT_ONCE).enumerate() {
-        let found: Vec<Vec<Vec<f32>>> = some
-            .par_iter()
-            .map(|&u| {
-                let embed = |n: usize| {
-                    let place = [u as u64, n as u64];
-                    let source = if n == 0 { &whole } else { &crops };
-                    let crop = source.crop("head", &place, Some(u), n > 0)?;
-                    Ok(network.embed(&crop.features))
-                };
-                let crops: Result<_> = (0..=num_crops).map(embed).collect();
-                // A file that cannot be read is left out here; `Recordings::refused` names it.
-                crops.unwrap_or_default()
-            })
-            .collect();
-        for (u, crops) in some.iter().zip(found) {
-            of.extend(std::iter::repeat_n(*u, crops.len()));
-            embeddings.extend(crops);
-        }
-        let done = block * AT_ONCE + some.len();
-        if !on_progress(Progress::Embeddings { done, total }) && done < total {
-            return Ok(None);
-        }
+    for (u, crops) in utterances.iter().zip(found) {
+        of.extend(std::iter::repeat_n(*u, crops.len()));
+        embeddings.extend(crops);
     }
     Ok(Some(Embedded { embeddings, of }))
 }

@@ -253,25 +253,18 @@ fn add_joint(
         return Ok(None);
     };
     tell_left_out(descent.recordings, on_event);
-    let term = match (&descent.options.joint.overlap, &model.overlap) {
-        (Some(options), Some(detector)) => {
-            let statistics = joint::without_last(&model.network)?;
-            let term =
-                overlap_term::fit(descent, &statistics, detector, options, &mut |progress| {
-                    on_event(Event::Progress(progress))
-                })?;
-            let Some(term) = term else {
-                return Ok(None);
-            };
-            let (network, detector) = term.applied(&network, detector)?;
-            Some((network, detector, options.max_logit))
-        }
-        _ => None,
-    };
+    let statistics = joint::without_last(&model.network)?;
     let mut model = model.with_network(network, head);
-    if let Some((network, detector, max_logit)) = term {
+    if let (Some(options), Some(detector)) = (&descent.options.joint.overlap, &model.overlap) {
+        let term = overlap_term::fit(descent, &statistics, detector, options, &mut |progress| {
+            on_event(Event::Progress(progress))
+        })?;
+        let Some(term) = term else {
+            return Ok(None);
+        };
+        let (network, detector) = term.applied(&model.network, detector)?;
         (model.network, model.overlap) = (network, Some(detector));
-        (model.has_overlap_term, model.limits.max_overlap) = (true, max_logit);
+        (model.has_overlap_term, model.limits.max_overlap) = (true, options.max_logit);
     }
     model.card.recipe = with_joint(&model.card.recipe, descent.options);
     Ok(Some(Report {

@@ -58,7 +58,7 @@ impl Place {
         Answer::of(&mut self.command(words(line)))
     }
 
-    /// As [`Self::say`], for a line that does not fail.
+    /// Runs a line of [`words`] that must succeed.
     #[track_caller]
     pub fn done(&self, line: &str) -> Answer {
         let answer = self.say(line);
@@ -66,7 +66,7 @@ impl Place {
         answer
     }
 
-    /// As [`Self::say`], for a line that is [refused](Answer::refused).
+    /// Runs a line of [`words`] that must be [refused](Answer::refused).
     #[track_caller]
     pub fn refused(&self, line: &str, code: i32, fact: &str) {
         println!("{line}"); // shown if it is not refused

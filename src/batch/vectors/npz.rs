@@ -1,6 +1,6 @@
-//! NumPy's `.npz`, a ZIP of arrays. Files are written with the arrays `embeddings`, `ids`,
-//! `errors`, `audio_blake3` and `model`. If a file to read has a two-dimensional array and a list with a
-//! text for each row, the rows are the vectors and the texts their ids. Otherwise each array is one
+//! NumPy's `.npz`, a ZIP of arrays. Files are written with the arrays `embeddings`, `ids`, `errors`,
+//! `audio_blake3` and `model`. A file to read may have a two-dimensional array and a list with one text for
+//! each of its rows: then each row is a vector, and the text is its id. In any other file, each array is a
 //! vector, and the name of the array is its id.
 
 use super::{
