@@ -72,7 +72,7 @@ impl Operations {
             self.pooling.finished(combined, num_frames)
         };
         let pooled: Vec<Vec<f32>> = all.iter().map(pool).collect();
-        let values = self.after_all(pooled.concat(), all.len()); // (N, D)
+        let values = self.after.run(pooled.concat(), all.len()); // (N, D)
         let mut embeddings = values.chunks_exact(values.len() / all.len());
         let mut next = || embeddings.next().expect("one for each").to_vec();
         let splits = splits.iter().map(|at| Split {

@@ -115,9 +115,11 @@ const MAX_JOINED: usize = 64;
 /// A node with one frame for this many frames of the features, or more, runs over the whole utterance.
 const COARSE_HOP: usize = 64;
 
-/// Whether the layers are more than a plain list, in which each layer reads the one before and one of them
-/// pools.
+/// Whether the layers up to the last pooling are more than a plain list, in which each layer reads the one
+/// before and only the last one pools.
 pub(super) fn is_graph(layers: &[Layer]) -> bool {
+    let last = layers.iter().rposition(Layer::is_pooling);
+    let layers = &layers[..last.map_or(layers.len(), |at| at + 1)];
     let needs_graph = |layer: &Layer| {
         !layer.named().is_empty()
             || matches!(

@@ -7,6 +7,7 @@
 
 mod activation;
 mod affine;
+mod after_pooling;
 mod conv2d;
 mod convolution;
 mod cuts;

@@ -3,6 +3,7 @@
 
 use super::{
     Affine, Layer,
+    after_pooling::AfterPooling,
     graph::{Graph, is_graph},
     operation::{Operation, Pooling, operations, pooling},
     shape,
@@ -19,8 +20,8 @@ pub(super) struct Operations {
     /// The layers before the pooling, if they are more than a list: then there are no branches.
     pub graph: Option<Graph>,
     pub pooling: Pooling,
-    /// Operations on the pooled vector.
-    pub after: Vec<Operation>,
+    /// The layers after it.
+    pub after: AfterPooling,
 }
 
 impl Operations {
@@ -41,12 +42,11 @@ impl Operations {
         let at = layers.iter().rposition(Layer::is_pooling);
         let at = at.expect("a checked list pools");
         let outputs = shape::outputs(layers, num_features).expect("checked before");
-        let mut after = operations(&layers[at + 1..], at + 1, weights.in_f32(), 1);
         Operations {
             branches: vec![],
             graph: Some(Graph::new(layers, &outputs, at, num_features, weights)),
             pooling: pooling(&layers[at]).expect("found above"),
-            after: after.remove(0),
+            after: AfterPooling::new(layers, at, weights),
         }
     }
 
@@ -58,12 +58,11 @@ impl Operations {
     fn in_branches(layers: &[Layer], weights: Source, count: usize) -> Self {
         let at = layers.iter().position(Layer::is_pooling);
         let at = at.expect("a checked list pools once");
-        let mut after = operations(&layers[at + 1..], at + 1, weights.in_f32(), 1);
         Operations {
             branches: operations(&layers[..at], 0, weights, count),
             graph: None,
             pooling: pooling(&layers[at]).expect("found above"),
-            after: after.remove(0),
+            after: AfterPooling::new(layers, at, weights),
         }
     }
 }

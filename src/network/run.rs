@@ -152,19 +152,8 @@ impl Operations {
     fn after_pooling(&self, pooled: &[Vec<f32>], parts: &[Range<usize>]) -> Vec<f32> {
         let combined = self.pooling.combined(pooled, parts);
         let num_frames = parts[parts.len() - 1].end - parts[0].start;
-        self.after_all(self.pooling.finished(combined, num_frames), 1)
-    }
-
-    /// Runs the operations that follow the pooling on `count` = N pooled vectors at once, so that the weights
-    /// are read once. `(N, 2C) -> (N, D)`
-    pub(super) fn after_all(&self, pooled: Vec<f32>, count: usize) -> Vec<f32> {
-        let mut x = pooled;
-        for operation in &self.after {
-            let mut y = vec![0.0; count * operation.width(x.len() / count)];
-            operation.apply(&x, &mut y);
-            x = y;
-        }
-        x
+        let pooled = self.pooling.finished(combined, num_frames);
+        self.after.run(pooled, 1)
     }
 
     /// Statistics of each of some neighbouring `parts`, computed on one thread.

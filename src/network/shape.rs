@@ -71,7 +71,7 @@ pub(super) fn outputs(layers: &[Layer], num_features: usize) -> Result<Vec<Shape
 }
 
 /// Checks that every output is read by a later layer, that no more channels are needed at a time
-/// than [`MAX_LIVE_CHANNELS`], and that each layer after the last pooling reads the one before.
+/// than [`MAX_LIVE_CHANNELS`], and that the layers after the last pooling read no layer before it.
 fn check_uses(layers: &[Layer], outputs: &[Shape]) -> Result<()> {
     let mut last_read: Vec<usize> = (0..layers.len()).collect();
     for (index, layer) in layers.iter().enumerate() {
@@ -109,9 +109,15 @@ fn check_uses(layers: &[Layer], outputs: &[Shape]) -> Result<()> {
                 "pool in another way",
             );
         }
-        if pooling.is_some_and(|at| index > at) && !layers[index].reads_previous() {
-            let wanted = "linear, batch_norm or an activation after the last pooling".into();
-            return refuse(index, shape.to_string(), wanted, "join layers before it");
+        let is_before = |named: &usize| pooling.is_some_and(|at| index > at && *named < at);
+        if let Some(named) = layers[index].named().iter().find(|named| is_before(named)) {
+            let wanted = "the last pooling or a layer after it".into();
+            return refuse(
+                index,
+                format!("layer {named}"),
+                wanted,
+                "join layers before the pooling",
+            );
         }
         live.push(index);
         live_channels += shape.size();

@@ -46,54 +46,52 @@ pub fn save(path: &Path, verifier: &Verifier) -> Result<()> {
         ("spkver_front_end", front_end),
     ];
     let num_features = verifier.mfcc().num_channels();
-    let bytes = match verifier.model().has_overlap_term {
-        true => to_bytes(&without_last_output(network)?, num_features, &metadata),
-        false => to_bytes(network, num_features, &metadata),
-    };
-    write_whole(path, &bytes)
+    // The last output may be the overlap term, which is no part of the embedding.
+    let size = verifier.model().embedding_size();
+    write_whole(path, &to_bytes(network, num_features, size, &metadata))
 }
 
-/// The network without its last output, the overlap term, which is no part of the embedding.
-fn without_last_output(network: &Network) -> Result<Network> {
-    let mut layers = network.layers().to_vec();
-    let mut weights = network.weights().clone();
-    let last = layers.len() - 1;
-    if let Layer::Linear {
-        in_features,
-        out_features,
-        ..
-    } = &mut layers[last]
-    {
-        *out_features -= 1;
-        for (tensor, len) in [
-            ("weight", *out_features * *in_features),
-            ("bias", *out_features),
-        ] {
-            let values = weights.get_mut(&format!("{last}.{tensor}"));
-            values.expect("checked").truncate(len);
-        }
-    }
-    Network::new(layers, weights, network.num_features())
-}
-
-/// The bytes of an ONNX file. The same network always gives the same bytes.
+/// The bytes of an ONNX file with the first `embedding_size` outputs of a network. The same network always gives
+/// the same bytes.
 ///
 /// # Panics
 /// For a network whose layers form a graph.
-pub fn to_bytes(network: &Network, num_features: usize, metadata: &[(&str, String)]) -> Vec<u8> {
+pub fn to_bytes(
+    network: &Network,
+    num_features: usize,
+    embedding_size: usize,
+    metadata: &[(&str, String)],
+) -> Vec<u8> {
     let mut graph = Graph {
         name: "spkver".into(),
         input: vec![value("feats", &["B", "T", &num_features.to_string()])],
-        output: vec![value("embs", &["B", &network.embedding_size().to_string()])],
+        output: vec![value("embs", &["B", &embedding_size.to_string()])],
         ..Graph::default()
     };
     let mut x = graph.node("Transpose", &["feats"], vec![ints("perm", &[0, 2, 1])]);
     let mut frames_left = true;
+    let mut outputs: Vec<String> = vec![];
     for (index, layer) in network.layers().iter().enumerate() {
-        x = graph.layer(index, layer, network, &x, frames_left);
+        let named: Vec<&str> = layer.named().iter().map(|n| &outputs[*n][..]).collect();
+        x = match layer {
+            Layer::Channels { first, count, .. } => {
+                graph.channels(&format!("{index}"), named[0], *first, *count)
+            }
+            Layer::Concat { .. } => graph.node("Concat", &named, vec![int("axis", 1)]),
+            Layer::Add { .. } => graph.node("Sum", &named, vec![]),
+            Layer::Multiply { .. } => {
+                let mut product = |x: String, y: &&str| graph.node("Mul", &[&x, y], vec![]);
+                named[1..].iter().fold(named[0].to_string(), &mut product)
+            }
+            _ => graph.layer(index, layer, network, &x, frames_left),
+        };
         frames_left &= !layer.is_pooling();
+        outputs.push(x.clone());
     }
-    let last = graph.node("Identity", &[&x], vec![]);
+    let last = match embedding_size == network.embedding_size() {
+        true => graph.node("Identity", &[&x], vec![]),
+        false => graph.channels("embedding", &x, 0, embedding_size),
+    };
     for node in &mut graph.node {
         if node.output[0] == last {
             node.output = vec!["embs".into()];
@@ -199,8 +197,19 @@ impl Graph {
             | Layer::Concat { .. }
             | Layer::SegmentMean { .. }
             | Layer::ReflectPad { .. }
-            | Layer::AttentiveStatsPool { .. } => unreachable!("a graph is refused before"),
+            | Layer::AttentiveStatsPool { .. } => {
+                unreachable!("a graph is refused, and `to_bytes` makes what joins vectors")
+            }
         }
+    }
+
+    /// Some channels from `first` on. `(B, C) -> (B, count)`
+    fn channels(&mut self, name: &str, x: &str, first: usize, count: usize) -> String {
+        let [from, to, axis] = ["from", "to", "axis"].map(|part| format!("{name}.{part}"));
+        self.integers(&from, &[1], &[first as i64]);
+        self.integers(&to, &[1], &[(first + count) as i64]);
+        self.integers(&axis, &[1], &[1]);
+        self.node("Slice", &[x, &from, &to, &axis], vec![])
     }
 
     /// `(B, C, T) -> (B, 2C)`
@@ -332,6 +341,20 @@ mod tests {
                 groups: 1,
             },
             Layer::Identity,
+            Layer::Channels {
+                layer: 9,
+                first: 1,
+                count: 4,
+            },
+            Layer::Concat {
+                layers: vec![8, 10],
+            },
+            Layer::Add {
+                layers: vec![11, 11],
+            },
+            Layer::Multiply {
+                layers: vec![11, 12],
+            },
         ];
         let mut weights = Weights::new();
         for (i, layer) in layers.iter().enumerate() {
@@ -356,7 +379,9 @@ mod tests {
             (Layer::MeanPool, 5),
             (Layer::Flatten { num_frames: 7 }, 35),
         ] {
-            let bytes = to_bytes(&network(pooling, pooled), 3, &[("key", "value".into())]);
+            let network = network(pooling, pooled);
+            let metadata = [("key", "value".into())];
+            let bytes = to_bytes(&network, 3, network.embedding_size(), &metadata);
             let model = Model::decode(&bytes[..]).unwrap();
             let graph = model.graph.unwrap();
             let gemms = graph.node.iter().filter(|node| node.op_type == "Gemm");

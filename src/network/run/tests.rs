@@ -3,7 +3,9 @@
 
 use super::*;
 use crate::network::{
-    Conv1dOptions, Cuts, Layer, Network, reference::some_weights, source::Source,
+    Conv1dOptions, Cuts, Layer, Network,
+    reference::{self, some_weights},
+    source::Source,
 };
 
 fn conv(in_channels: usize, out_channels: usize, kernel_size: usize, padding: usize) -> Layer {
@@ -76,7 +78,39 @@ fn with_some_weights(layers: Vec<Layer>) -> Network {
     Network::new(layers, weights, 3).unwrap()
 }
 
-fn poolings() -> [Network; 6] {
+/// A network with branches after the pooling.
+fn in_branches() -> Network {
+    let linear = |in_features, out_features| Layer::Linear {
+        in_features,
+        out_features,
+        groups: 1,
+    };
+    let channels = |layer, first, count| Layer::Channels {
+        layer,
+        first,
+        count,
+    };
+    with_some_weights(vec![
+        conv(3, 8, 3, 0),
+        Layer::StatsPool {
+            eps: 1e-5,
+            groups: 1,
+        },
+        linear(16, 6),
+        channels(1, 0, 16),
+        linear(16, 6),
+        Layer::Relu,
+        Layer::Add { layers: vec![2, 5] },
+        channels(2, 1, 3),
+        channels(5, 0, 3),
+        Layer::Multiply { layers: vec![7, 8] },
+        Layer::Concat {
+            layers: vec![6, 9, 1],
+        },
+    ])
+}
+
+fn poolings() -> [Network; 7] {
     let by_group = Layer::StatsPool {
         eps: 1e-5,
         groups: 7,
@@ -94,6 +128,7 @@ fn poolings() -> [Network; 6] {
         network(Layer::MeanPool, 7),
         network(Layer::Flatten { num_frames: 150 }, 150 * 7),
         in_groups(),
+        in_branches(),
     ]
 }
 
@@ -130,9 +165,7 @@ fn whole(network: &Network, features: &Features) -> Vec<f32> {
         Pooling::Flatten { num_frames } => pooling::flatten(&x, channels, num_frames),
         Pooling::AttentiveStats { .. } => unreachable!("only in a graph"),
     };
-    let mut y = vec![0.0; network.embedding_size()];
-    operations.after[0].apply(&x, &mut y);
-    y
+    operations.after.run(x, 1)
 }
 
 #[test]
@@ -193,6 +226,21 @@ fn parts_give_what_the_whole_gives() {
                 assert!((g - w).abs() < 1e-5, "{frames} frames: {got:?} {wanted:?}");
             }
         }
+    }
+}
+
+#[test]
+fn branches_after_the_pooling_compute_what_the_layers_say() {
+    let network = in_branches();
+    assert!(!network.is_graph());
+    let features = features(200);
+    let (layers, weights) = (network.layers(), network.weights());
+    let wanted = reference::forward(layers, weights, features.values(), 3);
+    let got = network.embed(&features);
+    assert_eq!(got.len(), wanted.len());
+    for (g, w) in got.iter().zip(&wanted) {
+        // Sums of a hundred products in f32.
+        assert!((f64::from(*g) - w).abs() < 1e-5, "{got:?} {wanted:?}");
     }
 }
 

@@ -140,9 +140,13 @@ fn layers_that_name_others_are_refused_with_their_place() {
         text.contains("layer 1 (tanh)") && text.contains("reads it"),
         "{text}"
     );
-    let pooled_before = [Layer::Relu, Layer::MeanPool, concat(&[1, 1])];
-    let text = refusal(&pooled_before);
-    assert!(text.contains("after the last pooling"), "{text}");
+    let after_pooling = [Layer::Relu, Layer::MeanPool, concat(&[1, 1])];
+    assert_eq!(infer(&after_pooling, 40).unwrap().embedding_size, 80);
+    let text = refusal(&[Layer::Relu, Layer::MeanPool, concat(&[0, 1])]);
+    assert!(
+        text.contains("got layer 0, wanted the last pooling or a layer after it"),
+        "{text}"
+    );
     let channels = Layer::Channels {
         layer: 0,
         first: usize::MAX,

@@ -1,0 +1,119 @@
+//! The layers after the pooling, prepared for running: from pooled vectors to embeddings.
+//!
+//! They may branch: a layer can name the pooling, or any layer after it, as what it reads.
+//!
+//! ```text
+//! statistics (D,) ─┬─ linear ──────────────────┬─ concat ─► embedding (E,)
+//!                  └─ linear ─ linear ─ relu … ┘
+//! ```
+
+use super::{
+    Layer,
+    operation::{Operation, operations},
+    source::Source,
+};
+
+/// All layers after the pooling.
+#[derive(Debug)]
+pub(super) struct AfterPooling {
+    steps: Vec<Step>,
+    /// The value that is the embedding. Value 0 is the pooled vector; each step makes the next one.
+    output: usize,
+}
+
+#[derive(Debug)]
+struct Step {
+    work: Work,
+    /// The values that it reads.
+    inputs: Vec<usize>,
+}
+
+#[derive(Debug)]
+enum Work {
+    Map(Operation),
+    Channels { first: usize, count: usize },
+    Concat,
+    Add,
+    Multiply,
+}
+
+impl AfterPooling {
+    /// From a checked list whose last pooling is at index `pooling`.
+    pub fn new(layers: &[Layer], pooling: usize, weights: Source) -> Self {
+        let mut steps: Vec<Step> = vec![];
+        // The value of the pooling, then of each layer after it.
+        let mut of_layer = vec![0];
+        for (index, layer) in layers.iter().enumerate().skip(pooling + 1) {
+            let named = layer.named().iter().map(|named| of_layer[named - pooling]);
+            let mut inputs: Vec<usize> = named.collect();
+            let work = match *layer {
+                Layer::Channels { first, count, .. } => Work::Channels { first, count },
+                Layer::Concat { .. } => Work::Concat,
+                Layer::Add { .. } => Work::Add,
+                Layer::Multiply { .. } => Work::Multiply,
+                _ => {
+                    inputs.push(of_layer[of_layer.len() - 1]);
+                    let own = std::slice::from_ref(layer);
+                    let mut operations = operations(own, index, weights.in_f32(), 1);
+                    Work::Map(operations.remove(0).remove(0))
+                }
+            };
+            steps.push(Step { work, inputs });
+            of_layer.push(steps.len());
+        }
+        AfterPooling {
+            output: steps.len(),
+            steps,
+        }
+    }
+
+    /// Runs on `count` = N pooled vectors at once, so that the weights are read once. `(N, D) -> (N, E)`
+    pub fn run(&self, pooled: Vec<f32>, count: usize) -> Vec<f32> {
+        let mut values = vec![pooled];
+        for Step { work, inputs } in &self.steps {
+            let read: Vec<&[f32]> = inputs.iter().map(|input| &values[*input][..]).collect();
+            values.push(work.apply(&read, count));
+        }
+        values.swap_remove(self.output)
+    }
+}
+
+impl Work {
+    /// `count` rows of each input to `count` rows.
+    fn apply(&self, inputs: &[&[f32]], count: usize) -> Vec<f32> {
+        let x = inputs[0];
+        let width = x.len() / count;
+        let elementwise = |of: fn(f32, f32) -> f32| {
+            let mut y = x.to_vec();
+            for other in &inputs[1..] {
+                y.iter_mut().zip(*other).for_each(|(y, x)| *y = of(*y, *x));
+            }
+            y
+        };
+        match *self {
+            Work::Map(ref operation) => {
+                let mut y = vec![0.0; count * operation.width(width)];
+                operation.apply(x, &mut y);
+                y
+            }
+            Work::Channels { first, count: own } => {
+                let rows = x.chunks_exact(width);
+                rows.flat_map(|row| &row[first..first + own])
+                    .copied()
+                    .collect()
+            }
+            Work::Concat => {
+                let mut y = vec![];
+                for n in 0..count {
+                    for x in inputs {
+                        let width = x.len() / count;
+                        y.extend_from_slice(&x[n * width..][..width]);
+                    }
+                }
+                y
+            }
+            Work::Add => elementwise(|a, b| a + b),
+            Work::Multiply => elementwise(|a, b| a * b),
+        }
+    }
+}
