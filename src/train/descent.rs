@@ -28,7 +28,8 @@ pub enum Progress {
         num_steps: usize,
         /// Mean loss of the batch.
         loss: f32,
-        /// Share of crops whose speaker was the nearest.
+        /// Share of crops whose speaker was the nearest; for the hidden layer of a joint embedding, the mean
+        /// cosine to the teacher's vectors.
         accuracy: f32,
     },
     /// Embeddings of the training speech, for the head.

@@ -141,9 +141,10 @@ pub(super) fn is_joined(network: &Network, head: &PairHead) -> bool {
         && last_groups(network) == Some(head.projection.groups)
 }
 
-/// Whether the last Linear reads the statistics of all networks together.
+/// Whether some of the embedding is made of the statistics of all networks together.
 fn has_joint(network: &Network, head: &PairHead) -> bool {
-    last_groups(network).is_some_and(|groups| groups != head.projection.groups)
+    let is_concat = matches!(network.layers().last(), Some(Layer::Concat { .. }));
+    is_concat || last_groups(network).is_some_and(|groups| groups != head.projection.groups)
 }
 
 /// The groups of the last layer, if it is a Linear.

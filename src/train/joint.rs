@@ -2,17 +2,19 @@
 //! networks together.
 //!
 //! ```text
-//! statistics of all networks (D,) ─ridge regression─► the teacher's directions (E,) ─LDA, PLDA─► (L,)
+//! statistics of all networks (D,) ─hidden layer─► the teacher's directions (E,) ─LDA, PLDA─► (L,)
 //! ```
 //!
-//! No network is trained. The map is linear, so it becomes a part of the last Linear. The log-likelihood ratio
-//! of the joint embedding is added to the score. The teacher has heard far more sessions and lines than the
-//! networks, and the map takes over what their statistics show of that.
+//! The networks themselves stay as they are. The map becomes a branch of layers after the pooling, beside the
+//! networks' own embeddings, and the log-likelihood ratio of the joint embedding is added to the score. The
+//! teacher has heard far more sessions and lines than the networks, and the map takes over what their statistics
+//! show of that.
 
 use super::{
     Labelled,
     descent::{Descent, Progress},
     ensemble,
+    hidden::{self, HiddenMap},
     options::JointOptions,
     plda::{self, PldaOptions},
     recipe,
@@ -20,7 +22,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    network::{Layer, Network},
+    network::{Layer, Network, Weights},
     scoring::{PairHead, Projection},
 };
 use rayon::prelude::*;
@@ -58,7 +60,11 @@ pub fn fit(
     if examples.is_empty() {
         return Err(Error::Usage("no recording could be read".into()));
     }
-    let map = ridge::fit(&examples, options.ridge)?;
+    let regression = ridge::fit(&examples, options.ridge)?;
+    let map = hidden::fit(&embedded, &regression, teacher, own.options, on_progress)?;
+    let Some(map) = map else {
+        return Ok(None);
+    };
     let (speakers, answers): (Vec<u32>, Vec<Vec<f32>>) = (embedded.of.par_iter())
         .zip(&embedded.embeddings)
         .filter(|(u, _)| own.manifest.is_labelled(**u))
@@ -71,7 +77,11 @@ pub fn fit(
         ..PldaOptions::default()
     };
     let added = plda::fit_head(&Labelled::new(answers, &speakers)?, &plda)?;
-    let network = with_map(network, head, &kept, &map.then(&added.projection))?;
+    let map = HiddenMap {
+        answer: map.answer.then(&added.projection),
+        ..map
+    };
+    let network = with_map(network, head, &kept, &map)?;
     let head = with_share(head, &kept, &added, options.share);
     head.check(network.embedding_size())?;
     Ok(Some((network, head)))
@@ -121,41 +131,56 @@ pub fn without_last(network: &Network) -> Result<Network> {
     Network::new(layers, weights.collect(), network.num_features())
 }
 
-/// The network whose last Linear makes the embeddings of the `kept` networks, then that of `map`. Each row
-/// of it reads all statistics; those that an embedding does not read have weight 0.
+/// The network that ends in the embeddings of the `kept` networks and that of `map`, which branches off from the
+/// pooling.
 fn with_map(
     network: &Network,
     head: &PairHead,
     kept: &[usize],
-    map: &LinearMap,
+    map: &HiddenMap,
 ) -> Result<Network> {
     let mut layers = network.layers().to_vec();
     let mut weights = network.weights().clone();
     let last = layers.len() - 1;
-    let [weight, bias] = ["weight", "bias"].map(|tensor| format!("{last}.{tensor}"));
-    let num_statistics = map.weight.ncols();
-    let (own, count) = (own_size(head), head.projection.groups);
-    let of_one = num_statistics / count;
-    let (mut rows, mut shifts) = (vec![], vec![]);
-    for n in kept {
-        for row in n * own..(n + 1) * own {
-            let mut all = vec![0.0; num_statistics];
-            let read = &weights[&weight][row * of_one..][..of_one];
-            all[n * of_one..][..of_one].copy_from_slice(read);
-            rows.extend(all);
-            shifts.push(weights[&bias][row]);
-        }
+    let own = own_size(head);
+    let mut parts = vec![];
+    // Neighbouring networks are one part.
+    for run in kept.chunk_by(|a, b| a + 1 == *b) {
+        parts.push(layers.len());
+        layers.push(Layer::Channels {
+            layer: last,
+            first: run[0] * own,
+            count: run.len() * own,
+        });
     }
-    rows.extend(map.weight.transpose().iter().map(|v| *v as f32));
-    shifts.extend(map.bias.iter().map(|v| *v as f32));
-    layers[last] = Layer::Linear {
-        in_features: num_statistics,
-        out_features: shifts.len(),
-        groups: 1,
-    };
-    weights.insert(weight, rows);
-    weights.insert(bias, shifts);
+    layers.push(Layer::Channels {
+        layer: last - 1,
+        first: 0,
+        count: map.bottleneck.weight.ncols(),
+    });
+    push(&map.bottleneck, &mut layers, &mut weights);
+    push(&map.units, &mut layers, &mut weights);
+    layers.push(Layer::Relu);
+    push(&map.answer, &mut layers, &mut weights);
+    parts.push(layers.len() - 1);
+    layers.push(Layer::Concat { layers: parts });
     ensemble::rounded(layers, weights, network.num_features())
+}
+
+/// Appends a Linear.
+fn push(map: &LinearMap, layers: &mut Vec<Layer>, weights: &mut Weights) {
+    let index = layers.len();
+    // Column by column, the transpose is the weight row by row.
+    let weight = map.weight.transpose();
+    for (tensor, values) in [("weight", weight.as_slice()), ("bias", map.bias.as_slice())] {
+        let values = values.iter().map(|v| *v as f32).collect();
+        weights.insert(format!("{index}.{tensor}"), values);
+    }
+    layers.push(Layer::Linear {
+        in_features: map.weight.ncols(),
+        out_features: map.weight.nrows(),
+        groups: 1,
+    });
 }
 
 /// The head whose score is that of the `kept` networks plus `share` times that of `added`.
@@ -210,9 +235,14 @@ mod tests {
         let (network, head) = ensemble::join_weighted(&members, &[1.0, 0.5, 2.0], 5).unwrap();
         let statistics = without_last(&network).unwrap();
         let value = |i: usize| (i as f64 * 1.7).sin();
-        let map = LinearMap {
-            weight: DMatrix::from_fn(4, statistics.embedding_size(), |i, j| value(i + 5 * j)),
-            bias: DVector::from_fn(4, |i, _| value(i + 99)),
+        let linear = |inputs: usize, outputs: usize| LinearMap {
+            weight: DMatrix::from_fn(outputs, inputs, |i, j| value(i + 5 * j)),
+            bias: DVector::from_fn(outputs, |i, _| value(i + 99)),
+        };
+        let map = HiddenMap {
+            bottleneck: linear(statistics.embedding_size(), 3),
+            units: linear(3, 7),
+            answer: linear(7, 4),
         };
         let whiten = (0..24).map(|i| value(i + 7) as f32).collect();
         let projection = Projection::new(vec![0.1, 0.2, -0.3, 0.0], Some(whiten));
@@ -221,7 +251,12 @@ mod tests {
         (added.projection.groups, added.bias) = (2, 0.4);
 
         let kept = [0, 2];
-        let joint = with_map(&network, &head, &kept, &map.then(&added.projection)).unwrap();
+        let projected = HiddenMap {
+            answer: map.answer.then(&added.projection),
+            bottleneck: map.bottleneck.clone(),
+            units: map.units.clone(),
+        };
+        let joint = with_map(&network, &head, &kept, &projected).unwrap();
         let whole = with_share(&head, &kept, &added, 0.25);
         whole.check(joint.embedding_size()).unwrap();
         let features = [3, 4].map(|seed: usize| {

@@ -23,6 +23,7 @@ pub mod ensemble;
 mod filter;
 pub mod head;
 pub mod head_comparison;
+mod hidden;
 pub mod joint;
 pub mod labelled;
 pub mod lda;

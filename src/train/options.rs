@@ -12,7 +12,7 @@ pub use architecture::ArchitectureOptions;
 pub use augment::AugmentOptions;
 pub use detectors::{OverlapOptions, SpeechOptions};
 pub use head::{HeadOptions, PairLoss, RefineOptions};
-pub use joint::{JointOptions, OverlapTermOptions};
+pub use joint::{HiddenOptions, JointOptions, OverlapTermOptions};
 pub use member::{MemberOptions, Seen};
 
 use crate::features::MfccConfig;

@@ -121,22 +121,31 @@ impl OverlapTerm {
         }
     }
 
-    /// `network` with the term as one more output, and `detector` scaled to its part of the logit. Both end in
-    /// a Linear; that of `network` reads the pooled statistics.
+    /// `network` with the term as one more output, and `detector`, which ends in a Linear, scaled to its part of
+    /// the logit.
     ///
     /// # Errors
     /// As [`Network::new`].
     pub fn applied(&self, network: &Network, detector: &Network) -> Result<(Network, Network)> {
         let mut layers = network.layers().to_vec();
         let mut weights = network.weights().clone();
-        let last = layers.len() - 1;
-        if let Layer::Linear { out_features, .. } = &mut layers[last] {
-            *out_features += 1;
-        }
-        for (tensor, more) in [("weight", &self.weight[..]), ("bias", &[self.bias])] {
-            let values = weights.get_mut(&format!("{last}.{tensor}"));
-            values.expect("a Linear").extend(more);
-        }
+        let (embedding, term) = (layers.len() - 1, layers.len() + 1);
+        let pooling = layers.iter().rposition(Layer::is_pooling);
+        layers.push(Layer::Channels {
+            layer: pooling.expect("every network pools"),
+            first: 0,
+            count: self.weight.len(),
+        });
+        layers.push(Layer::Linear {
+            in_features: self.weight.len(),
+            out_features: 1,
+            groups: 1,
+        });
+        weights.insert(format!("{term}.weight"), self.weight.clone());
+        weights.insert(format!("{term}.bias"), vec![self.bias]);
+        layers.push(Layer::Concat {
+            layers: vec![embedding, term],
+        });
         let network = ensemble::rounded(layers, weights, network.num_features())?;
 
         let last = detector.layers().len() - 1;

@@ -51,46 +51,88 @@ const COLUMNS: usize = 256;
 pub fn fit(examples: &[(&[f32], &[f32])], ridge: f64) -> Result<LinearMap> {
     let (d, e) = (examples[0].0.len(), examples[0].1.len());
     let n = examples.len() as f64;
-    let mut mean = DVector::<f64>::zeros(d);
-    let mut square = DVector::<f64>::zeros(d);
+    let scaling = Scaling::of(examples.iter().map(|(x, _)| *x));
     let mut mean_output = DVector::<f64>::zeros(e);
-    for (x, y) in examples {
-        for (k, x) in x.iter().map(|x| f64::from(*x)).enumerate() {
-            mean[k] += x / n;
-            square[k] += x * x / n;
-        }
+    for (_, y) in examples {
         let outputs = mean_output.iter_mut().zip(*y);
         outputs.for_each(|(sum, y)| *sum += f64::from(*y) / n);
     }
-    // An input that never changes counts as 0.
-    let per_unit = DVector::from_fn(d, |k, _| {
-        let variance = square[k] - mean[k] * mean[k];
-        match variance > 1e-12 * square[k] {
-            true => 1.0 / variance.sqrt(),
-            false => 0.0,
-        }
-    });
-    let (products, targets) = sums(examples, &mean, &per_unit);
+    let (products, targets) = sums(examples, &scaling);
     let regular = products + DMatrix::from_diagonal_element(d, d, ridge);
     let cholesky = Cholesky::new(regular).ok_or_else(|| {
         Error::Usage(format!(
             "training option joint: a ridge of {ridge} is too small; 0.003 is usual"
         ))
     })?;
-    let mut weight = cholesky.solve(&targets).transpose(); // (E, D)
-    for (mut column, per_unit) in weight.column_iter_mut().zip(&per_unit) {
-        column *= *per_unit;
-    }
-    let bias = mean_output - &weight * mean;
-    Ok(LinearMap { weight, bias })
+    let weight = cholesky.solve(&targets).transpose(); // (E, D)
+    Ok(scaling.before(weight, mean_output))
 }
 
-/// The means over the examples of z·zᵀ, (D, D), and of z·yᵀ, (D, E), with z = (x − `mean`)·`per_unit`.
-fn sums(
-    examples: &[(&[f32], &[f32])],
-    mean: &DVector<f64>,
-    per_unit: &DVector<f64>,
-) -> (DMatrix<f64>, DMatrix<f64>) {
+/// How inputs are centred and scaled to variance 1. An input that never changes counts as 0.
+pub struct Scaling {
+    /// (D,)
+    mean: Vec<f64>,
+    /// 1 / standard deviation, (D,).
+    per_unit: Vec<f64>,
+}
+
+impl Scaling {
+    /// Of some inputs (D,), at least one.
+    pub fn of<'a>(inputs: impl Iterator<Item = &'a [f32]> + Clone) -> Self {
+        let n = inputs.clone().count() as f64;
+        let (mut mean, mut square) = (vec![], vec![]);
+        for x in inputs {
+            mean.resize(x.len(), 0.0);
+            square.resize(x.len(), 0.0);
+            for (k, x) in x.iter().map(|x| f64::from(*x)).enumerate() {
+                mean[k] += x / n;
+                square[k] += x * x / n;
+            }
+        }
+        let per_unit = mean.iter().zip(square).map(|(mean, square)| {
+            let variance: f64 = square - mean * mean;
+            match variance > 1e-12 * square {
+                true => 1.0 / variance.sqrt(),
+                false => 0.0,
+            }
+        });
+        let per_unit = per_unit.collect();
+        Scaling { mean, per_unit }
+    }
+
+    /// D.
+    pub fn size(&self) -> usize {
+        self.mean.len()
+    }
+
+    /// The standard deviation of input `k`; 0 if it never changes.
+    pub fn deviation(&self, k: usize) -> f64 {
+        match self.per_unit[k] {
+            0.0 => 0.0,
+            per_unit => 1.0 / per_unit,
+        }
+    }
+
+    /// Centres and scales an input. (D,) -> (D,)
+    pub fn scaled(&self, x: &[f32]) -> impl Iterator<Item = f32> {
+        let of_each = x.iter().zip(self.mean.iter().zip(&self.per_unit));
+        of_each.map(|(x, (mean, per_unit))| ((f64::from(*x) - mean) * per_unit) as f32)
+    }
+
+    /// The map of an input that is scaled first and then multiplied by `weight`, (E, D).
+    pub fn before(&self, mut weight: DMatrix<f64>, bias: DVector<f64>) -> LinearMap {
+        for (mut column, per_unit) in weight.column_iter_mut().zip(&self.per_unit) {
+            column *= *per_unit;
+        }
+        let mean = DVector::from_column_slice(&self.mean);
+        let bias = bias - &weight * mean;
+        LinearMap { weight, bias }
+    }
+}
+
+/// The means over the examples of z·zᵀ, (D, D), and of z·yᵀ, (D, E), z the scaled input.
+fn sums(examples: &[(&[f32], &[f32])], scaling: &Scaling) -> (DMatrix<f64>, DMatrix<f64>) {
+    let Scaling { mean, per_unit } = scaling;
     let (d, e) = (examples[0].0.len(), examples[0].1.len());
     let share = 1.0 / examples.len() as f64;
     let mut products = DMatrix::<f64>::zeros(d, d);

@@ -1,6 +1,7 @@
 //! How a joint embedding is fitted onto the networks of a model.
 
 use super::augment::AugmentOptions;
+use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 /// What `train --onto` takes. Augmentation, seed and front-end are those of the other options.
@@ -13,6 +14,8 @@ pub struct JointOptions {
     pub copy_seconds: (f32, f32),
     /// Ridge of the regression, as a share of the statistics' variance.
     pub ridge: f64,
+    /// The hidden layer of the map, which is trained from the regression on.
+    pub hidden: HiddenOptions,
     /// Dimensions of the joint embedding: a multiple of a network's own.
     pub size: usize,
     /// Shrinkage of the within-speaker covariance towards a multiple of I.
@@ -24,6 +27,61 @@ pub struct JointOptions {
     pub without: Vec<usize>,
     /// What the statistics add to the logit of overlapped speech, if the model has a detector for it.
     pub overlap: Option<OverlapTermOptions>,
+}
+
+/// The hidden layer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HiddenOptions {
+    /// Values that the statistics are reduced to before the hidden layer: at most as many as the teacher's
+    /// vectors have.
+    pub bottleneck: usize,
+    /// Units of the hidden layer: at least twice as many.
+    pub units: usize,
+    /// How often each example is seen, on average.
+    pub epochs: usize,
+    /// Examples per step.
+    pub batch_size: usize,
+    /// Peak learning rate of the one-cycle schedule.
+    pub learning_rate: f32,
+    /// Weight decay of AdamW.
+    pub weight_decay: f32,
+}
+
+impl HiddenOptions {
+    /// # Errors
+    /// [`Error::Usage`] for sizes that make no sense.
+    pub fn check(&self) -> Result<()> {
+        let refuse = |option: &str, wanted: String| {
+            Err(Error::Usage(format!(
+                "training option joint.hidden.{option}: expected {wanted}"
+            )))
+        };
+        if self.bottleneck == 0 {
+            return refuse("bottleneck", "1 or more".into());
+        }
+        if self.units < 2 * self.bottleneck {
+            let least = 2 * self.bottleneck;
+            return refuse("units", format!("{least} or more, twice the bottleneck"));
+        }
+        if self.batch_size == 0 {
+            return refuse("batch_size", "1 or more".into());
+        }
+        Ok(())
+    }
+}
+
+impl Default for HiddenOptions {
+    fn default() -> Self {
+        HiddenOptions {
+            bottleneck: 192,
+            units: 512,
+            epochs: 6,
+            batch_size: 512,
+            learning_rate: 5e-4,
+            weight_decay: 0.05,
+        }
+    }
 }
 
 /// The overlap term.
@@ -75,6 +133,7 @@ impl Default for JointOptions {
             // Short copies: parts of a recording are compared to find several voices in it.
             copy_seconds: (0.6, 3.0),
             ridge: 0.003,
+            hidden: HiddenOptions::default(),
             size: 128,
             shrinkage: 0.6,
             share: 0.1,
