@@ -7,7 +7,7 @@ pub mod identification;
 pub mod listened;
 pub mod listing;
 pub mod outcome;
-pub mod recording;
+mod recording;
 pub mod removal;
 
 pub use criterion::Criterion;

@@ -6,10 +6,11 @@ use crate::{
     Error, Result,
     audio::Quality,
     scoring::Reason,
+    storage::file_name,
     verifier::{Embedding, Heard, Utterance},
 };
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A recording that could be read.
 #[derive(Debug)]
@@ -59,7 +60,11 @@ impl Recording {
             fact: reason.to_string(),
             remedy: reason.remedy().into(),
         })?;
-        Ok(Utterance::new(label(&self.path), embedding, &self.quality))
+        Ok(Utterance::new(
+            file_name(&self.path),
+            embedding,
+            &self.quality,
+        ))
     }
 
     /// The path, the quality facts and the reason why there is no embedding, as JSON.
@@ -90,10 +95,4 @@ pub fn all_or_errors<T>(results: Vec<Result<T>>) -> Result<Vec<T>> {
         1 => Err(errors.remove(0)),
         _ => Err(Error::Several(errors)),
     }
-}
-
-/// The file's name without its folder.
-pub fn label(path: &Path) -> String {
-    let name = path.file_name().unwrap_or(path.as_os_str());
-    name.to_string_lossy().into_owned()
 }

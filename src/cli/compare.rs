@@ -3,7 +3,8 @@
 use super::{global::Global, operating_point, recordings, trial::Trial};
 use spkver::{
     Result,
-    answer::{Outcome, all_or_errors, recording::label},
+    answer::{Outcome, all_or_errors},
+    storage::file_name,
 };
 use std::{path::PathBuf, slice};
 
@@ -54,7 +55,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
 impl Args {
     /// The names of both files, or their paths if the names are the same.
     fn subject(&self) -> String {
-        let names = [&self.file, &self.other].map(|path| label(path));
+        let names = [&self.file, &self.other].map(|path| file_name(path));
         match names[0] == names[1] {
             true => format!("{} ~ {}", self.file.display(), self.other.display()),
             false => names.join(" ~ "),

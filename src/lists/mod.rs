@@ -28,9 +28,3 @@ pub mod trial;
 pub mod trials;
 pub mod utt2spk;
 mod words;
-
-/// The list's file without its folder, to be named in results.
-pub fn file_name(list: &std::path::Path) -> String {
-    let name = list.file_name().unwrap_or(list.as_os_str());
-    name.to_string_lossy().into_owned()
-}

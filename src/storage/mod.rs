@@ -26,6 +26,6 @@ pub mod voiceprints;
 mod whole_file;
 
 #[cfg(feature = "save")]
-pub use paths::{folder_of, remove_file, with_ending};
+pub use paths::{file_name, folder_of, remove_file, with_ending};
 #[cfg(feature = "save")]
 pub use whole_file::{Readers, name_whole, write_buffered, write_whole, write_whole_with};

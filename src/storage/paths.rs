@@ -1,4 +1,5 @@
-//! The folder that a file is in, the files beside it, and the removal of a file that may not be there.
+//! The folder and the name of a file, the files beside it, and the removal of a file that may not be
+//! there.
 
 use crate::{Error, Result};
 use std::{
@@ -12,6 +13,12 @@ pub fn folder_of(path: &Path) -> &Path {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     }
+}
+
+/// The file's name without its folder.
+pub fn file_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    name.to_string_lossy().into_owned()
 }
 
 /// The path with `ending` after its last character.

@@ -27,8 +27,8 @@ use crate::{
         embedded::{Embedder, OnProgress, Part, open_list, set_scores},
         table::ScoreTable,
     },
-    lists,
     scoring::{CONDITION_UNITS, Cohort, LowerSlope},
+    storage::file_name,
     verifier::{Limits, Model, ModelCard, Verifier},
 };
 use cohort::Source;
@@ -259,7 +259,7 @@ impl ListFiles {
         for path in paths {
             let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read", e))?;
             hasher.update(&bytes);
-            let name = lists::file_name(path);
+            let name = file_name(path);
             let hash = blake3::hash(&bytes).to_hex();
             named.push(format!("{name} (BLAKE3 {hash:.12})"));
             names.push(name);

@@ -21,8 +21,8 @@ use crate::{
         sweep::Sweep,
         table::ScoreTable,
     },
-    lists,
     scoring::PairHead,
+    storage::file_name,
     verifier::Verifier,
 };
 use std::path::{Path, PathBuf};
@@ -200,7 +200,7 @@ fn measure(list: &Path, mut table: ScoreTable, from_bce: f64, seed: u64) -> Opti
     };
     let sweep = Sweep::new(&ranking, &points);
     Some(OnList {
-        list: lists::file_name(list),
+        list: file_name(list),
         figures: sweep.figures(),
         intervals: speakers.and_then(|speakers| {
             let of = speakers.of_recordings();

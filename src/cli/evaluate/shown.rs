@@ -10,7 +10,7 @@ use spkver::{
         metrics::{Points, percent},
         report::{Condition, Report},
     },
-    lists::file_name,
+    storage::file_name,
 };
 
 /// The result on one list, under the list's name.

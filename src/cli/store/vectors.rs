@@ -10,12 +10,12 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 use spkver::{
     Error, Result,
-    answer::{json_of, recording::label},
+    answer::json_of,
     batch::vectors::npy_header,
     lists::names,
     scoring::{LowerSlope, gallery::vector},
     storage::{
-        Readers,
+        Readers, file_name,
         output::{Form, OutputFile},
         voiceprints::Sweep,
         with_ending,
@@ -317,7 +317,7 @@ fn import(args: &Import, global: &Global) -> Result<u8> {
         let remedy = "give a name for each row of the array";
         return Err(bad(names.len().min(num_rows), fact, remedy));
     }
-    let file = label(&args.vectors);
+    let file = file_name(&args.vectors);
     let utterance = |row: usize| -> Result<Utterance> {
         let refuse = |fact: &str| {
             let path = args.vectors.display();

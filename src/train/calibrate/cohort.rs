@@ -8,8 +8,8 @@ use crate::{
         embedded::{Embedder, Part},
         table::ScoreTable,
     },
-    lists,
     scoring::Cohort,
+    storage::file_name,
     train::{calibration::Calibration, ensemble, manifest::Manifest, quality_trial::QualityList},
     verifier::Embedding,
 };
@@ -113,7 +113,7 @@ impl<'a> Source<'a> {
                 points,
                 top: num_speakers.min(self.top),
             },
-            name: lists::file_name(self.speakers.path),
+            name: file_name(self.speakers.path),
             num_speakers,
             num_refused: embedded.iter().filter(|embedded| embedded.is_err()).count(),
         })

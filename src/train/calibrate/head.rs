@@ -9,8 +9,8 @@ use crate::{
         embedded::{Embedded, Embedder, Part, set_scores},
         table::ScoreTable,
     },
-    lists,
     scoring::PairHead,
+    storage::file_name,
     train::{
         Labelled,
         augment::Augmenter,
@@ -107,7 +107,7 @@ pub(super) fn fit(speakers: &OutsideSpeakers, embedder: &Embedder, seed: u64) ->
     let (head, _) = head::fit(&labelled, &options, seed)?;
     Ok(Candidate {
         head,
-        name: lists::file_name(speakers.path),
+        name: file_name(speakers.path),
         num_speakers: labelled.by_speaker().len(),
         num_refused: as_recorded.iter().filter(|one| one.is_err()).count(),
     })
