@@ -132,6 +132,14 @@ impl Error {
         }
     }
 
+    /// No speaker of this name is in the store at `store`.
+    pub fn unknown_speaker(name: &str, store: &Path) -> Self {
+        Error::UnknownSpeaker {
+            name: name.into(),
+            store: store.into(),
+        }
+    }
+
     /// What went wrong, in one word that stays the same from version to version.
     pub fn code(&self) -> &'static str {
         match self {

@@ -114,11 +114,9 @@ impl Global {
 
     /// The store in which `name` should be enrolled, opened with the given secret.
     pub fn store_of(&self, name: &SpeakerName) -> Result<Store> {
-        let store = self.store_path()?;
-        self.open_store()?.ok_or_else(|| Error::UnknownSpeaker {
-            name: name.to_string(),
-            store,
-        })
+        let path = self.store_path()?;
+        self.open_store()?
+            .ok_or_else(|| Error::unknown_speaker(name.as_str(), &path))
     }
 
     /// The store, opened with the given secret, and created if it does not exist.

@@ -245,10 +245,7 @@ impl Service {
     }
 
     fn unknown(&self, name: &SpeakerName) -> Error {
-        Error::UnknownSpeaker {
-            name: name.to_string(),
-            store: self.stores.path().to_path_buf(),
-        }
+        Error::unknown_speaker(name.as_str(), self.stores.path())
     }
 
     /// The store's file name. Clients may not see its folder.

@@ -344,10 +344,7 @@ impl Store {
     }
 
     fn unknown(&self, name: &SpeakerName) -> Error {
-        Error::UnknownSpeaker {
-            name: name.to_string(),
-            store: self.path.clone(),
-        }
+        Error::unknown_speaker(name.as_str(), &self.path)
     }
 }
 
