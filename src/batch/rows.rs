@@ -25,10 +25,18 @@ pub enum Format {
 }
 
 impl Format {
+    /// Every format with its name.
+    pub const NAMED: [(&str, Format); 4] = [
+        ("text", Format::Text),
+        ("csv", Format::Csv),
+        ("jsonl", Format::JsonLines),
+        ("parquet", Format::Parquet),
+    ];
+
     /// The format of a file's ending; text if the ending is unknown.
     pub fn of(path: &Path) -> Self {
-        let mut others = [Format::Csv, Format::JsonLines, Format::Parquet].into_iter();
-        let named = others.find(|format| format.form().has_ending(path));
+        let mut all = Self::NAMED.into_iter().map(|(_, format)| format);
+        let named = all.find(|format| format.form().has_ending(path));
         named.unwrap_or(Format::Text)
     }
 

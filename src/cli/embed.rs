@@ -29,8 +29,8 @@ pub struct Args {
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,
     /// Format of the output [default: by the ending]
-    #[arg(long, value_enum, help_heading = "Output")]
-    format: Option<FormatName>,
+    #[arg(long, value_parser = outputs::format(&Format::NAMED), help_heading = "Output")]
+    format: Option<Format>,
     /// File that lists recordings: `path` or `id<TAB>path` on each line, or a Kaldi .scp
     #[arg(long, value_name = "FILE", help_heading = "Recordings")]
     pub list: Option<PathBuf>,
@@ -50,18 +50,6 @@ pub struct Args {
     pub source: Source,
     #[command(flatten)]
     pub replacing: outputs::Args,
-}
-
-/// Forms of output.
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum FormatName {
-    Text,
-    Npy,
-    Npz,
-    Ark,
-    ArkText,
-    Parquet,
-    Jsonl,
 }
 
 /// Runs the command.
@@ -131,16 +119,8 @@ impl Args {
 
     /// The format of the output.
     pub fn format(&self) -> Format {
-        match (self.format, &self.output) {
-            (Some(FormatName::Text), _) | (None, None) => Format::Text,
-            (Some(FormatName::Npy), _) => Format::Npy,
-            (Some(FormatName::Npz), _) => Format::Npz,
-            (Some(FormatName::Ark), _) => Format::Ark,
-            (Some(FormatName::ArkText), _) => Format::ArkText,
-            (Some(FormatName::Parquet), _) => Format::Parquet,
-            (Some(FormatName::Jsonl), _) => Format::JsonLines,
-            (None, Some(path)) => Format::of(path),
-        }
+        let of_ending = self.output.as_deref().map_or(Format::Text, Format::of);
+        self.format.unwrap_or(of_ending)
     }
 
     /// The output file, if there is one.

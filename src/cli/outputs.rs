@@ -1,6 +1,8 @@
-//! The files that a command writes: the flag `--force`, and the files that no command may overwrite.
+//! The files that a command writes: the flags `--force` and `--format`, and the files that no command
+//! may overwrite.
 
 use super::global::Global;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use spkver::{
     Result,
     storage::output::{Form, OutputFile, Outputs},
@@ -29,6 +31,17 @@ impl Args {
         }
         Ok(outputs)
     }
+}
+
+/// Reads the name of a format.
+pub fn format<F: Copy + Send + Sync>(
+    named: &'static [(&'static str, F)],
+) -> impl TypedValueParser<Value = F> {
+    let names = named.iter().map(|(name, _)| *name);
+    PossibleValuesParser::new(names).map(|text| {
+        let mut formats = named.iter().filter(|(name, _)| *name == text);
+        formats.next().expect("a name of the list").1
+    })
 }
 
 /// The output at `path`, where there is one. Its ending must suit the form, unless a flag names the form.

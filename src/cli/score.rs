@@ -49,8 +49,8 @@ pub struct Args {
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
     /// Format of the output [default: by the ending .txt, .csv, .jsonl or .parquet]
-    #[arg(long, value_enum, help_heading = "Output")]
-    format: Option<FormatName>,
+    #[arg(long, value_parser = outputs::format(&Format::NAMED), help_heading = "Output")]
+    format: Option<Format>,
     /// Continue an unfinished run
     #[arg(long, requires = "output", help_heading = "Output")]
     resume: bool,
@@ -98,15 +98,6 @@ pub struct Args {
     jsonl: bool,
     #[command(flatten)]
     replacing: outputs::Args,
-}
-
-/// Forms of output.
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum FormatName {
-    Text,
-    Csv,
-    Jsonl,
-    Parquet,
 }
 
 /// Runs the command.
@@ -229,13 +220,10 @@ impl Args {
     }
 
     fn format(&self) -> Format {
-        match (self.format, &self.output) {
-            _ if self.jsonl => Format::JsonLines,
-            (Some(FormatName::Text), _) | (None, None) => Format::Text,
-            (Some(FormatName::Csv), _) => Format::Csv,
-            (Some(FormatName::Jsonl), _) => Format::JsonLines,
-            (Some(FormatName::Parquet), _) => Format::Parquet,
-            (None, Some(path)) => Format::of(path),
+        let of_ending = self.output.as_deref().map_or(Format::Text, Format::of);
+        match self.jsonl {
+            true => Format::JsonLines,
+            false => self.format.unwrap_or(of_ending),
         }
     }
 

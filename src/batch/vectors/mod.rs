@@ -57,17 +57,21 @@ pub struct Vectors {
 }
 
 impl Format {
+    /// Every format with its name. Of two formats with one ending, a file's ending means the first.
+    pub const NAMED: [(&str, Format); 7] = [
+        ("text", Format::Text),
+        ("npy", Format::Npy),
+        ("npz", Format::Npz),
+        ("ark", Format::Ark),
+        ("ark-text", Format::ArkText),
+        ("parquet", Format::Parquet),
+        ("jsonl", Format::JsonLines),
+    ];
+
     /// The format of a file's ending; text if the ending is unknown.
     pub fn of(path: &Path) -> Self {
-        let others = [
-            Format::Npy,
-            Format::Npz,
-            Format::Ark,
-            Format::Parquet,
-            Format::JsonLines,
-        ];
-        let mut others = others.into_iter();
-        let named = others.find(|format| format.form().has_ending(path));
+        let mut all = Self::NAMED.into_iter().map(|(_, format)| format);
+        let named = all.find(|format| format.form().has_ending(path));
         named.unwrap_or(Format::Text)
     }
 
