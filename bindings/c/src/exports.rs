@@ -9,7 +9,8 @@ use crate::{
 };
 use spkver_core::{
     Listener, OperatingPoint, ReadOptions, Recording, SpeakerName, Store, Utterance, Verifier,
-    storage::secret::Secret, verifier::Heard,
+    storage::{file_name, secret::Secret},
+    verifier::Heard,
 };
 use std::{
     ffi::{CStr, c_char, c_void},
@@ -97,8 +98,7 @@ pub unsafe extern "C" fn spkver_embed_file(
     status_of(|| {
         let path = Path::new(path?);
         let recording = Recording::open(path, &ReadOptions::default())?;
-        let name = path.file_name().unwrap_or(path.as_os_str());
-        let heard = embed(&verifier?.0, &name.to_string_lossy(), &recording)?;
+        let heard = embed(&verifier?.0, &file_name(path), &recording)?;
         give(embedding?, heard)
     })
 }
@@ -337,7 +337,7 @@ pub unsafe extern "C" fn spkver_store_open(
     status_of(|| {
         let secret = words.transpose()?.map(|words| {
             let wanted = format!(
-                "passphrase: 1 to {} bytes are wanted",
+                "passphrase: expected 1 to {} bytes",
                 Secret::MAX_PASSPHRASE_BYTES
             );
             Secret::from_passphrase(words).ok_or_else(|| Failure::usage(wanted))

@@ -61,7 +61,7 @@ impl Embedding {
         let values: Vec<f32> = values.map(|bytes| f32::from_ne_bytes(*bytes)).collect();
         let model: ModelId = model
             .parse()
-            .map_err(|_| usage("model is no id: 64 hexadecimal digits are wanted"))?;
+            .map_err(|_| usage("model is no id: expected 64 hexadecimal digits"))?;
         let quality = match quality {
             Some(quality) => from_object(quality)?,
             None => Value::Null,

@@ -38,7 +38,7 @@ pub fn figures<'py>(
     if scores.len() != labels.len() || scores.len() >= ScoredTrial::MAX_RECORDINGS {
         let (scores, labels) = (scores.len(), labels.len());
         return Err(usage(&format!(
-            "{scores} scores and {labels} labels; one label a score is wanted"
+            "{scores} scores and {labels} labels; expected one label for each score"
         )));
     }
     if p_target.is_empty() || !threshold.is_finite() {
@@ -113,7 +113,7 @@ fn trials(
         && (enroll.len() != scores.len() || test.len() != scores.len())
     {
         return Err(usage(
-            "speakers: two for each score are wanted, of enrollment and test",
+            "speakers: expected two for each score, of enrollment and test",
         ));
     }
     let trial = |(index, (&score, &label)): (usize, (&f64, &u8))| {

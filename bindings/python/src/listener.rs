@@ -94,7 +94,7 @@ impl Listener {
     fn push(&self, samples: &Bound<PyAny>) -> PyResult<State> {
         let py = samples.py();
         let Source::Samples { samples, .. } = Source::of(samples, Some(self.rate_hz))? else {
-            return Err(usage("samples are wanted"));
+            return Err(usage("expected samples"));
         };
         let push = || {
             let mut listener = self.lock();

@@ -8,7 +8,7 @@ use pyo3::{
     prelude::*,
     types::{PyBytes, PyString},
 };
-use spkver::{ReadOptions, Recording, Utterance, Verifier};
+use spkver::{ReadOptions, Recording, Utterance, Verifier, storage::file_name};
 use std::path::{Path, PathBuf};
 
 /// A recording that is not read yet.
@@ -60,10 +60,7 @@ impl Source {
     /// Its file's name, for people.
     fn label(&self) -> String {
         match self {
-            Source::File(path) => {
-                let name = path.file_name().unwrap_or(path.as_os_str());
-                name.to_string_lossy().into_owned()
-            }
+            Source::File(path) => file_name(path),
             Source::Samples { .. } => "samples".into(),
         }
     }

@@ -56,7 +56,7 @@ impl Store {
             (Some(_), Some(_)) => return Err(usage("give either a passphrase or a key_file")),
             (Some(words), None) => Some(Secret::from_passphrase(words).ok_or_else(|| {
                 let most = Secret::MAX_PASSPHRASE_BYTES;
-                usage(&format!("passphrase: 1 to {most} bytes are wanted"))
+                usage(&format!("passphrase: expected 1 to {most} bytes"))
             })?),
             (None, Some(file)) => Some(Secret::from_key_file(&file).map_err(raised)?),
             (None, None) => None,

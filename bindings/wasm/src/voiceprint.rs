@@ -54,7 +54,7 @@ impl Voiceprint {
             Refused::Damaged => refused("the voiceprint is damaged"),
         })?;
         let [inner] = <[_; 1]>::try_from(voiceprints)
-            .map_err(|_| refused("a voiceprint of one speaker is wanted"))?;
+            .map_err(|_| refused("expected a voiceprint of one speaker"))?;
         Voiceprint::of(inner)
     }
 }

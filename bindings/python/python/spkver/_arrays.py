@@ -14,7 +14,7 @@ def mono(samples):
         array = array.reshape(-1)
     if array.ndim != 1:
         raise UsageError(
-            f"samples of shape {array.shape}; (num_samples,) is wanted: take one channel, or their mean"
+            f"samples of shape {array.shape}; expected (num_samples,): take one channel, or their mean"
         )
     kind, size = array.dtype.kind, array.dtype.itemsize
     if kind == "f":
@@ -27,7 +27,7 @@ def mono(samples):
         array = (array.astype(numpy.float32) - numpy.float32(128)) / numpy.float32(128)
     else:
         raise UsageError(
-            f"samples of type {array.dtype}; floats from -1 to 1, int16, int32 or uint8 are wanted"
+            f"samples of type {array.dtype}; expected floats from -1 to 1, int16, int32 or uint8"
         )
     return array.tobytes()
 
@@ -37,7 +37,7 @@ def vector(values):
     numpy = _numpy()
     array = numpy.asarray(values)
     if array.ndim != 1 or array.dtype.kind != "f":
-        raise UsageError(f"values of shape {array.shape} and type {array.dtype}; floats of shape (E,) are wanted")
+        raise UsageError(f"values of shape {array.shape} and type {array.dtype}; expected floats of shape (E,)")
     return array.astype(numpy.float32).tobytes()
 
 

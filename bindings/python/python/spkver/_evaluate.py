@@ -121,10 +121,10 @@ def _flags(labels):
     try:
         flags = [_LABELS[label] if isinstance(label, str) else int(label) for label in _list(labels)]
     except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(f'a label {error}; 1 or "target", 0 or "nontarget" are wanted') from None
+        raise UsageError(f'a label {error}; expected 1 or "target", 0 or "nontarget"') from None
     wrong = next((flag for flag in flags if flag not in (0, 1)), None)
     if wrong is not None:
-        raise UsageError(f'a label {wrong}; 1 or "target", 0 or "nontarget" are wanted')
+        raise UsageError(f'a label {wrong}; expected 1 or "target", 0 or "nontarget"')
     return bytes(flags)
 
 

@@ -18,7 +18,7 @@ def pairs(trials):
         missing = [name for name in ("enroll", "test") if name not in trials.columns]
         if missing:
             names = ", ".join(map(str, trials.columns))
-            raise UsageError(f"no column {missing[0]!r} among {names}; enroll and test are wanted")
+            raise UsageError(f"no column {missing[0]!r} among {names}; expected enroll and test")
         return list(trials["enroll"]), list(trials["test"])
     enroll, test = [], []
     for number, trial in enumerate(trials):
