@@ -26,14 +26,14 @@ enum Value {
 }
 
 /// What is wrong with a row, or with the file.
-enum Fault {
+enum Refusal {
     Fact(String),
     Other(Error),
 }
 
-impl From<ParquetError> for Fault {
+impl From<ParquetError> for Refusal {
     fn from(error: ParquetError) -> Self {
-        Fault::Fact(format!("Parquet: {error}"))
+        Refusal::Fact(format!("Parquet: {error}"))
     }
 }
 
@@ -44,9 +44,9 @@ impl From<ParquetError> for Fault {
 pub fn read(path: &Path, on_trial: &mut dyn FnMut(Trial) -> Result<()>) -> Result<bool> {
     let mut number = 0;
     let file = File::open(path).map_err(|e| Error::io(path, "read", e))?;
-    rows(file, &mut number, on_trial).map_err(|fault| match fault {
-        Fault::Other(error) => error,
-        Fault::Fact(fact) => Error::List {
+    rows(file, &mut number, on_trial).map_err(|refusal| match refusal {
+        Refusal::Other(error) => error,
+        Refusal::Fact(fact) => Error::List {
             path: path.to_path_buf(),
             line: number,
             fact,
@@ -61,7 +61,7 @@ fn rows(
     file: File,
     number: &mut usize,
     on_trial: &mut dyn FnMut(Trial) -> Result<()>,
-) -> std::result::Result<bool, Fault> {
+) -> std::result::Result<bool, Refusal> {
     let reader = theirs(|| Ok(SerializedFileReader::new(ParquetFile(file))?))?;
     let schema = reader.metadata().file_metadata().schema_descr();
     let place = |wanted: Column| {
@@ -71,7 +71,7 @@ fn rows(
         })
     };
     let wanted = |column: Column| {
-        let fact = || Fault::Fact(format!("Parquet without a column `{}`", column.name()));
+        let fact = || Refusal::Fact(format!("Parquet without a column `{}`", column.name()));
         place(column).ok_or_else(fact)
     };
     let places = [
@@ -106,8 +106,8 @@ fn rows(
                 let is_target = block[3].get(row).map(is_target).transpose()?.flatten();
                 let names = Some([enroll?.into(), test?.into()]);
                 let trial = Trial::new(names, side.as_deref(), is_target, score, *number);
-                let trial = trial.map_err(|complaint| Fault::Fact(complaint.fact.into()))?;
-                on_trial(trial).map_err(Fault::Other)?;
+                let trial = trial.map_err(|complaint| Refusal::Fact(complaint.fact.into()))?;
+                on_trial(trial).map_err(Refusal::Other)?;
             }
             left -= count;
         }
@@ -118,35 +118,35 @@ fn rows(
 /// Calls `read`, which uses the `parquet` crate. A panic in the crate means that the file is
 /// damaged.
 fn theirs<T>(
-    read: impl FnOnce() -> std::result::Result<T, Fault>,
-) -> std::result::Result<T, Fault> {
-    contained(read, || Fault::Fact("Parquet is damaged".into()))
+    read: impl FnOnce() -> std::result::Result<T, Refusal>,
+) -> std::result::Result<T, Refusal> {
+    contained(read, || Refusal::Fact("Parquet is damaged".into()))
 }
 
 /// A recording's name.
-fn name(value: &Option<Value>) -> std::result::Result<&str, Fault> {
+fn name(value: &Option<Value>) -> std::result::Result<&str, Refusal> {
     match value {
         Some(Value::Text(text)) if !text.is_empty() => std::str::from_utf8(text.data())
-            .map_err(|_| Fault::Fact("a name that is not UTF-8 text".into())),
-        _ => Err(Fault::Fact("a recording without a name".into())),
+            .map_err(|_| Refusal::Fact("a name that is not UTF-8 text".into())),
+        _ => Err(Refusal::Fact("a recording without a name".into())),
     }
 }
 
 /// A score: finite, or NaN for a refused recording.
-fn score(value: &Option<Value>) -> std::result::Result<f64, Fault> {
+fn score(value: &Option<Value>) -> std::result::Result<f64, Refusal> {
     match value {
         None => Ok(f64::NAN),
         Some(Value::Number(score)) if !score.is_infinite() => Ok(*score),
-        Some(Value::Number(score)) => Err(Fault::Fact(format!("score {score}"))),
-        Some(Value::Text(_)) => Err(Fault::Fact("a score that is text".into())),
+        Some(Value::Number(score)) => Err(Refusal::Fact(format!("score {score}"))),
+        Some(Value::Text(_)) => Err(Refusal::Fact("a score that is text".into())),
     }
 }
 
-fn is_target(value: &Option<Value>) -> std::result::Result<Option<bool>, Fault> {
+fn is_target(value: &Option<Value>) -> std::result::Result<Option<bool>, Refusal> {
     let word = word(value);
     match label(&word) {
         None if word.is_empty() => Ok(None),
-        None => Err(Fault::Fact(format!("label {word:?}"))),
+        None => Err(Refusal::Fact(format!("label {word:?}"))),
         is_target => Ok(is_target),
     }
 }
@@ -164,7 +164,7 @@ fn word(value: &Option<Value>) -> Cow<'_, str> {
 fn values(
     column: &mut ColumnReader,
     count: usize,
-) -> std::result::Result<Vec<Option<Value>>, Fault> {
+) -> std::result::Result<Vec<Option<Value>>, Refusal> {
     let values = match column {
         ColumnReader::ByteArrayColumnReader(column) => of_rows(column, count, Value::Text),
         ColumnReader::FloatColumnReader(column) => {
@@ -182,7 +182,7 @@ fn values(
         }
         _ => {
             let fact = "a column that is neither text nor numbers";
-            return Err(Fault::Fact(fact.into()));
+            return Err(Refusal::Fact(fact.into()));
         }
     };
     Ok(values?)

@@ -3,8 +3,8 @@
 //! 3 ]`.
 
 use super::{
-    fault::{Fault, Take},
     floats::from_le_bytes,
+    refusal::{Refusal, Take},
     row::Row,
 };
 use std::{
@@ -34,7 +34,7 @@ pub(super) fn text(row: &Row) -> Option<String> {
 }
 
 /// Reads all entries of a binary archive.
-pub(super) fn read_binary(path: &Path, take: &mut Take) -> Result<(), Fault> {
+pub(super) fn read_binary(path: &Path, take: &mut Take) -> Result<(), Refusal> {
     let mut source = BufReader::with_capacity(1 << 20, File::open(path)?);
     loop {
         let mut id = vec![];
@@ -54,10 +54,10 @@ pub(super) fn read_binary(path: &Path, take: &mut Take) -> Result<(), Fault> {
 pub(super) fn read_index<'a>(
     lines: impl Iterator<Item = &'a str>,
     take: &mut Take,
-) -> Result<(), Fault> {
+) -> Result<(), Refusal> {
     let mut archives: HashMap<String, BufReader<File>> = HashMap::new();
     for line in lines {
-        let wanted = || Fault::from(format!("line {line:?}; wanted `id archive:offset`"));
+        let wanted = || Refusal::from(format!("line {line:?}; wanted `id archive:offset`"));
         let (id, place) = line.split_once([' ', '\t']).ok_or_else(wanted)?;
         let (archive, offset) = place.trim().rsplit_once(':').ok_or_else(wanted)?;
         let offset = offset.parse().map_err(|_| wanted())?;
@@ -77,7 +77,7 @@ pub(super) fn read_index<'a>(
 }
 
 /// Reads a vector, from `\0B` to the last value.
-fn vector(source: &mut impl Read) -> Result<Vec<f32>, Fault> {
+fn vector(source: &mut impl Read) -> Result<Vec<f32>, Refusal> {
     let mut start = [0; 5];
     source.read_exact(&mut start)?;
     let (width, is_matrix) = match &start {
@@ -91,7 +91,7 @@ fn vector(source: &mut impl Read) -> Result<Vec<f32>, Fault> {
         }
         _ => return Err("no binary vector".into()),
     };
-    let mut number = || -> Result<usize, Fault> {
+    let mut number = || -> Result<usize, Refusal> {
         let mut bytes = [0; 5];
         source.read_exact(&mut bytes)?;
         let [4, number @ ..] = bytes else {
@@ -109,12 +109,12 @@ fn vector(source: &mut impl Read) -> Result<Vec<f32>, Fault> {
     Ok(from_le_bytes(&bytes, width))
 }
 
-fn at(id: &str, fault: Fault) -> Fault {
-    match fault {
-        Fault::Io(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
+fn at(id: &str, refusal: Refusal) -> Refusal {
+    match refusal {
+        Refusal::Io(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
             format!("the vector of {id} is cut off").into()
         }
-        Fault::Fact(fact) => format!("{id}: {fact}").into(),
+        Refusal::Fact(fact) => format!("{id}: {fact}").into(),
         other => other,
     }
 }

@@ -3,7 +3,6 @@
 //! the content; [`write`](Format::write) takes a [`Format`], chosen by the name.
 
 mod ark;
-mod fault;
 mod floats;
 mod npy;
 mod npz;
@@ -12,12 +11,13 @@ mod parquet;
 #[cfg(not(feature = "parquet"))]
 #[path = "no_parquet.rs"]
 mod parquet;
+mod refusal;
 mod row;
 mod stored_zip;
 mod text;
 
 use crate::{Error, Result, lists::parquet_opening, storage::output::Form};
-use fault::Fault;
+use refusal::Refusal;
 use rustc_hash::FxHashMap;
 use std::{
     fs::File,
@@ -191,7 +191,7 @@ pub fn read(path: &Path, ids: Option<&Path>, wanted: &dyn Fn(&str) -> bool) -> R
         text::read(path, &mut take)
     };
     let wanted = "give vectors with ids as npy, npz, ark, scp, parquet, jsonl or text";
-    read.map_err(|fault| fault.of_file(path, wanted))?;
+    read.map_err(|refusal| refusal.of_file(path, wanted))?;
     Ok(vectors)
 }
 
@@ -211,11 +211,11 @@ impl Array {
     /// [`Error::Io`]; [`Error::Usage`] for an array of another kind.
     pub fn open(path: &Path) -> Result<Self> {
         let rows = npy::RowReader::open(path).and_then(|rows| match rows.size {
-            0 => Err(Fault::Fact("holds vectors of no numbers".into())),
+            0 => Err(Refusal::Fact("holds vectors of no numbers".into())),
             _ => Ok(rows),
         });
         Ok(Array {
-            rows: rows.map_err(|fault| fault.of_file(path, ARRAY_WANTED))?,
+            rows: rows.map_err(|refusal| refusal.of_file(path, ARRAY_WANTED))?,
             path: path.to_path_buf(),
         })
     }
@@ -236,7 +236,7 @@ impl Array {
     /// [`Error::Io`].
     pub fn row(&mut self, row: usize) -> Result<Vec<f32>> {
         let read = self.rows.row(row);
-        read.map_err(|fault| fault.of_file(&self.path, ARRAY_WANTED))
+        read.map_err(|refusal| refusal.of_file(&self.path, ARRAY_WANTED))
     }
 }
 
@@ -267,7 +267,7 @@ impl Vectors {
         }
     }
 
-    fn insert(&mut self, id: &str, values: &[f32]) -> std::result::Result<(), Fault> {
+    fn insert(&mut self, id: &str, values: &[f32]) -> std::result::Result<(), Refusal> {
         if values.is_empty() {
             return Err(format!("the vector of {id} is empty").into());
         }

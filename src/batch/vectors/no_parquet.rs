@@ -2,7 +2,7 @@
 //! as Parquet.
 
 use super::{
-    fault::{Fault, Take},
+    refusal::{Refusal, Take},
     row::{About, Rows},
 };
 use crate::{Result, batch::parquet_rows::refusal};
@@ -12,6 +12,6 @@ pub(super) fn write(_: &mut (dyn Write + Send), _: &About, _: &mut Rows, _: &Pat
     Err(refusal())
 }
 
-pub(super) fn read(_: &Path, _: &mut Take) -> std::result::Result<(), Fault> {
+pub(super) fn read(_: &Path, _: &mut Take) -> std::result::Result<(), Refusal> {
     Err("Parquet, which this program was built without (feature `parquet`)".into())
 }

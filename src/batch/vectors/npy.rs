@@ -1,8 +1,8 @@
 //! Reads and writes NumPy's `.npy`: floats or texts. Format: numpy.lib.format, versions 1 to 3.
 
 use super::{
-    fault::{Fault, Take},
     floats::from_le_bytes,
+    refusal::{Refusal, Take},
 };
 use crate::{batch::outcome::Outcome, lists::names};
 use std::{
@@ -79,7 +79,7 @@ pub(super) fn texts<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Vec<u8>
 
 impl Header {
     /// Reads a header, and stops before the values.
-    pub fn read(source: &mut impl Read) -> Result<Self, Fault> {
+    pub fn read(source: &mut impl Read) -> Result<Self, Refusal> {
         let mut start = [0; 8];
         source.read_exact(&mut start)?;
         if !start.starts_with(MAGIC) {
@@ -125,7 +125,7 @@ impl Header {
     }
 
     /// Reads a header and checks that it is that of an array `(N, D)`.
-    fn of_rows(source: &mut impl Read) -> Result<(Self, [usize; 2]), Fault> {
+    fn of_rows(source: &mut impl Read) -> Result<(Self, [usize; 2]), Refusal> {
         let header = Self::read(source)?;
         match header.shape.as_slice().try_into() {
             Ok(shape) => Ok((header, shape)),
@@ -134,7 +134,7 @@ impl Header {
     }
 
     /// All values, row after row.
-    fn rows(&self, source: &mut impl Read, [rows, size]: [usize; 2]) -> Result<Vec<f32>, Fault> {
+    fn rows(&self, source: &mut impl Read, [rows, size]: [usize; 2]) -> Result<Vec<f32>, Refusal> {
         let all = self.floats(source, self.count()?)?;
         if !self.fortran {
             return Ok(all);
@@ -150,7 +150,7 @@ impl Header {
         [rows, size]: [usize; 2],
         names: &[String],
         take: &mut Take,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), Refusal> {
         if self.fortran {
             let all = self.rows(source, [rows, size])?;
             for (row, name) in names.iter().enumerate() {
@@ -165,13 +165,13 @@ impl Header {
     }
 
     /// Number of values.
-    pub fn count(&self) -> Result<usize, Fault> {
+    pub fn count(&self) -> Result<usize, Refusal> {
         let product = self.shape.iter().try_fold(1usize, |n, &s| n.checked_mul(s));
         product.ok_or("NumPy array of impossible size".into())
     }
 
     /// The next `count` numbers of a float array.
-    pub fn floats(&self, source: &mut impl Read, count: usize) -> Result<Vec<f32>, Fault> {
+    pub fn floats(&self, source: &mut impl Read, count: usize) -> Result<Vec<f32>, Refusal> {
         let width = self.width()?;
         let mut bytes = vec![];
         let wanted = count
@@ -185,7 +185,7 @@ impl Header {
     }
 
     /// Size of one number of a float array, in bytes.
-    fn width(&self) -> Result<usize, Fault> {
+    fn width(&self) -> Result<usize, Refusal> {
         match self.dtype.as_str() {
             "<f4" => Ok(4),
             "<f8" => Ok(8),
@@ -197,7 +197,7 @@ impl Header {
     }
 
     /// The texts of an array of `<U` or `|S`.
-    pub fn texts(&self, source: &mut impl Read) -> Result<Vec<String>, Fault> {
+    pub fn texts(&self, source: &mut impl Read) -> Result<Vec<String>, Refusal> {
         let mut bytes = vec![];
         source.read_to_end(&mut bytes)?;
         let width = |prefix: &str| self.dtype.strip_prefix(prefix)?.parse::<usize>().ok();
@@ -207,7 +207,7 @@ impl Header {
                 .is_some_and(|n| bytes.len() >= n);
             match whole {
                 true => Ok(bytes.chunks_exact(width.max(1))),
-                false => Err(Fault::from(CUT_OFF)),
+                false => Err(Refusal::from(CUT_OFF)),
             }
         };
         if let Some(width) = width("<U") {
@@ -235,7 +235,7 @@ impl Header {
 }
 
 /// Reads the rows of a two-dimensional array. Their ids are in the file `ids`.
-pub(super) fn read_rows(path: &Path, ids: Option<&Path>, take: &mut Take) -> Result<(), Fault> {
+pub(super) fn read_rows(path: &Path, ids: Option<&Path>, take: &mut Take) -> Result<(), Refusal> {
     let Some(ids) = ids else {
         return Err("a NumPy array without ids; name them with --ids, one a line".into());
     };
@@ -268,7 +268,7 @@ enum Rows {
 }
 
 impl RowReader {
-    pub fn open(path: &Path) -> Result<Self, Fault> {
+    pub fn open(path: &Path) -> Result<Self, Refusal> {
         let mut file = File::open(path)?;
         let (header, [num_rows, size]) = Header::of_rows(&mut file)?;
         let rows = match file.stream_position() {
@@ -297,7 +297,7 @@ impl RowReader {
     }
 
     /// Reads one row `(D,)`.
-    pub fn row(&mut self, row: usize) -> Result<Vec<f32>, Fault> {
+    pub fn row(&mut self, row: usize) -> Result<Vec<f32>, Refusal> {
         match &mut self.rows {
             Rows::InFile {
                 file,

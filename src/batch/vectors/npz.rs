@@ -4,8 +4,8 @@
 //! vector, and the name of the array is its id.
 
 use super::{
-    fault::{Fault, Take},
     npy,
+    refusal::{Refusal, Take},
     row::{About, Rows},
     stored_zip::StoredZip,
 };
@@ -54,16 +54,16 @@ pub(super) fn write(
 }
 
 /// Reads all vectors.
-pub(super) fn read(path: &Path, take: &mut Take) -> std::result::Result<(), Fault> {
-    let fault = |e: ZipError| Fault::Fact(format!("ZIP: {e}"));
-    let mut zip = ZipArchive::new(BufReader::new(File::open(path)?)).map_err(fault)?;
+pub(super) fn read(path: &Path, take: &mut Take) -> std::result::Result<(), Refusal> {
+    let refusal = |e: ZipError| Refusal::Fact(format!("ZIP: {e}"));
+    let mut zip = ZipArchive::new(BufReader::new(File::open(path)?)).map_err(refusal)?;
     // What each member is: (number, name, header).
     let mut members = vec![];
     for number in 0..zip.len() {
-        let mut member = zip.by_index(number).map_err(fault)?;
+        let mut member = zip.by_index(number).map_err(refusal)?;
         let name = member
             .name()
-            .map_err(fault)?
+            .map_err(refusal)?
             .trim_end_matches(".npy")
             .to_string();
         members.push((number, name, npy::Header::read(&mut member)?));
@@ -82,11 +82,11 @@ pub(super) fn read(path: &Path, take: &mut Take) -> std::result::Result<(), Faul
         .find(|m| m.2.shape.len() == 2 && !is_text(&m.2) && ids(m.2.shape[0]).is_some());
     if let Some((number, _, header)) = matrix {
         let (ids, _, ids_header) = ids(header.shape[0]).expect("found above");
-        let mut member = zip.by_index(*ids).map_err(fault)?;
+        let mut member = zip.by_index(*ids).map_err(refusal)?;
         npy::Header::read(&mut member)?;
         let names = ids_header.texts(&mut member)?;
         drop(member);
-        let mut member = BufReader::new(zip.by_index(*number).map_err(fault)?);
+        let mut member = BufReader::new(zip.by_index(*number).map_err(refusal)?);
         npy::Header::read(&mut member)?;
         let shape = [header.shape[0], header.shape[1]];
         return header.take_rows(&mut member, shape, &names, take);
@@ -103,7 +103,7 @@ pub(super) fn read(path: &Path, take: &mut Take) -> std::result::Result<(), Faul
             )
             .into());
         }
-        let mut member = zip.by_index(*number).map_err(fault)?;
+        let mut member = zip.by_index(*number).map_err(refusal)?;
         npy::Header::read(&mut member)?;
         take(name, &header.floats(&mut member.by_ref(), header.count()?)?)?;
     }

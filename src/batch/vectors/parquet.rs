@@ -3,7 +3,7 @@
 //! metadata.
 
 use super::{
-    fault::{Fault, Take},
+    refusal::{Refusal, Take},
     row::{About, Row, Rows},
 };
 use crate::{
@@ -131,13 +131,13 @@ fn write_column<T: DataType, W: Write + Send>(
 }
 
 /// Reads all rows that have a vector.
-pub(super) fn read(path: &Path, take: &mut Take) -> std::result::Result<(), Fault> {
+pub(super) fn read(path: &Path, take: &mut Take) -> std::result::Result<(), Refusal> {
     contained(|| rows(path, take), || "Parquet is damaged".into())
 }
 
-fn rows(path: &Path, take: &mut Take) -> std::result::Result<(), Fault> {
-    let fault = |e: ParquetError| Fault::Fact(format!("Parquet: {e}"));
-    let reader = SerializedFileReader::new(ParquetFile(File::open(path)?)).map_err(fault)?;
+fn rows(path: &Path, take: &mut Take) -> std::result::Result<(), Refusal> {
+    let refusal = |e: ParquetError| Refusal::Fact(format!("Parquet: {e}"));
+    let reader = SerializedFileReader::new(ParquetFile(File::open(path)?)).map_err(refusal)?;
     let schema = reader.metadata().file_metadata().schema_descr();
     let column = |names: &[&str], wanted: &[Type]| {
         schema.columns().iter().position(|column| {
@@ -162,15 +162,15 @@ fn rows(path: &Path, take: &mut Take) -> std::result::Result<(), Fault> {
     // the values may be null.
     let levels = (descriptor.max_def_level(), is_optional);
     for number in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(number).map_err(fault)?;
+        let group = reader.get_row_group(number).map_err(refusal)?;
         let rows = group.metadata().num_rows() as usize;
-        let mut names = column_reader(&*group, ids).map_err(fault)?;
-        let mut columns = column_reader(&*group, vectors).map_err(fault)?;
+        let mut names = column_reader(&*group, ids).map_err(refusal)?;
+        let mut columns = column_reader(&*group, vectors).map_err(refusal)?;
         let mut left = rows;
         while left > 0 {
             let few = left.min(READ / 64);
-            let names = texts(&mut names, few).map_err(fault)?;
-            let lists = lists(&mut columns, few, levels).map_err(fault)?;
+            let names = texts(&mut names, few).map_err(refusal)?;
+            let lists = lists(&mut columns, few, levels).map_err(refusal)?;
             if lists.len() != few {
                 return Err("Parquet is cut off".into());
             }

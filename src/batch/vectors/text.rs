@@ -3,7 +3,7 @@
 
 use super::{
     ark,
-    fault::{Fault, Take},
+    refusal::{Refusal, Take},
     row::Row,
 };
 use crate::{batch::escape, verifier::ModelId};
@@ -55,7 +55,7 @@ pub(super) fn json(row: &Row, model: ModelId) -> String {
 }
 
 /// Reads lines of JSON with `id` and `embedding`.
-pub(super) fn read_json(path: &Path, take: &mut Take) -> Result<(), Fault> {
+pub(super) fn read_json(path: &Path, take: &mut Take) -> Result<(), Refusal> {
     #[derive(serde::Deserialize)]
     struct Line {
         id: String,
@@ -76,12 +76,12 @@ pub(super) fn read_json(path: &Path, take: &mut Take) -> Result<(), Fault> {
 }
 
 /// Reads lines of text.
-pub(super) fn read(path: &Path, take: &mut Take) -> Result<(), Fault> {
+pub(super) fn read(path: &Path, take: &mut Take) -> Result<(), Refusal> {
     let mut index: Vec<String> = vec![];
     for (number, line) in BufReader::new(File::open(path)?).lines().enumerate() {
         let line = line.map_err(|_| "neither text nor a format that is known")?;
         let line = line.trim();
-        let refuse = |fact: &str| Fault::from(format!("line {}: {fact}", number + 1));
+        let refuse = |fact: &str| Refusal::from(format!("line {}: {fact}", number + 1));
         let Some((id, rest)) = line.split_once('\t').or_else(|| line.split_once(' ')) else {
             match line {
                 "" => continue,

@@ -5,47 +5,47 @@ use crate::Error;
 use std::path::Path;
 
 /// Receives each id and its vector.
-pub(super) type Take<'t> = dyn FnMut(&str, &[f32]) -> std::result::Result<(), Fault> + 't;
+pub(super) type Take<'t> = dyn FnMut(&str, &[f32]) -> std::result::Result<(), Refusal> + 't;
 
 /// Why a file could not be read.
-pub(super) enum Fault {
+pub(super) enum Refusal {
     Io(std::io::Error),
     Fact(String),
     /// The error of another file, such as the list of ids.
     Other(Error),
 }
 
-impl Fault {
+impl Refusal {
     /// The error about the file at `path`, and what is `wanted` in its place.
     pub fn of_file(self, path: &Path, wanted: &str) -> Error {
         match self {
-            Fault::Io(error) => Error::io(path, "read", error),
-            Fault::Other(error) => error,
-            Fault::Fact(fact) => Error::Usage(format!("{}: {fact}; {wanted}", path.display())),
+            Refusal::Io(error) => Error::io(path, "read", error),
+            Refusal::Other(error) => error,
+            Refusal::Fact(fact) => Error::Usage(format!("{}: {fact}; {wanted}", path.display())),
         }
     }
 }
 
-impl From<Error> for Fault {
+impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        Fault::Other(error)
+        Refusal::Other(error)
     }
 }
 
-impl From<std::io::Error> for Fault {
+impl From<std::io::Error> for Refusal {
     fn from(error: std::io::Error) -> Self {
-        Fault::Io(error)
+        Refusal::Io(error)
     }
 }
 
-impl From<String> for Fault {
+impl From<String> for Refusal {
     fn from(fact: String) -> Self {
-        Fault::Fact(fact)
+        Refusal::Fact(fact)
     }
 }
 
-impl From<&str> for Fault {
+impl From<&str> for Refusal {
     fn from(fact: &str) -> Self {
-        Fault::Fact(fact.into())
+        Refusal::Fact(fact.into())
     }
 }
