@@ -109,6 +109,26 @@ fn with_options(dir: &Path, out: &str, options: &Path) -> Command {
     command
 }
 
+/// Fits a joint embedding of 4 dimensions onto `model`; `change` changes how.
+fn onto(
+    dir: &Path,
+    model: &str,
+    out: &str,
+    change: impl FnOnce(&mut serde_json::Value),
+) -> Command {
+    let options = changed_options(dir, |options| {
+        options["joint"] = serde_json::json!({
+            "copies": 2, "copy_seconds": [0.5, 1.0], "size": 4,
+            "overlap": {"examples": 40, "seconds": [0.5, 1.0]}
+        });
+        change(&mut options["joint"]);
+    });
+    let mut command = with_options(dir, out, &options);
+    command.arg("--onto").arg(dir.join(model));
+    command.arg("--teacher").arg(teacher(dir, 5));
+    command
+}
+
 fn succeed(command: &mut Command) -> Output {
     let output = command.output().unwrap();
     assert!(
@@ -181,16 +201,10 @@ fn a_joint_embedding_is_fitted_onto_a_joined_model_the_same_with_any_number_of_t
     succeed(&mut command(dir, "two"));
     // Both networks have 4 dimensions of their own.
     let onto = |model: &str, out: &str, without: &[usize], size: usize| {
-        let options = changed_options(dir, |options| {
-            options["joint"] = serde_json::json!({
-                "copies": 2, "copy_seconds": [0.5, 1.0], "size": size, "without": without,
-                "overlap": {"examples": 40, "seconds": [0.5, 1.0]}
-            });
-        });
-        let mut command = with_options(dir, out, &options);
-        command.arg("--onto").arg(dir.join(model));
-        command.arg("--teacher").arg(teacher(dir, 5));
-        command
+        onto(dir, model, out, |joint| {
+            joint["size"] = size.into();
+            joint["without"] = without.into();
+        })
     };
     let refuse = |command: &mut Command, fact: &str| refused(command, 2, &[fact]);
     refuse(&mut onto("two", "no", &[], 3), "a multiple of 4");
@@ -693,27 +707,49 @@ fn heads_are_compared_on_one_trunk() {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_saves_the_state_and_says_how_to_go_on() {
-    use std::io::{BufRead, BufReader};
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     speech(dir);
     let mut run = command(dir, "model");
-    run.args(["--steps", "100000"]);
+    // This is said after the first step.
+    let (begun, said) = interrupted(run.args(["--steps", "100000"]), "steps for all networks");
+    // Each network's, and those of both detectors.
+    let steps: usize = begun.split(' ').next().unwrap().parse().unwrap();
+    assert!(steps > 100_000, "{begun}");
+    assert!(said.contains("the same command continues from"), "{said}");
+    assert!(dir.join("model.ckpt").exists() && !dir.join("model").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_of_a_fit_onto_a_model_names_no_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    speech(dir);
+    succeed(&mut command(dir, "two"));
+    let mut run = onto(dir, "two", "three", |joint| {
+        joint["overlap"]["examples"] = 1_000_000.into();
+    });
+    // After this is said, the overlap term is fitted.
+    let (_, said) = interrupted(run.arg("--json"), "embeddings for the head");
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(said["checkpoint"], serde_json::Value::Null);
+    assert!(!dir.join("three.ckpt").exists() && !dir.join("three").exists());
+}
+
+/// Interrupts a run as soon as it says `begun`. Returns the line in which it says so, and its result.
+#[cfg(unix)]
+fn interrupted(run: &mut Command, begun: &str) -> (String, String) {
+    use std::io::{BufRead, BufReader};
     let run = run.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = run.spawn().unwrap();
-    // This is said after the first step.
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let said = lines.find(|line| line.as_ref().unwrap().contains("steps for all networks"));
-    // Each network's, and those of both detectors.
-    let said = said.unwrap().unwrap();
-    let steps: usize = said.split(' ').next().unwrap().parse().unwrap();
-    assert!(steps > 100_000, "{said}");
+    let line = lines.find(|line| line.as_ref().unwrap().contains(begun));
     let process = child.id().to_string();
     let kill = Command::new("kill").args(["-INT", &process]).status();
     assert!(kill.unwrap().success());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(said.contains("the same command continues from"), "{said}");
-    assert!(dir.join("model.ckpt").exists() && !dir.join("model").exists());
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    (line.unwrap().unwrap(), said)
 }

@@ -246,15 +246,14 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     match report {
         Some(report) => args.tell(&report, &plan.options, global),
         None => {
-            let checkpoint = &plan.checkpoint;
-            let line = match args.onto.is_some() {
-                true => "stopped; the same command starts again".into(),
-                false => format!(
-                    "stopped; the same command continues from {}",
-                    checkpoint.display()
-                ),
+            // The fit of a joint embedding saves no state.
+            let checkpoint = args.onto.is_none();
+            let checkpoint = checkpoint.then(|| plan.checkpoint.to_string_lossy());
+            let line = match &checkpoint {
+                Some(path) => format!("stopped; the same command continues from {path}"),
+                None => "stopped; the same command starts again".into(),
             };
-            let json = json!({"command": "train", "checkpoint": checkpoint.to_string_lossy()});
+            let json = json!({"command": "train", "checkpoint": checkpoint});
             global.output().result(&line, &json)
         }
     }?;
