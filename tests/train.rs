@@ -250,6 +250,22 @@ fn a_joint_embedding_is_fitted_onto_a_joined_model_the_same_with_any_number_of_t
 }
 
 #[test]
+fn options_are_shown_with_the_digits_that_were_given() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    speech(dir);
+    succeed(&mut command(dir, "two"));
+    let mut onto = onto(dir, "two", "three", |joint| joint["share"] = 0.3.into());
+    succeed(&mut onto);
+    let model = spkver::storage::model::load(&dir.join("three")).unwrap();
+    let card = &model.model().card.recipe;
+    let printed = succeed(onto.args(["--print-options", "--json"])).stdout;
+    for shown in [card, &String::from_utf8(printed).unwrap()] {
+        assert!(shown.contains("\"share\":0.3,"), "{shown}");
+    }
+}
+
+#[test]
 fn a_run_stopped_or_killed_continues_bit_for_bit_with_any_number_of_threads() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();

@@ -10,15 +10,8 @@ pub mod outcome;
 mod recording;
 pub mod removal;
 
+pub use crate::storage::json_of;
 pub use criterion::Criterion;
 pub use enrollment::Rules;
 pub use outcome::Outcome;
 pub use recording::{Recording, all_or_errors};
-
-use serde_json::Value;
-
-/// A value as JSON. Each f32 in it becomes its shortest decimal (0.1, not 0.10000000149011612).
-pub fn json_of(value: &impl serde::Serialize) -> Value {
-    let text = serde_json::to_string(value).unwrap_or_default();
-    serde_json::from_str(&text).unwrap_or_default()
-}

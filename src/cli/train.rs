@@ -9,6 +9,7 @@ use progress::{Log, Watch};
 use serde_json::json;
 use spkver::{
     Error, Result,
+    answer::json_of,
     batch::vectors::{self, Vectors},
     storage::{
         output::{Form, Outputs},
@@ -206,7 +207,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let options = args.options()?;
     if args.print_options {
         let text = serde_json::to_string_pretty(&options).expect("plain data");
-        global.output().result(&text, &json!(options))?;
+        global.output().result(&text, &json_of(&options))?;
         return Ok(0);
     }
     // Options and outputs that cannot be used are refused before any work is done.

@@ -29,3 +29,9 @@ mod whole_file;
 pub use paths::{file_name, folder_of, remove_file, with_ending};
 #[cfg(feature = "save")]
 pub use whole_file::{Readers, name_whole, write_buffered, write_whole, write_whole_with};
+
+/// A value as JSON. Each f32 in it becomes its shortest decimal (0.1, not 0.10000000149011612).
+pub fn json_of(value: &impl serde::Serialize) -> serde_json::Value {
+    let text = serde_json::to_string(value).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
+}

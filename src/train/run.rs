@@ -24,7 +24,7 @@ use crate::{
     features::{Mfcc, MfccConfig},
     network::Network,
     scoring::PairHead,
-    storage::{model, output::OutputFile},
+    storage::{json_of, model, output::OutputFile},
     verifier::{Limits, Model, ModelCard, ModelId, Verifier},
 };
 use std::path::{Path, PathBuf};
@@ -367,8 +367,8 @@ fn with_joint(recipe: &str, options: &TrainOptions) -> String {
     };
     let own = serde_json::json!({
         "seed": options.seed,
-        "augment": options.augment,
-        "fit": options.joint,
+        "augment": json_of(&options.augment),
+        "fit": json_of(&options.joint),
     });
     all.insert("joint".into(), own);
     serde_json::Value::Object(all).to_string()
