@@ -355,18 +355,48 @@ fn flags_for_listening_want_a_dash() {
     }
 }
 
-#[test]
-fn two_channels_of_one_call_are_compared_with_each_other() {
-    let place = Place::new();
+/// Anna on channel 1 and boris on channel 2, without a header.
+fn call(place: &Place) {
     let [anna, boris] =
         ["anna-1", "boris-1"].map(|name| audio::read_samples(&voice(name)).unwrap());
     let both = anna.iter().zip(&boris).flat_map(|(a, b)| [*a, *b]);
     place.write("call.raw", raw(both));
+}
+
+#[test]
+fn two_channels_of_one_call_are_compared_with_each_other() {
+    let place = Place::new();
+    call(&place);
     let compare = |flags: &str| {
         let line = format!("compare call.raw call.raw --raw s16le:16000:2 --channel 1 {flags}");
         place.say(&line).code
     };
     assert_eq!(compare(""), 0);
     assert_eq!(compare("--other-channel 2"), 1);
-    assert_eq!(compare("--other-channel 3"), 3);
+}
+
+#[test]
+fn a_missing_channel_is_refused_with_the_flag_of_its_recording() {
+    let place = Place::new();
+    call(&place);
+    for (files, flags, refusal) in [
+        (
+            "call.raw call.raw",
+            "--channel 1 --other-channel 3",
+            "call.raw: has 2 channels, not a channel 3; choose `--other-channel` 1 to 2",
+        ),
+        (
+            "@anna-1 call.raw",
+            "--channel 2",
+            "leave `--channel` off, and choose the channel of the other recording with `--other-channel`",
+        ),
+        (
+            "call.raw @anna-1",
+            "--channel 2",
+            "has 1 channel, not a channel 2; choose its own channel with `--other-channel`",
+        ),
+    ] {
+        let line = format!("compare {files} --raw s16le:16000:2 {flags}");
+        place.refused(&line, 3, refusal);
+    }
 }

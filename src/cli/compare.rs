@@ -2,8 +2,8 @@
 
 use super::{global::Global, operating_point, recordings, trial::Trial};
 use spkver::{
-    Result,
-    answer::{Outcome, all_or_errors},
+    Error, Result,
+    answer::{Outcome, Recording, all_or_errors},
     storage::file_name,
 };
 use std::{path::PathBuf, slice};
@@ -32,15 +32,17 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     // Flags are checked before any work is done.
     criterion.point(&verifier, None)?;
     let output = global.output();
-    let embed = |reading: &recordings::Args, path: &PathBuf| {
-        reading.embed_each(slice::from_ref(path), &verifier, output)
+    let embed = |reading: &recordings::Args, path: &PathBuf, is_other: bool| {
+        let embedded = reading.embed(slice::from_ref(path), &verifier, output);
+        embedded.map_err(|error| args.remedied(error, is_other))
     };
     let of_other = args.recordings.with_channel(args.other_channel);
     let (one, other) = rayon::join(
-        || embed(&args.recordings, &args.file),
-        || embed(&of_other, &args.other),
+        || embed(&args.recordings, &args.file, false),
+        || embed(&of_other, &args.other, true),
     );
-    let both = all_or_errors([one, other].into_iter().flatten().collect())?;
+    let both = all_or_errors(vec![one, other])?;
+    let both: Vec<Recording> = both.into_iter().flatten().collect();
     let trial = Trial {
         command: "compare",
         subject: &args.subject(),
@@ -53,6 +55,23 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
 }
 
 impl Args {
+    /// An error about a missing channel names the flag that chooses the channel of this recording.
+    fn remedied(&self, mut error: Error, is_other: bool) -> Error {
+        if let Error::Audio { remedy, .. } = &mut error
+            && remedy.contains("`--channel`")
+        {
+            *remedy = match (is_other, self.other_channel) {
+                (false, None) => format!(
+                    "{remedy}, and choose the channel of the other recording with `--other-channel`"
+                ),
+                (true, None) => "choose its own channel with `--other-channel`".into(),
+                (true, Some(_)) => remedy.replace("`--channel`", "`--other-channel`"),
+                (false, Some(_)) => return error,
+            };
+        }
+        error
+    }
+
     /// The names of both files, or their paths if the names are the same.
     fn subject(&self) -> String {
         let names = [&self.file, &self.other].map(|path| file_name(path));
