@@ -1,7 +1,6 @@
 //! Trains heads with different losses on the same embeddings, and checks what each of them learns.
 
-use rand_core::{Rng, SeedableRng};
-use rand_xoshiro::Xoshiro256PlusPlus;
+use crate::{Gaussian, cllr};
 use spkver::scoring::PairHead;
 use spkver::train::Labelled;
 use spkver::train::head;
@@ -10,32 +9,16 @@ use spkver::train::plda::{self, PldaOptions};
 
 const SIZE: usize = 16;
 
-struct Gaussian(Xoshiro256PlusPlus);
-
-impl Gaussian {
-    fn uniform(&mut self) -> f64 {
-        ((self.0.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64
-    }
-    /// Box–Muller.
-    fn draw(&mut self) -> f64 {
-        let radius = (-2.0 * self.uniform().ln()).sqrt();
-        radius * (std::f64::consts::TAU * self.uniform()).cos()
-    }
-    fn vector(&mut self, scale: f64) -> Vec<f64> {
-        (0..SIZE).map(|_| scale * self.draw()).collect()
-    }
-}
-
 /// Speakers with two sessions of three crops each.
 fn labelled(num_speakers: u32, seed: u64) -> Labelled {
-    let mut gaussian = Gaussian(Xoshiro256PlusPlus::seed_from_u64(seed));
+    let mut gaussian = Gaussian::new(seed);
     let (mut embeddings, mut speakers, mut sessions) = (vec![], vec![], vec![]);
     for speaker in 0..num_speakers {
-        let identity = gaussian.vector(1.0);
+        let identity = gaussian.vector(SIZE);
         for session in 0..2 {
-            let channel = gaussian.vector(0.6);
+            let channel = gaussian.vector(SIZE) * 0.6;
             for _ in 0..3 {
-                let noise = gaussian.vector(0.5);
+                let noise = gaussian.vector(SIZE) * 0.5;
                 let sum = (0..SIZE).map(|k| (identity[k] + channel[k] + noise[k]) as f32 + 0.3);
                 embeddings.push(sum.collect());
                 speakers.push(speaker);
@@ -65,14 +48,6 @@ fn options(loss: PairLoss) -> RefineOptions {
         num_nontargets: 4000,
         ..RefineOptions::default()
     }
-}
-
-fn cllr(targets: &[f64], nontargets: &[f64]) -> f64 {
-    let cost = |llrs: &[f64], sign: f64| {
-        let sum: f64 = llrs.iter().map(|s| (sign * s).exp().ln_1p()).sum();
-        sum / llrs.len() as f64 / std::f64::consts::LN_2
-    };
-    0.5 * (cost(targets, -1.0) + cost(nontargets, 1.0))
 }
 
 #[test]
