@@ -1,6 +1,8 @@
 //! Reading audio files as users supply them: formats, channels, rates, damage. The tests create
 //! their files or take them from `fixtures/audio`.
 
+mod wav_file;
+
 use hound::{SampleFormat, WavSpec, WavWriter};
 use spkver::Error;
 use spkver::audio::{self, Content, ReadOptions, Waveform};
@@ -8,6 +10,7 @@ use std::f32::consts::TAU;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
+use wav_file::wav;
 
 fn in_dir() -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
@@ -52,22 +55,6 @@ fn write(path: &Path, samples: &[f32], channels: u16, sample_rate: u32, bits: u1
         }
     }
     writer.finalize().unwrap();
-}
-
-/// A plain WAV header followed by `data`.
-fn wav_bytes(tag: u16, channels: u16, rate_hz: u32, bits: u16, data: &[u8]) -> Vec<u8> {
-    let align = channels * bits.div_ceil(8);
-    let mut bytes = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0".to_vec();
-    bytes.extend(tag.to_le_bytes());
-    bytes.extend(channels.to_le_bytes());
-    bytes.extend(rate_hz.to_le_bytes());
-    bytes.extend((rate_hz * u32::from(align)).to_le_bytes());
-    bytes.extend(align.to_le_bytes());
-    bytes.extend(bits.to_le_bytes());
-    bytes.extend(b"data");
-    bytes.extend((data.len() as u32).to_le_bytes());
-    bytes.extend(data);
-    bytes
 }
 
 fn read(path: &Path) -> Waveform {
@@ -127,7 +114,7 @@ fn every_bit_depth_gives_the_same_samples() {
         .iter()
         .flat_map(|x| f64::from(*x).to_le_bytes())
         .collect();
-    fs::write(&path, wav_bytes(3, 1, 16_000, 64, &doubles)).unwrap();
+    fs::write(&path, wav(3, 1, 16_000, 64, &doubles)).unwrap();
     assert_eq!(audio::decode(&path).unwrap().samples, wanted);
 }
 
@@ -276,7 +263,7 @@ fn every_rate_becomes_16_khz() {
         assert!(worst < 3e-3, "{rate_hz} Hz: {worst}");
     }
     for rate_hz in [0, 1, 7_999, 192_001, u32::MAX / 4] {
-        assert_refused(&wav_bytes(1, 1, rate_hz, 16, &[0; 3_200]), "sample rate");
+        assert_refused(&wav(1, 1, rate_hz, 16, &[0; 3_200]), "sample rate");
     }
 }
 
@@ -298,7 +285,7 @@ fn lying_headers_are_read_with_a_warning() {
         .iter()
         .flat_map(|x| ((x * 32_768.0) as i16).to_le_bytes())
         .collect();
-    let whole = wav_bytes(1, 1, 16_000, 16, &data);
+    let whole = wav(1, 1, 16_000, 16, &data);
     let patched = |size: u32| {
         let mut bytes = whole.clone();
         bytes[40..44].copy_from_slice(&size.to_le_bytes());
@@ -333,21 +320,15 @@ fn what_is_no_audio_is_refused_by_what_it_is() {
     assert_refused(&[0; 44], "zeros");
     assert_refused(b"RIFF", "RIFF file of another kind");
     assert_refused(&[0x17; 500], "not in an audio format");
-    assert_refused(&wav_bytes(1, 0, 16_000, 16, &[0; 320]), "0 channels");
-    assert_refused(&wav_bytes(1, 1, 16_000, 16, &[]), "holds no audio");
-    assert_refused(&wav_bytes(1, 1, 16_000, 1, &[0; 320]), "1 bits");
+    assert_refused(&wav(1, 0, 16_000, 16, &[0; 320]), "0 channels");
+    assert_refused(&wav(1, 1, 16_000, 16, &[]), "holds no audio");
+    assert_refused(&wav(1, 1, 16_000, 1, &[0; 320]), "1 bits");
+    assert_refused(&wav(0x55, 1, 16_000, 8, &[0; 320]), "MPEG audio inside");
     assert_refused(
-        &wav_bytes(0x55, 1, 16_000, 8, &[0; 320]),
-        "MPEG audio inside",
-    );
-    assert_refused(
-        &wav_bytes(3, 1, 16_000, 32, &f32::NAN.to_le_bytes()),
+        &wav(3, 1, 16_000, 32, &f32::NAN.to_le_bytes()),
         "not finite",
     );
-    assert_refused(
-        &wav_bytes(3, 1, 16_000, 32, &1e20f32.to_le_bytes()),
-        "range",
-    );
+    assert_refused(&wav(3, 1, 16_000, 32, &1e20f32.to_le_bytes()), "range");
 }
 
 #[test]
@@ -401,7 +382,7 @@ fn a_stream_is_read_like_a_file() {
 fn what_is_no_recording_of_speech_may_still_be_decoded() {
     for rate_hz in [1_234, 384_000] {
         let (_dir, path) = in_dir();
-        fs::write(&path, wav_bytes(1, 1, rate_hz, 16, &[7; 200])).unwrap();
+        fs::write(&path, wav(1, 1, rate_hz, 16, &[7; 200])).unwrap();
         assert_eq!(audio::decode(&path).unwrap().rate_hz, rate_hz);
         assert!(refusal(&path).0.contains("sample rate"));
     }

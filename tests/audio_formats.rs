@@ -2,6 +2,8 @@
 //! write, and headers that state what is not so. The recordings lie in `fixtures/formats` and
 //! `fixtures/audio`; the headers are made here.
 
+mod wav_file;
+
 use spkver::audio::{self, Decoded, ReadOptions};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -55,16 +57,11 @@ fn floats(samples: &[i16]) -> Vec<f32> {
     samples.iter().map(|x| f32::from(*x) / 32_768.0).collect()
 }
 
-/// A WAV file of one channel that states what it is told.
+/// A WAV file of one channel with this many bytes a sample, that claims so many bytes in all.
 fn wav(bits: u16, align: u16, data: &[u8], claimed: usize) -> Vec<u8> {
-    let mut bytes = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0".to_vec();
-    bytes.extend(RATE_HZ.to_le_bytes());
-    bytes.extend((RATE_HZ * u32::from(align)).to_le_bytes());
-    bytes.extend(align.to_le_bytes());
-    bytes.extend(bits.to_le_bytes());
-    bytes.extend(b"data");
-    bytes.extend((claimed as u32).to_le_bytes());
-    bytes.extend(data);
+    let mut bytes = wav_file::wav(1, 1, RATE_HZ, bits, data);
+    bytes[32..34].copy_from_slice(&align.to_le_bytes());
+    bytes[40..44].copy_from_slice(&(claimed as u32).to_le_bytes());
     bytes
 }
 
