@@ -1,53 +1,27 @@
 //! `spkver model export --onnx`. Also exports the golden networks for
 //! `fixtures/golden/check_onnx.py`.
 
+mod golden;
 mod program;
 
 use program::Place;
-use safetensors::SafeTensors;
-use spkver::{
-    network::{Layer, Network, Weights},
-    storage::onnx,
-};
+use spkver::storage::onnx;
 use std::path::Path;
-
-#[derive(serde::Deserialize)]
-struct Case {
-    weights_of: usize,
-    layers: Vec<Layer>,
-}
 
 /// Writes `{case}.onnx` into the build folder: onnxruntime must make of them what PyTorch did.
 #[test]
 fn the_golden_networks_are_exported() {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/golden");
-    let json = std::fs::read(golden.join("network.json")).unwrap();
-    let bytes = std::fs::read(golden.join("network.safetensors")).unwrap();
-    let cases: Vec<Case> = serde_json::from_slice(&json).unwrap();
-    let tensors = SafeTensors::deserialize(&bytes).unwrap();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("onnx");
     std::fs::create_dir_all(&folder).unwrap();
-    for (number, case) in cases.into_iter().enumerate() {
-        let mut weights = Weights::new();
-        let mut num_values = 0;
-        for (index, layer) in case.layers.iter().enumerate() {
-            for (name, _) in layer.tensors() {
-                let name = format!("{index}.{name}");
-                let tensor = tensors.tensor(&format!("{}/{name}", case.weights_of));
-                let (values, _) = tensor.unwrap().data().as_chunks();
-                let values: Vec<f32> = values.iter().map(|x| f32::from_le_bytes(*x)).collect();
-                num_values += values.len();
-                weights.insert(name, values);
-            }
-        }
-        let num_features = tensors.tensor(&format!("{number}/input")).unwrap().shape()[1];
-        let network = Network::new(case.layers, weights, num_features).unwrap();
+    for (number, case) in golden::cases().into_iter().enumerate() {
+        let (network, num_features) = (case.network, case.input.num_channels());
         if network.is_graph() {
             // `model export` refuses it.
             continue;
         }
         let bytes = onnx::to_bytes(&network, num_features, &[]);
         assert_eq!(bytes, onnx::to_bytes(&network, num_features, &[]));
+        let num_values: usize = network.weights().values().map(Vec::len).sum();
         assert!(bytes.len() > 4 * num_values, "the weights are in the file");
         std::fs::write(folder.join(format!("{number}.onnx")), bytes).unwrap();
     }
