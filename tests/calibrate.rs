@@ -3,10 +3,9 @@
 
 mod program;
 
-use program::{Place, voice};
+use program::Place;
 use serde_json::Value;
 use spkver::scoring::percent;
-use std::fs;
 
 const SPEAKERS: [&str; 6] = ["anna", "boris", "chloe", "david", "edith", "felix"];
 
@@ -18,10 +17,8 @@ fn place(with_folders: bool) -> Place {
     let of_each = SPEAKERS.map(|s| [1, 2, 3].map(|n| (s, format!("{s}{gap}{n}.wav"))));
     let files = of_each.as_flattened();
     for (_, file) in files {
-        let to = place.path(file);
-        fs::create_dir_all(to.parent().unwrap()).unwrap();
         let from = file.replace('/', "-");
-        fs::copy(voice(from.trim_end_matches(".wav")), to).unwrap();
+        place.copy(from.trim_end_matches(".wav"), file);
     }
     for (list, right) in [("trials", true), ("swapped", false)] {
         let mut text = String::new();

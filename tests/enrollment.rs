@@ -92,7 +92,7 @@ fn enrolling_adds_replaces_and_leaves_doubles_out() {
     assert_eq!(again.stderr, warning);
     let twice = place.say("enroll twice @anna-1 @anna-1");
     assert!(twice.stderr.contains("anna-1.wav: given twice; left out"));
-    std::fs::copy(voice("anna-1"), place.path("copy.wav")).unwrap();
+    place.copy("anna-1", "copy.wav");
     let copied = place.say("enroll copied @anna-1 copy.wav");
     assert!(
         copied.stderr.contains("copy.wav: the same recording as /"),

@@ -2,24 +2,18 @@
 
 mod program;
 
-use program::{Place, voice};
-use std::{fs, path::Path};
-
-fn copy(place: &Place, name: &str, to: &str) {
-    let to = place.path(to);
-    fs::create_dir_all(to.parent().unwrap()).unwrap();
-    fs::copy(voice(name), to).unwrap();
-}
+use program::Place;
+use std::path::Path;
 
 /// `anna/` with two recordings and a note, `calls/` with four files, of which two give no score.
 fn prepared() -> Place {
     let place = Place::new();
-    copy(&place, "anna-1", "anna/1.wav");
-    copy(&place, "anna-2", "anna/more/2.wav");
+    place.copy("anna-1", "anna/1.wav");
+    place.copy("anna-2", "anna/more/2.wav");
     place.write("anna/notes.txt", "of Monday");
-    copy(&place, "anna-3", "calls/1.wav");
-    copy(&place, "boris-1", "calls/2.wav");
-    copy(&place, "silence", "calls/3.wav");
+    place.copy("anna-3", "calls/1.wav");
+    place.copy("boris-1", "calls/2.wav");
+    place.copy("silence", "calls/3.wav");
     place.write("calls/4.wav", "no sound at all, only text");
     let answer = place.done("enroll --force anna anna");
     assert!(
@@ -79,7 +73,7 @@ fn a_folder_is_searched_for_recording_by_recording() {
 #[test]
 fn a_folder_without_recordings_is_refused() {
     let place = prepared();
-    fs::create_dir(place.path("empty")).unwrap();
+    std::fs::create_dir(place.path("empty")).unwrap();
     place.write("empty/notes.txt", "");
     for line in ["verify anna empty", "enroll boris empty", "identify empty"] {
         let fact = "empty: no recordings in this folder";
@@ -90,8 +84,8 @@ fn a_folder_without_recordings_is_refused() {
 #[test]
 fn two_files_of_one_name_are_compared_by_their_paths() {
     let place = Place::new();
-    copy(&place, "anna-1", "monday/call.wav");
-    copy(&place, "anna-2", "friday/call.wav");
+    place.copy("anna-1", "monday/call.wav");
+    place.copy("anna-2", "friday/call.wav");
     let answer = place.say("compare --threshold -1e9 monday/call.wav friday/call.wav");
     let shown = format!(
         "ACCEPT  {} ~ {}  LLR",

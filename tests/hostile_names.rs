@@ -4,12 +4,11 @@
 mod program;
 mod random_model;
 
-use program::{Answer, Place, voice};
+use program::{Answer, Place};
 use random_model::random_model;
 use spkver::{storage::model, verifier::is_unseen};
 use std::{
     ffi::OsStr,
-    fs,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
@@ -26,10 +25,8 @@ const NAMES: [&[u8]; 6] = [
 /// A folder `d` with a recording of each name.
 fn place() -> Place {
     let place = Place::new();
-    fs::create_dir(place.path("d")).unwrap();
     for name in NAMES {
-        let path = place.path(Path::new("d").join(OsStr::from_bytes(name)));
-        fs::copy(voice("anna-1"), path).unwrap();
+        place.copy("anna-1", Path::new("d").join(OsStr::from_bytes(name)));
     }
     model::save(&place.path("m.safetensors"), &random_model(3, 4, 4)).unwrap();
     place

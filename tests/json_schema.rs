@@ -3,7 +3,7 @@
 mod program;
 mod schema;
 
-use program::{Answer, Place, voice};
+use program::{Answer, Place};
 use schema::Schema;
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs};
@@ -11,16 +11,11 @@ use std::{collections::BTreeSet, fs};
 /// A folder with recordings, lists and options for every command.
 fn prepared() -> Place {
     let place = Place::new();
-    let copy = |name: &str, to: &str| {
-        let to = place.path(to);
-        fs::create_dir_all(to.parent().unwrap()).unwrap();
-        fs::copy(voice(name), to).unwrap();
-    };
     let mut trials = String::new();
     for speaker in ["anna", "boris", "chloe", "david"] {
         for number in 1..=3 {
             let name = format!("{speaker}-{number}");
-            copy(&name, &format!("speech/{speaker}/{number}.wav"));
+            place.copy(&name, format!("speech/{speaker}/{number}.wav"));
             trials += &format!("{speaker}/1.wav {speaker}/{number}.wav target\n");
             trials += &format!("anna/{number}.wav {speaker}/2.wav ");
             trials += if speaker == "anna" {
@@ -35,7 +30,7 @@ fn prepared() -> Place {
     lines.dedup();
     lines.retain(|line| !line.starts_with("anna/2.wav anna/2.wav"));
     place.write("trials", lines.join("\n"));
-    copy("silence", "silence.wav");
+    place.copy("silence", "silence.wav");
     place.write("text.wav", "no sound at all, only text");
     let xvec = concat!(
         env!("CARGO_MANIFEST_DIR"),

@@ -3,7 +3,7 @@
 mod program;
 mod random_model;
 
-use program::{Place, voice};
+use program::Place;
 use random_model::random_model;
 use spkver::storage::model;
 use std::{
@@ -126,10 +126,10 @@ fn place() -> Place {
         fs::create_dir(place.path(folder)).unwrap();
     }
     for name in ["anna-1", "anna-2", "boris-1"] {
-        fs::copy(voice(name), place.path(format!("{name}.wav"))).unwrap();
+        place.copy(name, format!("{name}.wav"));
     }
-    fs::copy(voice("anna-3"), place.path("folder/anna-3.wav")).unwrap();
-    fs::copy(voice("noise"), place.path("noise/n.wav")).unwrap();
+    place.copy("anna-3", "folder/anna-3.wav");
+    place.copy("noise", "noise/n.wav");
     let trials = "1 anna-1.wav anna-2.wav\n0 anna-1.wav boris-1.wav\n";
     for (name, text) in [
         ("trials", trials),

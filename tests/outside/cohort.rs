@@ -10,7 +10,7 @@ use spkver::{
     train::ensemble,
     verifier::{Embedding, Model, Verifier},
 };
-use std::{fs, iter::once, path::Path};
+use std::{iter::once, path::Path};
 
 /// Who is in the trials: eleven recordings.
 const SPEAKERS: [&str; 3] = ["anna", "boris", "chloe"];
@@ -168,7 +168,7 @@ fn a_cohort_is_kept_where_it_helps_and_only_there() {
     let place = Place::new();
     place.folder(".", &SPEAKERS);
     place.folder("others", &OTHERS);
-    fs::copy(voice("noise"), place.path("others/felix/noise.wav")).unwrap();
+    place.copy("noise", "others/felix/noise.wav");
     let verifier = model::embedded().unwrap().with_quality_terms();
     let (less, more) = (
         trials_by_likeness(&verifier, -1.5),
@@ -280,10 +280,8 @@ fn a_cohort_of_the_trials_own_speakers_is_refused() {
         &format!("{calibrate} a b --cohort others --cohort-top 0"),
         "--cohort-top",
     );
-    fs::create_dir_all(place.path("hiss/x")).unwrap();
-    fs::create_dir_all(place.path("hiss/y")).unwrap();
-    fs::copy(voice("noise"), place.path("hiss/x/1.wav")).unwrap();
-    fs::copy(voice("silence"), place.path("hiss/y/1.wav")).unwrap();
+    place.copy("noise", "hiss/x/1.wav");
+    place.copy("silence", "hiss/y/1.wav");
     place.no_model(
         &format!("{calibrate} a b --cohort hiss"),
         "none of its 2 recordings can be used",

@@ -1,7 +1,7 @@
 //! `calibrate --speakers`: a pair head fitted on speakers who are in no trial, which replaces the model's
 //! own where it separates the trials better, and only there.
 
-use crate::program::{Place, voice};
+use crate::program::Place;
 use spkver::{
     Verifier,
     scoring::{PairHead, QualityTerms},
@@ -44,7 +44,7 @@ fn a_head_of_other_speakers_replaces_a_worse_one_and_only_that() {
     trials(&place.path("trials"));
     place.folder(".", &SPEAKERS);
     place.folder("others", &OTHERS);
-    fs::copy(voice("noise"), place.path("others/felix/noise.wav")).unwrap();
+    place.copy("noise", "others/felix/noise.wav");
     one_network(&place.path("good"), |_| {});
     // Two recordings score the higher, the less alike their voices are.
     one_network(&place.path("bad"), |head| {
@@ -131,7 +131,7 @@ fn speakers_who_cannot_serve_are_refused() {
     place.write("s.txt", "david/1.wav david/2.wav 2.5\n");
     refused("--scores s.txt --speakers others", "cannot be used with");
     for name in OTHERS {
-        fs::copy(voice("noise"), place.path(format!("others/{name}/1.wav"))).unwrap();
+        place.copy("noise", format!("others/{name}/1.wav"));
         for n in 2..=3 {
             fs::remove_file(place.path(format!("others/{name}/{n}.wav"))).unwrap();
         }

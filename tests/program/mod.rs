@@ -35,6 +35,13 @@ impl Place {
         path
     }
 
+    /// Copies a recording of `fixtures/voices` to a file in this folder.
+    pub fn copy(&self, recording: &str, to: impl AsRef<Path>) {
+        let to = self.path(to);
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(voice(recording), to).unwrap();
+    }
+
     pub fn read(&self, name: impl AsRef<Path>) -> String {
         std::fs::read_to_string(self.path(name)).unwrap()
     }

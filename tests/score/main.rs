@@ -8,7 +8,7 @@ mod program;
 mod stream;
 mod vectors;
 
-use program::{Place, voice};
+use program::Place;
 use std::fs;
 
 const VOICES: [&str; 6] = [
@@ -19,7 +19,7 @@ const VOICES: [&str; 6] = [
 fn place() -> Place {
     let place = Place::new();
     for name in VOICES.iter().chain(&["silence"]) {
-        fs::copy(voice(name), place.path(format!("{name}.wav"))).unwrap();
+        place.copy(name, format!("{name}.wav"));
     }
     place
 }

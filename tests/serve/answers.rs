@@ -1,9 +1,7 @@
 //! Each route answers as the command line does, and as its description says.
 
 use crate::{
-    BOUNDARY, Reply, STORE, Server, command, names, openapi,
-    program::{Place, voice},
-    schema::Schema,
+    BOUNDARY, Reply, STORE, Server, command, names, openapi, program::Place, schema::Schema,
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs, io::Write};
@@ -12,7 +10,7 @@ use std::{collections::BTreeSet, fs, io::Write};
 fn every_verb_answers_as_the_command_line_does() {
     let place = Place::new();
     for name in ["anna-3", "david-1"] {
-        fs::copy(voice(name), place.path(format!("{name}.wav"))).unwrap();
+        place.copy(name, format!("{name}.wav"));
     }
     let server = Server::start(&place, &["--max-tries", "0"]);
     let none = server.post("/v1/identify", "", &["anna-3"]);
@@ -130,7 +128,7 @@ fn what_cannot_be_answered_is_refused_with_a_code() {
 #[test]
 fn the_command_line_uses_the_store_at_the_same_time() {
     let place = Place::new();
-    fs::copy(voice("boris-1"), place.path("boris-1.wav")).unwrap();
+    place.copy("boris-1", "boris-1.wav");
     let server = Server::start(&place, &[]);
     assert_eq!(names(&server.get("/v1/list", "").answer("list")), [].into());
     let enrolled = command(&place, "enroll boris boris-1.wav");
