@@ -1,6 +1,6 @@
 //! Tests the structure of the source: imports follow the flow of the data and do not run in circles,
-//! files stay short and are named after what they hold, `unsafe` stays in one file, and only the
-//! command line prints or parses flags.
+//! files stay short and are named after what they hold, `unsafe` code and decisions are each in one
+//! file, and only the command line prints or parses flags.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -507,6 +507,27 @@ fn unsafe_code_is_in_one_file() {
             .map(|s| format!("{}: unsafe", s.path.display()))
             .collect(),
     );
+}
+
+/// Only one file creates an accept; others may only inspect one.
+#[test]
+fn one_function_decides() {
+    let looks = |line: &str| {
+        let signs = ["=>", "==", "!=", "matches!"];
+        signs.iter().any(|sign| line.contains(sign))
+    };
+    let mut makers = vec![];
+    for source in sources() {
+        let makes = |line: &&str| line.contains("Decision::Accept") && !looks(line);
+        makers.extend(
+            source
+                .code
+                .lines()
+                .filter(makes)
+                .map(|_| source.path.clone()),
+        );
+    }
+    assert_eq!(makers, [Path::new("scoring/decision.rs")]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Long recordings are read as an excerpt: with the memory of a short one, and the same decision.
 
+mod program;
+
 use spkver::{
     audio::{self, ReadOptions},
     scoring::{Decision, OperatingPoint},
@@ -8,15 +10,12 @@ use spkver::{
 use std::path::{Path, PathBuf};
 
 fn voice(name: &str) -> audio::Waveform {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fixtures/voices")
-        .join(name);
-    audio::read(&path, &ReadOptions::default()).unwrap()
+    audio::read(&program::voice(name), &ReadOptions::default()).unwrap()
 }
 
 /// A voice, over and over, as 16-bit mono.
 fn a_long_wav(folder: &Path, rate_hz: u32, seconds: usize) -> PathBuf {
-    let samples = audio::resample(voice("anna-1.wav").samples(), 16_000, rate_hz);
+    let samples = audio::resample(voice("anna-1").samples(), 16_000, rate_hz);
     let spec = hound::WavSpec {
         channels: 1,
         sample_rate: rate_hz,
@@ -36,7 +35,7 @@ fn a_long_wav(folder: &Path, rate_hz: u32, seconds: usize) -> PathBuf {
 fn twenty_minutes_score_as_their_first_minute_does() {
     let folder = tempfile::tempdir().unwrap();
     let verifier = model::embedded().unwrap();
-    let enrolled = verifier.embed(&voice("anna-2.wav")).unwrap();
+    let enrolled = verifier.embed(&voice("anna-2")).unwrap();
     for rate_hz in [16_000, 22_050, 48_000] {
         let path = a_long_wav(folder.path(), rate_hz, 1200);
         let long = audio::read(&path, &ReadOptions::default()).unwrap();

@@ -3,6 +3,9 @@
 
 #![cfg(target_os = "linux")]
 
+mod program;
+
+use program::voice;
 use spkver::{
     audio::{self, ReadOptions},
     scoring::OperatingPoint,
@@ -16,11 +19,6 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
-
-fn voice(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices");
-    folder.join(format!("{name}.wav"))
-}
 
 fn template(file: &Path) -> Utterance {
     let verifier = model::embedded().unwrap();

@@ -1,21 +1,22 @@
 //! What counts as speech: a quiet voice does, and background does not. The recordings are made here
 //! from the fixture voices.
 
+mod program;
+
 use spkver::{
     audio::{self, Content, ReadOptions, SAMPLE_RATE_HZ, Waveform},
     scoring::Reason,
     storage::model,
     verifier::{Heard, Verifier},
 };
-use std::{f32::consts::TAU, path::Path, sync::LazyLock};
+use std::{f32::consts::TAU, sync::LazyLock};
 
 const RATE: usize = SAMPLE_RATE_HZ as usize;
 
 static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| model::embedded().unwrap());
 
 fn voice(name: &str) -> Vec<f32> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/voices/{name}.wav"));
-    let waveform = audio::read(&path, &ReadOptions::default()).unwrap();
+    let waveform = audio::read(&program::voice(name), &ReadOptions::default()).unwrap();
     waveform.samples().to_vec()
 }
 
