@@ -25,7 +25,7 @@ impl Written {
         let named = lists.iter().map(|n| (&n.name[..], &n.measured.report));
         let named: Vec<plots::Named> = named.collect();
         self.charts.iter().try_for_each(|(chart, out)| {
-            let drawn = match has_extension(out.path(), "svg") {
+            let drawn = match Form::SVG.has_ending(out.path()) {
                 true => plots::svg(*chart, &named, threshold).into_bytes(),
                 false => plots::png(*chart, &named, threshold),
             };
@@ -90,17 +90,12 @@ impl Args {
 
 /// The form of a plot, by its ending.
 fn form_of(path: &Path) -> Result<&'static Form> {
-    match () {
-        () if has_extension(path, "svg") => Ok(&Form::SVG),
-        () if has_extension(path, "png") => Ok(&Form::PNG),
-        () => Err(Error::Usage(format!(
+    let mut forms = [&Form::SVG, &Form::PNG].into_iter();
+    let named = forms.find(|form| form.has_ending(path));
+    named.ok_or_else(|| {
+        Error::Usage(format!(
             "{}: plots are written as .svg or .png",
             path.display()
-        ))),
-    }
-}
-
-fn has_extension(path: &Path, wanted: &str) -> bool {
-    path.extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case(wanted))
+        ))
+    })
 }
