@@ -112,6 +112,19 @@ impl Global {
         Store::open(&path, self.key.secret_for(&path)?.as_ref())
     }
 
+    /// The store, opened with the given secret.
+    ///
+    /// # Errors
+    /// [`Error::Store`] if the file does not exist.
+    pub fn existing_store(&self) -> Result<Store> {
+        let path = self.store_path()?;
+        self.open_store()?.ok_or_else(|| Error::Store {
+            path,
+            fact: "there is no such file".into(),
+            remedy: "enroll with `spkver enroll`, or give another file with --store".into(),
+        })
+    }
+
     /// The store in which `name` should be enrolled, opened with the given secret.
     pub fn store_of(&self, name: &SpeakerName) -> Result<Store> {
         let path = self.store_path()?;

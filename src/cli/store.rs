@@ -144,7 +144,7 @@ fn encrypt(global: &Global) -> Result<u8> {
 }
 
 fn rekey(args: &RekeyArgs, global: &Global) -> Result<u8> {
-    let mut store = existing(global)?;
+    let mut store = global.existing_store()?;
     if !store.is_encrypted() {
         return Err(Error::Store {
             path: store.path().to_path_buf(),
@@ -164,7 +164,7 @@ fn rekey(args: &RekeyArgs, global: &Global) -> Result<u8> {
 }
 
 fn decrypt(global: &Global) -> Result<u8> {
-    let mut store = existing(global)?;
+    let mut store = global.existing_store()?;
     store.reseal(None)?;
     report(global, "decrypt", "DECRYPTED", store.path())
 }
@@ -174,7 +174,7 @@ fn backup(args: &BackupArgs, global: &Global) -> Result<u8> {
     let mut words = args.backup_passphrase_file.iter();
     words.try_for_each(|path| outputs.spare(path))?;
     let out = outputs.take(&args.file, &Form::BACKUP)?;
-    let store = existing(global)?;
+    let store = global.existing_store()?;
     let lock = if args.recipient.is_empty() {
         let asked = || key::asked_twice("New passphrase of the backup: ");
         let secret = backup_passphrase(args.backup_passphrase_file.as_deref(), asked)?;
@@ -242,17 +242,6 @@ fn backup_passphrase(
         Some(path) => Secret::from_passphrase_file(path).map(Some),
         None => asked(),
     }
-}
-
-fn existing(global: &Global) -> Result<Store> {
-    global.open_store()?.ok_or_else(|| {
-        let path = global.store_path().unwrap_or_default();
-        Error::Store {
-            path,
-            fact: "there is no store".into(),
-            remedy: "check --store, or enroll somebody".into(),
-        }
-    })
 }
 
 fn no_secret(flags: &str) -> Error {

@@ -98,12 +98,7 @@ fn export(args: &ExportArgs, global: &Global) -> Result<u8> {
         },
         Export { .. } => unreachable!("one of them is required"),
     };
-    let path = global.store_path()?;
-    let store = global.open_store()?.ok_or_else(|| Error::Store {
-        path: path.clone(),
-        fact: "there is no such file".into(),
-        remedy: "enroll with `spkver enroll`, or give another file with --store".into(),
-    })?;
+    let store = global.existing_store()?;
     if store.is_encrypted() && !args.plaintext {
         return Err(Error::Usage(
             "the store is encrypted, but the vectors would not be; give --plaintext if you accept that".into(),
@@ -129,7 +124,7 @@ fn export(args: &ExportArgs, global: &Global) -> Result<u8> {
     }
     let json = json!({
         "command": "store export",
-        "store": path.to_string_lossy(),
+        "store": store.path().to_string_lossy(),
         "output": written.to_string_lossy(),
         "model": verifier.id().to_string(),
         "num_speakers": num_speakers,
