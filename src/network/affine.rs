@@ -2,10 +2,6 @@
 
 use super::{Layer, conv1d_frames, int8_weights::Int8Weights, ranges::MapLevels};
 use crate::kernels::{self, Activations, Packed, PackedInt8, Steps};
-use std::ops::Range;
-
-/// Outputs of a part of [`Affine::packed_in_parts`].
-const OUTPUTS: usize = 64;
 
 /// Sizes and options of a Conv1d or Linear.
 #[derive(Debug, Clone, Copy)]
@@ -99,36 +95,6 @@ impl Affine {
             .collect()
     }
 
-    /// As [`Self::packed`] for a map of one tap, divided into parts of a few outputs each. A part leaves out the
-    /// inputs before and after those that it reads: their weights are 0. `read` puts a range of the weights
-    /// into a buffer, so that the buffer never holds all of them.
-    pub fn packed_in_parts(
-        &self,
-        nr: usize,
-        read: impl Fn(Range<usize>, &mut Vec<f32>),
-        bias: &[f32],
-    ) -> Vec<Packed> {
-        let (c_out, c_in, _) = self.shape;
-        let own = c_out / self.groups;
-        let most = match self.groups {
-            1 => OUTPUTS,
-            _ => own,
-        };
-        let mut weight = vec![];
-        let part = |first: usize| {
-            let outputs = first..(first + most).min(c_out);
-            read(outputs.start * c_in..outputs.end * c_in, &mut weight);
-            let inputs = inputs_read(&weight, c_in);
-            let shape = (outputs.len(), inputs.len(), 1);
-            Packed::new(shape, nr, &bias[outputs], |o, i, _| {
-                weight[o * c_in + inputs.start + i]
-            })
-            .within_rows(self.groups * c_in, c_out)
-            .starting_at(first / own * c_in + inputs.start, first)
-        };
-        (0..c_out).step_by(most).map(part).collect()
-    }
-
     /// The maps of the groups before they have weights, with their sizes alone.
     pub(super) fn unpacked(&self, nr: usize) -> Vec<Packed> {
         let (c_out, c_in, taps) = self.shape;
@@ -185,58 +151,5 @@ pub(super) fn apply_groups(groups: &[Packed], steps: Steps, x: &[f32], y: &mut [
     for weights in groups {
         let (input, output) = weights.starts;
         affine(&x[input..], weights, steps, &mut y[output..]);
-    }
-}
-
-/// From the first to the last input that has a weight `(C_out, C_in)` other than 0.
-fn inputs_read(weight: &[f32], c_in: usize) -> Range<usize> {
-    let is_read = |w: &f32| *w != 0.0;
-    let rows = weight.chunks_exact(c_in);
-    let (first, end) = rows.fold((c_in, 0), |(first, end), row| {
-        let before = row[..first].iter().position(is_read);
-        let after = row[end..].iter().rposition(is_read);
-        (
-            before.unwrap_or(first),
-            after.map_or(end, |at| end + at + 1),
-        )
-    });
-    if first < end { first..end } else { 0..1 }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_without_the_zeros_at_their_edges_compute_the_same() {
-        let nr = kernels::table().nr;
-        let (c_in, c_out) = (300, 2 * OUTPUTS + 5);
-        let value = |i: usize| (i as f32 * 0.7).sin();
-        // Outputs that read the first inputs, some of the middle, and none.
-        let reads = [0..61, 129..200, 0..0];
-        let weight = |k: usize| match reads[k / c_in / OUTPUTS].contains(&(k % c_in)) {
-            true => value(k),
-            false => 0.0,
-        };
-        let weights: Vec<f32> = (0..c_out * c_in).map(weight).collect();
-        let bias: Vec<f32> = (0..c_out).map(value).collect();
-        let affine = Affine::of(&Layer::Linear {
-            in_features: c_in,
-            out_features: c_out,
-            groups: 1,
-        });
-        let affine = affine.unwrap();
-        let x: Vec<f32> = (0..2 * c_in).map(|i| value(i + 5)).collect();
-        let run = |packed: &[Packed]| {
-            let mut y = vec![0.0; 2 * c_out];
-            apply_groups(packed, affine.steps(), &x, &mut y);
-            y
-        };
-        let whole = affine.packed(nr, &weights, &bias);
-        let read = |range: Range<usize>, out: &mut Vec<f32>| *out = weights[range].to_vec();
-        let parts = affine.packed_in_parts(nr, read, &bias);
-        let sizes: Vec<usize> = parts.iter().map(|part| part.c_in).collect();
-        assert_eq!(sizes, [61, 71, 1]);
-        assert_eq!(run(&parts), run(&whole));
     }
 }

@@ -248,20 +248,6 @@ pub(super) fn operations(
                 steps: affine.steps(),
                 padding: affine.padding,
             });
-        } else if let Some(affine) = Affine::of(layer)
-            && affine.shape.2 == 1
-            && first > 0
-            && !weights.is_i8(&format!("{index}.weight"))
-        {
-            // After the pooling there is one branch. The Linear there is large, and many of its weights can be 0.
-            let name = format!("{index}.weight");
-            let bias = weights.values(&format!("{index}.bias"), &mut room[1]);
-            let read = |range, out: &mut Vec<f32>| weights.part(&name, range, out);
-            branches[0].push(Operation::Affine {
-                groups: affine.packed_in_parts(nr, read, bias),
-                steps: affine.steps(),
-                padding: affine.padding,
-            });
         } else if let Some(affine) = Affine::of(layer) {
             let [weight, bias] = &mut room;
             let weight = weights.weight(layer, index, weight);

@@ -5,7 +5,6 @@ use super::{
     int8_weights::{DIVISORS, Int8Weights},
     stored::{Number, Tensors},
 };
-use std::ops::Range;
 
 /// Tensors of a network in either form.
 #[derive(Debug, Clone, Copy)]
@@ -108,19 +107,6 @@ impl<'a> Source<'a> {
             return room;
         }
         self.values(&format!("{index}.weight"), room)
-    }
-
-    /// Replaces the contents of `out` with a range of the values of a tensor that is not I8.
-    pub fn part(self, name: &str, range: Range<usize>, out: &mut Vec<f32>) {
-        match self {
-            Source::Weights(weights) => {
-                out.clear();
-                out.extend_from_slice(&weights[name][range]);
-            }
-            Source::Stored(tensors) | Source::StoredInF32(tensors) => {
-                tensors[name].part(range).read(out);
-            }
-        }
     }
 
     /// Values of a tensor that was checked to exist. `room` is a buffer for the conversion to f32

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use half::{f16, slice::HalfFloatSliceExt, vec::HalfFloatVecExt};
-use std::{collections::BTreeMap, ops::Range};
+use std::collections::BTreeMap;
 
 /// Stored tensors by name, as in [`Weights`](super::Weights).
 pub type Tensors = BTreeMap<String, Stored>;
@@ -70,15 +70,6 @@ impl Stored {
     /// Whether there are no values.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
-    }
-
-    /// A range of the values.
-    pub(super) fn part(&self, range: Range<usize>) -> Self {
-        let size = self.number.size();
-        Stored {
-            bytes: self.bytes.slice(range.start * size..range.end * size),
-            number: self.number,
-        }
     }
 
     /// Replaces the contents of `out` with the values.
