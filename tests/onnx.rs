@@ -19,8 +19,9 @@ fn the_golden_networks_are_exported() {
             // `model export` refuses it.
             continue;
         }
-        let bytes = onnx::to_bytes(&network, num_features, &[]);
-        assert_eq!(bytes, onnx::to_bytes(&network, num_features, &[]));
+        let size = network.embedding_size();
+        let bytes = onnx::to_bytes(&network, num_features, size, &[]);
+        assert_eq!(bytes, onnx::to_bytes(&network, num_features, size, &[]));
         let num_values: usize = network.weights().values().map(Vec::len).sum();
         assert!(bytes.len() > 4 * num_values, "the weights are in the file");
         std::fs::write(folder.join(format!("{number}.onnx")), bytes).unwrap();

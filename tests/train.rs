@@ -728,7 +728,7 @@ fn ctrl_c_saves_the_state_and_says_how_to_go_on() {
     speech(dir);
     let mut run = command(dir, "model");
     // This is said after the first step.
-    let (begun, said) = interrupted(run.args(["--steps", "100000"]), "steps for all networks");
+    let (begun, said) = interrupted(run.args(["--steps", "100000"]), "steps in all");
     // Each network's, and those of both detectors.
     let steps: usize = begun.split(' ').next().unwrap().parse().unwrap();
     assert!(steps > 100_000, "{begun}");

@@ -74,7 +74,7 @@ fn answer(words: &[&str], waveform: &Waveform, mfcc: &Mfcc, network: &Network) -
     };
     match words[0] {
         "onnx" => {
-            let bytes = onnx::to_bytes(network, mfcc.num_channels(), &[]);
+            let bytes = onnx::to_bytes(network, mfcc.num_channels(), network.embedding_size(), &[]);
             fs::write(words[1], &bytes).expect("a file to write");
             bytes.len().to_string()
         }

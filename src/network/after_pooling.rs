@@ -26,6 +26,8 @@ struct Step {
     work: Work,
     /// The values that it reads.
     inputs: Vec<usize>,
+    /// Those of them that no later step reads.
+    freed: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -58,8 +60,21 @@ impl AfterPooling {
                     Work::Map(operations.remove(0).remove(0))
                 }
             };
-            steps.push(Step { work, inputs });
+            let freed = vec![];
+            steps.push(Step {
+                work,
+                inputs,
+                freed,
+            });
             of_layer.push(steps.len());
+        }
+        let mut is_read = vec![false; steps.len() + 1];
+        for step in steps.iter_mut().rev() {
+            for input in &step.inputs {
+                if !std::mem::replace(&mut is_read[*input], true) {
+                    step.freed.push(*input);
+                }
+            }
         }
         AfterPooling {
             output: steps.len(),
@@ -70,9 +85,12 @@ impl AfterPooling {
     /// Runs on `count` = N pooled vectors at once, so that the weights are read once. `(N, D) -> (N, E)`
     pub fn run(&self, pooled: Vec<f32>, count: usize) -> Vec<f32> {
         let mut values = vec![pooled];
-        for Step { work, inputs } in &self.steps {
-            let read: Vec<&[f32]> = inputs.iter().map(|input| &values[*input][..]).collect();
-            values.push(work.apply(&read, count));
+        for step in &self.steps {
+            let inputs: Vec<&[f32]> = step.inputs.iter().map(|n| &values[*n][..]).collect();
+            values.push(step.work.apply(&inputs, count));
+            for freed in &step.freed {
+                values[*freed] = vec![];
+            }
         }
         values.swap_remove(self.output)
     }

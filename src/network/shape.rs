@@ -126,7 +126,13 @@ fn check_uses(layers: &[Layer], outputs: &[Shape]) -> Result<()> {
             live_channels -= if is_live { 0 } else { outputs[*other].size() };
             is_live
         });
-        if matches!(shape, Shape::Frames(..)) && live_channels > MAX_LIVE_CHANNELS {
+        // A vector counts after the pooling, where branches are kept. The pooled one itself may be larger.
+        let counted = match pooling {
+            Some(at) if index > at => live_channels.saturating_sub(outputs[at].size()),
+            _ if matches!(shape, Shape::Frames(..)) => live_channels,
+            _ => 0,
+        };
+        if counted > MAX_LIVE_CHANNELS {
             return refuse(
                 index,
                 format!("{live_channels} channels of layers that are still needed"),

@@ -76,7 +76,16 @@ pub fn fit(
             .map(|_| random.index(rows.len()))
             .collect();
         let inputs: Vec<f32> = (drawn.par_iter())
-            .flat_map_iter(|n| scaling.scaled(&rows[*n]))
+            .enumerate()
+            .flat_map_iter(|(place, n)| {
+                let place = [state.step as u64, place as u64];
+                let mut random = Random::new(options.seed, "dropout", &place);
+                let scaled = scaling.scaled(&rows[*n]);
+                scaled.map(move |x| match random.chance(hidden.dropout) {
+                    true => 0.0,
+                    false => x / (1.0 - hidden.dropout),
+                })
+            })
             .collect();
         let utterances: Vec<u32> = drawn.iter().map(|n| statistics.of[*n] as u32).collect();
         let inputs = Batch::of_rows(inputs, scaling.size());
@@ -247,6 +256,7 @@ mod tests {
             batch_size: 50,
             learning_rate: 0.02,
             weight_decay: 0.0,
+            dropout: 0.0,
         };
         let options = TrainOptions {
             joint: JointOptions {

@@ -141,22 +141,41 @@ fn with_map(
 ) -> Result<Network> {
     let mut layers = network.layers().to_vec();
     let mut weights = network.weights().clone();
-    let last = layers.len() - 1;
+    layers.pop();
+    let (last, pooling) = (layers.len(), layers.len() - 1);
+    let [weight, bias] = ["weight", "bias"].map(|tensor| {
+        weights
+            .remove(&format!("{last}.{tensor}"))
+            .expect("a Linear")
+    });
     let own = own_size(head);
+    let num_statistics = map.bottleneck.weight.ncols();
+    let of_one = num_statistics / head.projection.groups;
     let mut parts = vec![];
-    // Neighbouring networks are one part.
+    // Neighbouring networks are one branch.
     for run in kept.chunk_by(|a, b| a + 1 == *b) {
-        parts.push(layers.len());
+        let (first, count) = (run[0], run.len());
         layers.push(Layer::Channels {
-            layer: last,
-            first: run[0] * own,
-            count: run.len() * own,
+            layer: pooling,
+            first: first * of_one,
+            count: count * of_one,
         });
+        let index = layers.len();
+        let rows = first * own..(first + count) * own;
+        let of_rows = weight[rows.start * of_one..rows.end * of_one].to_vec();
+        weights.insert(format!("{index}.weight"), of_rows);
+        weights.insert(format!("{index}.bias"), bias[rows].to_vec());
+        layers.push(Layer::Linear {
+            in_features: count * of_one,
+            out_features: count * own,
+            groups: count,
+        });
+        parts.push(index);
     }
     layers.push(Layer::Channels {
-        layer: last - 1,
+        layer: pooling,
         first: 0,
-        count: map.bottleneck.weight.ncols(),
+        count: num_statistics,
     });
     push(&map.bottleneck, &mut layers, &mut weights);
     push(&map.units, &mut layers, &mut weights);

@@ -4,7 +4,7 @@
 //! manifest ─► crops (streamed, augmented) ─► features ─► tape ─► loss ─► backward ─► AdamW (descent)
 //!                                             embeddings ─► LDA ─► PLDA ─► BCE on pairs ─► head
 //!                                             several networks and heads ─► ensemble ─► one
-//! crops of all recordings ─► statistics of all networks ─► ridge regression ─► PLDA ─► joint embedding
+//! crops of all recordings ─► statistics of all networks ─► hidden layer ─► PLDA ─► joint embedding
 //! crops of two speakers ─► overlap ─► features ─► tape ─► loss ─► backward ─► AdamW
 //! crops with silence and noise ─► speech ─► features ─► tape ─► loss ─► backward ─► AdamW
 //! ```

@@ -76,9 +76,8 @@ impl<'a> Watch<'a> {
                 accuracy,
             } => {
                 if self.steps_here == 0 {
-                    self.log.line(&format!(
-                        "{num_steps} steps for all networks of the model together"
-                    ));
+                    self.begun = Instant::now();
+                    self.log.line(&format!("{num_steps} steps in all"));
                 }
                 self.steps_here += 1;
                 self.sums = (self.sums.0 + loss, self.sums.1 + accuracy, self.sums.2 + 1);

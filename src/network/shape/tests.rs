@@ -180,11 +180,26 @@ fn graphs_that_would_fill_the_memory_are_refused() {
         layers: vec![2, 4, 6, 8, 10],
     });
     wide.push(Layer::MeanPool);
-    let text = refusal(&wide);
-    assert!(
-        text.contains("channels of layers that are still needed"),
-        "{text}"
-    );
+    // The same after the pooling.
+    let mut branches = wide.clone();
+    branches.pop();
+    branches[0] = Layer::MeanPool;
+    let widened = Layer::Linear {
+        in_features: 40,
+        out_features: 16384,
+        groups: 1,
+    };
+    branches.insert(1, widened);
+    for layer in &mut branches {
+        layer.named_mut().iter_mut().for_each(|named| *named += 1);
+    }
+    for layers in [wide, branches] {
+        let text = refusal(&layers);
+        assert!(
+            text.contains("channels of layers that are still needed"),
+            "{text}"
+        );
+    }
     let padded = Layer::ReflectPad { frames: 2000 };
     let text = refusal(&[padded.clone(), padded, Layer::MeanPool]);
     assert!(text.contains("layer 1 (reflect_pad)"), "{text}");

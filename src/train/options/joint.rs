@@ -46,6 +46,8 @@ pub struct HiddenOptions {
     pub learning_rate: f32,
     /// Weight decay of AdamW.
     pub weight_decay: f32,
+    /// Share of the statistics that are set to 0 in each example.
+    pub dropout: f32,
 }
 
 impl HiddenOptions {
@@ -67,6 +69,9 @@ impl HiddenOptions {
         if self.batch_size == 0 {
             return refuse("batch_size", "1 or more".into());
         }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return refuse("dropout", "0 or more, and less than 1".into());
+        }
         Ok(())
     }
 }
@@ -74,12 +79,13 @@ impl HiddenOptions {
 impl Default for HiddenOptions {
     fn default() -> Self {
         HiddenOptions {
-            bottleneck: 192,
-            units: 512,
+            bottleneck: 96,
+            units: 384,
             epochs: 6,
             batch_size: 512,
             learning_rate: 5e-4,
             weight_decay: 0.05,
+            dropout: 0.1,
         }
     }
 }
