@@ -12,6 +12,7 @@ use super::{
     operation::{Operation, operations},
     source::Source,
 };
+use zeroize::Zeroize;
 
 /// All layers after the pooling.
 #[derive(Debug)]
@@ -82,6 +83,14 @@ impl AfterPooling {
         }
     }
 
+    /// Whether a value is the pooled vector or some of its channels. These are no part of an embedding.
+    fn is_of_statistics(&self, value: usize) -> bool {
+        match value.checked_sub(1).map(|step| &self.steps[step]) {
+            None => true,
+            Some(step) => matches!(step.work, Work::Channels { .. }) && step.inputs == [0],
+        }
+    }
+
     /// Runs on `count` = N pooled vectors at once, so that the weights are read once. `(N, D) -> (N, E)`
     pub fn run(&self, pooled: Vec<f32>, count: usize) -> Vec<f32> {
         let mut values = vec![pooled];
@@ -89,7 +98,10 @@ impl AfterPooling {
             let inputs: Vec<&[f32]> = step.inputs.iter().map(|n| &values[*n][..]).collect();
             values.push(step.work.apply(&inputs, count));
             for freed in &step.freed {
-                values[*freed] = vec![];
+                let mut value = std::mem::take(&mut values[*freed]);
+                if !self.is_of_statistics(*freed) {
+                    value.zeroize(); // part of an embedding
+                }
             }
         }
         values.swap_remove(self.output)
@@ -97,6 +109,9 @@ impl AfterPooling {
 }
 
 impl Work {
+    // Outputs have their whole capacity from the start: a vector that grows leaves its old contents in freed
+    // memory.
+
     /// `count` rows of each input to `count` rows.
     fn apply(&self, inputs: &[&[f32]], count: usize) -> Vec<f32> {
         let x = inputs[0];
@@ -115,13 +130,14 @@ impl Work {
                 y
             }
             Work::Channels { first, count: own } => {
-                let rows = x.chunks_exact(width);
-                rows.flat_map(|row| &row[first..first + own])
-                    .copied()
-                    .collect()
+                let mut y = Vec::with_capacity(count * own);
+                for row in x.chunks_exact(width) {
+                    y.extend_from_slice(&row[first..first + own]);
+                }
+                y
             }
             Work::Concat => {
-                let mut y = vec![];
+                let mut y = Vec::with_capacity(inputs.iter().map(|x| x.len()).sum());
                 for n in 0..count {
                     for x in inputs {
                         let width = x.len() / count;

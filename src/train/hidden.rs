@@ -50,7 +50,7 @@ const MAX_ANSWERS: usize = 20_000;
 /// `None` where `on_progress` stopped the fit by answering `false`.
 ///
 /// # Errors
-/// [`Error::Usage`] for sizes that do not fit, or if the loss is not finite any more.
+/// [`Error::Usage`](crate::Error::Usage) if the loss is not finite any more.
 pub fn fit(
     statistics: &Embedded,
     regression: &LinearMap,
@@ -59,7 +59,6 @@ pub fn fit(
     on_progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Option<HiddenMap>> {
     let hidden = &options.joint.hidden;
-    hidden.check()?;
     let rows = &statistics.embeddings;
     let scaling = Scaling::of(rows.iter().map(Vec::as_slice));
     let num_steps = (hidden.epochs * rows.len()).div_ceil(hidden.batch_size);

@@ -44,6 +44,7 @@ pub fn fit(
     let Some(teacher) = own.teacher else {
         return Err(Error::Usage("a joint embedding needs a teacher".into()));
     };
+    options.hidden.check()?;
     let kept = kept(network, head, options)?;
     let statistics = without_last(network)?;
     let taught: Vec<usize> = (0..own.manifest.utterances.len())
