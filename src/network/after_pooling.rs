@@ -12,6 +12,7 @@ use super::{
     operation::{Operation, operations},
     source::Source,
 };
+use std::borrow::Cow;
 use zeroize::Zeroize;
 
 /// All layers after the pooling.
@@ -93,18 +94,23 @@ impl AfterPooling {
 
     /// Runs on `count` = N pooled vectors at once, so that the weights are read once. `(N, D) -> (N, E)`
     pub fn run(&self, pooled: Vec<f32>, count: usize) -> Vec<f32> {
-        let mut values = vec![pooled];
+        let all = Cow::Borrowed(&pooled[..]);
+        let mut values = vec![all.clone()];
         for step in &self.steps {
             let inputs: Vec<&[f32]> = step.inputs.iter().map(|n| &values[*n][..]).collect();
-            values.push(step.work.apply(&inputs, count));
+            let is_all = |own: usize| step.inputs == [0] && own * count == pooled.len();
+            values.push(match step.work {
+                Work::Channels { count, .. } if is_all(count) => all.clone(),
+                _ => Cow::Owned(step.work.apply(&inputs, count)),
+            });
             for freed in &step.freed {
-                let mut value = std::mem::take(&mut values[*freed]);
-                if !self.is_of_statistics(*freed) {
+                let value = std::mem::take(&mut values[*freed]);
+                if let (Cow::Owned(mut value), false) = (value, self.is_of_statistics(*freed)) {
                     value.zeroize(); // part of an embedding
                 }
             }
         }
-        values.swap_remove(self.output)
+        values.swap_remove(self.output).into_owned()
     }
 }
 
