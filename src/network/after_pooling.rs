@@ -9,18 +9,18 @@
 
 use super::{
     Layer,
-    operation::{Operation, operations},
+    join::{self, Rows},
+    operation::{Operation, one_operation},
     source::Source,
 };
 use std::borrow::Cow;
 use zeroize::Zeroize;
 
-/// All layers after the pooling.
+/// All layers after the pooling. Value 0 is the pooled vector; each step makes the next value, and the last one is
+/// the embedding.
 #[derive(Debug)]
 pub(super) struct AfterPooling {
     steps: Vec<Step>,
-    /// The value that is the embedding. Value 0 is the pooled vector; each step makes the next one.
-    output: usize,
 }
 
 #[derive(Debug)]
@@ -44,32 +44,19 @@ enum Work {
 impl AfterPooling {
     /// From a checked list whose last pooling is at index `pooling`.
     pub fn new(layers: &[Layer], pooling: usize, weights: Source) -> Self {
-        let mut steps: Vec<Step> = vec![];
-        // The value of the pooling, then of each layer after it.
-        let mut of_layer = vec![0];
-        for (index, layer) in layers.iter().enumerate().skip(pooling + 1) {
-            let named = layer.named().iter().map(|named| of_layer[named - pooling]);
-            let mut inputs: Vec<usize> = named.collect();
-            let work = match *layer {
+        let after = layers.iter().enumerate().skip(pooling + 1);
+        let step = |(index, layer): (usize, &Layer)| Step {
+            work: match *layer {
                 Layer::Channels { first, count, .. } => Work::Channels { first, count },
                 Layer::Concat { .. } => Work::Concat,
                 Layer::Add { .. } => Work::Add,
                 Layer::Multiply { .. } => Work::Multiply,
-                _ => {
-                    inputs.push(of_layer[of_layer.len() - 1]);
-                    let own = std::slice::from_ref(layer);
-                    let mut operations = operations(own, index, weights.in_f32(), 1);
-                    Work::Map(operations.remove(0).remove(0))
-                }
-            };
-            let freed = vec![];
-            steps.push(Step {
-                work,
-                inputs,
-                freed,
-            });
-            of_layer.push(steps.len());
-        }
+                _ => Work::Map(one_operation(layer, index, weights.in_f32())),
+            },
+            inputs: layer.reads(index).map(|read| read - pooling).collect(),
+            freed: vec![],
+        };
+        let mut steps: Vec<Step> = after.map(step).collect();
         let mut is_read = vec![false; steps.len() + 1];
         for step in steps.iter_mut().rev() {
             for input in &step.inputs {
@@ -78,10 +65,7 @@ impl AfterPooling {
                 }
             }
         }
-        AfterPooling {
-            output: steps.len(),
-            steps,
-        }
+        AfterPooling { steps }
     }
 
     /// Whether a value is the pooled vector or some of its channels. These are no part of an embedding.
@@ -110,50 +94,40 @@ impl AfterPooling {
                 }
             }
         }
-        values.swap_remove(self.output).into_owned()
+        values.swap_remove(self.steps.len()).into_owned()
     }
 }
 
 impl Work {
-    // Outputs have their whole capacity from the start: a vector that grows leaves its old contents in freed
-    // memory.
-
     /// `count` rows of each input to `count` rows.
     fn apply(&self, inputs: &[&[f32]], count: usize) -> Vec<f32> {
-        let x = inputs[0];
-        let width = x.len() / count;
-        let elementwise = |of: fn(f32, f32) -> f32| {
-            let mut y = x.to_vec();
-            for other in &inputs[1..] {
-                y.iter_mut().zip(*other).for_each(|(y, x)| *y = of(*y, *x));
-            }
-            y
+        let widths = || inputs.iter().map(|x| x.len() / count);
+        let rows = inputs.iter().zip(widths()).map(|(values, width)| Rows {
+            frames_each: Some(1),
+            values,
+            first: 0,
+            width,
+        });
+        let (x, of_x) = (inputs[0], inputs[0].len() / count);
+        let width = match self {
+            Work::Map(operation) => operation.width(of_x),
+            Work::Channels { count, .. } => *count,
+            Work::Concat => widths().sum(),
+            Work::Add | Work::Multiply => of_x,
         };
-        match *self {
-            Work::Map(ref operation) => {
-                let mut y = vec![0.0; count * operation.width(width)];
-                operation.apply(x, &mut y);
-                y
-            }
-            Work::Channels { first, count: own } => {
-                let mut y = Vec::with_capacity(count * own);
-                for row in x.chunks_exact(width) {
-                    y.extend_from_slice(&row[first..first + own]);
+        // Of its whole size from the start: a vector that grows leaves its old contents in freed memory.
+        let mut y = vec![0.0; count * width];
+        match self {
+            Work::Map(operation) => operation.apply(x, &mut y),
+            Work::Channels { first, .. } => {
+                for (y, x) in y.chunks_exact_mut(width).zip(x.chunks_exact(of_x)) {
+                    y.copy_from_slice(&x[*first..][..width]);
                 }
-                y
             }
-            Work::Concat => {
-                let mut y = Vec::with_capacity(inputs.iter().map(|x| x.len()).sum());
-                for n in 0..count {
-                    for x in inputs {
-                        let width = x.len() / count;
-                        y.extend_from_slice(&x[n * width..][..width]);
-                    }
-                }
-                y
-            }
-            Work::Add => elementwise(|a, b| a + b),
-            Work::Multiply => elementwise(|a, b| a * b),
+            Work::Concat => join::concat(0, &mut y, width, rows),
+            Work::Add => join::values(0, &mut y, width, rows, |a, b| a + b),
+            Work::Multiply => join::values(0, &mut y, width, rows, |a, b| a * b),
         }
+        y
     }
 }

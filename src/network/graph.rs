@@ -16,7 +16,6 @@
 //! number of threads change a bit.
 
 mod int8;
-mod join;
 mod needed;
 mod run;
 

@@ -17,6 +17,7 @@ mod graph;
 mod idle;
 mod int8;
 mod int8_weights;
+mod join;
 mod layer;
 mod operation;
 mod operations;

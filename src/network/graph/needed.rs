@@ -1,6 +1,7 @@
 //! Which frames of its inputs a node of a [`Graph`] needs to compute some of its own.
 
 use super::{Graph, Input, Node, Work};
+use crate::network::join::frame_read;
 use std::ops::Range;
 
 impl Graph {
@@ -70,6 +71,6 @@ pub(super) fn reflected(t: isize, of: usize) -> isize {
 impl Input {
     /// The frame of the input that frame `t` reads.
     pub(super) fn frame(&self, t: isize) -> isize {
-        self.frames_each.map_or(0, |each| t / each as isize)
+        frame_read(self.frames_each, t)
     }
 }

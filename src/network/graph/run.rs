@@ -1,15 +1,12 @@
 //! Runs a [`Graph`] over an utterance: `(T, C_in)` to the frames that are pooled.
 
-use super::{
-    Graph, Input, Node, Stage, Work,
-    join::{self, Rows},
-    needed::reflected,
-};
+use super::{Graph, Input, Node, Stage, Work, needed::reflected};
 use crate::{
     features::Features,
     kernels,
     network::{
         frame_count::FrameCount,
+        join::{self, Rows},
         pooling,
         run::{self, Frames, Scratch},
     },
@@ -286,7 +283,7 @@ impl Graph {
             node.inputs.iter().map(|input| {
                 let (values, first, width) = rows(input);
                 Rows {
-                    input,
+                    frames_each: input.frames_each,
                     values,
                     first,
                     width,

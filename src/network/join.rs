@@ -1,11 +1,10 @@
-//! Joins the outputs of several nodes, frame by frame: sums, products, and channels side by side.
-
-use super::Input;
+//! Joins the outputs of several layers, frame by frame: sums, products, and channels side by side.
 
 /// The frames of an input that were computed.
 #[derive(Clone, Copy)]
 pub struct Rows<'a> {
-    pub input: &'a Input,
+    /// As [`frame_read`] takes it.
+    pub frames_each: Option<usize>,
     /// `(frames, width)`
     pub values: &'a [f32],
     /// Number of the first frame.
@@ -16,9 +15,15 @@ pub struct Rows<'a> {
 impl<'a> Rows<'a> {
     /// The frame of the input that frame `t` reads, `(width,)`.
     fn row(&self, t: isize) -> &'a [f32] {
-        let row = (self.input.frame(t) - self.first) as usize;
+        let row = (frame_read(self.frames_each, t) - self.first) as usize;
         &self.values[row * self.width..][..self.width]
     }
+}
+
+/// The frame of an input that frame `t` reads, if `frames_each` consecutive frames read the same one; all read
+/// the first one if it is none.
+pub fn frame_read(frames_each: Option<usize>, t: isize) -> isize {
+    frames_each.map_or(0, |each| t / each as isize)
 }
 
 /// Joins the inputs, two or more, value by value: `(T, C), (T, C) or (C), … -> (T, C)`. The first
