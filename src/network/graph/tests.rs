@@ -313,7 +313,7 @@ fn a_batch_norm_whose_neighbour_is_read_elsewhere_stays() {
 }
 
 #[test]
-fn parts_of_a_recording_have_in_blocks_their_own() {
+fn parts_of_a_recording_have_embeddings_of_their_own() {
     let layers = masked();
     let network = Network::new(layers.clone(), some_weights(&layers), 8).unwrap();
     let (whole, cuts) = network.embed_cut(&features(900));
