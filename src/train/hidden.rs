@@ -17,7 +17,7 @@ use super::{
     options::{HiddenOptions, TrainOptions},
     random::Random,
     recipe::Embedded,
-    ridge::{LinearMap, Scaling},
+    ridge::{LinearMap, Regression, Scaling},
     teacher::Teacher,
 };
 use crate::{Result, network::Layer};
@@ -53,14 +53,14 @@ const MAX_ANSWERS: usize = 20_000;
 /// [`Error::Usage`](crate::Error::Usage) if the loss is not finite any more.
 pub fn fit(
     statistics: &Embedded,
-    regression: &LinearMap,
+    regression: &Regression,
     teacher: &Teacher,
     options: &TrainOptions,
     on_progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Option<HiddenMap>> {
     let hidden = &options.joint.hidden;
     let rows = &statistics.embeddings;
-    let scaling = Scaling::of(rows.iter().map(Vec::as_slice));
+    let scaling = &regression.scaling;
     let num_steps = (hidden.epochs * rows.len()).div_ceil(hidden.batch_size);
     let options = TrainOptions {
         num_steps,
@@ -68,7 +68,7 @@ pub fn fit(
         weight_decay: hidden.weight_decay,
         ..options.clone()
     };
-    let mut state = begun(rows, regression, &scaling, hidden, options.seed);
+    let mut state = begun(rows, regression, hidden, options.seed);
     while state.step < num_steps {
         let random = &mut Random::new(options.seed, "hidden layer", &[state.step as u64]);
         let drawn: Vec<usize> = (0..hidden.batch_size)
@@ -103,21 +103,16 @@ pub fn fit(
             return Ok(None);
         }
     }
-    Ok(Some(finished(&state, &scaling)))
+    Ok(Some(finished(&state, scaling)))
 }
 
 /// The state that answers as `regression` does, apart from the directions that the bottleneck leaves out.
-fn begun(
-    rows: &[Vec<f32>],
-    regression: &LinearMap,
-    scaling: &Scaling,
-    options: &HiddenOptions,
-    seed: u64,
-) -> State {
-    let (e, d) = regression.weight.shape();
+fn begun(rows: &[Vec<f32>], regression: &Regression, options: &HiddenOptions, seed: u64) -> State {
+    let Regression { map, scaling } = regression;
+    let (e, d) = map.weight.shape();
     let (k, h) = (options.bottleneck.min(e), options.units);
     let sample = rows.par_iter().step_by(rows.len().div_ceil(MAX_ANSWERS));
-    let answers: Vec<Vec<f32>> = sample.map(|row| regression.answer(row)).collect();
+    let answers: Vec<Vec<f32>> = sample.map(|row| map.answer(row)).collect();
     let answers = DMatrix::from_fn(e, answers.len(), |i, n| f64::from(answers[n][i]));
     let mean = answers.column_mean();
     let centred = DMatrix::from_fn(e, answers.ncols(), |i, n| answers[(i, n)] - mean[i]);
@@ -132,7 +127,7 @@ fn begun(
     let mut state = State::fresh(layers, e, h, seed);
     let weights = &mut state.trainable.weights;
     let rows_of = |n: usize| {
-        let row = direction(n).transpose() * &regression.weight / deviation(n);
+        let row = direction(n).transpose() * &map.weight / deviation(n);
         let unscaled = row
             .iter()
             .enumerate()
@@ -240,7 +235,7 @@ mod tests {
     }
 
     /// The map after some epochs, and the regression that it began as.
-    fn fitted(epochs: usize) -> (Embedded, Teacher, LinearMap, HiddenMap) {
+    fn fitted(epochs: usize) -> (Embedded, Teacher, Regression, HiddenMap) {
         let (statistics, teacher) = examples();
         let direction = |n: &usize| teacher.direction(*n).unwrap();
         let pairs: Vec<(&[f32], &[f32])> = (statistics.of.iter())
@@ -286,7 +281,7 @@ mod tests {
     #[test]
     fn training_finds_what_a_regression_cannot() {
         let (statistics, teacher, regression, map) = fitted(60);
-        let linear = mean_cosine(&statistics, &teacher, |x| regression.answer(x));
+        let linear = mean_cosine(&statistics, &teacher, |x| regression.map.answer(x));
         let hidden = mean_cosine(&statistics, &teacher, |x| map.answer(x));
         assert!(linear < 0.9 && hidden > 0.97, "{linear}, then {hidden}");
     }
@@ -304,7 +299,8 @@ mod tests {
     #[test]
     fn sizes_that_do_not_fit_are_refused_by_name() {
         let refusal = |bottleneck, units| {
-            let options = HiddenOptions {
+            let mut options = TrainOptions::default();
+            options.joint.hidden = HiddenOptions {
                 bottleneck,
                 units,
                 ..HiddenOptions::default()
@@ -329,7 +325,7 @@ mod tests {
         let of_each = |answer: &dyn Fn(&[f32]) -> Vec<f32>| {
             centre(statistics.embeddings.iter().map(|x| answer(x)).collect())
         };
-        let wanted = of_each(&|x| regression.answer(x));
+        let wanted = of_each(&|x| regression.map.answer(x));
         let got = of_each(&|x| map.answer(x));
         for (got, wanted) in got.iter().flatten().zip(wanted.iter().flatten()) {
             assert!((got - wanted).abs() < 0.15, "{got}, not {wanted}");

@@ -17,12 +17,11 @@ use super::{
     hidden::{self, HiddenMap},
     options::JointOptions,
     plda::{self, PldaOptions},
-    recipe,
-    ridge::{self, LinearMap},
+    recipe, ridge,
 };
 use crate::{
     Error, Result,
-    network::{Layer, Network, Weights},
+    network::{Layer, Network},
     scoring::{PairHead, Projection},
 };
 use rayon::prelude::*;
@@ -44,7 +43,6 @@ pub fn fit(
     let Some(teacher) = own.teacher else {
         return Err(Error::Usage("a joint embedding needs a teacher".into()));
     };
-    options.hidden.check()?;
     let kept = kept(network, head, options)?;
     let statistics = without_last(network)?;
     let taught: Vec<usize> = (0..own.manifest.utterances.len())
@@ -173,34 +171,13 @@ fn with_map(
         });
         parts.push(index);
     }
-    layers.push(Layer::Channels {
-        layer: pooling,
-        first: 0,
-        count: num_statistics,
-    });
-    push(&map.bottleneck, &mut layers, &mut weights);
-    push(&map.units, &mut layers, &mut weights);
+    (map.bottleneck).append_branch(pooling, &mut layers, &mut weights);
+    map.units.append(&mut layers, &mut weights);
     layers.push(Layer::Relu);
-    push(&map.answer, &mut layers, &mut weights);
+    map.answer.append(&mut layers, &mut weights);
     parts.push(layers.len() - 1);
     layers.push(Layer::Concat { layers: parts });
     ensemble::rounded(layers, weights, network.num_features())
-}
-
-/// Appends a Linear.
-fn push(map: &LinearMap, layers: &mut Vec<Layer>, weights: &mut Weights) {
-    let index = layers.len();
-    // Column by column, the transpose is the weight row by row.
-    let weight = map.weight.transpose();
-    for (tensor, values) in [("weight", weight.as_slice()), ("bias", map.bias.as_slice())] {
-        let values = values.iter().map(|v| *v as f32).collect();
-        weights.insert(format!("{index}.{tensor}"), values);
-    }
-    layers.push(Layer::Linear {
-        in_features: map.weight.ncols(),
-        out_features: map.weight.nrows(),
-        groups: 1,
-    });
 }
 
 /// The head whose score is that of the `kept` networks plus `share` times that of `added`.
@@ -226,7 +203,7 @@ mod tests {
     use crate::{
         features::Features,
         network::fold_batch_norms,
-        train::{options::ArchitectureOptions, tape::Trainable},
+        train::{options::ArchitectureOptions, ridge::LinearMap, tape::Trainable},
     };
     use nalgebra::{DMatrix, DVector};
 

@@ -28,10 +28,9 @@ use rayon::prelude::*;
 
 /// The logit of overlapped speech as a linear function.
 pub struct OverlapTerm {
-    /// Of the pooled statistics, (D,).
-    weight: Vec<f32>,
-    bias: f32,
-    /// Of the detector's logit.
+    /// (D,) -> (1,), with the bias.
+    of_statistics: LinearMap,
+    /// Weight of the detector's logit.
     of_detector: f32,
 }
 
@@ -81,23 +80,21 @@ pub fn fit(
     let pairs: Vec<(&[f32], &[f32])> = (found.iter().enumerate())
         .filter_map(|(number, inputs)| Some((&inputs.as_ref()?[..], answer(number))))
         .collect();
-    if ![0.0, 1.0]
-        .iter()
-        .all(|kind| pairs.iter().any(|(_, y)| y[0] == *kind))
-    {
+    let has = |answer: f32| pairs.iter().any(|(_, y)| y[0] == answer);
+    if !has(0.0) || !has(1.0) {
         return Err(Error::Usage(
             "joint.overlap: no example of one voice, or none of two, has enough speech; give more speech, or set it \
              to null"
                 .into(),
         ));
     }
-    let map = ridge::fit(&pairs, options.ridge)?;
-    Ok(Some(OverlapTerm::from_regression(&map, &pairs)))
+    let map = ridge::fit(&pairs, options.ridge)?.map;
+    Ok(Some(OverlapTerm::from_regression(map, &pairs)))
 }
 
 impl OverlapTerm {
     /// From a regression to 0 and 1, scaled to log-odds by what it answers to its examples.
-    fn from_regression(map: &LinearMap, examples: &[(&[f32], &[f32])]) -> Self {
+    fn from_regression(map: LinearMap, examples: &[(&[f32], &[f32])]) -> Self {
         let answers: Vec<(f64, bool)> = (examples.par_iter())
             .map(|(x, y)| (f64::from(map.answer(x)[0]), y[0] > 0.5))
             .collect();
@@ -113,11 +110,14 @@ impl OverlapTerm {
         let ((one, of_one), (two, of_two)) = (moments(false), moments(true));
         let slope = (two - one) / (0.5 * (of_one + of_two));
         let middle = 0.5 * (one + two);
-        let mut weight: Vec<f32> = map.weight.iter().map(|w| (slope * w) as f32).collect();
+        let last = map.weight.ncols() - 1;
+        let weight = map.weight * slope;
         OverlapTerm {
-            of_detector: weight.pop().unwrap_or(0.0),
-            weight,
-            bias: (slope * (map.bias[0] - middle)) as f32,
+            of_detector: weight[last] as f32,
+            of_statistics: LinearMap {
+                weight: weight.remove_column(last),
+                bias: (map.bias.add_scalar(-middle)) * slope,
+            },
         }
     }
 
@@ -129,22 +129,12 @@ impl OverlapTerm {
     pub fn applied(&self, network: &Network, detector: &Network) -> Result<(Network, Network)> {
         let mut layers = network.layers().to_vec();
         let mut weights = network.weights().clone();
-        let (embedding, term) = (layers.len() - 1, layers.len() + 1);
+        let embedding = layers.len() - 1;
         let pooling = layers.iter().rposition(Layer::is_pooling);
-        layers.push(Layer::Channels {
-            layer: pooling.expect("every network pools"),
-            first: 0,
-            count: self.weight.len(),
-        });
-        layers.push(Layer::Linear {
-            in_features: self.weight.len(),
-            out_features: 1,
-            groups: 1,
-        });
-        weights.insert(format!("{term}.weight"), self.weight.clone());
-        weights.insert(format!("{term}.bias"), vec![self.bias]);
+        let pooling = pooling.expect("every network pools");
+        (self.of_statistics).append_branch(pooling, &mut layers, &mut weights);
         layers.push(Layer::Concat {
-            layers: vec![embedding, term],
+            layers: vec![embedding, layers.len() - 1],
         });
         let network = ensemble::rounded(layers, weights, network.num_features())?;
 
@@ -168,6 +158,7 @@ mod tests {
         features::Features,
         train::{options::ArchitectureOptions, tape::Trainable},
     };
+    use nalgebra::{DMatrix, DVector};
 
     /// A network with `outputs` outputs.
     fn network(seed: u64, outputs: usize) -> Network {
@@ -185,16 +176,18 @@ mod tests {
     fn the_network_and_the_detector_add_up_to_the_logit() {
         let (joint, detector) = (network(1, 3), network(2, 1));
         let statistics = super::super::joint::without_last(&joint).unwrap();
-        let weight = (0..statistics.embedding_size()).map(|i| (i as f32).sin());
+        let size = statistics.embedding_size();
         let term = OverlapTerm {
-            weight: weight.collect(),
-            bias: 0.5,
+            of_statistics: LinearMap {
+                weight: DMatrix::from_fn(1, size, |_, i| (i as f64).sin()),
+                bias: DVector::from_element(1, 0.5),
+            },
             of_detector: 0.4,
         };
         let features = Features::new((0..5 * 60).map(|i| (i as f32 * 0.37).sin()).collect(), 5);
         let pooled = statistics.embed(&features);
-        let of_statistics: f32 = pooled.iter().zip(&term.weight).map(|(x, w)| x * w).sum();
-        let wanted = of_statistics + 0.5 + 0.4 * detector.embed(&features)[0];
+        let of_statistics = term.of_statistics.answer(&pooled)[0];
+        let wanted = of_statistics + 0.4 * detector.embed(&features)[0];
 
         let (more, scaled) = term.applied(&joint, &detector).unwrap();
         let outputs = more.embed(&features);
@@ -229,8 +222,9 @@ mod tests {
             .collect();
         let pairs = inputs.iter().zip(&answers);
         let pairs: Vec<(&[f32], &[f32])> = pairs.map(|(x, y)| (&x[..], &y[..])).collect();
-        let term = OverlapTerm::from_regression(&ridge::fit(&pairs, 1e-6).unwrap(), &pairs);
-        let got = [term.weight[0], term.bias, term.of_detector];
+        let term = OverlapTerm::from_regression(ridge::fit(&pairs, 1e-6).unwrap().map, &pairs);
+        let LinearMap { weight, bias } = term.of_statistics;
+        let got = [weight[0] as f32, bias[0] as f32, term.of_detector];
         // Of 20,000 examples.
         for (got, wanted) in got.iter().zip([3.0, -1.5, 0.0]) {
             assert!((got - wanted).abs() < 0.15, "{got}, not {wanted}");

@@ -4,7 +4,11 @@
 //! smallest `mean |A·z − y|² + ridge·|A|²` (Hoerl & Kennard 1970, "Ridge Regression"). It sums in f64, in an
 //! order that does not depend on the number of threads.
 
-use crate::{Error, Result, scoring::Projection};
+use crate::{
+    Error, Result,
+    network::{Layer, Weights},
+    scoring::Projection,
+};
 use nalgebra::{Cholesky, DMatrix, DVector};
 use rayon::prelude::*;
 
@@ -39,16 +43,56 @@ impl LinearMap {
     }
 }
 
+impl LinearMap {
+    /// Appends the map to a network's layers, as a Linear.
+    pub fn append(&self, layers: &mut Vec<Layer>, weights: &mut Weights) {
+        let index = layers.len();
+        // Column by column, the transpose is the weight row by row.
+        let weight = self.weight.transpose();
+        let tensors = [
+            ("weight", weight.as_slice()),
+            ("bias", self.bias.as_slice()),
+        ];
+        for (tensor, values) in tensors {
+            let values = values.iter().map(|v| *v as f32).collect();
+            weights.insert(format!("{index}.{tensor}"), values);
+        }
+        layers.push(Layer::Linear {
+            in_features: self.weight.ncols(),
+            out_features: self.weight.nrows(),
+            groups: 1,
+        });
+    }
+
+    /// As [`Self::append`], as a branch that reads all channels of `layer`.
+    pub fn append_branch(&self, layer: usize, layers: &mut Vec<Layer>, weights: &mut Weights) {
+        layers.push(Layer::Channels {
+            layer,
+            first: 0,
+            count: self.weight.ncols(),
+        });
+        self.append(layers, weights);
+    }
+}
+
 /// Examples that are added to the sums together.
 const AT_ONCE: usize = 2048;
 /// Columns of the matrix of products that a thread computes at a time.
 const COLUMNS: usize = 256;
 
+/// A fitted map, and the scaling of the inputs that it was fitted on.
+pub struct Regression {
+    /// The map of inputs as they are.
+    pub map: LinearMap,
+    /// Of the inputs.
+    pub scaling: Scaling,
+}
+
 /// Fits the map from each input (D,) to its output (E,).
 ///
 /// # Errors
 /// [`Error::Usage`] where the ridge is too small for the inputs.
-pub fn fit(examples: &[(&[f32], &[f32])], ridge: f64) -> Result<LinearMap> {
+pub fn fit(examples: &[(&[f32], &[f32])], ridge: f64) -> Result<Regression> {
     let (d, e) = (examples[0].0.len(), examples[0].1.len());
     let n = examples.len() as f64;
     let scaling = Scaling::of(examples.iter().map(|(x, _)| *x));
@@ -65,7 +109,10 @@ pub fn fit(examples: &[(&[f32], &[f32])], ridge: f64) -> Result<LinearMap> {
         ))
     })?;
     let weight = cholesky.solve(&targets).transpose(); // (E, D)
-    Ok(scaling.before(weight, mean_output))
+    Ok(Regression {
+        map: scaling.before(weight, mean_output),
+        scaling,
+    })
 }
 
 /// How inputs are centred and scaled to variance 1. An input that never changes counts as 0.
@@ -78,7 +125,7 @@ pub struct Scaling {
 
 impl Scaling {
     /// Of some inputs (D,), at least one.
-    pub fn of<'a>(inputs: impl Iterator<Item = &'a [f32]> + Clone) -> Self {
+    fn of<'a>(inputs: impl Iterator<Item = &'a [f32]> + Clone) -> Self {
         let n = inputs.clone().count() as f64;
         let (mut mean, mut square) = (vec![], vec![]);
         for x in inputs {
@@ -171,14 +218,14 @@ mod tests {
         let outputs: Vec<Vec<f32>> = inputs.iter().map(|x| output(x)).collect();
         let pairs = inputs.iter().zip(&outputs);
         let examples: Vec<(&[f32], &[f32])> = pairs.map(|(x, y)| (&x[..], &y[..])).collect();
-        let map = fit(&examples, 1e-9).unwrap();
+        let map = fit(&examples, 1e-9).unwrap().map;
         for (x, y) in &examples {
             let answer = map.answer(x);
             let near = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-4;
             assert!(answer.iter().zip(*y).all(near), "{answer:?} {y:?}");
         }
         // A large ridge draws the map to the mean of the outputs.
-        let flat = fit(&examples, 1e6).unwrap();
+        let flat = fit(&examples, 1e6).unwrap().map;
         let (steep, flat) = (map.weight.norm(), flat.weight.norm());
         assert!(flat < 1e-5 * steep, "{flat} {steep}");
     }

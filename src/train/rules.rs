@@ -2,7 +2,7 @@
 
 use super::{
     crops::warped,
-    options::{AugmentOptions, MemberOptions, TrainOptions},
+    options::{AugmentOptions, HiddenOptions, MemberOptions, TrainOptions},
     view::View,
 };
 use crate::{Error, Result, features::Mfcc};
@@ -19,6 +19,7 @@ impl TrainOptions {
         if let Some(overlap) = self.of_overlap() {
             overlap.check()?;
         }
+        check_hidden(&self.joint.hidden)?;
         if let Some(term) = &self.joint.overlap {
             check_augment(&term.augment)?;
         }
@@ -185,6 +186,27 @@ fn check_augment(options: &AugmentOptions) -> Result<()> {
                 .iter()
                 .all(|(low, high)| low <= high && low.abs() <= 100.0 && *high <= 100.0),
             "augment SNRs: from -100 to 100 dB, lower first",
+        ),
+    ];
+    all_hold(&rules)
+}
+
+fn check_hidden(options: &HiddenOptions) -> Result<()> {
+    let least = options.bottleneck.saturating_mul(2);
+    let units = format!("joint.hidden.units: expected {least} or more, twice the bottleneck");
+    let rules = [
+        (
+            options.bottleneck > 0,
+            "joint.hidden.bottleneck: expected 1 or more",
+        ),
+        (options.units >= least, &units),
+        (
+            options.batch_size > 0,
+            "joint.hidden.batch_size: expected 1 or more",
+        ),
+        (
+            (0.0..1.0).contains(&options.dropout),
+            "joint.hidden.dropout: expected 0 or more, and less than 1",
         ),
     ];
     all_hold(&rules)

@@ -1,7 +1,6 @@
 //! How a joint embedding is fitted onto the networks of a model.
 
 use super::augment::AugmentOptions;
-use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 /// What `train --onto` takes. Augmentation, seed and front-end are those of the other options.
@@ -48,32 +47,6 @@ pub struct HiddenOptions {
     pub weight_decay: f32,
     /// Share of the statistics that are set to 0 in each example.
     pub dropout: f32,
-}
-
-impl HiddenOptions {
-    /// # Errors
-    /// [`Error::Usage`] for sizes that make no sense.
-    pub fn check(&self) -> Result<()> {
-        let refuse = |option: &str, wanted: String| {
-            Err(Error::Usage(format!(
-                "training option joint.hidden.{option}: expected {wanted}"
-            )))
-        };
-        if self.bottleneck == 0 {
-            return refuse("bottleneck", "1 or more".into());
-        }
-        if self.units < 2 * self.bottleneck {
-            let least = 2 * self.bottleneck;
-            return refuse("units", format!("{least} or more, twice the bottleneck"));
-        }
-        if self.batch_size == 0 {
-            return refuse("batch_size", "1 or more".into());
-        }
-        if !(0.0..1.0).contains(&self.dropout) {
-            return refuse("dropout", "0 or more, and less than 1".into());
-        }
-        Ok(())
-    }
 }
 
 impl Default for HiddenOptions {
