@@ -15,7 +15,7 @@
 //! them. With `"overlap_term"`, the last output of `layers` belongs to the logit of overlapped speech.
 //! The pair head has `head.mean` (D,), `head.whiten` (L, D; the identity if missing) and `head.weight`
 //! (2L,). With `"cohort_top":N` in `head`, `head.cohort` (K, L) holds the points of the cohort. A head
-//! with quality terms may also have a lower slope.
+//! with quality terms may also have `lower_slope_below`, an LLR below which its scores fall more slowly.
 //!
 //! `blake3` is the BLAKE3 hash of the file in which these 64 digits are replaced by zeros. This
 //! hash detects damage, not forgery. The id of the file is the BLAKE3 hash of the unchanged file.

@@ -1,4 +1,4 @@
-//! WAV files that say what they are told, even what no program would write.
+//! Makes WAV files with any header, also with one that does not fit its data.
 
 /// A plain header, and `data` behind it.
 pub fn wav(tag: u16, channels: u16, rate_hz: u32, bits: u16, data: &[u8]) -> Vec<u8> {
