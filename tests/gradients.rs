@@ -2,8 +2,14 @@
 //! the same functions, written again as plain loops in f64. Covers every layer and every loss.
 
 use spkver::{
-    network::{Conv1dOptions, Layer, Weights},
-    train::{batch::Batch, loss::AngularMargin, random::Random, tape::Trainable},
+    network::{Conv1dOptions, Conv2dOptions, Layer, Weights},
+    train::{
+        batch::Batch,
+        loss::AngularMargin,
+        options::{ArchitectureOptions, ResidualOptions, StageOptions},
+        random::Random,
+        tape::Trainable,
+    },
 };
 use std::collections::BTreeMap;
 
@@ -19,9 +25,34 @@ type Frames = Vec<Vec<Vec<f64>>>;
 
 /// Forward pass in training mode, `(T, C)` per utterance -> `(D,)` per utterance.
 fn forward(layers: &[Layer], weights: &Weights64, mut x: Frames) -> Vec<Vec<f64>> {
+    let mut outputs: Vec<Frames> = vec![];
     for (index, layer) in layers.iter().enumerate() {
         let w = |name: &str| &weights[&format!("{index}.{name}")][..];
         x = match *layer {
+            Layer::Conv2d(conv) => x
+                .iter()
+                .map(|u| conv2d(&conv, w("weight"), w("bias"), u))
+                .collect(),
+            Layer::Channels {
+                layer,
+                first,
+                count,
+            } => map_rows(outputs[layer].clone(), |row| {
+                row[first..first + count].to_vec()
+            }),
+            Layer::Add { ref layers } => {
+                let terms = layers.iter().map(|layer| outputs[*layer].clone());
+                let sum = |a: Frames, b: Frames| {
+                    let of_rows = |(a, b): (Vec<f64>, Vec<f64>)| {
+                        a.iter().zip(b).map(|(a, b)| a + b).collect()
+                    };
+                    let of_utterances = |(a, b): (Vec<Vec<f64>>, Vec<Vec<f64>>)| {
+                        a.into_iter().zip(b).map(of_rows).collect()
+                    };
+                    a.into_iter().zip(b).map(of_utterances).collect()
+                };
+                terms.reduce(sum).unwrap()
+            }
             Layer::Conv1d(Conv1dOptions {
                 in_channels,
                 out_channels,
@@ -67,7 +98,12 @@ fn forward(layers: &[Layer], weights: &Weights64, mut x: Frames) -> Vec<Vec<f64>
                 (0..out_features).map(at).collect()
             }),
             Layer::BatchNorm { num_features, eps } => {
-                let rows: Vec<&Vec<f64>> = x.iter().flatten().collect();
+                // After a Conv2d, each bin is like a frame.
+                let rows: Vec<&[f64]> = x
+                    .iter()
+                    .flatten()
+                    .flat_map(|r| r.chunks(num_features))
+                    .collect();
                 let n = rows.len() as f64;
                 let mean: Vec<f64> = (0..num_features)
                     .map(|c| rows.iter().map(|r| r[c]).sum::<f64>() / n)
@@ -76,11 +112,12 @@ fn forward(layers: &[Layer], weights: &Weights64, mut x: Frames) -> Vec<Vec<f64>
                     .map(|c| rows.iter().map(|r| (r[c] - mean[c]).powi(2)).sum::<f64>() / n)
                     .collect();
                 map_rows(x, |row| {
-                    let at = |c: usize| {
-                        (row[c] - mean[c]) / (var[c] + f64::from(eps)).sqrt() * w("weight")[c]
+                    let at = |(i, value): (usize, &f64)| {
+                        let c = i % num_features;
+                        (value - mean[c]) / (var[c] + f64::from(eps)).sqrt() * w("weight")[c]
                             + w("bias")[c]
                     };
-                    (0..num_features).map(at).collect()
+                    row.iter().enumerate().map(at).collect()
                 })
             }
             Layer::StatsPool { .. } | Layer::SampleStatsPool { .. } | Layer::MeanPool => x
@@ -132,8 +169,42 @@ fn forward(layers: &[Layer], weights: &Weights64, mut x: Frames) -> Vec<Vec<f64>
             Layer::Identity => x,
             ref other => panic!("{other:?} is not trained"),
         };
+        outputs.push(x.clone());
     }
     x.into_iter().map(|u| u.concat()).collect()
+}
+
+/// `(T, F·C_in) -> (T', F'·C_out)` of one utterance.
+fn conv2d(conv: &Conv2dOptions, weight: &[f64], bias: &[f64], x: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let (c_in, c_out) = (conv.in_channels, conv.out_channels);
+    let (taps, bins) = (conv.kernel_frames, conv.kernel_bins);
+    let value = |t: isize, f: isize, i: usize| match (usize::try_from(t), usize::try_from(f)) {
+        (Ok(t), Ok(f)) if t < x.len() && f < conv.num_bins => x[t][f * c_in + i],
+        _ => 0.0,
+    };
+    let output = |t: usize, f: usize, o: usize| {
+        let mut sum = bias[o];
+        for i in 0..c_in {
+            for b in 0..bins {
+                for k in 0..taps {
+                    let from_t =
+                        (t * conv.stride_frames + k) as isize - conv.padding_frames as isize;
+                    let from_f = (f * conv.stride_bins + b) as isize - conv.padding_bins as isize;
+                    sum +=
+                        weight[((o * c_in + i) * bins + b) * taps + k] * value(from_t, from_f, i);
+                }
+            }
+        }
+        sum
+    };
+    let out_bins = (conv.num_bins + 2 * conv.padding_bins - bins) / conv.stride_bins + 1;
+    let frames = (x.len() + 2 * conv.padding_frames - taps) / conv.stride_frames + 1;
+    let frame = |t| {
+        (0..out_bins * c_out)
+            .map(|at| output(t, at / c_out, at % c_out))
+            .collect()
+    };
+    (0..frames).map(frame).collect()
 }
 
 fn map_rows(x: Frames, f: impl Fn(&Vec<f64>) -> Vec<f64>) -> Frames {
@@ -235,6 +306,89 @@ fn conv1d_with_stride_dilation_and_padding() {
         ];
         check(&format!("conv s{stride} d{dilation} p{padding}"), layers, 3);
     }
+}
+
+#[test]
+fn conv2d_with_strides_and_padding() {
+    for (taps, strides, padding, channels) in [
+        (3, (1, 1), 1, 2),
+        (3, (2, 3), 1, 2),
+        (3, (1, 2), 0, 3),
+        (1, (2, 2), 0, 2),
+        // Wide enough for Winograd's method.
+        (3, (1, 1), 1, 16),
+    ] {
+        let first = Conv2dOptions {
+            in_channels: 1,
+            out_channels: channels,
+            num_bins: 7,
+            kernel_frames: 3,
+            kernel_bins: 3,
+            stride_frames: 1,
+            stride_bins: 1,
+            padding_frames: 1,
+            padding_bins: 1,
+        };
+        let second = Conv2dOptions {
+            in_channels: channels,
+            kernel_frames: taps,
+            kernel_bins: taps,
+            stride_frames: strides.0,
+            stride_bins: strides.1,
+            padding_frames: padding,
+            padding_bins: padding,
+            ..first
+        };
+        let norm = Layer::BatchNorm {
+            num_features: channels,
+            eps: 1e-3,
+        };
+        // The first one's weights see the second one's input gradient.
+        let layers = vec![
+            Layer::Conv2d(first),
+            norm,
+            Layer::Relu,
+            Layer::Conv2d(second),
+            Layer::MeanPool,
+        ];
+        check(
+            &format!("conv2d {taps} s{strides:?} p{padding} c{channels}"),
+            layers,
+            7,
+        );
+    }
+}
+
+#[test]
+fn a_residual_network_with_shortcuts() {
+    let stage = |channels, stride, stride_bins| StageOptions {
+        channels,
+        blocks: 2,
+        stride,
+        stride_bins,
+    };
+    let options = ArchitectureOptions {
+        channels: 3,
+        embedding_size: 4,
+        // Its few frames have deviations of 0, which have no gradient.
+        pool: "mean".into(),
+        residual: Some(ResidualOptions {
+            channels: 2,
+            stride_bins: 2,
+            stages: vec![stage(2, 1, 1), stage(3, 2, 2)],
+        }),
+        ..ArchitectureOptions::default()
+    };
+    // The last BatchNorm would see three vectors only: differences of such a norm are too large.
+    let mut layers = options.layers(8).unwrap();
+    layers.pop();
+    let pooled = layers.iter().position(Layer::is_pooling).unwrap();
+    layers.remove(pooled + 1);
+    // Among so many ReLUs, differences cross the kink of some.
+    for layer in layers.iter_mut().filter(|layer| **layer == Layer::Relu) {
+        *layer = Layer::Tanh;
+    }
+    check("residual", layers, 8);
 }
 
 #[test]

@@ -18,18 +18,18 @@ const SLICE_BYTES: usize = 768 << 10;
 
 /// A Conv2d with packed weights.
 #[derive(Debug)]
-pub(super) struct Conv2d {
+pub struct Conv2d {
     maps: Maps,
     /// Outputs of each slice of the weights.
     slices: Vec<Range<usize>>,
     bins: Vec<Bin>,
     kernel: Kernel,
     /// Over frames.
-    pub steps: Steps,
+    pub(super) steps: Steps,
     /// Over frames.
-    pub padding: usize,
+    pub(super) padding: usize,
     /// F_out·C_out, or words of several u8 channels.
-    pub width: usize,
+    pub(super) width: usize,
 }
 
 #[derive(Debug)]
@@ -155,7 +155,7 @@ impl Conv2d {
     }
 
     /// The same in int8. All bins share the ranges.
-    pub fn int8(&self, weights: &Int8Weights, bias: &[f32], levels: MapLevels) -> Self {
+    pub(super) fn int8(&self, weights: &Int8Weights, bias: &[f32], levels: MapLevels) -> Self {
         let int8 = kernels::table().int8;
         let kernel = &self.kernel;
         let width = match levels.output_steps {
@@ -188,7 +188,7 @@ impl Conv2d {
     }
 
     /// Whether it can run in int8: a word holds channels of one bin, and sums fit an i32.
-    pub fn fits_int8(&self) -> bool {
+    pub(super) fn fits_int8(&self) -> bool {
         let Kernel {
             c_in, bins, frames, ..
         } = self.kernel;
@@ -196,7 +196,7 @@ impl Conv2d {
     }
 
     /// Size of the weights.
-    pub fn weight_bytes(&self) -> usize {
+    pub(super) fn weight_bytes(&self) -> usize {
         match &self.maps {
             Maps::F32(maps) => maps.iter().map(Packed::bytes).sum(),
             Maps::Winograd(winograd) => winograd.weight_bytes(),
@@ -205,17 +205,17 @@ impl Conv2d {
     }
 
     /// C_in.
-    pub fn in_channels(&self) -> usize {
+    pub(super) fn in_channels(&self) -> usize {
         self.kernel.c_in
     }
 
     /// C_out.
-    pub fn out_channels(&self) -> usize {
+    pub(super) fn out_channels(&self) -> usize {
         self.kernel.c_out
     }
 
     /// K over frames.
-    pub fn taps(&self) -> usize {
+    pub(super) fn taps(&self) -> usize {
         self.kernel.frames
     }
 

@@ -87,8 +87,19 @@ impl Conv1dOptions {
 }
 
 impl Conv2dOptions {
+    /// T' of T frames.
+    pub fn num_frames(&self, frames: usize) -> usize {
+        conv1d_frames(
+            frames,
+            self.kernel_frames,
+            self.stride_frames,
+            1,
+            self.padding_frames,
+        )
+    }
+
     /// F_out = floor((F_in + 2p − k)/s) + 1.
-    pub(super) fn out_bins(&self) -> usize {
+    pub fn out_bins(&self) -> usize {
         conv1d_frames(
             self.num_bins,
             self.kernel_bins,
@@ -99,7 +110,7 @@ impl Conv2dOptions {
     }
 
     /// F_in·C_in.
-    pub(super) fn frame_size(&self) -> usize {
+    pub fn frame_size(&self) -> usize {
         self.num_bins * self.in_channels
     }
 

@@ -1,17 +1,19 @@
-//! Builds the layer list of the network that is trained: the x-vector TDNN (Snyder et al. 2018).
+//! Builds the layer list of the network that is trained: the x-vector TDNN (Snyder et al. 2018), or a residual network
+//! over bins and frames.
 
-use super::options::{ArchitectureOptions, TrainOptions};
+use super::options::{ArchitectureOptions, ResidualOptions, TrainOptions};
 use crate::{
     Error, Result,
-    network::{Conv1dOptions, Layer, infer},
+    network::{Conv1dOptions, Conv2dOptions, Layer, infer},
 };
 
 /// Frames of 10 ms that `flatten` keeps: two seconds.
 const FLATTEN_FRAMES: usize = 200;
 
 impl ArchitectureOptions {
-    /// Five Conv1d (k5 with the stride, k3 d2, k3 d3, k1, k1 to 3C channels), each with activation and
-    /// BatchNorm, then pooling, Linear to D, BatchNorm. The fifth BatchNorm comes after the pooling.
+    /// A TDNN has five Conv1d (k5 with the stride, k3 d2, k3 d3, k1, k1 to 3C channels), each with activation and
+    /// BatchNorm, then pooling, Linear to D, BatchNorm. The fifth BatchNorm comes after the pooling. In a residual
+    /// network, the layers of [`residual`] take the place of the first four, and the fifth has C channels.
     ///
     /// # Errors
     /// [`Error::Usage`] for an unknown activation or pooling.
@@ -30,7 +32,11 @@ impl ArchitectureOptions {
                 )));
             }
         };
-        let (c, top) = (self.channels, 3 * self.channels);
+        let c = self.channels;
+        let top = match self.residual {
+            Some(_) => c,
+            None => 3 * c,
+        };
         let flatten_frames = FLATTEN_FRAMES.div_ceil(self.stride);
         let (pool, pooled) = match self.pool.as_str() {
             "stats" => (
@@ -60,14 +66,20 @@ impl ArchitectureOptions {
             conv(in_channels, out_channels, kernel_size, dilation)
         };
         let mut layers = vec![];
-        let mut first = conv(num_features, c, 5, 1);
-        if let Layer::Conv1d(conv) = &mut first {
-            conv.stride = self.stride;
-        }
-        for conv in [first, conv(c, c, 3, 2), conv(c, c, 3, 3), conv(c, c, 1, 1)] {
-            layers.extend([conv, activation.clone(), norm(c)]);
-        }
-        layers.extend([conv(c, top, 1, 1), activation, pool, norm(pooled)]);
+        let width = match &self.residual {
+            Some(residual) => add_residual(&mut layers, residual, num_features, self.stride),
+            None => {
+                let mut first = conv(num_features, c, 5, 1);
+                if let Layer::Conv1d(conv) = &mut first {
+                    conv.stride = self.stride;
+                }
+                for conv in [first, conv(c, c, 3, 2), conv(c, c, 3, 3), conv(c, c, 1, 1)] {
+                    layers.extend([conv, activation.clone(), norm(c)]);
+                }
+                c
+            }
+        };
+        layers.extend([conv(width, top, 1, 1), activation, pool, norm(pooled)]);
         layers.push(Layer::Linear {
             in_features: pooled,
             out_features: self.embedding_size,
@@ -90,6 +102,68 @@ impl TrainOptions {
             .map_err(|e| Error::Usage(format!("the architecture does not fit together: {e}")))?;
         Ok(layers)
     }
+}
+
+/// Adds the layers of a residual network over `num_bins` bins, with ReLUs (He et al. 2016, "Deep Residual Learning for
+/// Image Recognition"). Returns the width of their output, F·C.
+///
+/// A block is conv, BatchNorm, ReLU, conv, BatchNorm, plus its input, ReLU. Where the block has other channels, bins or
+/// frames than its input, the input goes through a convolution of one tap first.
+fn add_residual(
+    layers: &mut Vec<Layer>,
+    options: &ResidualOptions,
+    num_bins: usize,
+    stride: usize,
+) -> usize {
+    let mut shape = (num_bins, 1); // F, C
+    let convolve = |layers: &mut Vec<Layer>, from: (usize, usize), channels, taps, hops| {
+        let (stride_frames, stride_bins) = hops;
+        let conv = Conv2dOptions {
+            in_channels: from.1,
+            out_channels: channels,
+            num_bins: from.0,
+            kernel_frames: taps,
+            kernel_bins: taps,
+            stride_frames,
+            stride_bins,
+            padding_frames: taps / 2,
+            padding_bins: taps / 2,
+        };
+        layers.extend([Layer::Conv2d(conv), norm(channels)]);
+        (conv.out_bins(), channels)
+    };
+    let hops = (stride, options.stride_bins);
+    shape = convolve(layers, shape, options.channels, 3, hops);
+    layers.push(Layer::Relu);
+    for stage in &options.stages {
+        for block in 0..stage.blocks {
+            let hops = match block {
+                0 => (stage.stride, stage.stride_bins),
+                _ => (1, 1),
+            };
+            let (input, before) = (layers.len() - 1, shape);
+            shape = convolve(layers, before, stage.channels, 3, hops);
+            layers.push(Layer::Relu);
+            shape = convolve(layers, shape, stage.channels, 3, (1, 1));
+            let output = layers.len() - 1;
+            let mut shortcut = input;
+            if before.1 != stage.channels || hops != (1, 1) {
+                layers.push(Layer::Channels {
+                    layer: input,
+                    first: 0,
+                    count: before.0 * before.1,
+                });
+                convolve(layers, before, stage.channels, 1, hops);
+                shortcut = layers.len() - 1;
+            }
+            let layers_to_add = vec![output, shortcut];
+            let sum = Layer::Add {
+                layers: layers_to_add,
+            };
+            layers.extend([sum, Layer::Relu]);
+        }
+    }
+    shape.0 * shape.1
 }
 
 /// A convolution without stride, padding or groups.

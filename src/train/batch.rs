@@ -131,6 +131,32 @@ impl Batch {
         parts
     }
 
+    /// `count` of the channels, from `first` on.
+    pub fn columns(&self, first: usize, count: usize) -> Self {
+        let mut part = Batch::zeros(self.lengths(), count);
+        let rows = self.values.chunks_exact(self.channels);
+        for (to, row) in part.values.chunks_exact_mut(count).zip(rows) {
+            to.copy_from_slice(&row[first..][..count]);
+        }
+        part
+    }
+
+    /// These channels from `first` on, in a batch of `channels` channels that are zero otherwise.
+    pub fn as_columns(&self, first: usize, channels: usize) -> Self {
+        let mut whole = Batch::zeros(self.lengths(), channels);
+        let rows = self.values.chunks_exact(self.channels);
+        for (to, row) in whole.values.chunks_exact_mut(channels).zip(rows) {
+            to[first..][..row.len()].copy_from_slice(row);
+        }
+        whole
+    }
+
+    /// Adds the values of a batch of the same shape.
+    pub fn add(&mut self, other: &Batch) {
+        let blocks = self.blocks_mut().into_par_iter().zip(other.blocks());
+        blocks.for_each(|(sum, values)| sum.iter_mut().zip(values).for_each(|(s, v)| *s += v));
+    }
+
     /// All rows in blocks of a fixed size, so that sums over blocks do not depend on threads.
     pub fn blocks(&self) -> Vec<&[f32]> {
         self.values.chunks(BLOCK_ROWS * self.channels).collect()

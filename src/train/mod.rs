@@ -16,6 +16,7 @@ pub mod batch;
 pub mod calibrate;
 pub mod calibration;
 pub mod checkpoint;
+mod conv2d;
 pub mod crops;
 pub mod descent;
 mod distortion;

@@ -1,5 +1,6 @@
 //! BatchNorm in training: statistics of the whole batch (all frames of all utterances), running
-//! statistics for inference, and the gradients (Ioffe and Szegedy 2015, §3.1).
+//! statistics for inference, and the gradients (Ioffe and Szegedy 2015, §3.1). After a Conv2d, the bins of a channel
+//! share its statistics.
 
 use super::batch::{self, Batch};
 use rayon::prelude::*;
@@ -16,13 +17,19 @@ pub struct NormTape {
 
 /// y = (x − mean)/sqrt(var + eps)·weight + bias, per channel.
 pub fn forward(x: &Batch, weight: &[f32], bias: &[f32], eps: f32) -> (Batch, NormTape) {
-    let rows = x.num_rows() as f64;
-    let mean: Vec<f32> = x.row_sum().iter().map(|s| (s / rows) as f32).collect();
+    let rows = (x.values.len() / weight.len()) as f64;
+    let over_bins = |sums| over_bins(sums, weight.len());
+    let mean = over_bins(x.row_sum())
+        .into_iter()
+        .map(|s| (s / rows) as f32);
+    let mean: Vec<f32> = mean.collect();
+    let of_each_bin = mean.repeat(x.channels / weight.len());
     let [squares] = x.column_sums(|_, row, [sum]| {
-        for ((s, v), m) in sum.iter_mut().zip(row).zip(&mean) {
+        for ((s, v), m) in sum.iter_mut().zip(row).zip(&of_each_bin) {
             *s += (v - m) * (v - m);
         }
     });
+    let squares = over_bins(squares);
     let inv_std: Vec<f32> = squares
         .iter()
         .map(|s| (1.0 / (s / rows + f64::from(eps)).sqrt()) as f32)
@@ -43,6 +50,7 @@ pub fn forward(x: &Batch, weight: &[f32], bias: &[f32], eps: f32) -> (Batch, Nor
         ..x.clone_shape()
     };
     let channels = x.channels;
+    let [scale, shift] = [scale, shift].map(|values| values.repeat(channels / weight.len()));
     // The compiler vectorises the loops over c only if it sees the length of the slices.
     let (scale, shift) = (&scale[..channels], &shift[..channels]);
     y.blocks_mut()
@@ -72,10 +80,11 @@ pub fn backward(
     weight: &[f32],
     dy: &mut Batch,
 ) -> (Vec<f32>, Vec<f32>) {
-    let channels = x.channels;
+    let (channels, bins) = (x.channels, x.channels / weight.len());
+    let [mean, inv_std] = [&tape.mean, &tape.inv_std].map(|values| values.repeat(bins));
     // Sliced for the compiler, as above.
-    let (mean, inv_std) = (&tape.mean[..channels], &tape.inv_std[..channels]);
-    let [dweight, dbias] = dy.column_sums(|r, row, [dw, db]| {
+    let (mean, inv_std) = (&mean[..channels], &inv_std[..channels]);
+    let sums = dy.column_sums(|r, row, [dw, db]| {
         let x = &x.values[r * channels..][..channels];
         let (row, dw, db) = (&row[..channels], &mut dw[..channels], &mut db[..channels]);
         for c in 0..channels {
@@ -83,10 +92,15 @@ pub fn backward(
             db[c] += row[c];
         }
     });
-    let rows = x.num_rows() as f64;
-    let by_weight: Vec<f32> = dweight.iter().map(|d| (d / rows) as f32).collect();
-    let by_bias: Vec<f32> = dbias.iter().map(|d| (d / rows) as f32).collect();
+    let [dweight, dbias] = sums.map(|sums| over_bins(sums, weight.len()));
+    let rows = (x.values.len() / weight.len()) as f64;
+    let by_row = |sums: &[f64]| -> Vec<f32> {
+        let each: Vec<f32> = sums.iter().map(|d| (d / rows) as f32).collect();
+        each.repeat(bins)
+    };
+    let (by_weight, by_bias) = (by_row(&dweight), by_row(&dbias));
     let (by_weight, by_bias) = (&by_weight[..channels], &by_bias[..channels]);
+    let weight = weight.repeat(bins);
     let weight = &weight[..channels];
     dy.blocks_mut()
         .into_par_iter()
@@ -101,4 +115,14 @@ pub fn backward(
         });
     let narrow = |sums: Vec<f64>| sums.iter().map(|s| *s as f32).collect();
     (narrow(dweight), narrow(dbias))
+}
+
+/// The sums of each channel over its bins: `(F·C,) -> (C,)`.
+fn over_bins(sums: Vec<f64>, num_features: usize) -> Vec<f64> {
+    let mut bins = sums.chunks_exact(num_features);
+    let mut all = bins.next().unwrap_or_default().to_vec();
+    for bin in bins {
+        all.iter_mut().zip(bin).for_each(|(all, sum)| *all += sum);
+    }
+    all
 }

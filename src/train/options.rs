@@ -8,7 +8,7 @@ mod head;
 mod joint;
 mod member;
 
-pub use architecture::ArchitectureOptions;
+pub use architecture::{ArchitectureOptions, ResidualOptions, StageOptions};
 pub use augment::AugmentOptions;
 pub use detectors::{OverlapOptions, SpeechOptions};
 pub use head::{HeadOptions, PairLoss, RefineOptions};

@@ -1,9 +1,12 @@
 //! The network in training: the forward pass keeps what the backward pass needs, layer by layer.
 //!
-//! There is no graph of operations, because each layer reads only the output of the layer before it.
+//! A layer reads the output of the layer before it, or of the layers that it names. In the backward pass, an output
+//! that several layers read gets the sum of their gradients.
 
 use super::{
+    affine::AffineGradients,
     batch::Batch,
+    conv2d,
     norm::{self, NormTape},
     pooling,
     random::Random,
@@ -78,37 +81,81 @@ impl Trainable {
         let mut outputs = vec![features];
         let mut norms = vec![];
         for (index, layer) in self.layers.iter().enumerate() {
-            let before = index.checked_sub(1).map(|i| &self.layers[i]);
-            let x = &mut outputs[index];
             let mut norm_tape = None;
-            let y = match layer {
-                layer if layer.is_pooling() => pooling::forward(x, layer),
-                Layer::BatchNorm { eps, .. } => {
-                    let (weight, bias) = (self.tensor(index, "weight"), self.tensor(index, "bias"));
-                    let (y, tape) = norm::forward(x, weight, bias, *eps);
-                    norm_tape = Some(tape);
-                    y
-                }
-                _ => match (Affine::of(layer), Activation::of(layer)) {
-                    (Some(affine), _) => {
-                        let (weight, bias) =
-                            (self.tensor(index, "weight"), self.tensor(index, "bias"));
-                        // The affine map applies the ReLU that follows it.
-                        let relu = matches!(self.layers.get(index + 1), Some(Layer::Relu));
-                        affine.forward(x, weight, bias, relu)
-                    }
-                    (None, Some(activation)) => {
-                        let in_store =
-                            *layer == Layer::Relu && before.and_then(Affine::of).is_some();
-                        activate(activation, x, before, in_store)
-                    }
-                    (None, None) => unreachable!("every layer is one of these"),
-                },
+            let y = if let Some(activation) = Activation::of(layer) {
+                self.activated(index, activation, &mut outputs)
+            } else if let Layer::BatchNorm { eps, .. } = *layer {
+                let (weight, bias) = (self.tensor(index, "weight"), self.tensor(index, "bias"));
+                let (y, tape) = norm::forward(&outputs[index], weight, bias, eps);
+                norm_tape = Some(tape);
+                y
+            } else {
+                self.output(index, &outputs)
             };
             outputs.push(y);
             norms.push(norm_tape);
         }
         Tape { outputs, norms }
+    }
+
+    /// The output of a layer that is neither an activation nor a BatchNorm.
+    fn output(&self, index: usize, outputs: &[Batch]) -> Batch {
+        let layer = &self.layers[index];
+        let reads = self.reads(index);
+        let x = &outputs[reads[0]];
+        let tensor = |name| self.tensor(index, name);
+        match layer {
+            layer if layer.is_pooling() => pooling::forward(x, layer),
+            Layer::Conv2d(options) => conv2d::forward(options, x, tensor("weight"), tensor("bias")),
+            Layer::Channels { first, count, .. } => x.columns(*first, *count),
+            Layer::Add { .. } => {
+                let mut sum = x.clone();
+                reads[1..].iter().for_each(|read| sum.add(&outputs[*read]));
+                sum
+            }
+            _ => {
+                let affine = Affine::of(layer).expect("every other layer in training is affine");
+                let relu = self.applies_relu(index);
+                affine.forward(x, tensor("weight"), tensor("bias"), relu)
+            }
+        }
+    }
+
+    /// Whether layer `index` is an affine map that applies the ReLU that follows it.
+    fn applies_relu(&self, index: usize) -> bool {
+        let follows = matches!(self.layers.get(index + 1), Some(Layer::Relu));
+        follows && Affine::of(&self.layers[index]).is_some()
+    }
+
+    /// The output of the activation at `index`. It takes over the memory of its input where it can, because
+    /// the backward pass needs only the output of an activation. But a pooling or an activation before it needs its
+    /// own output, and so does another layer that reads it.
+    fn activated(&self, index: usize, activation: Activation, outputs: &mut [Batch]) -> Batch {
+        let before = index.checked_sub(1).map(|before| &self.layers[before]);
+        let keeps = |layer: &Layer| layer.is_pooling() || Activation::of(layer).is_some();
+        let read_again = |later| self.reads(later).contains(&index);
+        let is_kept = before.is_none_or(keeps) || (index + 1..self.layers.len()).any(read_again);
+        let x = &mut outputs[index];
+        let shape = x.clone_shape();
+        let mut y = match is_kept {
+            true => x.clone(),
+            false => std::mem::replace(x, shape),
+        };
+        if before.is_none() || !self.applies_relu(index - 1) {
+            let blocks = y.blocks_mut().into_par_iter();
+            blocks.for_each(|y| activation.apply(y));
+        }
+        y
+    }
+
+    /// The outputs that layer `index` reads: 0 for the features, i + 1 for the output of layer i.
+    fn reads(&self, index: usize) -> Vec<usize> {
+        match index {
+            0 => vec![0],
+            _ => (self.layers[index].reads(index))
+                .map(|read| read + 1)
+                .collect(),
+        }
     }
 
     /// Moves BatchNorm's running statistics towards the tape's.
@@ -131,50 +178,81 @@ impl Trainable {
     /// d_embeddings `(U, D)` -> gradients by the weights' names.
     pub fn backward(&self, tape: &Tape, d_embeddings: Vec<f32>) -> Weights {
         let mut gradients = Weights::new();
-        let mut d = Batch {
+        // By output, as in the tape; none where nothing has read it yet.
+        let mut ds: Vec<Option<Batch>> = (0..tape.outputs.len()).map(|_| None).collect();
+        *ds.last_mut().expect("the embeddings") = Some(Batch {
             values: d_embeddings,
             ..tape.embeddings().clone_shape()
-        };
-        for (index, layer) in self.layers.iter().enumerate().rev() {
-            let (x, y) = (&tape.outputs[index], &tape.outputs[index + 1]);
-            if let Some(affine) = Affine::of(layer) {
-                let own = affine.weight_gradients(x, &d);
-                gradients.insert(format!("{index}.weight"), own.weight);
-                gradients.insert(format!("{index}.bias"), own.bias);
-                if index > 0 {
-                    let dx = affine.input_gradient(x, self.tensor(index, "weight"), &d);
-                    std::mem::replace(&mut d, dx).give_back();
+        });
+        for index in (0..self.layers.len()).rev() {
+            let Some(d) = ds[index + 1].take() else {
+                continue;
+            };
+            let reads = self.reads(index);
+            let dx = self.through(index, tape, d, &mut gradients);
+            for (read, dx) in reads.into_iter().zip(dx) {
+                match &mut ds[read] {
+                    Some(sum) => {
+                        sum.add(&dx);
+                        dx.give_back();
+                    }
+                    empty => *empty = Some(dx),
                 }
-            } else if let Some(activation) = Activation::of(layer) {
-                let jobs = d.blocks_mut().into_par_iter().zip(y.blocks());
-                jobs.for_each(|(d, y)| activation.backward(y, d));
-            } else if let Some(norm_tape) = &tape.norms[index] {
-                let weight = self.tensor(index, "weight");
-                let (dweight, dbias) = norm::backward(x, norm_tape, weight, &mut d);
-                gradients.insert(format!("{index}.weight"), dweight);
-                gradients.insert(format!("{index}.bias"), dbias);
-            } else {
-                let dx = pooling::backward(x, layer, y, &d);
-                std::mem::replace(&mut d, dx).give_back();
             }
         }
-        d.give_back();
+        ds.into_iter().flatten().for_each(Batch::give_back);
         gradients
     }
-}
 
-/// Applies an activation, if that is not `done` already. Works in place where it can, because the
-/// backward pass needs only the output of an activation; but a pooling before it needs its own output.
-fn activate(activation: Activation, x: &mut Batch, before: Option<&Layer>, done: bool) -> Batch {
-    let shape = x.clone_shape();
-    let mut y = match before {
-        Some(layer) if layer.is_pooling() => x.clone(),
-        _ => std::mem::replace(x, shape),
-    };
-    if !done {
-        y.blocks_mut()
-            .into_par_iter()
-            .for_each(|y| activation.apply(y));
+    /// The gradients of what layer `index` reads, from the gradient `d` of its output; none for the features. Those
+    /// of its tensors are added to `gradients`.
+    fn through(
+        &self,
+        index: usize,
+        tape: &Tape,
+        mut d: Batch,
+        gradients: &mut Weights,
+    ) -> Vec<Batch> {
+        let layer = &self.layers[index];
+        let reads = self.reads(index);
+        let (x, y) = (&tape.outputs[reads[0]], &tape.outputs[index + 1]);
+        let mut insert = |own: AffineGradients| {
+            gradients.insert(format!("{index}.weight"), own.weight);
+            gradients.insert(format!("{index}.bias"), own.bias);
+        };
+        let weight = || self.tensor(index, "weight");
+        let dx = match layer {
+            Layer::Conv2d(options) => {
+                insert(conv2d::weight_gradients(options, x, &d));
+                (index > 0).then(|| conv2d::input_gradient(options, x, weight(), &d))
+            }
+            Layer::Channels { first, .. } => Some(d.as_columns(*first, x.channels)),
+            Layer::Add { .. } => {
+                return vec![d; reads.len()];
+            }
+            Layer::BatchNorm { .. } => {
+                let norm_tape = tape.norms[index]
+                    .as_ref()
+                    .expect("kept by the forward pass");
+                let (weight, bias) = norm::backward(x, norm_tape, weight(), &mut d);
+                insert(AffineGradients { weight, bias });
+                return vec![d];
+            }
+            layer if layer.is_pooling() => Some(pooling::backward(x, layer, y, &d)),
+            layer => match (Affine::of(layer), Activation::of(layer)) {
+                (Some(affine), _) => {
+                    insert(affine.weight_gradients(x, &d));
+                    (index > 0).then(|| affine.input_gradient(x, weight(), &d))
+                }
+                (None, Some(activation)) => {
+                    let jobs = d.blocks_mut().into_par_iter().zip(y.blocks());
+                    jobs.for_each(|(d, y)| activation.backward(y, d));
+                    return vec![d];
+                }
+                (None, None) => unreachable!("every layer in training is one of these"),
+            },
+        };
+        d.give_back();
+        dx.into_iter().collect()
     }
-    y
 }

@@ -1,8 +1,8 @@
-//! Sizes and kinds of the layers.
+//! Sizes and kinds of the layers: of a TDNN, or of a residual network.
 
 use serde::{Deserialize, Serialize};
 
-/// Sizes and kinds of the TDNN.
+/// Sizes and kinds of the layers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ArchitectureOptions {
@@ -17,6 +17,37 @@ pub struct ArchitectureOptions {
     pub activation: String,
     /// `stats`, `mean` or `flatten`.
     pub pool: String,
+    /// Convolutions over bins and frames, with residual connections, in place of the TDNN's layers over
+    /// frames; none for a TDNN. It reads log mels, which are computed from the cepstra.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub residual: Option<ResidualOptions>,
+}
+
+/// The layers of a residual network (He et al. 2016) before the pooling. Its last one has `channels` channels; the
+/// first has `stride`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResidualOptions {
+    /// C of the first convolution.
+    pub channels: usize,
+    /// Its hop over bins.
+    pub stride_bins: usize,
+    /// The stages, each with more channels or fewer bins or frames than the one before.
+    pub stages: Vec<StageOptions>,
+}
+
+/// Residual blocks of one size.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StageOptions {
+    /// C.
+    pub channels: usize,
+    /// Number of blocks.
+    pub blocks: usize,
+    /// Hop of the first block over frames.
+    pub stride: usize,
+    /// Hop of the first block over bins.
+    pub stride_bins: usize,
 }
 
 impl Default for ArchitectureOptions {
@@ -27,6 +58,7 @@ impl Default for ArchitectureOptions {
             stride: 2,
             activation: "relu".into(),
             pool: "stats".into(),
+            residual: None,
         }
     }
 }
