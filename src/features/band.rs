@@ -1,14 +1,42 @@
-//! Limits features to a narrower band: a matrix that removes from the features what the mel bins
-//! above a given frequency contribute. Training uses it for networks that see only part of the
-//! band.
+//! From features back to mel bins, for networks that see only part of the band, or log mels: matrices that training
+//! applies to the features.
 //!
-//! Cepstra are the log-mel values times an invertible matrix A = F·C (lifter F, orthonormal DCT C).
-//! The matrix is therefore A·diag(bin kept)·A⁻¹, with A⁻¹ = Cᵀ·F⁻¹.
+//! Cepstra are the log-mel values times an invertible matrix A = F·C (lifter F, orthonormal DCT C), with
+//! A⁻¹ = Cᵀ·F⁻¹. The matrix that removes what the mel bins above a given frequency contribute is therefore
+//! A·diag(bin kept)·A⁻¹.
 
 use super::{Mfcc, mel};
 use crate::{Error, Result};
 
 impl Mfcc {
+    /// A⁻¹, `(num_mel_bins, C)` row-major: `A⁻¹·x` are the log mels that have the features `x`. With fewer cepstra
+    /// than mel bins, they are smoothed.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] with `use_energy`, because the energy has taken the place of a cepstrum.
+    pub fn log_mel_matrix(&self) -> Result<Vec<f32>> {
+        let config = &self.config;
+        if config.use_energy {
+            return Err(Error::Usage(
+                "a network that reads log mels wants use_energy off".into(),
+            ));
+        }
+        let (bins, channels) = (config.num_mel_bins, config.num_frame_channels());
+        let mut matrix = vec![0.0; bins * channels];
+        let Some(cepstrum) = &self.cepstrum else {
+            (0..bins).for_each(|bin| matrix[bin * channels + bin] = 1.0);
+            return Ok(matrix);
+        };
+        let a = |bin: usize, k: usize| f64::from(cepstrum.columns()[bin * channels + k]);
+        for k in 0..channels {
+            let lifter_squared: f64 = (0..bins).map(|bin| a(bin, k) * a(bin, k)).sum();
+            for bin in 0..bins {
+                matrix[bin * channels + k] = (a(bin, k) / lifter_squared) as f32;
+            }
+        }
+        Ok(matrix)
+    }
+
     /// P, `(C, C)` row-major: `P·x` keeps of the features `x` only the mel bins that end at or
     /// below `high_freq_hz`.
     ///
@@ -94,6 +122,24 @@ mod tests {
                     .zip(seen(&other))
                     .any(|(a, b)| (a - b).abs() > 0.1)
             );
+        }
+    }
+
+    #[test]
+    fn log_mels_come_back_from_the_cepstra() {
+        for num_ceps in [0, 30] {
+            let mfcc = mfcc(num_ceps);
+            let log_mel: Vec<f32> = (0..30).map(|n| (n as f32).sin()).collect();
+            let mut x = log_mel.clone();
+            if let Some(cepstrum) = &mfcc.cepstrum {
+                cepstrum.apply(&log_mel, &mut x);
+            }
+            let matrix = mfcc.log_mel_matrix().unwrap();
+            for (row, wanted) in matrix.chunks_exact(30).zip(&log_mel) {
+                let got: f32 = row.iter().zip(&x).map(|(p, x)| p * x).sum();
+                // 30 products of numbers up to 10, in f32.
+                assert!((got - wanted).abs() < 1e-4, "{got} {wanted}");
+            }
         }
     }
 

@@ -181,7 +181,7 @@ impl Layer {
     }
 
     /// As [`Self::named`], to be changed.
-    pub(super) fn named_mut(&mut self) -> &mut [usize] {
+    pub fn named_mut(&mut self) -> &mut [usize] {
         match self {
             Layer::Add { layers } | Layer::Multiply { layers } | Layer::Concat { layers } => layers,
             Layer::Channels { layer, .. } | Layer::AttentiveStatsPool { layer, .. } => {

@@ -1,10 +1,13 @@
 //! Builds the layer list of the network that is trained: the x-vector TDNN (Snyder et al. 2018), or a residual network
 //! over bins and frames.
 
-use super::options::{ArchitectureOptions, ResidualOptions, TrainOptions};
+use super::{
+    options::{ArchitectureOptions, ResidualOptions, TrainOptions},
+    tape::Trainable,
+};
 use crate::{
     Error, Result,
-    network::{Conv1dOptions, Conv2dOptions, Layer, infer},
+    network::{Conv1dOptions, Conv2dOptions, Layer, Shapes, infer},
 };
 
 /// Frames of 10 ms that `flatten` keeps: two seconds.
@@ -96,11 +99,20 @@ impl TrainOptions {
     /// # Errors
     /// An option that makes no sense.
     pub fn layers(&self) -> Result<Vec<Layer>> {
-        let num_features = self.front_end.num_frame_channels();
-        let layers = self.architecture.layers(num_features)?;
-        infer(&layers, num_features)
-            .map_err(|e| Error::Usage(format!("the architecture does not fit together: {e}")))?;
+        let layers = self.architecture.layers(self.num_seen())?;
+        self.shapes(&layers)?;
         Ok(layers)
+    }
+
+    /// What these layers need and give.
+    ///
+    /// # Errors
+    /// Layers that do not fit together.
+    pub(super) fn shapes(&self, layers: &[Layer]) -> Result<Shapes> {
+        // The BatchNorm of a Conv2d has to be folded before shapes are known.
+        let (folded, _) = Trainable::new(layers.to_vec(), 0).folded();
+        infer(&folded, self.num_seen())
+            .map_err(|e| Error::Usage(format!("the architecture does not fit together: {e}")))
     }
 }
 
@@ -184,5 +196,66 @@ pub(super) fn norm(num_features: usize) -> Layer {
     Layer::BatchNorm {
         num_features,
         eps: 1e-5,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        features::Features,
+        network::Network,
+        train::{
+            batch::Batch,
+            options::{ResidualOptions, StageOptions},
+        },
+    };
+
+    #[test]
+    fn a_residual_network_says_the_same_in_training_and_afterwards() {
+        let stage = |channels, blocks, stride, stride_bins| StageOptions {
+            channels,
+            blocks,
+            stride,
+            stride_bins,
+        };
+        let architecture = ArchitectureOptions {
+            channels: 24,
+            embedding_size: 8,
+            residual: Some(ResidualOptions {
+                channels: 16,
+                stride_bins: 3,
+                stages: vec![stage(16, 1, 2, 1), stage(32, 2, 1, 2)],
+            }),
+            ..ArchitectureOptions::default()
+        };
+        let mut trainable = Trainable::new(architecture.layers(20).unwrap(), 3);
+        let utterances: Vec<Features> = (0..4)
+            .map(|u| {
+                let values = (0..20 * 90).map(|i| ((i * (u + 3)) as f32 * 0.37).sin() * 3.0);
+                Features::new(values.collect(), 20)
+            })
+            .collect();
+        let batch = || Batch::of_features(&utterances, 20);
+        // The running statistics come close to those of the batch.
+        for _ in 0..200 {
+            let tape = trainable.forward(batch());
+            trainable.update_running_statistics(&tape);
+        }
+        let tape = trainable.forward(batch());
+        assert!(tape.embeddings().utterance(0) != tape.embeddings().utterance(1));
+        let (layers, weights) = trainable.folded();
+        let network = Network::new(layers, weights, 20).unwrap();
+        for (u, features) in utterances.iter().enumerate() {
+            let embedding = network.embed(features);
+            for (got, wanted) in embedding.iter().zip(tape.embeddings().utterance(u)) {
+                // The last BatchNorm sees four vectors, whose unbiased variance is a third larger.
+                let allowed = 0.02 + 0.2 * wanted.abs();
+                assert!(
+                    (got - wanted).abs() < allowed,
+                    "{u}: {got}, wanted {wanted}"
+                );
+            }
+        }
     }
 }

@@ -131,12 +131,23 @@ impl TrainOptions {
     /// The options of each network that is trained, and the part of the features that it sees.
     pub fn of_each(&self) -> Vec<(TrainOptions, Seen)> {
         let single = self.of_one();
+        let log_mels = self.architecture.residual.is_some();
+        let seen = |seen: Seen| Seen { log_mels, ..seen };
         if self.members.is_empty() {
-            return vec![(single, Seen::NORMALISED)];
+            return vec![(single, seen(Seen::NORMALISED))];
         }
         let members = self.members.iter().zip(self.seed..);
-        let options = members.map(|(member, seed)| (single.of_member(member, seed), member.seen()));
+        let options =
+            members.map(|(member, seed)| (single.of_member(member, seed), seen(member.seen())));
         options.collect()
+    }
+
+    /// The values of a frame that a network sees: cepstra, or log mels.
+    pub fn num_seen(&self) -> usize {
+        match self.architecture.residual {
+            Some(_) => self.front_end.num_mel_bins,
+            None => self.front_end.num_frame_channels(),
+        }
     }
 
     /// The options of a single network, without members and detectors.

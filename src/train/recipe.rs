@@ -13,11 +13,7 @@ use super::{
     teacher::Teacher,
     view::View,
 };
-use crate::{
-    Result,
-    features::Mfcc,
-    network::{Network, infer},
-};
+use crate::{Result, features::Mfcc, network::Network};
 use std::path::PathBuf;
 
 /// The result of training.
@@ -120,7 +116,7 @@ fn train_member(
     let mfcc = Mfcc::new(options.front_end.clone())?;
     let view = View::new(&mfcc, seen)?;
     let layers = options.layers()?;
-    let shapes = infer(&layers, options.front_end.num_frame_channels())?;
+    let shapes = options.shapes(&layers)?;
     let crops = own.crops(
         &mfcc,
         options.crop_seconds,

@@ -2,7 +2,9 @@
 
 use super::{
     crops::warped,
-    options::{AugmentOptions, HiddenOptions, MemberOptions, TrainOptions},
+    options::{
+        AugmentOptions, HiddenOptions, MemberOptions, ResidualOptions, StageOptions, TrainOptions,
+    },
     view::View,
 };
 use crate::{Error, Result, features::Mfcc};
@@ -31,6 +33,9 @@ impl TrainOptions {
                         .into(),
                 ));
             }
+        }
+        if let Some(residual) = &self.architecture.residual {
+            check_residual(residual)?;
         }
         warped(self)?;
         let mfcc = Mfcc::new(self.front_end.clone())?;
@@ -186,6 +191,29 @@ fn check_augment(options: &AugmentOptions) -> Result<()> {
                 .iter()
                 .all(|(low, high)| low <= high && low.abs() <= 100.0 && *high <= 100.0),
             "augment SNRs: from -100 to 100 dB, lower first",
+        ),
+    ];
+    all_hold(&rules)
+}
+
+fn check_residual(options: &ResidualOptions) -> Result<()> {
+    let is_size = |size: usize| (1..=4096).contains(&size);
+    let is_hop = |hop: usize| (1..=10).contains(&hop);
+    let is_stage = |stage: &StageOptions| {
+        is_size(stage.channels)
+            && (1..=100).contains(&stage.blocks)
+            && is_hop(stage.stride)
+            && is_hop(stage.stride_bins)
+    };
+    let rules = [
+        (
+            is_size(options.channels) && is_hop(options.stride_bins),
+            "architecture.residual: channels from 1 to 4096, stride_bins from 1 to 10",
+        ),
+        (
+            options.stages.len() <= 20 && options.stages.iter().all(is_stage),
+            "architecture.residual.stages: at most 20, with channels from 1 to 4096, blocks from 1 to 100, strides \
+             from 1 to 10",
         ),
     ];
     all_hold(&rules)

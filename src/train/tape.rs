@@ -47,14 +47,16 @@ impl Drop for Tape {
 const MOMENTUM: f32 = 0.1;
 
 impl Trainable {
-    /// Fresh weights: uniform in ±1/sqrt(C_in·K), as PyTorch's Conv1d and Linear.
+    /// Fresh weights: uniform in ±1/sqrt(C_in·K), as PyTorch's Conv1d, Conv2d and Linear.
     pub fn new(layers: Vec<Layer>, seed: u64) -> Self {
         let mut weights = Weights::new();
         for (index, layer) in layers.iter().enumerate() {
             let mut random = Random::new(seed, "weights", &[index as u64]);
-            let bound =
-                Affine::of(layer).map_or(0.0, |a| 1.0 / ((a.shape.1 * a.shape.2) as f32).sqrt());
-            for (name, shape) in layer.tensors() {
+            let tensors = layer.tensors();
+            // C_in·K
+            let fan_in = (tensors.first()).map_or(1, |(_, shape)| shape[1..].iter().product());
+            let bound = 1.0 / (fan_in as f32).sqrt();
+            for (name, shape) in tensors {
                 let len = shape.iter().product();
                 let values = match (layer, name) {
                     (Layer::BatchNorm { .. }, "weight" | "running_var") => vec![1.0; len],

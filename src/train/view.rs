@@ -1,9 +1,10 @@
 //! The part of the shared features that one network sees: only the bins up to a frequency
 //! ([`crate::features::Mfcc::band_projection`]), with or without the means of
-//! [`MfccConfig::mean_channels`](crate::features::MfccConfig::mean_channels). In training, a matrix V
-//! (C, C_in) makes this part of the features. Afterwards V is folded into the first layer's weights.
+//! [`MfccConfig::mean_channels`](crate::features::MfccConfig::mean_channels), as cepstra or as log mels. In training,
+//! a matrix V (C, C_in) makes this part of the features. Afterwards V is folded into the first layer's weights, or
+//! becomes a layer before it, if that is a Conv2d.
 
-use super::{batch::Batch, ensemble, options::Seen};
+use super::{architecture::conv, batch::Batch, ensemble, options::Seen};
 use crate::{
     Error, Result,
     features::Mfcc,
@@ -32,19 +33,26 @@ impl View {
             ));
         }
         let num_features = mfcc.num_channels();
-        if seen.high_freq_hz.is_none() && !config.mean_channels {
+        if seen.high_freq_hz.is_none() && !config.mean_channels && !seen.log_mels {
             return Ok(View {
                 matrix: None,
                 num_features,
             });
         }
         let channels = config.num_frame_channels();
-        let band = match seen.high_freq_hz {
-            Some(high_freq_hz) => mfcc.band_projection(high_freq_hz)?,
-            None => {
-                let diagonal = |i| if i % (channels + 1) == 0 { 1.0 } else { 0.0 };
-                (0..channels * channels).map(diagonal).collect()
+        let identity = || {
+            let diagonal = |i| if i % (channels + 1) == 0 { 1.0 } else { 0.0 };
+            (0..channels * channels).map(diagonal).collect()
+        };
+        let band = match (seen.high_freq_hz, seen.log_mels) {
+            (Some(_), true) => {
+                return Err(Error::Usage(
+                    "a residual network sees all mel bins; leave out members".into(),
+                ));
             }
+            (Some(high_freq_hz), false) => mfcc.band_projection(high_freq_hz)?,
+            (None, true) => mfcc.log_mel_matrix()?,
+            (None, false) => identity(),
         };
         let mut matrix = vec![];
         for row in band.chunks_exact(channels) {
@@ -84,7 +92,10 @@ impl View {
     /// # Errors
     /// As [`Network::new`].
     pub fn network(&self, (mut layers, mut weights): (Vec<Layer>, Weights)) -> Result<Network> {
-        self.fold(&mut layers, &mut weights);
+        match layers.first() {
+            Some(Layer::Conv2d(_)) => self.prepend(&mut layers, &mut weights),
+            _ => self.fold(&mut layers, &mut weights),
+        }
         ensemble::rounded(layers, weights, self.num_features)
     }
 
@@ -105,6 +116,24 @@ impl View {
         let rows = weight.chunks_exact(self.num_features * taps);
         *weight = rows.flat_map(|row| &row[..seen * taps]).copied().collect();
         Some(weights)
+    }
+
+    /// Makes V a layer before the others.
+    fn prepend(&self, layers: &mut Vec<Layer>, weights: &mut Weights) {
+        let Some(matrix) = &self.matrix else { return };
+        let channels = matrix.len() / self.num_features;
+        for layer in layers.iter_mut() {
+            layer.named_mut().iter_mut().for_each(|name| *name += 1);
+        }
+        layers.insert(0, conv(self.num_features, channels, 1, 1));
+        let later = std::mem::take(weights).into_iter().map(|(name, values)| {
+            let (index, tensor) = name.split_once('.').expect("a layer's tensor");
+            let index: usize = index.parse().expect("its index");
+            (format!("{}.{tensor}", index + 1), values)
+        });
+        weights.extend(later);
+        weights.insert("0.weight".into(), matrix.clone());
+        weights.insert("0.bias".into(), vec![0.0; channels]);
     }
 
     /// Makes V part of the first affine map: W'_k = W_k·V for each tap k.
@@ -204,6 +233,7 @@ mod tests {
             Seen {
                 high_freq_hz: Some(3000.0),
                 mean_norm: false,
+                log_mels: false,
             },
         )
         .unwrap();

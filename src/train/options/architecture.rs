@@ -19,7 +19,6 @@ pub struct ArchitectureOptions {
     pub pool: String,
     /// Convolutions over bins and frames, with residual connections, in place of the TDNN's layers over
     /// frames; none for a TDNN. It reads log mels, which are computed from the cepstra.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub residual: Option<ResidualOptions>,
 }
 

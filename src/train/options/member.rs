@@ -42,6 +42,8 @@ pub struct Seen {
     pub high_freq_hz: Option<f32>,
     /// Whether each channel's mean over the utterance is subtracted.
     pub mean_norm: bool,
+    /// Whether it sees log mels in place of the cepstra.
+    pub log_mels: bool,
 }
 
 impl Seen {
@@ -49,6 +51,7 @@ impl Seen {
     pub const NORMALISED: Seen = Seen {
         high_freq_hz: None,
         mean_norm: true,
+        log_mels: false,
     };
 }
 
@@ -89,6 +92,7 @@ impl MemberOptions {
         Seen {
             high_freq_hz: Some(self.high_freq_hz),
             mean_norm: self.mean_norm,
+            log_mels: false,
         }
     }
 }
