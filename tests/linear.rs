@@ -17,6 +17,7 @@ fn tdnn(activation: &str) -> Network {
         stride: 1,
         activation: activation.into(),
         pool: "mean".into(),
+        residual: None,
     };
     let layers = options.layers(CHANNELS).unwrap();
     let mut trainable = Trainable::new(layers, 1);

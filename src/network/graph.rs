@@ -196,6 +196,12 @@ impl Graph {
         self.nodes[self.outputs[0]].width
     }
 
+    /// Distance from one frame that is pooled to the next, in frames of the features.
+    pub fn output_hop(&self) -> usize {
+        let count = self.nodes[self.outputs[0]].count;
+        count.map_or(1, FrameCount::hop)
+    }
+
     /// Divides the nodes that are needed into stages.
     fn plan(&mut self) {
         let mut is_needed = vec![false; self.nodes.len()];

@@ -19,6 +19,8 @@ use std::{ops::Range, sync::Mutex};
 /// Most frames in a part: two full tiles of the widest kernel, a bit over half a second at a hop of
 /// 20 ms. A change of speaker is looked for only where parts end.
 const PART_FRAMES: usize = 28;
+/// The same in frames of the features. The frames of a graph may be further apart than 20 ms.
+const PART_SPAN: usize = 2 * PART_FRAMES;
 /// Most parts that go through the operations together, which reads the weights from memory only
 /// once.
 const PARTS_TOGETHER: usize = 20;
@@ -81,7 +83,9 @@ impl Operations {
     pub fn pool(&self, features: &Features, scratch: &Scratch) -> Pooled {
         if let Some(graph) = &self.graph {
             let outputs = graph.run(whole(features), scratch);
-            let pooled = self.pooling.in_parts(&outputs, graph.output_width());
+            let pooled = self
+                .pooling
+                .in_parts(&outputs, graph.output_width(), graph.output_hop());
             let outputs = outputs.into_iter();
             outputs.for_each(|rows| scratch.give_back_rows(rows));
             return pooled;
@@ -117,7 +121,8 @@ impl Operations {
     /// The parts of the frames that are pooled, for an utterance of `num_frames` frames.
     fn parts(&self, num_frames: usize) -> Vec<Range<usize>> {
         let before = self.branches[0].iter();
-        parts(before.fold(num_frames, |frames, op| op.num_frames(frames)))
+        let frames = before.fold(num_frames, |frames, op| op.num_frames(frames));
+        parts(frames, PART_FRAMES)
     }
 
     /// Most parts that go through the operations together, for `width` values per frame.
@@ -238,10 +243,12 @@ impl Pooling {
     }
 
     /// Divides the frames `(T, width)` into parts, and computes the statistics of each. They are the
-    /// first of `outputs`; for an attentive pooling their weights, before the softmax, are the second.
-    pub(super) fn in_parts(self, outputs: &[Vec<f32>], width: usize) -> Pooled {
+    /// first of `outputs`; for an attentive pooling their weights, before the softmax, are the second. `hop` is the
+    /// distance between two frames, in frames of the features.
+    pub(super) fn in_parts(self, outputs: &[Vec<f32>], width: usize, hop: usize) -> Pooled {
         let frames = &outputs[0];
-        let parts = parts(frames.len() / width);
+        let part_frames = PART_FRAMES.min((PART_SPAN / hop).max(1));
+        let parts = parts(frames.len() / width, part_frames);
         let largest = outputs.get(1).map(|logits| pooling::largest(logits, width));
         let statistics = parallel::map(&parts, |part| {
             let values = part.start * width..part.end * width;
@@ -258,7 +265,7 @@ impl Pooling {
 
     /// The pooled vector of the frames `x` `(T, width)`.
     pub(super) fn pooled(self, x: &[f32], width: usize) -> Vec<f32> {
-        let parts = parts(x.len() / width);
+        let parts = parts(x.len() / width, PART_FRAMES);
         let of_part =
             |part: &Range<usize>| self.statistics(&x[part.start * width..part.end * width], width);
         let statistics: Vec<Vec<f32>> = parts.iter().map(of_part).collect();
@@ -394,8 +401,8 @@ pub(super) fn padded_frames(
 }
 
 /// Divides `num_frames` into parts of nearly equal length.
-fn parts(num_frames: usize) -> Vec<Range<usize>> {
-    let count = num_frames.div_ceil(PART_FRAMES);
+fn parts(num_frames: usize, part_frames: usize) -> Vec<Range<usize>> {
+    let count = num_frames.div_ceil(part_frames);
     let start = |part: usize| part * num_frames / count;
     (0..count)
         .map(|part| start(part)..start(part + 1))

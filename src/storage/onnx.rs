@@ -12,7 +12,7 @@ mod message;
 
 use crate::{
     Error, Result,
-    network::{Affine, Layer, Network},
+    network::{Affine, Conv2dOptions, Layer, Network},
     storage::write_whole,
     verifier::Verifier,
 };
@@ -30,12 +30,12 @@ const IR_VERSION: i64 = 7;
 /// Writes the network of a verifier, completely or not at all.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Usage`] for a network whose layers form a graph.
+/// [`Error::Io`]; [`Error::Usage`] for a network with layers that only imported ones have.
 pub fn save(path: &Path, verifier: &Verifier) -> Result<()> {
     let network = &verifier.model().network;
-    if network.is_graph() {
+    if !can_export(network) {
         return Err(Error::Usage(
-            "this network's layers form a graph, and only lists of layers are exported; it was \
+            "this network has layers that are not exported, such as an attentive pooling; it was \
              imported: use the original's ONNX export"
                 .into(),
         ));
@@ -51,11 +51,23 @@ pub fn save(path: &Path, verifier: &Verifier) -> Result<()> {
     write_whole(path, &to_bytes(network, num_features, size, &metadata))
 }
 
+/// Whether every layer can be exported: a single pooling, and nothing that only imported networks have.
+pub fn can_export(network: &Network) -> bool {
+    let layers = network.layers();
+    let is_known = |layer: &Layer| {
+        !matches!(
+            layer,
+            Layer::SegmentMean { .. } | Layer::ReflectPad { .. } | Layer::AttentiveStatsPool { .. }
+        )
+    };
+    layers.iter().filter(|layer| layer.is_pooling()).count() == 1 && layers.iter().all(is_known)
+}
+
 /// The bytes of an ONNX file with the first `embedding_size` outputs of a network. The same network always gives
 /// the same bytes.
 ///
 /// # Panics
-/// For a network whose layers form a graph.
+/// For a network with layers that [`save`] refuses.
 pub fn to_bytes(
     network: &Network,
     num_features: usize,
@@ -190,17 +202,41 @@ impl Graph {
             Layer::StatsPool { eps, groups } => self.stats_pool(index, x, eps, groups),
             Layer::SampleStatsPool { eps } => self.sample_stats_pool(index, x, eps),
             Layer::Flatten { num_frames } => self.first_frames(index, x, num_frames),
-            Layer::Conv2d(_)
-            | Layer::Channels { .. }
+            Layer::Conv2d(conv) => self.conv2d(index, conv, &inputs),
+            Layer::Channels { .. }
             | Layer::Add { .. }
             | Layer::Multiply { .. }
             | Layer::Concat { .. }
             | Layer::SegmentMean { .. }
             | Layer::ReflectPad { .. }
             | Layer::AttentiveStatsPool { .. } => {
-                unreachable!("a graph is refused, and `to_bytes` makes what joins vectors")
+                unreachable!("refused, or made by `to_bytes`")
             }
         }
+    }
+
+    /// `(B, F·C, T) -> (B, F'·C', T')`; `inputs` has x, the weight and the bias. A frame holds one bin after the other,
+    /// an image one channel after the other.
+    fn conv2d(&mut self, index: usize, conv: Conv2dOptions, inputs: &[&str]) -> String {
+        let (bins, outputs) = (conv.num_bins as i64, conv.out_bins() * conv.out_channels);
+        let [by_bin, flat] = ["bins", "flat"].map(|name| format!("{index}.{name}"));
+        self.integers(&by_bin, &[4], &[0, bins, conv.in_channels as i64, -1]);
+        self.integers(&flat, &[3], &[0, outputs as i64, -1]);
+        let swap = || vec![ints("perm", &[0, 2, 1, 3])];
+        let frames = self.node("Reshape", &[inputs[0], &by_bin], vec![]);
+        let image = self.node("Transpose", &[&frames], swap()); // (B, C, F, T)
+        let (padding_bins, padding_frames) = (conv.padding_bins, conv.padding_frames);
+        let attributes = vec![
+            ints("kernel_shape", &[conv.kernel_bins, conv.kernel_frames]),
+            ints("strides", &[conv.stride_bins, conv.stride_frames]),
+            ints(
+                "pads",
+                &[padding_bins, padding_frames, padding_bins, padding_frames],
+            ),
+        ];
+        let image = self.node("Conv", &[&image, inputs[1], inputs[2]], attributes);
+        let frames = self.node("Transpose", &[&image], swap());
+        self.node("Reshape", &[&frames, &flat], vec![])
     }
 
     /// Some channels from `first` on. `(B, C) -> (B, count)`
@@ -334,6 +370,17 @@ mod tests {
                 num_features: 5,
                 eps: 0.5,
             },
+            Layer::Conv2d(Conv2dOptions {
+                in_channels: 1,
+                out_channels: 1,
+                num_bins: 5,
+                kernel_frames: 1,
+                kernel_bins: 3,
+                stride_frames: 1,
+                stride_bins: 1,
+                padding_frames: 0,
+                padding_bins: 1,
+            }),
             pooling,
             Layer::Linear {
                 in_features: pooled,
@@ -342,18 +389,18 @@ mod tests {
             },
             Layer::Identity,
             Layer::Channels {
-                layer: 9,
+                layer: 10,
                 first: 1,
                 count: 4,
             },
             Layer::Concat {
-                layers: vec![8, 10],
+                layers: vec![9, 11],
             },
             Layer::Add {
-                layers: vec![11, 11],
+                layers: vec![12, 12],
             },
             Layer::Multiply {
-                layers: vec![11, 12],
+                layers: vec![12, 13],
             },
         ];
         let mut weights = Weights::new();

@@ -134,11 +134,28 @@ pub fn pick(network: &Network, head: &PairHead, numbers: &[usize]) -> Result<(Ne
     Ok((network, PairHead::new(projection, weight)))
 }
 
-/// Whether these are several networks that were [joined](join_weighted), without a joint embedding.
+/// A single network whose whitening is part of its last Linear, as in a joined model.
+///
+/// # Errors
+/// As [`Network::new`].
+pub(super) fn whitened_inside(network: &Network, head: &PairHead) -> Result<(Network, PairHead)> {
+    let members = [(network.as_made(), head.clone())];
+    let index = network.layers().len() - 1;
+    let (mut layers, mut weights) = (network.layers().to_vec(), network.weights().clone());
+    let (weight, bias) = whitened(&members, index);
+    if let Some(Layer::Linear { out_features, .. }) = layers.last_mut() {
+        *out_features = bias.len();
+    }
+    weights.insert(format!("{index}.weight"), weight);
+    weights.insert(format!("{index}.bias"), bias);
+    let network = rounded(layers, weights, network.num_features())?;
+    Ok((network, sum_of_heads(&members, &[1.0])))
+}
+
+/// Whether these are one or several networks whose whitening is part of the last Linear, as [`join_weighted`] makes
+/// them, without a joint embedding.
 pub(super) fn is_joined(network: &Network, head: &PairHead) -> bool {
-    !network.is_graph()
-        && head.projection.whiten.is_none()
-        && last_groups(network) == Some(head.projection.groups)
+    head.projection.whiten.is_none() && last_groups(network) == Some(head.projection.groups)
 }
 
 /// Whether some of the embedding is made of the statistics of all networks together.
@@ -353,6 +370,25 @@ mod tests {
         assert!((got - wanted).abs() < 0.01, "{got}, not {wanted}");
         let other = member(1, "mean");
         assert!(join_weighted(&[joined(), other], &[0.5, 0.5], 5).is_err());
+    }
+
+    #[test]
+    fn a_whitening_may_become_part_of_the_last_layer() {
+        let (network, head) = member(1, "stats");
+        let (inside, other) = whitened_inside(&network, &head).unwrap();
+        assert!(is_joined(&inside, &other) && !is_joined(&network, &head));
+        let features = |seed: usize| {
+            let values = (0..5 * 60).map(|i| ((i * (seed + 3)) as f32 * 0.37).sin());
+            Features::new(values.collect(), 5)
+        };
+        let (a, b) = (features(1), features(2));
+        let llr = |network: &Network, head: &PairHead| {
+            let [a, b] = [&a, &b].map(|x| head.project(&network.embed(x)));
+            head.llr(&a, &b)
+        };
+        let (got, wanted) = (llr(&inside, &other), llr(&network, &head));
+        // Weights are rounded to 11 bits.
+        assert!((got - wanted).abs() < 0.01, "{got}, not {wanted}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A joint embedding: one more embedding of a joined model, read from the pooled statistics of all its
+//! A joint embedding: one more embedding of a model, read from the pooled statistics of its network, or of all its
 //! networks together.
 //!
 //! ```text
@@ -26,13 +26,13 @@ use crate::{
 };
 use rayon::prelude::*;
 
-/// Fits a joint embedding onto a joined network and its head. The resulting network has it as the last part of
-/// its embedding; the resulting head is to be calibrated. `own` has the recordings and a teacher's vectors of
+/// Fits a joint embedding onto a trained or joined network and its head. The resulting network has it as the last part
+/// of its embedding; the resulting head is to be calibrated. `own` has the recordings and a teacher's vectors of
 /// them. `None` where `on_progress` stopped the fit by answering `false`.
 ///
 /// # Errors
-/// [`Error::Usage`] for a network that was not joined, for options that do not fit it, and without a
-/// teacher.
+/// [`Error::Usage`] for a network that has such an embedding or was imported, for options that do not fit it, and without
+/// a teacher.
 pub fn fit(
     own: &Descent,
     network: &Network,
@@ -43,6 +43,12 @@ pub fn fit(
     let Some(teacher) = own.teacher else {
         return Err(Error::Usage("a joint embedding needs a teacher".into()));
     };
+    let inside = match head.projection.whiten {
+        Some(_) => Some(ensemble::whitened_inside(network, head)?),
+        None => None,
+    };
+    let (network, head) =
+        (inside.as_ref()).map_or((network, head), |(network, head)| (network, head));
     let kept = kept(network, head, options)?;
     let statistics = without_last(network)?;
     let taught: Vec<usize> = (0..own.manifest.utterances.len())
@@ -91,7 +97,8 @@ fn kept(network: &Network, head: &PairHead, options: &JointOptions) -> Result<Ve
     let refuse = |fact: String| Err(Error::Usage(fact));
     if !ensemble::is_joined(network, head) {
         return refuse(
-            "a joint embedding is fitted onto a joined model of several networks".into(),
+            "a joint embedding is fitted onto a model that `train` or `model join` made, once"
+                .into(),
         );
     }
     let count = head.projection.groups;
