@@ -249,8 +249,8 @@ mod tests {
         for (u, features) in utterances.iter().enumerate() {
             let embedding = network.embed(features);
             for (got, wanted) in embedding.iter().zip(tape.embeddings().utterance(u)) {
-                // The running variances are unbiased, 40/39 times the batch's, in two BatchNorms of vectors.
-                let allowed = 0.01 + 0.03 * wanted.abs();
+                // The running variances are unbiased: 40/39 times the batch's in the two BatchNorms of vectors.
+                let allowed = 0.02 + 0.05 * wanted.abs();
                 assert!(
                     (got - wanted).abs() < allowed,
                     "{u}: {got}, wanted {wanted}"
