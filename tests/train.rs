@@ -234,7 +234,7 @@ fn a_joint_embedding_is_fitted_onto_a_joined_model_the_same_with_any_number_of_t
     );
     refuse(
         &mut onto("three", "no", &[], 4),
-        "joined model of several networks",
+        "that `train` or `model join` made, once",
     );
     fs::write(dir.join("speech/anna/broken.wav"), "no sound").unwrap();
     succeed(&mut onto("two", "without-it", &[], 4));
@@ -247,6 +247,49 @@ fn a_joint_embedding_is_fitted_onto_a_joined_model_the_same_with_any_number_of_t
     };
     refuse(&mut join(&[]), "joint embedding");
     refuse(&mut join(&["--pick", "1:1"]), "before `train --onto`");
+}
+
+#[test]
+fn a_residual_network_is_trained_gets_a_joint_embedding_and_is_exported() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    speech(dir);
+    let residual = |out: &str, stride_bins: usize| {
+        let options = changed_options(dir, |options| {
+            options["architecture"]["residual"] = serde_json::json!({
+                "channels": 4, "stride_bins": 3, "stages": [
+                    {"channels": 4, "blocks": 1, "stride": 1, "stride_bins": 1},
+                    {"channels": 8, "blocks": 1, "stride": 2, "stride_bins": stride_bins}
+                ]
+            });
+            options["members"] = serde_json::json!([]);
+            options["teacher_weight"] = 10.into();
+        });
+        let mut command = with_options(dir, out, &options);
+        command.arg("--teacher").arg(teacher(dir, 5));
+        command
+    };
+    refused(
+        &mut residual("no", 11),
+        2,
+        &["architecture.residual.stages: ", "strides from 1 to 10"],
+    );
+    succeed(residual("one", 2).args(["--threads", "1"]));
+    succeed(residual("two", 2).args(["--threads", "2"]));
+    let bytes = |name: &str| fs::read(dir.join(name)).unwrap();
+    assert!(bytes("one") == bytes("two"), "threads change the bits");
+    succeed(&mut onto(dir, "one", "joint", |_| ()));
+    let model = spkver::storage::model::load(&dir.join("joint")).unwrap();
+    // 4 dimensions of its own, and as many towards the teacher.
+    assert_eq!(model.model().head.projection.groups, 2);
+    let mut spkver = Command::new(env!("CARGO_BIN_EXE_spkver"));
+    spkver.arg("--model").arg(dir.join("joint"));
+    succeed(
+        spkver
+            .args(["model", "export", "--onnx"])
+            .arg(dir.join("joint.onnx")),
+    );
+    assert!(dir.join("joint.onnx").exists());
 }
 
 #[test]

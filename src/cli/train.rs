@@ -93,8 +93,8 @@ pub struct Args {
     /// Take the detector of overlapped speech from this model; if the options train one, start from it
     #[arg(long, value_name = "MODEL", help_heading = "Training")]
     overlap_of: Option<PathBuf>,
-    /// Add a joint embedding to this joined model instead of training networks. It is a map from the
-    /// statistics of all networks of the model to the vectors of --teacher (`joint` in the options)
+    /// Add a joint embedding to this model instead of training networks. It is a map from the
+    /// statistics of all its networks to the vectors of --teacher (`joint` in the options)
     #[arg(
         long,
         value_name = "MODEL",

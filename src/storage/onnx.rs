@@ -203,15 +203,7 @@ impl Graph {
             Layer::SampleStatsPool { eps } => self.sample_stats_pool(index, x, eps),
             Layer::Flatten { num_frames } => self.first_frames(index, x, num_frames),
             Layer::Conv2d(conv) => self.conv2d(index, conv, &inputs),
-            Layer::Channels { .. }
-            | Layer::Add { .. }
-            | Layer::Multiply { .. }
-            | Layer::Concat { .. }
-            | Layer::SegmentMean { .. }
-            | Layer::ReflectPad { .. }
-            | Layer::AttentiveStatsPool { .. } => {
-                unreachable!("refused, or made by `to_bytes`")
-            }
+            _ => unreachable!("refused, or made by `to_bytes`"),
         }
     }
 

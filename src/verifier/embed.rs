@@ -158,7 +158,7 @@ impl Verifier {
         num_frames: usize,
         quality: &Quality,
     ) -> std::result::Result<(), Reason> {
-        if num_frames >= self.model.network.receptive_field() {
+        if num_frames >= self.model.fewest_frames() {
             return Ok(());
         }
         Err(Reason::TooLittleSpeech {
@@ -169,7 +169,7 @@ impl Verifier {
 
     fn wanted_speech_seconds(&self) -> f32 {
         // What the network needs, at a hop of 10 ms.
-        let receptive_field = self.model.network.receptive_field() as f32 * 0.01;
+        let receptive_field = self.model.fewest_frames() as f32 * 0.01;
         self.model.limits.min_speech_seconds.max(receptive_field)
     }
 }

@@ -175,15 +175,19 @@ impl Model {
         let Some(overlap) = &self.overlap else {
             return Ok(());
         };
-        let (outputs, frames) = (overlap.embedding_size(), overlap.receptive_field());
-        if outputs != 1 || frames > self.network.receptive_field() {
+        let outputs = overlap.embedding_size();
+        if outputs != 1 {
             return Err(Error::Usage(format!(
-                "the detector of overlapped speech has {outputs} outputs and sees {frames} frames at \
-                 once; it must have 1 output, and see at most as many frames as the network, {}",
-                self.network.receptive_field()
+                "the detector of overlapped speech has {outputs} outputs; it must have 1"
             )));
         }
         Ok(())
+    }
+
+    /// Fewest frames of speech that the network and the detector of overlapped speech can take.
+    pub(super) fn fewest_frames(&self) -> usize {
+        let of_overlap = self.overlap.as_ref().map(Network::receptive_field);
+        (self.network.receptive_field()).max(of_overlap.unwrap_or(0))
     }
 
     /// The error rates to expect at an operating point, as measured when the model was calibrated; for a
