@@ -370,7 +370,7 @@ fn a_residual_network_with_shortcuts() {
     let options = ArchitectureOptions {
         channels: 3,
         embedding_size: 4,
-        // Its few frames have deviations of 0, which have no gradient.
+        // In so few frames, many channels have a deviation of 0, which has no gradient.
         pool: "mean".into(),
         residual: Some(ResidualOptions {
             channels: 2,
@@ -379,12 +379,12 @@ fn a_residual_network_with_shortcuts() {
         }),
         ..ArchitectureOptions::default()
     };
-    // The last BatchNorm would see three vectors only: differences of such a norm are too large.
+    // The BatchNorms after the pooling are left out. Over three vectors, they are too curved for central differences.
     let mut layers = options.layers(8).unwrap();
     layers.pop();
     let pooled = layers.iter().position(Layer::is_pooling).unwrap();
     layers.remove(pooled + 1);
-    // Among so many ReLUs, differences cross the kink of some.
+    // A central difference is wrong if it crosses the kink of a ReLU, and here are many: tanh takes their place.
     for layer in layers.iter_mut().filter(|layer| **layer == Layer::Relu) {
         *layer = Layer::Tanh;
     }

@@ -254,7 +254,8 @@ fn a_residual_network_is_trained_gets_a_joint_embedding_and_is_exported() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     speech(dir);
-    let residual = |out: &str, stride_bins: usize| {
+    let alone = || serde_json::json!([]);
+    let residual = |out: &str, stride_bins: usize, members: serde_json::Value| {
         let options = changed_options(dir, |options| {
             options["architecture"]["residual"] = serde_json::json!({
                 "channels": 4, "stride_bins": 3, "stages": [
@@ -262,7 +263,7 @@ fn a_residual_network_is_trained_gets_a_joint_embedding_and_is_exported() {
                     {"channels": 8, "blocks": 1, "stride": 2, "stride_bins": stride_bins}
                 ]
             });
-            options["members"] = serde_json::json!([]);
+            options["members"] = members.clone();
             options["teacher_weight"] = 10.into();
         });
         let mut command = with_options(dir, out, &options);
@@ -270,12 +271,14 @@ fn a_residual_network_is_trained_gets_a_joint_embedding_and_is_exported() {
         command
     };
     refused(
-        &mut residual("no", 11),
+        &mut residual("no", 11, alone()),
         2,
         &["architecture.residual.stages: ", "strides from 1 to 10"],
     );
-    succeed(residual("one", 2).args(["--threads", "1"]));
-    succeed(residual("two", 2).args(["--threads", "2"]));
+    let member = serde_json::json!([{"high_freq_hz": 3800, "band_limit": 0.0}]);
+    refused(&mut residual("no", 2, member), 2, &["leave out members"]);
+    succeed(residual("one", 2, alone()).args(["--threads", "1"]));
+    succeed(residual("two", 2, alone()).args(["--threads", "2"]));
     let bytes = |name: &str| fs::read(dir.join(name)).unwrap();
     assert!(bytes("one") == bytes("two"), "threads change the bits");
     succeed(&mut onto(dir, "one", "joint", |_| ()));

@@ -1,5 +1,5 @@
-//! From features back to mel bins, for networks that see only part of the band, or log mels: matrices that training
-//! applies to the features.
+//! From features back to mel bins: matrices that training applies to the features, for networks that see only part of
+//! the band, and for networks that read log mels.
 //!
 //! Cepstra are the log-mel values times an invertible matrix A = F·C (lifter F, orthonormal DCT C), with
 //! A⁻¹ = Cᵀ·F⁻¹. The matrix that removes what the mel bins above a given frequency contribute is therefore
@@ -27,11 +27,10 @@ impl Mfcc {
             (0..bins).for_each(|bin| matrix[bin * channels + bin] = 1.0);
             return Ok(matrix);
         };
-        let a = |bin: usize, k: usize| f64::from(cepstrum.columns()[bin * channels + k]);
         for k in 0..channels {
-            let lifter_squared: f64 = (0..bins).map(|bin| a(bin, k) * a(bin, k)).sum();
+            let lifter_squared = cepstrum.lifter_squared(k);
             for bin in 0..bins {
-                matrix[bin * channels + k] = (a(bin, k) / lifter_squared) as f32;
+                matrix[bin * channels + k] = (cepstrum.at(bin, k) / lifter_squared) as f32;
             }
         }
         Ok(matrix)
@@ -67,11 +66,11 @@ impl Mfcc {
             (0..kept).for_each(|bin| matrix[bin * channels + bin] = 1.0);
             return Ok(matrix);
         };
-        let a = |bin: usize, k: usize| f64::from(cepstrum.columns()[bin * channels + k]);
         for j in 0..channels {
-            let lifter_squared: f64 = (0..channels).map(|bin| a(bin, j) * a(bin, j)).sum();
+            let lifter_squared = cepstrum.lifter_squared(j);
             for k in 0..channels {
-                let sum: f64 = (0..kept).map(|bin| a(bin, k) * a(bin, j)).sum();
+                let products = (0..kept).map(|bin| cepstrum.at(bin, k) * cepstrum.at(bin, j));
+                let sum: f64 = products.sum();
                 matrix[k * channels + j] = (sum / lifter_squared) as f32;
             }
         }

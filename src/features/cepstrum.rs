@@ -39,6 +39,19 @@ impl Cepstrum {
         &self.columns
     }
 
+    /// What mel bin `bin` adds to cepstrum `k`: a factor of the DCT, lifted.
+    pub(super) fn at(&self, bin: usize, k: usize) -> f64 {
+        f64::from(self.columns[bin * self.num_ceps + k])
+    }
+
+    /// The square of the lifter of cepstrum `k`, because the DCT alone is orthonormal.
+    pub(super) fn lifter_squared(&self, k: usize) -> f64 {
+        let num_mel_bins = self.columns.len() / self.num_ceps;
+        (0..num_mel_bins)
+            .map(|bin| self.at(bin, k) * self.at(bin, k))
+            .sum()
+    }
+
     /// `(num_mel_bins,) -> (num_ceps,)`. The inner loop runs over cepstra, so the compiler can
     /// vectorize it without reordering any sum.
     pub(super) fn apply(&self, log_mel: &[f32], cepstra: &mut [f32]) {

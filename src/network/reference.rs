@@ -1,7 +1,7 @@
 //! The forward pass in plain loops and f64, one layer after the other as the list has them: what
 //! the kernels, blocks and threads must agree with. And weights to compare them on. Used by tests alone.
 
-use super::{Affine, Conv2dOptions, Layer, Weights, conv1d_frames};
+use super::{Affine, Conv2dOptions, Layer, Weights};
 
 /// The output of a layer: `(frames, width)`; a vector has one frame.
 #[derive(Debug, Clone)]
@@ -102,8 +102,7 @@ pub fn forward(layers: &[Layer], weights: &Weights, features: &[f32], width: usi
                     padding_frames,
                     padding_bins,
                 } = conv;
-                let frames =
-                    conv1d_frames(x.frames(), kernel_frames, stride_frames, 1, padding_frames);
+                let frames = conv.num_frames(x.frames());
                 let bins = conv.out_bins();
                 Value::filled(frames, bins * out_channels, |t, c| {
                     let (bin, o) = (c / out_channels, c % out_channels);

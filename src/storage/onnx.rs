@@ -30,7 +30,7 @@ const IR_VERSION: i64 = 7;
 /// Writes the network of a verifier, completely or not at all.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Usage`] for a network with layers that only imported ones have.
+/// [`Error::Io`]; [`Error::Usage`] for a network that [`can_export`] refuses.
 pub fn save(path: &Path, verifier: &Verifier) -> Result<()> {
     let network = &verifier.model().network;
     if !can_export(network) {
@@ -67,7 +67,7 @@ pub fn can_export(network: &Network) -> bool {
 /// the same bytes.
 ///
 /// # Panics
-/// For a network with layers that [`save`] refuses.
+/// For a network that [`can_export`] refuses.
 pub fn to_bytes(
     network: &Network,
     num_features: usize,

@@ -1,5 +1,5 @@
-//! Builds the layer list of the network that is trained: the x-vector TDNN (Snyder et al. 2018), or a residual network
-//! over bins and frames.
+//! Builds the layer list of the network that is trained: the x-vector TDNN (Snyder et al. 2018), or a residual network,
+//! whose convolutions go over mel bins and frames.
 
 use super::{
     options::{ArchitectureOptions, ResidualOptions, TrainOptions},
@@ -16,7 +16,7 @@ const FLATTEN_FRAMES: usize = 200;
 impl ArchitectureOptions {
     /// A TDNN has five Conv1d (k5 with the stride, k3 d2, k3 d3, k1, k1 to 3C channels), each with activation and
     /// BatchNorm, then pooling, Linear to D, BatchNorm. The fifth BatchNorm comes after the pooling. In a residual
-    /// network, the layers of [`residual`] take the place of the first four, and the fifth has C channels.
+    /// network, the layers of [`add_residual`] take the place of the first four, and the fifth has C channels.
     ///
     /// # Errors
     /// [`Error::Usage`] for an unknown activation or pooling.
@@ -168,9 +168,8 @@ fn add_residual(
                 convolve(layers, before, stage.channels, 1, hops);
                 shortcut = layers.len() - 1;
             }
-            let layers_to_add = vec![output, shortcut];
             let sum = Layer::Add {
-                layers: layers_to_add,
+                layers: vec![output, shortcut],
             };
             layers.extend([sum, Layer::Relu]);
         }
@@ -249,7 +248,8 @@ mod tests {
         for (u, features) in utterances.iter().enumerate() {
             let embedding = network.embed(features);
             for (got, wanted) in embedding.iter().zip(tape.embeddings().utterance(u)) {
-                // The running variances are unbiased: 40/39 times the batch's in the two BatchNorms of vectors.
+                // A BatchNorm keeps the unbiased variance. After the pooling there are 40 vectors, so what it
+                // keeps is 40/39 times the variance that it divides by in training.
                 let allowed = 0.02 + 0.05 * wanted.abs();
                 assert!(
                     (got - wanted).abs() < allowed,

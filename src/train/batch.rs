@@ -141,7 +141,7 @@ impl Batch {
         part
     }
 
-    /// These channels from `first` on, in a batch of `channels` channels that are zero otherwise.
+    /// A batch of `channels` channels: these ones from `first` on, and zeros elsewhere.
     pub fn as_columns(&self, first: usize, channels: usize) -> Self {
         let mut whole = Batch::zeros(self.lengths(), channels);
         let rows = self.values.chunks_exact(self.channels);
@@ -205,4 +205,14 @@ impl Batch {
         }
         totals
     }
+}
+
+/// The sums of each channel over its bins: `(F·C,) -> (C,)`.
+pub(super) fn over_bins(sums: Vec<f64>, num_channels: usize) -> Vec<f64> {
+    let mut bins = sums.chunks_exact(num_channels);
+    let mut all = bins.next().unwrap_or_default().to_vec();
+    for bin in bins {
+        all.iter_mut().zip(bin).for_each(|(all, sum)| *all += sum);
+    }
+    all
 }

@@ -6,7 +6,7 @@
 
 use super::{
     affine::AffineGradients,
-    batch::{Batch, zeros},
+    batch::{Batch, give_back, over_bins, zeros},
 };
 use crate::{
     kernels::{self, Outer},
@@ -33,8 +33,8 @@ pub fn forward(options: &Conv2dOptions, x: &Batch, weight: &[f32], bias: &[f32])
     y
 }
 
-/// `dW[o, i, b, k] = Σ x[t·s + k, f·s + b, i]·dy[t, f, o]`; `db[o] = Σ dy[t, f, o]`, over the frames t and the output
-/// bins f.
+/// `dW[o, i, b, k] = Σ x[t·s + k, f·r + b, i]·dy[t, f, o]` and `db[o] = Σ dy[t, f, o]`. The sums go over the frames t and
+/// the bins f of the output; s is the hop over frames, r the hop over bins, and x includes the padding.
 pub fn weight_gradients(options: &Conv2dOptions, x: &Batch, dy: &Batch) -> AffineGradients {
     let Conv2dOptions {
         in_channels: c_in,
@@ -69,11 +69,10 @@ pub fn weight_gradients(options: &Conv2dOptions, x: &Batch, dy: &Batch) -> Affin
             *w = total[((tap * kernel_bins + bin) * c_in + input) * c_out + o];
         }
     }
-    let by_bin = dy.row_sum();
-    let bias = (0..c_out).map(|o| by_bin[o..].iter().step_by(c_out).sum::<f64>() as f32);
+    let bias = over_bins(dy.row_sum(), c_out);
     AffineGradients {
         weight,
-        bias: bias.collect(),
+        bias: bias.iter().map(|b| *b as f32).collect(),
     }
 }
 
@@ -124,8 +123,8 @@ fn add_products(options: &Conv2dOptions, x: &[f32], dy: &[f32], sum: &mut [f32])
     }
 }
 
-/// `dx[t·s + k, f·s + b, i] += Σ_o W[o, i, b, k]·dy[t, f, o]`: the transposed convolution, with zeros between the
-/// frames and bins of dy if there is a stride.
+/// `dx[t·s + k, f·r + b, i] += Σ_o W[o, i, b, k]·dy[t, f, o]`, with s and r as above. This is the transposed convolution
+/// of dy. Where a hop is more than 1, there are zeros between the frames or bins of dy.
 pub fn input_gradient(options: &Conv2dOptions, x: &Batch, weight: &[f32], dy: &Batch) -> Batch {
     let Conv2dOptions {
         in_channels: c_in,
@@ -142,12 +141,11 @@ pub fn input_gradient(options: &Conv2dOptions, x: &Batch, weight: &[f32], dy: &B
         in_channels: c_out,
         out_channels: c_in,
         num_bins: num_bins + 2 * padding_bins + 1 - kernel_bins,
-        kernel_frames,
-        kernel_bins,
         stride_frames: 1,
         stride_bins: 1,
         padding_frames: kernel_frames - 1 - padding_frames,
         padding_bins: kernel_bins - 1 - padding_bins,
+        ..*options
     };
     let taps = kernel_bins * kernel_frames;
     let mut turned = vec![0.0f32; weight.len()]; // (C_in, C_out, K over bins, K over frames)
@@ -174,7 +172,7 @@ pub fn input_gradient(options: &Conv2dOptions, x: &Batch, weight: &[f32], dy: &B
             }
         }
         conv.apply(&spread, dx);
-        super::batch::give_back(spread);
+        give_back(spread);
     });
     dx
 }

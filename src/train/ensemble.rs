@@ -102,7 +102,7 @@ pub fn join_weighted(
 /// [`Error::Usage`] for a network that was not joined, and for a number that it does not have.
 pub fn pick(network: &Network, head: &PairHead, numbers: &[usize]) -> Result<(Network, PairHead)> {
     let count = head.projection.groups;
-    if !is_joined(network, head) {
+    if network.is_graph() || !is_joined(network, head) {
         return Err(Error::Usage(
             "networks can be picked from a joined model only, and before `train --onto`".into(),
         ));
@@ -134,11 +134,16 @@ pub fn pick(network: &Network, head: &PairHead, numbers: &[usize]) -> Result<(Ne
     Ok((network, PairHead::new(projection, weight)))
 }
 
-/// A single network whose whitening is part of its last Linear, as in a joined model.
+/// The network and its head, with the whitening as part of the last Linear, as in a joined model. Both stay as they are
+/// if there is no whitening, or another last layer.
 ///
 /// # Errors
 /// As [`Network::new`].
 pub(super) fn whitened_inside(network: &Network, head: &PairHead) -> Result<(Network, PairHead)> {
+    let is_outside = head.projection.whiten.is_some() && last_groups(network).is_some();
+    if !is_outside {
+        return Ok((network.as_made(), head.clone()));
+    }
     let members = [(network.as_made(), head.clone())];
     let index = network.layers().len() - 1;
     let (mut layers, mut weights) = (network.layers().to_vec(), network.weights().clone());
@@ -325,22 +330,23 @@ mod tests {
         (Network::new(layers, weights, 5).unwrap(), head)
     }
 
+    /// The LLR of two utterances.
+    fn llr((network, head): &(Network, PairHead)) -> f32 {
+        let [a, b] = [1, 2].map(|seed: usize| {
+            let values = (0..5 * 60).map(|i| ((i * (seed + 3)) as f32 * 0.37).sin());
+            let features = Features::new(values.collect(), 5);
+            head.project(&network.embed(&features))
+        });
+        head.llr(&a, &b)
+    }
+
     #[test]
     fn joined_members_say_the_mean_of_what_they_say_alone() {
         for pool in ["stats", "mean"] {
             let members = || vec![member(1, pool), member(2, pool), member(3, pool)];
             let (network, head) = join(members(), 5).unwrap();
-            let features = |seed: usize| {
-                let values = (0..5 * 60).map(|i| ((i * (seed + 3)) as f32 * 0.37).sin());
-                Features::new(values.collect(), 5)
-            };
-            let (a, b) = (features(1), features(2));
-            let llr = |network: &Network, head: &PairHead| {
-                let [a, b] = [&a, &b].map(|x| head.project(&network.embed(x)));
-                head.llr(&a, &b)
-            };
-            let wanted: f32 = members().iter().map(|(n, h)| llr(n, h)).sum::<f32>() / 3.0;
-            let got = llr(&network, &head);
+            let wanted: f32 = members().iter().map(llr).sum::<f32>() / 3.0;
+            let got = llr(&(network, head));
             // Weights are rounded to 11 bits.
             assert!(
                 (got - wanted).abs() < 0.01,
@@ -355,15 +361,6 @@ mod tests {
         let single = || member(3, "stats");
         let (network, head) = join_weighted(&[joined(), single()], &[0.5, 0.25], 5).unwrap();
         assert_eq!(head.projection.groups, 3);
-        let features = |seed: usize| {
-            let values = (0..5 * 60).map(|i| ((i * (seed + 3)) as f32 * 0.37).sin());
-            Features::new(values.collect(), 5)
-        };
-        let (a, b) = (features(1), features(2));
-        let llr = |(network, head): &(Network, PairHead)| {
-            let [a, b] = [&a, &b].map(|x| head.project(&network.embed(x)));
-            head.llr(&a, &b)
-        };
         let wanted = 0.5 * llr(&joined()) + 0.25 * llr(&single());
         let got = llr(&(network, head));
         // Weights are rounded to 11 bits.
@@ -374,19 +371,10 @@ mod tests {
 
     #[test]
     fn a_whitening_may_become_part_of_the_last_layer() {
-        let (network, head) = member(1, "stats");
-        let (inside, other) = whitened_inside(&network, &head).unwrap();
-        assert!(is_joined(&inside, &other) && !is_joined(&network, &head));
-        let features = |seed: usize| {
-            let values = (0..5 * 60).map(|i| ((i * (seed + 3)) as f32 * 0.37).sin());
-            Features::new(values.collect(), 5)
-        };
-        let (a, b) = (features(1), features(2));
-        let llr = |network: &Network, head: &PairHead| {
-            let [a, b] = [&a, &b].map(|x| head.project(&network.embed(x)));
-            head.llr(&a, &b)
-        };
-        let (got, wanted) = (llr(&inside, &other), llr(&network, &head));
+        let outside = member(1, "stats");
+        let inside = whitened_inside(&outside.0, &outside.1).unwrap();
+        assert!(is_joined(&inside.0, &inside.1) && !is_joined(&outside.0, &outside.1));
+        let (got, wanted) = (llr(&inside), llr(&outside));
         // Weights are rounded to 11 bits.
         assert!((got - wanted).abs() < 0.01, "{got}, not {wanted}");
     }

@@ -31,8 +31,8 @@ use rayon::prelude::*;
 /// them. `None` where `on_progress` stopped the fit by answering `false`.
 ///
 /// # Errors
-/// [`Error::Usage`] for a network that has such an embedding or was imported, for options that do not fit it, and without
-/// a teacher.
+/// [`Error::Usage`] for a network that has such an embedding already, for options that do not fit it, and without a
+/// teacher.
 pub fn fit(
     own: &Descent,
     network: &Network,
@@ -43,12 +43,7 @@ pub fn fit(
     let Some(teacher) = own.teacher else {
         return Err(Error::Usage("a joint embedding needs a teacher".into()));
     };
-    let inside = match head.projection.whiten {
-        Some(_) => Some(ensemble::whitened_inside(network, head)?),
-        None => None,
-    };
-    let (network, head) =
-        (inside.as_ref()).map_or((network, head), |(network, head)| (network, head));
+    let (network, head) = &ensemble::whitened_inside(network, head)?;
     let kept = kept(network, head, options)?;
     let statistics = without_last(network)?;
     let taught: Vec<usize> = (0..own.manifest.utterances.len())

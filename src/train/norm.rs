@@ -2,7 +2,7 @@
 //! statistics for inference, and the gradients (Ioffe and Szegedy 2015, §3.1). After a Conv2d, the bins of a channel
 //! share its statistics.
 
-use super::batch::{self, Batch};
+use super::batch::{self, Batch, over_bins};
 use rayon::prelude::*;
 
 /// What the forward pass keeps for the backward pass.
@@ -115,14 +115,4 @@ pub fn backward(
         });
     let narrow = |sums: Vec<f64>| sums.iter().map(|s| *s as f32).collect();
     (narrow(dweight), narrow(dbias))
-}
-
-/// The sums of each channel over its bins: `(F·C,) -> (C,)`.
-fn over_bins(sums: Vec<f64>, num_features: usize) -> Vec<f64> {
-    let mut bins = sums.chunks_exact(num_features);
-    let mut all = bins.next().unwrap_or_default().to_vec();
-    for bin in bins {
-        all.iter_mut().zip(bin).for_each(|(all, sum)| *all += sum);
-    }
-    all
 }

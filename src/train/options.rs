@@ -131,15 +131,16 @@ impl TrainOptions {
     /// The options of each network that is trained, and the part of the features that it sees.
     pub fn of_each(&self) -> Vec<(TrainOptions, Seen)> {
         let single = self.of_one();
-        let log_mels = self.architecture.residual.is_some();
-        let seen = |seen: Seen| Seen { log_mels, ..seen };
-        if self.members.is_empty() {
-            return vec![(single, seen(Seen::NORMALISED))];
-        }
         let members = self.members.iter().zip(self.seed..);
-        let options =
-            members.map(|(member, seed)| (single.of_member(member, seed), seen(member.seen())));
-        options.collect()
+        let options = members.map(|(member, seed)| (single.of_member(member, seed), member.seen()));
+        let mut each: Vec<(TrainOptions, Seen)> = options.collect();
+        if each.is_empty() {
+            each.push((single, Seen::NORMALISED));
+        }
+        for (_, seen) in &mut each {
+            seen.log_mels = self.architecture.residual.is_some();
+        }
+        each
     }
 
     /// The values of a frame that a network sees: cepstra, or log mels.

@@ -40,9 +40,10 @@ impl TrainOptions {
         warped(self)?;
         let mfcc = Mfcc::new(self.front_end.clone())?;
         for member in &self.members {
-            check_member(member, &mfcc)?;
+            check_member(member)?;
         }
-        for (options, _) in self.of_each() {
+        for (options, seen) in self.of_each() {
+            View::new(&mfcc, seen)?;
             check_augment(&options.augment)?;
             let weights = [options.speaker_weight, options.teacher_weight];
             let fit = weights.iter().all(|w| *w >= 0.0 && w.is_finite());
@@ -240,16 +241,14 @@ fn check_hidden(options: &HiddenOptions) -> Result<()> {
     all_hold(&rules)
 }
 
-/// Checks two shares of a member, and the features that it sees. Its other options are checked as part
-/// of the options that it is trained with.
-fn check_member(member: &MemberOptions, mfcc: &Mfcc) -> Result<()> {
+/// Checks two shares of a member. Its other options are checked as part of the options that it is trained with.
+fn check_member(member: &MemberOptions) -> Result<()> {
     let share = |p: f32| (0.0..=1.0).contains(&p);
     let rules = [
         (share(member.band_limit), "members.band_limit: from 0 to 1"),
         (share(member.pitch), "members.pitch: from 0 to 1"),
     ];
-    all_hold(&rules)?;
-    View::new(mfcc, member.seen()).map(drop)
+    all_hold(&rules)
 }
 
 /// Refuses options whose networks cannot be joined.

@@ -43,7 +43,7 @@ pub struct Plan {
     /// A model whose detector of overlapped speech is taken. If the options train a detector, training
     /// starts from this one.
     pub overlap_of: Option<PathBuf>,
-    /// A trained or joined model to add a joint embedding to. Then nothing else is trained.
+    /// A model to add a joint embedding to, made by `train` or `model join`. With it, no network is trained.
     pub onto: Option<PathBuf>,
     /// The file of the run's state. Training goes on from it if it exists.
     pub checkpoint: PathBuf,

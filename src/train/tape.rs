@@ -129,9 +129,9 @@ impl Trainable {
         follows && Affine::of(&self.layers[index]).is_some()
     }
 
-    /// The output of the activation at `index`. It takes over the memory of its input where it can, because
-    /// the backward pass needs only the output of an activation. But a pooling or an activation before it needs its
-    /// own output, and so does another layer that reads it.
+    /// The output of the activation at `index`. It is computed in the memory of its input where possible, because
+    /// the backward pass needs only the output of an activation. The input stays if the layer before is a pooling or
+    /// an activation, which needs its own output in the backward pass, or if a later layer reads it as well.
     fn activated(&self, index: usize, activation: Activation, outputs: &mut [Batch]) -> Batch {
         let before = index.checked_sub(1).map(|before| &self.layers[before]);
         let keeps = |layer: &Layer| layer.is_pooling() || Activation::of(layer).is_some();
@@ -191,7 +191,7 @@ impl Trainable {
                 continue;
             };
             let reads = self.reads(index);
-            let dx = self.through(index, tape, d, &mut gradients);
+            let dx = self.through(index, &reads, tape, d, &mut gradients);
             for (read, dx) in reads.into_iter().zip(dx) {
                 match &mut ds[read] {
                     Some(sum) => {
@@ -206,53 +206,48 @@ impl Trainable {
         gradients
     }
 
-    /// The gradients of what layer `index` reads, from the gradient `d` of its output; none for the features. Those
-    /// of its tensors are added to `gradients`.
+    /// The gradients of the outputs `reads`, which layer `index` reads, from the gradient `d` of its own output; none
+    /// for the features. The gradients of its tensors go into `gradients`.
     fn through(
         &self,
         index: usize,
+        reads: &[usize],
         tape: &Tape,
         mut d: Batch,
         gradients: &mut Weights,
     ) -> Vec<Batch> {
         let layer = &self.layers[index];
-        let reads = self.reads(index);
         let (x, y) = (&tape.outputs[reads[0]], &tape.outputs[index + 1]);
         let mut insert = |own: AffineGradients| {
             gradients.insert(format!("{index}.weight"), own.weight);
             gradients.insert(format!("{index}.bias"), own.bias);
         };
         let weight = || self.tensor(index, "weight");
+        if let Layer::Add { .. } = layer {
+            return vec![d; reads.len()];
+        }
+        if let Some(activation) = Activation::of(layer) {
+            let jobs = d.blocks_mut().into_par_iter().zip(y.blocks());
+            jobs.for_each(|(d, y)| activation.backward(y, d));
+            return vec![d];
+        }
+        if let Some(norm_tape) = &tape.norms[index] {
+            let (weight, bias) = norm::backward(x, norm_tape, weight(), &mut d);
+            insert(AffineGradients { weight, bias });
+            return vec![d];
+        }
         let dx = match layer {
+            layer if layer.is_pooling() => Some(pooling::backward(x, layer, y, &d)),
+            Layer::Channels { first, .. } => Some(d.as_columns(*first, x.channels)),
             Layer::Conv2d(options) => {
                 insert(conv2d::weight_gradients(options, x, &d));
                 (index > 0).then(|| conv2d::input_gradient(options, x, weight(), &d))
             }
-            Layer::Channels { first, .. } => Some(d.as_columns(*first, x.channels)),
-            Layer::Add { .. } => {
-                return vec![d; reads.len()];
+            _ => {
+                let affine = Affine::of(layer).expect("every other layer in training is affine");
+                insert(affine.weight_gradients(x, &d));
+                (index > 0).then(|| affine.input_gradient(x, weight(), &d))
             }
-            Layer::BatchNorm { .. } => {
-                let norm_tape = tape.norms[index]
-                    .as_ref()
-                    .expect("kept by the forward pass");
-                let (weight, bias) = norm::backward(x, norm_tape, weight(), &mut d);
-                insert(AffineGradients { weight, bias });
-                return vec![d];
-            }
-            layer if layer.is_pooling() => Some(pooling::backward(x, layer, y, &d)),
-            layer => match (Affine::of(layer), Activation::of(layer)) {
-                (Some(affine), _) => {
-                    insert(affine.weight_gradients(x, &d));
-                    (index > 0).then(|| affine.input_gradient(x, weight(), &d))
-                }
-                (None, Some(activation)) => {
-                    let jobs = d.blocks_mut().into_par_iter().zip(y.blocks());
-                    jobs.for_each(|(d, y)| activation.backward(y, d));
-                    return vec![d];
-                }
-                (None, None) => unreachable!("every layer in training is one of these"),
-            },
         };
         d.give_back();
         dx.into_iter().collect()

@@ -1,8 +1,8 @@
 //! The part of the shared features that one network sees: only the bins up to a frequency
 //! ([`crate::features::Mfcc::band_projection`]), with or without the means of
 //! [`MfccConfig::mean_channels`](crate::features::MfccConfig::mean_channels), as cepstra or as log mels. In training,
-//! a matrix V (C, C_in) makes this part of the features. Afterwards V is folded into the first layer's weights, or
-//! becomes a layer before it, if that is a Conv2d.
+//! a matrix V (C, C_in) makes this part of the features. Afterwards V is folded into the weights of the first layer. Before
+//! a Conv2d, V becomes a layer of its own.
 
 use super::{architecture::conv, batch::Batch, ensemble, options::Seen};
 use crate::{

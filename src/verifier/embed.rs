@@ -168,9 +168,9 @@ impl Verifier {
     }
 
     fn wanted_speech_seconds(&self) -> f32 {
-        // What the network needs, at a hop of 10 ms.
-        let receptive_field = self.model.fewest_frames() as f32 * 0.01;
-        self.model.limits.min_speech_seconds.max(receptive_field)
+        // What the networks need, at a hop of 10 ms.
+        let needed = self.model.fewest_frames() as f32 * 0.01;
+        self.model.limits.min_speech_seconds.max(needed)
     }
 }
 

@@ -187,7 +187,7 @@ impl Model {
     /// Fewest frames of speech that the network and the detector of overlapped speech can take.
     pub(super) fn fewest_frames(&self) -> usize {
         let of_overlap = self.overlap.as_ref().map(Network::receptive_field);
-        (self.network.receptive_field()).max(of_overlap.unwrap_or(0))
+        self.network.receptive_field().max(of_overlap.unwrap_or(0))
     }
 
     /// The error rates to expect at an operating point, as measured when the model was calibrated; for a
