@@ -394,6 +394,68 @@ fn a_checkpoint_of_another_run_is_refused() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("another list"));
 }
 
+/// A tensor of the checkpoint `name`.
+fn tensor(dir: &Path, name: &str, tensor: &str) -> Vec<f32> {
+    let bytes = fs::read(dir.join(name)).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let (values, _) = file.tensor(tensor).unwrap().data().as_chunks();
+    values.iter().map(|b| f32::from_le_bytes(*b)).collect()
+}
+
+#[test]
+fn a_run_starts_from_the_weights_of_another_where_they_fit() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    speech(dir);
+    let several = |out: &str, members: &str, rest: &[&str]| {
+        let mut command = command(dir, out);
+        command
+            .args(["--members", members, "--seed", "8"])
+            .args(rest);
+        command.arg("--start-from").arg(dir.join("first.ckpt"));
+        command
+    };
+    let from = |out: &str, rest: &[&str]| several(out, "1", rest);
+    refused(&mut from("no", &[]), 5, &["first.ckpt"]);
+    succeed(command(dir, "first").args(["--members", "1"]));
+    refused(&mut several("no", "2", &[]), 2, &["--members 1"]);
+    // One step at a rate that changes nothing to speak of.
+    let small = ["--steps", "1", "--learning-rate", "1e-9"];
+    succeed(&mut from("second", &small));
+    for name in ["w:0.weight", "w:17.weight", "speakers"] {
+        let (first, second) = (
+            tensor(dir, "first.ckpt", name),
+            tensor(dir, "second.ckpt", name),
+        );
+        let nearly = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-5;
+        assert_eq!(first.len(), second.len());
+        assert!(first.iter().zip(&second).all(nearly), "{name}");
+    }
+    // A larger embedding is new; what comes before it is not.
+    succeed(&mut from(
+        "larger",
+        &[&small[..], &["--embedding-size", "9"]].concat(),
+    ));
+    let (first, larger) = ("first.ckpt", "larger.ckpt");
+    let change: f32 = tensor(dir, first, "w:0.weight")
+        .iter()
+        .zip(tensor(dir, larger, "w:0.weight"))
+        .map(|(a, b)| (a - b).abs())
+        .sum();
+    assert!(change < 1e-4, "{change}");
+    assert_eq!(
+        tensor(dir, larger, "w:17.bias").len(),
+        9,
+        "the Linear after the pooling"
+    );
+    fs::write(dir.join("first.ckpt"), "no checkpoint").unwrap();
+    refused(
+        &mut from("no", &[]),
+        4,
+        &["first.ckpt", "that --checkpoint named"],
+    );
+}
+
 #[test]
 fn bad_options_and_lists_are_refused_before_any_work() {
     let dir = tempfile::tempdir().unwrap();

@@ -23,8 +23,9 @@ use spkver::{
 use std::path::PathBuf;
 
 /// Flags that change how networks are trained, or the card of a new model.
-const OF_NETWORKS: [&str; 18] = [
+const OF_NETWORKS: [&str; 19] = [
     "overlap_of",
+    "start_from",
     "compare_heads",
     "checkpoint",
     "checkpoint_every",
@@ -93,6 +94,10 @@ pub struct Args {
     /// Take the detector of overlapped speech from this model; if the options train one, start from it
     #[arg(long, value_name = "MODEL", help_heading = "Training")]
     overlap_of: Option<PathBuf>,
+    /// Start from the weights in this checkpoint of another run, instead of from random ones. Layers and
+    /// speakers' rows of another size are new
+    #[arg(long, value_name = "CHECKPOINT", help_heading = "Training")]
+    start_from: Option<PathBuf>,
     /// Add a joint embedding to this model instead of training networks. It is a map from the
     /// statistics of all its networks to the vectors of --teacher (`joint` in the options)
     #[arg(
@@ -274,6 +279,7 @@ impl Args {
             noise: self.noise.clone(),
             rir: self.rir.clone(),
             overlap_of: self.overlap_of.clone(),
+            start_from: self.start_from.clone(),
             onto: self.onto.clone(),
             checkpoint,
             checkpoint_every: self.checkpoint_every,
@@ -292,6 +298,7 @@ impl Args {
             &self.teacher_ids,
             &self.options,
             &self.overlap_of,
+            &self.start_from,
             &self.onto,
         ];
         let files = flags.into_iter().flatten().chain(&self.compare_heads);

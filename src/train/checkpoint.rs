@@ -108,64 +108,109 @@ impl State {
         manifest: &str,
         layers: Vec<Layer>,
     ) -> Result<Self> {
-        let refuse = |fact: String| Error::Model {
-            path: path.to_path_buf(),
-            fact,
-            remedy: "go on as it was begun, or delete it, or give another --checkpoint".into(),
-        };
-        let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read", e))?;
-        let damaged = |e: safetensors::SafeTensorError| refuse(format!("damaged checkpoint: {e}"));
-        let tensors = SafeTensors::deserialize(&bytes).map_err(damaged)?;
-        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
-        let header: Header = metadata
-            .metadata()
-            .as_ref()
-            .and_then(|m| m.get(KEY))
-            .and_then(|text| serde_json::from_str(text).ok())
-            .ok_or_else(|| refuse("is not a checkpoint of this version".into()))?;
+        let refused = |fact: &str| refused(path, GO_ON, fact);
+        let (header, mut state) = read(path, GO_ON)?;
         // The head is fitted after the last step, so its options may change.
         let begun_with = TrainOptions {
             head: options.head.clone(),
             ..header.options
         };
         if begun_with != *options {
-            return Err(refuse("belongs to a run with other options".into()));
+            return Err(refused("belongs to a run with other options"));
         }
         if header.manifest != manifest {
-            return Err(refuse(
-                "belongs to a run on another list of recordings, or with another --teacher, --noise, --rir \
-                 or --overlap-of"
-                    .into(),
+            return Err(refused(
+                "belongs to a run on another list of recordings, or with another --teacher, --noise, --rir, \
+                 --overlap-of or --start-from",
             ));
         }
-        let mut views = tensors.tensors();
-        views.sort_by(|a, b| a.0.cmp(&b.0));
-        if checksum(views.iter().map(|(name, view)| (&name[..], view.data()))) != header.blake3 {
-            return Err(refuse("is damaged: its checksum does not fit".into()));
-        }
-        let mut groups: [Weights; 3] = Default::default();
-        let mut speakers = vec![];
-        for (name, view) in views {
-            let (values, _) = view.data().as_chunks();
-            let values: Vec<f32> = values.iter().map(|b| f32::from_le_bytes(*b)).collect();
-            match name.split_once(':') {
-                Some(("w", name)) => groups[0].insert(name.into(), values),
-                Some(("m", name)) => groups[1].insert(name.into(), values),
-                Some(("v", name)) => groups[2].insert(name.into(), values),
-                _ => {
-                    speakers = values;
-                    None
-                }
-            };
-        }
-        let [weights, m, v] = groups;
-        Ok(State {
-            step: header.step,
-            trainable: Trainable { layers, weights },
-            speakers,
-            optimizer: AdamW { m, v },
-        })
+        state.trainable.layers = layers;
+        Ok(state)
     }
+
+    /// Reads the state of another run, to start from its weights: [`State::take_weights`].
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Model`] for a damaged file.
+    pub fn of_other_run(path: &Path) -> Result<Self> {
+        read(path, "give a file that --checkpoint named in that run").map(|(_, state)| state)
+    }
+
+    /// Takes the weights of `other` where a tensor has the same name and as many values, and the speakers' rows
+    /// where there are as many. Returns the number of tensors of the network that were taken. The step
+    /// and the moments stay.
+    pub fn take_weights(&mut self, other: &State) -> usize {
+        if other.speakers.len() == self.speakers.len() {
+            self.speakers.clone_from(&other.speakers);
+        }
+        let mut taken = 0;
+        for (name, values) in &mut self.trainable.weights {
+            if let Some(others) = other.trainable.weights.get(name)
+                && others.len() == values.len()
+            {
+                values.clone_from(others);
+                taken += 1;
+            }
+        }
+        taken
+    }
+}
+
+/// What to do with a checkpoint that the run cannot go on from.
+const GO_ON: &str = "go on as it was begun, or delete it, or give another --checkpoint";
+
+fn refused(path: &Path, remedy: &str, fact: impl Into<String>) -> Error {
+    Error::Model {
+        path: path.to_path_buf(),
+        fact: fact.into(),
+        remedy: remedy.into(),
+    }
+}
+
+/// Reads a checkpoint. The layers are not in the file.
+fn read(path: &Path, remedy: &str) -> Result<(Header, State)> {
+    let refused = |fact: String| refused(path, remedy, fact);
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read", e))?;
+    let damaged = |e: safetensors::SafeTensorError| refused(format!("damaged checkpoint: {e}"));
+    let tensors = SafeTensors::deserialize(&bytes).map_err(damaged)?;
+    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
+    let header: Header = metadata
+        .metadata()
+        .as_ref()
+        .and_then(|m| m.get(KEY))
+        .and_then(|text| serde_json::from_str(text).ok())
+        .ok_or_else(|| refused("is not a checkpoint of this version".into()))?;
+    let mut views = tensors.tensors();
+    views.sort_by(|a, b| a.0.cmp(&b.0));
+    if checksum(views.iter().map(|(name, view)| (&name[..], view.data()))) != header.blake3 {
+        return Err(refused("is damaged: its checksum does not fit".into()));
+    }
+    let mut groups: [Weights; 3] = Default::default();
+    let mut speakers = vec![];
+    for (name, view) in views {
+        let (values, _) = view.data().as_chunks();
+        let values: Vec<f32> = values.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        match name.split_once(':') {
+            Some(("w", name)) => groups[0].insert(name.into(), values),
+            Some(("m", name)) => groups[1].insert(name.into(), values),
+            Some(("v", name)) => groups[2].insert(name.into(), values),
+            _ => {
+                speakers = values;
+                None
+            }
+        };
+    }
+    let [weights, m, v] = groups;
+    let state = State {
+        step: header.step,
+        trainable: Trainable {
+            layers: vec![],
+            weights,
+        },
+        speakers,
+        optimizer: AdamW { m, v },
+    };
+    Ok((header, state))
 }
 
 fn checksum<'a>(tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {

@@ -13,7 +13,7 @@ use super::{
     teacher::Teacher,
     view::View,
 };
-use crate::{Result, features::Mfcc, network::Network};
+use crate::{Error, Result, features::Mfcc, network::Network};
 use std::path::PathBuf;
 
 /// The result of training.
@@ -26,16 +26,24 @@ pub struct Trained {
     pub speech: Option<Network>,
 }
 
+/// The weights that training starts from. What is not given starts from random numbers.
+#[derive(Default)]
+pub struct Begun {
+    /// A run of the network.
+    pub network: Option<State>,
+    /// The detector of overlapped speech.
+    pub overlap: Option<State>,
+}
+
 /// Trains all networks, each from its checkpoint if there is one, and embeds the training speech
-/// with each for [`super::head::fit`]. The detector of overlapped speech starts from `begun_overlap`, if it
-/// is given. `on_progress` may stop training by answering `false`: the state is saved, and the result is
-/// `None`.
+/// with each for [`super::head::fit`]. `on_progress` may stop training by answering `false`: the state is saved,
+/// and the result is `None`.
 ///
 /// # Errors
 /// A recording or checkpoint that cannot be read or written; options that make no sense.
 pub fn train(
     all: &Descent,
-    begun_overlap: Option<State>,
+    begun: Begun,
     on_progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Option<Trained>> {
     let members = all.options.of_each();
@@ -49,6 +57,7 @@ pub fn train(
         name.push(ending);
         PathBuf::from(name)
     };
+    let begun_from = begun.network.as_ref().map(State::hash);
     let mut trained = vec![];
     for (index, (options, seen)) in members.iter().enumerate() {
         let checkpoint = match index {
@@ -60,18 +69,19 @@ pub fn train(
             options,
             teacher: all.teacher.filter(|_| is_taught),
             checkpoint: &checkpoint,
+            begun_from: begun_from.as_deref(),
             ..*all
         };
         let before = index * all.options.num_steps;
         let counted = &mut |progress: Progress| on_progress(progress.of(before, num_steps));
-        match train_member(&member, *seen, counted)? {
+        match train_member(&member, *seen, begun.network.as_ref(), counted)? {
             Some(one) => trained.push(one),
             None => return Ok(None),
         }
     }
     let mut overlap = None;
     if let Some(options) = &of_overlap {
-        let begun_from = begun_overlap.as_ref().map(State::hash);
+        let begun_from = begun.overlap.as_ref().map(State::hash);
         let detector = Descent {
             options,
             teacher: None,
@@ -80,7 +90,7 @@ pub fn train(
             ..*all
         };
         let counted = &mut |progress: Progress| on_progress(progress.of(of_members, num_steps));
-        overlap = overlap::train(&detector, begun_overlap, counted)?;
+        overlap = overlap::train(&detector, begun.overlap, counted)?;
         if overlap.is_none() {
             return Ok(None);
         }
@@ -110,6 +120,7 @@ pub fn train(
 fn train_member(
     own: &Descent,
     seen: Seen,
+    begun: Option<&State>,
     on_progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Option<(Network, Labelled)>> {
     let options = own.options;
@@ -124,13 +135,20 @@ fn train_member(
     )?;
     let map_rows = own.teacher.map_or(0, Teacher::size);
     let rows = crops.num_classes() + map_rows;
-    let start = |layers| State::fresh(layers, rows, shapes.embedding_size, options.seed);
+    let mut fresh = State::fresh(layers.clone(), rows, shapes.embedding_size, options.seed);
+    if let Some(begun) = begun
+        && fresh.take_weights(begun) == 0
+    {
+        return Err(Error::Usage(
+            "--start-from: no layer of that run has the size of one of this network".into(),
+        ));
+    }
     let step = |state: &mut State| {
         let (features, labels, utterances) = crops.batch(state.step, options.batch_size)?;
         let teacher = own.teacher.map(|teacher| (teacher, &utterances[..]));
         optimise(options, state, view.of(features), &labels, teacher)
     };
-    let Some(state) = own.descend(layers, start, step, on_progress)? else {
+    let Some(state) = own.descend(layers, |_| fresh, step, on_progress)? else {
         return Ok(None);
     };
     let network = view.network(state.trainable.folded())?;

@@ -14,7 +14,8 @@ use super::{
     joint,
     manifest::Manifest,
     options::{PairLoss, TrainOptions},
-    overlap, overlap_term, recipe,
+    overlap, overlap_term,
+    recipe::{self, Begun},
     recordings::Recordings,
     teacher::Teacher,
 };
@@ -43,6 +44,8 @@ pub struct Plan {
     /// A model whose detector of overlapped speech is taken. If the options train a detector, training
     /// starts from this one.
     pub overlap_of: Option<PathBuf>,
+    /// A checkpoint of another run, whose weights the network starts from where they fit.
+    pub start_from: Option<PathBuf>,
     /// A model to add a joint embedding to, made by `train` or `model join`. With it, no network is trained.
     pub onto: Option<PathBuf>,
     /// The file of the run's state. Training goes on from it if it exists.
@@ -68,6 +71,7 @@ pub struct Inputs<'a> {
     plan: &'a Plan,
     lists: Lists<'a>,
     overlap: Option<Overlap>,
+    start_from: Option<State>,
     onto: Option<Model>,
     manifest: Manifest,
     noise: Vec<PathBuf>,
@@ -118,12 +122,15 @@ impl<'a> Inputs<'a> {
         let lists = Lists::open(&plan.compare_heads, &plan.root)?;
         let overlap = plan.overlap_of.as_deref();
         let overlap = overlap.map(|path| overlap_of(path, &plan.options));
+        let start_from = plan.start_from.as_deref();
+        let start_from = start_from.map(|path| start_from_of(path, &plan.options));
         let onto = plan.onto.as_deref();
         let onto = onto.map(|path| onto_of(path, &plan.options));
         Ok(Inputs {
             plan,
             lists,
             overlap: overlap.transpose()?,
+            start_from: start_from.transpose()?,
             onto: onto.transpose()?,
             manifest: Manifest::open(&plan.speech)?,
             noise: sounds(plan.noise.as_deref())?,
@@ -189,10 +196,14 @@ impl<'a> Inputs<'a> {
         if let Some(model) = self.onto {
             return add_joint(model, &descent, out, on_event);
         }
-        let (finished, begun) = match self.overlap {
+        let (finished, overlap) = match self.overlap {
             Some(Overlap::Finished(network)) => (Some(*network), None),
             Some(Overlap::Begun(state)) => (None, Some(state)),
             None => (None, None),
+        };
+        let begun = Begun {
+            network: self.start_from,
+            overlap,
         };
         let trained = recipe::train(&descent, begun, &mut |progress| {
             on_event(Event::Progress(progress))
@@ -348,6 +359,18 @@ fn overlap_of(path: &Path, options: &TrainOptions) -> Result<Overlap> {
     begun.ok_or_else(|| {
         refuse("its detector of overlapped speech has other layers than that of the options")
     })
+}
+
+/// Reads the checkpoint `path`, whose weights a run is to start from.
+fn start_from_of(path: &Path, options: &TrainOptions) -> Result<State> {
+    if options.of_each().len() > 1 {
+        return Err(refusal(
+            "--start-from",
+            path,
+            "several networks cannot start from one run; add --members 1",
+        ));
+    }
+    State::of_other_run(path)
 }
 
 /// Reads the model file `path`, which is to get a joint embedding.
