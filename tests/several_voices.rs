@@ -95,7 +95,7 @@ fn parts_of_a_noisy_recording_are_allowed_to_be_less_alike() {
     let mut state = 1u32;
     let noisy = clean.samples().iter().map(|sample| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        sample + 0.03 * (state as f32 / u32::MAX as f32 - 0.5)
+        sample + 0.06 * (state as f32 / u32::MAX as f32 - 0.5)
     });
     let noisy = Waveform::from_samples(noisy.collect(), 16_000).unwrap();
     let allowing = |parts_noise: f32| {
