@@ -87,7 +87,6 @@ fn no_help_lists_flags_that_change_nothing_but_every_command_takes_them() {
         ("compare", [false, false, true, true]),
         ("remove", [true, true, false, false]),
         ("model info", [false, false, true, true]),
-        ("model join", [false, false, false, false]),
         ("store backup", [true, true, false, false]),
         ("store export", [true, true, true, true]),
         ("man", [false, false, false, false]),

@@ -148,12 +148,7 @@ const COMMANDS: &[(&str, &str, i32)] = &[
         0,
     ),
     ("train", "train speech --options options --print-options", 0),
-    (
-        "model join",
-        "model join t.safetensors t.safetensors -o j.safetensors",
-        0,
-    ),
-    ("model info", "model info --model j.safetensors", 0),
+    ("model info", "model info --model t.safetensors", 0),
     ("store export", "store export --npy v.npy", 0),
     ("store export", "store export --pgvector v.copy", 0),
     (

@@ -96,6 +96,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
         "train speech.csv --overlap-of m.safetensors -o OUT",
         &["m.safetensors"],
     ),
+    ("train speech.csv --start-from c.ckpt -o OUT", &["c.ckpt"]),
     (
         "train speech.csv --onto m.safetensors --teacher e.npy --teacher-ids e.ids -o OUT",
         &["e.npy", "e.ids", "speech.csv"],
@@ -103,10 +104,6 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("model export --onnx OUT", &[]),
     ("model import x.safetensors -o OUT", &["x.safetensors"]),
     ("model int8 -o OUT", &[]),
-    (
-        "model join x.safetensors m.safetensors -o OUT",
-        &["x.safetensors", "m.safetensors"],
-    ),
     (
         "store backup OUT --backup-passphrase-file words",
         &["words"],
@@ -148,6 +145,7 @@ fn place() -> Place {
             "anna-1.wav anna\nanna-2.wav anna\nboris-1.wav boris\n",
         ),
         ("list", "anna-1.wav\nboris-1.wav\n"),
+        ("c.ckpt", ""),
         ("e.ids", "anna-1.wav\nanna-2.wav\nboris-1.wav\n"),
         (
             "s.txt",
@@ -290,7 +288,6 @@ const OUTPUTS: &[&str] = &[
     "model export --onnx OUT",
     "model import x.safetensors -o OUT",
     "model int8 -o OUT",
-    "model join m.safetensors m.safetensors -o OUT",
     "--store s.sqlite store backup OUT --backup-passphrase-file words",
     "--store s.sqlite store export --npy OUT",
     "--store s.sqlite store export --pgvector OUT",

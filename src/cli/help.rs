@@ -196,11 +196,6 @@ pub const MODEL_INT8: &str = after_help!(
     "0" "written"
 );
 
-pub const MODEL_JOIN: &str = after_help!(
-    "spkver model join a.safetensors b.safetensors -o both.safetensors";
-    "0" "written"
-);
-
 pub const TRAIN: &str = after_help!(
     "spkver train speech/ --noise noise/ -o model.safetensors";
     "0" "written, or stopped by --stop-after; the same command continues the run";

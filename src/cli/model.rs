@@ -4,7 +4,6 @@
 mod card;
 mod import;
 mod int8;
-mod join;
 mod new_model;
 
 use super::{global::Global, help, operating_point::shown, output::printable, outputs};
@@ -34,9 +33,6 @@ pub enum Command {
     /// Round the weights to int8: a smaller file that starts and runs faster
     #[command(after_help = help::MODEL_INT8)]
     Int8(int8::Args),
-    /// Make one model from several that have the same front-end; calibrate the result afterwards
-    #[command(after_help = help::MODEL_JOIN)]
-    Join(join::Args),
 }
 
 /// What `spkver model export` writes.
@@ -57,7 +53,6 @@ pub fn run(command: &Command, global: &Global) -> Result<u8> {
         Command::Export(args) => export(args, global),
         Command::Import(args) => import::run(args, global),
         Command::Int8(args) => int8::run(args, global),
-        Command::Join(args) => join::run(args, global),
     }
 }
 

@@ -16,7 +16,7 @@ fn unused(path: &[&str]) -> Vec<&'static str> {
             STORE.to_vec()
         }
         ["remove"]
-        | ["model", "import" | "join"]
+        | ["model", "import"]
         | [
             "store",
             "encrypt" | "rekey" | "decrypt" | "backup" | "restore",

@@ -2,8 +2,7 @@
 //!
 //! A member's layers become a group of channels in one list of layers, its whitening becomes part of
 //! the last Linear, and the head normalises each member's part of the embedding separately. The logit
-//! is the weighted sum of the members' log-likelihood ratios, by default their mean (Dietterich 2000,
-//! "Ensemble methods"). A joined network can be joined again.
+//! is the mean of the members' log-likelihood ratios (Dietterich 2000, "Ensemble methods").
 
 use crate::{
     Error, Result,
@@ -16,42 +15,13 @@ use half::f16;
 /// single member stays as it is.
 ///
 /// # Errors
-/// As [`join_weighted`].
+/// [`Error::Usage`] for networks that differ in their layers.
 pub fn join(
     mut members: Vec<(Network, PairHead)>,
     num_features: usize,
 ) -> Result<(Network, PairHead)> {
     if members.len() == 1 {
         return Ok(members.remove(0));
-    }
-    let shares = vec![1.0 / members.len() as f32; members.len()];
-    join_weighted(&members, &shares, num_features)
-}
-
-/// Joins `members` into one network whose score is the sum of theirs, each times its share. Quality terms,
-/// conditions, cohort and lower slope are left out: the sum is to be calibrated again.
-///
-/// # Errors
-/// [`Error::Usage`] for networks that differ in their layers, whose layers form a graph, or that have a joint
-/// embedding.
-pub fn join_weighted(
-    members: &[(Network, PairHead)],
-    shares: &[f32],
-    num_features: usize,
-) -> Result<(Network, PairHead)> {
-    if members.iter().any(|(network, _)| network.is_graph()) {
-        return Err(Error::Usage(
-            "a network whose layers form a graph cannot be joined with others".into(),
-        ));
-    }
-    if members
-        .iter()
-        .any(|(network, head)| has_joint(network, head))
-    {
-        return Err(Error::Usage(
-            "a model with a joint embedding (`train --onto`) cannot be joined with others: join first"
-                .into(),
-        ));
     }
     let of_one = |(network, head): &(Network, PairHead)| -> Vec<Layer> {
         let mut one = regrouped(network.layers(), 1, head.projection.groups);
@@ -76,7 +46,7 @@ pub fn join_weighted(
     for (index, mut layer) in regrouped(&layers, count, 1).into_iter().enumerate() {
         let tensor = |name: &str| format!("{index}.{name}");
         if let Layer::Linear { out_features, .. } = &mut layer {
-            let (weight, bias) = whitened(members, index);
+            let (weight, bias) = whitened(&members, index);
             *out_features = bias.len();
             weights.insert(tensor("weight"), weight);
             weights.insert(tensor("bias"), bias);
@@ -90,51 +60,12 @@ pub fn join_weighted(
         joined.push(layer);
     }
     let network = rounded(joined, weights, num_features)?;
-    let head = sum_of_heads(members, shares);
+    let head = mean_of_heads(&members);
     head.check(network.embedding_size())?;
     Ok((network, head))
 }
 
-/// Takes some networks out of a joined one, by their numbers from 1. Each keeps its weights in the
-/// score.
-///
-/// # Errors
-/// [`Error::Usage`] for a network that was not joined, and for a number that it does not have.
-pub fn pick(network: &Network, head: &PairHead, numbers: &[usize]) -> Result<(Network, PairHead)> {
-    let count = head.projection.groups;
-    if network.is_graph() || !is_joined(network, head) {
-        return Err(Error::Usage(
-            "networks can be picked from a joined model only, and before `train --onto`".into(),
-        ));
-    }
-    if let Some(wrong) = numbers.iter().find(|n| !(1..=count).contains(*n)) {
-        return Err(Error::Usage(format!(
-            "there is no network {wrong}: this model has the networks 1 to {count}"
-        )));
-    }
-    let of_each = |values: &[f32]| -> Vec<f32> {
-        let len = values.len() / count;
-        let one = |number: &usize| &values[(number - 1) * len..][..len];
-        numbers.iter().flat_map(one).copied().collect()
-    };
-    let layers = regrouped(network.layers(), numbers.len(), count);
-    let weights = network.weights().iter();
-    let weights = weights.map(|(name, values)| (name.clone(), of_each(values)));
-    let affine = network.layers().iter().find_map(Affine::of);
-    let num_features = affine.map_or(0, |affine| affine.shape.1);
-    let network = Network::new(layers, weights.collect(), num_features)?;
-    let head = head.uncalibrated();
-    let (product, squares) = head.weight.split_at(head.size());
-    let projection = Projection {
-        mean: of_each(&head.projection.mean),
-        whiten: None,
-        groups: numbers.len(),
-    };
-    let weight = [of_each(product), of_each(squares)].concat();
-    Ok((network, PairHead::new(projection, weight)))
-}
-
-/// The network and its head, with the whitening as part of the last Linear, as in a joined model. Both stay as they are
+/// The network and its head, with the whitening as part of the last Linear. Both stay as they are
 /// if there is no whitening, or another last layer.
 ///
 /// # Errors
@@ -154,19 +85,12 @@ pub(super) fn whitened_inside(network: &Network, head: &PairHead) -> Result<(Net
     weights.insert(format!("{index}.weight"), weight);
     weights.insert(format!("{index}.bias"), bias);
     let network = rounded(layers, weights, network.num_features())?;
-    Ok((network, sum_of_heads(&members, &[1.0])))
+    Ok((network, mean_of_heads(&members)))
 }
 
-/// Whether these are one or several networks whose whitening is part of the last Linear, as [`join_weighted`] makes
-/// them, without a joint embedding.
-pub(super) fn is_joined(network: &Network, head: &PairHead) -> bool {
+/// Whether the whitening is part of the last Linear and there is no joint embedding.
+pub(super) fn is_whitened_inside(network: &Network, head: &PairHead) -> bool {
     head.projection.whiten.is_none() && last_groups(network) == Some(head.projection.groups)
-}
-
-/// Whether some of the embedding is made of the statistics of all networks together.
-fn has_joint(network: &Network, head: &PairHead) -> bool {
-    let is_concat = matches!(network.layers().last(), Some(Layer::Concat { .. }));
-    is_concat || last_groups(network).is_some_and(|groups| groups != head.projection.groups)
 }
 
 /// The groups of the last layer, if it is a Linear.
@@ -276,29 +200,24 @@ fn whitened(members: &[(Network, PairHead)], index: usize) -> (Vec<f32>, Vec<f32
     (weight, bias)
 }
 
-/// The head for an embedding that is whitened already: the sum of the members' log-likelihood ratios,
-/// each times its share.
-fn sum_of_heads(members: &[(Network, PairHead)], shares: &[f32]) -> PairHead {
+/// The head for an embedding that is whitened already: the mean of the members' log-likelihood ratios.
+fn mean_of_heads(members: &[(Network, PairHead)]) -> PairHead {
+    let share = 1.0 / members.len() as f32;
     let size = members.iter().map(|(_, head)| head.voice_size()).sum();
     let half = |second: bool| {
-        members
-            .iter()
-            .zip(shares)
-            .flat_map(move |((_, head), share)| {
-                let (product, squares) = head.weight.split_at(head.size());
-                let weights = if second { squares } else { product };
-                weights[..head.voice_size()].iter().map(move |w| w * share)
-            })
+        members.iter().flat_map(move |(_, head)| {
+            let (product, squares) = head.weight.split_at(head.size());
+            let weights = if second { squares } else { product };
+            weights[..head.voice_size()].iter().map(move |w| w * share)
+        })
     };
     let groups = members.iter().map(|(_, head)| head.projection.groups).sum();
     let weight = half(false).chain(half(true)).collect();
-    let mut sum = PairHead::new(Projection::identity(size, groups), weight);
-    let llr_bias = |head: &PairHead| head.bias - (head.prior / (1.0 - head.prior)).ln();
-    let biases = members.iter().zip(shares);
-    sum.bias = biases
-        .map(|((_, head), share)| llr_bias(head) * share)
-        .sum();
-    sum
+    let mut mean = PairHead::new(Projection::identity(size, groups), weight);
+    let llr_bias =
+        |(_, head): &(Network, PairHead)| head.bias - (head.prior / (1.0 - head.prior)).ln();
+    mean.bias = members.iter().map(|member| llr_bias(member) * share).sum();
+    mean
 }
 
 #[cfg(test)]
@@ -356,24 +275,12 @@ mod tests {
     }
 
     #[test]
-    fn what_was_joined_before_is_joined_again_with_shares() {
-        let joined = || join(vec![member(1, "stats"), member(2, "stats")], 5).unwrap();
-        let single = || member(3, "stats");
-        let (network, head) = join_weighted(&[joined(), single()], &[0.5, 0.25], 5).unwrap();
-        assert_eq!(head.projection.groups, 3);
-        let wanted = 0.5 * llr(&joined()) + 0.25 * llr(&single());
-        let got = llr(&(network, head));
-        // Weights are rounded to 11 bits.
-        assert!((got - wanted).abs() < 0.01, "{got}, not {wanted}");
-        let other = member(1, "mean");
-        assert!(join_weighted(&[joined(), other], &[0.5, 0.5], 5).is_err());
-    }
-
-    #[test]
     fn a_whitening_may_become_part_of_the_last_layer() {
         let outside = member(1, "stats");
         let inside = whitened_inside(&outside.0, &outside.1).unwrap();
-        assert!(is_joined(&inside.0, &inside.1) && !is_joined(&outside.0, &outside.1));
+        assert!(
+            is_whitened_inside(&inside.0, &inside.1) && !is_whitened_inside(&outside.0, &outside.1)
+        );
         let (got, wanted) = (llr(&inside), llr(&outside));
         // Weights are rounded to 11 bits.
         assert!((got - wanted).abs() < 0.01, "{got}, not {wanted}");

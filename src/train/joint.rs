@@ -26,7 +26,7 @@ use crate::{
 };
 use rayon::prelude::*;
 
-/// Fits a joint embedding onto a trained or joined network and its head. The resulting network has it as the last part
+/// Fits a joint embedding onto a trained network and its head. The resulting network has it as the last part
 /// of its embedding; the resulting head is to be calibrated. `own` has the recordings and a teacher's vectors of
 /// them. `None` where `on_progress` stopped the fit by answering `false`.
 ///
@@ -44,7 +44,7 @@ pub fn fit(
         return Err(Error::Usage("a joint embedding needs a teacher".into()));
     };
     let (network, head) = &ensemble::whitened_inside(network, head)?;
-    let kept = kept(network, head, options)?;
+    check(network, head, options)?;
     let statistics = without_last(network)?;
     let taught: Vec<usize> = (0..own.manifest.utterances.len())
         .filter(|u| teacher.direction(*u).is_some())
@@ -81,39 +81,27 @@ pub fn fit(
         answer: map.answer.then(&added.projection),
         ..map
     };
-    let network = with_map(network, head, &kept, &map)?;
-    let head = with_share(head, &kept, &added, options.share);
+    let network = with_map(network, &map)?;
+    let head = with_share(head, &added, options.share);
     head.check(network.embedding_size())?;
     Ok(Some((network, head)))
 }
 
-/// The numbers, from 0, of the networks whose own embeddings stay.
-fn kept(network: &Network, head: &PairHead, options: &JointOptions) -> Result<Vec<usize>> {
-    let refuse = |fact: String| Err(Error::Usage(fact));
-    if !ensemble::is_joined(network, head) {
-        return refuse(
-            "a joint embedding is fitted onto a model that `train` or `model join` made, once"
-                .into(),
-        );
-    }
-    let count = head.projection.groups;
-    if let Some(wrong) = options.without.iter().find(|n| !(1..=count).contains(*n)) {
-        return refuse(format!(
-            "training option joint.without: there is no network {wrong}: this model has the networks 1 \
-             to {count}"
+/// Refuses a network that cannot get a joint embedding of this size.
+fn check(network: &Network, head: &PairHead, options: &JointOptions) -> Result<()> {
+    if !ensemble::is_whitened_inside(network, head) {
+        return Err(Error::Usage(
+            "a joint embedding is fitted onto a model that `train` made, once".into(),
         ));
     }
     let own = own_size(head);
     if options.size == 0 || !options.size.is_multiple_of(own) {
-        return refuse(format!(
+        return Err(Error::Usage(format!(
             "training option joint.size: a multiple of {own}, the size of one network's embedding, is \
              wanted"
-        ));
+        )));
     }
-    let all = 0..count;
-    Ok(all
-        .filter(|n| !options.without.contains(&(n + 1)))
-        .collect())
+    Ok(())
 }
 
 /// The size of one network's embedding.
@@ -121,7 +109,7 @@ fn own_size(head: &PairHead) -> usize {
     head.voice_size() / head.projection.groups
 }
 
-/// The network without its last layer, which a joined network has as its Linear.
+/// The network without its last layer, a Linear.
 pub fn without_last(network: &Network) -> Result<Network> {
     let last = network.layers().len() - 1;
     let of_last = format!("{last}.");
@@ -132,69 +120,35 @@ pub fn without_last(network: &Network) -> Result<Network> {
     Network::new(layers, weights.collect(), network.num_features())
 }
 
-/// The network that ends in the embeddings of the `kept` networks and that of `map`, which branches off from the
-/// pooling.
-fn with_map(
-    network: &Network,
-    head: &PairHead,
-    kept: &[usize],
-    map: &HiddenMap,
-) -> Result<Network> {
+/// The network that ends in its own embedding and that of `map`, which branches off from the pooling.
+fn with_map(network: &Network, map: &HiddenMap) -> Result<Network> {
     let mut layers = network.layers().to_vec();
     let mut weights = network.weights().clone();
-    layers.pop();
-    let (last, pooling) = (layers.len(), layers.len() - 1);
-    let [weight, bias] = ["weight", "bias"].map(|tensor| {
-        weights
-            .remove(&format!("{last}.{tensor}"))
-            .expect("a Linear")
-    });
-    let own = own_size(head);
-    let num_statistics = map.bottleneck.weight.ncols();
-    let of_one = num_statistics / head.projection.groups;
-    let mut parts = vec![];
-    // Neighbouring networks are one branch.
-    for run in kept.chunk_by(|a, b| a + 1 == *b) {
-        let (first, count) = (run[0], run.len());
-        layers.push(Layer::Channels {
-            layer: pooling,
-            first: first * of_one,
-            count: count * of_one,
-        });
-        let index = layers.len();
-        let rows = first * own..(first + count) * own;
-        let of_rows = weight[rows.start * of_one..rows.end * of_one].to_vec();
-        weights.insert(format!("{index}.weight"), of_rows);
-        weights.insert(format!("{index}.bias"), bias[rows].to_vec());
-        layers.push(Layer::Linear {
-            in_features: count * of_one,
-            out_features: count * own,
-            groups: count,
-        });
-        parts.push(index);
-    }
-    (map.bottleneck).append_branch(pooling, &mut layers, &mut weights);
+    let own = layers.len() - 1;
+    (map.bottleneck).append_branch(own - 1, &mut layers, &mut weights);
     map.units.append(&mut layers, &mut weights);
     layers.push(Layer::Relu);
     map.answer.append(&mut layers, &mut weights);
-    parts.push(layers.len() - 1);
-    layers.push(Layer::Concat { layers: parts });
+    let joint = layers.len() - 1;
+    layers.push(Layer::Concat {
+        layers: vec![own, joint],
+    });
     ensemble::rounded(layers, weights, network.num_features())
 }
 
-/// The head whose score is that of the `kept` networks plus `share` times that of `added`.
-fn with_share(head: &PairHead, kept: &[usize], added: &PairHead, share: f32) -> PairHead {
-    let own = own_size(head);
+/// The head whose score is that of `head` plus `share` times that of `added`.
+fn with_share(head: &PairHead, added: &PairHead, share: f32) -> PairHead {
     let base = head.uncalibrated();
     let halves = base.weight.chunks_exact(base.size());
     let added_halves = added.weight.chunks_exact(added.size());
     let weight = halves.zip(added_halves).flat_map(|(base, added)| {
-        let kept = kept.iter().flat_map(|n| &base[n * own..(n + 1) * own]);
-        kept.copied().chain(added.iter().map(move |w| w * share))
+        base.iter()
+            .copied()
+            .chain(added.iter().map(move |w| w * share))
     });
-    let groups = kept.len() + added.projection.groups;
-    let projection = Projection::identity(groups * own, groups);
-    let mut head = PairHead::new(projection, weight.collect());
+    let groups = base.projection.groups + added.projection.groups;
+    let size = base.size() + added.size();
+    let mut head = PairHead::new(Projection::identity(size, groups), weight.collect());
     (head.bias, head.prior) = (base.bias + share * added.bias, base.prior);
     head
 }
@@ -229,9 +183,9 @@ mod tests {
     }
 
     #[test]
-    fn the_score_is_that_of_the_kept_networks_plus_a_share_of_the_joint_one() {
+    fn the_score_is_that_of_the_networks_plus_a_share_of_the_joint_one() {
         let members = [member(1), member(2), member(3)];
-        let (network, head) = ensemble::join_weighted(&members, &[1.0, 0.5, 2.0], 5).unwrap();
+        let (network, head) = ensemble::join(vec![member(1), member(2), member(3)], 5).unwrap();
         let statistics = without_last(&network).unwrap();
         let value = |i: usize| (i as f64 * 1.7).sin();
         let linear = |inputs: usize, outputs: usize| LinearMap {
@@ -249,14 +203,13 @@ mod tests {
         let mut added = PairHead::new(projection, weight);
         (added.projection.groups, added.bias) = (2, 0.4);
 
-        let kept = [0, 2];
         let projected = HiddenMap {
             answer: map.answer.then(&added.projection),
             bottleneck: map.bottleneck.clone(),
             units: map.units.clone(),
         };
-        let joint = with_map(&network, &head, &kept, &projected).unwrap();
-        let whole = with_share(&head, &kept, &added, 0.25);
+        let joint = with_map(&network, &projected).unwrap();
+        let whole = with_share(&head, &added, 0.25);
         whole.check(joint.embedding_size()).unwrap();
         let features = [3, 4].map(|seed: usize| {
             let values = (0..5 * 60).map(|i| ((i * seed) as f32 * 0.37).sin());
@@ -268,8 +221,7 @@ mod tests {
         };
         let alone = |n: usize| llr(&members[n].1, &|x| members[n].0.embed(x));
         let of_map = llr(&added, &|x| map.answer(&statistics.embed(x)));
-        // The head's bias is that of all three networks; the calibration sets it anew.
-        let wanted = alone(0) + 2.0 * alone(2) + 0.5 * members[1].1.bias + 0.25 * of_map;
+        let wanted = (alone(0) + alone(1) + alone(2)) / 3.0 + 0.25 * of_map;
         let got = llr(&whole, &|x| joint.embed(x));
         // Weights are rounded to 11 bits.
         assert!((got - wanted).abs() < 0.02, "{got}, wanted {wanted}");

@@ -46,7 +46,7 @@ pub struct Plan {
     pub overlap_of: Option<PathBuf>,
     /// A checkpoint of another run, whose weights the network starts from where they fit.
     pub start_from: Option<PathBuf>,
-    /// A model to add a joint embedding to, made by `train` or `model join`. With it, no network is trained.
+    /// A model to add a joint embedding to, made by `train`. With it, no network is trained.
     pub onto: Option<PathBuf>,
     /// The file of the run's state. Training goes on from it if it exists.
     pub checkpoint: PathBuf,

@@ -126,7 +126,7 @@ fn speakers_who_cannot_serve_are_refused() {
     );
     refused(
         "--quality --speakers others",
-        "--speakers others: this model joins several networks",
+        "--speakers others: this model has several embeddings",
     );
     place.write("s.txt", "david/1.wav david/2.wav 2.5\n");
     refused("--scores s.txt --speakers others", "cannot be used with");

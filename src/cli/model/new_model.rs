@@ -1,4 +1,4 @@
-//! The model file that `spkver model import`, `int8` and `join` write.
+//! The model file that `spkver model import` and `int8` write.
 
 use crate::cli::{global::Global, outputs};
 use spkver::{

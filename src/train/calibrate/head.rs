@@ -70,7 +70,7 @@ pub(super) fn fit(speakers: &OutsideSpeakers, embedder: &Embedder, seed: u64) ->
     let projection = &embedder.verifier.model().head.projection;
     if projection.groups > 1 {
         return Err(speakers.refusal(
-            "this model joins several networks, each with a head of its own, which only `train` can fit",
+            "this model has several embeddings, each with a head of its own, which only `train` can fit",
         ));
     }
     let paths: Vec<PathBuf> = speakers.recordings().cloned().collect();

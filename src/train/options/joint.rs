@@ -21,9 +21,6 @@ pub struct JointOptions {
     pub shrinkage: f64,
     /// Weight of its log-likelihood ratio in the score of the model.
     pub share: f32,
-    /// Numbers, from 1, of the networks whose own embeddings are left out. The joint embedding still
-    /// reads them.
-    pub without: Vec<usize>,
     /// What the statistics add to the logit of overlapped speech, if the model has a detector for it.
     pub overlap: Option<OverlapTermOptions>,
 }
@@ -116,7 +113,6 @@ impl Default for JointOptions {
             size: 128,
             shrinkage: 0.6,
             share: 0.1,
-            without: vec![],
             overlap: Some(OverlapTermOptions::default()),
         }
     }
