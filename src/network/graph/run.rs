@@ -24,7 +24,7 @@ const OVERLAPS_IN_BLOCK: usize = 40;
 /// at least [`FRAMES_FOR_LARGE_WEIGHTS`] frames.
 const LARGE_WEIGHT_BYTES: usize = 1 << 20;
 const FRAMES_FOR_LARGE_WEIGHTS: usize = 150;
-/// Fewest frames in a block where there are threads for more.
+/// Fewest frames in a block where there are threads for more, counted before any hop of the stage.
 const MIN_FRAMES_IN_BLOCK: usize = 56;
 
 /// Outputs of nodes over the whole utterance, `(frames, width)` each.
@@ -163,7 +163,8 @@ impl Graph {
             .unwrap_or(0)
             .div_ceil(self.values_in_block(stage));
         let fewest = stage.outputs.iter().map(frames).min().unwrap_or(1);
-        let by_threads = parallel::num_threads().min(fewest / MIN_FRAMES_IN_BLOCK);
+        let longest = stage.nodes.iter().map(frames).max().unwrap_or(0);
+        let by_threads = parallel::num_threads().min(longest / MIN_FRAMES_IN_BLOCK);
         let count = by_size.max(by_threads).min(fewest).max(1);
 
         let mut rows: Vec<Vec<f32>> = stage
