@@ -94,12 +94,12 @@ pub struct Args {
     /// Take the detector of overlapped speech from this model; if the options train one, start from it
     #[arg(long, value_name = "MODEL", help_heading = "Training")]
     overlap_of: Option<PathBuf>,
-    /// Start from the weights in this checkpoint of another run, instead of from random ones. Layers and
-    /// speakers' rows of another size are new
+    /// Start from the weights in this checkpoint of another run, instead of from random ones. A layer
+    /// that has another size in that run still starts from random weights
     #[arg(long, value_name = "CHECKPOINT", help_heading = "Training")]
     start_from: Option<PathBuf>,
-    /// Add a joint embedding to this model instead of training networks. It is a map from the
-    /// statistics of all its networks to the vectors of --teacher (`joint` in the options)
+    /// Add a joint embedding to this model instead of training networks: a map from the statistics
+    /// of all its networks to the vectors of --teacher (`joint` in the options)
     #[arg(
         long,
         value_name = "MODEL",

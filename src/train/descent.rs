@@ -108,7 +108,7 @@ impl Descent<'_> {
     pub fn descend(
         &self,
         layers: Vec<Layer>,
-        start: impl FnOnce(Vec<Layer>) -> State,
+        start: impl FnOnce(Vec<Layer>) -> Result<State>,
         mut take_step: impl FnMut(&mut State) -> Result<(f32, f32)>,
         on_progress: &mut dyn FnMut(Progress) -> bool,
     ) -> Result<Option<State>> {
@@ -122,7 +122,7 @@ impl Descent<'_> {
         }
         let mut state = match self.checkpoint.exists() {
             true => State::load(self.checkpoint, options, &hash, layers)?,
-            false => start(layers),
+            false => start(layers)?,
         };
         while state.step < options.num_steps {
             let (loss, accuracy) = take_step(&mut state)?;

@@ -24,11 +24,11 @@ pub fn join(
         return Ok(members.remove(0));
     }
     let of_one = |(network, head): &(Network, PairHead)| -> Vec<Layer> {
-        let mut one = regrouped(network.layers(), 1, head.projection.groups);
+        let mut one = network.layers().to_vec();
         for layer in &mut one {
             if let Layer::Linear { out_features, .. } = layer {
                 // The size of the embedding after the whitening, which becomes part of this layer.
-                *out_features = head.voice_size() / head.projection.groups;
+                *out_features = head.voice_size();
             }
         }
         one
@@ -40,10 +40,9 @@ pub fn join(
                 .into(),
         ));
     }
-    let count = members.iter().map(|(_, head)| head.projection.groups).sum();
     let mut joined = vec![];
     let mut weights = Weights::new();
-    for (index, mut layer) in regrouped(&layers, count, 1).into_iter().enumerate() {
+    for (index, mut layer) in grouped(&layers, members.len()).into_iter().enumerate() {
         let tensor = |name: &str| format!("{index}.{name}");
         if let Layer::Linear { out_features, .. } = &mut layer {
             let (weight, bias) = whitened(&members, index);
@@ -128,27 +127,27 @@ fn sees_features(layers: &[Layer], index: usize) -> bool {
     layers[..index].iter().all(|l| Affine::of(l).is_none())
 }
 
-/// The layers of a network with `from` groups, changed to `to` groups.
-fn regrouped(layers: &[Layer], to: usize, from: usize) -> Vec<Layer> {
+/// The layers of `count` networks together, from those of one.
+fn grouped(layers: &[Layer], count: usize) -> Vec<Layer> {
     let of_each = layers.iter().enumerate();
     of_each
-        .map(|(index, layer)| with_groups(layer, to, from, sees_features(layers, index)))
+        .map(|(index, layer)| with_groups(layer, count, sees_features(layers, index)))
         .collect()
 }
 
-/// A layer with `from` groups, changed to `to` groups.
-fn with_groups(layer: &Layer, to: usize, from: usize, sees_features: bool) -> Layer {
+/// A layer of one group, changed to `count` groups.
+fn with_groups(layer: &Layer, count: usize, sees_features: bool) -> Layer {
     let mut layer = layer.clone();
-    let scaled = |size: &mut usize| *size = *size / from * to;
+    let scaled = |size: &mut usize| *size *= count;
     match &mut layer {
         Layer::Conv1d(conv) => {
             scaled(&mut conv.out_channels);
             if !sees_features {
                 scaled(&mut conv.in_channels);
-                conv.groups = to;
+                conv.groups = count;
             }
         }
-        Layer::StatsPool { groups, .. } => *groups = to,
+        Layer::StatsPool { groups, .. } => *groups = count,
         Layer::Linear {
             in_features,
             out_features,
@@ -156,7 +155,7 @@ fn with_groups(layer: &Layer, to: usize, from: usize, sees_features: bool) -> La
         } => {
             scaled(in_features);
             scaled(out_features);
-            *groups = to;
+            *groups = count;
         }
         _ => {}
     }
@@ -164,21 +163,12 @@ fn with_groups(layer: &Layer, to: usize, from: usize, sees_features: bool) -> La
 }
 
 /// Weight and bias of the last Linear with the whitening in it: `W_n·(A_n·x + b_n − mean_n)` for each
-/// member n, one group each. For a member that was itself joined, W is the identity.
+/// member n, one group each.
 fn whitened(members: &[(Network, PairHead)], index: usize) -> (Vec<f32>, Vec<f32>) {
     let (mut weight, mut bias) = (vec![], vec![]);
     for (network, head) in members {
         let a = &network.weights()[&format!("{index}.weight")];
         let b = &network.weights()[&format!("{index}.bias")];
-        if head.projection.whiten.is_none() {
-            weight.extend(a);
-            bias.extend(
-                b.iter()
-                    .zip(&head.projection.mean)
-                    .map(|(b, mean)| b - mean),
-            );
-            continue;
-        }
         let in_features = a.len() / b.len();
         for whiten in head
             .projection

@@ -199,7 +199,7 @@ pub(super) fn train(
     let receptive_field = infer(&layers, num_channels)?.receptive_field;
     let voices =
         Voices::new(own.crops(&mfcc, options.crop_seconds, receptive_field.max(MIN_FRAMES))?);
-    let start = |layers| begun.unwrap_or_else(|| State::fresh(layers, 0, 1, options.seed));
+    let start = |layers| Ok(begun.unwrap_or_else(|| State::fresh(layers, 0, 1, options.seed)));
     let step = |state: &mut State| {
         let (features, is_overlapped) = voices.batch(state.step, options.batch_size)?;
         descend_by(options, state, view.of(features), |logits, _| {

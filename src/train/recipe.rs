@@ -26,10 +26,9 @@ pub struct Trained {
     pub speech: Option<Network>,
 }
 
-/// The weights that training starts from. What is not given starts from random numbers.
-#[derive(Default)]
+/// The weights that training starts from. A network without such weights starts from random ones.
 pub struct Begun {
-    /// A run of the network.
+    /// The network of another run.
     pub network: Option<State>,
     /// The detector of overlapped speech.
     pub overlap: Option<State>,
@@ -135,20 +134,23 @@ fn train_member(
     )?;
     let map_rows = own.teacher.map_or(0, Teacher::size);
     let rows = crops.num_classes() + map_rows;
-    let mut fresh = State::fresh(layers.clone(), rows, shapes.embedding_size, options.seed);
-    if let Some(begun) = begun
-        && fresh.take_weights(begun) == 0
-    {
-        return Err(Error::Usage(
-            "--start-from: no layer of that run has the size of one of this network".into(),
-        ));
-    }
+    let start = |layers| {
+        let mut fresh = State::fresh(layers, rows, shapes.embedding_size, options.seed);
+        if let Some(begun) = begun
+            && fresh.take_weights(begun) == 0
+        {
+            return Err(Error::Usage(
+                "--start-from: no layer of that run has the size of one of this network".into(),
+            ));
+        }
+        Ok(fresh)
+    };
     let step = |state: &mut State| {
         let (features, labels, utterances) = crops.batch(state.step, options.batch_size)?;
         let teacher = own.teacher.map(|teacher| (teacher, &utterances[..]));
         optimise(options, state, view.of(features), &labels, teacher)
     };
-    let Some(state) = own.descend(layers, |_| fresh, step, on_progress)? else {
+    let Some(state) = own.descend(layers, start, step, on_progress)? else {
         return Ok(None);
     };
     let network = view.network(state.trainable.folded())?;

@@ -79,7 +79,7 @@ pub(super) fn train(
     layers.pop();
     let margin = shapes.receptive_field / 2;
     let crops = own.crops(&mfcc, speech.crop_seconds, shapes.receptive_field)?;
-    let start = |layers| State::fresh(layers, 0, 1, options.seed);
+    let start = |layers| Ok(State::fresh(layers, 0, 1, options.seed));
     let step = |state: &mut State| {
         let examples = examples(&crops, state.step, options.batch_size)?;
         let features: Vec<Features> = examples
