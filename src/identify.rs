@@ -1,8 +1,9 @@
 //! Identification: which of the enrolled speakers is this, if any?
 //!
-//! This is an open set: the threshold of `verify` rises by ln N with the number N of enrolled speakers
-//! (see [`OperatingPoint::among`]). An index over the store finds the candidates; the store's own
-//! voiceprints then give their scores, which are the same, bit for bit, as in [`Verifier::verify`].
+//! The speaker may be none of them, and each of the N enrolled speakers is a chance to be accepted
+//! by mistake. So the threshold is that of `verify` plus ln N (see [`OperatingPoint::among`]). An
+//! index over the store finds the candidates; the store's own voiceprints then give their scores,
+//! which are the same, bit for bit, as in [`Verifier::verify`].
 
 use crate::{
     Error, Result,
@@ -115,14 +116,15 @@ impl<'a> Search<'a> {
         Ok(search)
     }
 
-    /// Holds the index for the next search, unless it is in a file: when a voiceprint is erased, that
-    /// file must be deleted too.
+    /// Keeps the index for the next search, unless it is in a file. When a voiceprint is erased,
+    /// the index file must disappear at once, so nobody may hold it open.
     fn hold(&self) {
         let Some(last) = self.last.filter(|_| !self.index.is_kept()) else {
             return;
         };
         let mut held = last.held();
-        // Another thread may have erased a voiceprint since the index was built, and forgotten what was held.
+        // Another thread may have erased a voiceprint since the index was built, and called
+        // `LastIndex::forget`. Then this index must not be kept.
         if self.index.fits(self.plan.store, self.plan.verifier) {
             *held = Some(self.index.clone());
         }
@@ -193,7 +195,7 @@ fn search(plan: &Plan, index: &Index, tests: &[&(Embedding, Probe)]) -> Result<O
         let Some(voiceprint) = store.by_id(candidate.id)? else {
             return Ok(None);
         };
-        // The row of the index may have other bits, if another version of this program made it.
+        // Equal up to rounding, because another version of this program may have built the index.
         let same = verifier.project(&voiceprint).into_iter().zip(candidate.row);
         if !same.map(|(a, b)| (a - b).abs()).all(|apart| apart <= 1e-3) {
             return Ok(None);

@@ -11,6 +11,8 @@
 //!                                              LLR = logit − ln(p/(1−p)) ──► Decision
 //! ```
 //!
+//! Here p is the prior of "same speaker" that the logit includes. The LLR does not include it.
+//!
 //! Most programs need only the names at the root, as `examples/verify.rs` uses them: a [`Verifier`]
 //! turns a [`Recording`] into an [`Embedding`], enrolls a [`Voiceprint`] and gives a [`Decision`].
 //!

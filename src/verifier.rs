@@ -137,7 +137,7 @@ impl Verifier {
         self.file_id
     }
 
-    /// The model, to be changed or saved.
+    /// Takes the model out, to be changed or saved.
     pub fn into_model(self) -> Model {
         self.model
     }
@@ -275,7 +275,7 @@ impl Verifier {
         Llr(head.llr(&speaker, &test))
     }
 
-    /// The point of an enrolled speaker, from which [`Self::llr`] computes the score. `(P,)`
+    /// The point `(P,)` of an enrolled speaker: all of a voiceprint that a score needs.
     pub fn project(&self, voiceprint: &Voiceprint) -> Vec<f32> {
         let utterances = voiceprint.utterances.iter();
         let head = &self.model.head;
@@ -296,7 +296,7 @@ impl Verifier {
         self.model.head.conditions_of(embedding.values())
     }
 
-    /// The kind of a trial, which decides its error rates.
+    /// Whether a trial is clean, noisy or narrow-band: each kind has its own error rates.
     pub fn trial_kind(&self, enrolled: &[&Embedding], test: &Embedding) -> TrialKind {
         let mut mean = [0.0; CONDITIONS];
         for embedding in enrolled {
@@ -306,7 +306,7 @@ impl Verifier {
         TrialKind::of(mean, self.conditions(test))
     }
 
-    /// The kind of a trial by the test recording alone, as if the enrollment were like it.
+    /// As [`Self::trial_kind`], by the test recording alone, as if the enrollment were like it.
     pub fn kind_alone(&self, test: &Embedding) -> TrialKind {
         let conditions = self.conditions(test);
         TrialKind::of(conditions, conditions)

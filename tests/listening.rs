@@ -383,7 +383,7 @@ fn a_missing_channel_is_refused_with_the_flag_of_its_recording() {
         (
             "call.raw call.raw",
             "--channel 1 --other-channel 3",
-            "call.raw: has 2 channels, not a channel 3; choose `--other-channel` 1 to 2",
+            "call.raw: has 2 channels, so there is no channel 3; choose `--other-channel` 1 to 2",
         ),
         (
             "@anna-1 call.raw",
@@ -393,7 +393,7 @@ fn a_missing_channel_is_refused_with_the_flag_of_its_recording() {
         (
             "call.raw @anna-1",
             "--channel 2",
-            "has 1 channel, not a channel 2; choose its own channel with `--other-channel`",
+            "has 1 channel, so there is no channel 2; choose its own channel with `--other-channel`",
         ),
     ] {
         let line = format!("compare {files} --raw s16le:16000:2 {flags}");

@@ -9,7 +9,7 @@ use crate::{
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// An embedding with its form for the search, or why there is none.
+/// The embedding of a recording, and the same prepared for a search; or why there is none.
 ///
 /// # Errors
 /// The [`Reason`] that a user can act on.

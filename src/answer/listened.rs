@@ -39,7 +39,8 @@ impl End {
         }
     }
 
-    /// What the listener has heard when listening ends in this way.
+    /// What the listener heard: up to its last look if the answer was clear then, otherwise all of
+    /// the input.
     ///
     /// # Errors
     /// As [`Listener::finish`].
@@ -59,8 +60,9 @@ impl Listened {
         self.recording.quality.seconds
     }
 
-    /// Decides whether the recording is of the voiceprint's speaker. The sequential test decides.
-    /// If the input ended first, or if there is no test, the whole recording decides.
+    /// Decides whether the recording is of the voiceprint's speaker: by the thresholds of the
+    /// sequential test or, if the input ended first or there is no test, by `criterion`, as for a
+    /// file.
     ///
     /// # Errors
     /// As [`Outcome::of_voiceprint`].

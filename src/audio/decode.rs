@@ -241,7 +241,7 @@ pub(super) fn check_silence(peak_bits: u32) -> Refused<()> {
     let peak = f32::from_bits(peak_bits);
     if peak > 0.0 && peak < f32::MIN_POSITIVE {
         return Err(Refusal::new(
-            "holds silence only (subnormal floats)",
+            "holds nothing but silence (every sample is below 1.2e-38)",
             "record it again",
         ));
     }

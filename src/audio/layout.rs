@@ -77,7 +77,7 @@ impl Layout {
                  were read"
             ));
         } else if whole != held {
-            self.warn("the audio ends in the middle of a sample; the rest of it was left out");
+            self.warn("the audio ends in the middle of a sample, which was left out");
         }
         self.truncated |= declared > there && declared < SIZE_OF_A_STREAM;
         self.data.end = self.data.start + whole;

@@ -22,7 +22,7 @@ impl Mixdown {
             && !(1..=n).contains(&k)
         {
             let fact = format!(
-                "has {n} channel{}, not a channel {k}",
+                "has {n} channel{}, so there is no channel {k}",
                 if n == 1 { "" } else { "s" }
             );
             let remedy = match n {

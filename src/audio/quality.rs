@@ -9,7 +9,7 @@ use super::voicing::{self, BIN_HZ, NUM_BINS, VoiceFrames};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Content {
-    /// A voice, perhaps.
+    /// Perhaps a voice: level and voicing do not speak against it.
     Speech,
     /// Nothing, or nearly nothing.
     Silence,

@@ -16,7 +16,7 @@ pub(super) fn check_rate(rate_hz: u32, taken: RangeInclusive<u32>) -> Refused<()
     }
     let (from, to) = RATES_HZ.into_inner();
     Err(Refusal::new(
-        format!("claims a sample rate of {rate_hz} Hz, {from} to {to} are taken"),
+        format!("claims a sample rate of {rate_hz} Hz, but only {from} to {to} Hz are read"),
         "record at 16000 Hz, or correct the header",
     ))
 }

@@ -28,9 +28,11 @@ const GROW_FRAMES: usize = 4;
 const PADDING_POWER: f32 = 3e-10;
 const PADDING_BELOW_PEAK: f32 = 1e-8;
 
-/// A word in a long silence can fill less than 5 % of the frames, but hardly less than this.
+/// Frames of a short word. In a long silence, it fills less than 5 % of the frames, and the 95th
+/// percentile misses it. So top is at least the level that this many frames exceed, minus
+/// [`WORD_MARGIN_DB`].
 const WORD_FRAMES: usize = 30;
-/// How far below such a word's level the 95th percentile is still believed, in dB.
+/// How far the 95th percentile may be below the level of such a word and still be top, in dB.
 const WORD_MARGIN_DB: f32 = 10.0;
 
 /// Seconds that the speech frames stand for: 10 ms each.

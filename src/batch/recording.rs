@@ -34,7 +34,9 @@ impl Segment {
         let fits = |seconds: f64| (0.0..1e9).contains(&seconds);
         if !fits(start) || end.is_some_and(|end| !fits(end) || end <= start) {
             let end = end.map_or("the end".to_string(), |end| end.to_string());
-            return Err(format!("segment from {start} to {end} s"));
+            return Err(format!(
+                "a segment from {start} to {end} s is empty or out of range"
+            ));
         }
         let microseconds = |seconds: f64| (seconds * 1e6).round() as u64;
         Ok(Segment {

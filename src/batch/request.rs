@@ -43,7 +43,7 @@ impl Request {
                 },
                 more => {
                     return Err(format!(
-                        "{} fields between tabs; wanted a path, or two",
+                        "{} fields with tabs between them; write one path, or two",
                         more.len()
                     ));
                 }
@@ -59,7 +59,7 @@ impl Request {
             _ => return Err(r#"wanted "audio", or "enroll" and "test""#.into()),
         };
         if names.iter().any(|name| name.trim().is_empty()) {
-            return Err("no path; wanted a path, two with a tab between, or JSON".into());
+            return Err("an empty path; write a path, two with a tab between, or JSON".into());
         }
         Ok(request)
     }

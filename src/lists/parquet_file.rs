@@ -31,8 +31,9 @@ use std::{
 const GREATEST_RATIO: u64 = 22;
 /// Fewest bytes of a value in a dictionary: the length of a text, or a number.
 const DICTIONARY_VALUE_BYTES: usize = 4;
-/// Most values in a page of lists: this number, for values that take no bytes of their own, plus so
-/// many for each byte of the page. Limited, because a list is held in memory as a whole.
+/// Most values in a page of lists: this number plus [`LIST_VALUES_PER_BYTE`] for each byte of the
+/// page. There is a limit because a list is held in memory as a whole, and the first number because
+/// some values, such as nulls, take no bytes.
 const FREE_LIST_VALUES: usize = 1 << 18;
 const LIST_VALUES_PER_BYTE: usize = 8;
 

@@ -3,10 +3,13 @@
 //!
 //! ```text
 //! header     4096 bytes: magic, version, model id, state of the store, sizes, their BLAKE3
-//! panels     ⌈N/32⌉ × (32·L cells i8, 3·32 f32)   read completely by every search
+//! panels     ⌈N/32⌉ × (32·P cells i8, 3·32 f32)   read completely by every search
 //! ids        N × i64: the speakers' ids in the store
-//! rows       N × P f32: projected voiceprints     read only where a panel's bound requires it
+//! rows       N × P f32: projected voiceprints     read only for the best candidates
 //! ```
+//! A panel holds 32 voiceprints rounded to 8 bits, from which a search computes a number that no
+//! exact score exceeds. Only where this number reaches the best scores so far is the row read.
+//!
 //! Numbers are stored as in memory, so that the file can be mapped instead of read. The file lies
 //! beside the store (`voiceprints.sqlite.index`) and is readable by its owner only. It gets its
 //! name when it is complete, and is rebuilt when the store or the model has changed. Because it

@@ -336,7 +336,7 @@ impl<'a> Parsed<'a> {
         let (size, conditions) = (head.size, head.conditions);
         if size.max(conditions) as u64 > MAX_BYTES {
             return Err(refuse(
-                format!("head of size {size} with {conditions} conditions"),
+                format!("claims a head of size {size} with {conditions} conditions"),
                 AGAIN,
             ));
         }

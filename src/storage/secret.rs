@@ -239,7 +239,7 @@ pub(super) fn fill_random(bytes: &mut [u8]) -> Result<()> {
         path: "<random numbers>".into(),
         doing: "read",
         source: io::Error::other(e.to_string()),
-        remedy: "the system gives none",
+        remedy: "the system must provide them",
     })
 }
 

@@ -1,5 +1,5 @@
-//! Artificial speech that excites a network about as people do. The ranges of int8 activations are
-//! measured on it, so a model needs no recordings of its own for that.
+//! Artificial speech, on which the activations of a network are about as large as on real speech.
+//! The ranges of int8 activations are measured on it, so that this needs no recordings of people.
 //!
 //! Source and filter (Fant 1960): pulses of a gliding pitch, or noise, through three resonators that
 //! move from vowel to vowel, over background noise. Each speaker also speaks over a telephone, which

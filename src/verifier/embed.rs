@@ -115,7 +115,8 @@ impl Verifier {
         })
     }
 
-    /// For each frame that the networks are given, whether it is speech. All are if pauses are left out.
+    /// For each frame that the networks are given, whether it is speech. If the networks are given
+    /// no pauses, all of them are.
     fn speech_of_features(&self, speech: Vec<bool>) -> Vec<bool> {
         match self.mfcc.config().speech_only {
             true => speech.into_iter().filter(|is_speech| *is_speech).collect(),
@@ -133,8 +134,8 @@ impl Verifier {
         }
     }
 
-    /// `(D,) -> (E,)`: leaves out the overlap term, and appends ln t and the conditions, if the head has
-    /// quality terms.
+    /// Makes the embedding of the network's outputs: leaves out the overlap term and, if the head
+    /// has quality terms, appends ln t (t seconds of speech) and the conditions. `(D,) -> (E,)`
     pub(super) fn embedding(
         &self,
         mut values: Vec<f32>,

@@ -178,7 +178,7 @@ impl Listener {
         self.heard.as_ref()
     }
 
-    /// As [`Self::heard`], giving up the listener.
+    /// As [`Self::heard`], and ends the listener.
     pub fn into_heard(self) -> Option<Heard> {
         self.heard
     }

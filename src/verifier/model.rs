@@ -16,13 +16,15 @@ pub struct Model {
     pub front_end: MfccConfig,
     /// How features become an embedding.
     pub network: Network,
-    /// The speech detector: one logit for each raw frame. Without it, frames are speech by their level.
+    /// The speech detector: one logit for each frame, before any mean is subtracted. Without it,
+    /// the level of a frame decides whether it is speech.
     pub speech: Option<Network>,
     /// The detector of overlapped speech: one logit for the features of a recording. Not every model
     /// has it.
     pub overlap: Option<Network>,
-    /// Whether the last output of `network` is the overlap term: no part of the embedding, but added to
-    /// the detector's logit, if there is one. The networks show a second voice as well.
+    /// Whether the last output of `network` is the overlap term. It is no part of the embedding,
+    /// but added to the logit of `overlap`, if there is one: the network notices a second voice as
+    /// well.
     pub has_overlap_term: bool,
     /// How two embeddings become a score.
     pub head: PairHead,
@@ -41,7 +43,8 @@ pub struct Model {
 }
 
 impl Model {
-    /// A copy, with its networks [as they were made](Network::as_made).
+    /// A copy with the networks as they were read or built: if they were switched to int8 since,
+    /// the copy is in f32. See [`Network::as_made`].
     pub fn as_made(&self) -> Self {
         let copied = |network: &Option<Network>| network.as_ref().map(Network::as_made);
         Model {
@@ -107,7 +110,8 @@ pub struct Limits {
     /// recording has several speakers. None to skip this check.
     #[serde(alias = "min_steadiness", skip_serializing_if = "Option::is_none")]
     pub min_parts_llr: Option<f32>,
-    /// Scale of the scores relative to those that `min_parts_llr` was chosen on.
+    /// A calibration can change the scale of the scores. This is the scale now, where the constants
+    /// of `verifier/parts.rs` were chosen at 1.
     #[serde(alias = "steadiness_unit", skip_serializing_if = "is_one")]
     pub parts_scale: f32,
     /// What is added to the LLR between parts for each 10 dB by which the SNR is below 20 dB: some networks
@@ -292,7 +296,7 @@ impl Limits {
 
 impl Default for Limits {
     /// - At least 0.4 s of speech.
-    /// - At most a tenth of the samples clipped; loud music masters stay below that.
+    /// - At most a tenth of the samples clipped; even loud music on records stays below that.
     /// - A bandwidth of at least 2.7 kHz. None of 610 development recordings, and of 463 at 8 kHz, is
     ///   below 2.75 kHz; recordings that were once sampled at 5 kHz have at most 2.5.
     /// - A signal-to-noise ratio of at least −3 dB. In white noise at 10 dB the estimate is 3 dB or less

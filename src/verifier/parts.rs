@@ -5,10 +5,10 @@
 //! - Speakers who alternate: pieces of about a second are put into two groups. Of all ways to do so, the
 //!   lowest mean LLR between the groups counts.
 //!
-//! Both LLRs are scaled as if each side had [`REFERENCE_SECONDS`] of speech, because short parts score
-//! lower. They leave out the conditions (noise and band) of the recording. Conditions serve to lower the
-//! score of strangers who sound alike because they share them, but the parts of a recording always share
-//! them.
+//! Both LLRs are scaled as if each side had [`REFERENCE_SECONDS`] of speech, because short parts
+//! score lower. They leave out the conditions (noise and missing band) of the recording. In a
+//! trial, the conditions lower the score of strangers who sound alike because both recordings are
+//! noisy or lack the same band. The parts of a recording are always alike in that.
 //!
 //! Two speakers at the same time also lower these LLRs a little. So a recording is also refused if it is
 //! close both to this limit and to the limit of the overlap detector.
@@ -22,8 +22,8 @@ use crate::{
 use std::{iter::once, ops::Range, result::Result};
 use zeroize::Zeroizing;
 
-/// Least speech on either side of a split, in seconds. With a lower limit, more recordings of one
-/// speaker would be refused than recordings of two speakers found.
+/// Least speech on either side of a split, in seconds. A lower limit would find some more
+/// recordings of two speakers, but refuse even more recordings of one.
 const MIN_SIDE_SECONDS: f32 = 0.6;
 /// Speech on either side that LLRs are scaled to, in seconds.
 const REFERENCE_SECONDS: f32 = 2.0;
@@ -39,10 +39,11 @@ const NARROW_BAND: f32 = 0.75;
 const MIN_PIECE_SECONDS: f32 = 0.5;
 /// Least speech in a group of pieces, in seconds.
 const MIN_GROUP_SECONDS: f32 = 1.0;
-/// A recording within both limits is still refused if its distances from them add up to less than this.
+/// A recording within both limits is still refused if its distances from them, in nats, add up to
+/// less than this.
 const NEAR_BOTH: f32 = 2.3;
 
-/// What tells whether a recording has one speaker.
+/// The measurements that decide whether a recording has one speaker.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct OneSpeakerFacts {
     /// The lowest LLR between parts of the recording. None if it is too short.
@@ -55,8 +56,8 @@ pub struct OneSpeakerFacts {
 }
 
 impl Verifier {
-    /// What tells whether a recording has one speaker. All `None` for one that its quality facts already
-    /// refuse.
+    /// The measurements that decide whether a recording has one speaker. There are none for a
+    /// recording that its quality facts already refuse.
     pub fn one_speaker_facts(&self, waveform: &Waveform) -> OneSpeakerFacts {
         match self.outputs(waveform).0 {
             Ok(outputs) => OneSpeakerFacts {
@@ -68,8 +69,9 @@ impl Verifier {
         }
     }
 
-    /// The reason to refuse a recording as several speakers, if there is one; `overlap` is the logit of
-    /// overlapped speech, below its limit.
+    /// Refuses a recording whose parts do not sound like one speaker. `overlap` is the logit of
+    /// overlapped speech, which is known to be below its limit; it decides with the parts if both
+    /// are near a limit.
     pub(super) fn check_one_voice(
         &self,
         cuts: Cuts,
@@ -114,7 +116,7 @@ impl Verifier {
 
     /// The LLR of the part before a split against the part after it.
     fn across(&self, split: Split, frames: &Frames) -> Option<Llr> {
-        // As points, which are zeroed when dropped.
+        // Both sides as points; these copies of the voice are zeroed when dropped.
         let before = self.spoken(split.before, 0.0..split.at, frames);
         let behind = self.spoken(split.behind, split.at..1.0, frames);
         let (before, behind) = (before?, behind?);
@@ -169,9 +171,10 @@ fn allowance(one: f32, other: f32, wanted: f32) -> Option<f32> {
     (one.min(other) >= wanted).then(more)
 }
 
-/// The lowest weighted mean LLR between two groups of N pieces, of all ways to form groups with enough
-/// speech in each; raised by its allowance times `unit`. `seconds` is `(N,)`; `pairs` has each piece's
-/// weighted LLRs against the pieces before it. `O(N 2^N)`, so N must be small.
+/// The lowest weighted mean LLR between two groups of N pieces, of all ways to form groups with
+/// enough speech in each. The [`allowance`] and [`PICKED_GROUPS`], both times `unit`, are added to
+/// it. `seconds` is `(N,)`; `pairs` has each piece's weighted LLRs against the pieces before it.
+/// Takes `O(N 2^N)`, so N must be small.
 fn lowest_between_groups(seconds: &[f32], pairs: &[Vec<f32>], unit: f32) -> Option<f32> {
     let num_pieces = seconds.len();
     let total: f32 = seconds.iter().sum();

@@ -222,7 +222,7 @@ pub fn is_unseen(c: char) -> bool {
         || matches!(c, '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}')
 }
 
-/// Escapes a character as in Rust's text literals, also each that [`is_unseen`].
+/// Escapes a character as Rust's text literals do, and also every character that [`is_unseen`].
 fn escaped(c: char) -> String {
     if is_unseen(c) {
         c.escape_unicode().to_string()

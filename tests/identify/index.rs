@@ -209,7 +209,10 @@ fn looking_for_an_index_keeps_the_locks_on_the_store() {
     // SQLite locks a file that it has open; in some containers this list does not show it.
     let before = num_locks();
     if before == 0 {
-        return println!("SKIPPED: /proc/locks does not list the locks of {}", path.display());
+        return println!(
+            "SKIPPED: /proc/locks does not list the locks of {}",
+            path.display()
+        );
     }
     assert!(Index::find(&store, &verifier).is_none());
     Index::build(&store, &verifier).unwrap();

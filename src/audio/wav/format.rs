@@ -99,10 +99,10 @@ impl Format {
     }
 }
 
-/// Handles a header that claims another frame size than its samples have. 24 bits in 4 bytes are the
-/// upper 24. Any other size that is too large is a mistake of the writer: the samples lie side by side,
-/// and libsndfile and ffmpeg read them so. A size that is too small is refused, because it could mean
-/// fewer channels.
+/// Handles a header that claims another frame size than its samples have. If samples of 24 bits
+/// have 4 bytes each, they are the upper 24 bits. Any other size that is too large is a mistake of
+/// the writer: the samples lie side by side, and libsndfile and ffmpeg read them so. A size that is
+/// too small is refused, because it could mean fewer channels.
 fn mismatched(
     encoding: Encoding,
     num_channels: usize,
@@ -112,7 +112,7 @@ fn mismatched(
     let claim = format!("the header claims {block_align} bytes per frame");
     if block_align < frame_bytes {
         return Err(Refusal::damaged(format!(
-            "{claim}, {num_channels} × {} bytes are {frame_bytes}",
+            "{claim}, but a frame of {num_channels} × {} bytes has {frame_bytes}",
             encoding.bytes()
         )));
     }

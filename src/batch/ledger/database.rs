@@ -81,7 +81,7 @@ fn attach_cache(connection: &Connection, path: &Path) -> rusqlite::Result<Result
     if num_tables > 0 && number("PRAGMA cache.application_id")? != APPLICATION_ID {
         return Ok(Err(Error::Store {
             path: path.to_path_buf(),
-            fact: "is another SQLite file, no cache of embeddings".into(),
+            fact: "is an SQLite file, but not a cache of embeddings".into(),
             remedy: "name another file with --cache".into(),
         }));
     }

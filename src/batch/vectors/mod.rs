@@ -211,7 +211,7 @@ impl Array {
     /// [`Error::Io`]; [`Error::Usage`] for an array of another kind.
     pub fn open(path: &Path) -> Result<Self> {
         let rows = npy::RowReader::open(path).and_then(|rows| match rows.size {
-            0 => Err(Refusal::Fact("holds vectors of no numbers".into())),
+            0 => Err(Refusal::Fact("holds vectors of size 0".into())),
             _ => Ok(rows),
         });
         Ok(Array {

@@ -220,7 +220,7 @@ impl Header {
                     .collect()
             };
             let texts: Option<Vec<String>> = rows(width.saturating_mul(4))?.map(text).collect();
-            return texts.ok_or("NumPy array with a character that is none".into());
+            return texts.ok_or("NumPy array of texts with a code that is no character".into());
         }
         if let Some(width) = width("|S") {
             let text = |row: &[u8]| {
@@ -237,13 +237,13 @@ impl Header {
 /// Reads the rows of a two-dimensional array. Their ids are in the file `ids`.
 pub(super) fn read_rows(path: &Path, ids: Option<&Path>, take: &mut Take) -> Result<(), Refusal> {
     let Some(ids) = ids else {
-        return Err("a NumPy array without ids; name them with --ids, one a line".into());
+        return Err("a NumPy array without ids; name a file with --ids, one id per line".into());
     };
     let names = names::read(ids)?;
     let mut source = BufReader::new(File::open(path)?);
     let (header, [rows, size]) = Header::of_rows(&mut source)?;
     if names.len() != rows {
-        return Err(format!("{rows} rows, and {} ids in {}", names.len(), ids.display()).into());
+        return Err(format!("{rows} rows, but {} ids in {}", names.len(), ids.display()).into());
     }
     header.take_rows(&mut source, [rows, size], &names, take)
 }

@@ -79,13 +79,13 @@ pub(super) fn read_json(path: &Path, take: &mut Take) -> Result<(), Refusal> {
 pub(super) fn read(path: &Path, take: &mut Take) -> Result<(), Refusal> {
     let mut index: Vec<String> = vec![];
     for (number, line) in BufReader::new(File::open(path)?).lines().enumerate() {
-        let line = line.map_err(|_| "neither text nor a format that is known")?;
+        let line = line.map_err(|_| "neither text nor another format that is read here")?;
         let line = line.trim();
         let refuse = |fact: &str| Refusal::from(format!("line {}: {fact}", number + 1));
         let Some((id, rest)) = line.split_once('\t').or_else(|| line.split_once(' ')) else {
             match line {
                 "" => continue,
-                _ => return Err(refuse("no vector behind the id")),
+                _ => return Err(refuse("no vector after the id")),
             }
         };
         let rest = rest.trim();
