@@ -21,7 +21,7 @@ const BLOCKS_PER_RUN: u64 = 256;
 /// Fewest and most trials in a block. Smaller blocks cost time, larger ones memory.
 const BLOCK: (u64, u64) = (1 << 12, 1 << 17);
 /// Trials read at once.
-const LOOK: usize = 1 << 16;
+const READ_AT_ONCE: usize = 1 << 16;
 
 /// One of `num` equal parts of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl Participants {
     ) -> Result<Self> {
         let num_names = index.names().count();
         let (mut enrolls, mut tests) = (vec![false; num_names], vec![false; num_names]);
-        index.for_each_block(range, LOOK, |pairs| {
+        index.for_each_block(range, READ_AT_ONCE, |pairs| {
             for pair in pairs {
                 enrolls[pair.enroll as usize] = true;
                 tests[pair.test as usize] = true;
@@ -226,7 +226,7 @@ pub fn score(
     all.resize_with(threads, Buffers::default);
     while at < end {
         pairs.clear();
-        index.for_each_block(at..end.min(at + step), LOOK, |read| {
+        index.for_each_block(at..end.min(at + step), READ_AT_ONCE, |read| {
             pairs.extend_from_slice(read);
         })?;
         let names = index.names();

@@ -2,8 +2,8 @@
 //! of one speaker resemble each other, so intervals from the number of trials would be far too narrow.
 //!
 //! Each replicate draws as many speakers as there are, with replacement. A trial between two
-//! speakers then counts as often as the product of their draws; a trial within one speaker as
-//! often as that speaker was drawn (its copies are copies of one person: no trials between them).
+//! speakers then counts as often as the product of their draws. A trial within one speaker counts
+//! as often as that speaker was drawn: two copies of one person make no trials with each other.
 
 use super::{
     metrics::{Figures, percent},
@@ -101,7 +101,7 @@ pub fn intervals_of(replicates: &[Option<Figures>]) -> Option<Figures<Interval>>
     }))
 }
 
-/// Draws the speakers of a replicate. Returns how often each was drawn, as floats.
+/// Draws the speakers of a replicate. Returns how often each speaker was drawn.
 pub(super) fn draw(num_speakers: usize, seed: u64) -> Vec<f64> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut draws = vec![0.0; num_speakers];

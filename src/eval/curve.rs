@@ -6,8 +6,8 @@ use super::{metrics::ErrorRates, ranking::Ranking, sweep::Sweep};
 /// Smallest distance between two points of a curve, in units of the DET plot's normal deviate scale.
 const DET_STEP: f64 = 0.01;
 
-/// Points from accepting all to rejecting all. A point too close to the last one kept is left out,
-/// unless it is a corner or an end.
+/// The points of the error trade-off, from accepting all to rejecting all. A point too close to the
+/// last one kept is left out, unless it is a corner or an end.
 pub fn det_points(sweep: &Sweep) -> Vec<ErrorRates> {
     let mut kept: Vec<ErrorRates> = vec![];
     let mut last: Option<ErrorRates> = None;

@@ -77,7 +77,8 @@ impl Embedder<'_> {
         Ok(tables.iter().map(of_table).collect())
     }
 
-    /// Embeds each file. A recording that is damaged or unfit has a reason in its place.
+    /// Embeds each file. A recording that is damaged or refused gets the reason instead of an
+    /// embedding.
     ///
     /// # Errors
     /// [`Error::Io`] for a file that cannot be read.
@@ -88,7 +89,7 @@ impl Embedder<'_> {
     /// As [`Self::files`], for what `read` makes of each file; it is also given the file's index.
     ///
     /// # Errors
-    /// Those of `read`, but for [`Error::Audio`].
+    /// Those of `read`, except [`Error::Audio`], which becomes the reason for a recording.
     pub fn embed_each(
         &self,
         paths: &[PathBuf],
@@ -194,12 +195,12 @@ fn read(path: &Path, options: &ReadOptions, part: Part) -> Result<Waveform> {
         }
         Part::Start(seconds) => (0, seconds),
         Part::Growing(seconds) if waveform.seconds() > seconds => (0, seconds),
-        Part::Growing(_) => return Err(too_short(path, "not longer than the part")),
+        Part::Growing(_) => return Err(too_short(path, "not longer than the part to be used")),
         Part::Speech(seconds) if audio::speech_seconds(waveform.speech()) >= seconds => {
             let begin = waveform.speech().iter().position(|&speech| speech);
             (begin.unwrap_or(0) * audio::SPEECH_HOP, seconds)
         }
-        Part::Speech(_) => return Err(too_short(path, "less speech than the cut")),
+        Part::Speech(_) => return Err(too_short(path, "less speech than the part to be used")),
     };
     let rest = &waveform.samples()[from..];
     let kept = (seconds * SAMPLE_RATE_HZ as f32) as usize;
@@ -213,6 +214,6 @@ fn too_short(path: &Path, fact: &str) -> Error {
     Error::Audio {
         path: path.to_path_buf(),
         fact: fact.into(),
-        remedy: "leave the cut out".into(),
+        remedy: "use a longer recording".into(),
     }
 }

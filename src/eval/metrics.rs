@@ -59,22 +59,22 @@ pub struct Points {
 pub struct Figures<T = f64> {
     /// Equal error rate, 0 to 1.
     pub eer: T,
-    /// In bits; 1 for a system that answers always LLR 0.
+    /// Cllr, in bits; 1 for a system that always answers LLR 0.
     pub cllr: T,
     /// Cllr after the best monotonic map: what calibration cannot repair.
     pub min_cllr: T,
-    /// At each of [`Points::costs`].
+    /// The detection costs at each of [`Points::costs`].
     pub dcf: Vec<Dcf<T>>,
-    /// At each of [`Points::thresholds`].
+    /// The error rates at each of [`Points::thresholds`].
     pub rates: Vec<ErrorRates<T>>,
 }
 
 /// Detection cost at one prior.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Dcf<T = f64> {
-    /// Least over thresholds, 1 for a system that always gives the same answer.
+    /// The lowest cost over all thresholds; 1 for a system that always gives the same answer.
     pub min: T,
-    /// At the threshold that is right for LLRs.
+    /// The cost at the threshold that is best if the scores are LLRs.
     pub act: T,
 }
 

@@ -18,7 +18,8 @@ impl ScoredTrial {
     /// Largest number of recordings that a list may name.
     pub const MAX_RECORDINGS: usize = LABEL as usize;
 
-    /// `enroll` and `test` below [`Self::MAX_RECORDINGS`].
+    /// A trial of the recordings with the numbers `enroll` and `test`, both below
+    /// [`Self::MAX_RECORDINGS`].
     pub fn new(enroll: u32, test: u32, is_target: bool, score: Option<f64>) -> Self {
         let mut trial = ScoredTrial {
             score: f64::NAN,

@@ -1,10 +1,11 @@
 //! Measures the error rates of a calibrated model at many thresholds, on scored trial lists.
 //!
-//! Each list counts the same, and so does each list at 8 kHz if the model is used there too: the rates
-//! are the average over kinds of speech. The 95 % intervals are for a single kind of speech, by a
-//! bootstrap in two stages: a list, then speakers within it. The reason is that a user verifies one kind
-//! of speech, and gets the rates of that kind and not the average. An interval for the average would be
-//! much narrower, and the rates of most kinds would lie outside it.
+//! Each list is taken as one kind of speech and counts the same, and so does each list at 8 kHz if
+//! the model is used there too. The rates are the average over these kinds. The 95 % intervals are
+//! wider: they are for a single kind of speech, because a user verifies one kind and gets its
+//! rates, not the average. An interval for the average would be much narrower, and the rates of
+//! most kinds would lie outside it. The intervals come from a bootstrap in two stages: each
+//! replicate draws a list, then speakers in it.
 
 use super::bootstrap::{Interval, below, draw, seeds};
 use crate::{
@@ -16,12 +17,13 @@ use std::collections::BTreeMap;
 /// The scored trials of one list.
 #[derive(Debug, Clone)]
 pub struct RatedList {
-    /// LLR, and who speaks in the enrolled and in the test recording: below `num_speakers`.
+    /// For each trial its LLR, and the numbers of the speakers of the enrolled and of the test
+    /// recording, below `num_speakers`.
     pub trials: Vec<(f64, [usize; 2])>,
     /// Speakers in the list.
     pub num_speakers: usize,
-    /// Whether these are the trials of another list under other conditions. They count in the rates, but
-    /// they do not make rarer errors measurable.
+    /// Whether these are the trials of another list under other conditions, such as at 8 kHz. They
+    /// count in the rates, but not in the number of trials that says which rates can be measured.
     pub is_copy: bool,
 }
 
@@ -44,11 +46,12 @@ impl RatedList {
     }
 }
 
-/// Thresholds per factor of ten in the false-accept rate.
+/// Number of thresholds for each factor of ten in an error rate.
 const POINTS_PER_DECADE: f64 = 12.0;
 
-/// The rates at thresholds, from one that rejects hardly anybody to the one with the smallest rate of
-/// false accepts that the trials support. `None` if a list lacks target or nontarget trials.
+/// Measures the rates at thresholds from one that rejects hardly anybody to the one with the
+/// smallest false-accept rate that the trials can measure. `None` if a list lacks target or
+/// nontarget trials.
 pub fn measure(
     lists: &[RatedList],
     blake3: String,
@@ -65,7 +68,7 @@ pub fn measure(
     let highest = by_nontargets.iter().copied().fold(f64::MIN, f64::max);
     let by_targets = thresholds(lists, true, targets).into_iter();
     let mut thresholds = by_nontargets;
-    // Above the highest, the trials do not support the false-accept rate.
+    // Above the highest threshold, the false-accept rate is too small to be measured.
     thresholds.extend(by_targets.filter(|threshold| *threshold < highest));
     thresholds.sort_unstable_by(f64::total_cmp);
     thresholds.dedup();
@@ -138,7 +141,8 @@ fn thresholds(lists: &[RatedList], target: bool, num_trials: usize) -> Vec<f64> 
     found
 }
 
-/// The trials of a list, each with the number of thresholds that it reaches, and its speakers.
+/// The trials of a list, each with the number of thresholds that its score reaches, and its
+/// speakers.
 struct Binned {
     num_thresholds: usize,
     trials: Vec<(usize, [usize; 2])>,

@@ -1,7 +1,7 @@
 //! Computes the figures of a ranking, with any weights of the trials, in a few passes without a sort.
 //!
-//! Between two neighbouring targets the order of the nontargets changes no figure, so the passes go
-//! from one run of trials of one kind to the next.
+//! Between two neighbouring targets the order of the nontargets changes no figure. So the passes
+//! take a run of targets or of nontargets at a time.
 
 use super::{
     metrics::{Costs, Dcf, ErrorRates, Figures, Points},
@@ -9,10 +9,11 @@ use super::{
 };
 use std::{f64::consts::LN_2, ops::AddAssign};
 
-/// A ranking cut into runs; thresholds within a run give the same figures.
+/// A ranking cut into runs of neighbouring trials. No figure depends on the order of the trials in
+/// a run.
 pub struct Sweep<'a> {
     trials: &'a [ScoredTrial],
-    /// Where each run ends, rising; a run is of one kind, or of one score.
+    /// Where each run ends, rising. A run has only targets, only nontargets, or only one score.
     ends: Vec<u32>,
     /// For each trial log2(1 + e^∓LLR), its share of Cllr.
     bits: Vec<f64>,
@@ -57,8 +58,8 @@ impl Mass {
     }
 }
 
-/// Trials whose Cllr is summed before it is added to the rest: 60 million rounding errors in one
-/// sum would show.
+/// Number of trials whose Cllr is summed before it is added to the sum of all. In one sum over 60
+/// million trials, the rounding errors would show.
 const BLOCK: usize = 1024;
 
 impl<'a> Sweep<'a> {

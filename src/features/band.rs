@@ -1,16 +1,16 @@
-//! From features back to mel bins: matrices that training applies to the features, for networks that see only part of
-//! the band, and for networks that read log mels.
+//! Matrices that lead from features back to mel bins. Training multiplies the features by one of
+//! them, for networks that see only part of the band, and for networks that read log mels.
 //!
-//! Cepstra are the log-mel values times an invertible matrix A = F·C (lifter F, orthonormal DCT C), with
-//! A⁻¹ = Cᵀ·F⁻¹. The matrix that removes what the mel bins above a given frequency contribute is therefore
-//! A·diag(bin kept)·A⁻¹.
+//! Cepstra are the log-mel values times an invertible matrix A = F·C (lifter F, orthonormal DCT C),
+//! with A⁻¹ = Cᵀ·F⁻¹. So the matrix A·D·A⁻¹ removes from cepstra what the mel bins above a given
+//! frequency contribute. D is diagonal, with 1 for each bin that is kept and 0 for the others.
 
 use super::{Mfcc, mel};
 use crate::{Error, Result};
 
 impl Mfcc {
-    /// A⁻¹, `(num_mel_bins, C)` row-major: `A⁻¹·x` are the log mels that have the features `x`. With fewer cepstra
-    /// than mel bins, they are smoothed.
+    /// A⁻¹, `(num_mel_bins, C)` row-major: `A⁻¹·x` are the log mels from which the features `x`
+    /// were computed. With fewer cepstra than mel bins, they are smoothed.
     ///
     /// # Errors
     /// [`Error::Usage`] with `use_energy`, because the energy has taken the place of a cepstrum.
@@ -18,7 +18,7 @@ impl Mfcc {
         let config = &self.config;
         if config.use_energy {
             return Err(Error::Usage(
-                "a network that reads log mels wants use_energy off".into(),
+                "a network that reads log mels needs use_energy off".into(),
             ));
         }
         let (bins, channels) = (config.num_mel_bins, config.num_frame_channels());
@@ -47,7 +47,7 @@ impl Mfcc {
         let channels = config.num_frame_channels();
         if channels != config.num_mel_bins || config.use_energy || config.htk_compat {
             return Err(Error::Usage(
-                "a network of a narrower band wants as many cepstra as mel bins (or log-mel), \
+                "a network of a narrower band needs as many cepstra as mel bins (or log-mel), \
                  use_energy off and htk_compat off"
                     .into(),
             ));

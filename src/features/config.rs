@@ -1,8 +1,8 @@
 //! [`MfccConfig`]: the options of the feature extraction. They are Kaldi's MFCC and fbank options
-//! under Kaldi's names, and one for the features of another toolkit.
+//! under Kaldi's names. One more option chooses the features of another toolkit.
 //!
-//! Not supported: VTLN (only training warps, with [`super::Mfcc::warped`]), resampling (done when a
-//! file is read) and dither other than 0.
+//! Of Kaldi's options, these are not supported: VTLN (but training warps features, with
+//! [`super::Mfcc::warped`]), resampling (done when a file is read) and dither other than 0.
 
 use crate::{Error, Result, audio::SAMPLE_RATE_HZ};
 use std::ops::RangeInclusive;
@@ -74,7 +74,8 @@ pub struct MfccConfig {
     pub num_mel_bins: usize,
     /// Lower edge of the lowest mel bin.
     pub low_freq_hz: f32,
-    /// Upper edge of the highest mel bin; 0 or a negative value is relative to Nyquist.
+    /// Upper edge of the highest mel bin; 0 or a negative value is added to half the sample rate,
+    /// 8000 Hz.
     pub high_freq_hz: f32,
     /// Sum the power spectrum in the mel bins; if false, the magnitudes (in Kaldi, an option of
     /// fbank only).
@@ -236,11 +237,11 @@ impl MfccConfig {
             return refuse(
                 "cepstral_lifter",
                 self.cepstral_lifter,
-                "0 with num_ceps 0 (log-mel has no cepstra)",
+                "0 if num_ceps is 0 (log-mel has no cepstra)",
             );
         }
         if self.mean_channels && !self.mean_norm {
-            return refuse("mean_channels", true, "false where mean_norm is false");
+            return refuse("mean_channels", true, "false if mean_norm is false");
         }
         if self.toolkit == Toolkit::SpeechBrain
             && (self.snip_edges || self.use_energy || self.num_ceps > 0)
@@ -248,7 +249,7 @@ impl MfccConfig {
             return refuse(
                 "toolkit",
                 "speechbrain",
-                "kaldi with snip_edges, use_energy or num_ceps",
+                "kaldi if snip_edges, use_energy or num_ceps is set",
             );
         }
         Ok(())

@@ -7,8 +7,8 @@
 use super::config::{MfccConfig, Toolkit, WindowType};
 use crate::kernels::Energy;
 
-/// Kaldi uses 16-bit samples unscaled; ours are nominally −1 to 1. The floors below the logarithms
-/// are absolute, so the definition includes this factor.
+/// Kaldi computes with 16-bit samples as whole numbers; ours are nominally −1 to 1. Logarithms are
+/// taken of energies with an absolute floor, so samples are multiplied by this factor.
 const KALDI_SCALE: f32 = 32768.0;
 
 /// Smallest energy of a mel bin in SpeechBrain's features, for samples of −1 to 1.
@@ -26,7 +26,7 @@ pub(super) struct Framer {
     energy: Option<Energy>, // of samples of −1 to 1
 }
 
-/// Where frames start, and what lies beyond the recording.
+/// Where frames start, and what stands for samples beyond the recording.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Edges {
     /// Only frames that fit entirely: Kaldi's `snip_edges`.

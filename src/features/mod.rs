@@ -44,7 +44,8 @@ const SPEECHBRAIN_RANGE_DB: f32 = 80.0;
 pub struct Mfcc {
     config: MfccConfig,
     framer: Framer,
-    /// Planned on first use: with the plan below it is rarely needed.
+    /// The FFT for sizes that the kernels do not support. Made on first use, because it is rarely
+    /// needed.
     spectrum: OnceLock<Spectrum>,
     mel_banks: MelBanks,
     cepstrum: Option<Cepstrum>, // none: log-mel
@@ -124,7 +125,7 @@ impl Mfcc {
         self.normalised(values)
     }
 
-    /// [`Self::extract_samples`] of all frames, computed before by [`Self::frames`].
+    /// As [`Self::extract_samples`], but from frames that [`Self::frames`] has computed already.
     /// `(T, C) -> (T', C')`
     pub fn select(&self, frames: &[f32], speech: &[bool]) -> Features {
         let rows = frames.chunks_exact(self.config.num_frame_channels());
@@ -138,8 +139,8 @@ impl Mfcc {
         self.normalised(values)
     }
 
-    /// All frames computed by [`Self::frames`], normalised, the pauses included. The detector of
-    /// overlapped speech needs these, because they show how voices follow each other.
+    /// Features of all frames that [`Self::frames`] computed, pauses included. The detector of
+    /// overlapped speech needs pauses, because they show when one voice ends and another begins.
     /// `(T, C) -> (T, C')`
     pub fn with_pauses(&self, frames: &[f32]) -> Features {
         self.normalised(frames.to_vec())

@@ -3,7 +3,8 @@
 use super::MfccConfig;
 use crate::{audio::SAMPLE_RATE_HZ, kernels};
 
-// The VAD marks 25 ms frames every 10 ms that fit entirely (`Waveform::speech`).
+// The VAD (speech detection, `Waveform::speech`) marks frames of 25 ms every 10 ms that fit
+// entirely. Hop of these frames, and distance of their centre from their start, in samples.
 const VAD_SHIFT: isize = SAMPLE_RATE_HZ as isize / 100;
 const VAD_CENTRE: isize = SAMPLE_RATE_HZ as isize / 80;
 
@@ -17,7 +18,8 @@ pub(super) fn is_speech(speech: &[bool], centre: isize) -> bool {
     speech.get(index).copied().unwrap_or(false)
 }
 
-/// Raises each log energy to at least the largest of all minus `range_db`.
+/// Limits the range of log energies: those more than `range_db` below the largest are raised to
+/// that limit.
 pub(super) fn limit_range(values: &mut [f32], range_db: f32) {
     let largest = values.iter().copied().fold(f32::MIN, f32::max);
     let floor = largest - range_db / 10.0 * std::f32::consts::LN_10;

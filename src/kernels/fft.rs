@@ -1,5 +1,6 @@
 //! Power spectrum of real frames by FFT, several frames at once, one per SIMD lane. The input is
-//! N/2 rows of two samples, the output the power of the N/2 bins below Nyquist.
+//! N/2 rows of two samples; the output is the power of the N/2 bins below half the sample rate
+//! (Nyquist).
 //!
 //! Even samples become the real parts and odd samples the imaginary parts of a complex FFT of N/2
 //! points. It is decimated in frequency, in place, in radix-4 passes, with one radix-2 pass where
@@ -23,8 +24,8 @@ type Twiddle = [f32; 2];
 pub(super) struct Fft {
     first: Vec<[Twiddle; 3]>, // (N/8,)
     passes: Vec<Pass>,
-    /// Bins k + r·N/8, with r from 0 to 3, are computed from the four rows that start at
-    /// 4·block_of_bin[k].
+    /// Where the last pass finds a bin: bins k + r·N/8, with r from 0 to 3, are computed from the
+    /// four rows that start at 4·block_of_bin[k].
     block_of_bin: Vec<usize>, // (N/8,)
     separation: Vec<[Twiddle; 4]>, // (N/16 + 1,), by k and r
 }
@@ -222,7 +223,8 @@ fn rotate<L: Lanes>([re, im]: Complex<L>, twiddle: &Twiddle) -> Complex<L> {
     ]
 }
 
-/// Bin k of the complex FFT and its mirror -> four times the power of both bins of the real FFT.
+/// Computes four times the power of two bins of the real FFT, from bin k of the complex FFT and its
+/// mirror.
 #[inline(always)]
 fn separate<L: Lanes>(z: Complex<L>, mirror: Complex<L>, twiddle: &Twiddle) -> [L; 2] {
     let (cos, sin) = (L::splat(twiddle[0]), L::splat(twiddle[1]));

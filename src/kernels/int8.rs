@@ -50,7 +50,7 @@ pub struct Quantiser {
 }
 
 impl Quantiser {
-    /// For activations as they are, in these steps `(C,)`.
+    /// Quantizes activations as they are, without a BatchNorm. `steps` is `(C,)`.
     pub fn new(steps: &[f32], zero: u8) -> Self {
         Quantiser {
             scale: steps.iter().map(|step| 1.0 / step).collect(),
@@ -59,7 +59,7 @@ impl Quantiser {
         }
     }
 
-    /// Takes the first `channels` out of this one, as a quantiser of their own.
+    /// Removes the first `channels` from this quantiser, and returns a quantiser for them.
     pub fn take(&mut self, channels: usize) -> Self {
         Quantiser {
             scale: self.scale.drain(..channels).collect(),
@@ -71,7 +71,7 @@ impl Quantiser {
 
 /// A vector of i32 lanes, each with `GROUP` activations or weights, or with one sum.
 pub trait IntLanes: Copy {
-    /// As many lanes of f32, which the sums become.
+    /// A vector of as many f32 lanes. The sums are converted to it.
     type Floats: Lanes;
     /// Activations per lane.
     const GROUP: usize;
@@ -83,13 +83,13 @@ pub trait IntLanes: Copy {
     fn dot(self, x: Self, w: Self) -> Self;
     /// The sums, rounded to f32.
     fn to_f32(self) -> Self::Floats;
-    /// The low bytes of the lanes' bits, `GROUP` to a word.
+    /// Writes the low byte of each lane's bits, `GROUP` bytes to a word.
     fn pack_low_bytes(floats: Self::Floats, to: &mut [i32]);
 }
 
-/// What the sums become: f32, or words of `GROUP` u8.
+/// The form of the outputs: f32, or words of `GROUP` u8.
 pub(super) trait Output<L: IntLanes>: Copy + Default {
-    /// Outputs per value.
+    /// How many outputs one value of this type holds.
     const PER_VALUE: usize;
     fn put(sums: L::Floats, relu: bool, to: &mut [Self]);
 }

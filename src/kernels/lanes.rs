@@ -11,7 +11,8 @@ use wide::{f32x4, f32x8, f32x16, i32x4, i32x8, i32x16};
 pub trait Lanes: Copy {
     /// Number of lanes.
     const N: usize;
-    /// Rows in an affine tile: as many as fit the registers with `NV` vectors per row.
+    /// Rows in a tile of the affine kernel: as many as fit in the registers, with `NV` vectors per
+    /// row.
     const MR: usize;
     /// All lanes set to `v`.
     fn splat(v: f32) -> Self;

@@ -1,5 +1,7 @@
-//! The numeric inner loops, on plain slices and packed weights. Each is written once over `Lanes`
-//! and compiled for several instruction sets; the first call chooses the fastest that the CPU has.
+//! The numeric inner loops, on plain slices and packed weights. Each is written once over `Lanes`,
+//! a type of vectors, and compiled for several instruction sets. All kernels for one instruction
+//! set are an *instance* ([`Table`]). The first call chooses the fastest instance that the CPU can
+//! run.
 
 mod affine;
 mod columns;

@@ -23,7 +23,7 @@ pub struct Packed {
     pub in_stride: usize,
     /// Values from one output row to the next: C_out or more.
     pub out_stride: usize,
-    /// Where the inputs start in a row, and the outputs.
+    /// Where the inputs start in a row of inputs, and the outputs in a row of outputs.
     pub starts: (usize, usize),
     panels: Aligned<f32>,
     bias: Vec<f32>,
@@ -71,8 +71,8 @@ impl Packed {
             let first = p * nr;
             let width = nr.min(c_out - first);
             for (tap, run) in panel.chunks_exact_mut(c_in * nr).enumerate() {
-                // In blocks of a few inputs, so that the cache lines read and written stay in the
-                // cache.
+                // A few inputs at a time, so that all cache lines that are read and written stay in
+                // the cache.
                 for (block, rows) in run.chunks_mut(INPUTS_AT_ONCE * nr).enumerate() {
                     for lane in 0..width {
                         for (i, lanes) in rows.chunks_exact_mut(nr).enumerate() {
@@ -147,7 +147,7 @@ impl Packed {
         Packed { starts, ..self }
     }
 
-    /// Size of the weights.
+    /// Size of the packed weights, in bytes.
     pub fn bytes(&self) -> usize {
         size_of_val(self.panels.as_slice())
     }

@@ -127,7 +127,7 @@ impl PackedInt8 {
     /// offset can double the sum.
     pub const MAX_PRODUCTS: usize = (i32::MAX as usize) / (2 * 255 * 127);
 
-    /// Size of the weights.
+    /// Size of the packed weights, in bytes.
     pub fn bytes(&self) -> usize {
         size_of_val(self.panels.as_slice())
     }

@@ -1,5 +1,6 @@
-//! Upper bounds of the scores of many test recordings against a panel of enrolled speakers, for
-//! searching a large store.
+//! Upper bounds of the scores of many test recordings against a panel of enrolled speakers. The
+//! search in a large store ([`crate::scoring::gallery`]) computes exact scores only where a bound
+//! is high enough.
 //!
 //! A panel holds [`PANEL_ROWS`] speakers as 8-bit numbers, transposed, one speaker per SIMD lane,
 //! so that no sum runs across lanes: `bound[q, r] = scale[r]·Σ_i w[q,i]·cell[i,r] + constant[r] +

@@ -3,7 +3,7 @@
 
 use super::{complex::Complex, lanes::Lanes};
 
-/// The taper for one group of frames.
+/// The taper of as many frames as there are lanes.
 pub(super) struct Taper<'a, L> {
     /// Mean of each frame, or zeros.
     mean: L,

@@ -1,19 +1,20 @@
 //! Winograd's F(4, 3): computes four outputs of a convolution with three taps from six products
 //! instead of twelve (Lavin & Gray 2016, "Fast algorithms for convolutional neural networks").
 //!
-//! Along the bins of a frame, six neighbouring inputs d become six sums v = Bᵀd (`inputs`). Each sum is
-//! multiplied by weights of its own (G applied to the three taps, [`weights`]), and four outputs y = Aᵀm
-//! follow from the six products m (`outputs`). The products are computed by the affine kernel.
+//! It runs along the bins of a frame. `inputs` makes six sums v = Bᵀd of six neighbouring bins d.
+//! Each sum is multiplied by its own weight, which [`weights`] makes from the three taps (G).
+//! `outputs` makes four outputs y = Aᵀm of the six products m. A, B and G are constant matrices.
+//! The affine kernel computes the products.
 
 use super::lanes::Lanes;
 
-/// Bins that are read for a group of outputs, and products that are computed for it.
+/// Number of bins that are read for a group of outputs, and of products that are computed for it.
 pub const POINTS: usize = 6;
-/// Bins of a group of outputs.
+/// Number of output bins in a group.
 pub const OUTPUTS: usize = 4;
 
-/// Where the channels of neighbouring bins begin in a frame; none for a bin beyond the edge, whose
-/// channels are 0.
+/// Where the channels of N neighbouring bins begin in a frame. None for a bin beyond the edge: its
+/// channels count as 0.
 #[derive(Debug, Clone, Copy)]
 pub struct Bins<const N: usize> {
     pub first_values: [Option<usize>; N],
@@ -23,7 +24,7 @@ pub struct Bins<const N: usize> {
     pub frame: usize,
 }
 
-/// G applied to the weights of three taps, for each of the six products.
+/// The weight of each of the six products: G applied to the weights of the three taps.
 pub fn weights([a, b, c]: [f32; 3]) -> [f32; POINTS] {
     let [a, b, c] = [a, b, c].map(f64::from);
     let sides = [(a + c) / 6.0, (a + 4.0 * c) / 24.0];
@@ -38,7 +39,7 @@ pub fn weights([a, b, c]: [f32; 3]) -> [f32; POINTS] {
     all.map(|weight| weight as f32)
 }
 
-/// Bᵀ: `(T, bins, C) -> (6, T, C)`, T from the length of `sums`.
+/// Computes the sums Bᵀd: `(T, bins, C) -> (6, T, C)`, T from the length of `sums`.
 #[inline(always)]
 pub(super) fn inputs<L: Lanes>(x: &[f32], bins: Bins<POINTS>, sums: &mut [f32]) {
     let channels = bins.channels;
@@ -74,8 +75,8 @@ pub(super) fn inputs<L: Lanes>(x: &[f32], bins: Bins<POINTS>, sums: &mut [f32]) 
     }
 }
 
-/// Aᵀ, the bias and, if asked for, a ReLU: `(6, T, C) -> (T, bins, C)`. Bins beyond the edge are not
-/// written.
+/// Computes the outputs Aᵀm, adds the bias and applies a ReLU if asked to: `(6, T, C) -> (T, bins,
+/// C)`. Bins beyond the edge are not written.
 #[inline(always)]
 pub(super) fn outputs<L: Lanes>(
     products: &[f32],

@@ -1,7 +1,7 @@
 //! A trial as a line of JSON: an object whose keys are names of columns. Other keys are ignored.
 
 use super::{
-    trial::{Complaint, Trial},
+    trial::{LineProblem, Trial},
     words::{Column, label},
 };
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -70,8 +70,8 @@ impl<'a> JsonTrial<'a> {
     ///
     /// # Errors
     /// What is wrong with the line.
-    pub fn parse(line: &'a str) -> Result<Self, Complaint> {
-        serde_json::from_str(line).map_err(|e| Complaint::new(e.to_string(), REMEDY))
+    pub fn parse(line: &'a str) -> Result<Self, LineProblem> {
+        serde_json::from_str(line).map_err(|e| LineProblem::new(e.to_string(), REMEDY))
     }
 
     /// Whether the trial names a channel.
@@ -83,15 +83,15 @@ impl<'a> JsonTrial<'a> {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn trial(self, line: usize) -> Result<Trial<'a>, Complaint> {
+    pub fn trial(self, line: usize) -> Result<Trial<'a>, LineProblem> {
         let is_target = match self.label.as_ref().map(text) {
             None => None,
             Some(text) if text.is_empty() => None,
-            Some(text) => Some(label(&text).ok_or_else(|| Complaint::of_label(&text))?),
+            Some(text) => Some(label(&text).ok_or_else(|| LineProblem::of_label(&text))?),
         };
         let wanted = |name: Option<Cow<'a, str>>, column: Column| {
             let fact = || format!("no {:?}", column.name());
-            name.ok_or_else(|| Complaint::new(fact(), REMEDY))
+            name.ok_or_else(|| LineProblem::new(fact(), REMEDY))
         };
         let names = [
             wanted(self.enroll, Column::Enroll)?,

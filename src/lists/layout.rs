@@ -14,7 +14,7 @@
 
 use super::{
     fields::{Fields, Separator, is_comment},
-    trial::{Complaint, Expected, Trial, WAYS},
+    trial::{Expected, LineProblem, Trial, WAYS},
     words::{Column, is_label_word, label, score},
 };
 use std::borrow::Cow;
@@ -38,7 +38,7 @@ impl Layout {
     ///
     /// # Errors
     /// What is wrong with the line.
-    pub fn of_first_line(line: &str, expected: Expected) -> Result<Self, Complaint> {
+    pub fn of_first_line(line: &str, expected: Expected) -> Result<Self, LineProblem> {
         let [comma, semicolon] = [b',', b';'].map(Separator::Char);
         let split = |separator| {
             let mut fields = Fields::split(line, separator)?;
@@ -56,7 +56,7 @@ impl Layout {
                 return layout.known(expected);
             }
         }
-        let by_blanks = split(Separator::Blank).map_err(|fact: &str| Complaint::new(fact, WAYS));
+        let by_blanks = split(Separator::Blank).map_err(|fact: &str| LineProblem::new(fact, WAYS));
         // A path may contain a comma or a blank, so a pair of names is the last guess.
         for may_be_pair in [false, true] {
             for separator in [Separator::Blank, comma, semicolon] {
@@ -81,7 +81,7 @@ impl Layout {
             4 => "4 fields without a label and a score".into(),
             count => format!("{count} fields instead of 2 to 4"),
         };
-        Err(Complaint::new(fact, WAYS))
+        Err(LineProblem::new(fact, WAYS))
     }
 
     fn new(fields: &Fields, separator: Separator) -> Self {
@@ -160,9 +160,9 @@ impl Layout {
     }
 
     /// Refuses a list without names, unless its scores are to be evaluated.
-    fn known(self, expected: Expected) -> Result<Self, Complaint> {
+    fn known(self, expected: Expected) -> Result<Self, LineProblem> {
         match self.names {
-            None if expected != Expected::Trials => Err(Complaint::new(
+            None if expected != Expected::Trials => Err(LineProblem::new(
                 "scores with labels, and no names of recordings",
                 WAYS,
             )),
@@ -195,7 +195,7 @@ impl Layout {
         &self,
         words: [&'a str; 4],
         line: usize,
-    ) -> Result<Trial<'a>, Complaint> {
+    ) -> Result<Trial<'a>, LineProblem> {
         let word = |at: usize| words[at];
         self.trial(
             word,
@@ -208,9 +208,9 @@ impl Layout {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn trial_of_line<'a>(&self, text: &'a str, line: usize) -> Result<Trial<'a>, Complaint> {
+    pub fn trial_of_line<'a>(&self, text: &'a str, line: usize) -> Result<Trial<'a>, LineProblem> {
         let mut fields =
-            Fields::split(text, self.separator).map_err(|fact| Complaint::new(fact, WAYS))?;
+            Fields::split(text, self.separator).map_err(|fact| LineProblem::new(fact, WAYS))?;
         if fields.count() > self.count && self.count < Fields::ROOM {
             let next = &fields[self.count];
             if self.separator == Separator::Blank && next.starts_with('#') {
@@ -219,7 +219,7 @@ impl Layout {
         }
         if fields.count() != self.count {
             let fact = format!("{} fields instead of {}", fields.count(), self.count);
-            return Err(Complaint::new(fact, WAYS));
+            return Err(LineProblem::new(fact, WAYS));
         }
         let names = self.names.map(|names| names.map(|at| fields.take(at)));
         self.trial(|at| &fields[at], names, line)
@@ -230,14 +230,14 @@ impl Layout {
         field: impl Fn(usize) -> &'f str,
         names: Option<[Cow<'a, str>; 2]>,
         line: usize,
-    ) -> Result<Trial<'a>, Complaint> {
+    ) -> Result<Trial<'a>, LineProblem> {
         let is_target = match self.label.map(&field) {
             None | Some("") => None,
-            Some(text) => Some(label(text).ok_or_else(|| Complaint::of_label(text))?),
+            Some(text) => Some(label(text).ok_or_else(|| LineProblem::of_label(text))?),
         };
         let score = match self.score.map(&field) {
             None => None,
-            Some(text) => Some(score(text).ok_or_else(|| Complaint::of_score(text))?),
+            Some(text) => Some(score(text).ok_or_else(|| LineProblem::of_score(text))?),
         };
         Trial::new(names, self.side.map(field), is_target, score, line)
     }

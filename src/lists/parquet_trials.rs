@@ -106,7 +106,7 @@ fn rows(
                 let is_target = block[3].get(row).map(is_target).transpose()?.flatten();
                 let names = Some([enroll?.into(), test?.into()]);
                 let trial = Trial::new(names, side.as_deref(), is_target, score, *number);
-                let trial = trial.map_err(|complaint| Refusal::Fact(complaint.fact.into()))?;
+                let trial = trial.map_err(|problem| Refusal::Fact(problem.fact.into()))?;
                 on_trial(trial).map_err(Refusal::Other)?;
             }
             left -= count;

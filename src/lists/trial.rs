@@ -37,7 +37,7 @@ pub enum Expected {
 
 /// Fact and remedy, for an error that names the line.
 #[derive(Debug)]
-pub struct Complaint {
+pub struct LineProblem {
     /// What is wrong.
     pub fact: Cow<'static, str>,
     /// What to do.
@@ -57,7 +57,7 @@ impl<'a> Trial<'a> {
         is_target: Option<bool>,
         score: Option<f64>,
         line: usize,
-    ) -> Result<Self, Complaint> {
+    ) -> Result<Self, LineProblem> {
         let mut trial = Trial {
             enroll: Cow::Borrowed(""),
             test: Cow::Borrowed(""),
@@ -69,12 +69,12 @@ impl<'a> Trial<'a> {
             return Ok(trial);
         };
         if enroll.is_empty() || test.is_empty() {
-            return Err(Complaint::new("a recording without a name", WAYS));
+            return Err(LineProblem::new("a recording without a name", WAYS));
         }
         (trial.enroll, trial.test) = (enroll, test);
         if let Some(side) = side {
             let is_b = words::is_side_b(side);
-            if is_b.ok_or_else(|| Complaint::new(format!("side {side:?}"), "write a or b"))? {
+            if is_b.ok_or_else(|| LineProblem::new(format!("side {side:?}"), "write a or b"))? {
                 trial.test = format!("{}:b", trial.test).into();
             }
         }
@@ -82,23 +82,23 @@ impl<'a> Trial<'a> {
     }
 }
 
-impl Complaint {
+impl LineProblem {
     pub(super) fn new(fact: impl Into<Cow<'static, str>>, remedy: &'static str) -> Self {
-        Complaint {
+        LineProblem {
             fact: fact.into(),
             remedy,
         }
     }
 
     pub(super) fn of_label(text: &str) -> Self {
-        Complaint::new(
+        LineProblem::new(
             format!("label {text:?}"),
             "label every trial as the first: 1 or target (same speaker), 0 or nontarget",
         )
     }
 
     pub(super) fn of_score(text: &str) -> Self {
-        Complaint::new(
+        LineProblem::new(
             format!("score {text:?}"),
             "write `enroll test score` on each line; a score is a finite number, or nan for none",
         )

@@ -12,7 +12,7 @@ use super::{
     lines::Lines,
     parquet_opening::{self, is_parquet},
     parquet_trials,
-    trial::{Complaint, Expected, Trial},
+    trial::{Expected, LineProblem, Trial},
 };
 use crate::{Error, Result};
 use std::{
@@ -58,7 +58,7 @@ pub fn for_each_trial(
         if text.is_empty() || text.starts_with('#') {
             continue;
         }
-        let refuse = |complaint: Complaint| lines.refuse(complaint.fact, complaint.remedy);
+        let refuse = |problem: LineProblem| lines.refuse(problem.fact, problem.remedy);
         if form.is_none() {
             let found = Form::of_first_line(lines.text(), expected).map_err(refuse)?;
             let has_header = matches!(found, Form::Fields(layout) if layout.has_header());
@@ -107,7 +107,7 @@ enum Form {
 }
 
 impl Form {
-    fn of_first_line(line: &str, expected: Expected) -> std::result::Result<Self, Complaint> {
+    fn of_first_line(line: &str, expected: Expected) -> std::result::Result<Self, LineProblem> {
         match line.trim_ascii_start().starts_with('{') {
             true => Ok(Form::JsonLines),
             false => Layout::of_first_line(line, expected).map(Form::Fields),

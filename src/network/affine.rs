@@ -1,4 +1,4 @@
-//! Conv1d and Linear layers as one kind of map: a Linear is a Conv1d with one tap.
+//! Conv1d and Linear layers as one kind of map, an affine map: a Linear is a Conv1d with one tap.
 
 use super::{Layer, conv1d_frames, int8_weights::Int8Weights, ranges::MapLevels};
 use crate::kernels::{self, Activations, Packed, PackedInt8, Steps};
@@ -48,7 +48,7 @@ impl Affine {
         }
     }
 
-    /// How the kernel goes over the frames, without a ReLU.
+    /// The options of the affine kernel, without a ReLU.
     pub(super) fn steps(&self) -> Steps {
         Steps {
             stride: self.stride,
@@ -95,7 +95,7 @@ impl Affine {
             .collect()
     }
 
-    /// The maps of the groups before they have weights, with their sizes alone.
+    /// The packed maps of the groups, as [`Self::packed`] makes them, but without weights yet.
     pub(super) fn unpacked(&self, nr: usize) -> Vec<Packed> {
         let (c_out, c_in, taps) = self.shape;
         let of_group = |_| {
@@ -137,7 +137,8 @@ impl Affine {
     }
 }
 
-/// Whether `groups` maps of one shape can run in int8: each fills words, and its sums fit an i32.
+/// Whether `groups` maps of one shape can run in int8: the channels of each must fill whole words
+/// (see [`crate::kernels::Int8`]), and its sums must fit an i32.
 pub(super) fn fits_int8((c_out, c_in, taps): (usize, usize, usize), groups: usize) -> bool {
     let fills_words = |channels: usize| kernels::table().int8.fills_words(channels);
     taps * c_in <= PackedInt8::MAX_PRODUCTS

@@ -16,8 +16,8 @@ use super::{
 use std::borrow::Cow;
 use zeroize::Zeroize;
 
-/// All layers after the pooling. Value 0 is the pooled vector; each step makes the next value, and the last one is
-/// the embedding.
+/// All layers after the pooling. Values are numbered: value 0 is the pooled vector, each step makes
+/// the next one, and the last one is the embedding.
 #[derive(Debug)]
 pub(super) struct AfterPooling {
     steps: Vec<Step>,
@@ -26,9 +26,9 @@ pub(super) struct AfterPooling {
 #[derive(Debug)]
 struct Step {
     work: Work,
-    /// The values that it reads.
+    /// Numbers of the values that it reads.
     inputs: Vec<usize>,
-    /// Those of them that no later step reads.
+    /// Numbers of those inputs that no later step reads. They are freed after this step.
     freed: Vec<usize>,
 }
 
@@ -42,7 +42,7 @@ enum Work {
 }
 
 impl AfterPooling {
-    /// From a checked list whose last pooling is at index `pooling`.
+    /// Prepares the layers of a checked list whose last pooling is at index `pooling`.
     pub fn new(layers: &[Layer], pooling: usize, weights: Source) -> Self {
         let after = layers.iter().enumerate().skip(pooling + 1);
         let step = |(index, layer): (usize, &Layer)| Step {
@@ -99,7 +99,7 @@ impl AfterPooling {
 }
 
 impl Work {
-    /// `count` rows of each input to `count` rows.
+    /// Computes `count` rows from `count` rows of each input.
     fn apply(&self, inputs: &[&[f32]], count: usize) -> Vec<f32> {
         let widths = || inputs.iter().map(|x| x.len() / count);
         let rows = inputs.iter().zip(widths()).map(|(values, width)| Rows {
@@ -115,7 +115,8 @@ impl Work {
             Work::Concat => widths().sum(),
             Work::Add | Work::Multiply => of_x,
         };
-        // Of its whole size from the start: a vector that grows leaves its old contents in freed memory.
+        // It has its full size from the start: a vector that grows would leave parts of an
+        // embedding in freed memory.
         let mut y = vec![0.0; count * width];
         match self {
             Work::Map(operation) => operation.apply(x, &mut y),

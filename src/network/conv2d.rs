@@ -2,8 +2,9 @@
 //! `(T, F_in·C_in) -> (T', F_out·C_out)`.
 //!
 //! The channels of the bins that a kernel covers lie next to each other in a frame, so for a given
-//! output bin they are the inputs of a Conv1d over frames. All output bins share the weights,
-//! except at the edges, where the kernel covers fewer bins. No copy of the inputs is needed.
+//! output bin they are the inputs of a Conv1d over frames. No copy of the inputs is needed. All
+//! output bins share one Conv1d, except at the edges, where the kernel covers fewer bins: a Conv1d
+//! of its own uses only the taps over bins that exist there.
 
 use super::{Conv2dOptions, int8_weights::Int8Weights, ranges::MapLevels, winograd::Winograd};
 use crate::kernels::{self, Activations, Packed, PackedInt8, Steps};
@@ -12,42 +13,43 @@ use std::ops::Range;
 /// Output frames that are computed together for all bins: their inputs stay in the cache.
 const FRAMES_TOGETHER: usize = 28;
 
-/// Largest part of the f32 weights, in bytes, that is applied to all frames before the next part: it
-/// stays in the cache.
+/// Largest slice of the f32 weights, in bytes. A slice holds the weights of some output channels.
+/// It is applied to all frames before the next slice, so that it stays in the cache.
 const SLICE_BYTES: usize = 768 << 10;
 
 /// A Conv2d with packed weights.
 #[derive(Debug)]
 pub struct Conv2d {
     maps: Maps,
-    /// Outputs of each slice of the weights.
+    /// The output channels that each slice of the weights computes.
     slices: Vec<Range<usize>>,
     bins: Vec<Bin>,
     kernel: Kernel,
-    /// Over frames.
+    /// Stride over frames, and whether a ReLU follows.
     pub(super) steps: Steps,
-    /// Over frames.
+    /// Padding over frames.
     pub(super) padding: usize,
-    /// F_out·C_out, or words of several u8 channels.
+    /// Values of an output frame: F_out·C_out, or fewer words if a word holds several u8 channels.
     pub(super) width: usize,
 }
 
 #[derive(Debug)]
 enum Maps {
-    /// For each slice, and in it for each range of [`Kernel::taps`].
+    /// One map for each slice of the weights and each range of [`Kernel::taps`]: all ranges of the
+    /// first slice come first.
     F32(Vec<Packed>),
     /// Computes groups of neighbouring bins by Winograd's method, with fewer products.
     Winograd(Box<Winograd>),
-    /// As [`Self::F32`], from u8 to f32, or to u8.
+    /// The maps in the order of [`Self::F32`], from u8 to f32, or to u8.
     Int8 { maps: Vec<PackedInt8>, to_u8: bool },
 }
 
 /// An output bin.
 #[derive(Debug, Clone)]
 struct Bin {
-    /// Index of its range of taps.
+    /// Index of its range in [`Kernel::taps`].
     taps: usize,
-    /// Position of its first input within a frame.
+    /// Position of its first input within a frame, in values.
     first_input: usize,
 }
 
@@ -60,7 +62,8 @@ struct Kernel {
     frames: usize,
     /// F_in·C_in.
     in_width: usize,
-    /// Each range of taps over bins that occurs.
+    /// The ranges of taps over bins that output bins use, each once: all taps, and fewer at the
+    /// edges.
     taps: Vec<Range<usize>>,
 }
 
@@ -154,7 +157,7 @@ impl Conv2d {
         self.maps = Maps::F32(maps);
     }
 
-    /// The same in int8. All bins share the ranges.
+    /// The same layer in int8. The ranges of the activations are the same in all bins.
     pub(super) fn int8(&self, weights: &Int8Weights, bias: &[f32], levels: MapLevels) -> Self {
         let int8 = kernels::table().int8;
         let kernel = &self.kernel;
@@ -195,7 +198,7 @@ impl Conv2d {
         kernels::table().int8.fills_words(c_in) && c_in * bins * frames <= PackedInt8::MAX_PRODUCTS
     }
 
-    /// Size of the weights.
+    /// Size of the weights, in bytes.
     pub(super) fn weight_bytes(&self) -> usize {
         match &self.maps {
             Maps::F32(maps) => maps.iter().map(Packed::bytes).sum(),

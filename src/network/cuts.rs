@@ -1,5 +1,6 @@
-//! Embeddings of what comes before and after some positions of an utterance, and of short pieces of it.
-//! They show whether more than one person speaks. They are computed from the statistics that the
+//! Embeddings of parts of an utterance. Comparing them shows whether more than one person speaks.
+//! The parts are what comes before and what comes after some positions, and short consecutive
+//! pieces. Their embeddings cost little, because they are computed from the statistics that the
 //! embedding of the utterance was pooled from.
 
 use super::{operation::Pooling, operations::Operations, pooling::RunningSums, run::Pooled};

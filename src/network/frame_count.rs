@@ -14,12 +14,12 @@ const MAX_HOP: i64 = 1 << 20;
 const MAX_OFFSET: i64 = 1 << 40;
 
 impl FrameCount {
-    /// T frames.
+    /// The number of frames of the features: T.
     pub const FEATURES: Self = FrameCount { offset: -1, hop: 1 };
 
-    /// The number of frames after a window: it spans `span` frames and moves `stride` frames at a time,
-    /// with `padding` frames on each side. None if the hop grows past 2^20 frames, or the offset past
-    /// its limit.
+    /// The number of frames after a kernel that spans `span` frames and moves `stride` frames at a
+    /// time, with `padding` frames on each side. None if the hop or the offset grows past its limit
+    /// ([`MAX_HOP`], [`MAX_OFFSET`]).
     pub fn windowed(self, span: usize, stride: usize, padding: usize) -> Option<Self> {
         let stride = i64::try_from(stride).ok()?;
         let added = i64::try_from(2 * padding).ok()? - i64::try_from(span).ok()?;

@@ -33,7 +33,8 @@ use crate::{kernels::Quantiser, parallel};
 pub(super) struct Graph {
     nodes: Vec<Node>,
     stages: Vec<Stage>,
-    /// The node whose frames are pooled, and the one with the weights of an attentive pooling.
+    /// The node whose frames are pooled, and for an attentive pooling the node that gives the
+    /// weights.
     outputs: Vec<usize>,
 }
 
@@ -44,13 +45,13 @@ struct Node {
     inputs: Vec<Input>,
     /// Index of its layer in the list.
     layer: usize,
-    /// C, or words of several u8 channels.
+    /// Values of an output frame: C, or fewer words if a word holds several u8 channels.
     width: usize,
-    /// T'; none for a vector.
+    /// T', the number of output frames; None for a vector.
     count: Option<FrameCount>,
     /// Stage in which it runs.
     stage: usize,
-    /// Buffer of the block for its output.
+    /// Index of the buffer for its output, among those of a block.
     slot: usize,
     /// Whether a node of the same stage reads it.
     is_read_in_stage: bool,
@@ -77,7 +78,7 @@ enum Work {
         frames: usize,
     },
     Pool(Pooling),
-    /// Makes u8 words of the channels of each input, and lays them side by side.
+    /// Quantizes the channels of each input to u8 words, and lays them side by side.
     Quantise(Vec<Quantiser>),
 }
 
@@ -85,15 +86,15 @@ enum Work {
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Input {
     node: usize,
-    /// Consecutive frames of the reading node that read the same frame of this input: 1, or the
-    /// length of a segment; none for a vector, which all frames read.
+    /// How many consecutive frames of the reading node read the same frame of this input: 1, or the
+    /// length of a segment. None for a vector, which all frames read.
     frames_each: Option<usize>,
 }
 
 /// Nodes that run together.
 #[derive(Debug)]
 struct Stage {
-    /// In the order of the list.
+    /// The nodes, in the order of the layer list.
     nodes: Vec<usize>,
     /// Whether its only node runs over the whole utterance at once.
     is_whole: bool,
@@ -104,7 +105,7 @@ struct Stage {
     num_slots: usize,
     /// Frames of the features that two neighbouring blocks both need.
     overlap: usize,
-    /// Size of the weights.
+    /// Size of the weights of all its nodes.
     weight_bytes: usize,
 }
 
@@ -130,8 +131,8 @@ pub(super) fn is_graph(layers: &[Layer]) -> bool {
 }
 
 impl Graph {
-    /// From checked layers whose last pooling is at index `pooling`, and the shapes of their
-    /// outputs.
+    /// Prepares checked layers, whose outputs have the shapes `outputs`. Their last pooling is at
+    /// index `pooling`.
     pub fn new(
         layers: &[Layer],
         outputs: &[Shape],
@@ -169,7 +170,7 @@ impl Graph {
             if matches!(work, Work::Channels { .. })
                 && nodes[read[0]].width == outputs[index].size()
             {
-                of_layer.push(read[0]); // all channels: another name for it
+                of_layer.push(read[0]); // it takes all channels, so it needs no node of its own
                 continue;
             }
             let node = Node::new(work, index, outputs[index]);

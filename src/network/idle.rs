@@ -1,4 +1,4 @@
-//! Buffers that are in no use, kept for later calls: fresh memory costs page faults.
+//! Keeps buffers that nobody uses now for later calls, because new memory costs page faults.
 
 use std::{ops::RangeInclusive, sync::Mutex};
 
@@ -6,14 +6,14 @@ use std::{ops::RangeInclusive, sync::Mutex};
 #[derive(Debug)]
 pub struct Idle {
     buffers: Mutex<Vec<Vec<f32>>>,
-    /// Most buffers that are kept.
+    /// Largest number of buffers that are kept.
     most: usize,
     /// Capacities of the buffers that are kept, in values.
     capacities: RangeInclusive<usize>,
 }
 
 impl Idle {
-    /// None yet.
+    /// Without any buffers yet.
     pub const fn new(most: usize, capacities: RangeInclusive<usize>) -> Self {
         Idle {
             buffers: Mutex::new(vec![]),

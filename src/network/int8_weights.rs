@@ -19,7 +19,7 @@ pub(super) struct Int8Weights<'a> {
 }
 
 impl<'a> Int8Weights<'a> {
-    /// Those of layer `index`, if they are I8.
+    /// The weights of layer `index`, if they are I8.
     pub fn of(layer: &Layer, index: usize, tensors: &'a Tensors) -> Option<Self> {
         let values = tensors.get(&format!("{index}.weight"))?.as_i8()?;
         Some(Int8Weights {

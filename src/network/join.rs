@@ -3,7 +3,8 @@
 /// The frames of an input that were computed.
 #[derive(Clone, Copy)]
 pub struct Rows<'a> {
-    /// As [`frame_read`] takes it.
+    /// How many consecutive frames of the output read the same frame of this input. None if all
+    /// read its only frame.
     pub frames_each: Option<usize>,
     /// `(frames, width)`
     pub values: &'a [f32],
@@ -20,8 +21,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// The frame of an input that frame `t` reads, if `frames_each` consecutive frames read the same one; all read
-/// the first one if it is none.
+/// The frame of an input that frame `t` of the output reads. `frames_each` is as in [`Rows`].
 pub fn frame_read(frames_each: Option<usize>, t: isize) -> isize {
     frames_each.map_or(0, |each| t / each as isize)
 }

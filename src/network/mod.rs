@@ -370,7 +370,7 @@ fn check_tensors(layers: &[Layer], tensors: Source) -> Result<()> {
     }
     if known != tensors.len() {
         return Err(Error::Usage(format!(
-            "{} tensors belong to no layer; the layer list wants {known}",
+            "{} tensors belong to no layer; the layers have {known}",
             tensors.len() - known
         )));
     }

@@ -8,7 +8,7 @@ use super::{
 use crate::kernels::{self, Packed, PackedInt8, Quantiser, Steps};
 use std::ops::Range;
 
-/// Runs on `(T, C)`; after the pooling, on a single row.
+/// What a layer computes from its input: `(T, C)`, or a single row after the pooling.
 #[derive(Debug)]
 pub(super) enum Operation {
     /// Conv1d or Linear and the ReLU after it; one packed map per group of channels.
@@ -39,7 +39,7 @@ pub(super) enum Operation {
     },
 }
 
-/// From `(T, C)` to one vector.
+/// A pooling: from `(T, C)` to one vector.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Pooling {
     /// `(T, C) -> (2C)`, with the biased variance; one group after the other.
@@ -104,7 +104,7 @@ impl Operation {
         }
     }
 
-    /// Whether a ReLU follows; none if the operation cannot apply one.
+    /// Whether it applies a ReLU to its outputs; None if it cannot.
     pub fn relu_mut(&mut self) -> Option<&mut bool> {
         match self {
             Operation::Affine { steps, .. } => Some(&mut steps.relu),
@@ -127,7 +127,7 @@ impl Operation {
         }
     }
 
-    /// Size of the weights.
+    /// Size of the weights, in bytes.
     pub fn weight_bytes(&self) -> usize {
         match self {
             Operation::Affine { groups, .. } => groups.iter().map(Packed::bytes).sum(),

@@ -83,19 +83,19 @@ pub(super) fn concatenated_moments(moments: &[Vec<f32>]) -> Vec<f32> {
     [means.concat(), variances.concat()].concat()
 }
 
-/// Sums of x, and of x² if variances are pooled, over all frames before some parts. The statistics
-/// of any run of consecutive parts follow from a difference of two sums, so many runs cost little
-/// more than one. Summed in f64, because the variance is the small difference of mean square and
-/// squared mean.
+/// Gives the statistics of any run of consecutive parts of an utterance, at little cost for many
+/// runs: the difference of two sums, over all frames before the end and before the start of the
+/// run. The sums are of x, and of x² if variances are pooled. They are in f64, because the variance
+/// is the small difference of mean square and squared mean.
 pub(super) struct RunningSums {
-    /// By part, `(C,)` or `(2C,)`.
+    /// The sums over all frames before a part, by the index of the part: `(C,)` or `(2C,)`.
     before: BTreeMap<usize, Vec<f64>>,
     num_channels: usize,
 }
 
 impl RunningSums {
-    /// From the parts' [`moments`], or their [`mean`]s if there are no variances. Keeps only the
-    /// sums before the parts `at`, because an hour of audio has thousands of parts.
+    /// Sums the [`moments`] of the parts, or their [`mean`]s if there are no variances. Keeps only
+    /// the sums before the parts `at`, because an hour of audio has thousands of parts.
     pub fn new(
         pooled: &[Vec<f32>],
         parts: &[Range<usize>],

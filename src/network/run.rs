@@ -19,7 +19,8 @@ use std::{ops::Range, sync::Mutex};
 /// Most frames in a part: two full tiles of the widest kernel, a bit over half a second at a hop of
 /// 20 ms. A change of speaker is looked for only where parts end.
 const PART_FRAMES: usize = 28;
-/// The same in frames of the features. The frames of a graph may be further apart than 20 ms.
+/// Length of a part in frames of the features (10 ms). It counts where the frames that are pooled
+/// are further apart than 20 ms, as in some graphs.
 const PART_SPAN: usize = 2 * PART_FRAMES;
 /// Most parts that go through the operations together, which reads the weights from memory only
 /// once.
@@ -32,12 +33,12 @@ const VALUES_TOGETHER: usize = 294 * 576;
 #[derive(Debug)]
 pub(super) struct Scratch {
     idle: Mutex<Vec<Buffers>>,
-    /// Of outputs over a whole utterance.
+    /// Buffers for the outputs of a layer over a whole utterance.
     rows: Idle,
 }
 
-/// Most buffers for whole utterances that are kept, and the most values of each: what a recording of
-/// some seconds needs.
+/// Largest number of buffers for whole utterances that are kept, and largest number of values of
+/// each. A recording of some seconds needs no more.
 const ROWS_KEPT: (usize, usize) = (16, 1 << 21);
 
 impl Default for Scratch {
@@ -54,7 +55,7 @@ impl Default for Scratch {
 pub(super) struct Buffers {
     together: [Vec<f32>; 2],
     part: [Vec<f32>; 2],
-    /// Of the nodes of a graph.
+    /// Buffers for the nodes of a graph.
     pub slots: Vec<Vec<f32>>,
 }
 
@@ -64,7 +65,7 @@ pub(super) struct Buffers {
 pub(super) struct Frames<'a> {
     /// `(frames, width)`
     pub values: &'a [f32],
-    /// C, or words of several channels.
+    /// Values of a frame: C, or fewer words if a word holds several u8 channels.
     pub width: usize,
     pub first: isize,
     /// T, number of frames of the whole utterance.
@@ -74,7 +75,7 @@ pub(super) struct Frames<'a> {
 /// Statistics of the parts of an utterance.
 pub(super) struct Pooled {
     pub parts: Vec<Range<usize>>,
-    /// For each part.
+    /// The statistics of each part.
     pub statistics: Vec<Vec<f32>>,
 }
 

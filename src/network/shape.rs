@@ -106,7 +106,7 @@ fn check_uses(layers: &[Layer], outputs: &[Shape]) -> Result<()> {
                 index,
                 shape.to_string(),
                 wanted.into(),
-                "pool in another way",
+                "replace it by one of these",
             );
         }
         let is_before = |named: &usize| pooling.is_some_and(|at| index > at && *named < at);

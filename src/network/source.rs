@@ -57,7 +57,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Whether the values of a tensor can be steps or ranges.
+    /// Whether the values of a tensor can be steps or ranges in int8: see `DIVISORS`.
     pub fn are_divisors(self, name: &str) -> bool {
         let mut room = vec![];
         let values = self.values(name, &mut room);
@@ -109,8 +109,8 @@ impl<'a> Source<'a> {
         self.values(&format!("{index}.weight"), room)
     }
 
-    /// Values of a tensor that was checked to exist. `room` is a buffer for the conversion to f32
-    /// of values that are not f32 where they lie.
+    /// Values of a tensor that was checked to exist. Values that cannot be used where they are
+    /// stored are converted to f32 in `room`, a buffer.
     pub fn values<'r>(self, name: &str, room: &'r mut Vec<f32>) -> &'r [f32]
     where
         'a: 'r,

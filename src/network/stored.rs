@@ -103,7 +103,7 @@ impl Stored {
         out
     }
 
-    /// The values where they lie, if they are f32 there.
+    /// The values without a copy, if they are stored as f32 and can be read in place.
     pub(super) fn in_place(&self) -> Option<&[f32]> {
         if self.number != Number::F32 || cfg!(target_endian = "big") {
             return None;

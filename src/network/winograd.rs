@@ -24,20 +24,21 @@ const LARGE_WEIGHT_BYTES: usize = 1 << 20;
 /// Most buffers that are kept: two for each thread of a large machine.
 const MAX_IDLE: usize = 64;
 
-/// Fewest channels for which the products cost more than the sums.
+/// Fewest input and output channels for which the method pays off. With fewer, the sums cost more
+/// than the products.
 const MIN_CHANNELS: usize = 16;
 
 /// A Conv2d with a kernel of three bins and a hop of one.
 #[derive(Debug)]
 pub(super) struct Winograd {
-    /// For each of the [`POINTS`].
+    /// The affine map of each of the [`POINTS`] sums.
     maps: Vec<Packed>,
     bias: Vec<f32>,
     /// F_in.
     num_bins: usize,
     /// F_out.
     out_bins: usize,
-    /// Over bins.
+    /// Padding over bins.
     padding: usize,
     /// Sums and products of earlier calls.
     idle: Idle,

@@ -1,4 +1,5 @@
-//! The cohort: speakers that every recording is compared with, to see whether it sounds like many people.
+//! The cohort: speakers that every recording is compared with, to see whether it sounds like many
+//! people.
 
 use super::products::weighted_dot;
 use zeroize::Zeroizing;
@@ -28,8 +29,9 @@ impl Cohort {
             return Ok(());
         }
         Err(format!(
-            "cohort of {} numbers, {speakers} speakers, top {}, finite {finite}; wanted {voice_size} numbers \
-             a speaker, finite, 1 to {} speakers, a top of 1 to as many",
+            "cohort of {} numbers, {speakers} speakers, top {}, finite {finite}; wanted \
+             {voice_size} finite numbers for each of 1 to {} speakers, and a top from 1 to the \
+             number of speakers",
             self.points.len(),
             self.top,
             Self::MAX_SPEAKERS,

@@ -252,7 +252,7 @@ impl Reason {
             Reason::Clipping { .. } => "clipping",
             Reason::BandLimited { .. } => "band_limited",
             Reason::Noisy { .. } => "noisy",
-            // One code for all: a program that reads it need not tell taking turns from speaking at
+            // One code for all: programs need not know whether speakers take turns or speak at
             // once.
             Reason::SeveralVoices { .. }
             | Reason::OverlappedSpeech { .. }
@@ -270,7 +270,7 @@ impl Reason {
             Reason::TooLittleSpeech { .. } => "record a longer utterance",
             Reason::Clipping { .. } => "record again at a lower level",
             Reason::BandLimited { .. } => {
-                "record at 8 kHz or more, without a narrower link between"
+                "record at 8 kHz or more, and avoid connections with a narrower band"
             }
             Reason::SeveralVoices { .. } => "cut out the part of one speaker, or record one alone",
             Reason::OverlappedSpeech { .. } | Reason::NearlySeveralVoices { .. } => {
@@ -278,10 +278,10 @@ impl Reason {
             }
             Reason::Noisy { .. } => "record closer to the mouth, or in a quieter place",
             Reason::Undecided { .. } => {
-                "let the speaker talk longer, or ask for higher error rates"
+                "let the speaker talk longer, or allow for higher error rates"
             }
             Reason::ScoreNotFinite => {
-                "try another recording; if that does not help, another model, and enroll again"
+                "try another recording; if that does not help, enroll again with another model"
             }
         }
     }
@@ -310,16 +310,16 @@ impl fmt::Display for Reason {
             ),
             Reason::SeveralVoices { llr } => write!(
                 f,
-                "several voices: a part sounds like somebody else than the rest (LLR {llr:+.1})"
+                "several speakers: one part does not sound like the rest (LLR {llr:+.1})"
             ),
             Reason::OverlappedSpeech { logit } => write!(
                 f,
-                "several voices: somebody else speaks at the same time (logit {logit:+.1})"
+                "several speakers: two people speak at the same time (logit {logit:+.1})"
             ),
             Reason::NearlySeveralVoices { llr, logit } => write!(
                 f,
-                "several voices: a part hardly sounds like the rest (LLR {llr:+.1}), and somebody else may \
-                 speak at the same time (logit {logit:+.1})"
+                "several speakers: one part hardly sounds like the rest (LLR {llr:+.1}), and two \
+                 people may speak at the same time (logit {logit:+.1})"
             ),
             Reason::Noisy { snr_db, wanted_db } => write!(
                 f,
@@ -471,13 +471,13 @@ mod tests {
             (
                 Reason::SeveralVoices { llr: -5.25 },
                 "several_voices",
-                "several voices: a part sounds like somebody else than the rest (LLR -5.2)",
+                "several speakers: one part does not sound like the rest (LLR -5.2)",
                 "one speaker",
             ),
             (
                 Reason::OverlappedSpeech { logit: 4.5 },
                 "several_voices",
-                "several voices: somebody else speaks at the same time (logit +4.5)",
+                "several speakers: two people speak at the same time (logit +4.5)",
                 "one speaker alone",
             ),
             (
@@ -486,8 +486,8 @@ mod tests {
                     logit: 1.25,
                 },
                 "several_voices",
-                "several voices: a part hardly sounds like the rest (LLR +0.5), and somebody else may \
-                 speak at the same time (logit +1.2)",
+                "several speakers: one part hardly sounds like the rest (LLR +0.5), and two \
+                 people may speak at the same time (logit +1.2)",
                 "one speaker alone",
             ),
             (

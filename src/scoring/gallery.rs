@@ -1,12 +1,14 @@
 //! Search of a test recording among all enrolled speakers: finds those with the highest LLR.
 //!
-//! LLR(a, b) = w·a + c(a) + c(b) + k, with w = p∘b, c(x) = Σ q_i x_i² and a constant k of the head. (The
-//! lower slope keeps the order of scores.) The search is therefore a product of the matrix of enrolled
-//! speakers with w. It has two stages and is exact:
+//! For an enrolled point a and a test point b, LLR(a, b) = w·a + c(a) + c(b) + k, with w = p∘b,
+//! c(x) = Σ q_i x_i², [p, q] the weights of the head and k its constant. (The lower slope keeps the
+//! order of scores.) So the search is a product of the matrix of enrolled points with w. It finds
+//! the same speakers as if every score were computed, in two stages:
 //!
-//! 1. Rows stored as 8-bit numbers ã = s·n with error e = |a − ã| give the bound w·a ≤ w·ã + |w|·e
-//!    (Cauchy-Schwarz). With the rounding error of the f32 sums added (n·2⁻²³ of the terms' size,
-//!    Higham 2002, §3.1), no row scores above its bound.
+//! 1. The rows a are stored as 8-bit numbers n: ã = s·n, with an error e = |a − ã|. They give an
+//!    upper bound of the score, because w·a ≤ w·ã + |w|·e (Cauchy-Schwarz). The rounding error of
+//!    the f32 sums is added (n·2⁻²³ of the terms' size, Higham 2002, §3.1), so that no row scores
+//!    above its bound.
 //! 2. Rows whose bound reaches the lowest score among the best so far are scored again in f64 from
 //!    their f32 values. A skipped row has a bound, and so a score, below every row that is kept.
 
@@ -29,7 +31,7 @@ const LANES: usize = 8;
 pub struct Probe {
     /// w, `(P,)`; 0 where a point holds its quality term.
     weights: Vec<f64>,
-    /// L.
+    /// L, how many numbers of a point are multiplied.
     num_products: usize,
     /// c(b) + k.
     constant: f64,
@@ -112,8 +114,8 @@ pub fn vector(head: &PairHead, row: &[f32]) -> impl Iterator<Item = f32> {
 }
 
 /// Writes up to [`PANEL_ROWS`] points `(R, P)` as a panel. Returns the largest |a| + e + |c(a)| of
-/// the points, which bounds the rounding error of their scores. A point that is not finite is never
-/// found.
+/// the points, from which the rounding error of their scores is bounded. A point that is not finite
+/// is stored so that no search finds it.
 pub fn write_panel(head: &PairHead, rows: &[f32], panel: &mut [u8]) -> f32 {
     let size = head.point_size();
     let (cells, facts) = panel.split_at_mut(PANEL_ROWS * size);
@@ -249,8 +251,8 @@ impl Gallery<'_> {
         best
     }
 
-    /// Largest rounding error of the first stage's f32 sums, given the norms of the row and the
-    /// probe. Infinite where f32 could overflow.
+    /// Largest rounding error of the first stage's f32 sums, for a test recording whose w has this
+    /// norm. Infinite if an f32 could overflow.
     fn slack(&self, norm: f32) -> f64 {
         if !(norm < 1e15 && self.largest_magnitude < 1e15) {
             return f64::INFINITY;

@@ -58,7 +58,7 @@ impl MeasuredRates {
     /// Checks values read from a file.
     ///
     /// # Errors
-    /// [`Error::Usage`] naming what makes no sense.
+    /// [`Error::Usage`] for rates that cannot be right, such as a rate above 1.
     pub fn check(&self) -> Result<()> {
         let share = |r: &Rate| {
             [r.rate, r.low, r.high]
@@ -80,8 +80,8 @@ impl MeasuredRates {
         let is_curve = rising && falling && sound;
         if self.points.is_empty() || !is_curve || self.nontargets == 0 || self.targets == 0 {
             return Err(Error::Usage(
-                "measured error rates: thresholds must rise, false accepts fall, and rates lie \
-                 within 0 to 1"
+                "measured error rates: thresholds must rise, false accepts must fall, and rates \
+                 must lie within 0 to 1"
                     .into(),
             ));
         }
@@ -94,14 +94,14 @@ impl MeasuredRates {
     }
 
     /// The smallest false-accept rate that can be asked for: 3/N, the least that N nontarget trials
-    /// support, or the lowest rate that was measured, whichever is higher.
+    /// can measure, or the lowest rate that was measured, whichever is higher.
     pub fn smallest_false_accept_rate(&self) -> f64 {
         let last = self.points[self.points.len() - 1].false_accept.rate;
         last.max(3.0 / self.nontargets as f64)
     }
 
     /// The smallest false-reject rate that can be asked for: 3/N, the least that N target trials
-    /// support, or the lowest rate that was measured, whichever is higher.
+    /// can measure, or the lowest rate that was measured, whichever is higher.
     pub fn smallest_false_reject_rate(&self) -> f64 {
         let first = self.points[0].false_reject.rate;
         first.max(3.0 / self.targets as f64)
@@ -129,7 +129,7 @@ impl MeasuredRates {
         })
     }
 
-    /// Refuses a rate that the trials do not support.
+    /// Refuses a rate that is too small to be measured on the trials.
     fn check_wanted(
         &self,
         name: &str,
@@ -143,12 +143,12 @@ impl MeasuredRates {
                 "a {name} rate of {wanted}; give one above 0 and below 1, e.g. 0.01 or 1%"
             )));
         }
-        // A rate that was typed as it was shown may be a rounding error below the smallest.
+        // If the smallest rate was typed as it was shown, it may be lower by a rounding error.
         if wanted < smallest * (1.0 - 1e-9) {
             return Err(Error::Usage(format!(
-                "a {name} rate of {}: the model was calibrated on {num_trials} {kind} trials, which \
-                 support {} and more (rule of three); ask for more, or calibrate on more trials of \
-                 your own with `spkver calibrate`",
+                "a {name} rate of {}: the model was calibrated on {num_trials} {kind} trials, on \
+                 which only rates of {} and more can be measured (rule of three); ask for a higher \
+                 rate, or calibrate on more trials of your own with `spkver calibrate`",
                 asked(wanted),
                 percent_or_more(smallest),
             )));

@@ -1,16 +1,24 @@
 //! The pair head: computes the log-likelihood ratio of two embeddings, the same in either order.
 //!
-//! A chain of steps, each in its own file:
+//! Embeddings are not compared directly. Each becomes a *point* first, and a score is computed from
+//! two points:
 //!
-//! 1. [`Projection`]: each embedding is centred, whitened and scaled. The result is the first part of its
-//!    point.
-//! 2. The logit of two points a and b: w·φ + bias, with φ(a,b) = [a∘b ; a∘a + b∘b]. With the weights of a
-//!    two-covariance PLDA it is the PLDA log-likelihood ratio (Ioffe 2006; Ramoji et al. 2020, "neural
-//!    PLDA"). Subtracting the log-odds of the prior gives an LLR.
-//! 3. [`QualityTerms`], if the head is calibrated with them: each recording adds a term, the last number
-//!    of its point. Its conditions come before that, unscaled, so that their products have weights in w
-//!    like any other.
-//! 4. [`LowerSlope`], for very low LLRs.
+//! ```text
+//! point (P,) = [ projected embedding (V,), conditions (3,), quality term (1,) ]
+//!                └─ these L numbers are multiplied ───────┘ └─ this is added
+//! ```
+//!
+//! The last two parts exist only with quality terms. The steps:
+//!
+//! 1. [`Projection`] centres, whitens and scales an embedding: the first part of the point.
+//! 2. The logit of two points a and b is w·φ + bias, with φ(a,b) = [a∘b ; a∘a + b∘b] over their
+//!    first L numbers. With the weights of a two-covariance PLDA it is the PLDA log-likelihood
+//!    ratio (Ioffe 2006; Ramoji et al. 2020, "neural PLDA"). Subtracting the log-odds of the prior
+//!    gives an LLR.
+//! 3. [`QualityTerms`], if the head is calibrated with them, add one number for each recording. The
+//!    conditions of the recording are in the point too, unscaled, so that their products get
+//!    weights in w like the other products.
+//! 4. [`LowerSlope`] changes very low LLRs.
 
 use super::{
     CONDITIONS, Cohort, LowerSlope, Projection, QualityTerms, products::weighted_dot,
@@ -21,7 +29,7 @@ use crate::{Error, Result};
 /// Parameters of the head, as in the model file. L is the size of the head.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PairHead {
-    /// From embeddings of D numbers to V.
+    /// Turns an embedding of D numbers into the first V numbers of a point.
     pub projection: Projection,
     /// (2L,): w for a∘b, then for a∘a + b∘b. L is V, or V + [`CONDITIONS`] with quality terms.
     pub weight: Vec<f32>,
@@ -138,21 +146,21 @@ impl PairHead {
         own.unwrap_or_default()
     }
 
-    /// ln t of an embedding that ends in it and the conditions.
+    /// ln t, with t in seconds of speech, of an embedding that ends in ln t and the conditions.
     pub fn ln_seconds_of(&self, embedding: &[f32]) -> f32 {
         embedding[self.projection.embedding_size()]
     }
 
-    /// Mean of ln|u| over the groups.
+    /// Mean of ln|u| over the groups, where u is the whitened embedding.
     pub fn ln_length(&self, embedding: &[f32]) -> f32 {
         let projection = &self.projection;
         projection.mean_ln_length(&projection.whitened(embedding))
     }
 
-    /// The point of an enrolled speaker: the mean of the projected embeddings, scaled again. Its
-    /// quality term is that of one recording with all their speech and the means of their ln|u| and
-    /// conditions.
-    /// `(N, E) -> (P,)`, with E = [`Self::embedding_size`] and P = [`Self::point_size`].
+    /// The point of an enrolled speaker: the mean of the projected embeddings, scaled again. The
+    /// quality term is computed as for one recording that has the speech of all of them together,
+    /// and the means of their ln|u| and of their conditions. `(N, E) -> (P,)`, with E =
+    /// [`Self::embedding_size`] and P = [`Self::point_size`].
     pub fn project_enrollment<'a>(&self, embeddings: impl Iterator<Item = &'a [f32]>) -> Vec<f32> {
         let mut point = vec![0.0; self.point_size()];
         let voice = &mut point[..self.voice_size()];
@@ -190,9 +198,10 @@ impl PairHead {
         point
     }
 
-    /// μ(a) = q·(a∘a) + the mean of the N highest p·(a∘c) + q·(c∘c), where [p, q] is [`Self::weight`].
-    /// Leaves out the head's constant, so that scaling the head scales μ. `(P,) -> 1`, NaN if `a`
-    /// holds a NaN.
+    /// How similar a recording is to the cohort: the mean of its N highest scores against it. For a
+    /// point a and the points c of the cohort, with [p, q] for [`Self::weight`], this is μ(a) =
+    /// q·(a∘a) plus the mean of the N highest p·(a∘c) + q·(c∘c). The head's constant is left out,
+    /// so that scaling the head scales μ. `(P,) -> 1`, NaN if `a` holds a NaN.
     pub fn cohort_mean(&self, cohort: &Cohort, a: &[f32]) -> f32 {
         cohort.mean_of(&self.weight, &a[..self.voice_size()])
     }
@@ -224,7 +233,7 @@ impl PairHead {
         let logit = product + (term_a + term_b) + self.bias;
         let line = logit - (self.prior / (1.0 - self.prior)).ln();
         match self.lower_slope {
-            // Above the slope's limit the bits do not change.
+            // From the limit up, the slope changes no bit.
             Some(slope) => slope.apply(line.into()) as f32,
             None => line,
         }

@@ -55,7 +55,7 @@ impl QualityTerms {
         let weights = &self.weights;
         let refuse = |fact: String| Err(Error::Usage(format!("pair head: {fact}")));
         if !weights.is_finite() {
-            return refuse(format!("quality terms {weights:?}; wanted finite ones"));
+            return refuse(format!("quality terms {weights:?}; all must be finite"));
         }
         let Some(cohort) = &self.cohort else {
             return match weights.cohort {
@@ -87,7 +87,7 @@ impl QualityWeights {
         [self.noise, self.high, self.low]
     }
 
-    /// The same with other weights of the conditions.
+    /// The same weights, but with these weights of the conditions.
     pub fn with_conditions(self, [noise, high, low]: [f32; CONDITIONS]) -> Self {
         QualityWeights {
             noise,

@@ -1,17 +1,18 @@
-//! When to stop listening: accepts or rejects as soon as the score is clear enough (Wald 1945,
-//! "Sequential Tests of Statistical Hypotheses").
+//! The sequential test decides when to stop listening: it accepts or rejects as soon as the score
+//! is clear enough (Wald 1945, "Sequential Tests of Statistical Hypotheses").
 //!
 //! Wald's thresholds hold for independent observations. The scores of a growing recording are not
-//! independent, and a calibrated score is not perfect, so the thresholds are measured instead: on each
-//! calibration trial the recording is scored at every look, a nontarget trial counts with its highest
-//! score, and a target trial with its lowest. [`MeasuredRates`] of these scores gives the threshold for
-//! each error rate, however often one looks.
+//! independent, and a calibrated score is not perfect, so the thresholds are measured instead. In
+//! each calibration trial, the test recording is scored at every look, that is, whenever it has
+//! grown by some time. A nontarget trial counts with its highest score, a target trial with its
+//! lowest. [`MeasuredRates`] of these scores gives the threshold for each error rate, however often
+//! one looks.
 
 use super::{Decision, Llr, MeasuredPoint, MeasuredRates, OperatingPoint, Reason, TrialKind};
 use crate::Result;
 use std::collections::BTreeMap;
 
-/// The rates of false accepts and of false rejects, unless others are asked for.
+/// The rates of false accepts and of false rejects that a test has unless others are asked for.
 const CLEAR_ENOUGH: f64 = 0.01;
 
 /// The thresholds of a sequential test, for each kind of trial.
@@ -31,11 +32,11 @@ pub struct Bounds {
 }
 
 impl SequentialTest {
-    /// The test with these rates of false accepts and false rejects. Where the trials of a kind do not
-    /// support a rate, the trials of all kinds decide.
+    /// The test with these rates of false accepts and false rejects. If the trials of a kind are
+    /// too few to measure a rate, the thresholds for this kind are those of all trials.
     ///
     /// # Errors
-    /// [`crate::Error::Usage`] if the trials of all kinds do not support a rate either.
+    /// [`crate::Error::Usage`] if all trials together are too few to measure a rate.
     pub fn new(rates: &MeasuredRates, false_accept: f64, false_reject: f64) -> Result<Self> {
         let bounds = |rates: &MeasuredRates| -> Result<Bounds> {
             Ok(Bounds {
@@ -50,8 +51,8 @@ impl SequentialTest {
         })
     }
 
-    /// The test with the rates that are given. A rate that is not given is 1 %, or the smallest that the
-    /// trials support if that is higher.
+    /// The test with the rates that are given. A rate that is not given is 1 %, or if that is
+    /// higher, the smallest rate that the trials can measure.
     ///
     /// # Errors
     /// As [`Self::new`].
@@ -74,8 +75,9 @@ impl SequentialTest {
         self.by_kind.get(&kind).unwrap_or(&self.of_all)
     }
 
-    /// As [`Self::decide`] once there is nothing more to hear: a score that is not clear enough is
-    /// inconclusive. Also gives the threshold that decided, and the error rates of the test.
+    /// Decides at the end of the recording: as [`Self::decide`], but a score that is not clear
+    /// enough is inconclusive. Also returns the threshold that decided, and the error rates of the
+    /// test.
     pub fn judge(&self, llr: Llr, kind: TrialKind) -> (Decision, MeasuredPoint) {
         let Bounds { accept, reject } = self.bounds(kind);
         let undecided = || {
@@ -116,8 +118,8 @@ impl SequentialTest {
         (decision, point)
     }
 
-    /// Accept or reject; none while the score is not clear enough. A score that is not finite is never
-    /// clear.
+    /// Accept or reject; None as long as the score is not clear enough. A score that is not finite
+    /// is never clear enough.
     pub fn decide(&self, llr: Llr, kind: TrialKind) -> Option<Decision> {
         let bounds = self.bounds(kind);
         let at = |point: &MeasuredPoint| {

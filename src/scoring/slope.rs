@@ -1,10 +1,10 @@
 //! The lower slope: below a given LLR, scores fall more slowly than the linear calibration says.
 //!
-//! One linear calibration has to fit both the trials close to the threshold and the few targets
-//! that score far lower, spoken in another mood or over another telephone line. Without the lower slope,
-//! these few would make the calibration too flat for all other trials.
+//! One linear calibration has to fit both the trials close to the threshold and a few targets that
+//! score far lower, because the speaker was in another mood or used another telephone line. Without
+//! the lower slope, these few would make the calibration too flat for all other trials.
 
-/// Applies to the LLRs below `below`; it keeps their order.
+/// The lower slope. It changes the LLRs below `below`, and keeps their order.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LowerSlope {
     /// An LLR, in natural-log units.
@@ -12,8 +12,8 @@ pub struct LowerSlope {
 }
 
 impl LowerSlope {
-    /// The lower slope: below the limit, a change of the LLR is multiplied by this. Of 0.1, 0.25 and
-    /// 0.4, this has the lowest Cllr on development lists that were left out of the fit
+    /// The slope: the distance of an LLR from the limit, [`Self::below`], is multiplied by this. Of
+    /// 0.1, 0.25 and 0.4, it has the lowest Cllr on development lists that were left out of the fit
     /// (docs/experiments.md).
     pub const SLOPE: f64 = 0.25;
 

@@ -1,4 +1,4 @@
-//! The kind of a trial, by the noise and the line of its two recordings. Error rates differ between kinds,
+//! The kind of a trial: clean, noisy, or over a telephone line. Error rates differ between kinds,
 //! so they are measured and shown for each.
 
 use super::CONDITIONS;
@@ -14,8 +14,8 @@ pub enum TrialKind {
     Clean,
     /// One recording or both are noisy: a signal-to-noise ratio of less than 20 dB.
     Noise,
-    /// One recording or both come over a telephone line: a bandwidth of less than 4.5 kHz, or little
-    /// sound below 250 Hz.
+    /// One recording or both have a narrow band, as over a telephone line: a bandwidth of less than
+    /// 4.5 kHz, or little sound below 250 Hz.
     Line,
 }
 
@@ -23,8 +23,9 @@ impl TrialKind {
     /// All kinds.
     pub const ALL: [TrialKind; 3] = [TrialKind::Clean, TrialKind::Noise, TrialKind::Line];
 
-    /// The kind of a trial of recordings with these conditions, `[n, h, l]` each (see
-    /// [`conditions`](super::conditions)). A trial with both noise and a line is [`Self::Noise`].
+    /// The kind of a trial of two recordings with these conditions, `[n, h, l]` each (see
+    /// [`conditions`](super::conditions)). A trial with both noise and a narrow band is
+    /// [`Self::Noise`].
     pub fn of(a: [f32; CONDITIONS], b: [f32; CONDITIONS]) -> Self {
         let worse: [f32; CONDITIONS] = std::array::from_fn(|k| a[k].max(b[k]));
         if worse[0] > 0.0 {
@@ -37,7 +38,7 @@ impl TrialKind {
     }
 }
 
-/// Whether a recording with these conditions came over a line, however noisy it is.
+/// Whether a recording with these conditions has a narrow band, however noisy it is.
 pub fn is_narrow([_, high, low]: [f32; CONDITIONS]) -> bool {
     high.max(low) > 0.5
 }

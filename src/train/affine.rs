@@ -16,8 +16,8 @@ pub struct AffineGradients {
     pub bias: Vec<f32>,
 }
 
-/// Input channels per task of the weight gradient: seven tiles of the kernel with the largest tiles.
-/// The tiles of a task share one copy of dy.
+/// How many input channels a task computes the weight gradient for: seven tiles of the instance
+/// with the largest tiles. The tiles of a task share one copy of dy.
 const INPUTS_PER_TASK: usize = 98;
 
 /// For a map of one tap: each row of the output is computed from one row of the input.

@@ -1,5 +1,5 @@
-//! Builds the layer list of the network that is trained: the x-vector TDNN (Snyder et al. 2018), or a residual network,
-//! whose convolutions go over mel bins and frames.
+//! Builds the layer list of the network that is trained: the x-vector TDNN (Snyder et al. 2018), or
+//! a residual network, whose convolutions go over mel bins and frames.
 
 use super::{
     options::{ArchitectureOptions, ResidualOptions, TrainOptions},
@@ -10,13 +10,15 @@ use crate::{
     network::{Conv1dOptions, Conv2dOptions, Layer, Shapes, infer},
 };
 
-/// Frames of 10 ms that `flatten` keeps: two seconds.
+/// How many frames of 10 ms the pooling `flatten` keeps: two seconds.
 const FLATTEN_FRAMES: usize = 200;
 
 impl ArchitectureOptions {
-    /// A TDNN has five Conv1d (k5 with the stride, k3 d2, k3 d3, k1, k1 to 3C channels), each with activation and
-    /// BatchNorm, then pooling, Linear to D, BatchNorm. The fifth BatchNorm comes after the pooling. In a residual
-    /// network, the layers of [`add_residual`] take the place of the first four, and the fifth has C channels.
+    /// A TDNN has five Conv1d, each with activation and BatchNorm, then pooling, Linear to D,
+    /// BatchNorm. The Conv1d have kernels of 5, 3, 3, 1 and 1 frames. The first has the stride, the
+    /// second and the third have dilations of 2 and 3 frames of 10 ms, and the fifth has 3C
+    /// channels. The fifth BatchNorm comes after the pooling. In a residual network, the layers of
+    /// [`add_residual`] take the place of the first four, and the fifth has C channels.
     ///
     /// # Errors
     /// [`Error::Usage`] for an unknown activation or pooling.
@@ -97,17 +99,18 @@ impl TrainOptions {
     /// The layer list, which still contains the BatchNorms.
     ///
     /// # Errors
-    /// An option that makes no sense.
+    /// [`Error::Usage`] for an unknown activation or pooling, and for layers that do not fit
+    /// together.
     pub fn layers(&self) -> Result<Vec<Layer>> {
         let layers = self.architecture.layers(self.num_seen())?;
         self.shapes(&layers)?;
         Ok(layers)
     }
 
-    /// What these layers need and give.
+    /// Checks that the layers fit together, and infers their [`Shapes`].
     ///
     /// # Errors
-    /// Layers that do not fit together.
+    /// [`Error::Usage`] for layers that do not fit together.
     pub(super) fn shapes(&self, layers: &[Layer]) -> Result<Shapes> {
         // The BatchNorm of a Conv2d has to be folded before shapes are known.
         let (folded, _) = Trainable::new(layers.to_vec(), 0).folded();
@@ -116,11 +119,12 @@ impl TrainOptions {
     }
 }
 
-/// Adds the layers of a residual network over `num_bins` bins, with ReLUs (He et al. 2016, "Deep Residual Learning for
-/// Image Recognition"). Returns the width of their output, F·C.
+/// Adds the layers of a residual network over `num_bins` bins, with ReLUs (He et al. 2016, "Deep
+/// Residual Learning for Image Recognition"). Returns the width of their output, F·C.
 ///
-/// A block is conv, BatchNorm, ReLU, conv, BatchNorm, plus its input, ReLU. Where the block has other channels, bins or
-/// frames than its input, the input goes through a convolution of one tap first.
+/// A block is conv, BatchNorm, ReLU, conv, BatchNorm; its input is added, and a ReLU follows. Where
+/// the block's output has other channels, bins or frames than its input, the input goes through a
+/// convolution of one tap before it is added.
 fn add_residual(
     layers: &mut Vec<Layer>,
     options: &ResidualOptions,

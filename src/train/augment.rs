@@ -23,8 +23,8 @@ use realfft::num_complex::Complex32;
 /// Rooms and noises, ready to be applied.
 pub struct Augmenter {
     rooms: Vec<Room>,
-    /// Indices into `rooms` to draw from. A room that is to be drawn more often stands here several
-    /// times.
+    /// The rooms to draw from, as indices into `rooms`. A room is listed several times if it is to
+    /// be drawn more often.
     draws: Vec<usize>,
     noise: Recordings,
     /// Generated noises, each of a random colour.
@@ -45,7 +45,7 @@ const NUM_COLOURED: usize = 64;
 /// Sampling rate of a telephone line.
 const TELEPHONE_RATE_HZ: u32 = 8000;
 
-/// How many times as often as a simulated room each recorded room is drawn. Recorded rooms are better,
+/// A recorded room is drawn this many times as often as a simulated one. Recorded rooms are better,
 /// but there are few of them.
 const RECORDED_ROOM_DRAWS: usize = 10;
 
@@ -153,7 +153,8 @@ impl Augmenter {
             .chance(options.equalizer)
             .then(|| equalizer_gains_db(random));
         let mut band = random.chance(options.band_limit).then(|| band_hz(random));
-        // Drawn only where it is wanted, so that recipes without it draw what they always drew.
+        // The random number is drawn only if the option is on: recipes without telephones then get
+        // the same random numbers as before there was this option.
         let telephone = options.telephone > 0.0 && random.chance(options.telephone);
         if telephone {
             band = Some(telephone_hz(random));
@@ -196,7 +197,8 @@ impl Augmenter {
     }
 }
 
-/// The response from its loudest sample on, at most half a second, with energy 1.
+/// Makes a room's impulse response from a recording of it: starts at the loudest sample, keeps at
+/// most half a second, and scales the energy to 1.
 fn recorded_room(samples: &[i16]) -> Vec<f32> {
     let loudest = (0..samples.len())
         .max_by_key(|i| samples[*i].unsigned_abs())

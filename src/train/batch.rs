@@ -17,9 +17,9 @@ pub struct Batch {
 /// Rows per block, for work that ignores the borders between utterances. A block fits into the cache.
 const BLOCK_ROWS: usize = 256;
 
-/// Most buffers that are kept. A single step needs fewer.
+/// How many unused buffers are kept at most. A single training step needs fewer.
 const MAX_IDLE: usize = 48;
-/// Fewest values of a buffer that is kept. The allocator itself reuses smaller ones.
+/// Smallest buffer that is kept, in values. The allocator itself reuses smaller ones.
 const MIN_IDLE_VALUES: usize = 1 << 15;
 
 /// Buffers of dropped batches, to be reused in later steps. Without this, a third of a step's time went
@@ -83,7 +83,7 @@ impl Batch {
         }
     }
 
-    /// A batch of the same shape, without values yet.
+    /// A batch with the same rows and channels, but with no memory for values yet.
     pub fn clone_shape(&self) -> Self {
         Batch {
             values: vec![],
@@ -141,7 +141,8 @@ impl Batch {
         part
     }
 
-    /// A batch of `channels` channels: these ones from `first` on, and zeros elsewhere.
+    /// The opposite of [`Self::columns`]: a wider batch of `channels` channels, which holds this
+    /// one from channel `first` on and zeros elsewhere.
     pub fn as_columns(&self, first: usize, channels: usize) -> Self {
         let mut whole = Batch::zeros(self.lengths(), channels);
         let rows = self.values.chunks_exact(self.channels);

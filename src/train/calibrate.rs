@@ -54,7 +54,7 @@ pub struct Plan {
     pub speakers: Option<PathBuf>,
     /// With `quality`: a manifest of speakers that are in no trial, to make a cohort of.
     pub cohort: Option<PathBuf>,
-    /// How many of the highest scores against the cohort count.
+    /// How many of a recording's highest scores against the cohort are averaged.
     pub cohort_top: usize,
     /// Seed of the bootstrap.
     pub seed: u64,
@@ -91,7 +91,7 @@ pub struct Report {
     pub num_nontargets: usize,
     /// Trials with a refused recording.
     pub num_refused: usize,
-    /// Were the error rates by threshold measured? This needs paths that tell who speaks.
+    /// Whether error rates by threshold were measured. This needs paths that say who speaks.
     pub has_rates: bool,
 }
 
@@ -110,7 +110,7 @@ impl<'a> Inputs<'a> {
     /// Reads the lists and the manifests, and looks for the recordings.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::List`]; [`Error::Usage`] for a manifest that cannot serve.
+    /// [`Error::Io`], [`Error::List`]; [`Error::Usage`] for a manifest that cannot be used.
     pub fn open(plan: &'a Plan) -> Result<Self> {
         let read = |path: &PathBuf| open_list(path, &plan.root);
         let tables: Vec<ScoreTable> = plan.lists.iter().map(read).collect::<Result<_>>()?;
@@ -226,7 +226,7 @@ impl<'a> Inputs<'a> {
         for (table, narrow) in tables.iter_mut().zip(narrow.iter().flatten()) {
             set_scores(table, narrow, &calibrated.model().head);
             let copy = Rated::new(table, narrow, &calibrated, true);
-            // A list whose recordings are all refused at 8 kHz says nothing about it.
+            // A list whose recordings are all refused at 8 kHz says nothing about the rates there.
             if copy.as_ref().is_none_or(Rated::has_both) {
                 rated.push(copy);
             }
@@ -243,12 +243,12 @@ impl<'a> Inputs<'a> {
     }
 }
 
-/// What the model notes of the lists' files.
+/// The trial lists that the model was calibrated on, as the model file names them.
 struct ListFiles {
     names: Vec<String>,
     /// Each name with the start of the file's BLAKE3.
     named: Vec<String>,
-    /// BLAKE3 of all.
+    /// BLAKE3 of the contents of all files, in order.
     hash: String,
 }
 
@@ -294,13 +294,13 @@ fn sentence(report: &Report, p_target: f64, lists: &[String]) -> String {
         }
         if quality.cohort != 0.0 {
             let weight = quality.cohort;
-            terms += &format!(", {weight:+.4} per nat of likeness to the cohort");
+            terms += &format!(", {weight:+.4} per nat of similarity to the cohort");
         }
         if let Some(LowerSlope { below }) = lower_slope {
             let slope = LowerSlope::SLOPE;
             terms += &format!(", below {below:.2} a nat counts as {slope}");
         }
-        terms += " (fitted on cuts and at 8 kHz as well)";
+        terms += " (fitted also on shortened recordings and at 8 kHz)";
     }
     terms += &report
         .head

@@ -28,7 +28,8 @@ pub struct Calibration {
     pub offset: f64,
     /// Weights of the quality terms, each summed over both recordings; none for a fit without them.
     pub quality: Option<QualityWeights>,
-    /// Weights of n, h and l of one recording times those of the other; 0 for a fit without quality
+    /// Weights of the products of the conditions: n of one recording times n of the other, likewise
+    /// h and l (see [`conditions`](crate::scoring::conditions())). 0 for a fit without quality
     /// terms.
     pub of_both: [f64; CONDITIONS],
     /// The lower slope, if the fit is closer with one.
@@ -36,15 +37,17 @@ pub struct Calibration {
 }
 
 /// Ridge penalty on the standardised scale and offset. It keeps both finite if the scores of targets
-/// and nontargets do not overlap. If they overlap, it moves both by about this much.
+/// and nontargets do not overlap. If they overlap, it changes both only by about its own size.
 const PENALTY: f64 = 1e-6;
-/// The same for the quality terms, whose weights are uncertain if there are few kinds of recordings.
+/// Ridge penalty on the quality terms. It is larger, because their weights are uncertain if there
+/// are few kinds of recordings.
 const QUALITY_PENALTY: f64 = 1e-5;
-/// Limits of the lower slope that are tried: -8, -7.75 … 0.
+/// Values of [`LowerSlope::below`] that are tried, in steps of [`LIMIT_STEP`]: −8, −7.75 … 0.
 const LIMITS: std::ops::RangeInclusive<i16> = -32..=0;
 const LIMIT_STEP: f32 = 0.25;
 
-/// Number of features of a trial: score, ln t, ln|u|, sums and products of the conditions, and μ.
+/// Number of features of a trial: score, ln t, ln|u|, sums and products of the conditions, and μ
+/// (see [`QualityTrial`]).
 const NUM_FEATURES: usize = 4 + 2 * CONDITIONS;
 
 impl Calibration {
@@ -128,10 +131,11 @@ impl Calibration {
         })
     }
 
-    /// How well calibrations suit speech that they were not fitted on: the Cllr at `prior` of each list,
-    /// with a fit on all other lists; the mean over lists. A list has several parts. The fit uses all
-    /// parts, but only the last one, the list as it is, is measured. The Cllr is divided by the entropy
-    /// of the prior, so a system that knows nothing has 1. At prior 0.5 this is the usual Cllr.
+    /// How well calibrations suit speech that they were not fitted on: the mean Cllr at `prior`
+    /// over the lists, each measured with a fit on all other lists. A list comes in several forms.
+    /// The fit uses all forms, but only the last one, the list as it is, is measured. The Cllr is
+    /// divided by the entropy of the prior, so a system that knows nothing has 1. At prior 0.5 this
+    /// is the usual Cllr.
     ///
     /// # Errors
     /// As [`Self::of_lists`]; [`Error::Usage`] for fewer than two lists.
@@ -174,7 +178,7 @@ impl Calibration {
         cost / known
     }
 
-    /// A score, or a limit on scores, after scale and offset.
+    /// Applies scale and offset to a score, or to a limit on scores.
     pub fn moved(&self, score: f32) -> f32 {
         (self.scale * f64::from(score) + self.offset) as f32
     }
@@ -215,7 +219,7 @@ impl Calibration {
     }
 }
 
-/// See [`NUM_FEATURES`].
+/// The features of a trial, in the order that [`NUM_FEATURES`] names them.
 fn features(trial: &QualityTrial, cohort: bool) -> [f64; NUM_FEATURES] {
     let [sums, products] = trial.of_conditions();
     let mut features = [0.0; NUM_FEATURES];
@@ -263,7 +267,7 @@ fn regression<const K: usize>(
     if is_constant(0) {
         return Err(refuse("all scores are equal"));
     }
-    // A feature that is the same in all trials gets no weight: the offset stands for it.
+    // A feature that is the same in all trials gets no weight: the offset has the same effect.
     let units: [f64; K] =
         std::array::from_fn(|k| if is_constant(k) { 0.0 } else { 1.0 / spread[k] });
     let total: f64 = lists.iter().map(|(_, _, weight)| weight).sum();

@@ -1,5 +1,6 @@
-//! The training state on disk, so that a killed run continues bit for bit: weights, moments and step,
-//! with the options and the list that they belong to. One safetensors file, replaced as a whole.
+//! The training state on disk, so that a killed run continues bit for bit: weights, AdamW's moments
+//! and the step, with the options and the list of recordings that they belong to. It is one
+//! safetensors file, replaced as a whole.
 
 use super::{optimizer::AdamW, options::TrainOptions, random::Random, tape::Trainable};
 use crate::{
@@ -17,13 +18,14 @@ pub struct State {
     pub step: usize,
     /// The network.
     pub trainable: Trainable,
-    /// `(S, D)`, one row per class, followed by the map to the teacher's vectors `(E, D)`.
+    /// The speakers' rows `(S, D)`, one weight vector for each class, followed by the map to the
+    /// teacher's vectors `(E, D)`.
     pub speakers: Vec<f32>,
-    /// The moments. Those of the speakers' rows are under [`SPEAKERS`].
+    /// AdamW's moments. Those of `speakers` have the name [`SPEAKERS`].
     pub optimizer: AdamW,
 }
 
-/// Name of the speakers' rows among the tensors.
+/// Name of [`State::speakers`] among the tensors.
 pub const SPEAKERS: &str = "speakers";
 
 const KEY: &str = "spkver-checkpoint";
@@ -120,8 +122,8 @@ impl State {
         }
         if header.manifest != manifest {
             return Err(refused(
-                "belongs to a run on another list of recordings, or with another --teacher, --noise, --rir, \
-                 --overlap-of or --start-from",
+                "belongs to a run on another list of recordings, or with another --teacher, \
+                 --noise, --rir, --overlap-of or --start-from",
             ));
         }
         state.trainable.layers = layers;
@@ -157,7 +159,7 @@ impl State {
 }
 
 /// What to do with a checkpoint that the run cannot go on from.
-const GO_ON: &str = "go on as it was begun, or delete it, or give another --checkpoint";
+const GO_ON: &str = "repeat the command that began it, or delete it, or give another --checkpoint";
 
 fn refused(path: &Path, remedy: &str, fact: impl Into<String>) -> Error {
     Error::Model {

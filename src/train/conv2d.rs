@@ -1,8 +1,9 @@
 //! Conv2d in training: the forward pass, and the gradients of weights, bias and inputs.
 //!
-//! Forward, and for the gradient of the inputs, the convolution of inference runs on each utterance. The gradient of
-//! the weights is a product of the patches of inputs under the kernel and the gradients of the outputs. It is summed
-//! in fixed groups of utterances, so the number of threads changes no bit.
+//! The forward pass and the gradient of the inputs use the same convolution as inference, utterance
+//! by utterance. The gradient of the weights multiplies the patches of inputs under the kernel by
+//! the gradients of the outputs. It is summed in fixed groups of utterances, so the number of
+//! threads changes no bit.
 
 use super::{
     affine::AffineGradients,
@@ -14,7 +15,8 @@ use crate::{
 };
 use rayon::prelude::*;
 
-/// Groups of utterances whose sums are added in order.
+/// Number of groups that the utterances of a batch are divided into. The groups' sums are added in
+/// order.
 const GROUPS: usize = 16;
 
 /// Rows of patches that are multiplied together: they stay in the cache.
@@ -33,8 +35,9 @@ pub fn forward(options: &Conv2dOptions, x: &Batch, weight: &[f32], bias: &[f32])
     y
 }
 
-/// `dW[o, i, b, k] = Σ x[t·s + k, f·r + b, i]·dy[t, f, o]` and `db[o] = Σ dy[t, f, o]`. The sums go over the frames t and
-/// the bins f of the output; s is the hop over frames, r the hop over bins, and x includes the padding.
+/// `dW[o, i, b, k] = Σ x[t·s + k, f·r + b, i]·dy[t, f, o]` and `db[o] = Σ dy[t, f, o]`. The sums go
+/// over the frames t and the bins f of the output; s is the hop over frames, r the hop over bins,
+/// and x includes the padding.
 pub fn weight_gradients(options: &Conv2dOptions, x: &Batch, dy: &Batch) -> AffineGradients {
     let Conv2dOptions {
         in_channels: c_in,

@@ -1,6 +1,11 @@
 //! Draws training examples: the features of an augmented piece of a recording, and its class.
 //!
-//! An example depends on (seed, step, slot) alone, so a resumed run draws the same examples.
+//! A *voice* is a combination of playing speed and warp (length of the vocal tract) that recordings
+//! are played in. Voice 0 is the recording as it is. A speaker in another voice sounds like
+//! somebody else, so each speaker in each voice is a class of its own.
+//!
+//! An example depends on (seed, step, slot) alone, where the slot is its place in the batch. So a
+//! resumed run draws the same examples.
 
 use super::{
     augment::Augmenter,
@@ -35,14 +40,14 @@ pub struct Crops<'a> {
     pub mfcc: &'a Mfcc,
     /// Shortest and longest crop, in seconds.
     pub seconds: (f32, f32),
-    /// Playing speeds, in per cent. A speaker at another speed counts as another speaker.
+    /// Playing speeds, in per cent, starting with 100.
     pub speeds_percent: &'a [u32],
-    /// Front-ends for other lengths of the vocal tract. A speaker with another front-end counts as
-    /// another speaker, at each speed.
+    /// Front-ends that make a speaker sound as with a shorter or longer vocal tract, one for each
+    /// of `warps_percent` but the first.
     pub warped: Vec<Mfcc>,
     /// The warps in per cent, starting with 100.
     pub warps_percent: &'a [u32],
-    /// Share of the crops at another pitch, in the same voice.
+    /// Share of the crops that get another pitch while the formants stay. The class stays too.
     pub pitch: f32,
     /// Smallest number of speech frames in a crop.
     pub min_frames: usize,
@@ -55,7 +60,7 @@ pub struct Crops<'a> {
 pub struct Shares(Vec<f64>);
 
 impl Shares {
-    /// From the recordings of each speaker.
+    /// Computes the probabilities from the recordings of each speaker.
     pub fn new(by_speaker: &[Vec<usize>]) -> Self {
         let sums = by_speaker.iter().scan(0.0, |sum, own| {
             *sum += (own.len() as f64).sqrt();
@@ -74,22 +79,23 @@ impl Shares {
 /// The class of an example whose speaker is not known.
 pub const UNLABELLED: u32 = u32::MAX;
 
-/// Frames that a crop needs at least to tell a voice.
+/// Fewest frames of speech from which a speaker can be recognised.
 pub(super) const MIN_FRAMES: usize = 30;
 
-/// Share of the training examples whose stretches of speech are extended at both ends, because in noise a
-/// speech detector does not find the exact edges.
+/// Share of the training examples whose stretches of speech are extended at both ends. In use, the
+/// edges of speech are not exact either, because a speech detector cannot find them in noise.
 const GROWN: f32 = 0.3;
-/// Most frames that are added at an end.
+/// Largest number of frames that are added at an end.
 const MAX_GROWN_FRAMES: usize = 15;
 
 /// One example.
 pub struct Crop {
     /// Speech frames, mean-normalised.
     pub features: Features,
-    /// Speaker and voice: `voice · num speakers + speaker`, or [`UNLABELLED`].
+    /// The speaker in this voice: `voice · num speakers + speaker`, or [`UNLABELLED`].
     pub class: u32,
-    /// Utterance (the first of several) and voice: `voice · num utterances + utterance`.
+    /// The utterance in this voice: `voice · num utterances + utterance`. The first one if the crop
+    /// is made of several.
     pub utterance: u32,
 }
 
@@ -97,7 +103,7 @@ pub struct Crop {
 /// raises its formants; the mel filters move them back.
 const PITCH: (f32, f32) = (0.82, 1.4);
 
-/// Attempts to draw a usable example; the last one is taken in any case.
+/// How often another example is drawn until one can be used. The last one is taken in any case.
 const MAX_ATTEMPTS: u64 = 8;
 
 /// The first result of `draw` that is `fit`, else the last one. With `any_file` each attempt draws
@@ -142,7 +148,8 @@ impl<'a> Crops<'a> {
         self.manifest.speakers.len() * self.speeds_percent.len() * (1 + self.warped.len())
     }
 
-    /// The batch of `step`: `(ΣT, C)`, its classes and its utterances, speakers drawn by [`Shares`].
+    /// Draws the batch of `step`: the features `(ΣT, C)`, and the class and the utterance of each
+    /// crop. Speakers are drawn by [`Shares`].
     ///
     /// # Errors
     /// A recording that cannot be read.
@@ -161,11 +168,12 @@ impl<'a> Crops<'a> {
         ))
     }
 
-    /// Draws a crop: of the given utterance, with speed, pitch and formants unchanged, or of a random
-    /// one. The draw depends only on the seed, on `purpose` and on `place`.
+    /// Draws a crop of the given utterance, with speed, pitch and formants unchanged. Without a
+    /// given utterance, draws one, and its voice. The draw depends only on the seed, on `purpose`
+    /// and on `place`.
     ///
     /// # Errors
-    /// The given recording cannot be read, or none of several drawn.
+    /// If the given recording cannot be read, or none of several that were drawn.
     pub fn crop(
         &self,
         purpose: &str,
@@ -207,8 +215,9 @@ impl<'a> Crops<'a> {
         let own = &self.by_speaker[speaker];
         let first = utterance.unwrap_or_else(|| own[random.index(own.len())]);
         let mut samples = self.piece(first, wanted, &mut random)?;
-        // If the piece is too short, as with single words: half of the time, further recordings of the
-        // speaker follow, as in enrollment phrases.
+        // A recording of a single word gives too short a piece. Half of the time, further
+        // recordings of the speaker are appended, so that the crop sounds like an enrollment
+        // phrase.
         if utterance.is_none() && random.chance(0.5) {
             while samples.len() < wanted {
                 let next = own[random.index(own.len())];
@@ -283,7 +292,8 @@ impl<'a> Crops<'a> {
             .collect())
     }
 
-    /// Repeats the frames of a crop that has fewer than `min_frames`. Without any, it becomes all zeros.
+    /// Repeats the frames of a crop that has fewer than `min_frames`. A crop without frames becomes
+    /// all zeros.
     fn long_enough(&self, crop: Crop) -> Crop {
         let channels = self.mfcc.num_channels();
         let have = crop.features.num_frames();

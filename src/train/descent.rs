@@ -1,5 +1,5 @@
-//! Trains one network by gradient descent. A run that was stopped goes on from its checkpoint with the
-//! same bits.
+//! Trains one network by gradient descent. A run that was stopped goes on from its checkpoint and
+//! gives the same bits as a run that was never stopped.
 
 use super::{
     augment::Augmenter,
@@ -20,7 +20,7 @@ use std::path::Path;
 /// How far training is.
 #[derive(Debug, Clone, Copy)]
 pub enum Progress {
-    /// After an optimisation step.
+    /// An optimisation step was taken.
     Step {
         /// Steps done.
         step: usize,
@@ -28,11 +28,12 @@ pub enum Progress {
         num_steps: usize,
         /// Mean loss of the batch.
         loss: f32,
-        /// Share of crops whose speaker was the nearest; for the hidden layer of a joint embedding, the mean
-        /// cosine to the teacher's vectors.
+        /// Share of the crops whose own speaker had the largest cosine; for a detector, share of
+        /// the right answers; for the hidden layer of a joint embedding, the mean cosine to the
+        /// teacher's vectors.
         accuracy: f32,
     },
-    /// Embeddings of the training speech, for the head.
+    /// Embeddings of the training speech, which the head is fitted on, are being computed.
     Embeddings {
         /// Utterances done.
         done: usize,
@@ -62,8 +63,8 @@ impl Progress {
     }
 }
 
-/// What `one` gives for each number below `total`, computed in parallel. `None` where `on_progress` stopped it by
-/// answering `false`.
+/// Calls `one` with each number below `total`, in parallel, and returns the results in order.
+/// `None` if `on_progress` stopped it by answering `false`.
 pub(super) fn in_blocks<T: Send>(
     total: usize,
     one: impl Fn(usize) -> T + Sync,
@@ -82,7 +83,8 @@ pub(super) fn in_blocks<T: Send>(
     Some(all)
 }
 
-/// What one network is trained with: its options, the sources of its sound, and the file of its state.
+/// What one network is trained with: its options, the recordings, and the file that its state is
+/// saved in.
 pub struct Descent<'a> {
     /// The options.
     pub options: &'a TrainOptions,
@@ -92,7 +94,7 @@ pub struct Descent<'a> {
     pub recordings: &'a Recordings,
     /// Rooms and noise.
     pub augmenter: &'a Augmenter,
-    /// The file that the state is kept in.
+    /// The file that the state is saved in.
     pub checkpoint: &'a Path,
     /// Another system's vectors of the recordings, where the network learns from them.
     pub teacher: Option<&'a Teacher>,
@@ -143,8 +145,8 @@ impl Descent<'_> {
         Ok(Some(state))
     }
 
-    /// A source of crops with the features of `mfcc`, between the two lengths in `seconds` and of at
-    /// least `min_frames` frames.
+    /// A source of crops with the features of `mfcc`. `seconds` are the lengths of the shortest and
+    /// the longest crop; a crop has at least `min_frames` frames.
     pub fn crops<'a>(
         &'a self,
         mfcc: &'a Mfcc,

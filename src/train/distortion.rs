@@ -2,7 +2,7 @@
 
 use super::random::Random;
 
-/// The factor on samples that changes their level by `db`.
+/// The factor by which samples are multiplied to change their level by `db`.
 pub(super) fn gain(db: f32) -> f32 {
     10f32.powf(db / 20.0)
 }
@@ -35,8 +35,9 @@ pub(super) fn through_mu_law(sample: f32) -> f32 {
     (decoded as f32 / 8192.0).copysign(sample)
 }
 
-/// Scales the peak to `peak_db` of full scale, and rounds to 16-bit steps as in files. A band that a
-/// filter removed then holds rounding noise. No real recording has exact silence in a band.
+/// Scales the peak to `peak_db` relative to full scale, and rounds to 16-bit steps as in files. A
+/// band that a filter emptied then holds rounding noise, as in real recordings: none has exact
+/// silence in a band.
 pub(super) fn quantise(samples: &mut [f32], peak_db: f32) {
     let peak = samples.iter().fold(1e-9f32, |peak, v| peak.max(v.abs()));
     let gain = gain(peak_db) / peak;

@@ -36,7 +36,8 @@ pub struct Report {
     pub loss_before: f64,
     /// The same, after.
     pub loss_after: f64,
-    /// Pearson's correlation of a regression with the grades.
+    /// For a regression ([`PairLoss::Mse`]), Pearson's correlation of its outputs with the grades
+    /// of similarity.
     pub pearson: Option<f64>,
 }
 
@@ -194,7 +195,7 @@ pub fn score_pairs(
     Ok((llrs, nontargets))
 }
 
-/// Kingma & Ba 2015, with β 0.9 and 0.999.
+/// The optimiser Adam (Kingma & Ba 2015), with β 0.9 and 0.999.
 struct Adam {
     first: Vec<f64>,
     second: Vec<f64>,

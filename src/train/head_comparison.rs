@@ -41,7 +41,7 @@ pub struct Compared {
     pub name: &'static str,
     /// How it was refined; none for a head without refinement.
     pub training: Option<Report>,
-    /// In the order of the lists; a list without a scored target or nontarget is left out.
+    /// The figures on each list, in order. A list without a scored target or nontarget is left out.
     pub lists: Vec<OnList>,
 }
 
@@ -56,7 +56,8 @@ pub struct OnList {
     pub intervals: Option<Figures<Interval>>,
     /// Correlation of the scores with the labels.
     pub pearson: Option<f64>,
-    /// Largest difference from the scores of the BCE head.
+    /// Largest difference between a trial's score and its score by the head that was refined by
+    /// BCE.
     pub from_bce: f64,
 }
 
@@ -75,7 +76,7 @@ impl<'a> Lists<'a> {
         })
     }
 
-    /// No lists.
+    /// Whether there are no lists.
     pub fn is_empty(&self) -> bool {
         self.tables.is_empty()
     }
@@ -169,11 +170,11 @@ fn heads(labelled: &Labelled, options: &TrainOptions) -> Result<Vec<Fitted>> {
         ("LDA and PLDA", plda, None),
         (BCE, bce, Some(bce_note)),
         (
-            "the same by softmax, two outputs",
+            "PLDA refined by softmax, two outputs",
             softmax,
             Some(softmax_note),
         ),
-        ("the same by MSE on grades", mse, Some(mse_note)),
+        ("PLDA refined by MSE on grades", mse, Some(mse_note)),
     ])
 }
 

@@ -1,13 +1,14 @@
-//! The map of a joint embedding: from pooled statistics to the directions of a teacher's vectors, through a
-//! hidden layer.
+//! The map of a joint embedding ([`super::joint`]): from pooled statistics to the directions of a
+//! teacher's vectors, through a hidden layer.
 //!
 //! ```text
 //! statistics (D,) ─► bottleneck (K,) ─► hidden units, ReLU (H,) ─► the teacher's directions (E,)
 //! ```
 //!
-//! It begins as a ridge regression: the bottleneck has the K directions in which the answers of the regression
-//! vary most, and a pair of units passes each of them on, because y = relu(y) − relu(−y). Then all weights are
-//! trained on the cosine to the teacher's directions.
+//! Training starts from a ridge regression. The bottleneck has the K directions in which the
+//! answers of the regression vary most. Two hidden units pass each of them on, because y = relu(y)
+//! − relu(−y). The map then answers as the regression does, and all weights are trained on the
+//! cosine to the teacher's directions.
 
 use super::{
     batch::Batch,
@@ -35,7 +36,7 @@ pub struct HiddenMap {
 }
 
 impl HiddenMap {
-    /// (D,) -> (E,)
+    /// Applies the whole map: (D,) -> (E,).
     pub fn answer(&self, statistics: &[f32]) -> Vec<f32> {
         let mut units = self.units.answer(&self.bottleneck.answer(statistics));
         units.iter_mut().for_each(|unit| *unit = unit.max(0.0));
@@ -43,11 +44,12 @@ impl HiddenMap {
     }
 }
 
-/// Answers that the directions of the bottleneck are found from.
+/// Largest number of answers from which the directions of the bottleneck are found.
 const MAX_ANSWERS: usize = 20_000;
 
-/// Fits the map on `statistics`, each of which has a direction of the `teacher`, from `regression` on.
-/// `None` where `on_progress` stopped the fit by answering `false`.
+/// Trains the map, starting from `regression`. `statistics` are those of recordings, for each of
+/// which the `teacher` has a direction. `None` if `on_progress` stopped the fit by answering
+/// `false`.
 ///
 /// # Errors
 /// [`Error::Usage`](crate::Error::Usage) if the loss is not finite any more.
@@ -106,7 +108,8 @@ pub fn fit(
     Ok(Some(finished(&state, scaling)))
 }
 
-/// The state that answers as `regression` does, apart from the directions that the bottleneck leaves out.
+/// The state before the first step. It answers as `regression` does, apart from the directions that
+/// the bottleneck leaves out. `rows` are the statistics.
 fn begun(rows: &[Vec<f32>], regression: &Regression, options: &HiddenOptions, seed: u64) -> State {
     let Regression { map, scaling } = regression;
     let (e, d) = map.weight.shape();
@@ -157,10 +160,10 @@ fn begun(rows: &[Vec<f32>], regression: &Regression, options: &HiddenOptions, se
     state
 }
 
-/// How much the units that pass nothing on count at the start.
+/// Factor on the initial output weights of the units that do not pass on a direction.
 const OTHER_UNITS: f32 = 0.1;
 
-/// The map of unscaled statistics.
+/// The trained map, changed to take statistics that are not scaled.
 fn finished(state: &State, scaling: &Scaling) -> HiddenMap {
     let weights = &state.trainable.weights;
     let matrix = |values: &[f32], rows: usize| {

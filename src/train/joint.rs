@@ -1,14 +1,15 @@
-//! A joint embedding: one more embedding of a model, read from the pooled statistics of its network, or of all its
-//! networks together.
+//! Fits a joint embedding: one more part of a model's embedding, computed from the pooled
+//! statistics of its network, or of all its networks together.
 //!
 //! ```text
 //! statistics of all networks (D,) ─hidden layer─► the teacher's directions (E,) ─LDA, PLDA─► (L,)
 //! ```
 //!
-//! The networks themselves stay as they are. The map becomes a branch of layers after the pooling, beside the
-//! networks' own embeddings, and the log-likelihood ratio of the joint embedding is added to the score. The
-//! teacher has heard far more sessions and lines than the networks, and the map takes over what their statistics
-//! show of that.
+//! The networks themselves stay as they are. The map becomes a branch of layers after the pooling,
+//! beside the networks' own embeddings, and the log-likelihood ratio of the joint embedding is
+//! added to the score. It helps because the teacher was trained on far more sessions and telephone
+//! lines than the networks. The map learns the teacher's answers, as far as the networks'
+//! statistics show them.
 
 use super::{
     Labelled,
@@ -26,13 +27,13 @@ use crate::{
 };
 use rayon::prelude::*;
 
-/// Fits a joint embedding onto a trained network and its head. The resulting network has it as the last part
-/// of its embedding; the resulting head is to be calibrated. `own` has the recordings and a teacher's vectors of
-/// them. `None` where `on_progress` stopped the fit by answering `false`.
+/// Adds a joint embedding to a trained network and its head. The new network has it as the last
+/// part of its embedding. The new head must be calibrated. `own` has the recordings and a teacher's
+/// vectors of them. `None` if `on_progress` stopped the fit by answering `false`.
 ///
 /// # Errors
-/// [`Error::Usage`] for a network that has such an embedding already, for options that do not fit it, and without a
-/// teacher.
+/// [`Error::Usage`] for a network that already has a joint embedding, for options that do not fit
+/// it, and without a teacher.
 pub fn fit(
     own: &Descent,
     network: &Network,
@@ -91,14 +92,15 @@ pub fn fit(
 fn check(network: &Network, head: &PairHead, options: &JointOptions) -> Result<()> {
     if !ensemble::is_whitened_inside(network, head) {
         return Err(Error::Usage(
-            "a joint embedding is fitted onto a model that `train` made, once".into(),
+            "a joint embedding can be added only to a model that `train` made and that has none yet"
+                .into(),
         ));
     }
     let own = own_size(head);
     if options.size == 0 || !options.size.is_multiple_of(own) {
         return Err(Error::Usage(format!(
-            "training option joint.size: a multiple of {own}, the size of one network's embedding, is \
-             wanted"
+            "training option joint.size: expected a multiple of {own}, the size of one network's \
+             embedding"
         )));
     }
     Ok(())
@@ -120,7 +122,8 @@ pub fn without_last(network: &Network) -> Result<Network> {
     Network::new(layers, weights.collect(), network.num_features())
 }
 
-/// The network that ends in its own embedding and that of `map`, which branches off from the pooling.
+/// The network with `map` as a branch that reads the pooled statistics. Its embedding is the old
+/// one, followed by the output of `map`.
 fn with_map(network: &Network, map: &HiddenMap) -> Result<Network> {
     let mut layers = network.layers().to_vec();
     let mut weights = network.weights().clone();

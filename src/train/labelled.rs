@@ -69,8 +69,8 @@ impl Labelled {
         })
     }
 
-    /// Sets the recording that each embedding was cut from. Target pairs within one recording do not
-    /// show how channel and day change a voice, so [`super::head::refine`] can leave them out.
+    /// Sets the session in which each embedding was recorded. Target pairs within one session do
+    /// not show how channel and day change a voice, so [`super::head::refine`] can leave them out.
     ///
     /// # Errors
     /// [`Error::Usage`] if there is not one session per embedding.

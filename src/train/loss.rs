@@ -1,6 +1,5 @@
 //! The losses of the networks and their gradients: one over speakers, and one for detectors, which say
-//! yes or no.
-//! The losses of pair heads are in `pair_loss`.
+//! yes or no. The losses of pair heads are in `pair_loss`.
 
 use super::{
     affine::ROW_BY_ROW,

@@ -57,7 +57,8 @@ impl Row {
     }
 }
 
-/// Longest manifest that is read, some ten million recordings. The limit also stops endless devices.
+/// Longest manifest that is read, in bytes: some ten million recordings. The limit also ends the
+/// reading of files without an end, such as /dev/zero.
 const MAX_BYTES: u64 = 1 << 30;
 
 impl Manifest {
@@ -83,8 +84,8 @@ impl Manifest {
         let sessions = names(rows.iter().map(session_name));
         if speakers.len() < 2 {
             return Err(Error::Usage(format!(
-                "{}: {} speaker(s) found; training wants at least 2: one sub-folder per speaker with \
-                 audio files, or a CSV/JSONL manifest with columns path and speaker",
+                "{}: {} speaker(s) found; training needs at least 2: give one sub-folder per \
+                 speaker with audio files, or a CSV/JSONL manifest with columns path and speaker",
                 path.display(),
                 speakers.len()
             )));
@@ -110,7 +111,7 @@ impl Manifest {
         })
     }
 
-    /// Is the speaker of recording `utterance` known?
+    /// Whether the speaker of recording `utterance` is known.
     pub fn is_labelled(&self, utterance: usize) -> bool {
         (self.utterances[utterance].speaker as usize) < self.speakers.len()
     }
@@ -195,7 +196,7 @@ fn file(path: &Path) -> Result<Vec<Row>> {
         path: path.to_path_buf(),
         line,
         fact,
-        remedy: "each row wants path and speaker".into(),
+        remedy: "give each row a path and a speaker".into(),
     };
     let mut rows: Vec<Row> = if text.trim_start().starts_with('{') {
         let lines = text

@@ -1,13 +1,18 @@
 //! Training: makes a model from labelled recordings ([`run`]), and calibrates it ([`calibrate`]).
 //!
+//! A model has several parts. Each line shows how one of them is made; the part itself stands last:
+//!
 //! ```text
-//! manifest ─► crops (streamed, augmented) ─► features ─► tape ─► loss ─► backward ─► AdamW (descent)
-//!                                             embeddings ─► LDA ─► PLDA ─► BCE on pairs ─► head
-//!                                             several networks and heads ─► ensemble ─► one
-//! crops of all recordings ─► statistics of all networks ─► hidden layer ─► PLDA ─► joint embedding
-//! crops of two speakers ─► overlap ─► features ─► tape ─► loss ─► backward ─► AdamW
-//! crops with silence and noise ─► speech ─► features ─► tape ─► loss ─► backward ─► AdamW
+//! crops of one speaker ─► gradient descent ─────────────────────────► network
+//! embeddings of the training speech ─► LDA ─► PLDA ─► BCE on pairs ─► pair head
+//! several networks and their heads ─► ensemble ─────────────────────► one network, one head
+//! crops ─► statistics of all networks ─► hidden layer ─► PLDA ──────► joint embedding
+//! crops of one speaker, or of two at once ─► gradient descent ──────► overlap detector
+//! crops with silence and noise ─► gradient descent ─────────────────► speech detector
 //! ```
+//!
+//! Gradient descent is the same for each ([`descent`]): crops ─► features ─► forward pass, recorded
+//! on a [`tape`] ─► loss ─► backward pass ─► AdamW.
 
 pub mod affine;
 pub mod architecture;

@@ -1,6 +1,6 @@
-//! BatchNorm in training: statistics of the whole batch (all frames of all utterances), running
-//! statistics for inference, and the gradients (Ioffe and Szegedy 2015, §3.1). After a Conv2d, the bins of a channel
-//! share its statistics.
+//! BatchNorm in training: normalises by the statistics of the whole batch (all frames of all
+//! utterances), collects running statistics for inference, and computes the gradients (Ioffe and
+//! Szegedy 2015, §3.1). After a Conv2d, the bins of a channel share its statistics.
 
 use super::batch::{self, Batch, over_bins};
 use rayon::prelude::*;
@@ -11,7 +11,7 @@ pub struct NormTape {
     /// The batch's mean per channel.
     pub mean: Vec<f32>,
     inv_std: Vec<f32>,
-    /// Unbiased, for the running statistics.
+    /// The batch's unbiased variance per channel, for the running statistics.
     pub variance: Vec<f32>,
 }
 
@@ -73,7 +73,8 @@ pub fn forward(x: &Batch, weight: &[f32], bias: &[f32], eps: f32) -> (Batch, Nor
     )
 }
 
-/// dy -> dx in place; returns (dweight, dbias).
+/// Replaces the gradient dy of the outputs by the gradient dx of the inputs. Returns the gradients
+/// of weight and bias.
 pub fn backward(
     x: &Batch,
     tape: &NormTape,

@@ -19,7 +19,7 @@ pub(super) struct Objective<'a> {
     centred: DMatrix<f64>, // (D, N)
     pairs: &'a Pairs,
     loss: PairLoss,
-    /// The initial values.
+    /// The initial values, towards which the L2 terms pull.
     pub start: Parameters,
     pub scales: Scales,
     options: &'a RefineOptions,

@@ -1,8 +1,9 @@
 //! Trains the detector of overlapped speech on mixtures of recordings of one voice each.
 //!
-//! Half of the examples have one speaker, half have two: the second covers most of the first, at the
-//! same level give or take some dB. Both halves are assembled from pieces in the same way and pass
-//! the same rooms, noises and bands, so that only the second voice tells them apart.
+//! Half of the examples have one speaker, half have two, of which the second speaks during most of
+//! the example. The levels of the two differ by a few dB at most. Both halves are assembled from
+//! pieces in the same way and get the same rooms, noises and bands, so that only the second voice
+//! tells them apart.
 
 use super::{
     batch::Batch,
@@ -26,11 +27,12 @@ use rayon::prelude::*;
 
 /// Largest difference between the levels of two voices, in dB.
 const LEVELS_DB: f32 = 6.0;
-/// Largest difference between the levels of one voice's pieces, in dB.
+/// Largest change of the level of a piece, in dB. A voice is made of several pieces.
 const OWN_LEVELS_DB: f32 = 3.0;
 /// Smallest share of an example that the second voice covers.
 const COVERED: f32 = 0.6;
-/// How often the second speaker is from the same corpus, so that the recordings sound alike.
+/// How often the second speaker is drawn from the same corpus, so that both recordings have a
+/// similar background.
 const SAME_CORPUS: f32 = 0.7;
 
 /// The source of the examples.
@@ -43,7 +45,7 @@ pub(super) struct Voices<'a> {
 }
 
 impl<'a> Voices<'a> {
-    /// Of the recordings that `crops` draws from.
+    /// Makes voices from the recordings that `crops` draws from.
     pub fn new(crops: Crops<'a>) -> Self {
         let utterances = &crops.manifest.utterances;
         let corpus = |own: &Vec<usize>| own.first().map_or(0, |u| utterances[*u].corpus as usize);
@@ -106,8 +108,9 @@ impl<'a> Voices<'a> {
         Ok(samples)
     }
 
-    /// `len` samples of one speaker at one speed: pieces of recordings in a row, without the silence
-    /// around them, each with a mean energy of 1 give or take some dB.
+    /// `len` samples of one speaker at one speed: pieces of recordings in a row, without the
+    /// silence around them. The level of each piece is 0 dB (a mean energy of 1 per sample),
+    /// changed by at most [`OWN_LEVELS_DB`].
     fn voice(&self, speaker: usize, len: usize, random: &mut Random) -> Result<Vec<f32>> {
         let crops = &self.crops;
         let own = &crops.by_speaker[speaker];
@@ -160,7 +163,8 @@ pub(super) fn is_overlapped(slot: usize) -> bool {
     slot % 2 == 1
 }
 
-/// The front-end of the detector. It keeps pauses, which show how voices follow each other.
+/// The front-end of the detector. It keeps pauses, which show when one voice ends and another
+/// begins.
 fn front_end(options: &TrainOptions) -> Result<Mfcc> {
     Mfcc::new(MfccConfig {
         speech_only: false,
@@ -168,8 +172,8 @@ fn front_end(options: &TrainOptions) -> Result<Mfcc> {
     })
 }
 
-/// The state from which the finished detector `network` is trained further. None if its layers are not
-/// those of the options. In a finished detector, BatchNorms are already folded into the other layers, so
+/// The state for training the finished detector `network` further. None if its layers are not those
+/// of the options. In a finished detector, BatchNorms are already folded into the other layers, so
 /// training continues without them.
 pub(super) fn state_of(network: &Network, options: &TrainOptions) -> Result<Option<State>> {
     let view = View::new(&front_end(options)?, Seen::NORMALISED)?;

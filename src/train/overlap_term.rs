@@ -5,10 +5,12 @@
 //! pooled statistics of all networks (D,) ─┴─ linear discriminant ─► logit
 //! ```
 //!
-//! The detector is small, and over a telephone it misses many second voices. The networks show a second voice as
-//! well, although they did not learn to. The discriminant is fitted by ridge regression to 0 for one voice and 1
-//! for two, and scaled to log-odds as for normal distributions of one variance (Hastie, Tibshirani & Friedman
-//! 2009, "The Elements of Statistical Learning", section 4.3).
+//! The detector is small, and over a telephone it misses many second voices. The statistics of the
+//! networks also change with a second voice, although the networks were not trained for that. The
+//! discriminant is a ridge regression to 0 for one voice and 1 for two. Its answers are scaled to
+//! log-odds, as if those for one voice and those for two were normally distributed with the same
+//! variance (Hastie, Tibshirani & Friedman 2009, "The Elements of Statistical Learning", section
+//! 4.3).
 
 use super::{
     crops::MIN_FRAMES,
@@ -34,8 +36,9 @@ pub struct OverlapTerm {
     of_detector: f32,
 }
 
-/// Fits the term on mixtures of the recordings of `own` and on as many examples of one voice. `statistics` is
-/// the network up to its pooling. `None` where `on_progress` stopped the fit by answering `false`.
+/// Fits the term on examples made of the recordings of `own`, half of them with two voices.
+/// `statistics` is the network up to its pooling. `None` if `on_progress` stopped the fit by
+/// answering `false`.
 ///
 /// # Errors
 /// [`Error::Usage`] where no example has enough speech, or the ridge is too small.
@@ -83,8 +86,8 @@ pub fn fit(
     let has = |answer: f32| pairs.iter().any(|(_, y)| y[0] == answer);
     if !has(0.0) || !has(1.0) {
         return Err(Error::Usage(
-            "joint.overlap: no example of one voice, or none of two, has enough speech; give more speech, or set it \
-             to null"
+            "training option joint.overlap: no example of one speaker, or none of two, has enough \
+             speech; give more recordings, or set joint.overlap to null"
                 .into(),
         ));
     }
@@ -93,7 +96,8 @@ pub fn fit(
 }
 
 impl OverlapTerm {
-    /// From a regression to 0 and 1, scaled to log-odds by what it answers to its examples.
+    /// Makes the term from a regression to 0 and 1. The mean and the variance of its answers to the
+    /// examples give the scale that turns them into log-odds.
     fn from_regression(map: LinearMap, examples: &[(&[f32], &[f32])]) -> Self {
         let answers: Vec<(f64, bool)> = (examples.par_iter())
             .map(|(x, y)| (f64::from(map.answer(x)[0]), y[0] > 0.5))
@@ -121,8 +125,8 @@ impl OverlapTerm {
         }
     }
 
-    /// `network` with the term as one more output, and `detector`, which ends in a Linear, scaled to its part of
-    /// the logit.
+    /// Returns `network` with its part of the logit as one more output, and `detector`, which ends
+    /// in a Linear, scaled so that it gives its own part. The sum of both is the logit.
     ///
     /// # Errors
     /// As [`Network::new`].

@@ -64,14 +64,15 @@ impl PairLoss {
     }
 }
 
-/// max(z, 0) − z·y + ln(1 + e^−|z|), and σ(z) − y. The naive −ln σ(z) is infinite from z = −746 on
-/// in f64 (from −104 in f32), where σ(z) has become 0.
+/// Binary cross-entropy: the loss max(z, 0) − z·y + ln(1 + e^−|z|), and its gradient σ(z) − y. The
+/// naive −ln σ(z) is infinite from z = −746 down in f64 (from −104 in f32), where σ(z) has become
+/// 0.
 pub fn bce(logit: f64, label: f64) -> (f64, f64) {
     (softplus(logit) - logit * label, sigmoid(logit) - label)
 }
 
-/// ln Σ e^(z − max) + max − z_class; softmax − one-hot in place of the logits, of which there are two
-/// or more.
+/// Softmax cross-entropy: returns the loss ln Σ e^(z − max) + max − z_class, and replaces the
+/// logits, two or more, by its gradient: softmax − one-hot.
 pub fn softmax(logits: &mut [f64], class: usize) -> f64 {
     let top = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let total: f64 = logits.iter().map(|z| (z - top).exp()).sum();
@@ -83,7 +84,7 @@ pub fn softmax(logits: &mut [f64], class: usize) -> f64 {
     loss
 }
 
-/// (o − t)², and 2(o − t).
+/// Squared error: the loss (o − t)², and its gradient 2(o − t).
 pub fn mse(output: f64, target: f64) -> (f64, f64) {
     let error = output - target;
     (error * error, 2.0 * error)

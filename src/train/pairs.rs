@@ -17,7 +17,7 @@ pub(super) struct Pairs {
     /// The grade of each pair, for a regression.
     grades: Vec<f64>,
     num_targets: usize,
-    /// Per embedding: (the other end, the pair).
+    /// For each embedding its pairs, as (index of the other embedding, index of the pair).
     of: Vec<Vec<(u32, u32)>>,
 }
 
@@ -44,9 +44,9 @@ impl Pairs {
         weights.resize(ends.len(), 1.0);
         if num_targets == 0 || num_targets == ends.len() {
             return Err(Error::Usage(format!(
-                "pairs to refine the head on: {num_targets} target and {} nontarget pairs; give \
+                "to refine the head, there are {num_targets} target and {} nontarget pairs; give \
                  speakers with two sessions (or a same-session weight above 0) and two speakers \
-                 in one domain",
+                 in one corpus",
                 ends.len() - num_targets
             )));
         }
@@ -96,7 +96,7 @@ impl Pairs {
     }
 }
 
-/// Per embedding: (the other end, the pair).
+/// The pairs of each embedding, as in [`Pairs::of()`].
 fn pairs_of(ends: &[(u32, u32)], num_embeddings: usize) -> Vec<Vec<(u32, u32)>> {
     let mut of = vec![vec![]; num_embeddings];
     for (k, &(a, b)) in ends.iter().enumerate() {

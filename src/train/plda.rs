@@ -1,10 +1,12 @@
 //! Fits a pair head by two-covariance PLDA.
 //!
-//! x = y + e, y ~ N(0, B) one per speaker, e ~ N(0, W) one per recording (Ioffe 2006; Brümmer & de
-//! Villiers 2010). The pair head length-normalises *after* whitening, so only a weight per dimension
-//! can follow: [`lda::fit`] diagonalises B and W together, the points are scaled to length sqrt L,
-//! and b and w are fitted per dimension on those, around 0 (a length-normalised cloud has no
-//! better centre). Then the log-likelihood ratio is itself linear in [a∘b ; a∘a + b∘b].
+//! The model says that an embedding is x = y + e: y ~ N(0, B) is drawn once for each speaker, e ~
+//! N(0, W) for each recording (Ioffe 2006; Brümmer & de Villiers 2010). The pair head scales
+//! embeddings to one length *after* whitening, and then has one weight for each dimension. So the
+//! fit has three steps: [`lda::fit`] makes B and W diagonal, the resulting points are scaled to
+//! length sqrt L, and a variance b of speakers and w of recordings is fitted to each dimension of
+//! the points, around 0 (points of one length have no better centre). The log-likelihood ratio is
+//! then linear in [a∘b ; a∘a + b∘b].
 
 use super::{Labelled, lda};
 use crate::{
@@ -22,7 +24,7 @@ pub struct PldaOptions {
     pub shrinkage: f64,
     /// EM iterations.
     pub num_iterations: usize,
-    /// Groups of dimensions that are scaled to one length separately.
+    /// Number of groups of dimensions. Each group is scaled to one length separately.
     pub groups: usize,
 }
 

@@ -21,7 +21,7 @@ pub fn forward(x: &Batch, layer: &Layer) -> Batch {
     Batch::of_rows(rows.concat(), channels)
 }
 
-/// dx from x, y = forward(x) and dy.
+/// The gradient dx of the inputs, from x, y = forward(x) and the gradient dy of the outputs.
 ///
 /// `dmean/dx[t] = 1/T`; `dstd/dx[t] = (x[t] − mean)/(T·std)`, zero where the variance was floored. For
 /// a sample variance, T − 1 takes the place of T in the second.

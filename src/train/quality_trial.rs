@@ -19,7 +19,7 @@ pub struct QualityTrial {
 }
 
 impl QualityTrial {
-    /// Sums of n, h and l over both recordings, and their products.
+    /// The sums of the conditions n, h and l over both recordings, and the products of each.
     pub(super) fn of_conditions(&self) -> [[f64; CONDITIONS]; 2] {
         let [a, b] = self.conditions;
         [
@@ -29,14 +29,15 @@ impl QualityTrial {
     }
 }
 
-/// Target and nontarget trials of one kind, and their weight relative to the other kinds.
+/// The trials of one list in one form (as it is, with shortened recordings, or at 8 kHz), and their
+/// weight in the fit.
 #[derive(Debug, Clone)]
 pub struct QualityList {
-    /// Of the same speaker.
+    /// The target trials.
     pub targets: Vec<QualityTrial>,
-    /// Of different ones.
+    /// The nontarget trials.
     pub nontargets: Vec<QualityTrial>,
-    /// How much the list counts beside others.
+    /// How much these trials count, all together, relative to those of other forms and lists.
     pub weight: f64,
 }
 

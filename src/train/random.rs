@@ -1,5 +1,6 @@
-//! Random numbers that depend on the seed and a place (step, slot, …) alone, not on earlier draws, so
-//! that a resumed run needs no generator state. xoshiro256++ seeded by BLAKE3.
+//! Random numbers that depend only on the seed, a purpose and a place (step, slot, …), and not on
+//! earlier draws. So a resumed run needs no generator state. The generator is xoshiro256++, seeded
+//! by BLAKE3.
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;

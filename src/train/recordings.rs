@@ -38,7 +38,7 @@ impl Recordings {
         self.paths.len()
     }
 
-    /// No files.
+    /// Whether there are no files.
     pub fn is_empty(&self) -> bool {
         self.paths.is_empty()
     }

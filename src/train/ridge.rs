@@ -22,14 +22,14 @@ pub struct LinearMap {
 }
 
 impl LinearMap {
-    /// (D,) -> (E,)
+    /// The output for the input `x`: (D,) -> (E,).
     pub fn answer(&self, x: &[f32]) -> Vec<f32> {
         let x = DVector::from_iterator(x.len(), x.iter().map(|v| f64::from(*v)));
         let answer = &self.weight * x + &self.bias;
         answer.iter().map(|v| *v as f32).collect()
     }
 
-    /// This map, and then the centring and whitening of `projection`: (D,) -> (L,).
+    /// This map, followed by the centring and whitening of `projection`: (D,) -> (L,).
     pub fn then(&self, projection: &Projection) -> LinearMap {
         let whiten = projection.whitening();
         let whiten = whiten.iter().map(|v| f64::from(*v));
@@ -47,7 +47,8 @@ impl LinearMap {
     /// Appends the map to a network's layers, as a Linear.
     pub fn append(&self, layers: &mut Vec<Layer>, weights: &mut Weights) {
         let index = layers.len();
-        // Column by column, the transpose is the weight row by row.
+        // nalgebra stores columns one after the other; those of the transpose are the rows of the
+        // weight.
         let weight = self.weight.transpose();
         let tensors = [
             ("weight", weight.as_slice()),
@@ -80,11 +81,11 @@ const AT_ONCE: usize = 2048;
 /// Columns of the matrix of products that a thread computes at a time.
 const COLUMNS: usize = 256;
 
-/// A fitted map, and the scaling of the inputs that it was fitted on.
+/// A fitted map, and how its inputs were scaled for the fit.
 pub struct Regression {
-    /// The map of inputs as they are.
+    /// The map. It takes inputs that are not scaled.
     pub map: LinearMap,
-    /// Of the inputs.
+    /// How the inputs were scaled.
     pub scaling: Scaling,
 }
 
@@ -124,7 +125,7 @@ pub struct Scaling {
 }
 
 impl Scaling {
-    /// Of some inputs (D,), at least one.
+    /// Measures the mean and the variance of inputs (D,), at least one.
     fn of<'a>(inputs: impl Iterator<Item = &'a [f32]> + Clone) -> Self {
         let n = inputs.clone().count() as f64;
         let (mut mean, mut square) = (vec![], vec![]);
@@ -166,7 +167,7 @@ impl Scaling {
         of_each.map(|(x, (mean, per_unit))| ((f64::from(*x) - mean) * per_unit) as f32)
     }
 
-    /// The map of an input that is scaled first and then multiplied by `weight`, (E, D).
+    /// Makes one map of this scaling, followed by `weight` (E, D) and `bias`.
     pub fn before(&self, mut weight: DMatrix<f64>, bias: DVector<f64>) -> LinearMap {
         for (mut column, per_unit) in weight.column_iter_mut().zip(&self.per_unit) {
             column *= *per_unit;
@@ -177,7 +178,7 @@ impl Scaling {
     }
 }
 
-/// The means over the examples of z·zᵀ, (D, D), and of z·yᵀ, (D, E), z the scaled input.
+/// The means over the examples of z·zᵀ (D, D) and of z·yᵀ (D, E), where z is the scaled input.
 fn sums(examples: &[(&[f32], &[f32])], scaling: &Scaling) -> (DMatrix<f64>, DMatrix<f64>) {
     let Scaling { mean, per_unit } = scaling;
     let (d, e) = (examples[0].0.len(), examples[0].1.len());

@@ -24,13 +24,15 @@ use crate::{
 };
 use rayon::prelude::*;
 
-/// Smallest difference between loud and quiet frames of a recording that is clean enough for labels.
+/// Smallest difference between loud and quiet frames of a recording, in dB. With less, it is not
+/// clean enough to label frames by their level.
 const MIN_RANGE_DB: f32 = 35.0;
 /// Shortest and longest inserted silence, in seconds.
 const SILENCE_SECONDS: (f32, f32) = (0.2, 0.8);
 /// Examples are cut to this many frames; filtering longer ones would cost twice as much.
 const MAX_FRAMES: usize = 350;
-/// Level of the faint noise in inserted silence, in dB below the speech; digital silence otherwise.
+/// Inserted silence is digital or holds faint noise. The noise is between these two numbers of dB
+/// softer than the speech.
 const FAINT_DB: (f32, f32) = (35.0, 70.0);
 
 /// An utterance with a label for each frame.
@@ -39,8 +41,9 @@ struct Example {
     is_speech: Vec<bool>,
 }
 
-/// Three Conv1d (k5, k3 d4, k3 d8), each with ReLU and BatchNorm, then Conv1d k1 to one channel.
-/// `(T + 28, num_features) -> (T, 1)`, and the mean over T.
+/// Three Conv1d, each with ReLU and BatchNorm, then a Conv1d of one tap to one channel:
+/// `(T + 28, num_features) -> (T, 1)`. Last, the mean over T. The three have kernels of 5, 3 and 3
+/// frames and dilations of 1, 4 and 8.
 pub fn layers(options: &SpeechOptions, num_features: usize) -> Vec<Layer> {
     let c = options.channels;
     let mut layers = vec![];
@@ -126,7 +129,7 @@ fn examples(crops: &Crops, step: usize, size: usize) -> Result<Vec<Example>> {
         .collect()
 }
 
-/// None where the recording is too noisy to tell speech from pauses.
+/// Draws an example. None if the recording is too noisy to tell speech from pauses by their level.
 fn example(crops: &Crops, mut random: Random) -> Result<Option<Example>> {
     let speaker = random.index(crops.by_speaker.len());
     let own = &crops.by_speaker[speaker];
@@ -162,7 +165,7 @@ fn example(crops: &Crops, mut random: Random) -> Result<Option<Example>> {
     )
 }
 
-/// Pauses become digital silence, as a noise gate leaves them.
+/// Makes pauses digital silence, as a noise gate does.
 fn gate(samples: &mut [f32], is_speech: &[bool]) {
     for (samples, is_speech) in samples.chunks_mut(SPEECH_HOP).zip(is_speech) {
         if !is_speech {

@@ -1,7 +1,8 @@
-//! The network in training: the forward pass keeps what the backward pass needs, layer by layer.
+//! The network in training. The forward pass keeps on a tape, layer by layer, what the backward
+//! pass needs to compute the gradients.
 //!
-//! A layer reads the output of the layer before it, or of the layers that it names. In the backward pass, an output
-//! that several layers read gets the sum of their gradients.
+//! A layer reads the output of the layer before it, or of the layers that it names. In the backward
+//! pass, an output that several layers read gets the sum of their gradients.
 
 use super::{
     affine::AffineGradients,
@@ -19,19 +20,20 @@ use rayon::prelude::*;
 pub struct Trainable {
     /// The layer list, already checked by [`crate::network::infer`].
     pub layers: Vec<Layer>,
-    /// By name, `{layer index}.{tensor}`.
+    /// The weights by name, `{layer index}.{tensor}`.
     pub weights: Weights,
 }
 
 /// What a forward pass keeps for the backward pass.
 pub struct Tape {
-    /// `outputs[i]` goes into layer i; the last is the embeddings, `(U, D)`.
+    /// `outputs[0]` holds the features, `outputs[i + 1]` the output of layer i. The last are the
+    /// embeddings, `(U, D)`.
     outputs: Vec<Batch>,
     norms: Vec<Option<NormTape>>,
 }
 
 impl Tape {
-    /// `(U, D)`.
+    /// The embeddings of the batch, `(U, D)`.
     pub fn embeddings(&self) -> &Batch {
         &self.outputs[self.outputs.len() - 1]
     }
@@ -43,11 +45,11 @@ impl Drop for Tape {
     }
 }
 
-/// How far BatchNorm's running statistics move towards those of a batch, as a share.
+/// The share of the way by which BatchNorm's running statistics move towards those of a batch.
 const MOMENTUM: f32 = 0.1;
 
 impl Trainable {
-    /// Fresh weights: uniform in ±1/sqrt(C_in·K), as PyTorch's Conv1d, Conv2d and Linear.
+    /// Draws weights uniformly in ±1/sqrt(C_in·K), as PyTorch's Conv1d, Conv2d and Linear do.
     pub fn new(layers: Vec<Layer>, seed: u64) -> Self {
         let mut weights = Weights::new();
         for (index, layer) in layers.iter().enumerate() {
@@ -129,9 +131,10 @@ impl Trainable {
         follows && Affine::of(&self.layers[index]).is_some()
     }
 
-    /// The output of the activation at `index`. It is computed in the memory of its input where possible, because
-    /// the backward pass needs only the output of an activation. The input stays if the layer before is a pooling or
-    /// an activation, which needs its own output in the backward pass, or if a later layer reads it as well.
+    /// The output of the activation at `index`. It overwrites its input where possible, because the
+    /// backward pass of an activation needs only its output. The input is kept if a later layer
+    /// reads it too, or if the layer before is a pooling or an activation, whose backward pass
+    /// needs it.
     fn activated(&self, index: usize, activation: Activation, outputs: &mut [Batch]) -> Batch {
         let before = index.checked_sub(1).map(|before| &self.layers[before]);
         let keeps = |layer: &Layer| layer.is_pooling() || Activation::of(layer).is_some();
@@ -150,7 +153,7 @@ impl Trainable {
         y
     }
 
-    /// The outputs that layer `index` reads: 0 for the features, i + 1 for the output of layer i.
+    /// What layer `index` reads, as indices into [`Tape::outputs`].
     fn reads(&self, index: usize) -> Vec<usize> {
         match index {
             0 => vec![0],
@@ -177,10 +180,10 @@ impl Trainable {
         }
     }
 
-    /// d_embeddings `(U, D)` -> gradients by the weights' names.
+    /// Computes the gradients of all weights, by name, from those of the embeddings, `(U, D)`.
     pub fn backward(&self, tape: &Tape, d_embeddings: Vec<f32>) -> Weights {
         let mut gradients = Weights::new();
-        // By output, as in the tape; none where nothing has read it yet.
+        // The gradient of each output of the tape. None until a layer that reads it was passed.
         let mut ds: Vec<Option<Batch>> = (0..tape.outputs.len()).map(|_| None).collect();
         *ds.last_mut().expect("the embeddings") = Some(Batch {
             values: d_embeddings,
@@ -206,8 +209,10 @@ impl Trainable {
         gradients
     }
 
-    /// The gradients of the outputs `reads`, which layer `index` reads, from the gradient `d` of its own output; none
-    /// for the features. The gradients of its tensors go into `gradients`.
+    /// Passes the gradient `d` of the output of layer `index` back through the layer. Returns the
+    /// gradients of the outputs `reads` that the layer reads, and none if layer 0 is a map: nothing
+    /// needs the gradient of the features. Puts the gradients of the layer's own tensors into
+    /// `gradients`.
     fn through(
         &self,
         index: usize,

@@ -1,11 +1,12 @@
-//! Learns from another system's vectors of the training speech: a loss that draws the embeddings
-//! towards them.
+//! Lets a network learn from a teacher: another system, which has given a vector for each training
+//! recording. A loss pulls the embeddings towards these vectors.
 //!
-//! The embedding of a crop is multiplied by a matrix, which is trained too but is no part of the model.
-//! The result should point in the direction of the teacher's vector of the whole recording, however
-//! short the crop. The loss is the mean of 1 − cosine (Hinton et al. 2015, "Distilling the Knowledge in
-//! a Neural Network", with directions instead of soft targets). The teacher has been trained on more
-//! speakers than the corpus has, so its vectors show how similar voices are. Speakers' names do not.
+//! The embedding of a crop is multiplied by a matrix, which is trained too but does not become part
+//! of the model. The result should point in the direction of the teacher's vector of the whole
+//! recording, however short the crop is. The loss is the mean of 1 − cosine (Hinton et al. 2015,
+//! "Distilling the Knowledge in a Neural Network", with directions instead of soft targets). The
+//! teacher was trained on more speakers than the corpus has, so its vectors show how similar two
+//! speakers sound. The speakers' names do not show that.
 
 use super::{
     loss::{Loss, products, through_products, through_unit_rows, unit_rows},
@@ -15,19 +16,21 @@ use super::{
 use crate::{Error, Result};
 use std::path::Path;
 
-/// A direction for each utterance in each voice that it is played in: speed and formants.
+/// The teacher's vectors, as directions: one for each utterance in each voice (speed and warp, see
+/// [`super::crops`]).
 #[derive(Debug, Clone)]
 pub struct Teacher {
-    /// E
+    /// E, the size of a vector.
     size: usize,
-    /// `(voices · utterances, E)`, each of length 1; zeros where the teacher has none.
+    /// `(voices · utterances, E)`, each of length 1; zeros where the teacher has no vector.
     directions: Vec<f32>,
 }
 
 impl Teacher {
-    /// Looks up the vector of each id: the recording's path relative to `root`, followed by
-    /// `@SPEED@WARP` (per cent) for the other voices of `options`. The mean over the recordings in their
-    /// own voice is subtracted. Recordings without a vector are learnt by the speakers' names alone.
+    /// Looks up the vector of each recording by its id: its path relative to `root`. For the voices
+    /// of `options` other than the recording as it is, `@SPEED@WARP` (per cent) follows the path.
+    /// The mean over the recordings as they are is subtracted from all vectors. From recordings
+    /// without a vector, the network learns the speakers' names only.
     ///
     /// # Errors
     /// [`Error::Usage`] where none of the recordings has a vector.
@@ -42,7 +45,7 @@ impl Teacher {
         if as_recorded.is_empty() {
             return Err(Error::Usage(
                 "the teacher has no vector of any recording; name each by its path in the manifest, \
-                 and in other voices by PATH@SPEED@WARP"
+                 and at other speeds and warps by PATH@SPEED@WARP"
                     .into(),
             ));
         }
@@ -64,7 +67,7 @@ impl Teacher {
         Ok(Teacher { size, directions })
     }
 
-    /// E
+    /// E, the size of a vector.
     pub fn size(&self) -> usize {
         self.size
     }
@@ -82,9 +85,9 @@ impl Teacher {
         blake3::hash(bytes).to_hex().to_string()
     }
 
-    /// Adds `weight` times the loss of `embeddings` (U, D), mapped by `map` (E, D), to `loss`, and
-    /// appends the gradient of `map` to those of the speakers. `utterances` (U,) are numbered as in
-    /// [`super::crops::Crop`].
+    /// Adds `weight` times the teacher's loss and its gradients to `loss`. `embeddings` (U, D) are
+    /// mapped by `map` (E, D), whose gradient is appended to those of the speakers. `utterances`
+    /// (U,) are numbered as in [`super::crops::Crop`].
     pub fn teach(
         &self,
         weight: f32,
@@ -126,8 +129,9 @@ fn ids(manifest: &Manifest, root: &Path) -> Vec<String> {
     utterances.map(|u| below(&u.path)).collect()
 }
 
-/// The suffix of a recording's id for each voice: `@SPEED@WARP`, or nothing for the voice as recorded. All
-/// speeds of the first warp come first, then those of the next; classes are numbered in this order.
+/// The suffix of a recording's id for each voice: `@SPEED@WARP`, or nothing for the recording as it
+/// is. All speeds of the first warp come first, then those of the next; classes are numbered in
+/// this order.
 fn voices(options: &TrainOptions) -> impl Iterator<Item = String> {
     let of_warp = |warp: &u32| {
         let warp = *warp;

@@ -1,8 +1,12 @@
-//! The part of the shared features that one network sees: only the bins up to a frequency
-//! ([`crate::features::Mfcc::band_projection`]), with or without the means of
-//! [`MfccConfig::mean_channels`](crate::features::MfccConfig::mean_channels), as cepstra or as log mels. In training,
-//! a matrix V (C, C_in) makes this part of the features. Afterwards V is folded into the weights of the first layer. Before
-//! a Conv2d, V becomes a layer of its own.
+//! The view of one network: the part of the features that it sees. All networks of a model share
+//! the features. One of them may see only the bins up to a frequency
+//! ([`crate::features::Mfcc::band_projection`]), the means of
+//! [`MfccConfig::mean_channels`](crate::features::MfccConfig::mean_channels) or not, and cepstra or
+//! log mels.
+//!
+//! In training, features are multiplied by a matrix V (C, C_in). Afterwards V is folded into the
+//! weights of the first layer, so that the finished network takes all features. If the first layer
+//! is a Conv2d, V becomes a layer before it.
 
 use super::{architecture::conv, batch::Batch, ensemble, options::Seen};
 use crate::{
@@ -20,7 +24,7 @@ pub(super) struct View {
 }
 
 impl View {
-    /// The view of the features of `mfcc`.
+    /// The view `seen` of the features of `mfcc`.
     ///
     /// # Errors
     /// [`Error::Usage`] for a band without bins, and for means that the features do not have.
@@ -29,7 +33,7 @@ impl View {
         let mean_norm = seen.mean_norm;
         if !mean_norm && config.mean_norm && !config.mean_channels {
             return Err(Error::Usage(
-                "a network without mean_norm wants front_end.mean_channels: true".into(),
+                "a network without mean_norm needs front_end.mean_channels: true".into(),
             ));
         }
         let num_features = mfcc.num_channels();
@@ -86,8 +90,8 @@ impl View {
         seen
     }
 
-    /// Turns the network that was trained with this view into one of all features, at a model file's
-    /// precision.
+    /// Turns the network that was trained with this view into one that takes all features. Its
+    /// weights are rounded to the precision of a model file.
     ///
     /// # Errors
     /// As [`Network::new`].
@@ -99,8 +103,10 @@ impl View {
         ensemble::rounded(layers, weights, self.num_features)
     }
 
-    /// The weights of a network of all features, cut down to the features of this view, which must be
-    /// the first of all. None if its layers, apart from the number of features, are not `layers`.
+    /// The opposite of [`Self::network`], for training it further: the weights of a network that
+    /// takes all features, without those for features outside this view. The view's features must
+    /// be the first of all. None if the network's layers, apart from the number of features, are
+    /// not `layers`.
     pub fn weights_of(&self, network: &Network, layers: &[Layer]) -> Option<Weights> {
         let mut of_all = layers.to_vec();
         let Some(Layer::Conv1d(first)) = of_all.first_mut() else {
@@ -118,7 +124,7 @@ impl View {
         Some(weights)
     }
 
-    /// Makes V a layer before the others.
+    /// Inserts V as a layer before the others.
     fn prepend(&self, layers: &mut Vec<Layer>, weights: &mut Weights) {
         let Some(matrix) = &self.matrix else { return };
         let channels = matrix.len() / self.num_features;

@@ -207,8 +207,9 @@ pub(super) fn refused(recordings: &[(String, String)]) -> Markup {
 pub(super) fn glossary() -> Markup {
     html! {
         dl {
-            dt { "target, nontarget" }
-            dd { "trial of one speaker; trial of two, an impostor's attempt" }
+            dt { "target" } dd { "trial whose two recordings are of the same speaker" }
+            dt { "nontarget" }
+            dd { "trial of two different speakers, as when an impostor tries" }
             dt { "FNMR" } dd { "false non-match rate: share of target trials that are rejected" }
             dt { "FMR" } dd { "false match rate: share of nontarget trials that are accepted" }
             dt { "EER" } dd { "equal error rate: FNMR and FMR at the threshold where they are equal" }

@@ -1,8 +1,9 @@
-//! A [`Graph`] in int8. Maps over frames read u8 activations; a node before a map quantizes f32 ones. A
-//! map with a ReLU gives u8 itself if only such maps read it. Gates, sums and poolings work on f32.
+//! A [`Graph`] in int8. A *map* here is a Conv1d, Conv2d or Linear over frames. Maps read u8
+//! activations; a node before a map quantizes f32 activations to u8. A map with a ReLU gives u8
+//! itself if only maps that read u8 read it. Gates, sums and poolings work on f32.
 //!
-//! A BatchNorm before a node that quantizes, with or without a ReLU, becomes part of its scale and
-//! shift. The parts of a Concat are quantized one by one.
+//! A BatchNorm whose output is quantized, with or without a ReLU, becomes part of the scale and the
+//! shift of the quantizing node. The parts of a Concat are quantized one by one.
 
 use super::{Graph, Input, Node, Work};
 use crate::{
@@ -21,7 +22,7 @@ use std::collections::BTreeMap;
 
 /// What int8 changes about each node.
 struct Plan {
-    /// How its outputs become u8, if a map reads them so.
+    /// How its outputs become u8; None if no map reads them as u8.
     quantised: Vec<Option<Quantised>>,
     /// Whether it is a map that reads u8.
     reads_u8: Vec<bool>,
@@ -31,16 +32,16 @@ struct Plan {
 
 /// How the outputs of a node become u8.
 struct Quantised {
-    /// Number of channels that have a step each. If a Conv2d reads the node, the steps are the same in
-    /// every bin.
+    /// Number of channels that have a step each. If a Conv2d reads the node, these are the channels
+    /// of one bin, and the steps are the same in every bin.
     channels: usize,
-    /// `(channels,)`
+    /// The largest activation of each channel that a u8 can hold, `(channels,)`.
     ranges: Vec<f32>,
     is_never_negative: bool,
 }
 
 impl Graph {
-    /// The graph with weights for the maps that `source` has in I8.
+    /// The graph with those maps in int8 whose weights `source` has as I8.
     pub fn int8(self, layers: &[Layer], source: Source) -> Self {
         let plan = self.plan_int8(layers, source);
         // For each node of the old graph, the node of the new one, and the node of its u8 outputs.
@@ -300,7 +301,7 @@ impl Quantised {
     }
 }
 
-/// The node that quantizes the outputs of the last node.
+/// A new node that quantizes the outputs of the last node.
 fn maker(nodes: &[Node], of: &Quantised) -> Node {
     let source = nodes.len() - 1;
     let node = &nodes[source];

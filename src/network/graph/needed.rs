@@ -5,8 +5,8 @@ use crate::network::join::frame_read;
 use std::ops::Range;
 
 impl Graph {
-    /// For each node from the first to the last of a stage, the frames of it that are needed: by the
-    /// other nodes, and by `outputs`.
+    /// The frames that must be computed of each node, from the first to the last of a stage: those
+    /// that other nodes read, and those of `outputs`.
     pub(super) fn ranges(
         &self,
         index: usize,

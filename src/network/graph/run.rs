@@ -16,15 +16,18 @@ use std::{borrow::Cow, ops::Range};
 
 /// Most values of one node in a block: a few such buffers stay in a cache of 2 MB.
 const VALUES_IN_BLOCK: usize = 1 << 17;
-/// The same where longer blocks save more than the cache does.
+/// The same limit for stages in which longer blocks save more than the cache does: those with long
+/// overlaps of blocks or with large weights.
 const MOST_VALUES_IN_BLOCK: usize = 1 << 22;
-/// A block is this many times as long as the frames that two neighbours both compute.
+/// Two neighbouring blocks both compute the frames in which they overlap. A block is so long that
+/// these are a small part of it: this many times the overlap, as far as the limits above allow.
 const OVERLAPS_IN_BLOCK: usize = 40;
-/// Weights of more bytes do not stay in the cache and are read anew for each block, so a block then has
-/// at least [`FRAMES_FOR_LARGE_WEIGHTS`] frames.
+/// Weights of more bytes than this do not stay in the cache and are read anew for each block. A
+/// block then has at least [`FRAMES_FOR_LARGE_WEIGHTS`] frames.
 const LARGE_WEIGHT_BYTES: usize = 1 << 20;
 const FRAMES_FOR_LARGE_WEIGHTS: usize = 150;
-/// Fewest frames in a block where there are threads for more, counted before any hop of the stage.
+/// A stage is divided among more threads only as long as each block has this many frames of the
+/// stage's longest node.
 const MIN_FRAMES_IN_BLOCK: usize = 56;
 
 /// Outputs of nodes over the whole utterance, `(frames, width)` each.
@@ -34,8 +37,8 @@ type Values<'a> = Vec<Option<Cow<'a, [f32]>>>;
 struct Block<'b> {
     stage: usize,
     values: &'b Values<'b>,
-    /// For each node of the stage from the first on: the frames in its buffer. Frames below 0 and
-    /// past the end are padding.
+    /// The frames in the buffer of each node of the stage, from the first node on. Frames below 0
+    /// and past the end are padding.
     ranges: &'b [Range<isize>],
     first: usize,
     slots: &'b [Vec<f32>],
@@ -44,7 +47,7 @@ struct Block<'b> {
 }
 
 impl Graph {
-    /// The frames that are pooled, `(T', C)`, and the weights of an attentive pooling.
+    /// Computes the frames that are pooled, `(T', C)`, and for an attentive pooling their weights.
     pub fn run(&self, features: Frames, scratch: &Scratch) -> Vec<Vec<f32>> {
         let mut values: Values = self.nodes.iter().map(|_| None).collect();
         values[0] = Some(Cow::Borrowed(features.values));
@@ -357,7 +360,8 @@ impl Graph {
         &x[from..][..wanted.len() * source.width]
     }
 
-    /// As [`Self::rows_of`], with the value that stands for 0 in the frames before the first and past the last.
+    /// As [`Self::rows_of`], but frames before the first and past the last are filled with padding:
+    /// the value that stands for 0.
     fn with_padding<'b>(
         &self,
         node: usize,

@@ -19,7 +19,7 @@ impl Shape {
         }
     }
 
-    /// The same frames with so many channels, or a vector of this size.
+    /// The same number of frames with `size` channels, or a vector of this size.
     pub fn with_size(self, size: usize) -> Self {
         match self {
             Shape::Frames(_, count) => Shape::Frames(size, count),

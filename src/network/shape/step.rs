@@ -123,7 +123,7 @@ impl Step<'_> {
         if padding > reach {
             return self.refuse(
                 format!("padding up to dilation·(kernel_size − 1) = {reach}, not {padding}"),
-                "correct padding: more of it is frames of nothing but zeros",
+                "correct padding: a larger one adds frames of zeros alone",
             );
         }
         let wanted = format!("(T, {in_channels})");
@@ -209,7 +209,7 @@ impl Step<'_> {
     fn join(&self, layers: &[usize], is_concat: bool) -> Result<Shape> {
         let num_layers = || format!("{} layers", layers.len());
         if layers.len() < 2 {
-            return self.refuse_named(num_layers(), "two or more", "name the layers");
+            return self.refuse_named(num_layers(), "two or more", "list all layers to join");
         }
         let mut joined = self.outputs[layers[0]];
         for other in &layers[1..] {
@@ -227,7 +227,7 @@ impl Step<'_> {
                 return self.refuse_named(
                     num_layers(),
                     format!("up to {MAX_CHANNELS} channels together"),
-                    "name fewer or smaller layers",
+                    "join fewer or smaller layers",
                 );
             }
             joined = shape;
@@ -283,7 +283,7 @@ impl Step<'_> {
         if matches!(self.input, Shape::Frames(..)) && out_features > MAX_CHANNELS {
             return self.refuse(
                 format!("up to {MAX_CHANNELS} channels"),
-                "correct out_features, or pool before",
+                "correct out_features, or put a pooling before it",
             );
         }
         match self.input.size() {
@@ -354,7 +354,8 @@ impl Step<'_> {
         }
     }
 
-    /// The shape after a window over frames, with `channels` channels.
+    /// The shape after a kernel that moves over frames, with `channels` channels. The parameters
+    /// are those of [`FrameCount::windowed`].
     fn windowed(
         &self,
         channels: usize,
@@ -370,7 +371,7 @@ impl Step<'_> {
                 "correct the paddings",
             ),
             Some(count) => Ok(Shape::Frames(channels, count)),
-            None => self.refuse(TOO_FEW, "correct the strides: together they skip more"),
+            None => self.refuse(TOO_FEW, "correct the strides: they skip more frames"),
         }
     }
 
@@ -396,7 +397,7 @@ impl Step<'_> {
     }
 }
 
-const TOO_FEW: &str = "strides and segments that leave one frame in 2^20";
+const TOO_FEW: &str = "strides and segments that leave at least one frame in 2^20";
 
 fn are_counts(counts: &[usize]) -> bool {
     counts.iter().all(|count| (1..=MAX_COUNT).contains(count))

@@ -1,5 +1,6 @@
-//! Makes a cohort of speakers that are in no trial, and judges whether the scores against it lower
-//! Cllr on trial lists that they were not fitted on.
+//! Makes a cohort (speakers that every recording is compared with) of speakers that are in no
+//! trial. The model gets it only if it helps: each list is scored by a calibration fitted on the
+//! other lists, with and without the cohort, and the mean Cllr must be lower with it.
 
 use super::outside::OutsideSpeakers;
 use crate::{
@@ -21,7 +22,7 @@ pub(super) struct Source<'a> {
     top: usize,
 }
 
-/// A cohort that the model may get.
+/// A cohort before it is judged. The model may get it.
 pub(super) struct Candidate {
     pub cohort: Cohort,
     name: String,
@@ -34,7 +35,8 @@ pub(super) struct Candidate {
 pub struct Judged {
     /// The manifest's file name.
     pub name: String,
-    /// Mean Cllr of each list by a fit with the cohort on the other lists.
+    /// Mean Cllr over the lists, each scored by a calibration with the cohort that was fitted on
+    /// the other lists.
     pub cllr_with: f64,
     /// The same without the cohort.
     pub cllr_without: f64,
@@ -42,21 +44,22 @@ pub struct Judged {
     pub num_speakers: usize,
     /// Recordings that could not be used.
     pub num_refused: usize,
-    /// How many of the highest scores against the cohort count.
+    /// How many of a recording's highest scores against the cohort are averaged.
     pub top: usize,
 }
 
 impl<'a> Source<'a> {
-    /// Reads the manifest. `top` is how many of the highest scores against the cohort count.
+    /// Reads the manifest. `top` is as in [`Judged`].
     ///
     /// # Errors
-    /// As [`OutsideSpeakers::open`]; [`crate::Error::Usage`] for a single table and too many speakers.
+    /// As [`OutsideSpeakers::open`]; [`crate::Error::Usage`] for fewer than two tables, and for too
+    /// many speakers.
     pub fn open(path: &'a Path, top: usize, tables: &[ScoreTable], root: &Path) -> Result<Self> {
         let speakers = OutsideSpeakers::open("--cohort", path, tables, root)?;
         if tables.len() < 2 {
             return Err(speakers.refusal(
-                "whether it helps is judged on a list that it was not fitted on; give two lists or more, \
-                 of different speakers",
+                "whether a cohort helps is judged on lists that were left out of the fit; give two \
+                 lists or more, of different speakers",
             ));
         }
         if speakers.manifest.speakers.len() > Cohort::MAX_SPEAKERS {
@@ -73,7 +76,8 @@ impl<'a> Source<'a> {
         self.speakers.recordings()
     }
 
-    /// Embeds the recordings. A speaker's point is made of all of their recordings that can be used.
+    /// Embeds the recordings. All recordings of a speaker that can be used become one point, as in
+    /// an enrollment.
     ///
     /// # Errors
     /// [`crate::Error::Io`]; [`crate::Error::Usage`] where no recording can be used.
@@ -138,7 +142,7 @@ impl Candidate {
 }
 
 impl Judged {
-    /// Does it help?
+    /// Whether the cohort helps, so that the model gets it.
     pub fn is_kept(&self) -> bool {
         self.cllr_with < self.cllr_without
     }

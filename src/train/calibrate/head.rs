@@ -23,7 +23,7 @@ use crate::{
 };
 use std::path::PathBuf;
 
-/// A head that the model may get.
+/// A head before it is judged. The model may get it.
 pub(super) struct Candidate {
     head: PairHead,
     name: String,
@@ -31,7 +31,7 @@ pub(super) struct Candidate {
     num_refused: usize,
 }
 
-/// Whether another head helps.
+/// A head that was fitted on other speakers, compared with the model's own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JudgedHead {
     /// File name of the manifest that it was fitted on.
@@ -46,8 +46,9 @@ pub struct JudgedHead {
     pub num_refused: usize,
 }
 
-/// How a second copy of each recording is degraded: half of the copies pass a telephone's band, most
-/// have noise. From clean recordings alone, PLDA does not learn how far these move an embedding.
+/// How a second copy of each recording is degraded: half of the copies pass a telephone's band,
+/// most have noise. From clean recordings alone, PLDA would not learn how far noise and a narrow
+/// band move an embedding.
 fn of_copies() -> AugmentOptions {
     AugmentOptions {
         reverberation: 0.3,
@@ -141,8 +142,8 @@ impl Candidate {
     }
 }
 
-/// The model with another head, which is not calibrated. If its embeddings ended in the conditions of their
-/// recordings, they still do.
+/// The model with another head, which is not calibrated. If the model's embeddings ended in the
+/// conditions of their recordings, they still do.
 fn with_head(verifier: Verifier, head: PairHead) -> Result<Verifier> {
     let (id, mut model) = (verifier.id(), verifier.into_model());
     let has_terms = model.head.quality.is_some();
@@ -155,7 +156,7 @@ fn with_head(verifier: Verifier, head: PairHead) -> Result<Verifier> {
     })
 }
 
-/// The mean over the lists that have scored trials of both kinds.
+/// Mean minCllr over the lists that have scored targets and scored nontargets.
 fn mean_min_cllr(tables: &mut [ScoreTable], embedded: &[Vec<Embedded>], head: &PairHead) -> f64 {
     let of_table = |(table, embedded): (&mut ScoreTable, &Vec<Embedded>)| {
         set_scores(table, embedded, head);
@@ -171,7 +172,7 @@ fn mean_min_cllr(tables: &mut [ScoreTable], embedded: &[Vec<Embedded>], head: &P
 }
 
 impl JudgedHead {
-    /// Does it help?
+    /// Whether it separates the trials better than the model's own head, so that the model gets it.
     pub fn is_kept(&self) -> bool {
         self.min_cllr_with < self.min_cllr_without
     }

@@ -1,6 +1,6 @@
-//! Chooses two limits from the recordings of the trials: beyond the first, a recording is refused
-//! because it has several speakers; beyond the second, an embedding is refused because another program
-//! scaled it.
+//! Chooses limits from the recordings of the trials. Beyond some of them, a recording is refused
+//! because it has several speakers ([`several_speakers`]). Beyond another, an imported embedding is
+//! refused because another program scaled it ([`ln_length_range`]).
 
 use crate::{
     Error, Result,
@@ -15,23 +15,25 @@ use crate::{
 use rayon::prelude::*;
 use std::path::Path;
 
-/// Below this LLR between its parts a recording sounds more like two speakers than like one. With the shipped
-/// model, none of 349 development recordings of one speaker is refused, and 423 of 480 with two in turn. Over a
-/// telephone it is 3 and 421 (`recipes/mixtures.py`).
+/// Highest limit on the LLR between parts of a recording. Below it, the recording sounds more like
+/// two speakers than like one. With the shipped model it refuses none of 349 development recordings
+/// of one speaker, and 423 of 480 of two speakers in turn; over a telephone, 3 and 421
+/// (`recipes/mixtures.py`).
 const MIN_PARTS_LLR: f32 = -1.9;
-/// Largest share of the trials' recordings, each of one speaker, that either limit may refuse: on
-/// other speech the constants above may fit less well.
+/// Largest share of the trials' recordings, each of one speaker, that a limit may refuse. If a
+/// limit would refuse more, it is moved, because it suits this speech less well.
 const MAX_REFUSED: f64 = 0.005;
-/// Least noise of a recording that shows what noise does: an SNR of 15 dB.
+/// From this noise on, a recording is used to measure what noise does; 0.5 is an SNR of 15 dB.
 const LEAST_NOISE: f32 = 0.5;
-/// What is added to the allowance for noise, in nats for each 10 dB. With CAM++ calibrated on one corpus, a
-/// fifth of the recordings of another were refused in white noise at 10 dB without it.
+/// Margin of the allowance for noise, in nats for each 10 dB. Without this margin, CAM++ calibrated
+/// on one corpus refused a fifth of another corpus's recordings in white noise at an SNR of 10 dB.
 const NOISE_MARGIN: f32 = 1.5;
-/// Distance, in nats, of a limit from the most extreme recording where there are fewer than
-/// 1/[`MAX_REFUSED`].
+/// With fewer than 1/[`MAX_REFUSED`] recordings, none may be refused. The limit then lies at least
+/// this far, in nats, below the lowest LLR of any of them.
 const MARGIN: f32 = 3.0;
 
-/// The limits of the calibrated `verifier` on recordings of several speakers.
+/// The limits of the calibrated `verifier`, with those that refuse recordings of several speakers
+/// chosen anew.
 ///
 /// # Errors
 /// [`Error::Io`] for a recording that cannot be read. Damaged recordings are skipped.
@@ -53,7 +55,8 @@ pub(super) fn several_speakers(
     let llr = |one: &OneSpeakerFacts| Some(one.parts_llr?.0 + parts_noise * one.noise);
     let llrs: Vec<f32> = measured.iter().filter_map(llr).collect();
     let logits: Vec<f32> = measured.iter().filter_map(|one| one.overlap).collect();
-    // Recordings a little above this limit are refused as well if the overlap detector is near its own.
+    // A recording a little above this limit is still refused if the overlap detector's logit is
+    // close to the limit on overlapped speech.
     let margin = if num_refused(&llrs) == 0 { MARGIN } else { 0.0 };
     let lowest_kept = kept(llrs, f32::total_cmp).map_or(0.0, |llr| llr - margin);
     let highest_kept = kept(logits, |a, b| b.total_cmp(a)).unwrap_or(f32::NEG_INFINITY);
@@ -66,8 +69,9 @@ pub(super) fn several_speakers(
     })
 }
 
-/// Nats to add to the LLR between parts for each 10 dB of noise, a margin included. With them, the share of noisy
-/// recordings below [`MIN_PARTS_LLR`] is no larger than that of clean ones. 0 if it is no larger without them.
+/// The allowance for noise: nats that are added to the LLR between parts for each 10 dB of noise,
+/// so that no more than the share [`MAX_REFUSED`] of the noisy recordings stays below
+/// [`MIN_PARTS_LLR`]. 0 if that holds without an allowance; otherwise [`NOISE_MARGIN`] is included.
 fn allowance_for_noise(measured: &[OneSpeakerFacts]) -> f32 {
     let noisy = measured.iter().filter(|one| one.noise >= LEAST_NOISE);
     let missing = noisy.filter_map(|one| Some((MIN_PARTS_LLR - one.parts_llr?.0) / one.noise));
@@ -80,15 +84,15 @@ fn num_refused(values: &[f32]) -> usize {
     (MAX_REFUSED * values.len() as f64) as usize
 }
 
-/// Sorts the values and returns the first one that is not refused, if the share [`MAX_REFUSED`] of them,
-/// counted from the start, is refused.
+/// Sorts the values by `order`, leaves out the share [`MAX_REFUSED`] from the start, and returns
+/// the first value that is left.
 fn kept(mut values: Vec<f32>, order: fn(&f32, &f32) -> std::cmp::Ordering) -> Option<f32> {
     values.sort_by(order);
     values.get(num_refused(&values)).copied()
 }
 
-/// The range of ln|u| that embeddings of this model have: that of the trials' recordings, with a
-/// margin.
+/// The smallest and the largest ln|u| that embeddings of this model should have: those of the
+/// trials' recordings, with a margin. u is the whitened embedding.
 pub(super) fn ln_length_range(embedded: &[EmbeddedTable], head: &PairHead) -> Option<(f32, f32)> {
     const MARGIN: f32 = 0.5;
     let embeddings = embedded.iter().flatten().flatten();

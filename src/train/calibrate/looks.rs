@@ -1,5 +1,7 @@
-//! Scores each calibration trial again and again while its test recording grows, as a
-//! [`Listener`](crate::Listener) does, so that the thresholds of a sequential test can be measured.
+//! Prepares the scores from which the thresholds of a sequential test are measured. Such a test
+//! decides while a recording is still being made. A *look* is one scoring of what was recorded so
+//! far. Each calibration trial is scored at every look of its growing test recording, as a
+//! [`Listener`](crate::Listener) does.
 
 use super::measured::Rated;
 use crate::{
@@ -14,10 +16,10 @@ use crate::{
 /// No look is taken after this many seconds, because hardly any calibration recording is longer.
 const LAST_LOOK_SECONDS: f32 = 20.0;
 
-/// The trials of each list with the score that is most likely to mislead a sequential test: the highest
-/// of all looks for a nontarget trial, the lowest for a target trial. `tables` are scored with
-/// `embedded`, the whole recordings, by the verifier of `embedder`. None where the paths do not tell who
-/// speaks.
+/// The trials of each list with the score that is most likely to mislead a sequential test: the
+/// highest of all looks for a nontarget trial, the lowest for a target trial. `embedded` has the
+/// embeddings of the whole recordings; `tables` must already hold their scores by the verifier of
+/// `embedder`. None for a list whose paths do not say who speaks.
 pub(super) fn extremes(
     tables: &[ScoreTable],
     embedded: &[EmbeddedTable],

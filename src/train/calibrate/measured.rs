@@ -41,23 +41,25 @@ pub(super) fn figures(table: &ScoreTable) -> Option<(Ranking, Figures)> {
 /// Bootstrap replicates for the intervals of the error rates.
 const NUM_REPLICATES: usize = 1000;
 
-/// Least nontarget trials of a kind for which it gets its own rates: enough for a false-accept rate of
-/// 1 % (rule of three).
+/// A kind of trial gets error rates of its own if it has at least this many nontarget trials. They
+/// are enough to measure a false-accept rate of 1 % (rule of three).
 const MIN_NONTARGETS: usize = 300;
 
-/// Least trials of a kind in a list for the list to count among those of the kind. A few that are taken
-/// for another kind than the rest of their list say nothing about it.
+/// A list counts for a kind of trial if it has at least this many targets and as many nontargets of
+/// that kind. A few trials, taken for another kind than the rest of their list, say nothing about
+/// that kind.
 const MIN_TRIALS: usize = 10;
 
 /// The scored trials of a list, with speakers and kinds.
 pub(super) struct Rated {
     list: RatedList,
-    /// Of each trial.
+    /// The kind of each trial.
     kinds: Vec<TrialKind>,
 }
 
 impl Rated {
-    /// None if the paths do not tell who speaks. `embedded` has the recordings of the table.
+    /// Takes the scored trials of `table`, whose recordings are in `embedded`. `is_copy` is as in
+    /// [`RatedList`]. None if the paths do not say who speaks.
     pub(super) fn new(
         table: &ScoreTable,
         embedded: &[Embedded],
@@ -93,7 +95,7 @@ impl Rated {
         self.list.has_both()
     }
 
-    /// The trials of one kind; none with too few targets or nontargets.
+    /// The trials of one kind; None if there are too few targets or nontargets.
     fn of(&self, kind: TrialKind) -> Option<RatedList> {
         let trials = self.list.trials.iter().zip(&self.kinds);
         let list = RatedList {

@@ -87,7 +87,7 @@ impl<'a> OutsideSpeakers<'a> {
         utterances.map(|utterance| &utterance.path)
     }
 
-    /// The error where none of the recordings can be used, `why` the first of them.
+    /// The error if none of the recordings can be used. `why` is the reason for the first of them.
     pub fn none_used(&self, why: Option<String>) -> Error {
         let (count, why) = (self.manifest.utterances.len(), why.unwrap_or_default());
         self.refusal(&format!(
@@ -95,7 +95,7 @@ impl<'a> OutsideSpeakers<'a> {
         ))
     }
 
-    /// The error that says why the manifest cannot serve.
+    /// The error that says why the manifest cannot be used.
     pub fn refusal(&self, fact: &str) -> Error {
         Error::Usage(format!("{} {}: {fact}", self.option, self.path.display()))
     }

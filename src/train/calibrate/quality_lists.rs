@@ -1,5 +1,6 @@
-//! Scores each trial list as it is, with its recordings cut short, and at 8 kHz. Also gives the facts
-//! about the recordings that the quality terms need.
+//! Makes the trials that the quality terms are fitted on. Each trial list is used in several forms:
+//! as it is, with shortened recordings (cuts), and at 8 kHz. Each trial gets its score and the
+//! facts about its recordings that the quality terms need.
 
 use crate::{
     Result,
@@ -15,14 +16,14 @@ use zeroize::Zeroizing;
 /// Lengths that recordings are cut to, in seconds, so that the fit sees what length alone changes.
 const CUTS_SECONDS: [f32; 4] = [0.7, 1.2, 2.0, 3.0];
 
-/// Weight of all cuts of a list together, and of the list at 8 kHz, against 1 for the list as it is.
-/// Short recordings score so differently that with a weight of 1 they would decide the scale
-/// (docs/experiments.md).
+/// Weight of all cuts of a list together, and weight of the list at 8 kHz; the list as it is has a
+/// weight of 1. Short recordings score so differently that with the same weight they would decide
+/// the scale (docs/experiments.md).
 const CUTS_WEIGHT: f64 = 0.3;
 const NARROWBAND_WEIGHT: f64 = 0.3;
 
-/// For each table its trials with cut recordings, at 8 kHz (`narrow`) and, last, as they are
-/// (`whole`).
+/// The forms of each table: first its trials with cut recordings, then at 8 kHz, last as they are.
+/// `whole` and `narrow` have the embeddings of the recordings as they are and at 8 kHz.
 ///
 /// # Errors
 /// As [`Embedder::tables`].
@@ -55,7 +56,8 @@ pub(super) fn quality_lists(
         .zip(tables)
         .zip(whole.iter().zip(&narrow))
     {
-        // Recordings of half a second have no cut of a second and a half.
+        // Recordings that are shorter than a cut are left out of it, which may leave it without
+        // trials.
         of_list.retain(QualityList::has_both);
         let weight = CUTS_WEIGHT / of_list.len() as f64;
         of_list.iter_mut().for_each(|list| list.weight = weight);
@@ -67,18 +69,18 @@ pub(super) fn quality_lists(
     Ok(of_lists)
 }
 
-/// One recording of a trial.
+/// What is known about one recording of a trial.
 struct Side {
-    /// `(P,)`
+    /// The recording's point, `(P,)`: what the pair head makes of its embedding.
     point: Zeroizing<Vec<f32>>,
     ln_seconds: f64,
     ln_length: f64,
     conditions: [f64; CONDITIONS],
-    /// μ; 0 without a cohort.
+    /// μ, the mean of its highest scores against the cohort; 0 without a cohort.
     cohort: f64,
 }
 
-/// One for each recording, none for a refused one.
+/// The facts about each recording; None for a refused one.
 fn sides(embedded: &EmbeddedTable, head: &PairHead, cohort: Option<&Cohort>) -> Vec<Option<Side>> {
     let sides = embedded.iter().zip(points(embedded, head));
     let sides = sides.map(|(embedding, point)| {
