@@ -1,7 +1,10 @@
 //! Makes a cohort of speakers that are in no trial, and judges whether the scores against it lower
 //! Cllr on trial lists that they were not fitted on.
 
-use super::outside::OutsideSpeakers;
+use super::{
+    judged::{Addition, Candidate, Judged},
+    outside::OutsideSpeakers,
+};
 use crate::{
     Result,
     eval::{
@@ -19,31 +22,6 @@ use std::path::{Path, PathBuf};
 pub(super) struct Source<'a> {
     speakers: OutsideSpeakers<'a>,
     top: usize,
-}
-
-/// A cohort that the model may get.
-pub(super) struct Candidate {
-    pub cohort: Cohort,
-    name: String,
-    num_speakers: usize,
-    num_refused: usize,
-}
-
-/// A cohort, and whether it helps.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Judged {
-    /// The manifest's file name.
-    pub name: String,
-    /// Mean Cllr of each list by a fit with the cohort on the other lists.
-    pub cllr_with: f64,
-    /// The same without the cohort.
-    pub cllr_without: f64,
-    /// Speakers in the cohort.
-    pub num_speakers: usize,
-    /// Recordings that could not be used.
-    pub num_refused: usize,
-    /// How many of the highest scores against the cohort count.
-    pub top: usize,
 }
 
 impl<'a> Source<'a> {
@@ -77,7 +55,7 @@ impl<'a> Source<'a> {
     ///
     /// # Errors
     /// [`crate::Error::Io`]; [`crate::Error::Usage`] where no recording can be used.
-    pub fn embed(self, embedder: &Embedder) -> Result<Candidate> {
+    pub fn embed(self, embedder: &Embedder) -> Result<Candidate<Cohort>> {
         let Manifest {
             utterances,
             speakers,
@@ -109,7 +87,7 @@ impl<'a> Source<'a> {
             return Err(self.speakers.none_used(why));
         }
         Ok(Candidate {
-            cohort: Cohort {
+            added: Cohort {
                 points,
                 top: num_speakers.min(self.top),
             },
@@ -120,41 +98,14 @@ impl<'a> Source<'a> {
     }
 }
 
-impl Candidate {
+impl Candidate<Cohort> {
     /// Compares fits with and without the cohort on lists that were left out of the fit.
     ///
     /// # Errors
     /// As [`Calibration::cllr_left_out`].
     pub fn judge(&self, lists: &[Vec<QualityList>], prior: f64) -> Result<Judged> {
-        Ok(Judged {
-            cllr_with: Calibration::cllr_left_out(lists, prior, true)?,
-            cllr_without: Calibration::cllr_left_out(lists, prior, false)?,
-            name: self.name.clone(),
-            num_speakers: self.num_speakers,
-            num_refused: self.num_refused,
-            top: self.cohort.top,
-        })
-    }
-}
-
-impl Judged {
-    /// Does it help?
-    pub fn is_kept(&self) -> bool {
-        self.cllr_with < self.cllr_without
-    }
-
-    /// The part about the cohort in the model card's sentence about the calibration.
-    pub(super) fn sentence(&self) -> String {
-        format!(
-            ", cohort {} by Cllr {:.4} with it, {:.4} without on lists left out ({}: {} speakers, {} \
-             recordings refused, top {})",
-            if self.is_kept() { "kept" } else { "not kept" },
-            self.cllr_with,
-            self.cllr_without,
-            self.name,
-            self.num_speakers,
-            self.num_refused,
-            self.top,
-        )
+        let cllr = |with| Calibration::cllr_left_out(lists, prior, with);
+        let top = self.added.top;
+        Ok(self.judged(Addition::Cohort { top }, cllr(true)?, cllr(false)?))
     }
 }
