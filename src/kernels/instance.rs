@@ -31,8 +31,6 @@ pub struct Table {
     /// Frames of samples -> `(T, C)` cepstra or log-mel, for plans with [`MfccPlan::has_lane_fft`]; see
     /// [`super::reference::mfcc`].
     pub mfcc: fn(&MfccPlan, &[&[f32]], &mut [f32]),
-    /// Natural logarithm of every value; values must be positive and normal. See [`super::reference::ln`].
-    pub ln: fn(&mut [f32]),
     /// eˣ of every value; values must lie between −86 and 88.7. See [`super::reference::exp`].
     pub exp: fn(&mut [f32]),
     /// Mean of each column; see [`super::reference::means`].

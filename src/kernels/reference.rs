@@ -148,13 +148,6 @@ fn mfcc_from(
     }
 }
 
-/// ln of every value.
-pub fn ln(values: &mut [f32]) {
-    values
-        .iter_mut()
-        .for_each(|x| *x = f64::from(*x).ln() as f32);
-}
-
 /// e to the power of every value.
 pub fn exp(values: &mut [f32]) {
     values

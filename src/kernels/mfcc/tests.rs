@@ -258,3 +258,32 @@ fn the_fft_of_any_size_agrees_with_the_definition() {
         assert_close(&got, &wanted, 1e-6 * largest, &format!("FFT of {n}"));
     }
 }
+
+/// One frame of one sample, whose power in bin 0 is 1, under filters of one weight each.
+#[test]
+fn the_logarithm_is_right_over_all_normal_floats() {
+    // Every exponent, with mantissas at odd steps; and the neighbourhood of 1, where ln is small.
+    let all = (0x0080_0000u32..0x7f80_0000).step_by(104_729);
+    let near_1 = (0x3f7f_0000u32..0x3f81_0000).step_by(13);
+    let x: Vec<f32> = all.chain(near_1).map(f32::from_bits).collect();
+    let plan = MfccPlan::new(&FrontEnd {
+        fft_size: 32,
+        remove_mean: false,
+        preemph_coeff: 0.0,
+        window: &[1.0],
+        magnitude: false,
+        filters: x.iter().map(|x| (0, vec![*x])).collect(),
+        dct: &[],
+        energy: None,
+        bounds: (f32::MIN_POSITIVE, f32::MAX),
+        channels: (0..x.len()).map(Channel::Output).collect(),
+    });
+    for table in every_instance() {
+        for (x, got) in x.iter().zip(rows(&table, &plan, &[&[1.0]])) {
+            let wanted = f64::from(*x).ln() as f32;
+            let difference = (got - wanted).abs();
+            let what = format!("{}: ln {x}: {got} not {wanted}", table.name);
+            assert!(difference <= 1e-6 * wanted.abs(), "{what}");
+        }
+    }
+}
