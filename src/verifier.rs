@@ -9,7 +9,7 @@
 //! All scores come from one function, [`Verifier::llr`]. Verifying against a single enrolled recording and
 //! comparing two recordings therefore give the same bits.
 
-mod artificial;
+pub mod artificial;
 mod embed;
 mod int8;
 mod listener;

@@ -67,13 +67,9 @@ fn every_option_agrees_with_kaldi() {
             shape,
             "{name}"
         );
-        let realfft = ("realfft", mfcc.frames_with(None, &samples));
-        let tables = kernels::instances();
-        let lanes = tables
-            .iter()
-            .map(|table| (table.name, mfcc.frames_with(Some(table), &samples)));
-        for (path, got) in lanes.chain([realfft]) {
-            let difference = largest_difference(&got, wanted);
+        for table in kernels::instances() {
+            let difference = largest_difference(&mfcc.frames_with(&table, &samples), wanted);
+            let path = table.name;
             println!("{name}, {path}: largest difference {difference:.1e}");
             assert!(difference <= TOLERANCE, "{name}, {path}: {difference}");
         }
@@ -94,7 +90,7 @@ fn voice(name: &str) -> Vec<f32> {
 }
 
 #[test]
-fn on_speech_the_kernels_agree_with_realfft() {
+fn on_speech_the_kernels_agree_with_the_reference() {
     for name in ["anna-1.wav", "boris-1.wav"] {
         let samples = voice(name);
         for snip_edges in [true, false] {
@@ -103,9 +99,11 @@ fn on_speech_the_kernels_agree_with_realfft() {
                 ..MfccConfig::default()
             })
             .unwrap();
-            let wanted = mfcc.frames_with(None, &samples);
-            for table in kernels::instances() {
-                let got = mfcc.frames_with(Some(&table), &samples);
+            let tables = kernels::instances();
+            let (reference, fast) = tables.split_last().unwrap();
+            let wanted = mfcc.frames_with(reference, &samples);
+            for table in fast {
+                let got = mfcc.frames_with(table, &samples);
                 let difference = largest_difference(&got, &wanted);
                 println!(
                     "{name}, {}: largest difference {difference:.1e}",
@@ -122,9 +120,9 @@ fn a_frame_is_the_same_wherever_it_stands() {
     let samples = voice("anna-2.wav");
     let mfcc = Mfcc::new(MfccConfig::default()).unwrap();
     for table in kernels::instances() {
-        let all = mfcc.frames_with(Some(&table), &samples);
+        let all = mfcc.frames_with(&table, &samples);
         for first in [1, 7, 16, 100] {
-            let later = mfcc.frames_with(Some(&table), &samples[160 * first..]);
+            let later = mfcc.frames_with(&table, &samples[160 * first..]);
             assert!(all[40 * first..] == later, "{} from {first}", table.name);
         }
     }

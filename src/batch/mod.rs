@@ -17,7 +17,6 @@ pub mod extract;
 pub mod job;
 pub mod kaldi_data;
 pub mod ledger;
-pub mod names;
 pub mod naming;
 pub mod outcome;
 pub mod output;

@@ -71,7 +71,7 @@ impl Participants {
         enrollments: &HashMap<String, Vec<String>>,
         data: Option<&KaldiData>,
     ) -> Result<Self> {
-        let num_names = index.names().count();
+        let num_names = index.names().len();
         let (mut enrolls, mut tests) = (vec![false; num_names], vec![false; num_names]);
         index.for_each_block(range, READ_AT_ONCE, |pairs| {
             for pair in pairs {
@@ -86,7 +86,7 @@ impl Participants {
         };
         let (mut enrolled, mut members, mut tested) = (vec![], vec![], vec![]);
         for number in 0..num_names {
-            let name = index.names().name(number as u32);
+            let name = &*index.names()[number];
             let first = members.len() as u32;
             if enrolls[number] {
                 let model = enrollments.get(name).map(Vec::as_slice);
@@ -239,8 +239,8 @@ pub fn score(
             points.scores(&buffers.sides, &mut buffers.scores);
             let rows = pairs.iter().zip(&buffers.scores);
             let rows = rows.map(|(pair, &score)| ScoredTrial {
-                enroll: names.name(pair.enroll),
-                test: names.name(pair.test),
+                enroll: &names[pair.enroll as usize],
+                test: &names[pair.test as usize],
                 is_target: pair.is_target,
                 score: points.checked(score, sides.of(pair)),
             });

@@ -1,11 +1,12 @@
 //! Reads a trial list of any length into distinct names and pairs of their numbers. Names stay in
 //! memory; if there are many pairs, they move to a temporary file.
 
-use super::names::Names;
 use crate::{
     Error, Result,
     lists::{trial::Expected, trials::for_each_trial},
 };
+use indexmap::IndexSet;
+use rustc_hash::FxBuildHasher;
 use std::{
     io::{self, BufWriter, Read, Seek, SeekFrom, Write},
     ops::Range,
@@ -21,6 +22,10 @@ const LABEL_SHIFT: u32 = 30;
 const MAX_NAMES: usize = 1 << LABEL_SHIFT;
 /// Most trials: 8 GiB of a temporary file, so that an endless list cannot fill the disk.
 const MAX_TRIALS: u64 = 1 << 30;
+
+/// Distinct names, numbered in the order of their first use. Lists have up to 20 million lines, so each
+/// name is stored once.
+pub type Names = IndexSet<Box<str>, FxBuildHasher>;
 
 /// One trial, given by the numbers of its names.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -66,8 +71,11 @@ impl TrialIndex {
         let mut pairs = BufWriter::with_capacity(1 << 20, spool);
         let mut count = 0;
         let has_sides = for_each_trial(source, path, Expected::Pairs, |trial| {
-            let enroll = names.number(&trial.enroll);
-            let test = names.number(&trial.test);
+            let mut number = |name: &str| {
+                let index = names.get_index_of(name);
+                index.unwrap_or_else(|| names.insert_full(name.into()).0) as u32
+            };
+            let (enroll, test) = (number(&trial.enroll), number(&trial.test));
             let label = match trial.is_target {
                 None => 0,
                 Some(false) => 1,
@@ -79,7 +87,7 @@ impl TrialIndex {
                 fact: format!("more than a billion {of}"),
                 remedy: "divide the list".into(),
             };
-            if names.count() > MAX_NAMES {
+            if names.len() > MAX_NAMES {
                 return Err(too_many("names"));
             }
             if count == max_trials {

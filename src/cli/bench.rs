@@ -4,7 +4,6 @@ mod network;
 mod path;
 mod process;
 mod stopwatch;
-mod voice;
 
 use super::global::{Global, Precision as Arithmetic};
 use indicatif::{ProgressBar, ProgressStyle};

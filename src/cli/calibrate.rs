@@ -6,7 +6,7 @@ use serde_json::json;
 use spkver::{
     Result,
     storage::{model, output::Form},
-    train::calibrate::{Calibrated, Inputs, Judged, JudgedHead, Plan},
+    train::calibrate::{Addition, Calibrated, Inputs, Judged, Plan},
 };
 use std::path::PathBuf;
 
@@ -108,8 +108,8 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         "offset": report.calibration.offset,
         "quality": report.calibration.quality,
         "lower_slope_below": report.calibration.lower_slope.map(|slope| slope.below),
-        "head": report.head.as_ref().map(head_json),
-        "cohort": report.cohort.as_ref().map(cohort_json),
+        "head": report.head.as_ref().map(judged_json),
+        "cohort": report.cohort.as_ref().map(judged_json),
         "targets": report.num_targets,
         "nontargets": report.num_nontargets,
         "refused": report.num_refused,
@@ -140,23 +140,20 @@ impl Args {
     }
 }
 
-fn head_json(head: &JudgedHead) -> serde_json::Value {
-    json!({
-        "kept": head.is_kept(),
-        "min_cllr_with": head.min_cllr_with,
-        "min_cllr_without": head.min_cllr_without,
-        "speakers": head.num_speakers,
-        "refused": head.num_refused,
-    })
-}
-
-fn cohort_json(cohort: &Judged) -> serde_json::Value {
-    json!({
-        "kept": cohort.is_kept(),
-        "cllr_with": cohort.cllr_with,
-        "cllr_without": cohort.cllr_without,
-        "speakers": cohort.num_speakers,
-        "refused": cohort.num_refused,
-        "top": cohort.top,
-    })
+fn judged_json(judged: &Judged) -> serde_json::Value {
+    let (cost, top) = match judged.addition {
+        Addition::Head => ("min_cllr", None),
+        Addition::Cohort { top } => ("cllr", Some(top)),
+    };
+    let mut json = json!({
+        "kept": judged.is_kept(),
+        (format!("{cost}_with")): judged.with,
+        (format!("{cost}_without")): judged.without,
+        "speakers": judged.num_speakers,
+        "refused": judged.num_refused,
+    });
+    if let Some(top) = top {
+        json["top"] = json!(top);
+    }
+    json
 }

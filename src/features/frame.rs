@@ -1,8 +1,6 @@
-//! Cuts recordings into frames and prepares each for the FFT: scale, DC removal, pre-emphasis,
-//! window.
+//! Cuts recordings into frames; the window, and how the energy of a frame is computed.
 //!
-//! Follows Kaldi's `feat/feature-window.cc`: `NumFrames`, `FirstSampleOfFrame`, `ExtractWindow`,
-//! `ProcessWindow`.
+//! Follows Kaldi's `feat/feature-window.cc`: `NumFrames`, `FirstSampleOfFrame`, `ExtractWindow`.
 
 use super::config::{MfccConfig, Toolkit, WindowType};
 use crate::kernels::Energy;
@@ -14,16 +12,12 @@ const KALDI_SCALE: f32 = 32768.0;
 /// Smallest energy of a mel bin in SpeechBrain's features, for samples of −1 to 1.
 const SPEECHBRAIN_FLOOR: f32 = 1e-10;
 
-/// Positions of the frames in a recording, and what is done to each before the FFT.
+/// Positions of the frames in a recording.
 #[derive(Debug)]
 pub(super) struct Framer {
     length: usize,
     shift: usize,
     edges: Edges,
-    remove_dc_offset: bool,
-    preemph_coeff: f32,
-    window: Vec<f32>,       // (length,)
-    energy: Option<Energy>, // of samples of −1 to 1
 }
 
 /// Where frames start, and what stands for samples beyond the recording.
@@ -47,13 +41,6 @@ impl Framer {
                 Toolkit::Kaldi if config.snip_edges => Edges::Snipped,
                 Toolkit::Kaldi => Edges::Mirrored,
             },
-            remove_dc_offset: config.remove_dc_offset,
-            preemph_coeff: config.preemph_coeff,
-            window: window(config),
-            energy: config.use_energy.then_some(Energy {
-                raw_scale: config.raw_energy.then_some(KALDI_SCALE * KALDI_SCALE),
-                floor: config.energy_floor.clamp(LN_BOUNDS.0, LN_BOUNDS.1),
-            }),
         }
     }
 
@@ -81,16 +68,6 @@ impl Framer {
     /// Middle sample of a frame.
     pub(super) fn centre(&self, frame: usize) -> isize {
         self.start(frame) + (self.length / 2) as isize
-    }
-
-    /// The window for samples of −1 to 1.
-    pub(super) fn scaled_window(&self) -> Vec<f32> {
-        self.window.iter().map(|w| w * KALDI_SCALE).collect()
-    }
-
-    /// How the energy of samples of −1 to 1 is computed, if `use_energy`.
-    pub(super) fn energy(&self) -> Option<Energy> {
-        self.energy
     }
 
     /// A sample of the recording, or what lies beyond it.
@@ -132,67 +109,11 @@ impl Framer {
         let start = usize::try_from(self.start(frame)).ok()?;
         samples.get(start..start + self.length)
     }
-
-    /// A buffer for one frame before the window.
-    pub(super) fn scratch(&self) -> Vec<f32> {
-        vec![0.0; self.length]
-    }
-
-    /// Writes frame `frame` of `samples`, windowed, to the front of `out` and zeros to the rest.
-    /// Returns the log energy if `use_energy`.
-    pub(super) fn cut(
-        &self,
-        samples: &[f32],
-        frame: usize,
-        scratch: &mut [f32],
-        out: &mut [f32],
-    ) -> Option<f32> {
-        self.copy(samples, frame, scratch);
-        if self.remove_dc_offset {
-            let mean = sum(scratch, |x| x) / self.length as f32;
-            scratch.iter_mut().for_each(|x| *x -= mean);
-        }
-        let (tapered, padding) = out.split_at_mut(self.length);
-        tapered[0] = (scratch[0] - self.preemph_coeff * scratch[0]) * self.window[0];
-        for ((y, x), window) in tapered[1..]
-            .iter_mut()
-            .zip(scratch.windows(2))
-            .zip(&self.window[1..])
-        {
-            *y = (x[1] - self.preemph_coeff * x[0]) * window;
-        }
-        padding.fill(0.0);
-        self.energy.map(|energy| {
-            let frame = match energy.raw_scale {
-                Some(_) => scratch, // scaled by `copy`
-                None => tapered,
-            };
-            bounded_ln(sum(frame, |x| x * x), energy.floor)
-        })
-    }
-
-    fn copy(&self, samples: &[f32], frame: usize, out: &mut [f32]) {
-        let start = self.start(frame);
-        if let Some(whole) = self.whole(samples, frame) {
-            for (y, x) in out.iter_mut().zip(whole) {
-                *y = x * KALDI_SCALE;
-            }
-        } else {
-            for (i, y) in out.iter_mut().enumerate() {
-                *y = self.sample(samples, start + i as isize) * KALDI_SCALE;
-            }
-        }
-    }
 }
 
 /// Energies are clamped to these bounds before the logarithm: Kaldi's floor of a mel bin, and
 /// e^88.7, so that levels that overflow stay finite.
 pub(super) const LN_BOUNDS: (f32, f32) = (f32::EPSILON, 3.326e38);
-
-/// ln of the clamped energy. `max` drops the NaN of an FFT that overflowed.
-pub(super) fn bounded_ln(energy: f32, floor: f32) -> f32 {
-    energy.max(floor).min(LN_BOUNDS.1).ln()
-}
 
 /// Smallest energy of a mel bin.
 pub(super) fn mel_floor(config: &MfccConfig) -> f32 {
@@ -213,20 +134,16 @@ fn mirror(index: isize, num_samples: usize) -> usize {
     }) as usize
 }
 
-// Eight independent sums. The compiler may not reorder a float sum, and one chain of 400 dependent
-// additions would cost as much as the FFT.
-fn sum(values: &[f32], of: impl Fn(f32) -> f32) -> f32 {
-    let mut sums = [0.0; 8];
-    let (eights, rest) = values.as_chunks::<8>();
-    for eight in eights {
-        for lane in 0..8 {
-            sums[lane] += of(eight[lane]);
-        }
-    }
-    sums.iter().sum::<f32>() + rest.iter().map(|&x| of(x)).sum::<f32>()
+/// How the energy of samples of −1 to 1 is computed, if `use_energy`.
+pub(super) fn energy(config: &MfccConfig) -> Option<Energy> {
+    config.use_energy.then_some(Energy {
+        raw_scale: config.raw_energy.then_some(KALDI_SCALE * KALDI_SCALE),
+        floor: config.energy_floor.clamp(LN_BOUNDS.0, LN_BOUNDS.1),
+    })
 }
 
-fn window(config: &MfccConfig) -> Vec<f32> {
+/// The window for samples of −1 to 1, `(frame_length,)`.
+pub(super) fn window(config: &MfccConfig) -> Vec<f32> {
     let length = config.frame_length();
     let period = match config.toolkit {
         Toolkit::Kaldi => length - 1,
@@ -246,7 +163,7 @@ fn window(config: &MfccConfig) -> Vec<f32> {
             }
         }
     };
-    (0..length).map(|i| taper(i) as f32).collect()
+    (0..length).map(|i| taper(i) as f32 * KALDI_SCALE).collect()
 }
 
 #[cfg(test)]
@@ -281,64 +198,5 @@ mod tests {
         let indices: Vec<usize> = (-4..8).map(|i| mirror(i, 3)).collect();
         assert_eq!(indices, [2, 2, 1, 0, 0, 1, 2, 2, 1, 0, 0, 1]);
         assert_eq!(mirror(-400, 1), 0);
-    }
-
-    #[test]
-    fn a_constant_vanishes_with_its_mean() {
-        let framer = Framer::new(&MfccConfig::default());
-        let mut out = vec![1.0; 512];
-        framer.cut(&[0.25; 400], 0, &mut framer.scratch(), &mut out);
-        assert!(out.iter().all(|&y| y == 0.0));
-    }
-
-    #[test]
-    fn preemphasis_stays_within_the_frame() {
-        let framer = Framer::new(&MfccConfig {
-            window_type: WindowType::Rectangular,
-            remove_dc_offset: false,
-            preemph_coeff: 0.5,
-            ..MfccConfig::default()
-        });
-        let mut samples = vec![0.0; 560];
-        samples[159] = 1.0; // just before frame 1: must not leak in
-        samples[160] = 1.0;
-        let mut out = vec![0.0; 512];
-        framer.cut(&samples, 1, &mut framer.scratch(), &mut out);
-        assert_eq!(out[..3], [0.5 * 32768.0, -0.5 * 32768.0, 0.0]);
-    }
-
-    #[test]
-    fn energy_is_the_log_of_the_16_bit_sum_of_squares() {
-        let framer = Framer::new(&MfccConfig {
-            use_energy: true,
-            remove_dc_offset: false,
-            ..MfccConfig::default()
-        });
-        let (mut scratch, mut out) = (framer.scratch(), vec![0.0; 512]);
-        let log_energy = framer.cut(&[1.0 / 32768.0; 400], 0, &mut scratch, &mut out);
-        assert!((log_energy.unwrap() - 400f32.ln()).abs() < 1e-6);
-        let floor = framer.cut(&[0.0; 400], 0, &mut scratch, &mut out);
-        assert_eq!(floor, Some(f32::EPSILON.ln()));
-    }
-
-    #[test]
-    fn windows_are_symmetric_with_kaldis_middle() {
-        for (window_type, edge) in [
-            (WindowType::Povey, 0.0),
-            (WindowType::Hamming, 0.08),
-            (WindowType::Hanning, 0.0),
-            (WindowType::Rectangular, 1.0),
-            (WindowType::Blackman, 0.0),
-        ] {
-            let taper = window(&MfccConfig {
-                window_type,
-                ..MfccConfig::default()
-            });
-            assert!((taper[0] - edge).abs() < 1e-6, "{window_type:?}");
-            assert!((taper[199] - 1.0).abs() < 1e-3, "{window_type:?}");
-            for i in 0..200 {
-                assert!((taper[i] - taper[399 - i]).abs() < 1e-6, "{window_type:?}");
-            }
-        }
     }
 }

@@ -7,90 +7,49 @@
 use super::config::{MfccConfig, Toolkit, refuse};
 use crate::Result;
 
-/// Triangular filters, each with a contiguous range of FFT bins.
-#[derive(Debug)]
-pub(super) struct MelBanks {
-    filters: Vec<Filter>,
-    weights: Vec<f32>, // all filters' runs, one after the other
-}
-
-#[derive(Debug)]
-struct Filter {
-    first_bin: usize,
-    num_bins: usize,
-}
-
-impl MelBanks {
-    /// `warp` is 1 for normal features; otherwise as in [`warped_hz`].
-    pub(super) fn new(config: &MfccConfig, warp: f64) -> Result<Self> {
-        let fft_size = config.fft_size();
-        let hz_per_bin = f64::from(config.sample_frequency_hz) / fft_size as f64;
-        let (low_hz, high_hz) = (f64::from(config.low_freq_hz), f64::from(config.high_hz()));
-        let (low, high) = (mel(low_hz), mel(high_hz));
-        let step = (high - low) / (config.num_mel_bins + 1) as f64;
-        let mut banks = MelBanks {
-            filters: Vec::with_capacity(config.num_mel_bins),
-            weights: Vec::new(),
+/// The triangular filters: the first FFT bin of each, and the weights of the bins from there on. `warp`
+/// is 1 for normal features; otherwise as in [`warped_hz`].
+pub(super) fn filters(config: &MfccConfig, warp: f64) -> Result<Vec<(usize, Vec<f32>)>> {
+    let fft_size = config.fft_size();
+    let hz_per_bin = f64::from(config.sample_frequency_hz) / fft_size as f64;
+    let (low_hz, high_hz) = (f64::from(config.low_freq_hz), f64::from(config.high_hz()));
+    let (low, high) = (mel(low_hz), mel(high_hz));
+    let step = (high - low) / (config.num_mel_bins + 1) as f64;
+    // Position of an FFT bin, in the unit in which the sides of the triangles are straight.
+    let position = |bin: usize| {
+        let hz = warped_hz(hz_per_bin * bin as f64, warp, low_hz, high_hz);
+        match config.toolkit {
+            Toolkit::Kaldi => mel(hz),
+            Toolkit::SpeechBrain => hz,
+        }
+    };
+    let positions: Vec<f64> = (0..fft_size / 2).map(position).collect();
+    let filter = |filter: usize| {
+        let left = low + filter as f64 * step;
+        let (start, side) = match config.toolkit {
+            Toolkit::Kaldi => (left, step),
+            Toolkit::SpeechBrain => (hz(left), hz(left + step) - hz(left)),
         };
-        // Position of an FFT bin, in the unit in which the sides of the triangles are straight.
-        let position = |bin: usize| {
-            let hz = warped_hz(hz_per_bin * bin as f64, warp, low_hz, high_hz);
-            match config.toolkit {
-                Toolkit::Kaldi => mel(hz),
-                Toolkit::SpeechBrain => hz,
+        let weight = |bin: usize| {
+            let sides = (positions[bin] - start) / side;
+            sides.min(2.0 - sides)
+        };
+        let reached = |bin: &usize| weight(*bin) > 0.0;
+        let first_bin = match (0..fft_size / 2).find(reached) {
+            Some(first_bin) => first_bin,
+            None if config.toolkit == Toolkit::SpeechBrain => 0,
+            None => {
+                return refuse(
+                    "num_mel_bins",
+                    config.num_mel_bins,
+                    &format!("fewer: filter {filter} falls between two FFT bins"),
+                );
             }
         };
-        let positions: Vec<f64> = (0..fft_size / 2).map(position).collect();
-        for filter in 0..config.num_mel_bins {
-            let left = low + filter as f64 * step;
-            let (start, side) = match config.toolkit {
-                Toolkit::Kaldi => (left, step),
-                Toolkit::SpeechBrain => (hz(left), hz(left + step) - hz(left)),
-            };
-            let weight = |bin: usize| {
-                let sides = (positions[bin] - start) / side;
-                sides.min(2.0 - sides)
-            };
-            let reached = |bin: &usize| weight(*bin) > 0.0;
-            let first_bin = match (0..fft_size / 2).find(reached) {
-                Some(first_bin) => first_bin,
-                None if config.toolkit == Toolkit::SpeechBrain => 0,
-                None => {
-                    return refuse(
-                        "num_mel_bins",
-                        config.num_mel_bins,
-                        &format!("fewer: filter {filter} falls between two FFT bins"),
-                    );
-                }
-            };
-            let run = (first_bin..fft_size / 2).take_while(reached);
-            let before = banks.weights.len();
-            banks.weights.extend(run.map(|bin| weight(bin) as f32));
-            banks.filters.push(Filter {
-                first_bin,
-                num_bins: banks.weights.len() - before,
-            });
-        }
-        Ok(banks)
-    }
-
-    /// First bin and weights of each filter.
-    pub(super) fn filters(&self) -> impl Iterator<Item = (usize, &[f32])> {
-        let mut weights = self.weights.as_slice();
-        self.filters.iter().map(move |filter| {
-            let (run, rest) = weights.split_at(filter.num_bins);
-            weights = rest;
-            (filter.first_bin, run)
-        })
-    }
-
-    /// `(fft_size/2,) -> (num_mel_bins,)`.
-    pub(super) fn energies(&self, power: &[f32], energies: &mut [f32]) {
-        for (energy, (first_bin, run)) in energies.iter_mut().zip(self.filters()) {
-            let terms = run.iter().zip(&power[first_bin..]);
-            *energy = terms.map(|(w, p)| w * p).sum();
-        }
-    }
+        let run = (first_bin..fft_size / 2).take_while(reached);
+        Ok((first_bin, run.map(|bin| weight(bin) as f32).collect()))
+    };
+    (0..config.num_mel_bins).map(filter).collect()
 }
 
 /// Upper edge of filter `bin`.
@@ -136,35 +95,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn between_the_first_and_the_last_peak_the_filters_sum_to_one() {
-        let config = MfccConfig::default();
-        let banks = MelBanks::new(&config, 1.0).unwrap();
-        let step = (mel(7600.0) - mel(20.0)) / 41.0;
-        let mut one = vec![0.0; 256];
-        let mut energies = vec![0.0; 40];
-        for bin in 0..256 {
-            one.fill(0.0);
-            one[bin] = 1.0;
-            banks.energies(&one, &mut energies);
-            let steps = (mel(31.25 * bin as f64) - mel(20.0)) / step;
-            let sum: f32 = energies.iter().sum();
-            if (1.0..=40.0).contains(&steps) {
-                assert!((sum - 1.0).abs() < 1e-6, "bin {bin}: {sum}");
-            } else {
-                assert!(sum < 1.0, "bin {bin}: {sum}");
-            }
-        }
-    }
-
-    #[test]
     fn a_warped_bank_hears_a_tone_higher() {
         let config = MfccConfig::default();
         let centre = |warp: f64, bin: usize| {
-            let mut tone = vec![0.0; 256];
-            tone[bin] = 1.0;
-            let mut energies = vec![0.0; 40];
-            let banks = MelBanks::new(&config, warp).unwrap();
-            banks.energies(&tone, &mut energies);
+            let filters = filters(&config, warp).unwrap();
+            let energy = |(first, run): &(usize, Vec<f32>)| {
+                let at = bin.checked_sub(*first);
+                at.and_then(|at| run.get(at)).copied().unwrap_or(0.0)
+            };
+            let energies: Vec<f32> = filters.iter().map(energy).collect();
             let moment: f32 = (1..=40).zip(&energies).map(|(i, e)| i as f32 * e).sum();
             moment / energies.iter().sum::<f32>()
         };
@@ -195,7 +134,7 @@ mod tests {
             num_mel_bins: 200,
             ..MfccConfig::default()
         };
-        let error = MelBanks::new(&config, 1.0).unwrap_err().to_string();
+        let error = filters(&config, 1.0).unwrap_err().to_string();
         assert!(error.contains("num_mel_bins is 200"), "{error}");
     }
 }

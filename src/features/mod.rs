@@ -6,8 +6,8 @@
 //!            window                                        minus their mean
 //! ```
 //!
-//! The kernels compute the path from samples to cepstra for several frames at once. The files here
-//! define the result, and compute it for FFT sizes that the kernels do not support.
+//! The files here make the tables of the path from samples to cepstra; the kernels compute it, for
+//! several frames at once where they support the FFT size.
 //!
 //! Follows Kaldi's `feat/feature-mfcc.cc` and `feature-fbank.cc`, checked by
 //! `tests/golden_features.rs`.
@@ -20,7 +20,6 @@ mod matrix;
 mod mel;
 mod normalize;
 mod plan;
-mod spectrum;
 
 pub use config::{MfccConfig, Toolkit, WindowType};
 pub use matrix::Features;
@@ -32,9 +31,6 @@ use crate::{
 };
 use cepstrum::Cepstrum;
 use frame::Framer;
-use mel::MelBanks;
-use spectrum::Spectrum;
-use std::sync::OnceLock;
 
 /// The `top_db` of SpeechBrain's `Fbank`.
 const SPEECHBRAIN_RANGE_DB: f32 = 80.0;
@@ -44,13 +40,8 @@ const SPEECHBRAIN_RANGE_DB: f32 = 80.0;
 pub struct Mfcc {
     config: MfccConfig,
     framer: Framer,
-    /// The FFT for sizes that the kernels do not support. Made on first use, because it is rarely
-    /// needed.
-    spectrum: OnceLock<Spectrum>,
-    mel_banks: MelBanks,
     cepstrum: Option<Cepstrum>, // none: log-mel
-    /// The plan for the kernels. None: they do not support this FFT size.
-    plan: Option<MfccPlan>,
+    plan: MfccPlan,
 }
 
 impl Mfcc {
@@ -69,14 +60,11 @@ impl Mfcc {
     /// Those of [`Self::new`].
     pub fn warped(config: MfccConfig, warp: f64) -> Result<Self> {
         config.check()?;
-        let framer = Framer::new(&config);
-        let mel_banks = MelBanks::new(&config, warp)?;
+        let filters = mel::filters(&config, warp)?;
         let cepstrum = (config.num_ceps > 0).then(|| Cepstrum::new(&config));
         Ok(Mfcc {
-            plan: plan::plan(&config, &framer, &mel_banks, cepstrum.as_ref()),
-            spectrum: OnceLock::new(),
-            framer,
-            mel_banks,
+            plan: plan::plan(&config, filters, cepstrum.as_ref()),
+            framer: Framer::new(&config),
             cepstrum,
             config,
         })
@@ -99,12 +87,11 @@ impl Mfcc {
 
     /// All frames as Kaldi computes them: no VAD, no mean subtraction. `(num_samples,) -> (T, C)`.
     pub fn frames(&self, samples: &[f32]) -> Vec<f32> {
-        self.frames_with(Some(kernels::table()), samples)
+        self.frames_with(kernels::table(), samples)
     }
 
-    /// [`Self::frames`] with the kernels of `table`; with realfft if `table` is None or the kernels do
-    /// not support the FFT size.
-    pub fn frames_with(&self, table: Option<&Table>, samples: &[f32]) -> Vec<f32> {
+    /// [`Self::frames`] with the kernels of `table`.
+    pub fn frames_with(&self, table: &Table, samples: &[f32]) -> Vec<f32> {
         let frames: Vec<usize> = (0..self.num_frames(samples.len())).collect();
         self.compute(table, samples, &frames)
     }
@@ -121,7 +108,7 @@ impl Mfcc {
         let frames: Vec<usize> = (0..self.num_frames(samples.len()))
             .filter(|frame| self.keeps_frame(*frame, speech))
             .collect();
-        let values = self.compute(Some(kernels::table()), samples, &frames);
+        let values = self.compute(kernels::table(), samples, &frames);
         self.normalised(values)
     }
 
@@ -161,62 +148,16 @@ impl Mfcc {
     }
 
     // (num_samples,) -> (T, C), where T is the length of `frames`.
-    fn compute(&self, table: Option<&Table>, samples: &[f32], frames: &[usize]) -> Vec<f32> {
+    fn compute(&self, table: &Table, samples: &[f32], frames: &[usize]) -> Vec<f32> {
+        let mfcc = match self.plan.has_lane_fft() {
+            true => table.mfcc,
+            false => kernels::reference::mfcc_of_any_size,
+        };
+        let edges = self.framer.edges(samples, frames);
+        let slices = self.framer.slices(samples, frames, &edges);
         let mut values = vec![0.0; frames.len() * self.config.num_frame_channels()];
-        if let (Some(table), Some(plan)) = (table, &self.plan) {
-            let edges = self.framer.edges(samples, frames);
-            (table.mfcc)(
-                plan,
-                &self.framer.slices(samples, frames, &edges),
-                &mut values,
-            );
-        } else {
-            self.compute_one_by_one(samples, frames, &mut values);
-        }
+        mfcc(&self.plan, &slices, &mut values);
         values
-    }
-
-    // The definition, for any FFT size.
-    fn compute_one_by_one(&self, samples: &[f32], frames: &[usize], values: &mut [f32]) {
-        let mut cut = self.framer.scratch();
-        let mut tapered = vec![0.0; self.config.fft_size()];
-        let plan = || Spectrum::new(self.config.fft_size(), self.config.use_power);
-        let spectrum = self.spectrum.get_or_init(plan);
-        let mut scratch = spectrum.scratch();
-        let mut power = vec![0.0; self.config.fft_size() / 2];
-        let mut log_mel = vec![0.0; self.config.num_mel_bins];
-        let floor = frame::mel_floor(&self.config);
-        for (&frame, row) in frames
-            .iter()
-            .zip(values.chunks_exact_mut(self.config.num_frame_channels()))
-        {
-            let log_energy = self.framer.cut(samples, frame, &mut cut, &mut tapered);
-            spectrum.power(&mut tapered, &mut scratch, &mut power);
-            self.mel_banks.energies(&power, &mut log_mel);
-            for m in &mut log_mel {
-                *m = frame::bounded_ln(*m, floor);
-            }
-            self.arrange(&log_mel, log_energy, row);
-        }
-    }
-
-    // (num_mel_bins,) -> (C,): applies the DCT and puts the energy where Kaldi or HTK has it.
-    fn arrange(&self, log_mel: &[f32], log_energy: Option<f32>, row: &mut [f32]) {
-        if let Some(cepstrum) = &self.cepstrum {
-            cepstrum.apply(log_mel, row);
-            if let Some(log_energy) = log_energy {
-                row[0] = log_energy;
-            }
-        } else if let Some(log_energy) = log_energy {
-            row[0] = log_energy;
-            row[1..].copy_from_slice(log_mel);
-        } else {
-            row.copy_from_slice(log_mel);
-            return;
-        }
-        if self.config.htk_compat {
-            row.rotate_left(1);
-        }
     }
 }
 

@@ -1,24 +1,23 @@
 //! Translates the options into the numbers that the MFCC kernel takes.
 
-use super::{cepstrum::Cepstrum, config::MfccConfig, frame, frame::Framer, mel::MelBanks};
+use super::{cepstrum::Cepstrum, config::MfccConfig, frame};
 use crate::kernels::{Channel, FrontEnd, MfccPlan};
 
-/// None if the kernels do not support this FFT size.
+/// `filters` has the first FFT bin and the weights of each mel filter. No cepstrum: log-mel.
 pub(super) fn plan(
     config: &MfccConfig,
-    framer: &Framer,
-    mel_banks: &MelBanks,
+    filters: Vec<(usize, Vec<f32>)>,
     cepstrum: Option<&Cepstrum>,
-) -> Option<MfccPlan> {
+) -> MfccPlan {
     MfccPlan::new(&FrontEnd {
         fft_size: config.fft_size(),
         remove_mean: config.remove_dc_offset,
         preemph_coeff: config.preemph_coeff,
-        window: &framer.scaled_window(),
+        window: &frame::window(config),
         magnitude: !config.use_power,
-        filters: mel_banks.filters().collect(),
+        filters,
         dct: cepstrum.map_or(&[], Cepstrum::columns),
-        energy: framer.energy(),
+        energy: frame::energy(config),
         bounds: (frame::mel_floor(config), frame::LN_BOUNDS.1),
         channels: channels(config),
     })

@@ -28,10 +28,9 @@ pub struct Table {
     pub peak: fn(usize) -> f32,
     /// Upper bounds of scores for a search; see [`super::reference::scan`].
     pub scan: fn(Panel, Probes, &mut [f32], &mut [f32]),
-    /// Frames of samples -> `(T, C)` cepstra or log-mel; see [`super::reference::mfcc`].
+    /// Frames of samples -> `(T, C)` cepstra or log-mel, for plans with [`MfccPlan::has_lane_fft`]; see
+    /// [`super::reference::mfcc`].
     pub mfcc: fn(&MfccPlan, &[&[f32]], &mut [f32]),
-    /// Natural logarithm of every value; values must be positive and normal. See [`super::reference::ln`].
-    pub ln: fn(&mut [f32]),
     /// eˣ of every value; values must lie between −86 and 88.7. See [`super::reference::exp`].
     pub exp: fn(&mut [f32]),
     /// Mean of each column; see [`super::reference::means`].

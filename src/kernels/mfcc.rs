@@ -25,7 +25,7 @@ pub struct FrontEnd<'a> {
     /// Feed |FFT| to the mel filters instead of |FFT|².
     pub magnitude: bool,
     /// First bin, below N/2, and weights of each mel filter.
-    pub filters: Vec<(usize, &'a [f32])>,
+    pub filters: Vec<(usize, Vec<f32>)>,
     /// `(num_mel_bins, num_ceps)`, a DCT: columns are alternately symmetric and antisymmetric.
     /// Empty for log-mel output.
     pub dct: &'a [f32],
@@ -68,7 +68,8 @@ pub struct MfccPlan {
     pub(super) length: usize,
     /// Halved, because separating the two spectra doubles them.
     pub(super) window: Vec<[f32; 2]>, // (ceil(length/2),)
-    fft: Fft,
+    /// None: a size that the FFT in lanes does not cover.
+    fft: Option<Fft>,
     pub(super) fft_size: usize,
     pub(super) magnitude: bool,
     pub(super) filters: Vec<(usize, Vec<f32>)>,
@@ -92,30 +93,23 @@ struct Dct {
 }
 
 impl MfccPlan {
-    /// `None` for FFT sizes other than the powers of two from 32.
-    pub fn new(front_end: &FrontEnd) -> Option<Self> {
-        if !Fft::covers(front_end.fft_size) {
-            return None;
-        }
+    /// Computes the tables.
+    pub fn new(front_end: &FrontEnd) -> Self {
         let halved = |x: &[f32]| [0, 1].map(|i| x.get(i).map_or(0.0, |w| 0.5 * w));
         let num_mel_bins = front_end.filters.len();
         let num_outputs = match front_end.dct.len() {
             0 => num_mel_bins,
             products => products / num_mel_bins,
         };
-        Some(MfccPlan {
+        MfccPlan {
             remove_mean: front_end.remove_mean,
             preemph_coeff: front_end.preemph_coeff,
             length: front_end.window.len(),
             window: front_end.window.chunks(2).map(halved).collect(),
-            fft: Fft::new(front_end.fft_size),
+            fft: Fft::covers(front_end.fft_size).then(|| Fft::new(front_end.fft_size)),
             fft_size: front_end.fft_size,
             magnitude: front_end.magnitude,
-            filters: front_end
-                .filters
-                .iter()
-                .map(|(first, weights)| (*first, weights.to_vec()))
-                .collect(),
+            filters: front_end.filters.clone(),
             dct: (!front_end.dct.is_empty()).then(|| Dct::new(front_end.dct, num_mel_bins)),
             energy: front_end.energy,
             bounds: front_end.bounds,
@@ -129,16 +123,19 @@ impl MfccPlan {
                 })
                 .chain([0; MAX_LANES])
                 .collect(),
-        })
+        }
+    }
+
+    /// Whether the instances with lanes compute this FFT size: the powers of two from 32. For others
+    /// there is [`super::reference::mfcc_of_any_size`].
+    pub fn has_lane_fft(&self) -> bool {
+        self.fft.is_some()
     }
 
     /// A plan that computes only the power spectrum, without mel filters and logarithm: the N/2
     /// bins below Nyquist of frames of N samples under this window.
-    ///
-    /// # Panics
-    /// If N is not a power of two from 32.
     pub fn power_spectrum(window: &[f32]) -> Self {
-        let plan = Self::new(&FrontEnd {
+        Self::new(&FrontEnd {
             fft_size: window.len(),
             remove_mean: false,
             preemph_coeff: 0.0,
@@ -149,8 +146,7 @@ impl MfccPlan {
             energy: None,
             bounds: (f32::MIN_POSITIVE, f32::MAX),
             channels: (0..window.len() / 2).map(Channel::Output).collect(),
-        });
-        plan.expect("a size that the FFT covers")
+        })
     }
 
     /// Number of cepstra, or of log-mel bins if there is no DCT.
@@ -169,18 +165,24 @@ impl MfccPlan {
         }
     }
 
-    /// Weight of log-mel bin n in output k.
-    pub(super) fn weight(&self, n: usize, k: usize) -> f32 {
-        match &self.dct {
-            Some(dct) => dct.weight(n, self.filters.len(), k),
-            None => f32::from(u8::from(n == k)),
-        }
+    /// Output k of these log-mel values.
+    pub(super) fn output(&self, log_mel: &[f64], k: usize) -> f64 {
+        let Some(dct) = &self.dct else {
+            return log_mel[k];
+        };
+        let weight = |n| f64::from(dct.weight(n, log_mel.len(), k));
+        let terms = log_mel.iter().enumerate();
+        terms.map(|(n, x)| x * weight(n)).sum()
     }
 }
 
 /// Computes `out` (T, C) from T `frames`, each as long as the window.
+///
+/// # Panics
+/// If the plan has no FFT in lanes.
 #[inline(always)]
 pub(super) fn mfcc<L: Lanes>(plan: &MfccPlan, frames: &[&[f32]], out: &mut [f32]) {
+    let fft = plan.fft.as_ref().expect("a size that the FFT covers");
     let zero = L::splat(0.0);
     let mut rows = vec![[zero; 2]; plan.fft_size / 2];
     let mut power = vec![zero; plan.fft_size / 2];
@@ -197,7 +199,7 @@ pub(super) fn mfcc<L: Lanes>(plan: &MfccPlan, frames: &[&[f32]], out: &mut [f32]
         };
         let taper = Taper::new(mean, plan.preemph_coeff, &plan.window);
         outputs[num_outputs] = log_energy(plan, &taper, &rows);
-        plan.fft.power(&taper, &mut rows, &mut power);
+        fft.power(&taper, &mut rows, &mut power);
         if plan.magnitude {
             power.iter_mut().for_each(|p| *p = p.sqrt());
         }

@@ -4,6 +4,7 @@
 use super::{
     Channel, MfccPlan, Outer, PANEL_ROWS, Packed, PackedInt8, Panel, Probes, Quantiser, Steps,
 };
+use realfft::RealFftPlanner;
 use std::f64::consts::TAU;
 
 /// `y[t] = act(bias + Σ_k W_k x[t·s + k·d])`.
@@ -66,10 +67,49 @@ pub fn scan(panel: Panel, probes: Probes, bounds: &mut [f32], peaks: &mut [f32])
 /// filters, ln, DCT.
 pub fn mfcc(plan: &MfccPlan, frames: &[&[f32]], out: &mut [f32]) {
     let n = plan.fft_size;
-    let ln = |x: f64, floor: f32| x.max(f64::from(floor)).min(f64::from(plan.bounds.1)).ln();
     let turns: Vec<(f64, f64)> = (0..n)
         .map(|i| (TAU * i as f64 / n as f64).sin_cos())
         .collect();
+    let bin = |samples: &[f64], bin: usize| {
+        let (mut re, mut im) = (0.0, 0.0);
+        for (i, x) in samples.iter().enumerate() {
+            let (sin, cos) = turns[i * bin % n];
+            re += x * cos;
+            im -= x * sin;
+        }
+        re * re + im * im
+    };
+    mfcc_from(plan, frames, out, |samples| {
+        (0..n / 2).map(|k| bin(samples, k)).collect()
+    });
+}
+
+/// As [`mfcc`], but with an FFT in f32, of any size.
+pub fn mfcc_of_any_size(plan: &MfccPlan, frames: &[&[f32]], out: &mut [f32]) {
+    let fft = RealFftPlanner::<f32>::new().plan_fft_forward(plan.fft_size);
+    let (mut padded, mut bins) = (fft.make_input_vec(), fft.make_output_vec());
+    let mut scratch = fft.make_scratch_vec();
+    mfcc_from(plan, frames, out, |samples| {
+        padded.fill(0.0);
+        for (to, x) in padded.iter_mut().zip(samples) {
+            *to = *x as f32;
+        }
+        fft.process_with_scratch(&mut padded, &mut bins, &mut scratch)
+            .expect("all buffers are made for this size");
+        let bins = &bins[..plan.fft_size / 2];
+        bins.iter().map(|x| f64::from(x.norm_sqr())).collect()
+    });
+}
+
+/// `spectrum` computes |DFT|² of the bins below Nyquist from the samples of a frame, without the
+/// zeros that follow them.
+fn mfcc_from(
+    plan: &MfccPlan,
+    frames: &[&[f32]],
+    out: &mut [f32],
+    mut spectrum: impl FnMut(&[f64]) -> Vec<f64>,
+) {
+    let ln = |x: f64, floor: f32| x.max(f64::from(floor)).min(f64::from(plan.bounds.1)).ln();
     for (frame, out) in frames.iter().zip(out.chunks_exact_mut(plan.num_channels)) {
         let mut samples: Vec<f64> = frame.iter().map(|&x| f64::from(x)).collect();
         if plan.remove_mean {
@@ -81,17 +121,10 @@ pub fn mfcc(plan: &MfccPlan, frames: &[&[f32]], out: &mut [f32]) {
             let emphasised = samples[i] - f64::from(plan.preemph_coeff) * samples[i.max(1) - 1];
             samples[i] = emphasised * 2.0 * f64::from(plan.window.as_flattened()[i]);
         }
-        let power = |bin: usize| {
-            let (mut re, mut im) = (0.0, 0.0);
-            for (i, x) in samples.iter().enumerate() {
-                let (sin, cos) = turns[i * bin % n];
-                re += x * cos;
-                im -= x * sin;
-            }
-            let power = re * re + im * im;
-            if plan.magnitude { power.sqrt() } else { power }
-        };
-        let power: Vec<f64> = (0..n / 2).map(power).collect();
+        let mut power = spectrum(&samples);
+        if plan.magnitude {
+            power.iter_mut().for_each(|p| *p = p.sqrt());
+        }
         if plan.filters.is_empty() {
             let bins = out.iter_mut().zip(power);
             bins.for_each(|(bin, power)| *bin = power as f32);
@@ -104,10 +137,7 @@ pub fn mfcc(plan: &MfccPlan, frames: &[&[f32]], out: &mut [f32]) {
         let log_mel: Vec<f64> = log_mel.collect();
         for (c, value) in out.iter_mut().enumerate() {
             *value = match (plan.channel(c), plan.energy) {
-                (Channel::Output(k), _) => {
-                    let terms = log_mel.iter().enumerate();
-                    terms.map(|(n, x)| x * f64::from(plan.weight(n, k))).sum()
-                }
+                (Channel::Output(k), _) => plan.output(&log_mel, k),
                 (Channel::Energy, None) => 0.0,
                 (Channel::Energy, Some(energy)) => match energy.raw_scale {
                     Some(scale) => ln(raw_energy * f64::from(scale), energy.floor),
@@ -116,13 +146,6 @@ pub fn mfcc(plan: &MfccPlan, frames: &[&[f32]], out: &mut [f32]) {
             } as f32;
         }
     }
-}
-
-/// ln of every value.
-pub fn ln(values: &mut [f32]) {
-    values
-        .iter_mut()
-        .for_each(|x| *x = f64::from(*x).ln() as f32);
 }
 
 /// e to the power of every value.

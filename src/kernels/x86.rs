@@ -297,9 +297,6 @@ macro_rules! instance {
                         mfcc::mfcc::<$lanes>(plan, frames, out)
                     }
                 ),
-                ln: compiled!($features, ln, |values: &mut [f32]| {
-                    logarithm::ln_all::<$lanes>(values)
-                }),
                 exp: compiled!($features, exp, |values: &mut [f32]| {
                     logarithm::exp_all::<$lanes>(values)
                 }),

@@ -150,7 +150,7 @@ impl OperatingPoint {
             }
         }
         // A difference of logarithms, because the ratio itself could overflow.
-        let threshold = (c_fa.ln() - c_miss.ln()) - logit(p_target);
+        let threshold = (c_fa.ln() - c_miss.ln()) - log_odds(p_target);
         Ok(OperatingPoint {
             p_target,
             threshold: Llr(threshold as f32),
@@ -209,7 +209,7 @@ impl OperatingPoint {
 
     /// Posterior probability of "same speaker": 1/(1 + e^−(LLR + ln(p/(1−p)))).
     pub fn probability(&self, llr: Llr) -> f64 {
-        1.0 / (1.0 + (-(f64::from(llr.0) + logit(self.p_target))).exp())
+        1.0 / (1.0 + (-(f64::from(llr.0) + log_odds(self.p_target))).exp())
     }
 }
 
@@ -340,7 +340,8 @@ impl fmt::Display for Reason {
 
 impl std::error::Error for Reason {}
 
-fn logit(p: f64) -> f64 {
+/// ln(p/(1−p)).
+pub fn log_odds(p: f64) -> f64 {
     p.ln() - (-p).ln_1p()
 }
 

@@ -15,7 +15,7 @@ mod trial_kind;
 
 pub use cohort::Cohort;
 pub use conditions::{CONDITION_UNITS, CONDITIONS, conditions};
-pub use decision::{Decision, Llr, OperatingPoint, Reason};
+pub use decision::{Decision, Llr, OperatingPoint, Reason, log_odds};
 pub use measured::{MeasuredPoint, MeasuredRates, Rate, percent, percent_or_more};
 pub use pair::PairHead;
 pub use projection::Projection;

@@ -8,6 +8,7 @@
 
 mod cohort;
 mod head;
+mod judged;
 mod limits;
 mod looks;
 mod measured;
@@ -15,8 +16,7 @@ mod outside;
 mod quality_lists;
 mod scores;
 
-pub use cohort::Judged;
-pub use head::JudgedHead;
+pub use judged::{Addition, Judged};
 pub use scores::{Scores, fit_scores};
 
 use super::{calibration::Calibration, quality_trial::QualityList};
@@ -82,7 +82,7 @@ pub struct Report {
     /// The fit.
     pub calibration: Calibration,
     /// The new pair head, where the plan names speakers to fit it on.
-    pub head: Option<JudgedHead>,
+    pub head: Option<Judged>,
     /// The cohort, where the plan names one.
     pub cohort: Option<Judged>,
     /// Scored target trials.
@@ -156,10 +156,10 @@ impl<'a> Inputs<'a> {
         let embedded = embedder.tables(&lists, Part::Whole)?;
         let candidate = speakers.map(|speakers| head::fit(&speakers, &embedder, plan.seed));
         let (verifier, judged_head) = match candidate.transpose()? {
-            Some(candidate) => candidate.judged(verifier, &mut tables, &embedded)?,
+            Some(candidate) => candidate.judge(verifier, &mut tables, &embedded)?,
             None => (verifier, None),
         };
-        let has_new_head = judged_head.as_ref().is_some_and(JudgedHead::is_kept);
+        let has_new_head = judged_head.as_ref().is_some_and(Judged::is_kept);
         let embedder = plan.embedder(&verifier, on_progress);
         let lists: Vec<&ScoreTable> = tables.iter().collect();
         // Models with quality terms are used at 8 kHz as well.
@@ -176,7 +176,7 @@ impl<'a> Inputs<'a> {
         let files = ListFiles::read(&plan.lists)?;
 
         let (calibration, judged) = if let Some(narrow) = &narrow {
-            let points = cohort.as_ref().map(|candidate| &candidate.cohort);
+            let points = cohort.as_ref().map(|candidate| &candidate.added);
             let lists = quality_lists(&tables, [&embedded, narrow], &embedder, points)?;
             let judged = cohort.as_ref().map(|one| one.judge(&lists, plan.p_target));
             let judged = judged.transpose()?;
@@ -190,7 +190,7 @@ impl<'a> Inputs<'a> {
         calibration.check()?;
 
         let is_kept = judged.as_ref().is_some_and(Judged::is_kept);
-        let cohort = cohort.filter(|_| is_kept).map(|candidate| candidate.cohort);
+        let cohort = cohort.filter(|_| is_kept).map(|candidate| candidate.added);
         let mut calibrated = calibrated(&verifier, &calibration, cohort)?;
         if plan.quality || has_new_head {
             // These limits are on log-likelihood ratios, so they are chosen last.
@@ -302,14 +302,13 @@ fn sentence(report: &Report, p_target: f64, lists: &[String]) -> String {
         }
         terms += " (fitted also on shortened recordings and at 8 kHz)";
     }
-    terms += &report
-        .head
-        .as_ref()
-        .map_or(String::new(), JudgedHead::sentence);
-    terms += &report
-        .cohort
-        .as_ref()
-        .map_or(String::new(), Judged::sentence);
+    terms.extend(
+        report
+            .head
+            .iter()
+            .chain(&report.cohort)
+            .map(Judged::sentence),
+    );
     format!(
         "scale {scale:.4}, offset {offset:+.4}{terms}, fitted at prior {p_target} on {} target and {} \
          nontarget trials ({} more refused) of {}",

@@ -14,7 +14,7 @@ use super::quality_trial::{QualityList, QualityTrial};
 use crate::{
     Error, Result,
     eval::sweep::softplus,
-    scoring::{CONDITIONS, LowerSlope, PairHead, QualityTerms, QualityWeights},
+    scoring::{CONDITIONS, LowerSlope, PairHead, QualityTerms, QualityWeights, log_odds},
 };
 use nalgebra::{SMatrix, SVector};
 use rayon::prelude::*;
@@ -402,10 +402,6 @@ impl<const K: usize> Standardised<K> {
         let own_step = (own_gradient - cross.dot(&step)) / own;
         Some((step, own_step))
     }
-}
-
-pub(super) fn log_odds(p: f64) -> f64 {
-    (p / (1.0 - p)).ln()
 }
 
 /// 1/(1 + e^−z).

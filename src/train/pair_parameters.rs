@@ -1,7 +1,7 @@
 //! The parameters of a pair head in training, made from a head and turned back into one.
 
-use super::{calibration::log_odds, plda};
-use crate::scoring::{PairHead, Projection};
+use super::plda;
+use crate::scoring::{PairHead, Projection, log_odds};
 use nalgebra::DMatrix;
 
 /// The trained numbers, or their gradient.

@@ -1,5 +1,6 @@
 //! Artificial speech, on which the activations of a network are about as large as on real speech.
-//! The ranges of int8 activations are measured on it, so that this needs no recordings of people.
+//! The ranges of int8 activations are measured on it, and the benchmark embeds it, so that neither needs
+//! recordings of people.
 //!
 //! Source and filter (Fant 1960): pulses of a gliding pitch, or noise, through three resonators that
 //! move from vowel to vowel, over background noise. Each speaker also speaks over a telephone, which
@@ -56,6 +57,18 @@ pub fn utterances(seed: u64) -> Vec<Vec<f32>> {
     let narrow: Vec<Vec<f32>> = narrow.collect();
     utterances.extend(narrow);
     utterances
+}
+
+/// Utterances of one of the speakers, 0 to 3, one after the other: 16 kHz, −0.5 to 0.5.
+pub fn speech(speaker: usize, seconds: f32) -> Vec<f32> {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
+    let num_samples = (seconds * SAMPLE_RATE_HZ as f32) as usize;
+    let mut samples = vec![];
+    while samples.len() < num_samples {
+        samples.extend(utterance(SPEAKERS[speaker], &mut random));
+    }
+    samples.truncate(num_samples);
+    samples
 }
 
 fn utterance(

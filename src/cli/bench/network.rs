@@ -1,16 +1,13 @@
 //! Compares the speed of the network with the peak of the core, for several lengths of speech:
 //! milliseconds, GFLOP/s and shares of the FMA peak.
 
-use super::{
-    stopwatch::{Clock, Job, alternate},
-    voice,
-};
+use super::stopwatch::{Clock, Job, alternate};
 use serde_json::{Value, json};
 use spkver::{
     features::Features,
     kernels::{self, Table},
     network::Network,
-    verifier::Verifier,
+    verifier::{Verifier, artificial},
 };
 use std::{hint::black_box, time::Duration};
 
@@ -106,7 +103,7 @@ impl Row {
 /// of `exact`. Lengths below the receptive field are left out.
 pub fn rows(verifier: &Verifier, exact: &Verifier, budget: Duration) -> Vec<Row> {
     let network = &verifier.model().network;
-    let voice = voice::samples(SECONDS[SECONDS.len() - 1], 120.0);
+    let voice = artificial::speech(0, SECONDS[SECONDS.len() - 1]);
     let speech = vec![true; voice.len() / 160];
     let inputs: Vec<(f32, Features)> = SECONDS
         .iter()

@@ -1,16 +1,14 @@
 //! Times the path of a recording in this process, from file to decision: features per frame, ten
 //! seconds on one core, the latency of a verification, many files with 1 to N threads.
 
-use super::{
-    stopwatch::{Clock, Job, Times, alternate, one_by_one},
-    voice,
-};
+use super::stopwatch::{Clock, Job, Times, alternate, one_by_one};
+use hound::{SampleFormat, WavSpec, WavWriter};
 use rayon::prelude::*;
 use spkver::{
     Error, Result,
-    audio::{self, ReadOptions},
+    audio::{self, ReadOptions, SAMPLE_RATE_HZ},
     scoring::OperatingPoint,
-    verifier::{Embedding, SpeakerName, Utterance, Verifier, Voiceprint},
+    verifier::{Embedding, SpeakerName, Utterance, Verifier, Voiceprint, artificial},
 };
 use std::{
     hint::black_box,
@@ -25,7 +23,7 @@ pub const SHORT_SECONDS: f32 = 3.0;
 /// Most files in one batch.
 const MAX_BATCH: usize = 64;
 
-/// The recordings that all measurements use.
+/// The recordings that all measurements use, of artificial speech.
 pub struct Recordings {
     _folder: tempfile::TempDir,
     /// A recording of [`LONG_SECONDS`].
@@ -42,27 +40,41 @@ impl Recordings {
     pub fn write() -> Result<Self> {
         let place = std::env::temp_dir();
         let folder = tempfile::tempdir().map_err(|e| Error::io(&place, "write to", e))?;
-        let write = |name: &str, seconds: f32, pitch_hz: f32| {
+        let write = |name: &str, seconds: f32, speaker: usize| {
             let path = folder.path().join(name);
-            match voice::write(&path, &voice::samples(seconds, pitch_hz)) {
+            match write_wav(&path, &artificial::speech(speaker, seconds)) {
                 Ok(()) => Ok(path),
                 Err(e) => Err(Error::io(&path, "write", std::io::Error::other(e))),
             }
         };
         Ok(Recordings {
-            long: write("10s.wav", LONG_SECONDS, 120.0)?,
+            long: write("10s.wav", LONG_SECONDS, 0)?,
             short: [
-                write("3s-a.wav", SHORT_SECONDS, 120.0)?,
-                write("3s-b.wav", SHORT_SECONDS, 210.0)?,
+                write("3s-a.wav", SHORT_SECONDS, 0)?,
+                write("3s-b.wav", SHORT_SECONDS, 2)?,
             ],
             _folder: folder,
         })
     }
 }
 
+/// Writes a WAV file with 16 bits and one channel, as most recordings have.
+fn write_wav(path: &Path, samples: &[f32]) -> hound::Result<()> {
+    let spec = WavSpec {
+        channels: 1,
+        sample_rate: SAMPLE_RATE_HZ,
+        bits_per_sample: 16,
+        sample_format: SampleFormat::Int,
+    };
+    let mut wav = WavWriter::create(path, spec)?;
+    let mut samples = samples.iter().map(|x| (x * 32767.0) as i16);
+    samples.try_for_each(|x| wav.write_sample(x))?;
+    wav.finalize()
+}
+
 /// Seconds per frame of MFCC, without normalisation, on one core.
 pub fn mfcc(verifier: &Verifier, budget: Duration) -> f64 {
-    let samples = voice::samples(LONG_SECONDS, 120.0);
+    let samples = artificial::speech(0, LONG_SECONDS);
     let mfcc = verifier.mfcc();
     let num_frames = mfcc.num_frames(samples.len()) as f64;
     let mut jobs: [Job; 1] = [Box::new(|| drop(black_box(mfcc.frames(&samples))))];

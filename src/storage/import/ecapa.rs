@@ -1,6 +1,6 @@
 //! Imports WeSpeaker's `ECAPA_TDNN` with attentive statistics pooling
 //! (`wespeaker/models/ecapa_tdnn.py`, after Desplanques et al. 2020, "ECAPA-TDNN: Emphasized
-//! Channel Attention, Propagation and Aggregation").
+//! Channel Attention, Propagation and Aggregation"). SpeechBrain's network has the same blocks.
 //!
 //! ```text
 //! features (T, 80) ─► conv1d (T, C) ─► three blocks ─► the outputs of all three (T, 3C) ─► conv1d
@@ -13,17 +13,43 @@ use super::{
 };
 use crate::network::Layer;
 
-/// The blocks, with their dilations.
-const BLOCKS: [(&str, usize); 3] = [("layer2", 2), ("layer3", 3), ("layer4", 4)];
+/// How an implementation of the network names its tensors, and where implementations differ.
+pub struct Style {
+    /// The blocks, with their dilations.
+    pub blocks: [(&'static str, usize); 3],
+    /// Within a block: the convolutions of one frame before and after the Res2 convolution.
+    pub around: [&'static str; 2],
+    /// The convolution with this number in the Res2 convolution of a block, and its BatchNorm.
+    pub res2: fn(usize) -> [String; 2],
+    /// The two maps of a block's gate.
+    pub gate: [&'static str; 2],
+    /// Ends of the names of a convolution and of its BatchNorm.
+    pub ends: [&'static str; 2],
+    /// The frames beyond the ends mirror those within; otherwise they are zeros.
+    pub is_mirrored: bool,
+    /// The first part of a Res2 convolution stays as it is; otherwise the last.
+    pub first_part_stays: bool,
+}
+
+const STYLE: Style = Style {
+    blocks: [
+        ("layer2.se_res2block", 2),
+        ("layer3.se_res2block", 3),
+        ("layer4.se_res2block", 4),
+    ],
+    around: ["0", "2"],
+    res2: |index| [format!("1.convs.{index}"), format!("1.bns.{index}")],
+    gate: ["3.linear1", "3.linear2"],
+    ends: ["conv", "bn"],
+    is_mirrored: false,
+    first_part_stays: false,
+};
 
 /// Adds the network's layers to `dict` and returns its number of mel bins.
 pub fn layers(dict: &mut StateDict) -> Result<usize, Problem> {
-    let channels = conv_relu_norm(dict, "layer1", None, Window::same(5, 1))?; // (T, C)
-    let blocks = BLOCKS
-        .map(|(name, dilation)| block(dict, &format!("{name}.se_res2block"), channels, dilation));
-    let layers = blocks.into_iter().collect::<Result<_, _>>()?;
-    dict.add(Layer::Concat { layers }); // (T, 3C)
-    let width = dict.conv1d("conv", Some(BLOCKS.len() * channels), Window::FRAME)?;
+    let channels = STYLE.layer(dict, "layer1", None, 5)?; // (T, C)
+    let joined = STYLE.blocks(dict, channels)?; // (T, 3C)
+    let width = dict.conv1d("conv", Some(joined), Window::FRAME)?;
     let frames = dict.add(Layer::Relu);
 
     let statistics = Layer::SampleStatsPool { eps: POOLING_EPS };
@@ -39,90 +65,132 @@ pub fn layers(dict: &mut StateDict) -> Result<usize, Problem> {
     Ok(dict.first_channels())
 }
 
-/// Adds a block: a Res2 convolution between two convolutions of one frame, a gate computed from the
-/// whole recording (squeeze and excitation), and a residual connection. Returns its index. `(T, C)
-/// -> (T, C)`
-fn block(
-    dict: &mut StateDict,
-    name: &str,
-    channels: usize,
-    dilation: usize,
-) -> Result<usize, Problem> {
-    let x = dict.last();
-    conv_relu_norm(dict, &format!("{name}.0"), Some(channels), Window::FRAME)?;
-    res2(dict, &format!("{name}.1"), channels, dilation)?;
-    conv_relu_norm(dict, &format!("{name}.2"), Some(channels), Window::FRAME)?;
-    let maps = ["linear1", "linear2"].map(|map| format!("{name}.3.{map}"));
-    gated_and_added(dict, x, channels, maps)
-}
+impl Style {
+    /// Adds the three blocks and joins their outputs; returns the number of channels. `(T, C) -> (T, 3C)`
+    pub fn blocks(&self, dict: &mut StateDict, channels: usize) -> Result<usize, Problem> {
+        let block = |(name, dilation)| self.block(dict, name, channels, dilation);
+        let layers: Vec<usize> = self
+            .blocks
+            .into_iter()
+            .map(block)
+            .collect::<Result<_, _>>()?;
+        dict.add(Layer::Concat { layers });
+        Ok(self.blocks.len() * channels)
+    }
 
-/// Multiplies the last layer by a gate, which two `maps` compute from the whole recording (squeeze
-/// and excitation), and adds the output of layer `x`. Returns its index. `(T, C) -> (T, C)`
-pub fn gated_and_added(
-    dict: &mut StateDict,
-    x: usize,
-    channels: usize,
-    [squeeze, excite]: [String; 2],
-) -> Result<usize, Problem> {
-    let y = dict.last();
-    dict.add(Layer::MeanPool); // (C)
-    let size = dict.linear(&squeeze, channels)?;
-    dict.add(Layer::Relu);
-    dict.linear(&excite, size)?;
-    let gate = dict.add(Layer::Sigmoid);
-    let gated = dict.add(Layer::Multiply {
-        layers: vec![y, gate],
-    });
-    Ok(dict.add(Layer::Add {
-        layers: vec![x, gated],
-    }))
-}
+    /// Adds a block: a Res2 convolution between two convolutions of one frame, a gate computed from the
+    /// whole recording (squeeze and excitation), and a residual connection. Returns its index. `(T, C)
+    /// -> (T, C)`
+    fn block(
+        &self,
+        dict: &mut StateDict,
+        name: &str,
+        channels: usize,
+        dilation: usize,
+    ) -> Result<usize, Problem> {
+        let x = dict.last();
+        let [before, behind] = self.around.map(|part| format!("{name}.{part}"));
+        self.layer(dict, &before, Some(channels), 1)?;
+        self.res2(dict, name, channels, dilation)?;
+        self.layer(dict, &behind, Some(channels), 1)?;
 
-/// Adds a Res2 convolution. The channels are divided into equal parts. The result of each part is
-/// added to the next part before the next part is convolved. The last part stays as it is.
-fn res2(dict: &mut StateDict, name: &str, channels: usize, dilation: usize) -> Result<(), Problem> {
-    let x = dict.last();
-    let shape = dict.shape(&format!("{name}.convs.0.weight"));
-    let (width, taps) = match shape.as_deref() {
-        Some([width, _, taps]) if *width > 0 => (*width, *taps),
-        _ => (channels, 3),
-    };
-    let part = |index: usize| Layer::Channels {
-        layer: x,
-        first: index * width,
-        count: width,
-    };
-    let mut outputs = vec![];
-    for index in 0..(channels / width).saturating_sub(1).max(1) {
-        let own = dict.add(part(index));
-        if let Some(before) = outputs.last() {
-            dict.add(Layer::Add {
-                layers: vec![*before, own],
-            });
-        }
-        let conv = format!("{name}.convs.{index}");
-        dict.conv1d(&conv, Some(width), Window::same(taps, dilation))?;
+        let y = dict.last();
+        let [squeeze, excite] = self.gate.map(|map| format!("{name}.{map}"));
+        dict.add(Layer::MeanPool); // (C)
+        let size = dict.linear(&squeeze, channels)?;
         dict.add(Layer::Relu);
-        dict.batch_norm(&format!("{name}.bns.{index}"), width)?;
-        outputs.push(dict.last());
+        dict.linear(&excite, size)?;
+        let gate = dict.add(Layer::Sigmoid);
+        let gated = dict.add(Layer::Multiply {
+            layers: vec![y, gate],
+        });
+        Ok(dict.add(Layer::Add {
+            layers: vec![x, gated],
+        }))
     }
-    if channels > width {
-        let rest = outputs.len();
-        outputs.push(dict.add(part(rest)));
-        dict.add(Layer::Concat { layers: outputs });
-    }
-    Ok(())
-}
 
-/// Adds a Conv1d, a ReLU and a BatchNorm; returns C_out.
-fn conv_relu_norm(
-    dict: &mut StateDict,
-    name: &str,
-    in_channels: Option<usize>,
-    window: Window,
-) -> Result<usize, Problem> {
-    let channels = dict.conv1d(&format!("{name}.conv"), in_channels, window)?;
-    dict.add(Layer::Relu);
-    dict.batch_norm(&format!("{name}.bn"), channels)?;
-    Ok(channels)
+    /// Adds a Res2 convolution. The channels are divided into equal parts. The result of each part is
+    /// added to the next part before the next part is convolved.
+    fn res2(
+        &self,
+        dict: &mut StateDict,
+        block: &str,
+        channels: usize,
+        dilation: usize,
+    ) -> Result<(), Problem> {
+        let x = dict.last();
+        let names = |index| (self.res2)(index).map(|part| format!("{block}.{part}"));
+        let shape = dict.shape(&format!("{}.weight", names(0)[0]));
+        let (width, taps) = match shape.as_deref() {
+            Some([width, _, taps]) if *width > 0 => (*width, *taps),
+            _ => (channels, 3),
+        };
+        let part = |index: usize| Layer::Channels {
+            layer: x,
+            first: index * width,
+            count: width,
+        };
+        let num_convolved = (channels / width).saturating_sub(1).max(1);
+        let mut outputs = vec![];
+        if self.first_part_stays {
+            outputs.push(dict.add(part(0)));
+        }
+        for index in 0..num_convolved {
+            let own = dict.add(part(index + usize::from(self.first_part_stays)));
+            if index > 0 {
+                dict.add(Layer::Add {
+                    layers: vec![outputs[outputs.len() - 1], own],
+                });
+            }
+            self.conv_relu_norm(dict, &names(index), Some(width), taps, dilation)?;
+            outputs.push(dict.last());
+        }
+        if !self.first_part_stays && channels > width {
+            outputs.push(dict.add(part(num_convolved)));
+        }
+        if outputs.len() > 1 {
+            dict.add(Layer::Concat { layers: outputs });
+        }
+        Ok(())
+    }
+
+    /// Adds a Conv1d of `taps` frames in a row, a ReLU and a BatchNorm; returns C_out.
+    pub fn layer(
+        &self,
+        dict: &mut StateDict,
+        name: &str,
+        in_channels: Option<usize>,
+        taps: usize,
+    ) -> Result<usize, Problem> {
+        let names = self.ends.map(|end| format!("{name}.{end}"));
+        self.conv_relu_norm(dict, &names, in_channels, taps, 1)
+    }
+
+    fn conv_relu_norm(
+        &self,
+        dict: &mut StateDict,
+        [conv, norm]: &[String; 2],
+        in_channels: Option<usize>,
+        taps: usize,
+        dilation: usize,
+    ) -> Result<usize, Problem> {
+        let window = self.padded(dict, Window::same(taps, dilation));
+        let channels = dict.conv1d(conv, in_channels, window)?;
+        dict.add(Layer::Relu);
+        dict.batch_norm(norm, channels)?;
+        Ok(channels)
+    }
+
+    /// What is left of the padding of a Conv1d, after the frames that are mirrored at both ends.
+    pub fn padded(&self, dict: &mut StateDict, window: Window) -> Window {
+        let frames = window.padding;
+        if !self.is_mirrored || frames == 0 {
+            return window;
+        }
+        dict.add(Layer::ReflectPad { frames });
+        Window {
+            padding: 0,
+            ..window
+        }
+    }
 }

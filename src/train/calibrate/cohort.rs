@@ -2,7 +2,10 @@
 //! trial. The model gets it only if it helps: each list is scored by a calibration fitted on the
 //! other lists, with and without the cohort, and the mean Cllr must be lower with it.
 
-use super::outside::OutsideSpeakers;
+use super::{
+    judged::{Addition, Candidate, Judged},
+    outside::OutsideSpeakers,
+};
 use crate::{
     Result,
     eval::{
@@ -20,32 +23,6 @@ use std::path::{Path, PathBuf};
 pub(super) struct Source<'a> {
     speakers: OutsideSpeakers<'a>,
     top: usize,
-}
-
-/// A cohort before it is judged. The model may get it.
-pub(super) struct Candidate {
-    pub cohort: Cohort,
-    name: String,
-    num_speakers: usize,
-    num_refused: usize,
-}
-
-/// A cohort, and whether it helps.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Judged {
-    /// The manifest's file name.
-    pub name: String,
-    /// Mean Cllr over the lists, each scored by a calibration with the cohort that was fitted on
-    /// the other lists.
-    pub cllr_with: f64,
-    /// The same without the cohort.
-    pub cllr_without: f64,
-    /// Speakers in the cohort.
-    pub num_speakers: usize,
-    /// Recordings that could not be used.
-    pub num_refused: usize,
-    /// How many of a recording's highest scores against the cohort are averaged.
-    pub top: usize,
 }
 
 impl<'a> Source<'a> {
@@ -81,7 +58,7 @@ impl<'a> Source<'a> {
     ///
     /// # Errors
     /// [`crate::Error::Io`]; [`crate::Error::Usage`] where no recording can be used.
-    pub fn embed(self, embedder: &Embedder) -> Result<Candidate> {
+    pub fn embed(self, embedder: &Embedder) -> Result<Candidate<Cohort>> {
         let Manifest {
             utterances,
             speakers,
@@ -113,7 +90,7 @@ impl<'a> Source<'a> {
             return Err(self.speakers.none_used(why));
         }
         Ok(Candidate {
-            cohort: Cohort {
+            added: Cohort {
                 points,
                 top: num_speakers.min(self.top),
             },
@@ -124,41 +101,14 @@ impl<'a> Source<'a> {
     }
 }
 
-impl Candidate {
+impl Candidate<Cohort> {
     /// Compares fits with and without the cohort on lists that were left out of the fit.
     ///
     /// # Errors
     /// As [`Calibration::cllr_left_out`].
     pub fn judge(&self, lists: &[Vec<QualityList>], prior: f64) -> Result<Judged> {
-        Ok(Judged {
-            cllr_with: Calibration::cllr_left_out(lists, prior, true)?,
-            cllr_without: Calibration::cllr_left_out(lists, prior, false)?,
-            name: self.name.clone(),
-            num_speakers: self.num_speakers,
-            num_refused: self.num_refused,
-            top: self.cohort.top,
-        })
-    }
-}
-
-impl Judged {
-    /// Whether the cohort helps, so that the model gets it.
-    pub fn is_kept(&self) -> bool {
-        self.cllr_with < self.cllr_without
-    }
-
-    /// The part about the cohort in the model card's sentence about the calibration.
-    pub(super) fn sentence(&self) -> String {
-        format!(
-            ", cohort {} by Cllr {:.4} with it, {:.4} without on lists left out ({}: {} speakers, {} \
-             recordings refused, top {})",
-            if self.is_kept() { "kept" } else { "not kept" },
-            self.cllr_with,
-            self.cllr_without,
-            self.name,
-            self.num_speakers,
-            self.num_refused,
-            self.top,
-        )
+        let cllr = |with| Calibration::cllr_left_out(lists, prior, with);
+        let top = self.added.top;
+        Ok(self.judged(Addition::Cohort { top }, cllr(true)?, cllr(false)?))
     }
 }

@@ -1,7 +1,11 @@
 //! Fits another pair head on speakers outside the trials, and judges whether it separates the trials
 //! better than the model's own.
 
-use super::{measured, outside::OutsideSpeakers};
+use super::{
+    judged::{Addition, Candidate, Judged},
+    measured,
+    outside::OutsideSpeakers,
+};
 use crate::{
     Result,
     audio::{self, SAMPLE_RATE_HZ, Waveform},
@@ -22,29 +26,6 @@ use crate::{
     verifier::Verifier,
 };
 use std::path::PathBuf;
-
-/// A head before it is judged. The model may get it.
-pub(super) struct Candidate {
-    head: PairHead,
-    name: String,
-    num_speakers: usize,
-    num_refused: usize,
-}
-
-/// A head that was fitted on other speakers, compared with the model's own.
-#[derive(Debug, Clone, PartialEq)]
-pub struct JudgedHead {
-    /// File name of the manifest that it was fitted on.
-    pub name: String,
-    /// Mean minCllr of the trial lists with it.
-    pub min_cllr_with: f64,
-    /// The same with the model's own head.
-    pub min_cllr_without: f64,
-    /// Speakers that it was fitted on.
-    pub num_speakers: usize,
-    /// Recordings that could not be used.
-    pub num_refused: usize,
-}
 
 /// How a second copy of each recording is degraded: half of the copies pass a telephone's band,
 /// most have noise. From clean recordings alone, PLDA would not learn how far noise and a narrow
@@ -67,7 +48,11 @@ fn of_copies() -> AugmentOptions {
 /// # Errors
 /// [`crate::Error::Io`]; [`crate::Error::Usage`] for a model of several networks, and where too few
 /// recordings can be used.
-pub(super) fn fit(speakers: &OutsideSpeakers, embedder: &Embedder, seed: u64) -> Result<Candidate> {
+pub(super) fn fit(
+    speakers: &OutsideSpeakers,
+    embedder: &Embedder,
+    seed: u64,
+) -> Result<Candidate<PairHead>> {
     let projection = &embedder.verifier.model().head.projection;
     if projection.groups > 1 {
         return Err(speakers.refusal(
@@ -107,35 +92,31 @@ pub(super) fn fit(speakers: &OutsideSpeakers, embedder: &Embedder, seed: u64) ->
     };
     let (head, _) = head::fit(&labelled, &options, seed)?;
     Ok(Candidate {
-        head,
+        added: head,
         name: file_name(speakers.path),
         num_speakers: labelled.by_speaker().len(),
         num_refused: as_recorded.iter().filter(|one| one.is_err()).count(),
     })
 }
 
-impl Candidate {
+impl Candidate<PairHead> {
     /// Compares this head with the head of `verifier` on the trials of `tables`, and returns the model
     /// with the better one. `embedded` has the embeddings of each table's recordings.
     ///
     /// # Errors
     /// As [`Verifier::new`].
-    pub fn judged(
+    pub fn judge(
         self,
         verifier: Verifier,
         tables: &mut [ScoreTable],
         embedded: &[Vec<Embedded>],
-    ) -> Result<(Verifier, Option<JudgedHead>)> {
+    ) -> Result<(Verifier, Option<Judged>)> {
         let own = &verifier.model().head;
-        let judged = JudgedHead {
-            min_cllr_with: mean_min_cllr(tables, embedded, &self.head),
-            min_cllr_without: mean_min_cllr(tables, embedded, own),
-            name: self.name,
-            num_speakers: self.num_speakers,
-            num_refused: self.num_refused,
-        };
+        let with = mean_min_cllr(tables, embedded, &self.added);
+        let without = mean_min_cllr(tables, embedded, own);
+        let judged = self.judged(Addition::Head, with, without);
         let verifier = match judged.is_kept() {
-            true => with_head(verifier, self.head)?,
+            true => with_head(verifier, self.added)?,
             false => verifier,
         };
         Ok((verifier, Some(judged)))
@@ -169,24 +150,4 @@ fn mean_min_cllr(tables: &mut [ScoreTable], embedded: &[Vec<Embedded>], head: &P
         .filter_map(of_table)
         .collect();
     found.iter().sum::<f64>() / found.len().max(1) as f64
-}
-
-impl JudgedHead {
-    /// Whether it separates the trials better than the model's own head, so that the model gets it.
-    pub fn is_kept(&self) -> bool {
-        self.min_cllr_with < self.min_cllr_without
-    }
-
-    /// The part about the new head in the model card's sentence about the calibration.
-    pub(super) fn sentence(&self) -> String {
-        format!(
-            ", PLDA head {} by minCllr {:.4} with it, {:.4} without ({}: {} speakers, {} recordings refused)",
-            if self.is_kept() { "kept" } else { "not kept" },
-            self.min_cllr_with,
-            self.min_cllr_without,
-            self.name,
-            self.num_speakers,
-            self.num_refused,
-        )
-    }
 }
