@@ -74,15 +74,6 @@ pub fn flatten(x: &[f32], channels: usize, num_frames: usize) -> Vec<f32> {
         .collect()
 }
 
-/// Concatenates the [`moments`] of separate groups of channels to the moments of all channels.
-pub(super) fn concatenated_moments(moments: &[Vec<f32>]) -> Vec<f32> {
-    let halves = moments
-        .iter()
-        .map(|moments| moments.split_at(moments.len() / 2));
-    let (means, variances): (Vec<_>, Vec<_>) = halves.unzip();
-    [means.concat(), variances.concat()].concat()
-}
-
 /// Sums of x, and of x² if variances are pooled, over all frames before some parts. The statistics
 /// of any run of consecutive parts follow from a difference of two sums, so many runs cost little
 /// more than one. Summed in f64, because the variance is the small difference of mean square and

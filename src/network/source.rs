@@ -109,6 +109,21 @@ impl<'a> Source<'a> {
         self.values(&format!("{index}.weight"), room)
     }
 
+    /// The weight and the bias of layer `index` in f32. `room` holds buffers, as in [`Self::values`].
+    pub fn weight_and_bias<'r>(
+        self,
+        layer: &Layer,
+        index: usize,
+        room: &'r mut [Vec<f32>; 2],
+    ) -> (&'r [f32], &'r [f32])
+    where
+        'a: 'r,
+    {
+        let [of_weight, of_bias] = room;
+        let weight = self.weight(layer, index, of_weight);
+        (weight, self.values(&format!("{index}.bias"), of_bias))
+    }
+
     /// Values of a tensor that was checked to exist. `room` is a buffer for the conversion to f32
     /// of values that are not f32 where they lie.
     pub fn values<'r>(self, name: &str, room: &'r mut Vec<f32>) -> &'r [f32]
