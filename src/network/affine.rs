@@ -69,17 +69,6 @@ impl Affine {
         conv1d_frames(frames, taps, self.stride, self.dilation, self.padding)
     }
 
-    /// One of `count` equal branches of this map. A branch takes some of the groups; if there is
-    /// only one group, it takes all inputs and some of the outputs.
-    pub fn branch(self, count: usize) -> Self {
-        let (c_out, c_in, taps) = self.shape;
-        Affine {
-            shape: (c_out / count, c_in, taps),
-            groups: self.groups.div_ceil(count),
-            ..self
-        }
-    }
-
     /// Packs the weights of each group, for use within the rows of all channels.
     pub fn packed(&self, nr: usize, weight: &[f32], bias: &[f32]) -> Vec<Packed> {
         let (c_out, c_in, taps) = self.shape;

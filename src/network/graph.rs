@@ -1,4 +1,5 @@
-//! A network whose layers form a graph, prepared for running: the layers before the last pooling.
+//! The layers before the last pooling, prepared for running. They form a graph; a plain list is one as
+//! well.
 //!
 //! Each layer becomes a node that reads the outputs of earlier nodes. The nodes run in stages:
 //!
@@ -23,7 +24,7 @@ use super::{
     Layer,
     frame_count::FrameCount,
     operation::{self, Operation, Pooling},
-    shape::Shape,
+    shape::{self, Shape},
     source::Source,
 };
 use crate::{kernels::Quantiser, parallel};
@@ -131,15 +132,11 @@ pub(super) fn is_graph(layers: &[Layer]) -> bool {
 }
 
 impl Graph {
-    /// Prepares checked layers, whose outputs have the shapes `outputs`. Their last pooling is at
-    /// index `pooling`.
-    pub fn new(
-        layers: &[Layer],
-        outputs: &[Shape],
-        pooling: usize,
-        num_features: usize,
-        weights: Source,
-    ) -> Self {
+    /// Prepares a checked list. Layers that run in int8 get their weights from [`Self::int8`].
+    pub fn new(layers: &[Layer], num_features: usize, weights: Source) -> Self {
+        let pooling = layers.iter().rposition(Layer::is_pooling);
+        let pooling = pooling.expect("a checked list pools");
+        let outputs = shape::outputs(layers, num_features).expect("checked before");
         let mut num_readers = vec![0; layers.len()];
         for (index, layer) in layers.iter().enumerate() {
             layer.reads(index).for_each(|read| num_readers[read] += 1);
@@ -195,6 +192,11 @@ impl Graph {
     /// C of the frames that are pooled.
     pub fn output_width(&self) -> usize {
         self.nodes[self.outputs[0]].width
+    }
+
+    /// Number of frames that are pooled, for T = `num_frames`.
+    pub fn num_outputs(&self, num_frames: usize) -> usize {
+        self.nodes[self.outputs[0]].num_frames(num_frames)
     }
 
     /// Distance from one frame that is pooled to the next, in frames of the features.

@@ -276,24 +276,14 @@ impl Network {
         (operations, operations.pool(features, &self.scratch))
     }
 
-    /// Computes only the layers before the pooling, on one thread, and passes their activations
-    /// `(frames, C)` to `with` piece by piece. The benchmark uses this to time the convolutions.
-    ///
-    /// # Panics
-    /// As [`Self::embed`].
-    pub fn before_pooling(&self, features: &Features, with: impl FnMut(&[f32])) {
-        let operations = self.operations_on(features);
-        operations.before_pooling(features, &self.scratch, with);
-    }
-
     /// The outputs before the pooling, one row for each frame: `(T, C_in) -> (T', C)`.
     ///
     /// # Panics
     /// As [`Self::embed`].
     pub fn frame_outputs(&self, features: &Features) -> Vec<f32> {
-        let mut outputs = vec![];
-        self.before_pooling(features, |some| outputs.extend_from_slice(some));
-        outputs
+        let graph = &self.operations_on(features).graph;
+        // An attentive pooling has the weights of the frames as a second output.
+        graph.run(features, &self.scratch).swap_remove(0)
     }
 
     /// `(T, C) -> (T + 2 margin, C)`: the first and the last frame repeated, so that a network

@@ -1,11 +1,10 @@
 //! The layers of a network prepared for running: operations on rows of frames, with weights packed
-//! for the kernels and each ReLU merged into the affine map before it.
+//! for the kernels.
 
 use super::{
-    Activation, Affine, Layer, affine, affine::apply_groups, conv1d_frames, conv2d::Conv2d, fold,
-    source::Source,
+    Activation, Affine, Layer, affine, affine::apply_groups, conv2d::Conv2d, fold, source::Source,
 };
-use crate::kernels::{self, Packed, PackedInt8, Quantiser, Steps};
+use crate::kernels::{self, Packed, PackedInt8, Steps};
 use std::ops::Range;
 
 /// What a layer computes from its input: `(T, C)`, or a single row after the pooling.
@@ -21,16 +20,14 @@ pub(super) enum Operation {
     Conv2d(Conv2d),
     /// Any other activation function.
     Activation(Activation),
-    /// x·scale + shift per channel: a BatchNorm that could not be folded, and, in a graph, the ReLU
-    /// after it.
+    /// x·scale + shift per channel: a BatchNorm that could not be folded, and the ReLU after it.
     Scale {
         scale: Vec<f32>,
         shift: Vec<f32>,
         relu: bool,
     },
-    /// Quantizes f32 to u8, in words of a few channels (see [`crate::kernels::Int8`]).
-    Quantise(Quantiser),
-    /// As `Affine`, in int8: from u8 to u8 or f32.
+    /// As `Affine`, in int8: from u8 to u8 or f32. u8 values come in words of a few channels, see
+    /// [`crate::kernels::Int8`].
     Int8 {
         groups: Vec<PackedInt8>,
         steps: Steps,
@@ -77,12 +74,6 @@ impl Operation {
         }
     }
 
-    /// Number of output frames for `frames` input frames.
-    pub fn num_frames(&self, frames: usize) -> usize {
-        let (taps, stride, dilation, padding) = self.window();
-        conv1d_frames(frames, taps, stride, dilation, padding)
-    }
-
     /// Range of input frames needed for the output frames `out`. Frames below 0 or past the end are
     /// padding.
     pub fn frames_for(&self, out: Range<isize>) -> Range<isize> {
@@ -99,7 +90,6 @@ impl Operation {
             Operation::Affine { groups, .. } => groups[0].out_stride,
             Operation::Int8 { groups, .. } => groups[0].out_stride,
             Operation::Conv2d(conv) => conv.width,
-            Operation::Quantise(quantiser) => quantiser.num_words(),
             _ => width,
         }
     }
@@ -146,15 +136,7 @@ impl Operation {
             Operation::Activation(activation) => {
                 matches!(activation, Activation::Relu | Activation::Sigmoid)
             }
-            Operation::Quantise(_) | Operation::Int8 { .. } => false,
-        }
-    }
-
-    /// The output value that stands for 0.
-    pub fn zero(&self) -> f32 {
-        match self {
-            Operation::Quantise(quantiser) => quantiser.zero_word(),
-            _ => 0.0,
+            Operation::Int8 { .. } => false,
         }
     }
 
@@ -183,10 +165,6 @@ impl Operation {
                     }
                 }
             }
-            Operation::Quantise(quantiser) => {
-                let y = bytemuck::cast_slice_mut(y);
-                (kernels::table().int8.quantise)(x, quantiser, y, quantiser.num_words());
-            }
             Operation::Int8 {
                 groups,
                 steps,
@@ -209,13 +187,6 @@ impl Operation {
     }
 }
 
-/// The operation of one layer that is no pooling and has one input. `index` is that of the layer in
-/// the list.
-pub(super) fn one_operation(layer: &Layer, index: usize, weights: Source) -> Operation {
-    let mut branches = operations(std::slice::from_ref(layer), index, weights, 1);
-    branches.remove(0).remove(0)
-}
-
 /// The pooling of a layer, if it is one.
 pub(super) fn pooling(layer: &Layer) -> Option<Pooling> {
     match *layer {
@@ -228,68 +199,43 @@ pub(super) fn pooling(layer: &Layer) -> Option<Pooling> {
     }
 }
 
-/// Operations of each of `count` branches. A layer that will run in int8 has no weights yet. `first` is
-/// the index of `layers[0]` in the whole list, by which tensors are named.
-pub(super) fn operations(
-    layers: &[Layer],
-    first: usize,
-    weights: Source,
-    count: usize,
-) -> Vec<Vec<Operation>> {
+/// The operation of one layer that is no pooling and has one input. If the layer will run in int8, it
+/// has no weights yet. `index` is its place in the list, by which tensors are named.
+pub(super) fn one_operation(layer: &Layer, index: usize, weights: Source) -> Operation {
     let nr = kernels::table().nr;
-    // Reused from layer to layer: fresh memory costs page faults.
-    let mut room: [Vec<f32>; 2] = Default::default();
-    let mut branches: Vec<Vec<Operation>> = (0..count).map(|_| vec![]).collect();
-    for (index, layer) in (first..).zip(layers) {
-        let is_int8 = weights.runs_int8(index);
-        if let Some(affine) = Affine::of(layer).filter(|affine| is_int8 && affine.fits_int8()) {
-            branches[0].push(Operation::Affine {
-                groups: affine.unpacked(nr), // in int8 there is one branch
-                steps: affine.steps(),
-                padding: affine.padding,
-            });
-        } else if let Some(affine) = Affine::of(layer) {
-            let [weight, bias] = &mut room;
-            let weight = weights.weight(layer, index, weight);
-            let bias = weights.values(&format!("{index}.bias"), bias);
-            let of_branch = affine.branch(count);
-            let weights = weight.chunks_exact(weight.len() / count);
-            let biases = bias.chunks_exact(bias.len() / count);
-            for ((branch, weight), bias) in branches.iter_mut().zip(weights).zip(biases) {
-                branch.push(Operation::Affine {
-                    groups: of_branch.packed(nr, weight, bias),
-                    steps: affine.steps(),
-                    padding: affine.padding,
-                });
+    let is_int8 = weights.runs_int8(index);
+    let mut room = Default::default();
+    if let Some(affine) = Affine::of(layer) {
+        let groups = match is_int8 && affine.fits_int8() {
+            true => affine.unpacked(nr),
+            false => {
+                let (weight, bias) = weights.weight_and_bias(layer, index, &mut room);
+                affine.packed(nr, weight, bias)
             }
-        } else if let Layer::Conv2d(conv) = layer {
+        };
+        return Operation::Affine {
+            groups,
+            steps: affine.steps(),
+            padding: affine.padding,
+        };
+    }
+    match *layer {
+        Layer::Conv2d(ref conv) => {
             let mut conv = Conv2d::new(conv, nr);
             if !is_int8 || !conv.fits_int8() {
-                let [weight, bias] = &mut room;
-                let weight = weights.weight(layer, index, weight);
-                conv.pack(nr, weight, weights.values(&format!("{index}.bias"), bias));
+                let (weight, bias) = weights.weight_and_bias(layer, index, &mut room);
+                conv.pack(nr, weight, bias);
             }
-            branches[0].push(Operation::Conv2d(conv)); // a graph has one branch
-        } else if let Layer::BatchNorm { eps, .. } = *layer {
+            Operation::Conv2d(conv)
+        }
+        Layer::BatchNorm { eps, .. } => {
             let (scale, shift) = fold::scale_and_shift(weights, index, eps);
-            let own = scale.len() / count;
-            let each = scale.chunks_exact(own).zip(shift.chunks_exact(own));
-            for (branch, (scale, shift)) in branches.iter_mut().zip(each) {
-                branch.push(Operation::Scale {
-                    scale: scale.to_vec(),
-                    shift: shift.to_vec(),
-                    relu: false,
-                });
-            }
-        } else {
-            let activation = Activation::of(layer).expect("every other layer is one");
-            for branch in &mut branches {
-                match (activation, branch.last_mut()) {
-                    (Activation::Relu, Some(Operation::Affine { steps, .. })) => steps.relu = true,
-                    _ => branch.push(Operation::Activation(activation)),
-                }
+            Operation::Scale {
+                scale,
+                shift,
+                relu: false,
             }
         }
+        _ => Operation::Activation(Activation::of(layer).expect("every other layer is one")),
     }
-    branches
 }

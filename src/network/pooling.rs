@@ -74,15 +74,6 @@ pub fn flatten(x: &[f32], channels: usize, num_frames: usize) -> Vec<f32> {
         .collect()
 }
 
-/// Concatenates the [`moments`] of separate groups of channels to the moments of all channels.
-pub(super) fn concatenated_moments(moments: &[Vec<f32>]) -> Vec<f32> {
-    let halves = moments
-        .iter()
-        .map(|moments| moments.split_at(moments.len() / 2));
-    let (means, variances): (Vec<_>, Vec<_>) = halves.unzip();
-    [means.concat(), variances.concat()].concat()
-}
-
 /// Gives the statistics of any run of consecutive parts of an utterance, at little cost for many
 /// runs: the difference of two sums, over all frames before the end and before the start of the
 /// run. The sums are of x, and of x² if variances are pooled. They are in f64, because the variance

@@ -109,6 +109,21 @@ impl<'a> Source<'a> {
         self.values(&format!("{index}.weight"), room)
     }
 
+    /// The weight and the bias of layer `index` in f32. `room` holds buffers, as in [`Self::values`].
+    pub fn weight_and_bias<'r>(
+        self,
+        layer: &Layer,
+        index: usize,
+        room: &'r mut [Vec<f32>; 2],
+    ) -> (&'r [f32], &'r [f32])
+    where
+        'a: 'r,
+    {
+        let [of_weight, of_bias] = room;
+        let weight = self.weight(layer, index, of_weight);
+        (weight, self.values(&format!("{index}.bias"), of_bias))
+    }
+
     /// Values of a tensor that was checked to exist. Values that cannot be used where they are
     /// stored are converted to f32 in `room`, a buffer.
     pub fn values<'r>(self, name: &str, room: &'r mut Vec<f32>) -> &'r [f32]

@@ -150,9 +150,5 @@ fn flop(network: &Network, num_frames: usize) -> (f64, f64) {
 
 /// The part of [`Network::embed`] before the pooling.
 fn convolutions<'a>(network: &'a Network, features: &'a Features) -> Job<'a> {
-    Box::new(move || {
-        network.before_pooling(features, |activations| {
-            black_box(activations);
-        });
-    })
+    Box::new(move || drop(black_box(network.frame_outputs(features))))
 }

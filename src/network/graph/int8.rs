@@ -231,10 +231,12 @@ impl Node {
         }
     }
 
-    /// Whether it is a map that can give u8 in these steps: its groups or bins must fill words.
+    /// Whether it is a map that can give u8 in these steps: several groups or bins must each fill words.
     fn can_give(&self, of: &Quantised) -> bool {
         match &self.work {
-            Work::Map(Operation::Affine { groups, .. }) => fills_words(groups[0].c_out),
+            Work::Map(Operation::Affine { groups, .. }) => {
+                groups.len() == 1 || fills_words(groups[0].c_out)
+            }
             Work::Map(Operation::Conv2d(conv)) => {
                 let channels = conv.out_channels();
                 fills_words(channels) && channels.is_multiple_of(of.channels)

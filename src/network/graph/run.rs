@@ -8,7 +8,7 @@ use crate::{
         frame_count::FrameCount,
         join::{self, Rows},
         pooling,
-        run::{self, Frames, Scratch},
+        run::{self, Scratch},
     },
     parallel,
 };
@@ -48,26 +48,8 @@ struct Block<'b> {
 
 impl Graph {
     /// Computes the frames that are pooled, `(T', C)`, and for an attentive pooling their weights.
-    pub fn run(&self, features: Frames, scratch: &Scratch) -> Vec<Vec<f32>> {
-        let mut values: Values = self.nodes.iter().map(|_| None).collect();
-        values[0] = Some(Cow::Borrowed(features.values));
-        for (index, stage) in self.stages.iter().enumerate() {
-            if stage.is_whole {
-                let node = stage.nodes[0];
-                let rows = self.whole(node, &values, features.of, scratch);
-                values[node] = Some(Cow::Owned(rows));
-            } else {
-                let rows = self.in_blocks(index, &values, features.of, scratch);
-                for (node, rows) in stage.outputs.iter().zip(rows) {
-                    values[*node] = Some(Cow::Owned(rows));
-                }
-            }
-            for node in &stage.freed {
-                if let Some(Cow::Owned(rows)) = values[*node].take() {
-                    scratch.give_back_rows(rows);
-                }
-            }
-        }
+    pub fn run(&self, features: &Features, scratch: &Scratch) -> Vec<Vec<f32>> {
+        let mut values = self.first_stages(self.stages.len(), features, scratch);
         let mut rest = self.outputs.iter();
         let mut outputs = vec![];
         while let Some(node) = rest.next() {
@@ -79,6 +61,69 @@ impl Graph {
             outputs.push(rows.expect("computed last").into_owned());
         }
         outputs
+    }
+
+    /// Whether [`Self::in_spans`] can be used: the frames that are pooled are computed in blocks, and no
+    /// attentive pooling needs all their weights first.
+    pub fn gives_spans(&self) -> bool {
+        let last = self.stages.last();
+        self.outputs.len() == 1 && last.is_some_and(|stage| !stage.is_whole)
+    }
+
+    /// Computes some of the frames that are pooled at a time, so that those of a long recording are
+    /// never in memory together. Passes the index and the frames `(frames, C)` of each span to `with`.
+    pub fn in_spans(
+        &self,
+        features: &Features,
+        spans: impl Iterator<Item = Range<usize>>,
+        scratch: &Scratch,
+        mut with: impl FnMut(usize, &[Vec<f32>]),
+    ) {
+        let last = self.stages.len() - 1;
+        let mut values = self.first_stages(last, features, scratch);
+        let num_frames = features.num_frames();
+        for (index, span) in spans.enumerate() {
+            let rows = self.in_blocks(last, &values, num_frames, Some(span), scratch);
+            with(index, &rows);
+            rows.into_iter()
+                .for_each(|rows| scratch.give_back_rows(rows));
+        }
+        self.free(last, &mut values, scratch);
+    }
+
+    /// The outputs of the first `count` stages that the rest, or the pooling, read.
+    fn first_stages<'a>(
+        &self,
+        count: usize,
+        features: &'a Features,
+        scratch: &Scratch,
+    ) -> Values<'a> {
+        let num_frames = features.num_frames();
+        let mut values: Values = self.nodes.iter().map(|_| None).collect();
+        values[0] = Some(Cow::Borrowed(features.values()));
+        for (index, stage) in self.stages[..count].iter().enumerate() {
+            if stage.is_whole {
+                let node = stage.nodes[0];
+                let rows = self.whole(node, &values, num_frames, scratch);
+                values[node] = Some(Cow::Owned(rows));
+            } else {
+                let rows = self.in_blocks(index, &values, num_frames, None, scratch);
+                for (node, rows) in stage.outputs.iter().zip(rows) {
+                    values[*node] = Some(Cow::Owned(rows));
+                }
+            }
+            self.free(index, &mut values, scratch);
+        }
+        values
+    }
+
+    /// Frees what no stage after this one reads.
+    fn free(&self, stage: usize, values: &mut Values, scratch: &Scratch) {
+        for node in &self.stages[stage].freed {
+            if let Some(Cow::Owned(rows)) = values[*node].take() {
+                scratch.give_back_rows(rows);
+            }
+        }
     }
 
     /// Computes each node over the whole utterance, and passes its frames `(frames, width)` to `with`.
@@ -143,59 +188,74 @@ impl Graph {
                     num_frames,
                 };
                 let mut padded = scratch.take();
-                self.compute(node, 0..frames as isize, &block, &mut y, &mut padded.slots);
+                self.compute(node, 0..frames as isize, &block, &mut y, &mut padded);
                 scratch.give_back(padded);
                 y
             }
         }
     }
 
-    /// The outputs of a stage over all frames, computed block by block.
+    /// The outputs of a stage, computed block by block: the frames `span` of its only output, or all
+    /// frames of each.
     fn in_blocks(
         &self,
         index: usize,
         values: &Values,
         num_frames: usize,
+        span: Option<Range<usize>>,
         scratch: &Scratch,
     ) -> Vec<Vec<f32>> {
         let stage = &self.stages[index];
-        let frames = |node: &usize| self.nodes[*node].num_frames(num_frames);
-        let sizes = stage.nodes.iter().map(|n| frames(n) * self.nodes[*n].width);
-        let by_size = sizes
-            .max()
-            .unwrap_or(0)
-            .div_ceil(self.values_in_block(stage));
-        let fewest = stage.outputs.iter().map(frames).min().unwrap_or(1);
-        let longest = stage.nodes.iter().map(frames).max().unwrap_or(0);
-        let by_threads = parallel::num_threads().min(longest / MIN_FRAMES_IN_BLOCK);
-        let count = by_size.max(by_threads).min(fewest).max(1);
-
+        let wanted = |node: &usize| {
+            let all = 0..self.nodes[*node].num_frames(num_frames);
+            span.clone().unwrap_or(all)
+        };
+        let count = self.num_blocks(stage, num_frames, span.as_ref().map(Range::len));
         let mut rows: Vec<Vec<f32>> = stage
             .outputs
             .iter()
-            .map(|n| scratch.take_rows(frames(n) * self.nodes[*n].width))
+            .map(|n| scratch.take_rows(wanted(n).len() * self.nodes[*n].width))
             .collect();
         let mut blocks: Vec<Vec<(Range<isize>, &mut [f32])>> = (0..count).map(|_| vec![]).collect();
         for (node, rows) in stage.outputs.iter().zip(&mut rows) {
-            let (total, width) = (frames(node), self.nodes[*node].width);
+            let (wanted, width) = (wanted(node), self.nodes[*node].width);
             let mut rest = &mut rows[..];
             for (block, outputs) in blocks.iter_mut().enumerate() {
-                let (start, end) = (block * total / count, (block + 1) * total / count);
+                let at = |block: usize| wanted.start + block * wanted.len() / count;
+                let (start, end) = (at(block), at(block + 1));
                 let own;
                 (own, rest) = rest.split_at_mut((end - start) * width);
                 outputs.push((start as isize..end as isize, own));
             }
         }
         let run = |outputs: Vec<(Range<isize>, &mut [f32])>| {
-            let mut buffers = scratch.take();
-            self.block(index, values, num_frames, outputs, &mut buffers.slots);
-            scratch.give_back(buffers);
+            let mut slots = scratch.take();
+            self.block(index, values, num_frames, outputs, &mut slots);
+            scratch.give_back(slots);
         };
         match count {
             1 => blocks.into_iter().for_each(run),
             _ => drop(parallel::map(blocks, run)),
         }
         rows
+    }
+
+    /// Number of blocks for all frames of a stage, or for `span` frames of its only output.
+    fn num_blocks(&self, stage: &Stage, num_frames: usize, span: Option<usize>) -> usize {
+        let count = self.nodes[stage.outputs[0]].count;
+        // T of an utterance with so many frames.
+        let num_frames = match (span, count) {
+            (Some(span), Some(count)) => count.fewest(span).min(num_frames),
+            _ => num_frames,
+        };
+        let frames = |node: &usize| self.nodes[*node].num_frames(num_frames);
+        let sizes = stage.nodes.iter().map(|n| frames(n) * self.nodes[*n].width);
+        let largest = sizes.max().unwrap_or(0);
+        let by_size = largest.div_ceil(self.values_in_block(stage));
+        let fewest = stage.outputs.iter().map(frames).min().unwrap_or(1);
+        let longest = stage.nodes.iter().map(frames).max().unwrap_or(0);
+        let by_threads = parallel::num_threads().min(longest / MIN_FRAMES_IN_BLOCK);
+        by_size.max(by_threads).min(fewest).max(1)
     }
 
     /// Most values of one node in a block of a stage.

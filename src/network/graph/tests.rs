@@ -5,6 +5,7 @@ use crate::{
     network::{
         Conv1dOptions, Conv2dOptions, Layer, Network, fold_batch_norms,
         reference::{self, SEGMENT_FRAMES, some_weights},
+        run::Scratch,
     },
 };
 
@@ -310,6 +311,28 @@ fn a_batch_norm_whose_neighbour_is_read_elsewhere_stays() {
     let wanted = reference::forward(&layers, &weights, features.values(), 8);
     let network = Network::new(folded, folded_weights, 8).unwrap();
     close(&network.embed(&features), &wanted, "folded");
+}
+
+#[test]
+fn the_frames_of_spans_are_those_of_the_whole() {
+    for layers in [masked(), dense(), mirrored()] {
+        let network = Network::new(layers.clone(), some_weights(&layers), 8).unwrap();
+        let (graph, scratch) = (&network.operations().graph, Scratch::default());
+        assert!(graph.gives_spans());
+        let features = features(777);
+        let total = graph.num_outputs(777);
+        let spans = [0..1, 1..total / 3, total / 3..total - 2, total - 2..total];
+        let mut frames = vec![];
+        graph.in_spans(&features, spans.into_iter(), &scratch, |_, outputs| {
+            frames.extend_from_slice(&outputs[0]);
+        });
+        assert_eq!(frames, graph.run(&features, &scratch)[0]);
+    }
+    let network = Network::new(attentive(), some_weights(&attentive()), 8).unwrap();
+    assert!(
+        !network.operations().graph.gives_spans(),
+        "needs all weights"
+    );
 }
 
 #[test]

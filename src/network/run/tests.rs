@@ -1,9 +1,11 @@
-//! Compares parts, threads and groups with the whole utterance run through one operation after the
-//! other.
+//! Compares parts, threads and groups of plain lists with the whole utterance run through one layer
+//! after the other.
 
 use super::*;
 use crate::network::{
-    Conv1dOptions, Cuts, Layer, Network,
+    Affine, Conv1dOptions, Cuts, Layer, Network,
+    operation::one_operation,
+    padded,
     reference::{self, some_weights},
     source::Source,
 };
@@ -137,22 +139,19 @@ fn features(num_frames: usize) -> Features {
     Features::new(values.collect(), 3)
 }
 
-/// Runs every operation over the whole utterance, one after the other.
+/// Runs every layer over the whole utterance, one after the other.
 fn whole(network: &Network, features: &Features) -> Vec<f32> {
     let weights = Source::Weights(network.weights());
-    let operations = Operations::in_one_branch(network.layers(), weights);
+    let operations = network.operations();
     let (mut x, mut channels) = (features.values().to_vec(), features.num_channels());
-    for operation in &operations.branches[0] {
-        if let Operation::Affine { padding, .. } = operation {
-            x = crate::network::padded(&x, channels, *padding);
+    let before = network.layers().iter().take_while(|l| !l.is_pooling());
+    for (index, layer) in before.enumerate() {
+        let operation = one_operation(layer, index, weights);
+        let mut frames = x.len() / channels;
+        if let Some(affine) = Affine::of(layer) {
+            frames = affine.num_frames(frames);
+            x = padded(&x, channels, affine.padding);
         }
-        let frames = match operation {
-            // `x` is already padded.
-            Operation::Affine { padding, .. } => {
-                operation.num_frames(x.len() / channels - 2 * padding)
-            }
-            _ => x.len() / channels,
-        };
         channels = operation.width(channels);
         let mut y = vec![0.0; frames * channels];
         operation.apply(&x, &mut y);
@@ -163,7 +162,7 @@ fn whole(network: &Network, features: &Features) -> Vec<f32> {
         Pooling::SampleStats { eps } => pooling::sample_stats(&x, channels, eps),
         Pooling::Mean => pooling::mean(&x, channels),
         Pooling::Flatten { num_frames } => pooling::flatten(&x, channels, num_frames),
-        Pooling::AttentiveStats { .. } => unreachable!("only in a graph"),
+        Pooling::AttentiveStats { .. } => unreachable!("none here"),
     };
     operations.after.run(x, 1)
 }
@@ -226,6 +225,34 @@ fn parts_give_what_the_whole_gives() {
                 assert!((g - w).abs() < 1e-5, "{frames} frames: {got:?} {wanted:?}");
             }
         }
+    }
+}
+
+#[test]
+fn a_long_recording_gives_what_the_whole_gives() {
+    let network = with_some_weights(vec![
+        conv(3, 5, 3, 0),
+        Layer::Linear {
+            in_features: 5,
+            out_features: 1024,
+            groups: 1,
+        },
+        Layer::StatsPool {
+            eps: 1e-5,
+            groups: 1,
+        },
+        Layer::Linear {
+            in_features: 2048,
+            out_features: 4,
+            groups: 1,
+        },
+    ]);
+    let features = features(20_000);
+    let num_outputs = network.operations().graph.num_outputs(20_000);
+    assert!(2 * VALUES_IN_SPAN < 1024 * num_outputs, "three spans");
+    let (got, wanted) = (network.embed(&features), whole(&network, &features));
+    for (g, w) in got.iter().zip(&wanted) {
+        assert!((g - w).abs() < 1e-4, "{got:?} {wanted:?}");
     }
 }
 
