@@ -6,6 +6,6 @@ vox1=$1 vox2=$2 out=$3
 here=$(dirname "$0")
 cargo build --release
 "$here/voxceleb_manifest.py" "$vox1" "$vox2" > voxceleb.csv
-target/release/spkver train voxceleb.csv -o "$out" --options "$here/voxceleb.json" --members 1 \
+target/release/spkver train voxceleb.csv -o "$out" --options "$here/voxceleb.json" \
     --cache-mb 8192 ${NOISE:+--noise "$NOISE"} ${RIR:+--rir "$RIR"} --name spkver-voxceleb
 echo "calibrate it on trials of your own: spkver calibrate TRIALS --model $out -o calibrated.safetensors"

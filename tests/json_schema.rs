@@ -39,8 +39,8 @@ fn prepared() -> Place {
     fs::copy(xvec, place.path("xvec.safetensors")).unwrap();
     let options = json!({
         "front_end": {"num_ceps": 8, "num_mel_bins": 16},
-        "architecture": {"channels": 8, "embedding_size": 8},
-        "members": [], "overlap": null, "speech": null,
+        "architecture": {"channels": 8, "embedding_size": 8, "residual": null},
+        "overlap": null, "speech": null,
         "num_steps": 3, "batch_size": 4, "crop_seconds": [0.5, 1.0],
         "head": {"size": 4, "crops_per_utterance": 2, "bce_steps": 2, "crop_seconds": [0.5, 1.0]}
     });

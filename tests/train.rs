@@ -26,11 +26,9 @@ fn speech(dir: &Path) -> PathBuf {
 fn options(dir: &Path) -> PathBuf {
     let path = dir.join("options.json");
     let text = r#"{
-        "architecture": {"channels": 8, "embedding_size": 8},
-        "augment": {"num_rooms": 3, "reverberation": 0.5, "babble": 0.5, "codec": 0.5},
-        "members": [
-            {"high_freq_hz": 3800, "band_limit": 0.0}, {"high_freq_hz": 7600, "band_limit": 0.5, "pitch": 0.5}
-        ],
+        "architecture": {"channels": 8, "embedding_size": 8, "residual": null},
+        "augment": {"num_rooms": 3, "reverberation": 0.5, "babble": 0.5, "codec": 0.5, "band_limit": 0.5},
+        "pitch": 0.5,
         "overlap": {"channels": 8, "steps_percent": 100}, "warps_percent": [100, 90],
         "num_steps": 12, "batch_size": 4, "crop_seconds": [0.5, 1.0],
         "head": {"size": 4, "crops_per_utterance": 2, "bce_steps": 5, "crop_seconds": [0.5, 1.0]}
@@ -76,17 +74,13 @@ fn teacher(dir: &Path, size: usize) -> PathBuf {
     path
 }
 
-/// [`command`] with a second network that sees the means and learns from speakers and teacher, and a
-/// third from the teacher alone.
+/// [`command`] with a network that learns from speakers and teacher, on features with the means in
+/// channels of their own.
 fn taught(dir: &Path, out: &str) -> Command {
     let options = changed_options(dir, |options| {
         options["front_end"] = serde_json::json!({"mean_channels": true});
-        options["members"] = serde_json::json!([
-            {"high_freq_hz": 3800, "band_limit": 0.0},
-            {"seed": 9, "high_freq_hz": 7600, "band_limit": 0.5, "pitch": 0.5, "mean_norm": false,
-             "speaker_weight": 0.5, "teacher_weight": 10},
-            {"high_freq_hz": 7600, "band_limit": 0.0, "speaker_weight": 0, "teacher_weight": 10},
-        ]);
+        options["speaker_weight"] = 0.5.into();
+        options["teacher_weight"] = 10.into();
     });
     let mut command = with_options(dir, out, &options);
     command.args(["--checkpoint-every", "1"]);
@@ -182,8 +176,8 @@ fn a_detector_of_overlapped_speech_comes_from_another_model_and_is_trained_on() 
         &["first: its detector of overlapped speech has other layers"],
     );
 
-    // Two networks of 12 steps, then the detector.
-    succeed(with("stopped", |_| ()).args(["--stop-after", "26"]));
+    // 12 steps of the network, then the detector.
+    succeed(with("stopped", |_| ()).args(["--stop-after", "14"]));
     refused(
         &mut begun_from("trained-on", "stopped", |_| ()),
         4,
@@ -194,28 +188,28 @@ fn a_detector_of_overlapped_speech_comes_from_another_model_and_is_trained_on() 
 }
 
 #[test]
-fn a_joint_embedding_is_fitted_onto_several_networks_the_same_with_any_number_of_threads() {
+fn a_joint_embedding_is_fitted_the_same_with_any_number_of_threads() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     speech(dir);
-    succeed(&mut command(dir, "two"));
-    // Both networks have 4 dimensions of their own.
+    // The network's own embedding has 4 dimensions.
+    succeed(&mut command(dir, "one"));
     let onto = |model: &str, out: &str, size: usize| {
         onto(dir, model, out, |joint| joint["size"] = size.into())
     };
     let refuse = |command: &mut Command, fact: &str| refused(command, 2, &[fact]);
-    refuse(&mut onto("two", "no", 3), "a multiple of 4");
-    let mut command = onto("two", "no", 4);
+    refuse(&mut onto("one", "no", 3), "a multiple of 4");
+    let mut command = onto("one", "no", 4);
     teacher(dir, 3);
     refuse(&mut command, "LDA to 4 dimensions");
     refuse(
-        onto("two", "no", 4).args(["--steps", "5"]),
+        onto("one", "no", 4).args(["--steps", "5"]),
         "cannot be used with",
     );
-    succeed(onto("two", "three", 4).args(["--threads", "1"]));
-    succeed(onto("two", "again", 4).args(["--threads", "2"]));
+    succeed(onto("one", "two", 4).args(["--threads", "1"]));
+    succeed(onto("one", "again", 4).args(["--threads", "2"]));
     let bytes = |name: &str| fs::read(dir.join(name)).unwrap();
-    assert!(bytes("three") == bytes("again"), "threads change the bits");
+    assert!(bytes("two") == bytes("again"), "threads change the bits");
     let groups = |name: &str| {
         let model = spkver::storage::model::load(&dir.join(name)).unwrap();
         let (model, head) = (model.model(), &model.model().head);
@@ -223,11 +217,11 @@ fn a_joint_embedding_is_fitted_onto_several_networks_the_same_with_any_number_of
         assert_eq!(model.embedding_size(), groups.0);
         (groups, model.has_overlap_term)
     };
-    assert_eq!(groups("two"), ((8, 2), false));
-    assert_eq!(groups("three"), ((12, 3), true));
-    refuse(&mut onto("three", "no", 4), "that `train` made, once");
+    assert_eq!(groups("one"), ((4, 1), false));
+    assert_eq!(groups("two"), ((8, 2), true));
+    refuse(&mut onto("two", "no", 4), "that has none yet");
     fs::write(dir.join("speech/anna/broken.wav"), "no sound").unwrap();
-    succeed(&mut onto("two", "without-it", 4));
+    succeed(&mut onto("one", "without-it", 4));
 }
 
 #[test]
@@ -235,8 +229,7 @@ fn a_residual_network_is_trained_gets_a_joint_embedding_and_is_exported() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     speech(dir);
-    let alone = || serde_json::json!([]);
-    let residual = |out: &str, stride_bins: usize, members: serde_json::Value| {
+    let residual = |out: &str, stride_bins: usize| {
         let options = changed_options(dir, |options| {
             options["architecture"]["residual"] = serde_json::json!({
                 "channels": 4, "stride_bins": 3, "stages": [
@@ -244,7 +237,6 @@ fn a_residual_network_is_trained_gets_a_joint_embedding_and_is_exported() {
                     {"channels": 8, "blocks": 1, "stride": 2, "stride_bins": stride_bins}
                 ]
             });
-            options["members"] = members.clone();
             options["teacher_weight"] = 10.into();
         });
         let mut command = with_options(dir, out, &options);
@@ -252,14 +244,12 @@ fn a_residual_network_is_trained_gets_a_joint_embedding_and_is_exported() {
         command
     };
     refused(
-        &mut residual("no", 11, alone()),
+        &mut residual("no", 11),
         2,
         &["architecture.residual.stages: ", "strides from 1 to 10"],
     );
-    let member = serde_json::json!([{"high_freq_hz": 3800, "band_limit": 0.0}]);
-    refused(&mut residual("no", 2, member), 2, &["leave out members"]);
-    succeed(residual("one", 2, alone()).args(["--threads", "1"]));
-    succeed(residual("two", 2, alone()).args(["--threads", "2"]));
+    succeed(residual("one", 2).args(["--threads", "1"]));
+    succeed(residual("two", 2).args(["--threads", "2"]));
     let bytes = |name: &str| fs::read(dir.join(name)).unwrap();
     assert!(bytes("one") == bytes("two"), "threads change the bits");
     succeed(&mut onto(dir, "one", "joint", |_| ()));
@@ -310,8 +300,8 @@ fn a_run_stopped_or_killed_continues_bit_for_bit_with_any_number_of_threads() {
         "stopped and continued"
     );
 
-    // 36 steps of three members, then those of the detector of overlapped speech.
-    succeed(command(dir, "late").args(["--stop-after", "40", "--threads", "2"]));
+    // 12 steps of the network, then those of the detector of overlapped speech.
+    succeed(command(dir, "late").args(["--stop-after", "16", "--threads", "2"]));
     assert!(dir.join("late.ckpt.overlap").exists() && !dir.join("late").exists());
     succeed(command(dir, "late").args(["--threads", "1"]));
     assert!(
@@ -388,18 +378,14 @@ fn a_run_starts_from_the_weights_of_another_where_they_fit() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     speech(dir);
-    let several = |out: &str, members: &str, rest: &[&str]| {
+    let from = |out: &str, rest: &[&str]| {
         let mut command = command(dir, out);
-        command
-            .args(["--members", members, "--seed", "8"])
-            .args(rest);
+        command.args(["--seed", "8"]).args(rest);
         command.arg("--start-from").arg(dir.join("first.ckpt"));
         command
     };
-    let from = |out: &str, rest: &[&str]| several(out, "1", rest);
     refused(&mut from("no", &[]), 5, &["first.ckpt"]);
-    succeed(command(dir, "first").args(["--members", "1"]));
-    refused(&mut several("no", "2", &[]), 2, &["--members 1"]);
+    succeed(&mut command(dir, "first"));
     // One step at a rate that changes nothing to speak of.
     let small = ["--steps", "1", "--learning-rate", "1e-9"];
     succeed(&mut from("second", &small));
@@ -459,26 +445,12 @@ fn bad_options_and_lists_are_refused_before_any_work() {
         (r#"{"warps_percent": [100, 90, 90]}"#, "each once"),
         (r#"{"warps_percent": [100, 200]}"#, "from 70 to 140"),
         (r#"{"pitch": 2}"#, "pitch: a share, from 0 to 1"),
+        (r#"{"speaker_weight": 0}"#, "not both 0"),
         (
-            r#"{"members": [{"high_freq_hz": 7600, "band_limit": 0, "pitch": -1}]}"#,
-            "members.pitch",
-        ),
-        (
-            r#"{"members": [{"high_freq_hz": 7600, "band_limit": 0, "mean_norm": false}]}"#,
-            "front_end.mean_channels",
-        ),
-        (
-            r#"{"members": [{"high_freq_hz": 7600, "band_limit": 0, "speaker_weight": 0}]}"#,
-            "not both 0",
-        ),
-        (
-            r#"{"members": [{"high_freq_hz": 7600, "band_limit": 0, "head_shrinkage": 1.5}]}"#,
-            "head_shrinkage of a member: from 0 to 1",
-        ),
-        (
-            r#"{"members": [{"high_freq_hz": 7600, "band_limit": 0, "augment": {"noise": 2}}]}"#,
+            r#"{"augment": {"noise": 2}}"#,
             "augment probabilities: from 0 to 1",
         ),
+        (r#"{"members": []}"#, r#"unknown option "members""#),
         (r#"{"head": {"shrinkage": -0.5}}"#, "head.shrinkage"),
         (r#"{"speeds_percent": [100, 300]}"#, "from 50 to 200"),
         (r#"{"overlap": {"steps": 5}}"#, r#"unknown option "steps""#),
@@ -643,80 +615,12 @@ fn every_head_activation_and_pooling_trains() {
     }
 }
 
-/// Two members, the second with `given` among its options.
-fn members(dir: &Path, out: &str, given: &str) -> spkver::verifier::Verifier {
-    let file = options(dir);
-    let text = fs::read_to_string(&file).unwrap();
-    let text = text.replace(r#""pitch": 0.5"#, &format!(r#""pitch": 0.5{given}"#));
-    fs::write(&file, text).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_spkver"));
-    command
-        .arg("train")
-        .arg(dir.join("speech"))
-        .arg("--options");
-    succeed(command.arg(file).arg("-o").arg(dir.join(out)));
-    spkver::storage::model::load(&dir.join(out)).unwrap()
-}
-
-/// Each member's rows of a map's weights, which stand one after another.
-fn of_each_member(verifier: &spkver::verifier::Verifier, map: usize) -> [Vec<f32>; 2] {
-    let weight = &verifier.model().network.weights()[&format!("{map}.weight")];
-    let (first, second) = weight.split_at(weight.len() / 2);
-    [first.to_vec(), second.to_vec()]
-}
-
 #[test]
-fn a_member_may_shrink_its_own_head() {
+fn flatten_trains_a_network() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     speech(dir);
-    // Where the heads' whitening is.
-    let of_last_map = |out: &str, given: &str| {
-        let verifier = members(dir, out, given);
-        let last = verifier.model().network.layers().len() - 1;
-        of_each_member(&verifier, last)
-    };
-    let alike = of_last_map("a", "");
-    let own = of_last_map("b", r#", "head_shrinkage": 0.9"#);
-    assert_eq!(alike[0], own[0]);
-    assert_ne!(alike[1], own[1]);
-}
-
-#[test]
-fn a_member_may_meet_its_own_noise() {
-    let dir = tempfile::tempdir().unwrap();
-    let dir = dir.path();
-    speech(dir);
-    let of_first_map = |out: &str, given: &str| of_each_member(&members(dir, out, given), 0);
-    let quiet = of_first_map("a", "");
-    let noise = r#", "augment": {"noise": 1, "noise_snr_db": [0, 10]}"#;
-    let noisy = of_first_map("b", noise);
-    assert_eq!(quiet[0], noisy[0]);
-    assert_ne!(quiet[1], noisy[1]);
-}
-
-#[test]
-fn flatten_trains_one_network_and_refuses_to_be_several() {
-    let dir = tempfile::tempdir().unwrap();
-    let dir = dir.path();
-    speech(dir);
-    let flatten = ["--pool", "flatten", "--steps", "3"];
-    let output = command(dir, "a").args(flatten).output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(text.contains("want --pool stats or mean"), "{text}");
-    succeed(command(dir, "a").args(flatten).args(["--members", "1"]));
-    // Members that nobody asked for are no reason to refuse.
-    fs::write(
-        dir.join("few.json"),
-        r#"{"architecture": {"channels": 8, "embedding_size": 8}, "batch_size": 4,
-            "head": {"size": 4, "crops_per_utterance": 1, "bce_steps": 2}}"#,
-    )
-    .unwrap();
-    let mut plain = Command::new(env!("CARGO_BIN_EXE_spkver"));
-    plain.arg("train").args(flatten).arg("--options");
-    plain.arg(dir.join("few.json")).arg(dir.join("speech"));
-    succeed(plain.arg("-o").arg(dir.join("b")));
+    succeed(command(dir, "a").args(["--pool", "flatten", "--steps", "3"]));
 }
 
 #[test]

@@ -23,7 +23,7 @@ use spkver::{
 use std::path::PathBuf;
 
 /// Flags that change how networks are trained, or the card of a new model.
-const OF_NETWORKS: [&str; 19] = [
+const OF_NETWORKS: [&str; 18] = [
     "overlap_of",
     "start_from",
     "compare_heads",
@@ -35,7 +35,6 @@ const OF_NETWORKS: [&str; 19] = [
     "learning_rate",
     "channels",
     "embedding_size",
-    "members",
     "activation",
     "pool",
     "head",
@@ -98,8 +97,8 @@ pub struct Args {
     /// that has another size in that run still starts from random weights
     #[arg(long, value_name = "CHECKPOINT", help_heading = "Training")]
     start_from: Option<PathBuf>,
-    /// Add a joint embedding to this model instead of training networks: a map from the statistics
-    /// of all its networks to the vectors of --teacher (`joint` in the options)
+    /// Add a joint embedding to this model instead of training a network: a map from the statistics
+    /// of its network to the vectors of --teacher (`joint` in the options)
     #[arg(
         long,
         value_name = "MODEL",
@@ -117,7 +116,7 @@ pub struct Args {
     /// Seed of all random numbers
     #[arg(long, value_name = "N", help_heading = "Training")]
     seed: Option<u64>,
-    /// Optimization steps of each network; the steps of the detectors are changed in proportion
+    /// Optimization steps of the network; the steps of the detectors are changed in proportion
     #[arg(long, value_name = "N", value_parser = positive, help_heading = "Training")]
     steps: Option<usize>,
     /// Crops in each step
@@ -132,10 +131,6 @@ pub struct Args {
     /// Size of the embedding
     #[arg(long, value_name = "D", value_parser = positive, help_heading = "Network")]
     embedding_size: Option<usize>,
-    /// How many networks to train and join: the first N in the options; 1 for a single network that
-    /// sees the whole band
-    #[arg(long, value_name = "N", value_parser = positive, help_heading = "Network")]
-    members: Option<usize>,
     /// Activation: relu, leaky-relu, tanh, sigmoid or identity
     #[arg(long, value_name = "NAME", help_heading = "Network")]
     activation: Option<String>,

@@ -52,16 +52,6 @@ pub(super) fn filters(config: &MfccConfig, warp: f64) -> Result<Vec<(usize, Vec<
     (0..config.num_mel_bins).map(filter).collect()
 }
 
-/// Upper edge of filter `bin`.
-pub(super) fn end_hz(config: &MfccConfig, bin: usize) -> f64 {
-    let (low, high) = (
-        mel(f64::from(config.low_freq_hz)),
-        mel(f64::from(config.high_hz())),
-    );
-    let end = low + (bin + 2) as f64 * (high - low) / (config.num_mel_bins + 1) as f64;
-    hz(end)
-}
-
 /// Maps the frequency `hz` to `warp·hz`, as for a vocal tract shorter by that factor. The map bends
 /// towards both ends of the band, which stay fixed. It is the inverse of Kaldi's `VtlnWarpFreq`
 /// with `vtln_low` 100 and `vtln_high` -500, because here the FFT bins move and not the filters.

@@ -12,10 +12,10 @@
 //! Follows Kaldi's `feat/feature-mfcc.cc` and `feature-fbank.cc`, checked by
 //! `tests/golden_features.rs`.
 
-mod band;
 mod cepstrum;
 mod config;
 mod frame;
+mod log_mel;
 mod matrix;
 mod mel;
 mod normalize;

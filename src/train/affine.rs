@@ -39,7 +39,7 @@ impl Affine {
         let table = kernels::table();
         let packed = Packed::from_pytorch(self.shape, table.nr, weight, bias);
         let rows = x.lengths().map(|t| self.num_frames(t));
-        let mut y = Batch::zeros(rows, self.shape.0);
+        let mut y = Batch::unwritten(rows, self.shape.0);
         let steps = Steps {
             stride: self.stride,
             dilation: self.dilation,
@@ -124,12 +124,13 @@ impl Affine {
         let (c_out, c_in, taps) = self.shape;
         let table = kernels::table();
         let packed = Packed::transposed(self.shape, table.nr, weight);
-        let mut dx = Batch::zeros(x.lengths(), c_in);
         if self.is_pointwise() {
+            let mut dx = Batch::unwritten(x.lengths(), c_in);
             let jobs = dy.blocks().into_par_iter().zip(dx.blocks_mut());
             jobs.for_each(|(dy, dx)| (table.affine)(dy, &packed, ROW_BY_ROW, dx));
             return dx;
         }
+        let mut dx = Batch::zeros(x.lengths(), c_in);
         let steps = Steps {
             dilation: self.dilation,
             ..ROW_BY_ROW

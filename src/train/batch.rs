@@ -31,12 +31,27 @@ pub(super) fn zeros(len: usize) -> Vec<f32> {
     if len < MIN_IDLE_VALUES {
         return vec![0.0; len];
     }
-    // A new buffer is a little larger than needed, because later batches may be a little longer.
-    let found = IDLE.take(len);
-    let mut values = found.unwrap_or_else(|| Vec::with_capacity(len + len / 8));
+    let mut values = idle_or_new(len);
     values.clear();
     values.resize(len, 0.0);
     values
+}
+
+/// `len` values, all of which must be written. They are what an earlier batch left in this memory.
+pub(super) fn unwritten(len: usize) -> Vec<f32> {
+    if len < MIN_IDLE_VALUES {
+        return vec![0.0; len];
+    }
+    let mut values = idle_or_new(len);
+    values.resize(len, 0.0);
+    values
+}
+
+/// A buffer with room for `len` values. A new one is a little larger than needed, because later
+/// batches may be a little longer.
+fn idle_or_new(len: usize) -> Vec<f32> {
+    let found = IDLE.take(len);
+    found.unwrap_or_else(|| Vec::with_capacity(len + len / 8))
 }
 
 /// Keeps the memory of `values` for a later batch.
@@ -52,13 +67,30 @@ impl Batch {
 
     /// Zeros, `rows[u]` rows for utterance u.
     pub fn zeros(rows: impl IntoIterator<Item = usize>, channels: usize) -> Self {
+        let shape = Batch::of_shape(rows, channels);
+        Batch {
+            values: zeros(shape.num_rows() * channels),
+            ..shape
+        }
+    }
+
+    /// `rows[u]` rows for utterance u, whose values must all be written.
+    pub fn unwritten(rows: impl IntoIterator<Item = usize>, channels: usize) -> Self {
+        let shape = Batch::of_shape(rows, channels);
+        Batch {
+            values: unwritten(shape.num_rows() * channels),
+            ..shape
+        }
+    }
+
+    /// `rows[u]` rows for utterance u, with no memory for values yet.
+    fn of_shape(rows: impl IntoIterator<Item = usize>, channels: usize) -> Self {
         let mut starts = vec![0];
         for n in rows {
             starts.push(starts[starts.len() - 1] + n);
         }
-        let values = zeros(starts[starts.len() - 1] * channels);
         Batch {
-            values,
+            values: vec![],
             starts,
             channels,
         }
@@ -66,7 +98,7 @@ impl Batch {
 
     /// A batch of these utterances, in order; each frame has `channels` values.
     pub fn of_features(features: &[Features], channels: usize) -> Self {
-        let mut batch = Batch::zeros(features.iter().map(Features::num_frames), channels);
+        let mut batch = Batch::unwritten(features.iter().map(Features::num_frames), channels);
         for (to, features) in batch.utterances_mut().into_iter().zip(features) {
             to.copy_from_slice(features.values());
         }
@@ -133,7 +165,7 @@ impl Batch {
 
     /// `count` of the channels, from `first` on.
     pub fn columns(&self, first: usize, count: usize) -> Self {
-        let mut part = Batch::zeros(self.lengths(), count);
+        let mut part = Batch::unwritten(self.lengths(), count);
         let rows = self.values.chunks_exact(self.channels);
         for (to, row) in part.values.chunks_exact_mut(count).zip(rows) {
             to.copy_from_slice(&row[first..][..count]);
@@ -150,6 +182,14 @@ impl Batch {
             to[first..][..row.len()].copy_from_slice(row);
         }
         whole
+    }
+
+    /// A copy, in the memory of an earlier batch if possible.
+    pub fn copy(&self) -> Self {
+        let mut copy = Batch::unwritten(self.lengths(), self.channels);
+        let blocks = copy.blocks_mut().into_par_iter().zip(self.blocks());
+        blocks.for_each(|(to, values)| to.copy_from_slice(values));
+        copy
     }
 
     /// Adds the values of a batch of the same shape.

@@ -26,7 +26,7 @@ const ROWS_TOGETHER: usize = 256;
 pub fn forward(options: &Conv2dOptions, x: &Batch, weight: &[f32], bias: &[f32]) -> Batch {
     let conv = packed(options, weight, bias);
     let rows = x.lengths().map(|t| options.num_frames(t));
-    let mut y = Batch::zeros(rows, options.out_bins() * options.out_channels);
+    let mut y = Batch::unwritten(rows, options.out_bins() * options.out_channels);
     let jobs = x.utterances().into_par_iter().zip(y.utterances_mut());
     jobs.for_each(|(x, y)| {
         let x = padded(x, options.frame_size(), options.padding_frames);
@@ -158,7 +158,7 @@ pub fn input_gradient(options: &Conv2dOptions, x: &Batch, weight: &[f32], dy: &B
         turned[(i * c_out + o) * taps + taps - 1 - tap] = *w;
     }
     let conv = packed(&transposed, &turned, &vec![0.0; c_in]);
-    let mut dx = Batch::zeros(x.lengths(), num_bins * c_in);
+    let mut dx = Batch::unwritten(x.lengths(), num_bins * c_in);
     let bins = options.out_bins();
     let (width, margin) = (transposed.frame_size(), transposed.padding_frames);
     let jobs = dy.utterances().into_par_iter().zip(dx.utterances_mut());

@@ -3,7 +3,7 @@
 
 use super::{
     affine::ROW_BY_ROW,
-    batch::{give_back, zeros},
+    batch::{give_back, unwritten, zeros},
     options::PairLoss,
 };
 use crate::kernels::{self, Outer, Packed};
@@ -139,13 +139,23 @@ impl AngularMargin {
     }
 }
 
+/// Rows that a task computes products of: a multiple of the rows that the kernels compute together.
+const ROWS_PER_TASK: usize = 28;
+
 /// The inner product of each row with each weight: `(U, D), (S, D) -> (U, S)`.
 pub(super) fn products(rows: &[f32], weights: &[f32], d: usize) -> Vec<f32> {
-    let table = kernels::table();
+    let nr = kernels::table().nr;
     let s = weights.len() / d;
-    let mut products = zeros(rows.len() / d * s);
-    let packed = Packed::from_pytorch((s, d, 1), table.nr, weights, &vec![0.0; s]);
-    (table.affine)(rows, &packed, ROW_BY_ROW, &mut products);
+    let slice = 16 * nr; // weights that a task packs
+    let packed = (weights.par_chunks(slice * d).enumerate())
+        .map(|(part, weights)| {
+            let n = weights.len() / d;
+            let packed = Packed::from_pytorch((n, d, 1), nr, weights, &[]);
+            packed.within_rows(d, s).starting_at(0, part * slice)
+        })
+        .collect();
+    let mut products = unwritten(rows.len() / d * s);
+    apply(packed, (rows, d), (&mut products, s));
     products
 }
 
@@ -157,18 +167,23 @@ pub(super) fn through_products(
     d: usize,
 ) -> (Vec<f32>, Vec<f32>) {
     let table = kernels::table();
-    let s = weights.len() / d;
+    let (s, nr) = (weights.len() / d, table.nr);
+    let transposed = (0..d.div_ceil(nr)).into_par_iter().map(|part| {
+        let first = part * nr;
+        let n = nr.min(d - first);
+        let packed = Packed::new((n, s, 1), nr, &[], |o, i, _| weights[i * d + first + o]);
+        packed.within_rows(s, d).starting_at(0, first)
+    });
     let mut d_rows = vec![0.0f32; rows.len()];
-    let back = Packed::transposed((s, d, 1), table.nr, weights);
-    (table.affine)(d_products, &back, ROW_BY_ROW, &mut d_rows);
+    apply(transposed.collect(), (d_products, s), (&mut d_rows, d));
     let mut d_weights = zeros(weights.len());
     // Enough work for a task, and a multiple of the rows that the kernels compute together.
-    const ROWS_PER_TASK: usize = 56;
+    const WEIGHTS_PER_TASK: usize = 56;
     d_weights
-        .par_chunks_mut(ROWS_PER_TASK * d)
+        .par_chunks_mut(WEIGHTS_PER_TASK * d)
         .enumerate()
         .for_each(|(part, g)| {
-            let first = part * ROWS_PER_TASK;
+            let first = part * WEIGHTS_PER_TASK;
             let inputs = (first, first + g.len() / d);
             (table.outer)(
                 Outer {
@@ -184,30 +199,53 @@ pub(super) fn through_products(
     (d_rows, d_weights)
 }
 
+/// Applies maps that write to different columns to each row: `(U, C_in) -> (U, C_out)`.
+fn apply(maps: Vec<Packed>, (x, c_in): (&[f32], usize), (y, c_out): (&mut [f32], usize)) {
+    let rows = x.par_chunks(ROWS_PER_TASK * c_in);
+    let jobs = rows.zip(y.par_chunks_mut(ROWS_PER_TASK * c_out));
+    jobs.for_each(|(x, y)| {
+        for map in &maps {
+            let (input, output) = map.starts;
+            (kernels::table().affine)(&x[input..], map, ROW_BY_ROW, &mut y[output..]);
+        }
+    });
+}
+
+/// Rows that a task scales.
+const ROWS_AT_ONCE: usize = 256;
+
 /// The rows `(N, D)`, scaled to length 1, and their lengths before.
 pub(super) fn unit_rows(rows: &[f32], d: usize) -> (Vec<f32>, Vec<f32>) {
-    let mut unit = zeros(rows.len());
-    unit.copy_from_slice(rows);
-    let norms = unit
-        .chunks_exact_mut(d)
-        .map(|row| {
-            let norm = row.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-12);
-            row.iter_mut().for_each(|v| *v /= norm);
-            norm
-        })
-        .collect();
+    let mut unit = unwritten(rows.len());
+    let mut norms = vec![0.0; rows.len() / d];
+    (unit.par_chunks_mut(ROWS_AT_ONCE * d))
+        .zip(rows.par_chunks(ROWS_AT_ONCE * d))
+        .zip(norms.par_chunks_mut(ROWS_AT_ONCE))
+        .for_each(|((unit, rows), norms)| {
+            let rows = unit.chunks_exact_mut(d).zip(rows.chunks_exact(d));
+            for ((unit, row), norm) in rows.zip(norms) {
+                *norm = row.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-12);
+                unit.iter_mut().zip(row).for_each(|(u, v)| *u = v / *norm);
+            }
+        });
     (unit, norms)
 }
 
 /// d(x/|x|): du -> (du − u(u·du))/|x|, in place.
 pub(super) fn through_unit_rows(unit: &[f32], norms: &[f32], du: &mut [f32]) {
     let d = unit.len() / norms.len();
-    for ((du, u), norm) in du.chunks_exact_mut(d).zip(unit.chunks_exact(d)).zip(norms) {
-        let along: f32 = du.iter().zip(u).map(|(a, b)| a * b).sum();
-        for (g, u) in du.iter_mut().zip(u) {
-            *g = (*g - u * along) / norm;
-        }
-    }
+    (du.par_chunks_mut(ROWS_AT_ONCE * d))
+        .zip(unit.par_chunks(ROWS_AT_ONCE * d))
+        .zip(norms.par_chunks(ROWS_AT_ONCE))
+        .for_each(|((du, unit), norms)| {
+            let rows = du.chunks_exact_mut(d).zip(unit.chunks_exact(d));
+            for ((du, u), norm) in rows.zip(norms) {
+                let along: f32 = du.iter().zip(u).map(|(a, b)| a * b).sum();
+                for (g, u) in du.iter_mut().zip(u) {
+                    *g = (*g - u * along) / norm;
+                }
+            }
+        });
 }
 
 #[cfg(test)]

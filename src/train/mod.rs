@@ -5,8 +5,7 @@
 //! ```text
 //! crops of one speaker ─► gradient descent ─────────────────────────► network
 //! embeddings of the training speech ─► LDA ─► PLDA ─► BCE on pairs ─► pair head
-//! several networks and their heads ─► ensemble ─────────────────────► one network, one head
-//! crops ─► statistics of all networks ─► hidden layer ─► PLDA ──────► joint embedding
+//! crops ─► statistics of the network ─► hidden layer ─► PLDA ───────► joint embedding
 //! crops of one speaker, or of two at once ─► gradient descent ──────► overlap detector
 //! crops with silence and noise ─► gradient descent ─────────────────► speech detector
 //! ```
@@ -25,7 +24,6 @@ mod conv2d;
 pub mod crops;
 pub mod descent;
 mod distortion;
-pub mod ensemble;
 mod filter;
 pub mod head;
 pub mod head_comparison;
@@ -53,11 +51,13 @@ pub mod recipe;
 pub mod recordings;
 mod ridge;
 pub mod rooms;
+pub mod rounding;
 mod rules;
 pub mod run;
 mod speech;
 pub mod tape;
 pub mod teacher;
 mod view;
+mod whitening;
 
 pub use labelled::Labelled;

@@ -46,7 +46,7 @@ pub fn forward(x: &Batch, weight: &[f32], bias: &[f32], eps: f32) -> (Batch, Nor
         .map(|((b, m), s)| b - m * s)
         .collect();
     let mut y = Batch {
-        values: batch::zeros(x.values.len()),
+        values: batch::unwritten(x.values.len()),
         ..x.clone_shape()
     };
     let channels = x.channels;

@@ -6,17 +6,14 @@ mod augment;
 mod detectors;
 mod head;
 mod joint;
-mod member;
 
 pub use architecture::{ArchitectureOptions, ResidualOptions, StageOptions};
 pub use augment::AugmentOptions;
 pub use detectors::{OverlapOptions, SpeechOptions};
 pub use head::{HeadOptions, PairLoss, RefineOptions};
 pub use joint::{HiddenOptions, JointOptions, OverlapTermOptions};
-pub use member::{MemberOptions, Seen};
 
 use crate::features::MfccConfig;
-use member::one;
 use serde::{Deserialize, Serialize};
 
 /// Everything that decides the result, apart from the recordings.
@@ -65,10 +62,7 @@ pub struct TrainOptions {
     pub margin_ramp: f32,
     /// The pair head.
     pub head: HeadOptions,
-    /// Networks that are trained one after the other, each with the next seed, and joined; empty for
-    /// a single network.
-    pub members: Vec<MemberOptions>,
-    /// The detector of overlapped speech, trained after the networks; none if no detector is trained.
+    /// The detector of overlapped speech, trained after the network; none if no detector is trained.
     #[serde(default)]
     pub overlap: Option<OverlapOptions>,
     /// The speech detector, trained last. Without one, a frame is speech or not by its level.
@@ -77,6 +71,10 @@ pub struct TrainOptions {
     /// The joint embedding of `train --onto`, which trains nothing else.
     #[serde(default)]
     pub joint: JointOptions,
+}
+
+fn one() -> f32 {
+    1.0
 }
 
 fn as_recorded() -> Vec<u32> {
@@ -113,7 +111,6 @@ impl Default for TrainOptions {
             margin: 0.2,
             margin_ramp: 0.5,
             head: HeadOptions::default(),
-            members: MemberOptions::usual(),
             overlap: Some(OverlapOptions::default()),
             speech: Some(SpeechOptions::default()),
             joint: JointOptions::default(),
@@ -122,56 +119,31 @@ impl Default for TrainOptions {
 }
 
 impl TrainOptions {
-    /// Does any network learn from a teacher?
+    /// Does the network learn from a teacher?
     pub fn wants_teacher(&self) -> bool {
-        let each = self.of_each();
-        each.iter().any(|(own, _)| own.teacher_weight > 0.0)
+        self.teacher_weight > 0.0
     }
 
-    /// The options of each network that is trained, and the part of the features that it sees.
-    pub fn of_each(&self) -> Vec<(TrainOptions, Seen)> {
-        let single = self.of_one();
-        let members = self.members.iter().zip(self.seed..);
-        let options = members.map(|(member, seed)| (single.of_member(member, seed), member.seen()));
-        let mut each: Vec<(TrainOptions, Seen)> = options.collect();
-        if each.is_empty() {
-            each.push((single, Seen::NORMALISED));
-        }
-        for (_, seen) in &mut each {
-            seen.log_mels = self.architecture.residual.is_some();
-        }
-        each
+    /// Whether the network sees log mels, as a residual one does, in place of the cepstra.
+    pub fn sees_log_mels(&self) -> bool {
+        self.architecture.residual.is_some()
     }
 
-    /// The values of a frame that a network sees: cepstra, or log mels.
+    /// Number of values of a frame that the network sees: cepstra, or log mels.
     pub fn num_seen(&self) -> usize {
-        match self.architecture.residual {
-            Some(_) => self.front_end.num_mel_bins,
-            None => self.front_end.num_frame_channels(),
+        match self.sees_log_mels() {
+            true => self.front_end.num_mel_bins,
+            false => self.front_end.num_frame_channels(),
         }
     }
 
-    /// The options of a single network, without members and detectors.
-    fn of_one(&self) -> TrainOptions {
+    /// The same options without detectors.
+    fn without_detectors(&self) -> TrainOptions {
         TrainOptions {
-            members: vec![],
             overlap: None,
             speech: None,
             ..self.clone()
         }
-    }
-
-    /// The options of one of several networks; `seed` is used if the member names none.
-    fn of_member(&self, member: &MemberOptions, seed: u64) -> TrainOptions {
-        let mut own = self.clone();
-        own.seed = member.seed.unwrap_or(seed);
-        own.augment = member.augment.clone().unwrap_or(own.augment);
-        own.augment.band_limit = member.band_limit;
-        own.pitch = member.pitch;
-        own.speaker_weight = member.speaker_weight;
-        own.teacher_weight = member.teacher_weight;
-        own.head.shrinkage = member.head_shrinkage.unwrap_or(own.head.shrinkage);
-        own
     }
 
     /// The options that the detector of overlapped speech is trained with: a network of one output.
@@ -189,7 +161,7 @@ impl TrainOptions {
             warps_percent: as_recorded(),
             pitch: 0.0,
             crop_seconds: overlap.crop_seconds,
-            ..self.of_one()
+            ..self.without_detectors()
         })
     }
 
@@ -200,7 +172,7 @@ impl TrainOptions {
             augment: speech.augment.clone(),
             num_steps: (self.num_steps.saturating_mul(speech.steps_percent) / 100).max(1),
             batch_size: speech.batch_size,
-            ..self.of_one()
+            ..self.without_detectors()
         })
     }
 }

@@ -12,7 +12,7 @@ use super::{
     descent::{Descent, Progress, descend_by},
     distortion::{energy, gain},
     loss::Loss,
-    options::{Seen, TrainOptions},
+    options::TrainOptions,
     random::Random,
     tape::Trainable,
     view::View,
@@ -176,7 +176,7 @@ fn front_end(options: &TrainOptions) -> Result<Mfcc> {
 /// of the options. In a finished detector, BatchNorms are already folded into the other layers, so
 /// training continues without them.
 pub(super) fn state_of(network: &Network, options: &TrainOptions) -> Result<Option<State>> {
-    let view = View::new(&front_end(options)?, Seen::NORMALISED)?;
+    let view = View::new(&front_end(options)?, false)?;
     let (layers, _) = Trainable::new(options.layers()?, options.seed).folded();
     Ok(view.weights_of(network, &layers).map(|weights| {
         let mut state = State::fresh(layers, 0, 1, options.seed);
@@ -194,7 +194,7 @@ pub(super) fn train(
 ) -> Result<Option<Network>> {
     let options = own.options;
     let mfcc = front_end(options)?;
-    let view = View::new(&mfcc, Seen::NORMALISED)?;
+    let view = View::new(&mfcc, false)?;
     let layers = match &begun {
         Some(state) => state.trainable.layers.clone(),
         None => options.layers()?,

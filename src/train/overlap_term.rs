@@ -1,12 +1,12 @@
-//! The overlap term: what the statistics of all networks add to the logit of overlapped speech.
+//! The overlap term: what the statistics of the network add to the logit of overlapped speech.
 //!
 //! ```text
-//! detector of overlapped speech (1,) ─┐
-//! pooled statistics of all networks (D,) ─┴─ linear discriminant ─► logit
+//! detector of overlapped speech (1,) ───┐
+//! pooled statistics of the network (D,) ─┴─ linear discriminant ─► logit
 //! ```
 //!
 //! The detector is small, and over a telephone it misses many second voices. The statistics of the
-//! networks also change with a second voice, although the networks were not trained for that. The
+//! network also change with a second voice, although the network was not trained for that. The
 //! discriminant is a ridge regression to 0 for one voice and 1 for two. Its answers are scaled to
 //! log-odds, as if those for one voice and those for two were normally distributed with the same
 //! variance (Hastie, Tibshirani & Friedman 2009, "The Elements of Statistical Learning", section
@@ -15,11 +15,11 @@
 use super::{
     crops::MIN_FRAMES,
     descent::{Descent, Progress, in_blocks},
-    ensemble,
     options::OverlapTermOptions,
     overlap::{Voices, is_overlapped},
     random::Random,
     ridge::{self, LinearMap},
+    rounding,
 };
 use crate::{
     Error, Result, audio,
@@ -140,7 +140,7 @@ impl OverlapTerm {
         layers.push(Layer::Concat {
             layers: vec![embedding, layers.len() - 1],
         });
-        let network = ensemble::rounded(layers, weights, network.num_features())?;
+        let network = rounding::rounded(layers, weights, network.num_features())?;
 
         let last = detector.layers().len() - 1;
         let mut weights = detector.weights().clone();
@@ -150,7 +150,7 @@ impl OverlapTerm {
             values.for_each(|value| *value *= self.of_detector);
         }
         let layers = detector.layers().to_vec();
-        let detector = ensemble::rounded(layers, weights, detector.num_features())?;
+        let detector = rounding::rounded(layers, weights, detector.num_features())?;
         Ok((network, detector))
     }
 }

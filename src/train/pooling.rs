@@ -10,7 +10,7 @@ pub fn forward(x: &Batch, layer: &Layer) -> Batch {
         .utterances()
         .into_par_iter()
         .map(|x_u| match *layer {
-            // Groups appear only when trained members are joined.
+            // A network in training has no groups.
             Layer::StatsPool { eps, .. } => pooling::stats(x_u, x.channels, eps, 1),
             Layer::SampleStatsPool { eps } => pooling::sample_stats(x_u, x.channels, eps),
             Layer::Flatten { num_frames } => pooling::flatten(x_u, x.channels, num_frames),

@@ -1,4 +1,4 @@
-//! The recipe: trains the networks by AAM-softmax over speakers, then the detectors of overlapped
+//! The recipe: trains the network by AAM-softmax over speakers, then the detectors of overlapped
 //! speech and of speech. A pair head is fitted afterwards: [`super::head`].
 
 use super::{
@@ -8,7 +8,7 @@ use super::{
     crops::MIN_FRAMES,
     descent::{Descent, Progress, descend_by, in_blocks},
     loss::{AngularMargin, Loss},
-    options::{Seen, TrainOptions},
+    options::TrainOptions,
     overlap, speech,
     teacher::Teacher,
     view::View,
@@ -18,8 +18,10 @@ use std::path::PathBuf;
 
 /// The result of training.
 pub struct Trained {
-    /// The networks, each with its embeddings of the training speech.
-    pub members: Vec<(Network, Labelled)>,
+    /// The network.
+    pub network: Network,
+    /// Its embeddings of the training speech.
+    pub labelled: Labelled,
     /// The detector of overlapped speech, where the options ask for one.
     pub overlap: Option<Network>,
     /// The speech detector, where the options ask for one.
@@ -35,8 +37,8 @@ pub struct Begun {
 }
 
 /// Trains all networks, each from its checkpoint if there is one, and embeds the training speech
-/// with each for [`super::head::fit`]. `on_progress` may stop training by answering `false`: the state is saved,
-/// and the result is `None`.
+/// for [`super::head::fit`]. `on_progress` may stop training by answering `false`: the state is
+/// saved, and the result is `None`.
 ///
 /// # Errors
 /// A recording or checkpoint that cannot be read or written; options that make no sense.
@@ -45,11 +47,10 @@ pub fn train(
     begun: Begun,
     on_progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Option<Trained>> {
-    let members = all.options.of_each();
     let (of_overlap, of_speech) = (all.options.of_overlap(), all.options.of_speech());
     let steps = |options: &Option<TrainOptions>| options.as_ref().map_or(0, |o| o.num_steps);
-    let of_members = members.len() * all.options.num_steps;
-    let of_both = of_members + steps(&of_overlap);
+    let of_network = all.options.num_steps;
+    let of_both = of_network + steps(&of_overlap);
     let num_steps = of_both + steps(&of_speech);
     let beside = |ending: &str| {
         let mut name = all.checkpoint.as_os_str().to_owned();
@@ -57,27 +58,14 @@ pub fn train(
         PathBuf::from(name)
     };
     let begun_from = begun.network.as_ref().map(State::hash);
-    let mut trained = vec![];
-    for (index, (options, seen)) in members.iter().enumerate() {
-        let checkpoint = match index {
-            0 => all.checkpoint.to_path_buf(),
-            _ => beside(&format!(".{index}")),
-        };
-        let is_taught = options.teacher_weight > 0.0;
-        let member = Descent {
-            options,
-            teacher: all.teacher.filter(|_| is_taught),
-            checkpoint: &checkpoint,
-            begun_from: begun_from.as_deref(),
-            ..*all
-        };
-        let before = index * all.options.num_steps;
-        let counted = &mut |progress: Progress| on_progress(progress.of(before, num_steps));
-        match train_member(&member, *seen, begun.network.as_ref(), counted)? {
-            Some(one) => trained.push(one),
-            None => return Ok(None),
-        }
-    }
+    let own = Descent {
+        begun_from: begun_from.as_deref(),
+        ..*all
+    };
+    let counted = &mut |progress: Progress| on_progress(progress.of(0, num_steps));
+    let Some((network, labelled)) = train_network(&own, begun.network.as_ref(), counted)? else {
+        return Ok(None);
+    };
     let mut overlap = None;
     if let Some(options) = &of_overlap {
         let begun_from = begun.overlap.as_ref().map(State::hash);
@@ -88,7 +76,7 @@ pub fn train(
             begun_from: begun_from.as_deref(),
             ..*all
         };
-        let counted = &mut |progress: Progress| on_progress(progress.of(of_members, num_steps));
+        let counted = &mut |progress: Progress| on_progress(progress.of(of_network, num_steps));
         overlap = overlap::train(&detector, begun.overlap, counted)?;
         if overlap.is_none() {
             return Ok(None);
@@ -109,22 +97,22 @@ pub fn train(
         }
     }
     Ok(Some(Trained {
-        members: trained,
+        network,
+        labelled,
         overlap,
         speech,
     }))
 }
 
 /// Trains one network on the speakers' names and, where there is a teacher, on its vectors.
-fn train_member(
+fn train_network(
     own: &Descent,
-    seen: Seen,
     begun: Option<&State>,
     on_progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Option<(Network, Labelled)>> {
     let options = own.options;
     let mfcc = Mfcc::new(options.front_end.clone())?;
-    let view = View::new(&mfcc, seen)?;
+    let view = View::new(&mfcc, options.sees_log_mels())?;
     let layers = options.layers()?;
     let shapes = options.shapes(&layers)?;
     let crops = own.crops(

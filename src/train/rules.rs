@@ -2,9 +2,7 @@
 
 use super::{
     crops::warped,
-    options::{
-        AugmentOptions, HiddenOptions, MemberOptions, ResidualOptions, StageOptions, TrainOptions,
-    },
+    options::{AugmentOptions, HiddenOptions, ResidualOptions, StageOptions, TrainOptions},
     view::View,
 };
 use crate::{Error, Result, features::Mfcc};
@@ -39,28 +37,14 @@ impl TrainOptions {
         }
         warped(self)?;
         let mfcc = Mfcc::new(self.front_end.clone())?;
-        for member in &self.members {
-            check_member(member)?;
+        View::new(&mfcc, self.sees_log_mels())?;
+        let weights = [self.speaker_weight, self.teacher_weight];
+        let fit = weights.iter().all(|w| *w >= 0.0 && w.is_finite());
+        if !fit || weights == [0.0, 0.0] {
+            return Err(Error::Usage(
+                "training option speaker_weight, teacher_weight: 0 or more, and not both 0".into(),
+            ));
         }
-        for (options, seen) in self.of_each() {
-            View::new(&mfcc, seen)?;
-            check_augment(&options.augment)?;
-            let weights = [options.speaker_weight, options.teacher_weight];
-            let fit = weights.iter().all(|w| *w >= 0.0 && w.is_finite());
-            if !fit || weights == [0.0, 0.0] {
-                return Err(Error::Usage(
-                    "training option speaker_weight, teacher_weight: 0 or more, and not both 0"
-                        .into(),
-                ));
-            }
-            if !(0.0..=1.0).contains(&options.head.shrinkage) {
-                return Err(Error::Usage(
-                    "training option head.shrinkage, head_shrinkage of a member: from 0 to 1"
-                        .into(),
-                ));
-            }
-        }
-        check_members_join(self)?;
         let head = &self.head;
         let num_outputs = head.outputs.unwrap_or(head.loss.num_outputs());
         head.loss.check(num_outputs)
@@ -124,6 +108,10 @@ impl TrainOptions {
                 "margin_ramp: from 0 to 1",
             ),
             (self.head.size > 0, "head.size: 1 or more"),
+            (
+                (0.0..=1.0).contains(&self.head.shrinkage),
+                "head.shrinkage: from 0 to 1",
+            ),
             (
                 is_range(self.joint.copy_seconds),
                 "joint.copy_seconds: from 0.1 to 60, shortest first",
@@ -239,24 +227,4 @@ fn check_hidden(options: &HiddenOptions) -> Result<()> {
         ),
     ];
     all_hold(&rules)
-}
-
-/// Checks two shares of a member. Its other options are checked as part of the options that it is trained with.
-fn check_member(member: &MemberOptions) -> Result<()> {
-    let share = |p: f32| (0.0..=1.0).contains(&p);
-    let rules = [
-        (share(member.band_limit), "members.band_limit: from 0 to 1"),
-        (share(member.pitch), "members.pitch: from 0 to 1"),
-    ];
-    all_hold(&rules)
-}
-
-/// Refuses options whose networks cannot be joined.
-fn check_members_join(options: &TrainOptions) -> Result<()> {
-    match options.architecture.pool.as_str() {
-        "flatten" if !options.members.is_empty() => Err(Error::Usage(
-            "several members want --pool stats or mean: flatten mixes frames and channels".into(),
-        )),
-        _ => Ok(()),
-    }
 }

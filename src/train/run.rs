@@ -5,11 +5,10 @@
 //! ```
 
 use super::{
-    Labelled,
     augment::Augmenter,
     checkpoint::State,
     descent::{Descent, Progress},
-    ensemble, head,
+    head,
     head_comparison::{self, Compared, Lists},
     joint,
     manifest::Manifest,
@@ -22,9 +21,8 @@ use super::{
 use crate::{
     Error, Result,
     eval::embedded::OnProgress,
-    features::{Mfcc, MfccConfig},
+    features::MfccConfig,
     network::Network,
-    scoring::PairHead,
     storage::{json_of, model, output::OutputFile},
     verifier::{Limits, Model, ModelCard, ModelId, Verifier},
 };
@@ -123,7 +121,7 @@ impl<'a> Inputs<'a> {
         let overlap = plan.overlap_of.as_deref();
         let overlap = overlap.map(|path| overlap_of(path, &plan.options));
         let start_from = plan.start_from.as_deref();
-        let start_from = start_from.map(|path| start_from_of(path, &plan.options));
+        let start_from = start_from.map(|path| State::of_other_run(path));
         let onto = plan.onto.as_deref();
         let onto = onto.map(|path| onto_of(path, &plan.options));
         Ok(Inputs {
@@ -212,17 +210,10 @@ impl<'a> Inputs<'a> {
             return Ok(None);
         };
         tell_left_out(&recordings, on_event);
-        let (members, refined) = with_heads(trained.members, options, on_event)?;
-        let num_features = Mfcc::new(options.front_end.clone())?.num_channels();
-        let (network, head) = ensemble::join(members, num_features)?;
-        let mut labelled = None;
-        if !self.lists.is_empty() {
-            labelled = recipe::embeddings(&descent, &network, &mut |progress| {
-                on_event(Event::Progress(progress))
-            })?;
-            if labelled.is_none() {
-                return Ok(None);
-            }
+        let (network, labelled) = (trained.network, trained.labelled);
+        let (head, refined) = head::fit(&labelled, &options.head, options.seed)?;
+        if let Some(report) = refined {
+            on_event(Event::Refined(options.head.loss, report));
         }
         let model = Model {
             front_end: options.front_end.clone(),
@@ -238,7 +229,7 @@ impl<'a> Inputs<'a> {
             card: card(plan, &self.manifest),
         };
         let model_id = model::save(out.path(), &model)?;
-        let heads = labelled.map(|labelled| {
+        let heads = (!self.lists.is_empty()).then(|| {
             let verifier = Verifier::new(model_id, model)?;
             head_comparison::compare(&self.lists, &verifier, &labelled, options, on_embedded)
         });
@@ -291,27 +282,6 @@ fn tell_left_out(recordings: &Recordings, on_event: OnEvent) {
     }
 }
 
-/// A network and its head.
-type Member = (Network, PairHead);
-
-/// Each network with a head for it, and how the last head was refined.
-fn with_heads(
-    networks: Vec<(Network, Labelled)>,
-    options: &TrainOptions,
-    on_event: OnEvent,
-) -> Result<(Vec<Member>, Option<head::Report>)> {
-    let (mut members, mut refined) = (vec![], None);
-    for ((network, labelled), (own, _)) in networks.into_iter().zip(options.of_each()) {
-        let (head, report) = head::fit(&labelled, &own.head, options.seed)?;
-        if let Some(report) = report {
-            on_event(Event::Refined(own.head.loss, report));
-        }
-        refined = report;
-        members.push((network, head));
-    }
-    Ok((members, refined))
-}
-
 fn card(plan: &Plan, manifest: &Manifest) -> ModelCard {
     let training_data = format!(
         "{} recordings of {} speakers. {}",
@@ -359,18 +329,6 @@ fn overlap_of(path: &Path, options: &TrainOptions) -> Result<Overlap> {
     begun.ok_or_else(|| {
         refuse("its detector of overlapped speech has other layers than that of the options")
     })
-}
-
-/// Reads the checkpoint `path`, whose weights a run is to start from.
-fn start_from_of(path: &Path, options: &TrainOptions) -> Result<State> {
-    if options.of_each().len() > 1 {
-        return Err(refusal(
-            "--start-from",
-            path,
-            "several networks cannot start from one run; add --members 1",
-        ));
-    }
-    State::of_other_run(path)
 }
 
 /// Reads the model file `path`, which is to get a joint embedding.

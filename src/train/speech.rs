@@ -11,10 +11,10 @@ use super::{
     crops::{Crops, retried},
     descent::{Descent, Progress, descend_by},
     distortion::energy,
-    ensemble,
     loss::Loss,
     options::SpeechOptions,
     random::Random,
+    rounding,
 };
 use crate::{
     Result,
@@ -100,7 +100,7 @@ pub(super) fn train(
     };
     let (mut layers, weights) = state.trainable.folded();
     layers.push(Layer::MeanPool);
-    ensemble::rounded(layers, weights, mfcc.num_channels()).map(Some)
+    rounding::rounded(layers, weights, mfcc.num_channels()).map(Some)
 }
 
 /// The features with their first and last frame repeated `margin` times, so that every frame has an

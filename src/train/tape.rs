@@ -113,7 +113,7 @@ impl Trainable {
             Layer::Conv2d(options) => conv2d::forward(options, x, tensor("weight"), tensor("bias")),
             Layer::Channels { first, count, .. } => x.columns(*first, *count),
             Layer::Add { .. } => {
-                let mut sum = x.clone();
+                let mut sum = x.copy();
                 reads[1..].iter().for_each(|read| sum.add(&outputs[*read]));
                 sum
             }
@@ -143,7 +143,7 @@ impl Trainable {
         let x = &mut outputs[index];
         let shape = x.clone_shape();
         let mut y = match is_kept {
-            true => x.clone(),
+            true => x.copy(),
             false => std::mem::replace(x, shape),
         };
         if before.is_none() || !self.applies_relu(index - 1) {
@@ -229,7 +229,10 @@ impl Trainable {
         };
         let weight = || self.tensor(index, "weight");
         if let Layer::Add { .. } = layer {
-            return vec![d; reads.len()];
+            let copies = reads[1..].iter().map(|_| d.copy());
+            let mut each: Vec<Batch> = copies.collect();
+            each.push(d);
+            return each;
         }
         if let Some(activation) = Activation::of(layer) {
             let jobs = d.blocks_mut().into_par_iter().zip(y.blocks());

@@ -1,16 +1,13 @@
-//! The view of one network: the part of the features that it sees. All networks of a model share
-//! the features. One of them may see only the bins up to a frequency
-//! ([`crate::features::Mfcc::band_projection`]), the means of
-//! [`MfccConfig::mean_channels`](crate::features::MfccConfig::mean_channels) or not, and cepstra or
-//! log mels.
+//! What a network sees of the features: the cepstra, without the means of
+//! [`MfccConfig::mean_channels`](crate::features::MfccConfig::mean_channels), or log mels.
 //!
 //! In training, features are multiplied by a matrix V (C, C_in). Afterwards V is folded into the
 //! weights of the first layer, so that the finished network takes all features. If the first layer
 //! is a Conv2d, V becomes a layer before it.
 
-use super::{architecture::conv, batch::Batch, ensemble, options::Seen};
+use super::{architecture::conv, batch::Batch, rounding};
 use crate::{
-    Error, Result,
+    Result,
     features::Mfcc,
     network::{Affine, Layer, Network, Weights},
 };
@@ -24,20 +21,14 @@ pub(super) struct View {
 }
 
 impl View {
-    /// The view `seen` of the features of `mfcc`.
+    /// The view of the features of `mfcc`: of log mels, or of the cepstra.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a band without bins, and for means that the features do not have.
-    pub fn new(mfcc: &Mfcc, seen: Seen) -> Result<Self> {
+    /// [`Error::Usage`](crate::Error::Usage) for log mels that the features do not show.
+    pub fn new(mfcc: &Mfcc, sees_log_mels: bool) -> Result<Self> {
         let config = mfcc.config();
-        let mean_norm = seen.mean_norm;
-        if !mean_norm && config.mean_norm && !config.mean_channels {
-            return Err(Error::Usage(
-                "a network without mean_norm needs front_end.mean_channels: true".into(),
-            ));
-        }
         let num_features = mfcc.num_channels();
-        if seen.high_freq_hz.is_none() && !config.mean_channels && !seen.log_mels {
+        if !config.mean_channels && !sees_log_mels {
             return Ok(View {
                 matrix: None,
                 num_features,
@@ -48,22 +39,15 @@ impl View {
             let diagonal = |i| if i % (channels + 1) == 0 { 1.0 } else { 0.0 };
             (0..channels * channels).map(diagonal).collect()
         };
-        let band = match (seen.high_freq_hz, seen.log_mels) {
-            (Some(_), true) => {
-                return Err(Error::Usage(
-                    "a residual network sees all mel bins; leave out members".into(),
-                ));
-            }
-            (Some(high_freq_hz), false) => mfcc.band_projection(high_freq_hz)?,
-            (None, true) => mfcc.log_mel_matrix()?,
-            (None, false) => identity(),
+        let seen: Vec<f32> = match sees_log_mels {
+            true => mfcc.log_mel_matrix()?,
+            false => identity(),
         };
         let mut matrix = vec![];
-        for row in band.chunks_exact(channels) {
+        for row in seen.chunks_exact(channels) {
             matrix.extend(row);
-            // The features hold x − mean, followed by the mean. Their sum is x.
             if config.mean_channels {
-                matrix.extend(row.iter().map(|v| if mean_norm { 0.0 } else { *v }));
+                matrix.extend(std::iter::repeat_n(0.0, channels));
             }
         }
         Ok(View {
@@ -100,7 +84,7 @@ impl View {
             Some(Layer::Conv2d(_)) => self.prepend(&mut layers, &mut weights),
             _ => self.fold(&mut layers, &mut weights),
         }
-        ensemble::rounded(layers, weights, self.num_features)
+        rounding::rounded(layers, weights, self.num_features)
     }
 
     /// The opposite of [`Self::network`], for training it further: the weights of a network that
@@ -194,37 +178,14 @@ mod tests {
     }
 
     #[test]
-    fn with_the_means_in_channels_of_their_own_a_network_sees_features_with_or_without_them() {
-        let config = MfccConfig {
-            mean_norm: false,
-            ..mfcc(false).config().clone()
-        };
-        let raw = Mfcc::new(config).unwrap();
-        for (mean_norm, wanted) in [(true, mfcc(false)), (false, raw)] {
-            let mfcc = mfcc(true);
-            let view = View::new(
-                &mfcc,
-                Seen {
-                    mean_norm,
-                    ..Seen::NORMALISED
-                },
-            )
-            .unwrap();
-            let (seen, wanted) = (view.of(features(&mfcc)), features(&wanted));
-            assert_eq!(seen.channels, 12);
-            for (a, b) in seen.values.iter().zip(&wanted.values) {
-                // (x - m) + m of numbers up to 100.
-                assert!((a - b).abs() < 1e-4, "{mean_norm}: {a} {b}");
-            }
+    fn with_the_means_in_channels_of_their_own_a_network_sees_only_the_cepstra() {
+        let view = View::new(&mfcc(true), false).unwrap();
+        let (seen, wanted) = (view.of(features(&mfcc(true))), features(&mfcc(false)));
+        assert_eq!(seen.channels, 12);
+        for (a, b) in seen.values.iter().zip(&wanted.values) {
+            // The same numbers, times 1 and plus zeros.
+            assert!((a - b).abs() < 1e-4, "{a} {b}");
         }
-        let raw_seen = Seen {
-            mean_norm: false,
-            ..Seen::NORMALISED
-        };
-        assert!(
-            View::new(&mfcc(false), raw_seen).is_err(),
-            "no means to see"
-        );
     }
 
     #[test]
@@ -234,15 +195,7 @@ mod tests {
         let values = (0..72).map(|n| (n as f32 * 0.7).sin()).collect();
         let bias = vec![0.1, 0.2, 0.3];
         let mut weights = Weights::from([("0.weight".into(), values), ("0.bias".into(), bias)]);
-        let view = View::new(
-            &mfcc,
-            Seen {
-                high_freq_hz: Some(3000.0),
-                mean_norm: false,
-                log_mels: false,
-            },
-        )
-        .unwrap();
+        let view = View::new(&mfcc, true).unwrap();
         let run = |layers: &[Layer], weights: &Weights, x: &Batch| {
             let affine = Affine::of(&layers[0]).unwrap();
             affine.forward(x, &weights["0.weight"], &weights["0.bias"], false)

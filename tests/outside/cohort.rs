@@ -7,7 +7,7 @@ use spkver::{
     audio::{self, ReadOptions},
     scoring::Cohort,
     storage::model,
-    train::ensemble,
+    train::rounding,
     verifier::{Embedding, Model, Verifier},
 };
 use std::{iter::once, path::Path};
@@ -33,7 +33,7 @@ fn cohort(verifier: &Verifier, top: usize) -> Cohort {
         point
     };
     let mut points: Vec<f32> = OTHERS.into_iter().flat_map(of).collect();
-    ensemble::round(&mut points);
+    rounding::round(&mut points);
     Cohort { points, top }
 }
 

@@ -139,7 +139,7 @@ fn bytes_do_not_depend_on_threads_shards_or_cache() {
     place.say("enroll --store s.db anna anna-1.wav");
     let answer = place.say("score trials -o x --cache s.db");
     assert!(
-        answer.stderr.contains("no cache of embeddings"),
+        answer.stderr.contains("but not a cache of embeddings"),
         "{}",
         answer.stderr
     );

@@ -19,18 +19,8 @@ pub fn recipe(text: &str) -> Vec<String> {
     };
     let mut lines = vec!["recipe:".to_string()];
     for (name, value) in &options {
-        let parts: Vec<(String, &Value)> = match value {
-            Value::Array(parts) if parts.iter().any(Value::is_object) => {
-                let numbered = parts.iter().enumerate();
-                let numbered = numbered.map(|(i, part)| (format!("{name} {}", i + 1), part));
-                numbered.collect()
-            }
-            value => vec![(name.clone(), value)],
-        };
-        for (name, value) in parts {
-            let text = format!("{name}: {}", shown(value));
-            lines.extend(wrapped(&printable(&text), "  ", "    "));
-        }
+        let text = format!("{name}: {}", shown(value));
+        lines.extend(wrapped(&printable(&text), "  ", "    "));
     }
     lines
 }
@@ -63,15 +53,14 @@ mod tests {
 
     #[test]
     fn a_long_recipe_is_shown_on_lines_that_fit_a_terminal() {
-        let members: Vec<Value> = (0..2)
-            .map(|seed| serde_json::json!({"seed": seed, "augment": {"noise": 0.45, "hum": 0.08}}))
-            .collect();
         let widths: Vec<u32> = (0..60).collect();
-        let text = serde_json::json!({"members": members, "num_steps": 750, "widths": widths});
+        let text = serde_json::json!({
+            "augment": {"noise": 0.45, "hum": 0.08}, "num_steps": 750, "widths": widths
+        });
         let lines = recipe(&text.to_string());
         assert!(lines.contains(&"  num_steps: 750".to_string()), "{lines:?}");
-        let member = "  members 2: augment (hum 0.08, noise 0.45), seed 1";
-        assert!(lines.contains(&member.to_string()), "{lines:?}");
+        let augment = "  augment: hum 0.08, noise 0.45";
+        assert!(lines.contains(&augment.to_string()), "{lines:?}");
         assert!(lines.iter().all(|line| line.len() <= WIDTH), "{lines:?}");
         assert_eq!(recipe("by hand"), ["recipe: by hand"]);
     }

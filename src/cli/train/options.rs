@@ -11,14 +11,12 @@ impl Args {
     /// [`Error::Usage`] for an option that is unknown or makes no sense; [`Error::Io`].
     pub(super) fn options(&self) -> Result<TrainOptions> {
         let mut options = TrainOptions::default();
-        let mut members_given = self.members.is_some();
         if let Some(path) = &self.options {
             let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, "read", e))?;
             let bad = |fact: String| {
                 Error::Usage(format!("{}: {fact}; see `--print-options`", path.display()))
             };
             let given: Value = serde_json::from_str(&text).map_err(|e| bad(e.to_string()))?;
-            members_given |= given.get("members").is_some();
             let mut all = serde_json::to_value(&options).expect("plain data");
             overlay(&mut all, given).map_err(|key| bad(format!("unknown option {key:?}")))?;
             options = serde_json::from_value(all).map_err(|e| bad(e.to_string()))?;
@@ -39,21 +37,6 @@ impl Args {
         );
         set(&mut options.architecture.activation, &self.activation);
         set(&mut options.architecture.pool, &self.pool);
-        if let Some(count) = self.members {
-            let listed = options.members.len();
-            match count {
-                1 => options.members.clear(),
-                n if n <= listed => options.members.truncate(n),
-                n => {
-                    return Err(Error::Usage(format!(
-                        "--members {n}: the options list {listed}; add to \"members\" in --options"
-                    )));
-                }
-            }
-        }
-        if options.architecture.pool == "flatten" && !members_given {
-            options.members.clear();
-        }
         set(&mut options.head.loss, &self.head);
         if self.head_outputs.is_some() {
             options.head.outputs = self.head_outputs;

@@ -14,7 +14,7 @@ use crate::{
     },
     scoring::Cohort,
     storage::file_name,
-    train::{calibration::Calibration, ensemble, manifest::Manifest, quality_trial::QualityList},
+    train::{calibration::Calibration, manifest::Manifest, quality_trial::QualityList, rounding},
     verifier::Embedding,
 };
 use std::path::{Path, PathBuf};
@@ -83,7 +83,7 @@ impl<'a> Source<'a> {
             }
         }
         // F16 halves their size in the model file.
-        ensemble::round(&mut points);
+        rounding::round(&mut points);
         let num_speakers = points.len() / head.size();
         if num_speakers == 0 {
             let why = embedded.into_iter().find_map(std::result::Result::err);
