@@ -125,7 +125,7 @@ pub struct Args {
     /// Peak learning rate
     #[arg(long, value_name = "RATE", help_heading = "Training")]
     learning_rate: Option<f32>,
-    /// Channels of the frame layers
+    /// Channels of the last layer before the pooling; in a TDNN, of each layer over frames
     #[arg(long, value_name = "C", value_parser = positive, help_heading = "Network")]
     channels: Option<usize>,
     /// Size of the embedding

@@ -92,16 +92,34 @@ impl Default for TrainOptions {
                 ..MfccConfig::default()
             },
             architecture: ArchitectureOptions {
-                channels: 96,
+                channels: 256,
+                residual: Some(ResidualOptions::usual()),
                 ..ArchitectureOptions::default()
             },
-            augment: AugmentOptions::default(),
+            // Noise, rooms, lines and codecs: a network that has heard none of them scores the
+            // recording, not the voice.
+            augment: AugmentOptions {
+                clean: 0.25,
+                reverberation: 0.3,
+                noise: 0.45,
+                hum: 0.08,
+                babble: 0.1,
+                equalizer: 0.35,
+                clip: 0.04,
+                codec: 0.12,
+                mu_law: 0.12,
+                telephone: 0.12,
+                noise_snr_db: (2.0, 32.0),
+                babble_snr_db: (6.0, 25.0),
+                band_limit: 0.3,
+                ..AugmentOptions::default()
+            },
             seed: 1,
             num_steps: 8000,
             batch_size: 64,
             crop_seconds: (1.3, 2.9),
-            speeds_percent: vec![100, 90, 110, 85, 115],
-            warps_percent: vec![100, 90, 110],
+            speeds_percent: vec![100, 90, 110],
+            warps_percent: vec![100],
             pitch: 0.0,
             speaker_weight: 1.0,
             teacher_weight: 0.0,
@@ -110,7 +128,10 @@ impl Default for TrainOptions {
             scale: 30.0,
             margin: 0.2,
             margin_ramp: 0.5,
-            head: HeadOptions::default(),
+            head: HeadOptions {
+                shrinkage: 0.3,
+                ..HeadOptions::default()
+            },
             overlap: Some(OverlapOptions::default()),
             speech: Some(SpeechOptions::default()),
             joint: JointOptions::default(),

@@ -35,6 +35,23 @@ pub struct ResidualOptions {
     pub stages: Vec<StageOptions>,
 }
 
+impl ResidualOptions {
+    /// Two stages over thirds of the bins: 32 channels at 40 ms, then 64 channels at half the bins.
+    pub fn usual() -> Self {
+        let stage = |channels, blocks, stride, stride_bins| StageOptions {
+            channels,
+            blocks,
+            stride,
+            stride_bins,
+        };
+        ResidualOptions {
+            channels: 32,
+            stride_bins: 3,
+            stages: vec![stage(32, 1, 2, 1), stage(64, 2, 1, 2)],
+        }
+    }
+}
+
 /// Residual blocks of one size.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
