@@ -186,6 +186,7 @@ mod tests {
     #[test]
     fn the_score_is_that_of_the_network_plus_a_share_of_the_joint_one() {
         let (network, head) = network_and_head();
+        let (network, head) = whitening::whitened_inside(&network, &head).unwrap();
         let statistics = without_last(&network).unwrap();
         let value = |i: usize| (i as f64 * 1.7).sin();
         let linear = |inputs: usize, outputs: usize| LinearMap {

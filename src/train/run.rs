@@ -121,7 +121,7 @@ impl<'a> Inputs<'a> {
         let overlap = plan.overlap_of.as_deref();
         let overlap = overlap.map(|path| overlap_of(path, &plan.options));
         let start_from = plan.start_from.as_deref();
-        let start_from = start_from.map(|path| State::of_other_run(path));
+        let start_from = start_from.map(State::of_other_run);
         let onto = plan.onto.as_deref();
         let onto = onto.map(|path| onto_of(path, &plan.options));
         Ok(Inputs {

@@ -19,8 +19,8 @@ const VALUES_IN_BLOCK: usize = 1 << 17;
 /// The same limit for stages in which longer blocks save more than the cache does: those with long
 /// overlaps of blocks or with large weights.
 const MOST_VALUES_IN_BLOCK: usize = 1 << 22;
-/// Two neighbouring blocks both compute the frames in which they overlap. A block is so long that
-/// these are a small part of it: this many times the overlap, as far as the limits above allow.
+/// Two neighbouring blocks both compute the frames in which they overlap. A block is this many times
+/// as long, as far as the limits above allow.
 const OVERLAPS_IN_BLOCK: usize = 40;
 /// Weights of more bytes than this do not stay in the cache and are read anew for each block. A
 /// block then has at least [`FRAMES_FOR_LARGE_WEIGHTS`] frames.
@@ -437,8 +437,8 @@ impl Graph {
         let len = wanted.len() * source.width;
         let out = run::padded_frames(padded, wanted, of as usize, source.width, source.zero());
         if !out.real.is_empty() {
-            let real = out.real.clone();
-            out.values.copy_from_slice(self.rows_of(node, real, block));
+            out.values
+                .copy_from_slice(self.rows_of(node, out.real.clone(), block));
         }
         &padded[..len]
     }
