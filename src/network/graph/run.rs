@@ -26,8 +26,7 @@ const OVERLAPS_IN_BLOCK: usize = 40;
 /// block then has at least [`FRAMES_FOR_LARGE_WEIGHTS`] frames.
 const LARGE_WEIGHT_BYTES: usize = 1 << 20;
 const FRAMES_FOR_LARGE_WEIGHTS: usize = 150;
-/// A stage is divided among more threads only as long as each block has this many frames of the
-/// stage's longest node.
+/// Threads share a stage only while each block has this many frames of the stage's longest node.
 const MIN_FRAMES_IN_BLOCK: usize = 56;
 
 /// Outputs of nodes over the whole utterance, `(frames, width)` each.
@@ -437,8 +436,8 @@ impl Graph {
         let len = wanted.len() * source.width;
         let out = run::padded_frames(padded, wanted, of as usize, source.width, source.zero());
         if !out.real.is_empty() {
-            out.values
-                .copy_from_slice(self.rows_of(node, out.real.clone(), block));
+            let real = self.rows_of(node, out.real.clone(), block);
+            out.values.copy_from_slice(real);
         }
         &padded[..len]
     }
