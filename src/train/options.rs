@@ -89,6 +89,7 @@ impl Default for TrainOptions {
             front_end: MfccConfig {
                 num_mel_bins: 54,
                 num_ceps: 54,
+                speech_only: true,
                 ..MfccConfig::default()
             },
             architecture: ArchitectureOptions {
