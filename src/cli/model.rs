@@ -1,5 +1,5 @@
-//! `spkver model info|export|import|int8|join`: shows a model, writes its network as ONNX, or makes
-//! a model: from a network that was trained elsewhere, by rounding to int8, or from several models.
+//! `spkver model info|export|import|int8`: shows a model, writes its network as ONNX, or makes a
+//! model: from a network that was trained elsewhere, or by rounding to int8.
 
 mod card;
 mod import;
