@@ -54,10 +54,12 @@ impl State {
         }
     }
 
-    /// BLAKE3 of the weights.
+    /// BLAKE3 of the weights, with those of the speakers.
     pub fn hash(&self) -> String {
         let weights = self.trainable.weights.iter();
-        checksum(weights.map(|(name, values)| (&name[..], bytemuck::cast_slice(values))))
+        let weights = weights.map(|(name, values)| (&name[..], &values[..]));
+        let all = weights.chain([(SPEAKERS, &self.speakers[..])]);
+        checksum(all.map(|(name, values)| (name, bytemuck::cast_slice(values))))
     }
 
     /// Writes the state, whole or not at all.
@@ -221,4 +223,18 @@ fn checksum<'a>(tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
         hasher.update(name.as_bytes()).update(&[0]).update(bytes);
     }
     hasher.finalize().to_hex().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_that_differ_only_in_the_speakers_have_another_hash() {
+        let first = State::fresh(vec![], 3, 4, 1);
+        let mut second = first.clone();
+        assert_eq!(second.hash(), first.hash());
+        second.speakers[5] += 1.0;
+        assert_ne!(second.hash(), first.hash());
+    }
 }
