@@ -134,9 +134,9 @@ pub(super) fn fits_int8((c_out, c_in, taps): (usize, usize, usize), groups: usiz
         && (groups == 1 || fills_words(c_in) && fills_words(c_out))
 }
 
-/// `(T, C_in) -> (T', C_out)`: applies each of the `groups` of [`Affine::packed`] to its own
-/// channels.
-pub(super) fn apply_groups(groups: &[Packed], steps: Steps, x: &[f32], y: &mut [f32]) {
+/// `(T, C_in) -> (T', C_out)`: applies each of `groups`, such as those of [`Affine::packed`], to its
+/// own channels.
+pub(crate) fn apply_groups(groups: &[Packed], steps: Steps, x: &[f32], y: &mut [f32]) {
     let affine = kernels::table().affine;
     for weights in groups {
         let (input, output) = weights.starts;

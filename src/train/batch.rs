@@ -28,12 +28,8 @@ static IDLE: Idle = Idle::new(MAX_IDLE, MIN_IDLE_VALUES..=usize::MAX);
 
 /// `len` zeros, in the memory of an earlier batch if one is large enough.
 pub(super) fn zeros(len: usize) -> Vec<f32> {
-    if len < MIN_IDLE_VALUES {
-        return vec![0.0; len];
-    }
-    let mut values = idle_or_new(len);
-    values.clear();
-    values.resize(len, 0.0);
+    let mut values = unwritten(len);
+    values.fill(0.0);
     values
 }
 
@@ -42,16 +38,11 @@ pub(super) fn unwritten(len: usize) -> Vec<f32> {
     if len < MIN_IDLE_VALUES {
         return vec![0.0; len];
     }
-    let mut values = idle_or_new(len);
+    // A new buffer is a little larger than needed, because later batches may be a little longer.
+    let found = IDLE.take(len);
+    let mut values = found.unwrap_or_else(|| Vec::with_capacity(len + len / 8));
     values.resize(len, 0.0);
     values
-}
-
-/// A buffer with room for `len` values. A new one is a little larger than needed, because later
-/// batches may be a little longer.
-fn idle_or_new(len: usize) -> Vec<f32> {
-    let found = IDLE.take(len);
-    found.unwrap_or_else(|| Vec::with_capacity(len + len / 8))
 }
 
 /// Keeps the memory of `values` for a later batch.
@@ -74,7 +65,7 @@ impl Batch {
         }
     }
 
-    /// `rows[u]` rows for utterance u, whose values must all be written.
+    /// A batch in which each utterance u has `rows[u]` rows. All their values must be written.
     pub fn unwritten(rows: impl IntoIterator<Item = usize>, channels: usize) -> Self {
         let shape = Batch::of_shape(rows, channels);
         Batch {
@@ -83,7 +74,7 @@ impl Batch {
         }
     }
 
-    /// `rows[u]` rows for utterance u, with no memory for values yet.
+    /// A batch in which each utterance u has `rows[u]` rows, but with no memory for values yet.
     fn of_shape(rows: impl IntoIterator<Item = usize>, channels: usize) -> Self {
         let mut starts = vec![0];
         for n in rows {
@@ -186,7 +177,10 @@ impl Batch {
 
     /// A copy, in the memory of an earlier batch if possible.
     pub fn copy(&self) -> Self {
-        let mut copy = Batch::unwritten(self.lengths(), self.channels);
+        let mut copy = Batch {
+            values: unwritten(self.values.len()),
+            ..self.clone_shape()
+        };
         let blocks = copy.blocks_mut().into_par_iter().zip(self.blocks());
         blocks.for_each(|(to, values)| to.copy_from_slice(values));
         copy

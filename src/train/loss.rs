@@ -6,7 +6,10 @@ use super::{
     batch::{give_back, unwritten, zeros},
     options::PairLoss,
 };
-use crate::kernels::{self, Outer, Packed};
+use crate::{
+    kernels::{self, Outer, Packed},
+    network::apply_groups,
+};
 use rayon::prelude::*;
 
 /// Additive angular margin softmax over speakers (Deng et al. 2019, "ArcFace", eq. 3): cross-entropy of
@@ -204,29 +207,24 @@ fn apply(maps: Vec<Packed>, (x, c_in): (&[f32], usize), (y, c_out): (&mut [f32],
     let rows = x.par_chunks(ROWS_PER_TASK * c_in);
     let jobs = rows.zip(y.par_chunks_mut(ROWS_PER_TASK * c_out));
     jobs.for_each(|(x, y)| {
-        for map in &maps {
-            let (input, output) = map.starts;
-            (kernels::table().affine)(&x[input..], map, ROW_BY_ROW, &mut y[output..]);
-        }
+        apply_groups(&maps, ROW_BY_ROW, x, y);
     });
 }
 
-/// Rows that a task scales.
+/// Fewest rows that a task scales.
 const ROWS_AT_ONCE: usize = 256;
 
 /// The rows `(N, D)`, scaled to length 1, and their lengths before.
 pub(super) fn unit_rows(rows: &[f32], d: usize) -> (Vec<f32>, Vec<f32>) {
     let mut unit = unwritten(rows.len());
     let mut norms = vec![0.0; rows.len() / d];
-    (unit.par_chunks_mut(ROWS_AT_ONCE * d))
-        .zip(rows.par_chunks(ROWS_AT_ONCE * d))
-        .zip(norms.par_chunks_mut(ROWS_AT_ONCE))
-        .for_each(|((unit, rows), norms)| {
-            let rows = unit.chunks_exact_mut(d).zip(rows.chunks_exact(d));
-            for ((unit, row), norm) in rows.zip(norms) {
-                *norm = row.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-12);
-                unit.iter_mut().zip(row).for_each(|(u, v)| *u = v / *norm);
-            }
+    (unit.par_chunks_exact_mut(d))
+        .zip(rows.par_chunks_exact(d))
+        .zip(&mut norms)
+        .with_min_len(ROWS_AT_ONCE)
+        .for_each(|((unit, row), norm)| {
+            *norm = row.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-12);
+            unit.iter_mut().zip(row).for_each(|(u, v)| *u = v / *norm);
         });
     (unit, norms)
 }
@@ -234,16 +232,14 @@ pub(super) fn unit_rows(rows: &[f32], d: usize) -> (Vec<f32>, Vec<f32>) {
 /// d(x/|x|): du -> (du − u(u·du))/|x|, in place.
 pub(super) fn through_unit_rows(unit: &[f32], norms: &[f32], du: &mut [f32]) {
     let d = unit.len() / norms.len();
-    (du.par_chunks_mut(ROWS_AT_ONCE * d))
-        .zip(unit.par_chunks(ROWS_AT_ONCE * d))
-        .zip(norms.par_chunks(ROWS_AT_ONCE))
-        .for_each(|((du, unit), norms)| {
-            let rows = du.chunks_exact_mut(d).zip(unit.chunks_exact(d));
-            for ((du, u), norm) in rows.zip(norms) {
-                let along: f32 = du.iter().zip(u).map(|(a, b)| a * b).sum();
-                for (g, u) in du.iter_mut().zip(u) {
-                    *g = (*g - u * along) / norm;
-                }
+    (du.par_chunks_exact_mut(d))
+        .zip(unit.par_chunks_exact(d))
+        .zip(norms)
+        .with_min_len(ROWS_AT_ONCE)
+        .for_each(|((du, u), norm)| {
+            let along: f32 = du.iter().zip(u).map(|(a, b)| a * b).sum();
+            for (g, u) in du.iter_mut().zip(u) {
+                *g = (*g - u * along) / norm;
             }
         });
 }
