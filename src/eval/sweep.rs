@@ -9,8 +9,8 @@ use super::{
 };
 use std::{f64::consts::LN_2, ops::AddAssign};
 
-/// A ranking cut into runs of neighbouring trials. No figure depends on the order of the trials in
-/// a run.
+/// Trials sorted by score and divided into runs of neighbours, so that error rates are computed once
+/// a run. No figure depends on the order of the trials in a run.
 pub struct Sweep<'a> {
     trials: &'a [ScoredTrial],
     /// Where each run ends, rising. A run has only targets, only nontargets, or only one score.

@@ -74,8 +74,8 @@ pub struct MfccConfig {
     pub num_mel_bins: usize,
     /// Lower edge of the lowest mel bin.
     pub low_freq_hz: f32,
-    /// Upper edge of the highest mel bin; 0 or a negative value is added to half the sample rate,
-    /// 8000 Hz.
+    /// Upper edge of the highest mel bin. 0 and negative values count from half the sample rate,
+    /// 8000 Hz: -400 means 7600.
     pub high_freq_hz: f32,
     /// Sum the power spectrum in the mel bins; if false, the magnitudes (in Kaldi, an option of
     /// fbank only).

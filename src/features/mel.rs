@@ -15,7 +15,8 @@ pub(super) fn filters(config: &MfccConfig, warp: f64) -> Result<Vec<(usize, Vec<
     let (low_hz, high_hz) = (f64::from(config.low_freq_hz), f64::from(config.high_hz()));
     let (low, high) = (mel(low_hz), mel(high_hz));
     let step = (high - low) / (config.num_mel_bins + 1) as f64;
-    // Position of an FFT bin, in the unit in which the sides of the triangles are straight.
+    // Position of an FFT bin in mel for Kaldi, in Hz for SpeechBrain: on this axis, the sides of the
+    // triangles are straight lines.
     let position = |bin: usize| {
         let hz = warped_hz(hz_per_bin * bin as f64, warp, low_hz, high_hz);
         match config.toolkit {

@@ -37,7 +37,8 @@ pub struct QualityList {
     pub targets: Vec<QualityTrial>,
     /// The nontarget trials.
     pub nontargets: Vec<QualityTrial>,
-    /// How much these trials count, all together, relative to those of other forms and lists.
+    /// The weight of all these trials together in the fit, relative to the trials of other forms and
+    /// lists.
     pub weight: f64,
 }
 

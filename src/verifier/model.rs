@@ -22,9 +22,9 @@ pub struct Model {
     /// The detector of overlapped speech: one logit for the features of a recording. Not every model
     /// has it.
     pub overlap: Option<Network>,
-    /// Whether the last output of `network` is the overlap term. It is no part of the embedding,
-    /// but added to the logit of `overlap`, if there is one: the network notices a second voice as
-    /// well.
+    /// Whether the last output of `network` is the overlap term. It does not belong to the
+    /// embedding. It is added to the logit of the detector `overlap`, if there is one, because the
+    /// network's statistics also change when a second person speaks.
     pub has_overlap_term: bool,
     /// How two embeddings become a score.
     pub head: PairHead,

@@ -1,4 +1,4 @@
-//! The model file that `spkver model import` and `int8` write.
+//! The output flags that `spkver model import` and `spkver model int8` share.
 
 use crate::cli::{global::Global, outputs};
 use spkver::{
