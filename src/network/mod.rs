@@ -34,6 +34,7 @@ mod winograd;
 
 pub use activation::Activation;
 pub use affine::Affine;
+#[cfg(feature = "train")]
 pub(crate) use affine::apply_groups;
 pub use conv2d::Conv2d;
 pub use convolution::{Conv1dOptions, Conv2dOptions, conv1d_frames};
