@@ -24,12 +24,29 @@ pub fn conditions(quality: &Quality) -> [f32; CONDITIONS] {
     ]
 }
 
+/// How many numbers [`multiplied`] gives.
+pub const MULTIPLIED: usize = CONDITIONS + 1;
+
+/// What is multiplied by the same of the other recording of a trial: the conditions, and m, which says
+/// whether there is noise at all. m is 0 at a signal-to-noise ratio of 20 dB or more, and 1 at 19 dB or
+/// less.
+///
+/// The same noise in both recordings makes strangers sound alike at 20 dB already, where the product
+/// of n is still close to 0.
+pub fn multiplied(conditions: [f32; CONDITIONS]) -> [f32; MULTIPLIED] {
+    let is_noisy = (10.0 * conditions[0]).min(1.0);
+    std::array::from_fn(|k| *conditions.get(k).unwrap_or(&is_noisy))
+}
+
 /// What one unit of each condition is, as a part of a sentence.
 pub const CONDITION_UNITS: [&str; CONDITIONS] = [
     "per 10 dB below 20 dB SNR",
     "per 2 kHz below 5.5 kHz of bandwidth",
     "for a voice that lacks what is below 250 Hz",
 ];
+
+/// The same for m.
+pub const NOISE_UNIT: &str = "for noise below 19 dB SNR on both sides";
 
 #[cfg(test)]
 pub(super) mod tests {
@@ -58,5 +75,9 @@ pub(super) mod tests {
         assert_eq!(conditions_of(10.0, 3500.0, 5.0), [1.0, 1.0, 0.0]);
         assert_eq!(conditions_of(20.0, 5500.0, -17.0), [0.0; 3]);
         assert_eq!(conditions_of(-40.0, 1000.0, -40.0), [2.0, 1.5, 1.0]);
+        let noisy = |snr_db| multiplied(conditions_of(snr_db, 8000.0, 5.0));
+        assert_eq!(noisy(25.0), [0.0; 4]);
+        assert_eq!(noisy(10.0), [1.0, 0.0, 0.0, 1.0]);
+        assert!((noisy(19.5)[3] - 0.5).abs() < 1e-5);
     }
 }

@@ -14,7 +14,7 @@ mod slope;
 mod trial_kind;
 
 pub use cohort::Cohort;
-pub use conditions::{CONDITION_UNITS, CONDITIONS, conditions};
+pub use conditions::{CONDITION_UNITS, CONDITIONS, MULTIPLIED, NOISE_UNIT, conditions, multiplied};
 pub use decision::{Decision, Llr, OperatingPoint, Reason, log_odds};
 pub use measured::{MeasuredPoint, MeasuredRates, Rate, percent, percent_or_more};
 pub use pair::PairHead;

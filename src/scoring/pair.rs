@@ -4,7 +4,7 @@
 //! two points:
 //!
 //! ```text
-//! point (P,) = [ projected embedding (V,), conditions (3,), quality term (1,) ]
+//! point (P,) = [ projected embedding (V,), conditions (4,), quality term (1,) ]
 //!                └─ these L numbers are multiplied ───────┘ └─ this is added
 //! ```
 //!
@@ -16,13 +16,14 @@
 //!    ratio (Ioffe 2006; Ramoji et al. 2020, "neural PLDA"). Subtracting the log-odds of the prior
 //!    gives an LLR.
 //! 3. [`QualityTerms`], if the head is calibrated with them, add one number for each recording. The
-//!    conditions of the recording are in the point too, unscaled, so that their products get
-//!    weights in w like the other products.
+//!    conditions of the recording, and whether it is noisy, are in the point too, unscaled, so that
+//!    their products get weights in w like the other products ([`multiplied`]). Heads that were
+//!    calibrated by an earlier version have the conditions alone.
 //! 4. [`LowerSlope`] changes very low LLRs.
 
 use super::{
-    CONDITIONS, Cohort, LowerSlope, Projection, QualityTerms, products::weighted_dot,
-    quality::ln_sum_exp,
+    CONDITIONS, Cohort, LowerSlope, MULTIPLIED, Projection, QualityTerms, multiplied,
+    products::weighted_dot, quality::ln_sum_exp,
 };
 use crate::{Error, Result};
 
@@ -31,7 +32,8 @@ use crate::{Error, Result};
 pub struct PairHead {
     /// Turns an embedding of D numbers into the first V numbers of a point.
     pub projection: Projection,
-    /// (2L,): w for a∘b, then for a∘a + b∘b. L is V, or V + [`CONDITIONS`] with quality terms.
+    /// (2L,): w for a∘b, then for a∘a + b∘b. With quality terms, L is V +
+    /// [`MULTIPLIED`], or V + [`CONDITIONS`] from an earlier version; otherwise V.
     pub weight: Vec<f32>,
     /// Bias of the logit.
     pub bias: f32,
@@ -70,7 +72,11 @@ impl PairHead {
         let conditions = self.size().checked_sub(self.voice_size());
         let sizes = self.projection.fits(embedding_size)
             && self.weight.len().is_multiple_of(2)
-            && (conditions == Some(0) || conditions == Some(CONDITIONS) && self.quality.is_some());
+            && match conditions {
+                Some(0) => true,
+                Some(CONDITIONS | MULTIPLIED) => self.quality.is_some(),
+                _ => false,
+            };
         let finite = self.projection.is_finite()
             && self.weight.iter().all(|v| v.is_finite())
             && self.bias.is_finite()
@@ -86,7 +92,7 @@ impl PairHead {
                     .map_or("none".into(), |w| w.len().to_string()),
                 self.weight.len(),
                 self.prior,
-                2 * CONDITIONS,
+                2 * MULTIPLIED,
             )));
         }
         let quality = self.quality.as_ref();
@@ -131,11 +137,8 @@ impl PairHead {
         let (voice, conditions) = point.split_at_mut(self.voice_size());
         voice.copy_from_slice(&self.projection.whitened(embedding));
         self.projection.scale(voice);
-        let own = self.conditions_of(embedding);
-        conditions
-            .iter_mut()
-            .zip(own)
-            .for_each(|(to, own)| *to = own);
+        let own = multiplied(self.conditions_of(embedding));
+        conditions.copy_from_slice(&own[..conditions.len()]);
         point
     }
 
@@ -165,13 +168,16 @@ impl PairHead {
         let mut point = vec![0.0; self.point_size()];
         let voice = &mut point[..self.voice_size()];
         let (mut ln_seconds, mut ln_lengths) = (f32::NEG_INFINITY, 0.0);
-        let (mut conditions, mut count) = ([0.0; CONDITIONS], 0.0);
+        let (mut conditions, mut count) = ([0.0; MULTIPLIED], 0.0);
         for embedding in embeddings {
             let mut u = self.projection.whitened(embedding);
             if self.quality.is_some() {
                 ln_seconds = ln_sum_exp(ln_seconds, self.ln_seconds_of(embedding));
-                let sums = conditions.iter_mut().zip(self.conditions_of(embedding));
-                sums.for_each(|(sum, own)| *sum += own);
+                let own = multiplied(self.conditions_of(embedding));
+                conditions
+                    .iter_mut()
+                    .zip(own)
+                    .for_each(|(sum, own)| *sum += own);
                 ln_lengths += self.projection.mean_ln_length(&u);
                 count += 1.0;
             }
@@ -183,12 +189,10 @@ impl PairHead {
         self.projection.scale(voice);
         if let Some(QualityTerms { weights, cohort }) = &self.quality {
             let means = conditions.map(|sum| sum / count);
-            let own = weights.term(ln_seconds, ln_lengths / count, means);
+            let conditions = std::array::from_fn(|k| means[k]);
+            let own = weights.term(ln_seconds, ln_lengths / count, conditions);
             let products = &mut point[self.voice_size()..self.size()];
-            products
-                .iter_mut()
-                .zip(means)
-                .for_each(|(to, mean)| *to = mean);
+            products.copy_from_slice(&means[..products.len()]);
             let of_cohort = cohort
                 .as_ref()
                 .map(|cohort| self.cohort_mean(cohort, &point));

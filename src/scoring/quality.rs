@@ -205,6 +205,22 @@ mod tests {
         assert!((found - both).abs() < 1e-4, "{found} {both}");
         // Without them the head is what it was before.
         assert_eq!(head.uncalibrated().weight, [3.0, 5.0, -0.5, -0.25]);
+        // A newer head also has a weight for noise of any level: here there is some on both sides.
+        head.weight = [
+            [3.0, 5.0, -2.0, -0.5, -0.25, -1.5],
+            [-0.5, -0.25, 0.0, 0.0, 0.0, 0.0],
+        ]
+        .concat();
+        assert!(head.check(2).is_ok());
+        let point = |e: &[f32]| head.project_enrollment(std::iter::once(e));
+        let slightly = |e: [f32; 6]| [e[0], e[1], e[2], 0.125, 0.0, 0.0];
+        let llr = |a: [f32; 6], b: [f32; 6]| head.llr(&point(&a), &point(&b));
+        assert_eq!(llr(slightly(clean_a), clean_b), clean);
+        let both = llr(slightly(clean_a), slightly(clean_b));
+        assert!(
+            (both - (clean - 2.0 / 64.0 - 1.5)).abs() < 1e-5,
+            "{both} {clean}"
+        );
     }
 
     /// L = 4 in two groups; three speakers, of which the best two count.

@@ -27,7 +27,7 @@ use crate::{
         embedded::{Embedder, OnProgress, Part, open_list, set_scores},
         table::ScoreTable,
     },
-    scoring::{CONDITION_UNITS, Cohort, LowerSlope},
+    scoring::{CONDITION_UNITS, CONDITIONS, Cohort, LowerSlope, NOISE_UNIT},
     storage::file_name,
     verifier::{Limits, Model, ModelCard, Verifier},
 };
@@ -292,6 +292,7 @@ fn sentence(report: &Report, p_target: f64, lists: &[String]) -> String {
             terms +=
                 &format!(", {of_one:+.4} {unit} ({of_both:+.4} for the product of both sides)");
         }
+        terms += &format!(", {:+.4} {NOISE_UNIT}", of_both[CONDITIONS]);
         if quality.cohort != 0.0 {
             let weight = quality.cohort;
             terms += &format!(", {weight:+.4} per nat of similarity to the cohort");

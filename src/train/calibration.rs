@@ -4,7 +4,7 @@
 //!
 //! Noise or a narrow band in one recording lowers the score; in both, it raises the scores of different
 //! speakers. So each condition has two weights, one for its sum over both recordings and one for the
-//! product.
+//! product. Whether there is noise at all has one for its product ([`multiplied`](crate::scoring::multiplied)).
 //!
 //! The fit is a logistic regression: Newton's method on the prior-weighted cross-entropy
 //! p·mean ln(1 + e^−(s + λ)) + (1−p)·mean ln(1 + e^(s + λ)), λ = ln(p/(1−p)), with the first mean over
@@ -14,7 +14,9 @@ use super::quality_trial::{QualityList, QualityTrial};
 use crate::{
     Error, Result,
     eval::sweep::softplus,
-    scoring::{CONDITIONS, LowerSlope, PairHead, QualityTerms, QualityWeights, log_odds},
+    scoring::{
+        CONDITIONS, LowerSlope, MULTIPLIED, PairHead, QualityTerms, QualityWeights, log_odds,
+    },
 };
 use nalgebra::{SMatrix, SVector};
 use rayon::prelude::*;
@@ -28,10 +30,9 @@ pub struct Calibration {
     pub offset: f64,
     /// Weights of the quality terms, each summed over both recordings; none for a fit without them.
     pub quality: Option<QualityWeights>,
-    /// Weights of the products of the conditions: n of one recording times n of the other, likewise
-    /// h and l (see [`conditions`](crate::scoring::conditions())). 0 for a fit without quality
-    /// terms.
-    pub of_both: [f64; CONDITIONS],
+    /// Weights of the products over both recordings: n of one times n of the other, likewise h, l and m
+    /// (see [`multiplied`](crate::scoring::multiplied)). 0 for a fit without quality terms.
+    pub of_both: [f64; MULTIPLIED],
     /// The lower slope, if the fit is closer with one.
     pub lower_slope: Option<LowerSlope>,
 }
@@ -48,7 +49,7 @@ const LIMIT_STEP: f32 = 0.25;
 
 /// Number of features of a trial: score, ln t, ln|u|, sums and products of the conditions, and μ
 /// (see [`QualityTrial`]).
-const NUM_FEATURES: usize = 4 + 2 * CONDITIONS;
+const NUM_FEATURES: usize = 4 + CONDITIONS + MULTIPLIED;
 
 impl Calibration {
     /// Fits at the effective prior `prior` of a target; every trial counts the same.
@@ -90,7 +91,7 @@ impl Calibration {
             scale,
             offset,
             quality: None,
-            of_both: [0.0; CONDITIONS],
+            of_both: [0.0; MULTIPLIED],
             lower_slope: None,
         })
     }
@@ -156,7 +157,7 @@ impl Calibration {
         let quality = self.quality.unwrap_or_default();
         let [seconds, length, cohort] =
             [quality.seconds, quality.length, quality.cohort].map(f64::from);
-        let weights = [quality.of_conditions().map(f64::from), self.of_both];
+        let (of_sums, of_both) = (quality.of_conditions().map(f64::from), self.of_both);
         let shift = log_odds(prior);
         let mut cost = 0.0;
         for (trials, sign, prior) in [
@@ -165,8 +166,9 @@ impl Calibration {
         ] {
             for trial in trials {
                 let scores = self.scale * (trial.score + cohort * trial.cohort);
-                let values = trial.of_conditions();
-                let terms = weights.iter().flatten().zip(values.iter().flatten());
+                let (sums, products) = trial.of_conditions();
+                let sums = of_sums.iter().zip(&sums);
+                let terms = sums.chain(of_both.iter().zip(&products));
                 let conditions: f64 = terms.map(|(w, x)| w * x).sum();
                 let recordings = seconds * trial.seconds + length * trial.length + conditions;
                 let line = scores + self.offset + recordings;
@@ -189,12 +191,12 @@ impl Calibration {
         let shift = log_odds(head.prior.into());
         let scaled = |w: &f32| (f64::from(*w) * self.scale) as f32;
         let mut weight: Vec<f32> = head.weight.iter().map(scaled).collect();
-        if self.quality.is_some() && self.of_both != [0.0; CONDITIONS] {
+        if self.quality.is_some() && self.of_both != [0.0; MULTIPLIED] {
             // The head has no conditions yet. Their weights go to the end of both halves of its weights.
             let squares = weight.split_off(head.voice_size());
             weight.extend(self.of_both.map(|w| w as f32));
             weight.extend(squares);
-            weight.extend([0.0; CONDITIONS]);
+            weight.extend([0.0; MULTIPLIED]);
         }
         let quality = head.quality.as_ref();
         let cohort = quality.and_then(|quality| quality.cohort.clone());
@@ -221,11 +223,13 @@ impl Calibration {
 
 /// The features of a trial, in the order that [`NUM_FEATURES`] names them.
 fn features(trial: &QualityTrial, cohort: bool) -> [f64; NUM_FEATURES] {
-    let [sums, products] = trial.of_conditions();
+    let (sums, products) = trial.of_conditions();
     let mut features = [0.0; NUM_FEATURES];
     let [score, seconds, length, of_conditions @ .., mean] = &mut features;
     (*score, *seconds, *length) = (trial.score, trial.seconds, trial.length);
-    of_conditions.copy_from_slice([sums, products].as_flattened());
+    let (of_sums, of_products) = of_conditions.split_at_mut(CONDITIONS);
+    of_sums.copy_from_slice(&sums);
+    of_products.copy_from_slice(&products);
     *mean = if cohort { trial.cohort } else { 0.0 };
     features
 }

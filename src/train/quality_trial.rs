@@ -1,7 +1,7 @@
 //! The trials that a calibration with quality terms is fitted on: their scores, and facts about their
 //! two recordings.
 
-use crate::scoring::CONDITIONS;
+use crate::scoring::{CONDITIONS, MULTIPLIED, multiplied};
 
 /// A trial's score, and facts about its two recordings.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -13,19 +13,19 @@ pub struct QualityTrial {
     /// Sum over both recordings of ln|u|, u being the whitened embedding.
     pub length: f64,
     /// The conditions of each recording, see [`conditions`](crate::scoring::conditions).
-    pub conditions: [[f64; CONDITIONS]; 2],
+    pub conditions: [[f32; CONDITIONS]; 2],
     /// Sum over both recordings of μ; without a cohort, any number that is the same for all trials.
     pub cohort: f64,
 }
 
 impl QualityTrial {
-    /// The sums of the conditions n, h and l over both recordings, and the products of each.
-    pub(super) fn of_conditions(&self) -> [[f64; CONDITIONS]; 2] {
+    /// The sums of the conditions n, h and l over both recordings, then the products of what is
+    /// [`multiplied`].
+    pub(super) fn of_conditions(&self) -> ([f64; CONDITIONS], [f64; MULTIPLIED]) {
         let [a, b] = self.conditions;
-        [
-            std::array::from_fn(|k| a[k] + b[k]),
-            std::array::from_fn(|k| a[k] * b[k]),
-        ]
+        let sums = std::array::from_fn(|k| f64::from(a[k] + b[k]));
+        let [a, b] = [a, b].map(multiplied);
+        (sums, std::array::from_fn(|k| f64::from(a[k] * b[k])))
     }
 }
 

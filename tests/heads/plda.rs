@@ -344,7 +344,7 @@ const HALVED: Calibration = Calibration {
     scale: 0.5,
     offset: -1.0,
     quality: None,
-    of_both: [0.0; 3],
+    of_both: [0.0; 4],
     lower_slope: None,
 };
 

@@ -75,7 +75,7 @@ struct Side {
     point: Zeroizing<Vec<f32>>,
     ln_seconds: f64,
     ln_length: f64,
-    conditions: [f64; CONDITIONS],
+    conditions: [f32; CONDITIONS],
     /// μ, the mean of its highest scores against the cohort; 0 without a cohort.
     cohort: f64,
 }
@@ -90,7 +90,7 @@ fn sides(embedded: &EmbeddedTable, head: &PairHead, cohort: Option<&Cohort>) -> 
             point,
             ln_seconds: head.ln_seconds_of(values).into(),
             ln_length: head.ln_length(values).into(),
-            conditions: head.conditions_of(values).map(f64::from),
+            conditions: head.conditions_of(values),
             cohort: mean.into(),
         })
     });
