@@ -1,11 +1,11 @@
 //! A trial as a line of JSON: an object whose keys are names of columns. Other keys are ignored.
 
 use super::{
+    cell::{Cell, Row},
     trial::{LineProblem, Trial},
-    words::{Column, label},
+    words::Column,
 };
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::Value;
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use std::{borrow::Cow, fmt};
 
 const REMEDY: &str = "write {\"enroll\":\"…\",\"test\":\"…\",\"score\":1.5,\"label\":1} on each line, null for \
@@ -13,13 +13,7 @@ const REMEDY: &str = "write {\"enroll\":\"…\",\"test\":\"…\",\"score\":1.5,\
 
 /// What an object says about a trial.
 #[derive(Debug, Default)]
-pub struct JsonTrial<'a> {
-    enroll: Option<Cow<'a, str>>,
-    test: Option<Cow<'a, str>>,
-    label: Option<Value>,
-    score: Option<f64>,
-    side: Option<Value>,
-}
+pub struct JsonTrial<'a>(Row<'a>);
 
 /// Borrows the text from the line if the text has no escapes.
 #[derive(serde::Deserialize)]
@@ -28,6 +22,7 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 impl<'de> Deserialize<'de> for JsonTrial<'de> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct Object;
+
         impl<'de> Visitor<'de> for Object {
             type Value = JsonTrial<'de>;
 
@@ -38,30 +33,61 @@ impl<'de> Deserialize<'de> for JsonTrial<'de> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut trial = JsonTrial::default();
                 while let Some(Text(key)) = map.next_key()? {
-                    match Column::named(&key) {
-                        Some(Column::Enroll) if trial.enroll.is_none() => {
-                            trial.enroll = Some(map.next_value::<Text>()?.0);
-                        }
-                        Some(Column::Test) if trial.test.is_none() => {
-                            trial.test = Some(map.next_value::<Text>()?.0);
-                        }
-                        Some(Column::Label) if trial.label.is_none() => {
-                            trial.label = Some(map.next_value()?);
-                        }
-                        Some(Column::Score) if trial.score.is_none() => {
-                            let score: Option<f64> = map.next_value()?;
-                            trial.score = Some(score.unwrap_or(f64::NAN));
-                        }
-                        Some(Column::Side) if trial.side.is_none() => {
-                            trial.side = Some(map.next_value()?);
-                        }
+                    let cell = Column::named(&key).map(|column| &mut trial.0[column as usize]);
+                    match cell {
+                        Some(cell) if cell.is_none() => *cell = Some(map.next_value()?),
                         _ => drop(map.next_value::<IgnoredAny>()?),
                     }
                 }
                 Ok(trial)
             }
         }
+
         from.deserialize_map(Object)
+    }
+}
+
+impl<'de> Deserialize<'de> for Cell<'de> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Scalar;
+
+        impl<'de> Visitor<'de> for Scalar {
+            type Value = Cell<'de>;
+
+            fn expecting(&self, to: &mut fmt::Formatter) -> fmt::Result {
+                to.write_str("a text, a number, true, false or null")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Cell::Text(text.into()))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Cell::Text(text.to_string().into()))
+            }
+
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
+                Ok(Cell::Number(number))
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
+                Ok(Cell::Number(number as f64))
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+                Ok(Cell::Number(number as f64))
+            }
+
+            fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {
+                Ok(Cell::Bool(value))
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+                Ok(Cell::Null)
+            }
+        }
+
+        from.deserialize_any(Scalar)
     }
 }
 
@@ -76,7 +102,7 @@ impl<'a> JsonTrial<'a> {
 
     /// Whether the trial names a channel.
     pub fn has_side(&self) -> bool {
-        self.side.is_some()
+        self.0[Column::Side as usize].is_some()
     }
 
     /// The trial that the object describes.
@@ -84,29 +110,12 @@ impl<'a> JsonTrial<'a> {
     /// # Errors
     /// What is wrong with it.
     pub fn trial(self, line: usize) -> Result<Trial<'a>, LineProblem> {
-        let is_target = match self.label.as_ref().map(text) {
-            None => None,
-            Some(text) if text.is_empty() => None,
-            Some(text) => Some(label(&text).ok_or_else(|| LineProblem::of_label(&text))?),
-        };
-        let wanted = |name: Option<Cow<'a, str>>, column: Column| {
-            let fact = || format!("no {:?}", column.name());
-            name.ok_or_else(|| LineProblem::new(fact(), REMEDY))
-        };
-        let names = [
-            wanted(self.enroll, Column::Enroll)?,
-            wanted(self.test, Column::Test)?,
-        ];
-        let side = self.side.as_ref().map(text);
-        Trial::new(Some(names), side.as_deref(), is_target, self.score, line)
-    }
-}
-
-/// The text between the quotes, or the value as text; nothing for null.
-fn text(value: &Value) -> Cow<'_, str> {
-    match value {
-        Value::Null => Cow::Borrowed(""),
-        Value::String(text) => Cow::Borrowed(text),
-        other => other.to_string().into(),
+        for column in [Column::Enroll, Column::Test] {
+            if self.0[column as usize].is_none() {
+                let fact = format!("no {:?}", column.name());
+                return Err(LineProblem::new(fact, REMEDY));
+            }
+        }
+        Trial::of_row(self.0, line)
     }
 }

@@ -13,11 +13,11 @@
 //! Fields stand between blanks, tabs, commas or semicolons.
 
 use super::{
+    cell::Cell,
     fields::{Fields, Separator, is_comment},
     trial::{Expected, LineProblem, Trial, WAYS},
     words::{Column, is_label_word, label, score},
 };
-use std::borrow::Cow;
 
 /// What each field holds; fields are counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,11 +25,8 @@ pub struct Layout {
     separator: Separator,
     /// Fields of a line.
     count: usize,
-    /// The fields with the enrolled recording and the test recording.
-    names: Option<[usize; 2]>,
-    label: Option<usize>,
-    score: Option<usize>,
-    side: Option<usize>,
+    /// The field of each column.
+    places: [Option<usize>; Column::ALL.len()],
     has_header: bool,
 }
 
@@ -88,43 +85,34 @@ impl Layout {
         Layout {
             separator,
             count: fields.count(),
-            names: None,
-            label: None,
-            score: None,
-            side: None,
+            places: [None; _],
             has_header: false,
         }
     }
 
     fn of_header(names: &Fields, separator: Separator) -> Option<Self> {
-        let find = |column| {
-            names
-                .iter()
-                .position(|name| Column::named(name) == Some(column))
+        let place = |column| {
+            let mut columns = names.iter().map(Column::named);
+            columns.position(|found| found == Some(column))
         };
         let layout = Layout {
-            names: find(Column::Enroll)
-                .zip(find(Column::Test))
-                .map(|(e, t)| [e, t]),
-            label: find(Column::Label),
-            score: find(Column::Score),
-            side: find(Column::Side),
+            places: Column::ALL.map(place),
             has_header: true,
             ..Layout::new(names, separator)
         };
-        let is_nameless = layout.label.is_some() && layout.score.is_some();
-        (layout.names.is_some() || is_nameless).then_some(layout)
+        let has = |column| layout.place(column).is_some();
+        let is_nameless = has(Column::Label) && has(Column::Score);
+        (layout.has_names() || is_nameless).then_some(layout)
     }
 
     /// The layout of fields that include a label or a score.
     fn with_values(fields: &Fields, separator: Separator, expected: Expected) -> Option<Self> {
         let layout = |names: Option<[usize; 2]>, label, score| {
-            Some(Layout {
-                names,
-                label,
-                score,
-                ..Layout::new(fields, separator)
-            })
+            let mut layout = Layout::new(fields, separator);
+            layout.put_names(names);
+            layout.places[Column::Label as usize] = label;
+            layout.places[Column::Score as usize] = score;
+            Some(layout)
         };
         let is_bit = |at: usize| matches!(&fields[at], "0" | "1");
         let is_word = |at: usize| is_label_word(&fields[at]);
@@ -153,21 +141,31 @@ impl Layout {
     }
 
     fn of_pair(fields: &Fields, separator: Separator) -> Option<Self> {
-        (fields.count() == 2).then(|| Layout {
-            names: Some([0, 1]),
-            ..Layout::new(fields, separator)
-        })
+        let mut layout = Layout::new(fields, separator);
+        layout.put_names(Some([0, 1]));
+        (fields.count() == 2).then_some(layout)
+    }
+
+    fn put_names(&mut self, names: Option<[usize; 2]>) {
+        self.places[Column::Enroll as usize] = names.map(|[enroll, _]| enroll);
+        self.places[Column::Test as usize] = names.map(|[_, test]| test);
+    }
+
+    fn place(&self, column: Column) -> Option<usize> {
+        self.places[column as usize]
+    }
+
+    fn has_names(&self) -> bool {
+        self.place(Column::Enroll).is_some() && self.place(Column::Test).is_some()
     }
 
     /// Refuses a list without names, unless its scores are to be evaluated.
     fn known(self, expected: Expected) -> Result<Self, LineProblem> {
-        match self.names {
-            None if expected != Expected::Trials => Err(LineProblem::new(
-                "scores with labels, and no names of recordings",
-                WAYS,
-            )),
-            _ => Ok(self),
+        if self.has_names() || expected == Expected::Trials {
+            return Ok(self);
         }
+        let fact = "scores with labels, and no names of recordings";
+        Err(LineProblem::new(fact, WAYS))
     }
 
     /// Whether the first line has the names of the columns instead of a trial.
@@ -177,13 +175,13 @@ impl Layout {
 
     /// Whether the list names channels.
     pub fn has_sides(&self) -> bool {
-        self.side.is_some()
+        self.place(Column::Side).is_some()
     }
 
     /// Number of words in a plain line; `None` if the list has no plain lines. A plain line is
     /// words with one blank between them.
     pub fn num_words(&self) -> Option<usize> {
-        let is_plain = self.separator == Separator::Blank && self.side.is_none();
+        let is_plain = self.separator == Separator::Blank && !self.has_sides();
         (is_plain && self.count <= 4).then_some(self.count)
     }
 
@@ -196,12 +194,8 @@ impl Layout {
         words: [&'a str; 4],
         line: usize,
     ) -> Result<Trial<'a>, LineProblem> {
-        let word = |at: usize| words[at];
-        self.trial(
-            word,
-            self.names.map(|names| names.map(|at| words[at].into())),
-            line,
-        )
+        let row = self.places.map(|at| Some(Cell::Field(words[at?].into())));
+        Trial::of_row(row, line)
     }
 
     /// The trial in any line.
@@ -221,24 +215,7 @@ impl Layout {
             let fact = format!("{} fields instead of {}", fields.count(), self.count);
             return Err(LineProblem::new(fact, WAYS));
         }
-        let names = self.names.map(|names| names.map(|at| fields.take(at)));
-        self.trial(|at| &fields[at], names, line)
-    }
-
-    fn trial<'a, 'f>(
-        &self,
-        field: impl Fn(usize) -> &'f str,
-        names: Option<[Cow<'a, str>; 2]>,
-        line: usize,
-    ) -> Result<Trial<'a>, LineProblem> {
-        let is_target = match self.label.map(&field) {
-            None | Some("") => None,
-            Some(text) => Some(label(text).ok_or_else(|| LineProblem::of_label(text))?),
-        };
-        let score = match self.score.map(&field) {
-            None => None,
-            Some(text) => Some(score(text).ok_or_else(|| LineProblem::of_score(text))?),
-        };
-        Trial::new(names, self.side.map(field), is_target, score, line)
+        let row = self.places.map(|at| Some(Cell::Field(fields.take(at?))));
+        Trial::of_row(row, line)
     }
 }

@@ -3,12 +3,13 @@
 //! content.
 //!
 //! ```text
-//! file ─► lines ─► fields ─► layout ─┐
-//!           ├─► json_trial ──────────┼─► trials ─► batch (`score`), eval (`evaluate`, `calibrate`)
+//! file ─► lines ─► fields ─► layout ─┐ (a row of cells each)
+//!           ├─► json_trial ──────────┼─► trial ─► trials ─► batch (`score`), eval (`evaluate`, `calibrate`)
 //!           │   parquet_trials ──────┘
 //!           └─► enrollments, names, scp, utt2spk
 //! ```
 
+mod cell;
 pub mod enrollments;
 mod fields;
 mod json_trial;

@@ -3,9 +3,10 @@
 //! booleans or words. Columns of other names are ignored.
 
 use super::{
+    cell::{Cell, Row},
     parquet_file::{ParquetFile, column as column_reader, of_rows},
     trial::Trial,
-    words::{Column, label},
+    words::Column,
 };
 use crate::{Error, Result, contained::contained};
 use parquet::{
@@ -14,7 +15,7 @@ use parquet::{
     errors::ParquetError,
     file::reader::{FileReader, SerializedFileReader},
 };
-use std::{borrow::Cow, fs::File, path::Path};
+use std::{fs::File, path::Path};
 
 /// Rows that are held in memory at once.
 const BLOCK: usize = 1 << 14;
@@ -70,17 +71,13 @@ fn rows(
             column.max_rep_level() == 0 && Column::named(&name) == Some(wanted)
         })
     };
-    let wanted = |column: Column| {
-        let fact = || Refusal::Fact(format!("Parquet without a column `{}`", column.name()));
-        place(column).ok_or_else(fact)
-    };
-    let places = [
-        Some(wanted(Column::Enroll)?),
-        Some(wanted(Column::Test)?),
-        place(Column::Score),
-        place(Column::Label),
-        place(Column::Side),
-    ];
+    let places = Column::ALL.map(place);
+    for column in [Column::Enroll, Column::Test] {
+        if places[column as usize].is_none() {
+            let fact = format!("Parquet without a column `{}`", column.name());
+            return Err(Refusal::Fact(fact));
+        }
+    }
     for group in 0..reader.num_row_groups() {
         let group = theirs(|| Ok(reader.get_row_group(group)?))?;
         let open = |place| theirs(|| Ok(column_reader(&*group, place)?));
@@ -100,19 +97,18 @@ fn rows(
                 .collect::<std::result::Result<_, _>>()?;
             for row in 0..count {
                 *number += 1;
-                let [enroll, test] = [&block[0], &block[1]].map(|names| name(&names[row]));
-                let side = block[4].get(row).map(word);
-                let score = block[2].get(row).map(score).transpose()?;
-                let is_target = block[3].get(row).map(is_target).transpose()?.flatten();
-                let names = Some([enroll?.into(), test?.into()]);
-                let trial = Trial::new(names, side.as_deref(), is_target, score, *number);
+                let mut cells: Row = [const { None }; _];
+                for (cell, values) in cells.iter_mut().zip(&block) {
+                    *cell = values.get(row).map(of_value).transpose()?;
+                }
+                let trial = Trial::of_row(cells, *number);
                 let trial = trial.map_err(|problem| Refusal::Fact(problem.fact.into()))?;
                 on_trial(trial).map_err(Refusal::Other)?;
             }
             left -= count;
         }
     }
-    Ok(places[4].is_some())
+    Ok(places[Column::Side as usize].is_some())
 }
 
 /// Calls `read`, which uses the `parquet` crate. A panic in the crate means that the file is
@@ -123,40 +119,14 @@ fn theirs<T>(
     contained(read, || Refusal::Fact("Parquet is damaged".into()))
 }
 
-/// A recording's name.
-fn name(value: &Option<Value>) -> std::result::Result<&str, Refusal> {
+fn of_value(value: &Option<Value>) -> std::result::Result<Cell<'_>, Refusal> {
     match value {
-        Some(Value::Text(text)) if !text.is_empty() => std::str::from_utf8(text.data())
-            .map_err(|_| Refusal::Fact("a name that is not UTF-8 text".into())),
-        _ => Err(Refusal::Fact("a recording without a name".into())),
-    }
-}
-
-/// A score: finite, or NaN for a refused recording.
-fn score(value: &Option<Value>) -> std::result::Result<f64, Refusal> {
-    match value {
-        None => Ok(f64::NAN),
-        Some(Value::Number(score)) if !score.is_infinite() => Ok(*score),
-        Some(Value::Number(score)) => Err(Refusal::Fact(format!("score {score}"))),
-        Some(Value::Text(_)) => Err(Refusal::Fact("a score that is text".into())),
-    }
-}
-
-fn is_target(value: &Option<Value>) -> std::result::Result<Option<bool>, Refusal> {
-    let word = word(value);
-    match label(&word) {
-        None if word.is_empty() => Ok(None),
-        None => Err(Refusal::Fact(format!("label {word:?}"))),
-        is_target => Ok(is_target),
-    }
-}
-
-/// The value as a text file would have it.
-fn word(value: &Option<Value>) -> Cow<'_, str> {
-    match value {
-        None => Cow::Borrowed(""),
-        Some(Value::Number(number)) => number.to_string().into(),
-        Some(Value::Text(text)) => String::from_utf8_lossy(text.data()),
+        None => Ok(Cell::Null),
+        Some(Value::Number(number)) => Ok(Cell::Number(*number)),
+        Some(Value::Text(text)) => match std::str::from_utf8(text.data()) {
+            Ok(text) => Ok(Cell::Text(text.into())),
+            Err(_) => Err(Refusal::Fact("a text that is not UTF-8".into())),
+        },
     }
 }
 

@@ -1,6 +1,9 @@
 //! A trial: two recordings, and what a list says about them.
 
-use super::words;
+use super::{
+    cell::{Cell, Row},
+    words::{self, Column},
+};
 use std::borrow::Cow;
 
 /// How to write a list.
@@ -50,36 +53,71 @@ impl<'a> Trial<'a> {
         self.enroll.is_empty()
     }
 
-    /// From the names of both recordings, if the list has names, the channel under test, and the rest.
-    pub(super) fn new(
-        names: Option<[Cow<'a, str>; 2]>,
-        side: Option<&str>,
-        is_target: Option<bool>,
-        score: Option<f64>,
-        line: usize,
-    ) -> Result<Self, LineProblem> {
+    /// The trial in a row of a list. A row without columns for the recordings has only a score and
+    /// a label.
+    ///
+    /// # Errors
+    /// What is wrong with the row.
+    pub(super) fn of_row(mut row: Row<'a>, line: usize) -> Result<Self, LineProblem> {
+        let mut cell = |column: Column| row[column as usize].take();
         let mut trial = Trial {
             enroll: Cow::Borrowed(""),
             test: Cow::Borrowed(""),
-            is_target,
-            score,
+            is_target: cell(Column::Label).map_or(Ok(None), label)?,
+            score: cell(Column::Score).map(score).transpose()?,
             line,
         };
-        let Some([enroll, test]) = names else {
+        let (Some(enroll), Some(test)) = (cell(Column::Enroll), cell(Column::Test)) else {
             return Ok(trial);
         };
-        if enroll.is_empty() || test.is_empty() {
-            return Err(LineProblem::new("a recording without a name", WAYS));
-        }
-        (trial.enroll, trial.test) = (enroll, test);
-        if let Some(side) = side {
-            let is_b = words::is_side_b(side);
-            if is_b.ok_or_else(|| LineProblem::new(format!("side {side:?}"), "write a or b"))? {
-                trial.test = format!("{}:b", trial.test).into();
-            }
+        (trial.enroll, trial.test) = (name(enroll)?, name(test)?);
+        if cell(Column::Side).map_or(Ok(false), is_side_b)? {
+            trial.test = format!("{}:b", trial.test).into();
         }
         Ok(trial)
     }
+}
+
+fn name(cell: Cell) -> Result<Cow<str>, LineProblem> {
+    match cell {
+        Cell::Field(name) | Cell::Text(name) if !name.is_empty() => Ok(name),
+        Cell::Number(_) | Cell::Bool(_) => Err(LineProblem::new("a name that is no text", WAYS)),
+        _ => Err(LineProblem::new("a recording without a name", WAYS)),
+    }
+}
+
+fn label(cell: Cell) -> Result<Option<bool>, LineProblem> {
+    let text = cell.word();
+    match words::label(&text) {
+        None if text.is_empty() => Ok(None),
+        None => Err(LineProblem::new(
+            format!("label {text:?}"),
+            "label every trial as the first: 1 or target (same speaker), 0 or nontarget",
+        )),
+        is_target => Ok(is_target),
+    }
+}
+
+/// A score; NaN if there is none.
+fn score(cell: Cell) -> Result<f64, LineProblem> {
+    let score = match &cell {
+        Cell::Field(text) => words::score(text),
+        Cell::Number(score) => (!score.is_infinite()).then_some(*score),
+        Cell::Null => Some(f64::NAN),
+        Cell::Text(_) | Cell::Bool(_) => None,
+    };
+    score.ok_or_else(|| {
+        LineProblem::new(
+            format!("score {:?}", cell.word()),
+            "write `enroll test score` on each line; a score is a finite number, or nan for none",
+        )
+    })
+}
+
+fn is_side_b(cell: Cell) -> Result<bool, LineProblem> {
+    let side = cell.word();
+    let is_b = words::is_side_b(&side);
+    is_b.ok_or_else(|| LineProblem::new(format!("side {side:?}"), "write a or b"))
 }
 
 impl LineProblem {
@@ -88,19 +126,5 @@ impl LineProblem {
             fact: fact.into(),
             remedy,
         }
-    }
-
-    pub(super) fn of_label(text: &str) -> Self {
-        LineProblem::new(
-            format!("label {text:?}"),
-            "label every trial as the first: 1 or target (same speaker), 0 or nontarget",
-        )
-    }
-
-    pub(super) fn of_score(text: &str) -> Self {
-        LineProblem::new(
-            format!("score {text:?}"),
-            "write `enroll test score` on each line; a score is a finite number, or nan for none",
-        )
     }
 }

@@ -98,6 +98,15 @@ fn is_one_of(text: &str, words: &[&str]) -> bool {
 }
 
 impl Column {
+    /// All columns, in the order of the enum.
+    pub const ALL: [Column; 5] = [
+        Column::Enroll,
+        Column::Test,
+        Column::Label,
+        Column::Score,
+        Column::Side,
+    ];
+
     /// The column of this name.
     pub fn named(name: &str) -> Option<Column> {
         let name = name.trim_ascii();
@@ -150,6 +159,15 @@ pub fn is_side_b(text: &str) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_column_has_its_place_and_a_name() {
+        for (place, column) in Column::ALL.into_iter().enumerate() {
+            assert_eq!(column as usize, place);
+            assert_eq!(Column::named(column.name()), Some(column));
+        }
+        assert_eq!(NAMES.len(), Column::ALL.len());
+    }
 
     #[test]
     fn a_word_means_one_thing() {
