@@ -5,7 +5,6 @@
 use super::compressed::Track;
 use super::end::End;
 use super::input::Input;
-use super::kind::foreign_kind;
 use super::layout::{Coding, Layout};
 use super::raw::RawFormat;
 use super::refusal::{self, Refusal, Refused};
@@ -113,7 +112,7 @@ impl Blocks {
                 layout,
             };
             (channels, rate_hz, source)
-        } else if let Some(kind) = foreign_kind(input.get(0, 512)?) {
+        } else if let Some(kind) = formats::foreign_kind(input.get(0, 512)?) {
             return Err(Refusal::new(
                 format!("is {kind}, not audio that is read here"),
                 refusal::CONVERT,

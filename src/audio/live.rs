@@ -18,8 +18,8 @@ use std::{
 
 /// An audio stream of any format that is known, as blocks of mono samples at its own rate.
 ///
-/// WAV, AU, raw samples, FLAC, MP3, Ogg and Matroska are decoded as they come. Other formats keep their
-/// index at the end, so they are read to their end first.
+/// Raw samples, and the formats of `formats::can_stream`, are decoded as they come. Other formats
+/// keep their index at the end, so they are read to their end first.
 pub struct Live {
     name: PathBuf,
     blocks: Blocks,

@@ -2,7 +2,7 @@
 //! facts.
 //!
 //! ```text
-//! path ─► input ─► decode (WAV, SPHERE, AU, raw: layout + pcm; else: symphonia) ─► blocks ─► one channel
+//! path ─► input ─► decode (plain samples: layout + pcm; else: symphonia) ─► blocks ─► one channel
 //!      ─► excerpt (resampled) ─► samples ─► DC removed ─► Waveform ─► quality
 //! ```
 //!
@@ -10,7 +10,6 @@
 //! [`ReadOptions::all`] asks for the whole.
 
 mod adpcm;
-mod au;
 #[cfg(feature = "formats")]
 mod codec;
 #[cfg(feature = "formats")]
@@ -25,7 +24,6 @@ pub mod folder;
 pub mod formats;
 mod growing;
 mod input;
-mod kind;
 mod layout;
 mod live;
 mod mixdown;
@@ -42,10 +40,8 @@ mod raw;
 mod refusal;
 mod resample;
 mod sample_rate;
-mod sphere;
 mod vad;
 mod voicing;
-mod wav;
 mod waveform;
 
 pub use decode::{Decoded, decode};

@@ -1,7 +1,8 @@
-//! Replaces `compressed.rs` where the feature `formats` is off: every file but WAV, AU, SPHERE and raw
+//! Replaces `compressed.rs` where the feature `formats` is off: every file without plain
 //! samples is refused.
 
 use super::end::End;
+use super::formats::endings_of_plain_samples;
 use super::input::Input;
 use super::refusal::{Refusal, Refused};
 use std::convert::Infallible;
@@ -16,8 +17,9 @@ pub struct Track {
 impl Track {
     /// Refuses the file.
     pub fn open(_: Input) -> Refused<Self> {
+        let endings = endings_of_plain_samples();
         Err(Refusal::new(
-            "is not a WAV, AU or SPHERE file, and this program was built without the other formats",
+            format!("is of none of the formats that this program was built to read ({endings})"),
             "convert it to WAV, or build spkver with the feature `formats`",
         ))
     }

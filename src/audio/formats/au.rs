@@ -1,10 +1,10 @@
 //! Reads the header of an AU file (Sun, NeXT; Java's `javax.sound` writes it too): six big-endian
 //! numbers, a comment, then the samples.
 
-use super::input::Input;
-use super::layout::{Coding, Layout, MAX_CHANNELS};
-use super::pcm::{ByteOrder, Encoding};
-use super::refusal::{Refusal, Refused};
+use crate::audio::input::Input;
+use crate::audio::layout::{Coding, Layout, MAX_CHANNELS};
+use crate::audio::pcm::{ByteOrder, Encoding};
+use crate::audio::refusal::{Refusal, Refused};
 
 /// The size that means "not known".
 const SIZE_UNKNOWN: u32 = 0xFFFF_FFFF;

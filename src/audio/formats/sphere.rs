@@ -1,10 +1,10 @@
 //! Reads the header of a NIST SPHERE file, the format of TIMIT, Switchboard and most corpora of the
 //! Linguistic Data Consortium: 1024 bytes (or a multiple) of text, then the samples.
 
-use super::input::Input;
-use super::layout::{Coding, Layout, MAX_CHANNELS};
-use super::pcm::{ByteOrder, Encoding};
-use super::refusal::{Refusal, Refused};
+use crate::audio::input::Input;
+use crate::audio::layout::{Coding, Layout, MAX_CHANNELS};
+use crate::audio::pcm::{ByteOrder, Encoding};
+use crate::audio::refusal::{Refusal, Refused};
 use std::collections::HashMap;
 
 /// Largest header that is read, in bytes. No real header has as much text.

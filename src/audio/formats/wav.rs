@@ -12,10 +12,10 @@ mod behind;
 mod chunk;
 mod format;
 
-use super::input::Input;
-use super::layout::Layout;
-use super::pcm::ByteOrder;
-use super::refusal::{Refusal, Refused};
+use crate::audio::input::Input;
+use crate::audio::layout::Layout;
+use crate::audio::pcm::ByteOrder;
+use crate::audio::refusal::{Refusal, Refused};
 use chunk::{Chunk, Spelling, is_chunk_id};
 use format::Format;
 
