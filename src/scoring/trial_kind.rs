@@ -28,7 +28,8 @@ impl TrialKind {
     /// [`Self::Noise`].
     pub fn of(a: [f32; CONDITIONS], b: [f32; CONDITIONS]) -> Self {
         let worse: [f32; CONDITIONS] = std::array::from_fn(|k| a[k].max(b[k]));
-        if worse[0] > 0.0 {
+        let [noise, ..] = worse;
+        if noise > 0.0 {
             TrialKind::Noise
         } else if is_narrow(worse) {
             TrialKind::Line
@@ -39,7 +40,8 @@ impl TrialKind {
 }
 
 /// Whether a recording with these conditions has a narrow band, however noisy it is.
-pub fn is_narrow([_, high, low]: [f32; CONDITIONS]) -> bool {
+pub fn is_narrow(conditions: [f32; CONDITIONS]) -> bool {
+    let [_, high, low, ..] = conditions;
     high.max(low) > 0.5
 }
 
