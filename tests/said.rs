@@ -4,6 +4,7 @@ mod program;
 
 use program::{Answer, Place, voice};
 use spkver::{audio::Quality, scoring::Reason};
+use std::{fs, path::Path};
 
 #[test]
 fn far_too_many_threads_are_not_started() {
@@ -109,4 +110,30 @@ fn a_run_that_is_terminated_says_so_by_its_exit_code() {
     while writeln!(stdin, "none.wav").is_ok() {}
     assert_eq!(child.wait().unwrap().code(), Some(143));
     reader.join().unwrap().unwrap();
+}
+
+/// Other languages cannot read the list in the source, so they have copies of it.
+#[test]
+fn every_list_of_refusals_has_every_code() {
+    // File, what stands before its list, and how it writes a code. A list ends with a bracket or `;`.
+    let lists = r#"
+        docs/schema.json | a recording gets no answer | "{}"
+        docs/openapi.json | a recording gets no answer | "{}"
+        web/words.js | REMEDIES = { | {}:
+        bindings/wasm/src/types.ts | interface Reason { | "{}"
+        bindings/c/src/status.rs | c"panic"), | c"{}"
+        bindings/c/include/spkver.h | SPKVER_STATUS_PANIC = 10, | spkver_status_{} ="#;
+    for row in lists.trim().lines() {
+        let [file, begin, form] = row.split(" | ").collect::<Vec<_>>()[..] else {
+            panic!("{row}");
+        };
+        let file = file.trim();
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+        let (_, list) = text.split_once(begin).expect(file);
+        let list = list.split([']', '}', ';']).next().unwrap().to_lowercase();
+        for code in Reason::CODES {
+            let entry = form.replace("{}", code);
+            assert!(list.contains(&entry), "{file} lacks the refusal {code}");
+        }
+    }
 }

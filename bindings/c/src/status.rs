@@ -98,8 +98,8 @@ impl Failure {
         let named = NAMES
             .iter()
             .find(|(_, name)| name.to_bytes() == code.as_bytes());
-        // A code of a later version of the library core is still a failure.
-        let status = named.map_or(Usage, |(status, _)| *status);
+        // A code without a status would be a fault of this library, not of its user.
+        let status = named.map_or(Panic, |(status, _)| *status);
         Failure { status, message }
     }
 }
@@ -169,19 +169,38 @@ mod tests {
             seconds: 0.1,
             wanted: 0.4,
         };
+        let band_limited = Reason::BandLimited {
+            bandwidth_hz: 500.0,
+            wanted_hz: 1000.0,
+        };
+        let noisy = Reason::Noisy {
+            snr_db: -10.0,
+            wanted_db: 0.0,
+        };
         let several = Reason::OverlappedSpeech { logit: 4.0 };
+        let undecided = Reason::Undecided {
+            llr: 0.5,
+            reject_below: -2.0,
+            accept_from: 2.0,
+        };
+        let mut codes = vec![];
         for (reason, status) in [
             (Reason::Silence, Silence),
             (Reason::NoSpeech, NoSpeech),
             (too_little, TooLittleSpeech),
             (Reason::Clipping { share: 0.5 }, Clipping),
+            (band_limited, BandLimited),
+            (noisy, Noisy),
             (several, SeveralVoices),
+            (undecided, Undecided),
             (Reason::ScoreNotFinite, ScoreNotFinite),
         ] {
             assert_eq!(status_of(|| Err(reason.into())), status);
             assert!(message().ends_with(reason.remedy()));
             assert_eq!(name(status as i32).to_str().unwrap(), reason.code());
+            codes.push(reason.code());
         }
+        assert_eq!(codes, Reason::CODES);
         let lost = std::io::Error::from(std::io::ErrorKind::NotFound);
         let lost = Error::io("no-such.wav".as_ref(), "read", lost);
         assert_eq!(status_of(|| Err(lost.into())), NotFound);
