@@ -117,7 +117,8 @@ mod tests {
         }
     }
 
-    /// A WAV header for 16-bit mono at 16 kHz whose size is `size`, and the samples.
+    /// A WAV header for 16-bit mono at 16 kHz whose size is `size`, and the samples. By hand, because
+    /// hound writes only the size that fits.
     fn wav(size: u32, samples: &[i16]) -> Vec<u8> {
         let mut bytes = b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\x01\0\x01\0".to_vec();
         bytes.extend(16_000u32.to_le_bytes());

@@ -4,7 +4,9 @@
 //!
 //! A block of n samples goes through an FFT of 2n, its spectrum is filtered, cut off or continued
 //! with zeros to the new length, and transformed back; what reaches past the block is added to the
-//! next one (overlap-add; filter and block lengths are those of rubato's `Fft`).
+//! next one (overlap-add; filter and block lengths are those of rubato's `Fft`). It is not rubato itself,
+//! because rubato brings rustfft's AVX code: without these two, and with a few other changes, the program
+//! went from 15.16 to 12.81 MB.
 
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex, num_complex::Complex32};
 use std::{f64::consts::TAU, sync::Arc};

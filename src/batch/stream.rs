@@ -281,7 +281,8 @@ pub fn serve(
 ) -> Result<()> {
     let (ask, asked) = sync_channel::<(Line, SyncSender<String>)>(threads);
     let (queue, answers) = sync_channel::<Receiver<String>>(AHEAD * threads);
-    // This thread is not joined, because it may wait for ever for input.
+    // Threads of its own, not rayon's: the reader may wait for ever for input, so it is not joined and
+    // cannot start tasks that borrow the answerer, and answers are written while it waits.
     thread::spawn(move || read_lines(input, &ask, &queue));
     let asked = Mutex::new(asked);
     let over = AtomicBool::new(false);

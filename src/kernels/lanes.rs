@@ -2,7 +2,8 @@
 //! or 16 f32 values at once.
 //!
 //! The `wide` crate implements it for the instruction sets enabled at compile time; `x86.rs` adds
-//! two types that are chosen at run time.
+//! two types that are chosen at run time. On aarch64 `wide` emits NEON's fused multiply-add
+//! (`vfmaq_f32`), so NEON needs no lanes of its own.
 
 use bytemuck::cast;
 use wide::{f32x4, f32x8, f32x16, i32x4, i32x8, i32x16};

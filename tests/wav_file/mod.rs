@@ -1,4 +1,5 @@
-//! Makes WAV files with any header, also with one that does not fit its data.
+//! Makes WAV files with any header, also with one that does not fit its data. By hand, because hound
+//! writes only headers that fit.
 
 /// A plain header, and `data` behind it.
 pub fn wav(tag: u16, channels: u16, rate_hz: u32, bits: u16, data: &[u8]) -> Vec<u8> {

@@ -1,4 +1,7 @@
 //! Reads and writes NumPy's `.npy`: floats or texts. Format: numpy.lib.format, versions 1 to 3.
+//!
+//! Not by the crate ndarray-npy, because it has no texts (`<U`), which the ids of embeddings are, and
+//! because it holds an array as a whole, while here a row is read where it stands.
 
 use super::{
     floats::from_le_bytes,

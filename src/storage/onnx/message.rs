@@ -1,5 +1,6 @@
 //! The protobuf messages of onnx.proto that the export needs, with the same tags. Fields that the
-//! export does not use are left out.
+//! export does not use are left out. By hand, because prost generates messages only with the program
+//! protoc and the whole onnx.proto.
 #![allow(missing_docs)] // onnx.proto documents them
 
 use prost::Message;
