@@ -318,31 +318,15 @@ fn conv2d_with_strides_and_padding() {
         // Wide enough for Winograd's method.
         (3, (1, 1), 1, 16),
     ] {
-        let first = Conv2dOptions {
-            in_channels: 1,
-            out_channels: channels,
-            num_bins: 7,
-            kernel_frames: 3,
-            kernel_bins: 3,
-            stride_frames: 1,
-            stride_bins: 1,
-            padding_frames: 1,
-            padding_bins: 1,
-        };
+        let first = Conv2dOptions::new(1, channels, 7, 3);
         let second = Conv2dOptions {
-            in_channels: channels,
-            kernel_frames: taps,
-            kernel_bins: taps,
             stride_frames: strides.0,
             stride_bins: strides.1,
             padding_frames: padding,
             padding_bins: padding,
-            ..first
+            ..Conv2dOptions::new(channels, channels, 7, taps)
         };
-        let norm = Layer::BatchNorm {
-            num_features: channels,
-            eps: 1e-3,
-        };
+        let norm = Layer::batch_norm(channels, 1e-3);
         // The first one's weights see the second one's input gradient.
         let layers = vec![
             Layer::Conv2d(first),
@@ -393,9 +377,7 @@ fn a_residual_network_with_shortcuts() {
 
 #[test]
 fn every_activation() {
-    let slope = Layer::LeakyRelu {
-        negative_slope: 0.1,
-    };
+    let slope = Layer::leaky_relu(0.1);
     for activation in [
         Layer::Relu,
         slope,
@@ -418,24 +400,11 @@ fn every_activation() {
 fn batch_norm_over_frames_and_over_vectors() {
     let layers = vec![
         conv(3, 5, 2, 1, 1, 0),
-        Layer::BatchNorm {
-            num_features: 5,
-            eps: 1e-3,
-        },
+        Layer::batch_norm(5, 1e-3),
         Layer::Tanh,
-        Layer::StatsPool {
-            eps: 1e-5,
-            groups: 1,
-        },
-        Layer::BatchNorm {
-            num_features: 10,
-            eps: 1e-3,
-        },
-        Layer::Linear {
-            in_features: 10,
-            out_features: 4,
-            groups: 1,
-        },
+        Layer::stats_pool(1e-5),
+        Layer::batch_norm(10, 1e-3),
+        Layer::linear(10, 4),
     ];
     check("batch norm", layers, 3);
 }
@@ -443,13 +412,7 @@ fn batch_norm_over_frames_and_over_vectors() {
 #[test]
 fn poolings_and_linear() {
     for (pool, size) in [
-        (
-            Layer::StatsPool {
-                eps: 1e-5,
-                groups: 1,
-            },
-            10,
-        ),
+        (Layer::stats_pool(1e-5), 10),
         (Layer::SampleStatsPool { eps: 1e-2 }, 10),
         (Layer::MeanPool, 5),
         (Layer::Flatten { num_frames: 7 }, 35),
@@ -457,17 +420,9 @@ fn poolings_and_linear() {
         let kind = pool.kind();
         let layers = vec![
             conv(3, 5, 2, 1, 1, 0),
-            Layer::Linear {
-                in_features: 5,
-                out_features: 5,
-                groups: 1,
-            },
+            Layer::linear(5, 5),
             pool,
-            Layer::Linear {
-                in_features: size,
-                out_features: 3,
-                groups: 1,
-            },
+            Layer::linear(size, 3),
         ];
         check(kind, layers, 3);
     }

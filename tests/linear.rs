@@ -142,17 +142,9 @@ impl Map {
     ) -> Network {
         let hidden = first.len() / CHANNELS;
         let layers = vec![
-            Layer::Linear {
-                in_features: CHANNELS,
-                out_features: hidden,
-                groups: 1,
-            },
+            Layer::linear(CHANNELS, hidden),
             activation,
-            Layer::Linear {
-                in_features: hidden,
-                out_features: OUTPUTS,
-                groups: 1,
-            },
+            Layer::linear(hidden, OUTPUTS),
             Layer::MeanPool,
         ];
         let weights = Weights::from([

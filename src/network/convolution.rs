@@ -87,6 +87,21 @@ impl Conv1dOptions {
 }
 
 impl Conv2dOptions {
+    /// One with a square kernel that moves a frame and a bin at a time, padded by half of the kernel.
+    pub fn new(in_channels: usize, out_channels: usize, num_bins: usize, kernel: usize) -> Self {
+        Conv2dOptions {
+            in_channels,
+            out_channels,
+            num_bins,
+            kernel_frames: kernel,
+            kernel_bins: kernel,
+            stride_frames: 1,
+            stride_bins: 1,
+            padding_frames: kernel / 2,
+            padding_bins: kernel / 2,
+        }
+    }
+
     /// T' of T frames.
     pub fn num_frames(&self, frames: usize) -> usize {
         conv1d_frames(

@@ -154,40 +154,21 @@ mod tests {
     #[test]
     fn a_folded_network_computes_the_same() {
         let layers = vec![
-            Layer::BatchNorm {
-                num_features: 2,
-                eps: 1e-5,
-            },
+            Layer::batch_norm(2, 1e-5),
             Layer::Conv1d(Conv1dOptions {
                 padding: 1,
                 ..Conv1dOptions::new(2, 3, 2)
             }),
             Layer::Relu,
-            Layer::BatchNorm {
-                num_features: 3,
-                eps: 1e-5,
-            },
+            Layer::batch_norm(3, 1e-5),
             Layer::Conv1d(Conv1dOptions {
                 dilation: 2,
                 ..Conv1dOptions::new(3, 2, 2)
             }),
-            Layer::BatchNorm {
-                num_features: 2,
-                eps: 1e-5,
-            },
-            Layer::StatsPool {
-                eps: 1e-5,
-                groups: 1,
-            },
-            Layer::BatchNorm {
-                num_features: 4,
-                eps: 1e-5,
-            },
-            Layer::Linear {
-                in_features: 4,
-                out_features: 2,
-                groups: 1,
-            },
+            Layer::batch_norm(2, 1e-5),
+            Layer::stats_pool(1e-5),
+            Layer::batch_norm(4, 1e-5),
+            Layer::linear(4, 2),
         ];
         let weights = some_weights(&layers);
         let features = Features::new((0..14).map(|i| (i as f32).sin()).collect(), 2);

@@ -130,6 +130,65 @@ pub enum Layer {
     },
 }
 
+/// Layers without groups, written short.
+impl Layer {
+    /// [`Layer::Linear`].
+    pub fn linear(in_features: usize, out_features: usize) -> Self {
+        Layer::Linear {
+            in_features,
+            out_features,
+            groups: 1,
+        }
+    }
+
+    /// [`Layer::BatchNorm`].
+    pub fn batch_norm(num_features: usize, eps: f32) -> Self {
+        Layer::BatchNorm { num_features, eps }
+    }
+
+    /// [`Layer::LeakyRelu`].
+    pub fn leaky_relu(negative_slope: f32) -> Self {
+        Layer::LeakyRelu { negative_slope }
+    }
+
+    /// [`Layer::StatsPool`].
+    pub fn stats_pool(eps: f32) -> Self {
+        Layer::StatsPool { eps, groups: 1 }
+    }
+
+    /// [`Layer::AttentiveStatsPool`].
+    pub fn attentive_stats_pool(layer: usize, eps: f32) -> Self {
+        Layer::AttentiveStatsPool { layer, eps }
+    }
+
+    /// [`Layer::Channels`].
+    pub fn channels(layer: usize, first: usize, count: usize) -> Self {
+        Layer::Channels {
+            layer,
+            first,
+            count,
+        }
+    }
+
+    /// [`Layer::Add`].
+    pub fn add(layers: impl Into<Vec<usize>>) -> Self {
+        let layers = layers.into();
+        Layer::Add { layers }
+    }
+
+    /// [`Layer::Multiply`].
+    pub fn multiply(layers: impl Into<Vec<usize>>) -> Self {
+        let layers = layers.into();
+        Layer::Multiply { layers }
+    }
+
+    /// [`Layer::Concat`].
+    pub fn concat(layers: impl Into<Vec<usize>>) -> Self {
+        let layers = layers.into();
+        Layer::Concat { layers }
+    }
+}
+
 impl Layer {
     /// Name of the layer in the model file and in errors.
     pub fn kind(&self) -> &'static str {

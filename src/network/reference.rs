@@ -1,7 +1,8 @@
 //! The forward pass in plain loops and f64, one layer after the other as the list has them: what
 //! the kernels, blocks and threads must agree with. And weights to compare them on. Used by tests alone.
 
-use super::{Affine, Conv2dOptions, Layer, Weights};
+use super::{Affine, Layer, Weights};
+use crate::features::Features;
 
 /// The output of a layer: `(frames, width)`; a vector has one frame.
 #[derive(Debug, Clone)]
@@ -91,34 +92,25 @@ pub fn forward(layers: &[Layer], weights: &Weights, features: &[f32], width: usi
                 }
             }
             Layer::Conv2d(conv) => {
-                let Conv2dOptions {
-                    in_channels,
-                    out_channels,
-                    num_bins,
-                    kernel_frames,
-                    kernel_bins,
-                    stride_frames,
-                    stride_bins,
-                    padding_frames,
-                    padding_bins,
-                } = conv;
                 let frames = conv.num_frames(x.frames());
                 let bins = conv.out_bins();
-                Value::filled(frames, bins * out_channels, |t, c| {
-                    let (bin, o) = (c / out_channels, c % out_channels);
+                Value::filled(frames, bins * conv.out_channels, |t, c| {
+                    let (bin, o) = (c / conv.out_channels, c % conv.out_channels);
                     let mut sum = f64::from(tensor("bias")[o]);
-                    for (kb, kt) in (0..kernel_bins * kernel_frames)
-                        .map(|k| (k / kernel_frames, k % kernel_frames))
+                    for (kb, kt) in (0..conv.kernel_bins * conv.kernel_frames)
+                        .map(|k| (k / conv.kernel_frames, k % conv.kernel_frames))
                     {
-                        let at = (t * stride_frames + kt).checked_sub(padding_frames);
-                        let bin = (bin * stride_bins + kb).checked_sub(padding_bins);
+                        let at = (t * conv.stride_frames + kt).checked_sub(conv.padding_frames);
+                        let bin = (bin * conv.stride_bins + kb).checked_sub(conv.padding_bins);
                         let (Some(at), Some(bin)) = (at, bin) else {
                             continue;
                         };
-                        for i in (0..in_channels).filter(|_| at < x.frames() && bin < num_bins) {
-                            let row = (o * in_channels + i) * kernel_bins + kb;
-                            let weight = tensor("weight")[row * kernel_frames + kt];
-                            sum += f64::from(weight) * x.at(at, bin * in_channels + i);
+                        for i in
+                            (0..conv.in_channels).filter(|_| at < x.frames() && bin < conv.num_bins)
+                        {
+                            let row = (o * conv.in_channels + i) * conv.kernel_bins + kb;
+                            let weight = tensor("weight")[row * conv.kernel_frames + kt];
+                            sum += f64::from(weight) * x.at(at, bin * conv.in_channels + i);
                         }
                     }
                     sum
@@ -300,4 +292,27 @@ pub fn some_weights(layers: &[Layer]) -> Weights {
         }
     }
     weights
+}
+
+/// `(num_frames, channels)`, without a pattern.
+pub fn some_features(num_frames: usize, channels: usize) -> Features {
+    let values = (0..num_frames * channels).map(|i| (i as f32 * 0.7).sin() + 0.3);
+    Features::new(values.collect(), channels)
+}
+
+/// Checks that an embedding has the same bits at any number of threads.
+#[cfg(feature = "threads")]
+#[track_caller]
+pub fn same_at_any_number_of_threads(network: &super::Network, features: &Features) {
+    let wanted = network.embed(features);
+    for threads in [1, 2, 3, 8] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        let got = pool.build().unwrap().install(|| network.embed(features));
+        assert_eq!(
+            got,
+            wanted,
+            "{} frames, {threads} threads",
+            features.num_frames()
+        );
+    }
 }

@@ -208,15 +208,11 @@ mod tests {
             [5, 2, 16, 16, 3, 1, 2],
         ] {
             let options = Conv2dOptions {
-                in_channels: c_in,
-                out_channels: c_out,
-                num_bins: bins,
                 kernel_frames: taps,
-                kernel_bins: 3,
                 stride_frames: stride,
-                stride_bins: 1,
                 padding_frames: 0,
                 padding_bins: padding,
+                ..Conv2dOptions::new(c_in, c_out, bins, 3)
             };
             let layer = Layer::Conv2d(options);
             let (weight, bias) = (noise(c_out * c_in * 3 * taps, 1), noise(c_out, 2));

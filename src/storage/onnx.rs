@@ -348,52 +348,23 @@ mod tests {
                 groups: 1,
             }),
             Layer::Relu,
-            Layer::LeakyRelu {
-                negative_slope: 0.0,
-            },
+            Layer::leaky_relu(0.0),
             Layer::Sigmoid,
-            Layer::Linear {
-                in_features: 4,
-                out_features: 5,
-                groups: 1,
-            },
+            Layer::linear(4, 5),
             Layer::Tanh,
-            Layer::BatchNorm {
-                num_features: 5,
-                eps: 0.5,
-            },
+            Layer::batch_norm(5, 0.5),
             Layer::Conv2d(Conv2dOptions {
-                in_channels: 1,
-                out_channels: 1,
-                num_bins: 5,
                 kernel_frames: 1,
-                kernel_bins: 3,
-                stride_frames: 1,
-                stride_bins: 1,
                 padding_frames: 0,
-                padding_bins: 1,
+                ..Conv2dOptions::new(1, 1, 5, 3)
             }),
             pooling,
-            Layer::Linear {
-                in_features: pooled,
-                out_features: 6,
-                groups: 1,
-            },
+            Layer::linear(pooled, 6),
             Layer::Identity,
-            Layer::Channels {
-                layer: 10,
-                first: 1,
-                count: 4,
-            },
-            Layer::Concat {
-                layers: vec![9, 11],
-            },
-            Layer::Add {
-                layers: vec![12, 12],
-            },
-            Layer::Multiply {
-                layers: vec![12, 13],
-            },
+            Layer::channels(10, 1, 4),
+            Layer::concat([9, 11]),
+            Layer::add([12, 12]),
+            Layer::multiply([12, 13]),
         ];
         let mut weights = Weights::new();
         for (i, layer) in layers.iter().enumerate() {
@@ -407,13 +378,7 @@ mod tests {
     #[test]
     fn every_name_is_defined_before_its_use_and_every_tensor_has_its_size() {
         for (pooling, pooled) in [
-            (
-                Layer::StatsPool {
-                    eps: 1e-5,
-                    groups: 1,
-                },
-                10,
-            ),
+            (Layer::stats_pool(1e-5), 10),
             (Layer::SampleStatsPool { eps: 1e-5 }, 10),
             (Layer::MeanPool, 5),
             (Layer::Flatten { num_frames: 7 }, 35),

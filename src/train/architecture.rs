@@ -25,9 +25,7 @@ impl ArchitectureOptions {
     pub fn layers(&self, num_features: usize) -> Result<Vec<Layer>> {
         let activation = match self.activation.as_str() {
             "relu" => Layer::Relu,
-            "leaky-relu" => Layer::LeakyRelu {
-                negative_slope: 0.01,
-            },
+            "leaky-relu" => Layer::leaky_relu(0.01),
             "sigmoid" => Layer::Sigmoid,
             "tanh" => Layer::Tanh,
             "identity" => Layer::Identity,
@@ -44,13 +42,7 @@ impl ArchitectureOptions {
         };
         let flatten_frames = FLATTEN_FRAMES.div_ceil(self.stride);
         let (pool, pooled) = match self.pool.as_str() {
-            "stats" => (
-                Layer::StatsPool {
-                    eps: 1e-5,
-                    groups: 1,
-                },
-                2 * top,
-            ),
+            "stats" => (Layer::stats_pool(1e-5), 2 * top),
             "mean" => (Layer::MeanPool, top),
             "flatten" => (
                 Layer::Flatten {
@@ -85,11 +77,7 @@ impl ArchitectureOptions {
             }
         };
         layers.extend([conv(width, top, 1, 1), activation, pool, norm(pooled)]);
-        layers.push(Layer::Linear {
-            in_features: pooled,
-            out_features: self.embedding_size,
-            groups: 1,
-        });
+        layers.push(Layer::linear(pooled, self.embedding_size));
         layers.push(norm(self.embedding_size));
         Ok(layers)
     }
@@ -135,15 +123,9 @@ fn add_residual(
     let convolve = |layers: &mut Vec<Layer>, from: (usize, usize), channels, taps, hops| {
         let (stride_frames, stride_bins) = hops;
         let conv = Conv2dOptions {
-            in_channels: from.1,
-            out_channels: channels,
-            num_bins: from.0,
-            kernel_frames: taps,
-            kernel_bins: taps,
             stride_frames,
             stride_bins,
-            padding_frames: taps / 2,
-            padding_bins: taps / 2,
+            ..Conv2dOptions::new(from.1, channels, from.0, taps)
         };
         layers.extend([Layer::Conv2d(conv), norm(channels)]);
         (conv.out_bins(), channels)
@@ -164,17 +146,11 @@ fn add_residual(
             let output = layers.len() - 1;
             let mut shortcut = input;
             if before.1 != stage.channels || hops != (1, 1) {
-                layers.push(Layer::Channels {
-                    layer: input,
-                    first: 0,
-                    count: before.0 * before.1,
-                });
+                layers.push(Layer::channels(input, 0, before.0 * before.1));
                 convolve(layers, before, stage.channels, 1, hops);
                 shortcut = layers.len() - 1;
             }
-            let sum = Layer::Add {
-                layers: vec![output, shortcut],
-            };
+            let sum = Layer::add([output, shortcut]);
             layers.extend([sum, Layer::Relu]);
         }
     }
@@ -196,10 +172,7 @@ pub(super) fn conv(
 
 /// BatchNorm.
 pub(super) fn norm(num_features: usize) -> Layer {
-    Layer::BatchNorm {
-        num_features,
-        eps: 1e-5,
-    }
+    Layer::batch_norm(num_features, 1e-5)
 }
 
 #[cfg(test)]

@@ -126,7 +126,7 @@ fn begun(rows: &[Vec<f32>], regression: &Regression, options: &HiddenOptions, se
     let deviation = |n: usize| eigen.eigenvalues[order[n]].max(1e-12).sqrt();
     let direction = |n: usize| eigen.eigenvectors.column(order[n]);
 
-    let layers = vec![linear(d, k), linear(k, h), Layer::Relu];
+    let layers = vec![Layer::linear(d, k), Layer::linear(k, h), Layer::Relu];
     let mut state = State::fresh(layers, e, h, seed);
     let weights = &mut state.trainable.weights;
     let rows_of = |n: usize| {
@@ -186,14 +186,6 @@ fn finished(state: &State, scaling: &Scaling) -> HiddenMap {
             weight: matrix(&weights["1.weight"], units.len()),
             bias: units,
         },
-    }
-}
-
-fn linear(in_features: usize, out_features: usize) -> Layer {
-    Layer::Linear {
-        in_features,
-        out_features,
-        groups: 1,
     }
 }
 

@@ -131,9 +131,7 @@ fn with_map(network: &Network, map: &HiddenMap) -> Result<Network> {
     layers.push(Layer::Relu);
     map.answer.append(&mut layers, &mut weights);
     let joint = layers.len() - 1;
-    layers.push(Layer::Concat {
-        layers: vec![own, joint],
-    });
+    layers.push(Layer::concat([own, joint]));
     rounding::rounded(layers, weights, network.num_features())
 }
 

@@ -137,9 +137,7 @@ impl OverlapTerm {
         let pooling = layers.iter().rposition(Layer::is_pooling);
         let pooling = pooling.expect("every network pools");
         (self.of_statistics).append_branch(pooling, &mut layers, &mut weights);
-        layers.push(Layer::Concat {
-            layers: vec![embedding, layers.len() - 1],
-        });
+        layers.push(Layer::concat([embedding, layers.len() - 1]));
         let network = rounding::rounded(layers, weights, network.num_features())?;
 
         let last = detector.layers().len() - 1;

@@ -58,20 +58,12 @@ impl LinearMap {
             let values = values.iter().map(|v| *v as f32).collect();
             weights.insert(format!("{index}.{tensor}"), values);
         }
-        layers.push(Layer::Linear {
-            in_features: self.weight.ncols(),
-            out_features: self.weight.nrows(),
-            groups: 1,
-        });
+        layers.push(Layer::linear(self.weight.ncols(), self.weight.nrows()));
     }
 
     /// As [`Self::append`], as a branch that reads all channels of `layer`.
     pub fn append_branch(&self, layer: usize, layers: &mut Vec<Layer>, weights: &mut Weights) {
-        layers.push(Layer::Channels {
-            layer,
-            first: 0,
-            count: self.weight.ncols(),
-        });
+        layers.push(Layer::channels(layer, 0, self.weight.ncols()));
         self.append(layers, weights);
     }
 }

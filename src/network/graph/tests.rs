@@ -4,7 +4,7 @@ use crate::{
     features::Features,
     network::{
         Conv1dOptions, Conv2dOptions, Layer, Network, fold_batch_norms,
-        reference::{self, SEGMENT_FRAMES, some_weights},
+        reference::{self, SEGMENT_FRAMES, some_features, some_weights},
         run::Scratch,
     },
 };
@@ -25,24 +25,10 @@ fn conv2d(
     strides: (usize, usize),
 ) -> Layer {
     Layer::Conv2d(Conv2dOptions {
-        in_channels,
-        out_channels,
-        num_bins,
-        kernel_frames: kernel,
-        kernel_bins: kernel,
         stride_frames: strides.0,
         stride_bins: strides.1,
-        padding_frames: kernel / 2,
-        padding_bins: kernel / 2,
+        ..Conv2dOptions::new(in_channels, out_channels, num_bins, kernel)
     })
-}
-
-fn all_of(layer: usize, count: usize) -> Layer {
-    Layer::Channels {
-        layer,
-        first: 0,
-        count,
-    }
 }
 
 /// Residual blocks over frames and bins, strides in both, and a layer with a mask by segments.
@@ -54,40 +40,30 @@ fn masked() -> Vec<Layer> {
         conv2d(3, 4, 8, 3, (2, 2)),
         Layer::Relu,
         conv2d(4, 4, 4, 5, (1, 1)), // 4: (T/2, 16)
-        all_of(1, 24),
+        Layer::channels(1, 0, 24),
         conv2d(3, 4, 8, 1, (2, 2)), // 6: (T/2, 16)
-        Layer::Add { layers: vec![4, 6] },
+        Layer::add([4, 6]),
         Layer::Relu, // 8
         norm(16),
         Layer::Relu,
         conv(16, 6, 1, 1),
         Layer::Relu, // 12: h
         Layer::SegmentMean { num_frames },
-        all_of(12, 6),
+        Layer::channels(12, 0, 6),
         Layer::MeanPool,
-        Layer::Add {
-            layers: vec![13, 15],
-        },
+        Layer::add([13, 15]),
         conv(6, 5, 1, 1),
         Layer::Sigmoid, // 18: (T/20, 5)
-        all_of(12, 6),
+        Layer::channels(12, 0, 6),
         conv(6, 5, 3, 2), // 20: (T/2, 5)
-        Layer::Multiply {
-            layers: vec![20, 18],
-        },
-        Layer::Concat {
-            layers: vec![8, 21],
-        }, // 22: (T/2, 21)
-        conv(21, 4, 3, 1), // 23: reads across the edges of blocks
-        Layer::Concat {
-            layers: vec![22, 23],
-        },
+        Layer::multiply([20, 18]),
+        Layer::concat([8, 21]), // 22: (T/2, 21)
+        conv(21, 4, 3, 1),      // 23: reads across the edges of blocks
+        Layer::concat([22, 23]),
         norm(25),
-        Layer::LeakyRelu {
-            negative_slope: 0.2,
-        },
+        Layer::leaky_relu(0.2),
         Layer::SampleStatsPool { eps: 1e-5 },
-        linear(50, 7),
+        Layer::linear(50, 7),
         norm(7),
     ]
 }
@@ -108,35 +84,24 @@ fn dense() -> Vec<Layer> {
         Layer::Relu,
         conv(8, 16, 1, 1),
         Layer::Relu,
-        conv(16, 4, 3, 2), // 12
-        Layer::Concat {
-            layers: vec![7, 12],
-        }, // 13: (T/2, 12)
+        conv(16, 4, 3, 2),      // 12
+        Layer::concat([7, 12]), // 13: (T/2, 12)
         norm(12),
         Layer::Relu,
         conv(12, 16, 1, 1),
         Layer::Relu,
-        conv(16, 4, 3, 1), // 18
-        Layer::Concat {
-            layers: vec![13, 18],
-        }, // 19: (T/2, 16)
+        conv(16, 4, 3, 1),       // 18
+        Layer::concat([13, 18]), // 19: (T/2, 16)
         norm(16),
         conv(16, 12, 1, 1),
-        Layer::StatsPool {
-            eps: 1e-4,
-            groups: 1,
-        },
-        linear(24, 5),
+        Layer::stats_pool(1e-4),
+        Layer::linear(24, 5),
     ]
 }
 
 /// Parts of the channels one after the other, a gate by the whole utterance, attention.
 fn attentive() -> Vec<Layer> {
-    let part = |first| Layer::Channels {
-        layer: 1,
-        first,
-        count: 4,
-    };
+    let part = |first| Layer::channels(1, first, 4);
     vec![
         conv(8, 12, 5, 1),
         Layer::Tanh, // 1
@@ -145,30 +110,21 @@ fn attentive() -> Vec<Layer> {
         conv(4, 4, 3, 2),
         Layer::Relu, // 5
         part(8),
-        Layer::Add { layers: vec![6, 5] },
-        conv(4, 4, 3, 3), // 8
-        Layer::Concat {
-            layers: vec![2, 5, 8],
-        }, // 9
+        Layer::add([6, 5]),
+        conv(4, 4, 3, 3),         // 8
+        Layer::concat([2, 5, 8]), // 9
         Layer::MeanPool,
-        linear(12, 12),
-        Layer::Sigmoid, // 12
-        Layer::Multiply {
-            layers: vec![9, 12, 1],
-        }, // 13: (T, 12)
+        Layer::linear(12, 12),
+        Layer::Sigmoid,              // 12
+        Layer::multiply([9, 12, 1]), // 13: (T, 12)
         Layer::StatsPool {
             eps: 1e-4,
             groups: 2,
         },
-        Layer::Concat {
-            layers: vec![13, 14],
-        }, // 15: (T, 36)
+        Layer::concat([13, 14]), // 15: (T, 36)
         conv(36, 12, 1, 1),
-        Layer::AttentiveStatsPool {
-            layer: 13,
-            eps: 1e-4,
-        },
-        linear(24, 5),
+        Layer::attentive_stats_pool(13, 1e-4),
+        Layer::linear(24, 5),
     ]
 }
 
@@ -187,43 +143,26 @@ fn mirrored() -> Vec<Layer> {
         Layer::Relu, // 2: (T, 8)
         Layer::ReflectPad { frames: 3 },
         valid(8, 3, 1), // 4
-        Layer::Add { layers: vec![2, 4] },
+        Layer::add([2, 4]),
         norm(8),
         Layer::ReflectPad { frames: 1 },
         valid(8, 1, 2), // 8: (T/2, 8)
         Layer::MeanPool,
-        linear(8, 8),
-        Layer::Multiply {
-            layers: vec![8, 10],
-        },
+        Layer::linear(8, 8),
+        Layer::multiply([8, 10]),
         Layer::ReflectPad { frames: 2 },
         valid(4, 2, 1),
-        Layer::StatsPool {
-            eps: 1e-4,
-            groups: 1,
-        },
-        linear(8, 5),
+        Layer::stats_pool(1e-4),
+        Layer::linear(8, 5),
     ]
 }
 
 fn norm(num_features: usize) -> Layer {
-    Layer::BatchNorm {
-        num_features,
-        eps: 0.5,
-    }
-}
-
-fn linear(in_features: usize, out_features: usize) -> Layer {
-    Layer::Linear {
-        in_features,
-        out_features,
-        groups: 1,
-    }
+    Layer::batch_norm(num_features, 0.5)
 }
 
 fn features(num_frames: usize) -> Features {
-    let values = (0..num_frames * 8).map(|i| (i as f32 * 0.7).sin() + 0.3);
-    Features::new(values.collect(), 8)
+    some_features(num_frames, 8)
 }
 
 #[track_caller]
@@ -272,7 +211,7 @@ fn folding_leaves_a_graph_what_it_is() {
     for mut layers in [masked(), dense(), attentive()] {
         // After a map that another layer reads too, and after one that is read here alone.
         let pooled = layers.len();
-        layers.extend([linear(layers_out(&layers), 6), norm(6)]);
+        layers.extend([Layer::linear(layers_out(&layers), 6), norm(6)]);
         let weights = some_weights(&layers);
         let (folded, folded_weights) = fold_batch_norms(&layers, &weights);
         assert!(folded.len() < layers.len() && pooled > 0);
@@ -297,7 +236,7 @@ fn a_batch_norm_whose_neighbour_is_read_elsewhere_stays() {
         conv(8, 4, 1, 1),
         norm(4),
         Layer::Relu,
-        Layer::Add { layers: vec![0, 2] },
+        Layer::add([0, 2]),
         norm(4),
         conv(4, 3, 1, 1),
         Layer::MeanPool,
@@ -372,19 +311,7 @@ fn the_number_of_threads_changes_no_bit_of_a_graph() {
     for layers in [masked(), dense(), attentive(), mirrored()] {
         let network = Network::new(layers.clone(), some_weights(&layers), 8).unwrap();
         for num_frames in [30, 400, 2003] {
-            let features = features(num_frames);
-            let embed = |threads: usize| {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-                pool.build().unwrap().install(|| network.embed(&features))
-            };
-            let one = embed(1);
-            for threads in [2, 3, 8] {
-                assert_eq!(
-                    one,
-                    embed(threads),
-                    "{num_frames} frames, {threads} threads"
-                );
-            }
+            reference::same_at_any_number_of_threads(&network, &features(num_frames));
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::network::{
     Affine, Conv1dOptions, Cuts, Layer, Network,
     operation::one_operation,
     padded,
-    reference::{self, some_weights},
+    reference::{self, some_features, some_weights},
     source::Source,
 };
 
@@ -29,15 +29,9 @@ fn network(pooling: Layer, pooled: usize) -> Network {
         conv(8, 5, 3, 2),
         Layer::Relu,
         conv(5, 7, 1, 0),
-        Layer::LeakyRelu {
-            negative_slope: 0.1,
-        },
+        Layer::leaky_relu(0.1),
         pooling,
-        Layer::Linear {
-            in_features: pooled,
-            out_features: 4,
-            groups: 1,
-        },
+        Layer::linear(pooled, 4),
     ])
 }
 
@@ -56,10 +50,7 @@ fn in_groups() -> Network {
         Layer::Relu,
         grouped(16, 32, 3),
         Layer::Relu,
-        Layer::BatchNorm {
-            num_features: 32,
-            eps: 1.0,
-        },
+        Layer::batch_norm(32, 1.0),
         grouped(32, 16, 1),
         Layer::Tanh,
         grouped(16, 24, 1),
@@ -82,33 +73,18 @@ fn with_some_weights(layers: Vec<Layer>) -> Network {
 
 /// A network with branches after the pooling.
 fn in_branches() -> Network {
-    let linear = |in_features, out_features| Layer::Linear {
-        in_features,
-        out_features,
-        groups: 1,
-    };
-    let channels = |layer, first, count| Layer::Channels {
-        layer,
-        first,
-        count,
-    };
     with_some_weights(vec![
         conv(3, 8, 3, 0),
-        Layer::StatsPool {
-            eps: 1e-5,
-            groups: 1,
-        },
-        linear(16, 6),
-        channels(1, 0, 16),
-        linear(16, 6),
+        Layer::stats_pool(1e-5),
+        Layer::linear(16, 6),
+        Layer::channels(1, 0, 16),
+        Layer::linear(16, 6),
         Layer::Relu,
-        Layer::Add { layers: vec![2, 5] },
-        channels(2, 1, 3),
-        channels(5, 0, 3),
-        Layer::Multiply { layers: vec![7, 8] },
-        Layer::Concat {
-            layers: vec![6, 9, 1],
-        },
+        Layer::add([2, 5]),
+        Layer::channels(2, 1, 3),
+        Layer::channels(5, 0, 3),
+        Layer::multiply([7, 8]),
+        Layer::concat([6, 9, 1]),
     ])
 }
 
@@ -119,13 +95,7 @@ fn poolings() -> [Network; 7] {
     };
     [
         network(by_group, 14),
-        network(
-            Layer::StatsPool {
-                eps: 1e-5,
-                groups: 1,
-            },
-            14,
-        ),
+        network(Layer::stats_pool(1e-5), 14),
         network(Layer::SampleStatsPool { eps: 1e-5 }, 14),
         network(Layer::MeanPool, 7),
         network(Layer::Flatten { num_frames: 150 }, 150 * 7),
@@ -135,8 +105,7 @@ fn poolings() -> [Network; 7] {
 }
 
 fn features(num_frames: usize) -> Features {
-    let values = (0..num_frames * 3).map(|i| (i as f32 * 0.7).sin() + 0.3);
-    Features::new(values.collect(), 3)
+    some_features(num_frames, 3)
 }
 
 /// Runs every layer over the whole utterance, one after the other.
@@ -232,20 +201,9 @@ fn parts_give_what_the_whole_gives() {
 fn a_long_recording_gives_what_the_whole_gives() {
     let network = with_some_weights(vec![
         conv(3, 5, 3, 0),
-        Layer::Linear {
-            in_features: 5,
-            out_features: 1024,
-            groups: 1,
-        },
-        Layer::StatsPool {
-            eps: 1e-5,
-            groups: 1,
-        },
-        Layer::Linear {
-            in_features: 2048,
-            out_features: 4,
-            groups: 1,
-        },
+        Layer::linear(5, 1024),
+        Layer::stats_pool(1e-5),
+        Layer::linear(2048, 4),
     ]);
     let features = features(20_000);
     let num_outputs = network.operations().graph.num_outputs(20_000);
@@ -312,16 +270,7 @@ fn a_cut_gives_what_its_parts_give() {
 fn the_number_of_threads_changes_no_bit() {
     for network in poolings() {
         for frames in [30, 400, 2003] {
-            let features = features(frames);
-            let embed = |threads: usize| {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-                pool.build().unwrap().install(|| network.embed(&features))
-            };
-            let one = embed(1);
-            assert_eq!(one, network.embed(&features));
-            for threads in [2, 3, 8] {
-                assert_eq!(one, embed(threads), "{frames} frames, {threads} threads");
-            }
+            reference::same_at_any_number_of_threads(&network, &features(frames));
         }
     }
 }

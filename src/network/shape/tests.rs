@@ -17,15 +17,8 @@ fn an_x_vector_has_its_receptive_field() {
         Layer::Relu,
         conv(8, 8, 3, 2),
         conv(8, 8, 3, 3),
-        Layer::StatsPool {
-            eps: 1e-5,
-            groups: 1,
-        },
-        Layer::Linear {
-            in_features: 16,
-            out_features: 4,
-            groups: 1,
-        },
+        Layer::stats_pool(1e-5),
+        Layer::linear(16, 4),
     ];
     let shapes = infer(&layers, 40).unwrap();
     assert_eq!(
@@ -39,14 +32,7 @@ fn an_x_vector_has_its_receptive_field() {
 
 #[test]
 fn a_linear_fed_the_wrong_size_is_refused_with_the_number_to_put() {
-    let layers = [
-        Layer::MeanPool,
-        Layer::Linear {
-            in_features: 80,
-            out_features: 4,
-            groups: 1,
-        },
-    ];
+    let layers = [Layer::MeanPool, Layer::linear(80, 4)];
     let text = infer(&layers, 40).unwrap_err().to_string();
     assert_eq!(
         text,
@@ -62,13 +48,7 @@ fn frames_left_at_the_end_and_pooling_twice_are_refused() {
             .to_string()
             .contains("stats_pool")
     );
-    let twice = [
-        Layer::MeanPool,
-        Layer::StatsPool {
-            eps: 1e-5,
-            groups: 1,
-        },
-    ];
+    let twice = [Layer::MeanPool, Layer::stats_pool(1e-5)];
     assert!(
         infer(&twice, 40)
             .unwrap_err()
@@ -95,31 +75,25 @@ fn groups_that_do_not_share_the_channels_evenly_are_refused() {
 #[test]
 fn layers_that_name_others_are_refused_with_their_place() {
     let refusal = |layers: &[Layer]| infer(layers, 40).unwrap_err().to_string();
-    let add = |layers: &[usize]| Layer::Add {
-        layers: layers.to_vec(),
-    };
-    let concat = |layers: &[usize]| Layer::Concat {
-        layers: layers.to_vec(),
-    };
     let strided = |stride| {
         Layer::Conv1d(Conv1dOptions {
             stride,
             ..Conv1dOptions::new(40, 40, 1)
         })
     };
-    let text = refusal(&[Layer::Relu, add(&[0, 1]), Layer::MeanPool]);
+    let text = refusal(&[Layer::Relu, Layer::add([0, 1]), Layer::MeanPool]);
     assert!(
         text.starts_with("layer 1 (add): got layer 1, wanted layers"),
         "{text}"
     );
-    let text = refusal(&[Layer::Relu, add(&[0, usize::MAX]), Layer::MeanPool]);
+    let text = refusal(&[Layer::Relu, Layer::add([0, usize::MAX]), Layer::MeanPool]);
     assert!(text.contains("layer 1 (add)"), "{text}");
-    let text = refusal(&[Layer::Relu, add(&[0]), Layer::MeanPool]);
+    let text = refusal(&[Layer::Relu, Layer::add([0]), Layer::MeanPool]);
     assert!(text.contains("wanted two or more"), "{text}");
     let text = refusal(&[
         Layer::Relu,
         conv(40, 8, 1, 1),
-        add(&[0, 1]),
+        Layer::add([0, 1]),
         Layer::MeanPool,
     ]);
     assert!(
@@ -129,29 +103,35 @@ fn layers_that_name_others_are_refused_with_their_place() {
     let text = refusal(&[
         Layer::Relu,
         conv(40, 40, 3, 1),
-        concat(&[0, 1]),
+        Layer::concat([0, 1]),
         Layer::MeanPool,
     ]);
     assert!(text.contains("the numbers of frames must agree"), "{text}");
-    let three = [strided(2), strided(3), concat(&[0, 1]), Layer::MeanPool];
+    let three = [
+        strided(2),
+        strided(3),
+        Layer::concat([0, 1]),
+        Layer::MeanPool,
+    ];
     assert_eq!(infer(&three, 40).unwrap().embedding_size, 80);
-    let text = refusal(&[Layer::Relu, Layer::Tanh, concat(&[0, 0]), Layer::MeanPool]);
+    let text = refusal(&[
+        Layer::Relu,
+        Layer::Tanh,
+        Layer::concat([0, 0]),
+        Layer::MeanPool,
+    ]);
     assert!(
         text.contains("layer 1 (tanh)") && text.contains("reads it"),
         "{text}"
     );
-    let after_pooling = [Layer::Relu, Layer::MeanPool, concat(&[1, 1])];
+    let after_pooling = [Layer::Relu, Layer::MeanPool, Layer::concat([1, 1])];
     assert_eq!(infer(&after_pooling, 40).unwrap().embedding_size, 80);
-    let text = refusal(&[Layer::Relu, Layer::MeanPool, concat(&[0, 1])]);
+    let text = refusal(&[Layer::Relu, Layer::MeanPool, Layer::concat([0, 1])]);
     assert!(
         text.contains("got layer 0, wanted the last pooling or a layer after it"),
         "{text}"
     );
-    let channels = Layer::Channels {
-        layer: 0,
-        first: usize::MAX,
-        count: 2,
-    };
+    let channels = Layer::channels(0, usize::MAX, 2);
     let text = refusal(&[Layer::Relu, channels, Layer::MeanPool]);
     assert!(
         text.contains("got layer 0 (T, 40), wanted 2 channels"),
@@ -164,31 +144,20 @@ fn graphs_that_would_fill_the_memory_are_refused() {
     let refusal = |layers: &[Layer]| infer(layers, 40).unwrap_err().to_string();
     let all = vec![Layer::Relu; MAX_LAYERS + 1];
     assert!(refusal(&all).starts_with("layer 2048 (relu)"));
-    let concat = |layers: Vec<usize>| Layer::Concat { layers };
     let mut doubling = vec![Layer::Relu];
-    doubling.extend((0..20).map(|index| concat(vec![index, index])));
+    doubling.extend((0..20).map(|index| Layer::concat([index, index])));
     let text = refusal(&doubling);
     assert!(text.contains("up to 16384 channels together"), "{text}");
     let mut wide = vec![conv(40, 16384, 1, 1)];
-    let again = Layer::Channels {
-        layer: 0,
-        first: 0,
-        count: 16384,
-    };
+    let again = Layer::channels(0, 0, 16384);
     wide.extend((0..5).flat_map(|_| [again.clone(), Layer::Tanh]));
-    wide.push(Layer::Add {
-        layers: vec![2, 4, 6, 8, 10],
-    });
+    wide.push(Layer::add([2, 4, 6, 8, 10]));
     wide.push(Layer::MeanPool);
     // The same after the pooling.
     let mut branches = wide.clone();
     branches.pop();
     branches[0] = Layer::MeanPool;
-    let widened = Layer::Linear {
-        in_features: 40,
-        out_features: 16384,
-        groups: 1,
-    };
+    let widened = Layer::linear(40, 16384);
     branches.insert(1, widened);
     for layer in &mut branches {
         layer.named_mut().iter_mut().for_each(|named| *named += 1);
@@ -209,15 +178,9 @@ fn graphs_that_would_fill_the_memory_are_refused() {
     assert!(text.contains("one frame in 2^20"), "{text}");
     let plane = |num_bins, out_channels, kernel_bins, padding_bins| {
         Layer::Conv2d(Conv2dOptions {
-            in_channels: 1,
-            out_channels,
-            num_bins,
-            kernel_frames: 3,
             kernel_bins,
-            stride_frames: 1,
-            stride_bins: 1,
-            padding_frames: 1,
             padding_bins,
+            ..Conv2dOptions::new(1, out_channels, num_bins, 3)
         })
     };
     for (layer, fact) in [
@@ -261,11 +224,7 @@ fn what_would_fill_the_memory_is_refused() {
     assert!(refusal(with(8, 3, (1 << 11) + 1, 0)).contains("up to 4096, not 4098"));
     assert!(refusal(with(8, usize::MAX, 2, 0)).contains("counts from 1"));
     assert!(refusal(with((1 << 14) + 1, 3, 1, 0)).contains("channels to 16384"));
-    let wide = Layer::Linear {
-        in_features: 40,
-        out_features: (1 << 14) + 1,
-        groups: 1,
-    };
+    let wide = Layer::linear(40, (1 << 14) + 1);
     assert!(refusal(wide).contains("up to 16384 channels"));
     assert!(
         refusal(Layer::Flatten {

@@ -91,20 +91,14 @@ fn dense_layer(
     let width = dict.conv1d(&part("linear1"), Some(channels), Window::FRAME)?;
     norm_relu(dict, &part("nonlinear2"), width)?;
     let h = dict.last(); // (T/2, B)
-    let again = Layer::Channels {
-        layer: h,
-        first: 0,
-        count: width,
-    };
+    let again = Layer::channels(h, 0, width);
 
     let segments = dict.add(Layer::SegmentMean {
         num_frames: SEGMENT_FRAMES,
     }); // (T/200, B)
     dict.add(again.clone());
     let mean = dict.add(Layer::MeanPool); // (B)
-    dict.add(Layer::Add {
-        layers: vec![segments, mean],
-    });
+    dict.add(Layer::add([segments, mean]));
     let half = dict.conv1d(&part("cam_layer.linear1"), Some(width), Window::FRAME)?;
     dict.add(Layer::Relu);
     dict.conv1d(&part("cam_layer.linear2"), Some(half), Window::FRAME)?;
@@ -116,12 +110,8 @@ fn dense_layer(
     let window = Window::same(taps, dilation);
     let added = dict.conv1d(&part("cam_layer.linear_local"), Some(width), window)?;
     let local = dict.last(); // (T/2, G)
-    let masked = dict.add(Layer::Multiply {
-        layers: vec![local, mask],
-    });
-    dict.add(Layer::Concat {
-        layers: vec![x, masked],
-    });
+    let masked = dict.add(Layer::multiply([local, mask]));
+    dict.add(Layer::concat([x, masked]));
     Ok(channels + added)
 }
 

@@ -56,10 +56,7 @@ pub fn layers(dict: &mut StateDict) -> Result<usize, Problem> {
     let hidden = dict.frame_and_statistics("pool.linear1", frames, width, statistics)?;
     dict.add(Layer::Tanh);
     dict.conv1d("pool.linear2", Some(hidden), Window::FRAME)?;
-    dict.add(Layer::AttentiveStatsPool {
-        layer: frames,
-        eps: POOLING_EPS,
-    });
+    dict.add(Layer::attentive_stats_pool(frames, POOLING_EPS));
     dict.batch_norm("bn", 2 * width)?;
     dict.linear("linear", 2 * width)?;
     Ok(dict.first_channels())
@@ -74,7 +71,7 @@ impl Style {
             .into_iter()
             .map(block)
             .collect::<Result<_, _>>()?;
-        dict.add(Layer::Concat { layers });
+        dict.add(Layer::concat(layers));
         Ok(self.blocks.len() * channels)
     }
 
@@ -101,12 +98,8 @@ impl Style {
         dict.add(Layer::Relu);
         dict.linear(&excite, size)?;
         let gate = dict.add(Layer::Sigmoid);
-        let gated = dict.add(Layer::Multiply {
-            layers: vec![y, gate],
-        });
-        Ok(dict.add(Layer::Add {
-            layers: vec![x, gated],
-        }))
+        let gated = dict.add(Layer::multiply([y, gate]));
+        Ok(dict.add(Layer::add([x, gated])))
     }
 
     /// Adds a Res2 convolution. The channels are divided into equal parts. The result of each part is
@@ -125,11 +118,7 @@ impl Style {
             Some([width, _, taps]) if *width > 0 => (*width, *taps),
             _ => (channels, 3),
         };
-        let part = |index: usize| Layer::Channels {
-            layer: x,
-            first: index * width,
-            count: width,
-        };
+        let part = |index: usize| Layer::channels(x, index * width, width);
         let num_convolved = (channels / width).saturating_sub(1).max(1);
         let mut outputs = vec![];
         if self.first_part_stays {
@@ -138,9 +127,7 @@ impl Style {
         for index in 0..num_convolved {
             let own = dict.add(part(index + usize::from(self.first_part_stays)));
             if index > 0 {
-                dict.add(Layer::Add {
-                    layers: vec![outputs[outputs.len() - 1], own],
-                });
+                dict.add(Layer::add([outputs[outputs.len() - 1], own]));
             }
             self.conv_relu_norm(dict, &names(index), Some(width), taps, dilation)?;
             outputs.push(dict.last());
@@ -149,7 +136,7 @@ impl Style {
             outputs.push(dict.add(part(num_convolved)));
         }
         if outputs.len() > 1 {
-            dict.add(Layer::Concat { layers: outputs });
+            dict.add(Layer::concat(outputs));
         }
         Ok(())
     }

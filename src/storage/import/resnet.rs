@@ -11,7 +11,7 @@ use super::{
     state_dict::{Problem, StateDict, Tensor, constant},
     xvec::POOLING_EPS,
 };
-use crate::network::{Conv2dOptions, Layer, conv1d_frames};
+use crate::network::{Conv2dOptions, Layer};
 
 /// Channels and bins of a value `(T, F·C)`.
 #[derive(Debug, Clone, Copy)]
@@ -92,18 +92,12 @@ pub fn basic_block(
     let main = dict.last();
     let mut shortcut = input;
     if dict.shape(&part("shortcut.0.weight")).is_some() {
-        dict.add(Layer::Channels {
-            layer: input,
-            first: 0,
-            count: x.channels * x.bins,
-        });
+        dict.add(Layer::channels(input, 0, x.channels * x.bins));
         let names = (part("shortcut.0"), part("shortcut.1"));
         conv_norm(dict, (&names.0, &names.1), x, 1, strides)?;
         shortcut = dict.last();
     }
-    dict.add(Layer::Add {
-        layers: vec![main, shortcut],
-    });
+    dict.add(Layer::add([main, shortcut]));
     dict.add(Layer::Relu);
     Ok(out)
 }
@@ -120,24 +114,15 @@ pub fn conv_norm(
     let weight = dict.take(&format!("{conv}.weight"), &wanted)?;
     let channels = weight.shape[0];
     let bias = constant(channels, 0.0);
-    let padding = size / 2;
-    let layer = Layer::Conv2d(Conv2dOptions {
-        in_channels: x.channels,
-        out_channels: channels,
-        num_bins: x.bins,
-        kernel_frames: size,
-        kernel_bins: size,
+    let layer = Conv2dOptions {
         stride_frames: strides.frames,
         stride_bins: strides.bins,
-        padding_frames: padding,
-        padding_bins: padding,
-    });
-    dict.push(layer, [("weight", weight), ("bias", bias)]);
+        ..Conv2dOptions::new(x.channels, channels, x.bins, size)
+    };
+    dict.push(Layer::Conv2d(layer), [("weight", weight), ("bias", bias)]);
     dict.batch_norm(norm, channels)?;
-    Ok(Plane {
-        channels,
-        bins: conv1d_frames(x.bins, size, strides.bins, 1, padding),
-    })
+    let bins = layer.out_bins();
+    Ok(Plane { channels, bins })
 }
 
 /// Reorders the inputs of a weight `(out, n·C·F, …)`. PyTorch has all bins of one channel, then

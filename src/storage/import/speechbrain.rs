@@ -49,19 +49,13 @@ pub fn layers(dict: &mut StateDict) -> Result<usize, Problem> {
     let width = STYLE.layer(dict, "mfa", Some(joined), taps)?;
     let frames = dict.last();
 
-    let statistics = Layer::StatsPool {
-        eps: EPS,
-        groups: 1,
-    };
+    let statistics = Layer::stats_pool(EPS);
     let hidden = dict.frame_and_statistics("asp.tdnn.conv.conv", frames, width, statistics)?;
     dict.add(Layer::Relu);
     dict.batch_norm("asp.tdnn.norm.norm", hidden)?;
     dict.add(Layer::Tanh);
     dict.conv1d("asp.conv.conv", Some(hidden), Window::FRAME)?;
-    dict.add(Layer::AttentiveStatsPool {
-        layer: frames,
-        eps: EPS,
-    });
+    dict.add(Layer::attentive_stats_pool(frames, EPS));
     dict.batch_norm("asp_bn.norm", 2 * width)?;
     dict.linear("fc.conv", 2 * width)?;
     Ok(num_mel_bins)

@@ -250,18 +250,12 @@ impl<'a> StateDict<'a> {
         self.add(pooling); // (2·width)
         let out_channels = self.push_linear(name, of_statistics)?;
         let of_statistics = self.last();
-        self.add(Layer::Channels {
-            layer: frames,
-            first: 0,
-            count: width,
-        });
+        self.add(Layer::channels(frames, 0, width));
         // The other part has the bias.
         let no_bias = constant(out_channels, 0.0);
         self.push_conv1d_with(of_frame, no_bias, Window::FRAME);
         let of_frame = self.last();
-        self.add(Layer::Add {
-            layers: vec![of_frame, of_statistics],
-        });
+        self.add(Layer::add([of_frame, of_statistics]));
         Ok(out_channels)
     }
 
@@ -279,11 +273,7 @@ impl<'a> StateDict<'a> {
     pub fn push_linear(&mut self, name: &str, weight: Tensor) -> Result<usize, Problem> {
         let (out_features, in_features) = (weight.shape[0], weight.shape[1]);
         let bias = self.bias(name, out_features)?;
-        let linear = Layer::Linear {
-            in_features,
-            out_features,
-            groups: 1,
-        };
+        let linear = Layer::linear(in_features, out_features);
         self.push(linear, [("weight", weight), ("bias", bias)]);
         Ok(out_features)
     }
@@ -309,10 +299,7 @@ impl<'a> StateDict<'a> {
                 "the file is damaged".into(),
             ));
         }
-        let batch_norm = Layer::BatchNorm {
-            num_features: size,
-            eps: BATCH_NORM_EPS,
-        };
+        let batch_norm = Layer::batch_norm(size, BATCH_NORM_EPS);
         self.push(batch_norm, own);
         Ok(())
     }
