@@ -3,7 +3,11 @@
 //! pieces. Their embeddings cost little, because they are computed from the statistics that the
 //! embedding of the utterance was pooled from.
 
-use super::{operation::Pooling, operations::Operations, pooling::RunningSums, run::Pooled};
+use super::{
+    operation::Pooling,
+    pooling::RunningSums,
+    run::{Operations, Pooled},
+};
 use std::ops::Range;
 
 /// Embeddings of parts of an utterance.

@@ -20,7 +20,6 @@ mod int8_weights;
 mod join;
 mod layer;
 mod operation;
-mod operations;
 pub mod pooling;
 mod ranges;
 #[cfg(test)]
@@ -48,8 +47,7 @@ pub use weights::{Weights, all_finite};
 
 use crate::{Error, Result, features::Features};
 use int8_weights::DIVISORS;
-use operations::Operations;
-use run::Pooled;
+use run::{Operations, Pooled};
 use source::Source;
 use std::sync::OnceLock;
 

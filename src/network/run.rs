@@ -4,7 +4,14 @@
 //! their number. The statistics of the parts are combined in order. This gives the same bits at any
 //! thread count, and the embeddings before and after a cut at little extra cost.
 
-use super::{Idle, graph::Graph, operation::Pooling, operations::Operations, pooling};
+use super::{
+    Idle, Layer,
+    after_pooling::AfterPooling,
+    graph::Graph,
+    operation::{self, Pooling},
+    pooling,
+    source::Source,
+};
 use crate::{features::Features, parallel};
 use std::{ops::Range, sync::Mutex};
 
@@ -51,7 +58,33 @@ pub(super) struct Pooled {
     pub statistics: Vec<Vec<f32>>,
 }
 
+/// A whole network prepared for running: its layers before the last pooling, that pooling, and the
+/// layers on the pooled vector.
+#[derive(Debug)]
+pub(super) struct Operations {
+    /// The layers before the last pooling.
+    pub graph: Graph,
+    pub pooling: Pooling,
+    /// The layers after it.
+    pub after: AfterPooling,
+}
+
 impl Operations {
+    /// From a checked list.
+    pub fn new(layers: &[Layer], num_features: usize, weights: Source) -> Self {
+        let at = layers.iter().rposition(Layer::is_pooling);
+        let at = at.expect("a checked list pools");
+        let graph = Graph::new(layers, num_features, weights);
+        Operations {
+            graph: match weights.is_int8() {
+                true => graph.int8(layers, weights),
+                false => graph,
+            },
+            pooling: operation::pooling(&layers[at]).expect("found above"),
+            after: AfterPooling::new(layers, at, weights),
+        }
+    }
+
     /// Pools `(T, C_in)` features. T must give at least one frame before the pooling.
     pub fn pool(&self, features: &Features, scratch: &Scratch) -> Pooled {
         let graph = &self.graph;
