@@ -27,6 +27,24 @@ pub(super) const ROW_BLOCK: usize = 308;
 /// Largest number of outputs per panel of any instance.
 pub(super) const MAX_NR: usize = 32;
 
+/// Calls a tile with its number of rows as a constant: `by_rows!(rows, most, MR => tile::<MR>(…))`. No
+/// instance has more rows than 14 in a tile.
+macro_rules! by_rows {
+    ($rows:expr, $most:expr, $mr:ident => $tile:expr) => {
+        by_rows!($rows, $most, $mr => $tile; 1 2 3 4 5 6 7 8 9 10 11 12 13 14)
+    };
+    ($rows:expr, $most:expr, $mr:ident => $tile:expr; $($count:literal)+) => {
+        match $rows {
+            $($count if $count <= $most => {
+                const $mr: usize = $count;
+                $tile
+            })+
+            _ => unreachable!(),
+        }
+    };
+}
+pub(super) use by_rows;
+
 /// Computes `y` (T', C_out) from `x` (T, C_in). T' follows from the length of `y`; `x` must reach
 /// to the last tap of the last row. Rows start `in_stride` and `out_stride` values apart, and the
 /// values of `y` between rows are left unchanged.
@@ -46,15 +64,7 @@ pub(super) fn affine<L: Lanes, const NV: usize>(
     for block in balanced(0..rows, ROW_BLOCK) {
         for p in 0..weights.c_out.div_ceil(nr) {
             for Range { start: row, end } in balanced(block.clone(), L::MR) {
-                macro_rules! tiles_of {
-                    ($($mr:literal)*) => {
-                        match end - row {
-                            $($mr if $mr <= L::MR => tile::<L, $mr, NV>(x, weights, steps, p, row, y),)*
-                            _ => unreachable!(),
-                        }
-                    };
-                }
-                tiles_of!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+                by_rows!(end - row, L::MR, MR => tile::<L, MR, NV>(x, weights, steps, p, row, y));
             }
         }
     }

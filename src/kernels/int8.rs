@@ -7,7 +7,7 @@
 //! are exact, and scale and bias are applied without fusing, so every instance gives the same bits.
 
 use super::{
-    affine::{MAX_NR, ROW_BLOCK, Steps, balanced},
+    affine::{MAX_NR, ROW_BLOCK, Steps, balanced, by_rows},
     lanes::Lanes,
     levels::ROUND,
     pack_int8::PackedInt8,
@@ -176,15 +176,7 @@ pub(super) fn affine<L: IntLanes, const NV: usize, O: Output<L>>(
     for block in balanced(0..rows, ROW_BLOCK) {
         for p in 0..weights.c_out.div_ceil(nr) {
             for Range { start: row, end } in balanced(block.clone(), mr) {
-                macro_rules! tiles_of {
-                    ($($mr:literal)*) => {
-                        match end - row {
-                            $($mr if $mr <= mr => tile::<L, $mr, NV, O>(x, weights, steps, p, row, y),)*
-                            _ => unreachable!(),
-                        }
-                    };
-                }
-                tiles_of!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+                by_rows!(end - row, mr, MR => tile::<L, MR, NV, O>(x, weights, steps, p, row, y));
             }
         }
     }

@@ -3,7 +3,10 @@
 //!
 //! A tile of g stays in registers over all frames.
 
-use super::{affine::balanced, lanes::Lanes};
+use super::{
+    affine::{balanced, by_rows},
+    lanes::Lanes,
+};
 use std::ops::Range;
 
 /// Operands of one product. Rows of `x` are `x_step` floats apart, so that a tap of a Conv1d reads
@@ -48,15 +51,7 @@ pub(super) fn outer<L: Lanes, const NV: usize>(job: Outer, g: &mut [f32]) {
     let mut strip = vec![0.0f32; frames * L::MR]; // (T, MR)
     let inputs = job.inputs.1 - job.inputs.0;
     for Range { start: i, end } in balanced(0..inputs, L::MR) {
-        macro_rules! tiles_of {
-            ($($mr:literal)*) => {
-                match end - i {
-                    $($mr if $mr <= L::MR => rows::<L, $mr, NV>(job, i, panels, &mut strip, g),)*
-                    _ => unreachable!(),
-                }
-            };
-        }
-        tiles_of!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+        by_rows!(end - i, L::MR, MR => rows::<L, MR, NV>(job, i, panels, &mut strip, g));
         for row in i..end {
             for col in whole..job.c_out {
                 let mut sum = 0.0;

@@ -7,7 +7,10 @@
 //! norm[q]·residual[r]`. The search is limited by memory bandwidth, and 8-bit rows need a quarter
 //! of that of f32.
 
-use super::{affine::balanced, lanes::Lanes};
+use super::{
+    affine::{balanced, by_rows},
+    lanes::Lanes,
+};
 use std::ops::Range;
 
 /// Rows in a panel.
@@ -39,15 +42,7 @@ pub struct Probes<'a> {
 #[inline(always)]
 pub(super) fn scan<V: Lanes>(panel: Panel, probes: Probes, bounds: &mut [f32], peaks: &mut [f32]) {
     for Range { start: first, end } in balanced(0..probes.norms.len(), V::MR) {
-        macro_rules! tiles_of {
-            ($($mr:literal)*) => {
-                match end - first {
-                    $($mr if $mr <= V::MR => tile::<V, $mr>(panel, probes, first, bounds, peaks),)*
-                    _ => unreachable!(),
-                }
-            };
-        }
-        tiles_of!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+        by_rows!(end - first, V::MR, MR => tile::<V, MR>(panel, probes, first, bounds, peaks));
     }
 }
 

@@ -1,7 +1,6 @@
 //! Vector types for AVX2 and AVX-512, and the kernels compiled for them, chosen at run time by what
 //! the CPU reports. The only file with `unsafe`.
 #![allow(unsafe_code)]
-// Longer than 450 lines: all `unsafe` code stays in one file, f32 and integer lanes.
 
 use super::{
     affine::{self, Steps},
@@ -250,11 +249,14 @@ fn widen_avx512(from: &[i8]) -> __m512 {
     _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes))
 }
 
-/// A kernel compiled for CPU features, as a safe function pointer.
+/// A kernel compiled for CPU features, as a safe function pointer. Named: the function that is compiled,
+/// the kernel that it calls, the arguments that it passes on.
 macro_rules! compiled {
-    ($features:literal, $name:ident, |$($arg:ident: $type:ty),+| $(-> $output:ty)? $body:block) => {{
+    ($features:literal, $name:ident, $kernel:path, ($($arg:ident: $type:ty),+) $(-> $output:ty)?) => {{
         #[target_feature(enable = $features)]
-        fn $name($($arg: $type),+) $(-> $output)? $body
+        fn $name($($arg: $type),+) $(-> $output)? {
+            $kernel($($arg),+)
+        }
         // SAFETY: only the tables below hold it, and those are made only where the CPU has the features.
         |$($arg),+| unsafe { $name($($arg),+) }
     }};
@@ -269,65 +271,23 @@ macro_rules! instance {
             Table {
                 name: $name,
                 nr: $nr,
-                affine: compiled!(
-                    $features,
-                    affine,
-                    |x: &[f32], weights: &Packed, steps: Steps, y: &mut [f32]| {
-                        affine::affine::<$lanes, 2>(x, weights, steps, y)
-                    }
-                ),
-                outer: compiled!($features, outer, |job: Outer, g: &mut [f32]| {
-                    outer::outer::<$lanes, 2>(job, g)
-                }),
+                affine: compiled!($features, affine, affine::affine::<$lanes, 2>,
+                    (x: &[f32], weights: &Packed, steps: Steps, y: &mut [f32])),
+                outer: compiled!($features, outer, outer::outer::<$lanes, 2>, (job: Outer, g: &mut [f32])),
                 lanes: <$lanes as Lanes>::N,
-                peak: compiled!($features, peak, |rounds: usize| -> f32 {
-                    peak::peak::<$lanes>(rounds)
-                }),
-                scan: compiled!(
-                    $features,
-                    scan,
-                    |panel: Panel, probes: Probes, bounds: &mut [f32], peaks: &mut [f32]| {
-                        scan::scan::<$scan>(panel, probes, bounds, peaks)
-                    }
-                ),
-                mfcc: compiled!(
-                    $features,
-                    mfcc,
-                    |plan: &MfccPlan, frames: &[&[f32]], out: &mut [f32]| {
-                        mfcc::mfcc::<$lanes>(plan, frames, out)
-                    }
-                ),
-                exp: compiled!($features, exp, |values: &mut [f32]| {
-                    logarithm::exp_all::<$lanes>(values)
-                }),
-                means: compiled!($features, means, |x: &[f32], out: &mut [f32]| {
-                    columns::means::<$lanes>(x, out)
-                }),
-                variances: compiled!(
-                    $features,
-                    variances,
-                    |x: &[f32], means: &[f32], out: &mut [f32]| {
-                        columns::variances::<$lanes>(x, means, out)
-                    }
-                ),
-                winograd_inputs: compiled!(
-                    $features,
-                    winograd_inputs,
-                    |x: &[f32], bins: Bins<POINTS>, sums: &mut [f32]| {
-                        winograd::inputs::<$lanes>(x, bins, sums)
-                    }
-                ),
-                winograd_outputs: compiled!(
-                    $features,
-                    winograd_outputs,
-                    |products: &[f32],
-                     bias: &[f32],
-                     relu: bool,
-                     bins: Bins<OUTPUTS>,
-                     y: &mut [f32]| {
-                        winograd::outputs::<$lanes>(products, bias, relu, bins, y)
-                    }
-                ),
+                peak: compiled!($features, peak, peak::peak::<$lanes>, (rounds: usize) -> f32),
+                scan: compiled!($features, scan, scan::scan::<$scan>,
+                    (panel: Panel, probes: Probes, bounds: &mut [f32], peaks: &mut [f32])),
+                mfcc: compiled!($features, mfcc, mfcc::mfcc::<$lanes>,
+                    (plan: &MfccPlan, frames: &[&[f32]], out: &mut [f32])),
+                exp: compiled!($features, exp, logarithm::exp_all::<$lanes>, (values: &mut [f32])),
+                means: compiled!($features, means, columns::means::<$lanes>, (x: &[f32], out: &mut [f32])),
+                variances: compiled!($features, variances, columns::variances::<$lanes>,
+                    (x: &[f32], means: &[f32], out: &mut [f32])),
+                winograd_inputs: compiled!($features, winograd_inputs, winograd::inputs::<$lanes>,
+                    (x: &[f32], bins: Bins<POINTS>, sums: &mut [f32])),
+                winograd_outputs: compiled!($features, winograd_outputs, winograd::outputs::<$lanes>,
+                    (products: &[f32], bias: &[f32], relu: bool, bins: Bins<OUTPUTS>, y: &mut [f32])),
                 int8,
             }
         }
@@ -441,27 +401,12 @@ macro_rules! int8_instance {
             Int8 {
                 nr: $nr,
                 group: $lanes::GROUP,
-                quantise: compiled!(
-                    $features,
-                    quantise,
-                    |x: &[f32], quantiser: &Quantiser, y: &mut [i32], stride: usize| {
-                        int8::quantise::<$lanes>(x, quantiser, y, stride)
-                    }
-                ),
-                affine: compiled!(
-                    $features,
-                    affine,
-                    |x: &[i32], weights: &PackedInt8, steps: Steps, y: &mut [i32]| {
-                        int8::affine::<$lanes, 2, i32>(x, weights, steps, y)
-                    }
-                ),
-                affine_to_f32: compiled!(
-                    $features,
-                    affine_to_f32,
-                    |x: &[i32], weights: &PackedInt8, steps: Steps, y: &mut [f32]| {
-                        int8::affine::<$lanes, 2, f32>(x, weights, steps, y)
-                    }
-                ),
+                quantise: compiled!($features, quantise, int8::quantise::<$lanes>,
+                    (x: &[f32], quantiser: &Quantiser, y: &mut [i32], stride: usize)),
+                affine: compiled!($features, affine, int8::affine::<$lanes, 2, i32>,
+                    (x: &[i32], weights: &PackedInt8, steps: Steps, y: &mut [i32])),
+                affine_to_f32: compiled!($features, affine_to_f32, int8::affine::<$lanes, 2, f32>,
+                    (x: &[i32], weights: &PackedInt8, steps: Steps, y: &mut [f32])),
             }
         }
     };
