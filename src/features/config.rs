@@ -134,6 +134,16 @@ impl Default for MfccConfig {
     }
 }
 
+/// Refuses the value of an option unless a condition holds: `need!(self.option; holds; "what it must be")`.
+/// The conditions do not hold for a NaN.
+macro_rules! need {
+    ($self:ident.$option:ident; $holds:expr; $wanted:expr) => {
+        if !$holds {
+            return refuse(stringify!($option), $self.$option, $wanted);
+        }
+    };
+}
+
 impl MfccConfig {
     /// Samples in a frame.
     pub(super) fn frame_length(&self) -> usize {
@@ -181,68 +191,27 @@ impl MfccConfig {
     /// # Errors
     /// [`crate::Error::Usage`] naming the option.
     pub fn check(&self) -> Result<()> {
-        if self.sample_frequency_hz != SAMPLE_RATE_HZ {
-            return refuse(
-                "sample_frequency_hz",
-                self.sample_frequency_hz,
-                "16000 (files are resampled when read)",
-            );
-        }
-        if self.dither != 0.0 {
-            return refuse(
-                "dither",
-                self.dither,
-                "0 (the same file gives the same bits)",
-            );
-        }
+        need!(self.sample_frequency_hz; self.sample_frequency_hz == SAMPLE_RATE_HZ;
+              "16000 (files are resampled when read)");
+        need!(self.dither; self.dither == 0.0; "0 (the same file gives the same bits)");
         within("frame_length_ms", self.frame_length_ms, 0.125..=1000.0)?;
         within("frame_shift_ms", self.frame_shift_ms, 0.0625..=1000.0)?;
         within("preemph_coeff", self.preemph_coeff, 0.0..=1.0)?;
         within("blackman_coeff", self.blackman_coeff, 0.0..=1.0)?;
         within("cepstral_lifter", self.cepstral_lifter, 0.0..=1000.0)?;
         within("energy_floor", self.energy_floor, 0.0..=f32::MAX)?;
-        if self.fft_size() % 2 == 1 {
-            return refuse(
-                "frame_length_ms",
-                self.frame_length_ms,
-                "an even number of samples when round_to_power_of_two is false",
-            );
-        }
+        need!(self.frame_length_ms; self.fft_size().is_multiple_of(2);
+              "an even number of samples when round_to_power_of_two is false");
         within("low_freq_hz", self.low_freq_hz, 0.0..=NYQUIST_HZ)?;
-        if !(self.high_hz() > self.low_freq_hz && self.high_hz() <= NYQUIST_HZ) {
-            return refuse(
-                "high_freq_hz",
-                self.high_freq_hz,
-                "more than low_freq_hz and at most 8000 (0 or less counts down from 8000)",
-            );
-        }
-        if !(3..=self.fft_size() / 2).contains(&self.num_mel_bins) {
-            return refuse(
-                "num_mel_bins",
-                self.num_mel_bins,
-                &format!("3 to {}", self.fft_size() / 2),
-            );
-        }
-        if self.num_ceps > self.num_mel_bins {
-            return refuse(
-                "num_ceps",
-                self.num_ceps,
-                &format!(
-                    "at most num_mel_bins ({}), or 0 for log-mel",
-                    self.num_mel_bins
-                ),
-            );
-        }
-        if self.num_ceps == 0 && self.cepstral_lifter != 0.0 {
-            return refuse(
-                "cepstral_lifter",
-                self.cepstral_lifter,
-                "0 if num_ceps is 0 (log-mel has no cepstra)",
-            );
-        }
-        if self.mean_channels && !self.mean_norm {
-            return refuse("mean_channels", true, "false if mean_norm is false");
-        }
+        let (most_bins, num_bins) = (self.fft_size() / 2, self.num_mel_bins);
+        need!(self.high_freq_hz; self.high_hz() > self.low_freq_hz && self.high_hz() <= NYQUIST_HZ;
+              "more than low_freq_hz and at most 8000 (0 or less counts down from 8000)");
+        need!(self.num_mel_bins; (3..=most_bins).contains(&num_bins); &format!("3 to {most_bins}"));
+        need!(self.num_ceps; self.num_ceps <= num_bins;
+              &format!("at most num_mel_bins ({num_bins}), or 0 for log-mel"));
+        need!(self.cepstral_lifter; self.num_ceps > 0 || self.cepstral_lifter == 0.0;
+              "0 if num_ceps is 0 (log-mel has no cepstra)");
+        need!(self.mean_channels; self.mean_norm || !self.mean_channels; "false if mean_norm is false");
         if self.toolkit == Toolkit::SpeechBrain
             && (self.snip_edges || self.use_energy || self.num_ceps > 0)
         {
