@@ -71,7 +71,7 @@ impl Participants {
         enrollments: &HashMap<String, Vec<String>>,
         data: Option<&KaldiData>,
     ) -> Result<Self> {
-        let num_names = index.names().len();
+        let num_names = index.names.len();
         let (mut enrolls, mut tests) = (vec![false; num_names], vec![false; num_names]);
         index.for_each_block(range, READ_AT_ONCE, |pairs| {
             for pair in pairs {
@@ -86,7 +86,7 @@ impl Participants {
         };
         let (mut enrolled, mut members, mut tested) = (vec![], vec![], vec![]);
         for number in 0..num_names {
-            let name = &*index.names()[number];
+            let name = &*index.names[number];
             let first = members.len() as u32;
             if enrolls[number] {
                 let model = enrollments.get(name).map(Vec::as_slice);
@@ -229,7 +229,7 @@ pub fn score(
         index.for_each_block(at..end.min(at + step), READ_AT_ONCE, |read| {
             pairs.extend_from_slice(read);
         })?;
-        let names = index.names();
+        let names = &index.names;
         let chunks = pairs.chunks(block as usize).zip(&mut all);
         let encoded = parallel::map(chunks, |(pairs, buffers)| {
             buffers.sides.clear();

@@ -91,11 +91,11 @@ impl Inputs {
         let enrollments = plan.enrollments.as_deref().map(enrollments::read);
         let enrollments = enrollments.transpose()?.unwrap_or_default();
         let mut index = plan.read_index()?;
-        if index.has_sides() && plan.naming.reading.channel.is_none() {
+        if index.has_sides && plan.naming.reading.channel.is_none() {
             plan.naming.reading.channel = Some(1);
         }
         let whole = Shard { number: 1, of: 1 };
-        let range = plan.shard.unwrap_or(whole).range(index.count());
+        let range = plan.shard.unwrap_or(whole).range(index.count);
         let data = plan.naming.data.as_ref();
         let participants = Participants::new(&mut index, range.clone(), &enrollments, data)?;
         Ok(Inputs {
@@ -284,7 +284,7 @@ impl Inputs {
         let given = plan.vectors.as_ref();
         let head = given.is_some_and(|given| given.head);
         let mut job = Job::new("score");
-        job.add(self.index.hash().as_bytes());
+        job.add(self.index.hash.as_bytes());
         job.add(format!("{:?} {:?} {head}", plan.format, plan.shard).as_bytes());
         job.add_naming(&plan.naming, verifier)?;
         job.add_file(plan.enrollments.as_deref())?;

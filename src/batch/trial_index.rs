@@ -41,11 +41,15 @@ pub struct Pair {
 /// A list that was read completely.
 #[derive(Debug)]
 pub struct TrialIndex {
-    names: Names,
+    /// The names of the list.
+    pub names: Names,
+    /// Number of trials.
+    pub count: u64,
+    /// Whether the list names channels, as NIST's lists do.
+    pub has_sides: bool,
+    /// Hash of the list's bytes.
+    pub hash: blake3::Hash,
     pairs: SpooledTempFile,
-    count: u64,
-    has_sides: bool,
-    hash: blake3::Hash,
 }
 
 impl TrialIndex {
@@ -118,26 +122,6 @@ impl TrialIndex {
         })
     }
 
-    /// Number of trials.
-    pub fn count(&self) -> u64 {
-        self.count
-    }
-
-    /// The names of the list.
-    pub fn names(&self) -> &Names {
-        &self.names
-    }
-
-    /// Whether the list names channels, as NIST's lists do.
-    pub fn has_sides(&self) -> bool {
-        self.has_sides
-    }
-
-    /// Hash of the list's bytes.
-    pub fn hash(&self) -> &blake3::Hash {
-        &self.hash
-    }
-
     /// Calls `take` with the trials of `range`, at most `size` at a time.
     ///
     /// # Errors
@@ -207,7 +191,7 @@ mod tests {
             let folder = std::env::temp_dir();
             TrialIndex::read_at_most(max, list.as_bytes(), Path::new("list"), &folder)
         };
-        assert_eq!(read(5).unwrap().count(), 5);
+        assert_eq!(read(5).unwrap().count, 5);
         let told = read(4).unwrap_err().to_string();
         assert!(
             told.starts_with("list:5: more than a billion trials; "),

@@ -101,7 +101,7 @@ pub fn refine(
         // From log-likelihood ratios to grades, by the best straight line.
         let objective = Objective::new(head, start.clone(), labelled, &pairs, options);
         let (grades, outputs) = objective.grades_and_outputs(&start);
-        let (scale, offset) = line(&outputs, &grades, |k| pairs.weight(k));
+        let (scale, offset) = line(&outputs, &grades, |k| pairs.weights[k]);
         start.rescale(scale, offset);
     }
     let objective = Objective::new(head, start, labelled, &pairs, options);
@@ -120,7 +120,7 @@ pub fn refine(
     if let Some((_, outputs)) = &regression {
         // A grade is no log-likelihood ratio until it is calibrated.
         refined.prior = 0.5;
-        let (targets, nontargets) = outputs.split_at(pairs.num_targets());
+        let (targets, nontargets) = outputs.split_at(pairs.num_targets);
         refined = Calibration::fit(targets, nontargets, options.prior)?.apply(&refined);
     }
     refined.check(labelled.embedding_size())?;
@@ -129,8 +129,8 @@ pub fn refine(
         PairLoss::Bce | PairLoss::Softmax => std::f64::consts::LN_2,
     };
     let report = Report {
-        num_targets: pairs.num_targets(),
-        num_nontargets: pairs.len() - pairs.num_targets(),
+        num_targets: pairs.num_targets,
+        num_nontargets: pairs.len() - pairs.num_targets,
         loss_before: loss_before / unit,
         loss_after: loss_after / unit,
         pearson: regression.and_then(|(grades, outputs)| pearson(&outputs, &grades)),
@@ -187,11 +187,11 @@ pub fn score_pairs(
         .map(|e| head.project(e))
         .collect();
     let mut llrs: Vec<f64> = pairs
-        .ends()
+        .ends
         .par_iter()
         .map(|&(a, b)| f64::from(head.llr(&points[a as usize], &points[b as usize])))
         .collect();
-    let nontargets = llrs.split_off(pairs.num_targets());
+    let nontargets = llrs.split_off(pairs.num_targets);
     Ok((llrs, nontargets))
 }
 

@@ -53,7 +53,7 @@ impl<'a> Objective<'a> {
 
     fn wanted(&self, pair: usize) -> f64 {
         match self.loss {
-            PairLoss::Mse => self.pairs.grade(pair),
+            PairLoss::Mse => self.pairs.grades[pair],
             PairLoss::Bce | PairLoss::Softmax => f64::from(u8::from(self.pairs.is_target(pair))),
         }
     }
@@ -100,7 +100,7 @@ impl<'a> Objective<'a> {
                 p.iter_mut().zip(&output.product).for_each(|(v, w)| *v *= w);
             });
             all.par_iter_mut().enumerate().for_each(|(k, outputs)| {
-                let (a, b) = self.pairs.ends()[k];
+                let (a, b) = self.pairs.ends[k];
                 let (a, b) = (a as usize, b as usize);
                 let left = &products.as_slice()[a * size..(a + 1) * size];
                 outputs[which] = dot(left, point(b)) + selves[a] + selves[b] + output.bias;
@@ -126,7 +126,7 @@ impl<'a> Objective<'a> {
             .enumerate()
             .map(|(k, mut outputs)| {
                 let loss = self.loss.of(&mut outputs[..num_outputs], self.wanted(k));
-                let weight = self.pairs.weight(k);
+                let weight = self.pairs.weights[k];
                 Term {
                     loss: weight * loss,
                     gradient: outputs.map(|g| weight * g),
@@ -144,7 +144,7 @@ impl<'a> Objective<'a> {
                 .map(|i| {
                     let mut h = vec![0.0; size];
                     let mut sum = 0.0;
-                    for &(other, k) in self.pairs.of(i) {
+                    for &(other, k) in &self.pairs.of[i] {
                         let g = terms[k as usize].gradient[which];
                         sum += g;
                         let other = point(other as usize);

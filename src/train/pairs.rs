@@ -12,13 +12,13 @@ use std::collections::BTreeMap;
 /// Pairs of embedding indices, targets first.
 #[derive(Debug)]
 pub(super) struct Pairs {
-    ends: Vec<(u32, u32)>,
-    weights: Vec<f64>,
-    /// The grade of each pair, for a regression.
-    grades: Vec<f64>,
-    num_targets: usize,
+    pub ends: Vec<(u32, u32)>,
+    pub weights: Vec<f64>,
+    /// The grade of each pair, for a regression: from 0 (two speakers) to 1 (one recording).
+    pub grades: Vec<f64>,
+    pub num_targets: usize,
     /// For each embedding its pairs, as (index of the other embedding, index of the pair).
-    of: Vec<Vec<(u32, u32)>>,
+    pub of: Vec<Vec<(u32, u32)>>,
 }
 
 /// Grade of two crops of one recording, which share voice, channel and day.
@@ -74,29 +74,12 @@ impl Pairs {
     pub fn len(&self) -> usize {
         self.ends.len()
     }
-    pub fn num_targets(&self) -> usize {
-        self.num_targets
-    }
-    pub fn ends(&self) -> &[(u32, u32)] {
-        &self.ends
-    }
     pub fn is_target(&self, pair: usize) -> bool {
         pair < self.num_targets
     }
-    pub fn weight(&self, pair: usize) -> f64 {
-        self.weights[pair]
-    }
-    /// The grade of a pair, from 0 (two speakers) to 1 (one recording).
-    pub fn grade(&self, pair: usize) -> f64 {
-        self.grades[pair]
-    }
-    /// The pairs with this embedding, each as (index of the other embedding, index of the pair).
-    pub fn of(&self, embedding: usize) -> &[(u32, u32)] {
-        &self.of[embedding]
-    }
 }
 
-/// The pairs of each embedding, as in [`Pairs::of()`].
+/// The pairs of each embedding, as in [`Pairs::of`].
 fn pairs_of(ends: &[(u32, u32)], num_embeddings: usize) -> Vec<Vec<(u32, u32)>> {
     let mut of = vec![vec![]; num_embeddings];
     for (k, &(a, b)) in ends.iter().enumerate() {
