@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// The answer without scores: only the keys that [`Verb::shown_without_scores`] lists.
 pub fn without_scores(verb: Verb, answer: Value) -> Value {
-    only(answer, verb.shown_without_scores())
+    only(answer, &verb.shown_without_scores())
 }
 
 fn only(value: Value, shown: &[&str]) -> Value {

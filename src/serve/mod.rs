@@ -11,7 +11,6 @@
 //! prints.
 
 mod admission;
-mod clock;
 mod connections;
 mod decoding;
 mod disclosure;
@@ -28,10 +27,10 @@ mod verb;
 mod work;
 mod workers;
 
-pub use clock::Clock;
 pub use connections::serve;
 pub use route::OPEN_PATHS;
 pub use token::Tokens;
+pub use tries::Clock;
 pub use verb::Verb;
 
 use crate::{

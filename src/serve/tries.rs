@@ -5,7 +5,7 @@
 //! try that ends in an accept does not count. Tries in progress do, so sending many at once does not get
 //! around the limit.
 
-use super::{clock::Clock, refusal::Refusal};
+use super::refusal::Refusal;
 use axum::http::StatusCode;
 use std::{
     collections::HashMap,
@@ -16,6 +16,10 @@ use std::{
 const HOUR: Duration = Duration::from_secs(3600);
 /// Most speakers and clients whose tries are counted, some megabytes. Further ones have to wait.
 const MAX_KEYS: usize = 100_000;
+
+/// The time since some fixed moment; it never goes back. The service is given it, so that tests need not
+/// wait.
+pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
 
 /// Whose tries are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -75,65 +75,25 @@ impl Verb {
     /// The parts of the answer that a client without the right to see scores may see: no score, no
     /// probability and no threshold. Candidates are left out too, because their order would reveal
     /// scores.
-    pub(super) fn shown_without_scores(self) -> &'static [&'static str] {
-        match self {
-            Verb::Verify | Verb::Compare => {
-                &["command", "speaker", "decision", "reason", "reason_text"]
+    pub(super) fn shown_without_scores(self) -> Vec<&'static str> {
+        let keys = match self {
+            Verb::Verify | Verb::Compare => "command speaker decision reason reason_text",
+            Verb::Identify => "command results path outcome speaker reason reason_text",
+            Verb::Enroll => {
+                "command speaker num_added num_utterances speech_seconds missing_seconds findings \
+                 code path same_as model store files file"
             }
-            Verb::Identify => &[
-                "command",
-                "results",
-                "path",
-                "outcome",
-                "speaker",
-                "reason",
-                "reason_text",
-            ],
-            Verb::Enroll => &[
-                "command",
-                "speaker",
-                "num_added",
-                "num_utterances",
-                "speech_seconds",
-                "missing_seconds",
-                "findings",
-                "code",
-                "path",
-                "same_as",
-                "model",
-                "store",
-                "files",
-                "file",
-            ],
-            Verb::List => &[
-                "command",
-                "store",
-                "speakers",
-                "name",
-                "model",
-                "num_utterances",
-                "speech_seconds",
-                "damaged",
-                "speaker",
-                "recordings",
-                "recording",
-                "file",
-            ],
-            Verb::Stream => &[
-                "seconds",
-                "speech_seconds",
-                "reason",
-                "command",
-                "speaker",
-                "decision",
-                "reason_text",
-                "listened",
-                "end",
-                "error",
-                "code",
-            ],
-            Verb::Delete => &["command", "speaker", "recording", "num_utterances"],
-            Verb::Metrics => &[],
-        }
+            Verb::List => {
+                "command store speakers name model num_utterances speech_seconds damaged speaker \
+                 recordings recording file"
+            }
+            Verb::Stream => {
+                "seconds speech_seconds reason command speaker decision reason_text listened end \
+                 error code"
+            }
+            Verb::Delete => "command speaker recording num_utterances",
+            Verb::Metrics => "",
+        };
+        keys.split_whitespace().collect()
     }
 }
