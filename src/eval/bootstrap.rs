@@ -7,6 +7,7 @@
 
 use super::{
     metrics::{Figures, percent},
+    speakers::Speakers,
     sweep::Sweep,
 };
 use crate::parallel;
@@ -35,6 +36,26 @@ impl Interval {
     /// Both ends in per cent: `1.20–3.40`.
     pub fn percent(&self) -> String {
         format!("{}–{}", percent(self.low), percent(self.high))
+    }
+}
+
+/// The EERs of the replicates of one list, kept to compare the list with another one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Replicates {
+    /// Names of the speakers, in the order of their numbers in the draws.
+    pub(super) speakers: Vec<String>,
+    /// None for a replicate without a target or without a nontarget trial.
+    pub(super) eers: Vec<Option<f64>>,
+}
+
+impl Replicates {
+    /// The replicates of a list with these speakers.
+    pub(super) fn new(speakers: &Speakers, figures: &[Option<Figures>]) -> Self {
+        let eers = figures.iter().map(|figures| Some(figures.as_ref()?.eer));
+        Replicates {
+            speakers: speakers.names().to_vec(),
+            eers: eers.collect(),
+        }
     }
 }
 

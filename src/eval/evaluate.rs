@@ -6,9 +6,9 @@
 //! ```
 
 use super::{
+    bootstrap::Replicates,
     embedded::{Embedder, OnProgress, Part, find_recordings, set_scores},
     known::Known,
-    replicates::Replicates,
     report::{self, Report},
     table::ScoreTable,
 };

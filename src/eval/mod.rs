@@ -23,7 +23,6 @@ pub mod metrics;
 pub mod plots;
 pub mod ranking;
 pub mod rates;
-pub mod replicates;
 pub mod report;
 pub mod speakers;
 pub mod sweep;

@@ -5,13 +5,12 @@
 //! counts as a rejection at every threshold.
 
 use super::{
-    bootstrap::{self, Interval},
+    bootstrap::{self, Interval, Replicates},
     conditions::Conditions,
     confused_pairs::{ConfusedPair, most_confused},
     curve::{Histogram, det_points},
     metrics::{ErrorRates, Figures, Points},
     ranking::{Ranking, ScoredTrial},
-    replicates::Replicates,
     speakers::Speakers,
     sweep::Sweep,
     table::ScoreTable,
