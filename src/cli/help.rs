@@ -96,15 +96,9 @@ pub const SCORE: &str = after_help!(
     stopped "interrupted (143: terminated); --resume goes on"
 );
 
-pub const LIST: &str = after_help!(
-    "spkver list anna";
-    "0" "listed"
-);
+pub const LIST: &str = after_help!("spkver list anna"; "0" "listed");
 
-pub const REMOVE: &str = after_help!(
-    "spkver remove anna";
-    "0" "erased"
-);
+pub const REMOVE: &str = after_help!("spkver remove anna"; "0" "erased");
 
 pub const SERVE: &str = concat!(
     "Without --tokens, every program on this machine may do everything, and no other\n",
@@ -120,80 +114,54 @@ pub const SERVE: &str = concat!(
     )
 );
 
-pub const STORE: &str = after_help!(
-    "spkver store backup --recipient age1… voices.age";
-    "0" "done"
-);
+pub const STORE: &str = after_help!("spkver store backup --recipient age1… voices.age"; "0" "done");
 
-pub const STORE_NEW_KEY: &str = after_help!(
-    "spkver store new-key store.key";
-    "0" "written"
-);
+pub const STORE_NEW_KEY: &str = after_help!("spkver store new-key store.key"; "0" "written");
 
 pub const STORE_ENCRYPT: &str = after_help!(
-    "spkver store encrypt --key-file store.key";
-    "0" "encrypted"
+    "spkver store encrypt --key-file store.key"; "0" "encrypted"
 );
 
 pub const STORE_REKEY: &str = after_help!(
-    "spkver store rekey --key-file old.key --new-key-file new.key";
-    "0" "encrypted with the new key"
+    "spkver store rekey --key-file old.key --new-key-file new.key"; "0" "encrypted with the new key"
 );
 
 pub const STORE_DECRYPT: &str = after_help!(
-    "spkver store decrypt --key-file store.key";
-    "0" "decrypted"
+    "spkver store decrypt --key-file store.key"; "0" "decrypted"
 );
 
 pub const STORE_BACKUP: &str = after_help!(
-    "spkver store backup --recipient age1… voices.age";
-    "0" "written"
+    "spkver store backup --recipient age1… voices.age"; "0" "written"
 );
 
 pub const STORE_RESTORE: &str = after_help!(
-    "spkver store restore --identity me.txt voices.age";
-    "0" "restored"
+    "spkver store restore --identity me.txt voices.age"; "0" "restored"
 );
 
-pub const STORE_EXPORT: &str = after_help!(
-    "spkver store export --npy voices.npy";
-    "0" "written"
-);
+pub const STORE_EXPORT: &str = after_help!("spkver store export --npy voices.npy"; "0" "written");
 
 pub const STORE_QUERY: &str = after_help!(
-    "spkver store query call.wav";
-    "0" "printed";
-    no_answer "a recording allows no query"
+    "spkver store query call.wav"; "0" "printed"; no_answer "a recording allows no query"
 );
 
 pub const STORE_IMPORT_VECTORS: &str = after_help!(
-    "spkver store import-vectors embeddings.npy names.txt";
-    "0" "enrolled"
+    "spkver store import-vectors embeddings.npy names.txt"; "0" "enrolled"
 );
 
-pub const MODEL: &str = after_help!(
-    "spkver model info";
-    "0" "done"
-);
+pub const MODEL: &str = after_help!("spkver model info"; "0" "done");
 
-pub const MODEL_INFO: &str = after_help!(
-    "spkver model info --model my.safetensors";
-    "0" "shown"
-);
+pub const MODEL_INFO: &str = after_help!("spkver model info --model my.safetensors"; "0" "shown");
 
 pub const MODEL_EXPORT: &str = after_help!(
-    "spkver model export --onnx network.onnx";
-    "0" "written"
+    "spkver model export --onnx network.onnx"; "0" "written"
 );
 
 pub const MODEL_IMPORT: &str = after_help!(
-    "spkver model import xvec.safetensors -o model.safetensors";
-    "0" "written"
+    "spkver model import xvec.safetensors -o model.safetensors"; "0" "written"
 );
 
 pub const MODEL_INT8: &str = after_help!(
-    "spkver model int8 --model my.safetensors -o my.int8.safetensors";
-    "0" "written"
+    "spkver model int8 --model my.safetensors -o my.int8.safetensors"; "0" "written"
 );
 
 pub const TRAIN: &str = after_help!(
@@ -205,27 +173,18 @@ pub const TRAIN: &str = after_help!(
 
 pub const CALIBRATE: &str = after_help!(
     "spkver calibrate trials.txt --root recordings -o calibrated.safetensors";
-    "0" "written";
-    no_answer "a recording cannot be used"
+    "0" "written"; no_answer "a recording cannot be used"
 );
 
 pub const EVALUATE: &str = after_help!(
     "spkver evaluate trials.txt --root recordings --report report.html";
-    "0" "measured";
-    no_answer "a recording cannot be used"
+    "0" "measured"; no_answer "a recording cannot be used"
 );
 
-pub const BENCH: &str = after_help!(
-    "spkver bench --seconds 10";
-    "0" "measured"
-);
+pub const BENCH: &str = after_help!("spkver bench --seconds 10"; "0" "measured");
 
 pub const COMPLETIONS: &str = after_help!(
-    "spkver completions bash > ~/.local/share/bash-completion/completions/spkver";
-    "0" "printed"
+    "spkver completions bash > ~/.local/share/bash-completion/completions/spkver"; "0" "printed"
 );
 
-pub const MAN: &str = after_help!(
-    "spkver man ~/.local/share/man/man1";
-    "0" "written"
-);
+pub const MAN: &str = after_help!("spkver man ~/.local/share/man/man1"; "0" "written");
