@@ -5,8 +5,11 @@ mod path;
 mod process;
 mod stopwatch;
 
-use super::global::{Global, Precision as Arithmetic};
-use indicatif::{ProgressBar, ProgressStyle};
+use super::{
+    global::{Global, Precision as Arithmetic},
+    progress,
+};
+use indicatif::ProgressBar;
 use path::{Enrolled, LONG_SECONDS, Recordings, SHORT_SECONDS};
 use serde_json::{Value, json};
 use spkver::{Result, kernels, verifier::Verifier};
@@ -84,14 +87,8 @@ struct Progress {
 
 impl Progress {
     fn new(global: &Global, seconds: u64) -> Self {
-        let bar = if global.output().has_bar() {
-            let style = ProgressStyle::with_template("{bar:30} {pos} %  {msg}");
-            ProgressBar::new(100).with_style(style.expect("the template is right"))
-        } else {
-            ProgressBar::hidden()
-        };
         Progress {
-            bar,
+            bar: progress::bar(global.output().has_bar(), 100, "{bar:30} {pos} %  {msg}"),
             total: Duration::from_secs(seconds),
             done: Cell::new(0.0),
         }
@@ -176,8 +173,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         "precision": by_precision,
         "bench_seconds": begun.elapsed().as_secs_f64(),
     });
-    global.output().result(&text, &json)?;
-    Ok(0)
+    global.output().result(&text, &json)
 }
 
 /// Figures that depend on the precision.

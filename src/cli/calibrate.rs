@@ -23,12 +23,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["channel", "root"], help_heading = "Trials")]
     scores: Option<PathBuf>,
     /// Folder that the recordings' paths are relative to
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = ".",
-        help_heading = "Recordings"
-    )]
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    #[arg(help_heading = "Recordings")]
     root: PathBuf,
     /// Model file to write; with --scores, the calibration
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
@@ -46,23 +42,15 @@ pub struct Args {
     /// pair head, LDA and PLDA, on their recordings and on noisy and telephone copies of these. The new
     /// head replaces the model's own, such as the cosine of an imported network, if it lowers the mean
     /// minCllr of the lists
-    #[arg(
-        long,
-        value_name = "DIR|MANIFEST",
-        conflicts_with = "scores",
-        help_heading = "Fit"
-    )]
+    #[arg(long, value_name = "DIR|MANIFEST", conflicts_with = "scores")]
+    #[arg(help_heading = "Fit")]
     speakers: Option<PathBuf>,
     /// Folder or manifest, as for `train`, of speakers who are in no trial. Also fits how the score
     /// changes if a voice sounds like many of theirs. These speakers are kept in the model if this
     /// lowers Cllr at --p-target, measured on each list with a fit on the others. Needs --quality, and
     /// two lists or more
-    #[arg(
-        long,
-        value_name = "DIR|MANIFEST",
-        requires = "quality",
-        help_heading = "Fit"
-    )]
+    #[arg(long, value_name = "DIR|MANIFEST", requires = "quality")]
+    #[arg(help_heading = "Fit")]
     cohort: Option<PathBuf>,
     /// How many of the highest scores against the cohort are averaged
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..), help_heading = "Fit")]
@@ -120,8 +108,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         id.short(),
         model.card.calibration
     );
-    global.output().result(&line, &json)?;
-    Ok(0)
+    global.output().result(&line, &json)
 }
 
 impl Args {

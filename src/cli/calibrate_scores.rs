@@ -39,8 +39,7 @@ pub fn run(
          and {nontargets} nontarget trials ({refused} more refused)",
         out.display(),
     );
-    global.output().result(&line, &json)?;
-    Ok(0)
+    global.output().result(&line, &json)
 }
 
 /// Reads scale and offset from a calibration file.

@@ -23,6 +23,5 @@ pub fn run(args: &Args, mut program: clap::Command, global: &Global) -> Result<u
         "shell": args.shell.to_string(),
         "script": script,
     });
-    global.output().text(&script, &json)?;
-    Ok(0)
+    global.output().text(&script, &json)
 }

@@ -100,8 +100,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         Some(path) => format!("EMBEDDED  {}  {} recordings", path.display(), rows.len()),
         None => text(),
     };
-    output.result(&line, &json)?;
-    Ok(0)
+    output.result(&line, &json)
 }
 
 impl Args {
@@ -161,6 +160,5 @@ fn features(args: &Args, outputs: &Outputs, global: &Global) -> Result<u8> {
         "wrote {}: {frames} frames of {channels} channels",
         output.display()
     );
-    global.output().result(&line, &json)?;
-    Ok(0)
+    global.output().result(&line, &json)
 }

@@ -86,8 +86,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     if missing_seconds > 0.0 {
         line += &format!("; enroll {missing_seconds:.1} s more for a good voiceprint");
     }
-    output.done(&line, &enrollment.answer(&verifier, &store_path));
-    Ok(0)
+    Ok(output.done(&line, &enrollment.answer(&verifier, &store_path)))
 }
 
 /// Least speech of a recording that is added to others, in seconds, if listening ends by itself.

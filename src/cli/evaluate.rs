@@ -34,12 +34,8 @@ pub struct Args {
     #[arg(required = true, value_name = "TRIALS|SCORES")]
     lists: Vec<PathBuf>,
     /// Folder that the recordings' paths are relative to
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = ".",
-        help_heading = "Recordings"
-    )]
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    #[arg(help_heading = "Recordings")]
     root: PathBuf,
     /// Measure the scores in this file instead of embedding recordings: each line `enroll test score`,
     /// with `nan` for a trial without a score; also CSV, JSON lines and Parquet
@@ -67,50 +63,25 @@ pub struct Args {
     #[arg(long, value_name = "N", help_heading = "Output")]
     worst: Option<usize>,
     /// Use only the first SECONDS of each recording
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        allow_negative_numbers = true,
-        help_heading = "Recordings"
-    )]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    #[arg(help_heading = "Recordings")]
     segment: Option<f32>,
     /// Thresholds (LLRs) at which the error rates FNMR and FMR are given
-    #[arg(
-        long,
-        value_name = "LLR,…",
-        allow_hyphen_values = true,
-        value_delimiter = ',',
-        default_value = "0",
-        help_heading = "Figures"
-    )]
+    #[arg(long, value_name = "LLR,…", allow_hyphen_values = true)]
+    #[arg(value_delimiter = ',', default_value = "0", help_heading = "Figures")]
     threshold: Vec<f64>,
     /// Priors of a target trial, for minDCF and actDCF
-    #[arg(
-        long,
-        value_name = "P,…",
-        allow_negative_numbers = true,
-        value_delimiter = ',',
-        default_value = "0.01,0.05",
-        help_heading = "Figures"
-    )]
+    #[arg(long, value_name = "P,…", value_delimiter = ',')]
+    #[arg(allow_negative_numbers = true, default_value = "0.01,0.05")]
+    #[arg(help_heading = "Figures")]
     p_target: Vec<f64>,
     /// Cost of a miss
-    #[arg(
-        long,
-        value_name = "COST",
-        allow_negative_numbers = true,
-        default_value_t = 1.0,
-        help_heading = "Figures"
-    )]
+    #[arg(long, value_name = "COST", allow_negative_numbers = true)]
+    #[arg(default_value_t = 1.0, help_heading = "Figures")]
     c_miss: f64,
     /// Cost of a false accept
-    #[arg(
-        long,
-        value_name = "COST",
-        allow_negative_numbers = true,
-        default_value_t = 1.0,
-        help_heading = "Figures"
-    )]
+    #[arg(long, value_name = "COST", allow_negative_numbers = true)]
+    #[arg(default_value_t = 1.0, help_heading = "Figures")]
     c_fa: f64,
     /// Number of bootstrap replicates for the 95 % intervals, which are over speakers; 0 for no
     /// intervals
@@ -171,8 +142,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     });
     json["differences"] = shown::differences_json(&lists);
     let text = shown::text(&lists, points, args.worst.is_some());
-    global.output().result(&text, &json)?;
-    Ok(0)
+    global.output().result(&text, &json)
 }
 
 fn write_scores(scored: &Scored, out: &OutputFile) -> Result<()> {

@@ -12,53 +12,25 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 pub struct Global {
     /// Model file [default: the one inside the program]
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "SPKVER_MODEL",
-        hide_env_values = true,
-        help_heading = "Model"
-    )]
+    #[arg(long, global = true, value_name = "FILE", env = "SPKVER_MODEL")]
+    #[arg(hide_env_values = true, help_heading = "Model")]
     pub(super) model: Option<PathBuf>,
     /// Arithmetic of the network: f32, or int8, which changes scores a little. int8 is two to three
     /// times as fast on a CPU with VNNI instructions, and no faster on others (try `spkver bench`)
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        default_value_t = Precision::F32,
-        hide_possible_values = true,
-        help_heading = "Model"
-    )]
+    #[arg(long, global = true, value_enum, default_value_t = Precision::F32)]
+    #[arg(hide_possible_values = true, help_heading = "Model")]
     precision: Precision,
     /// Threads to use [default: one per core]; the result is the same with any number
-    #[arg(
-        long,
-        global = true,
-        value_name = "N",
-        value_parser = clap::value_parser!(u16).range(1..=1024),
-        help_heading = "Processor"
-    )]
+    #[arg(long, global = true, value_name = "N", help_heading = "Processor")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) threads: Option<u16>,
     /// Instruction set for the innermost loops [default: the fastest that the CPU has]
-    #[arg(
-        long,
-        global = true,
-        value_name = "NAME",
-        value_parser = clap::builder::PossibleValuesParser::new(kernels::NAMES),
-        help_heading = "Processor"
-    )]
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Processor")]
+    #[arg(value_parser = clap::builder::PossibleValuesParser::new(kernels::NAMES))]
     pub(super) kernel: Option<String>,
     /// Store of voiceprints [default: in your data folder]
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "SPKVER_STORE",
-        hide_env_values = true,
-        help_heading = "Store"
-    )]
+    #[arg(long, global = true, value_name = "FILE", env = "SPKVER_STORE")]
+    #[arg(hide_env_values = true, help_heading = "Store")]
     store: Option<PathBuf>,
     #[command(flatten)]
     pub(super) key: key::Args,

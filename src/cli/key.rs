@@ -20,12 +20,8 @@ use zeroize::Zeroizing;
 #[command(next_help_heading = "Store")]
 pub struct Args {
     /// File with the key of an encrypted store [env: SPKVER_KEY holds the key itself]
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        conflicts_with = "passphrase_file"
-    )]
+    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(conflicts_with = "passphrase_file")]
     key_file: Option<PathBuf>,
     /// File whose first line is the passphrase of an encrypted store [env: SPKVER_PASSPHRASE holds
     /// the passphrase itself] [default: you are asked for it]

@@ -43,8 +43,7 @@ fn recordings(name: &SpeakerName, global: &Global) -> Result<u8> {
     });
     let lines: Vec<String> = lines.collect();
     let json = listing::of_voiceprint(&voiceprint, &scores);
-    global.output().result(&lines.join("\n"), &json)?;
-    Ok(0)
+    global.output().result(&lines.join("\n"), &json)
 }
 
 fn speakers(global: &Global) -> Result<u8> {

@@ -1,8 +1,8 @@
 //! Listens to standard input, `-`, while it comes: from a microphone, a telephone line, a decoder.
 
-use super::{output::Output, recordings};
+use super::{output::Output, progress, recordings};
 use hound::{SampleFormat, WavSpec, WavWriter};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use spkver::{
     Error, Result,
     answer::{
@@ -251,11 +251,7 @@ struct Meter(ProgressBar);
 
 impl Meter {
     fn new(output: &Output) -> Self {
-        if !output.has_bar() {
-            return Meter(ProgressBar::hidden());
-        }
-        let style = ProgressStyle::with_template("{spinner} {msg}").expect("a constant");
-        let bar = ProgressBar::new_spinner().with_style(style);
+        let bar = progress::bar(output.has_bar(), 0, "{spinner} {msg}");
         bar.set_message("listening");
         bar.tick();
         Meter(bar)

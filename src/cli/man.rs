@@ -42,8 +42,7 @@ pub fn run(args: &Args, mut program: clap::Command, global: &Global) -> Result<u
     let line = format!("wrote {} pages to {}", pages.len(), folder.display());
     let files: Vec<_> = paths.iter().map(|path| path.to_string_lossy()).collect();
     let json = json!({ "command": "man", "files": files });
-    global.output().result(&line, &json)?;
-    Ok(0)
+    global.output().result(&line, &json)
 }
 
 /// Adds the pages of a command and of its subcommands: (file name, text for `man`).

@@ -71,14 +71,12 @@ fn export(args: &Export, global: &Global) -> Result<u8> {
         "model": verifier.id().to_string(),
         "onnx": args.onnx.to_string_lossy(),
     });
-    global.output().result(&line, &json)?;
-    Ok(0)
+    global.output().result(&line, &json)
 }
 
 fn info(verifier: &Verifier, global: &Global) -> Result<u8> {
     let text = info_text(verifier);
-    global.output().result(&text, &info_json(verifier))?;
-    Ok(0)
+    global.output().result(&text, &info_json(verifier))
 }
 
 fn num_parameters(network: &Network) -> usize {

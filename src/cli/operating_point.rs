@@ -17,28 +17,16 @@ pub struct Args {
     #[arg(long, value_name = "LLR", allow_negative_numbers = true, conflicts_with_all = ["c_miss", "c_fa"])]
     threshold: Option<f32>,
     /// Prior probability that the recording is of the enrolled speaker
-    #[arg(
-        long,
-        value_name = "P",
-        allow_negative_numbers = true,
-        default_value_t = 0.5
-    )]
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    #[arg(default_value_t = 0.5)]
     p_target: f64,
     /// Cost of rejecting the enrolled speaker
-    #[arg(
-        long,
-        value_name = "COST",
-        allow_negative_numbers = true,
-        default_value_t = 1.0
-    )]
+    #[arg(long, value_name = "COST", allow_negative_numbers = true)]
+    #[arg(default_value_t = 1.0)]
     c_miss: f64,
     /// Cost of accepting somebody else
-    #[arg(
-        long,
-        value_name = "COST",
-        allow_negative_numbers = true,
-        default_value_t = 1.0
-    )]
+    #[arg(long, value_name = "COST", allow_negative_numbers = true)]
+    #[arg(default_value_t = 1.0)]
     c_fa: f64,
 }
 

@@ -24,11 +24,11 @@ pub struct Output {
 
 impl Output {
     /// Prints the result: `line` for people (which may have several lines, or none), or the JSON
-    /// object.
-    pub fn result(&self, line: &str, json: &serde_json::Value) -> Result<()> {
+    /// object. Returns the exit code of a command that did its work, 0.
+    pub fn result(&self, line: &str, json: &serde_json::Value) -> Result<u8> {
         let text = match (self.json, line.is_empty()) {
             (true, _) => format!("{}\n", harmless(json)),
-            (false, true) => return Ok(()),
+            (false, true) => return Ok(0),
             (false, false) => line.split('\n').map(|l| printable(l) + "\n").collect(),
         };
         self.print(&text)
@@ -36,7 +36,7 @@ impl Output {
 
     /// As [`Self::result`], for text that other programs read: it is printed unchanged, byte for
     /// byte.
-    pub fn text(&self, text: &str, json: &serde_json::Value) -> Result<()> {
+    pub fn text(&self, text: &str, json: &serde_json::Value) -> Result<u8> {
         match self.json {
             true => self.result("", json),
             false => self.print(text),
@@ -45,27 +45,28 @@ impl Output {
 
     /// Prints one of many lines of JSON, whether the user asked for JSON or not.
     pub fn line_of_json(&self, json: &serde_json::Value) -> Result<()> {
-        self.print(&format!("{}\n", harmless(json)))
+        self.print(&format!("{}\n", harmless(json))).map(|_| ())
     }
 
-    fn print(&self, text: &str) -> Result<()> {
+    fn print(&self, text: &str) -> Result<u8> {
         let mut stdout = io::stdout().lock();
         match stdout
             .write_all(text.as_bytes())
             .and_then(|()| stdout.flush())
         {
             // The reader has closed the pipe; the exit code still gives the decision.
-            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other.map_err(|e| Error::io(Path::new("<stdout>"), "write", e)),
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(0),
+            other => (other.map(|()| 0)).map_err(|e| Error::io(Path::new("<stdout>"), "write", e)),
         }
     }
 
     /// As [`Self::result`], for a change that is already made. If the result cannot be printed, the
     /// change is still done, and the exit code says so.
-    pub fn done(&self, line: &str, json: &serde_json::Value) {
+    pub fn done(&self, line: &str, json: &serde_json::Value) -> u8 {
         if let Err(error) = self.result(line, json) {
             talk("warning", &format!("it is done, but {error}"));
         }
+        0
     }
 
     /// Prints an error that comes besides a result.

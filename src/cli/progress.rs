@@ -2,7 +2,9 @@
 //! elsewhere a line every few seconds.
 
 use super::output::Output;
-use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{
+    HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
 use std::{
     fmt,
     sync::Mutex,
@@ -25,31 +27,33 @@ struct Log<'a> {
     last: Instant,
 }
 
+/// A bar up to `total`, hidden where there is none; see [`Output::has_bar`]. Besides indicatif's keys, the
+/// template can have `{rate}`.
+pub fn bar(has_bar: bool, total: u64, template: &str) -> ProgressBar {
+    let target = match has_bar {
+        true => ProgressDrawTarget::stderr(),
+        false => ProgressDrawTarget::hidden(),
+    };
+    // The run goes on even if a bar cannot be drawn.
+    let rate = |state: &ProgressState, text: &mut dyn fmt::Write| {
+        let _ = text.write_str(&rate(state.per_sec()));
+    };
+    let style = ProgressStyle::with_template(template).expect("a constant");
+    ProgressBar::with_draw_target(Some(total), target).with_style(style.with_key("rate", rate))
+}
+
 impl<'a> Progress<'a> {
     /// Progress of `total` things to do, which `unit` names ("recordings").
     pub fn new(total: u64, unit: &'static str, output: &'a Output) -> Self {
         let template =
             format!("{{bar:30}} {{human_pos}} of {{human_len}} {unit}, {{rate}}, {{eta}} left");
-        let style = ProgressStyle::with_template(&template).expect("a constant");
-        let style = style.with_key(
-            "rate",
-            |state: &ProgressState, text: &mut dyn fmt::Write| {
-                // The run goes on even if a bar cannot be drawn.
-                let _ = text.write_str(&rate(state.per_sec()));
-            },
-        );
         let has_bar = output.has_bar();
-        let bar = match has_bar {
-            true => ProgressBar::new(total),
-            false => ProgressBar::hidden(),
-        };
-        bar.set_length(total);
         let log = Log {
             output,
             last: Instant::now(),
         };
         Progress {
-            bar: bar.with_style(style),
+            bar: bar(has_bar, total, &template),
             log: (!output.is_quiet() && !has_bar).then_some(Mutex::new(log)),
             unit,
         }
@@ -109,9 +113,10 @@ impl Bar {
         }
         let mut shown = self.shown.lock().unwrap_or_else(|e| e.into_inner());
         let bar = shown.get_or_insert_with(|| {
-            ProgressBar::new(total as u64).with_style(
-                ProgressStyle::with_template("{bar:30} {pos}/{len} recordings, {eta} left")
-                    .expect("a constant"),
+            bar(
+                true,
+                total as u64,
+                "{bar:30} {pos}/{len} recordings, {eta} left",
             )
         });
         bar.set_position(done as u64);

@@ -26,8 +26,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         Some(number) => format!("REMOVED  recording {number} of {shown}, {left} left"),
         None => format!("REMOVED  {shown}"),
     };
-    global
+    Ok(global
         .output()
-        .done(&line, &removal::answer(&name, number, left));
-    Ok(0)
+        .done(&line, &removal::answer(&name, number, left)))
 }

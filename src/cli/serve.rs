@@ -143,8 +143,7 @@ fn new_token(path: &Path, name: &str, args: &Args, output: &Output) -> Result<u8
         "rights": rights,
         "scores": args.scores,
     });
-    output.done(&line, &json);
-    Ok(0)
+    Ok(output.done(&line, &json))
 }
 
 /// Waits until the process is asked to stop, by Ctrl-C or SIGTERM.

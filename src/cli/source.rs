@@ -12,20 +12,12 @@ use std::path::PathBuf;
 #[command(next_help_heading = "Recordings")]
 pub struct Source {
     /// Folder that the recordings' paths are relative to
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = ".",
-        hide_default_value = true
-    )]
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    #[arg(hide_default_value = true)]
     pub root: PathBuf,
     /// Add this to each name of the list, e.g. `.wav`
-    #[arg(
-        long,
-        value_name = "TEXT",
-        default_value = "",
-        hide_default_value = true
-    )]
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(hide_default_value = true)]
     pub suffix: String,
     /// Kaldi data folder (wav.scp, segments, spk2utt or utt2spk); may be given several times
     #[arg(long, value_name = "DIR")]

@@ -121,8 +121,7 @@ fn new_key(file: &Path, global: &Global) -> Result<u8> {
         "NEW KEY  {}  keep a copy elsewhere: without it nobody can open the store",
         file.display()
     );
-    global.output().done(&line, &json);
-    Ok(0)
+    Ok(global.output().done(&line, &json))
 }
 
 fn encrypt(global: &Global) -> Result<u8> {
@@ -194,8 +193,7 @@ fn backup(args: &BackupArgs, global: &Global) -> Result<u8> {
         "BACKED UP  {num_saved} voiceprints  {}",
         args.file.display()
     );
-    global.output().done(&line, &json);
-    Ok(0)
+    Ok(global.output().done(&line, &json))
 }
 
 fn restore(args: &RestoreArgs, global: &Global) -> Result<u8> {
@@ -221,8 +219,7 @@ fn restore(args: &RestoreArgs, global: &Global) -> Result<u8> {
         "RESTORED  {num_restored} voiceprints  {}",
         store.path().display()
     );
-    global.output().done(&line, &json);
-    Ok(0)
+    Ok(global.output().done(&line, &json))
 }
 
 /// The secret that the store gets: the given one, or a passphrase that is asked for.
@@ -255,8 +252,7 @@ fn report(global: &Global, command: &str, word: &str, store: &Path) -> Result<u8
         "command": format!("store {command}"),
         "store": store.to_string_lossy(),
     });
-    global
+    Ok(global
         .output()
-        .done(&format!("{word}  {}", store.display()), &json);
-    Ok(0)
+        .done(&format!("{word}  {}", store.display()), &json))
 }

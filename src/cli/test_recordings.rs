@@ -23,12 +23,8 @@ pub struct Args {
     #[arg(required_unless_present = "embeddings", help_heading = Resettable::Reset)]
     pub files: Vec<PathBuf>,
     /// Array (N, D) of embeddings, as `spkver embed -o` writes it, instead of recordings
-    #[arg(
-        long,
-        value_name = "FILE.npy",
-        conflicts_with = "files",
-        help_heading = "Recordings"
-    )]
+    #[arg(long, value_name = "FILE.npy", conflicts_with = "files")]
+    #[arg(help_heading = "Recordings")]
     embeddings: Option<PathBuf>,
     #[command(flatten)]
     pub recordings: recordings::Args,

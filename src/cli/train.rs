@@ -53,13 +53,8 @@ pub struct Args {
     #[arg(value_name = "DIR|MANIFEST", required_unless_present = "print_options")]
     speech: Option<PathBuf>,
     /// Model file to write
-    #[arg(
-        short,
-        long,
-        value_name = "FILE",
-        default_value = "model.safetensors",
-        help_heading = "Output"
-    )]
+    #[arg(short, long, value_name = "FILE", default_value = "model.safetensors")]
+    #[arg(help_heading = "Output")]
     out: PathBuf,
     /// File for the state of the run; if it exists, the run continues from it [default: OUT with .ckpt
     /// added]
@@ -83,12 +78,8 @@ pub struct Args {
     #[arg(long, value_name = "VECTORS", help_heading = "Training data")]
     teacher: Option<PathBuf>,
     /// File with the ids of the rows, one per line, if the teacher's vectors are a `.npy`
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "teacher",
-        help_heading = "Training data"
-    )]
+    #[arg(long, value_name = "FILE", requires = "teacher")]
+    #[arg(help_heading = "Training data")]
     teacher_ids: Option<PathBuf>,
     /// Take the detector of overlapped speech from this model; if the options train one, start from it
     #[arg(long, value_name = "MODEL", help_heading = "Training")]
@@ -99,13 +90,8 @@ pub struct Args {
     start_from: Option<PathBuf>,
     /// Add a joint embedding to this model instead of training a network: a map from the statistics
     /// of its network to the vectors of --teacher (`joint` in the options)
-    #[arg(
-        long,
-        value_name = "MODEL",
-        requires = "teacher",
-        conflicts_with_all = OF_NETWORKS,
-        help_heading = "Training"
-    )]
+    #[arg(long, value_name = "MODEL", requires = "teacher")]
+    #[arg(conflicts_with_all = OF_NETWORKS, help_heading = "Training")]
     onto: Option<PathBuf>,
     /// File with training options as JSON, which can be any part of what `--print-options` shows
     #[arg(long, value_name = "FILE", help_heading = "Training")]
@@ -147,45 +133,24 @@ pub struct Args {
     #[arg(long, value_name = "TRIALS", num_args = 1.., help_heading = "Comparison of heads")]
     compare_heads: Vec<PathBuf>,
     /// Folder that the recordings of the trials are relative to
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = ".",
-        requires = "compare_heads",
-        help_heading = "Comparison of heads"
-    )]
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    #[arg(requires = "compare_heads", help_heading = "Comparison of heads")]
     root: PathBuf,
     /// Most memory for decoded speech, in MB; the training speech may be larger than this
-    #[arg(
-        long,
-        value_name = "MB",
-        default_value_t = 1024,
-        help_heading = "Training data"
-    )]
+    #[arg(long, value_name = "MB", default_value_t = 1024)]
+    #[arg(help_heading = "Training data")]
     cache_mb: usize,
     /// Name for the model card
-    #[arg(
-        long,
-        value_name = "TEXT",
-        default_value = "spkver",
-        help_heading = "Model card"
-    )]
+    #[arg(long, value_name = "TEXT", default_value = "spkver")]
+    #[arg(help_heading = "Model card")]
     name: String,
     /// Training data, for the model card: corpora and licenses
-    #[arg(
-        long,
-        value_name = "TEXT",
-        default_value = "",
-        help_heading = "Model card"
-    )]
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(help_heading = "Model card")]
     data: String,
     /// Terms of use, for the model card
-    #[arg(
-        long,
-        value_name = "TEXT",
-        default_value = "",
-        help_heading = "Model card"
-    )]
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(help_heading = "Model card")]
     license: String,
     #[command(flatten)]
     replacing: outputs::Args,
@@ -207,8 +172,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let options = args.options()?;
     if args.print_options {
         let text = serde_json::to_string_pretty(&options).expect("plain data");
-        global.output().result(&text, &json_of(&options))?;
-        return Ok(0);
+        return global.output().result(&text, &json_of(&options));
     }
     // Options and outputs that cannot be used are refused before any work is done.
     options.layers()?;
@@ -323,7 +287,7 @@ impl Args {
         vectors::read(path, self.teacher_ids.as_deref(), &|_| true).map(Some)
     }
 
-    fn tell(&self, report: &Report, options: &TrainOptions, global: &Global) -> Result<()> {
+    fn tell(&self, report: &Report, options: &TrainOptions, global: &Global) -> Result<u8> {
         let id = report.model_id;
         let mut line = format!("wrote {} (model {})", self.out.display(), id.short());
         let mut json = json!({

@@ -36,13 +36,9 @@ pub struct Args {
     listening: listening::Args,
     /// Watch whether the speaker stays the same: listen to the end, and print a line of JSON each second,
     /// with the decision on the last SECONDS
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        value_parser = clap::value_parser!(u32).range(1..=180),
-        conflicts_with = "to_end",
-        help_heading = "Listening (with - for standard input)"
-    )]
+    #[arg(long, value_name = "SECONDS", conflicts_with = "to_end")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=180))]
+    #[arg(help_heading = "Listening (with - for standard input)")]
     watch: Option<u32>,
 }
 

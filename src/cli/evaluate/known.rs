@@ -13,12 +13,8 @@ pub struct Args {
     #[arg(long, value_name = "CSV")]
     metadata: Option<PathBuf>,
     /// Divide the error rates only by these columns of the metadata
-    #[arg(
-        long,
-        value_name = "COLUMN",
-        requires = "metadata",
-        value_delimiter = ','
-    )]
+    #[arg(long, value_name = "COLUMN", requires = "metadata")]
+    #[arg(value_delimiter = ',')]
     by: Vec<String>,
     /// Where to divide a column of numbers into ranges, e.g. `seconds=2,5,10` [default: at its
     /// quartiles]

@@ -87,20 +87,9 @@ fn interval(of: Option<Interval>) -> String {
 
 /// The results as tables, for people.
 pub fn text(lists: &[Named], points: &Points, with_worst: bool) -> String {
-    let mut header: Vec<String> = [
-        "list",
-        "targets",
-        "nontargets",
-        "speakers",
-        "FTE %",
-        "FTA %",
-        "trials refused",
-        "EER %",
-        "95 %",
-        "EER % with refused",
-    ]
-    .map(String::from)
-    .to_vec();
+    let names =
+        "list,targets,nontargets,speakers,FTE %,FTA %,trials refused,EER %,95 %,EER % with refused";
+    let mut header: Vec<String> = names.split(',').map(String::from).collect();
     for costs in &points.costs {
         header.push(format!("minDCF {}", costs.p_target));
         header.push("actDCF".into());
@@ -185,18 +174,10 @@ fn confused(report: &Report) -> String {
 }
 
 fn by_condition(conditions: &[Condition], threshold: f64) -> String {
-    let header = [
-        "condition",
-        "targets",
-        "nontargets",
-        "trials refused",
-        "EER %",
-        "95 %",
-        "minCllr",
-        &format!("FNMR % at {threshold}"),
-        "FMR %",
-    ];
-    let mut rows = vec![header.map(String::from).to_vec()];
+    let names = format!(
+        "condition,targets,nontargets,trials refused,EER %,95 %,minCllr,FNMR % at {threshold},FMR %"
+    );
+    let mut rows = vec![names.split(',').map(String::from).collect()];
     rows.extend(conditions.iter().map(|c| {
         let none = || "–".to_string();
         let figures = c.figures.as_ref();

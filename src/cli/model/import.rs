@@ -31,22 +31,12 @@ pub struct Args {
     #[arg(long, value_name = "TEXT", help_heading = "Model card")]
     name: Option<String>,
     /// Training data, for the model card: corpora and licences
-    #[arg(
-        long,
-        value_name = "TEXT",
-        default_value = "",
-        hide_default_value = true,
-        help_heading = "Model card"
-    )]
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(hide_default_value = true, help_heading = "Model card")]
     data: String,
     /// Terms of use, for the model card
-    #[arg(
-        long,
-        value_name = "TEXT",
-        default_value = "",
-        hide_default_value = true,
-        help_heading = "Model card"
-    )]
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(hide_default_value = true, help_heading = "Model card")]
     license: String,
     #[command(flatten)]
     new: NewModel,
@@ -92,6 +82,5 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         network.embedding_size(),
         args.new.out.display(),
     );
-    global.output().result(&line, &json)?;
-    Ok(0)
+    global.output().result(&line, &json)
 }

@@ -35,6 +35,5 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         "model_id": id.to_string(),
         "rounded_from": verifier.file_id().to_string(),
     });
-    global.output().result(&line, &json)?;
-    Ok(0)
+    global.output().result(&line, &json)
 }

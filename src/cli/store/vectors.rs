@@ -136,8 +136,7 @@ fn export(args: &ExportArgs, global: &Global) -> Result<u8> {
         let (written, size) = (written.display(), vector_size(&verifier));
         format!("wrote {written}: {num_speakers} vectors of {size} numbers")
     });
-    global.output().result(&line, &json)?;
-    Ok(0)
+    global.output().result(&line, &json)
 }
 
 /// The files that an export writes.
@@ -344,6 +343,5 @@ fn import(args: &Import, global: &Global) -> Result<u8> {
         "model": verifier.id().to_string(),
         "num_utterances": num_utterances,
     });
-    global.output().result(&line, &json)?;
-    Ok(0)
+    global.output().result(&line, &json)
 }

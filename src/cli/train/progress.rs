@@ -1,7 +1,7 @@
 //! Shows the progress of training: a bar on a terminal, lines elsewhere, both on stderr.
 
-use crate::cli::{global::Global, interrupt};
-use indicatif::{ProgressBar, ProgressStyle};
+use crate::cli::{global::Global, interrupt, progress};
+use indicatif::ProgressBar;
 use spkver::{Result, train::descent::Progress};
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -10,27 +10,30 @@ use std::{
 
 /// Writes to stderr: a bar on a terminal, lines elsewhere.
 pub struct Log {
-    bar: Option<ProgressBar>,
+    bar: ProgressBar,
     quiet: bool,
 }
 
 impl Log {
     /// Silent with `--quiet`.
     pub fn new(global: &Global) -> Self {
-        let quiet = global.output().is_quiet();
-        let bar = global.output().has_bar().then(|| {
-            let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  ETA {eta}  {msg}");
-            ProgressBar::new(0).with_style(style.expect("the template is right"))
-        });
-        Log { bar, quiet }
+        let output = global.output();
+        Log {
+            bar: progress::bar(
+                output.has_bar(),
+                0,
+                "{bar:30} {pos}/{len}  ETA {eta}  {msg}",
+            ),
+            quiet: output.is_quiet(),
+        }
     }
 
     /// Prints a line, above the bar if there is one.
     pub fn line(&self, text: &str) {
-        match &self.bar {
-            Some(bar) => bar.println(text),
-            None if self.quiet => {}
-            None => eprintln!("{text}"),
+        if !self.bar.is_hidden() {
+            self.bar.println(text);
+        } else if !self.quiet {
+            eprintln!("{text}");
         }
     }
 }
@@ -87,11 +90,9 @@ impl<'a> Watch<'a> {
                     self.sums.0 / n,
                     self.sums.1 / n
                 );
-                if let Some(bar) = &self.log.bar {
-                    bar.set_length(num_steps as u64);
-                    bar.set_position(step as u64);
-                    bar.set_message(text.clone());
-                }
+                self.log.bar.set_length(num_steps as u64);
+                self.log.bar.set_position(step as u64);
+                self.log.bar.set_message(text.clone());
                 if self.last_line.elapsed() > Duration::from_secs(30) || step == num_steps {
                     let per_step = self.begun.elapsed() / self.steps_here as u32;
                     let left = per_step * (num_steps - step) as u32;
