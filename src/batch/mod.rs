@@ -35,6 +35,8 @@ pub mod rows;
 pub mod score;
 pub mod scored_trial;
 pub mod scoring_run;
+#[cfg(feature = "store")]
+pub mod store_vectors;
 pub mod stream;
 pub mod trial_index;
 pub mod vectors;
