@@ -1,8 +1,6 @@
 //! `spkver score TRIALS`: writes a row for each trial of a list of any length, with a score or the
 //! reason why there is none. `spkver score --jsonl --stdin`: answers each line with a line of JSON.
 
-mod written;
-
 use super::{
     calibrate_scores,
     global::Global,
@@ -16,6 +14,7 @@ use serde_json::json;
 use spkver::{
     Error, Result,
     batch::{
+        kaldi_data::KaldiData,
         ledger::Ledger,
         naming::Naming,
         output::Place,
@@ -26,7 +25,7 @@ use spkver::{
         stream::{Answerer, serve},
         watch::Watcher,
     },
-    storage::output::{OutputFile, is_regular},
+    storage::output::{OutputFile, Outputs, is_regular},
     verifier::Verifier,
 };
 use std::{
@@ -67,28 +66,16 @@ pub struct Args {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "suffix", "cache", "channel", "stdin"], help_heading = "Vectors")]
     embeddings: Option<PathBuf>,
     /// File with the ids of the rows of a .npy, one per line
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "embeddings",
-        help_heading = "Vectors"
-    )]
+    #[arg(long, value_name = "FILE", requires = "embeddings")]
+    #[arg(help_heading = "Vectors")]
     ids: Option<PathBuf>,
     /// Score the vectors with the model's head instead of the cosine
-    #[arg(
-        long,
-        requires = "embeddings",
-        conflicts_with = "calibration",
-        help_heading = "Vectors"
-    )]
+    #[arg(long, requires = "embeddings", conflicts_with = "calibration")]
+    #[arg(help_heading = "Vectors")]
     head: bool,
     /// Turn the scores of vectors into log-likelihood ratios with a file that `calibrate --scores` wrote
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "embeddings",
-        help_heading = "Vectors"
-    )]
+    #[arg(long, value_name = "FILE", requires = "embeddings")]
+    #[arg(help_heading = "Vectors")]
     calibration: Option<PathBuf>,
     /// Answer each line of standard input (`path`, `enroll<TAB>test`, or JSON) with a line of JSON
     #[arg(long, requires = "jsonl", conflicts_with_all = ["trials", "output", "format", "resume", "shard", "enrollments"], help_heading = "Trials")]
@@ -252,5 +239,28 @@ impl Args {
         }
         // As for a single recording: if all recordings were refused, there is no answer.
         Ok(if refused == recordings { 3 } else { 0 })
+    }
+
+    /// Checks that the output replaces none of the inputs that are known before the list is read.
+    fn spare_inputs(&self, trials: &Path, naming: &Naming, outputs: &Outputs) -> Result<()> {
+        let cache = self.source.cache_file();
+        let lists = naming.data.iter().flat_map(KaldiData::files_read);
+        let flags = [
+            &self.enrollments,
+            &self.embeddings,
+            &self.ids,
+            &self.calibration,
+            &cache,
+        ];
+        let flags = flags.into_iter().flatten().chain(lists);
+        let mut read = flags.map(PathBuf::as_path).chain([trials]);
+        read.try_for_each(|path| outputs.spare(path))
+    }
+
+    /// The output file, if there is one.
+    fn output_file(&self, outputs: &Outputs) -> Result<Option<OutputFile>> {
+        let (path, form) = (self.output.as_deref(), self.format().form());
+        let is_named = self.format.is_some() || self.jsonl;
+        outputs::take(outputs, path, form, is_named)
     }
 }
