@@ -1,8 +1,10 @@
-//! Runs the program as a user would: in a folder with its own home and store.
+//! Runs the program as a user would, in a folder with its own home and store, and finds or makes
+//! recordings for it.
 
 #![allow(dead_code, reason = "no test file uses all of it")]
 
 use serde_json::Value;
+use spkver::audio::{self, Waveform};
 use std::{
     ffi::{OsStr, OsString},
     path::{Path, PathBuf},
@@ -42,13 +44,36 @@ impl Place {
         std::fs::copy(voice(recording), to).unwrap();
     }
 
+    /// Writes a WAV file: 16 bits, mono. Returns its path.
+    pub fn wav(&self, name: &str, rate_hz: u32, samples: impl Iterator<Item = i16>) -> PathBuf {
+        let path = self.path(name);
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: rate_hz,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let mut writer = hound::WavWriter::create(&path, spec).unwrap();
+        samples.for_each(|sample| writer.write_sample(sample).unwrap());
+        writer.finalize().unwrap();
+        path
+    }
+
     pub fn read(&self, name: impl AsRef<Path>) -> String {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
+    pub fn bytes(&self, name: impl AsRef<Path>) -> Vec<u8> {
+        std::fs::read(self.path(name)).unwrap()
+    }
+
+    pub fn exists(&self, name: impl AsRef<Path>) -> bool {
+        self.path(name).exists()
+    }
+
     /// The program in this folder, with an empty stdin.
     pub fn command(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_spkver"));
+        let mut command = Command::new(PROGRAM);
         command
             .args(args)
             .env("HOME", self.0.path())
@@ -109,10 +134,31 @@ impl Answer {
     #[track_caller]
     pub fn refused(&self, code: i32, fact: &str) {
         assert_eq!(self.code, code, "{}", self.stderr);
-        assert!(self.stderr.contains(fact), "{fact}: {}", self.stderr);
+        self.warns(fact);
         assert_eq!(self.stdout, "");
     }
+
+    /// The result holds this fact.
+    #[track_caller]
+    pub fn prints(&self, fact: &str) {
+        has(&self.stdout, fact);
+    }
+
+    /// The messages hold this fact.
+    #[track_caller]
+    pub fn warns(&self, fact: &str) {
+        has(&self.stderr, fact);
+    }
 }
+
+/// Asserts that a text holds a fact. Shows the text if it does not.
+#[track_caller]
+pub fn has(text: &str, fact: &str) {
+    assert!(text.contains(fact), "no {fact:?} in:\n{text}");
+}
+
+/// The path of the program.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_spkver");
 
 /// The words of a command line, none of which holds a blank; `@anna-1` is a recording of
 /// `fixtures/voices`.
@@ -128,4 +174,19 @@ pub fn words(line: &str) -> impl Iterator<Item = OsString> {
 pub fn voice(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices");
     folder.join(format!("{name}.wav"))
+}
+
+/// What [`voice`] holds.
+pub fn waveform(name: &str) -> Waveform {
+    audio::read(&voice(name), &audio::ReadOptions::default()).unwrap()
+}
+
+/// White noise from −1 to 1, the same for the same seed.
+pub fn noise(num_samples: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..num_samples).map(|_| next()).collect()
 }
