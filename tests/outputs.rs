@@ -17,103 +17,49 @@ const EVERYWHERE: &str = "--model m.safetensors --store s.sqlite --key-file k.he
 const FILES_EVERYWHERE: [&str; 4] = ["m.safetensors", "s.sqlite", "s.sqlite.index", "k.hex"];
 
 /// Commands, each with its output as OUT, and the files that they read.
-const COMMANDS: &[(&str, &[&str])] = &[
-    (
-        "score trials --enrollments enrollments --data data --cache cache.sqlite -o OUT",
-        &[
-            "trials",
-            "enrollments",
-            "data/wav.scp",
-            "data/segments",
-            "data/utt2spk",
-            "cache.sqlite",
-        ],
-    ),
-    (
-        "score trials --format csv -o OUT",
-        &["anna-1.wav", "boris-1.wav"],
-    ),
-    (
-        "score trials --embeddings e.npy --ids e.ids --calibration c.json -o OUT",
-        &["e.npy", "e.ids", "c.json", "trials"],
-    ),
-    (
-        "embed anna-1.wav anna-2.wav -o OUT",
-        &["anna-1.wav", "anna-2.wav"],
-    ),
-    ("embed --features anna-1.wav -o OUT", &["anna-1.wav"]),
-    ("embed folder -o OUT", &["folder/anna-3.wav"]),
-    ("embed --list list -o OUT", &["list", "anna-1.wav"]),
-    (
-        "embed --list list -o o.npy --ids OUT",
-        &["list", "anna-1.wav"],
-    ),
-    (
-        "embed --data data --cache cache.sqlite --format npz -o OUT",
-        &[
-            "data/wav.scp",
-            "data/segments",
-            "cache.sqlite",
-            "anna-1.wav",
-        ],
-    ),
-    ("evaluate trials --scores-out OUT", EVALUATED),
-    ("evaluate trials --report OUT", EVALUATED),
-    ("evaluate trials --det OUT", EVALUATED),
-    ("evaluate trials --roc OUT", EVALUATED),
-    ("evaluate trials --histogram OUT", EVALUATED),
-    (
-        "evaluate trials --scores s.txt --metadata meta.csv --report OUT",
-        &["trials", "s.txt", "meta.csv"],
-    ),
-    (
-        "evaluate trials --scores s.txt --utt2spk data/utt2spk --scores-out OUT",
-        &["trials", "s.txt", "data/utt2spk"],
-    ),
-    ("calibrate trials -o OUT", EVALUATED),
-    (
-        "calibrate trials --scores s.txt -o OUT",
-        &["trials", "s.txt"],
-    ),
-    (
-        "calibrate trials other/trials --quality --cohort cohort.csv -o OUT",
-        &["other/trials", "cohort.csv", "folder/anna-3.wav"],
-    ),
-    (
-        "calibrate trials --quality --speakers cohort.csv -o OUT",
-        &["trials", "cohort.csv", "folder/anna-3.wav"],
-    ),
-    (
-        "train speech.csv --options o.json --noise noise --rir noise -o OUT",
-        &["speech.csv", "o.json", "anna-1.wav", "noise/n.wav"],
-    ),
-    (
-        "train speech.csv --teacher e.npy --teacher-ids e.ids --checkpoint OUT",
-        &["e.npy", "e.ids", "speech.csv", "boris-1.wav"],
-    ),
-    ("train speech.csv --compare-heads trials -o OUT", EVALUATED),
-    (
-        "train speech.csv --overlap-of m.safetensors -o OUT",
-        &["m.safetensors"],
-    ),
-    ("train speech.csv --start-from c.ckpt -o OUT", &["c.ckpt"]),
-    (
-        "train speech.csv --onto m.safetensors --teacher e.npy --teacher-ids e.ids -o OUT",
-        &["e.npy", "e.ids", "speech.csv"],
-    ),
-    ("model export --onnx OUT", &[]),
-    ("model import x.safetensors -o OUT", &["x.safetensors"]),
-    ("model int8 -o OUT", &[]),
-    (
-        "store backup OUT --backup-passphrase-file words",
-        &["words"],
-    ),
-    ("store export --npy OUT", &[]),
-    ("store export --plaintext --pgvector OUT", &[]),
-    ("store new-key OUT", &[]),
-];
+const COMMANDS: &str = "
+score trials --enrollments enrollments --data data --cache cache.sqlite -o OUT | trials enrollments data/wav.scp data/segments data/utt2spk cache.sqlite
+score trials --format csv -o OUT | anna-1.wav boris-1.wav
+score trials --embeddings e.npy --ids e.ids --calibration c.json -o OUT | e.npy e.ids c.json trials
+embed anna-1.wav anna-2.wav -o OUT | anna-1.wav anna-2.wav
+embed --features anna-1.wav -o OUT | anna-1.wav
+embed folder -o OUT | folder/anna-3.wav
+embed --list list -o OUT | list anna-1.wav
+embed --list list -o o.npy --ids OUT | list anna-1.wav
+embed --data data --cache cache.sqlite --format npz -o OUT | data/wav.scp data/segments cache.sqlite anna-1.wav
+evaluate trials --scores-out OUT | trials anna-1.wav anna-2.wav boris-1.wav
+evaluate trials --report OUT | trials anna-1.wav anna-2.wav boris-1.wav
+evaluate trials --det OUT | trials anna-1.wav anna-2.wav boris-1.wav
+evaluate trials --roc OUT | trials anna-1.wav anna-2.wav boris-1.wav
+evaluate trials --histogram OUT | trials anna-1.wav anna-2.wav boris-1.wav
+evaluate trials --scores s.txt --metadata meta.csv --report OUT | trials s.txt meta.csv
+evaluate trials --scores s.txt --utt2spk data/utt2spk --scores-out OUT | trials s.txt data/utt2spk
+calibrate trials -o OUT | trials anna-1.wav anna-2.wav boris-1.wav
+calibrate trials --scores s.txt -o OUT | trials s.txt
+calibrate trials other/trials --quality --cohort cohort.csv -o OUT | other/trials cohort.csv folder/anna-3.wav
+calibrate trials --quality --speakers cohort.csv -o OUT | trials cohort.csv folder/anna-3.wav
+train speech.csv --options o.json --noise noise --rir noise -o OUT | speech.csv o.json anna-1.wav noise/n.wav
+train speech.csv --teacher e.npy --teacher-ids e.ids --checkpoint OUT | e.npy e.ids speech.csv boris-1.wav
+train speech.csv --compare-heads trials -o OUT | trials anna-1.wav anna-2.wav boris-1.wav
+train speech.csv --overlap-of m.safetensors -o OUT | m.safetensors
+train speech.csv --start-from c.ckpt -o OUT | c.ckpt
+train speech.csv --onto m.safetensors --teacher e.npy --teacher-ids e.ids -o OUT | e.npy e.ids speech.csv
+model export --onnx OUT |
+model import x.safetensors -o OUT | x.safetensors
+model int8 -o OUT |
+store backup OUT --backup-passphrase-file words | words
+store export --npy OUT |
+store export --plaintext --pgvector OUT |
+store new-key OUT |
+";
 
-const EVALUATED: &[&str] = &["trials", "anna-1.wav", "anna-2.wav", "boris-1.wav"];
+/// The rows of a table: a command, and words for it.
+fn rows(table: &str) -> impl Iterator<Item = (&str, Vec<&str>)> {
+    table.trim().lines().map(|row| {
+        let (command, words) = row.split_once('|').unwrap();
+        (command.trim(), words.split_whitespace().collect())
+    })
+}
 
 /// A folder with an input of every kind. What they hold matters only as far as it is read before
 /// the outputs are looked at.
@@ -196,33 +142,27 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 #[track_caller]
 fn nothing_is_lost(place: &Place, line: &str, fact: &str) {
     let before = files(&place.path(""));
-    let answer = place.say(line);
-    assert_eq!(answer.code, 2, "{line}: {}", answer.stderr);
-    assert!(answer.stderr.contains(fact), "{line}: {}", answer.stderr);
-    assert_eq!(answer.stdout, "", "{line}");
+    place.refused(line, 2, fact);
     assert!(before == files(&place.path("")), "{line}: a file changed");
 }
 
 #[test]
 fn no_output_destroys_what_the_command_reads() {
     let place = place();
-    for (command, inputs) in COMMANDS {
-        for input in inputs.iter().chain(&FILES_EVERYWHERE) {
+    for (command, inputs) in rows(COMMANDS) {
+        for input in inputs.into_iter().chain(FILES_EVERYWHERE) {
             // A second name, a link and a hard link with an ending that any output may have.
             let [soft, hard] = ["sub/soft", "sub/hard"].map(|name| place.path(name));
             fs::hard_link(place.path(input), &hard).unwrap();
-            let mut names = vec![
-                input.to_string(),
-                format!("sub/../{input}"),
-                "sub/hard".into(),
-            ];
+            let climbing = format!("sub/../{input}");
+            let mut names = vec![input, &climbing, "sub/hard"];
             #[cfg(unix)]
             {
                 std::os::unix::fs::symlink(place.path(input), &soft).unwrap();
-                names.push("sub/soft".into());
+                names.push("sub/soft");
             }
             for name in names {
-                let line = format!("{EVERYWHERE} {}", command.replace("OUT", &name));
+                let line = format!("{EVERYWHERE} {}", command.replace("OUT", name));
                 nothing_is_lost(&place, &line, "would be overwritten");
             }
             fs::remove_file(hard).unwrap();
@@ -299,50 +239,33 @@ fn notes_of_another_kind_are_not_replaced() {
     let place = place();
     for command in OUTPUTS {
         // Kaldi's archives have endings of their own.
-        let name = if command.contains("ark") {
-            "notes.ark"
-        } else {
-            "notes"
-        };
+        let is_archive = command.contains("ark");
+        let name = if is_archive { "notes.ark" } else { "notes" };
         place.write(name, "what I must not forget\n");
         let line = format!("--model m.safetensors {}", command.replace("OUT", name));
         nothing_is_lost(&place, &line, "exists already");
     }
 }
 
+/// Commands with an output OUT, and names for it.
+const REPLACED: &str = "
+score trials -o OUT | s o.csv o.jsonl o.parquet
+embed anna-1.wav boris-1.wav -o OUT | e o.npy
+embed --list list -o OUT | e.txt e.npy2 e.npz e.ark e.scp e.parquet e.jsonl
+embed --list list -o i.npy --ids OUT | i.ids
+evaluate trials --bootstrap 0 --scores-out OUT | v.txt
+evaluate trials --bootstrap 0 --report OUT | v.html
+evaluate trials --bootstrap 0 --det OUT | v.svg v.png
+calibrate trials --scores s.txt -o OUT | c2.json
+model export --onnx OUT | n.onnx
+store export --npy OUT | x.npy
+store export --pgvector OUT | x.copy
+";
+
 #[test]
 fn an_output_takes_the_place_of_an_older_one_of_its_kind() {
     let place = place();
-    for (command, names) in [
-        (
-            "score trials -o OUT",
-            &["s", "o.csv", "o.jsonl", "o.parquet"][..],
-        ),
-        ("embed anna-1.wav boris-1.wav -o OUT", &["e", "o.npy"]),
-        (
-            "embed --list list -o OUT",
-            &[
-                "e.txt",
-                "e.npy2",
-                "e.npz",
-                "e.ark",
-                "e.scp",
-                "e.parquet",
-                "e.jsonl",
-            ],
-        ),
-        ("embed --list list -o i.npy --ids OUT", &["i.ids"]),
-        ("evaluate trials --bootstrap 0 --scores-out OUT", &["v.txt"]),
-        ("evaluate trials --bootstrap 0 --report OUT", &["v.html"]),
-        (
-            "evaluate trials --bootstrap 0 --det OUT",
-            &["v.svg", "v.png"],
-        ),
-        ("calibrate trials --scores s.txt -o OUT", &["c2.json"]),
-        ("model export --onnx OUT", &["n.onnx"]),
-        ("store export --npy OUT", &["x.npy"]),
-        ("store export --pgvector OUT", &["x.copy"]),
-    ] {
+    for (command, names) in rows(REPLACED) {
         for name in names {
             let line = command.replace("OUT", name);
             let line = format!("--model m.safetensors --store s.sqlite {line}");
@@ -359,9 +282,9 @@ fn an_older_backup_is_kept_unless_force_says_so() {
     let line = "--store s.sqlite store backup saved --backup-passphrase-file words";
     place.done(line);
     nothing_is_lost(&place, line, "exists already");
-    let before = fs::read(place.path("saved")).unwrap();
+    let before = place.bytes("saved");
     place.done(&format!("{line} --force"));
-    assert_ne!(fs::read(place.path("saved")).unwrap(), before);
+    assert_ne!(place.bytes("saved"), before);
 }
 
 #[test]
@@ -373,40 +296,28 @@ fn force_replaces_a_file_of_another_kind() {
     assert!(text.starts_with("anna-1.wav anna-2.wav "), "{text}");
 }
 
+/// Commands with an output OUT, and endings that it cannot have.
+const REFUSED: &str = "
+score trials -o OUT | xlsx tsv npy wav html
+embed anna-1.wav -o OUT | csv tsv xlsx wav safetensors
+embed --list list -o OUT | csv tsv xlsx
+embed --features anna-1.wav -o OUT | csv npz
+evaluate trials --scores-out OUT | csv xlsx parquet
+evaluate trials --report OUT | pdf txt csv
+evaluate trials --det OUT | pdf jpg
+calibrate trials -o OUT | json txt onnx
+calibrate trials --scores s.txt -o OUT | safetensors txt
+train speech.csv -o OUT | onnx npz
+model export --onnx OUT | safetensors pt
+store export --npy OUT | csv npz
+store export --pgvector OUT | sqlite npy
+store backup OUT --backup-passphrase-file words | sqlite zip
+";
+
 #[test]
 fn an_ending_that_is_not_written_is_refused_before_any_work() {
     let place = place();
-    for (command, endings) in [
-        (
-            "score trials -o OUT",
-            &["xlsx", "tsv", "npy", "wav", "html"][..],
-        ),
-        (
-            "embed anna-1.wav -o OUT",
-            &["csv", "tsv", "xlsx", "wav", "safetensors"],
-        ),
-        ("embed --list list -o OUT", &["csv", "tsv", "xlsx"]),
-        ("embed --features anna-1.wav -o OUT", &["csv", "npz"]),
-        (
-            "evaluate trials --scores-out OUT",
-            &["csv", "xlsx", "parquet"],
-        ),
-        ("evaluate trials --report OUT", &["pdf", "txt", "csv"]),
-        ("evaluate trials --det OUT", &["pdf", "jpg"]),
-        ("calibrate trials -o OUT", &["json", "txt", "onnx"]),
-        (
-            "calibrate trials --scores s.txt -o OUT",
-            &["safetensors", "txt"],
-        ),
-        ("train speech.csv -o OUT", &["onnx", "npz"]),
-        ("model export --onnx OUT", &["safetensors", "pt"]),
-        ("store export --npy OUT", &["csv", "npz"]),
-        ("store export --pgvector OUT", &["sqlite", "npy"]),
-        (
-            "store backup OUT --backup-passphrase-file words",
-            &["sqlite", "zip"],
-        ),
-    ] {
+    for (command, endings) in rows(REFUSED) {
         for ending in endings {
             let line = command.replace("OUT", &format!("out.{ending}"));
             let line = format!("--model m.safetensors --store s.sqlite {line}");
@@ -419,10 +330,8 @@ fn an_ending_that_is_not_written_is_refused_before_any_work() {
 fn a_folder_or_a_place_that_is_not_there_is_refused_before_any_work() {
     let place = place();
     for command in OUTPUTS {
-        for (out, fact) in [
-            ("sub", "is a folder"),
-            ("none/out", "there is no folder none"),
-        ] {
+        let no_folder = ("none/out", "there is no folder none");
+        for (out, fact) in [("sub", "is a folder"), no_folder] {
             // A key is never written over anything, whatever it is.
             let is_key = command.starts_with("store new-key") && out == "sub";
             let fact = if is_key { "exists already" } else { fact };
