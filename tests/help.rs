@@ -2,7 +2,7 @@
 
 mod program;
 
-use program::{Answer, Place, voice};
+use program::{Answer, Place, has, words};
 
 fn help(place: &Place, command: &[String]) -> String {
     place.done(&format!("{} --help", command.join(" "))).stdout
@@ -36,10 +36,7 @@ fn every_help_has_an_example_and_exit_codes_and_fits_80_columns() {
     for command in commands(&place) {
         let text = help(&place, &command);
         let example = format!("\nExample:\n  spkver {}", command.join(" "));
-        assert!(
-            text.contains(&example),
-            "{command:?} has no example:\n{text}"
-        );
+        has(&text, &example);
         let codes = text.split_once("\nExit codes:\n").map(|(_, codes)| codes);
         let codes = codes.unwrap_or_else(|| panic!("{command:?} has no exit codes:\n{text}"));
         assert!(codes.starts_with("  0  "), "{command:?}: {codes}");
@@ -57,10 +54,8 @@ fn every_option_is_in_a_group() {
         let Some((_, options)) = text.split_once("\nOptions:\n") else {
             panic!("{command:?}:\n{text}");
         };
-        let group = options.split("\n\n").next().unwrap();
-        let loose = group
-            .lines()
-            .filter(|line| line.trim_start().starts_with('-'));
+        let lines = options.split("\n\n").next().unwrap().lines();
+        let loose = lines.filter(|line| line.trim_start().starts_with('-'));
         let loose: Vec<&str> = loose
             .filter(|line| !line.contains("--help") && !line.contains("--version"))
             .collect();
@@ -153,19 +148,15 @@ fn arguments_stand_together_and_exit_codes_in_order() {
                 section = line;
             }
             let is_argument = line.starts_with("  <") || line.starts_with("  [");
-            assert!(
-                !is_argument || section == "Arguments:",
-                "{command:?}: {line}"
-            );
+            let is_placed = !is_argument || section == "Arguments:";
+            assert!(is_placed, "{command:?}: {line}");
             if section == "Exit codes:" && line.starts_with("  ") {
                 let code = line.split_whitespace().next().unwrap();
                 codes.push(code.parse::<u8>().unwrap());
             }
         }
-        assert!(
-            codes.len() > 3 && codes.is_sorted(),
-            "{command:?}: {codes:?}"
-        );
+        let is_whole = codes.len() > 3 && codes.is_sorted();
+        assert!(is_whole, "{command:?}: {codes:?}");
     }
 }
 
@@ -179,7 +170,7 @@ fn every_command_has_a_manual_page() {
         let path = place.path(format!("man/{name}.1"));
         let page = std::fs::read_to_string(&path);
         let page = page.unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        assert!(page.contains(&format!(".TH {name} 1")), "{page}");
+        has(&page, &format!(".TH {name} 1"));
         assert!(page.contains("Exit codes:"), "{name}");
     }
     // A second time, over its own pages; never over something else.
@@ -189,7 +180,7 @@ fn every_command_has_a_manual_page() {
     place.done("man new/folder");
     assert!(place.path("new/folder/spkver.1").exists());
     let page = place.say("man");
-    assert!(page.stdout.contains(".TH spkver 1"), "{}", page.stdout);
+    page.prints(".TH spkver 1");
 }
 
 #[test]
@@ -219,46 +210,18 @@ fn the_version_is_short_or_tells_what_the_program_is_made_of() {
 #[test]
 fn model_and_store_can_be_set_in_the_environment() {
     let place = Place::new();
-    let enrolled = place
-        .command(["enroll", "anna"])
-        .arg(voice("anna-1"))
-        .env("SPKVER_STORE", "mine.sqlite")
-        .status();
-    assert!(enrolled.unwrap().success() && place.path("mine.sqlite").exists());
-    let answer = Answer::of(
-        place
-            .command(["--json", "list"])
-            .env("SPKVER_STORE", "mine.sqlite"),
-    );
-    assert!(
-        answer.stdout.contains("\"store\":\"mine.sqlite\""),
-        "{}",
-        answer.stdout
-    );
-    let answer = Answer::of(
-        place
-            .command(["--store", "other.sqlite", "--json", "list"])
-            .env("SPKVER_STORE", "mine.sqlite"),
-    );
-    assert!(
-        answer.stdout.contains("\"store\":\"other.sqlite\""),
-        "{}",
-        answer.stdout
-    );
-    let answer = Answer::of(
-        place
-            .command(["model", "info"])
-            .env("SPKVER_MODEL", "nosuch.safetensors"),
-    );
-    assert_eq!(answer.code, 5);
-    assert!(answer.stderr.contains("nosuch.safetensors: cannot read"));
+    let with = |name: &str, value: &str, line: &str| {
+        Answer::of(place.command(words(line)).env(name, value))
+    };
+    let with_store = |line: &str| with("SPKVER_STORE", "mine.sqlite", line);
+    assert_eq!(with_store("enroll anna @anna-1").code, 0);
+    assert!(place.exists("mine.sqlite"));
+    with_store("--json list").prints("\"store\":\"mine.sqlite\"");
+    with_store("--store other.sqlite --json list").prints("\"store\":\"other.sqlite\"");
+    let answer = with("SPKVER_MODEL", "nosuch.safetensors", "model info");
+    answer.refused(5, "nosuch.safetensors: cannot read");
     let text = help(&place, &[]);
-    for name in [
-        "SPKVER_MODEL",
-        "SPKVER_STORE",
-        "SPKVER_KEY",
-        "SPKVER_PASSPHRASE",
-    ] {
-        assert!(text.contains(name), "{text}");
+    for name in ["MODEL", "STORE", "KEY", "PASSPHRASE"] {
+        has(&text, &format!("SPKVER_{name}"));
     }
 }

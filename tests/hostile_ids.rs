@@ -1,6 +1,9 @@
 //! Hostile speaker names. Whatever the name, no file appears outside the store, no voiceprint is
 //! confused with another, and no output affects a terminal, a web page or a log.
 
+mod program;
+
+use program::{Place, voice};
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde_json::Value;
@@ -11,116 +14,34 @@ use spkver::{
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::Output,
 };
 
+#[rustfmt::skip]
 const PIECES: &[&str] = &[
     // Path components that lead out of a folder.
-    "..",
-    "/",
-    "\\",
-    "../../../../tmp/evil",
-    "/etc/passwd",
-    "C:\\Windows",
-    "~",
-    "%2e%2e%2f",
-    "CON",
-    "\u{ff0f}",
-    "\u{2215}",
-    "-",
-    "--store",
-    ".",
-    "*",
-    "?",
-    "$(touch evil)",
-    "`touch evil`",
-    "|",
-    ";",
-    "$HOME",
+    "..", "/", "\\", "../../../../tmp/evil", "/etc/passwd", "C:\\Windows", "~", "%2e%2e%2f",
+    "CON", "\u{ff0f}", "\u{2215}", "-", "--store", ".", "*", "?", "$(touch evil)",
+    "`touch evil`", "|", ";", "$HOME",
     // Characters that end a string early.
-    "\0",
-    "'",
-    "\"",
-    "' OR 1=1 --",
-    "'; DROP TABLE speaker; --",
-    "%s%n",
-    "{}",
+    "\0", "'", "\"", "' OR 1=1 --", "'; DROP TABLE speaker; --", "%s%n", "{}",
     "${jndi:ldap://x}",
     // Sequences that control a terminal or a log.
-    "\x1b[2J",
-    "\x1b]0;evil\x07",
-    "\r",
-    "\n",
-    "\t",
-    "\x08",
-    "\x7f",
-    "\u{9b}31m",
-    "\u{85}",
+    "\x1b[2J", "\x1b]0;evil\x07", "\r", "\n", "\t", "\x08", "\x7f", "\u{9b}31m", "\u{85}",
     "\u{2028}",
     // Characters that reverse or hide text.
-    "\u{202e}",
-    "\u{2066}",
-    "\u{200f}",
-    "\u{200b}",
-    "\u{feff}",
-    "\u{ad}",
-    "\u{2060}",
-    "\u{e0041}",
-    "\u{34f}",
-    "\u{3164}",
-    "\u{200d}",
-    "\u{fe0f}",
-    "\u{a0}",
-    "\u{3000}",
+    "\u{202e}", "\u{2066}", "\u{200f}", "\u{200b}", "\u{feff}", "\u{ad}", "\u{2060}",
+    "\u{e0041}", "\u{34f}", "\u{3164}", "\u{200d}", "\u{fe0f}", "\u{a0}", "\u{3000}",
     "\u{2003}",
     // Text that is active in a spreadsheet or a web page.
-    "=1+1",
-    "=cmd|' /C calc'!A0",
-    "+1",
-    "@SUM(1)",
-    "-1",
-    "<script>alert(1)</script>",
-    "<img src=x>",
-    "&amp;",
-    "</td>",
-    "-->",
-    "javascript:",
-    "[x](y)",
+    "=1+1", "=cmd|' /C calc'!A0", "+1", "@SUM(1)", "-1", "<script>alert(1)</script>",
+    "<img src=x>", "&amp;", "</td>", "-->", "javascript:", "[x](y)",
     // Lookalikes.
-    "anna",
-    "аnna",
-    "ａｎｎａ",
-    "anna ",
-    "Anna",
-    "ann\u{430}",
-    "e\u{301}",
-    "\u{e9}",
-    "\u{212b}",
-    "\u{c5}",
-    "K",
-    "\u{212a}",
-    "ﬁ",
-    "ß",
-    "ǆ",
-    "1",
-    "l",
-    "I",
-    "\u{1d5ba}",
-    "\u{10ffff}",
-    "\u{fffd}",
-    "\u{e000}",
+    "anna", "аnna", "ａｎｎａ", "anna ", "Anna", "ann\u{430}", "e\u{301}", "\u{e9}", "\u{212b}",
+    "\u{c5}", "K", "\u{212a}", "ﬁ", "ß", "ǆ", "1", "l", "I", "\u{1d5ba}", "\u{10ffff}",
+    "\u{fffd}", "\u{e000}",
     // Ordinary names in other scripts, and others.
-    "李小龍",
-    "محمد",
-    "אבגד",
-    "👩‍🚀",
-    "null",
-    "NaN",
-    "true",
-    "0",
-    "__proto__",
-    " ",
-    "  ",
+    "李小龍", "محمد", "אבגד", "👩‍🚀", "null", "NaN", "true", "0", "__proto__", " ", "  ",
 ];
 
 /// Makes `count` names from one to four pieces, some of them repeated to many kilobytes.
@@ -214,18 +135,9 @@ fn names_that_look_alike_are_told_apart_or_are_one() {
     let keys: BTreeSet<String> = alike.iter().map(|text| name(text)).collect();
     assert_eq!(keys.len(), alike.len());
     // Invisible characters do not make a different name: they are refused.
-    for text in [
-        "an\u{200d}na",
-        "anna\u{fe0f}",
-        "an\u{34f}na",
-        "anna\u{a0}b",
-        "anna  b",
-        "anna\u{2003}b",
-        "an\u{200c}na",
-        "\u{2800}",
-        "an\u{e0061}na",
-        "anna\u{e0100}",
-    ] {
+    let refused = "an\u{200d}na|anna\u{fe0f}|an\u{34f}na|anna\u{a0}b|anna  b|anna\u{2003}b|\
+                   an\u{200c}na|\u{2800}|an\u{e0061}na|anna\u{e0100}";
+    for text in refused.split('|') {
         assert!(SpeakerName::new(text).is_err(), "{text:?}");
     }
     // They are allowed in scripts that need them.
@@ -240,20 +152,17 @@ fn names_that_look_alike_are_told_apart_or_are_one() {
     }
 }
 
-/// A folder with home, store and model. The working folder is deeper, so that paths can climb out
-/// of it.
-struct Place(tempfile::TempDir);
+/// A folder with home and store. The working folder is deeper, so that paths can climb out of it.
+fn place() -> Place {
+    let place = Place::new();
+    std::fs::create_dir_all(place.path("a/b/c")).unwrap();
+    place
+}
 
 impl Place {
     fn run(&self, args: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_spkver"))
-            .args(args)
-            .env("HOME", self.0.path())
-            .env("XDG_DATA_HOME", self.0.path().join("data"))
-            .current_dir(self.0.path().join("a/b/c"))
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
+        let mut command = self.command(args);
+        command.current_dir(self.path("a/b/c")).output().unwrap()
     }
 }
 
@@ -269,10 +178,9 @@ fn harmless(bytes: &[u8], what: &str) -> String {
 
 #[test]
 fn nothing_unescaped_comes_out() {
-    let place = Place(tempfile::tempdir().unwrap());
-    std::fs::create_dir_all(place.0.path().join("a/b/c")).unwrap();
+    let place = place();
     // A store with every allowed name, as enrolling would create it.
-    let path = place.0.path().join("data/spkver/voiceprints.sqlite");
+    let path = place.path("data/spkver/voiceprints.sqlite");
     let mut store = Store::open_or_create(&path, None).unwrap();
     let model = ModelId::of(b"a model");
     let mut enrolled = BTreeSet::new();
@@ -293,7 +201,7 @@ fn nothing_unescaped_comes_out() {
         }
     }
     drop(store);
-    let before = files_below(place.0.path());
+    let before = files_below(&place.path(""));
 
     let listed = place.run(&["list"]);
     assert_eq!(listed.status.code(), Some(0));
@@ -323,35 +231,26 @@ fn nothing_unescaped_comes_out() {
             let what = format!("{args:?}");
             let stderr = harmless(&output.stderr, &what);
             let stdout = harmless(&output.stdout, &what);
-            assert!(
-                output.status.code().is_some_and(|code| code <= 5),
-                "{what}: {stderr}"
-            );
+            let code = output.status.code();
+            assert!(code.is_some_and(|code| code <= 5), "{what}: {stderr}");
             if args[0] == "--json" && output.status.code() != Some(0) {
                 let json: Value = serde_json::from_str(&stdout).expect(&what);
                 assert!(json["error"].is_string(), "{what}: {json}");
             }
         }
     }
-    assert_eq!(
-        files_below(place.0.path()),
-        before,
-        "no file appears anywhere"
-    );
-    assert!(
-        place.run(&["list"]).stdout.is_empty(),
-        "each was removed by its name"
-    );
+    let after = files_below(&place.path(""));
+    assert_eq!(after, before, "no file appears anywhere");
+    let listed = place.run(&["list"]).stdout;
+    assert!(listed.is_empty(), "each was removed by its name");
 }
 
 #[test]
 fn enrolling_under_a_hostile_name_works_as_under_any() {
-    let place = Place(tempfile::tempdir().unwrap());
-    std::fs::create_dir_all(place.0.path().join("a/b/c")).unwrap();
-    let voice = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices/anna-1.wav");
+    let place = place();
     // The recording has a hostile name, too.
-    let file = place.0.path().join("=1+1<b>\u{202e}\x1b[2J.wav");
-    std::fs::copy(voice, &file).unwrap();
+    let file = place.path("=1+1<b>\u{202e}\x1b[2J.wav");
+    std::fs::copy(voice("anna-1"), &file).unwrap();
     let file = file.to_str().unwrap();
     for name in [
         "../../../evil",
@@ -376,9 +275,6 @@ fn enrolling_under_a_hostile_name_works_as_under_any() {
             }
         }
     }
-    let found = files_below(place.0.path());
-    assert!(
-        !found.iter().any(|path| path.ends_with("evil")),
-        "{found:?}"
-    );
+    let mut found = files_below(&place.path("")).into_iter();
+    assert_eq!(found.find(|path| path.ends_with("evil")), None);
 }

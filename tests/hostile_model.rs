@@ -1,8 +1,10 @@
 //! The shipped model with flipped bits, and models with harmful numbers: each is refused with exit
 //! code 4 and an error that names the file.
 
+mod program;
+
+use program::{has, waveform};
 use spkver::{
-    audio,
     network::Layer,
     storage::{import, model},
 };
@@ -23,7 +25,7 @@ fn refusal(bytes: &[u8]) -> String {
 }
 
 fn shipped() -> Vec<u8> {
-    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("models/spkver.safetensors")).unwrap()
+    std::fs::read("models/spkver.safetensors").unwrap()
 }
 
 /// `SPKVER_FLIPS=10000` gives the full number; each costs a BLAKE3 hash of the whole file.
@@ -51,17 +53,13 @@ fn headers_without_measure_are_refused_before_they_are_read() {
     let mut bytes = shipped();
     for claimed in [u64::MAX, 1 << 40, (16 << 20) + 1] {
         bytes[..8].copy_from_slice(&claimed.to_le_bytes());
-        let text = refusal(&bytes);
-        assert!(
-            text.contains(&format!("a header of {claimed} bytes")),
-            "{text}"
-        );
+        has(&refusal(&bytes), &format!("a header of {claimed} bytes"));
     }
-    bytes[..8].copy_from_slice(&(16u64 << 20).to_le_bytes());
-    assert!(refusal(&bytes).contains("not a safetensors file, or a damaged one"));
-    // A header of this size would be allowed, but the file is shorter.
-    bytes[..8].copy_from_slice(&(4u64 << 20).to_le_bytes());
-    assert!(refusal(&bytes).contains("not a safetensors file, or a damaged one"));
+    // A header of these sizes would be allowed, but the file is shorter.
+    for claimed in [16u64 << 20, 4 << 20] {
+        bytes[..8].copy_from_slice(&claimed.to_le_bytes());
+        has(&refusal(&bytes), "not a safetensors file, or a damaged one");
+    }
 }
 
 /// A sparse file takes no disk space. Only an allowed amount of it is ever read.
@@ -90,8 +88,7 @@ fn harmful_int8_models_are_refused_with_the_tensor() {
     let mut rounded = exact.to_int8().unwrap();
     // The program leaves this detector in f32, but a file may have it in int8.
     let overlap = exact.model().overlap.as_ref().unwrap();
-    let voice = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices/anna-1.wav");
-    let (features, _) = exact.features(&audio::read(&voice, &Default::default()).unwrap());
+    let (features, _) = exact.features(&waveform("anna-1"));
     rounded.overlap = Some(overlap.to_int8(&[features]).unwrap());
     let valid = model::to_bytes(&rounded);
     let path = Path::new("m");
@@ -113,37 +110,38 @@ fn harmful_int8_models_are_refused_with_the_tensor() {
         assert_eq!(header[tensor]["dtype"], "F32");
         bytes[header_end + start..][..4].copy_from_slice(&value.to_le_bytes());
         let text = refusal(&with_checksum(bytes));
-        assert!(
-            text.contains(tensor.trim_start_matches("overlap.")),
-            "{text}"
-        );
+        has(&text, tensor.trim_start_matches("overlap."));
     }
     for (from, to, fact) in [
         ("0.weight_step", "0.weight_stop", "0.weight_step"),
         (r#""dtype":"I8""#, r#""dtype":"U8""#, "wanted F32 or F16"),
-        (
-            r#"\"rounded_from\":\""#,
-            r#"\"rounded_from\":\"x"#,
-            "rounded_from",
-        ),
     ] {
-        let text = refusal(&replaced(valid.clone(), from, to));
-        assert!(text.contains(fact), "{from}: {text}");
+        refused_with(valid.clone(), from, to, fact);
     }
+    let [none, other] = [r#"rounded_from":""#, r#"rounded_from":"x"#].map(escaped);
+    refused_with(valid, &none, &other, "rounded_from");
 }
 
-/// A model whose layers form a graph, with `to` in its header in place of `from`.
-fn graph_with(from: &str, to: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/golden/campplus.safetensors");
-    replaced(model::to_bytes(&import::network(&path).unwrap()), from, to)
+/// A model whose layers form a graph.
+fn graph() -> Vec<u8> {
+    let path = Path::new("fixtures/golden/campplus.safetensors");
+    model::to_bytes(&import::network(path).unwrap())
 }
 
-/// The bytes of a model file with `to` from where `from` stands, and the checksum that they need.
-fn replaced(mut bytes: Vec<u8>, from: &str, to: &str) -> Vec<u8> {
+/// JSON as it stands in the header, which has it as a text.
+fn escaped(json: impl AsRef<str>) -> String {
+    json.as_ref().replace('"', r#"\""#)
+}
+
+/// Asserts that a model file is refused with `to` from where `from` stands. Returns the refusal.
+#[track_caller]
+fn refused_with(mut bytes: Vec<u8>, from: &str, to: &str, fact: &str) -> String {
     let found = bytes.windows(from.len()).position(|w| w == from.as_bytes());
     let at = found.unwrap_or_else(|| panic!("no {from}"));
     bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
-    with_checksum(bytes)
+    let text = refusal(&with_checksum(bytes));
+    has(&text, fact);
+    text
 }
 
 /// The bytes of a model file with the checksum that they need.
@@ -159,12 +157,10 @@ fn with_checksum(mut bytes: Vec<u8>) -> Vec<u8> {
 
 #[test]
 fn hostile_graphs_are_refused_with_the_place() {
-    let same = r#"\"kind\":\"add\""#;
-    let bytes = graph_with(same, same);
-    let verifier = model::from_bytes(&bytes, Path::new("m")).unwrap();
-    let layers = verifier.model().network.layers();
-    let mut adds = layers.iter().enumerate();
-    let (index, named) = adds
+    let graph = graph();
+    let verifier = model::from_bytes(&graph, Path::new("m")).unwrap();
+    let mut layers = verifier.model().network.layers().iter().enumerate();
+    let (index, named) = layers
         .find_map(|(index, layer)| match layer {
             Layer::Add { layers } => Some((index, layers.clone())),
             _ => None,
@@ -172,60 +168,28 @@ fn hostile_graphs_are_refused_with_the_place() {
         .unwrap();
     let list = format!("[{},{}]", named[0], named[1]);
     assert_eq!(list.len(), 5, "{list}");
-    let add = r#"\"add\",\"layers\":"#;
+    let add = |list: &str| escaped(format!(r#""add","layers":{list}"#));
     for (put, fact) in [
         // A later layer, itself, far beyond the list, another shape, none.
-        (
-            "[9,8]".to_string(),
-            "layers that come before it".to_string(),
-        ),
-        (format!("[{index},1]"), format!("got layer {index}")),
-        ("[999]".into(), "got layer 999".into()),
-        ("[4,1]".into(), "what fits layer 4".into()),
-        ("[   ]".into(), "got 0 layers".into()),
+        ("[9,8]", "layers that come before it"),
+        (&format!("[{index},1]"), &format!("got layer {index}")),
+        ("[999]", "got layer 999"),
+        ("[4,1]", "what fits layer 4"),
+        ("[   ]", "got 0 layers"),
     ] {
-        let text = refusal(&graph_with(&format!("{add}{list}"), &format!("{add}{put}")));
-        assert!(text.contains(&fact), "{put}: {text}");
-        assert!(text.contains(&format!("layer {index} (add)")), "{text}");
+        let text = refused_with(graph.clone(), &add(&list), &add(put), fact);
+        has(&text, &format!("layer {index} (add)"));
     }
-    for (from, to, fact) in [
-        (
-            r#"\"num_frames\":100"#,
-            r#"\"num_frames\":000"#,
-            "invalid number",
-        ),
-        (
-            r#"\"num_frames\":100"#,
-            r#"\"num_frames\":0  "#,
-            "num_frames from 1",
-        ),
-        (
-            r#"\"kernel_bins\":3"#,
-            r#"\"kernel_bins\":9"#,
-            "kernel_bins up to 7",
-        ),
-        (
-            r#"\"stride_bins\":1"#,
-            r#"\"stride_bins\":0"#,
-            "counts from 1",
-        ),
-        (
-            r#"\"padding_bins\":1"#,
-            r#"\"padding_bins\":9"#,
-            "smaller than the kernel",
-        ),
-        (
-            r#"\"num_bins\":80"#,
-            r#"\"num_bins\":81"#,
-            "set num_bins and in_channels",
-        ),
-        (
-            r#"\"first\":0"#,
-            r#"\"first\":9"#,
-            "channels from channel 9 on",
-        ),
+    for (option, is, becomes, fact) in [
+        ("num_frames", "100", "000", "invalid number"),
+        ("num_frames", "100", "0  ", "num_frames from 1"),
+        ("kernel_bins", "3", "9", "kernel_bins up to 7"),
+        ("stride_bins", "1", "0", "counts from 1"),
+        ("padding_bins", "1", "9", "smaller than the kernel"),
+        ("num_bins", "80", "81", "set num_bins and in_channels"),
+        ("first", "0", "9", "channels from channel 9 on"),
     ] {
-        let text = refusal(&graph_with(from, to));
-        assert!(text.contains(fact), "{to}: {text}");
+        let [from, to] = [is, becomes].map(|value| escaped(format!(r#""{option}":{value}"#)));
+        refused_with(graph.clone(), &from, &to, fact);
     }
 }

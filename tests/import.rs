@@ -3,10 +3,10 @@
 
 mod program;
 
-use program::{Place, voice};
+use program::{Place, has, waveform};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use spkver::{
-    audio::{self, ReadOptions},
+    audio::Waveform,
     features::Features,
     network::{Layer, Network},
     storage::{import, model},
@@ -39,6 +39,11 @@ struct Given {
     embedding: Vec<f32>,
 }
 
+/// A recording by the name of its file.
+fn recording(file: &str) -> Waveform {
+    waveform(file.strip_suffix(".wav").unwrap())
+}
+
 #[track_caller]
 fn close(got: &[f32], wanted: &[f32], tolerance: f32) {
     assert_eq!(got.len(), wanted.len());
@@ -57,39 +62,21 @@ fn an_imported_xvec_computes_what_pytorch_does() {
     let file = golden("xvec.safetensors");
     let import = format!("model import --name small {} -o xvec", file.display());
     let json = place.done(&format!("{import} --json")).json();
-    assert_eq!(
-        (&json["num_mel_bins"], &json["embedding_size"]),
-        (&80.into(), &16.into())
-    );
+    assert_eq!(json["num_mel_bins"], 80);
+    assert_eq!(json["embedding_size"], 16);
 
     let verifier = model::load(&place.path("xvec")).unwrap();
     assert_eq!(verifier.model().card.name, "small");
-    assert!(
-        verifier
-            .model()
-            .card
-            .calibration
-            .contains("spkver calibrate")
-    );
+    has(&verifier.model().card.calibration, "spkver calibrate");
     let network = &verifier.model().network;
     // All BatchNorms but the one before the pooling are folded away.
-    let kept = network
-        .layers()
-        .iter()
-        .filter(|l| matches!(l, Layer::BatchNorm { .. }));
-    assert_eq!(kept.count(), 1);
+    let is_kept = |layer: &&Layer| matches!(layer, Layer::BatchNorm { .. });
+    assert_eq!(network.layers().iter().filter(is_kept).count(), 1);
     let features = Features::new(wanted.given.features, 80);
-    close(
-        &network.embed(&features),
-        &wanted.given.embedding,
-        TOLERANCE.0,
-    );
-    for (name, embedding) in wanted.recordings {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("fixtures/voices")
-            .join(name);
-        let waveform = audio::read(&path, &ReadOptions::default()).unwrap();
-        let got = verifier.embed(&waveform).unwrap();
+    let got = network.embed(&features);
+    close(&got, &wanted.given.embedding, TOLERANCE.0);
+    for (file, embedding) in wanted.recordings {
+        let got = verifier.embed(&recording(&file)).unwrap();
         close(got.values(), &embedding, TOLERANCE.1);
     }
 }
@@ -109,10 +96,10 @@ fn scores_of_an_imported_network_are_marked_uncalibrated() {
 #[test]
 fn silence_does_not_move_the_embedding_of_a_network_that_gets_the_speech_only() {
     let place = Place::new();
-    let speech = audio::read(&voice("anna-1"), &ReadOptions::default()).unwrap();
+    let speech = waveform("anna-1");
     let silence = vec![0.0; 10 * 16_000];
     let samples = [speech.samples(), &silence].concat();
-    let padded = audio::Waveform::from_samples(samples, 16_000).unwrap();
+    let padded = Waveform::from_samples(samples, 16_000).unwrap();
     let cosine = |flags: &str| {
         let file = golden("campplus.safetensors");
         let file = file.display();
@@ -153,8 +140,7 @@ fn near(got: &[f32], wanted: &[f32], share: f64, what: &str) {
 
 #[test]
 fn an_imported_network_in_int8_comes_back_from_its_file() {
-    let voice = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices/anna-1.wav");
-    let waveform = audio::read(&voice, &ReadOptions::default()).unwrap();
+    let waveform = waveform("anna-1");
     for name in ["xvec", "campplus", "ecapa", "resnet", "speechbrain"] {
         let mut model = import::network(&golden(&format!("{name}.safetensors"))).unwrap();
         model.limits.min_bandwidth_hz = 0.0;
@@ -194,56 +180,74 @@ fn other_networks_compute_what_pytorch_does() {
             let value = |i: usize| (0.7 * (i / 80) as f64 + 0.9 * (i % 80) as f64).sin() as f32;
             let features = Features::new((0..num_frames * 80).map(value).collect(), 80);
             let got = network.embed(&features);
-            near(
-                &got,
-                &embedding,
-                SHARES.0,
-                &format!("{name}, {num_frames} frames"),
-            );
+            let what = format!("{name}, {num_frames} frames");
+            near(&got, &embedding, SHARES.0, &what);
         }
-        for (recording, embedding) in wanted.recordings {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("fixtures/voices")
-                .join(&recording);
-            let waveform = audio::read(&path, &ReadOptions::default()).unwrap();
-            let got = verifier.embed(&waveform).unwrap();
+        for (file, embedding) in wanted.recordings {
+            let got = verifier.embed(&recording(&file)).unwrap();
             near(
                 got.values(),
                 &embedding,
                 SHARES.1,
-                &format!("{name}, {recording}"),
+                &format!("{name}, {file}"),
             );
         }
     }
 }
 
+/// Name, type, shape and bytes.
+type Tensor = (String, Dtype, Vec<usize>, Vec<u8>);
+
+/// The refusal of a state dict with one change.
+fn changed(name: &str, change: impl Fn(&mut Vec<Tensor>)) -> String {
+    let bytes = fs::read(golden(name)).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap().tensors();
+    let owned = tensors
+        .into_iter()
+        .map(|(name, t)| (name, t.dtype(), t.shape().to_vec(), t.data().to_vec()));
+    let mut owned: Vec<Tensor> = owned.collect();
+    change(&mut owned);
+    let views = owned.iter().map(|(name, dtype, shape, data)| {
+        (name, TensorView::new(*dtype, shape.clone(), data).unwrap())
+    });
+    refusal(
+        "dict.safetensors",
+        &safetensors::serialize(views, None).unwrap(),
+    )
+}
+
+/// Why a file is not imported.
+fn refusal(name: &str, bytes: &[u8]) -> String {
+    match import::network(&Place::new().write(name, bytes)) {
+        Ok(_) => "imported".into(),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// A tensor of one number.
+fn one_number(name: &str) -> Tensor {
+    (name.into(), Dtype::F32, vec![1], vec![0; 4])
+}
+
+fn named<'a>(all: &'a mut [Tensor], name: &str) -> &'a mut Tensor {
+    all.iter_mut().find(|tensor| tensor.0 == name).unwrap()
+}
+
 #[test]
 fn missing_and_unknown_tensors_are_named() {
-    let text = changed_in("campplus.safetensors", |all| {
+    let text = changed("campplus.safetensors", |all| {
         all.retain(|t| t.0 != "xvector.block2.tdnnd2.cam_layer.linear1.weight");
     });
-    assert!(
-        text.contains("block2.tdnnd2.cam_layer.linear1.weight is missing"),
-        "{text}"
-    );
-    let text = changed_in("campplus.safetensors", |all| {
-        all.push((
-            "xvector.block1.tdnnd4.linear1.weight".into(),
-            Dtype::F32,
-            vec![1],
-            vec![0; 4],
-        ));
-    });
-    assert!(
-        text.contains("CAM++ does not have: xvector.block1.tdnnd4.linear1.weight"),
-        "{text}"
-    );
-    let text = changed_in("resnet.safetensors", |all| {
+    has(&text, "block2.tdnnd2.cam_layer.linear1.weight is missing");
+    let more = "xvector.block1.tdnnd4.linear1.weight";
+    let text = changed("campplus.safetensors", |all| all.push(one_number(more)));
+    has(&text, &format!("CAM++ does not have: {more}"));
+    let text = changed("resnet.safetensors", |all| {
         all.retain(|t| t.0 != "seg_1.weight")
     });
-    assert!(text.contains("seg_1.weight is missing"), "{text}");
+    has(&text, "seg_1.weight is missing");
     // Parts of the channels that are wider than all of them.
-    let text = changed_in("ecapa.safetensors", |all| {
+    let text = changed("ecapa.safetensors", |all| {
         for tensor in all.iter_mut() {
             let name = tensor.0.strip_prefix("layer3.se_res2block.1.");
             match name.map(|name| name.split_once('.').unwrap().0) {
@@ -255,15 +259,13 @@ fn missing_and_unknown_tensors_are_named() {
         }
         all.retain(|t| !t.0.contains("layer3") || !t.0.contains("s.1.") && !t.0.contains("s.2."));
     });
-    assert!(text.contains("channels"), "{text}");
-    let text = changed_in("resnet.safetensors", |all| {
-        all.iter_mut()
-            .for_each(|t| t.0 = t.0.replace("layer", "stage"));
+    has(&text, "channels");
+    let text = changed("resnet.safetensors", |all| {
+        let renamed = |t: &mut Tensor| t.0 = t.0.replace("layer", "stage");
+        all.iter_mut().for_each(renamed);
     });
-    assert!(
-        text.contains("no network that can be imported") && text.contains("CAM++"),
-        "{text}"
-    );
+    has(&text, "no network that can be imported");
+    has(&text, "CAM++");
 }
 
 /// A tensor whose sizes say how large the network is, and that has none: the import panicked.
@@ -273,94 +275,44 @@ fn a_number_in_the_place_of_a_weight_is_refused() {
         ("campplus.safetensors", "head.conv2.weight"),
         ("resnet.safetensors", "layer4.0.conv1.weight"),
     ] {
-        let text = changed_in(file, |all| {
-            let at = all.iter().position(|t| t.0 == name).unwrap();
-            (all[at].2, all[at].3) = (vec![], vec![0; 4]);
+        let text = changed(file, |all| {
+            let tensor = named(all, name);
+            (tensor.2, tensor.3) = (vec![], vec![0; 4]);
         });
-        assert!(text.contains(&format!("{name} has shape []")), "{text}");
-    }
-}
-
-fn changed(change: impl Fn(&mut Vec<(String, Dtype, Vec<usize>, Vec<u8>)>)) -> String {
-    changed_in("xvec.safetensors", change)
-}
-
-/// A state dict with one change.
-fn changed_in(
-    name: &str,
-    change: impl Fn(&mut Vec<(String, Dtype, Vec<usize>, Vec<u8>)>),
-) -> String {
-    let bytes = fs::read(golden(name)).unwrap();
-    let tensors = SafeTensors::deserialize(&bytes).unwrap();
-    let mut owned: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = tensors
-        .tensors()
-        .into_iter()
-        .map(|(name, t)| (name, t.dtype(), t.shape().to_vec(), t.data().to_vec()))
-        .collect();
-    change(&mut owned);
-    let views = owned.iter().map(|(name, dtype, shape, data)| {
-        (name, TensorView::new(*dtype, shape.clone(), data).unwrap())
-    });
-    let file = safetensors::serialize(views, None).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("dict.safetensors");
-    fs::write(&path, file).unwrap();
-    match import::network(&path) {
-        Ok(_) => "imported".into(),
-        Err(error) => error.to_string(),
+        has(&text, &format!("{name} has shape []"));
     }
 }
 
 #[test]
 fn other_networks_and_damage_are_refused_by_name() {
+    let changed = |change: fn(&mut Vec<Tensor>)| changed("xvec.safetensors", change);
     assert_eq!(changed(|_| {}), "imported");
     let prefixed = changed(|all| all.iter_mut().for_each(|t| t.0 = format!("module.{}", t.0)));
     assert_eq!(prefixed, "imported");
     let text = changed(|all| all.retain(|t| t.0 != "frame_3.conv_1d.weight"));
-    assert!(text.contains("frame_3.conv_1d.weight is missing"), "{text}");
-    let text = changed(|all| {
-        let at = all.iter().position(|t| t.0 == "seg_1.weight").unwrap();
-        all[at].2.reverse();
-    });
-    assert!(
-        text.contains("seg_1.weight has shape [80, 16], wanted shape (any, 80)"),
-        "{text}"
+    has(&text, "frame_3.conv_1d.weight is missing");
+    let text = changed(|all| named(all, "seg_1.weight").2.reverse());
+    has(
+        &text,
+        "seg_1.weight has shape [80, 16], wanted shape (any, 80)",
     );
+    let text = changed(|all| all.push(one_number("pool.linear1.weight")));
+    has(&text, "pool.linear1.weight");
+    fn first(tensor: &mut Tensor, value: f32) {
+        tensor.3[..4].copy_from_slice(&value.to_le_bytes());
+    }
+    let text = changed(|all| first(named(all, "seg_2.bias"), f32::NAN));
+    has(&text, "NaN");
+    let text = changed(|all| first(named(all, "frame_1.bn.running_var"), -1.0));
+    has(&text, "running_var is negative");
     let text = changed(|all| {
-        all.push((
-            "pool.linear1.weight".into(),
-            Dtype::F32,
-            vec![1],
-            vec![0; 4],
-        ));
+        let bias = named(all, "seg_2.bias");
+        bias.1 = Dtype::F16;
+        bias.3.truncate(bias.3.len() / 2);
     });
-    assert!(text.contains("pool.linear1.weight"), "{text}");
-    let text = changed(|all| {
-        let at = all.iter().position(|t| t.0 == "seg_2.bias").unwrap();
-        all[at].3[..4].copy_from_slice(&f32::NAN.to_le_bytes());
-    });
-    assert!(text.contains("NaN"), "{text}");
-    let text = changed(|all| {
-        let at = all
-            .iter()
-            .position(|t| t.0 == "frame_1.bn.running_var")
-            .unwrap();
-        all[at].3[..4].copy_from_slice(&(-1f32).to_le_bytes());
-    });
-    assert!(text.contains("running_var is negative"), "{text}");
-    let text = changed(|all| {
-        let at = all.iter().position(|t| t.0 == "seg_2.bias").unwrap();
-        all[at].1 = Dtype::F16;
-        let half = all[at].3.len() / 2;
-        all[at].3.truncate(half);
-    });
-    assert!(text.contains("F16") && text.contains("save_file"), "{text}");
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("avg_model.pt");
-    fs::write(&path, b"PK\x03\x04 a pickle").unwrap();
-    let text = import::network(&path).unwrap_err().to_string();
-    assert!(
-        text.contains("not a safetensors file") && text.contains("torch.load"),
-        "{text}"
-    );
+    has(&text, "F16");
+    has(&text, "save_file");
+    let text = refusal("avg_model.pt", b"PK\x03\x04 a pickle");
+    has(&text, "not a safetensors file");
+    has(&text, "torch.load");
 }
