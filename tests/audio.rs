@@ -1,9 +1,11 @@
 //! Reading audio files as users supply them: formats, channels, rates, damage. The tests create
 //! their files or take them from `fixtures/audio`.
 
+mod program;
 mod wav_file;
 
 use hound::{SampleFormat, WavSpec, WavWriter};
+use program::noise;
 use spkver::Error;
 use spkver::audio::{self, Content, ReadOptions, Waveform};
 use std::f32::consts::TAU;
@@ -468,12 +470,7 @@ fn samples_in_memory_are_checked_like_files() {
 fn noise_and_tones_are_no_speech() {
     let len = 48_000;
     let seconds = |n: usize| n as f32 / 16_000.0;
-    let mut state = 7u32;
-    let mut random = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-    };
-    let white: Vec<f32> = (0..len).map(|_| 0.2 * random()).collect();
+    let white: Vec<f32> = noise(len, 7).iter().map(|x| 0.2 * x).collect();
     let mut level = 0.0;
     let brown = white.iter().map(|x| {
         level = 0.98 * level + 0.1 * x;
@@ -536,13 +533,7 @@ fn clipping_is_told_from_full_scale_and_bandwidth_from_rate() {
     assert!(clipped_at(4.0, 1.0) > 0.05);
     assert!(clipped_at(4.0, 0.5) > 0.05);
 
-    let mut state = 7u32;
-    let hiss: Vec<f32> = (0..16_000)
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 24) as f32 - 0.5
-        })
-        .collect();
+    let hiss: Vec<f32> = noise(16_000, 7).iter().map(|x| 0.5 * x).collect();
     let bandwidth_hz = |samples: &[f32], rate_hz| {
         let waveform = Waveform::from_samples(samples.to_vec(), rate_hz).unwrap();
         waveform.quality().bandwidth_hz

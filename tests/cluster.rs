@@ -6,10 +6,12 @@
 //! cargo test --release --test cluster -- --ignored
 //! ```
 
+mod program;
 mod random_model;
 
-use ndarray::Array2;
+use ndarray::ArrayView2;
 use ndarray_npy::WriteNpyExt;
+use program::{PROGRAM, noise};
 use random_model::random_model;
 use spkver::storage::model;
 use std::{
@@ -96,7 +98,7 @@ fn check(python: &Path, script: &str, words: &[&OsStr]) {
         .join(script);
     let output = Command::new(python)
         .arg(&script)
-        .arg(env!("CARGO_BIN_EXE_spkver"))
+        .arg(PROGRAM)
         .args(words)
         .stdin(Stdio::null())
         .output()
@@ -148,14 +150,10 @@ fn postgres_finds_whom_identify_finds() {
         work.path().join("s.sqlite"),
     );
     model::save(&model_file, &random).unwrap();
-    let mut state = 1u32;
-    let mut noise = |rows: usize| {
-        Array2::from_shape_simple_fn((rows, size), || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-        })
-    };
-    for (name, array) in [("enrolled.npy", noise(rows)), ("tests.npy", noise(20))] {
+    let numbers = noise((rows + 20) * size, 1);
+    let (enrolled, tests) = numbers.split_at(rows * size);
+    for (name, numbers) in [("enrolled.npy", enrolled), ("tests.npy", tests)] {
+        let array = ArrayView2::from_shape((numbers.len() / size, size), numbers).unwrap();
         let mut bytes = vec![];
         array.write_npy(&mut bytes).unwrap();
         fs::write(work.path().join(name), bytes).unwrap();
@@ -169,7 +167,7 @@ fn postgres_finds_whom_identify_finds() {
         OsStr::new("--store"),
         store.as_os_str(),
     ];
-    let imported = Command::new(env!("CARGO_BIN_EXE_spkver"))
+    let imported = Command::new(PROGRAM)
         .args(["store", "import-vectors"])
         .args([
             work.path().join("enrolled.npy"),

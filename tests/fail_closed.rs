@@ -4,12 +4,13 @@
 mod program;
 mod random_model;
 
+use program::waveform;
 use proptest::prelude::*;
 use random_model::{random_model, x_vector};
 use serde_json::Value;
 use spkver::{
     Error,
-    audio::{self, ReadOptions, Waveform},
+    audio::Waveform,
     features::{Mfcc, MfccConfig},
     network::{Network, Weights},
     scoring::{Decision, Llr, OperatingPoint, PairHead, Projection, Reason},
@@ -52,16 +53,12 @@ fn voiceprint(verifier: &Verifier, embeddings: &[&[f32]]) -> Voiceprint {
     }
 }
 
-fn voice(name: &str) -> Waveform {
-    audio::read(&program::voice(name), &ReadOptions::default()).unwrap()
-}
-
 // ---- stage by stage
 
 #[test]
 fn samples_that_are_no_numbers_are_refused() {
     for special in SPECIAL {
-        let mut samples = voice("anna-1").samples().to_vec();
+        let mut samples = waveform("anna-1").samples().to_vec();
         samples[5000] = special;
         let error = Waveform::from_samples(samples, 16_000).unwrap_err();
         assert_eq!(error.exit_code(), 3, "{error}");
@@ -84,7 +81,7 @@ fn a_network_that_overflows_gives_no_embedding() {
         }
         let network = Network::new(layers, weights, num_features).unwrap();
         let verifier = verifier(|model| model.network = network);
-        if let Ok(embedding) = verifier.embed(&voice("anna-1")) {
+        if let Ok(embedding) = verifier.embed(&waveform("anna-1")) {
             // The sums may also cancel to finite values; these are then compared.
             assert!(embedding.values().iter().all(|v| v.is_finite()));
         }

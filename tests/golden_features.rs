@@ -1,5 +1,8 @@
 //! Compares features with those of kaldi-native-fbank (`fixtures/golden/make_mfcc.py`).
 
+mod program;
+
+use program::voice;
 use spkver::{
     features::{Mfcc, MfccConfig},
     kernels,
@@ -24,6 +27,13 @@ fn golden(name: &str) -> PathBuf {
         .join(name)
 }
 
+/// The samples of a WAV file, at the level that they were recorded.
+fn samples(path: &Path) -> Vec<f32> {
+    let reader = hound::WavReader::open(path).unwrap();
+    let samples = reader.into_samples::<i16>();
+    samples.map(|x| f32::from(x.unwrap()) / 32768.0).collect()
+}
+
 fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
     let differences = a.iter().zip(b).map(|(a, b)| (a - b).abs());
@@ -38,35 +48,20 @@ fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
 
 #[test]
 fn every_option_agrees_with_kaldi() {
-    let samples: Vec<f32> = hound::WavReader::open(golden("mfcc.wav"))
-        .unwrap()
-        .samples::<i16>()
-        .map(|sample| f32::from(sample.unwrap()) / 32768.0)
-        .collect();
+    let samples = samples(&golden("mfcc.wav"));
     let cases: Vec<Case> =
         serde_json::from_slice(&std::fs::read(golden("mfcc.json")).unwrap()).unwrap();
-    let values: Vec<f32> = std::fs::read(golden("mfcc.f32"))
-        .unwrap()
-        .as_chunks()
-        .0
-        .iter()
-        .map(|bytes| f32::from_le_bytes(*bytes))
-        .collect();
+    let bytes = std::fs::read(golden("mfcc.f32")).unwrap();
+    let (values, _) = bytes.as_chunks();
+    let values: Vec<f32> = values.iter().map(|b| f32::from_le_bytes(*b)).collect();
     let mut values = values.as_slice();
-    for Case {
-        name,
-        config,
-        shape,
-    } in cases
-    {
+    for case in cases {
+        let Case { name, shape, .. } = case;
         let (wanted, rest) = values.split_at(shape[0] * shape[1]);
         values = rest;
-        let mfcc = Mfcc::new(config).unwrap();
-        assert_eq!(
-            [mfcc.num_frames(samples.len()), mfcc.num_channels()],
-            shape,
-            "{name}"
-        );
+        let mfcc = Mfcc::new(case.config).unwrap();
+        let found = [mfcc.num_frames(samples.len()), mfcc.num_channels()];
+        assert_eq!(found, shape, "{name}");
         for table in kernels::instances() {
             let difference = largest_difference(&mfcc.frames_with(&table, &samples), wanted);
             let path = table.name;
@@ -77,22 +72,10 @@ fn every_option_agrees_with_kaldi() {
     assert!(values.is_empty(), "results without a case");
 }
 
-/// `fixtures/voices`, at the level that they were recorded.
-fn voice(name: &str) -> Vec<f32> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fixtures/voices")
-        .join(name);
-    hound::WavReader::open(path)
-        .unwrap()
-        .samples::<i16>()
-        .map(|sample| f32::from(sample.unwrap()) / 32768.0)
-        .collect()
-}
-
 #[test]
 fn on_speech_the_kernels_agree_with_the_reference() {
-    for name in ["anna-1.wav", "boris-1.wav"] {
-        let samples = voice(name);
+    for name in ["anna-1", "boris-1"] {
+        let samples = samples(&voice(name));
         for snip_edges in [true, false] {
             let mfcc = Mfcc::new(MfccConfig {
                 snip_edges,
@@ -117,7 +100,7 @@ fn on_speech_the_kernels_agree_with_the_reference() {
 
 #[test]
 fn a_frame_is_the_same_wherever_it_stands() {
-    let samples = voice("anna-2.wav");
+    let samples = samples(&voice("anna-2"));
     let mfcc = Mfcc::new(MfccConfig::default()).unwrap();
     for table in kernels::instances() {
         let all = mfcc.frames_with(&table, &samples);

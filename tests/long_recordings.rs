@@ -2,47 +2,38 @@
 
 mod program;
 
+use program::{Place, waveform};
 use spkver::{
     audio::{self, ReadOptions},
     scoring::{Decision, OperatingPoint},
     storage::model,
 };
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-fn voice(name: &str) -> audio::Waveform {
-    audio::read(&program::voice(name), &ReadOptions::default()).unwrap()
-}
-
-/// A voice, over and over, as 16-bit mono.
-fn a_long_wav(folder: &Path, rate_hz: u32, seconds: usize) -> PathBuf {
-    let samples = audio::resample(voice("anna-1").samples(), 16_000, rate_hz);
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: rate_hz,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let path = folder.join(format!("{rate_hz}.wav"));
-    let mut writer = hound::WavWriter::create(&path, spec).unwrap();
-    for x in samples.iter().cycle().take(rate_hz as usize * seconds) {
-        writer.write_sample((30_000.0 * x) as i16).unwrap();
-    }
-    writer.finalize().unwrap();
-    path
+/// A voice, over and over.
+fn a_long_wav(place: &Place, rate_hz: u32, seconds: usize) -> PathBuf {
+    let samples = audio::resample(waveform("anna-1").samples(), 16_000, rate_hz);
+    let samples = samples.iter().cycle().map(|x| (30_000.0 * x) as i16);
+    let num_samples = rate_hz as usize * seconds;
+    place.wav(
+        &format!("{rate_hz}.wav"),
+        rate_hz,
+        samples.take(num_samples),
+    )
 }
 
 #[test]
 fn twenty_minutes_score_as_their_first_minute_does() {
-    let folder = tempfile::tempdir().unwrap();
+    let place = Place::new();
     let verifier = model::embedded().unwrap();
-    let enrolled = verifier.embed(&voice("anna-2")).unwrap();
+    let enrolled = verifier.embed(&waveform("anna-2")).unwrap();
     for rate_hz in [16_000, 22_050, 48_000] {
-        let path = a_long_wav(folder.path(), rate_hz, 1200);
+        let path = a_long_wav(&place, rate_hz, 1200);
         let long = audio::read(&path, &ReadOptions::default()).unwrap();
         let heard = verifier.hear(&long);
         assert_eq!(heard.quality.seconds, 1200.0);
         assert!((30.0..=180.0).contains(&heard.quality.used_seconds));
-        let minute = a_long_wav(folder.path(), rate_hz, 60);
+        let minute = a_long_wav(&place, rate_hz, 60);
         let minute = audio::read(&minute, &ReadOptions::default()).unwrap();
         let point = OperatingPoint::default();
         let [long, minute] = [heard.embedding, verifier.embed(&minute)]
@@ -56,8 +47,8 @@ fn twenty_minutes_score_as_their_first_minute_does() {
 
 #[test]
 fn all_of_a_long_recording_is_used_on_request() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = a_long_wav(folder.path(), 16_000, 300);
+    let place = Place::new();
+    let path = a_long_wav(&place, 16_000, 300);
     let all = ReadOptions {
         all: true,
         ..ReadOptions::default()

@@ -3,18 +3,12 @@
 mod program;
 mod random_model;
 
-use program::{Answer, Place, voice};
+use program::{Place, waveform};
 use random_model::random_model;
 use spkver::{
-    audio::{self, ReadOptions, Waveform},
     storage::model,
     verifier::{ModelId, Verifier},
 };
-use std::process::Command;
-
-fn read(name: &str) -> Waveform {
-    audio::read(&voice(name), &ReadOptions::default()).unwrap()
-}
 
 fn cosine(a: &[f32], b: &[f32]) -> f64 {
     let dot = |a: &[f32], b: &[f32]| -> f64 {
@@ -24,15 +18,8 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
-fn compare(flags: &[&str]) -> serde_json::Value {
-    let output = Command::new(env!("CARGO_BIN_EXE_spkver"))
-        .arg("compare")
-        .args([voice("anna-1"), voice("anna-2")])
-        .arg("--json")
-        .args(flags)
-        .output()
-        .unwrap();
-    serde_json::from_slice(&output.stdout).unwrap()
+fn compare(flags: &str) -> serde_json::Value {
+    Place::new().json(&format!("compare @anna-1 @anna-2 {flags}"))
 }
 
 #[test]
@@ -40,15 +27,12 @@ fn int8_scores_come_near_those_of_f32() {
     let exact = model::embedded().unwrap();
     let mut rounded = model::embedded().unwrap();
     rounded.quantise().unwrap();
-    assert_eq!(
-        exact.id(),
-        rounded.id(),
-        "one model, whatever the precision"
-    );
+    let is_one = exact.id() == rounded.id();
+    assert!(is_one, "one model, whatever the precision");
     let names = [
         "anna-1", "anna-2", "boris-1", "chloe-1", "david-1", "felix-2",
     ];
-    let waveforms = names.map(read);
+    let waveforms = names.map(waveform);
     let embeddings = |verifier: &Verifier| waveforms.each_ref().map(|w| verifier.embed(w).unwrap());
     let (wanted, got) = (embeddings(&exact), embeddings(&rounded));
     for i in 0..names.len() {
@@ -59,12 +43,9 @@ fn int8_scores_come_near_those_of_f32() {
             let wanted = exact.llr(&[&wanted[i]], &wanted[j]).0;
             let got = rounded.llr(&[&got[i]], &got[j]).0;
             // Scores of pairs spread over ten and more.
-            assert!(
-                (wanted - got).abs() < 1.0,
-                "{} ~ {}: {got:+.2}, not {wanted:+.2}",
-                names[i],
-                names[j]
-            );
+            let [a, b] = [names[i], names[j]];
+            let is_near = (wanted - got).abs() < 1.0;
+            assert!(is_near, "{a} ~ {b}: {got:+.2}, not {wanted:+.2}");
         }
     }
 }
@@ -77,7 +58,7 @@ fn int8_refuses_no_more_recordings_as_two_voices_at_once() {
     let stored = exact.to_int8().unwrap();
     let stored = Verifier::new(ModelId::of(b"stored"), stored).unwrap();
     for name in ["anna-1", "boris-1", "chloe-1"] {
-        let waveform = read(name);
+        let waveform = waveform(name);
         let logit = |verifier: &Verifier| verifier.one_speaker_facts(&waveform).overlap.unwrap();
         let wanted = logit(&exact);
         for other in [&rounded, &stored] {
@@ -90,7 +71,7 @@ fn int8_refuses_no_more_recordings_as_two_voices_at_once() {
 
 #[test]
 fn any_model_can_be_run_in_int8() {
-    let waveform = read("boris-2");
+    let waveform = waveform("boris-2");
     // C from below a word to past a panel.
     for (seed, channels) in [(1, 1), (2, 3), (3, 18), (4, 67)] {
         let embed = |quantise: bool| {
@@ -111,7 +92,7 @@ fn any_model_can_be_run_in_int8() {
 
 #[test]
 fn a_model_file_in_int8_scores_as_the_flag_does_and_keeps_voiceprints_valid() {
-    let waveform = read("boris-2");
+    let waveform = waveform("boris-2");
     let random = |seed, channels| {
         Verifier::new(ModelId::of(b"random"), random_model(seed, channels, 8)).unwrap()
     };
@@ -135,15 +116,15 @@ fn a_model_file_in_int8_scores_as_the_flag_does_and_keeps_voiceprints_valid() {
 
 #[test]
 fn the_flag_changes_the_score_a_little_and_the_threads_nothing() {
-    let exact = compare(&[]);
-    let rounded = compare(&["--precision", "int8"]);
-    assert_eq!(exact, compare(&["--precision", "f32"]));
+    let exact = compare("");
+    let rounded = compare("--precision int8");
+    assert_eq!(exact, compare("--precision f32"));
     assert_eq!(exact["decision"], rounded["decision"]);
     let llr = |json: &serde_json::Value| json["llr"].as_f64().unwrap();
     assert_ne!(llr(&exact), llr(&rounded));
     assert!((llr(&exact) - llr(&rounded)).abs() < 1.0);
-    for threads in ["1", "2", "3"] {
-        let flags = ["--precision", "int8", "--threads", threads];
+    for threads in 1..=3 {
+        let flags = format!("--precision int8 --threads {threads}");
         assert_eq!(rounded, compare(&flags), "{threads} threads");
     }
 }
@@ -151,18 +132,14 @@ fn the_flag_changes_the_score_a_little_and_the_threads_nothing() {
 #[test]
 fn model_info_tells_a_model_in_int8_from_one_in_f32() {
     let place = Place::new();
-    let say = |line: &str| Answer::of(&mut place.command(line.split(' ')));
-    let json = |line: &str| -> serde_json::Value {
-        serde_json::from_str(&say(&format!("--json {line}")).stdout).unwrap()
-    };
-    assert_eq!(say("model int8 -o small").code, 0);
-    let exact = json("model info");
+    place.done("model int8 -o small");
+    let exact = place.json("model info");
     assert_eq!(exact["precision"], "f32");
     assert!(exact["rounded_from"].is_null(), "{exact}");
-    let small = json("model info --model small");
+    let small = place.json("model info --model small");
     assert_eq!(small["precision"], "int8");
     let from = model::embedded().unwrap().id().to_string();
     assert_eq!(small["rounded_from"], from);
-    let text = say("model info --model small").stdout;
-    assert!(text.contains("runs in int8; rounded from model "), "{text}");
+    let text = place.say("model info --model small");
+    text.prints("runs in int8; rounded from model ");
 }

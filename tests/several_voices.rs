@@ -1,7 +1,10 @@
 //! Two people in one recording, in turn or at the same time: it is refused with the reason.
 
+mod program;
+
+use program::{noise, waveform};
 use spkver::{
-    audio::{self, Waveform},
+    audio::{self, SAMPLE_RATE_HZ, Waveform},
     network::Network,
     scoring::Reason,
     storage::model,
@@ -9,17 +12,16 @@ use spkver::{
 };
 use std::path::Path;
 
+const RATE: usize = SAMPLE_RATE_HZ as usize;
+
+fn recording(samples: Vec<f32>) -> Waveform {
+    Waveform::from_samples(samples, SAMPLE_RATE_HZ).unwrap()
+}
+
 /// The fixtures' voices one after the other.
 fn in_turn(names: &[&str]) -> Waveform {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices");
-    let samples = names.iter().flat_map(|name| {
-        let path = folder.join(format!("{name}.wav"));
-        audio::read(&path, &Default::default())
-            .unwrap()
-            .samples()
-            .to_vec()
-    });
-    Waveform::from_samples(samples.collect(), audio::SAMPLE_RATE_HZ).unwrap()
+    let samples = names.iter().map(|name| waveform(name).samples().to_vec());
+    recording(samples.collect::<Vec<_>>().concat())
 }
 
 /// Two of these at the same time, equally loud, as long as the shorter one.
@@ -29,7 +31,7 @@ fn at_once(voices: [&[&str]; 2]) -> Waveform {
     let (level_a, level_b) = (level(&a), level(&b));
     let both = a.iter().zip(&b);
     let samples = both.map(|(a, b)| 0.05 * (a / level_a + b / level_b));
-    Waveform::from_samples(samples.collect(), audio::SAMPLE_RATE_HZ).unwrap()
+    recording(samples.collect())
 }
 
 /// The shipped model, which refuses below this. Synthetic voices are more alike to it than people.
@@ -62,14 +64,10 @@ fn a_change_of_speaker_is_heard_and_a_pause_is_not() {
         parts_llr(&["felix-1", "felix-2", "felix-3", "boris-2"]),
     ];
     let lowest_of_one = one.iter().fold(f32::INFINITY, |m, v| m.min(*v));
-    assert!(
-        two.iter().all(|llr| *llr < lowest_of_one - 1.0),
-        "{one:?} {two:?}"
-    );
+    let is_lower = two.iter().all(|llr| *llr < lowest_of_one - 1.0);
+    assert!(is_lower, "{one:?} {two:?}");
     // Two sides of less than 0.6 s of speech tell nothing.
-    let whole = in_turn(&["anna-1"]);
-    let a_second = whole.samples()[..5 * audio::SAMPLE_RATE_HZ as usize / 4].to_vec();
-    let short = Waveform::from_samples(a_second, audio::SAMPLE_RATE_HZ).unwrap();
+    let short = recording(waveform("anna-1").samples()[..RATE * 5 / 4].to_vec());
     assert!(verifier.one_speaker_facts(&short).parts_llr.is_none());
 }
 
@@ -79,8 +77,7 @@ fn one_synthetic_voice_over_a_telephone_or_in_mp3_at_a_low_rate_is_one_voice() {
     let verifier = model::embedded().unwrap();
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let coded = audio::read(&fixtures.join("audio/voice-24k.mp3"), &Default::default());
-    let samples = in_turn(&["anna-1"]).samples().to_vec();
-    let narrow = audio::resample(&samples, audio::SAMPLE_RATE_HZ, 8000);
+    let narrow = audio::resample(waveform("anna-1").samples(), SAMPLE_RATE_HZ, 8000);
     for one in [
         coded.unwrap(),
         Waveform::from_samples(narrow, 8000).unwrap(),
@@ -91,13 +88,10 @@ fn one_synthetic_voice_over_a_telephone_or_in_mp3_at_a_low_rate_is_one_voice() {
 
 #[test]
 fn parts_of_a_noisy_recording_are_allowed_to_be_less_alike() {
-    let clean = in_turn(&["anna-1"]);
-    let mut state = 1u32;
-    let noisy = clean.samples().iter().map(|sample| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        sample + 0.06 * (state as f32 / u32::MAX as f32 - 0.5)
-    });
-    let noisy = Waveform::from_samples(noisy.collect(), 16_000).unwrap();
+    let clean = waveform("anna-1");
+    let noise = noise(clean.samples().len(), 1);
+    let noisy = clean.samples().iter().zip(noise).map(|(x, n)| x + 0.03 * n);
+    let noisy = recording(noisy.collect());
     let allowing = |parts_noise: f32| {
         let mut model = verifier(-4.0).into_model();
         model.limits.parts_noise = parts_noise;
@@ -105,11 +99,8 @@ fn parts_of_a_noisy_recording_are_allowed_to_be_less_alike() {
     };
     let facts = |waveform, parts_noise| allowing(parts_noise).one_speaker_facts(waveform);
     let [plain, more] = [0.0, 2.0].map(|by| facts(&noisy, by));
-    assert!(
-        plain.noise > 0.2 && facts(&clean, 0.0).noise == 0.0,
-        "{}",
-        plain.noise
-    );
+    assert!(plain.noise > 0.2, "{}", plain.noise);
+    assert_eq!(facts(&clean, 0.0).noise, 0.0);
     let raised = more.parts_llr.unwrap().0 - plain.parts_llr.unwrap().0;
     assert!((raised - 2.0 * plain.noise).abs() < 1e-4, "{raised}");
     assert_eq!(facts(&clean, 2.0), facts(&clean, 0.0));
@@ -119,24 +110,21 @@ fn parts_of_a_noisy_recording_are_allowed_to_be_less_alike() {
 fn voices_that_alternate_are_heard() {
     // Each has half of what comes before any place and half of what comes behind it.
     let alternating = |names: [&str; 2]| {
-        let turn = 3 * audio::SAMPLE_RATE_HZ as usize / 2;
+        let turn = RATE * 3 / 2;
         let [a, b] = names.map(|name| {
             let names = [1, 2, 3].map(|index| format!("{name}-{index}"));
             in_turn(&names.each_ref().map(String::as_str)).samples()[..4 * turn].to_vec()
         });
         let turns = a.chunks(turn).zip(b.chunks(turn));
-        let samples = turns.flat_map(|(a, b)| [a, b].concat()).collect();
-        Waveform::from_samples(samples, audio::SAMPLE_RATE_HZ).unwrap()
+        recording(turns.flat_map(|(a, b)| [a, b].concat()).collect())
     };
     let verifier = verifier(-4.0);
     let parts_llr = |names| parts_llr_of(&verifier, &alternating(names));
     for two in [["anna", "boris"], ["david", "anna"], ["felix", "boris"]] {
         let [one, other] = two.map(|name| parts_llr([name; 2]));
         let both = parts_llr(two);
-        assert!(
-            both < one.min(other) - 1.0,
-            "{two:?}: {both}; {one} {other}"
-        );
+        let is_lower = both < one.min(other) - 1.0;
+        assert!(is_lower, "{two:?}: {both}; {one} {other}");
     }
 }
 
@@ -152,18 +140,15 @@ fn as_steady_as_wanted_is_steady() {
     };
     assert!(limited(measured).embed(&voices).is_ok());
     let refused = limited(measured.next_up()).embed(&voices);
-    assert_eq!(
-        refused.unwrap_err(),
-        Reason::SeveralVoices { llr: measured }
-    );
+    let reason = Reason::SeveralVoices { llr: measured };
+    assert_eq!(refused.unwrap_err(), reason);
 }
 
 #[test]
 fn scores_on_another_scale_refuse_the_same() {
     // As after `calibrate` with a scale of 2: what little speech allows is worth twice as much.
     let verifier = verifier(0.0);
-    let short = in_turn(&["anna-1"]).samples()[..2 * audio::SAMPLE_RATE_HZ as usize].to_vec();
-    let short = Waveform::from_samples(short, audio::SAMPLE_RATE_HZ).unwrap();
+    let short = recording(waveform("anna-1").samples()[..2 * RATE].to_vec());
     let once = parts_llr_of(&verifier, &short);
     let mut model = verifier.into_model();
     model.limits.parts_scale = 2.0;
@@ -183,37 +168,22 @@ fn what_holds_two_speakers_has_no_embedding() {
     // The whole is embedded as ever.
     let lenient = verifier(-100.0);
     let embed = |names: &[&str]| lenient.embed(&in_turn(names)).unwrap();
-    assert!(
-        embed(&["anna-1", "boris-1"])
-            .values()
-            .iter()
-            .all(|v| v.is_finite())
-    );
-    let shipped = model::embedded().unwrap();
-    assert_eq!(
-        embed(&["anna-1", "anna-2"]).values(),
-        shipped
-            .embed(&in_turn(&["anna-1", "anna-2"]))
-            .unwrap()
-            .values()
-    );
+    let two = embed(&["anna-1", "boris-1"]);
+    assert!(two.values().iter().all(|v| v.is_finite()));
+    let one = ["anna-1", "anna-2"];
+    let wanted = model::embedded().unwrap().embed(&in_turn(&one)).unwrap();
+    assert_eq!(embed(&one).values(), wanted.values());
 }
 
 #[test]
 fn a_long_recording_is_judged_by_its_parts_too() {
     // Neither half sounds like the other; both are long enough for sixteen places to look at.
     let strict = verifier(0.0);
-    let turns = ["anna-1", "anna-2", "anna-3", "anna-4"].repeat(5);
-    assert!(strict.embed(&in_turn(&turns)).is_ok());
-    let both = [
-        turns,
-        ["boris-1", "boris-2", "boris-3", "boris-4"].repeat(5),
-    ]
-    .concat();
-    assert_eq!(
-        strict.embed(&in_turn(&both)).unwrap_err().code(),
-        "several_voices"
-    );
+    let anna = ["anna-1", "anna-2", "anna-3", "anna-4"].repeat(5);
+    assert!(strict.embed(&in_turn(&anna)).is_ok());
+    let boris = ["boris-1", "boris-2", "boris-3", "boris-4"].repeat(5);
+    let refused = strict.embed(&in_turn(&[anna, boris].concat())).unwrap_err();
+    assert_eq!(refused.code(), "several_voices");
 }
 
 #[test]
@@ -266,21 +236,16 @@ fn what_is_close_to_both_limits_is_refused_and_to_one_is_not() {
             true => Err(Reason::NearlySeveralVoices { llr, logit }),
             false => Ok(()),
         };
-        assert_eq!(
-            limited(llr - above, logit + below),
-            wanted,
-            "{below} {above}"
-        );
+        let found = limited(llr - above, logit + below);
+        assert_eq!(found, wanted, "{below} {above}");
     }
     // Scores with twice the scale are as close at twice the distance.
     assert_eq!(limited(llr - 2.5, logit + 1.0), Ok(()));
     let Err(Reason::SeveralVoices { llr }) = scaled(100.0, 100.0, 2.0) else {
         panic!("no LLR");
     };
-    assert_eq!(
-        scaled(llr - 2.5, logit + 1.0, 2.0),
-        Err(Reason::NearlySeveralVoices { llr, logit })
-    );
+    let nearly = Reason::NearlySeveralVoices { llr, logit };
+    assert_eq!(scaled(llr - 2.5, logit + 1.0, 2.0), Err(nearly));
 }
 
 #[test]
@@ -299,7 +264,7 @@ fn a_detector_that_fails_lets_nobody_through() {
     model.overlap = Some(Network::new(detector.layers().to_vec(), weights, num_features).unwrap());
     let broken = checked(model);
     for name in ["anna-1", "boris-2", "felix-3"] {
-        let refused = broken.embed(&in_turn(&[name])).unwrap_err();
+        let refused = broken.embed(&waveform(name)).unwrap_err();
         assert_eq!(refused, Reason::ScoreNotFinite);
     }
 }
@@ -309,29 +274,20 @@ fn a_detector_that_fails_lets_nobody_through() {
 #[test]
 fn a_telephone_call_gets_the_same_score_at_8_khz_and_at_16_khz() {
     let verifier = model::embedded().unwrap();
-    let low = |names: &[&str]| {
-        let samples = in_turn(names).samples().to_vec();
-        audio::resample(&samples, audio::SAMPLE_RATE_HZ, 8000)
-    };
+    let low = |name| audio::resample(waveform(name).samples(), SAMPLE_RATE_HZ, 8000);
     // As another program would write the call into a WAV file of 16 kHz.
     let resampled = |low: &[f32]| -> Vec<f32> {
-        let samples = audio::resample(low, 8000, audio::SAMPLE_RATE_HZ);
-        samples
-            .iter()
-            .map(|x| (x * 32768.0).round() / 32768.0)
-            .collect()
+        let samples = audio::resample(low, 8000, SAMPLE_RATE_HZ).into_iter();
+        samples.map(|x| (x * 32768.0).round() / 32768.0).collect()
     };
     let embed = |samples: Vec<f32>, rate_hz: u32| {
         let waveform = Waveform::from_samples(samples, rate_hz).unwrap();
         verifier.embed(&waveform).unwrap()
     };
-    let enrolled = embed(
-        in_turn(&["anna-1"]).samples().to_vec(),
-        audio::SAMPLE_RATE_HZ,
-    );
+    let enrolled = verifier.embed(&waveform("anna-1")).unwrap();
     for test in ["anna-2", "boris-1", "edith-1"] {
-        let call = low(&[test]);
-        let at_16_khz = embed(resampled(&call), audio::SAMPLE_RATE_HZ);
+        let call = low(test);
+        let at_16_khz = embed(resampled(&call), SAMPLE_RATE_HZ);
         let at_8_khz = embed(call, 8000);
         let [high, low] = [at_16_khz, at_8_khz].map(|e| verifier.llr(&[&enrolled], &e).0);
         assert!((high - low).abs() < 0.1, "{test}: {high} and {low}");

@@ -1,22 +1,20 @@
 //! Silence, gates and background around the speech do not decide: the score is that of the voice.
 
+mod program;
+
+use program::waveform;
 use spkver::{
-    audio::{self, ReadOptions, SAMPLE_RATE_HZ, Waveform},
+    audio::{self, SAMPLE_RATE_HZ, Waveform},
     scoring::OperatingPoint,
     storage::model,
     verifier::Verifier,
 };
-use std::path::Path;
 
 const RATE: usize = SAMPLE_RATE_HZ as usize;
 const VOICES: [&str; 5] = ["anna", "boris", "chloe", "david", "edith"];
 
 fn samples(voice: &str, number: usize) -> Vec<f32> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fixtures/voices")
-        .join(format!("{voice}-{number}.wav"));
-    let waveform = audio::read(&path, &ReadOptions::default()).unwrap();
-    waveform.samples().to_vec()
+    waveform(&format!("{voice}-{number}")).samples().to_vec()
 }
 
 fn silence(seconds: usize) -> Vec<f32> {

@@ -4,7 +4,7 @@
 mod program;
 
 use spkver::{
-    audio::{self, Content, ReadOptions, SAMPLE_RATE_HZ, Waveform},
+    audio::{Content, SAMPLE_RATE_HZ, Waveform},
     scoring::Reason,
     storage::model,
     verifier::{Heard, Verifier},
@@ -16,8 +16,7 @@ const RATE: usize = SAMPLE_RATE_HZ as usize;
 static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| model::embedded().unwrap());
 
 fn voice(name: &str) -> Vec<f32> {
-    let waveform = audio::read(&program::voice(name), &ReadOptions::default()).unwrap();
-    waveform.samples().to_vec()
+    program::waveform(name).samples().to_vec()
 }
 
 fn hear(samples: Vec<f32>) -> Heard {
@@ -52,22 +51,19 @@ fn white_noise(num_samples: usize, mut seed: u64) -> Vec<f32> {
 fn room(num_samples: usize, seed: u64) -> Vec<f32> {
     let mut level = 0.0;
     let white = white_noise(num_samples, seed).into_iter();
-    white
-        .map(|x| {
-            level += 0.2 * (x - level);
-            level
-        })
-        .collect()
+    let fall = |x| {
+        level += 0.2 * (x - level);
+        level
+    };
+    white.map(fall).collect()
 }
 
 /// An empty telephone line: hum of the mains with its harmonics, and hiss.
 fn line_noise(num_samples: usize, seed: u64) -> Vec<f32> {
     let hum = |n: usize| -> f32 {
         let phase = TAU * 50.0 * n as f32 / RATE as f32;
-        [1.0, 3.0, 5.0, 7.0]
-            .iter()
-            .map(|harmonic| (harmonic * phase).sin() / harmonic)
-            .sum()
+        let harmonics = [1.0, 3.0, 5.0, 7.0].iter();
+        harmonics.map(|h| (h * phase).sin() / h).sum()
     };
     let hiss = white_noise(num_samples, seed);
     hiss.iter().enumerate().map(|(n, x)| hum(n) + x).collect()

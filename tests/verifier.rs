@@ -1,8 +1,10 @@
 //! The verifier as a library: enrollment names the recordings that do not fit, and a score that is
 //! not finite is never accepted.
 
+mod program;
 mod random_model;
 
+use program::waveform;
 use random_model::random_model;
 use serde_json::Value;
 use spkver::{
@@ -146,8 +148,7 @@ fn what_is_shorter_than_the_network_sees_has_too_little_speech() {
     };
     let verifier = Verifier::new(ModelId::of(b"lenient"), model).unwrap();
     let needed = verifier.model().network.receptive_field();
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/voices");
-    let voice = audio::read(&folder.join("anna-1.wav"), &Default::default()).unwrap();
+    let voice = waveform("anna-1");
     let mut shortest = usize::MAX;
     let mut longest_refused = 0;
     // From where Anna is in the middle of a word.
@@ -168,20 +169,28 @@ fn what_is_shorter_than_the_network_sees_has_too_little_speech() {
     assert_eq!((longest_refused, shortest), (needed - 1, needed));
 }
 
+/// Of a recording that nothing is wrong with.
+const FINE: Quality = Quality {
+    original_rate_hz: 16_000,
+    seconds: 3.0,
+    used_seconds: 3.0,
+    speech_seconds: 3.0,
+    content: Content::Speech,
+    bandwidth_hz: 8000.0,
+    low_band_db: 0.0,
+    clipped: 0.0,
+    snr_db: 30.0,
+    warning: None,
+    truncated: false,
+};
+
 #[test]
 fn the_reason_is_the_one_to_act_on_first() {
     let quality = |content, clipped, speech_seconds| Quality {
-        original_rate_hz: 16_000,
-        seconds: 3.0,
-        used_seconds: 3.0,
         speech_seconds,
         content,
-        bandwidth_hz: 8000.0,
-        low_band_db: 0.0,
         clipped,
-        snr_db: 30.0,
-        warning: None,
-        truncated: false,
+        ..FINE
     };
     let code = |quality: Quality| unfit(&quality, &Limits::default()).map(|r| r.code());
     let (silence, noise, speech) = (Content::Silence, Content::NoSpeech, Content::Speech);
@@ -194,12 +203,12 @@ fn the_reason_is_the_one_to_act_on_first() {
     assert_eq!(code(quality(speech, 0.05, 3.0)), None);
     let narrow = Quality {
         bandwidth_hz: 1500.0,
-        ..quality(speech, 0.0, 3.0)
+        ..FINE
     };
     assert_eq!(code(narrow), Some("band_limited"));
     let noisy = Quality {
         snr_db: -4.0,
-        ..quality(speech, 0.0, 3.0)
+        ..FINE
     };
     assert_eq!(code(noisy), Some("noisy"));
 }
@@ -215,58 +224,35 @@ fn a_recording_at_the_limit_is_fit() {
         max_overlap: 0.0,
         ..Limits::default()
     };
-    let at = || Quality {
-        original_rate_hz: 16_000,
-        seconds: 3.0,
-        used_seconds: 3.0,
+    let at = Quality {
         speech_seconds: 0.5,
-        content: Content::Speech,
         bandwidth_hz: 2000.0,
-        low_band_db: 0.0,
         clipped: 0.25,
         snr_db: 3.0,
-        warning: None,
-        truncated: false,
+        ..FINE
     };
-    assert_eq!(unfit(&at(), &limits), None);
+    assert_eq!(unfit(&at, &limits), None);
+    let beyond = |change: &dyn Fn(&mut Quality)| {
+        let mut beyond = at.clone();
+        change(&mut beyond);
+        unfit(&beyond, &limits)
+    };
     // Seconds count in hundredths, as they are shown.
-    let (speech_seconds, snr_db) = (0.49, 3.0f32.next_down());
-    let (bandwidth_hz, clipped) = (2000.0f32.next_down(), 0.25f32.next_up());
-    for (beyond, reason) in [
-        (
-            Quality {
-                speech_seconds,
-                ..at()
-            },
-            Reason::TooLittleSpeech {
-                seconds: speech_seconds,
-                wanted: 0.5,
-            },
-        ),
-        (
-            Quality { clipped, ..at() },
-            Reason::Clipping { share: clipped },
-        ),
-        (
-            Quality {
-                bandwidth_hz,
-                ..at()
-            },
-            Reason::BandLimited {
-                bandwidth_hz,
-                wanted_hz: 2000.0,
-            },
-        ),
-        (
-            Quality { snr_db, ..at() },
-            Reason::Noisy {
-                snr_db,
-                wanted_db: 3.0,
-            },
-        ),
-    ] {
-        assert_eq!(unfit(&beyond, &limits), Some(reason));
-    }
+    let (seconds, wanted) = (0.49, 0.5);
+    let little = Reason::TooLittleSpeech { seconds, wanted };
+    assert_eq!(beyond(&|at| at.speech_seconds = seconds), Some(little));
+    let share = 0.25f32.next_up();
+    let clipped = Reason::Clipping { share };
+    assert_eq!(beyond(&|at| at.clipped = share), Some(clipped));
+    let (bandwidth_hz, wanted_hz) = (2000.0f32.next_down(), 2000.0);
+    let narrow = Reason::BandLimited {
+        bandwidth_hz,
+        wanted_hz,
+    };
+    assert_eq!(beyond(&|at| at.bandwidth_hz = bandwidth_hz), Some(narrow));
+    let (snr_db, wanted_db) = (3.0f32.next_down(), 3.0);
+    let noisy = Reason::Noisy { snr_db, wanted_db };
+    assert_eq!(beyond(&|at| at.snr_db = snr_db), Some(noisy));
 }
 
 #[test]
