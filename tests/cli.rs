@@ -67,9 +67,10 @@ fn verify_compare_and_library_give_the_same_bits() {
     }
     let verifier = model::embedded().unwrap();
     let [a, b] = ["anna-1", "boris-1"].map(|name| verifier.embed(&waveform(name)).unwrap());
-    let outcome = verifier.compare(&a, &b, &OperatingPoint::default());
+    let of_library = verifier.compare(&a, &b, &OperatingPoint::default());
+    let outcome = of_library.unwrap();
     let llr = verified["llr"].as_f64().unwrap() as f32;
-    assert_eq!(outcome.unwrap().llr.unwrap().0.to_bits(), llr.to_bits());
+    assert_eq!(outcome.llr.unwrap().0.to_bits(), llr.to_bits());
     assert_eq!(verified["model"], verifier.file_id().to_string());
 }
 

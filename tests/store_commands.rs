@@ -2,7 +2,7 @@
 
 mod program;
 
-use program::{Answer, Place, words};
+use program::{Answer, PROGRAM, Place, words};
 use std::{
     io::Write,
     process::{Command, Stdio},
@@ -302,10 +302,9 @@ fn a_variable_that_holds_no_key_is_told() {
 /// Runs the program in a terminal of its own, with typed input. None without util-linux.
 #[cfg(target_os = "linux")]
 fn at_a_terminal(place: &Place, line: &str, typed: &str) -> Option<(i32, String)> {
-    let program = env!("CARGO_BIN_EXE_spkver");
     let mut script = Command::new("script");
     script
-        .args(["-qec", &format!("'{program}' {line}"), "/dev/null"])
+        .args(["-qec", &format!("'{PROGRAM}' {line}"), "/dev/null"])
         .env("HOME", place.path(""))
         .env("XDG_DATA_HOME", place.path("data"))
         .current_dir(place.path(""))
