@@ -2,9 +2,8 @@
 
 mod program;
 
-use program::{Answer, Place};
-use serde_json::Value;
-use std::fs;
+use program::{Answer, Place, has};
+use serde_json::{Value, json};
 
 const TRIALS: &str = "1 a/1 a/2\n1 b/1 b/2\n1 c/1 c/2\n0 a/1 b/1\n0 a/1 c/1\n0 b/1 c/1\n";
 
@@ -78,13 +77,7 @@ fn the_order_of_scores_and_the_number_of_threads_change_nothing() {
     place.write("list", lines(|(e, t, _, l)| format!("{} {e} {t}", bit(*l))));
     let scores = lines(|(e, t, s, _)| format!("{e} {t} {s}"));
     let backwards: Vec<&str> = scores.lines().rev().collect();
-    place.write(
-        "backwards",
-        backwards.join(
-            "
-",
-        ),
-    );
+    place.write("backwards", backwards.join("\n"));
     let of_text = first(&place, "text");
     assert_eq!(of_text["speakers"], 6);
     for line in ["list --scores backwards", "text --threads 3"] {
@@ -121,30 +114,21 @@ fn several_priors_and_thresholds_and_the_refused() {
 #[test]
 fn conditions_come_from_any_column() {
     let place = Place::new();
-    place.write(
-        "scores",
-        lines(|(e, t, s, l)| format!("{e} {t} {s} {}", u8::from(*l))),
-    );
+    let scores = lines(|(e, t, s, l)| format!("{e} {t} {s} {}", u8::from(*l)));
+    place.write("scores", scores);
     let mut csv = "path,speaker,seconds,gender,session\n".to_string();
     for i in 0..18 {
         let (speaker, gender) = (i / 3, if i < 9 { "F" } else { "M" });
-        csv += &format!(
-            "set/s{speaker}/{}.wav,{speaker},{i}.5,{gender},day {i}\n",
-            i % 3
-        );
+        let path = format!("set/s{speaker}/{}.wav", i % 3);
+        csv += &format!("{path},{speaker},{i}.5,{gender},day {i}\n");
     }
     place.write("meta.csv", &csv);
     let line = "scores --metadata meta.csv --bins seconds=5,10";
-    let out = place.done(&format!("evaluate {line}")).stdout;
-    for shown in [
-        "by seconds",
-        "5 ≤ seconds < 10",
-        "by gender",
-        "F × M",
-        "different session",
-    ] {
-        assert!(out.contains(shown), "{shown} in {out}");
+    let answer = place.done(&format!("evaluate {line}"));
+    for shown in ["by seconds", "5 ≤ seconds < 10", "by gender", "F × M"] {
+        answer.prints(shown);
     }
+    answer.prints("different session");
     let list = first(&place, line);
     assert_eq!(list["speakers"], 6); // from the column
     let of = |label: &str| {
@@ -152,10 +136,8 @@ fn conditions_come_from_any_column() {
         all.iter().find(|c| c["label"] == label).unwrap().clone()
     };
     // Within nine recordings of three speakers: 9 target and 27 nontarget pairs; across: none.
-    assert_eq!(
-        (&of("F")["targets"], &of("F")["nontargets"]),
-        (&9.into(), &27.into())
-    );
+    assert_eq!(of("F")["targets"], 9);
+    assert_eq!(of("F")["nontargets"], 27);
     assert_eq!(of("F × M")["targets"], 0);
     assert_eq!(of("F × M")["nontargets"], 81);
     assert!(of("F × M")["figures"].is_null());
@@ -200,26 +182,28 @@ fn plots_and_a_page_that_needs_nothing_else() {
     assert_eq!(answer.code, 0, "{}", answer.stderr);
     let html = place.read("r.html");
     assert!(html.to_lowercase().starts_with("<!doctype html>"));
-    assert!(html.contains("&lt;script&gt;") && html.contains("scores &amp; more"));
+    for shown in [
+        "&lt;script&gt;",
+        "scores &amp; more",
+        "prefers-color-scheme: dark",
+        "At threshold -9, ",
+        "genuine attempt",
+        "Pairs of speakers that are confused most",
+    ] {
+        has(&html, shown);
+    }
     assert!(!html.contains("<script") && !html.contains('\u{202e}'));
     assert_eq!(html.matches("<svg").count(), 3);
-    assert!(html.contains("prefers-color-scheme: dark"));
-    assert!(
-        html.contains("evaluate &apos;scores &amp; more&apos;")
-            || html.contains("evaluate 'scores &amp; more'")
-    );
-    assert!(html.contains("At threshold -9, ") && html.contains("genuine attempt"));
-    assert!(html.contains("Pairs of speakers that are confused most"));
+    let quoted = html.replace("&apos;", "'");
+    has(&quoted, "evaluate 'scores &amp; more'");
     // Nothing is fetched: the only addresses are names of XML.
-    let addresses = html.matches("://").count();
-    assert_eq!(
-        addresses,
-        html.matches("http://www.w3.org/2000/svg").count()
-    );
+    let count = |text: &str| html.matches(text).count();
+    assert_eq!(count("://"), count("http://www.w3.org/2000/svg"));
     let svg = place.read("d.svg");
-    assert!(svg.contains("EER") && svg.contains("</svg>"));
+    has(&svg, "EER");
+    has(&svg, "</svg>");
     for name in ["r.PNG", "h.png"] {
-        let bytes = fs::read(place.path(name)).unwrap();
+        let bytes = place.bytes(name);
         assert!(bytes.starts_with(b"\x89PNG\r\n\x1a\n"));
         let decoder = png::Decoder::new(std::io::Cursor::new(bytes));
         let mut reader = decoder.read_info().unwrap();
@@ -267,10 +251,8 @@ fn a_pair_listed_twice_counts_twice_and_needs_one_score() {
     ] {
         place.write("scores", text);
         let list = first(&place, "list --scores scores");
-        assert_eq!(
-            (&list["targets"], &list["nontargets"]),
-            (&3.into(), &1.into())
-        );
+        assert_eq!(list["targets"], 3);
+        assert_eq!(list["nontargets"], 1);
         // 1, 1, 3 against 2.
         assert!((list["eer"].as_f64().unwrap() - 2.0 / 3.0).abs() < 1e-12);
     }
@@ -287,15 +269,11 @@ fn the_worst_served_speaker_is_named() {
     let list = first(&place, "scores --worst 2");
     let worst = list["worst_speakers"].as_array().unwrap();
     assert_eq!(worst.len(), 2);
-    assert_eq!(
-        (&worst[0]["speaker"], &worst[0]["missed"]),
-        (&"s4".into(), &3.into())
-    );
-    let out = place.done("evaluate scores --worst 2 --bootstrap 0").stdout;
-    assert!(
-        out.contains("worst served speakers") && out.contains("3 of 3"),
-        "{out}"
-    );
+    assert_eq!(worst[0]["speaker"], "s4");
+    assert_eq!(worst[0]["missed"], 3);
+    let answer = place.done("evaluate scores --worst 2 --bootstrap 0");
+    answer.prints("worst served speakers");
+    answer.prints("3 of 3");
 }
 
 /// What `spkver score` writes, and NIST's lists with two channels a recording.
@@ -314,10 +292,8 @@ fn comments_empty_labels_sides_and_quotes_are_read() {
     ] {
         place.write("scores", scores);
         let list = first(&place, "key --scores scores");
-        assert_eq!(
-            (&list["targets"], &list["refused_targets"]),
-            (&2.into(), &1.into())
-        );
+        assert_eq!(list["targets"], 2);
+        assert_eq!(list["refused_targets"], 1);
         assert_eq!(list["eer"], 0.0);
     }
     place.write("quoted", "1 \"my voice\" b\n0 \"my voice\" c\n");
@@ -331,81 +307,60 @@ fn two_speakers_who_are_one_are_the_pair_that_is_confused_most() {
     let place = Place::new();
     let text = lines(|(e, t, s, l)| {
         let is_pair = e.contains("s1/") && t.contains("s4/");
-        format!(
-            "{e} {t} {} {}",
-            if is_pair { 9.0 } else { *s },
-            u8::from(*l)
-        )
+        let score = if is_pair { 9.0 } else { *s };
+        format!("{e} {t} {score} {}", u8::from(*l))
     });
     place.write("scores", text);
     let list = first(&place, "scores --worst 3");
     let pairs = list["confused_pairs"].as_array().unwrap();
     assert_eq!(pairs.len(), 3);
-    assert_eq!(pairs[0]["speakers"], serde_json::json!(["s1", "s4"]));
-    assert_eq!(
-        (&pairs[0]["nontargets"], &pairs[0]["accepted"]),
-        (&9.into(), &9.into())
-    );
-    assert_eq!(
-        (&pairs[0]["mean_score"], &pairs[0]["highest_score"]),
-        (&9.0.into(), &9.0.into())
-    );
-    let out = place.done("evaluate scores --worst 3 --bootstrap 0").stdout;
-    assert!(
-        out.contains("scores: most confused pairs") && out.contains("s1 and s4"),
-        "{out}"
-    );
+    assert_eq!(pairs[0]["speakers"], json!(["s1", "s4"]));
+    for (key, value) in [("nontargets", 9), ("accepted", 9)] {
+        assert_eq!(pairs[0][key], value, "{key}");
+    }
+    for key in ["mean_score", "highest_score"] {
+        assert_eq!(pairs[0][key], 9.0, "{key}");
+    }
+    let answer = place.done("evaluate scores --worst 3 --bootstrap 0");
+    answer.prints("scores: most confused pairs");
+    answer.prints("s1 and s4");
 }
 
 #[test]
 fn two_systems_on_the_same_trials_are_compared() {
     let place = Place::new();
     let written = |name: &str, better: f64, backwards: bool| {
-        let mut rows: Vec<String> = trials()
-            .iter()
-            .map(|(e, t, s, l)| {
-                let sign = if *l { 1.0 } else { -1.0 };
-                format!("{e} {t} {} {}\n", s + better * sign, u8::from(*l))
-            })
-            .collect();
+        let rows = lines(|(e, t, s, l)| {
+            let sign = if *l { 1.0 } else { -1.0 };
+            format!("{e} {t} {} {}", s + better * sign, u8::from(*l))
+        });
+        let mut rows: Vec<&str> = rows.lines().collect();
         if backwards {
             rows.reverse();
         }
-        place.write(name, rows.concat());
+        place.write(name, rows.join("\n"));
     };
     written("a", 0.0, false);
     written("b", 3.0, false);
     written("b2", 3.0, true);
-    place.write(
-        "others",
-        "0 x/1 y/1 1\n1 x/1 x/2 2\n1 y/1 y/2 2\n0 x/2 y/2 3\n",
-    );
+    let others = "0 x/1 y/1 1\n1 x/1 x/2 2\n1 y/1 y/2 2\n0 x/2 y/2 3\n";
+    place.write("others", others);
     let found = evaluated(&place, "a b b2 a others");
     let differences = found["differences"].as_array().unwrap();
     // Other speakers cannot be paired with these.
     assert_eq!(differences.len(), 3, "{differences:?}");
     let [better, in_other_order, same] = [0, 1, 2].map(|i| &differences[i]);
-    assert_eq!(
-        (&better["list"], &better["against"]),
-        (&"b".into(), &"a".into())
-    );
+    assert_eq!(better["list"], "b");
+    assert_eq!(better["against"], "a");
     let eer = |i: usize| found["lists"][i]["eer"].as_f64().unwrap();
     assert_eq!(better["eer"].as_f64().unwrap(), eer(1) - eer(0));
-    assert!(
-        better["interval"]["high"].as_f64().unwrap() < 0.0,
-        "{better}"
-    );
+    let high = better["interval"]["high"].as_f64().unwrap();
+    assert!(high < 0.0, "{better}");
     // The draws are of the same speakers, in whatever order the lists name them.
     assert_eq!(better["interval"], in_other_order["interval"]);
     assert_eq!(same["eer"], 0.0);
-    assert_eq!(
-        same["interval"],
-        serde_json::json!({"low": 0.0, "high": 0.0})
-    );
-    let out = place
-        .done("evaluate a b --report r.html --bootstrap 50")
-        .stdout;
-    assert!(out.contains("b against a: EER -"), "{out}");
-    let page = place.read("r.html");
-    assert!(page.contains("more than chance explains"), "{page}");
+    assert_eq!(same["interval"], json!({"low": 0.0, "high": 0.0}));
+    let answer = place.done("evaluate a b --report r.html --bootstrap 50");
+    answer.prints("b against a: EER -");
+    has(&place.read("r.html"), "more than chance explains");
 }
