@@ -7,6 +7,7 @@ use spkver::{
     Error,
     audio::{self, ReadOptions},
     batch::vectors,
+    contained::silence,
     eval::table::ScoreTable,
     features::{Mfcc, MfccConfig},
     lists::{trial::Expected, trials::for_each_trial},
@@ -41,6 +42,8 @@ pub fn wav(bytes: &[u8]) {
 
 /// Any audio file.
 pub fn any_audio(bytes: &[u8]) {
+    // libFuzzer ends at every panic that is printed, and those in decoders become errors.
+    silence();
     let name = Path::new("some file");
     match audio::read_from(bytes, name, &ReadOptions::default()) {
         Ok(waveform) => {
@@ -112,6 +115,7 @@ pub fn voiceprint(bytes: &[u8]) {
 
 /// A list of trials, or of scores: as `score` reads it, and as `evaluate` and `calibrate` do.
 pub fn trials(bytes: &[u8]) {
+    silence();
     let read = for_each_trial(bytes, Path::new("some list"), Expected::Pairs, |trial| {
         assert!(!trial.enroll.is_empty() && !trial.test.is_empty());
         Ok(())
@@ -134,6 +138,7 @@ pub fn trials(bytes: &[u8]) {
 
 /// Embeddings of other programs: NumPy, Kaldi, Parquet, JSON lines or text, told by the content.
 pub fn vectors_file(bytes: &[u8]) {
+    silence();
     let (_folder, path) = in_a_file(bytes, "some vectors");
     // A file that ends early cannot be read (5); one of another form is wrong usage (2).
     let refused_one = |error: Error| {

@@ -1,5 +1,5 @@
 //! Turns a panic in a third-party parser into an error. Parsers of audio, Parquet and the like may
-//! panic on a damaged or hostile file; the process must go on, and the panic must not be printed.
+//! panic on a damaged or hostile file; the process must go on.
 
 use std::{
     cell::Cell,
@@ -17,6 +17,15 @@ pub fn contained<T, E>(
     work: impl FnOnce() -> Result<T, E>,
     damaged: impl FnOnce() -> E,
 ) -> Result<T, E> {
+    let before = CONTAINED.replace(true);
+    let outcome = catch_unwind(AssertUnwindSafe(work));
+    CONTAINED.set(before);
+    outcome.unwrap_or_else(|_| Err(damaged()))
+}
+
+/// From now on, the panics that become errors are not printed. This changes the panic hook of the whole
+/// process, so it is for programs to call, once they start; the library never does.
+pub fn silence() {
     static SILENCE: Once = Once::new();
     SILENCE.call_once(|| {
         let print = panic::take_hook();
@@ -26,10 +35,6 @@ pub fn contained<T, E>(
             }
         }));
     });
-    let before = CONTAINED.replace(true);
-    let outcome = catch_unwind(AssertUnwindSafe(work));
-    CONTAINED.set(before);
-    outcome.unwrap_or_else(|_| Err(damaged()))
 }
 
 #[cfg(test)]

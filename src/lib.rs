@@ -44,7 +44,8 @@
 #[doc(hidden)]
 pub mod audio;
 #[cfg(any(feature = "formats", feature = "parquet"))]
-mod contained;
+#[doc(hidden)]
+pub mod contained;
 #[doc(hidden)]
 pub mod error;
 #[doc(hidden)]

@@ -43,7 +43,7 @@ mod version;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use global::Global;
-use spkver::{Error, Result, kernels, storage};
+use spkver::{Error, Result, contained, kernels, storage};
 use std::process::ExitCode;
 
 /// Is this the enrolled speaker? Local, offline speaker verification from audio files.
@@ -119,6 +119,7 @@ enum Command {
 
 /// Parses the command line, runs the command, and prints its error.
 pub fn main() -> ExitCode {
+    contained::silence();
     // Writing beyond the limit of a file's size becomes an error, and no signal ends the program.
     #[cfg(unix)]
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Default::default());
