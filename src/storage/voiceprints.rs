@@ -401,7 +401,7 @@ fn find(path: &Path) -> Result<Option<(Connection, Header)>> {
 /// Reads and checks the header in one transaction.
 fn header_of(path: &Path, connection: &Connection) -> Result<Header> {
     transaction(path, connection, TransactionBehavior::Deferred, |tx| {
-        schema::check_version(path, tx)??;
+        schema::check_version(path, tx)?;
         let unreadable = || damaged(path, "the header");
         Ok(Header::read(tx)?.ok_or_else(unreadable)?)
     })

@@ -47,7 +47,7 @@ pub(super) fn open(state: Option<&Path>, cache: Option<&Path>) -> Result<Connect
     let path = state.unwrap_or(Path::new(""));
     let connection = open_state(path).map_err(|e| failed(path, e))?;
     match cache {
-        Some(cache) => attach_cache(&connection, cache).map_err(|e| failed(cache, e))??,
+        Some(cache) => attach_cache(&connection, cache)?,
         None => connection
             .execute_batch(&CACHE_SCHEMA.replace("cache.", "main."))
             .map_err(|e| failed(path, e))?,
@@ -72,25 +72,30 @@ fn open_state(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn attach_cache(connection: &Connection, path: &Path) -> rusqlite::Result<Result<()>> {
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.execute("ATTACH DATABASE ?1 AS cache", [path.to_string_lossy()])?;
-    let number =
-        |sql: &str| -> rusqlite::Result<i64> { connection.query_row(sql, [], |row| row.get(0)) };
-    let num_tables = number("SELECT count(*) FROM cache.sqlite_schema")?;
-    if num_tables > 0 && number("PRAGMA cache.application_id")? != APPLICATION_ID {
-        return Ok(Err(Error::Store {
+fn attach_cache(connection: &Connection, path: &Path) -> Result<()> {
+    let attach = || -> rusqlite::Result<bool> {
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.execute("ATTACH DATABASE ?1 AS cache", [path.to_string_lossy()])?;
+        let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+        let num_tables = number("SELECT count(*) FROM cache.sqlite_schema")?;
+        if num_tables > 0 && number("PRAGMA cache.application_id")? != APPLICATION_ID {
+            return Ok(false);
+        }
+        let batch = format!(
+            "PRAGMA cache.journal_mode = WAL; PRAGMA cache.synchronous = NORMAL;
+             PRAGMA cache.application_id = {APPLICATION_ID}; {CACHE_SCHEMA}"
+        );
+        connection.execute_batch(&batch)?;
+        Ok(true)
+    };
+    match attach().map_err(|e| failed(path, e))? {
+        true => Ok(()),
+        false => Err(Error::Store {
             path: path.to_path_buf(),
             fact: "is an SQLite file, but not a cache of embeddings".into(),
             remedy: "name another file with --cache".into(),
-        }));
+        }),
     }
-    let batch = format!(
-        "PRAGMA cache.journal_mode = WAL; PRAGMA cache.synchronous = NORMAL;
-         PRAGMA cache.application_id = {APPLICATION_ID}; {CACHE_SCHEMA}"
-    );
-    connection.execute_batch(&batch)?;
-    Ok(Ok(()))
 }
 
 /// Removes a ledger and SQLite's own files beside it.

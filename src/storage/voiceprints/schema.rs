@@ -13,6 +13,7 @@
 //! same statements read and write both.) The index by id is used only by `identify`, which then
 //! verifies each speaker found.
 
+use super::database::Refusal;
 use crate::{
     Error, Result,
     storage::{
@@ -237,10 +238,13 @@ pub(super) fn drop_set_aside(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Checks that this is a store of a known version.
-pub(super) fn check_version(path: &Path, connection: &Connection) -> rusqlite::Result<Result<()>> {
+pub(super) fn check_version(
+    path: &Path,
+    connection: &Connection,
+) -> std::result::Result<(), Refusal> {
     let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     let refuse = |fact: String, remedy: &str| {
-        Ok(Err(Error::Store {
+        Err(Refusal::from(Error::Store {
             path: path.to_path_buf(),
             fact,
             remedy: remedy.into(),
@@ -259,5 +263,5 @@ pub(super) fn check_version(path: &Path, connection: &Connection) -> rusqlite::R
             "use the version of spkver that made it",
         );
     }
-    Ok(Ok(()))
+    Ok(())
 }
