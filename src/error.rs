@@ -1,7 +1,13 @@
 //! The error type of the crate. Its text names the file, the fact and the remedy. Inputs are
 //! checked where they enter the program (files, flags, models, stores); inner code has no `Result`.
 
-use std::path::{Path, PathBuf};
+mod remedy;
+
+pub use remedy::Remedy;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 /// Why something was refused. The text names the file, the fact and the remedy.
 ///
@@ -14,17 +20,15 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum Error {
     /// An audio file that cannot be used.
-    #[error("{}: {fact}; {remedy}", path.display())]
     Audio {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         fact: String,
         /// What the user can do.
-        remedy: String,
+        remedy: Remedy,
     },
     /// Another file (manifest, trial list, model, output) that could not be read or written.
-    #[error("{}: cannot {doing}: {source}; {remedy}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -33,20 +37,18 @@ pub enum Error {
         /// The error of the operating system.
         source: std::io::Error,
         /// What the user can do.
-        remedy: &'static str,
+        remedy: Remedy,
     },
     /// A model file that is damaged, of another version, or inconsistent.
-    #[error("model {}: {fact}; {remedy}", path.display())]
     Model {
         /// Path of the model file (`<embedded>` for the built-in one).
         path: PathBuf,
         /// What is wrong with it.
         fact: String,
         /// What the user can do.
-        remedy: String,
+        remedy: Remedy,
     },
     /// A layer whose input shape does not fit.
-    #[error("layer {index} ({kind}): got {got}, wanted {wanted}; {remedy}")]
     Layer {
         /// Index in the layer list, from 0.
         index: usize,
@@ -57,20 +59,18 @@ pub enum Error {
         /// Shape that the layer needs.
         wanted: String,
         /// The number to change, and where.
-        remedy: String,
+        remedy: Remedy,
     },
     /// A store of voiceprints that is damaged or cannot be opened.
-    #[error("store {}: {fact}; {remedy}", path.display())]
     Store {
         /// Path of the store.
         path: PathBuf,
         /// What is wrong with it.
         fact: String,
         /// What the user can do.
-        remedy: String,
+        remedy: Remedy,
     },
     /// No speaker of this name is in the store.
-    #[error("speaker {name:?} is not enrolled in {}; enroll with `spkver enroll` or see `spkver list`", store.display())]
     UnknownSpeaker {
         /// The requested name.
         name: String,
@@ -78,10 +78,6 @@ pub enum Error {
         store: PathBuf,
     },
     /// The voiceprint was made by another model.
-    #[error(
-        "voiceprint of {name:?} was made by model {voiceprint_model}, this is model {model}; \
-         use `--model` with the old model, or enroll {name:?} again"
-    )]
     ModelMismatch {
         /// The speaker's name.
         name: String,
@@ -91,7 +87,6 @@ pub enum Error {
         model: String,
     },
     /// A bad line in a manifest or trial list.
-    #[error("{}:{line}: {fact}; {remedy}", path.display())]
     List {
         /// Path of the list.
         path: PathBuf,
@@ -100,14 +95,30 @@ pub enum Error {
         /// What is wrong with the line.
         fact: String,
         /// What the line should contain.
-        remedy: String,
+        remedy: Remedy,
     },
     /// Errors of several files.
-    #[error("{}", .0.iter().map(Error::to_string).collect::<Vec<_>>().join("\n"))]
     Several(Vec<Error>),
     /// A flag, option or configuration value that is not valid.
-    #[error("{0}")]
     Usage(String),
+    /// A request that is refused as it stands, although each part of it is valid.
+    Refused {
+        /// What is wrong with it.
+        fact: String,
+        /// What the user can do.
+        remedy: Remedy,
+    },
+    /// An option that does not fit the other options or the data.
+    Option {
+        /// Its name in the library; the program's flag has the same.
+        option: &'static str,
+        /// Its value, if this matters, or nothing.
+        value: String,
+        /// What is wrong with it.
+        fact: String,
+        /// What the user can do, unless the fact says it.
+        remedy: Option<Remedy>,
+    },
 }
 
 impl Error {
@@ -124,11 +135,179 @@ impl Error {
             ErrorKind::StorageFull => "free some space",
             _ => "check the disk and the path",
         };
+        Error::io_with(path, doing, source, remedy)
+    }
+
+    /// An [`Error::Io`] with a remedy of its own.
+    pub fn io_with(
+        path: impl Into<PathBuf>,
+        doing: &'static str,
+        source: std::io::Error,
+        remedy: impl Into<Remedy>,
+    ) -> Self {
         Error::Io {
-            path: path.to_path_buf(),
+            path: path.into(),
             doing,
             source,
-            remedy,
+            remedy: remedy.into(),
+        }
+    }
+
+    /// An [`Error::Audio`].
+    pub fn audio(
+        path: impl Into<PathBuf>,
+        fact: impl Into<String>,
+        remedy: impl Into<Remedy>,
+    ) -> Self {
+        Error::Audio {
+            path: path.into(),
+            fact: fact.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// An [`Error::Model`].
+    pub fn model(
+        path: impl Into<PathBuf>,
+        fact: impl Into<String>,
+        remedy: impl Into<Remedy>,
+    ) -> Self {
+        Error::Model {
+            path: path.into(),
+            fact: fact.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// An [`Error::Store`].
+    pub fn store(
+        path: impl Into<PathBuf>,
+        fact: impl Into<String>,
+        remedy: impl Into<Remedy>,
+    ) -> Self {
+        Error::Store {
+            path: path.into(),
+            fact: fact.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// An [`Error::List`] about a line, counted from 1.
+    pub fn list(
+        path: impl Into<PathBuf>,
+        line: usize,
+        fact: impl Into<String>,
+        remedy: impl Into<Remedy>,
+    ) -> Self {
+        Error::List {
+            path: path.into(),
+            line,
+            fact: fact.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// An [`Error::Refused`].
+    pub fn refused(fact: impl Into<String>, remedy: impl Into<Remedy>) -> Self {
+        Error::Refused {
+            fact: fact.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// An [`Error::Option`] whose fact says what the user can do. The value may be empty.
+    pub fn option(option: &'static str, value: impl fmt::Display, fact: impl Into<String>) -> Self {
+        Error::Option {
+            option,
+            value: value.to_string(),
+            fact: fact.into(),
+            remedy: None,
+        }
+    }
+
+    /// The same error with this remedy. Errors that always have the same one keep it.
+    pub fn with_remedy(mut self, new: impl Into<Remedy>) -> Self {
+        match &mut self {
+            Error::Audio { remedy, .. }
+            | Error::Io { remedy, .. }
+            | Error::Model { remedy, .. }
+            | Error::Layer { remedy, .. }
+            | Error::Store { remedy, .. }
+            | Error::List { remedy, .. }
+            | Error::Refused { remedy, .. } => *remedy = new.into(),
+            Error::Option { remedy, .. } => *remedy = Some(new.into()),
+            Error::UnknownSpeaker { .. }
+            | Error::ModelMismatch { .. }
+            | Error::Several(_)
+            | Error::Usage(_) => {}
+        }
+        self
+    }
+
+    /// What is wrong: the text of the error without the remedy.
+    pub fn fact(&self) -> String {
+        match self {
+            Error::Audio { path, fact, .. } => format!("{}: {fact}", path.display()),
+            Error::Io {
+                path,
+                doing,
+                source,
+                ..
+            } => format!("{}: cannot {doing}: {source}", path.display()),
+            Error::Model { path, fact, .. } => format!("model {}: {fact}", path.display()),
+            Error::Layer {
+                index,
+                kind,
+                got,
+                wanted,
+                ..
+            } => format!("layer {index} ({kind}): got {got}, wanted {wanted}"),
+            Error::Store { path, fact, .. } => format!("store {}: {fact}", path.display()),
+            Error::UnknownSpeaker { name, store } => {
+                format!("speaker {name:?} is not enrolled in {}", store.display())
+            }
+            Error::ModelMismatch {
+                name,
+                voiceprint_model,
+                model,
+            } => format!(
+                "voiceprint of {name:?} was made by model {voiceprint_model}, this is model {model}"
+            ),
+            Error::List {
+                path, line, fact, ..
+            } => format!("{}:{line}: {fact}", path.display()),
+            Error::Several(errors) => errors
+                .iter()
+                .map(Error::fact)
+                .collect::<Vec<_>>()
+                .join("\n"),
+            Error::Usage(fact) | Error::Refused { fact, .. } => fact.clone(),
+            Error::Option {
+                option,
+                value,
+                fact,
+                ..
+            } => match value.is_empty() {
+                true => format!("{option}: {fact}"),
+                false => format!("{option} {value}: {fact}"),
+            },
+        }
+    }
+
+    /// What the user can do; none if the fact says it, or for several errors.
+    pub fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Error::Audio { remedy, .. }
+            | Error::Io { remedy, .. }
+            | Error::Model { remedy, .. }
+            | Error::Layer { remedy, .. }
+            | Error::Store { remedy, .. }
+            | Error::List { remedy, .. }
+            | Error::Refused { remedy, .. } => Some(remedy.clone()),
+            Error::Option { remedy, .. } => remedy.clone(),
+            Error::UnknownSpeaker { .. } => Some(Remedy::FindSpeaker),
+            Error::ModelMismatch { name, .. } => Some(Remedy::OtherModel(name.clone())),
+            Error::Several(_) | Error::Usage(_) => None,
         }
     }
 
@@ -143,7 +322,7 @@ impl Error {
     /// What went wrong, in one word that stays the same from version to version.
     pub fn code(&self) -> &'static str {
         match self {
-            Error::Usage(_) => "usage",
+            Error::Usage(_) | Error::Refused { .. } | Error::Option { .. } => "usage",
             Error::List { .. } => "list",
             Error::Audio { .. } => "audio",
             Error::Model { .. } | Error::Layer { .. } => "model",
@@ -166,7 +345,9 @@ impl Error {
     /// Exit code of the process: 2 usage, 3 input refused, 4 model, store or speaker, 5 I/O.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Usage(_) | Error::List { .. } => 2,
+            Error::Usage(_) | Error::Refused { .. } | Error::Option { .. } | Error::List { .. } => {
+                2
+            }
             Error::Audio { .. } => 3,
             Error::Model { .. }
             | Error::Layer { .. }
@@ -176,6 +357,18 @@ impl Error {
             Error::Io { .. } => 5,
             Error::Several(errors) => errors.iter().map(Error::exit_code).max().unwrap_or(3),
         }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Error::Several(errors) = self {
+            let texts: Vec<String> = errors.iter().map(Error::to_string).collect();
+            return f.write_str(&texts.join("\n"));
+        }
+        f.write_str(&self.fact())?;
+        self.remedy()
+            .map_or(Ok(()), |remedy| write!(f, "; {remedy}"))
     }
 }
 

@@ -7,6 +7,7 @@
 
 use crate::{
     Error, Result,
+    error::Remedy,
     scoring::{OperatingPoint, gallery::Probe},
     storage::{
         index::{Candidate, Index},
@@ -154,22 +155,20 @@ impl<'a> Search<'a> {
         }
         self.index = build(&self.plan, on_event)?;
         self.hold();
-        search(&self.plan, &self.index, tests)?.ok_or_else(|| Error::Io {
-            path: store.path().to_path_buf(),
-            doing: "search the store",
-            source: std::io::Error::other("another command changed it meanwhile"),
-            remedy: "run the command again",
+        search(&self.plan, &self.index, tests)?.ok_or_else(|| {
+            Error::io_with(
+                store.path(),
+                "search the store",
+                std::io::Error::other("another command changed it meanwhile"),
+                "run the command again",
+            )
         })
     }
 }
 
 /// The error where nobody is enrolled.
 pub fn nobody(store: &Path) -> Error {
-    Error::Store {
-        path: store.to_path_buf(),
-        fact: "nobody is enrolled with this model".into(),
-        remedy: "enroll with `spkver enroll`, or give another file with --store".into(),
-    }
+    Error::store(store, "nobody is enrolled with this model", Remedy::Enroll)
 }
 
 fn build(plan: &Plan, on_event: &mut dyn FnMut(Event)) -> Result<Arc<Index>> {

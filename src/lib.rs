@@ -85,7 +85,7 @@ pub mod serve;
 pub mod train;
 
 pub use audio::{Quality, ReadOptions, Waveform, Waveform as Recording};
-pub use error::Error;
+pub use error::{Error, Remedy};
 pub use scoring::{Decision, Llr, OperatingPoint, Reason};
 #[cfg(feature = "store")]
 pub use storage::voiceprints::Store;

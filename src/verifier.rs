@@ -26,6 +26,7 @@ pub use voiceprint::{Embedding, SpeakerName, Utterance, Voiceprint, is_unseen, j
 
 use crate::{
     Error, Result,
+    error::Remedy,
     features::Mfcc,
     scoring::{
         CONDITIONS, Decision, Llr, OperatingPoint, QualityTerms, Reason, TrialKind, gallery::Probe,
@@ -198,25 +199,26 @@ impl Verifier {
         let refused = odd.iter().map(|odd| {
             // A recording in the store cannot be left out of the command, so the remedies differ.
             let (which, remedy) = if odd.index < num_enrolled {
-                (
-                    "already enrolled, ",
-                    "start over with --replace or `spkver remove`, or insist with --force",
-                )
+                ("already enrolled, ", Remedy::StartOver)
             } else {
                 (
                     "",
-                    "leave out the recording of somebody else, or insist with --force",
+                    Remedy::Option(&[
+                        "leave out the recording of somebody else, or insist with ",
+                        "force",
+                        "",
+                    ]),
                 )
             };
-            Error::Audio {
-                path: path_of(odd.index),
-                fact: format!(
+            Error::audio(
+                path_of(odd.index),
+                format!(
                     "{which}does not sound like the other recordings of {:?} (LLR {:+.2})",
                     name.as_str(),
                     odd.llr.0
                 ),
-                remedy: remedy.into(),
-            }
+                remedy,
+            )
         });
         Err(Error::Several(refused.collect()))
     }

@@ -352,12 +352,12 @@ fn recordings_have_a_length_and_files_a_size() {
     read(Some(3), Some(64_046)).unwrap();
     let text = read(Some(2), None).unwrap_err();
     assert!(
-        text.contains("longer than 2 s") && text.contains("--max-seconds"),
+        text.contains("longer than 2 s") && text.contains("`max_seconds`"),
         "{text}"
     );
     let text = read(None, Some(64_045)).unwrap_err();
     assert!(
-        text.contains("larger than 64045 bytes") && text.contains("--max-bytes"),
+        text.contains("larger than 64045 bytes") && text.contains("`max_bytes`"),
         "{text}"
     );
     // 14 kB may hold an hour: an excerpt of it is kept.

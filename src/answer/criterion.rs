@@ -3,6 +3,7 @@
 
 use crate::{
     Error, Result,
+    error::Remedy,
     scoring::{MeasuredRates, OperatingPoint, SequentialTest, TrialKind},
     verifier::Verifier,
 };
@@ -67,10 +68,7 @@ impl Criterion {
 
 fn measured(verifier: &Verifier) -> Result<&MeasuredRates> {
     verifier.model().rates.as_ref().ok_or_else(|| {
-        Error::Usage(
-            "--far: the model was never calibrated, so nobody knows its false-accept rates; \
-             calibrate it with `spkver calibrate`, or use --threshold"
-                .into(),
-        )
+        let fact = "the model was never calibrated, so nobody knows its false-accept rates";
+        Error::option("far", "", fact).with_remedy(Remedy::Calibrate)
     })
 }

@@ -3,6 +3,7 @@
 use super::{Recording, all_or_errors, json_of};
 use crate::{
     Error, Result,
+    error::Remedy,
     storage::voiceprints::Store,
     verifier::{OddOneOut, SpeakerName, Utterance, Verifier, Voiceprint, join},
 };
@@ -278,14 +279,16 @@ impl Joined {
         let mut doubtful = verifier.doubtful(&self.all);
         doubtful.retain(|one| one.index >= self.num_before);
         if rules.strict && !doubtful.is_empty() {
-            let refused = doubtful.iter().map(|one| Error::Audio {
-                path: path_of(one.index),
-                fact: format!(
-                    "hardly sounds like the other recordings of {:?} (LLR {:+.2})",
-                    name.as_str(),
-                    one.llr.0
-                ),
-                remedy: "leave it out, or enroll without --strict".into(),
+            let refused = doubtful.iter().map(|one| {
+                Error::audio(
+                    path_of(one.index),
+                    format!(
+                        "hardly sounds like the other recordings of {:?} (LLR {:+.2})",
+                        name.as_str(),
+                        one.llr.0
+                    ),
+                    Remedy::Option(&["leave it out, or enroll without ", "strict", ""]),
+                )
             });
             return Err(Error::Several(refused.collect()));
         }

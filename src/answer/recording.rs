@@ -5,6 +5,7 @@ use super::json_of;
 use crate::{
     Error, Result,
     audio::Quality,
+    error::Remedy,
     scoring::Reason,
     storage::file_name,
     verifier::{Embedding, Heard, Utterance},
@@ -43,11 +44,11 @@ impl Recording {
             return Ok(self);
         }
         let fact = self.quality.warning.clone();
-        Err(Error::Audio {
-            path: self.path,
-            fact: format!("is cut off: {}", fact.unwrap_or_default()),
-            remedy: "copy the file again, or enroll what is there with `--allow-truncated`".into(),
-        })
+        Err(Error::audio(
+            self.path,
+            format!("is cut off: {}", fact.unwrap_or_default()),
+            Remedy::CutOff,
+        ))
     }
 
     /// The utterance to enroll: the embedding, labelled with the file's name.
@@ -55,10 +56,8 @@ impl Recording {
     /// # Errors
     /// [`Error::Audio`] with the reason, if the recording allows no answer.
     pub fn utterance(self) -> Result<Utterance> {
-        let embedding = self.embedding.map_err(|reason| Error::Audio {
-            path: self.path.clone(),
-            fact: reason.to_string(),
-            remedy: reason.remedy().into(),
+        let embedding = self.embedding.map_err(|reason| {
+            Error::audio(self.path.clone(), reason.to_string(), reason.remedy())
         })?;
         Ok(Utterance::new(
             file_name(&self.path),

@@ -6,6 +6,7 @@ use super::end::End;
 use super::input::Input;
 use super::refusal::{CONVERT, Refusal, Refused};
 use crate::contained::contained;
+use crate::error::Remedy;
 use symphonia::core::common::Limit;
 use symphonia::core::errors::Error as Symphonia;
 use symphonia::core::formats::{self, FormatOptions, FormatReader, TrackType, probe::Hint};
@@ -67,11 +68,10 @@ impl Track {
                     .limit_tag_bytes(Limit::Maximum(1 << 16)),
             )
             .map_err(|_| {
-                let remedy = format!(
-                    "{CONVERT}; if it has samples and no header, give their format, for example \
-                     `--raw s16le:16000:1`"
-                );
-                Refusal::new("is not in an audio format that spkver reads", remedy)
+                Refusal::new(
+                    "is not in an audio format that spkver reads",
+                    Remedy::SampleFormat(CONVERT),
+                )
             })?;
         let track = format
             .default_track(TrackType::Audio)

@@ -4,6 +4,7 @@
 //! Directories and devices are refused before anything waits for them.
 
 use super::refusal::{Refusal, Refused};
+use crate::error::Remedy;
 use std::fs::{self, File, Metadata};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
@@ -212,7 +213,7 @@ fn empty() -> Refusal {
 fn too_large(most: u64) -> Refusal {
     Refusal::new(
         format!("is larger than {most} bytes"),
-        "cut out the part with the speaker, or raise `--max-bytes`",
+        Remedy::Shorten("max_bytes"),
     )
 }
 

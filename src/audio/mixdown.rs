@@ -2,6 +2,7 @@
 //! share of clipped samples in the worst channel, because a mean hides clipping.
 
 use super::refusal::{Refusal, Refused};
+use crate::error::Remedy;
 
 /// Mixes several channels to one, block by block.
 pub struct Mixdown {
@@ -25,11 +26,7 @@ impl Mixdown {
                 "has {n} channel{}, so there is no channel {k}",
                 if n == 1 { "" } else { "s" }
             );
-            let remedy = match n {
-                1 => "leave `--channel` off".into(),
-                _ => format!("choose `--channel` 1 to {n}"),
-            };
-            return Err(Refusal::new(fact, remedy));
+            return Err(Refusal::new(fact, Remedy::Channel(n)));
         }
         let mixed = if channel.is_none() && n > 1 { n } else { 0 };
         Ok(Mixdown {

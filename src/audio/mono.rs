@@ -10,6 +10,7 @@ use super::options::ReadOptions;
 use super::refusal::{Refusal, Refused};
 use super::resample;
 use super::sample_rate::{RATES_HZ, SAMPLE_RATE_HZ, check_rate};
+use crate::error::Remedy;
 
 /// Longest recording that is read, in seconds, unless the options say otherwise.
 pub const MAX_SECONDS: u32 = 3 * 3600;
@@ -84,6 +85,6 @@ impl Mono {
 fn too_long(max_seconds: u32) -> Refusal {
     Refusal::new(
         format!("is longer than {max_seconds} s"),
-        "cut out the part with the speaker, or raise `--max-seconds`",
+        Remedy::Shorten("max_seconds"),
     )
 }

@@ -1,6 +1,6 @@
 //! Why the bytes of a file are refused; the file's name is added later.
 
-use crate::Error;
+use crate::{Error, error::Remedy};
 use std::io;
 use std::path::Path;
 
@@ -10,7 +10,7 @@ pub(super) const CONVERT: &str = "convert it to WAV, for example with `ffmpeg -i
 /// A fact and a remedy, or an error of the operating system.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    Unfit { fact: String, remedy: String },
+    Unfit { fact: String, remedy: Remedy },
     Unread(io::Error),
 }
 
@@ -18,7 +18,7 @@ pub(super) enum Refusal {
 pub(super) type Refused<T> = Result<T, Refusal>;
 
 impl Refusal {
-    pub fn new(fact: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub fn new(fact: impl Into<String>, remedy: impl Into<Remedy>) -> Self {
         Refusal::Unfit {
             fact: fact.into(),
             remedy: remedy.into(),
@@ -42,11 +42,7 @@ impl Refusal {
 
     pub fn of(self, path: &Path) -> Error {
         match self {
-            Refusal::Unfit { fact, remedy } => Error::Audio {
-                path: path.to_path_buf(),
-                fact,
-                remedy,
-            },
+            Refusal::Unfit { fact, remedy } => Error::audio(path, fact, remedy),
             Refusal::Unread(source) => Error::io(path, "read", source),
         }
     }

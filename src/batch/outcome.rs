@@ -142,11 +142,11 @@ fn hear_segment(
             let samples = whole.samples();
             let range = segment.samples(SAMPLE_RATE_HZ, samples.len());
             if range.is_empty() {
-                return Err(Error::Audio {
-                    path: path.to_path_buf(),
-                    fact: format!("ends after {:.2} s", whole.seconds()),
-                    remedy: "check the segment's times".into(),
-                });
+                return Err(Error::audio(
+                    path,
+                    format!("ends after {:.2} s", whole.seconds()),
+                    "check the segment's times",
+                ));
             }
             part = Waveform::from_samples(samples[range].to_vec(), SAMPLE_RATE_HZ)?;
             &part

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    error::Remedy,
     storage::{Readers, folder_of, name_whole, remove_file, with_ending, write_buffered},
 };
 use std::{
@@ -68,10 +69,14 @@ impl Place {
         cache: Option<&Path>,
     ) -> Result<Ledger> {
         if !resume && self.state.exists() {
-            return Err(Error::Usage(format!(
-                "{}: an earlier run did not end; go on with --resume, or delete this file to start over",
-                self.state.display()
-            )));
+            return Err(Error::refused(
+                format!("{}: an earlier run did not end", self.state.display()),
+                Remedy::Option(&[
+                    "go on with ",
+                    "resume",
+                    ", or delete this file to start over",
+                ]),
+            ));
         }
         let begun = self.state.exists();
         let opened = Ledger::open(Some(&self.state), cache);

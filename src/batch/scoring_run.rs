@@ -18,7 +18,7 @@ use super::{
     vectors::{self, Vectors},
     watch::{Stage, Watcher},
 };
-use crate::{Error, Result, lists::enrollments, verifier::Verifier};
+use crate::{Error, Result, error::Remedy, lists::enrollments, verifier::Verifier};
 use std::{
     collections::HashSet,
     fs::File,
@@ -312,11 +312,12 @@ fn check_size(vectors: &Vectors, scorer: Scorer, verifier: &Verifier) -> Result<
     let size = verifier.model().head.embedding_size();
     match scorer {
         Scorer::Head(_) if !vectors.is_empty() && vectors.size() != size => {
-            Err(Error::Usage(format!(
-                "--head: the vectors have {} values, the model's embeddings {size}; leave --head off \
-                 for the cosine",
+            let fact = format!(
+                "the vectors have {} values, the model's embeddings {size}",
                 vectors.size()
-            )))
+            );
+            let remedy = Remedy::Option(&["leave ", "head", " off for the cosine"]);
+            Err(Error::option("head", "", fact).with_remedy(remedy))
         }
         _ => Ok(()),
     }

@@ -85,11 +85,13 @@ impl TrialIndex {
                 Some(false) => 1,
                 Some(true) => 2,
             };
-            let too_many = |of: &str| Error::List {
-                path: path.to_path_buf(),
-                line: trial.line,
-                fact: format!("more than a billion {of}"),
-                remedy: "divide the list".into(),
+            let too_many = |of: &str| {
+                Error::list(
+                    path,
+                    trial.line,
+                    format!("more than a billion {of}"),
+                    "divide the list",
+                )
             };
             if names.len() > MAX_NAMES {
                 return Err(too_many("names"));
@@ -103,14 +105,13 @@ impl TrialIndex {
             Ok(())
         })?;
         if count == 0 {
-            return Err(Error::List {
-                path: path.to_path_buf(),
-                line: 1,
-                fact: "no trials".into(),
-                remedy: "write one trial per line: `1 enroll test`, `enroll test target` or \
-                         `enroll test`"
-                    .into(),
-            });
+            return Err(Error::list(
+                path,
+                1,
+                "no trials",
+                "write one trial per line: `1 enroll test`, `enroll test target` or \
+                 `enroll test`",
+            ));
         }
         let pairs = pairs.into_inner().map_err(|e| full(e.into_error()))?;
         Ok(TrialIndex {

@@ -1,12 +1,15 @@
 //! `spkver compare FILE FILE`: are these two recordings of one speaker?
 
-use super::{global::Global, operating_point, recordings, trial::Trial};
+use super::{global::Global, operating_point, recordings, remedy, trial::Trial};
 use spkver::{
-    Error, Result,
+    Error, Remedy, Result,
     answer::{Outcome, Recording, all_or_errors},
     storage::file_name,
 };
 use std::{path::PathBuf, slice};
+
+/// The flag for the channel of the other recording.
+const OTHER: &str = "--other-channel";
 
 /// What to compare.
 #[derive(clap::Args)]
@@ -57,18 +60,22 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
 impl Args {
     /// An error about a missing channel names the flag that chooses the channel of this recording.
     fn remedied(&self, mut error: Error, is_other: bool) -> Error {
-        if let Error::Audio { remedy, .. } = &mut error
-            && remedy.contains("`--channel`")
-        {
-            *remedy = match (is_other, self.other_channel) {
-                (false, None) => format!(
-                    "{remedy}, and choose the channel of the other recording with `--other-channel`"
-                ),
-                (true, None) => "choose its own channel with `--other-channel`".into(),
-                (true, Some(_)) => remedy.replace("`--channel`", "`--other-channel`"),
-                (false, Some(_)) => return error,
-            };
-        }
+        let Error::Audio { remedy, .. } = &mut error else {
+            return error;
+        };
+        let Remedy::Channel(count) = *remedy else {
+            return error;
+        };
+        let words = match (is_other, self.other_channel) {
+            (false, None) => format!(
+                "{}, and choose the channel of the other recording with `{OTHER}`",
+                remedy::words(remedy)
+            ),
+            (true, None) => format!("choose its own channel with `{OTHER}`"),
+            (true, Some(_)) => remedy::channel(OTHER, count),
+            (false, Some(_)) => return error,
+        };
+        *remedy = words.into();
         error
     }
 

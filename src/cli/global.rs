@@ -90,10 +90,12 @@ impl Global {
     /// [`Error::Store`] if the file does not exist.
     pub fn existing_store(&self) -> Result<Store> {
         let path = self.store_path()?;
-        self.open_store()?.ok_or_else(|| Error::Store {
-            path,
-            fact: "there is no such file".into(),
-            remedy: "enroll with `spkver enroll`, or give another file with --store".into(),
+        self.open_store()?.ok_or_else(|| {
+            Error::store(
+                path,
+                "there is no such file",
+                "enroll with `spkver enroll`, or give another file with --store",
+            )
         })
     }
 

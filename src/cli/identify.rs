@@ -5,6 +5,7 @@ use super::{
     listening::{self, Input, Look},
     operating_point,
     output::{Output, printable},
+    remedy,
     test_recordings::{self, TestRecording},
     trial::probability,
 };
@@ -224,7 +225,10 @@ impl Told {
                 format!("UNKNOWN  {file}  nearest {}  {policy}", score(best))
             }
             (Decision::Inconclusive(reason), _) => {
-                format!("INCONCLUSIVE  {file}: {reason}; {}", reason.remedy())
+                format!(
+                    "INCONCLUSIVE  {file}: {reason}; {}",
+                    remedy::words(&reason.remedy())
+                )
             }
             (_, None) => format!("INCONCLUSIVE  {file}: {}", Reason::ScoreNotFinite),
         };

@@ -1,6 +1,6 @@
 //! `spkver list`: who is enrolled; `spkver list NAME`: the recordings of one speaker.
 
-use super::{global::Global, output::printable};
+use super::{global::Global, output::printable, remedy};
 use spkver::{
     Error, Result, answer::listing, storage::voiceprints::Listing, verifier::SpeakerName,
 };
@@ -25,7 +25,7 @@ fn recordings(name: &SpeakerName, global: &Global) -> Result<u8> {
     let voiceprint = global.store_of(name)?.get(name)?;
     let verifier = global.verifier()?;
     let scores = listing::scores(&voiceprint, &verifier).unwrap_or_else(|other_model| {
-        global.output().warning(&other_model.to_string());
+        global.output().warning(&remedy::text(&other_model));
         vec![]
     });
     let lines = voiceprint.utterances.iter().enumerate();

@@ -234,11 +234,7 @@ impl<'a> Input<'a> {
 /// The same error, but naming standard input.
 fn of_stdin(error: Error) -> Error {
     match error {
-        Error::Audio { fact, remedy, .. } => Error::Audio {
-            path: recordings::stdin_name().into(),
-            fact,
-            remedy,
-        },
+        Error::Audio { fact, remedy, .. } => Error::audio(recordings::stdin_name(), fact, remedy),
         other => other,
     }
 }

@@ -29,6 +29,7 @@ mod outputs;
 mod peak_memory;
 mod progress;
 mod recordings;
+mod remedy;
 mod remove;
 mod score;
 mod serve;

@@ -1,6 +1,7 @@
 //! What the program prints: results on stdout (lines for people or one JSON object), everything else
 //! on stderr.
 
+use super::remedy;
 use spkver::{Error, Result, batch::escape, verifier::is_unseen};
 use std::{
     io::{self, IsTerminal, Write},
@@ -64,14 +65,17 @@ impl Output {
     /// change is still done, and the exit code says so.
     pub fn done(&self, line: &str, json: &serde_json::Value) -> u8 {
         if let Err(error) = self.result(line, json) {
-            talk("warning", &format!("it is done, but {error}"));
+            talk(
+                "warning",
+                &format!("it is done, but {}", remedy::text(&error)),
+            );
         }
         0
     }
 
     /// Prints an error that comes besides a result.
     pub fn talk_of(&self, error: &Error) {
-        talk("error", &error.to_string());
+        talk("error", &remedy::text(error));
     }
 
     /// Prints an error that takes the place of the result.
@@ -79,7 +83,7 @@ impl Output {
         self.talk_of(error);
         if self.json {
             let json = serde_json::json!({
-                "error": error.to_string(),
+                "error": remedy::text(error),
                 "code": error.code(),
                 "exit_code": error.exit_code(),
             });

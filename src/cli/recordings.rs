@@ -169,10 +169,10 @@ pub fn stdin_name() -> &'static Path {
 pub fn check_piped() -> Result<()> {
     match std::io::stdin().is_terminal() {
         false => Ok(()),
-        true => Err(Error::Audio {
-            path: stdin_name().into(),
-            fact: "is the terminal".into(),
-            remedy: "pipe a recording to it, or name a file".into(),
-        }),
+        true => Err(Error::audio(
+            stdin_name(),
+            "is the terminal",
+            "pipe a recording to it, or name a file",
+        )),
     }
 }

@@ -111,11 +111,13 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         }),
     })?;
     let failed = |doing: &'static str| {
-        move |source| Error::Io {
-            path: PathBuf::from(args.listen.to_string()),
-            doing,
-            source,
-            remedy: "give another address or port with --listen",
+        move |source| {
+            Error::io_with(
+                PathBuf::from(args.listen.to_string()),
+                doing,
+                source,
+                "give another address or port with --listen",
+            )
         }
     };
     let listener = TcpListener::bind(args.listen).map_err(failed("listen on this address"))?;

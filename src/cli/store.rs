@@ -127,11 +127,11 @@ fn new_key(file: &Path, global: &Global) -> Result<u8> {
 fn encrypt(global: &Global) -> Result<u8> {
     let path = global.store_path()?;
     if wanted_secret(&path)?.is_some() {
-        return Err(Error::Store {
+        return Err(Error::store(
             path,
-            fact: "is encrypted already".into(),
-            remedy: "`spkver store rekey` changes its key".into(),
-        });
+            "is encrypted already",
+            "`spkver store rekey` changes its key",
+        ));
     }
     let flags = "--key-file FILE or --passphrase-file FILE";
     let secret = new_secret(global.key.secret()?, flags)?;
@@ -145,11 +145,11 @@ fn encrypt(global: &Global) -> Result<u8> {
 fn rekey(args: &RekeyArgs, global: &Global) -> Result<u8> {
     let mut store = global.existing_store()?;
     if !store.is_encrypted() {
-        return Err(Error::Store {
-            path: store.path().to_path_buf(),
-            fact: "is not encrypted".into(),
-            remedy: "`spkver store encrypt` does that".into(),
-        });
+        return Err(Error::store(
+            store.path(),
+            "is not encrypted",
+            "`spkver store encrypt` does that",
+        ));
     }
     let given = key::given(
         args.new_key_file.as_deref(),

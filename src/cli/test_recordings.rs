@@ -3,6 +3,7 @@
 use super::{
     output::{Output, printable},
     recordings::{self, Files},
+    remedy,
 };
 use clap::builder::Resettable;
 use serde_json::{Value, json};
@@ -104,9 +105,9 @@ impl Unfit {
             Unfit::Inconclusive(reason) => format!(
                 "INCONCLUSIVE  {}: {reason}; {}",
                 printable(label),
-                reason.remedy()
+                remedy::words(&reason.remedy())
             ),
-            Unfit::Unreadable(error) => format!("ERROR  {}", printable(&error.to_string())),
+            Unfit::Unreadable(error) => format!("ERROR  {}", printable(&remedy::text(error))),
         }
     }
 
@@ -116,7 +117,7 @@ impl Unfit {
             Unfit::Inconclusive(reason) => identification::inconclusive(*reason),
             Unfit::Unreadable(error) => json!({
                 "outcome": "error",
-                "error": error.to_string(),
+                "error": remedy::text(error),
                 "code": error.code(),
             }),
         }

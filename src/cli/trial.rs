@@ -4,6 +4,7 @@ use super::{
     listening,
     operating_point::shown,
     output::{Output, printable},
+    remedy,
 };
 use spkver::{
     Result,
@@ -101,11 +102,16 @@ impl<'a> Trial<'a> {
                 let unfit = self.recordings.iter().filter_map(|recording| {
                     let reason = recording.embedding.as_ref().err()?;
                     let file = printable(&recording.path.to_string_lossy());
-                    Some(format!("{file}: {reason}; {}", reason.remedy()))
+                    Some(format!(
+                        "{file}: {reason}; {}",
+                        remedy::words(&reason.remedy())
+                    ))
                 });
                 let unfit: Vec<String> = unfit.collect();
                 match verification.decision.reason() {
-                    Some(reason) if unfit.is_empty() => format!("{reason}; {}", reason.remedy()),
+                    Some(reason) if unfit.is_empty() => {
+                        format!("{reason}; {}", remedy::words(&reason.remedy()))
+                    }
                     _ => unfit.join("; "),
                 }
             }

@@ -7,6 +7,7 @@ use super::{
     listening, operating_point,
     output::printable,
     recordings::{self, Files},
+    remedy,
     trial::Trial,
 };
 use live::Claim;
@@ -81,10 +82,10 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         let recording = match tested {
             Ok(recording) => recording,
             Err(error) => {
-                lines.push(format!("ERROR  {}", printable(&error.to_string())));
+                lines.push(format!("ERROR  {}", printable(&remedy::text(&error))));
                 results.push(json!({
                     "decision": "error",
-                    "error": error.to_string(),
+                    "error": remedy::text(&error),
                     "code": error.code(),
                     "path": path,
                 }));

@@ -4,6 +4,7 @@ use super::table::{ScoreTable, line_of};
 use crate::{
     Error, Result,
     audio::{self, ReadOptions, SAMPLE_RATE_HZ, Waveform, resample},
+    error::Remedy,
     parallel,
     scoring::PairHead,
     verifier::{Embedding, Verifier},
@@ -157,24 +158,24 @@ pub fn open_list(list: &Path, root: &Path) -> Result<ScoreTable> {
 /// [`Error::List`] for the first recording that is missing, and for a table without names.
 pub fn find_recordings(list: &Path, table: &ScoreTable, root: &Path) -> Result<()> {
     if table.is_nameless() {
-        return Err(Error::List {
-            path: list.to_path_buf(),
-            line: 1,
-            fact: "scores with labels, and no names of recordings".into(),
-            remedy: "name both recordings of each trial".into(),
-        });
+        return Err(Error::list(
+            list,
+            1,
+            "scores with labels, and no names of recordings",
+            "name both recordings of each trial",
+        ));
     }
     let exists = parallel::map(table.names(), |name| root.join(name).exists());
     let Some(index) = exists.iter().position(|exists| !exists) else {
         return Ok(());
     };
     let lost = table.name(index as u32);
-    Err(Error::List {
-        path: list.to_path_buf(),
-        line: line_of(list, |trial| trial.enroll == lost || trial.test == lost)?,
-        fact: format!("there is no file {}", root.join(lost).display()),
-        remedy: "check --root".into(),
-    })
+    Err(Error::list(
+        list,
+        line_of(list, |trial| trial.enroll == lost || trial.test == lost)?,
+        format!("there is no file {}", root.join(lost).display()),
+        Remedy::Option(&["check ", "root", ""]),
+    ))
 }
 
 /// The recordings that the tables name, sorted, each once.
@@ -211,9 +212,5 @@ fn read(path: &Path, options: &ReadOptions, part: Part) -> Result<Waveform> {
 }
 
 fn too_short(path: &Path, fact: &str) -> Error {
-    Error::Audio {
-        path: path.to_path_buf(),
-        fact: fact.into(),
-        remedy: "use a longer recording".into(),
-    }
+    Error::audio(path, fact, "use a longer recording")
 }

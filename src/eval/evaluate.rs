@@ -15,6 +15,7 @@ use super::{
 use crate::{
     Error, Result,
     audio::ReadOptions,
+    error::Remedy,
     verifier::{ModelId, Verifier},
 };
 use std::path::PathBuf;
@@ -99,10 +100,10 @@ impl<'a> Lists<'a> {
         if let Some(scores) = &plan.scores {
             for (path, table) in plan.lists.iter().zip(&mut tables) {
                 if table.has_scores() {
-                    return Err(Error::Usage(format!(
-                        "{} has scores already; leave out --scores",
-                        path.display()
-                    )));
+                    return Err(Error::refused(
+                        format!("{} has scores already", path.display()),
+                        Remedy::Option(&["leave out ", "scores", ""]),
+                    ));
                 }
                 table.join(scores, path)?;
             }
@@ -185,11 +186,13 @@ fn measure(
         &facts.conditions,
         &plan.measure,
     );
-    let report = report.ok_or_else(|| Error::List {
-        path: path.clone(),
-        line: 1,
-        fact: "no target trial, or no nontarget trial, has a score".into(),
-        remedy: "list both kinds, of recordings that are fit for scoring".into(),
+    let report = report.ok_or_else(|| {
+        Error::list(
+            path.clone(),
+            1,
+            "no target trial, or no nontarget trial, has a score",
+            "list both kinds, of recordings that are fit for scoring",
+        )
     })?;
     let refused = refusals.map(|reasons| {
         let named = table.names().zip(reasons);

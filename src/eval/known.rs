@@ -88,9 +88,11 @@ impl Known {
             if let Some((name, _)) = bins
                 && column.numbers.is_none()
             {
-                return Err(Error::Usage(format!(
-                    "--bins {name}: the column does not hold at least nine different numbers"
-                )));
+                return Err(Error::option(
+                    "bins",
+                    name,
+                    "the column does not hold at least nine different numbers",
+                ));
             }
             Ok(Conditions::new(column, bins.map(|(_, edges)| &edges[..])))
         });

@@ -34,13 +34,14 @@ impl Metadata {
     /// [`Error::Io`]; [`Error::List`] for a file without a `path` column, a line with another number
     /// of fields, a path given twice, or a recording of the list that is missing.
     pub fn read<'a>(path: &Path, names: impl ExactSizeIterator<Item = &'a str>) -> Result<Self> {
-        let refuse = |line: usize, fact: String| Error::List {
-            path: path.to_path_buf(),
-            line,
-            fact,
-            remedy: "write a CSV whose header has `path` (the recording, as in the trials) and \
-                     other columns, and a line for every recording"
-                .into(),
+        let refuse = |line: usize, fact: String| {
+            Error::list(
+                path,
+                line,
+                fact,
+                "write a CSV whose header has `path` (the recording, as in the trials) and \
+                 other columns, and a line for every recording",
+            )
         };
         let file = std::fs::File::open(path).map_err(|e| Error::io(path, "read", e))?;
         let mut reader = csv::Reader::from_reader(file);

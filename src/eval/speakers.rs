@@ -64,13 +64,12 @@ impl Speakers {
         let speaker_of = utt2spk::read(path)?;
         let missing = |name: &&str| !speaker_of.contains_key(*name);
         if let Some(name) = names.clone().find(missing) {
-            return Err(Error::List {
-                path: path.to_path_buf(),
-                line: speaker_of.len().max(1),
-                fact: format!("{name} is missing"),
-                remedy: "write one `recording speaker` a line, for every recording of the trials"
-                    .into(),
-            });
+            return Err(Error::list(
+                path,
+                speaker_of.len().max(1),
+                format!("{name} is missing"),
+                "write one `recording speaker` a line, for every recording of the trials",
+            ));
         }
         Ok(Self::number(names.map(|name| speaker_of[name].as_str())))
     }

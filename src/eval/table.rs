@@ -8,6 +8,7 @@
 use super::ranking::ScoredTrial;
 use crate::{
     Error, Result,
+    error::Remedy,
     lists::{
         trial::{Expected, Trial},
         trials::for_each_trial_of_file,
@@ -44,12 +45,6 @@ impl ScoreTable {
     /// [`Error::Io`]; [`Error::List`] for a line of another form than the first, or scores without
     /// labels.
     pub fn read(path: &Path) -> Result<Self> {
-        let refuse = |line: usize, fact: &str, remedy: &str| Error::List {
-            path: path.to_path_buf(),
-            line,
-            fact: fact.into(),
-            remedy: remedy.into(),
-        };
         let mut table = ScoreTable::default();
         for_each_trial_of_file(path, Expected::Trials, |trial| {
             let line = trial.line;
@@ -57,22 +52,25 @@ impl ScoreTable {
                 let (fact, remedy) = match trial.score {
                     Some(_) => (
                         "a score without a label",
-                        "give the trial list, and these scores with --scores; or write the label \
-                         (1 or 0) after each score",
+                        Remedy::Option(&["give the trial list, and these scores with ",
+                            "scores",
+                            "; or write the label (1 or 0) after each score"]),
                     ),
                     None => (
                         "a trial without a label",
                         "write 1 (same speaker) or 0 before each pair, or target or nontarget after \
-                         it",
+                         it"
+                        .into(),
                     ),
                 };
-                return Err(refuse(line, fact, remedy));
+                return Err(Error::list(path, line, fact, remedy));
             };
             if table.trials.is_empty() {
                 table.has_scores = trial.score.is_some();
             }
             if trial.score.is_some() != table.has_scores {
-                return Err(refuse(
+                return Err(Error::list(
+                    path,
                     line,
                     "some trials have a score and some have none",
                     "write nan (JSON: null) where a recording was refused",
@@ -81,7 +79,12 @@ impl ScoreTable {
             if table.names.len() + 2 > ScoredTrial::MAX_RECORDINGS
                 || table.trials.len() == MAX_TRIALS
             {
-                return Err(refuse(line, "too many trials", "divide the list"));
+                return Err(Error::list(
+                    path,
+                    line,
+                    "too many trials",
+                    "divide the list",
+                ));
             }
             let (enroll, test) = match trial.is_nameless() {
                 false => (table.number(&trial.enroll), table.number(&trial.test)),
@@ -96,7 +99,8 @@ impl ScoreTable {
             Ok(())
         })?;
         if table.trials.is_empty() {
-            return Err(refuse(
+            return Err(Error::list(
+                path,
                 1,
                 "no trials",
                 "write one trial a line: `1 enroll test` or `enroll test target`",
@@ -118,15 +122,15 @@ impl ScoreTable {
         };
         let (target, nontarget) = (line(true)?, line(false)?);
         let [enroll, test] = [pair.0, pair.1].map(|number| self.name(number));
-        Err(Error::List {
-            path: path.to_path_buf(),
-            line: target.max(nontarget),
-            fact: format!(
+        Err(Error::list(
+            path,
+            target.max(nontarget),
+            format!(
                 "{enroll} {test} is a target trial in line {target} and a nontarget trial in line \
                  {nontarget}"
             ),
-            remedy: "leave the wrong one out".into(),
-        })
+            "leave the wrong one out",
+        ))
     }
 
     /// Two recordings that are both a target and a nontarget trial, if there are any.
@@ -227,19 +231,22 @@ impl ScoreTable {
             sorted: false,
             table: self,
         };
-        let twice = |line: usize, enroll: &str, test: &str| Error::List {
-            path: path.to_path_buf(),
-            line,
-            fact: format!("{enroll} {test} has another score above"),
-            remedy: "write one `enroll test score` a line, each pair once".into(),
+        let twice = |line: usize, enroll: &str, test: &str| {
+            Error::list(
+                path,
+                line,
+                format!("{enroll} {test} has another score above"),
+                "write one `enroll test score` a line, each pair once",
+            )
         };
-        let without = |line: usize| Error::List {
-            path: path.to_path_buf(),
-            line,
-            fact: "no score".into(),
-            remedy: "write one `enroll test score` a line, the score a finite number, or nan for \
-                     none"
-                .into(),
+        let without = |line: usize| {
+            Error::list(
+                path,
+                line,
+                "no score",
+                "write one `enroll test score` a line, the score a finite number, or nan for \
+                 none",
+            )
         };
         for_each_trial_of_file(path, Expected::Scores, |trial| {
             let score = trial.score.ok_or_else(|| without(trial.line))?;
@@ -256,16 +263,16 @@ impl ScoreTable {
                 let numbers = self.numbers(trial);
                 numbers.is_some_and(|pair| missing.binary_search(&pair).is_ok())
             })?;
-            return Err(Error::List {
-                path: list.to_path_buf(),
+            return Err(Error::list(
+                list,
                 line,
-                fact: format!(
+                format!(
                     "{} has no score of this trial (and {} more)",
                     path.display(),
                     missing.len() - 1
                 ),
-                remedy: "score it, or take it off the list".into(),
-            });
+                "score it, or take it off the list",
+            ));
         }
         self.has_scores = true;
         Ok(())

@@ -154,22 +154,17 @@ impl<R: Read> Lines<R> {
     }
 
     /// An error about the line that [`Self::advance`] went to.
-    pub fn refuse(&self, fact: impl Into<String>, remedy: &str) -> Error {
-        Error::List {
-            path: self.path.clone(),
-            line: self.line,
-            fact: fact.into(),
-            remedy: remedy.into(),
-        }
+    pub fn refuse(&self, fact: impl Into<String>, remedy: &'static str) -> Error {
+        Error::list(self.path.clone(), self.line, fact, remedy)
     }
 
     fn no_text(&self, line: usize, fact: &str) -> Error {
-        Error::List {
-            path: self.path.clone(),
+        Error::list(
+            self.path.clone(),
             line,
-            fact: fact.into(),
-            remedy: "save the list as UTF-8 text, one entry per line".into(),
-        }
+            fact,
+            "save the list as UTF-8 text, one entry per line",
+        )
     }
 }
 
@@ -180,7 +175,7 @@ impl<R: Read> Lines<R> {
 /// As [`Lines::advance`], and the errors of `take`.
 pub fn for_each_line(
     path: &Path,
-    remedy: &str,
+    remedy: &'static str,
     mut take: impl FnMut(&str) -> std::result::Result<(), String>,
 ) -> Result<()> {
     let file = File::open(path).map_err(|e| Error::io(path, "read", e))?;

@@ -47,14 +47,13 @@ pub fn read(path: &Path, on_trial: &mut dyn FnMut(Trial) -> Result<()>) -> Resul
     let file = File::open(path).map_err(|e| Error::io(path, "read", e))?;
     rows(file, &mut number, on_trial).map_err(|refusal| match refusal {
         Refusal::Other(error) => error,
-        Refusal::Fact(fact) => Error::List {
-            path: path.to_path_buf(),
-            line: number,
+        Refusal::Fact(fact) => Error::list(
+            path,
+            number,
             fact,
-            remedy: "write columns enroll and test (text), score (floats, null for a refused \
-                     recording) and label (target, nontarget), or a text file"
-                .into(),
-        },
+            "write columns enroll and test (text), score (floats, null for a refused \
+                     recording) and label (target, nontarget), or a text file",
+        ),
     })
 }
 

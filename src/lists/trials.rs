@@ -38,12 +38,12 @@ pub fn for_each_trial(
     opening.read_to_end(&mut start).map_err(failed)?;
     if is_parquet(&start) {
         if !path.is_file() {
-            return Err(Error::List {
-                path: path.to_path_buf(),
-                line: 1,
-                fact: "Parquet from a pipe".into(),
-                remedy: "give the file itself; only text is read from a pipe".into(),
-            });
+            return Err(Error::list(
+                path,
+                1,
+                "Parquet from a pipe",
+                "give the file itself; only text is read from a pipe",
+            ));
         }
         let has_sides = parquet_trials::read(path, &mut on_trial)?;
         // Read to the end: the caller may hash the source as it is read.

@@ -45,7 +45,7 @@ pub use shape::{Shapes, infer};
 pub use stored::{Number, Stored, Tensors};
 pub use weights::{Weights, all_finite};
 
-use crate::{Error, Result, features::Features};
+use crate::{Error, Result, error::Remedy, features::Features};
 use int8_weights::DIVISORS;
 use run::{Operations, Pooled};
 use source::Source;
@@ -233,12 +233,15 @@ impl Network {
         }
         let shortest = utterances.iter().map(Features::num_frames).min();
         if shortest.is_none_or(|frames| frames < self.receptive_field()) {
-            return Err(Error::Usage(format!(
-                "int8: the model sees {} frames at once, and the longest that its ranges can be taken \
-                 from have {}; leave --precision at f32",
-                self.receptive_field(),
-                shortest.unwrap_or(0)
-            )));
+            return Err(Error::refused(
+                format!(
+                    "int8: the model sees {} frames at once, and the longest that its ranges can be \
+                     taken from have {}",
+                    self.receptive_field(),
+                    shortest.unwrap_or(0)
+                ),
+                Remedy::Option(&["leave ", "precision", " at f32"]),
+            ));
         }
         let (layers, num_features) = (&self.layers, self.num_features);
         let tensors = int8::rounded(layers, num_features, self.source(), utterances);

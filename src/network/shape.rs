@@ -79,7 +79,7 @@ fn check_uses(layers: &[Layer], outputs: &[Shape]) -> Result<()> {
             last_read[read] = index;
         }
     }
-    let refuse = |index: usize, got: String, wanted: String, remedy: &str| {
+    let refuse = |index: usize, got: String, wanted: String, remedy: &'static str| {
         Err(Error::Layer {
             index,
             kind: layers[index].kind(),

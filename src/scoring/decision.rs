@@ -5,7 +5,7 @@
 //! Preez 2006). A score that is not finite is never accepted.
 // Longer than 450 lines: a third of it is tests.
 
-use crate::{Error, Result};
+use crate::{Error, Result, error::Remedy};
 use std::fmt;
 
 /// Natural logarithm of the likelihood ratio of "same speaker" to "different speakers".
@@ -276,9 +276,9 @@ impl Reason {
     }
 
     /// What the user can do about it.
-    pub fn remedy(&self) -> &'static str {
-        match self {
-            Reason::Silence => "check the microphone, and the channel with --channel",
+    pub fn remedy(&self) -> Remedy {
+        let text = match self {
+            Reason::Silence => return Remedy::Microphone,
             Reason::NoSpeech => "record somebody speaking",
             Reason::TooLittleSpeech { .. } => "record a longer utterance",
             Reason::Clipping { .. } => "record again at a lower level",
@@ -296,7 +296,8 @@ impl Reason {
             Reason::ScoreNotFinite => {
                 "try another recording; if that does not help, enroll again with another model"
             }
-        }
+        };
+        text.into()
     }
 }
 
@@ -549,7 +550,7 @@ mod tests {
         ] {
             assert_eq!(reason.code(), code);
             assert_eq!(reason.to_string(), text);
-            assert!(reason.remedy().contains(remedy));
+            assert!(reason.remedy().to_string().contains(remedy));
             let decision = Decision::Inconclusive(reason);
             assert_eq!(decision.code(), "inconclusive");
             assert_eq!(decision.reason(), Some(reason));

@@ -6,7 +6,7 @@
 //! of three: (1 − 3/N)^N ≈ e^−3 = 0.05), so such a rate is refused.
 
 use super::TrialKind;
-use crate::{Error, Result};
+use crate::{Error, Result, error::Remedy};
 use std::collections::BTreeMap;
 
 /// A rate and its 95 % confidence interval, each 0 to 1.
@@ -145,13 +145,19 @@ impl MeasuredRates {
         }
         // If the smallest rate was typed as it was shown, it may be lower by a rounding error.
         if wanted < smallest * (1.0 - 1e-9) {
-            return Err(Error::Usage(format!(
-                "a {name} rate of {}: the model was calibrated on {num_trials} {kind} trials, on \
-                 which only rates of {} and more can be measured (rule of three); ask for a higher \
-                 rate, or calibrate on more trials of your own with `spkver calibrate`",
-                asked(wanted),
-                percent_or_more(smallest),
-            )));
+            return Err(Error::refused(
+                format!(
+                    "a {name} rate of {}: the model was calibrated on {num_trials} {kind} trials, on \
+                     which only rates of {} and more can be measured (rule of three)",
+                    asked(wanted),
+                    percent_or_more(smallest),
+                ),
+                Remedy::Command(&[
+                    "ask for a higher rate, or calibrate on more trials of your own",
+                    "calibrate",
+                    "",
+                ]),
+            ));
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ impl Service {
                 true => Err(Refusal::new(
                     StatusCode::FORBIDDEN,
                     "no_pages",
-                    "without tokens, this service answers no web pages; start it with --tokens",
+                    "without tokens, this service answers no web pages; start it with a file of tokens",
                 )),
             };
         };

@@ -68,7 +68,9 @@ impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         let code = error.code();
         let status = match &error {
-            Error::Usage(_) => StatusCode::BAD_REQUEST,
+            Error::Usage(_) | Error::Refused { .. } | Error::Option { .. } => {
+                StatusCode::BAD_REQUEST
+            }
             Error::Audio { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Error::UnknownSpeaker { name, .. } => {
                 let text = format!("speaker {name:?} is not enrolled");
@@ -80,7 +82,7 @@ impl From<Error> for Refusal {
             }
             // Only the operator may see paths and the state of files.
             _ => {
-                let text = "the store cannot be used; try `spkver list` where the service runs";
+                let text = "the store cannot be used; list its speakers where the service runs";
                 return Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, code, text);
             }
         };

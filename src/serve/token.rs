@@ -10,6 +10,7 @@
 use super::{tries::Key, verb::Verb};
 use crate::{
     Error, Result,
+    error::Remedy,
     storage::{Readers, secret::new_key_text, write_whole_with},
 };
 use blake3::Hash;
@@ -77,14 +78,7 @@ impl Tokens {
             if text.trim().is_empty() {
                 continue;
             }
-            let bad = |fact: String| Error::List {
-                path: path.to_path_buf(),
-                line: line + 1,
-                fact,
-                remedy: "give one JSON object with name, blake3, rights and scores per line, as \
-                         `spkver serve --new-token` writes it"
-                    .into(),
-            };
+            let bad = |fact: String| Error::list(path, line + 1, fact, Remedy::TokenLine);
             let entry: Entry = serde_json::from_str(text).map_err(|e| bad(e.to_string()))?;
             let hash = Hash::from_hex(&entry.blake3);
             let hash = hash.map_err(|e| bad(format!("blake3 is not a hash: {e}")))?;
@@ -105,10 +99,10 @@ impl Tokens {
             });
         }
         if tokens.is_empty() {
-            return Err(Error::Usage(format!(
-                "{}: no tokens; make one with `spkver serve --tokens FILE --new-token NAME --rights …`",
-                path.display()
-            )));
+            return Err(Error::refused(
+                format!("{}: no tokens", path.display()),
+                Remedy::NewToken,
+            ));
         }
         Ok(Tokens(tokens))
     }

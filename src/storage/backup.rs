@@ -16,7 +16,7 @@ pub mod lines;
 #[cfg(feature = "store")]
 pub use file::{load, save};
 
-use crate::{Error, Result, verifier::Voiceprint};
+use crate::{Error, Result, error::Remedy, verifier::Voiceprint};
 use age::{
     DecryptError, Decryptor, EncryptError, Encryptor, scrypt, secrecy::SecretString,
     stream::StreamWriter, x25519,
@@ -136,12 +136,8 @@ pub fn read(
     path: &Path,
     key: &Key,
 ) -> Result<Vec<Voiceprint>> {
-    let refuse = |fact: &str, remedy: &str| Error::Store {
-        path: path.to_path_buf(),
-        fact: fact.into(),
-        remedy: remedy.into(),
-    };
-    let damaged = || refuse("the backup is damaged", "take another backup");
+    let refuse = |fact: &str, remedy: Remedy| Error::store(path, fact, remedy);
+    let damaged = || refuse("the backup is damaged", "take another backup".into());
 
     let of_words;
     let identities: Vec<&dyn age::Identity> = match key {
@@ -160,16 +156,15 @@ pub fn read(
             | DecryptError::KeyDecryptionFailed
             | DecryptError::DecryptionFailed => refuse(
                 "the given identity or passphrase does not open the backup",
-                "give the one that the backup was made for",
+                "give the one that the backup was made for".into(),
             ),
             DecryptError::ExcessiveWork { .. } => refuse(
                 "checking its passphrase would take too much work",
-                "open it with the age program",
+                "open it with the age program".into(),
             ),
-            DecryptError::InvalidHeader | DecryptError::UnknownFormat => refuse(
-                "not an age file",
-                "give a file that `spkver store backup` wrote",
-            ),
+            DecryptError::InvalidHeader | DecryptError::UnknownFormat => {
+                refuse("not an age file", Remedy::Backup)
+            }
             _ => damaged(),
         })?;
     // Allocated at full size, because a buffer that grows leaves copies behind. The text is shorter
@@ -179,7 +174,7 @@ pub fn read(
     lines::from_text(&text).map_err(|refused| match refused {
         Refused::Unknown => refuse(
             "not a backup of voiceprints that this version can read",
-            "give a file that `spkver store backup` wrote",
+            Remedy::Backup,
         ),
         Refused::Damaged => damaged(),
     })

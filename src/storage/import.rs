@@ -92,11 +92,7 @@ const KINDS: [Kind; 5] = [
 /// [`Error::Io`]; [`Error::Model`] for a file that is not a state dict of these networks, and for
 /// tensors that are missing, unknown, of another shape or type, or not finite.
 pub fn network(path: &Path) -> Result<Model> {
-    from_bytes(&read_file(path)?).map_err(|(fact, remedy)| Error::Model {
-        path: path.to_path_buf(),
-        fact,
-        remedy,
-    })
+    from_bytes(&read_file(path)?).map_err(|(fact, remedy)| Error::model(path, fact, remedy))
 }
 
 fn from_bytes(bytes: &[u8]) -> std::result::Result<Model, Problem> {
@@ -145,8 +141,8 @@ fn from_bytes(bytes: &[u8]) -> std::result::Result<Model, Problem> {
             name: kind.name.into(),
             description: "Imported network; embeddings are compared by cosine.".into(),
             calibration: format!(
-                "none: scores are {SCALE}·(cosine − {EVEN_COSINE}), not log-likelihood ratios; run \
-                 `spkver calibrate`"
+                "none: scores are {SCALE}·(cosine − {EVEN_COSINE}), not log-likelihood ratios; \
+                 calibrate the model"
             ),
             uncalibrated: true,
             ..ModelCard::default()

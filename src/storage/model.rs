@@ -189,12 +189,8 @@ fn from_shared(bytes: &Bytes, path: &Path) -> Result<Verifier> {
 const AGAIN: &str = "fetch or make the file again";
 const MUST_MATCH: &str = "layer list, head and tensors must match";
 
-fn refusal(path: &Path, fact: String, remedy: &str) -> Error {
-    Error::Model {
-        path: path.to_path_buf(),
-        fact,
-        remedy: remedy.into(),
-    }
+fn refusal(path: &Path, fact: String, remedy: &'static str) -> Error {
+    Error::model(path, fact, remedy)
 }
 
 /// A parsed file.

@@ -16,7 +16,7 @@ use super::{
 };
 #[cfg(feature = "store")]
 use crate::storage::voiceprints;
-use crate::{Error, Result};
+use crate::{Error, Result, error::Remedy};
 pub use form::Form;
 use std::{
     fs::{self, File},
@@ -195,6 +195,13 @@ impl Outputs {
         is_same: impl Fn(&[u8]) -> bool,
     ) -> Result<OutputFile> {
         let refuse = |text: String| Err(Error::Usage(format!("{}: {text}", path.display())));
+        let occupied = |fact: String| {
+            let remedy = Remedy::Option(&["name another output, or replace it with ", "force", ""]);
+            Err(Error::refused(
+                format!("{}: {fact}", path.display()),
+                remedy,
+            ))
+        };
         if path.is_dir() {
             return refuse("is a folder; name a file to write".into());
         }
@@ -205,15 +212,10 @@ impl Outputs {
         let exists = fs::metadata(path).is_ok_and(|facts| facts.is_file() && facts.len() > 0);
         if exists && !self.force {
             if is_kept {
-                return refuse(
-                    "exists already; name another output, or replace it with --force".into(),
-                );
+                return occupied("exists already".into());
             }
             if !opening(path).is_ok_and(|bytes| is_same(&bytes)) {
-                return refuse(format!(
-                    "exists already and is not {what}; name another output, or replace it with \
-                     --force"
-                ));
+                return occupied(format!("exists already and is not {what}"));
             }
         }
         Ok(OutputFile {

@@ -3,7 +3,7 @@
 //! A key is 256 random bits and is used unchanged. A passphrase goes through Argon2id (RFC 9106),
 //! with the salt and cost stored in the file.
 
-use crate::{Error, Result};
+use crate::{Error, Result, error::Remedy};
 use argon2::{Algorithm, Argon2, Params, Version};
 use std::{
     fmt,
@@ -63,11 +63,13 @@ impl Secret {
             return Ok(Secret::Key(bytes));
         }
         Self::from_hex(&bytes).ok_or_else(|| {
-            Error::Usage(format!(
-                "key file {} does not hold a key, which is 64 hexadecimal digits or 32 bytes; \
-                 `spkver store new-key` makes one",
-                path.display()
-            ))
+            Error::refused(
+                format!(
+                    "key file {} does not hold a key, which is 64 hexadecimal digits or 32 bytes",
+                    path.display()
+                ),
+                Remedy::Command(&["make one", "store new-key", ""]),
+            )
         })
     }
 
@@ -235,11 +237,13 @@ pub fn new_key_text() -> Result<Zeroizing<String>> {
 /// Fills `bytes` with random bytes from the system.
 pub(super) fn fill_random(bytes: &mut [u8]) -> Result<()> {
     use chacha20poly1305::aead::{OsRng, rand_core::RngCore};
-    OsRng.try_fill_bytes(bytes).map_err(|e| Error::Io {
-        path: "<random numbers>".into(),
-        doing: "read",
-        source: io::Error::other(e.to_string()),
-        remedy: "the system must provide them",
+    OsRng.try_fill_bytes(bytes).map_err(|e| {
+        Error::io_with(
+            "<random numbers>",
+            "read",
+            io::Error::other(e.to_string()),
+            "the system must provide them",
+        )
     })
 }
 

@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    error::Remedy,
     storage::index_file,
     verifier::{ModelId, SpeakerName, Utterance, Voiceprint},
 };
@@ -56,7 +57,10 @@ pub fn default_path() -> Result<PathBuf> {
     directories::ProjectDirs::from("", "", "spkver")
         .map(|folders| folders.data_dir().join("voiceprints.sqlite"))
         .ok_or_else(|| {
-            Error::Usage("no home folder to keep voiceprints in; give --store FILE".into())
+            Error::refused(
+                "no home folder to keep voiceprints in",
+                Remedy::OtherStore("give a file"),
+            )
         })
 }
 
@@ -196,10 +200,10 @@ impl Store {
                 } = voiceprint;
                 let lookup = self.seal.lookup(&name.key());
                 if !replace && Rows::find(tx, &lookup)?.is_some() {
-                    return Err(Error::Usage(format!(
-                        "{:?} is enrolled already; restore with --replace, or into another store",
-                        name.as_str()
-                    ))
+                    return Err(Error::refused(
+                        format!("{:?} is enrolled already", name.as_str()),
+                        Remedy::Option(&["restore with ", "replace", ", or into another store"]),
+                    )
                     .into());
                 }
                 self.put(tx, &name, model, &utterances, deleted)?;
@@ -367,11 +371,15 @@ fn checked(
             (None, Some(name)) => format!("the voiceprint of {name:?}"),
             (None, None) => "a voiceprint".into(),
         };
-        Error::Store {
-            path: path.to_path_buf(),
-            fact: format!("{whose} is damaged"),
-            remedy: "restore the store from a backup, or enroll again with --replace".into(),
-        }
+        Error::store(
+            path,
+            format!("{whose} is damaged"),
+            Remedy::Option(&[
+                "restore the store from a backup, or enroll again with ",
+                "replace",
+                "",
+            ]),
+        )
     })
 }
 
@@ -381,11 +389,11 @@ fn find(path: &Path) -> Result<Option<(Connection, Header)>> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(Error::io(path, "read", e)),
         Ok(facts) if !facts.is_file() => {
-            return Err(Error::Store {
-                path: path.to_path_buf(),
-                fact: "not a file".into(),
-                remedy: "give the store's file with --store".into(),
-            });
+            return Err(Error::store(
+                path,
+                "not a file",
+                Remedy::OtherStore("give the store's file"),
+            ));
         }
         Ok(_) => {}
     }

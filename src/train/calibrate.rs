@@ -116,7 +116,7 @@ impl<'a> Inputs<'a> {
         let tables: Vec<ScoreTable> = plan.lists.iter().map(read).collect::<Result<_>>()?;
         let open = |path| Source::open(path, plan.cohort_top, &tables, &plan.root);
         let cohort = plan.cohort.as_deref().map(open).transpose()?;
-        let open = |path| OutsideSpeakers::open("--speakers", path, &tables, &plan.root);
+        let open = |path| OutsideSpeakers::open("speakers", path, &tables, &plan.root);
         let speakers = plan.speakers.as_deref().map(open).transpose()?;
         Ok(Inputs {
             plan,

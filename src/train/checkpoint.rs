@@ -5,6 +5,7 @@
 use super::{optimizer::AdamW, options::TrainOptions, random::Random, tape::Trainable};
 use crate::{
     Error, Result,
+    error::Remedy,
     network::{Layer, Weights},
     storage::write_whole,
 };
@@ -112,8 +113,8 @@ impl State {
         manifest: &str,
         layers: Vec<Layer>,
     ) -> Result<Self> {
-        let refused = |fact: &str| refused(path, GO_ON, fact);
-        let (header, mut state) = read(path, GO_ON)?;
+        let refused = |fact: &str| refused(path, &GO_ON, fact);
+        let (header, mut state) = read(path, &GO_ON)?;
         // The head is fitted after the last step, so its options may change.
         let begun_with = TrainOptions {
             head: options.head.clone(),
@@ -123,10 +124,8 @@ impl State {
             return Err(refused("belongs to a run with other options"));
         }
         if header.manifest != manifest {
-            return Err(refused(
-                "belongs to a run on another list of recordings, or with another --teacher, \
-                 --noise, --rir, --overlap-of or --start-from",
-            ));
+            let fact = "belongs to a run on another list of recordings, or with other files";
+            return Err(refused(fact).with_remedy(Remedy::SameFiles));
         }
         state.trainable.layers = layers;
         Ok(state)
@@ -137,7 +136,7 @@ impl State {
     /// # Errors
     /// [`Error::Io`]; [`Error::Model`] for a damaged file.
     pub fn of_other_run(path: &Path) -> Result<Self> {
-        read(path, "give a file that --checkpoint named in that run").map(|(_, state)| state)
+        read(path, &OF_OTHER_RUN).map(|(_, state)| state)
     }
 
     /// Takes the weights of `other` where a tensor has the same name and as many values, and the speakers' rows
@@ -161,18 +160,22 @@ impl State {
 }
 
 /// What to do with a checkpoint that the run cannot go on from.
-const GO_ON: &str = "repeat the command that began it, or delete it, or give another --checkpoint";
+const GO_ON: Remedy = Remedy::Option(&[
+    "repeat the command that began it, or delete it, or give another ",
+    "checkpoint",
+    "",
+]);
 
-fn refused(path: &Path, remedy: &str, fact: impl Into<String>) -> Error {
-    Error::Model {
-        path: path.to_path_buf(),
-        fact: fact.into(),
-        remedy: remedy.into(),
-    }
+/// What to do if the other run's file is no checkpoint.
+const OF_OTHER_RUN: Remedy =
+    Remedy::Option(&["give a file that ", "checkpoint", " named in that run"]);
+
+fn refused(path: &Path, remedy: &Remedy, fact: impl Into<String>) -> Error {
+    Error::model(path, fact, remedy.clone())
 }
 
 /// Reads a checkpoint. The layers are not in the file.
-fn read(path: &Path, remedy: &str) -> Result<(Header, State)> {
+fn read(path: &Path, remedy: &Remedy) -> Result<(Header, State)> {
     let refused = |fact: String| refused(path, remedy, fact);
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read", e))?;
     let damaged = |e: safetensors::SafeTensorError| refused(format!("damaged checkpoint: {e}"));

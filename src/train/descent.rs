@@ -13,7 +13,7 @@ use super::{
     recordings::Recordings,
     teacher::Teacher,
 };
-use crate::{Error, Result, features::Mfcc, network::Layer};
+use crate::{Error, Result, error::Remedy, features::Mfcc, network::Layer};
 use rayon::prelude::*;
 use std::path::Path;
 
@@ -187,10 +187,13 @@ pub(super) fn descend_by(
     let tape = state.trainable.forward(features); // (ΣT, C_in) -> (U, D)
     let result = loss(&tape.embeddings().values, &state.speakers);
     if !result.loss.is_finite() {
-        return Err(Error::Usage(format!(
-            "training diverged at step {}: the loss is {}; choose a lower --learning-rate",
-            state.step, result.loss
-        )));
+        return Err(Error::refused(
+            format!(
+                "training diverged at step {}: the loss is {}",
+                state.step, result.loss
+            ),
+            Remedy::Option(&["choose a lower ", "learning_rate", ""]),
+        ));
     }
     let mut gradients = state.trainable.backward(&tape, result.d_embeddings);
     state.trainable.update_running_statistics(&tape);

@@ -192,11 +192,8 @@ fn folder(root: &Path) -> Result<Vec<Row>> {
 
 fn file(path: &Path) -> Result<Vec<Row>> {
     let text = text(path, MAX_BYTES)?;
-    let bad = |line: usize, fact: String| Error::List {
-        path: path.to_path_buf(),
-        line,
-        fact,
-        remedy: "give each row a path and a speaker".into(),
+    let bad = |line: usize, fact: String| {
+        Error::list(path, line, fact, "give each row a path and a speaker")
     };
     let mut rows: Vec<Row> = if text.trim_start().starts_with('{') {
         let lines = text

@@ -8,7 +8,7 @@
 //! | mean squared error | 1 linear | a grade, made an LLR by calibration |
 
 use super::{calibration::sigmoid, options::PairLoss};
-use crate::{Error, Result, eval::sweep::softplus};
+use crate::{Error, Result, error::Remedy, eval::sweep::softplus};
 
 impl PairLoss {
     /// Number of outputs that a pair head needs for this loss.
@@ -22,27 +22,32 @@ impl PairLoss {
     /// Refuses a number of outputs that does not suit the loss.
     ///
     /// # Errors
-    /// [`Error::Usage`] with the reason.
+    /// [`Error::Refused`] or [`Error::Usage`] with the reason.
     pub fn check(self, num_outputs: usize) -> Result<()> {
-        let reason = match (self, num_outputs) {
-            (PairLoss::Softmax, 1) => {
+        let error = match (self, num_outputs) {
+            (PairLoss::Softmax, 1) => Error::refused(
                 "softmax over one output is always 1 and always answers class 0, whatever the \
-                 logit, and its gradient is 0; use --head bce with one logit, or softmax with two \
-                 outputs"
-            }
-            (PairLoss::Bce, n) if n != 1 => {
+                 logit, and its gradient is 0",
+                Remedy::Option(&[
+                    "use ",
+                    "head",
+                    " bce with one logit, or softmax with two outputs",
+                ]),
+            ),
+            (PairLoss::Bce, n) if n != 1 => Error::refused(
                 "BCE takes one logit: sigmoids over several outputs are no distribution over \
-                 answers that exclude each other; use --head softmax"
-            }
-            (PairLoss::Mse, n) if n != 1 => {
-                "mean squared error takes one linear output: a pair has one grade"
-            }
+                 answers that exclude each other",
+                Remedy::Option(&["use ", "head", " softmax"]),
+            ),
+            (PairLoss::Mse, n) if n != 1 => Error::Usage(
+                "mean squared error takes one linear output: a pair has one grade".into(),
+            ),
             (PairLoss::Softmax, n) if n != 2 => {
-                "a pair is of one speaker or of two: softmax takes two outputs"
+                Error::Usage("a pair is of one speaker or of two: softmax takes two outputs".into())
             }
             _ => return Ok(()),
         };
-        Err(Error::Usage(reason.into()))
+        Err(error)
     }
 
     /// The loss of one pair. Replaces `outputs` by the gradient. `target` is 1 for the same speaker, 0

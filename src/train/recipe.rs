@@ -127,8 +127,10 @@ fn train_network(
         if let Some(begun) = begun
             && fresh.take_weights(begun) == 0
         {
-            return Err(Error::Usage(
-                "--start-from: no layer of that run has the size of one of this network".into(),
+            return Err(Error::option(
+                "start_from",
+                "",
+                "no layer of that run has the size of one of this network",
             ));
         }
         Ok(fresh)

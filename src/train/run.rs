@@ -303,14 +303,14 @@ fn card(plan: &Plan, manifest: &Manifest) -> ModelCard {
 
 const OTHER_FRONT_END: &str = "the model has another front-end than the options";
 
-fn refusal(flag: &str, path: &Path, fact: &str) -> Error {
-    Error::Usage(format!("{flag} {}: {fact}", path.display()))
+fn refusal(option: &'static str, path: &Path, fact: &str) -> Error {
+    Error::option(option, path.display(), fact)
 }
 
 /// The detector of overlapped speech of the model file `path`.
 fn overlap_of(path: &Path, options: &TrainOptions) -> Result<Overlap> {
     let model = model::load(path)?.into_model();
-    let refuse = |fact: &str| refusal("--overlap-of", path, fact);
+    let refuse = |fact: &str| refusal("overlap_of", path, fact);
     // The detector keeps the pauses, whatever the networks do.
     let same_front_end = MfccConfig {
         speech_only: options.front_end.speech_only,
@@ -335,7 +335,7 @@ fn overlap_of(path: &Path, options: &TrainOptions) -> Result<Overlap> {
 fn onto_of(path: &Path, options: &TrainOptions) -> Result<Model> {
     let model = model::load(path)?.into_model();
     if model.front_end != options.front_end {
-        return Err(refusal("--onto", path, OTHER_FRONT_END));
+        return Err(refusal("onto", path, OTHER_FRONT_END));
     }
     Ok(model)
 }

@@ -196,7 +196,7 @@ mod tests {
             (Reason::ScoreNotFinite, ScoreNotFinite),
         ] {
             assert_eq!(status_of(|| Err(reason.into())), status);
-            assert!(message().ends_with(reason.remedy()));
+            assert!(message().ends_with(&reason.remedy().to_string()));
             assert_eq!(name(status as i32).to_str().unwrap(), reason.code());
             codes.push(reason.code());
         }

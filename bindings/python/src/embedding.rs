@@ -179,7 +179,7 @@ impl Refusal {
     /// Of a file that was not.
     pub fn unread(label: String, error: &Error) -> Self {
         let (text, remedy) = match error {
-            Error::Audio { fact, remedy, .. } => (fact.clone(), remedy.clone()),
+            Error::Audio { fact, remedy, .. } => (fact.clone(), remedy.to_string()),
             Error::Io {
                 doing,
                 source,
@@ -209,7 +209,7 @@ impl From<Reason> for Refusal {
         Refusal {
             code: reason.code().into(),
             text: reason.to_string(),
-            remedy: reason.remedy().into(),
+            remedy: reason.remedy().to_string(),
             label: String::new(),
             quality: Value::Null,
         }

@@ -268,11 +268,9 @@ impl Verifier {
         for item in &items {
             match Heard::of_object(item, &self.0)? {
                 Heard::Embedded(embedding) => utterances.push(embedding.utterance),
-                Heard::Refused(refusal) => errors.push(Error::Audio {
-                    path: refusal.label.into(),
-                    fact: refusal.text,
-                    remedy: refusal.remedy,
-                }),
+                Heard::Refused(refusal) => {
+                    errors.push(Error::audio(refusal.label, refusal.text, refusal.remedy));
+                }
             }
         }
         for utterance in &utterances {

@@ -3,6 +3,7 @@
 
 use crate::{
     Error, Result,
+    error::Remedy,
     storage::{remove_file, with_ending},
 };
 use rusqlite::{Connection, OpenFlags};
@@ -90,11 +91,11 @@ fn attach_cache(connection: &Connection, path: &Path) -> Result<()> {
     };
     match attach().map_err(|e| failed(path, e))? {
         true => Ok(()),
-        false => Err(Error::Store {
-            path: path.to_path_buf(),
-            fact: "is an SQLite file, but not a cache of embeddings".into(),
-            remedy: "name another file with --cache".into(),
-        }),
+        false => Err(Error::store(
+            path,
+            "is an SQLite file, but not a cache of embeddings",
+            Remedy::Option(&["name another file with ", "cache", ""]),
+        )),
     }
 }
 
@@ -114,16 +115,16 @@ pub(super) fn failed(path: &Path, error: rusqlite::Error) -> Error {
         false => path.to_path_buf(),
     };
     match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Store {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::store(
             path,
-            fact: "another run is writing to it".into(),
-            remedy: "wait for it to end, or name another file".into(),
-        },
-        Some(ErrorCode::NotADatabase) => Error::Store {
+            "another run is writing to it",
+            "wait for it to end, or name another file",
+        ),
+        Some(ErrorCode::NotADatabase) => Error::store(
             path,
-            fact: "is not a file of this program".into(),
-            remedy: "name another file, or delete it".into(),
-        },
+            "is not a file of this program",
+            "name another file, or delete it",
+        ),
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly) => Error::io(
             &path,
             "write",
@@ -134,10 +135,10 @@ pub(super) fn failed(path: &Path, error: rusqlite::Error) -> Error {
             "write",
             std::io::Error::from(std::io::ErrorKind::StorageFull),
         ),
-        _ => Error::Store {
+        _ => Error::store(
             path,
-            fact: error.to_string(),
-            remedy: "check the disk; delete the file to start over".into(),
-        },
+            error.to_string(),
+            "check the disk; delete the file to start over",
+        ),
     }
 }

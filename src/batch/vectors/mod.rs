@@ -16,7 +16,7 @@ mod row;
 mod stored_zip;
 mod text;
 
-use crate::{Error, Result, lists::parquet_opening, storage::output::Form};
+use crate::{Error, Result, error::Remedy, lists::parquet_opening, storage::output::Form};
 use refusal::Refusal;
 use rustc_hash::FxHashMap;
 use std::{
@@ -95,10 +95,10 @@ impl Format {
     pub fn check_ids(&self, ids: &[String]) -> Result<()> {
         let blank = |id: &&String| id.is_empty() || id.contains(char::is_whitespace);
         match (self, ids.iter().find(blank)) {
-            (Format::Ark | Format::ArkText, Some(id)) => Err(Error::Usage(format!(
-                "the id {id:?} has blanks, which Kaldi archives do not allow; give ids with --list, or \
-                 write npz or parquet"
-            ))),
+            (Format::Ark | Format::ArkText, Some(id)) => Err(Error::refused(
+                format!("the id {id:?} has blanks, which Kaldi archives do not allow"),
+                Remedy::Option(&["give ids with ", "list", ", or write npz or parquet"]),
+            )),
             _ => Ok(()),
         }
     }

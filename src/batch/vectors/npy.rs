@@ -240,7 +240,7 @@ impl Header {
 /// Reads the rows of a two-dimensional array. Their ids are in the file `ids`.
 pub(super) fn read_rows(path: &Path, ids: Option<&Path>, take: &mut Take) -> Result<(), Refusal> {
     let Some(ids) = ids else {
-        return Err("a NumPy array without ids; name a file with --ids, one id per line".into());
+        return Err(Refusal::NoIds);
     };
     let names = names::read(ids)?;
     let mut source = BufReader::new(File::open(path)?);

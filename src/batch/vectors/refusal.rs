@@ -1,7 +1,7 @@
 //! What the readers of vector files share: the receiver of the vectors, and why a file could not be
 //! read.
 
-use crate::Error;
+use crate::{Error, error::Remedy};
 use std::path::Path;
 
 /// Receives each id and its vector.
@@ -11,6 +11,8 @@ pub(super) type Take<'t> = dyn FnMut(&str, &[f32]) -> std::result::Result<(), Re
 pub(super) enum Refusal {
     Io(std::io::Error),
     Fact(String),
+    /// The file holds vectors without ids.
+    NoIds,
     /// The error of another file, such as the list of ids.
     Other(Error),
 }
@@ -21,6 +23,10 @@ impl Refusal {
         match self {
             Refusal::Io(error) => Error::io(path, "read", error),
             Refusal::Other(error) => error,
+            Refusal::NoIds => Error::refused(
+                format!("{}: a NumPy array without ids", path.display()),
+                Remedy::Option(&["name a file with ", "ids", ", one id per line"]),
+            ),
             Refusal::Fact(fact) => Error::Usage(format!("{}: {fact}; {wanted}", path.display())),
         }
     }

@@ -97,10 +97,12 @@ impl<'a> Enrolled<'a> {
         let path = &recordings.short[0];
         let waveform = audio::read(path, &ReadOptions::default())?;
         let heard = verifier.hear(&waveform);
-        let embedding = heard.embedding.map_err(|reason| Error::Audio {
-            path: path.clone(),
-            fact: format!("the model refuses the synthetic voice of the benchmark: {reason}"),
-            remedy: "measure another model".into(),
+        let embedding = heard.embedding.map_err(|reason| {
+            Error::audio(
+                path.clone(),
+                format!("the model refuses the synthetic voice of the benchmark: {reason}"),
+                "measure another model",
+            )
         })?;
         let utterance = Utterance {
             file: "synthetic".into(),

@@ -185,11 +185,8 @@ fn import(args: &Import, global: &Global) -> Result<u8> {
     let verifier = global.verifier()?;
     let mut rows = open_array(&args.vectors, &verifier)?;
     let names = names::read(&args.names)?;
-    let bad = |line: usize, fact: String, remedy: &str| Error::List {
-        path: args.names.clone(),
-        line: line + 1,
-        fact,
-        remedy: remedy.into(),
+    let bad = |line: usize, fact: String, remedy: &'static str| {
+        Error::list(args.names.clone(), line + 1, fact, remedy)
     };
     let names = names.into_iter().enumerate().map(|(line, name)| {
         SpeakerName::new(name).map_err(|e| bad(line, e.to_string(), "a line is one speaker's name"))

@@ -4,6 +4,7 @@
 use super::output::Shape;
 use crate::{
     Error, Result,
+    error::Remedy,
     network::{Conv1dOptions, Conv2dOptions, Layer, frame_count::FrameCount},
 };
 
@@ -330,7 +331,7 @@ impl Step<'_> {
     }
 
     /// The frames of the input; `remedy` is for a vector.
-    fn frames(&self, remedy: &str) -> Result<(usize, FrameCount)> {
+    fn frames(&self, remedy: &'static str) -> Result<(usize, FrameCount)> {
         match self.input {
             Shape::Frames(channels, count) => Ok((channels, count)),
             Shape::Vector(_) => self.refuse("(T, C)", remedy),
@@ -376,7 +377,7 @@ impl Step<'_> {
     }
 
     /// Refuses the layer; what it got is the output of the layer before.
-    fn refuse<T>(&self, wanted: impl Into<String>, remedy: impl Into<String>) -> Result<T> {
+    fn refuse<T>(&self, wanted: impl Into<String>, remedy: impl Into<Remedy>) -> Result<T> {
         self.refuse_named(self.input.to_string(), wanted, remedy)
     }
 
@@ -385,7 +386,7 @@ impl Step<'_> {
         &self,
         got: String,
         wanted: impl Into<String>,
-        remedy: impl Into<String>,
+        remedy: impl Into<Remedy>,
     ) -> Result<T> {
         Err(Error::Layer {
             index: self.index,

@@ -1,7 +1,7 @@
 //! The forms of files that commands write: which endings belong to a form, and how the first bytes
 //! of an existing file show its form.
 
-use crate::{Error, Result, audio::formats};
+use crate::{Error, Result, audio::formats, error::Remedy};
 use std::{ffi::OsStr, path::Path};
 
 /// A form of file.
@@ -158,12 +158,12 @@ impl Form {
             return Ok(());
         }
         let own: Vec<String> = self.endings.iter().map(|e| format!(".{e}")).collect();
-        Err(Error::Usage(format!(
-            "{}: the ending .{ending} does not belong to {}; name it {}, or see --help for other forms",
+        let fact = format!(
+            "{}: the ending .{ending} does not belong to {}",
             path.display(),
-            self.name,
-            own.join(" or ")
-        )))
+            self.name
+        );
+        Err(Error::refused(fact, Remedy::NameOutput(own.join(" or "))))
     }
 }
 

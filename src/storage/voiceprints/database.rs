@@ -3,6 +3,7 @@
 
 use crate::{
     Error, Result,
+    error::Remedy,
     storage::{folder_of, secret::wipe_traces, with_ending},
 };
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
@@ -49,15 +50,15 @@ pub(super) fn connect_to_read(path: &Path) -> Result<Connection> {
                         "make the folder writable, or copy both files into one that is",
                     ),
                 };
-                return Err(Error::Io {
-                    path: path.to_path_buf(),
-                    doing: "read the store",
-                    source: io::Error::other(format!(
+                return Err(Error::io_with(
+                    path,
+                    "read the store",
+                    io::Error::other(format!(
                         "its latest changes are still in {}, and {why}",
                         log.display()
                     )),
                     remedy,
-                });
+                ));
             }
             open_unchanging(path).and_then(readable)
         }
@@ -180,11 +181,11 @@ pub(super) fn create_private(path: &Path) -> io::Result<()> {
 }
 
 pub(super) fn damaged(path: &Path, what: &str) -> Error {
-    Error::Store {
-        path: path.to_path_buf(),
-        fact: format!("damaged: {what}"),
-        remedy: "restore it from a backup, or move it away and enroll again".into(),
-    }
+    Error::store(
+        path,
+        format!("damaged: {what}"),
+        "restore it from a backup, or move it away and enroll again",
+    )
 }
 
 /// Translates an SQLite error into one that says what the user can do.
@@ -199,35 +200,37 @@ pub(super) fn failed(path: &Path, e: rusqlite::Error) -> Error {
             | ErrorCode::PermissionDenied
             | ErrorCode::SystemIoFailure
             | ErrorCode::OutOfMemory,
-        ) => Error::Io {
-            path: path.to_path_buf(),
-            doing: "use the store",
-            source: io::Error::other(e),
-            remedy: "check its permissions, its folder's, and the disk",
-        },
-        Some(ErrorCode::ReadOnly) => Error::Io {
-            path: path.to_path_buf(),
-            doing: "change the store",
-            source: io::Error::other("the file or its folder is read-only"),
-            remedy: "make both writable (and `-wal` and `-shm` beside it), or give another file with --store",
-        },
+        ) => Error::io_with(
+            path,
+            "use the store",
+            io::Error::other(e),
+            "check its permissions, its folder's, and the disk",
+        ),
+        Some(ErrorCode::ReadOnly) => Error::io_with(
+            path,
+            "change the store",
+            io::Error::other("the file or its folder is read-only"),
+            Remedy::OtherStore(
+                "make both writable (and `-wal` and `-shm` beside it), or give another file",
+            ),
+        ),
         Some(
             ErrorCode::DatabaseBusy
             | ErrorCode::DatabaseLocked
             | ErrorCode::FileLockingProtocolFailed,
-        ) => Error::Io {
-            path: path.to_path_buf(),
-            doing: "use the store",
-            source: io::Error::other(e),
-            remedy: "another program is writing to it: try again",
-        },
+        ) => Error::io_with(
+            path,
+            "use the store",
+            io::Error::other(e),
+            "another program is writing to it: try again",
+        ),
         // SQLite reports a failed read as damage, too.
-        Some(ErrorCode::DatabaseCorrupt) if reading_fails(path) => Error::Io {
-            path: path.to_path_buf(),
-            doing: "read the store",
-            source: io::Error::other("the disk fails; nothing is wrong with what can be read"),
-            remedy: "check the disk, and run the command again",
-        },
+        Some(ErrorCode::DatabaseCorrupt) if reading_fails(path) => Error::io_with(
+            path,
+            "read the store",
+            io::Error::other("the disk fails; nothing is wrong with what can be read"),
+            "check the disk, and run the command again",
+        ),
         _ => damaged(path, &e.to_string()),
     }
 }

@@ -16,6 +16,7 @@
 use super::database::Refusal;
 use crate::{
     Error, Result,
+    error::Remedy,
     storage::{
         seal::{Seal, length_prefixed},
         secret::{Derivation, Secret, fill_random},
@@ -91,47 +92,42 @@ impl Header {
 
     /// The seal of the rows, if `secret` is the right one.
     pub fn unlock(&self, path: &Path, secret: Option<&Secret>) -> Result<Seal> {
-        let refuse = |fact: &str, remedy: &str| Error::Store {
-            path: path.to_path_buf(),
-            fact: fact.into(),
-            remedy: remedy.into(),
-        };
+        let refuse = |fact: &str, remedy: Remedy| Error::store(path, fact, remedy);
         let (seal, otherwise) = match (&self.derivation, secret) {
             (None, None) => (
                 Seal::Checksum,
-                refuse("damaged: the header", "restore it from a backup"),
+                refuse("damaged: the header", "restore it from a backup".into()),
             ),
             // Somebody might have replaced the encrypted store by this one.
             (None, Some(_)) => {
                 return Err(refuse(
                     "is not encrypted, although a key was given",
-                    "encrypt it with `spkver store encrypt`, or give no key",
+                    Remedy::Command(&["encrypt it", "store encrypt", ", or give no key"]),
                 ));
             }
             (Some(derivation), secret) => {
-                let (kind, flags) = match derivation {
-                    Derivation::Key => ("key", "--key-file or SPKVER_KEY"),
-                    Derivation::Argon2id { .. } => {
-                        ("passphrase", "--passphrase-file or SPKVER_PASSPHRASE")
-                    }
+                let kind = match derivation {
+                    Derivation::Key => "key",
+                    Derivation::Argon2id { .. } => "passphrase",
                 };
                 let Some(secret) = secret else {
                     return Err(refuse(
                         &format!("is encrypted with a {kind}"),
-                        &format!("give it with {flags}"),
+                        Remedy::Secret(kind),
                     ));
                 };
                 let Some(key) = secret.derive(derivation) else {
                     return Err(refuse(
                         &format!("is encrypted with a {kind}, another kind of secret was given"),
-                        &format!("give it with {flags}"),
+                        Remedy::Secret(kind),
                     ));
                 };
                 let wrong = refuse(
                     &format!("the {kind} does not open it"),
-                    &format!(
+                    format!(
                         "give the right {kind}; if this is the right one, the store's header is damaged"
-                    ),
+                    )
+                    .into(),
                 );
                 (Seal::cipher(&key), wrong)
             }
@@ -243,25 +239,14 @@ pub(super) fn check_version(
     connection: &Connection,
 ) -> std::result::Result<(), Refusal> {
     let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-    let refuse = |fact: String, remedy: &str| {
-        Err(Refusal::from(Error::Store {
-            path: path.to_path_buf(),
-            fact,
-            remedy: remedy.into(),
-        }))
-    };
     if number("PRAGMA application_id")? != APPLICATION_ID {
-        return refuse(
-            "not a store of voiceprints".into(),
-            "give another file with --store",
-        );
+        let remedy = Remedy::OtherStore("give another file");
+        return Err(Error::store(path, "not a store of voiceprints", remedy).into());
     }
     let version = number("PRAGMA user_version")?;
     if version != VERSION {
-        return refuse(
-            format!("schema version {version}, this program knows {VERSION}"),
-            "use the version of spkver that made it",
-        );
+        let fact = format!("schema version {version}, this program knows {VERSION}");
+        return Err(Error::store(path, fact, "use the version of spkver that made it").into());
     }
     Ok(())
 }

@@ -50,12 +50,12 @@ impl Store {
         transaction(&self.path, &self.connection, behavior, |tx| {
             // A row that is sealed with the old key would be lost.
             if Header::read(tx)?.as_ref() != Some(&self.header) {
-                return Err(Error::Io {
-                    path: self.path.clone(),
-                    doing: "use the store",
-                    source: io::Error::other("another command changed its key meanwhile"),
-                    remedy: "run the command again, with the new key",
-                }
+                return Err(Error::io_with(
+                    self.path.clone(),
+                    "use the store",
+                    io::Error::other("another command changed its key meanwhile"),
+                    "run the command again, with the new key",
+                )
                 .into());
             }
             work(tx)

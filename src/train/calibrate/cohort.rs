@@ -32,7 +32,7 @@ impl<'a> Source<'a> {
     /// As [`OutsideSpeakers::open`]; [`crate::Error::Usage`] for fewer than two tables, and for too
     /// many speakers.
     pub fn open(path: &'a Path, top: usize, tables: &[ScoreTable], root: &Path) -> Result<Self> {
-        let speakers = OutsideSpeakers::open("--cohort", path, tables, root)?;
+        let speakers = OutsideSpeakers::open("cohort", path, tables, root)?;
         if tables.len() < 2 {
             return Err(speakers.refusal(
                 "whether a cohort helps is judged on lists that were left out of the fit; give two \

@@ -21,8 +21,7 @@ pub(super) struct OutsideSpeakers<'a> {
 }
 
 impl<'a> OutsideSpeakers<'a> {
-    /// Reads the manifest that `option` of the command line names. Recordings without a label are left
-    /// out.
+    /// Reads the manifest that `option` of the plan names. Recordings without a label are left out.
     ///
     /// # Errors
     /// As [`Manifest::open`]; [`Error::Usage`] for a speaker or recording of the trials; [`Error::Io`] for
@@ -97,6 +96,6 @@ impl<'a> OutsideSpeakers<'a> {
 
     /// The error that says why the manifest cannot be used.
     pub fn refusal(&self, fact: &str) -> Error {
-        Error::Usage(format!("{} {}: {fact}", self.option, self.path.display()))
+        Error::option(self.option, self.path.display(), fact)
     }
 }
