@@ -30,12 +30,8 @@ fn name(text: &str) -> SpeakerName {
 /// A made-up embedding of one recording.
 fn utterance(model: ModelId, number: usize) -> Utterance {
     let value = |i: usize| ((number * 192 + i) as f32).sin();
-    Utterance {
-        file: format!("{number}.wav"),
-        speech_seconds: 2.5,
-        quality: serde_json::Value::Null,
-        embedding: Embedding::new((0..192).map(value).collect(), model).unwrap(),
-    }
+    let embedding = Embedding::new((0..192).map(value).collect(), model).unwrap();
+    Utterance::without_quality(format!("{number}.wav"), embedding, 2.5)
 }
 
 /// The number of recordings of each speaker.

@@ -7,7 +7,6 @@ mod random_model;
 use program::waveform;
 use proptest::prelude::*;
 use random_model::{random_model, x_vector};
-use serde_json::Value;
 use spkver::{
     Error,
     audio::Waveform,
@@ -40,11 +39,9 @@ fn verifier(edit: impl FnOnce(&mut Model)) -> Verifier {
 }
 
 fn voiceprint(verifier: &Verifier, embeddings: &[&[f32]]) -> Voiceprint {
-    let utterance = |values: &&[f32]| Utterance {
-        file: "x.wav".into(),
-        speech_seconds: 2.0,
-        quality: Value::Null,
-        embedding: Embedding::new(values.to_vec(), verifier.id()).unwrap(),
+    let utterance = |values: &&[f32]| {
+        let embedding = Embedding::new(values.to_vec(), verifier.id()).unwrap();
+        Utterance::without_quality("x.wav", embedding, 2.0)
     };
     Voiceprint {
         name: SpeakerName::new("anna").unwrap(),

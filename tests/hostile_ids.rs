@@ -81,11 +81,9 @@ fn a_name_is_a_row_and_nothing_else() {
     let path = folder.path().join("a/b/c/store");
     let mut store = Store::open_or_create(&path, None).unwrap();
     let model = ModelId::of(b"a model");
-    let utterance = |number: usize| Utterance {
-        file: "x".into(),
-        speech_seconds: 1.0,
-        quality: Value::Null,
-        embedding: Embedding::new(vec![number as f32, 1.0], model).unwrap(),
+    let utterance = |number: usize| {
+        let embedding = Embedding::new(vec![number as f32, 1.0], model).unwrap();
+        Utterance::without_quality("x", embedding, 1.0)
     };
     let mut enrolled: Vec<(SpeakerName, usize)> = vec![];
     let mut keys = BTreeSet::new();
@@ -189,13 +187,9 @@ fn nothing_unescaped_comes_out() {
         let Ok(name) = SpeakerName::new(text.clone()) else {
             continue;
         };
-        let of = Utterance {
-            // A label is whatever the file was called.
-            file: text.clone(),
-            speech_seconds: 1.0,
-            quality: Value::Null,
-            embedding: Embedding::new(vec![1.0, 2.0], model).unwrap(),
-        };
+        let embedding = Embedding::new(vec![1.0, 2.0], model).unwrap();
+        // A label is whatever the file was called.
+        let of = Utterance::without_quality(text.clone(), embedding, 1.0);
         if store.add(&name, model, 0, &[of]).unwrap() {
             enrolled.insert(name.as_str().to_string());
         }

@@ -23,12 +23,7 @@ use std::{
 fn template(file: &Path) -> Utterance {
     let verifier = model::embedded().unwrap();
     let waveform = audio::read(file, &ReadOptions::default()).unwrap();
-    Utterance {
-        file: "x.wav".into(),
-        speech_seconds: 2.0,
-        quality: serde_json::Value::Null,
-        embedding: verifier.embed(&waveform).unwrap(),
-    }
+    Utterance::without_quality("x.wav", verifier.embed(&waveform).unwrap(), 2.0)
 }
 
 /// Blocks of 16 bytes to search for. Every window of 32 bytes of a secret contains a whole block.

@@ -6,7 +6,6 @@ mod random_model;
 
 use program::waveform;
 use random_model::random_model;
-use serde_json::Value;
 use spkver::{
     Error,
     audio::{self, Content, Quality, Waveform},
@@ -28,12 +27,7 @@ fn embedding(verifier: &Verifier, degrees: f32) -> Embedding {
 }
 
 fn utterances(verifier: &Verifier, degrees: &[f32]) -> Vec<Utterance> {
-    let of = |d: &f32| Utterance {
-        file: format!("{d}.wav"),
-        speech_seconds: 2.0,
-        quality: Value::Null,
-        embedding: embedding(verifier, *d),
-    };
+    let of = |d: &f32| Utterance::without_quality(format!("{d}.wav"), embedding(verifier, *d), 2.0);
     degrees.iter().map(of).collect()
 }
 
@@ -265,9 +259,9 @@ fn consistent_from_a_score_of_minus_four() {
     let mut model = random_model(1, 2, 1);
     model.head = PairHead::new(Projection::identity(1, 1), vec![4.0, 0.0]);
     let verifier = Verifier::new(ModelId::of(b"one number"), model).unwrap();
-    let sides = [1.0, -1.0].map(|side| Utterance {
-        embedding: Embedding::new(vec![side], verifier.id()).unwrap(),
-        ..utterances(&cosine(), &[0.0]).remove(0)
+    let sides = [1.0, -1.0].map(|side| {
+        let embedding = Embedding::new(vec![side], verifier.id()).unwrap();
+        Utterance::without_quality("x.wav", embedding, 2.0)
     });
     let score = verifier.llr(&[&sides[0].embedding], &sides[1].embedding);
     assert_eq!(score.0, -4.0);

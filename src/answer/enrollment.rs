@@ -135,7 +135,10 @@ impl Enrollment {
         let findings = self.findings.iter();
         let findings = findings.map(|finding| finding.json(&self.joined.paths));
         let added = self.joined.added().iter();
-        let files = added.map(|u| json!({ "file": u.file, "quality": u.quality }));
+        let files = added.map(|u| {
+            let quality: Value = serde_json::from_str(u.quality()).unwrap_or_default();
+            json!({ "file": u.file, "quality": quality })
+        });
         json!({
             "command": "enroll",
             "speaker": self.name.as_str(),

@@ -113,12 +113,8 @@ mod tests {
 
     fn enroll(store: &mut Store, name: &str) {
         let model = ModelId::of(b"a model");
-        let utterance = Utterance {
-            file: "a.wav".into(),
-            speech_seconds: 3.0,
-            quality: serde_json::Value::Null,
-            embedding: Embedding::new(vec![1.0, 2.0], model).unwrap(),
-        };
+        let embedding = Embedding::new(vec![1.0, 2.0], model).unwrap();
+        let utterance = Utterance::without_quality("a.wav", embedding, 3.0);
         let name = SpeakerName::new(name).unwrap();
         assert!(store.add(&name, model, 0, &[utterance]).unwrap());
     }

@@ -47,10 +47,10 @@ pub struct Utterance {
     pub file: String,
     /// Net speech, in seconds.
     pub speech_seconds: f32,
-    /// Quality facts, as the version that enrolled it wrote them.
-    pub quality: serde_json::Value,
     /// The speaker's embedding in this recording.
     pub embedding: Embedding,
+    /// JSON.
+    quality: String,
 }
 
 /// An enrolled speaker. [`Verifier::enroll`](crate::Verifier::enroll) has an example.
@@ -88,14 +88,40 @@ pub fn join(all: &mut Vec<Utterance>, added: &[Utterance]) -> Vec<Option<usize>>
 impl Utterance {
     /// The embedding of a recording with these quality facts; `file` is a label for people.
     pub fn new(file: impl Into<String>, embedding: Embedding, quality: &Quality) -> Self {
-        // Through text, so that an f32 is written as 0.1 and not as 0.10000000149011612.
+        let utterance = Self::without_quality(file, embedding, quality.speech_seconds);
         let facts = serde_json::to_string(quality).unwrap_or_default();
+        utterance
+            .with_quality(facts.as_bytes())
+            .expect("quality facts can be written as JSON")
+    }
+
+    /// An utterance whose quality facts are not known, such as one that another program embedded.
+    pub fn without_quality(
+        file: impl Into<String>,
+        embedding: Embedding,
+        speech_seconds: f32,
+    ) -> Self {
         Utterance {
             file: file.into(),
-            speech_seconds: quality.speech_seconds,
-            quality: serde_json::from_str(&facts).unwrap_or_default(),
+            speech_seconds,
             embedding,
+            quality: "null".into(),
         }
+    }
+
+    /// The same with quality facts that were stored as JSON; none if they are not JSON.
+    #[doc(hidden)]
+    pub fn with_quality(self, json: &[u8]) -> Option<Self> {
+        // Parsed and written again, so that the same facts are always the same text.
+        let facts: serde_json::Value = serde_json::from_slice(json).ok()?;
+        let quality = facts.to_string();
+        Some(Utterance { quality, ..self })
+    }
+
+    /// The quality facts as JSON, as the version that enrolled it wrote them; `null` if they are not
+    /// known.
+    pub fn quality(&self) -> &str {
+        &self.quality
     }
 }
 

@@ -136,12 +136,9 @@ fn a_store_of_imported_vectors_is_hardly_larger_than_they_are() {
     let names: Vec<SpeakerName> = (0..NUM).map(|n| name(&format!("s{n}"))).collect();
     let id = ModelId::of(MODEL);
     let read = |row: usize| {
-        Ok(Utterance {
-            file: format!("x.npy[{row}]"),
-            speech_seconds: 0.0,
-            quality: serde_json::Value::Null,
-            embedding: Embedding::new(vec![row as f32; SIZE], id).unwrap(),
-        })
+        let embedding = Embedding::new(vec![row as f32; SIZE], id).unwrap();
+        let file = format!("x.npy[{row}]");
+        Ok(Utterance::without_quality(file, embedding, 0.0))
     };
     store.import(id, &names, read).unwrap();
     assert_eq!(store.list().unwrap().speakers.len(), NUM);
@@ -187,10 +184,8 @@ fn a_voiceprint_of_another_model_is_not_mixed() {
     let (_folder, path) = store_of_two();
     let mut store = opened(&path);
     let other = ModelId::of(b"another model");
-    let of_other = Utterance {
-        embedding: Embedding::new(vec![1.0], other).unwrap(),
-        ..utterance("x", [0.0; 3])
-    };
+    let embedding = Embedding::new(vec![1.0], other).unwrap();
+    let of_other = Utterance::without_quality("x", embedding, 2.5);
     let error = store
         .add(&name("anna"), other, 2, std::slice::from_ref(&of_other))
         .unwrap_err();

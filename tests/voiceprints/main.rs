@@ -8,7 +8,6 @@ mod secrets;
 mod sharing;
 mod traces;
 
-use serde_json::json;
 use spkver::{
     storage::{secret::Secret, voiceprints::Store},
     verifier::{Embedding, ModelId, SpeakerName, Utterance},
@@ -18,12 +17,10 @@ use std::path::{Path, PathBuf};
 const MODEL: &[u8] = b"a model";
 
 fn utterance(file: &str, values: [f32; 3]) -> Utterance {
-    Utterance {
-        file: file.into(),
-        speech_seconds: 2.5,
-        quality: json!({ "seconds": 3.0, "warning": null }),
-        embedding: Embedding::new(values.to_vec(), ModelId::of(MODEL)).unwrap(),
-    }
+    let embedding = Embedding::new(values.to_vec(), ModelId::of(MODEL)).unwrap();
+    let utterance = Utterance::without_quality(file, embedding, 2.5);
+    let quality = br#"{ "seconds": 3.0, "warning": null }"#;
+    utterance.with_quality(quality).unwrap()
 }
 
 fn name(text: &str) -> SpeakerName {

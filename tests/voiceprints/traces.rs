@@ -33,10 +33,8 @@ fn holds(haystack: &[u8], needle: &[u8]) -> bool {
 /// As many values as a model gives, different for every speaker.
 fn template(speaker: usize) -> Utterance {
     let value = |i: usize| 1.0 + (speaker * 1000 + i) as f32 / 1e6;
-    Utterance {
-        embedding: Embedding::new((0..192).map(value).collect(), ModelId::of(MODEL)).unwrap(),
-        ..utterance(&format!("recording-of-{speaker}-.wav"), [0.0; 3])
-    }
+    let embedding = Embedding::new((0..192).map(value).collect(), ModelId::of(MODEL)).unwrap();
+    Utterance::without_quality(format!("recording-of-{speaker}-.wav"), embedding, 2.5)
 }
 
 fn first_bytes(utterance: &Utterance) -> Vec<u8> {
@@ -108,10 +106,8 @@ fn rows_that_moved_leave_no_copy_behind() {
         let length = 20 + below(300) as usize;
         let value = |j: usize| 1.0 + (i * 1000 + j) as f32 / 1e6;
         let model = ModelId::of(MODEL);
-        let of = Utterance {
-            embedding: Embedding::new((0..length).map(value).collect(), model).unwrap(),
-            ..utterance("x", [0.0; 3])
-        };
+        let embedding = Embedding::new((0..length).map(value).collect(), model).unwrap();
+        let of = Utterance::without_quality("x", embedding, 2.5);
         match store.find(&speaker).unwrap() {
             Some(voiceprint) if below(2) == 0 => {
                 store.remove(&speaker).unwrap();

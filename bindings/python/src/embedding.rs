@@ -67,14 +67,12 @@ impl Embedding {
             None => Value::Null,
         };
         let seconds = quality.get("speech_seconds").and_then(Value::as_f64);
+        let embedding = spkver::Embedding::new(values, model)
+            .map_err(|reason| usage(&format!("values: {reason}")))?;
+        let utterance = Utterance::without_quality(label, embedding, seconds.unwrap_or(0.0) as f32);
+        let utterance = utterance.with_quality(quality.to_string().as_bytes());
         Ok(Embedding {
-            utterance: Utterance {
-                file: label,
-                speech_seconds: seconds.unwrap_or(0.0) as f32,
-                quality,
-                embedding: spkver::Embedding::new(values, model)
-                    .map_err(|reason| usage(&format!("values: {reason}")))?,
-            },
+            utterance: utterance.ok_or_else(|| usage("quality is nested too deeply"))?,
         })
     }
 
@@ -105,7 +103,7 @@ impl Embedding {
     /// dict or None: facts about the recording, with the keys of `quality` in the program's JSON.
     #[getter]
     fn quality<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        to_object(py, &self.utterance.quality)
+        to_object(py, self.utterance.quality())
     }
 
     fn __len__(&self) -> usize {
@@ -137,7 +135,7 @@ impl Refusal {
     /// dict or None: facts about the recording; None of a file that cannot be read.
     #[getter]
     fn quality<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        to_object(py, &self.quality)
+        to_object(py, &self.quality.to_string())
     }
 
     fn __bool__(&self) -> bool {
@@ -226,9 +224,8 @@ pub fn array<'py>(py: Python<'py>, values: &[f32]) -> PyResult<Bound<'py, PyAny>
     arrays.call_method1("array", (PyBytes::new(py, &bytes),))
 }
 
-fn to_object<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
-    py.import("json")?
-        .call_method1("loads", (value.to_string(),))
+fn to_object<'py>(py: Python<'py>, json: &str) -> PyResult<Bound<'py, PyAny>> {
+    py.import("json")?.call_method1("loads", (json,))
 }
 
 fn from_object(object: &Bound<PyAny>) -> PyResult<Value> {

@@ -104,12 +104,7 @@ impl<'a> Enrolled<'a> {
                 "measure another model",
             )
         })?;
-        let utterance = Utterance {
-            file: "synthetic".into(),
-            speech_seconds: heard.quality.speech_seconds,
-            quality: serde_json::Value::Null,
-            embedding,
-        };
+        let utterance = Utterance::new("synthetic", embedding, &heard.quality);
         let name = SpeakerName::new("synthetic")?;
         Ok(Enrolled {
             verifier,

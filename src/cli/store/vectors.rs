@@ -212,12 +212,9 @@ fn import(args: &Import, global: &Global) -> Result<u8> {
                  writes them, not normalised",
             ));
         }
-        Ok(Utterance {
-            file: format!("{file}[{row}]"),
-            speech_seconds: verifier.speech_seconds(&embedding).unwrap_or(0.0),
-            quality: Value::Null,
-            embedding,
-        })
+        let seconds = verifier.speech_seconds(&embedding).unwrap_or(0.0);
+        let file = format!("{file}[{row}]");
+        Ok(Utterance::without_quality(file, embedding, seconds))
     };
     let path = global.store_path()?;
     let mut store = global.open_or_create_store()?;

@@ -94,7 +94,7 @@ pub(super) fn write_line(out: &mut impl Write, voiceprint: &Voiceprint) -> io::R
             .map(|(utterance, text)| LineUtterance {
                 file: utterance.file.as_str().into(),
                 speech_seconds: utterance.speech_seconds,
-                quality: utterance.quality.clone(),
+                quality: serde_json::from_str(utterance.quality()).unwrap_or_default(),
                 embedding: text,
             })
             .collect(),
@@ -111,13 +111,11 @@ fn voiceprint(line: &[u8]) -> Option<Voiceprint> {
         let length = BASE64.decode_slice(u.embedding, &mut bytes).ok()?;
         let (values, rest) = bytes[..length].as_chunks();
         let values = values.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        let embedding = Embedding::new(values, model).ok()?;
         let fits = rest.is_empty() && u.speech_seconds.is_finite();
-        fits.then_some(Utterance {
-            file: u.file.into_owned(),
-            speech_seconds: u.speech_seconds,
-            quality: u.quality,
-            embedding: Embedding::new(values, model).ok()?,
-        })
+        let utterance =
+            fits.then(|| Utterance::without_quality(u.file, embedding, u.speech_seconds));
+        utterance?.with_quality(u.quality.to_string().as_bytes())
     };
     Some(Voiceprint {
         name: SpeakerName::new(line.name).ok()?,
@@ -137,12 +135,9 @@ mod tests {
     #[test]
     fn a_voiceprint_comes_back_from_its_text() {
         let model = ModelId::of(b"a model");
-        let utterance = Utterance {
-            file: "a \u{1f600}.wav".into(),
-            speech_seconds: 1.85,
-            quality: json!({ "snr_db": 20.5 }),
-            embedding: Embedding::new(vec![0.1, -2.5e-30], model).unwrap(),
-        };
+        let embedding = Embedding::new(vec![0.1, -2.5e-30], model).unwrap();
+        let utterance = Utterance::without_quality("a \u{1f600}.wav", embedding, 1.85);
+        let utterance = utterance.with_quality(br#"{ "snr_db": 20.5 }"#).unwrap();
         let zoe = Voiceprint {
             name: SpeakerName::new("Zo\u{eb}").unwrap(),
             model,

@@ -82,12 +82,8 @@ mod tests {
         let model = ModelId::of(b"a model");
         let name = SpeakerName::new("anna").unwrap();
         let rows = |first: f32| {
-            let of = Utterance {
-                file: "a.wav".into(),
-                speech_seconds: 2.5,
-                quality: serde_json::Value::Null,
-                embedding: Embedding::new(vec![first; 5], model).unwrap(),
-            };
+            let embedding = Embedding::new(vec![first; 5], model).unwrap();
+            let of = Utterance::without_quality("a.wav", embedding, 2.5);
             let mut rows = Rows::new(name.key().into_bytes(), new_id().unwrap(), model);
             rows.extend(&Seal::Checksum, &name, &[of]).unwrap();
             rows

@@ -371,7 +371,7 @@ fn digest(templates: &[TemplateRow]) -> Vec<u8> {
 
 fn template_content(utterance: &Utterance) -> SecretBytes {
     let embedding = &utterance.embedding;
-    let (file, quality) = (utterance.file.as_bytes(), utterance.quality.to_string());
+    let (file, quality) = (utterance.file.as_bytes(), utterance.quality());
     // Allocated at full size, because a buffer that grows leaves copies behind.
     Zeroizing::new(
         [
@@ -394,12 +394,10 @@ fn utterance(content: &[u8], model: ModelId) -> Option<Utterance> {
     let (file_bytes, rest) = length(rest)?;
     let (file, quality) = rest.split_at_checked(file_bytes)?;
     let values = values.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b));
-    Some(Utterance {
-        embedding: Embedding::new(values.collect(), model).ok()?,
-        speech_seconds: f32::from_le_bytes(*speech_seconds),
-        file: String::from_utf8(file.to_vec()).ok()?,
-        quality: serde_json::from_slice(quality).ok()?,
-    })
+    let embedding = Embedding::new(values.collect(), model).ok()?;
+    let file = String::from_utf8(file.to_vec()).ok()?;
+    Utterance::without_quality(file, embedding, f32::from_le_bytes(*speech_seconds))
+        .with_quality(quality)
 }
 
 fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {

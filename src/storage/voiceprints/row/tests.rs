@@ -7,11 +7,9 @@ use crate::storage::secret::KEY_BYTES;
 fn rows(seal: &Seal) -> Rows {
     let model = ModelId::of(b"a model");
     let name = SpeakerName::new("anna").unwrap();
-    let of = |value: f32| Utterance {
-        file: "a.wav".into(),
-        speech_seconds: 2.5,
-        quality: serde_json::Value::Null,
-        embedding: Embedding::new(vec![value, -1.0], model).unwrap(),
+    let of = |value: f32| {
+        let embedding = Embedding::new(vec![value, -1.0], model).unwrap();
+        Utterance::without_quality("a.wav", embedding, 2.5)
     };
     let mut rows = Rows::new(seal.lookup(&name.key()), new_id().unwrap(), model);
     rows.extend(seal, &name, &[of(1.0), of(2.0)]).unwrap();
