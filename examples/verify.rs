@@ -26,6 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             Decision::Accept => println!("{voice}: this is Anna"),
             Decision::Reject => println!("{voice}: this is somebody else"),
             Decision::Inconclusive(reason) => println!("{voice}: {reason}; {}", reason.remedy()),
+            other => println!("{voice}: {}", other.code()),
         }
     }
     Ok(())

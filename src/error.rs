@@ -1,9 +1,7 @@
 //! The error type of the crate. Its text names the file, the fact and the remedy. Inputs are
 //! checked where they enter the program (files, flags, models, stores); inner code has no `Result`.
 
-mod remedy;
-
-pub use remedy::Remedy;
+use crate::{reason::Reason, remedy::Remedy};
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -15,6 +13,10 @@ use std::{
 /// let error = spkver::Recording::open("no-such.wav", &Default::default()).unwrap_err();
 /// assert!(error.to_string().starts_with("no-such.wav: cannot read: "));
 /// assert!(error.to_string().ends_with("; check the path"));
+///
+/// // A reason why a recording is inconclusive becomes an error with `?`.
+/// let error = spkver::Error::from(spkver::Reason::NoSpeech);
+/// assert_eq!((error.code(), error.exit_code()), ("no_speech", 3));
 /// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -97,6 +99,8 @@ pub enum Error {
         /// What the line should contain.
         remedy: Remedy,
     },
+    /// A recording that allows no decision.
+    Inconclusive(#[from] Reason),
     /// Errors of several files.
     Several(Vec<Error>),
     /// A flag, option or configuration value that is not valid.
@@ -238,6 +242,7 @@ impl Error {
             Error::Option { remedy, .. } => *remedy = Some(new.into()),
             Error::UnknownSpeaker { .. }
             | Error::ModelMismatch { .. }
+            | Error::Inconclusive(_)
             | Error::Several(_)
             | Error::Usage(_) => {}
         }
@@ -276,6 +281,7 @@ impl Error {
             Error::List {
                 path, line, fact, ..
             } => format!("{}:{line}: {fact}", path.display()),
+            Error::Inconclusive(reason) => reason.to_string(),
             Error::Several(errors) => errors
                 .iter()
                 .map(Error::fact)
@@ -305,6 +311,7 @@ impl Error {
             | Error::List { remedy, .. }
             | Error::Refused { remedy, .. } => Some(remedy.clone()),
             Error::Option { remedy, .. } => remedy.clone(),
+            Error::Inconclusive(reason) => Some(reason.remedy()),
             Error::UnknownSpeaker { .. } => Some(Remedy::FindSpeaker),
             Error::ModelMismatch { name, .. } => Some(Remedy::OtherModel(name.clone())),
             Error::Several(_) | Error::Usage(_) => None,
@@ -325,6 +332,7 @@ impl Error {
             Error::Usage(_) | Error::Refused { .. } | Error::Option { .. } => "usage",
             Error::List { .. } => "list",
             Error::Audio { .. } => "audio",
+            Error::Inconclusive(reason) => reason.code(),
             Error::Model { .. } | Error::Layer { .. } => "model",
             Error::Store { .. } => "store",
             Error::UnknownSpeaker { .. } => "unknown_speaker",
@@ -348,7 +356,7 @@ impl Error {
             Error::Usage(_) | Error::Refused { .. } | Error::Option { .. } | Error::List { .. } => {
                 2
             }
-            Error::Audio { .. } => 3,
+            Error::Audio { .. } | Error::Inconclusive(_) => 3,
             Error::Model { .. }
             | Error::Layer { .. }
             | Error::Store { .. }

@@ -7,7 +7,7 @@
 
 use crate::{
     Error, Result,
-    error::Remedy,
+    remedy::Remedy,
     scoring::{OperatingPoint, gallery::Probe},
     storage::{
         index::{Candidate, Index},

@@ -55,6 +55,8 @@ pub mod kernels;
 #[doc(hidden)]
 pub mod network;
 mod parallel;
+mod reason;
+mod remedy;
 #[doc(hidden)]
 pub mod scoring;
 #[doc(hidden)]
@@ -85,8 +87,10 @@ pub mod serve;
 pub mod train;
 
 pub use audio::{Quality, ReadOptions, Waveform, Waveform as Recording};
-pub use error::{Error, Remedy};
-pub use scoring::{Decision, Llr, OperatingPoint, Reason};
+pub use error::Error;
+pub use reason::Reason;
+pub use remedy::Remedy;
+pub use scoring::{Decision, Llr, OperatingPoint};
 #[cfg(feature = "store")]
 pub use storage::voiceprints::Store;
 pub use verifier::{

@@ -26,8 +26,8 @@ pub use voiceprint::{Embedding, SpeakerName, Utterance, Voiceprint, is_unseen, j
 
 use crate::{
     Error, Result,
-    error::Remedy,
     features::Mfcc,
+    remedy::Remedy,
     scoring::{
         CONDITIONS, Decision, Llr, OperatingPoint, QualityTerms, Reason, TrialKind, gallery::Probe,
     },

@@ -3,7 +3,7 @@
 
 use crate::{
     Error, Result,
-    error::Remedy,
+    remedy::Remedy,
     scoring::{MeasuredRates, OperatingPoint, SequentialTest, TrialKind},
     verifier::Verifier,
 };

@@ -3,7 +3,7 @@
 use super::{Recording, all_or_errors, json_of};
 use crate::{
     Error, Result,
-    error::Remedy,
+    remedy::Remedy,
     storage::voiceprints::Store,
     verifier::{OddOneOut, SpeakerName, Utterance, Verifier, Voiceprint, join},
 };

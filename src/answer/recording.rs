@@ -5,7 +5,7 @@ use super::json_of;
 use crate::{
     Error, Result,
     audio::Quality,
-    error::Remedy,
+    remedy::Remedy,
     scoring::Reason,
     storage::file_name,
     verifier::{Embedding, Heard, Utterance},

@@ -6,7 +6,7 @@ use super::end::End;
 use super::input::Input;
 use super::refusal::{CONVERT, Refusal, Refused};
 use crate::contained::contained;
-use crate::error::Remedy;
+use crate::remedy::Remedy;
 use symphonia::core::common::Limit;
 use symphonia::core::errors::Error as Symphonia;
 use symphonia::core::formats::{self, FormatOptions, FormatReader, TrackType, probe::Hint};

@@ -4,7 +4,7 @@
 //! Directories and devices are refused before anything waits for them.
 
 use super::refusal::{Refusal, Refused};
-use crate::error::Remedy;
+use crate::remedy::Remedy;
 use std::fs::{self, File, Metadata};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;

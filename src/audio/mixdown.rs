@@ -2,7 +2,7 @@
 //! share of clipped samples in the worst channel, because a mean hides clipping.
 
 use super::refusal::{Refusal, Refused};
-use crate::error::Remedy;
+use crate::remedy::Remedy;
 
 /// Mixes several channels to one, block by block.
 pub struct Mixdown {

@@ -10,7 +10,7 @@ use super::options::ReadOptions;
 use super::refusal::{Refusal, Refused};
 use super::resample;
 use super::sample_rate::{RATES_HZ, SAMPLE_RATE_HZ, check_rate};
-use crate::error::Remedy;
+use crate::remedy::Remedy;
 
 /// Longest recording that is read, in seconds, unless the options say otherwise.
 pub const MAX_SECONDS: u32 = 3 * 3600;

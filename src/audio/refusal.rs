@@ -1,6 +1,6 @@
 //! Why the bytes of a file are refused; the file's name is added later.
 
-use crate::{Error, error::Remedy};
+use crate::{Error, remedy::Remedy};
 use std::io;
 use std::path::Path;
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    error::Remedy,
+    remedy::Remedy,
     storage::{Readers, folder_of, name_whole, remove_file, with_ending, write_buffered},
 };
 use std::{

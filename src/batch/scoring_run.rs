@@ -18,7 +18,7 @@ use super::{
     vectors::{self, Vectors},
     watch::{Stage, Watcher},
 };
-use crate::{Error, Result, error::Remedy, lists::enrollments, verifier::Verifier};
+use crate::{Error, Result, lists::enrollments, remedy::Remedy, verifier::Verifier};
 use std::{
     collections::HashSet,
     fs::File,

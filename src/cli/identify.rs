@@ -230,7 +230,7 @@ impl Told {
                     remedy::words(&reason.remedy())
                 )
             }
-            (_, None) => format!("INCONCLUSIVE  {file}: {}", Reason::ScoreNotFinite),
+            _ => format!("INCONCLUSIVE  {file}: {}", Reason::ScoreNotFinite),
         };
         for (i, one) in matches.iter().enumerate() {
             // If there is a single candidate, the line already names it.

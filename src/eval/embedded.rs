@@ -4,8 +4,8 @@ use super::table::{ScoreTable, line_of};
 use crate::{
     Error, Result,
     audio::{self, ReadOptions, SAMPLE_RATE_HZ, Waveform, resample},
-    error::Remedy,
     parallel,
+    remedy::Remedy,
     scoring::PairHead,
     verifier::{Embedding, Verifier},
 };

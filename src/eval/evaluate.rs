@@ -15,7 +15,7 @@ use super::{
 use crate::{
     Error, Result,
     audio::ReadOptions,
-    error::Remedy,
+    remedy::Remedy,
     verifier::{ModelId, Verifier},
 };
 use std::path::PathBuf;

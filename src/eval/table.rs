@@ -8,12 +8,12 @@
 use super::ranking::ScoredTrial;
 use crate::{
     Error, Result,
-    error::Remedy,
     lists::{
         trial::{Expected, Trial},
         trials::for_each_trial_of_file,
     },
     parallel,
+    remedy::Remedy,
 };
 use indexmap::IndexSet;
 use std::{

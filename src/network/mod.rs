@@ -45,7 +45,7 @@ pub use shape::{Shapes, infer};
 pub use stored::{Number, Stored, Tensors};
 pub use weights::{Weights, all_finite};
 
-use crate::{Error, Result, error::Remedy, features::Features};
+use crate::{Error, Result, features::Features, remedy::Remedy};
 use int8_weights::DIVISORS;
 use run::{Operations, Pooled};
 use source::Source;

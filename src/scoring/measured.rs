@@ -6,7 +6,7 @@
 //! of three: (1 − 3/N)^N ≈ e^−3 = 0.05), so such a rate is refused.
 
 use super::TrialKind;
-use crate::{Error, Result, error::Remedy};
+use crate::{Error, Result, remedy::Remedy};
 use std::collections::BTreeMap;
 
 /// A rate and its 95 % confidence interval, each 0 to 1.

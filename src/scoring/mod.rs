@@ -13,9 +13,10 @@ mod sequential;
 mod slope;
 mod trial_kind;
 
+pub use crate::reason::Reason;
 pub use cohort::Cohort;
 pub use conditions::{CONDITION_UNITS, CONDITIONS, MULTIPLIED, NOISE_UNIT, conditions, multiplied};
-pub use decision::{Decision, Llr, OperatingPoint, Reason, log_odds};
+pub use decision::{Decision, Llr, OperatingPoint, log_odds};
 pub use measured::{MeasuredPoint, MeasuredRates, Rate, percent, percent_or_more};
 pub use pair::PairHead;
 pub use projection::Projection;

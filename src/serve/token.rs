@@ -10,7 +10,7 @@
 use super::{tries::Key, verb::Verb};
 use crate::{
     Error, Result,
-    error::Remedy,
+    remedy::Remedy,
     storage::{Readers, secret::new_key_text, write_whole_with},
 };
 use blake3::Hash;

@@ -16,7 +16,7 @@ pub mod lines;
 #[cfg(feature = "store")]
 pub use file::{load, save};
 
-use crate::{Error, Result, error::Remedy, verifier::Voiceprint};
+use crate::{Error, Result, remedy::Remedy, verifier::Voiceprint};
 use age::{
     DecryptError, Decryptor, EncryptError, Encryptor, scrypt, secrecy::SecretString,
     stream::StreamWriter, x25519,

@@ -16,7 +16,7 @@ use super::{
 };
 #[cfg(feature = "store")]
 use crate::storage::voiceprints;
-use crate::{Error, Result, error::Remedy};
+use crate::{Error, Result, remedy::Remedy};
 pub use form::Form;
 use std::{
     fs::{self, File},

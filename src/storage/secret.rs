@@ -3,7 +3,7 @@
 //! A key is 256 random bits and is used unchanged. A passphrase goes through Argon2id (RFC 9106),
 //! with the salt and cost stored in the file.
 
-use crate::{Error, Result, error::Remedy};
+use crate::{Error, Result, remedy::Remedy};
 use argon2::{Algorithm, Argon2, Params, Version};
 use std::{
     fmt,

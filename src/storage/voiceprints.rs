@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    error::Remedy,
+    remedy::Remedy,
     storage::index_file,
     verifier::{ModelId, SpeakerName, Utterance, Voiceprint},
 };

@@ -5,8 +5,8 @@
 use super::{optimizer::AdamW, options::TrainOptions, random::Random, tape::Trainable};
 use crate::{
     Error, Result,
-    error::Remedy,
     network::{Layer, Weights},
+    remedy::Remedy,
     storage::write_whole,
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};

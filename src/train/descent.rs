@@ -13,7 +13,7 @@ use super::{
     recordings::Recordings,
     teacher::Teacher,
 };
-use crate::{Error, Result, error::Remedy, features::Mfcc, network::Layer};
+use crate::{Error, Result, features::Mfcc, network::Layer, remedy::Remedy};
 use rayon::prelude::*;
 use std::path::Path;
 

@@ -8,7 +8,7 @@
 //! | mean squared error | 1 linear | a grade, made an LLR by calibration |
 
 use super::{calibration::sigmoid, options::PairLoss};
-use crate::{Error, Result, error::Remedy, eval::sweep::softplus};
+use crate::{Error, Result, eval::sweep::softplus, remedy::Remedy};
 
 impl PairLoss {
     /// Number of outputs that a pair head needs for this loss.

@@ -1,7 +1,7 @@
 //! Operating points and decisions, as plain structs that C reads and writes.
 
 use crate::status::Failure;
-use spkver_core::{Decision, OperatingPoint, State, Verification, Verifier};
+use spkver_core::{Decision, OperatingPoint, Reason, State, Verification, Verifier};
 
 /// What a listener knows after a block of samples.
 #[repr(C)]
@@ -93,7 +93,7 @@ impl From<State> for SpkverState {
             decision: match state.decision {
                 Some(Decision::Accept) => SpkverDecision::Accept,
                 Some(Decision::Reject) => SpkverDecision::Reject,
-                Some(Decision::Inconclusive(_)) | None => SpkverDecision::Inconclusive,
+                _ => SpkverDecision::Inconclusive,
             },
             is_new: state.is_new,
         }
@@ -116,7 +116,7 @@ impl SpkverVerification {
         let decision = match answer.decision {
             Decision::Accept => SpkverDecision::Accept,
             Decision::Reject => SpkverDecision::Reject,
-            Decision::Inconclusive(reason) => return Err(reason.into()),
+            other => return Err(other.reason().unwrap_or(Reason::ScoreNotFinite).into()),
         };
         let calibrated = !verifier.model().card.uncalibrated;
         Ok(SpkverVerification {

@@ -3,7 +3,7 @@
 
 use crate::{
     Error, Result,
-    error::Remedy,
+    remedy::Remedy,
     storage::{remove_file, with_ending},
 };
 use rusqlite::{Connection, OpenFlags};

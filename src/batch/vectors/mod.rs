@@ -16,7 +16,7 @@ mod row;
 mod stored_zip;
 mod text;
 
-use crate::{Error, Result, error::Remedy, lists::parquet_opening, storage::output::Form};
+use crate::{Error, Result, lists::parquet_opening, remedy::Remedy, storage::output::Form};
 use refusal::Refusal;
 use rustc_hash::FxHashMap;
 use std::{

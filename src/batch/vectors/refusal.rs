@@ -1,7 +1,7 @@
 //! What the readers of vector files share: the receiver of the vectors, and why a file could not be
 //! read.
 
-use crate::{Error, error::Remedy};
+use crate::{Error, remedy::Remedy};
 use std::path::Path;
 
 /// Receives each id and its vector.

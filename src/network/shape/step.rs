@@ -4,8 +4,8 @@
 use super::output::Shape;
 use crate::{
     Error, Result,
-    error::Remedy,
     network::{Conv1dOptions, Conv2dOptions, Layer, frame_count::FrameCount},
+    remedy::Remedy,
 };
 
 /// Largest count (features, taps, stride…) in a layer: a limit against damaged or hostile files.

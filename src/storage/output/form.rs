@@ -1,7 +1,7 @@
 //! The forms of files that commands write: which endings belong to a form, and how the first bytes
 //! of an existing file show its form.
 
-use crate::{Error, Result, audio::formats, error::Remedy};
+use crate::{Error, Result, audio::formats, remedy::Remedy};
 use std::{ffi::OsStr, path::Path};
 
 /// A form of file.

@@ -3,7 +3,7 @@
 
 use crate::{
     Error, Result,
-    error::Remedy,
+    remedy::Remedy,
     storage::{folder_of, secret::wipe_traces, with_ending},
 };
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};

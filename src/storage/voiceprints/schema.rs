@@ -16,7 +16,7 @@
 use super::database::Refusal;
 use crate::{
     Error, Result,
-    error::Remedy,
+    remedy::Remedy,
     storage::{
         seal::{Seal, length_prefixed},
         secret::{Derivation, Secret, fill_random},
