@@ -37,7 +37,7 @@ use zeroize::Zeroizing;
 
 /// A recording that scores below this against the others of a voiceprint is refused: it is 55 times
 /// more likely from another speaker. A limit of 0 would refuse about one honest enrollment in ten.
-pub const CONSISTENT_FROM: Llr = Llr(-4.0);
+pub const CONSISTENT_FROM: Llr = Llr::new(-4.0).unwrap();
 
 /// A model that is ready to embed, enroll, verify and compare.
 ///
@@ -76,16 +76,16 @@ pub struct Verifier {
 /// let (anna, david) = (embed("fixtures/voices/anna-1.wav")?, embed("fixtures/voices/david-1.wav")?);
 /// let result = verifier.compare(&anna, &david, &OperatingPoint::default())?;
 /// assert_eq!(result.decision, Decision::Reject);
-/// assert!(result.llr.unwrap() < spkver::Llr(0.0) && result.probability.unwrap() < 0.5);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// assert!(result.llr.unwrap().value() < 0.0 && result.probability.unwrap() < 0.5);
+/// # Ok::<(), spkver::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Verification {
     /// Accept, reject, or the reason why neither.
     pub decision: Decision,
-    /// The score; none if a recording was refused.
+    /// The score; none if a recording was refused, or if the score is not a finite number.
     pub llr: Option<Llr>,
-    /// Posterior probability of "same speaker" at the operating point's prior.
+    /// Posterior probability of "same speaker" at the operating point's prior; none without a score.
     pub probability: Option<f64>,
 }
 
@@ -94,8 +94,8 @@ pub struct Verification {
 pub struct OddOneOut {
     /// Index of its utterance.
     pub index: usize,
-    /// Its score against the others.
-    pub llr: Llr,
+    /// Its score against the others; none if it is not a finite number, or if there are no others.
+    pub llr: Option<Llr>,
 }
 
 impl Verifier {
@@ -215,7 +215,7 @@ impl Verifier {
                 format!(
                     "{which}does not sound like the other recordings of {:?} (LLR {:+.2})",
                     name.as_str(),
-                    odd.llr.0
+                    odd.value()
                 ),
                 remedy,
             )
@@ -249,6 +249,22 @@ impl Verifier {
 
     /// Decides whether two recordings are of one speaker. The order does not change the score.
     ///
+    /// ```
+    /// use spkver::{OperatingPoint, Recording, Verifier};
+    ///
+    /// let verifier = Verifier::embedded()?;
+    /// let embed = |path| -> spkver::Result<_> {
+    ///     Ok(verifier.embed(&Recording::open(path, &Default::default())?)?)
+    /// };
+    /// let (a, b) = (embed("fixtures/voices/anna-1.wav")?, embed("fixtures/voices/anna-2.wav")?);
+    /// // Accepts where the odds are 100 : 1.
+    /// let point = OperatingPoint::default().with_threshold(100f32.ln())?;
+    /// let answer = verifier.compare(&a, &b, &point)?;
+    /// println!("{}, LLR {:+.2}", answer.decision.code(), answer.llr.unwrap().value());
+    /// assert_eq!(answer, verifier.compare(&b, &a, &point)?);
+    /// # Ok::<(), spkver::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::ModelMismatch`] if either was made by another model.
     pub fn compare(
@@ -262,19 +278,21 @@ impl Verifier {
         Ok(Verification::of(self.llr(&[a], b), point))
     }
 
-    /// The score of `test` against one or more embeddings of the enrolled speaker.
-    pub fn llr(&self, enrolled: &[&Embedding], test: &Embedding) -> Llr {
+    /// The score of `test` against one or more embeddings of the enrolled speaker; none if it is not a
+    /// finite number.
+    #[doc(hidden)]
+    pub fn llr(&self, enrolled: &[&Embedding], test: &Embedding) -> Option<Llr> {
         let head = &self.model.head;
         // Both sides take the same path, so swapping two single recordings changes no bit.
         let fits = |e: &&Embedding| e.values().len() == head.embedding_size();
         if !(enrolled.iter().all(fits) && fits(&test)) {
             // Only a forged voiceprint has another size than its model's embeddings.
-            return Llr(f32::NAN);
+            return None;
         }
         let speaker = head.project_enrollment(enrolled.iter().map(|e| e.values()));
         let test = head.project_enrollment(std::iter::once(test.values()));
         let (speaker, test) = (Zeroizing::new(speaker), Zeroizing::new(test));
-        Llr(head.llr(&speaker, &test))
+        Llr::new(head.llr(&speaker, &test))
     }
 
     /// The point `(P,)` of an enrolled speaker: all of a voiceprint that a score needs.
@@ -338,13 +356,13 @@ impl Verifier {
         let mut kept: Vec<usize> = (0..utterances.len()).collect();
         let mut odd = vec![];
         while kept.len() > 1 {
-            // A NaN counts as the lowest score, so that it cannot pass.
+            // No score counts as the lowest, so that it cannot pass.
             let worst = self
                 .against_the_others(utterances, &kept)
                 .into_iter()
-                .min_by(|a, b| rank(a.llr).total_cmp(&rank(b.llr)))
+                .min_by(|a, b| a.rank().total_cmp(&b.rank()))
                 .expect("kept holds two or more");
-            if rank(worst.llr) >= CONSISTENT_FROM.0 {
+            if worst.rank() >= CONSISTENT_FROM.value() {
                 break;
             }
             kept.retain(|&index| index != worst.index);
@@ -366,13 +384,14 @@ impl Verifier {
         let odd = self.odd_ones_out(utterances);
         let passes = |index: &usize| odd.iter().all(|odd| odd.index != *index);
         let kept: Vec<usize> = (0..utterances.len()).filter(passes).collect();
-        // An utterance without others scores NaN, which is not below 0.
+        // An utterance without others has no score.
         let mut doubtful = self.against_the_others(utterances, &kept);
-        doubtful.retain(|one| one.llr.0 < 0.0);
+        doubtful.retain(|one| one.llr.is_some_and(|llr| llr.value() < 0.0));
         doubtful
     }
 
-    /// The score of each utterance against the voiceprint of the others; NaN for a single one.
+    /// The score of each utterance against the voiceprint of the others; none for a single one.
+    #[doc(hidden)]
     pub fn each_against_the_others(&self, utterances: &[Utterance]) -> Vec<OddOneOut> {
         let all: Vec<usize> = (0..utterances.len()).collect();
         self.against_the_others(utterances, &all)
@@ -409,6 +428,19 @@ impl Verifier {
     }
 }
 
+impl OddOneOut {
+    /// The score to show: NaN if there is none.
+    #[doc(hidden)]
+    pub fn value(&self) -> f32 {
+        self.llr.map_or(f32::NAN, Llr::value)
+    }
+
+    /// The score to compare with others.
+    fn rank(&self) -> f32 {
+        self.llr.map_or(f32::NEG_INFINITY, Llr::value)
+    }
+}
+
 impl Verification {
     /// The result of a trial with a refused recording.
     pub fn unfit(reason: Reason) -> Self {
@@ -419,21 +451,17 @@ impl Verification {
         }
     }
 
-    /// The result of a trial with this score at an operating point.
-    pub fn of(llr: Llr, point: &OperatingPoint) -> Self {
+    /// The result of a trial with this score at an operating point. Inconclusive without a score.
+    #[doc(hidden)]
+    pub fn of(llr: Option<Llr>, point: &OperatingPoint) -> Self {
+        let Some(llr) = llr else {
+            return Verification::unfit(Reason::ScoreNotFinite);
+        };
         Verification {
             decision: point.decide(llr),
             llr: Some(llr),
             probability: Some(point.probability(llr)),
         }
-    }
-}
-
-fn rank(llr: Llr) -> f32 {
-    if llr.0.is_nan() {
-        f32::NEG_INFINITY
-    } else {
-        llr.0
     }
 }
 

@@ -70,7 +70,7 @@ fn verify_compare_and_library_give_the_same_bits() {
     let of_library = verifier.compare(&a, &b, &OperatingPoint::default());
     let outcome = of_library.unwrap();
     let llr = verified["llr"].as_f64().unwrap() as f32;
-    assert_eq!(outcome.llr.unwrap().0.to_bits(), llr.to_bits());
+    assert_eq!(outcome.llr.unwrap().value().to_bits(), llr.to_bits());
     assert_eq!(verified["model"], verifier.file_id().to_string());
 }
 

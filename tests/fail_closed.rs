@@ -14,7 +14,9 @@ use spkver::{
     network::{Network, Weights},
     scoring::{Decision, Llr, OperatingPoint, PairHead, Projection, Reason},
     storage::voiceprints::Store,
-    verifier::{Embedding, Model, ModelId, SpeakerName, Utterance, Verifier, Voiceprint},
+    verifier::{
+        Embedding, Model, ModelId, SpeakerName, Utterance, Verification, Verifier, Voiceprint,
+    },
 };
 
 const SPECIAL: [f32; 3] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
@@ -234,7 +236,7 @@ proptest! {
         let point = OperatingPoint::default().with_threshold(threshold);
         prop_assert_eq!(point.is_ok(), threshold.is_finite());
         let Ok(point) = point else { return Ok(()) };
-        let decision = point.decide(Llr(score));
+        let decision = Verification::of(Llr::new(score), &point).decision;
         let expected = if !score.is_finite() {
             INCONCLUSIVE
         } else if score >= threshold {
@@ -255,7 +257,7 @@ proptest! {
         let (Ok(a), Ok(b)) = (of(&bits[..2]), of(&bits[2..])) else { return Ok(()) };
         let outcome = verifier.compare(&a, &b, &OperatingPoint::default()).unwrap();
         if outcome.decision == Decision::Accept {
-            let llr = outcome.llr.unwrap().0;
+            let llr = outcome.llr.unwrap().value();
             prop_assert!(llr.is_finite() && llr >= 0.0);
             // The cosine in f64, where nothing overflows.
             let dot = |x: &Embedding, y: &Embedding| -> f64 {

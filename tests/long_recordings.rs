@@ -39,7 +39,7 @@ fn twenty_minutes_score_as_their_first_minute_does() {
         let [long, minute] = [heard.embedding, verifier.embed(&minute)]
             .map(|e| verifier.compare(&enrolled, &e.unwrap(), &point).unwrap());
         assert_eq!(long.decision, Decision::Accept);
-        let (long, minute) = (long.llr.unwrap().0, minute.llr.unwrap().0);
+        let (long, minute) = (long.llr.unwrap().value(), minute.llr.unwrap().value());
         // The excerpt cuts through words every 4 s.
         assert!((long - minute).abs() < 1.0, "{rate_hz} Hz: {long} {minute}");
     }

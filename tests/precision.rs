@@ -40,8 +40,8 @@ fn int8_scores_come_near_those_of_f32() {
         // Rounding to 8 bits changes a value by up to 0.4 % of the largest. The lowest cosine here is 0.99918.
         assert!(alike > 0.999, "{}: cosine {alike}", names[i]);
         for j in 0..i {
-            let wanted = exact.llr(&[&wanted[i]], &wanted[j]).0;
-            let got = rounded.llr(&[&got[i]], &got[j]).0;
+            let wanted = exact.llr(&[&wanted[i]], &wanted[j]).unwrap().value();
+            let got = rounded.llr(&[&got[i]], &got[j]).unwrap().value();
             // Scores of pairs spread over ten and more.
             let [a, b] = [names[i], names[j]];
             let is_near = (wanted - got).abs() < 1.0;

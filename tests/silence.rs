@@ -28,7 +28,7 @@ fn llr(verifier: &Verifier, a: Vec<f32>, b: Vec<f32>) -> Option<f32> {
         verifier.embed(&waveform).ok()
     };
     let verification = verifier.compare(&embed(a)?, &embed(b)?, &OperatingPoint::default());
-    Some(verification.unwrap().llr?.0)
+    Some(verification.unwrap().llr?.value())
 }
 
 /// Mean and largest change of the LLR over pairs of one voice and of two, where `changed` is done to

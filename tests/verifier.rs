@@ -264,7 +264,7 @@ fn consistent_from_a_score_of_minus_four() {
         Utterance::without_quality("x.wav", embedding, 2.0)
     });
     let score = verifier.llr(&[&sides[0].embedding], &sides[1].embedding);
-    assert_eq!(score.0, -4.0);
+    assert_eq!(score.unwrap().value(), -4.0);
     assert!(verifier.odd_ones_out(&sides).is_empty());
 }
 

@@ -201,11 +201,11 @@ impl Finding {
                 }
             }
             Finding::Odd(odd) => {
-                let (file, llr) = (paths[odd.index].display(), odd.llr.0);
+                let (file, llr) = (paths[odd.index].display(), odd.value());
                 format!("{file}: does not sound like the others (LLR {llr:+.2})")
             }
             Finding::Doubtful(one) => {
-                let (file, llr) = (paths[one.index].display(), one.llr.0);
+                let (file, llr) = (paths[one.index].display(), one.value());
                 format!(
                     "{file}: hardly sounds like the others (LLR {llr:+.2}), enrolled all the same; \
                      is it the same speaker?"
@@ -217,7 +217,7 @@ impl Finding {
     fn json(&self, paths: &[PathBuf]) -> Value {
         let of_score = |code: &str, one: &OddOneOut| {
             let path = paths[one.index].to_string_lossy();
-            json!({ "code": code, "path": path, "llr": json_of(&one.llr.0) })
+            json!({ "code": code, "path": path, "llr": json_of(&one.llr) })
         };
         match self {
             Finding::Double { path, of, code } => json!({
@@ -288,7 +288,7 @@ impl Joined {
                     format!(
                         "hardly sounds like the other recordings of {:?} (LLR {:+.2})",
                         name.as_str(),
-                        one.llr.0
+                        one.value()
                     ),
                     Remedy::Option(&["leave it out, or enroll without ", "strict", ""]),
                 )

@@ -3,6 +3,7 @@
 use super::json_of;
 use crate::{
     Result,
+    scoring::Llr,
     storage::voiceprints::Listing,
     verifier::{Verifier, Voiceprint},
 };
@@ -27,8 +28,8 @@ pub fn of_store(listing: &Listing, store: &Path) -> Value {
 pub fn scores(voiceprint: &Voiceprint, verifier: &Verifier) -> Result<Vec<Option<f32>>> {
     verifier.check_model(voiceprint)?;
     let scores = verifier.each_against_the_others(&voiceprint.utterances);
-    let llr = scores.iter().map(|one| one.llr.0);
-    Ok(llr.map(|llr| llr.is_finite().then_some(llr)).collect())
+    let llr = scores.iter().map(|one| one.llr.map(Llr::value));
+    Ok(llr.collect())
 }
 
 /// The recordings of one speaker. `scores` may be shorter than the list of recordings.

@@ -77,7 +77,12 @@ impl Outcome {
         let enrolled = voiceprint.embeddings();
         let llr = verifier.llr(&enrolled, embedding);
         let kind = verifier.trial_kind(&enrolled, embedding);
-        let (decision, expected) = test.judge(llr, kind);
+        let Some(score) = llr else {
+            let point = OperatingPoint::default();
+            let unscored = Verification::of(None, &point);
+            return Ok(Outcome::scored(unscored, point, kind, verifier));
+        };
+        let (decision, expected) = test.judge(score, kind);
         let point = OperatingPoint::default().with_threshold(expected.threshold as f32)?;
         Ok(Outcome {
             verification: Verification {

@@ -35,6 +35,7 @@ use super::{
 use crate::{
     Error, Result,
     lists::lines::BYTE_ORDER_MARK,
+    scoring::{Llr, Reason},
     verifier::{Embedding, Verifier},
 };
 use rustc_hash::FxHashMap;
@@ -197,14 +198,9 @@ impl<'a> Answerer<'a> {
         let enrolled = enrolled.collect::<std::result::Result<Vec<_>, _>>()?;
         let tested = embedding((test, tested))?;
         let enrolled: Vec<&Embedding> = enrolled.iter().collect();
-        let llr = self.verifier.llr(&enrolled, &tested).0;
-        match llr.is_finite() {
-            true => Ok(llr),
-            false => Err((
-                "score_not_finite".into(),
-                "the score is not a finite number".into(),
-            )),
-        }
+        let unscored = Reason::ScoreNotFinite;
+        let llr = self.verifier.llr(&enrolled, &tested).map(Llr::value);
+        llr.ok_or_else(|| (unscored.code().into(), unscored.to_string()))
     }
 
     /// Embeds a recording given by its name; channel and segment are those of the request.

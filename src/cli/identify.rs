@@ -18,7 +18,7 @@ use spkver::{
         outcome,
     },
     identify::{self, Event, Match, Plan, Search},
-    scoring::{Decision, Reason, SequentialTest},
+    scoring::{Decision, Llr, Reason, SequentialTest},
     verifier::{Embedding, Listener, Verifier},
 };
 use std::sync::Arc;
@@ -107,7 +107,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     let policy = format!(
         "among {num_speakers} at prior {:?}, threshold {:+.2}{}",
         point.p_target(),
-        among.threshold().0,
+        among.threshold().value(),
         heard.as_ref().map_or("", |heard| &heard.after)
     );
     let mut found = matches.into_iter();
@@ -161,7 +161,7 @@ fn listen(
         let kind = verifier.kind_alone(embedding);
         let judged = test.map(|test| test.judge_best(llr, kind, found.num_speakers));
         Ok(Look {
-            note: format!(", nearest {} LLR {:+.2}", printable(speaker), llr.0),
+            note: format!(", nearest {} LLR {:+.2}", printable(speaker), llr.value()),
             is_clear: judged.is_some_and(|(decision, _)| decision == Decision::Accept),
         })
     })
@@ -209,7 +209,7 @@ impl Told {
         let code = outcome::exit_code(&decision);
         let file = printable(&test.label);
         let score = |one: &Match| {
-            let llr = one.verification.llr.map_or(f32::NAN, |llr| llr.0);
+            let llr = one.verification.llr.map_or(f32::NAN, Llr::value);
             let p = one.verification.probability.unwrap_or(f64::NAN);
             format!(
                 "{}  LLR {llr:+.2} (p {})",

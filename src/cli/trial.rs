@@ -77,16 +77,16 @@ impl<'a> Trial<'a> {
                 format!(
                     "score {:+.2}, threshold {:+.2} (uncalibrated: not a log-likelihood ratio; run \
                      `spkver calibrate` on trials of your own)",
-                    score.0,
-                    point.threshold().0,
+                    score.value(),
+                    point.threshold().value(),
                 )
             }
             (Some(llr), Some(p)) if verification.decision.reason().is_none() => format!(
                 "LLR {:+.2} (p {} at prior {:?}, threshold {:+.2}{}){}",
-                llr.0,
+                llr.value(),
                 probability(p),
                 point.p_target(),
-                point.threshold().0,
+                point.threshold().value(),
                 expected.map_or(String::new(), |e| format!(
                     ": false accepts {}, false rejects {}{}",
                     shown(&e.false_accept),

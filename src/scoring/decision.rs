@@ -2,22 +2,24 @@
 //!
 //! This is the Bayes decision, where p is the prior of "same speaker": accept if the expected cost
 //! of accepting is lower than that of rejecting, LLR ≥ ln(c_fa·(1−p) / (c_miss·p)) (Brümmer & du
-//! Preez 2006). A score that is not finite is never accepted.
+//! Preez 2006). A score that is not finite is not an [`Llr`], so it cannot be accepted.
 
 use super::Reason;
 use crate::{Error, Result};
 
-/// Natural logarithm of the likelihood ratio of "same speaker" to "different speakers".
+/// Natural logarithm of the likelihood ratio of "same speaker" to "different speakers"; always finite.
 ///
 /// ```
 /// use spkver::{Decision, Llr, OperatingPoint};
 ///
 /// // An LLR of 3 says that "same speaker" explains the recordings e³ = 20 times better.
-/// assert_eq!(OperatingPoint::default().decide(Llr(3.0)), Decision::Accept);
-/// assert!(matches!(OperatingPoint::default().decide(Llr(f32::NAN)), Decision::Inconclusive(_)));
+/// let llr = Llr::new(3.0).unwrap();
+/// assert_eq!(OperatingPoint::default().decide(llr), Decision::Accept);
+/// // What is not a number cannot be accepted, because it cannot be an LLR.
+/// assert_eq!(Llr::new(f32::NAN), None);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, serde::Serialize)]
-pub struct Llr(pub f32);
+pub struct Llr(f32);
 
 /// When to accept: from the prior of a target trial and the costs of both errors, or from a
 /// threshold.
@@ -27,8 +29,9 @@ pub struct Llr(pub f32);
 ///
 /// // One claim in ten is a lie, and a false accept costs five times a miss.
 /// let point = OperatingPoint::new(0.9, 1.0, 5.0)?;
-/// assert!((point.threshold().0 - (5.0f32 / 9.0).ln()).abs() < 1e-6);
-/// assert!(point.probability(Llr(0.0)) > 0.89);
+/// assert!((point.threshold().value() - (5.0f32 / 9.0).ln()).abs() < 1e-6);
+/// // Before the recordings are compared, the probability is the prior.
+/// assert!((point.probability(Llr::new(0.0).unwrap()) - 0.9).abs() < 1e-6);
 /// # Ok::<(), spkver::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,6 +62,21 @@ pub enum Decision {
     Reject,
     /// The recording does not allow a decision.
     Inconclusive(Reason),
+}
+
+impl Llr {
+    /// The LLR with this value; none for a value that is not finite.
+    pub const fn new(value: f32) -> Option<Self> {
+        match value.is_finite() {
+            true => Some(Llr(value)),
+            false => None,
+        }
+    }
+
+    /// The value, in nats.
+    pub const fn value(self) -> f32 {
+        self.0
+    }
 }
 
 impl OperatingPoint {
@@ -107,7 +125,7 @@ impl OperatingPoint {
     /// is divided among them: the odds by N, so the threshold rises by ln N. This keeps the rate of
     /// strangers accepted constant, however many speakers are enrolled.
     pub fn among(self, num_speakers: usize) -> Self {
-        let n = num_speakers as f64;
+        let n = num_speakers.max(1) as f64;
         let p = self.p_target;
         OperatingPoint {
             // odds' = p/(1−p) / N
@@ -126,14 +144,11 @@ impl OperatingPoint {
         self.threshold
     }
 
-    /// Accepts at or above the threshold. Inconclusive if the score is not finite.
+    /// Accepts at or above the threshold, else rejects.
     pub fn decide(&self, llr: Llr) -> Decision {
-        if !llr.0.is_finite() {
-            Decision::Inconclusive(Reason::ScoreNotFinite)
-        } else if llr.0 >= self.threshold.0 {
-            Decision::Accept
-        } else {
-            Decision::Reject
+        match llr >= self.threshold {
+            true => Decision::Accept,
+            false => Decision::Reject,
         }
     }
 
@@ -236,13 +251,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_is_never_an_accept() {
-        let lenient = OperatingPoint::default().with_threshold(f32::MIN).unwrap();
-        for llr in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            assert_eq!(
-                lenient.decide(Llr(llr)),
-                Decision::Inconclusive(Reason::ScoreNotFinite)
-            );
+    fn what_is_not_finite_is_neither_a_score_nor_a_threshold() {
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert_eq!(Llr::new(value), None);
+        }
+        for value in [f32::MIN, -0.0, f32::MAX] {
+            assert_eq!(Llr::new(value).unwrap().value().to_bits(), value.to_bits());
         }
         assert!(OperatingPoint::default().with_threshold(f32::NAN).is_err());
     }

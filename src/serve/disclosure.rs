@@ -88,7 +88,7 @@ mod tests {
             let shown = text_without_scores(&text);
             assert!(!shown.contains("12.5") && !shown.contains("3.2"), "{shown}");
         }
-        let llr = CONSISTENT_FROM.0;
+        let llr = CONSISTENT_FROM.value();
         let odd = format!("a.wav: does not sound like the others (LLR {llr:+.2}); leave it out");
         assert_eq!(
             text_without_scores(&odd),

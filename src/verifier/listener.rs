@@ -206,8 +206,8 @@ impl Listener {
             let enrolled = claim.voiceprint.embeddings();
             let llr = self.verifier.llr(&enrolled, test);
             let kind = self.verifier.trial_kind(&enrolled, test);
-            self.llr = Some(llr);
-            self.decision = claim.test.as_ref().and_then(|test| test.decide(llr, kind));
+            self.llr = llr;
+            self.decision = claim.test.as_ref().and_then(|test| test.decide(llr?, kind));
         }
         self.heard = Some(heard);
     }

@@ -203,7 +203,7 @@ impl Model {
     ) -> Option<MeasuredPoint> {
         let all = self.rates.as_ref()?;
         let rates = kind.map_or(all, |kind| all.of(kind));
-        Some(rates.at_threshold(f64::from(point.threshold().0)))
+        Some(rates.at_threshold(f64::from(point.threshold().value())))
     }
 
     /// Checks that the speech detector gives one logit for each frame of 25 ms every 10 ms.

@@ -17,7 +17,7 @@ use super::{Verifier, embed::Frames};
 use crate::{
     audio::{Waveform, speech_seconds},
     network::{Cuts, Piece, Split},
-    scoring::{CONDITIONS, Llr, Reason, is_narrow},
+    scoring::{CONDITIONS, Reason, is_narrow},
 };
 use std::{iter::once, ops::Range, result::Result};
 use zeroize::Zeroizing;
@@ -47,7 +47,7 @@ const NEAR_BOTH: f32 = 2.3;
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct OneSpeakerFacts {
     /// The lowest LLR between parts of the recording. None if it is too short.
-    pub parts_llr: Option<Llr>,
+    pub parts_llr: Option<f32>,
     /// The logit of overlapped speech. None without a detector.
     pub overlap: Option<f32>,
     /// How noisy the recording is: 0 at an SNR of 20 dB or more, and 1 more for every 10 dB below. The first
@@ -82,7 +82,7 @@ impl Verifier {
         let Some(lowest) = limits.min_parts_llr else {
             return Ok(());
         };
-        let Some(Llr(llr)) = self.lowest(cuts, frames) else {
+        let Some(llr) = self.lowest(cuts, frames) else {
             return Ok(());
         };
         if llr < lowest {
@@ -98,12 +98,12 @@ impl Verifier {
         }
     }
 
-    fn lowest(&self, Cuts { splits, pieces }: Cuts, frames: &Frames) -> Option<Llr> {
+    fn lowest(&self, Cuts { splits, pieces }: Cuts, frames: &Frames) -> Option<f32> {
         let turns = splits
             .into_iter()
             .filter_map(|split| self.across(split, frames));
         let groups = self.between_groups(pieces, frames);
-        let lowest = turns.chain(groups).min_by(|a, b| a.0.total_cmp(&b.0))?;
+        let lowest = turns.chain(groups).min_by(f32::total_cmp)?;
         let narrow = if is_narrow(frames.conditions) {
             NARROW_BAND
         } else {
@@ -111,18 +111,18 @@ impl Verifier {
         };
         let limits = &self.model.limits;
         let noise = limits.parts_noise * frames.conditions[0];
-        Some(Llr(lowest.0 - limits.parts_scale * narrow + noise))
+        Some(lowest - limits.parts_scale * narrow + noise)
     }
 
     /// The LLR of the part before a split against the part after it.
-    fn across(&self, split: Split, frames: &Frames) -> Option<Llr> {
+    fn across(&self, split: Split, frames: &Frames) -> Option<f32> {
         // Both sides as points; these copies of the voice are zeroed when dropped.
         let before = self.spoken(split.before, 0.0..split.at, frames);
         let behind = self.spoken(split.behind, split.at..1.0, frames);
         let (before, behind) = (before?, behind?);
         let allowance = allowance(before.1, behind.1, MIN_SIDE_SECONDS)?;
         let allowance = self.model.limits.parts_scale * allowance;
-        Some(Llr(self.as_on_reference(&before, &behind) + allowance))
+        Some(self.as_on_reference(&before, &behind) + allowance)
     }
 
     /// The LLR, with the head's quality term for seconds of speech as if each side had
@@ -137,7 +137,7 @@ impl Verifier {
 
     /// The lowest mean LLR between two groups of the pieces. The weight of a pair of pieces is the product
     /// of their seconds of speech.
-    fn between_groups(&self, pieces: Vec<Piece>, frames: &Frames) -> Option<Llr> {
+    fn between_groups(&self, pieces: Vec<Piece>, frames: &Frames) -> Option<f32> {
         let pieces: Vec<Spoken> = pieces
             .into_iter()
             .filter_map(|piece| self.spoken(piece.values, piece.place, frames))
@@ -148,7 +148,7 @@ impl Verifier {
         let of_earlier =
             |(index, a): (usize, &Spoken)| pieces[..index].iter().map(|b| weighted(a, b)).collect();
         let pairs: Vec<Vec<f32>> = pieces.iter().enumerate().map(of_earlier).collect();
-        lowest_between_groups(&seconds, &pairs, self.model.limits.parts_scale).map(Llr)
+        lowest_between_groups(&seconds, &pairs, self.model.limits.parts_scale)
     }
 
     /// The point of a part of the recording, and its seconds of speech.

@@ -1,7 +1,7 @@
 //! Operating points and decisions, as plain structs that C reads and writes.
 
 use crate::status::Failure;
-use spkver_core::{Decision, OperatingPoint, Reason, State, Verification, Verifier};
+use spkver_core::{Decision, Llr, OperatingPoint, Reason, State, Verification, Verifier};
 
 /// What a listener knows after a block of samples.
 #[repr(C)]
@@ -68,7 +68,7 @@ impl From<OperatingPoint> for SpkverOperatingPoint {
     fn from(point: OperatingPoint) -> Self {
         SpkverOperatingPoint {
             p_target: point.p_target(),
-            threshold: point.threshold().0,
+            threshold: point.threshold().value(),
         }
     }
 }
@@ -89,7 +89,7 @@ impl From<State> for SpkverState {
         SpkverState {
             seconds: state.seconds,
             speech_seconds: state.speech_seconds,
-            llr: state.llr.map_or(f32::NAN, |llr| llr.0),
+            llr: state.llr.map_or(f32::NAN, Llr::value),
             decision: match state.decision {
                 Some(Decision::Accept) => SpkverDecision::Accept,
                 Some(Decision::Reject) => SpkverDecision::Reject,
@@ -121,7 +121,7 @@ impl SpkverVerification {
         let calibrated = !verifier.model().card.uncalibrated;
         Ok(SpkverVerification {
             decision,
-            llr: answer.llr.map_or(f32::NAN, |llr| llr.0),
+            llr: answer.llr.map_or(f32::NAN, Llr::value),
             probability: answer
                 .probability
                 .filter(|_| calibrated)

@@ -82,7 +82,7 @@ fn compared() -> f32 {
     let answer = verifier
         .compare(&a, &b, &OperatingPoint::default())
         .unwrap();
-    answer.llr.unwrap().0
+    answer.llr.unwrap().value()
 }
 
 /// `tolerance` on the LLR, in nats.

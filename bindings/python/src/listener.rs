@@ -106,7 +106,7 @@ impl Listener {
             seconds: state.seconds,
             is_new: state.is_new,
             speech_seconds: state.speech_seconds,
-            llr: state.llr.map(|llr| llr.0),
+            llr: state.llr.map(spkver::Llr::value),
             decision: state.decision.map(|decision| decision.code().to_string()),
         })
     }

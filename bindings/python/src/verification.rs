@@ -76,7 +76,7 @@ impl Verification {
             Some(reason) => Self::unfit(reason.into(), point),
             None => Verification {
                 decision: answer.decision.code().into(),
-                llr: answer.llr.map(|llr| llr.0),
+                llr: answer.llr.map(spkver::Llr::value),
                 probability: answer.probability.filter(|_| calibrated),
                 ..Self::unanswered(point)
             },
@@ -97,7 +97,7 @@ impl Verification {
             decision: "inconclusive".into(),
             llr: None,
             probability: None,
-            threshold: point.threshold().0,
+            threshold: point.threshold().value(),
             p_target: point.p_target(),
             reason: None,
             reason_text: None,

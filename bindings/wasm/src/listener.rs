@@ -93,7 +93,7 @@ impl Listener {
             "seconds": state.seconds,
             "is_new": state.is_new,
             "speech_seconds": state.speech_seconds,
-            "llr": state.llr.filter(|llr| llr.0.is_finite()),
+            "llr": state.llr,
             "decision": state.decision.map(|decision| decision.code()),
             "reason": reason.map(|reason| reason_json(*reason)),
         })))

@@ -8,7 +8,7 @@ use crate::cli::{
 };
 use serde_json::{Value, json};
 use spkver::{
-    Result,
+    Llr, Result,
     answer::{Criterion, Outcome, json_of},
     verifier::{Heard, Listener, Verifier, Voiceprint},
 };
@@ -40,7 +40,7 @@ impl Claim<'_> {
         let listener = listener.against(Arc::clone(&self.voiceprint), test.clone())?;
         let listened = input.listen(listener, &mut |listener, state| {
             Ok(Look {
-                note: note(listener.heard(), state.llr.map(|llr| llr.0)),
+                note: note(listener.heard(), state.llr.map(Llr::value)),
                 is_clear: state.decision.is_some(),
             })
         })?;

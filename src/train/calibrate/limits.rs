@@ -52,7 +52,7 @@ pub(super) fn several_speakers(
     let measured: Result<Vec<OneSpeakerFacts>> = names.par_iter().map(measure).collect();
     let measured = measured?;
     let parts_noise = allowance_for_noise(&measured);
-    let llr = |one: &OneSpeakerFacts| Some(one.parts_llr?.0 + parts_noise * one.noise);
+    let llr = |one: &OneSpeakerFacts| Some(one.parts_llr? + parts_noise * one.noise);
     let llrs: Vec<f32> = measured.iter().filter_map(llr).collect();
     let logits: Vec<f32> = measured.iter().filter_map(|one| one.overlap).collect();
     // A recording a little above this limit is still refused if the overlap detector's logit is
@@ -74,7 +74,7 @@ pub(super) fn several_speakers(
 /// [`MIN_PARTS_LLR`]. 0 if that holds without an allowance; otherwise [`NOISE_MARGIN`] is included.
 fn allowance_for_noise(measured: &[OneSpeakerFacts]) -> f32 {
     let noisy = measured.iter().filter(|one| one.noise >= LEAST_NOISE);
-    let missing = noisy.filter_map(|one| Some((MIN_PARTS_LLR - one.parts_llr?.0) / one.noise));
+    let missing = noisy.filter_map(|one| Some((MIN_PARTS_LLR - one.parts_llr?) / one.noise));
     let most = kept(missing.collect(), |a, b| b.total_cmp(a));
     most.filter(|most| *most > 0.0)
         .map_or(0.0, |most| most + NOISE_MARGIN)
