@@ -32,7 +32,7 @@ use crate::{
         CONDITIONS, Decision, Llr, OperatingPoint, QualityTerms, Reason, TrialKind, gallery::Probe,
     },
 };
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 use zeroize::Zeroizing;
 
 /// A recording that scores below this against the others of a voiceprint is refused: it is 55 times
@@ -56,12 +56,14 @@ pub const CONSISTENT_FROM: Llr = Llr::new(-4.0).unwrap();
 /// assert_eq!(answer.decision, Decision::Accept);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
+///
+/// A clone is cheap, because it shares the model. Threads may share a verifier, or have a clone each.
+#[derive(Debug, Clone)]
 pub struct Verifier {
     id: ModelId,
     file_id: ModelId,
-    model: Model,
-    mfcc: Mfcc,
+    model: Arc<Model>,
+    mfcc: Arc<Mfcc>,
 }
 
 /// The result of a trial.
@@ -115,8 +117,8 @@ impl Verifier {
         Ok(Verifier {
             id,
             file_id: id,
-            model,
-            mfcc,
+            model: Arc::new(model),
+            mfcc: Arc::new(mfcc),
         })
     }
 
@@ -138,9 +140,20 @@ impl Verifier {
         self.file_id
     }
 
-    /// Takes the model out, to be changed or saved.
+    /// Takes the model out, to be changed or saved. If a clone of this verifier still uses it, this is
+    /// a copy, see [`Model::as_made`].
+    #[doc(hidden)]
     pub fn into_model(self) -> Model {
-        self.model
+        Arc::try_unwrap(self.model).unwrap_or_else(|shared| shared.as_made())
+    }
+
+    /// The model, to be changed. If a clone of this verifier uses it too, this one gets a copy first, see
+    /// [`Model::as_made`].
+    fn own_model(&mut self) -> &mut Model {
+        if Arc::get_mut(&mut self.model).is_none() {
+            self.model = Arc::new(self.model.as_made());
+        }
+        Arc::get_mut(&mut self.model).expect("nobody else has it")
     }
 
     /// The model: front-end, networks, head, limits and card.
@@ -151,12 +164,13 @@ impl Verifier {
     /// Prepares the model for a calibration with quality terms: their weights are 0, and there is no
     /// cohort and no lower slope. Its embeddings end in ln t and the conditions.
     pub fn with_quality_terms(mut self) -> Self {
-        if self.model.head.quality.is_none() {
-            self.model.rounded_from = None; // its embeddings differ from those of that model
+        let model = self.own_model();
+        if model.head.quality.is_none() {
+            model.rounded_from = None; // its embeddings differ from those of that model
         }
-        self.model.head = self.model.head.uncalibrated();
-        self.model.head.quality = Some(QualityTerms::default());
-        self.model.limits = self.model.limits.without_scores();
+        model.head = model.head.uncalibrated();
+        model.head.quality = Some(QualityTerms::default());
+        model.limits = model.limits.without_scores();
         self
     }
 
@@ -471,7 +485,17 @@ mod tests {
 
     #[test]
     fn one_verifier_serves_many_threads() {
-        fn shared<T: Send + Sync + 'static>() {}
+        fn shared<T: Clone + Send + Sync + 'static>() {}
         shared::<Verifier>();
+    }
+
+    #[test]
+    fn a_clone_keeps_its_precision() {
+        let verifier = Verifier::embedded().unwrap();
+        let mut fast = verifier.clone();
+        assert!(std::ptr::eq(verifier.model(), fast.model()));
+        fast.quantise().unwrap();
+        assert!(fast.model().network.is_int8() && !verifier.model().network.is_int8());
+        assert_eq!(fast.id(), verifier.id());
     }
 }

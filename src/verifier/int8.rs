@@ -20,7 +20,7 @@ impl Verifier {
             return Ok(());
         }
         let utterances = self.artificial_speech();
-        self.model.network.quantise(&utterances)
+        self.own_model().network.quantise(&utterances)
     }
 
     /// The model with its weights rounded to int8, as a smaller file that is loaded faster. It scores as
