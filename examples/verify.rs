@@ -4,7 +4,7 @@
 //! cargo run --no-default-features --example verify
 //! ```
 
-use spkver::{Decision, OperatingPoint, SpeakerName, Utterance, Verifier, Waveform};
+use spkver::{Decision, OperatingPoint, Recording, SpeakerName, Utterance, Verifier};
 use std::error::Error;
 
 const MICROPHONE_HZ: u32 = 48_000;
@@ -12,7 +12,7 @@ const MICROPHONE_HZ: u32 = 48_000;
 fn main() -> Result<(), Box<dyn Error>> {
     let verifier = Verifier::embedded()?;
     let record = |voice| -> Result<Utterance, Box<dyn Error>> {
-        let recording = Waveform::from_samples(microphone(voice)?, MICROPHONE_HZ)?;
+        let recording = Recording::from_samples(microphone(voice)?, MICROPHONE_HZ)?;
         // A recording without enough speech is refused here.
         let embedding = verifier.embed(&recording)?;
         Ok(Utterance::new(voice, embedding, &recording.quality()))

@@ -127,6 +127,7 @@ pub enum Error {
 
 impl Error {
     /// An [`Error::Io`] for `path`, with a remedy that matches the kind of error.
+    #[doc(hidden)]
     pub fn io(path: &Path, doing: &'static str, source: std::io::Error) -> Self {
         use std::io::ErrorKind;
         let remedy = match source.kind() {
@@ -319,6 +320,7 @@ impl Error {
     }
 
     /// No speaker of this name is in the store at `store`.
+    #[doc(hidden)]
     pub fn unknown_speaker(name: &str, store: &Path) -> Self {
         Error::UnknownSpeaker {
             name: name.into(),
@@ -351,6 +353,7 @@ impl Error {
     }
 
     /// Exit code of the process: 2 usage, 3 input refused, 4 model, store or speaker, 5 I/O.
+    #[doc(hidden)]
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Usage(_) | Error::Refused { .. } | Error::Option { .. } | Error::List { .. } => {

@@ -8,7 +8,7 @@
 use crate::{
     Error, Result,
     remedy::Remedy,
-    scoring::{OperatingPoint, gallery::Probe},
+    scoring::{OperatingPoint, Reason, gallery::Probe},
     storage::{
         index::{Candidate, Index},
         voiceprints::Store,
@@ -85,6 +85,29 @@ impl LastIndex {
 }
 
 /// The enrolled speakers, ready to be searched any number of times.
+///
+/// ```
+/// use spkver::{Decision, OperatingPoint, Recording, SpeakerName, Store, Utterance, Verifier};
+/// use spkver::identify::{Plan, Search};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("voiceprints.sqlite");
+/// let verifier = Verifier::embedded()?;
+/// let mut store = Store::open_or_create(&path, None)?;
+/// let record = |file: &str| -> spkver::Result<Utterance> {
+///     let recording = Recording::open(format!("fixtures/voices/{file}"), &Default::default())?;
+///     Ok(Utterance::new(file, verifier.embed(&recording)?, &recording.quality()))
+/// };
+/// store.enroll(&verifier, &SpeakerName::new("anna")?, vec![record("anna-1.wav")?])?;
+/// store.enroll(&verifier, &SpeakerName::new("chloe")?, vec![record("chloe-1.wav")?])?;
+///
+/// let plan = Plan { store: &store, verifier: &verifier, top: 1, point: OperatingPoint::default() };
+/// let mut search = Search::open(plan, None, &mut |_event| ())?;
+/// let candidates = search.candidates(&record("anna-2.wav")?.embedding)?;
+/// assert_eq!(candidates[0].speaker, "anna");
+/// assert_eq!(candidates[0].verification.decision, Decision::Accept);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Search<'a> {
     plan: Plan<'a>,
     index: Arc<Index>,
@@ -136,11 +159,25 @@ impl<'a> Search<'a> {
         self.index.num_speakers()
     }
 
-    /// The speaker of each test.
+    /// The most likely speakers of a recording, best first. If the decision on the first is not
+    /// [`Decision::Accept`](crate::Decision::Accept), the speaker is none of those enrolled.
+    ///
+    /// # Errors
+    /// [`Error::Store`] where nobody is enrolled, [`Error::Io`] where another program changes the store
+    /// meanwhile, [`Error::Inconclusive`] for an embedding without a finite score.
+    pub fn candidates(&mut self, test: &Embedding) -> Result<Vec<Match>> {
+        let probe = self.plan.verifier.probe(test);
+        let probe = probe.ok_or(Reason::ScoreNotFinite)?;
+        let found = self.identify(&[&(test.clone(), probe)], &mut |_| ())?;
+        Ok(found.matches.into_iter().flatten().collect())
+    }
+
+    /// As [`Self::candidates`], for several tests that are prepared already.
     ///
     /// # Errors
     /// [`Error::Store`] where nobody is enrolled, [`Error::Io`] where another program changes the store
     /// meanwhile.
+    #[doc(hidden)]
     pub fn identify(
         &mut self,
         tests: &[&(Embedding, Probe)],
@@ -167,6 +204,7 @@ impl<'a> Search<'a> {
 }
 
 /// The error where nobody is enrolled.
+#[doc(hidden)]
 pub fn nobody(store: &Path) -> Error {
     Error::store(store, "nobody is enrolled with this model", Remedy::Enroll)
 }

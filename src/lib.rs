@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!          audio            features            network                    scoring
-//! file ──► Waveform ──► Mfcc ──► Features ──► Conv1d+ReLU × n ► pooling ► Linear ──► Embedding
+//! file ──► Recording ─► Mfcc ──► Features ──► Conv1d+ReLU × n ► pooling ► Linear ──► Embedding
 //!          16 kHz mono          (T, C_in)      (T', C)           (2C)      (D)          │
 //!                                 enrolled Embedding(s) ──► pair features ──► Linear ──► logit
 //!                                              LLR = logit − ln(p/(1−p)) ──► Decision
@@ -13,8 +13,8 @@
 //!
 //! Here p is the prior of "same speaker" that the logit includes. The LLR does not include it.
 //!
-//! Most programs need only the names at the root, as `examples/verify.rs` uses them: a [`Verifier`]
-//! turns a [`Recording`] into an [`Embedding`], enrolls a [`Voiceprint`] and gives a [`Decision`].
+//! Most programs need only the names at the root, as those in `examples/` do: a [`Verifier`] turns a
+//! [`Recording`] into an [`Embedding`], enrolls a [`Voiceprint`] and gives a [`Decision`].
 //!
 //! Without cargo features (`default-features = false`) the crate does only this, from WAV files and
 //! samples in memory, with the model inside. Each feature adds to it:
@@ -86,15 +86,19 @@ pub mod serve;
 #[doc(hidden)]
 pub mod train;
 
-pub use audio::{Quality, ReadOptions, Waveform, Waveform as Recording};
+pub use audio::{Content, Quality, RawFormat, ReadOptions, Waveform as Recording};
 pub use error::Error;
 pub use reason::Reason;
 pub use remedy::Remedy;
-pub use scoring::{Decision, Llr, OperatingPoint};
+pub use scoring::{Decision, Llr, OperatingPoint, SequentialTest};
 #[cfg(feature = "store")]
-pub use storage::voiceprints::Store;
+pub use storage::{
+    secret::Secret,
+    voiceprints::{Enrolled, Listing, Store},
+};
 pub use verifier::{
-    Embedding, Listener, SpeakerName, State, Utterance, Verification, Verifier, Voiceprint,
+    Embedding, Heard, Listener, ModelId, SpeakerName, State, Utterance, Verification, Verifier,
+    Voiceprint,
 };
 
 /// Result of everything in this crate that can fail, with [`Error`].

@@ -2,8 +2,8 @@
 //! and a voiceprint and a test recording into a decision.
 //!
 //! ```text
-//! Waveform ──embed──► Embedding ──enroll──► Voiceprint ─┐
-//! Waveform ──embed──► Embedding ────────────────────────┴─verify──► Verification
+//! Recording ──embed──► Embedding ──enroll──► Voiceprint ─┐
+//! Recording ──embed──► Embedding ────────────────────────┴─verify──► Verification
 //! ```
 //!
 //! All scores come from one function, [`Verifier::llr`]. Verifying against a single enrolled recording and
@@ -45,7 +45,7 @@ pub const CONSISTENT_FROM: Llr = Llr::new(-4.0).unwrap();
 /// use spkver::{Decision, OperatingPoint, Recording, SpeakerName, Utterance, Verifier};
 ///
 /// let verifier = Verifier::embedded()?;
-/// let record = |name: &str| -> Result<Utterance, Box<dyn std::error::Error>> {
+/// let record = |name: &str| -> spkver::Result<Utterance> {
 ///     let path = format!("fixtures/voices/{name}.wav");
 ///     let recording = Recording::open(&path, &Default::default())?;
 ///     Ok(Utterance::new(path, verifier.embed(&recording)?, &recording.quality()))
@@ -54,7 +54,7 @@ pub const CONSISTENT_FROM: Llr = Llr::new(-4.0).unwrap();
 /// let test = record("anna-2")?.embedding;
 /// let answer = verifier.verify(&anna, &test, &OperatingPoint::default())?;
 /// assert_eq!(answer.decision, Decision::Accept);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), spkver::Error>(())
 /// ```
 ///
 /// A clone is cheap, because it shares the model. Threads may share a verifier, or have a clone each.
@@ -72,11 +72,11 @@ pub struct Verifier {
 /// use spkver::{Decision, OperatingPoint, Recording, Verifier};
 ///
 /// let verifier = Verifier::embedded()?;
-/// let embed = |path| -> Result<_, Box<dyn std::error::Error>> {
+/// let embed = |path| -> spkver::Result<_> {
 ///     Ok(verifier.embed(&Recording::open(path, &Default::default())?)?)
 /// };
-/// let (anna, david) = (embed("fixtures/voices/anna-1.wav")?, embed("fixtures/voices/david-1.wav")?);
-/// let result = verifier.compare(&anna, &david, &OperatingPoint::default())?;
+/// let (anna, chloe) = (embed("fixtures/voices/anna-1.wav")?, embed("fixtures/voices/chloe-1.wav")?);
+/// let result = verifier.compare(&anna, &chloe, &OperatingPoint::default())?;
 /// assert_eq!(result.decision, Decision::Reject);
 /// assert!(result.llr.unwrap().value() < 0.0 && result.probability.unwrap() < 0.5);
 /// # Ok::<(), spkver::Error>(())
@@ -105,6 +105,7 @@ impl Verifier {
     ///
     /// # Errors
     /// [`Error::Usage`] that names the part that does not fit.
+    #[doc(hidden)]
     pub fn new(id: ModelId, model: Model) -> Result<Self> {
         let mfcc = Mfcc::new(model.front_end.clone())?;
         model.head.check(model.embedding_size())?;
@@ -123,6 +124,7 @@ impl Verifier {
     }
 
     /// Sets the id of the model file that this verifier was read from.
+    #[doc(hidden)]
     pub fn of_file(mut self, file_id: ModelId) -> Self {
         self.file_id = file_id;
         self
@@ -130,12 +132,13 @@ impl Verifier {
 
     /// Id of the parts that make embeddings: front-end, network and speech detector. Every embedding
     /// and voiceprint carries it, so they stay valid when only the head, the calibration or the card
-    /// changes.
+    /// changes. [`ModelId`] has an example.
     pub fn id(&self) -> ModelId {
         self.id
     }
 
     /// Id of the model file, which also decides the scores.
+    #[doc(hidden)]
     pub fn file_id(&self) -> ModelId {
         self.file_id
     }
@@ -157,12 +160,14 @@ impl Verifier {
     }
 
     /// The model: front-end, networks, head, limits and card.
+    #[doc(hidden)]
     pub fn model(&self) -> &Model {
         &self.model
     }
 
     /// Prepares the model for a calibration with quality terms: their weights are 0, and there is no
     /// cohort and no lower slope. Its embeddings end in ln t and the conditions.
+    #[doc(hidden)]
     pub fn with_quality_terms(mut self) -> Self {
         let model = self.own_model();
         if model.head.quality.is_none() {
@@ -175,14 +180,29 @@ impl Verifier {
     }
 
     /// The feature extractor.
+    #[doc(hidden)]
     pub fn mfcc(&self) -> &Mfcc {
         &self.mfcc
     }
 
     /// Makes a voiceprint of the utterances, unless some do not sound like the others.
     ///
+    /// ```
+    /// use spkver::{Error, Recording, SpeakerName, Utterance, Verifier};
+    ///
+    /// let verifier = Verifier::embedded()?;
+    /// let record = |file: &str| -> spkver::Result<Utterance> {
+    ///     let recording = Recording::open(format!("fixtures/voices/{file}"), &Default::default())?;
+    ///     Ok(Utterance::new(file, verifier.embed(&recording)?, &recording.quality()))
+    /// };
+    /// let utterances = vec![record("anna-1.wav")?, record("anna-2.wav")?];
+    /// let anna = verifier.enroll(SpeakerName::new("anna")?, utterances)?;
+    /// assert_eq!(anna.utterances.len(), 2);
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
     /// # Errors
-    /// As [`Self::check_consistency`].
+    /// [`Error::Several`] with an [`Error::Audio`] for each utterance that does not sound like the others.
     pub fn enroll(&self, name: SpeakerName, utterances: Vec<Utterance>) -> Result<Voiceprint> {
         self.check_consistency(&name, &utterances, 0, |index| {
             utterances[index].file.clone().into()
@@ -199,6 +219,7 @@ impl Verifier {
     ///
     /// # Errors
     /// [`Error::Several`] with an [`Error::Audio`] for each utterance that does not sound like the others.
+    #[doc(hidden)]
     pub fn check_consistency(
         &self,
         name: &SpeakerName,
@@ -241,11 +262,28 @@ impl Verifier {
     ///
     /// # Errors
     /// [`Error::ModelMismatch`].
+    #[doc(hidden)]
     pub fn check_model(&self, voiceprint: &Voiceprint) -> Result<()> {
         self.check_made_here(voiceprint.name.as_str(), voiceprint.model)
     }
 
     /// Decides whether the speaker of `test` is the one of `voiceprint`.
+    ///
+    /// ```
+    /// use spkver::{Decision, OperatingPoint, Recording, SpeakerName, Utterance, Verifier};
+    ///
+    /// let verifier = Verifier::embedded()?;
+    /// let open = |name| Recording::open(format!("fixtures/voices/{name}.wav"), &Default::default());
+    /// let enrolled = open("anna-1")?;
+    /// let utterance = Utterance::new("anna-1", verifier.embed(&enrolled)?, &enrolled.quality());
+    /// let anna = verifier.enroll(SpeakerName::new("anna")?, vec![utterance])?;
+    /// let point = OperatingPoint::default();
+    /// for (name, decision) in [("anna-2", Decision::Accept), ("chloe-1", Decision::Reject)] {
+    ///     let test = verifier.embed(&open(name)?)?;
+    ///     assert_eq!(verifier.verify(&anna, &test, &point)?.decision, decision);
+    /// }
+    /// # Ok::<(), spkver::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::ModelMismatch`] if either was made by another model.
@@ -310,6 +348,7 @@ impl Verifier {
     }
 
     /// The point `(P,)` of an enrolled speaker: all of a voiceprint that a score needs.
+    #[doc(hidden)]
     pub fn project(&self, voiceprint: &Voiceprint) -> Vec<f32> {
         let utterances = voiceprint.utterances.iter();
         let head = &self.model.head;
@@ -317,6 +356,7 @@ impl Verifier {
     }
 
     /// Prepares a test recording for the search of an index; none if it has no finite score.
+    #[doc(hidden)]
     pub fn probe(&self, test: &Embedding) -> Option<Probe> {
         let head = &self.model.head;
         let point = head.project_enrollment(std::iter::once(test.values()));
@@ -326,11 +366,13 @@ impl Verifier {
 
     /// The noise and the missing band of an embedding's recording, see
     /// [`conditions`](crate::scoring::conditions); all 0 for a model without quality terms.
+    #[doc(hidden)]
     pub fn conditions(&self, embedding: &Embedding) -> [f32; CONDITIONS] {
         self.model.head.conditions_of(embedding.values())
     }
 
     /// Whether a trial is clean, noisy or narrow-band: each kind has its own error rates.
+    #[doc(hidden)]
     pub fn trial_kind(&self, enrolled: &[&Embedding], test: &Embedding) -> TrialKind {
         let mut mean = [0.0; CONDITIONS];
         for embedding in enrolled {
@@ -341,6 +383,7 @@ impl Verifier {
     }
 
     /// As [`Self::trial_kind`], by the test recording alone, as if the enrollment were like it.
+    #[doc(hidden)]
     pub fn kind_alone(&self, test: &Embedding) -> TrialKind {
         let conditions = self.conditions(test);
         TrialKind::of(conditions, conditions)
@@ -348,6 +391,7 @@ impl Verifier {
 
     /// Whether the model could have made this embedding, judged by its length. An embedding that
     /// another program scaled to length 1 would score too high.
+    #[doc(hidden)]
     pub fn could_have_made(&self, embedding: &Embedding) -> bool {
         let Some((low, high)) = self.model.limits.ln_length else {
             return true;
@@ -357,6 +401,7 @@ impl Verifier {
 
     /// Seconds of speech that an embedding was made of; none if this model's embeddings do not hold
     /// them.
+    #[doc(hidden)]
     pub fn speech_seconds(&self, embedding: &Embedding) -> Option<f32> {
         let head = &self.model.head;
         head.quality.as_ref()?;
@@ -366,6 +411,7 @@ impl Verifier {
 
     /// The utterances that do not sound like the others, worst first. Each is scored against the
     /// voiceprint of the others; the worst is taken out before the rest are scored again.
+    #[doc(hidden)]
     pub fn odd_ones_out(&self, utterances: &[Utterance]) -> Vec<OddOneOut> {
         let mut kept: Vec<usize> = (0..utterances.len()).collect();
         let mut odd = vec![];
@@ -394,6 +440,7 @@ impl Verifier {
 
     /// The utterances that are consistent with the others, but score below 0 against them: more
     /// likely from somebody else.
+    #[doc(hidden)]
     pub fn doubtful(&self, utterances: &[Utterance]) -> Vec<OddOneOut> {
         let odd = self.odd_ones_out(utterances);
         let passes = |index: &usize| odd.iter().all(|odd| odd.index != *index);
@@ -430,6 +477,7 @@ impl Verifier {
     ///
     /// # Errors
     /// [`Error::ModelMismatch`].
+    #[doc(hidden)]
     pub fn check_made_here(&self, name: &str, model: ModelId) -> Result<()> {
         if model == self.id {
             return Ok(());
@@ -457,6 +505,7 @@ impl OddOneOut {
 
 impl Verification {
     /// The result of a trial with a refused recording.
+    #[doc(hidden)]
     pub fn unfit(reason: Reason) -> Self {
         Verification {
             decision: Decision::Inconclusive(reason),

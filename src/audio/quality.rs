@@ -6,6 +6,14 @@ use super::vad::speech_seconds;
 use super::voicing::{self, BIN_HZ, NUM_BINS, VoiceFrames};
 
 /// What a recording holds, as far as level and voicing tell.
+///
+/// ```
+/// use spkver::{Content, Recording};
+///
+/// let silence = Recording::from_samples(vec![0.0; 16_000], 16_000)?;
+/// assert_eq!(silence.quality().content, Content::Silence);
+/// # Ok::<(), spkver::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Content {

@@ -8,6 +8,16 @@ use super::sample_rate::{RATES_HZ, check_rate};
 use std::{path::Path, str::FromStr};
 
 /// What the samples of a file without a header are.
+///
+/// ```
+/// use spkver::{RawFormat, ReadOptions};
+///
+/// // Signed 16-bit samples at 8 kHz, one channel.
+/// let format: RawFormat = "s16le:8000:1".parse()?;
+/// let options = ReadOptions { raw: Some(format), ..ReadOptions::default() };
+/// # assert!(options.raw.is_some());
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RawFormat {
     encoding: Encoding,
@@ -67,6 +77,7 @@ impl RawFormat {
     ///
     /// # Errors
     /// [`crate::Error::Audio`] for a rate that is not supported.
+    #[doc(hidden)]
     pub fn s16le(rate_hz: u32) -> crate::Result<Self> {
         check_rate(rate_hz, RATES_HZ).map_err(|refusal| refusal.of(Path::new("<samples>")))?;
         Ok(RawFormat {

@@ -85,6 +85,14 @@ impl Waveform {
     /// Opens an audio file: WAV, and with the feature `formats` also FLAC, MP3, Opus, Ogg
     /// Vorbis, M4A and more.
     ///
+    /// ```
+    /// use spkver::{ReadOptions, Recording};
+    ///
+    /// let recording = Recording::open("fixtures/voices/anna-1.wav", &ReadOptions::default())?;
+    /// assert!(recording.seconds() > 2.0 && recording.quality().warning.is_none());
+    /// # Ok::<(), spkver::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`read`].
     pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self> {
@@ -92,6 +100,15 @@ impl Waveform {
     }
 
     /// A recording that is in memory already: mono, nominally −1 to 1, at 8 to 192 kHz.
+    ///
+    /// ```
+    /// use spkver::Recording;
+    ///
+    /// let tone: Vec<f32> = (0..96_000).map(|i| 0.1 * (i as f32 * 0.05).sin()).collect();
+    /// let recording = Recording::from_samples(tone, 48_000)?;
+    /// assert_eq!((recording.seconds(), recording.samples().len()), (2.0, 32_000));
+    /// # Ok::<(), spkver::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`crate::Error::Audio`] when there are no samples, when they are not finite or far beyond full
@@ -133,6 +150,7 @@ impl Waveform {
     }
     /// Speech or not, judged by level alone: one flag per 10 ms (25 ms frames that fit wholly, as
     /// Kaldi's `snip_edges`). A verifier whose model has a speech detector uses that instead.
+    #[doc(hidden)]
     pub fn speech(&self) -> &[bool] {
         &self.speech
     }
@@ -143,6 +161,7 @@ impl Waveform {
     }
 
     /// The quality facts, with speech as `speech` has it: a flag for each frame.
+    #[doc(hidden)]
     pub fn quality_of(&self, speech: &[bool]) -> Quality {
         quality::measure(&self.samples, &self.powers, speech, self.facts.clone())
     }

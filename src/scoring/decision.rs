@@ -124,6 +124,7 @@ impl OperatingPoint {
     /// The operating point for each of `num_speakers` candidates. The prior that one of them speaks
     /// is divided among them: the odds by N, so the threshold rises by ln N. This keeps the rate of
     /// strangers accepted constant, however many speakers are enrolled.
+    #[doc(hidden)]
     pub fn among(self, num_speakers: usize) -> Self {
         let n = num_speakers.max(1) as f64;
         let p = self.p_target;

@@ -15,7 +15,27 @@ use std::collections::BTreeMap;
 /// The rates of false accepts and of false rejects that a test has unless others are asked for.
 const CLEAR_ENOUGH: f64 = 0.01;
 
-/// The thresholds of a sequential test, for each kind of trial.
+/// The thresholds of a sequential test, for each kind of trial: when a [`Listener`](crate::Listener)
+/// has heard enough to decide.
+///
+/// ```
+/// use spkver::{Listener, Recording, SpeakerName, Utterance, Verifier};
+///
+/// let verifier = Verifier::embedded()?;
+/// let open = |name| Recording::open(format!("fixtures/voices/{name}.wav"), &Default::default());
+/// let enrolled = open("anna-1")?;
+/// let utterance = Utterance::new("anna-1", verifier.embed(&enrolled)?, &enrolled.quality());
+/// let anna = verifier.enroll(SpeakerName::new("anna")?, vec![utterance])?;
+/// let test = verifier.sequential_test(None, None)?; // 1 % false accepts, 1 % false rejects
+/// let mut listener = Listener::new(verifier.into(), 16_000)?.against(anna.into(), test)?;
+/// for block in open("anna-2")?.samples().chunks(1600) {
+///     if let Some(decision) = listener.push(block)?.decision {
+///         println!("{} after {} s", decision.code(), listener.state().seconds);
+///         break;
+///     }
+/// }
+/// # Ok::<(), spkver::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct SequentialTest {
     of_all: Bounds,
@@ -37,6 +57,7 @@ impl SequentialTest {
     ///
     /// # Errors
     /// [`crate::Error::Usage`] if all trials together are too few to measure a rate.
+    #[doc(hidden)]
     pub fn new(rates: &MeasuredRates, false_accept: f64, false_reject: f64) -> Result<Self> {
         let bounds = |rates: &MeasuredRates| -> Result<Bounds> {
             Ok(Bounds {
@@ -56,6 +77,7 @@ impl SequentialTest {
     ///
     /// # Errors
     /// As [`Self::new`].
+    #[doc(hidden)]
     pub fn with_rates(
         rates: &MeasuredRates,
         false_accept: Option<f64>,
@@ -71,6 +93,7 @@ impl SequentialTest {
     }
 
     /// The thresholds for a kind of trial.
+    #[doc(hidden)]
     pub fn bounds(&self, kind: TrialKind) -> &Bounds {
         self.by_kind.get(&kind).unwrap_or(&self.of_all)
     }
@@ -78,6 +101,7 @@ impl SequentialTest {
     /// Decides at the end of the recording: as [`Self::decide`], but a score that is not clear
     /// enough is inconclusive. Also returns the threshold that decided, and the error rates of the
     /// test.
+    #[doc(hidden)]
     pub fn judge(&self, llr: Llr, kind: TrialKind) -> (Decision, MeasuredPoint) {
         let Bounds { accept, reject } = self.bounds(kind);
         let undecided = || {
@@ -101,6 +125,7 @@ impl SequentialTest {
 
     /// As [`Self::judge`], for the best of N candidates. Each of them is one more chance to be wrong, so the
     /// thresholds rise by ln N.
+    #[doc(hidden)]
     pub fn judge_best(&self, best: Llr, kind: TrialKind, n: usize) -> (Decision, MeasuredPoint) {
         let risen = (n as f32).ln();
         let lowered = Llr::new(best.value() - risen).unwrap_or(best);

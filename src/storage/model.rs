@@ -129,6 +129,12 @@ pub fn embedded() -> Result<Verifier> {
 impl Verifier {
     /// The model inside this library: no file is read.
     ///
+    /// ```
+    /// let verifier = spkver::Verifier::embedded()?;
+    /// println!("embeddings of model {}", verifier.id());
+    /// # Ok::<(), spkver::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// None, unless the build was given a damaged file.
     pub fn embedded() -> Result<Self> {
@@ -136,6 +142,14 @@ impl Verifier {
     }
 
     /// Loads a model file and checks it.
+    ///
+    /// ```
+    /// use spkver::Verifier;
+    ///
+    /// let verifier = Verifier::load("models/spkver.safetensors")?;
+    /// assert_eq!(verifier.id(), Verifier::embedded()?.id());
+    /// # Ok::<(), spkver::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Io`], and [`Error::Model`] if the contents are damaged or inconsistent.

@@ -23,6 +23,17 @@ const MAX_LINE_BYTES: usize = 2048;
 pub(super) type SecretBytes = Zeroizing<Vec<u8>>;
 
 /// A key or a passphrase. It is never printed, and zeroed when dropped.
+///
+/// ```
+/// use spkver::{Secret, Store};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("voiceprints.sqlite");
+/// let key = Secret::from_hex("c0ffee00".repeat(8).as_bytes()).expect("64 digits");
+/// assert!(Store::open_or_create(&path, Some(&key))?.is_encrypted());
+/// assert!(Store::open(&path, None).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub enum Secret {
     /// 256 random bits.
     Key(Zeroizing<Vec<u8>>),

@@ -42,6 +42,23 @@ use std::{
 };
 
 /// An open store.
+///
+/// ```
+/// use spkver::{Recording, SpeakerName, Store, Utterance, Verifier};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("voiceprints.sqlite");
+/// let verifier = Verifier::embedded()?;
+/// let mut store = Store::open_or_create(&path, None)?;
+/// let recording = Recording::open("fixtures/voices/anna-1.wav", &Default::default())?;
+/// let utterance = Utterance::new("anna-1.wav", verifier.embed(&recording)?, &recording.quality());
+/// let anna = SpeakerName::new("anna")?;
+/// store.enroll(&verifier, &anna, vec![utterance])?;
+/// assert_eq!(store.get(&anna)?.utterances[0].file, "anna-1.wav");
+/// store.remove(&anna)?;
+/// assert!(store.find(&anna)?.is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Store {
     path: PathBuf,
     connection: Connection,
@@ -161,6 +178,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::ModelMismatch`], [`Error::Store`], [`Error::Io`].
+    #[doc(hidden)]
     pub fn add(
         &mut self,
         name: &SpeakerName,
@@ -176,6 +194,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Store`], [`Error::Io`].
+    #[doc(hidden)]
     pub fn replace(
         &mut self,
         name: &SpeakerName,
@@ -190,6 +209,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Usage`] naming a speaker who is enrolled, [`Error::Store`], [`Error::Io`].
+    #[doc(hidden)]
     pub fn restore(&mut self, voiceprints: Vec<Voiceprint>, replace: bool) -> Result<()> {
         self.write_deleting(|tx, deleted| {
             for voiceprint in voiceprints {
@@ -256,6 +276,7 @@ impl Store {
     ///
     /// # Errors
     /// Errors of `visit`; [`Error::Store`], [`Error::Io`].
+    #[doc(hidden)]
     pub fn each(&self, mut visit: impl FnMut(Result<Voiceprint>) -> Result<()>) -> Result<()> {
         self.read(|tx| Rows::each(tx, "", |rows| Ok(visit(self.checked(&rows, None))?)))
     }
@@ -265,6 +286,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Store`] if a row is damaged (then nothing is changed), [`Error::Io`].
+    #[doc(hidden)]
     pub fn reseal(&mut self, secret: Option<&Secret>) -> Result<()> {
         let (header, seal) = Header::new(secret)?;
         index_file::remove(&self.path)?;

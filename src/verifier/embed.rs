@@ -2,7 +2,7 @@
 
 use super::{Embedding, Limits, Verifier};
 use crate::{
-    audio::{Content, Quality, Waveform},
+    audio::{Content, Quality, Waveform as Recording},
     features::Features,
     network::Cuts,
     scoring::{CONDITIONS, Reason, conditions},
@@ -10,6 +10,16 @@ use crate::{
 use zeroize::Zeroizing;
 
 /// A recording's embedding, or the reason why it has none, and its quality facts.
+///
+/// ```
+/// use spkver::{Reason, Recording, Verifier};
+///
+/// let silence = Recording::from_samples(vec![0.0; 48_000], 16_000)?;
+/// let heard = Verifier::embedded()?.hear(&silence);
+/// assert_eq!(heard.embedding.unwrap_err(), Reason::Silence);
+/// assert_eq!(heard.quality.seconds, 3.0);
+/// # Ok::<(), spkver::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Heard {
     /// The speaker's embedding.
@@ -42,15 +52,27 @@ pub(super) struct Frames {
 impl Verifier {
     /// The speaker's embedding, or why this recording has none. `(num_samples,) -> (E,)`
     ///
+    /// ```
+    /// use spkver::{Reason, Recording, Verifier};
+    ///
+    /// let verifier = Verifier::embedded()?;
+    /// let anna = Recording::open("fixtures/voices/anna-1.wav", &Default::default())?;
+    /// println!("{} numbers", verifier.embed(&anna)?.values().len());
+    /// let start = Recording::from_samples(anna.samples()[..8_000].to_vec(), 16_000)?;
+    /// let refused = verifier.embed(&start).unwrap_err();
+    /// assert!(matches!(refused, Reason::TooLittleSpeech { .. }));
+    /// # Ok::<(), spkver::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The [`Reason`] that a user can act on.
-    pub fn embed(&self, waveform: &Waveform) -> std::result::Result<Embedding, Reason> {
-        self.hear(waveform).embedding
+    pub fn embed(&self, recording: &Recording) -> std::result::Result<Embedding, Reason> {
+        self.hear(recording).embedding
     }
 
     /// [`Self::embed`] with the quality facts.
-    pub fn hear(&self, waveform: &Waveform) -> Heard {
-        let (outputs, quality) = self.outputs(waveform);
+    pub fn hear(&self, recording: &Recording) -> Heard {
+        let (outputs, quality) = self.outputs(recording);
         Heard {
             embedding: outputs.and_then(|outputs| self.of_one_voice(outputs)),
             quality,
@@ -66,9 +88,9 @@ impl Verifier {
     /// The networks' outputs for a recording, and its quality facts.
     pub(super) fn outputs(
         &self,
-        waveform: &Waveform,
+        recording: &Recording,
     ) -> (std::result::Result<Outputs, Reason>, Quality) {
-        let (frames, speech, quality) = self.frames(waveform);
+        let (frames, speech, quality) = self.frames(recording);
         let outputs = match unfit(&quality, &self.model.limits) {
             Some(reason) => Err(reason),
             None => self.outputs_of(&frames, speech, &quality),
@@ -77,16 +99,17 @@ impl Verifier {
     }
 
     /// The features that the networks are given, `(T', C')`, and the quality facts.
-    pub fn features(&self, waveform: &Waveform) -> (Features, Quality) {
-        let (frames, speech, quality) = self.frames(waveform);
+    #[doc(hidden)]
+    pub fn features(&self, recording: &Recording) -> (Features, Quality) {
+        let (frames, speech, quality) = self.frames(recording);
         (self.mfcc.select(&frames, &speech), quality)
     }
 
     /// All frames of a recording `(T, C)`, which of them are speech `(T,)`, and the quality facts.
-    fn frames(&self, waveform: &Waveform) -> (Vec<f32>, Vec<bool>, Quality) {
-        let frames = self.mfcc.frames(waveform.samples()); // (num_samples,) -> (T, C)
-        let speech = self.speech(&frames, waveform.speech()); // (T, C) -> (T,)
-        let quality = waveform.quality_of(&speech);
+    fn frames(&self, recording: &Recording) -> (Vec<f32>, Vec<bool>, Quality) {
+        let frames = self.mfcc.frames(recording.samples()); // (num_samples,) -> (T, C)
+        let speech = self.speech(&frames, recording.speech()); // (T, C) -> (T,)
+        let quality = recording.quality_of(&speech);
         (frames, speech, quality)
     }
 

@@ -15,6 +15,7 @@ impl Verifier {
     /// # Errors
     /// [`Error::Usage`](crate::Error::Usage) if the network needs more frames than this speech has
     /// (about a second).
+    #[doc(hidden)]
     pub fn quantise(&mut self) -> Result<()> {
         if self.model.network.is_int8() {
             return Ok(());
@@ -28,6 +29,7 @@ impl Verifier {
     ///
     /// # Errors
     /// As [`Self::quantise`].
+    #[doc(hidden)]
     pub fn to_int8(&self) -> Result<Model> {
         let utterances = self.artificial_speech();
         Ok(Model {

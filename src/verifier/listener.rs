@@ -44,7 +44,7 @@ pub fn next_look(seconds: f32) -> f32 {
 /// }
 /// let heard = listener.finish()?;
 /// assert!(heard.embedding.is_ok() && heard.quality.seconds < recording.seconds());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), spkver::Error>(())
 /// ```
 pub struct Listener {
     verifier: Arc<Verifier>,
@@ -93,7 +93,7 @@ impl Verifier {
     /// calibration supports if that is higher. None if the model was not calibrated for one.
     ///
     /// # Errors
-    /// As [`SequentialTest::new`].
+    /// [`Usage`](crate::Error::Usage) for a rate that the calibration does not support.
     pub fn sequential_test(
         &self,
         false_accept: Option<f64>,
@@ -179,6 +179,7 @@ impl Listener {
     }
 
     /// As [`Self::heard`], and ends the listener.
+    #[doc(hidden)]
     pub fn into_heard(self) -> Option<Heard> {
         self.heard
     }

@@ -163,7 +163,16 @@ pub struct Measurement {
 }
 
 /// BLAKE3 hash of a model file, or of the parts that make its embeddings. The same id gives the same
-/// bits.
+/// bits. Its text is 64 hexadecimal digits.
+///
+/// ```
+/// use spkver::{ModelId, Verifier};
+///
+/// let id = Verifier::embedded()?.id();
+/// let text = id.to_string(); // to be kept beside an embedding
+/// assert_eq!(text.parse::<ModelId>().unwrap(), id);
+/// # Ok::<(), spkver::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ModelId([u8; 32]);
 
@@ -318,21 +327,25 @@ impl Default for Limits {
 
 impl ModelId {
     /// The id of a model file with these bytes.
+    #[doc(hidden)]
     pub fn of(file: &[u8]) -> Self {
         ModelId(*blake3::hash(file).as_bytes())
     }
 
     /// The 32 bytes of the hash.
+    #[doc(hidden)]
     pub fn bytes(&self) -> [u8; 32] {
         self.0
     }
 
     /// The id with these 32 bytes.
+    #[doc(hidden)]
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         ModelId(bytes)
     }
 
     /// The first 12 hexadecimal digits, to be shown to users.
+    #[doc(hidden)]
     pub fn short(&self) -> String {
         self.to_string()[..12].to_string()
     }

@@ -58,6 +58,7 @@ pub struct OneSpeakerFacts {
 impl Verifier {
     /// The measurements that decide whether a recording has one speaker. There are none for a
     /// recording that its quality facts already refuse.
+    #[doc(hidden)]
     pub fn one_speaker_facts(&self, waveform: &Waveform) -> OneSpeakerFacts {
         match self.outputs(waveform).0 {
             Ok(outputs) => OneSpeakerFacts {

@@ -9,6 +9,17 @@ use zeroize::Zeroizing;
 /// The vector that a model computes for a recording, `(E,)`, finite. With quality terms it ends in ln t
 /// (t seconds of speech) and the conditions. It identifies the speaker, so it is zeroed when dropped and
 /// never printed.
+///
+/// ```
+/// use spkver::{Embedding, Recording, Verifier};
+///
+/// let recording = Recording::open("fixtures/voices/anna-1.wav", &Default::default())?;
+/// let embedding = Verifier::embedded()?.embed(&recording)?;
+/// // From numbers that were kept somewhere else:
+/// let again = Embedding::new(embedding.values().to_vec(), embedding.model())?;
+/// assert!(again == embedding);
+/// # Ok::<(), spkver::Error>(())
+/// ```
 #[derive(Clone, PartialEq)]
 pub struct Embedding {
     values: Zeroizing<Vec<f32>>,
@@ -39,7 +50,8 @@ pub struct SpeakerName(String);
 /// let embedding = Verifier::embedded()?.embed(&recording)?;
 /// let utterance = Utterance::new("anna-1.wav", embedding, &recording.quality());
 /// assert!(utterance.speech_seconds > 1.0);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// assert!(utterance.quality().contains(r#""original_rate_hz":16000"#));
+/// # Ok::<(), spkver::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Utterance {
@@ -53,7 +65,19 @@ pub struct Utterance {
     quality: String,
 }
 
-/// An enrolled speaker. [`Verifier::enroll`](crate::Verifier::enroll) has an example.
+/// An enrolled speaker.
+///
+/// ```
+/// use spkver::{Recording, SpeakerName, Utterance, Verifier};
+///
+/// let verifier = Verifier::embedded()?;
+/// let recording = Recording::open("fixtures/voices/anna-1.wav", &Default::default())?;
+/// let utterance = Utterance::new("anna-1.wav", verifier.embed(&recording)?, &recording.quality());
+/// let anna = verifier.enroll(SpeakerName::new("anna")?, vec![utterance])?;
+/// assert_eq!((anna.name.as_str(), anna.model), ("anna", verifier.id()));
+/// assert_eq!(anna.utterances[0].file, "anna-1.wav");
+/// # Ok::<(), spkver::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Voiceprint {
     /// The speaker.
@@ -145,6 +169,7 @@ impl Embedding {
     }
 
     /// The little-endian bytes of the values, without leaving a copy behind. `(4 · E,)`
+    #[doc(hidden)]
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let mut bytes = Zeroizing::new(vec![0; size_of_val(self.values())]);
         for (to, value) in bytes.as_chunks_mut().0.iter_mut().zip(self.values()) {

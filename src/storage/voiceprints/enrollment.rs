@@ -29,7 +29,7 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// As [`Verifier::check_consistency`]; [`ModelMismatch`](crate::Error::ModelMismatch),
+    /// As [`Verifier::enroll`]; [`ModelMismatch`](crate::Error::ModelMismatch),
     /// [`Store`](crate::Error::Store), [`Io`](crate::Error::Io).
     pub fn enroll(
         &mut self,

@@ -18,6 +18,7 @@ impl Store {
     /// # Errors
     /// [`crate::Error::ModelMismatch`] if a voiceprint was made by another model,
     /// [`crate::Error::Store`], [`crate::Error::Io`], and the errors of `read`.
+    #[doc(hidden)]
     pub fn import(
         &mut self,
         model: ModelId,

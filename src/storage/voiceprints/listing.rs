@@ -18,6 +18,16 @@ pub struct Enrolled {
 }
 
 /// All speakers in a store.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("voiceprints.sqlite");
+/// let store = spkver::Store::open_or_create(&path, None)?;
+/// for speaker in store.list()?.speakers {
+///     println!("{}: {} recordings", speaker.name, speaker.num_utterances);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Listing {
     /// Sorted by name.

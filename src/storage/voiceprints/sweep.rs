@@ -36,6 +36,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Store`], [`crate::Error::Io`].
+    #[doc(hidden)]
     pub fn sweep(&self, model: ModelId) -> Result<Sweep<'_>> {
         let begin = || {
             let snapshot = self.connection.unchecked_transaction()?;
@@ -62,6 +63,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Store`] for a damaged row.
+    #[doc(hidden)]
     pub fn by_id(&self, id: i64) -> Result<Option<Voiceprint>> {
         let rows = self.read(|tx| Ok(Rows::find_by_number(tx, id)?))?;
         rows.map(|rows| self.checked(&rows, None)).transpose()
