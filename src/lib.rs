@@ -123,7 +123,7 @@ struct Readme;
 #[doc = include_str!("../docs/live.md")]
 struct LiveGuide;
 
-/// The examples of the library guide, compiled and run.
-#[cfg(doctest)]
+/// The examples of the library guide, compiled and run. One of them opens a store.
+#[cfg(all(doctest, feature = "store"))]
 #[doc = include_str!("../docs/library.md")]
 struct LibraryGuide;
