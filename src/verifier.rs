@@ -10,34 +10,32 @@
 //! comparing two recordings therefore give the same bits.
 
 pub mod artificial;
+mod consistency;
 mod embed;
 mod int8;
 mod listener;
 mod model;
 mod parts;
 mod speech;
+mod verification;
 mod voiceprint;
 
+pub use consistency::{CONSISTENT_FROM, OddOneOut};
 pub use embed::{Heard, unfit};
 pub use listener::{Listener, State, next_look};
 pub use model::{Limits, Measurement, Model, ModelCard, ModelId};
 pub use parts::OneSpeakerFacts;
+pub use verification::Verification;
 pub use voiceprint::{Embedding, SpeakerName, Utterance, Voiceprint, is_unseen, join};
 
 use crate::{
     Error, Result,
     features::Mfcc,
     remedy::Remedy,
-    scoring::{
-        CONDITIONS, Decision, Llr, OperatingPoint, QualityTerms, Reason, TrialKind, gallery::Probe,
-    },
+    scoring::{CONDITIONS, Llr, OperatingPoint, QualityTerms, TrialKind, gallery::Probe},
 };
 use std::{path::PathBuf, sync::Arc};
 use zeroize::Zeroizing;
-
-/// A recording that scores below this against the others of a voiceprint is refused: it is 55 times
-/// more likely from another speaker. A limit of 0 would refuse about one honest enrollment in ten.
-pub const CONSISTENT_FROM: Llr = Llr::new(-4.0).unwrap();
 
 /// A model that is ready to embed, enroll, verify and compare.
 ///
@@ -64,40 +62,6 @@ pub struct Verifier {
     file_id: ModelId,
     model: Arc<Model>,
     mfcc: Arc<Mfcc>,
-}
-
-/// The result of a trial.
-///
-/// ```
-/// use spkver::{Decision, OperatingPoint, Recording, Verifier};
-///
-/// let verifier = Verifier::embedded()?;
-/// let embed = |path| -> spkver::Result<_> {
-///     Ok(verifier.embed(&Recording::open(path, &Default::default())?)?)
-/// };
-/// let (anna, chloe) = (embed("fixtures/voices/anna-1.wav")?, embed("fixtures/voices/chloe-1.wav")?);
-/// let result = verifier.compare(&anna, &chloe, &OperatingPoint::default())?;
-/// assert_eq!(result.decision, Decision::Reject);
-/// assert!(result.llr.unwrap().value() < 0.0 && result.probability.unwrap() < 0.5);
-/// # Ok::<(), spkver::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Verification {
-    /// Accept, reject, or the reason why neither.
-    pub decision: Decision,
-    /// The score; none if a recording was refused, or if the score is not a finite number.
-    pub llr: Option<Llr>,
-    /// Posterior probability of "same speaker" at the operating point's prior; none without a score.
-    pub probability: Option<f64>,
-}
-
-/// A recording of a voiceprint and its score against the others of that voiceprint.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct OddOneOut {
-    /// Index of its utterance.
-    pub index: usize,
-    /// Its score against the others; none if it is not a finite number, or if there are no others.
-    pub llr: Option<Llr>,
 }
 
 impl Verifier {
@@ -409,69 +373,6 @@ impl Verifier {
         seconds.is_finite().then_some(seconds)
     }
 
-    /// The utterances that do not sound like the others, worst first. Each is scored against the
-    /// voiceprint of the others; the worst is taken out before the rest are scored again.
-    #[doc(hidden)]
-    pub fn odd_ones_out(&self, utterances: &[Utterance]) -> Vec<OddOneOut> {
-        let mut kept: Vec<usize> = (0..utterances.len()).collect();
-        let mut odd = vec![];
-        while kept.len() > 1 {
-            // No score counts as the lowest, so that it cannot pass.
-            let worst = self
-                .against_the_others(utterances, &kept)
-                .into_iter()
-                .min_by(|a, b| a.rank().total_cmp(&b.rank()))
-                .expect("kept holds two or more");
-            if worst.rank() >= CONSISTENT_FROM.value() {
-                break;
-            }
-            kept.retain(|&index| index != worst.index);
-            odd.push(worst);
-            if kept.len() == 1 {
-                // If two disagree, either may be the wrong one.
-                odd.push(OddOneOut {
-                    index: kept[0],
-                    llr: worst.llr,
-                });
-            }
-        }
-        odd
-    }
-
-    /// The utterances that are consistent with the others, but score below 0 against them: more
-    /// likely from somebody else.
-    #[doc(hidden)]
-    pub fn doubtful(&self, utterances: &[Utterance]) -> Vec<OddOneOut> {
-        let odd = self.odd_ones_out(utterances);
-        let passes = |index: &usize| odd.iter().all(|odd| odd.index != *index);
-        let kept: Vec<usize> = (0..utterances.len()).filter(passes).collect();
-        // An utterance without others has no score.
-        let mut doubtful = self.against_the_others(utterances, &kept);
-        doubtful.retain(|one| one.llr.is_some_and(|llr| llr.value() < 0.0));
-        doubtful
-    }
-
-    /// The score of each utterance against the voiceprint of the others; none for a single one.
-    #[doc(hidden)]
-    pub fn each_against_the_others(&self, utterances: &[Utterance]) -> Vec<OddOneOut> {
-        let all: Vec<usize> = (0..utterances.len()).collect();
-        self.against_the_others(utterances, &all)
-    }
-
-    /// The score of each of the `kept` utterances against the voiceprint of the other kept ones.
-    fn against_the_others(&self, utterances: &[Utterance], kept: &[usize]) -> Vec<OddOneOut> {
-        let score = |&index: &usize| {
-            let others: Vec<&Embedding> = kept
-                .iter()
-                .filter(|&&other| other != index)
-                .map(|&other| &utterances[other].embedding)
-                .collect();
-            let llr = self.llr(&others, &utterances[index].embedding);
-            OddOneOut { index, llr }
-        };
-        kept.iter().map(score).collect()
-    }
-
     /// Checks that this model made an embedding or a voiceprint that carries the id `model`; `name` is
     /// for the message.
     ///
@@ -487,44 +388,6 @@ impl Verifier {
             voiceprint_model: model.to_string(),
             model: self.id.to_string(),
         })
-    }
-}
-
-impl OddOneOut {
-    /// The score to show: NaN if there is none.
-    #[doc(hidden)]
-    pub fn value(&self) -> f32 {
-        self.llr.map_or(f32::NAN, Llr::value)
-    }
-
-    /// The score to compare with others.
-    fn rank(&self) -> f32 {
-        self.llr.map_or(f32::NEG_INFINITY, Llr::value)
-    }
-}
-
-impl Verification {
-    /// The result of a trial with a refused recording.
-    #[doc(hidden)]
-    pub fn unfit(reason: Reason) -> Self {
-        Verification {
-            decision: Decision::Inconclusive(reason),
-            llr: None,
-            probability: None,
-        }
-    }
-
-    /// The result of a trial with this score at an operating point. Inconclusive without a score.
-    #[doc(hidden)]
-    pub fn of(llr: Option<Llr>, point: &OperatingPoint) -> Self {
-        let Some(llr) = llr else {
-            return Verification::unfit(Reason::ScoreNotFinite);
-        };
-        Verification {
-            decision: point.decide(llr),
-            llr: Some(llr),
-            probability: Some(point.probability(llr)),
-        }
     }
 }
 

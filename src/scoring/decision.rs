@@ -147,9 +147,10 @@ impl OperatingPoint {
 
     /// Accepts at or above the threshold, else rejects.
     pub fn decide(&self, llr: Llr) -> Decision {
-        match llr >= self.threshold {
-            true => Decision::Accept,
-            false => Decision::Reject,
+        if llr >= self.threshold {
+            Decision::Accept
+        } else {
+            Decision::Reject
         }
     }
 
