@@ -1,15 +1,14 @@
-//! What a row of a list holds in each column, whatever the form of the list: text, JSON or Parquet.
+//! What a row of a list holds in a column, whatever the form of the list: text, JSON or Parquet.
 
-use super::words::Column;
 use std::borrow::Cow;
 
 /// A value of a row.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Cell<'a> {
     /// A field of a line of text: a name, a word or a number.
-    Field(Cow<'a, str>),
+    Field(&'a str),
     /// A text of JSON or Parquet, which is no number.
-    Text(Cow<'a, str>),
+    Text(&'a str),
     /// A number of JSON or Parquet.
     Number(f64),
     /// A truth value of JSON.
@@ -18,9 +17,9 @@ pub enum Cell<'a> {
     Null,
 }
 
-impl Cell<'_> {
+impl<'a> Cell<'a> {
     /// The value as a line of text would have it; empty if there is none.
-    pub fn word(&self) -> Cow<'_, str> {
+    pub fn word(self) -> Cow<'a, str> {
         match self {
             Cell::Field(text) | Cell::Text(text) => Cow::Borrowed(text),
             Cell::Number(number) => number.to_string().into(),
@@ -29,6 +28,3 @@ impl Cell<'_> {
         }
     }
 }
-
-/// The values of a row by column (`column as usize`); `None` where the list has no such column.
-pub type Row<'a> = [Option<Cell<'a>>; Column::ALL.len()];

@@ -1,7 +1,7 @@
 //! A trial as a line of JSON: an object whose keys are names of columns. Other keys are ignored.
 
 use super::{
-    cell::{Cell, Row},
+    cell::Cell,
     trial::{LineProblem, Trial},
     words::Column,
 };
@@ -13,7 +13,13 @@ const REMEDY: &str = "write {\"enroll\":\"…\",\"test\":\"…\",\"score\":1.5,\
 
 /// What an object says about a trial.
 #[derive(Debug, Default)]
-pub struct JsonTrial<'a>(Row<'a>);
+pub struct JsonTrial<'a>([Option<Value<'a>>; Column::ALL.len()]);
+
+#[derive(Debug)]
+enum Value<'a> {
+    Text(Cow<'a, str>),
+    Other(Cell<'static>),
+}
 
 /// Borrows the text from the line if the text has no escapes.
 #[derive(serde::Deserialize)]
@@ -47,43 +53,43 @@ impl<'de> Deserialize<'de> for JsonTrial<'de> {
     }
 }
 
-impl<'de> Deserialize<'de> for Cell<'de> {
+impl<'de> Deserialize<'de> for Value<'de> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct Scalar;
 
         impl<'de> Visitor<'de> for Scalar {
-            type Value = Cell<'de>;
+            type Value = Value<'de>;
 
             fn expecting(&self, to: &mut fmt::Formatter) -> fmt::Result {
                 to.write_str("a text, a number, true, false or null")
             }
 
             fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Cell::Text(text.into()))
+                Ok(Value::Text(text.into()))
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Cell::Text(text.to_string().into()))
+                Ok(Value::Text(text.to_string().into()))
             }
 
             fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
-                Ok(Cell::Number(number))
+                Ok(Value::Other(Cell::Number(number)))
             }
 
             fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
-                Ok(Cell::Number(number as f64))
+                Ok(Value::Other(Cell::Number(number as f64)))
             }
 
             fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
-                Ok(Cell::Number(number as f64))
+                Ok(Value::Other(Cell::Number(number as f64)))
             }
 
             fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {
-                Ok(Cell::Bool(value))
+                Ok(Value::Other(Cell::Bool(value)))
             }
 
             fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-                Ok(Cell::Null)
+                Ok(Value::Other(Cell::Null))
             }
         }
 
@@ -109,13 +115,21 @@ impl<'a> JsonTrial<'a> {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn trial(self, line: usize) -> Result<Trial<'a>, LineProblem> {
-        for column in [Column::Enroll, Column::Test] {
+    pub fn trial(mut self, line: usize) -> Result<Trial<'a>, LineProblem> {
+        for column in Column::NAMES {
             if self.0[column as usize].is_none() {
                 let fact = format!("no {:?}", column.name());
                 return Err(LineProblem::new(fact, REMEDY));
             }
         }
-        Trial::of_row(self.0, line)
+        let names = Column::NAMES.map(|column| match self.0[column as usize].take()? {
+            Value::Text(name) => Some(name),
+            Value::Other(_) => Some("".into()),
+        });
+        let cell = |column| match self.0[column as usize].as_ref()? {
+            Value::Text(text) => Some(Cell::Text(text)),
+            Value::Other(cell) => Some(*cell),
+        };
+        Trial::of_row(names, cell, line)
     }
 }

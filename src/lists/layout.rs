@@ -194,8 +194,10 @@ impl Layout {
         words: [&'a str; 4],
         line: usize,
     ) -> Result<Trial<'a>, LineProblem> {
-        let row = self.places.map(|at| Some(Cell::Field(words[at?].into())));
-        Trial::of_row(row, line)
+        let name = |column| Some(words[self.place(column)?].into());
+        let names = [name(Column::Enroll), name(Column::Test)];
+        let cell = |column| Some(Cell::Field(words[self.place(column)?]));
+        Trial::of_row(names, cell, line)
     }
 
     /// The trial in any line.
@@ -215,7 +217,9 @@ impl Layout {
             let fact = format!("{} fields instead of {}", fields.count(), self.count);
             return Err(LineProblem::new(fact, WAYS));
         }
-        let row = self.places.map(|at| Some(Cell::Field(fields.take(at?))));
-        Trial::of_row(row, line)
+        let mut name = |column| Some(fields.take(self.place(column)?));
+        let names = [name(Column::Enroll), name(Column::Test)];
+        let cell = |column| Some(Cell::Field(&fields[self.place(column)?]));
+        Trial::of_row(names, cell, line)
     }
 }

@@ -3,7 +3,7 @@
 //! booleans or words. Columns of other names are ignored.
 
 use super::{
-    cell::{Cell, Row},
+    cell::Cell,
     parquet_file::{ParquetFile, column as column_reader, of_rows},
     trial::Trial,
     words::Column,
@@ -71,7 +71,7 @@ fn rows(
         })
     };
     let places = Column::ALL.map(place);
-    for column in [Column::Enroll, Column::Test] {
+    for column in Column::NAMES {
         if places[column as usize].is_none() {
             let fact = format!("Parquet without a column `{}`", column.name());
             return Err(Refusal::Fact(fact));
@@ -96,11 +96,15 @@ fn rows(
                 .collect::<std::result::Result<_, _>>()?;
             for row in 0..count {
                 *number += 1;
-                let mut cells: Row = [const { None }; _];
+                let mut cells = [None; Column::ALL.len()];
                 for (cell, values) in cells.iter_mut().zip(&block) {
                     *cell = values.get(row).map(of_value).transpose()?;
                 }
-                let trial = Trial::of_row(cells, *number);
+                let names = Column::NAMES.map(|column| match cells[column as usize]? {
+                    Cell::Text(name) => Some(name.into()),
+                    _ => Some("".into()),
+                });
+                let trial = Trial::of_row(names, |column| cells[column as usize], *number);
                 let trial = trial.map_err(|problem| Refusal::Fact(problem.fact.into()))?;
                 on_trial(trial).map_err(Refusal::Other)?;
             }
@@ -123,7 +127,7 @@ fn of_value(value: &Option<Value>) -> std::result::Result<Cell<'_>, Refusal> {
         None => Ok(Cell::Null),
         Some(Value::Number(number)) => Ok(Cell::Number(*number)),
         Some(Value::Text(text)) => match std::str::from_utf8(text.data()) {
-            Ok(text) => Ok(Cell::Text(text.into())),
+            Ok(text) => Ok(Cell::Text(text)),
             Err(_) => Err(Refusal::Fact("a text that is not UTF-8".into())),
         },
     }

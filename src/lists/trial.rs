@@ -1,7 +1,7 @@
 //! A trial: two recordings, and what a list says about them.
 
 use super::{
-    cell::{Cell, Row},
+    cell::Cell,
     words::{self, Column},
 };
 use std::borrow::Cow;
@@ -53,13 +53,17 @@ impl<'a> Trial<'a> {
         self.enroll.is_empty()
     }
 
-    /// The trial in a row of a list. A row without columns for the recordings has only a score and
-    /// a label.
+    /// The trial in a row of a list: from what it holds in [`Column::NAMES`], and in the other columns.
+    /// A row without columns for the recordings has only a score and a label.
     ///
     /// # Errors
     /// What is wrong with the row.
-    pub(super) fn of_row(mut row: Row<'a>, line: usize) -> Result<Self, LineProblem> {
-        let mut cell = |column: Column| row[column as usize].take();
+    #[inline(always)] // a list has millions of rows
+    pub(super) fn of_row<'c>(
+        names: [Option<Cow<'a, str>>; 2],
+        cell: impl Fn(Column) -> Option<Cell<'c>>,
+        line: usize,
+    ) -> Result<Self, LineProblem> {
         let mut trial = Trial {
             enroll: Cow::Borrowed(""),
             test: Cow::Borrowed(""),
@@ -67,10 +71,13 @@ impl<'a> Trial<'a> {
             score: cell(Column::Score).map(score).transpose()?,
             line,
         };
-        let (Some(enroll), Some(test)) = (cell(Column::Enroll), cell(Column::Test)) else {
+        let [Some(enroll), Some(test)] = names else {
             return Ok(trial);
         };
-        (trial.enroll, trial.test) = (name(enroll)?, name(test)?);
+        if enroll.is_empty() || test.is_empty() {
+            return Err(LineProblem::new("a recording without a name", WAYS));
+        }
+        (trial.enroll, trial.test) = (enroll, test);
         if cell(Column::Side).map_or(Ok(false), is_side_b)? {
             trial.test = format!("{}:b", trial.test).into();
         }
@@ -78,40 +85,28 @@ impl<'a> Trial<'a> {
     }
 }
 
-fn name(cell: Cell) -> Result<Cow<str>, LineProblem> {
-    match cell {
-        Cell::Field(name) | Cell::Text(name) if !name.is_empty() => Ok(name),
-        Cell::Number(_) | Cell::Bool(_) => Err(LineProblem::new("a name that is no text", WAYS)),
-        _ => Err(LineProblem::new("a recording without a name", WAYS)),
-    }
-}
-
+#[inline(always)]
 fn label(cell: Cell) -> Result<Option<bool>, LineProblem> {
-    let text = cell.word();
-    match words::label(&text) {
-        None if text.is_empty() => Ok(None),
-        None => Err(LineProblem::new(
-            format!("label {text:?}"),
-            "label every trial as the first: 1 or target (same speaker), 0 or nontarget",
-        )),
+    let label = |text: &str| match words::label(text) {
+        None if !text.is_empty() => Err(LineProblem::of_label(text)),
         is_target => Ok(is_target),
+    };
+    match cell {
+        Cell::Field(text) => label(text),
+        other => label(&other.word()),
     }
 }
 
 /// A score; NaN if there is none.
+#[inline(always)]
 fn score(cell: Cell) -> Result<f64, LineProblem> {
-    let score = match &cell {
+    let score = match cell {
         Cell::Field(text) => words::score(text),
-        Cell::Number(score) => (!score.is_infinite()).then_some(*score),
+        Cell::Number(score) => (!score.is_infinite()).then_some(score),
         Cell::Null => Some(f64::NAN),
         Cell::Text(_) | Cell::Bool(_) => None,
     };
-    score.ok_or_else(|| {
-        LineProblem::new(
-            format!("score {:?}", cell.word()),
-            "write `enroll test score` on each line; a score is a finite number, or nan for none",
-        )
-    })
+    score.ok_or_else(|| LineProblem::of_score(&cell.word()))
 }
 
 fn is_side_b(cell: Cell) -> Result<bool, LineProblem> {
@@ -126,5 +121,20 @@ impl LineProblem {
             fact: fact.into(),
             remedy,
         }
+    }
+    #[cold]
+    fn of_label(text: &str) -> Self {
+        LineProblem::new(
+            format!("label {text:?}"),
+            "label every trial as the first: 1 or target (same speaker), 0 or nontarget",
+        )
+    }
+
+    #[cold]
+    fn of_score(text: &str) -> Self {
+        LineProblem::new(
+            format!("score {text:?}"),
+            "write `enroll test score` on each line; a score is a finite number, or nan for none",
+        )
     }
 }

@@ -107,6 +107,9 @@ impl Column {
         Column::Side,
     ];
 
+    /// The columns that name recordings.
+    pub const NAMES: [Column; 2] = [Column::Enroll, Column::Test];
+
     /// The column of this name.
     pub fn named(name: &str) -> Option<Column> {
         let name = name.trim_ascii();
