@@ -9,16 +9,17 @@
 #[path = "../fuzz/targets.rs"]
 mod targets;
 
+mod program;
 mod random_model;
 
 use peak_alloc::PeakAlloc;
+use program::Place;
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    process::Command,
     time::{Duration, Instant},
 };
 use targets::{TARGETS, Target};
@@ -76,9 +77,16 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
                 "a.wav b.wav target\nc.wav d.wav nontarget\n",
                 "1\ta b.wav\tc d.wav\r\n\r\n0\te\tf\n",
             ]);
-            [lists, written_by("score", &["parquet", "csv", "jsonl"])].concat()
+            [
+                lists,
+                written_by("score trials", &["parquet", "csv", "jsonl"]),
+            ]
+            .concat()
         }
-        "vectors" => written_by("embed", &["npy", "npz", "ark", "parquet", "jsonl", "txt"]),
+        "vectors" => written_by(
+            "embed --list list",
+            &["npy", "npz", "ark", "parquet", "jsonl", "txt"],
+        ),
         "config" => vec![
             serde_json::to_vec(&spkver::features::MfccConfig::default()).unwrap(),
             serde_json::to_vec(&spkver::train::options::TrainOptions::default()).unwrap(),
@@ -93,49 +101,27 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
 
 /// Output of the program for a few recordings, in the given formats.
 fn written_by(command: &str, endings: &[&str]) -> Vec<Vec<u8>> {
-    let folder = tempfile::tempdir().unwrap();
-    let voices = fixtures().join("voices");
-    let list = folder.path().join("list");
-    // Without the folder, so that the seeds do not depend on where the project is.
-    let [a, b, c] = ["anna-1.wav", "anna-2.wav", "boris-1.wav"];
-    let (listed, argument) = match command {
-        "score" => (format!("1\t{a}\t{b}\n0\t{a}\t{c}\n"), vec![]),
-        _ => (format!("{a}\n{b}\n{c}\n"), vec!["--list"]),
-    };
-    fs::write(&list, listed).unwrap();
+    let place = Place::new();
+    // Copies, so that the seeds do not depend on where the project is.
+    let [a, b, c] = ["anna-1", "anna-2", "boris-1"].map(|name| {
+        let file = format!("{name}.wav");
+        place.copy(name, &file);
+        file
+    });
+    place.write("trials", format!("1\t{a}\t{b}\n0\t{a}\t{c}\n"));
+    place.write("list", format!("{a}\n{b}\n{c}\n"));
     let written = |ending: &&str| {
-        let out = folder.path().join(format!("out.{ending}"));
-        let status = Command::new(env!("CARGO_BIN_EXE_spkver"))
-            .current_dir(&voices)
-            .arg(command)
-            .args(&argument)
-            .arg(&list)
-            .arg("-o")
-            .arg(&out)
-            .output()
-            .unwrap();
-        assert!(status.status.success(), "{status:?}");
-        fs::read(out).unwrap()
+        place.done(&format!("{command} -o out.{ending}"));
+        place.bytes(format!("out.{ending}"))
     };
     endings.iter().map(written).collect()
 }
 
 /// A store with one speaker, written by the program.
 fn a_store() -> Vec<u8> {
-    let folder = tempfile::tempdir().unwrap();
-    let store = folder.path().join("store");
-    let voices = fixtures().join("voices");
-    let status = Command::new(env!("CARGO_BIN_EXE_spkver"))
-        .args(["enroll", "--quiet", "--force", "anna", "--store"])
-        .arg(&store)
-        .args(["anna-1.wav", "anna-2.wav"].map(|name| voices.join(name)))
-        .env("HOME", folder.path())
-        .env("XDG_DATA_HOME", folder.path())
-        .output()
-        .unwrap()
-        .status;
-    assert!(status.success());
-    fs::read(store).unwrap()
+    let place = Place::new();
+    place.done("enroll --quiet --force anna --store store @anna-1 @anna-2");
+    place.bytes("store")
 }
 
 /// Mutates a seed as fuzzers do: changes bits, bytes and numbers; cuts, repeats, moves and

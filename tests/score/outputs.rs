@@ -10,16 +10,11 @@ fn all_forms_of_output_say_the_same() {
     let count = all_pairs(&place);
     for name in ["s.txt", "s.csv", "s.jsonl", "s.parquet"] {
         let answer = place.done(&format!("score trials -o {name}"));
-        assert!(
-            answer
-                .stdout
-                .contains(&format!("SCORED  {name}  {count} trials of 7"))
-        );
+        answer.prints(&format!("SCORED  {name}  {count} trials of 7"));
     }
     assert!(place.is_tidy());
     let errors = |command: &str| {
-        let answer = place.done(&format!("evaluate {command} --json --bootstrap 0"));
-        let mut json = answer.json();
+        let mut json = place.json(&format!("evaluate {command} --bootstrap 0"));
         let mut list = json["lists"][0].take();
         list["list"].take();
         let cllr = list["cllr"].take().as_f64().unwrap();
@@ -32,15 +27,11 @@ fn all_forms_of_output_say_the_same() {
         // Text holds the shortest digits that make the same f32, not its value.
         assert!((found.1 - of_text.1).abs() < 1e-6, "{command}");
     }
-    let whole = fs::read(place.path("s.parquet")).unwrap();
-    fs::write(place.path("cut.parquet"), &whole[..whole.len() - 9]).unwrap();
+    let whole = place.bytes("s.parquet");
+    place.write("cut.parquet", &whole[..whole.len() - 9]);
     let cut = place.say("evaluate cut.parquet");
-    assert_eq!(cut.code, 2);
-    assert!(
-        cut.stderr.contains("cut.parquet") && cut.stderr.contains("Parquet"),
-        "{}",
-        cut.stderr
-    );
+    cut.refused(2, "cut.parquet");
+    cut.warns("Parquet");
     let text = place.read("s.txt");
     let csv = place.read("s.csv");
     let json = place.read("s.jsonl");
@@ -50,27 +41,21 @@ fn all_forms_of_output_say_the_same() {
         let csv = csv.unwrap();
         let json: Value = serde_json::from_str(json).unwrap();
         let (enrol, test) = (fields[0], fields[1]);
-        assert_eq!(
-            (&csv[0], &csv[1], json["enroll"].as_str()),
-            (enrol, test, Some(enrol))
-        );
+        assert_eq!((&csv[0], &csv[1]), (enrol, test));
+        assert_eq!(json["enroll"], enrol);
         match fields.get(3) {
             Some(why) => {
-                assert_eq!(
-                    (fields[2], &csv[3], &json["score"]),
-                    ("nan", "", &Value::Null)
-                );
+                assert_eq!((fields[2], &csv[3]), ("nan", ""));
+                assert_eq!(json["score"], Value::Null);
                 assert_eq!(format!("# {}", &csv[4]), *why);
-                assert_eq!(json["error"].as_str(), Some(&csv[4]));
+                assert_eq!(json["error"], csv[4]);
             }
             None => {
-                assert_eq!(
-                    (fields[2], fields[2]),
-                    (&csv[3], &*json["score"].to_string())
-                );
+                assert_eq!(fields[2], &csv[3]);
+                assert_eq!(fields[2], json["score"].to_string());
             }
         }
-        assert_eq!(Some(&csv[2]), json["label"].as_str());
+        assert_eq!(json["label"], csv[2]);
     }
     assert_eq!(text.lines().count(), count);
     use parquet::{
@@ -83,13 +68,8 @@ fn all_forms_of_output_say_the_same() {
     for (row, line) in reader.get_row_iter(None).unwrap().zip(text.lines()) {
         let row = row.unwrap();
         let fields: Vec<&str> = line.splitn(4, ' ').collect();
-        assert_eq!(
-            (
-                row.get_string(0).unwrap().as_str(),
-                row.get_string(1).unwrap().as_str()
-            ),
-            (fields[0], fields[1])
-        );
+        let names = [0, 1].map(|column| row.get_string(column).unwrap());
+        assert_eq!(names, [fields[0], fields[1]]);
         match row.get_float(3) {
             Ok(score) => assert_eq!(score.to_bits(), fields[2].parse::<f32>().unwrap().to_bits()),
             Err(_) => assert_eq!(format!("# {}", row.get_string(4).unwrap()), fields[3]),
@@ -99,10 +79,7 @@ fn all_forms_of_output_say_the_same() {
     assert_eq!(num_rows, count);
     // What is scored can be measured.
     for name in ["s.txt", "s.csv", "s.jsonl"] {
-        let answer = place.done(&format!(
-            "evaluate trials --scores {name} --bootstrap 0 --json"
-        ));
-        let json = answer.json();
+        let json = place.json(&format!("evaluate trials --scores {name} --bootstrap 0"));
         assert_eq!(json["lists"][0]["trials"], count);
     }
 }
@@ -113,36 +90,23 @@ fn bytes_do_not_depend_on_threads_shards_or_cache() {
     all_pairs(&place);
     for format in ["txt", "csv", "jsonl"] {
         place.say(&format!("score trials -o whole.{format} --threads 1"));
-        place.say(&format!(
-            "score trials -o two.{format} --threads 2 --cache c.db"
-        ));
+        let two = format!("score trials -o two.{format} --threads 2");
+        place.say(&format!("{two} --cache c.db"));
         let whole = place.read(format!("whole.{format}"));
         assert_eq!(place.read(format!("two.{format}")), whole);
         let mut joined = String::new();
         for i in 1..=3 {
-            let name = format!("part{i}.{format}");
-            place.done(&format!(
-                "score trials -o {name} --shard {i}/3 --cache c.db"
-            ));
-            joined += &place.read(&name);
+            let out = format!("part{i}.{format}");
+            place.done(&format!("score trials -o {out} --shard {i}/3 --cache c.db"));
+            joined += &place.read(&out);
         }
         assert_eq!(joined, whole);
     }
-    let answer = place.say("score trials -o x --shard 0/3");
-    assert_eq!(answer.code, 2);
-    let answer = place.say("score trials -o x --cache trials");
-    assert!(
-        answer.stderr.contains("is not a file of this program"),
-        "{}",
-        answer.stderr
-    );
+    let bad = |flags: &str| place.say(&format!("score trials -o x {flags}"));
+    assert_eq!(bad("--shard 0/3").code, 2);
+    bad("--cache trials").warns("is not a file of this program");
     place.say("enroll --store s.db anna anna-1.wav");
-    let answer = place.say("score trials -o x --cache s.db");
-    assert!(
-        answer.stderr.contains("but not a cache of embeddings"),
-        "{}",
-        answer.stderr
-    );
+    bad("--cache s.db").warns("but not a cache of embeddings");
 }
 
 /// EER by its definition on all thresholds, without anything of the crate.
@@ -204,16 +168,10 @@ fn the_figures_of_the_scores_are_right_to_nine_digits() {
     let cllr = |told: &Value| told["lists"][0]["cllr"].as_f64().unwrap();
     assert!(cllr(&after) < cllr(&told), "{after} {told}");
     let answer = place.say("score trials --embeddings vectors --calibration trials");
-    assert!(
-        answer.stderr.contains("no calibration of scores"),
-        "{}",
-        answer.stderr
-    );
+    answer.warns("no calibration of scores");
 
     let told = told["lists"][0]["eer"].as_f64().unwrap();
     let expected = eer(&scored);
-    assert!(
-        expected > 0.01 && (told - expected).abs() < 1e-9,
-        "{told} {expected}"
-    );
+    assert!(expected > 0.01);
+    assert!((told - expected).abs() < 1e-9, "{told} {expected}");
 }

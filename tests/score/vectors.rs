@@ -1,27 +1,20 @@
 //! Embeddings are written to files of every form, and scored from them.
 
-use crate::{many_recordings, place};
-use std::fs;
+use crate::{many_recordings, place, program::has};
 
 #[test]
 fn every_file_of_vectors_comes_back() {
     let place = place();
     many_recordings(&place, 120);
-    place.write(
-        "trials",
-        "many/00000.wav many/00001.wav\nmany/00000.wav many/00050.wav\n",
-    );
+    let trials = "many/00000.wav many/00001.wav\nmany/00000.wav many/00050.wav\n";
+    place.write("trials", trials);
     let expected = place.rows("score trials");
     for name in ["e.npz", "e.ark", "e.parquet", "e.jsonl", "e.txt"] {
         let answer = place.done(&format!("embed many -o {name}"));
-        assert!(
-            answer.stdout.contains("120 recordings, 1 refused"),
-            "{}",
-            answer.stdout
-        );
+        answer.prints("120 recordings, 1 refused");
         let rows = place.rows(&format!("score trials --embeddings {name} --head"));
         assert_eq!(rows[0], expected[0], "{name}");
-        assert!(rows[1].contains("nan # many/00050.wav: "), "{}", rows[1]);
+        has(&rows[1], "nan # many/00050.wav: ");
         let cosine = place.rows(&format!("score trials --embeddings {name}"));
         let cosine: f32 = cosine[0].split(' ').next_back().unwrap().parse().unwrap();
         assert!((-1.0..=1.0).contains(&cosine));
@@ -31,7 +24,7 @@ fn every_file_of_vectors_comes_back() {
     place.say("embed many -o e.npy --ids e.ids");
     let rows = place.rows("score trials --embeddings e.npy --ids e.ids --head");
     assert_eq!(rows[0], expected[0]);
-    assert!(rows[1].contains("the vector is not finite"), "{}", rows[1]);
+    has(&rows[1], "the vector is not finite");
     place.say("embed many -o e.txt-ark --format ark-text");
     let rows = place.rows("score trials --embeddings e.txt-ark --head");
     assert_eq!(rows[0], expected[0]);
@@ -39,9 +32,9 @@ fn every_file_of_vectors_comes_back() {
     let mut joined = vec![];
     for i in 1..=2 {
         place.say(&format!("embed many -o part.jsonl --shard {i}/2"));
-        joined.extend(fs::read(place.path("part.jsonl")).unwrap());
+        joined.extend(place.bytes("part.jsonl"));
     }
-    assert_eq!(joined, fs::read(place.path("e.jsonl")).unwrap());
+    assert_eq!(joined, place.bytes("e.jsonl"));
 }
 
 #[test]
@@ -63,10 +56,7 @@ fn vectors_that_do_not_fit_are_refused() {
     assert!((cosine - 0.96).abs() < 1e-6, "{cosine}");
     place.write("v", "a 3 4\n");
     let answer = place.say("score trials --embeddings v --head");
-    assert!(
-        answer.stderr.contains("the vectors have 2 values"),
-        "{}",
-        answer.stderr
-    );
-    assert!(place.rows("score trials --embeddings v")[0].contains("nan # b: there is no vector"));
+    answer.warns("the vectors have 2 values");
+    let rows = place.rows("score trials --embeddings v");
+    has(&rows[0], "nan # b: there is no vector");
 }

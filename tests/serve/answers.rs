@@ -24,32 +24,25 @@ fn every_verb_answers_as_the_command_line_does() {
     assert_eq!(enrolled["num_utterances"], 2);
     assert_eq!(enrolled["store"], STORE);
     let again = server.post("/v1/enroll?speaker=anna", "", &["anna-1"]);
-    assert_eq!(
-        again.answer("enroll")["findings"][0]["code"],
-        "already-enrolled"
-    );
-    server
-        .post("/v1/enroll?speaker=Zo%C3%AB+B", "", &["boris-1"])
-        .answer("enroll");
+    let finding = &again.answer("enroll")["findings"][0];
+    assert_eq!(finding["code"], "already-enrolled");
+    let enrolled = server.post("/v1/enroll?speaker=Zo%C3%AB+B", "", &["boris-1"]);
+    enrolled.answer("enroll");
 
     let verified = server.post("/v1/verify?speaker=anna", "", &["anna-3"]);
     let verified = verified.answer("verify");
     assert_eq!(verified["decision"], "accept");
     assert_eq!(verified, command(&place, "verify anna anna-3.wav"));
     let rejected = server.post("/v1/verify?speaker=anna", "", &["david-1"]);
-    assert_eq!(
-        rejected.answer("verify"),
-        command(&place, "verify anna david-1.wav")
-    );
+    let of_command = command(&place, "verify anna david-1.wav");
+    assert_eq!(rejected.answer("verify"), of_command);
     let identified = server.post("/v1/identify?top=2", "", &["anna-3"]);
     let identified = identified.answer("identify");
     assert_eq!(identified["results"][0]["speaker"], "anna");
     assert_eq!(identified, command(&place, "identify --top 2 anna-3.wav"));
     let compared = server.post("/v1/compare", "", &["anna-3", "david-1"]);
-    assert_eq!(
-        compared.answer("compare"),
-        command(&place, "compare anna-3.wav david-1.wav")
-    );
+    let of_command = command(&place, "compare anna-3.wav david-1.wav");
+    assert_eq!(compared.answer("compare"), of_command);
     let silent = server.post("/v1/verify?speaker=anna", "", &["silence"]);
     assert_eq!(silent.answer("verify")["reason"], "silence");
     let silent = server.post("/v1/identify", "", &["silence"]);
@@ -65,53 +58,42 @@ fn every_verb_answers_as_the_command_line_does() {
     assert_eq!(removed.answer("remove")["num_utterances"], 0);
     let gone = server.post("/v1/verify?speaker=anna", "", &["anna-3"]);
     assert_eq!(gone.refusal(404), "unknown_speaker");
-    assert_eq!(
-        names(&command(&place, "list")),
-        ["Zoë B".to_string()].into()
-    );
+    let left = names(&command(&place, "list"));
+    assert_eq!(left, ["Zoë B".to_string()].into());
 }
+
+/// Status and code of the refusal, route, recordings.
+const REFUSED: &str = "
+400 request /v1/enroll anna-1
+400 usage /v1/enroll?speaker=a%00b anna-1
+400 request /v1/enroll?speaker=a&far=1 anna-1
+400 request /v1/enroll?speaker=anna
+422 audio /v1/enroll?speaker=anna silence
+404 unknown_speaker /v1/verify?speaker=x anna-1
+400 request /v1/compare anna-1
+400 request /v1/compare anna-1 anna-1 anna-1
+400 request /v1/delete?speaker=x&recording=0
+404 unknown_speaker /v1/delete?speaker=x
+405 method /v1/list
+404 no_route /v2/list
+";
 
 #[test]
 fn what_cannot_be_answered_is_refused_with_a_code() {
     let place = Place::new();
     let server = Server::start(&place, &["--max-tries", "0", "--max-seconds", "2"]);
-    let post = |route: &str, recordings: &[&str]| server.post(route, "", recordings);
-    assert_eq!(post("/v1/enroll", &["anna-1"]).refusal(400), "request");
-    assert_eq!(
-        post("/v1/enroll?speaker=a%00b", &["anna-1"]).refusal(400),
-        "usage"
-    );
-    assert_eq!(
-        post("/v1/enroll?speaker=a&far=1", &["anna-1"]).refusal(400),
-        "request"
-    );
-    assert_eq!(post("/v1/enroll?speaker=anna", &[]).refusal(400), "request");
-    assert_eq!(
-        post("/v1/enroll?speaker=anna", &["silence"]).refusal(422),
-        "audio"
-    );
-    let long = post("/v1/enroll?speaker=anna", &["anna-1"]);
+    let long = server.post("/v1/enroll?speaker=anna", "", &["anna-1"]);
     assert_eq!(long.refusal(422), "audio");
     assert!(long.body.contains("anna-1.wav"), "{long:?}");
-    assert_eq!(
-        post("/v1/verify?speaker=x", &["anna-1"]).refusal(404),
-        "unknown_speaker"
-    );
-    assert_eq!(post("/v1/compare", &["anna-1"]).refusal(400), "request");
-    assert_eq!(
-        post("/v1/compare", &["anna-1", "anna-1", "anna-1"]).refusal(400),
-        "request"
-    );
-    assert_eq!(
-        post("/v1/delete?speaker=x&recording=0", &[]).refusal(400),
-        "request"
-    );
-    assert_eq!(
-        post("/v1/delete?speaker=x", &[]).refusal(404),
-        "unknown_speaker"
-    );
-    assert_eq!(post("/v1/list", &[]).refusal(405), "method");
-    assert_eq!(post("/v2/list", &[]).refusal(404), "no_route");
+    for line in REFUSED.trim().lines() {
+        println!("{line}"); // shown if it is not refused
+        let words: Vec<&str> = line.split(' ').collect();
+        let [status, code, route, ref recordings @ ..] = words[..] else {
+            panic!("{line}");
+        };
+        let reply = server.post(route, "", recordings);
+        assert_eq!(reply.refusal(status.parse().unwrap()), code);
+    }
     // Its own length fits, its content does not.
     let body = "no multipart at all";
     let headers = format!(
@@ -133,19 +115,17 @@ fn the_command_line_uses_the_store_at_the_same_time() {
     assert_eq!(names(&server.get("/v1/list", "").answer("list")), [].into());
     let enrolled = command(&place, "enroll boris boris-1.wav");
     assert_eq!(enrolled["num_added"], 1);
-    server
-        .post("/v1/verify?speaker=boris", "", &["boris-2"])
-        .answer("verify");
-    server
-        .post("/v1/enroll?speaker=anna", "", &["anna-1"])
-        .answer("enroll");
+    let verified = server.post("/v1/verify?speaker=boris", "", &["boris-2"]);
+    verified.answer("verify");
+    let enrolled = server.post("/v1/enroll?speaker=anna", "", &["anna-1"]);
+    enrolled.answer("enroll");
     let both = ["anna".to_string(), "boris".to_string()];
     assert_eq!(names(&command(&place, "list")), both.into());
     command(&place, "remove boris");
     let gone = server.post("/v1/verify?speaker=boris", "", &["boris-2"]);
     assert_eq!(gone.refusal(404), "unknown_speaker");
     // A key that changes under way.
-    fs::write(place.path("key"), "11".repeat(32)).unwrap();
+    place.write("key", "11".repeat(32));
     command(&place, "store encrypt --key-file key");
     let locked = server.post("/v1/verify?speaker=anna", "", &["anna-2"]);
     assert_eq!(locked.status, 500, "{locked:?}");
@@ -164,40 +144,31 @@ fn the_description_has_every_route_and_says_what_the_command_line_says() {
     let place = Place::new();
     let server = Server::start(&place, &[]);
     let described = openapi();
-    let paths: BTreeSet<String> = described.whole["paths"]
-        .as_object()
-        .unwrap()
-        .keys()
-        .cloned()
-        .collect();
+    let routes = described.whole["paths"].as_object().unwrap();
+    let paths: BTreeSet<String> = routes.keys().cloned().collect();
     let verbs = spkver::serve::Verb::ALL.map(|verb| verb.path());
     let open = spkver::serve::OPEN_PATHS.map(str::to_string);
     assert_eq!(paths, verbs.into_iter().chain(open).collect());
     assert_eq!(server.get("/openapi.json", "").json(), described.whole);
     server.get("/health", "").answer("health");
     // Each with the method that the description gives.
-    for path in &paths {
-        let operations = described.whole["paths"][path].as_object().unwrap();
-        for method in operations.keys() {
+    for (path, operations) in routes {
+        for method in operations.as_object().unwrap().keys() {
             let reply = match method.as_str() {
                 "get" => server.get(path, ""),
                 _ => server.post(path, "", &[]),
             };
-            assert!(
-                ![404, 405].contains(&reply.status),
-                "{method} {path}: {reply:?}"
-            );
+            let is_there = ![404, 405].contains(&reply.status);
+            assert!(is_there, "{method} {path}: {reply:?}");
         }
     }
     let schema = Schema::read("docs/schema.json", &["$defs"]);
-    let schemas = described.whole["components"]["schemas"]
-        .as_object()
-        .unwrap();
+    let schemas = &described.whole["components"]["schemas"];
     let moved = |value: &Value| -> Value {
         let text = value.to_string();
         serde_json::from_str(&text.replace("#/$defs/", "#/components/schemas/")).unwrap()
     };
-    for (name, described) in schemas {
+    for (name, described) in schemas.as_object().unwrap() {
         let own = ["refusal", "health", "stream_state"];
         if own.contains(&name.as_str()) || name.ends_with("_without_scores") {
             continue;
@@ -207,10 +178,7 @@ fn the_description_has_every_route_and_says_what_the_command_line_says() {
             "verify" => &schema.definition(name)["anyOf"][0],
             name => schema.definition(name),
         };
-        assert_eq!(
-            *described,
-            moved(said),
-            "{name}: not as in docs/schema.json"
-        );
+        let said = moved(said);
+        assert_eq!(*described, said, "{name}: not as in docs/schema.json");
     }
 }
