@@ -1,10 +1,10 @@
-//! The functions that C calls. Each checks its pointers, then calls the library; `unsafe` code is
-//! only here.
+//! The functions that C calls. Each checks its [pointers](crate::pointers), then calls the library.
 #![allow(unsafe_code)]
 
 use crate::{
     handles::{SpkverEmbedding, SpkverListener, SpkverStore, SpkverVerifier, SpkverVoiceprint},
     outcome::{SpkverOperatingPoint, SpkverState, SpkverVerification},
+    pointers::{all, array, chosen, free, give, handle, handle_mut, output, text},
     status::{self, Failure, SpkverStatus, status_of},
 };
 use spkver_core::{
@@ -13,10 +13,9 @@ use spkver_core::{
     verifier::Heard,
 };
 use std::{
-    ffi::{CStr, c_char, c_void},
+    ffi::{c_char, c_void},
     path::Path,
     ptr::null_mut,
-    slice,
     sync::Arc,
 };
 
@@ -558,115 +557,4 @@ fn embed(
 fn of_heard(label: &str, heard: Heard) -> Result<SpkverEmbedding, Failure> {
     let utterance = Utterance::new(label, heard.embedding?, &heard.quality);
     Ok(SpkverEmbedding(utterance))
-}
-
-/// Gives C a handle of its own, which it frees with [`free`].
-fn give<T>(to: &mut *mut T, value: T) -> Result<(), Failure> {
-    *to = Box::into_raw(Box::new(value));
-    Ok(())
-}
-
-/// # Safety
-/// `handle` is NULL or from [`give`], and is not used again.
-unsafe fn free<T>(handle: *mut T) {
-    if !handle.is_null() {
-        // SAFETY: the pointer came from `Box::into_raw`, and the caller gives it up.
-        let handle = unsafe { Box::from_raw(handle) };
-        // Nothing to tell C if the drop panics.
-        status_of(|| {
-            drop(handle);
-            Ok(())
-        });
-    }
-}
-
-/// # Safety
-/// `pointer` is NULL or points to a `T` that nobody changes in the meantime.
-unsafe fn handle<'a, T>(pointer: *const T, name: &str) -> Result<&'a T, Failure> {
-    // SAFETY: the caller keeps to the section above.
-    unsafe { pointer.as_ref() }.ok_or_else(|| Failure::usage(format!("{name} is NULL")))
-}
-
-/// # Safety
-/// `pointer` is NULL or points to a `T` that nobody else uses in the meantime.
-unsafe fn handle_mut<'a, T>(pointer: *mut T, name: &str) -> Result<&'a mut T, Failure> {
-    // SAFETY: the caller keeps to the section above.
-    unsafe { pointer.as_mut() }.ok_or_else(|| Failure::usage(format!("{name} is NULL")))
-}
-
-/// Where a result goes; until there is one, it is `nothing`. What was there is overwritten, not dropped.
-///
-/// # Safety
-/// `pointer` is NULL or can be written.
-unsafe fn output<'a, T>(pointer: *mut T, nothing: T) -> Result<&'a mut T, Failure> {
-    if pointer.is_null() {
-        return Err(Failure::usage(
-            "the pointer that the result is written to is NULL",
-        ));
-    }
-    // SAFETY: the caller keeps to the section above; written before it is read.
-    unsafe {
-        pointer.write(nothing);
-        Ok(&mut *pointer)
-    }
-}
-
-/// # Safety
-/// `pointer` is NULL or a text that ends in NUL and does not change in the meantime.
-unsafe fn text<'a>(pointer: *const c_char, name: &str) -> Result<&'a str, Failure> {
-    if pointer.is_null() {
-        return Err(Failure::usage(format!("{name} is NULL")));
-    }
-    // SAFETY: the caller keeps to the section above.
-    let text = unsafe { CStr::from_ptr(pointer) };
-    let not_utf8 = |_| Failure::usage(format!("{name} is not in UTF-8"));
-    text.to_str().map_err(not_utf8)
-}
-
-/// # Safety
-/// `pointer` is NULL or points to the first of `length` values that do not change in the meantime.
-unsafe fn array<'a, T>(pointer: *const T, length: usize, name: &str) -> Result<&'a [T], Failure> {
-    match (pointer.is_null(), length) {
-        (_, 0) => Ok(&[]),
-        (true, _) => Err(Failure::usage(format!("{name} is NULL"))),
-        // More bytes than memory can have.
-        _ if length > isize::MAX as usize / size_of::<T>() => {
-            Err(Failure::usage(format!("{name}: {length} is too many")))
-        }
-        // SAFETY: the caller keeps to the section above.
-        _ => Ok(unsafe { slice::from_raw_parts(pointer, length) }),
-    }
-}
-
-/// Copies of the embeddings.
-///
-/// # Safety
-/// `embeddings` is NULL or points to the first of `length` pointers that are NULL or embeddings.
-unsafe fn all(
-    embeddings: *const *const SpkverEmbedding,
-    length: usize,
-) -> Result<Vec<Utterance>, Failure> {
-    // SAFETY: the caller keeps to the section above.
-    let pointers = unsafe { array(embeddings, length, "embeddings") }?;
-    if pointers.is_empty() {
-        return Err(Failure::usage("no embeddings; enroll one or more"));
-    }
-    let copy = |&pointer: &*const SpkverEmbedding| {
-        // SAFETY: as above.
-        let embedding = unsafe { handle(pointer, "an embedding") };
-        embedding.map(|embedding| embedding.0.clone())
-    };
-    pointers.iter().map(copy).collect()
-}
-
-/// The operating point, or the usual one for NULL.
-///
-/// # Safety
-/// `point` is NULL or points to an operating point.
-unsafe fn chosen(point: *const SpkverOperatingPoint) -> Result<OperatingPoint, Failure> {
-    // SAFETY: the caller keeps to the section above.
-    match unsafe { point.as_ref() } {
-        None => Ok(OperatingPoint::default()),
-        Some(point) => point.checked(),
-    }
 }

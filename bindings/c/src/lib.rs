@@ -8,4 +8,5 @@
 mod exports;
 mod handles;
 mod outcome;
+mod pointers;
 mod status;
