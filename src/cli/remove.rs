@@ -26,7 +26,6 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
         Some(number) => format!("REMOVED  recording {number} of {shown}, {left} left"),
         None => format!("REMOVED  {shown}"),
     };
-    Ok(global
-        .output()
-        .done(&line, &removal::answer(&name, number, left)))
+    let json = removal::answer(&name, number, left);
+    Ok(global.output().done(&line, &json))
 }

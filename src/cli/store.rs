@@ -252,7 +252,6 @@ fn report(global: &Global, command: &str, word: &str, store: &Path) -> Result<u8
         "command": format!("store {command}"),
         "store": store.to_string_lossy(),
     });
-    Ok(global
-        .output()
-        .done(&format!("{word}  {}", store.display()), &json))
+    let line = format!("{word}  {}", store.display());
+    Ok(global.output().done(&line, &json))
 }
