@@ -67,7 +67,7 @@ fn an_imported_xvec_computes_what_pytorch_does() {
 
     let verifier = model::load(&place.path("xvec")).unwrap();
     assert_eq!(verifier.model().card.name, "small");
-    has(&verifier.model().card.calibration, "spkver calibrate");
+    has(&verifier.model().card.calibration, "calibrate the model");
     let network = &verifier.model().network;
     // All BatchNorms but the one before the pooling are folded away.
     let is_kept = |layer: &&Layer| matches!(layer, Layer::BatchNorm { .. });
