@@ -83,7 +83,7 @@ pub fn pgvector_sql(rows: &Path, verifier: &Verifier) -> String {
 CREATE TABLE voiceprint (id bigint PRIMARY KEY, name text NOT NULL UNIQUE, point vector({size}) NOT NULL);
 COMMENT ON TABLE voiceprint IS 'spkver model {model}';
 \\copy voiceprint FROM '{rows}'
--- Best five for a query that `spkver store query FILE` printed; <#> is minus the inner product:
+-- Best five for a query that `store query FILE` of spkver printed; <#> is minus the inner product:
 -- SELECT name, {llr} AS llr FROM voiceprint ORDER BY point <#> '[…]' LIMIT 5;
 -- Exact without an index. For an approximate search of many:
 -- CREATE INDEX ON voiceprint USING hnsw (point vector_ip_ops);"
