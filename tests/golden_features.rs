@@ -1,8 +1,5 @@
 //! Compares features with those of kaldi-native-fbank (`fixtures/golden/make_mfcc.py`).
 
-mod program;
-
-use program::voice;
 use spkver::{
     features::{Mfcc, MfccConfig},
     kernels,
@@ -25,6 +22,12 @@ fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("fixtures/golden")
         .join(name)
+}
+
+/// The file of a voice of `fixtures/voices`. Read here, because this test also runs where nothing but the
+/// core is built.
+fn voice(name: &str) -> PathBuf {
+    golden("../voices").join(format!("{name}.wav"))
 }
 
 /// The samples of a WAV file, at the level that they were recorded.
