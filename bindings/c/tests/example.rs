@@ -102,7 +102,7 @@ fn check(run: &mut Command, store: &Path, tolerance: f32) {
     assert!(apart <= tolerance, "{apart}");
     assert_eq!(
         lines[5],
-        "silence: silence: the recording is silent; check the microphone, and the channel with --channel"
+        "silence: silence: the recording is silent; check the microphone, and the channel"
     );
 }
 
