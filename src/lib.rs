@@ -97,7 +97,7 @@ pub use storage::{
     voiceprints::{Enrolled, Listing, Store},
 };
 pub use verifier::{
-    Embedding, Heard, Listener, ModelId, SpeakerName, State, Utterance, Verification, Verifier,
+    Analysis, Embedding, Listener, ModelId, SpeakerName, State, Utterance, Verification, Verifier,
     Voiceprint,
 };
 

@@ -48,7 +48,7 @@ pub enum Reason {
         wanted_db: f32,
     },
     /// Part of the recording sounds like a different speaker.
-    SeveralVoices {
+    SeveralSpeakers {
         /// LLR of this part against the rest, scaled to two seconds of speech on each side.
         llr: f32,
     },
@@ -57,8 +57,8 @@ pub enum Reason {
         /// Logit of the model's detector of overlapped speech.
         logit: f32,
     },
-    /// Close to the limits of both `SeveralVoices` and `OverlappedSpeech`.
-    NearlySeveralVoices {
+    /// Close to the limits of both `SeveralSpeakers` and `OverlappedSpeech`.
+    NearlySeveralSpeakers {
         /// LLR of one part against the rest, scaled to two seconds of speech on each side.
         llr: f32,
         /// Logit of the model's detector of overlapped speech.
@@ -103,9 +103,9 @@ impl Reason {
             Reason::Noisy { .. } => "noisy",
             // One code for all: programs need not know whether speakers take turns or speak at
             // once.
-            Reason::SeveralVoices { .. }
+            Reason::SeveralSpeakers { .. }
             | Reason::OverlappedSpeech { .. }
-            | Reason::NearlySeveralVoices { .. } => "several_voices",
+            | Reason::NearlySeveralSpeakers { .. } => "several_voices",
             Reason::Undecided { .. } => "undecided",
             Reason::ScoreNotFinite => "score_not_finite",
         }
@@ -121,8 +121,10 @@ impl Reason {
             Reason::BandLimited { .. } => {
                 "record at 8 kHz or more, and avoid connections with a narrower band"
             }
-            Reason::SeveralVoices { .. } => "cut out the part of one speaker, or record one alone",
-            Reason::OverlappedSpeech { .. } | Reason::NearlySeveralVoices { .. } => {
+            Reason::SeveralSpeakers { .. } => {
+                "cut out the part of one speaker, or record one alone"
+            }
+            Reason::OverlappedSpeech { .. } | Reason::NearlySeveralSpeakers { .. } => {
                 "record one speaker alone, with no other voice in the background"
             }
             Reason::Noisy { .. } => "record closer to the mouth, or in a quieter place",
@@ -158,7 +160,7 @@ impl fmt::Display for Reason {
                 f,
                 "no speech above {bandwidth_hz:.0} Hz, {wanted_hz:.0} Hz needed"
             ),
-            Reason::SeveralVoices { llr } => write!(
+            Reason::SeveralSpeakers { llr } => write!(
                 f,
                 "several speakers: one part does not sound like the rest (LLR {llr:+.1})"
             ),
@@ -166,7 +168,7 @@ impl fmt::Display for Reason {
                 f,
                 "several speakers: two people speak at the same time (logit {logit:+.1})"
             ),
-            Reason::NearlySeveralVoices { llr, logit } => write!(
+            Reason::NearlySeveralSpeakers { llr, logit } => write!(
                 f,
                 "several speakers: one part hardly sounds like the rest (LLR {llr:+.1}), and two \
                  people may speak at the same time (logit {logit:+.1})"
@@ -209,10 +211,10 @@ mod tests {
                 snr_db: -10.0,
                 wanted_db: 0.0,
             },
-            Reason::Noisy { .. } => Reason::SeveralVoices { llr },
-            Reason::SeveralVoices { .. } => Reason::OverlappedSpeech { logit },
-            Reason::OverlappedSpeech { .. } => Reason::NearlySeveralVoices { llr, logit },
-            Reason::NearlySeveralVoices { .. } => Reason::Undecided {
+            Reason::Noisy { .. } => Reason::SeveralSpeakers { llr },
+            Reason::SeveralSpeakers { .. } => Reason::OverlappedSpeech { logit },
+            Reason::OverlappedSpeech { .. } => Reason::NearlySeveralSpeakers { llr, logit },
+            Reason::NearlySeveralSpeakers { .. } => Reason::Undecided {
                 llr,
                 reject_below: -2.0,
                 accept_from: 2.0,

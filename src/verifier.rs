@@ -21,7 +21,7 @@ mod verification;
 mod voiceprint;
 
 pub use consistency::{CONSISTENT_FROM, OddOneOut};
-pub use embed::{Heard, unfit};
+pub use embed::{Analysis, unfit};
 pub use listener::{Listener, State, next_look};
 pub use model::{Limits, Measurement, Model, ModelCard, ModelId};
 pub use parts::OneSpeakerFacts;

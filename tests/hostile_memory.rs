@@ -79,7 +79,7 @@ fn heap_stays_below_64_mib_however_long_the_audio() {
         let heap = peak(|| {
             let verifier = model::embedded().unwrap();
             let waveform = audio::read(&path, &ReadOptions::default())?;
-            spkver::Result::Ok(verifier.hear(&waveform))
+            spkver::Result::Ok(verifier.analyze(&waveform))
         });
         assert!(
             heap <= bound,

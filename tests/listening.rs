@@ -42,7 +42,7 @@ fn rates(accept: f64, reject: f64) -> MeasuredRates {
 
 fn voiceprint(verifier: &Verifier, file: &str) -> Voiceprint {
     let recording = Recording::open(voice(file), &Default::default()).unwrap();
-    let heard = verifier.hear(&recording);
+    let heard = verifier.analyze(&recording);
     let utterance = Utterance::new(file, heard.embedding.unwrap(), &heard.quality);
     let name = SpeakerName::new("anna").unwrap();
     verifier.enroll(name, vec![utterance]).unwrap()
@@ -84,7 +84,7 @@ fn blocks_of_any_size_and_rate_give_the_embedding_of_the_file() {
         for rate_hz in [8_000, 16_000, 44_100, 48_000] {
             let samples = resample(&samples, 16_000, rate_hz);
             let whole = Recording::from_samples(samples.clone(), rate_hz).unwrap();
-            let whole = verifier.hear(&whole);
+            let whole = verifier.analyze(&whole);
             for block in [[1, 320], [441, 4096], [997, 100_000]][index] {
                 let mut listener = Listener::new(Arc::clone(&verifier), rate_hz).unwrap();
                 for block in samples.chunks(block) {

@@ -30,7 +30,7 @@ fn twenty_minutes_score_as_their_first_minute_does() {
     for rate_hz in [16_000, 22_050, 48_000] {
         let path = a_long_wav(&place, rate_hz, 1200);
         let long = audio::read(&path, &ReadOptions::default()).unwrap();
-        let heard = verifier.hear(&long);
+        let heard = verifier.analyze(&long);
         assert_eq!(heard.quality.seconds, 1200.0);
         assert!((30.0..=180.0).contains(&heard.quality.used_seconds));
         let minute = a_long_wav(&place, rate_hz, 60);

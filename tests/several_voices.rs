@@ -143,7 +143,7 @@ fn as_steady_as_wanted_is_steady() {
     };
     assert!(limited(measured).embed(&voices).is_ok());
     let refused = limited(measured.next_up()).embed(&voices);
-    let reason = Reason::SeveralVoices { llr: measured };
+    let reason = Reason::SeveralSpeakers { llr: measured };
     assert_eq!(refused.unwrap_err(), reason);
 }
 
@@ -166,7 +166,7 @@ fn what_holds_two_speakers_has_no_embedding() {
     let strict = verifier(0.0);
     let refused = strict.embed(&in_turn(&["anna-1", "boris-1"])).unwrap_err();
     assert_eq!(refused.code(), "several_voices");
-    assert!(matches!(refused, Reason::SeveralVoices { llr } if llr < 0.0));
+    assert!(matches!(refused, Reason::SeveralSpeakers { llr } if llr < 0.0));
     assert!(strict.embed(&in_turn(&["anna-1", "anna-2"])).is_ok());
     // The whole is embedded as ever.
     let lenient = verifier(-100.0);
@@ -223,7 +223,7 @@ fn what_is_close_to_both_limits_is_refused_and_to_one_is_not() {
     let Err(Reason::OverlappedSpeech { logit }) = limited(-100.0, -100.0) else {
         panic!("no logit");
     };
-    let Err(Reason::SeveralVoices { llr }) = limited(100.0, 100.0) else {
+    let Err(Reason::SeveralSpeakers { llr }) = limited(100.0, 100.0) else {
         panic!("no LLR");
     };
     // From the limits, in logits and LLR.
@@ -236,7 +236,7 @@ fn what_is_close_to_both_limits_is_refused_and_to_one_is_not() {
         (1.2, 1.2, false),
     ] {
         let wanted = match is_refused {
-            true => Err(Reason::NearlySeveralVoices { llr, logit }),
+            true => Err(Reason::NearlySeveralSpeakers { llr, logit }),
             false => Ok(()),
         };
         let found = limited(llr - above, logit + below);
@@ -244,10 +244,10 @@ fn what_is_close_to_both_limits_is_refused_and_to_one_is_not() {
     }
     // Scores with twice the scale are as close at twice the distance.
     assert_eq!(limited(llr - 2.5, logit + 1.0), Ok(()));
-    let Err(Reason::SeveralVoices { llr }) = scaled(100.0, 100.0, 2.0) else {
+    let Err(Reason::SeveralSpeakers { llr }) = scaled(100.0, 100.0, 2.0) else {
         panic!("no LLR");
     };
-    let nearly = Reason::NearlySeveralVoices { llr, logit };
+    let nearly = Reason::NearlySeveralSpeakers { llr, logit };
     assert_eq!(scaled(llr - 2.5, logit + 1.0, 2.0), Err(nearly));
 }
 

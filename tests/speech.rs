@@ -7,7 +7,7 @@ use spkver::{
     audio::{Content, SAMPLE_RATE_HZ, Waveform},
     scoring::Reason,
     storage::model,
-    verifier::{Heard, Verifier},
+    verifier::{Analysis, Verifier},
 };
 use std::{f32::consts::TAU, sync::LazyLock};
 
@@ -19,8 +19,8 @@ fn voice(name: &str) -> Vec<f32> {
     program::waveform(name).samples().to_vec()
 }
 
-fn hear(samples: Vec<f32>) -> Heard {
-    VERIFIER.hear(&Waveform::from_samples(samples, SAMPLE_RATE_HZ).unwrap())
+fn hear(samples: Vec<f32>) -> Analysis {
+    VERIFIER.analyze(&Waveform::from_samples(samples, SAMPLE_RATE_HZ).unwrap())
 }
 
 fn rms(samples: &[f32]) -> f32 {

@@ -4,7 +4,7 @@ use super::{Criterion, Outcome, Recording, json_of};
 use crate::{
     Result,
     scoring::SequentialTest,
-    verifier::{Heard, Listener, Verifier, Voiceprint},
+    verifier::{Analysis, Listener, Verifier, Voiceprint},
 };
 use serde_json::{Value, json};
 
@@ -44,7 +44,7 @@ impl End {
     ///
     /// # Errors
     /// As [`Listener::finish`].
-    pub fn of(self, listener: Listener) -> Result<Heard> {
+    pub fn of(self, listener: Listener) -> Result<Analysis> {
         match self {
             End::Clear if listener.heard().is_some() => {
                 Ok(listener.into_heard().expect("there is a look"))

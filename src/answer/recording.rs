@@ -8,7 +8,7 @@ use crate::{
     remedy::Remedy,
     scoring::Reason,
     storage::file_name,
-    verifier::{Embedding, Heard, Utterance},
+    verifier::{Analysis, Embedding, Utterance},
 };
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -26,11 +26,11 @@ pub struct Recording {
 
 impl Recording {
     /// What the verifier heard in the file at `path`.
-    pub fn new(path: PathBuf, heard: Heard) -> Self {
+    pub fn new(path: PathBuf, analysis: Analysis) -> Self {
         Recording {
             path,
-            embedding: heard.embedding,
-            quality: heard.quality,
+            embedding: analysis.embedding,
+            quality: analysis.quality,
         }
     }
 

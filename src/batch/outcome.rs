@@ -5,7 +5,7 @@ use super::recording::{Recording, Segment};
 use crate::{
     Error, Result,
     audio::{self, ReadOptions, SAMPLE_RATE_HZ, Waveform},
-    verifier::{Heard, Verifier},
+    verifier::{Analysis, Verifier},
 };
 use std::{
     fs::File,
@@ -110,8 +110,8 @@ pub fn embed(
     segments: &[Option<Segment>],
 ) -> Vec<Outcome> {
     if let [None] = segments {
-        let heard = guarded(|| Ok(verifier.hear(&audio::read(path, reading)?)));
-        return vec![heard.and_then(outcome)];
+        let analysis = guarded(|| Ok(verifier.analyze(&audio::read(path, reading)?)));
+        return vec![analysis.and_then(outcome)];
     }
     // The whole recording is decoded, because the times of segments count from its beginning.
     let all = ReadOptions {
@@ -134,7 +134,7 @@ fn hear_segment(
     path: &Path,
     whole: &Waveform,
     segment: Option<Segment>,
-) -> Result<Heard> {
+) -> Result<Analysis> {
     let part;
     let waveform = match segment {
         None => whole,
@@ -152,14 +152,14 @@ fn hear_segment(
             &part
         }
     };
-    Ok(verifier.hear(waveform))
+    Ok(verifier.analyze(waveform))
 }
 
-fn outcome(heard: Heard) -> Outcome {
-    match heard.embedding {
+fn outcome(analysis: Analysis) -> Outcome {
+    match analysis.embedding {
         Ok(embedding) => Ok(Embedded {
             values: embedding.values().to_vec(),
-            speech_seconds: heard.quality.speech_seconds,
+            speech_seconds: analysis.quality.speech_seconds,
         }),
         Err(reason) => Err(Refused::new(
             reason.code(),

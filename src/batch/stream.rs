@@ -140,7 +140,7 @@ impl<'a> Answerer<'a> {
 
     fn embedding(&self, request: &Request) -> String {
         let name = request.audio.as_deref().unwrap_or_default();
-        let heard = self.hear(name, request);
+        let heard = self.entry(name, request);
         let (embedded, refused) = (heard.outcome.as_ref().ok(), heard.outcome.as_ref().err());
         json(&EmbeddingRow {
             id: &request.id,
@@ -160,8 +160,8 @@ impl<'a> Answerer<'a> {
             Names::One(name) => std::slice::from_ref(name),
             Names::Several(names) => names.as_slice(),
         };
-        let enrolled: Vec<Entry> = names.iter().map(|name| self.hear(name, &whole)).collect();
-        let tested = self.hear(test, &whole);
+        let enrolled: Vec<Entry> = names.iter().map(|name| self.entry(name, &whole)).collect();
+        let tested = self.entry(test, &whole);
         let scored = self.llr(names, &enrolled, test, &tested);
         let hash = |heard: &Entry| heard.audio.map(|hash| hash.to_string());
         json(&ScoreRow {
@@ -204,7 +204,7 @@ impl<'a> Answerer<'a> {
     }
 
     /// Embeds a recording given by its name; channel and segment are those of the request.
-    fn hear(&self, name: &str, request: &Request) -> Entry {
+    fn entry(&self, name: &str, request: &Request) -> Entry {
         let refuse = |code: &str, why: String| Entry {
             audio: None,
             outcome: Err(Refused::new(code, why)),

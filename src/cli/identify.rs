@@ -39,14 +39,14 @@ pub struct Args {
 }
 
 /// The outcome for one recording, for people and for machines.
-struct Told {
+struct Answer {
     line: String,
     json: Value,
     code: u8,
 }
 
 /// What listening adds to the answer.
-struct Heard {
+struct Listening {
     json: Value,
     /// As [`listening::after`].
     after: String,
@@ -77,7 +77,7 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
             let criterion = args.point.criterion();
             let test = criterion.sequential_test(&verifier, args.listening.to_end)?;
             let listened = listen(input, &mut search, test.as_ref(), &verifier, output)?;
-            let heard = Heard {
+            let heard = Listening {
                 json: listened.json(),
                 after: listening::after(&listened),
                 test: test.filter(|_| listened.end != End::Input),
@@ -112,15 +112,15 @@ pub fn run(args: &Args, global: &Global) -> Result<u8> {
     );
     let mut found = matches.into_iter();
     let tell = |test: &TestRecording| match &test.embedding {
-        Ok(_) => Told::found(test, &found.next().unwrap_or_default(), &policy),
-        Err(unfit) => Told {
+        Ok(_) => Answer::found(test, &found.next().unwrap_or_default(), &policy),
+        Err(unfit) => Answer {
             line: unfit.line(&test.label),
             json: unfit.json(),
             code: unfit.exit_code(),
         }
         .about(test),
     };
-    let mut told: Vec<Told> = tests.iter().map(tell).collect();
+    let mut told: Vec<Answer> = tests.iter().map(tell).collect();
     if let (Some(heard), [told]) = (heard, &mut told[..]) {
         told.json["listened"] = heard.json;
     }
@@ -167,7 +167,7 @@ fn listen(
     })
 }
 
-impl Heard {
+impl Listening {
     /// Where listening ended before the input did, the sequential test decides: sets the decision on the
     /// best match and returns the threshold.
     fn decide(
@@ -202,7 +202,7 @@ fn talk_of(event: Event, output: &Output) {
     }
 }
 
-impl Told {
+impl Answer {
     fn found(test: &TestRecording, matches: &[Match], policy: &str) -> Self {
         let best = matches.first();
         let decision = identification::decision(matches);
@@ -238,7 +238,7 @@ impl Told {
                 line += &format!("\n  {}.  {}", i + 1, score(one));
             }
         }
-        Told {
+        Answer {
             line,
             json: identification::found(matches),
             code,

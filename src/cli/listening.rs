@@ -14,7 +14,7 @@ use spkver::{
         Readers,
         output::{Form, OutputFile, Outputs},
     },
-    verifier::{Heard, Listener, State, Verifier},
+    verifier::{Analysis, Listener, State, Verifier},
 };
 use std::{
     collections::VecDeque,
@@ -149,7 +149,7 @@ impl<'a> Input<'a> {
         self,
         verifier: &Verifier,
         window_seconds: u32,
-        on_second: &mut dyn FnMut(usize, &Heard) -> Result<()>,
+        on_second: &mut dyn FnMut(usize, &Analysis) -> Result<()>,
     ) -> Result<()> {
         let rate_hz = self.rate_hz();
         let second = rate_hz as usize;
@@ -167,7 +167,7 @@ impl<'a> Input<'a> {
                 if num_samples % second == 0 {
                     let samples = window.iter().copied().collect();
                     let waveform = Waveform::from_samples(samples, rate_hz)?;
-                    on_second(num_samples / second, &verifier.hear(&waveform))?;
+                    on_second(num_samples / second, &verifier.analyze(&waveform))?;
                 }
             }
             Ok(true)

@@ -128,8 +128,8 @@ impl Args {
         output: &Output,
     ) -> Vec<Result<Recording>> {
         let read = |path: &PathBuf| -> Result<Recording> {
-            let heard = verifier.hear(&self.read(path)?);
-            Ok(Recording::new(path.clone(), heard))
+            let analysis = verifier.analyze(&self.read(path)?);
+            Ok(Recording::new(path.clone(), analysis))
         };
         let read: Vec<Result<Recording>> = paths.par_iter().map(read).collect();
         for recording in read.iter().flatten() {

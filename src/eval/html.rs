@@ -3,8 +3,8 @@
 //! width of the window and to light or dark mode.
 
 mod page;
+mod summary;
 mod tables;
-mod verdict;
 
 pub use page::{List, Page};
 
@@ -31,7 +31,7 @@ impl Page<'_> {
                 }
                 body {
                     h1 { (TITLE) }
-                    section.verdict { (verdict::of(self)) }
+                    section.verdict { (summary::of(self)) }
                     dl {
                         dt { "measured" } dd { time { (self.date) } }
                         dt { "command" } dd { code { (text(&self.command)) } }

@@ -213,10 +213,10 @@ mod tests {
                 snr_db: -10.0,
                 wanted_db: 0.0,
             },
-            Reason::Noisy { .. } => Reason::SeveralVoices { llr },
-            Reason::SeveralVoices { .. } => Reason::OverlappedSpeech { logit },
-            Reason::OverlappedSpeech { .. } => Reason::NearlySeveralVoices { llr, logit },
-            Reason::NearlySeveralVoices { .. } => Reason::Undecided {
+            Reason::Noisy { .. } => Reason::SeveralSpeakers { llr },
+            Reason::SeveralSpeakers { .. } => Reason::OverlappedSpeech { logit },
+            Reason::OverlappedSpeech { .. } => Reason::NearlySeveralSpeakers { llr, logit },
+            Reason::NearlySeveralSpeakers { .. } => Reason::Undecided {
                 llr,
                 reject_below: -2.0,
                 accept_from: 2.0,
@@ -354,7 +354,7 @@ mod tests {
                 "quieter",
             ),
             (
-                Reason::SeveralVoices { llr: -5.25 },
+                Reason::SeveralSpeakers { llr: -5.25 },
                 "several_voices",
                 "several speakers: one part does not sound like the rest (LLR -5.2)",
                 "one speaker",
@@ -366,7 +366,7 @@ mod tests {
                 "one speaker alone",
             ),
             (
-                Reason::NearlySeveralVoices {
+                Reason::NearlySeveralSpeakers {
                     llr: 0.5,
                     logit: 1.25,
                 },

@@ -72,8 +72,8 @@ mod tests {
     #[test]
     fn no_text_gives_a_score() {
         let reasons = [
-            Reason::SeveralVoices { llr: -12.5 },
-            Reason::NearlySeveralVoices {
+            Reason::SeveralSpeakers { llr: -12.5 },
+            Reason::NearlySeveralSpeakers {
                 llr: -12.5,
                 logit: 3.25,
             },

@@ -39,7 +39,7 @@ impl Service {
     ) -> std::result::Result<Done, Refusal> {
         let done = self.stores.with(|store| {
             let enrolled = enrollment::enrolled(&name, rules, &self.verifier, store.as_ref())?;
-            let recordings = self.hear(parts)?;
+            let recordings = self.analyze(parts)?;
             let audio_seconds = seconds_of(&recordings);
             let create = || self.stores.create();
             let enrollment = enrollment::enroll(
@@ -75,7 +75,7 @@ impl Service {
         attempt: Try,
     ) -> std::result::Result<Done, Refusal> {
         let (voiceprint, attempt) = self.voiceprint(name, attempt)?;
-        let recording = &self.hear(parts)?[0];
+        let recording = &self.analyze(parts)?[0];
         let outcome = Outcome::of_voiceprint(
             &voiceprint,
             &recording.embedding,
@@ -122,7 +122,7 @@ impl Service {
         parts: &[Part],
         attempt: Try,
     ) -> std::result::Result<Done, Refusal> {
-        let recording = self.hear(parts)?.remove(0);
+        let recording = self.analyze(parts)?.remove(0);
         let audio_seconds = seconds_of(slice::from_ref(&recording));
         let mut about = recording.json();
         let probe = identification::probe(recording.embedding, &self.verifier);
@@ -181,7 +181,7 @@ impl Service {
         if parts.len() != 2 {
             return Err(Refusal::request("send two recordings"));
         }
-        let both = self.hear(parts)?;
+        let both = self.analyze(parts)?;
         let outcome = Outcome::of_pair([&both[0], &both[1]], &self.criterion, &self.verifier)?;
         Ok(Done {
             answer: outcome.answer("compare", None, &both, &self.verifier),
@@ -224,20 +224,20 @@ impl Service {
     }
 
     /// Decodes and embeds the recordings.
-    fn hear(&self, parts: &[Part]) -> Result<Vec<Recording>> {
+    fn analyze(&self, parts: &[Part]) -> Result<Vec<Recording>> {
         let options = ReadOptions {
             max_seconds: Some(self.limits.max_seconds),
             max_bytes: Some(self.limits.max_bytes),
             ..ReadOptions::default()
         };
-        let heard = parallel::map(parts, |part| {
+        let recordings = parallel::map(parts, |part| {
             let waveform = read_from(&part.bytes[..], &part.name, &options)?;
             Ok(Recording::new(
                 part.name.clone(),
-                self.verifier.hear(&waveform),
+                self.verifier.analyze(&waveform),
             ))
         });
-        all_or_errors(heard)
+        all_or_errors(recordings)
     }
 
     fn opened<'a>(&self, name: &SpeakerName, store: &'a Option<Store>) -> Result<&'a Store> {

@@ -6,7 +6,7 @@
 //! encrypted  row_key = nonce ‖ XChaCha20-Poly1305(row key)   body = nonce ‖ XChaCha20-Poly1305(content)
 //! ```
 //!
-//! Both encryptions use the same associated data (which speaker, template, model and version), so a
+//! Both encryptions use the same associated data (which speaker, utterance, model and version), so a
 //! row that was moved does not open. Each row has a random key, which is encrypted with the key of
 //! the store. Once the 72 bytes of that encrypted key are erased, not even the owner of the store's
 //! key can read the body. Nonces are random, with 192 bits, so they do not repeat.

@@ -15,13 +15,13 @@ use zeroize::Zeroizing;
 /// use spkver::{Reason, Recording, Verifier};
 ///
 /// let silence = Recording::from_samples(vec![0.0; 48_000], 16_000)?;
-/// let heard = Verifier::embedded()?.hear(&silence);
-/// assert_eq!(heard.embedding.unwrap_err(), Reason::Silence);
-/// assert_eq!(heard.quality.seconds, 3.0);
+/// let analysis = Verifier::embedded()?.analyze(&silence);
+/// assert_eq!(analysis.embedding.unwrap_err(), Reason::Silence);
+/// assert_eq!(analysis.quality.seconds, 3.0);
 /// # Ok::<(), spkver::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct Heard {
+pub struct Analysis {
     /// The speaker's embedding.
     pub embedding: std::result::Result<Embedding, Reason>,
     /// Facts about the recording.
@@ -67,13 +67,13 @@ impl Verifier {
     /// # Errors
     /// The [`Reason`] that a user can act on.
     pub fn embed(&self, recording: &Recording) -> std::result::Result<Embedding, Reason> {
-        self.hear(recording).embedding
+        self.analyze(recording).embedding
     }
 
     /// [`Self::embed`] with the quality facts.
-    pub fn hear(&self, recording: &Recording) -> Heard {
+    pub fn analyze(&self, recording: &Recording) -> Analysis {
         let (outputs, quality) = self.outputs(recording);
-        Heard {
+        Analysis {
             embedding: outputs.and_then(|outputs| self.of_one_voice(outputs)),
             quality,
         }

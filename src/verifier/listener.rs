@@ -5,7 +5,7 @@
 //! scores it. Each look is one more chance to be wrong, so the thresholds of a [`SequentialTest`] are
 //! fitted on scores of repeated looks.
 
-use super::{Heard, Verifier, Voiceprint};
+use super::{Analysis, Verifier, Voiceprint};
 use crate::{
     Result,
     audio::Growing,
@@ -52,7 +52,7 @@ pub struct Listener {
     /// In samples at the rate of the recording.
     next_look: usize,
     claim: Option<Claim>,
-    heard: Option<Heard>,
+    heard: Option<Analysis>,
     llr: Option<Llr>,
     decision: Option<Decision>,
 }
@@ -174,13 +174,13 @@ impl Listener {
 
     /// What the last look found: the embedding, or why there is none, and the quality facts. The
     /// decision rests on it; after that there are no more looks.
-    pub fn heard(&self) -> Option<&Heard> {
+    pub fn heard(&self) -> Option<&Analysis> {
         self.heard.as_ref()
     }
 
     /// As [`Self::heard`], and ends the listener.
     #[doc(hidden)]
-    pub fn into_heard(self) -> Option<Heard> {
+    pub fn into_heard(self) -> Option<Analysis> {
         self.heard
     }
 
@@ -189,9 +189,9 @@ impl Listener {
     ///
     /// # Errors
     /// [`crate::Error::Audio`] if there were no samples.
-    pub fn finish(self) -> Result<Heard> {
+    pub fn finish(self) -> Result<Analysis> {
         let waveform = self.growing.finish()?;
-        Ok(self.verifier.hear(&waveform))
+        Ok(self.verifier.analyze(&waveform))
     }
 
     fn look(&mut self) {
@@ -201,7 +201,7 @@ impl Listener {
         let Some(waveform) = self.growing.so_far() else {
             return;
         };
-        let heard = self.verifier.hear(&waveform);
+        let heard = self.verifier.analyze(&waveform);
         self.llr = None;
         if let (Some(claim), Ok(test)) = (&self.claim, &heard.embedding) {
             let enrolled = claim.voiceprint.embeddings();

@@ -87,13 +87,13 @@ impl Verifier {
             return Ok(());
         };
         if llr < lowest {
-            return Err(Reason::SeveralVoices { llr });
+            return Err(Reason::SeveralSpeakers { llr });
         }
         match overlap {
             Some(logit)
                 if limits.max_overlap - logit + (llr - lowest) / limits.parts_scale < NEAR_BOTH =>
             {
-                Err(Reason::NearlySeveralVoices { llr, logit })
+                Err(Reason::NearlySeveralSpeakers { llr, logit })
             }
             _ => Ok(()),
         }

@@ -10,7 +10,7 @@ use crate::{
 use spkver_core::{
     Listener, OperatingPoint, ReadOptions, Recording, SpeakerName, Store, Utterance, Verifier,
     storage::{file_name, secret::Secret},
-    verifier::Heard,
+    verifier::Analysis,
 };
 use std::{
     ffi::{c_char, c_void},
@@ -551,10 +551,10 @@ fn embed(
     label: &str,
     recording: &Recording,
 ) -> Result<SpkverEmbedding, Failure> {
-    of_heard(label, verifier.hear(recording))
+    of_heard(label, verifier.analyze(recording))
 }
 
-fn of_heard(label: &str, heard: Heard) -> Result<SpkverEmbedding, Failure> {
+fn of_heard(label: &str, heard: Analysis) -> Result<SpkverEmbedding, Failure> {
     let utterance = Utterance::new(label, heard.embedding?, &heard.quality);
     Ok(SpkverEmbedding(utterance))
 }

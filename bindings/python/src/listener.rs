@@ -3,7 +3,7 @@
 use crate::{
     embedding::{Embedding, Refusal},
     raised::{raised, usage},
-    recording::{Heard, Source},
+    recording::{Analysis, Source},
     threads::detached,
     verifier::Verifier,
     voiceprint::Voiceprint,
@@ -158,12 +158,12 @@ fn finished() -> spkver::Error {
     spkver::Error::Usage("the listener has finished; make another one".into())
 }
 
-fn of_look(heard: &spkver::verifier::Heard) -> Heard {
+fn of_look(heard: &spkver::verifier::Analysis) -> Analysis {
     let label = "samples".to_string();
     match &heard.embedding {
-        Ok(embedding) => Heard::Embedded(Embedding {
+        Ok(embedding) => Analysis::Embedded(Embedding {
             utterance: spkver::Utterance::new(label, embedding.clone(), &heard.quality),
         }),
-        Err(reason) => Heard::Refused(Refusal::new(label, *reason, &heard.quality)),
+        Err(reason) => Analysis::Refused(Refusal::new(label, *reason, &heard.quality)),
     }
 }

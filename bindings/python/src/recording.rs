@@ -25,7 +25,7 @@ pub enum Source {
 }
 
 /// What a recording became.
-pub enum Heard {
+pub enum Analysis {
     /// It is fit for scoring.
     Embedded(Embedding),
     /// It is not.
@@ -69,19 +69,19 @@ impl Source {
     ///
     /// # Errors
     /// What cannot be read.
-    pub fn hear(self, verifier: &Verifier) -> spkver::Result<Heard> {
+    pub fn hear(self, verifier: &Verifier) -> spkver::Result<Analysis> {
         let label = self.label();
         let recording = match self {
             Source::File(path) => Recording::open(path, &ReadOptions::default())?,
             Source::Samples { samples, rate_hz } => Recording::from_samples(samples, rate_hz)?,
         };
-        let heard = verifier.hear(&recording);
+        let heard = verifier.analyze(&recording);
         Ok(match heard.embedding {
             Ok(embedding) => {
                 let utterance = Utterance::new(label, embedding, &heard.quality);
-                Heard::Embedded(Embedding { utterance })
+                Analysis::Embedded(Embedding { utterance })
             }
-            Err(reason) => Heard::Refused(Refusal::new(label, reason, &heard.quality)),
+            Err(reason) => Analysis::Refused(Refusal::new(label, reason, &heard.quality)),
         })
     }
 }
@@ -96,19 +96,19 @@ pub fn within(root: Option<&Path>, path: PathBuf) -> PathBuf {
     root.map_or(path.clone(), |root| root.join(path))
 }
 
-impl Heard {
+impl Analysis {
     /// As [`Source::hear`], with an error of the file as a refusal.
     pub fn of(source: Source, verifier: &Verifier) -> Self {
         let label = source.label();
-        let failed = |error| Heard::Refused(Refusal::unread(label, &error));
-        source.hear(verifier).unwrap_or_else(failed)
+        let failed = |error| Analysis::Refused(Refusal::unread(label, &error));
+        source.analyze(verifier).unwrap_or_else(failed)
     }
 
     /// As a Python object.
     pub fn into_object(self, py: Python) -> PyResult<Py<PyAny>> {
         Ok(match self {
-            Heard::Embedded(embedding) => Py::new(py, embedding)?.into_any(),
-            Heard::Refused(refusal) => Py::new(py, refusal)?.into_any(),
+            Analysis::Embedded(embedding) => Py::new(py, embedding)?.into_any(),
+            Analysis::Refused(refusal) => Py::new(py, refusal)?.into_any(),
         })
     }
 
@@ -118,10 +118,10 @@ impl Heard {
     /// UsageError for anything else; what the file fails with.
     pub fn of_object(object: &Bound<PyAny>, verifier: &Verifier) -> PyResult<Self> {
         if let Ok(embedding) = object.cast::<Embedding>() {
-            return Ok(Heard::Embedded(embedding.get().clone()));
+            return Ok(Analysis::Embedded(embedding.get().clone()));
         }
         if let Ok(refusal) = object.cast::<Refusal>() {
-            return Ok(Heard::Refused(refusal.get().clone()));
+            return Ok(Analysis::Refused(refusal.get().clone()));
         }
         if !is_path(object)? {
             return Err(usage(
@@ -129,6 +129,6 @@ impl Heard {
             ));
         }
         let source = Source::of(object, None)?;
-        crate::threads::detached(object.py(), || source.hear(verifier)).map_err(raised)
+        crate::threads::detached(object.py(), || source.analyze(verifier)).map_err(raised)
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     embedding::Embedding,
     raised::raised,
-    recording::{Heard, Source, is_path, within},
+    recording::{Analysis, Source, is_path, within},
     threads::{detached, each},
 };
 use pyo3::prelude::*;
@@ -23,7 +23,7 @@ pub struct Sides {
 
 enum Side {
     File(PathBuf),
-    Heard(Heard),
+    Analysis(Analysis),
 }
 
 /// What makes two sides the same recording.
@@ -55,7 +55,7 @@ impl Sides {
             }
             recordings.push(match &key {
                 Key::Path(path) => Side::File(path.clone()),
-                Key::Object(_) => Side::Heard(Heard::of_object(object, verifier)?),
+                Key::Object(_) => Side::Analysis(Analysis::of_object(object, verifier)?),
             });
             numbers.insert(key, recordings.len() - 1);
             Ok(recordings.len() - 1)
@@ -87,14 +87,14 @@ impl Sides {
                 .map_err(raised)?;
             Ok(Ok(head.project_enrollment(once(embedding.values()))))
         };
-        let of_heard = |heard: &Heard| match heard {
-            Heard::Embedded(embedding) => point(embedding),
-            Heard::Refused(refusal) => Ok(Err(refusal.code.clone())),
+        let of_heard = |heard: &Analysis| match heard {
+            Analysis::Embedded(embedding) => point(embedding),
+            Analysis::Refused(refusal) => Ok(Err(refusal.code.clone())),
         };
         let points = each(py, self.recordings.len(), |index| {
             match &self.recordings[index] {
-                Side::Heard(heard) => of_heard(heard),
-                Side::File(path) => match Source::File(path.clone()).hear(verifier) {
+                Side::Analysis(heard) => of_heard(heard),
+                Side::File(path) => match Source::File(path.clone()).analyze(verifier) {
                     Ok(heard) => of_heard(&heard),
                     Err(error @ Error::Audio { .. }) => Ok(Err(error.code().to_string())),
                     Err(other) => Err(raised(other)),

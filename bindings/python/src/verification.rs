@@ -3,7 +3,7 @@
 use crate::{
     embedding::Refusal,
     raised::{raised, usage},
-    recording::Heard,
+    recording::Analysis,
 };
 use pyo3::prelude::*;
 use spkver::{Decision, OperatingPoint, Verifier};
@@ -58,7 +58,7 @@ impl Verification {
     /// # Errors
     /// What `answer` fails with.
     pub fn of<'a>(
-        heard: impl IntoIterator<Item = &'a Heard>,
+        heard: impl IntoIterator<Item = &'a Analysis>,
         point: &OperatingPoint,
         verifier: &Verifier,
         answer: impl FnOnce(&[&spkver::Embedding]) -> spkver::Result<spkver::Verification>,
@@ -66,8 +66,8 @@ impl Verification {
         let mut embeddings = vec![];
         for heard in heard {
             match heard {
-                Heard::Embedded(embedding) => embeddings.push(&embedding.utterance.embedding),
-                Heard::Refused(refusal) => return Ok(Self::unfit(refusal.clone(), point)),
+                Analysis::Embedded(embedding) => embeddings.push(&embedding.utterance.embedding),
+                Analysis::Refused(refusal) => return Ok(Self::unfit(refusal.clone(), point)),
             }
         }
         let answer = answer(&embeddings).map_err(raised)?;

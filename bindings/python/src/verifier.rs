@@ -2,7 +2,7 @@
 
 use crate::{
     raised::{raised, usage},
-    recording::{Heard, Source},
+    recording::{Analysis, Source},
     scored::Sides,
     threads::{detached, each},
     verification::{Point, Verification},
@@ -68,7 +68,7 @@ impl Verifier {
     fn embed(&self, recording: &Bound<PyAny>, rate_hz: Option<u32>) -> PyResult<Py<PyAny>> {
         let py = recording.py();
         let source = Source::of(recording, rate_hz)?;
-        let heard = detached(py, || source.hear(&self.0)).map_err(raised)?;
+        let heard = detached(py, || source.analyze(&self.0)).map_err(raised)?;
         heard.into_object(py)
     }
 
@@ -100,7 +100,7 @@ impl Verifier {
         let heard = each(py, items.len(), |index| {
             // Each array is copied when its turn comes: two copies of all would be a lot of memory.
             let source = Python::attach(|py| Source::of(items[index].bind(py), rates[index]))?;
-            Ok(Heard::of(source, &self.0))
+            Ok(Analysis::of(source, &self.0))
         })?;
         heard
             .into_iter()
@@ -133,7 +133,10 @@ impl Verifier {
         c_fa: f64,
     ) -> PyResult<Verification> {
         let point = Point::new(threshold, p_target, c_miss, c_fa).checked()?;
-        let both = [Heard::of_object(a, &self.0)?, Heard::of_object(b, &self.0)?];
+        let both = [
+            Analysis::of_object(a, &self.0)?,
+            Analysis::of_object(b, &self.0)?,
+        ];
         Verification::of(&both, &point, &self.0, |both| {
             self.0.compare(both[0], both[1], &point)
         })
@@ -246,7 +249,7 @@ impl Verifier {
     ) -> PyResult<Verification> {
         let point = point.checked()?;
         self.0.check_model(voiceprint).map_err(raised)?;
-        let heard = [Heard::of_object(test, &self.0)?];
+        let heard = [Analysis::of_object(test, &self.0)?];
         Verification::of(&heard, &point, &self.0, |test| {
             self.0.verify(voiceprint, test[0], &point)
         })
@@ -266,9 +269,9 @@ impl Verifier {
         }
         let (mut utterances, mut errors) = (vec![], vec![]);
         for item in &items {
-            match Heard::of_object(item, &self.0)? {
-                Heard::Embedded(embedding) => utterances.push(embedding.utterance),
-                Heard::Refused(refusal) => {
+            match Analysis::of_object(item, &self.0)? {
+                Analysis::Embedded(embedding) => utterances.push(embedding.utterance),
+                Analysis::Refused(refusal) => {
                     errors.push(Error::audio(refusal.label, refusal.text, refusal.remedy));
                 }
             }

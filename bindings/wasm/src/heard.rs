@@ -13,7 +13,7 @@ pub struct Heard {
 }
 
 impl Heard {
-    pub(crate) fn new(heard: spkver::verifier::Heard, label: Option<String>) -> Self {
+    pub(crate) fn new(heard: spkver::Analysis, label: Option<String>) -> Self {
         Heard {
             label: label.unwrap_or_else(|| "recording".into()),
             embedding: heard.embedding,

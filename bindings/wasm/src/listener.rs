@@ -102,7 +102,7 @@ impl Listener {
     /// What the last look found; `undefined` before the first.
     pub fn heard(&self, label: Option<String>) -> Option<Heard> {
         let heard = self.inner.as_ref()?.heard()?;
-        let heard = spkver::verifier::Heard {
+        let heard = spkver::Analysis {
             embedding: heard.embedding.clone(),
             quality: heard.quality.clone(),
         };

@@ -42,7 +42,7 @@ impl Verifier {
         label: Option<String>,
     ) -> Result<Heard, JsValue> {
         let recording = Recording::from_samples(samples, rate_hz).map_err(thrown)?;
-        Ok(Heard::new(self.inner.hear(&recording), label))
+        Ok(Heard::new(self.inner.analyze(&recording), label))
     }
 
     /// The embedding of a recording, `(E,)`, for programs of their own.

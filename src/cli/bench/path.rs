@@ -96,15 +96,15 @@ impl<'a> Enrolled<'a> {
     pub fn new(verifier: &'a Verifier, recordings: &Recordings) -> Result<Self> {
         let path = &recordings.short[0];
         let waveform = audio::read(path, &ReadOptions::default())?;
-        let heard = verifier.hear(&waveform);
-        let embedding = heard.embedding.map_err(|reason| {
+        let analysis = verifier.analyze(&waveform);
+        let embedding = analysis.embedding.map_err(|reason| {
             Error::audio(
                 path.clone(),
                 format!("the model refuses the synthetic voice of the benchmark: {reason}"),
                 "measure another model",
             )
         })?;
-        let utterance = Utterance::new("synthetic", embedding, &heard.quality);
+        let utterance = Utterance::new("synthetic", embedding, &analysis.quality);
         let name = SpeakerName::new("synthetic")?;
         Ok(Enrolled {
             verifier,

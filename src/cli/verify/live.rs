@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use spkver::{
     Llr, Result,
     answer::{Criterion, Outcome, json_of},
-    verifier::{Heard, Listener, Verifier, Voiceprint},
+    verifier::{Analysis, Listener, Verifier, Voiceprint},
 };
 use std::sync::Arc;
 
@@ -73,7 +73,7 @@ impl Claim<'_> {
         Ok(code)
     }
 
-    fn second(&self, seconds: usize, heard: &Heard, outcome: &Outcome) -> Value {
+    fn second(&self, seconds: usize, heard: &Analysis, outcome: &Outcome) -> Value {
         let mut json = outcome.json(&self.verifier);
         json["command"] = json!("verify");
         json["speaker"] = json!(self.voiceprint.name.as_str());
@@ -84,7 +84,7 @@ impl Claim<'_> {
 }
 
 /// The text after the seconds in the line for people.
-fn note(heard: Option<&Heard>, llr: Option<f32>) -> String {
+fn note(heard: Option<&Analysis>, llr: Option<f32>) -> String {
     match (heard.map(|heard| &heard.embedding), llr) {
         (Some(Err(reason)), _) => format!(": {reason}"),
         (_, Some(llr)) => format!(", LLR {llr:+.2}"),

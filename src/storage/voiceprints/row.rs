@@ -1,13 +1,14 @@
-//! The rows of a voiceprint: one for the speaker and one for each enrolled utterance (template).
+//! The rows of a voiceprint: one for the speaker and one for each enrolled utterance, in the
+//! table `template`.
 //! Reading them gives the [`Voiceprint`] only if no bit has changed.
 //!
 //! ```text
-//! template content = num_values u32 ‖ embedding f32 × num_values ‖ speech_seconds f32
+//! utterance content = num_values u32 ‖ embedding f32 × num_values ‖ speech_seconds f32
 //!                    ‖ bytes of the file name u32 ‖ file name ‖ quality as JSON      (little-endian)
 //! speaker content  = name
 //! ```
 //!
-//! The speaker's row is sealed together with a digest of the templates. This detects templates that
+//! The speaker's row is sealed together with a digest of the utterances. This detects utterances that
 //! are missing, outdated, moved or duplicated.
 
 use super::{database::Refusal, schema::VERSION};
@@ -36,7 +37,7 @@ pub(super) struct SpeakerRow {
 }
 
 /// The row of an enrolled utterance.
-pub(super) struct TemplateRow {
+pub(super) struct UtteranceRow {
     position: i64,
     id: Id,
     sealed: Sealed,
@@ -48,7 +49,7 @@ pub(super) struct Damaged;
 /// All rows of a speaker, as stored in the file.
 pub(super) struct Rows {
     speaker: SpeakerRow,
-    templates: Vec<TemplateRow>,
+    utterances: Vec<UtteranceRow>,
 }
 
 impl Rows {
@@ -63,11 +64,11 @@ impl Rows {
                 digest: vec![],
                 sealed: Sealed::default(),
             },
-            templates: vec![],
+            utterances: vec![],
         }
     }
 
-    /// Adds templates and reseals the speaker's row.
+    /// Adds utterances and reseals the speaker's row.
     pub fn extend(
         &mut self,
         seal: &Seal,
@@ -75,23 +76,23 @@ impl Rows {
         utterances: &[Utterance],
     ) -> Result<()> {
         for utterance in utterances {
-            let mut template = TemplateRow {
-                position: self.templates.len() as i64,
+            let mut row = UtteranceRow {
+                position: self.utterances.len() as i64,
                 id: new_id()?,
                 sealed: Sealed::default(),
             };
-            let associated_data = template.associated_data(&self.speaker);
-            template.sealed = seal.close(&associated_data, &template_content(utterance))?;
-            self.templates.push(template);
+            let associated_data = row.associated_data(&self.speaker);
+            row.sealed = seal.close(&associated_data, &utterance_content(utterance))?;
+            self.utterances.push(row);
         }
-        if self.templates.is_empty() {
+        if self.utterances.is_empty() {
             return Err(Error::Usage(format!(
                 "{:?}: a voiceprint must have at least one recording",
                 name.as_str()
             )));
         }
-        self.speaker.num_templates = self.templates.len() as i64;
-        self.speaker.digest = digest(&self.templates);
+        self.speaker.num_templates = self.utterances.len() as i64;
+        self.speaker.digest = digest(&self.utterances);
         self.speaker.sealed =
             seal.close(&self.speaker.associated_data(), name.as_str().as_bytes())?;
         Ok(())
@@ -105,9 +106,9 @@ impl Rows {
     /// The voiceprint, after checking every bit of the rows.
     pub fn open(&self, seal: &Seal) -> std::result::Result<Voiceprint, Damaged> {
         let speaker = &self.speaker;
-        let whole = speaker.num_templates == self.templates.len() as i64
-            && !self.templates.is_empty()
-            && speaker.digest == digest(&self.templates);
+        let whole = speaker.num_templates == self.utterances.len() as i64
+            && !self.utterances.is_empty()
+            && speaker.digest == digest(&self.utterances);
         let content = seal
             .open(&speaker.associated_data(), &speaker.sealed)
             .filter(|_| whole);
@@ -115,8 +116,8 @@ impl Rows {
         let name = std::str::from_utf8(&name).map_err(|_| Damaged)?;
         let name = SpeakerName::new(name).map_err(|_| Damaged)?;
         let model: ModelId = speaker.model.parse().map_err(|_| Damaged)?;
-        let utterances = self.templates.iter().map(|template| {
-            let content = seal.open(&template.associated_data(speaker), &template.sealed)?;
+        let utterances = self.utterances.iter().map(|row| {
+            let content = seal.open(&row.associated_data(speaker), &row.sealed)?;
             utterance(&content, model)
         });
         let utterances: Option<Vec<Utterance>> = utterances.collect();
@@ -154,9 +155,9 @@ impl Rows {
         let speaker = connection
             .prepare_cached(&sql)?
             .query_row(of, SpeakerRow::read);
-        let mut templates = select_templates(connection, "template")?;
-        let with_templates = |speaker| Self::of(&mut templates, speaker);
-        speaker.optional()?.map(with_templates).transpose()
+        let mut utterances = select_utterances(connection, "template")?;
+        let with_utterances = |speaker| Self::of(&mut utterances, speaker);
+        speaker.optional()?.map(with_utterances).transpose()
     }
 
     /// Rows of up to `num` speakers of a model whose keys come after `last`.
@@ -171,10 +172,10 @@ impl Rows {
              WHERE lookup > ?1 AND model = ?2 ORDER BY lookup LIMIT ?3"
         );
         let mut statement = connection.prepare_cached(&sql)?;
-        let mut templates = select_templates(connection, "template")?;
+        let mut utterances = select_utterances(connection, "template")?;
         let speakers = statement.query_map(params![last, model, num], SpeakerRow::read)?;
         speakers
-            .map(|speaker| Self::of(&mut templates, speaker?))
+            .map(|speaker| Self::of(&mut utterances, speaker?))
             .collect()
     }
 
@@ -198,22 +199,25 @@ impl Rows {
     ) -> std::result::Result<(), Refusal> {
         let sql = format!("SELECT {SPEAKER_COLUMNS} FROM {prefix}speaker ORDER BY lookup");
         let mut statement = connection.prepare(&sql)?;
-        let mut templates = select_templates(connection, &format!("{prefix}template"))?;
+        let mut utterances = select_utterances(connection, &format!("{prefix}template"))?;
         for speaker in statement.query_map([], SpeakerRow::read)? {
-            visit(Self::of(&mut templates, speaker?)?)?;
+            visit(Self::of(&mut utterances, speaker?)?)?;
         }
         Ok(())
     }
 
-    /// The rows of a speaker; `templates` is a statement made by [`select_templates`].
-    fn of(templates: &mut Statement, speaker: SpeakerRow) -> rusqlite::Result<Self> {
-        let templates = templates
-            .query_map([speaker.id], TemplateRow::read)?
+    /// The rows of a speaker; `utterances` is a statement made by [`select_utterances`].
+    fn of(utterances: &mut Statement, speaker: SpeakerRow) -> rusqlite::Result<Self> {
+        let utterances = utterances
+            .query_map([speaker.id], UtteranceRow::read)?
             .collect::<rusqlite::Result<_>>()?;
-        Ok(Rows { speaker, templates })
+        Ok(Rows {
+            speaker,
+            utterances,
+        })
     }
 
-    /// Writes the speaker's row and the templates from number `num_before` on.
+    /// Writes the speaker's row and the utterances from number `num_before` on.
     pub fn write(&self, connection: &Connection, num_before: usize) -> rusqlite::Result<()> {
         let speaker = &self.speaker;
         // Prepared once, because an import runs this statement a million times.
@@ -235,13 +239,13 @@ impl Rows {
             "INSERT INTO template (speaker, position, id, row_key, body)
              VALUES (?1, ?2, ?3, ?4, ?5)",
         )?;
-        for template in &self.templates[num_before..] {
+        for row in &self.utterances[num_before..] {
             statement.execute(params![
                 speaker.id,
-                template.position,
-                template.id,
-                template.sealed.row_key,
-                template.sealed.body,
+                row.position,
+                row.id,
+                row.sealed.row_key,
+                row.sealed.body,
             ])?;
         }
         Ok(())
@@ -259,7 +263,7 @@ impl Rows {
         connection.execute("DELETE FROM template WHERE speaker = ?1", [rows.speaker.id])?;
         connection.execute("DELETE FROM speaker WHERE lookup = ?1", [lookup])?;
         if rows.open(seal).is_err() {
-            // Also deletes templates whose speaker's row is damaged or lost.
+            // Also deletes utterances whose speaker's row is damaged or lost.
             connection.execute(
                 "DELETE FROM template WHERE speaker NOT IN (SELECT id FROM speaker)",
                 [],
@@ -271,16 +275,16 @@ impl Rows {
     /// The bytes that occur in no other row.
     pub fn unique_bytes(&self) -> impl Iterator<Item = &[u8]> {
         let speaker = [&self.speaker.id[..], &self.speaker.sealed.row_key];
-        let templates = self
-            .templates
+        let utterances = self
+            .utterances
             .iter()
             .flat_map(|t| [&t.id[..], &t.sealed.row_key, &t.sealed.body]);
-        speaker.into_iter().chain(templates)
+        speaker.into_iter().chain(utterances)
     }
 }
 
-/// The statement that reads the templates of a speaker, given the speaker's id.
-fn select_templates<'c>(
+/// The statement that reads the utterances of a speaker, given the speaker's id.
+fn select_utterances<'c>(
     connection: &'c Connection,
     table: &str,
 ) -> rusqlite::Result<CachedStatement<'c>> {
@@ -320,9 +324,9 @@ impl SpeakerRow {
     }
 }
 
-impl TemplateRow {
+impl UtteranceRow {
     fn read(row: &Row) -> rusqlite::Result<Self> {
-        Ok(TemplateRow {
+        Ok(UtteranceRow {
             position: row.get(0)?,
             id: row.get(1)?,
             sealed: Sealed {
@@ -351,15 +355,15 @@ pub(super) fn new_id() -> Result<Id> {
     Ok(id)
 }
 
-fn digest(templates: &[TemplateRow]) -> Vec<u8> {
+fn digest(utterances: &[UtteranceRow]) -> Vec<u8> {
     let mut hasher = blake3::Hasher::new();
-    for template in templates {
+    for row in utterances {
         // As `length_prefixed`, without a copy.
         let parts: [&[u8]; 4] = [
-            &template.id,
-            &template.position.to_le_bytes(),
-            &template.sealed.row_key,
-            &template.sealed.body,
+            &row.id,
+            &row.position.to_le_bytes(),
+            &row.sealed.row_key,
+            &row.sealed.body,
         ];
         for part in parts {
             hasher.update(&(part.len() as u64).to_le_bytes());
@@ -369,7 +373,7 @@ fn digest(templates: &[TemplateRow]) -> Vec<u8> {
     hasher.finalize().as_bytes().to_vec()
 }
 
-fn template_content(utterance: &Utterance) -> SecretBytes {
+fn utterance_content(utterance: &Utterance) -> SecretBytes {
     let embedding = &utterance.embedding;
     let (file, quality) = (utterance.file.as_bytes(), utterance.quality());
     // Allocated at full size, because a buffer that grows leaves copies behind.

@@ -6,7 +6,7 @@
 //! template(speaker = speaker.id, position, id, row_key, body)
 //! ```
 //!
-//! Every bit of a row is authenticated, and a speaker's row says how many templates there are. So
+//! Every bit of a row is authenticated, and a speaker's row says how many utterances there are. So
 //! an index that disagrees with its table is noticed as damage. Speakers lie in the order of their
 //! keys. Templates are most of the file. They lie in the order in which they were written, which
 //! fills their pages completely. (In older stores they lie in the order of their speakers' ids. The
@@ -57,7 +57,7 @@ const TABLES: &str = "
         PRIMARY KEY (speaker, position)
     ) STRICT;";
 
-/// Size of a page of the file. A template takes some 2 kB, so on SQLite's pages of 4 kB there would
+/// Size of a page of the file. An utterance takes some 2 kB, so on SQLite's pages of 4 kB there would
 /// be only one or two and much unused space.
 const PAGE_BYTES: u32 = 32 << 10;
 

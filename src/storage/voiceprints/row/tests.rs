@@ -23,23 +23,23 @@ fn sealed_again(seal: &Seal, rows: &mut Rows, name: &str) {
 }
 
 #[test]
-fn a_speakers_row_agrees_with_its_templates() {
+fn a_speakers_row_agrees_with_its_utterances() {
     let cipher = Seal::cipher(&Zeroizing::new(vec![7; KEY_BYTES]));
     for seal in [Seal::Checksum, cipher] {
         let spoils: [fn(&mut Rows); 5] = [
             |rows| rows.speaker.num_templates = 3,
             |rows| rows.speaker.digest[0] ^= 1,
             |rows| {
-                rows.templates.pop();
+                rows.utterances.pop();
             },
             |rows| {
-                rows.templates.pop();
+                rows.utterances.pop();
                 rows.speaker.num_templates = 1;
             },
             |rows| {
-                rows.templates.clear();
+                rows.utterances.clear();
                 rows.speaker.num_templates = 0;
-                rows.speaker.digest = digest(&rows.templates);
+                rows.speaker.digest = digest(&rows.utterances);
             },
         ];
         for (i, spoil) in spoils.iter().enumerate() {
