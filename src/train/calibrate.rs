@@ -194,10 +194,13 @@ impl<'a> Inputs<'a> {
         let mut calibrated = calibrated(&verifier, &calibration, cohort)?;
         if plan.quality || has_new_head {
             // These limits are on log-likelihood ratios, so they are chosen last.
-            let own = limits::several_speakers(&tables, &plan.root, &plan.reading, &calibrated)?;
+            let chosen = limits::several_speakers(&tables, &plan.root, &plan.reading, &calibrated)?;
             let mut model = calibrated.into_model();
             let ln_length = limits::ln_length_range(&embedded, &model.head);
-            model.limits = Limits { ln_length, ..own };
+            model.limits = Limits {
+                ln_length,
+                ..chosen
+            };
             calibrated = Verifier::new(verifier.id(), model)?;
         }
         let mut report = Report {

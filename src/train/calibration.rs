@@ -379,7 +379,7 @@ impl<const K: usize> Standardised<K> {
         let mut gradient: SVector<f64, K> = SVector::from_fn(|k, _| self.penalties[k] * weights[k]);
         let mut hessian: SMatrix<f64, K, K> =
             SMatrix::from_diagonal(&SVector::from_row_slice(&self.penalties));
-        let (mut own_gradient, mut own) = (PENALTY * offset, PENALTY);
+        let (mut offset_gradient, mut offset_curvature) = (PENALTY * offset, PENALTY);
         let mut cross: SVector<f64, K> = SVector::zeros();
         let sides = [
             (&self.targets, 1.0, self.prior),
@@ -393,18 +393,18 @@ impl<const K: usize> Standardised<K> {
                 let x = SVector::<f64, K>::from_row_slice(x);
                 let curvature = weight * slope * p * (1.0 - p);
                 gradient += x * (weight * (p - label));
-                own_gradient += weight * (p - label);
+                offset_gradient += weight * (p - label);
                 hessian += x * x.transpose() * curvature;
                 cross += x * curvature;
-                own += curvature;
+                offset_curvature += curvature;
             }
         }
-        let reduced = hessian - cross * cross.transpose() / own;
+        let reduced = hessian - cross * cross.transpose() / offset_curvature;
         let step = reduced
             .cholesky()?
-            .solve(&(gradient - cross * (own_gradient / own)));
-        let own_step = (own_gradient - cross.dot(&step)) / own;
-        Some((step, own_step))
+            .solve(&(gradient - cross * (offset_gradient / offset_curvature)));
+        let offset_step = (offset_gradient - cross.dot(&step)) / offset_curvature;
+        Some((step, offset_step))
     }
 }
 

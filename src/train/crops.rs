@@ -62,8 +62,8 @@ pub struct Shares(Vec<f64>);
 impl Shares {
     /// Computes the probabilities from the recordings of each speaker.
     pub fn new(by_speaker: &[Vec<usize>]) -> Self {
-        let sums = by_speaker.iter().scan(0.0, |sum, own| {
-            *sum += (own.len() as f64).sqrt();
+        let sums = by_speaker.iter().scan(0.0, |sum, recordings| {
+            *sum += (recordings.len() as f64).sqrt();
             Some(*sum)
         });
         Shares(sums.collect())
@@ -212,15 +212,15 @@ impl<'a> Crops<'a> {
         };
         let percent = (self.speeds_percent[speed] as f32 * pitch).round() as u32;
         let wanted = self.length(&mut random) * percent as usize / 100;
-        let own = &self.by_speaker[speaker];
-        let first = utterance.unwrap_or_else(|| own[random.index(own.len())]);
+        let recordings = &self.by_speaker[speaker];
+        let first = utterance.unwrap_or_else(|| recordings[random.index(recordings.len())]);
         let mut samples = self.piece(first, wanted, &mut random)?;
         // A recording of a single word gives too short a piece. Half of the time, further
         // recordings of the speaker are appended, so that the crop sounds like an enrollment
         // phrase.
         if utterance.is_none() && random.chance(0.5) {
             while samples.len() < wanted {
-                let next = own[random.index(own.len())];
+                let next = recordings[random.index(recordings.len())];
                 samples.extend(self.piece(next, wanted - samples.len(), &mut random)?);
             }
         }
@@ -422,8 +422,8 @@ mod tests {
         let drawn: Vec<Crop> = (0..20).map(|n| draw(&moved, n)).collect();
         assert!(drawn.iter().any(|crop| changes(crop) > 13));
         for crop in &drawn {
-            let (own, other) = (nearness(crop, crop.class), nearness(crop, 1 - crop.class));
-            assert!(own > 0.95 && other < 0.8, "{own} {other}");
+            let (right, wrong) = (nearness(crop, crop.class), nearness(crop, 1 - crop.class));
+            assert!(right > 0.95 && wrong < 0.8, "{right} {wrong}");
         }
         std::fs::remove_file(&path).unwrap();
     }

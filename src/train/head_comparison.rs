@@ -138,19 +138,23 @@ type Fitted = (&'static str, PairHead, Option<Report>);
 
 /// Fits every head, the simplest first. All are saved as one logit over the same pair features.
 fn heads(labelled: &Labelled, options: &TrainOptions) -> Result<Vec<Fitted>> {
-    let own = &options.head;
+    let head_options = &options.head;
     let pairs = RefineOptions {
-        num_steps: own.bce_steps.max(1),
-        ..own.refine(options.seed)
+        num_steps: head_options.bce_steps.max(1),
+        ..head_options.refine(options.seed)
     };
     let calibrated = |head: &PairHead| -> Result<PairHead> {
         let (targets, nontargets) = head::score_pairs(head, labelled, &pairs)?;
         Ok(Calibration::fit(&targets, &nontargets, pairs.prior)?.apply(head))
     };
     let cosine = head::plain_cosine(labelled);
-    let lda = lda::fit(labelled, head::lda_size(labelled, own), own.shrinkage)?;
+    let lda = lda::fit(
+        labelled,
+        head::lda_size(labelled, head_options),
+        head_options.shrinkage,
+    )?;
     let lda_cosine = head::cosine(&lda.mean, &lda.whiten);
-    let plda = head::fit_plda(labelled, own)?;
+    let plda = head::fit_plda(labelled, head_options)?;
     let refined = |loss| {
         let options = RefineOptions {
             loss,
@@ -204,8 +208,8 @@ fn measure(list: &Path, mut table: ScoreTable, from_bce: f64, seed: u64) -> Opti
         list: file_name(list),
         figures: sweep.figures(),
         intervals: speakers.and_then(|speakers| {
-            let of = speakers.of_recordings();
-            bootstrap::intervals(&sweep, of, speakers.count(), REPLICATES, seed)
+            let by_recording = speakers.of_recordings();
+            bootstrap::intervals(&sweep, by_recording, speakers.count(), REPLICATES, seed)
         }),
         pearson: pearson(&scores, &labels),
         from_bce,

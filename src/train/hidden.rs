@@ -88,7 +88,10 @@ pub fn fit(
                 })
             })
             .collect();
-        let utterances: Vec<u32> = drawn.iter().map(|n| statistics.of[*n] as u32).collect();
+        let utterances: Vec<u32> = drawn
+            .iter()
+            .map(|n| statistics.utterance_of[*n] as u32)
+            .collect();
         let inputs = Batch::of_rows(inputs, scaling.size());
         let (loss, _) = descend_by(&options, &mut state, inputs, |units, answer| {
             let mut loss = Loss::none(units.len(), 0);
@@ -143,9 +146,9 @@ fn begun(rows: &[Vec<f32>], regression: &Regression, options: &HiddenOptions, se
     let units = weights.get_mut("1.weight").expect("a Linear");
     for unit in 0..2 * k {
         let sign = if unit < k { 1.0 } else { -1.0 };
-        let own = &mut units[unit * k..(unit + 1) * k];
-        own.fill(0.0);
-        own[unit % k] = sign;
+        let row = &mut units[unit * k..(unit + 1) * k];
+        row.fill(0.0);
+        row[unit % k] = sign;
     }
     for (i, row) in state.speakers.chunks_exact_mut(h).enumerate() {
         for (unit, value) in row.iter_mut().enumerate() {
@@ -225,15 +228,21 @@ mod tests {
         let vector = |id: &str| Some(&vectors[id.parse::<usize>().ok()?][..]);
         let options = TrainOptions::default();
         let teacher = Teacher::new(&manifest, "speech".as_ref(), &options, vector).unwrap();
-        let of = (0..EXAMPLES).collect();
-        (Embedded { embeddings, of }, teacher)
+        let utterance_of = (0..EXAMPLES).collect();
+        (
+            Embedded {
+                embeddings,
+                utterance_of,
+            },
+            teacher,
+        )
     }
 
     /// The map after some epochs, and the regression that it began as.
     fn fitted(epochs: usize) -> (Embedded, Teacher, Regression, HiddenMap) {
         let (statistics, teacher) = examples();
         let direction = |n: &usize| teacher.direction(*n).unwrap();
-        let pairs: Vec<(&[f32], &[f32])> = (statistics.of.iter())
+        let pairs: Vec<(&[f32], &[f32])> = (statistics.utterance_of.iter())
             .zip(&statistics.embeddings)
             .map(|(n, x)| (&x[..], direction(n)))
             .collect();
@@ -269,7 +278,7 @@ mod tests {
             let product: f32 = got.iter().zip(wanted).map(|(a, b)| a * b).sum();
             product / got.iter().map(|v| v * v).sum::<f32>().sqrt()
         };
-        let all = statistics.of.iter().zip(&statistics.embeddings);
+        let all = statistics.utterance_of.iter().zip(&statistics.embeddings);
         all.map(cosine).sum::<f32>() / EXAMPLES as f32
     }
 

@@ -26,53 +26,59 @@ use crate::{
 use rayon::prelude::*;
 
 /// Adds a joint embedding to a trained network and its head. The new network has it as the last
-/// part of its embedding. The new head must be calibrated. `own` has the recordings and a teacher's
+/// part of its embedding. The new head must be calibrated. `descent` has the recordings and a teacher's
 /// vectors of them. `None` if `on_progress` stopped the fit by answering `false`.
 ///
 /// # Errors
 /// [`Error::Usage`] for a network that already has a joint embedding, for options that do not fit
 /// it, and without a teacher.
 pub fn fit(
-    own: &Descent,
+    descent: &Descent,
     network: &Network,
     head: &PairHead,
     on_progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Option<(Network, PairHead)>> {
-    let options = &own.options.joint;
-    let Some(teacher) = own.teacher else {
+    let options = &descent.options.joint;
+    let Some(teacher) = descent.teacher else {
         return Err(Error::Usage("a joint embedding needs a teacher".into()));
     };
     let (network, head) = &whitening::whitened_inside(network, head)?;
     check(network, head, options)?;
     let statistics = without_last(network)?;
-    let taught: Vec<usize> = (0..own.manifest.utterances.len())
+    let taught: Vec<usize> = (0..descent.manifest.utterances.len())
         .filter(|u| teacher.direction(*u).is_some())
         .collect();
     let copies = (options.copies, options.copy_seconds);
-    let embedded = recipe::embedded(own, &statistics, &taught, copies, on_progress)?;
+    let embedded = recipe::embedded(descent, &statistics, &taught, copies, on_progress)?;
     let Some(embedded) = embedded else {
         return Ok(None);
     };
-    let examples: Vec<(&[f32], &[f32])> = (embedded.of.iter().zip(&embedded.embeddings))
+    let examples: Vec<(&[f32], &[f32])> = (embedded.utterance_of.iter().zip(&embedded.embeddings))
         .filter_map(|(u, x)| Some((&x[..], teacher.direction(*u)?)))
         .collect();
     if examples.is_empty() {
         return Err(Error::Usage("no recording could be read".into()));
     }
     let regression = ridge::fit(&examples, options.ridge)?;
-    let map = hidden::fit(&embedded, &regression, teacher, own.options, on_progress)?;
+    let map = hidden::fit(
+        &embedded,
+        &regression,
+        teacher,
+        descent.options,
+        on_progress,
+    )?;
     let Some(map) = map else {
         return Ok(None);
     };
-    let (speakers, answers): (Vec<u32>, Vec<Vec<f32>>) = (embedded.of.par_iter())
+    let (speakers, answers): (Vec<u32>, Vec<Vec<f32>>) = (embedded.utterance_of.par_iter())
         .zip(&embedded.embeddings)
-        .filter(|(u, _)| own.manifest.is_labelled(**u))
-        .map(|(u, x)| (own.manifest.utterances[*u].speaker, map.answer(x)))
+        .filter(|(u, _)| descent.manifest.is_labelled(**u))
+        .map(|(u, x)| (descent.manifest.utterances[*u].speaker, map.answer(x)))
         .unzip();
     let plda = PldaOptions {
         size: options.size,
         shrinkage: options.shrinkage,
-        groups: options.size / own_size(head),
+        groups: options.size / size_per_network(head),
         ..PldaOptions::default()
     };
     let added = plda::fit_head(&Labelled::new(answers, &speakers)?, &plda)?;
@@ -94,18 +100,18 @@ fn check(network: &Network, head: &PairHead, options: &JointOptions) -> Result<(
                 .into(),
         ));
     }
-    let own = own_size(head);
-    if options.size == 0 || !options.size.is_multiple_of(own) {
+    let per_network = size_per_network(head);
+    if options.size == 0 || !options.size.is_multiple_of(per_network) {
         return Err(Error::Usage(format!(
-            "training option joint.size: expected a multiple of {own}, the size of one network's \
-             embedding"
+            "training option joint.size: expected a multiple of {per_network}, the size of one \
+             network's embedding"
         )));
     }
     Ok(())
 }
 
 /// The size of one network's embedding.
-fn own_size(head: &PairHead) -> usize {
+fn size_per_network(head: &PairHead) -> usize {
     head.voice_size() / head.projection.groups
 }
 
@@ -125,13 +131,13 @@ pub fn without_last(network: &Network) -> Result<Network> {
 fn with_map(network: &Network, map: &HiddenMap) -> Result<Network> {
     let mut layers = network.layers().to_vec();
     let mut weights = network.weights().clone();
-    let own = layers.len() - 1;
-    (map.bottleneck).append_branch(own - 1, &mut layers, &mut weights);
+    let embedding = layers.len() - 1;
+    (map.bottleneck).append_branch(embedding - 1, &mut layers, &mut weights);
     map.units.append(&mut layers, &mut weights);
     layers.push(Layer::Relu);
     map.answer.append(&mut layers, &mut weights);
     let joint = layers.len() - 1;
-    layers.push(Layer::concat([own, joint]));
+    layers.push(Layer::concat([embedding, joint]));
     rounding::rounded(layers, weights, network.num_features())
 }
 

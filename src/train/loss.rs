@@ -116,16 +116,16 @@ impl AngularMargin {
             cosines.fill(0.0);
             return (0.0, false);
         }
-        let own = cosines[label].clamp(-1.0 + 1e-6, 1.0 - 1e-6);
+        let cosine = cosines[label].clamp(-1.0 + 1e-6, 1.0 - 1e-6);
         let right = cosines.iter().all(|c| *c <= cosines[label]);
         let (sin_m, cos_m) = self.margin.sin_cos();
-        let sine = (1.0 - own * own).sqrt();
+        let sine = (1.0 - cosine * cosine).sqrt();
         // Beyond an angle of π − m, adding m would raise the cosine again. A straight line keeps the
         // loss monotonic.
-        let (with_margin, slope) = if own > -cos_m {
-            (own * cos_m - sine * sin_m, cos_m + own / sine * sin_m)
+        let (with_margin, slope) = if cosine > -cos_m {
+            (cosine * cos_m - sine * sin_m, cos_m + cosine / sine * sin_m)
         } else {
-            (own - self.margin * sin_m, 1.0)
+            (cosine - self.margin * sin_m, 1.0)
         };
         cosines[label] = with_margin;
         let logits = |c: &f32| c * self.scale;

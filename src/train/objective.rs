@@ -144,7 +144,7 @@ impl<'a> Objective<'a> {
                 .map(|i| {
                     let mut h = vec![0.0; size];
                     let mut sum = 0.0;
-                    for &(other, k) in &self.pairs.of[i] {
+                    for &(other, k) in &self.pairs.of_embedding[i] {
                         let g = terms[k as usize].gradient[which];
                         sum += g;
                         let other = point(other as usize);

@@ -28,7 +28,7 @@ use rayon::prelude::*;
 /// Largest difference between the levels of two voices, in dB.
 const LEVELS_DB: f32 = 6.0;
 /// Largest change of the level of a piece, in dB. A voice is made of several pieces.
-const OWN_LEVELS_DB: f32 = 3.0;
+const PIECE_LEVELS_DB: f32 = 3.0;
 /// Smallest share of an example that the second voice covers.
 const COVERED: f32 = 0.6;
 /// How often the second speaker is drawn from the same corpus, so that both recordings have a
@@ -48,7 +48,11 @@ impl<'a> Voices<'a> {
     /// Makes voices from the recordings that `crops` draws from.
     pub fn new(crops: Crops<'a>) -> Self {
         let utterances = &crops.manifest.utterances;
-        let corpus = |own: &Vec<usize>| own.first().map_or(0, |u| utterances[*u].corpus as usize);
+        let corpus = |recordings: &Vec<usize>| {
+            recordings
+                .first()
+                .map_or(0, |u| utterances[*u].corpus as usize)
+        };
         let corpus_of: Vec<usize> = crops.by_speaker.iter().map(corpus).collect();
         let mut corpora = vec![vec![]; corpus_of.iter().max().map_or(0, |last| last + 1)];
         for (speaker, corpus) in corpus_of.iter().enumerate() {
@@ -110,15 +114,15 @@ impl<'a> Voices<'a> {
 
     /// `len` samples of one speaker at one speed: pieces of recordings in a row, without the
     /// silence around them. The level of each piece is 0 dB (a mean energy of 1 per sample),
-    /// changed by at most [`OWN_LEVELS_DB`].
+    /// changed by at most [`PIECE_LEVELS_DB`].
     fn voice(&self, speaker: usize, len: usize, random: &mut Random) -> Result<Vec<f32>> {
         let crops = &self.crops;
-        let own = &crops.by_speaker[speaker];
+        let recordings = &crops.by_speaker[speaker];
         let percent = crops.speeds_percent[random.index(crops.speeds_percent.len())];
         let wanted = (len * percent as usize).div_ceil(100) + 1;
         let mut samples = vec![];
         while samples.len() < wanted {
-            let utterance = own[random.index(own.len())];
+            let utterance = recordings[random.index(recordings.len())];
             let piece = crops.piece(utterance, 2 * wanted, random)?;
             let speech = audio::speech_frames(&piece);
             let first = speech.iter().position(|is_speech| *is_speech);
@@ -131,7 +135,7 @@ impl<'a> Voices<'a> {
             };
             let energy = energy(heard) / heard.len().max(1) as f32;
             let gain =
-                gain(random.uniform(-OWN_LEVELS_DB, OWN_LEVELS_DB)) / energy.sqrt().max(1e-6);
+                gain(random.uniform(-PIECE_LEVELS_DB, PIECE_LEVELS_DB)) / energy.sqrt().max(1e-6);
             samples.extend(heard.iter().map(|v| gain * v));
             if heard.is_empty() {
                 // Silence for an empty recording, or the loop would not end.
@@ -150,8 +154,8 @@ impl<'a> Voices<'a> {
     fn other(&self, speaker: usize, random: &mut Random) -> usize {
         let alike = &self.corpora[self.corpus_of[speaker]];
         if alike.len() > 1 && random.chance(SAME_CORPUS) {
-            let own = alike.iter().position(|s| *s == speaker).unwrap_or(0);
-            return alike[(own + 1 + random.index(alike.len() - 1)) % alike.len()];
+            let position = alike.iter().position(|s| *s == speaker).unwrap_or(0);
+            return alike[(position + 1 + random.index(alike.len() - 1)) % alike.len()];
         }
         let all = self.corpus_of.len();
         (speaker + 1 + random.index(all - 1)) % all
@@ -188,11 +192,11 @@ pub(super) fn state_of(network: &Network, options: &TrainOptions) -> Result<Opti
 /// Trains the detector, starting from `begun` or, without it, from random weights. The options are of a
 /// network with one output. `None` where `on_progress` stopped it.
 pub(super) fn train(
-    own: &Descent,
+    descent: &Descent,
     begun: Option<State>,
     on_progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Option<Network>> {
-    let options = own.options;
+    let options = descent.options;
     let mfcc = front_end(options)?;
     let view = View::new(&mfcc, false)?;
     let layers = match &begun {
@@ -202,7 +206,7 @@ pub(super) fn train(
     let num_channels = options.front_end.num_frame_channels();
     let receptive_field = infer(&layers, num_channels)?.receptive_field;
     let voices =
-        Voices::new(own.crops(&mfcc, options.crop_seconds, receptive_field.max(MIN_FRAMES))?);
+        Voices::new(descent.crops(&mfcc, options.crop_seconds, receptive_field.max(MIN_FRAMES))?);
     let start = |layers| Ok(begun.unwrap_or_else(|| State::fresh(layers, 0, 1, options.seed)));
     let step = |state: &mut State| {
         let (features, is_overlapped) = voices.batch(state.step, options.batch_size)?;
@@ -210,7 +214,7 @@ pub(super) fn train(
             Loss::binary(logits, &is_overlapped)
         })
     };
-    let Some(state) = own.descend(layers, start, step, on_progress)? else {
+    let Some(state) = descent.descend(layers, start, step, on_progress)? else {
         return Ok(None);
     };
     view.network(state.trainable.folded()).map(Some)

@@ -36,29 +36,29 @@ pub struct OverlapTerm {
     of_detector: f32,
 }
 
-/// Fits the term on examples made of the recordings of `own`, half of them with two voices.
+/// Fits the term on examples made of the recordings of `descent`, half of them with two voices.
 /// `statistics` is the network up to its pooling. `None` if `on_progress` stopped the fit by
 /// answering `false`.
 ///
 /// # Errors
 /// [`Error::Usage`] where no example has enough speech, or the ridge is too small.
 pub fn fit(
-    own: &Descent,
+    descent: &Descent,
     statistics: &Network,
     detector: &Network,
     options: &OverlapTermOptions,
     on_progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Option<OverlapTerm>> {
-    let mfcc = Mfcc::new(own.options.front_end.clone())?;
+    let mfcc = Mfcc::new(descent.options.front_end.clone())?;
     let min_frames = statistics.receptive_field().max(MIN_FRAMES);
-    let mut crops = own.crops(&mfcc, options.seconds, min_frames)?;
+    let mut crops = descent.crops(&mfcc, options.seconds, min_frames)?;
     crops.augment = &options.augment;
     // A recording without a label may have several voices.
-    crops.by_speaker.truncate(own.manifest.speakers.len());
+    crops.by_speaker.truncate(descent.manifest.speakers.len());
     let voices = Voices::new(crops);
     // (D + 1,): the statistics, then the detector's logit. None if the example has too few frames.
     let inputs = |number: usize| -> Result<Option<Vec<f32>>> {
-        let random = &mut Random::new(own.options.seed, "overlap term", &[number as u64]);
+        let random = &mut Random::new(descent.options.seed, "overlap term", &[number as u64]);
         let mut samples = voices.mixture(is_overlapped(number), random)?;
         let speech = audio::speech_frames(&samples);
         voices.crops.disturb(&mut samples, random)?;
@@ -104,11 +104,11 @@ impl OverlapTerm {
             .collect();
         // Mean and variance of the answers to examples of one voice, or of two.
         let moments = |two: bool| {
-            let own = answers.iter().filter(|(_, is_two)| *is_two == two);
-            let own: Vec<f64> = own.map(|(answer, _)| *answer).collect();
-            let n = own.len() as f64;
-            let mean = own.iter().sum::<f64>() / n;
-            let squares: f64 = own.iter().map(|answer| (answer - mean).powi(2)).sum();
+            let chosen = answers.iter().filter(|(_, is_two)| *is_two == two);
+            let chosen: Vec<f64> = chosen.map(|(answer, _)| *answer).collect();
+            let n = chosen.len() as f64;
+            let mean = chosen.iter().sum::<f64>() / n;
+            let squares: f64 = chosen.iter().map(|answer| (answer - mean).powi(2)).sum();
             (mean, squares / n)
         };
         let ((one, of_one), (two, of_two)) = (moments(false), moments(true));

@@ -101,11 +101,11 @@ impl Parameters {
 
     /// Every number in one order: whitening, then each output's weights and bias.
     pub fn flat(&self) -> impl Iterator<Item = f64> {
-        let of = |o: &Output| {
+        let numbers_of = |o: &Output| {
             let weights = o.product.iter().chain(&o.squares);
             weights.chain([&o.bias]).copied().collect::<Vec<_>>()
         };
-        let outputs = self.outputs.iter().flat_map(of);
+        let outputs = self.outputs.iter().flat_map(numbers_of);
         self.whiten.iter().copied().chain(outputs)
     }
 

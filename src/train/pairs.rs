@@ -18,7 +18,7 @@ pub(super) struct Pairs {
     pub grades: Vec<f64>,
     pub num_targets: usize,
     /// For each embedding its pairs, as (index of the other embedding, index of the pair).
-    pub of: Vec<Vec<(u32, u32)>>,
+    pub of_embedding: Vec<Vec<(u32, u32)>>,
 }
 
 /// Grade of two crops of one recording, which share voice, channel and day.
@@ -32,9 +32,9 @@ impl Pairs {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(options.seed);
         let (mut ends, mut weights) = (vec![], vec![]);
         for members in labelled.by_speaker() {
-            let own = target_pairs(labelled, members, options, &mut rng);
-            let sum: f64 = own.iter().map(|(_, weight)| weight).sum();
-            for (pair, weight) in own {
+            let pairs = target_pairs(labelled, members, options, &mut rng);
+            let sum: f64 = pairs.iter().map(|(_, weight)| weight).sum();
+            for (pair, weight) in pairs {
                 ends.push(pair);
                 weights.push(weight / sum);
             }
@@ -63,7 +63,7 @@ impl Pairs {
         };
         let grades = ends.iter().enumerate().map(grade).collect();
         Ok(Pairs {
-            of: pairs_of(&ends, labelled.len()),
+            of_embedding: pairs_of(&ends, labelled.len()),
             ends,
             weights,
             grades,
@@ -79,14 +79,14 @@ impl Pairs {
     }
 }
 
-/// The pairs of each embedding, as in [`Pairs::of`].
+/// The pairs of each embedding, as in [`Pairs::of_embedding`].
 fn pairs_of(ends: &[(u32, u32)], num_embeddings: usize) -> Vec<Vec<(u32, u32)>> {
-    let mut of = vec![vec![]; num_embeddings];
+    let mut of_embedding = vec![vec![]; num_embeddings];
     for (k, &(a, b)) in ends.iter().enumerate() {
-        of[a as usize].push((b, k as u32));
-        of[b as usize].push((a, k as u32));
+        of_embedding[a as usize].push((b, k as u32));
+        of_embedding[b as usize].push((a, k as u32));
     }
-    of
+    of_embedding
 }
 
 /// Target pairs of one speaker with their weights, without pairs of weight 0.

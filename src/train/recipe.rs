@@ -58,12 +58,14 @@ pub fn train(
         PathBuf::from(name)
     };
     let begun_from = begun.network.as_ref().map(State::hash);
-    let own = Descent {
+    let network_descent = Descent {
         begun_from: begun_from.as_deref(),
         ..*all
     };
     let counted = &mut |progress: Progress| on_progress(progress.of(0, num_steps));
-    let Some((network, labelled)) = train_network(&own, begun.network.as_ref(), counted)? else {
+    let Some((network, labelled)) =
+        train_network(&network_descent, begun.network.as_ref(), counted)?
+    else {
         return Ok(None);
     };
     let mut overlap = None;
@@ -83,7 +85,7 @@ pub fn train(
         }
     }
     let mut speech = None;
-    if let (Some(options), Some(own)) = (&of_speech, &all.options.speech) {
+    if let (Some(options), Some(speech_options)) = (&of_speech, &all.options.speech) {
         let detector = Descent {
             options,
             teacher: None,
@@ -91,7 +93,7 @@ pub fn train(
             ..*all
         };
         let counted = &mut |progress: Progress| on_progress(progress.of(of_both, num_steps));
-        speech = speech::train(&detector, own, counted)?;
+        speech = speech::train(&detector, speech_options, counted)?;
         if speech.is_none() {
             return Ok(None);
         }
@@ -106,21 +108,21 @@ pub fn train(
 
 /// Trains one network on the speakers' names and, where there is a teacher, on its vectors.
 fn train_network(
-    own: &Descent,
+    descent: &Descent,
     begun: Option<&State>,
     on_progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Option<(Network, Labelled)>> {
-    let options = own.options;
+    let options = descent.options;
     let mfcc = Mfcc::new(options.front_end.clone())?;
     let view = View::new(&mfcc, options.sees_log_mels())?;
     let layers = options.layers()?;
     let shapes = options.shapes(&layers)?;
-    let crops = own.crops(
+    let crops = descent.crops(
         &mfcc,
         options.crop_seconds,
         shapes.receptive_field.max(MIN_FRAMES),
     )?;
-    let map_rows = own.teacher.map_or(0, Teacher::size);
+    let map_rows = descent.teacher.map_or(0, Teacher::size);
     let rows = crops.num_classes() + map_rows;
     let start = |layers| {
         let mut fresh = State::fresh(layers, rows, shapes.embedding_size, options.seed);
@@ -137,14 +139,14 @@ fn train_network(
     };
     let step = |state: &mut State| {
         let (features, labels, utterances) = crops.batch(state.step, options.batch_size)?;
-        let teacher = own.teacher.map(|teacher| (teacher, &utterances[..]));
+        let teacher = descent.teacher.map(|teacher| (teacher, &utterances[..]));
         optimise(options, state, view.of(features), &labels, teacher)
     };
-    let Some(state) = own.descend(layers, start, step, on_progress)? else {
+    let Some(state) = descent.descend(layers, start, step, on_progress)? else {
         return Ok(None);
     };
     let network = view.network(state.trainable.folded())?;
-    let labelled = embeddings(own, &network, on_progress)?;
+    let labelled = embeddings(descent, &network, on_progress)?;
     Ok(labelled.map(|labelled| (network, labelled)))
 }
 
@@ -154,22 +156,27 @@ fn train_network(
 /// # Errors
 /// As [`train`].
 pub fn embeddings(
-    own: &Descent,
+    descent: &Descent,
     network: &Network,
     on_progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Option<Labelled>> {
-    let head = &own.options.head;
-    let labelled: Vec<usize> = (0..own.manifest.utterances.len())
-        .filter(|u| own.manifest.is_labelled(*u))
+    let head = &descent.options.head;
+    let labelled: Vec<usize> = (0..descent.manifest.utterances.len())
+        .filter(|u| descent.manifest.is_labelled(*u))
         .collect();
     let crops = (head.crops_per_utterance, head.crop_seconds);
-    let embedded = embedded(own, network, &labelled, crops, on_progress)?;
-    let Some(Embedded { embeddings, of }) = embedded else {
+    let embedded = embedded(descent, network, &labelled, crops, on_progress)?;
+    let Some(Embedded {
+        embeddings,
+        utterance_of,
+    }) = embedded
+    else {
         return Ok(None);
     };
     let label = |pick: fn(&super::manifest::Utterance) -> u32| -> Vec<u32> {
-        of.iter()
-            .map(|u| pick(&own.manifest.utterances[*u]))
+        utterance_of
+            .iter()
+            .map(|u| pick(&descent.manifest.utterances[*u]))
             .collect()
     };
     Labelled::new(embeddings, &label(|u| u.speaker))?
@@ -183,7 +190,7 @@ pub(super) struct Embedded {
     /// N × (D,)
     pub embeddings: Vec<Vec<f32>>,
     /// (N,)
-    pub of: Vec<usize>,
+    pub utterance_of: Vec<usize>,
 }
 
 /// Embeds each of `utterances` as it is, and `num_crops` augmented crops of it. `seconds` are the lengths of the
@@ -192,16 +199,16 @@ pub(super) struct Embedded {
 /// # Errors
 /// Options that make no sense.
 pub(super) fn embedded(
-    own: &Descent,
+    descent: &Descent,
     network: &Network,
     utterances: &[usize],
     (num_crops, seconds): (usize, (f32, f32)),
     on_progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Option<Embedded>> {
-    let mfcc = &Mfcc::new(own.options.front_end.clone())?;
+    let mfcc = &Mfcc::new(descent.options.front_end.clone())?;
     let min_frames = network.receptive_field().max(MIN_FRAMES);
-    let crops = own.crops(mfcc, seconds, min_frames)?;
-    let whole = own.crops(mfcc, (30.0, 30.0), min_frames)?;
+    let crops = descent.crops(mfcc, seconds, min_frames)?;
+    let whole = descent.crops(mfcc, (30.0, 30.0), min_frames)?;
     let of_utterance = |index: usize| {
         let u = utterances[index];
         let embed = |n: usize| {
@@ -217,12 +224,15 @@ pub(super) fn embedded(
     let Some(found) = in_blocks(utterances.len(), of_utterance, on_progress) else {
         return Ok(None);
     };
-    let (mut embeddings, mut of) = (vec![], vec![]);
+    let (mut embeddings, mut utterance_of) = (vec![], vec![]);
     for (u, crops) in utterances.iter().zip(found) {
-        of.extend(std::iter::repeat_n(*u, crops.len()));
+        utterance_of.extend(std::iter::repeat_n(*u, crops.len()));
         embeddings.extend(crops);
     }
-    Ok(Some(Embedded { embeddings, of }))
+    Ok(Some(Embedded {
+        embeddings,
+        utterance_of,
+    }))
 }
 
 /// Takes one optimisation step on features `(ΣT, C_in)` and their classes; with a teacher, also on its

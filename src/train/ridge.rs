@@ -185,8 +185,8 @@ fn sums(examples: &[(&[f32], &[f32])], scaling: &Scaling) -> (DMatrix<f64>, DMat
         let blocks = products.as_mut_slice().par_chunks_mut(d * COLUMNS);
         blocks.enumerate().for_each(|(block, sums)| {
             let columns = sums.len() / d;
-            let own = z.rows(block * COLUMNS, columns).transpose();
-            let product = &z * own; // (D, columns)
+            let transposed = z.rows(block * COLUMNS, columns).transpose();
+            let product = &z * transposed; // (D, columns)
             let sums = sums.iter_mut().zip(product.iter());
             sums.for_each(|(sum, product)| *sum += share * product);
         });

@@ -346,12 +346,12 @@ fn with_joint(recipe: &str, options: &TrainOptions) -> String {
         Ok(serde_json::Value::Object(all)) => all,
         _ => serde_json::Map::from_iter([("networks".into(), recipe.into())]),
     };
-    let own = serde_json::json!({
+    let joint = serde_json::json!({
         "seed": options.seed,
         "augment": json_of(&options.augment),
         "fit": json_of(&options.joint),
     });
-    all.insert("joint".into(), own);
+    all.insert("joint".into(), joint);
     serde_json::Value::Object(all).to_string()
 }
 

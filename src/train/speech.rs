@@ -59,29 +59,29 @@ pub fn layers(options: &SpeechOptions, num_features: usize) -> Vec<Layer> {
 }
 
 /// The front-end of the detector: every frame as it is, so that no frame depends on the others.
-pub fn front_end(of: &MfccConfig) -> MfccConfig {
+pub fn front_end(config: &MfccConfig) -> MfccConfig {
     MfccConfig {
         speech_only: false,
         mean_norm: false,
         mean_channels: false,
-        ..of.clone()
+        ..config.clone()
     }
 }
 
 /// Trains the detector. `None` where `on_progress` stopped it.
 pub(super) fn train(
-    own: &Descent,
+    descent: &Descent,
     speech: &SpeechOptions,
     on_progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Option<Network>> {
-    let options = own.options;
+    let options = descent.options;
     let mfcc = Mfcc::new(front_end(&options.front_end))?;
     let mut layers = layers(speech, mfcc.num_channels());
     let shapes = infer(&layers, mfcc.num_channels())?;
     // In training the pooling is left out: each frame has its own label.
     layers.pop();
     let margin = shapes.receptive_field / 2;
-    let crops = own.crops(&mfcc, speech.crop_seconds, shapes.receptive_field)?;
+    let crops = descent.crops(&mfcc, speech.crop_seconds, shapes.receptive_field)?;
     let start = |layers| Ok(State::fresh(layers, 0, 1, options.seed));
     let step = |state: &mut State| {
         let examples = examples(&crops, state.step, options.batch_size)?;
@@ -95,7 +95,7 @@ pub(super) fn train(
             Loss::binary(logits, &labels)
         })
     };
-    let Some(state) = own.descend(layers, start, step, on_progress)? else {
+    let Some(state) = descent.descend(layers, start, step, on_progress)? else {
         return Ok(None);
     };
     let (mut layers, weights) = state.trainable.folded();
@@ -132,9 +132,9 @@ fn examples(crops: &Crops, step: usize, size: usize) -> Result<Vec<Example>> {
 /// Draws an example. None if the recording is too noisy to tell speech from pauses by their level.
 fn example(crops: &Crops, mut random: Random) -> Result<Option<Example>> {
     let speaker = random.index(crops.by_speaker.len());
-    let own = &crops.by_speaker[speaker];
+    let recordings = &crops.by_speaker[speaker];
     let len = crops.length(&mut random);
-    let mut samples = crops.piece(own[random.index(own.len())], len, &mut random)?;
+    let mut samples = crops.piece(recordings[random.index(recordings.len())], len, &mut random)?;
     if audio::level_range_db(&samples).is_none_or(|range_db| range_db < MIN_RANGE_DB) {
         return Ok(None);
     }

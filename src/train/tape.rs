@@ -223,9 +223,9 @@ impl Trainable {
     ) -> Vec<Batch> {
         let layer = &self.layers[index];
         let (x, y) = (&tape.outputs[reads[0]], &tape.outputs[index + 1]);
-        let mut insert = |own: AffineGradients| {
-            gradients.insert(format!("{index}.weight"), own.weight);
-            gradients.insert(format!("{index}.bias"), own.bias);
+        let mut insert = |affine: AffineGradients| {
+            gradients.insert(format!("{index}.weight"), affine.weight);
+            gradients.insert(format!("{index}.bias"), affine.bias);
         };
         let weight = || self.tensor(index, "weight");
         if let Layer::Add { .. } = layer {

@@ -60,8 +60,8 @@ impl Teacher {
         for voice in voices(options) {
             for id in &ids {
                 let zeros = vec![0.0; size];
-                let own = vector(&format!("{id}{voice}"));
-                directions.extend(own.map_or(zeros, |own| direction(own, &mean)));
+                let found = vector(&format!("{id}{voice}"));
+                directions.extend(found.map_or(zeros, |vector| direction(vector, &mean)));
             }
         }
         Ok(Teacher { size, directions })
@@ -75,8 +75,8 @@ impl Teacher {
     /// The direction of an utterance, numbered as in [`super::crops::Crop`]; none where the teacher has no
     /// vector of it. (E,)
     pub fn direction(&self, utterance: usize) -> Option<&[f32]> {
-        let own = &self.directions[utterance * self.size..][..self.size];
-        own.iter().any(|v| *v != 0.0).then_some(own)
+        let direction = &self.directions[utterance * self.size..][..self.size];
+        direction.iter().any(|v| *v != 0.0).then_some(direction)
     }
 
     /// BLAKE3 of the directions.

@@ -51,15 +51,15 @@ fn whitened(network: &Network, head: &PairHead, index: usize) -> (Vec<f32>, Vec<
     let projection = &head.projection;
     let (mut weight, mut bias) = (vec![], vec![]);
     for row in (projection.whitening()).chunks_exact(projection.embedding_size()) {
-        let mut own = vec![0.0f64; in_features];
+        let mut sums = vec![0.0f64; in_features];
         let mut shift = 0.0f64;
         for (d, w) in row.iter().map(|w| f64::from(*w)).enumerate() {
-            for (sum, a) in own.iter_mut().zip(&a[d * in_features..]) {
+            for (sum, a) in sums.iter_mut().zip(&a[d * in_features..]) {
                 *sum += w * f64::from(*a);
             }
             shift += w * (f64::from(b[d]) - f64::from(projection.mean[d]));
         }
-        weight.extend(own.iter().map(|value| *value as f32));
+        weight.extend(sums.iter().map(|value| *value as f32));
         bias.push(shift as f32);
     }
     (weight, bias)

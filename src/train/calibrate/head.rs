@@ -111,9 +111,9 @@ impl Candidate<PairHead> {
         tables: &mut [ScoreTable],
         embedded: &[Vec<Embedded>],
     ) -> Result<(Verifier, Option<Judged>)> {
-        let own = &verifier.model().head;
+        let model_head = &verifier.model().head;
         let with = mean_min_cllr(tables, embedded, &self.added);
-        let without = mean_min_cllr(tables, embedded, own);
+        let without = mean_min_cllr(tables, embedded, model_head);
         let judged = self.judged(Addition::Head, with, without);
         let verifier = match judged.is_kept() {
             true => with_head(verifier, self.added)?,

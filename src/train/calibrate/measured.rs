@@ -67,7 +67,7 @@ impl Rated {
         is_copy: bool,
     ) -> Option<Self> {
         let speakers = Speakers::of_table(table)?;
-        let of = |recording: u32| speakers.of(recording as usize);
+        let speaker = |recording: u32| speakers.of(recording as usize);
         let conditions: Vec<[f32; CONDITIONS]> = embedded
             .iter()
             .map(|embedded| match embedded {
@@ -82,7 +82,12 @@ impl Rated {
         Some(Rated {
             list: RatedList {
                 trials: scored(table)
-                    .map(|trial| (trial.score, [of(trial.enroll()), of(trial.test())]))
+                    .map(|trial| {
+                        (
+                            trial.score,
+                            [speaker(trial.enroll()), speaker(trial.test())],
+                        )
+                    })
                     .collect(),
                 num_speakers: speakers.count(),
                 is_copy,
@@ -100,7 +105,7 @@ impl Rated {
         let trials = self.list.trials.iter().zip(&self.kinds);
         let list = RatedList {
             trials: trials
-                .filter(|(_, own)| **own == kind)
+                .filter(|(_, trial_kind)| **trial_kind == kind)
                 .map(|(trial, _)| *trial)
                 .collect(),
             ..self.list.clone()
@@ -117,8 +122,9 @@ pub(super) fn rates(lists: Vec<Option<Rated>>, blake3: &str, seed: u64) -> Optio
     let measure = |lists: &[RatedList]| rates::measure(lists, blake3.into(), NUM_REPLICATES, seed);
     let all: Vec<RatedList> = lists.iter().map(|rated| rated.list.clone()).collect();
     let of_kind = |kind: TrialKind| {
-        let own: Vec<RatedList> = lists.iter().filter_map(|rated| rated.of(kind)).collect();
-        let rates = measure(&own)?;
+        let lists_of_kind: Vec<RatedList> =
+            lists.iter().filter_map(|rated| rated.of(kind)).collect();
+        let rates = measure(&lists_of_kind)?;
         (rates.nontargets >= MIN_NONTARGETS).then_some((kind, rates))
     };
     let by_kind = TrialKind::ALL.into_iter().filter_map(of_kind).collect();
