@@ -154,7 +154,7 @@ fn low_band_db(spectra: &[f32]) -> f32 {
 fn snr_db(powers: &[f32], speech: &[bool]) -> f32 {
     /// Fewer frames of background than this say little about it.
     const MIN_BACKGROUND: usize = 10;
-    let of = |wanted: bool| {
+    let powers_where = |wanted: bool| {
         let chosen = powers
             .iter()
             .zip(speech)
@@ -164,14 +164,14 @@ fn snr_db(powers: &[f32], speech: &[bool]) -> f32 {
     let mean = |sum: f64, count: usize| sum / count.max(1) as f64;
     // Half a bit of 16-bit audio: no recording is cleaner than that.
     let floor = 1e-10;
-    let num_background = of(false).count();
+    let num_background = powers_where(false).count();
     let noise = if num_background < MIN_BACKGROUND {
         f64::from(voicing::quantile(&mut powers.to_vec(), 0.05))
     } else {
-        mean(of(false).sum(), num_background)
+        mean(powers_where(false).sum(), num_background)
     };
     let noise = noise.max(floor);
-    let signal = (mean(of(true).sum(), of(true).count()) - noise).max(floor);
+    let signal = (mean(powers_where(true).sum(), powers_where(true).count()) - noise).max(floor);
     (10.0 * (signal / noise).log10()).clamp(-20.0, 80.0) as f32
 }
 

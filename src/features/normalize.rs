@@ -54,8 +54,8 @@ mod tests {
     #[test]
     fn frames_on_the_vads_grid_have_their_own_flag() {
         let speech = [true, false, true, true, false];
-        let own: Vec<bool> = (0..5).map(|t| is_speech(&speech, 160 * t + 200)).collect();
-        assert_eq!(own, speech);
+        let flags: Vec<bool> = (0..5).map(|t| is_speech(&speech, 160 * t + 200)).collect();
+        assert_eq!(flags, speech);
     }
 
     #[test]

@@ -88,9 +88,10 @@ impl PackedInt8 {
             let sum: i32 = row.iter().map(|q| i32::from(*q)).sum();
             packed.offset[o] = -sum * i32::from(zero);
             let step = steps[o] / levels(zero);
-            packed.scale[o] = outputs.map_or(step, |of| step / of.steps[o]);
-            packed.bias[o] =
-                outputs.map_or(bias[o], |of| bias[o] / of.steps[o] + f32::from(of.zero));
+            packed.scale[o] = outputs.map_or(step, |given| step / given.steps[o]);
+            packed.bias[o] = outputs.map_or(bias[o], |given| {
+                bias[o] / given.steps[o] + f32::from(given.zero)
+            });
         }
         packed
     }

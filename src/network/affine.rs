@@ -72,14 +72,14 @@ impl Affine {
     /// Packs the weights of each group, for use within the rows of all channels.
     pub fn packed(&self, nr: usize, weight: &[f32], bias: &[f32]) -> Vec<Packed> {
         let (c_out, c_in, taps) = self.shape;
-        let own = c_out / self.groups;
-        let weights = weight.chunks_exact(own * c_in * taps);
-        let groups = weights.zip(bias.chunks_exact(own));
+        let out_per_group = c_out / self.groups;
+        let weights = weight.chunks_exact(out_per_group * c_in * taps);
+        let groups = weights.zip(bias.chunks_exact(out_per_group));
         (groups.enumerate())
             .map(|(g, (weight, bias))| {
-                Packed::from_pytorch((own, c_in, taps), nr, weight, bias)
+                Packed::from_pytorch((out_per_group, c_in, taps), nr, weight, bias)
                     .within_rows(self.groups * c_in, c_out)
-                    .starting_at(g * c_in, g * own)
+                    .starting_at(g * c_in, g * out_per_group)
             })
             .collect()
     }
@@ -104,12 +104,12 @@ impl Affine {
     ) -> Vec<PackedInt8> {
         let int8 = kernels::table().int8;
         let (c_out, c_in, taps) = self.shape;
-        let own = c_out / self.groups;
+        let out_per_group = c_out / self.groups;
         let of_group = |g: usize| {
-            let outputs = g * own..(g + 1) * own;
+            let outputs = g * out_per_group..(g + 1) * out_per_group;
             let (values, steps) = weights.group(g);
             PackedInt8::from_pytorch(
-                (own, c_in, taps),
+                (out_per_group, c_in, taps),
                 (int8.nr, int8.group),
                 values,
                 steps,

@@ -82,7 +82,7 @@ impl AfterPooling {
         let mut values = vec![all.clone()];
         for step in &self.steps {
             let inputs: Vec<&[f32]> = step.inputs.iter().map(|n| &values[*n][..]).collect();
-            let is_all = |own: usize| step.inputs == [0] && own * count == pooled.len();
+            let is_all = |width: usize| step.inputs == [0] && width * count == pooled.len();
             values.push(match step.work {
                 Work::Channels { count, .. } if is_all(count) => all.clone(),
                 _ => Cow::Owned(step.work.apply(&inputs, count)),

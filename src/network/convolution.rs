@@ -81,8 +81,8 @@ impl Conv1dOptions {
     }
 
     pub(super) fn weight_shape(&self) -> Vec<usize> {
-        let own_inputs = self.in_channels / self.groups;
-        vec![self.out_channels, own_inputs, self.kernel_size]
+        let group_inputs = self.in_channels / self.groups;
+        vec![self.out_channels, group_inputs, self.kernel_size]
     }
 }
 

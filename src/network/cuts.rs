@@ -64,16 +64,16 @@ impl Operations {
         let ends = splits
             .iter()
             .copied()
-            .chain(pieces.iter().map(|own| own.end));
+            .chain(pieces.iter().map(|piece| piece.end));
         let sums = RunningSums::new(statistics, parts, with_variances, &ends.collect());
         let place = |frame: usize| frame as f32 / parts[count - 1].end as f32;
-        let frames = |own: &Range<usize>| parts[own.start].start..parts[own.end - 1].end;
+        let frames = |span: &Range<usize>| parts[span.start].start..parts[span.end - 1].end;
         // What comes before and after each split, then the pieces.
         let sides = splits.iter().flat_map(|at| [0..*at, *at..count]);
         let all: Vec<Range<usize>> = sides.chain(pieces.iter().cloned()).collect();
-        let pool = |own: &Range<usize>| {
-            let num_frames = frames(own).len();
-            let combined = sums.combined(own.clone(), num_frames);
+        let pool = |span: &Range<usize>| {
+            let num_frames = frames(span).len();
+            let combined = sums.combined(span.clone(), num_frames);
             self.pooling.finished(combined, num_frames)
         };
         let pooled: Vec<Vec<f32>> = all.iter().map(pool).collect();
@@ -86,8 +86,8 @@ impl Operations {
             behind: next(),
         });
         let splits = splits.collect();
-        let pieces = pieces.iter().map(|own| Piece {
-            place: place(frames(own).start)..place(frames(own).end),
+        let pieces = pieces.iter().map(|piece| Piece {
+            place: place(frames(piece).start)..place(frames(piece).end),
             values: next(),
         });
         Cuts {

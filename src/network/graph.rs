@@ -334,7 +334,9 @@ fn inputs_of(nodes: &[Node], node: &Node, read: &[usize]) -> Vec<Input> {
             continue;
         }
         let frames_each = match (node.count, source.count) {
-            (Some(own), Some(count)) if node.work.is_elementwise() => own.per_segment(count),
+            (Some(count), Some(source_count)) if node.work.is_elementwise() => {
+                count.per_segment(source_count)
+            }
             (_, Some(_)) => Some(1),
             (_, None) => None,
         };
@@ -423,9 +425,9 @@ impl Node {
         matches!(self.work, Work::Features)
     }
 
-    /// Number of its frames for T = `of`; 1 for a vector.
-    fn num_frames(&self, of: usize) -> usize {
-        self.count.map_or(1, |count| count.at(of))
+    /// Number of its frames for T = `input_frames`; 1 for a vector.
+    fn num_frames(&self, input_frames: usize) -> usize {
+        self.count.map_or(1, |count| count.at(input_frames))
     }
 
     /// Whether it gives frames: not one vector, and not only one frame for each long segment.

@@ -19,12 +19,12 @@ pub(super) fn rounded(
     let mut tensors = Tensors::new();
     for (index, layer) in layers.iter().enumerate() {
         let exact = in_f32.of_layer(layer, index);
-        let own = ranges.get(&index).and_then(|ranges| match &exact[..] {
+        let in_int8 = ranges.get(&index).and_then(|ranges| match &exact[..] {
             [(_, weight), (_, bias)] => int8_weights::rounded(layer, index, (weight, bias), ranges),
             _ => None,
         });
-        match own {
-            Some(own) => tensors.extend(own),
+        match in_int8 {
+            Some(in_int8) => tensors.extend(in_int8),
             None => {
                 let exact = exact.into_iter();
                 tensors.extend(exact.map(|(name, values)| (name, Stored::of(&values))));

@@ -63,11 +63,11 @@ pub(super) fn rounded(
     let mut rounded = Rounded::default();
     let weights = weight.chunks_exact(weight.len() / groups);
     let biases = bias.chunks_exact(bias.len() / groups);
-    let own = inputs.ranges.len() / groups;
+    let per_group = inputs.ranges.len() / groups;
     let inputs_of = inputs
         .ranges
-        .chunks_exact(own)
-        .zip(inputs.means.chunks_exact(own));
+        .chunks_exact(per_group)
+        .zip(inputs.means.chunks_exact(per_group));
     for ((weight, bias), (ranges, means)) in weights.zip(biases).zip(inputs_of) {
         rounded.add(weight, bias, ranges, means);
     }

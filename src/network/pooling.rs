@@ -33,9 +33,9 @@ pub(super) fn stats_of_moments(mut moments: Vec<f32>, eps: f32, groups: usize) -
         *variance = if *variance < eps { eps } else { *variance }.sqrt();
     }
     let (means, deviations) = moments.split_at(channels);
-    let own = channels / groups;
+    let per_group = channels / groups;
     let mut stats = Vec::with_capacity(moments.len());
-    for (means, deviations) in means.chunks(own).zip(deviations.chunks(own)) {
+    for (means, deviations) in means.chunks(per_group).zip(deviations.chunks(per_group)) {
         stats.extend_from_slice(means);
         stats.extend_from_slice(deviations);
     }
@@ -117,11 +117,13 @@ impl RunningSums {
         }
     }
 
-    /// [`combined_moments`] or [`combined_means`] of the parts `own`, which have `num_frames`
+    /// [`combined_moments`] or [`combined_means`] of the parts in `range`, which have `num_frames`
     /// frames.
-    pub fn combined(&self, own: Range<usize>, num_frames: usize) -> Vec<f32> {
+    pub fn combined(&self, range: Range<usize>, num_frames: usize) -> Vec<f32> {
         let scale = 1.0 / num_frames as f64;
-        let ends = self.before[&own.end].iter().zip(&self.before[&own.start]);
+        let ends = self.before[&range.end]
+            .iter()
+            .zip(&self.before[&range.start]);
         let means: Vec<f64> = ends.map(|(end, start)| (end - start) * scale).collect();
         let (means, squares) = means.split_at(self.num_channels);
         let variances = squares.iter().zip(means).map(|(square, mean)| {
@@ -187,14 +189,18 @@ pub(super) fn combined_weighted_moments(moments: &[Vec<f32>]) -> Vec<f32> {
     let channels = moments[0].len() / 3;
     let mut out = vec![0.0; 2 * channels];
     for c in 0..channels {
-        let of = |kind: usize| {
+        let of_kind = |kind: usize| {
             moments
                 .iter()
                 .map(move |m| f64::from(m[kind * channels + c]))
         };
-        let total: f64 = of(0).sum();
-        let mean = of(0).zip(of(1)).map(|(w, mean)| w * mean).sum::<f64>() / total;
-        let parts = of(0).zip(of(1)).zip(of(2));
+        let total: f64 = of_kind(0).sum();
+        let mean = of_kind(0)
+            .zip(of_kind(1))
+            .map(|(w, mean)| w * mean)
+            .sum::<f64>()
+            / total;
+        let parts = of_kind(0).zip(of_kind(1)).zip(of_kind(2));
         let squares = parts.map(|((w, m), variance)| w * (variance + (m - mean).powi(2)));
         out[c] = mean as f32;
         out[channels + c] = (squares.sum::<f64>() / total) as f32;

@@ -133,11 +133,11 @@ fn ranges(largest: &[f32], weights: &[f32], rule: Rule) -> Vec<f32> {
     let added = largest
         .iter()
         .zip(weights)
-        .map(|(own, weight)| own * weight);
-    let of_all = added.fold(0.0f32, f32::max);
-    let range = |(own, weight): (&f32, &f32)| {
-        let of_all = of_all / weight;
-        let range = rule.margin * of_all * (own / of_all).max(rule.floor).powf(rule.power);
+        .map(|(largest, weight)| largest * weight);
+    let most_added = added.fold(0.0f32, f32::max);
+    let range = |(largest, weight): (&f32, &f32)| {
+        let as_loud = most_added / weight;
+        let range = rule.margin * as_loud * (largest / as_loud).max(rule.floor).powf(rule.power);
         // A channel that adds nothing can have any range.
         if POSSIBLE.contains(&range) {
             range

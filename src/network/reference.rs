@@ -71,7 +71,7 @@ pub fn forward(layers: &[Layer], weights: &Weights, features: &[f32], width: usi
             Layer::Conv1d(_) | Layer::Linear { .. } => {
                 let affine = Affine::of(layer).unwrap();
                 let (c_out, c_in, taps) = affine.shape;
-                let own = c_out / affine.groups;
+                let out_per_group = c_out / affine.groups;
                 let y = Value::filled(affine.num_frames(x.frames()), c_out, |t, o| {
                     let mut sum = f64::from(tensor("bias")[o]);
                     for k in 0..taps {
@@ -81,7 +81,7 @@ pub fn forward(layers: &[Layer], weights: &Weights, features: &[f32], width: usi
                         };
                         for i in (0..c_in).filter(|_| at < x.frames()) {
                             let weight = tensor("weight")[(o * c_in + i) * taps + k];
-                            sum += f64::from(weight) * x.at(at, o / own * c_in + i);
+                            sum += f64::from(weight) * x.at(at, o / out_per_group * c_in + i);
                         }
                     }
                     sum
@@ -117,11 +117,11 @@ pub fn forward(layers: &[Layer], weights: &Weights, features: &[f32], width: usi
                 })
             }
             Layer::BatchNorm { eps, .. } => {
-                let of = |name: &str, c: usize| f64::from(tensor(name)[c]);
+                let value = |name: &str, c: usize| f64::from(tensor(name)[c]);
                 let y = Value::filled(x.frames(), x.width, |t, c| {
-                    let deviation = (of("running_var", c) + f64::from(eps)).sqrt();
-                    (x.at(t, c) - of("running_mean", c)) / deviation * of("weight", c)
-                        + of("bias", c)
+                    let deviation = (value("running_var", c) + f64::from(eps)).sqrt();
+                    (x.at(t, c) - value("running_mean", c)) / deviation * value("weight", c)
+                        + value("bias", c)
                 });
                 Value {
                     is_vector: x.is_vector,
@@ -171,9 +171,9 @@ pub fn forward(layers: &[Layer], weights: &Weights, features: &[f32], width: usi
             Layer::SegmentMean { num_frames } => {
                 let segments = x.frames().div_ceil(num_frames);
                 Value::filled(segments, x.width, |s, c| {
-                    let own = s * num_frames..((s + 1) * num_frames).min(x.frames());
-                    let count = own.len() as f64;
-                    own.map(|t| x.at(t, c)).sum::<f64>() / count
+                    let segment = s * num_frames..((s + 1) * num_frames).min(x.frames());
+                    let count = segment.len() as f64;
+                    segment.map(|t| x.at(t, c)).sum::<f64>() / count
                 })
             }
             Layer::ReflectPad { frames } => {
@@ -199,11 +199,12 @@ pub fn forward(layers: &[Layer], weights: &Weights, features: &[f32], width: usi
             }
             Layer::AttentiveStatsPool { layer, eps } => {
                 let values = &outputs[layer];
-                let of = |c: usize| {
+                let weighted_moments = |c: usize| {
                     let largest = (0..x.frames()).map(|t| x.at(t, c)).fold(f64::MIN, f64::max);
                     values.moments(c, |t| (x.at(t, c) - largest).exp())
                 };
-                let (means, variances): (Vec<f64>, Vec<f64>) = (0..x.width).map(of).unzip();
+                let (means, variances): (Vec<f64>, Vec<f64>) =
+                    (0..x.width).map(weighted_moments).unzip();
                 let deviation = |v: &f64| v.max(f64::from(eps)).sqrt();
                 Value::vector(
                     means
@@ -226,14 +227,14 @@ pub fn forward(layers: &[Layer], weights: &Weights, features: &[f32], width: usi
 /// The pooled vector. `spread` makes one or two values of each channel's mean and biased variance.
 /// A group of channels has all first values, then all second ones.
 fn pooled(x: &Value, spread: impl Fn(f64, f64) -> Vec<f64>, groups: usize) -> Value {
-    let of: Vec<Vec<f64>> = (0..x.width)
+    let of_channel: Vec<Vec<f64>> = (0..x.width)
         .map(|c| {
             let (mean, variance) = x.moments(c, |_| 1.0);
             spread(mean, variance)
         })
         .collect();
     let mut values = vec![];
-    for group in of.chunks(x.width / groups) {
+    for group in of_channel.chunks(x.width / groups) {
         for kind in 0..group[0].len() {
             values.extend(group.iter().map(|values| values[kind]));
         }

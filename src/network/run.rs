@@ -98,11 +98,11 @@ impl Operations {
             return Pooled { parts, statistics };
         }
         let spans = split(parts.len(), (VALUES_IN_SPAN / (part_frames * width)).max(1));
-        let frames = spans.iter().map(|own| all_of(&parts[own.clone()]));
+        let frames = spans.iter().map(|span| frames_of(&parts[span.clone()]));
         let mut statistics = vec![];
         graph.in_spans(features, frames, scratch, |index, outputs| {
-            let own = &parts[spans[index].clone()];
-            statistics.extend(self.pooling.of_parts(outputs, width, own));
+            let span_parts = &parts[spans[index].clone()];
+            statistics.extend(self.pooling.of_parts(outputs, width, span_parts));
         });
         Pooled { parts, statistics }
     }
@@ -209,7 +209,7 @@ impl Scratch {
 }
 
 /// Range of frames of neighbouring parts.
-fn all_of(parts: &[Range<usize>]) -> Range<usize> {
+fn frames_of(parts: &[Range<usize>]) -> Range<usize> {
     parts[0].start..parts[parts.len() - 1].end
 }
 
@@ -228,12 +228,12 @@ pub(super) struct PaddedFrames<'a> {
 pub(super) fn padded_frames(
     buffer: &mut Vec<f32>,
     frames: Range<isize>,
-    of: usize,
+    num_frames: usize,
     width: usize,
     zero: f32,
 ) -> PaddedFrames<'_> {
     let start = frames.start.max(0).min(frames.end);
-    let real = start..frames.end.min(of as isize).max(start);
+    let real = start..frames.end.min(num_frames as isize).max(start);
     let at = |frame: isize| (frame - frames.start) as usize * width;
     let len = at(frames.end);
     if buffer.len() < len {

@@ -49,10 +49,10 @@ impl Graph {
         let mut in_u8: Vec<usize> = vec![];
         let mut nodes: Vec<Node> = vec![];
         for (old, mut node) in self.nodes.into_iter().enumerate() {
-            let of = plan.quantised[old].as_ref();
+            let quantised = plan.quantised[old].as_ref();
             if plan.reads_u8[old] {
                 let inputs = plan.quantised[node.inputs[0].node].as_ref();
-                let outputs = of.filter(|_| plan.gives_u8[old]);
+                let outputs = quantised.filter(|_| plan.gives_u8[old]);
                 node.make_int8(layers, source, inputs.expect("planned"), outputs);
             } else if source.runs_int8(node.layer) {
                 node.make_f32(layers, source);
@@ -65,8 +65,8 @@ impl Graph {
             }
             moved.push(nodes.len());
             nodes.push(node);
-            if let Some(of) = of.filter(|_| !plan.gives_u8[old]) {
-                let maker = maker(&nodes, of);
+            if let Some(quantised) = quantised.filter(|_| !plan.gives_u8[old]) {
+                let maker = maker(&nodes, quantised);
                 nodes.push(maker);
             }
             in_u8.push(nodes.len() - 1);
@@ -97,20 +97,20 @@ impl Graph {
             let readers = readers.filter(|other| other.inputs[0].node == read);
             // All bins share the ranges of their channels.
             let channels = readers.clone().filter_map(Node::channels_read).min();
-            let of = stats[read].of_channels(channels.unwrap_or(self.nodes[read].width));
-            let mut weights = vec![0.0f32; of.mean.len()];
+            let channel_stats = stats[read].of_channels(channels.unwrap_or(self.nodes[read].width));
+            let mut weights = vec![0.0f32; channel_stats.mean.len()];
             for reader in readers {
-                let own = source.largest_weights(&layers[reader.layer], reader.layer);
-                for bin in own.chunks(weights.len()) {
+                let largest_weights = source.largest_weights(&layers[reader.layer], reader.layer);
+                for bin in largest_weights.chunks(weights.len()) {
                     let both = weights.iter_mut().zip(bin);
-                    both.for_each(|(largest, own)| *largest = largest.max(*own));
+                    both.for_each(|(largest, weight)| *largest = largest.max(*weight));
                 }
             }
             let c_in = layers[node.layer].num_inputs();
-            if of.is_finite() && c_in.is_multiple_of(of.mean.len()) {
+            if channel_stats.is_finite() && c_in.is_multiple_of(channel_stats.mean.len()) {
                 let inputs = InputRanges {
-                    ranges: repeated(&of.ranges(&weights), c_in),
-                    means: repeated(&of.mean, c_in),
+                    ranges: repeated(&channel_stats.ranges(&weights), c_in),
+                    means: repeated(&channel_stats.mean, c_in),
                 };
                 all.insert(node.layer, inputs);
             }
@@ -159,7 +159,7 @@ impl Graph {
             let source = node.inputs[0].node;
             // All bins share the ranges of their channels.
             let known = match &quantised[source] {
-                Some(of) => of.channels,
+                Some(output) => output.channels,
                 None => self.nodes[source].width,
             };
             let channels = node.channels_read().unwrap_or(known);
@@ -177,15 +177,19 @@ impl Graph {
                 .inputs
                 .first()
                 .and_then(|input| quantised[input.node].as_ref());
-            let fits = |of: &Quantised| node.channels_read().is_none_or(|own| own == of.channels);
+            let fits = |input: &Quantised| {
+                node.channels_read()
+                    .is_none_or(|channels| channels == input.channels)
+            };
             weights.is_some() && source.is_some_and(fits)
         };
         let reads_u8: Vec<bool> = self.nodes.iter().zip(&weights).map(reads).collect();
         let mut gives_u8 = reads_u8.clone();
         self.outputs.iter().for_each(|node| gives_u8[*node] = false);
         for (at, node) in self.nodes.iter().enumerate() {
-            let of = quantised[at].as_ref();
-            gives_u8[at] &= is_never_negative[at] && of.is_some_and(|of| node.can_give(of));
+            let output = quantised[at].as_ref();
+            gives_u8[at] &=
+                is_never_negative[at] && output.is_some_and(|output| node.can_give(output));
             for input in node.inputs.iter().filter(|_| !reads_u8[at]) {
                 gives_u8[input.node] = false;
             }
@@ -232,14 +236,14 @@ impl Node {
     }
 
     /// Whether it is a map that can give u8 in these steps: several groups or bins must each fill words.
-    fn can_give(&self, of: &Quantised) -> bool {
+    fn can_give(&self, output: &Quantised) -> bool {
         match &self.work {
             Work::Map(Operation::Affine { groups, .. }) => {
                 groups.len() == 1 || fills_words(groups[0].c_out)
             }
             Work::Map(Operation::Conv2d(conv)) => {
                 let channels = conv.out_channels();
-                fills_words(channels) && channels.is_multiple_of(of.channels)
+                fills_words(channels) && channels.is_multiple_of(output.channels)
             }
             _ => false,
         }
@@ -253,8 +257,8 @@ impl Node {
         let relu = operation.relu_mut().is_some_and(|relu| *relu);
         let layer = &layers[self.layer];
         *operation = operation::one_operation(layer, self.layer, source.in_f32());
-        if let Some(own) = operation.relu_mut() {
-            *own = relu;
+        if let Some(relu_now) = operation.relu_mut() {
+            *relu_now = relu;
         }
     }
 
@@ -271,7 +275,7 @@ impl Node {
         else {
             return;
         };
-        let output_steps = outputs.map(|of| repeated(&of.steps(), weights.steps.len()));
+        let output_steps = outputs.map(|outputs| repeated(&outputs.steps(), weights.steps.len()));
         let levels = MapLevels {
             zero: inputs.zero(),
             output_steps: output_steps.as_deref(),
@@ -304,17 +308,17 @@ impl Quantised {
 }
 
 /// A new node that quantizes the outputs of the last node.
-fn maker(nodes: &[Node], of: &Quantised) -> Node {
+fn maker(nodes: &[Node], output: &Quantised) -> Node {
     let source = nodes.len() - 1;
     let node = &nodes[source];
-    let mut quantiser = Quantiser::new(&repeated(&of.steps(), node.width), of.zero());
+    let mut quantiser = Quantiser::new(&repeated(&output.steps(), node.width), output.zero());
     let mut inputs = vec![Input {
         node: source,
         frames_each: Some(1),
     }];
     // Rounding to u8 clamps at 0 as a ReLU does.
     if let Work::Map(Operation::Scale { scale, shift, relu }) = &node.work
-        && (!relu || of.is_never_negative)
+        && (!relu || output.is_never_negative)
     {
         for (c, (scale, shift)) in scale.iter().zip(shift).enumerate() {
             quantiser.shift[c] += shift * quantiser.scale[c];

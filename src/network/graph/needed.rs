@@ -21,8 +21,8 @@ impl Graph {
         }
         for at in stage.nodes.iter().rev() {
             let node = &self.nodes[*at];
-            let own = &ranges[at - first];
-            let real = own.start.max(0)..own.end.min(node.num_frames(num_frames) as isize);
+            let range = &ranges[at - first];
+            let real = range.start.max(0)..range.end.min(node.num_frames(num_frames) as isize);
             if real.is_empty() {
                 continue;
             }
@@ -31,8 +31,8 @@ impl Graph {
                 if source.stage != index || source.is_features() {
                     continue;
                 }
-                let of = source.num_frames(num_frames);
-                let wanted = node.frames_for(real.clone(), input, of);
+                let input_frames = source.num_frames(num_frames);
+                let wanted = node.frames_for(real.clone(), input, input_frames);
                 let before = &mut ranges[input.node - first];
                 *before = match Range::is_empty(before) {
                     true => wanted,
@@ -45,26 +45,31 @@ impl Graph {
 }
 
 impl Node {
-    /// The frames of an input that the frames `own` are computed from. The input has `of` frames; those
-    /// before 0 and past the end are padding.
-    pub(super) fn frames_for(&self, own: Range<isize>, input: &Input, of: usize) -> Range<isize> {
+    /// The frames of an input that the frames `wanted` are computed from. The input has `num_frames`
+    /// frames; those before 0 and past the end are padding.
+    pub(super) fn frames_for(
+        &self,
+        wanted: Range<isize>,
+        input: &Input,
+        num_frames: usize,
+    ) -> Range<isize> {
         match &self.work {
-            Work::Map(operation) => operation.frames_for(own),
+            Work::Map(operation) => operation.frames_for(wanted),
             Work::ReflectPad { frames } => {
-                let read = own.map(|t| reflected(t - *frames as isize, of));
+                let read = wanted.map(|t| reflected(t - *frames as isize, num_frames));
                 let (least, most) = read.fold((isize::MAX, 0), |(least, most), t| {
                     (least.min(t), most.max(t))
                 });
                 least..most + 1
             }
-            _ => input.frame(own.start)..input.frame(own.end - 1) + 1,
+            _ => input.frame(wanted.start)..input.frame(wanted.end - 1) + 1,
         }
     }
 }
 
-/// The frame that frame `t` mirrors, if it lies before the first or past the last of `of` frames.
-pub(super) fn reflected(t: isize, of: usize) -> isize {
-    let last = of as isize - 1;
+/// The frame that frame `t` mirrors, if it lies before the first or past the last of `num_frames` frames.
+pub(super) fn reflected(t: isize, num_frames: usize) -> isize {
+    let last = num_frames as isize - 1;
     last - (last - t.abs()).abs()
 }
 

@@ -222,9 +222,9 @@ impl Graph {
             for (block, outputs) in blocks.iter_mut().enumerate() {
                 let at = |block: usize| wanted.start + block * wanted.len() / count;
                 let (start, end) = (at(block), at(block + 1));
-                let own;
-                (own, rest) = rest.split_at_mut((end - start) * width);
-                outputs.push((start as isize..end as isize, own));
+                let block_rows;
+                (block_rows, rest) = rest.split_at_mut((end - start) * width);
+                outputs.push((start as isize..end as isize, block_rows));
             }
         }
         let run = |outputs: Vec<(Range<isize>, &mut [f32])>| {
@@ -299,8 +299,8 @@ impl Graph {
                 Some((_, (wanted, rows))) => (wanted, rows),
                 None => {
                     let range = ranges[at - first].clone();
-                    let of = node.num_frames(num_frames);
-                    let out = run::padded_frames(&mut y, range, of, node.width, node.zero());
+                    let frames = node.num_frames(num_frames);
+                    let out = run::padded_frames(&mut y, range, frames, node.width, node.zero());
                     (out.real, out.values)
                 }
             };
@@ -337,8 +337,8 @@ impl Graph {
         let width = node.width;
         let rows = |input: &Input| {
             let source = &self.nodes[input.node];
-            let of = source.num_frames(block.num_frames);
-            let wanted = node.frames_for(real.clone(), input, of);
+            let input_frames = source.num_frames(block.num_frames);
+            let wanted = node.frames_for(real.clone(), input, input_frames);
             let x = self.rows_of(input.node, wanted.clone(), block);
             (x, wanted.start, source.width)
         };
@@ -364,17 +364,17 @@ impl Graph {
                 operation.apply(x, y);
             }
             Work::Channels { first } => {
-                let (x, _, of) = rows(&node.inputs[0]);
-                for (y, x) in y.chunks_exact_mut(width).zip(x.chunks_exact(of)) {
+                let (x, _, input_width) = rows(&node.inputs[0]);
+                for (y, x) in y.chunks_exact_mut(width).zip(x.chunks_exact(input_width)) {
                     y.copy_from_slice(&x[*first..][..width]);
                 }
             }
             Work::ReflectPad { frames } => {
                 let input = &node.inputs[0];
-                let of = self.nodes[input.node].num_frames(block.num_frames);
+                let input_frames = self.nodes[input.node].num_frames(block.num_frames);
                 let (x, first, _) = rows(input);
                 for (t, y) in real.zip(y.chunks_exact_mut(width)) {
-                    let at = reflected(t - *frames as isize, of) - first;
+                    let at = reflected(t - *frames as isize, input_frames) - first;
                     y.copy_from_slice(&x[at as usize * width..][..width]);
                 }
             }
@@ -429,12 +429,12 @@ impl Graph {
         padded: &'b mut Vec<f32>,
     ) -> &'b [f32] {
         let source = &self.nodes[node];
-        let of = source.num_frames(block.num_frames) as isize;
-        if self.is_local(node, block) || wanted.start >= 0 && wanted.end <= of {
+        let frames = source.num_frames(block.num_frames) as isize;
+        if self.is_local(node, block) || wanted.start >= 0 && wanted.end <= frames {
             return self.rows_of(node, wanted, block);
         }
         let len = wanted.len() * source.width;
-        let out = run::padded_frames(padded, wanted, of as usize, source.width, source.zero());
+        let out = run::padded_frames(padded, wanted, frames as usize, source.width, source.zero());
         if !out.real.is_empty() {
             let real = self.rows_of(node, out.real.clone(), block);
             out.values.copy_from_slice(real);

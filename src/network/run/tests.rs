@@ -148,12 +148,14 @@ fn groups_are_one_map_with_zeros_between_them() {
     };
     for groups in [1, 2, 4] {
         for taps in [1, 3] {
-            let (own_in, own_out) = (8 / groups, 12 / groups);
-            let weight: Vec<f32> = (0..12 * own_in * taps).map(|i| (i as f32).sin()).collect();
+            let (group_in, group_out) = (8 / groups, 12 / groups);
+            let weight: Vec<f32> = (0..12 * group_in * taps)
+                .map(|i| (i as f32).sin())
+                .collect();
             let bias: Vec<f32> = (0..12).map(|i| (i as f32).cos()).collect();
             let mut dense = vec![0.0; 12 * 8 * taps];
-            for (o, row) in weight.chunks_exact(own_in * taps).enumerate() {
-                let at = (o * 8 + o / own_out * own_in) * taps;
+            for (o, row) in weight.chunks_exact(group_in * taps).enumerate() {
+                let at = (o * 8 + o / group_out * group_in) * taps;
                 dense[at..at + row.len()].copy_from_slice(row);
             }
             let embed = |groups, weight| {
@@ -244,8 +246,8 @@ fn a_cut_gives_what_its_parts_give() {
             let end = parts[parts.len() - 1].end as f32;
             let check = |place: Range<f32>, got: &[f32]| {
                 let has = |at: f32| parts.iter().position(|p| p.start as f32 / end == at);
-                let own = has(place.start).unwrap()..has(place.end).unwrap_or(parts.len());
-                let wanted = operations.after_pooling(&statistics[own.clone()], &parts[own]);
+                let range = has(place.start).unwrap()..has(place.end).unwrap_or(parts.len());
+                let wanted = operations.after_pooling(&statistics[range.clone()], &parts[range]);
                 for (g, w) in got.iter().zip(&wanted) {
                     // f64 sums in another order.
                     assert!((g - w).abs() < 1e-5, "{frames} frames: {got:?} {wanted:?}");

@@ -47,10 +47,10 @@ impl Shape {
         }
     }
 
-    /// Number of frames for T = `of`; a vector is one row.
-    pub fn num_frames(self, of: usize) -> usize {
+    /// Number of frames for T = `input_frames`; a vector is one row.
+    pub fn num_frames(self, input_frames: usize) -> usize {
         match self {
-            Shape::Frames(_, count) => count.at(of),
+            Shape::Frames(_, count) => count.at(input_frames),
             Shape::Vector(_) => 1,
         }
     }
