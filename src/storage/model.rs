@@ -498,9 +498,13 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
         };
         let stored = |name: &str| network.stored(&name[prefix.len()..]);
         let is_int8 = |name: &str| stored(name).is_some_and(|t| t.number == Number::I8);
-        let own = layer_shapes(network.layers(), prefix, is_int8);
-        tensors.extend(own.iter().map(|(name, _)| stored(name).expect("checked")));
-        shapes.extend(own);
+        let network_shapes = layer_shapes(network.layers(), prefix, is_int8);
+        tensors.extend(
+            network_shapes
+                .iter()
+                .map(|(name, _)| stored(name).expect("checked")),
+        );
+        shapes.extend(network_shapes);
     }
     let head = &model.head;
     let Projection { mean, whiten, .. } = &head.projection;
@@ -568,12 +572,12 @@ fn layer_shapes(
 ) -> Vec<(String, Vec<usize>)> {
     let mut shapes = vec![];
     for (i, layer) in layers.iter().enumerate() {
-        let own = |name: &str| format!("{prefix}{i}.{name}");
+        let full = |name: &str| format!("{prefix}{i}.{name}");
         let mut tensors = layer.tensors();
-        if is_int8(&own("weight")) {
+        if is_int8(&full("weight")) {
             tensors.extend(layer.int8_tensors());
         }
-        shapes.extend(tensors.into_iter().map(|(name, shape)| (own(name), shape)));
+        shapes.extend(tensors.into_iter().map(|(name, shape)| (full(name), shape)));
     }
     shapes
 }

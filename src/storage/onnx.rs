@@ -143,7 +143,7 @@ impl Graph {
         // Of these operators, only Conv supports groups.
         let affine = Affine::of(layer);
         let is_gemm = !frames_left && affine.is_some_and(|affine| affine.groups == 1);
-        let own: Vec<String> = layer
+        let tensor_names: Vec<String> = layer
             .tensors()
             .into_iter()
             .map(|(name, mut shape)| {
@@ -157,7 +157,7 @@ impl Graph {
             })
             .collect();
         let mut inputs = vec![x];
-        inputs.extend(own.iter().map(String::as_str));
+        inputs.extend(tensor_names.iter().map(String::as_str));
         match *layer {
             Layer::Conv1d(_) | Layer::Linear { .. } => {
                 if is_gemm {

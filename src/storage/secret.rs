@@ -151,7 +151,7 @@ impl Secret {
     pub(super) fn derive(&self, derivation: &Derivation) -> Option<SecretBytes> {
         let mut key: SecretBytes = Zeroizing::new(vec![0; KEY_BYTES]);
         match (self, derivation) {
-            (Secret::Key(own), Derivation::Key) => key.copy_from_slice(own),
+            (Secret::Key(bytes), Derivation::Key) => key.copy_from_slice(bytes),
             (
                 Secret::Passphrase(text),
                 Derivation::Argon2id {

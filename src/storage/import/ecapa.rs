@@ -125,9 +125,9 @@ impl Style {
             outputs.push(dict.add(part(0)));
         }
         for index in 0..num_convolved {
-            let own = dict.add(part(index + usize::from(self.first_part_stays)));
+            let this_part = dict.add(part(index + usize::from(self.first_part_stays)));
             if index > 0 {
-                dict.add(Layer::add([outputs[outputs.len() - 1], own]));
+                dict.add(Layer::add([outputs[outputs.len() - 1], this_part]));
             }
             self.conv_relu_norm(dict, &names(index), Some(width), taps, dilation)?;
             outputs.push(dict.last());

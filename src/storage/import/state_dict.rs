@@ -281,26 +281,26 @@ impl<'a> StateDict<'a> {
     /// Adds a BatchNorm. In some networks it has no weight and no bias.
     pub fn batch_norm(&mut self, name: &str, size: usize) -> Result<(), Problem> {
         let is_affine = self.shape(&format!("{name}.weight")).is_some();
-        let mut own = vec![];
+        let mut tensors = vec![];
         for (tensor, value) in [("weight", 1.0), ("bias", 0.0)] {
             let values = match is_affine {
                 true => self.take(&format!("{name}.{tensor}"), &[Some(size)])?,
                 false => constant(size, value),
             };
-            own.push((tensor, values));
+            tensors.push((tensor, values));
         }
         for statistic in ["running_mean", "running_var"] {
             let values = self.take(&format!("{name}.{statistic}"), &[Some(size)])?;
-            own.push((statistic, values));
+            tensors.push((statistic, values));
         }
-        if own[3].1.values.iter().any(|v| *v < 0.0) {
+        if tensors[3].1.values.iter().any(|v| *v < 0.0) {
             return Err((
                 format!("{name}.running_var is negative"),
                 "the file is damaged".into(),
             ));
         }
         let batch_norm = Layer::batch_norm(size, BATCH_NORM_EPS);
-        self.push(batch_norm, own);
+        self.push(batch_norm, tensors);
         Ok(())
     }
 
@@ -308,9 +308,9 @@ impl<'a> StateDict<'a> {
     /// speaker classifier and the counters of training may be left over.
     pub fn check_all_used(&self) -> Result<(), Problem> {
         let passed_over = |name: &str| {
-            let own = name.strip_prefix(self.prefix).unwrap_or(name);
+            let without_prefix = name.strip_prefix(self.prefix).unwrap_or(name);
             name.ends_with(".num_batches_tracked")
-                || own.starts_with("projection.")
+                || without_prefix.starts_with("projection.")
                 || name.starts_with("projection.")
         };
         let names = self.tensors.names();

@@ -157,13 +157,16 @@ impl Form {
         if !promises || self.has_ending(path) {
             return Ok(());
         }
-        let own: Vec<String> = self.endings.iter().map(|e| format!(".{e}")).collect();
+        let endings: Vec<String> = self.endings.iter().map(|e| format!(".{e}")).collect();
         let fact = format!(
             "{}: the ending .{ending} does not belong to {}",
             path.display(),
             self.name
         );
-        Err(Error::refused(fact, Remedy::NameOutput(own.join(" or "))))
+        Err(Error::refused(
+            fact,
+            Remedy::NameOutput(endings.join(" or ")),
+        ))
     }
 }
 

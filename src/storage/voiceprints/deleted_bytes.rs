@@ -83,9 +83,9 @@ mod tests {
         let name = SpeakerName::new("anna").unwrap();
         let rows = |first: f32| {
             let embedding = Embedding::new(vec![first; 5], model).unwrap();
-            let of = Utterance::without_quality("a.wav", embedding, 2.5);
+            let utterance = Utterance::without_quality("a.wav", embedding, 2.5);
             let mut rows = Rows::new(name.key().into_bytes(), new_id().unwrap(), model);
-            rows.extend(&Seal::Checksum, &name, &[of]).unwrap();
+            rows.extend(&Seal::Checksum, &name, &[utterance]).unwrap();
             rows
         };
         let (there, elsewhere) = (rows(0.25), rows(0.75));

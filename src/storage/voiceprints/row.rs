@@ -149,12 +149,12 @@ impl Rows {
     fn one(
         connection: &Connection,
         condition: &str,
-        of: impl Params,
+        params: impl Params,
     ) -> rusqlite::Result<Option<Self>> {
         let sql = format!("SELECT {SPEAKER_COLUMNS} FROM speaker WHERE {condition}");
         let speaker = connection
             .prepare_cached(&sql)?
-            .query_row(of, SpeakerRow::read);
+            .query_row(params, SpeakerRow::read);
         let mut utterances = select_utterances(connection, "template")?;
         let with_utterances = |speaker| Self::of(&mut utterances, speaker);
         speaker.optional()?.map(with_utterances).transpose()

@@ -7,12 +7,13 @@ use crate::storage::secret::KEY_BYTES;
 fn rows(seal: &Seal) -> Rows {
     let model = ModelId::of(b"a model");
     let name = SpeakerName::new("anna").unwrap();
-    let of = |value: f32| {
+    let utterance = |value: f32| {
         let embedding = Embedding::new(vec![value, -1.0], model).unwrap();
         Utterance::without_quality("a.wav", embedding, 2.5)
     };
     let mut rows = Rows::new(seal.lookup(&name.key()), new_id().unwrap(), model);
-    rows.extend(seal, &name, &[of(1.0), of(2.0)]).unwrap();
+    rows.extend(seal, &name, &[utterance(1.0), utterance(2.0)])
+        .unwrap();
     rows
 }
 
