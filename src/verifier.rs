@@ -116,7 +116,7 @@ impl Verifier {
 
     /// The model, to be changed. If a clone of this verifier uses it too, this one gets a copy first, see
     /// [`Model::as_made`].
-    fn own_model(&mut self) -> &mut Model {
+    fn model_mut(&mut self) -> &mut Model {
         if Arc::get_mut(&mut self.model).is_none() {
             self.model = Arc::new(self.model.as_made());
         }
@@ -133,7 +133,7 @@ impl Verifier {
     /// cohort and no lower slope. Its embeddings end in ln t and the conditions.
     #[doc(hidden)]
     pub fn with_quality_terms(mut self) -> Self {
-        let model = self.own_model();
+        let model = self.model_mut();
         if model.head.quality.is_none() {
             model.rounded_from = None; // its embeddings differ from those of that model
         }
@@ -341,7 +341,7 @@ impl Verifier {
         let mut mean = [0.0; CONDITIONS];
         for embedding in enrolled {
             let sums = mean.iter_mut().zip(self.conditions(embedding));
-            sums.for_each(|(sum, own)| *sum += own / enrolled.len() as f32);
+            sums.for_each(|(sum, condition)| *sum += condition / enrolled.len() as f32);
         }
         TrialKind::of(mean, self.conditions(test))
     }

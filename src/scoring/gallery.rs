@@ -109,8 +109,8 @@ impl Probe {
 
 /// An enrolled point as `(L + 2,)`, for a search by inner product with [`Probe::vector`].
 pub fn vector(head: &PairHead, row: &[f32]) -> impl Iterator<Item = f32> {
-    let own = head.single_term_f64(row) as f32;
-    row[..head.size()].iter().copied().chain([own, 1.0])
+    let term = head.single_term_f64(row) as f32;
+    row[..head.size()].iter().copied().chain([term, 1.0])
 }
 
 /// Writes up to [`PANEL_ROWS`] points `(R, P)` as a panel. Returns the largest |a| + e + |c(a)| of

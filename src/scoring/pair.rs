@@ -137,16 +137,16 @@ impl PairHead {
         let (voice, conditions) = point.split_at_mut(self.voice_size());
         voice.copy_from_slice(&self.projection.whitened(embedding));
         self.projection.scale(voice);
-        let own = multiplied(self.conditions_of(embedding));
-        conditions.copy_from_slice(&own[..conditions.len()]);
+        let values = multiplied(self.conditions_of(embedding));
+        conditions.copy_from_slice(&values[..conditions.len()]);
         point
     }
 
     /// The conditions that an embedding ends in; all 0 (clean) if it does not end in them.
     pub fn conditions_of(&self, embedding: &[f32]) -> [f32; CONDITIONS] {
-        let own = embedding.get(self.projection.embedding_size() + 1..);
-        let own = own.and_then(|own| own.first_chunk().copied());
-        own.unwrap_or_default()
+        let stored = embedding.get(self.projection.embedding_size() + 1..);
+        let stored = stored.and_then(|stored| stored.first_chunk().copied());
+        stored.unwrap_or_default()
     }
 
     /// ln t, with t in seconds of speech, of an embedding that ends in ln t and the conditions.
@@ -173,11 +173,11 @@ impl PairHead {
             let mut u = self.projection.whitened(embedding);
             if self.quality.is_some() {
                 ln_seconds = ln_sum_exp(ln_seconds, self.ln_seconds_of(embedding));
-                let own = multiplied(self.conditions_of(embedding));
+                let values = multiplied(self.conditions_of(embedding));
                 conditions
                     .iter_mut()
-                    .zip(own)
-                    .for_each(|(sum, own)| *sum += own);
+                    .zip(values)
+                    .for_each(|(sum, value)| *sum += value);
                 ln_lengths += self.projection.mean_ln_length(&u);
                 count += 1.0;
             }
@@ -190,14 +190,14 @@ impl PairHead {
         if let Some(QualityTerms { weights, cohort }) = &self.quality {
             let means = conditions.map(|sum| sum / count);
             let conditions = std::array::from_fn(|k| means[k]);
-            let own = weights.term(ln_seconds, ln_lengths / count, conditions);
+            let term = weights.term(ln_seconds, ln_lengths / count, conditions);
             let products = &mut point[self.voice_size()..self.size()];
             products.copy_from_slice(&means[..products.len()]);
             let of_cohort = cohort
                 .as_ref()
                 .map(|cohort| self.cohort_mean(cohort, &point));
             let last = self.size();
-            point[last] = of_cohort.map_or(own, |mean| own + weights.cohort * mean);
+            point[last] = of_cohort.map_or(term, |mean| term + weights.cohort * mean);
         }
         point
     }

@@ -149,18 +149,18 @@ mod tests {
             [4.0, 5.0, 4.0f32.ln(), 0.0, 0.0, 0.0],
             [2.0, 1.0, 0.0, 1.0, 1.0, 0.0],
         );
-        let own = |seconds: f32, ln_length: f32, noise: f32, band: f32| {
+        let term = |seconds: f32, ln_length: f32, noise: f32, band: f32| {
             -0.5 * seconds.ln() + 2.0 * ln_length + 1.5 * noise + 0.5 * band
         };
         let [x, y] = [&a, &b].map(|e| point(&plain, &[&e[..2]]));
         let expected =
-            plain.llr(&x, &y) + own(4.0, 5.0f32.ln(), 0.0, 0.0) + own(1.0, 0.0, 1.0, 1.0);
+            plain.llr(&x, &y) + term(4.0, 5.0f32.ln(), 0.0, 0.0) + term(1.0, 0.0, 1.0, 1.0);
         let [x, y] = [&a, &b].map(|e| point(&head, &[e]));
         assert!((head.llr(&x, &y) - expected).abs() < 1e-5);
         assert_eq!(head.llr(&x, &y), head.llr(&y, &x));
         // Enrolled together: five seconds, and the means of ln|u| and of the conditions.
         let both = point(&head, &[&a, &b]);
-        assert!((both[2] - own(5.0, 0.5 * 5.0f32.ln(), 0.5, 0.5)).abs() < 1e-5);
+        assert!((both[2] - term(5.0, 0.5 * 5.0f32.ln(), 0.5, 0.5)).abs() < 1e-5);
         // A speaker enrolled with one recording keeps exactly its length.
         assert_eq!(
             point(&head, &[&a])[2],
@@ -272,10 +272,11 @@ mod tests {
             [1.0, -2.0, 0.5, 3.0, 1.0, 0.0, 0.0, 0.0],
             [0.5, 1.0, 2.0, -1.0, 0.5, 0.0, 0.0, 0.0],
         );
-        let own = |e: &[f32]| -0.5 * e[4] + 2.0 * head.ln_length(e) - 0.3 * mean(&plain.project(e));
+        let term =
+            |e: &[f32]| -0.5 * e[4] + 2.0 * head.ln_length(e) - 0.3 * mean(&plain.project(e));
         let point = |head: &PairHead, e: &[&[f32]]| head.project_enrollment(e.iter().copied());
         let [x, y] = [&a, &b].map(|e| point(&plain, &[&e[..4]]));
-        let wanted = plain.llr(&x, &y) + own(&a) + own(&b);
+        let wanted = plain.llr(&x, &y) + term(&a) + term(&b);
         let [x, y] = [&a, &b].map(|e| point(&head, &[e]));
         assert_eq!(x.len(), head.point_size());
         assert!((head.llr(&x, &y) - wanted).abs() < 1e-4);

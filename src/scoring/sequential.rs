@@ -65,10 +65,11 @@ impl SequentialTest {
                 reject: rates.at_false_reject_rate(false_reject)?,
             })
         };
-        let own = |(kind, rates): (&TrialKind, &MeasuredRates)| Some((*kind, bounds(rates).ok()?));
+        let of_kind =
+            |(kind, rates): (&TrialKind, &MeasuredRates)| Some((*kind, bounds(rates).ok()?));
         Ok(SequentialTest {
             of_all: bounds(rates)?,
-            by_kind: rates.by_kind.iter().filter_map(own).collect(),
+            by_kind: rates.by_kind.iter().filter_map(of_kind).collect(),
         })
     }
 

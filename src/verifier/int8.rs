@@ -21,7 +21,7 @@ impl Verifier {
             return Ok(());
         }
         let utterances = self.artificial_speech();
-        self.own_model().network.quantise(&utterances)
+        self.model_mut().network.quantise(&utterances)
     }
 
     /// The model with its weights rounded to int8, as a smaller file that is loaded faster. It scores as

@@ -194,11 +194,11 @@ fn lowest_between_groups(seconds: &[f32], pairs: &[Vec<f32>], unit: f32) -> Opti
                 if rest >> other & 1 == 1 { -pair } else { pair }
             })
             .sum();
-        let (sum, own) = (sums[rest].0 + change, sums[rest].1 + seconds[piece]);
-        sums[group] = (sum, own);
-        let other = total - own;
-        if let Some(allowance) = allowance(own, other, MIN_GROUP_SECONDS) {
-            let value = sum / (own * other) + unit * (allowance + PICKED_GROUPS);
+        let (sum, group_seconds) = (sums[rest].0 + change, sums[rest].1 + seconds[piece]);
+        sums[group] = (sum, group_seconds);
+        let other_seconds = total - group_seconds;
+        if let Some(allowance) = allowance(group_seconds, other_seconds, MIN_GROUP_SECONDS) {
+            let value = sum / (group_seconds * other_seconds) + unit * (allowance + PICKED_GROUPS);
             lowest = Some(lowest.map_or(value, |lowest| lowest.min(value)));
         }
     }
@@ -257,11 +257,13 @@ mod tests {
         let mut wanted = f32::INFINITY;
         for group in 0..1 << n {
             let is_in = |i: &usize| group >> i & 1 == 1;
-            let (own, other): (Vec<usize>, Vec<usize>) = (0..n).partition(is_in);
+            let (inside, outside): (Vec<usize>, Vec<usize>) = (0..n).partition(is_in);
             let total = |some: &[usize]| some.iter().map(|i| seconds[*i]).sum::<f32>();
-            let (one, another) = (total(&own), total(&other));
+            let (one, another) = (total(&inside), total(&outside));
             if one.min(another) >= MIN_GROUP_SECONDS {
-                let all = own.iter().flat_map(|i| other.iter().map(|j| value(*i, *j)));
+                let all = inside
+                    .iter()
+                    .flat_map(|i| outside.iter().map(|j| value(*i, *j)));
                 let more = PICKED_GROUPS + SHORT_SIDES * (1.0 / one + 1.0 / another - 1.0);
                 wanted = wanted.min(all.sum::<f32>() / (one * another) + 2.0 * more);
             }
