@@ -34,7 +34,7 @@ impl Conditions {
     /// Conditions from a column. A quantity is cut at `edges` (rising), or at its quartiles.
     pub fn new(column: &Column, edges: Option<&[f64]>) -> Self {
         let name = column.name.clone();
-        let (groups, of) = (&column.groups, &column.group_of);
+        let (groups, group_of) = (&column.groups, &column.group_of);
         match &column.numbers {
             Some(numbers) => {
                 let edges = edges.map_or_else(|| quartiles(numbers), <[f64]>::to_vec);
@@ -74,13 +74,13 @@ impl Conditions {
                 }
                 Conditions {
                     labels,
-                    kind: Kind::Pairs(of.clone(), groups.len()),
+                    kind: Kind::Pairs(group_of.clone(), groups.len()),
                     column: name,
                 }
             }
             None => Conditions {
                 labels: vec![format!("same {name}"), format!("different {name}")],
-                kind: Kind::Same(of.clone()),
+                kind: Kind::Same(group_of.clone()),
                 column: name,
             },
         }
@@ -88,20 +88,20 @@ impl Conditions {
 
     /// The condition of a trial, as an index into `labels`.
     pub fn of(&self, trial: &ScoredTrial) -> usize {
-        let of = |groups: &[u32]| {
+        let groups_of = |groups: &[u32]| {
             let a = groups[trial.enroll() as usize] as usize;
             let b = groups[trial.test() as usize] as usize;
             (a.min(b), a.max(b))
         };
         match &self.kind {
-            Kind::Bins(bins) => of(bins).0,
+            Kind::Bins(bins) => groups_of(bins).0,
             Kind::Pairs(groups, count) => {
-                let (low, high) = of(groups);
+                let (low, high) = groups_of(groups);
                 // The pairs with the same lower group form a row: of `count` pairs, `count − 1`, …
                 low * count - low * low.saturating_sub(1) / 2 + (high - low)
             }
             Kind::Same(groups) => {
-                let (low, high) = of(groups);
+                let (low, high) = groups_of(groups);
                 usize::from(low != high)
             }
         }

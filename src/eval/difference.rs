@@ -18,13 +18,13 @@ pub struct Difference {
 impl Difference {
     /// `None` where the speakers of the two lists are not known or not the same.
     pub fn new(list: &Report, other: &Report) -> Option<Self> {
-        let (own, others) = (list.replicates.as_ref()?, other.replicates.as_ref()?);
-        if own.speakers != others.speakers {
+        let (replicates, others) = (list.replicates.as_ref()?, other.replicates.as_ref()?);
+        if replicates.speakers != others.speakers {
             return None;
         }
-        let both = own.eers.iter().zip(&others.eers);
+        let both = replicates.eers.iter().zip(&others.eers);
         let differences: Vec<f64> = both.filter_map(|(a, b)| Some((*a)? - (*b)?)).collect();
-        let enough = !differences.is_empty() && differences.len() * 2 >= own.eers.len();
+        let enough = !differences.is_empty() && differences.len() * 2 >= replicates.eers.len();
         Some(Difference {
             eer: list.figures.eer - other.figures.eer,
             interval: enough.then(|| Interval::of(differences)),

@@ -72,8 +72,8 @@ impl Embedder<'_> {
         let embeddings = self.files(&paths, part)?;
         let embeddings: HashMap<&str, Embedded> = names.into_iter().zip(embeddings).collect();
         let of_table = |table: &&ScoreTable| {
-            let own = table.names().map(|name| embeddings[name].clone());
-            own.collect()
+            let in_order = table.names().map(|name| embeddings[name].clone());
+            in_order.collect()
         };
         Ok(tables.iter().map(of_table).collect())
     }

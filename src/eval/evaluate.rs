@@ -124,10 +124,10 @@ impl<'a> Lists<'a> {
             let embedded = embedder.tables(&unscored, plan.part)?;
             let unscored = tables.iter_mut().zip(&mut refusals);
             let unscored = unscored.filter(|(table, _)| !table.has_scores());
-            for ((table, refusals), own) in unscored.zip(embedded) {
-                let reasons = own.iter().map(|e| e.as_ref().err().cloned());
+            for ((table, refusals), embeddings) in unscored.zip(embedded) {
+                let reasons = embeddings.iter().map(|e| e.as_ref().err().cloned());
                 *refusals = Some(reasons.collect());
-                set_scores(table, &own, &verifier.model().head);
+                set_scores(table, &embeddings, &verifier.model().head);
             }
             model = Some(verifier.file_id());
         }

@@ -195,13 +195,13 @@ impl Binned {
 /// Mean over the lists, each counting the same.
 fn mean(lists: Vec<Rates>) -> Rates {
     let num = lists.len() as f64;
-    let of = |pick: fn(&Rates) -> &Vec<f64>| -> Vec<f64> {
+    let mean_of = |pick: fn(&Rates) -> &Vec<f64>| -> Vec<f64> {
         let at = |i: usize| lists.iter().map(|list| pick(list)[i]).sum::<f64>() / num;
         (0..pick(&lists[0]).len()).map(at).collect()
     };
     Rates {
-        false_accept: of(|r| &r.false_accept),
-        false_reject: of(|r| &r.false_reject),
+        false_accept: mean_of(|r| &r.false_accept),
+        false_reject: mean_of(|r| &r.false_reject),
     }
 }
 
@@ -281,8 +281,8 @@ mod tests {
         };
         for point in measure(&lists, String::new(), 10, 1).unwrap().points {
             let mean = |target| {
-                let of = |list| accepted(list, point.threshold, target);
-                (of(&lists[0]) + of(&lists[1])) / 2.0
+                let rate = |list| accepted(list, point.threshold, target);
+                (rate(&lists[0]) + rate(&lists[1])) / 2.0
             };
             assert!((point.false_accept.rate - mean(false)).abs() < 1e-12);
             assert!((point.false_reject.rate - (1.0 - mean(true))).abs() < 1e-12);
@@ -336,8 +336,8 @@ mod tests {
         let all = measure(&lists, String::new(), 1000, 1).unwrap();
         let at = all.at_threshold(2.0);
         for list in &lists {
-            let own = measure(std::slice::from_ref(list), String::new(), 10, 1).unwrap();
-            let rate = own.at_threshold(2.0).false_accept.rate;
+            let measured = measure(std::slice::from_ref(list), String::new(), 10, 1).unwrap();
+            let rate = measured.at_threshold(2.0).false_accept.rate;
             let stated = &at.false_accept;
             assert!(
                 stated.low <= rate && rate <= stated.high,

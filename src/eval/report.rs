@@ -176,8 +176,14 @@ impl Report {
         let figures = sweep.figures();
         let replicates = |sweep: &Sweep| {
             speakers.map(|speakers| {
-                let of = speakers.of_recordings();
-                bootstrap::replicates(sweep, of, speakers.count(), plan.num_replicates, plan.seed)
+                let by_recording = speakers.of_recordings();
+                bootstrap::replicates(
+                    sweep,
+                    by_recording,
+                    speakers.count(),
+                    plan.num_replicates,
+                    plan.seed,
+                )
             })
         };
         let intervals = |sweep: &Sweep| bootstrap::intervals_of(&replicates(sweep)?);
@@ -351,16 +357,16 @@ fn worst_speakers(
         let test = speakers.of(trial.test() as usize);
         let both = [enroll, test];
         for speaker in &both[..if enroll == test { 1 } else { 2 }] {
-            let own = &mut errors[*speaker];
+            let of_speaker = &mut errors[*speaker];
             match (trial.is_scored(), trial.is_target()) {
-                (false, _) => own.refused += 1,
+                (false, _) => of_speaker.refused += 1,
                 (true, true) => {
-                    own.targets += 1;
-                    own.missed += usize::from(trial.score < threshold);
+                    of_speaker.targets += 1;
+                    of_speaker.missed += usize::from(trial.score < threshold);
                 }
                 (true, false) => {
-                    own.nontargets += 1;
-                    own.accepted += usize::from(trial.score >= threshold);
+                    of_speaker.nontargets += 1;
+                    of_speaker.accepted += usize::from(trial.score >= threshold);
                 }
             }
         }

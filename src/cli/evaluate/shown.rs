@@ -81,8 +81,8 @@ impl Named {
     }
 }
 
-fn interval(of: Option<Interval>) -> String {
-    of.map_or("?".into(), |i| i.percent())
+fn interval(interval: Option<Interval>) -> String {
+    interval.map_or("?".into(), |i| i.percent())
 }
 
 /// The results as tables, for people.

@@ -137,7 +137,8 @@ pub(super) fn conditions(conditions: &[Condition], points: &Points) -> Markup {
     let row = |c: &Condition| -> Vec<Cell> {
         let (figures, sure) = (c.figures.as_ref(), c.intervals.as_ref());
         let none = || Cell::from("–".to_string());
-        let of = |measure: fn(&Figures) -> f64, interval: fn(&Figures<Interval>) -> Interval| {
+        let measured = |measure: fn(&Figures) -> f64,
+                        interval: fn(&Figures<Interval>) -> Interval| {
             figures.map_or_else(none, |f| number(measure(f), sure.map(interval)))
         };
         let counts = &c.counts;
@@ -147,9 +148,9 @@ pub(super) fn conditions(conditions: &[Condition], points: &Points) -> Markup {
             counts.nontargets.to_string().into(),
             counts.refused().to_string().into(),
             figures.map_or_else(none, |f| rate(f.eer, sure.map(|i| i.eer))),
-            of(|f| f.dcf[0].min, |i| i.dcf[0].min),
-            of(|f| f.cllr, |i| i.cllr),
-            of(|f| f.min_cllr, |i| i.min_cllr),
+            measured(|f| f.dcf[0].min, |i| i.dcf[0].min),
+            measured(|f| f.cllr, |i| i.cllr),
+            measured(|f| f.min_cllr, |i| i.min_cllr),
             c.miss
                 .map_or_else(none, |miss| rate(miss, sure.map(|i| i.rates[0].miss))),
             c.false_alarm
