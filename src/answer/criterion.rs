@@ -38,9 +38,9 @@ impl Criterion {
                 let all = measured(verifier)?;
                 // If there are too few trials of this kind for the rate, the trials of all kinds
                 // decide.
-                let own = kind.map(|kind| all.of(kind));
-                let own = own.filter(|own| far >= own.smallest_false_accept_rate());
-                own.unwrap_or(all).at_false_accept_rate(far)?.threshold as f32
+                let of_kind = kind.map(|kind| all.of(kind));
+                let of_kind = of_kind.filter(|rates| far >= rates.smallest_false_accept_rate());
+                of_kind.unwrap_or(all).at_false_accept_rate(far)?.threshold as f32
             }
             (None, None) => return Ok(point),
         };

@@ -177,7 +177,7 @@ pub enum Finding {
         /// Path of the recording that was left out.
         path: PathBuf,
         /// Index of the other recording.
-        of: usize,
+        same_as: usize,
         /// In what way both are the same; a code that stays the same.
         code: &'static str,
     },
@@ -190,8 +190,12 @@ pub enum Finding {
 impl Finding {
     fn line(&self, paths: &[PathBuf]) -> String {
         match self {
-            Finding::Double { path, of, code } => {
-                let (file, other) = (path.display(), paths[*of].display());
+            Finding::Double {
+                path,
+                same_as,
+                code,
+            } => {
+                let (file, other) = (path.display(), paths[*same_as].display());
                 match *code {
                     "already-enrolled" => {
                         format!("{file}: already enrolled, as {other}; left out")
@@ -220,10 +224,14 @@ impl Finding {
             json!({ "code": code, "path": path, "llr": json_of(&one.llr) })
         };
         match self {
-            Finding::Double { path, of, code } => json!({
+            Finding::Double {
+                path,
+                same_as,
+                code,
+            } => json!({
                 "code": code,
                 "path": path.to_string_lossy(),
-                "same_as": paths[*of].to_string_lossy(),
+                "same_as": paths[*same_as].to_string_lossy(),
             }),
             Finding::Odd(odd) => of_score("odd", odd),
             Finding::Doubtful(one) => of_score("doubtful", one),
@@ -248,17 +256,21 @@ impl Joined {
             doubles: vec![],
         };
         for (path, double) in files.iter().zip(join(&mut joined.all, utterances)) {
-            let Some(of) = double else {
+            let Some(same_as) = double else {
                 joined.paths.push(path.clone());
                 continue;
             };
             let code = match () {
-                () if of < num_before => "already-enrolled",
-                () if *path == joined.paths[of] => "given-twice",
+                () if same_as < num_before => "already-enrolled",
+                () if *path == joined.paths[same_as] => "given-twice",
                 () => "same-recording",
             };
             let path = path.clone();
-            joined.doubles.push(Finding::Double { path, of, code });
+            joined.doubles.push(Finding::Double {
+                path,
+                same_as,
+                code,
+            });
         }
         joined
     }

@@ -23,13 +23,13 @@ const BLOCK: (u64, u64) = (1 << 12, 1 << 17);
 /// Trials read at once.
 const READ_AT_ONCE: usize = 1 << 16;
 
-/// One of `num` equal parts of a list.
+/// One of `num_parts` equal parts of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
     /// Its number, from 1.
     pub number: u64,
     /// Number of parts.
-    pub of: u64,
+    pub num_parts: u64,
 }
 
 /// The utterances in the trials, and which of them each name stands for.
@@ -53,8 +53,9 @@ pub struct Sides {
 impl Shard {
     /// The trials of this shard, out of `count`. Together the shards cover all trials, in order.
     pub fn range(&self, count: u64) -> Range<u64> {
-        let border =
-            |number: u64| (u128::from(count) * u128::from(number) / u128::from(self.of)) as u64;
+        let border = |number: u64| {
+            (u128::from(count) * u128::from(number) / u128::from(self.num_parts)) as u64
+        };
         border(self.number - 1)..border(self.number)
     }
 }

@@ -94,7 +94,10 @@ impl Inputs {
         if index.has_sides && plan.naming.reading.channel.is_none() {
             plan.naming.reading.channel = Some(1);
         }
-        let whole = Shard { number: 1, of: 1 };
+        let whole = Shard {
+            number: 1,
+            num_parts: 1,
+        };
         let range = plan.shard.unwrap_or(whole).range(index.count);
         let data = plan.naming.data.as_ref();
         let participants = Participants::new(&mut index, range.clone(), &enrollments, data)?;

@@ -85,11 +85,11 @@ impl TrialIndex {
                 Some(false) => 1,
                 Some(true) => 2,
             };
-            let too_many = |of: &str| {
+            let too_many = |items: &str| {
                 Error::list(
                     path,
                     trial.line,
-                    format!("more than a billion {of}"),
+                    format!("more than a billion {items}"),
                     "divide the list",
                 )
             };

@@ -165,11 +165,11 @@ fn stream(args: &Args, global: &Global, naming: &Naming, stop: &'static AtomicBo
 /// Parses `I/N`.
 pub fn parse_shard(text: &str) -> std::result::Result<Shard, String> {
     let wanted = || "wanted I/N, I from 1 to N".to_string();
-    let (number, of) = text.split_once('/').ok_or_else(wanted)?;
+    let (number, num_parts) = text.split_once('/').ok_or_else(wanted)?;
     let parse = |text| u64::from_str(text).map_err(|_| wanted());
-    let (number, of) = (parse(number)?, parse(of)?);
-    match (1..=of).contains(&number) {
-        true => Ok(Shard { number, of }),
+    let (number, num_parts) = (parse(number)?, parse(num_parts)?);
+    match (1..=num_parts).contains(&number) {
+        true => Ok(Shard { number, num_parts }),
         false => Err(wanted()),
     }
 }

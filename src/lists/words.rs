@@ -119,8 +119,8 @@ impl Column {
 
     /// The usual name of the column, for errors.
     pub fn name(self) -> &'static str {
-        let own = NAMES.iter().find(|(column, _)| *column == self);
-        own.map_or("", |(_, names)| names[0])
+        let known = NAMES.iter().find(|(column, _)| *column == self);
+        known.map_or("", |(_, names)| names[0])
     }
 }
 

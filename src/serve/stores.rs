@@ -48,7 +48,7 @@ impl Stores {
         let idle = {
             let mut idle = self.idle();
             // The file may have been removed or replaced.
-            idle.retain(|(of, _)| Some(of) == file.as_ref());
+            idle.retain(|(opened, _)| Some(opened) == file.as_ref());
             idle.pop()
         };
         let mut store = match idle {

@@ -42,7 +42,7 @@ pub async fn read(
         return Err(Refusal::too_large(max_bytes));
     }
     let boundary = headers.get(header::CONTENT_TYPE);
-    let boundary = boundary.and_then(|of| multer::parse_boundary(of.to_str().ok()?).ok());
+    let boundary = boundary.and_then(|value| multer::parse_boundary(value.to_str().ok()?).ok());
     let boundary = boundary.ok_or_else(|| {
         Refusal::request(format!(
             "send the recordings as multipart/form-data, in parts named {PART}"
