@@ -4,6 +4,7 @@
 
 use super::{
     fields::{Fields, Separator},
+    header::Header,
     lines::for_each_line,
     words::{Column, is_side_b},
 };
@@ -14,9 +15,7 @@ const REMEDY: &str =
     "write `model recording…` on each line, or a table whose header is `modelid segmentid`";
 
 /// Columns of a table, from 0.
-struct Table {
-    separator: Separator,
-    count: usize,
+struct Places {
     model: usize,
     recording: usize,
     side: Option<usize>,
@@ -35,14 +34,14 @@ pub fn read(path: &Path) -> Result<HashMap<String, Vec<String>>> {
             return Ok(());
         }
         if std::mem::take(&mut is_first) {
-            table = Table::of_header(line);
+            table = Header::of_line(line, Places::find);
             if table.is_some() {
                 return Ok(());
             }
         }
         let (model, recordings) = match &table {
-            Some(table) => table.row(line)?,
-            None => model_and_recordings(line.trim_ascii()),
+            Some(table) => table.places.model_and_recording(&table.row(line)?)?,
+            None => model_and_recordings(line)?,
         };
         if recordings.is_empty() || recordings.iter().any(String::is_empty) {
             return Err(format!("model {model} has no recording"));
@@ -53,48 +52,28 @@ pub fn read(path: &Path) -> Result<HashMap<String, Vec<String>>> {
     Ok(models)
 }
 
-/// Splits a line without [`Fields`], because a model may have more recordings than [`Fields`] can
-/// hold.
-fn model_and_recordings(line: &str) -> (String, Vec<String>) {
-    let mut fields: Box<dyn Iterator<Item = &str>> = match line.contains('\t') {
-        true => Box::new(line.split('\t').map(str::trim_ascii)),
-        false => Box::new(line.split_ascii_whitespace()),
-    };
-    let model = fields.next().unwrap_or_default().to_string();
-    (model, fields.map(String::from).collect())
+fn model_and_recordings(line: &str) -> std::result::Result<(String, Vec<String>), String> {
+    let mut fields = Fields::split(line.trim_ascii(), Separator::Blank)?;
+    let model = fields.take(0).into_owned();
+    Ok((model, fields.iter().skip(1).map(String::from).collect()))
 }
 
-impl Table {
-    fn of_header(line: &str) -> Option<Self> {
-        let separators = [
-            Separator::Char(b','),
-            Separator::Char(b';'),
-            Separator::Blank,
-        ];
-        separators.into_iter().find_map(|separator| {
-            let names = Fields::split(line, separator).ok()?;
-            let find = |column| names.iter().position(|n| Column::named(n) == Some(column));
-            Some(Table {
-                separator,
-                count: names.count(),
-                model: find(Column::Enroll)?,
-                recording: find(Column::Test)?,
-                side: find(Column::Side),
-            })
+impl Places {
+    fn find(names: &Fields) -> Option<Self> {
+        let find = |column| names.iter().position(|n| Column::named(n) == Some(column));
+        Some(Places {
+            model: find(Column::Enroll)?,
+            recording: find(Column::Test)?,
+            side: find(Column::Side),
         })
     }
 
-    fn row(&self, line: &str) -> std::result::Result<(String, Vec<String>), String> {
-        let fields = Fields::split(line, self.separator)?;
-        if fields.count() != self.count {
-            return Err(format!(
-                "{} fields instead of {}",
-                fields.count(),
-                self.count
-            ));
-        }
-        let [model, recording] = [self.model, self.recording].map(|at| fields[at].to_string());
-        let side = self.side.map_or("", |at| &fields[at]);
+    fn model_and_recording(
+        &self,
+        row: &Fields,
+    ) -> std::result::Result<(String, Vec<String>), String> {
+        let [model, recording] = [self.model, self.recording].map(|at| row[at].to_string());
+        let side = self.side.map_or("", |at| &row[at]);
         match is_side_b(side) {
             // An empty field is no recording, so no side is added to it.
             Some(true) if !recording.is_empty() => Ok((model, vec![format!("{recording}:b")])),
@@ -119,6 +98,7 @@ mod tests {
     fn every_form_enrolls_the_same_recordings() {
         for text in [
             "m 1.wav 2.wav:b\nn 3.wav\n",
+            "m \"1.wav\" 2.wav:b\nn \"3.wav\"\n",
             "\u{feff}# models\r\nm\t1.wav\t2.wav:b\r\nn\t3.wav\r\n",
             "m 1.wav\nn 3.wav\nm 2.wav:b\n",
             "modelid\tsegmentid\tside\nm\t1.wav\ta\nm\t2.wav\tb\nn\t3.wav\t\n",

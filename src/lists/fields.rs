@@ -15,10 +15,15 @@ pub enum Separator {
     Char(u8),
 }
 
-/// The fields of a line. Fields beyond the first [`Fields::ROOM`] are counted, but not kept.
+/// Fields that are kept without an allocation. Nearly every line has fewer.
+const FIRST: usize = 16;
+
+/// The fields of a line.
 #[derive(Debug, Default)]
 pub struct Fields<'a> {
-    kept: [Cow<'a, str>; Fields::ROOM],
+    first: [Cow<'a, str>; FIRST],
+    /// The fields after these.
+    rest: Vec<Cow<'a, str>>,
     count: usize,
 }
 
@@ -26,14 +31,14 @@ impl Index<usize> for Fields<'_> {
     type Output = str;
 
     fn index(&self, at: usize) -> &str {
-        &self.kept[at]
+        match at.checked_sub(FIRST) {
+            None => &self.first[at],
+            Some(at) => &self.rest[at],
+        }
     }
 }
 
 impl<'a> Fields<'a> {
-    /// Most fields that are kept.
-    pub const ROOM: usize = 16;
-
     /// Splits `line` into its fields, without the blanks around each field.
     ///
     /// # Errors
@@ -70,14 +75,18 @@ impl<'a> Fields<'a> {
         self.count
     }
 
-    /// The fields that are kept.
+    /// All fields.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.kept.iter().take(self.count).map(|field| &**field)
+        let all = self.first.iter().chain(&self.rest);
+        all.take(self.count).map(|field| &**field)
     }
 
     /// Takes a field out.
     pub fn take(&mut self, at: usize) -> Cow<'a, str> {
-        std::mem::take(&mut self.kept[at])
+        std::mem::take(match at.checked_sub(FIRST) {
+            None => &mut self.first[at],
+            Some(at) => &mut self.rest[at],
+        })
     }
 
     /// Leaves out the fields from `count` on.
@@ -86,8 +95,9 @@ impl<'a> Fields<'a> {
     }
 
     fn push(&mut self, field: Cow<'a, str>) {
-        if let Some(place) = self.kept.get_mut(self.count) {
-            *place = field;
+        match self.first.get_mut(self.count) {
+            Some(place) => *place = field,
+            None => self.rest.push(field),
         }
         self.count += 1;
     }
@@ -188,6 +198,14 @@ mod tests {
             ("\"a\"\"b\" \"\"", Separator::Blank, vec!["a\"b", ""]),
             ("\"a,b\" ,c, \"d\",", comma, vec!["a,b", "c", "d", ""]),
             ("\"my a\"\tb\t", Separator::Blank, vec!["my a", "b", ""]),
+            (
+                "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 \"1 7\"",
+                Separator::Blank,
+                vec![
+                    "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14",
+                    "15", "16", "1 7",
+                ],
+            ),
             (
                 "\"my a\" b 1 # 5\" or \"6",
                 Separator::Blank,

@@ -207,11 +207,11 @@ impl Layout {
     pub fn trial_of_line<'a>(&self, text: &'a str, line: usize) -> Result<Trial<'a>, LineProblem> {
         let mut fields =
             Fields::split(text, self.separator).map_err(|fact| LineProblem::new(fact, WAYS))?;
-        if fields.count() > self.count && self.count < Fields::ROOM {
-            let next = &fields[self.count];
-            if self.separator == Separator::Blank && next.starts_with('#') {
-                fields.truncate(self.count);
-            }
+        if fields.count() > self.count
+            && self.separator == Separator::Blank
+            && fields[self.count].starts_with('#')
+        {
+            fields.truncate(self.count);
         }
         if fields.count() != self.count {
             let fact = format!("{} fields instead of {}", fields.count(), self.count);

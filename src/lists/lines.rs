@@ -176,10 +176,43 @@ impl<R: Read> Lines<R> {
 pub fn for_each_line(
     path: &Path,
     remedy: &'static str,
-    mut take: impl FnMut(&str) -> std::result::Result<(), String>,
+    take: impl FnMut(&str) -> std::result::Result<(), String>,
 ) -> Result<()> {
     let file = File::open(path).map_err(|e| Error::io(path, "read", e))?;
-    let mut lines = Lines::new(file, path);
+    each_of(Lines::new(file, path), remedy, take)
+}
+
+/// As [`for_each_line`], for a list that is kept in memory: it is read whole, unless it is longer than
+/// `max_bytes`. The limit also ends the reading of files without an end, such as /dev/zero.
+///
+/// # Errors
+/// As [`for_each_line`]; [`Error::Usage`] for a file that is too long, and [`Error::Io`] for one that is
+/// not UTF-8.
+pub fn for_each_line_within(
+    max_bytes: u64,
+    path: &Path,
+    remedy: &'static str,
+    take: impl FnMut(&str) -> std::result::Result<(), String>,
+) -> Result<()> {
+    let failed = |e| Error::io(path, "read", e);
+    let mut text = String::new();
+    // Reads up to one byte more than allowed: the size that the system reports may be wrong.
+    let mut source = File::open(path).map_err(failed)?.take(max_bytes + 1);
+    source.read_to_string(&mut text).map_err(failed)?;
+    if text.len() as u64 > max_bytes {
+        return Err(Error::Usage(format!(
+            "{}: longer than {max_bytes} bytes; is this a list?",
+            path.display()
+        )));
+    }
+    each_of(Lines::new(text.as_bytes(), path), remedy, take)
+}
+
+fn each_of(
+    mut lines: Lines<impl Read>,
+    remedy: &'static str,
+    mut take: impl FnMut(&str) -> std::result::Result<(), String>,
+) -> Result<()> {
     while lines.advance()? {
         let text = lines.text();
         if text.trim_ascii().is_empty() {
@@ -262,5 +295,15 @@ mod tests {
         };
         assert!(refused(b"a\nb\xff\n").starts_with("list:2: not UTF-8"));
         assert!(refused(&vec![b'a'; 3 << 20]).starts_with("list:1: longer"));
+    }
+    #[test]
+    fn a_list_without_end_is_not_read_to_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("list");
+        std::fs::write(&path, "path,speaker\n").unwrap();
+        let read = |max_bytes| for_each_line_within(max_bytes, &path, "", |_| Ok(()));
+        read(13).unwrap();
+        let refused = read(12).unwrap_err().to_string();
+        assert!(refused.contains("longer than 12 bytes"), "{refused}");
     }
 }

@@ -6,12 +6,14 @@
 //! file ─► lines ─► fields ─► layout ─┐ (a row of cells each)
 //!           ├─► json_trial ──────────┼─► trial ─► trials ─► batch (`score`), eval (`evaluate`, `calibrate`)
 //!           │   parquet_trials ──────┘
-//!           └─► enrollments, names, scp, utt2spk
+//!           ├─► enrollments, names, scp, utt2spk
+//!           └─► header ─► eval (metadata), train (manifest)
 //! ```
 
 mod cell;
 pub mod enrollments;
-mod fields;
+pub mod fields;
+pub mod header;
 mod json_trial;
 mod layout;
 pub mod lines;
