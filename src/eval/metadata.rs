@@ -1,7 +1,10 @@
 //! Reads facts about recordings from a CSV with a `path` and any other columns, and looks them up for
 //! the recordings of a trial list.
 
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    lists::{fields::Fields, header::Header, lines::for_each_line},
+};
 use indexmap::IndexSet;
 use std::{collections::HashMap, path::Path};
 
@@ -27,6 +30,31 @@ pub struct Column {
 /// Fewest different numbers in a column of quantities. Fewer, such as 8 and 16 kHz, are names of groups.
 const QUANTITY_FROM: usize = 9;
 
+const REMEDY: &str = "write a CSV whose header has `path` (the recording, as in the trials) and other \
+                      columns, and a line for every recording";
+
+/// The columns of a table.
+struct Places {
+    path: usize,
+    /// Every other column, with its name.
+    others: Vec<(usize, String)>,
+}
+
+impl Places {
+    fn find(names: &Fields) -> Option<Self> {
+        let is_path = |name: &str| {
+            let known = ["path", "recording", "file"];
+            known.iter().any(|path| path.eq_ignore_ascii_case(name))
+        };
+        let path = names.iter().position(is_path)?;
+        let names = (0..).zip(names.iter().map(String::from));
+        Some(Places {
+            path,
+            others: names.filter(|(at, _)| *at != path).collect(),
+        })
+    }
+}
+
 impl Metadata {
     /// Reads the file; `names` are the recordings of the list, in its order.
     ///
@@ -34,72 +62,48 @@ impl Metadata {
     /// [`Error::Io`]; [`Error::List`] for a file without a `path` column, a line with another number
     /// of fields, a path given twice, or a recording of the list that is missing.
     pub fn read<'a>(path: &Path, names: impl ExactSizeIterator<Item = &'a str>) -> Result<Self> {
-        let refuse = |line: usize, fact: String| {
-            Error::list(
-                path,
-                line,
-                fact,
-                "write a CSV whose header has `path` (the recording, as in the trials) and \
-                 other columns, and a line for every recording",
-            )
-        };
-        let file = std::fs::File::open(path).map_err(|e| Error::io(path, "read", e))?;
-        let mut reader = csv::Reader::from_reader(file);
-        let failed = |e: csv::Error| {
-            let line = e.position().map_or(1, |p| p.line() as usize);
-            match e.into_kind() {
-                csv::ErrorKind::Io(source) => Error::io(path, "read", source),
-                csv::ErrorKind::UnequalLengths {
-                    expected_len, len, ..
-                } => refuse(line, format!("{len} fields instead of {expected_len}")),
-                _ => refuse(line, "not UTF-8 text".into()),
-            }
-        };
-        let header = reader.headers().map_err(failed)?.clone();
-        let is_path = |name: &str| {
-            let name = name.trim_start_matches('\u{feff}').trim();
-            ["path", "recording", "file"].contains(&name.to_ascii_lowercase().as_str())
-        };
-        let key = header.iter().position(is_path);
-        let key = key.ok_or_else(|| refuse(1, "no column `path`".into()))?;
         let numbers: HashMap<&str, usize> = names.zip(0..).collect();
-        let others: Vec<usize> = (0..header.len()).filter(|c| *c != key).collect();
-        let mut texts: Vec<(IndexSet<String>, Vec<u32>)> =
-            vec![(IndexSet::new(), vec![u32::MAX; numbers.len()]); others.len()];
+        let mut header: Option<Header<Places>> = None;
+        let mut texts: Vec<(IndexSet<String>, Vec<u32>)> = vec![];
         let mut found = vec![false; numbers.len()];
-        for record in reader.records() {
-            let record = record.map_err(failed)?;
-            let line = record.position().map_or(1, |p| p.line() as usize);
-            let Some(&recording) = numbers.get(&record[key]) else {
-                continue;
+        for_each_line(path, REMEDY, |line| {
+            let Some(header) = &header else {
+                let first = Header::of_line(line, Places::find).ok_or("no column `path`")?;
+                let unknown = (IndexSet::new(), vec![u32::MAX; numbers.len()]);
+                texts = vec![unknown; first.places.others.len()];
+                header = Some(first);
+                return Ok(());
+            };
+            let row = header.row(line)?;
+            let name = &row[header.places.path];
+            let Some(&recording) = numbers.get(name) else {
+                return Ok(());
             };
             if std::mem::replace(&mut found[recording], true) {
-                return Err(refuse(
-                    line,
-                    format!("{} stands above already", &record[key]),
-                ));
+                return Err(format!("{name} stands above already"));
             }
-            for ((distinct, of), column) in texts.iter_mut().zip(&others) {
-                let text = record[*column].trim();
+            for ((distinct, of), (column, _)) in texts.iter_mut().zip(&header.places.others) {
+                let text = &row[*column];
                 let index = distinct.get_index_of(text);
                 let index = index.unwrap_or_else(|| distinct.insert_full(text.into()).0);
                 of[recording] = index as u32;
             }
-        }
+            Ok(())
+        })?;
+        let refuse = |fact: String| Error::list(path, 1, fact, REMEDY);
+        let header = header.ok_or_else(|| refuse("no column `path`".into()))?;
         if let Some(missing) = found.iter().position(|found| !found) {
             let missing = numbers.iter().find(|(_, number)| **number == missing);
             let name = missing.map_or("", |(name, _)| name);
-            return Err(refuse(1, format!("{name} is missing")));
+            return Err(refuse(format!("{name} is missing")));
         }
-        let columns = others
-            .iter()
-            .zip(texts)
-            .map(|(column, (groups, group_of))| Column {
-                name: header[*column].trim().to_string(),
-                numbers: numbers_of(&groups, &group_of),
-                groups,
-                group_of,
-            });
+        let columns = header.places.others.into_iter().zip(texts);
+        let columns = columns.map(|((_, name), (groups, group_of))| Column {
+            name,
+            numbers: numbers_of(&groups, &group_of),
+            groups,
+            group_of,
+        });
         Ok(Metadata {
             columns: columns.collect(),
         })
