@@ -4,12 +4,15 @@
 //! are `session`, `corpus`, `split` (only rows with `train` are used) and `label`. The label `none`
 //! marks a recording whose speaker is not known: the network learns only the teacher's vector of it.
 
-use crate::{Error, Result, audio::folder::recordings_in, lists::lines::BYTE_ORDER_MARK};
+use crate::{
+    Error, Result,
+    audio::folder::recordings_in,
+    lists::{fields::Fields, header::Header, lines::for_each_line_within},
+};
 use serde::Deserialize;
+use serde_json::Value;
 use std::{
     collections::BTreeMap,
-    fs::File,
-    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -57,8 +60,7 @@ impl Row {
     }
 }
 
-/// Longest manifest that is read, in bytes: some ten million recordings. The limit also ends the
-/// reading of files without an end, such as /dev/zero.
+/// Longest manifest that is read, in bytes: some ten million recordings.
 const MAX_BYTES: u64 = 1 << 30;
 
 impl Manifest {
@@ -191,50 +193,40 @@ fn folder(root: &Path) -> Result<Vec<Row>> {
 }
 
 fn file(path: &Path) -> Result<Vec<Row>> {
-    let text = text(path, MAX_BYTES)?;
-    let bad = |line: usize, fact: String| {
-        Error::list(path, line, fact, "give each row a path and a speaker")
-    };
-    let mut rows: Vec<Row> = if text.trim_start().starts_with('{') {
-        let lines = text
-            .lines()
-            .enumerate()
-            .filter(|(_, line)| !line.trim().is_empty());
-        lines
-            .map(|(n, line)| serde_json::from_str(line).map_err(|e| bad(n + 1, e.to_string())))
-            .collect::<Result<_>>()?
-    } else {
-        csv::ReaderBuilder::new()
-            .trim(csv::Trim::All)
-            .from_reader(text.as_bytes())
-            .deserialize()
-            .enumerate()
-            .map(|(n, row)| row.map_err(|e| bad(n + 2, e.to_string())))
-            .collect::<Result<_>>()?
-    };
     let root = path.parent().unwrap_or(Path::new(""));
-    for row in &mut rows {
-        row.path = root.join(&row.path);
-    }
+    let mut rows: Vec<Row> = vec![];
+    let mut header: Option<Header<Vec<String>>> = None;
+    let remedy = "give each row a path and a speaker";
+    for_each_line_within(MAX_BYTES, path, remedy, |line| {
+        let row: serde_json::Result<Row> = if let Some(header) = &header {
+            let fields = header.row(line)?;
+            let fields = header.places.iter().zip(fields.iter());
+            // An empty split is none.
+            let fields = fields.filter(|(name, field)| *name != "split" || !field.is_empty());
+            let object = fields.map(|(name, field)| (name.clone(), field.into()));
+            serde_json::from_value(Value::Object(object.collect()))
+        } else if !rows.is_empty() || line.trim_ascii_start().starts_with('{') {
+            serde_json::from_str(line)
+        } else {
+            header = Some(Header::of_line(line, columns).ok_or("no column `path`")?);
+            return Ok(());
+        };
+        let row = row.map_err(|e| e.to_string())?;
+        rows.push(Row {
+            path: root.join(&row.path),
+            ..row
+        });
+        Ok(())
+    })?;
     Ok(rows)
 }
 
-fn text(path: &Path, max_bytes: u64) -> Result<String> {
-    let failed = |e| Error::io(path, "read", e);
-    let mut text = String::new();
-    // Reads up to one byte more than allowed: the size that the system reports may be wrong.
-    let mut source = File::open(path).map_err(failed)?.take(max_bytes + 1);
-    source.read_to_string(&mut text).map_err(failed)?;
-    if text.len() as u64 > max_bytes {
-        return Err(Error::Usage(format!(
-            "{}: longer than {max_bytes} bytes; is this a manifest?",
-            path.display()
-        )));
-    }
-    if text.starts_with(BYTE_ORDER_MARK) {
-        text.drain(..BYTE_ORDER_MARK.len());
-    }
-    Ok(text)
+/// The names of all columns of a manifest.
+fn columns(names: &Fields) -> Option<Vec<String>> {
+    let mut columns = names.iter();
+    columns
+        .any(|name| name == "path")
+        .then(|| names.iter().map(String::from).collect())
 }
 
 #[cfg(test)]
@@ -264,15 +256,19 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_may_begin_with_a_byte_order_mark() {
+    fn every_form_gives_the_same_speakers() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.csv");
         for text in [
             "path,speaker\n1.wav,ann\n2.wav,bob\n",
+            "speaker;split;path\r\nann;;1.wav\r\n\"bob\";train;2.wav\r\n",
+            "path\tspeaker\n1.wav\tann\n\n2.wav\tbob\n",
             "{\"path\":\"1.wav\",\"speaker\":\"ann\"}\n{\"path\":\"2.wav\",\"speaker\":\"bob\"}\n",
         ] {
-            std::fs::write(&path, format!("\u{feff}{text}")).unwrap();
-            assert_eq!(Manifest::open(&path).unwrap().speakers, ["ann", "bob"]);
+            for mark in ["", "\u{feff}"] {
+                std::fs::write(&path, format!("{mark}{text}")).unwrap();
+                assert_eq!(Manifest::open(&path).unwrap().speakers, ["ann", "bob"]);
+            }
         }
     }
 
@@ -303,32 +299,25 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_without_end_is_not_read_to_its_end() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a.csv");
-        std::fs::write(&path, "path,speaker\n").unwrap();
-        assert_eq!(text(&path, 13).unwrap(), "path,speaker\n");
-        let refused = text(&path, 12).unwrap_err().to_string();
-        assert!(refused.contains("longer than 12 bytes"), "{refused}");
-    }
-
-    #[test]
     fn a_bad_row_is_named_and_one_speaker_is_not_enough() {
         let dir = tempfile::tempdir().unwrap();
         let csv = dir.path().join("a.csv");
-        std::fs::write(&csv, "path,speaker\n1.wav,a\n2.wav\n").unwrap();
-        assert!(
-            Manifest::open(&csv)
-                .unwrap_err()
-                .to_string()
-                .contains("a.csv:3")
-        );
-        std::fs::write(&csv, "path,speaker\n1.wav,a\n").unwrap();
-        assert!(
-            Manifest::open(&csv)
-                .unwrap_err()
-                .to_string()
-                .contains("at least 2")
-        );
+        for (text, fact) in [
+            (
+                "path,speaker\n\n1.wav,a\n2.wav\n",
+                "a.csv:4: 1 fields instead of 2",
+            ),
+            ("path,name\n1.wav,a\n", "a.csv:2: missing field `speaker`"),
+            ("file,speaker\n1.wav,a\n", "a.csv:1: no column `path`"),
+            (
+                "{\"path\":\"1.wav\",\"speaker\":\"a\"}\n{\"path\":\"2.wav\"}\n",
+                "a.csv:2: missing field `speaker`",
+            ),
+            ("path,speaker\n1.wav,a\n", "at least 2"),
+        ] {
+            std::fs::write(&csv, text).unwrap();
+            let refused = Manifest::open(&csv).unwrap_err().to_string();
+            assert!(refused.contains(fact), "{refused}");
+        }
     }
 }
