@@ -90,34 +90,50 @@ impl Embedder<'_> {
     /// As [`Self::files`], for what `read` makes of each file; it is also given the file's index.
     ///
     /// # Errors
-    /// Those of `read`, except [`Error::Audio`], which becomes the reason for a recording.
+    /// As [`Self::each`].
     pub fn embed_each(
         &self,
         paths: &[PathBuf],
         read: impl Fn(usize, &Path) -> Result<Waveform> + Sync + Send,
     ) -> Result<EmbeddedTable> {
+        self.each(paths, |index, path| {
+            Ok(self.verifier.embed(&read(index, path)?)?)
+        })
+    }
+
+    /// The result of `work` for each file, or the reason why the recording has none.
+    ///
+    /// # Errors
+    /// Those of `work`, except [`Error::Audio`] and [`Error::Inconclusive`], which become the reason for
+    /// a recording.
+    pub fn each<T: Send>(
+        &self,
+        paths: &[PathBuf],
+        work: impl Fn(usize, &Path) -> Result<T> + Sync + Send,
+    ) -> Result<Vec<std::result::Result<T, String>>> {
         let num_done = Mutex::new(0);
-        let embed = |(index, path): (usize, &PathBuf)| {
-            let read = read(index, path);
+        let one = |(index, path): (usize, &PathBuf)| {
+            let result = work(index, path);
             {
                 let mut done = num_done.lock().unwrap_or_else(|e| e.into_inner());
                 *done += 1;
                 (self.on_progress)(*done, paths.len());
             }
-            match read {
-                Ok(waveform) => Ok(self.verifier.embed(&waveform).map_err(|r| r.to_string())),
+            match result {
+                Ok(result) => Ok(Ok(result)),
                 Err(Error::Audio { fact, .. }) => Ok(Err(fact)),
+                Err(Error::Inconclusive(reason)) => Ok(Err(reason.to_string())),
                 Err(other) => Err(other),
             }
         };
-        let mut embedded = Vec::with_capacity(paths.len());
+        let mut results = Vec::with_capacity(paths.len());
         for (block, paths) in paths.chunks(BLOCK).enumerate() {
             let indices = block * BLOCK..;
-            for one in parallel::map(indices.zip(paths), embed) {
-                embedded.push(one?);
+            for result in parallel::map(indices.zip(paths), one) {
+                results.push(result?);
             }
         }
-        Ok(embedded)
+        Ok(results)
     }
 }
 

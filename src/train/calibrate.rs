@@ -194,7 +194,8 @@ impl<'a> Inputs<'a> {
         let mut calibrated = calibrated(&verifier, &calibration, cohort)?;
         if plan.quality || has_new_head {
             // These limits are on log-likelihood ratios, so they are chosen last.
-            let chosen = limits::several_speakers(&tables, &plan.root, &plan.reading, &calibrated)?;
+            let embedder = plan.embedder(&calibrated, on_progress);
+            let chosen = limits::several_speakers(&tables, &embedder)?;
             let mut model = calibrated.into_model();
             let ln_length = limits::ln_length_range(&embedded, &model.head);
             model.limits = Limits {

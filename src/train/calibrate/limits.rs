@@ -3,17 +3,15 @@
 //! refused because another program scaled it ([`ln_length_range`]).
 
 use crate::{
-    Error, Result,
-    audio::{self, ReadOptions},
+    Result, audio,
     eval::{
-        embedded::{EmbeddedTable, names_of},
+        embedded::{EmbeddedTable, Embedder, names_of},
         table::ScoreTable,
     },
     scoring::PairHead,
-    verifier::{Limits, OneSpeakerFacts, Verifier},
+    verifier::{Limits, OneSpeakerFacts},
 };
-use rayon::prelude::*;
-use std::path::Path;
+use std::path::PathBuf;
 
 /// Highest limit on the LLR between parts of a recording. Below it, the recording sounds more like
 /// two speakers than like one. With the shipped model it refuses none of 349 development recordings
@@ -32,25 +30,20 @@ const NOISE_MARGIN: f32 = 1.5;
 /// this far, in nats, below the lowest LLR of any of them.
 const MARGIN: f32 = 3.0;
 
-/// The limits of the calibrated `verifier`, with those that refuse recordings of several speakers
-/// chosen anew.
+/// The limits of the embedder's model, which is calibrated, with those that refuse recordings of
+/// several speakers chosen anew.
 ///
 /// # Errors
-/// [`Error::Io`] for a recording that cannot be read. Damaged recordings are skipped.
-pub(super) fn several_speakers(
-    tables: &[ScoreTable],
-    root: &Path,
-    options: &ReadOptions,
-    verifier: &Verifier,
-) -> Result<Limits> {
-    let names = names_of(tables.iter());
-    let measure = |name: &&str| match audio::read(&root.join(name), options) {
-        Ok(waveform) => Ok(verifier.one_speaker_facts(&waveform)),
-        Err(Error::Audio { .. }) => Ok(OneSpeakerFacts::default()),
-        Err(other) => Err(other),
-    };
-    let measured: Result<Vec<OneSpeakerFacts>> = names.par_iter().map(measure).collect();
-    let measured = measured?;
+/// As [`Embedder::each`]. Damaged recordings are skipped.
+pub(super) fn several_speakers(tables: &[ScoreTable], embedder: &Embedder) -> Result<Limits> {
+    let verifier = embedder.verifier;
+    let names = names_of(tables.iter()).into_iter();
+    let paths: Vec<PathBuf> = names.map(|name| embedder.root.join(name)).collect();
+    let facts = embedder.each(&paths, |_, path| {
+        let waveform = audio::read(path, &embedder.reading)?;
+        Ok(verifier.one_speaker_facts(&waveform))
+    })?;
+    let measured: Vec<OneSpeakerFacts> = facts.into_iter().flatten().collect();
     let parts_noise = allowance_for_noise(&measured);
     let llr = |one: &OneSpeakerFacts| Some(one.parts_llr? + parts_noise * one.noise);
     let llrs: Vec<f32> = measured.iter().filter_map(llr).collect();
