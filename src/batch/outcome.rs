@@ -55,7 +55,7 @@ impl Refused {
                 remedy,
                 ..
             } => Refused::new("io", format!("cannot {doing}: {source}; {remedy}")),
-            other => Refused::new("audio", other.to_string()),
+            other => Refused::new(other.code(), other.to_string()),
         }
     }
 }
@@ -122,14 +122,14 @@ pub fn embed(
         Ok(whole) => segments
             .iter()
             .map(|segment| {
-                guarded(|| hear_segment(verifier, path, &whole, *segment)).and_then(outcome)
+                guarded(|| segment_analysis(verifier, path, &whole, *segment)).and_then(outcome)
             })
             .collect(),
         Err(refused) => vec![Err(refused); segments.len()],
     }
 }
 
-fn hear_segment(
+fn segment_analysis(
     verifier: &Verifier,
     path: &Path,
     whole: &Waveform,
@@ -156,16 +156,13 @@ fn hear_segment(
 }
 
 fn outcome(analysis: Analysis) -> Outcome {
-    match analysis.embedding {
-        Ok(embedding) => Ok(Embedded {
-            values: embedding.values().to_vec(),
-            speech_seconds: analysis.quality.speech_seconds,
-        }),
-        Err(reason) => Err(Refused::new(
-            reason.code(),
-            format!("{reason}; {}", reason.remedy()),
-        )),
-    }
+    let embedding = analysis
+        .embedding
+        .map_err(|reason| Refused::of(reason.into()));
+    embedding.map(|embedding| Embedded {
+        values: embedding.values().to_vec(),
+        speech_seconds: analysis.quality.speech_seconds,
+    })
 }
 
 /// Turns a panic into the refusal of this file, so that the run goes on.
