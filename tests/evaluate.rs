@@ -156,11 +156,16 @@ fn conditions_come_from_any_column() {
     let conditions = only["conditions"].as_array().unwrap();
     assert!(conditions.iter().all(|c| c["column"] == "gender"));
 
+    place.write("meta.csv", csv.replace(',', ";"));
+    assert_eq!(first(&place, line), list);
+
     let unknown = format!("evaluate {line} --by age");
     place.refused(&unknown, 2, "speaker, seconds, gender, session");
     place.write("meta.csv", csv.replace("set/s0/1.wav", "set/s0/9.wav"));
     let line = format!("evaluate {line}");
     place.refused(&line, 2, "set/s0/1.wav is missing");
+    place.write("meta.csv", csv.replace(",day 0", ",\"day\n0\""));
+    place.refused(&line, 2, "meta.csv:2: a quote that is not closed");
 }
 
 #[test]

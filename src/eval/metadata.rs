@@ -70,19 +70,19 @@ impl Metadata {
             let Some(header) = &header else {
                 let first = Header::of_line(line, Places::find).ok_or("no column `path`")?;
                 let unknown = (IndexSet::new(), vec![u32::MAX; numbers.len()]);
-                texts = vec![unknown; first.places.others.len()];
+                texts = vec![unknown; first.columns.others.len()];
                 header = Some(first);
                 return Ok(());
             };
             let row = header.row(line)?;
-            let name = &row[header.places.path];
+            let name = &row[header.columns.path];
             let Some(&recording) = numbers.get(name) else {
                 return Ok(());
             };
             if std::mem::replace(&mut found[recording], true) {
                 return Err(format!("{name} stands above already"));
             }
-            for ((distinct, of), (column, _)) in texts.iter_mut().zip(&header.places.others) {
+            for ((distinct, of), (column, _)) in texts.iter_mut().zip(&header.columns.others) {
                 let text = &row[*column];
                 let index = distinct.get_index_of(text);
                 let index = index.unwrap_or_else(|| distinct.insert_full(text.into()).0);
@@ -97,7 +97,7 @@ impl Metadata {
             let name = missing.map_or("", |(name, _)| name);
             return Err(refuse(format!("{name} is missing")));
         }
-        let columns = header.places.others.into_iter().zip(texts);
+        let columns = header.columns.others.into_iter().zip(texts);
         let columns = columns.map(|((_, name), (groups, group_of))| Column {
             name,
             numbers: numbers_of(&groups, &group_of),

@@ -40,7 +40,7 @@ pub fn read(path: &Path) -> Result<HashMap<String, Vec<String>>> {
             }
         }
         let (model, recordings) = match &table {
-            Some(table) => table.places.model_and_recording(&table.row(line)?)?,
+            Some(table) => table.columns.model_and_recording(&table.row(line)?)?,
             None => model_and_recordings(line)?,
         };
         if recordings.is_empty() || recordings.iter().any(String::is_empty) {

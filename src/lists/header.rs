@@ -7,8 +7,8 @@ use super::fields::{Fields, Separator};
 pub struct Header<P> {
     separator: Separator,
     count: usize,
-    /// Where the columns are that the reader of the table wants, in fields from 0.
-    pub places: P,
+    /// What the reader of the table keeps of the names, such as where its columns are.
+    pub columns: P,
 }
 
 impl<P> Header<P> {
@@ -25,7 +25,7 @@ impl<P> Header<P> {
             Some(Header {
                 separator,
                 count: names.count(),
-                places: find(&names)?,
+                columns: find(&names)?,
             })
         })
     }
@@ -61,7 +61,7 @@ mod tests {
             ["\"a\" b", "1 \"x y\""],
         ] {
             let header = Header::of_line(header, find).unwrap();
-            assert_eq!(&header.row(line).unwrap()[header.places], "x y");
+            assert_eq!(&header.row(line).unwrap()[header.columns], "x y");
             let fact = header.row("1").unwrap_err();
             assert_eq!(fact, "1 fields instead of 2");
         }

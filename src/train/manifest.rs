@@ -200,7 +200,7 @@ fn file(path: &Path) -> Result<Vec<Row>> {
     for_each_line_within(MAX_BYTES, path, remedy, |line| {
         let row: serde_json::Result<Row> = if let Some(header) = &header {
             let fields = header.row(line)?;
-            let fields = header.places.iter().zip(fields.iter());
+            let fields = header.columns.iter().zip(fields.iter());
             // An empty split is none.
             let fields = fields.filter(|(name, field)| *name != "split" || !field.is_empty());
             let object = fields.map(|(name, field)| (name.clone(), field.into()));
