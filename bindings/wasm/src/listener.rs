@@ -138,13 +138,13 @@ impl Listener {
         let heard = inner.heard()?.embedding.as_ref().ok()?;
         let enrolled = voiceprint.embeddings();
         let kind = self.verifier.trial_kind(&enrolled, heard);
-        let llr = self.verifier.llr(&enrolled, heard);
+        let llr = self.verifier.llr(&enrolled, heard)?;
         let (decision, expected) = test.as_ref()?.judge(llr, kind);
         let point = OperatingPoint::default().with_threshold(expected.threshold as f32);
         let point = point.ok()?;
         let verification = Verification {
             decision,
-            ..Verification::of(llr, &point)
+            ..Verification::of(Some(llr), &point)
         };
         let mut answer = answer_json(&verification, &point, Some(kind), &self.verifier);
         answer["live"] = json!(true);
