@@ -528,7 +528,7 @@ pub unsafe extern "C" fn spkver_listener_finish(
     let embedding = unsafe { output(embedding, null_mut()) };
     status_of(|| {
         let listener = listener?.0.take().ok_or_else(finished)?;
-        give(embedding?, of_heard("samples", listener.finish()?)?)
+        give(embedding?, of_analysis("samples", listener.finish()?)?)
     })
 }
 
@@ -551,10 +551,10 @@ fn embed(
     label: &str,
     recording: &Recording,
 ) -> Result<SpkverEmbedding, Failure> {
-    of_heard(label, verifier.analyze(recording))
+    of_analysis(label, verifier.analyze(recording))
 }
 
-fn of_heard(label: &str, heard: Analysis) -> Result<SpkverEmbedding, Failure> {
-    let utterance = Utterance::new(label, heard.embedding?, &heard.quality);
+fn of_analysis(label: &str, analysis: Analysis) -> Result<SpkverEmbedding, Failure> {
+    let utterance = Utterance::new(label, analysis.embedding?, &analysis.quality);
     Ok(SpkverEmbedding(utterance))
 }

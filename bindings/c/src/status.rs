@@ -46,7 +46,7 @@ pub enum SpkverStatus {
     /// Refused: more noise than the model allows.
     Noisy = 105,
     /// Refused: several people speak, in turn or at once.
-    SeveralSpeakers = 106,
+    SeveralVoices = 106,
     /// Refused: the score is not a finite number.
     ScoreNotFinite = 107,
     /// Refused: what was heard is not clear enough for a decision yet.
@@ -74,7 +74,7 @@ const NAMES: [(SpkverStatus, &CStr); 20] = [
     (Clipping, c"clipping"),
     (BandLimited, c"band_limited"),
     (Noisy, c"noisy"),
-    (SeveralSpeakers, c"several_voices"),
+    (SeveralVoices, c"several_voices"),
     (ScoreNotFinite, c"score_not_finite"),
     (Undecided, c"undecided"),
 ];
@@ -191,7 +191,7 @@ mod tests {
             (Reason::Clipping { share: 0.5 }, Clipping),
             (band_limited, BandLimited),
             (noisy, Noisy),
-            (several, SeveralSpeakers),
+            (several, SeveralVoices),
             (undecided, Undecided),
             (Reason::ScoreNotFinite, ScoreNotFinite),
         ] {

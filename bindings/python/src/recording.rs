@@ -69,19 +69,19 @@ impl Source {
     ///
     /// # Errors
     /// What cannot be read.
-    pub fn hear(self, verifier: &Verifier) -> spkver::Result<Analysis> {
+    pub fn analyze(self, verifier: &Verifier) -> spkver::Result<Analysis> {
         let label = self.label();
         let recording = match self {
             Source::File(path) => Recording::open(path, &ReadOptions::default())?,
             Source::Samples { samples, rate_hz } => Recording::from_samples(samples, rate_hz)?,
         };
-        let heard = verifier.analyze(&recording);
-        Ok(match heard.embedding {
+        let analysis = verifier.analyze(&recording);
+        Ok(match analysis.embedding {
             Ok(embedding) => {
-                let utterance = Utterance::new(label, embedding, &heard.quality);
+                let utterance = Utterance::new(label, embedding, &analysis.quality);
                 Analysis::Embedded(Embedding { utterance })
             }
-            Err(reason) => Analysis::Refused(Refusal::new(label, reason, &heard.quality)),
+            Err(reason) => Analysis::Refused(Refusal::new(label, reason, &analysis.quality)),
         })
     }
 }
