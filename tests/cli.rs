@@ -147,7 +147,7 @@ fn machines_are_told_of_usage_errors_as_well() {
         ("--threads 1025 list --json", "1..=1024"),
         (
             "evaluate --segment -1 list --json",
-            "; give a positive number",
+            "--segment -1; give a positive number",
         ),
         ("compare --p-target -1 a b --json", "p_target is -1"),
     ] {

@@ -272,7 +272,7 @@ fn broken_lists_are_named_by_line() {
         ("a b 1 1\na b 1\n", "list:2: 3 fields instead of 4"),
         (
             "enrol,test,score,label\na,b,1\n",
-            "list:2: 3 fields instead",
+            "list:2: 3 fields instead of 4",
         ),
         (&format!("{trial}\n{{\"enrol\":1}}\n"), "list:2: "),
         (&format!("{trial}\n[]\n"), "list:2: "),

@@ -317,7 +317,10 @@ fn bad_options_and_lists_are_refused_before_any_work() {
         (r#"{"warps_percent": [100, 200]}"#, "from 70 to 140"),
         (r#"{"pitch": 2}"#, "pitch: a share, from 0 to 1"),
         (r#"{"speaker_weight": 0}"#, "not both 0"),
-        (r#"{"augment": {"noise": 2}}"#, "augment probabilities"),
+        (
+            r#"{"augment": {"noise": 2}}"#,
+            "augment probabilities: from 0 to 1",
+        ),
         (r#"{"members": []}"#, r#"unknown option "members""#),
         (r#"{"head": {"shrinkage": -0.5}}"#, "head.shrinkage"),
         (r#"{"speeds_percent": [100, 300]}"#, "from 50 to 200"),
@@ -435,7 +438,10 @@ fn softmax_over_one_output_is_refused_with_the_reason() {
         ("--head bce --head-outputs 3", "BCE takes one logit"),
         ("--head mse --head-outputs 2", "one linear output"),
         ("--head hinge --head-outputs 1", "bce, softmax or mse"),
-        ("--pool max --activation relu", "stats, mean or flatten"),
+        (
+            "--pool max --activation relu",
+            "choose stats, mean or flatten",
+        ),
     ] {
         place.refused(&train(&format!("-o a {flags}")), 2, fact);
     }
