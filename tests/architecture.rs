@@ -4,7 +4,7 @@
 
 mod source;
 
-use source::{Imports, Source, code_of, files, imports, sources};
+use source::{Imports, Source, code_and_strings, files, imports, sources};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
@@ -90,7 +90,7 @@ fn none(faults: Vec<String>) {
 
 #[test]
 fn the_reader_of_imports_reads_them() {
-    let code = code_of(
+    let (code, _) = code_and_strings(
         "//! crate::no\nuse crate::{\n  Error, audio::{A, features},\n  network,\n};\n\
          let quote = '\"'; fn f<'a>() { crate::kernels::g(\"crate::no\") }\n\
          #[cfg(test)]\nmod tests { use crate::cli; }",
@@ -135,6 +135,7 @@ fn the_reader_of_paths_finds_the_files_behind_them() {
         path: path.into(),
         text: code.into(),
         code: code.into(),
+        strings: vec![],
     };
     let imports = Imports::of(&[
         source(

@@ -198,42 +198,6 @@ pub fn log_odds(p: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// The reason after this one. The compiler asks for a line about each new reason.
-    fn after(reason: Reason) -> Option<Reason> {
-        let [seconds, wanted, share, llr, logit] = [0.1, 0.4, 0.5, 0.25, 0.75];
-        Some(match reason {
-            Reason::Silence => Reason::NoSpeech,
-            Reason::NoSpeech => Reason::TooLittleSpeech { seconds, wanted },
-            Reason::TooLittleSpeech { .. } => Reason::Clipping { share },
-            Reason::Clipping { .. } => Reason::BandLimited {
-                bandwidth_hz: 500.0,
-                wanted_hz: 1000.0,
-            },
-            Reason::BandLimited { .. } => Reason::Noisy {
-                snr_db: -10.0,
-                wanted_db: 0.0,
-            },
-            Reason::Noisy { .. } => Reason::SeveralSpeakers { llr },
-            Reason::SeveralSpeakers { .. } => Reason::OverlappedSpeech { logit },
-            Reason::OverlappedSpeech { .. } => Reason::NearlySeveralSpeakers { llr, logit },
-            Reason::NearlySeveralSpeakers { .. } => Reason::Undecided {
-                llr,
-                reject_below: -2.0,
-                accept_from: 2.0,
-            },
-            Reason::Undecided { .. } => Reason::ScoreNotFinite,
-            Reason::ScoreNotFinite => return None,
-        })
-    }
-
-    #[test]
-    fn every_code_is_in_the_list_of_codes() {
-        let all = std::iter::successors(Some(Reason::Silence), |reason| after(*reason));
-        let mut codes: Vec<&str> = all.map(|reason| reason.code()).collect();
-        codes.dedup();
-        assert_eq!(codes, Reason::CODES);
-    }
-
     #[test]
     fn equal_priors_and_costs_put_the_threshold_at_zero() {
         let point = OperatingPoint::new(0.5, 1.0, 1.0).unwrap();

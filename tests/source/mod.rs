@@ -1,5 +1,7 @@
-//! Reads the source of the crate: its files, their code without comments and strings, and which file
-//! imports which.
+//! Reads the source of the crate: its files, their code without comments, their string literals, and
+//! which file imports which.
+
+#![allow(dead_code, reason = "no test file uses all of it")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,8 +13,10 @@ pub struct Source {
     /// Path below `src/`.
     pub path: PathBuf,
     pub text: String,
-    /// The text without comments, strings and unit tests.
+    /// The text without comments, unit tests, and what string literals hold.
     pub code: String,
+    /// What its string literals hold, without those of comments and unit tests.
+    pub strings: Vec<String>,
 }
 
 impl Source {
@@ -63,9 +67,11 @@ pub fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let source = |path: PathBuf| {
         let text = std::fs::read_to_string(&path).unwrap();
+        let (code, strings) = code_and_strings(&text);
         Source {
             path: path.strip_prefix(&root).unwrap().to_path_buf(),
-            code: code_of(&text),
+            code,
+            strings,
             text,
         }
     };
@@ -74,41 +80,62 @@ pub fn sources() -> Vec<Source> {
     sources
 }
 
-/// Strips comments, string literals, and everything from `#[cfg(test)]` on (unit tests come last).
-pub fn code_of(text: &str) -> String {
-    let before_tests = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
-    let mut code = String::new();
-    let mut rest = before_tests.chars().peekable();
-    while let Some(c) = rest.next() {
-        match c {
-            '/' if rest.peek() == Some(&'/') => {
-                rest.by_ref().find(|&c| c == '\n');
+/// The code of a file without its comments and unit tests, which come last, and what its string
+/// literals hold. In the code, each literal is empty. A line of a literal that ends in a backslash goes
+/// on in the next.
+pub fn code_and_strings(text: &str) -> (String, Vec<String>) {
+    let mut rest = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let (mut code, mut strings) = (String::new(), vec![]);
+    while let Some(at) = rest.find(['"', '\'', '/']) {
+        let (before, after) = rest.split_at(at);
+        code.push_str(before);
+        let hashes = before.len() - before.trim_end_matches('#').len();
+        let is_raw = before[..at - hashes].ends_with('r');
+        rest = match after.as_bytes() {
+            [b'/', b'/', ..] => {
                 code.push('\n');
+                after.split_once('\n').map_or("", |(_, next)| next)
             }
-            '"' => {
-                while let Some(c) = rest.next() {
-                    match c {
-                        '\\' => drop(rest.next()),
-                        '"' => break,
-                        _ => {}
-                    }
-                }
+            [b'"', ..] => {
                 code.push_str("\"\"");
-            }
-            // A character literal: '"' must not start a string. Lifetimes have no second quote.
-            '\'' => {
-                let next: String = rest.clone().take(3).collect();
-                let length = match next.as_bytes() {
-                    [b'\\', _, b'\''] => 3,
-                    [_, b'\'', ..] => 2,
-                    _ => 0,
+                let (string, next) = match is_raw {
+                    true => raw_string(&after[1..], hashes),
+                    false => string(&after[1..]),
                 };
-                rest.by_ref().take(length).for_each(drop);
+                strings.push(string);
+                next
             }
-            c => code.push(c),
-        }
+            // Characters, such as '"'. A lifetime has no second quote.
+            [b'\'', b'\\', _, b'\'', ..] => &after[4..],
+            [b'\'', _, b'\'', ..] => &after[3..],
+            [b'\'', ..] => &after[1..],
+            _ => {
+                code.push('/');
+                &after[1..]
+            }
+        };
     }
-    code
+    code.push_str(rest);
+    (code, strings)
+}
+
+/// What a string literal holds, and what follows it.
+fn string(text: &str) -> (String, &str) {
+    let mut is_escaped = false;
+    let end = text.find(|c| {
+        let ends = c == '"' && !is_escaped;
+        is_escaped = c == '\\' && !is_escaped;
+        ends
+    });
+    let end = end.expect("strings end");
+    (text[..end].replace("\\\n", ""), &text[end + 1..])
+}
+
+/// The same for a raw string, which ends in a quote and so many hashes.
+fn raw_string(text: &str, hashes: usize) -> (String, &str) {
+    let end = format!("\"{}", "#".repeat(hashes));
+    let (string, next) = text.split_once(&end).expect("strings end");
+    (string.into(), next)
 }
 
 /// Names of the modules imported as `crate::module` or `crate::{module…, module…}`.
@@ -213,7 +240,7 @@ fn use_tree(tokens: &[&str], at: &mut usize, before: &[String], found: &mut Vec<
     }
 }
 
-/// The files of the crate, and what they import of each other.
+/// Which files of the crate import which.
 pub struct Imports {
     files: BTreeMap<Names, PathBuf>,
     /// Where an item is that a module re-exports.
