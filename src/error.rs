@@ -144,6 +144,7 @@ impl Error {
     }
 
     /// An [`Error::Io`] with a remedy of its own.
+    #[doc(hidden)]
     pub fn io_with(
         path: impl Into<PathBuf>,
         doing: &'static str,
@@ -159,6 +160,7 @@ impl Error {
     }
 
     /// An [`Error::Audio`].
+    #[doc(hidden)]
     pub fn audio(
         path: impl Into<PathBuf>,
         fact: impl Into<String>,
@@ -172,6 +174,7 @@ impl Error {
     }
 
     /// An [`Error::Model`].
+    #[doc(hidden)]
     pub fn model(
         path: impl Into<PathBuf>,
         fact: impl Into<String>,
@@ -185,6 +188,7 @@ impl Error {
     }
 
     /// An [`Error::Store`].
+    #[doc(hidden)]
     pub fn store(
         path: impl Into<PathBuf>,
         fact: impl Into<String>,
@@ -198,6 +202,7 @@ impl Error {
     }
 
     /// An [`Error::List`] about a line, counted from 1.
+    #[doc(hidden)]
     pub fn list(
         path: impl Into<PathBuf>,
         line: usize,
@@ -213,6 +218,7 @@ impl Error {
     }
 
     /// An [`Error::Refused`].
+    #[doc(hidden)]
     pub fn refused(fact: impl Into<String>, remedy: impl Into<Remedy>) -> Self {
         Error::Refused {
             fact: fact.into(),
@@ -221,6 +227,7 @@ impl Error {
     }
 
     /// An [`Error::Option`] whose fact says what the user can do. The value may be empty.
+    #[doc(hidden)]
     pub fn option(option: &'static str, value: impl fmt::Display, fact: impl Into<String>) -> Self {
         Error::Option {
             option,
@@ -231,6 +238,7 @@ impl Error {
     }
 
     /// The same error with this remedy. Errors that always have the same one keep it.
+    #[doc(hidden)]
     pub fn with_remedy(mut self, new: impl Into<Remedy>) -> Self {
         match &mut self {
             Error::Audio { remedy, .. }

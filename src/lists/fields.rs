@@ -15,6 +15,15 @@ pub enum Separator {
     Char(u8),
 }
 
+impl Separator {
+    /// What may stand between the names of a header, in the order in which they are tried.
+    pub const OF_HEADERS: [Separator; 3] = [
+        Separator::Char(b','),
+        Separator::Char(b';'),
+        Separator::Blank,
+    ];
+}
+
 /// Fields that are kept without an allocation. Nearly every line has fewer.
 const FIRST: usize = 16;
 

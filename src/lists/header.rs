@@ -15,12 +15,7 @@ impl<P> Header<P> {
     /// The header in `line`, if `find` finds its columns among the names. Names stand between commas,
     /// semicolons, tabs or blanks, and so do the fields of the rows.
     pub fn of_line(line: &str, find: impl Fn(&Fields) -> Option<P>) -> Option<Self> {
-        let separators = [
-            Separator::Char(b','),
-            Separator::Char(b';'),
-            Separator::Blank,
-        ];
-        separators.into_iter().find_map(|separator| {
+        Separator::OF_HEADERS.into_iter().find_map(|separator| {
             let names = Fields::split(line, separator).ok()?;
             Some(Header {
                 separator,

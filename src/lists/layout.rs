@@ -46,7 +46,7 @@ impl Layout {
             fields.truncate(end);
             Ok(fields)
         };
-        for separator in [comma, semicolon, Separator::Blank] {
+        for separator in Separator::OF_HEADERS {
             if let Ok(names) = split(separator)
                 && let Some(layout) = Layout::of_header(&names, separator)
             {

@@ -223,10 +223,8 @@ fn file(path: &Path) -> Result<Vec<Row>> {
 
 /// The names of all columns of a manifest.
 fn columns(names: &Fields) -> Option<Vec<String>> {
-    let mut columns = names.iter();
-    columns
-        .any(|name| name == "path")
-        .then(|| names.iter().map(String::from).collect())
+    let has_path = names.iter().any(|name| name == "path");
+    has_path.then(|| names.iter().map(String::from).collect())
 }
 
 #[cfg(test)]
