@@ -160,7 +160,7 @@ impl<'a> Search<'a> {
     }
 
     /// The most likely speakers of a recording, best first. If the decision on the first is not
-    /// [`Decision::Accept`](crate::Decision::Accept), the speaker is none of those enrolled.
+    /// [`Decision::Accept`](crate::Decision::Accept), nobody enrolled is the speaker.
     ///
     /// # Errors
     /// [`Error::Store`] where nobody is enrolled, [`Error::Io`] where another program changes the store

@@ -25,7 +25,7 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// What the verifier heard in the file at `path`.
+    /// The analysis of the file at `path`.
     pub fn new(path: PathBuf, analysis: Analysis) -> Self {
         Recording {
             path,

@@ -90,7 +90,8 @@ COMMENT ON TABLE voiceprint IS 'spkver model {model}';
     )
 }
 
-/// Writes a float32 array, and the names of its rows to the file `beside`. Returns the number of rows.
+/// Writes the vectors as rows of a NumPy array of float32, and the names of the speakers, row by row, to the
+/// file `beside`. Returns the number of rows.
 ///
 /// # Errors
 /// As [`write_pgvector`].

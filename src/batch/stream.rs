@@ -277,8 +277,8 @@ pub fn serve(
 ) -> Result<()> {
     let (ask, asked) = sync_channel::<(Line, SyncSender<String>)>(threads);
     let (queue, answers) = sync_channel::<Receiver<String>>(AHEAD * threads);
-    // Threads of its own, not rayon's: the reader may wait for ever for input, so it is not joined and
-    // cannot start tasks that borrow the answerer, and answers are written while it waits.
+    // Not rayon: the reader may wait for input for ever, so nothing waits for this thread to end, and it
+    // cannot start tasks that borrow the answerer. Answers are written while it waits.
     thread::spawn(move || read_lines(input, &ask, &queue));
     let asked = Mutex::new(asked);
     let over = AtomicBool::new(false);

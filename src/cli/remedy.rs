@@ -1,5 +1,5 @@
-//! Words remedies with the flags and commands of the program. The library names options as its fields
-//! are called, which are the names of the flags, and knows no commands.
+//! Says with flags and commands of the program what the user can do about an error. The library knows
+//! neither: it calls an option by the name of its field, such as `max_seconds` for `--max-seconds`.
 
 use spkver::{Error, Remedy};
 

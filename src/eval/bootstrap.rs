@@ -49,7 +49,7 @@ pub struct Replicates {
 }
 
 impl Replicates {
-    /// The replicates of a list with these speakers.
+    /// Keeps what each replicate of a list gave, with the names of the list's speakers.
     pub(super) fn new(speakers: &Speakers, figures: &[Option<Figures>]) -> Self {
         let eers = figures.iter().map(|figures| Some(figures.as_ref()?.eer));
         Replicates {

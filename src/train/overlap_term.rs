@@ -36,7 +36,7 @@ pub struct OverlapTerm {
     of_detector: f32,
 }
 
-/// Fits the term on examples made of the recordings of `descent`, half of them with two voices.
+/// Fits the term on examples made of the recordings of `descent`, half of them of two speakers.
 /// `statistics` is the network up to its pooling. `None` if `on_progress` stopped the fit by
 /// answering `false`.
 ///

@@ -62,7 +62,8 @@ fn every_verb_answers_as_the_command_line_does() {
     assert_eq!(left, ["Zoë B".to_string()].into());
 }
 
-/// Status and code of the refusal, route, recordings.
+/// Requests that are refused. Each line has the status and the code of the answer, the route, and the
+/// recordings that are sent.
 const REFUSED: &str = "
 400 request /v1/enroll anna-1
 400 usage /v1/enroll?speaker=a%00b anna-1

@@ -34,14 +34,14 @@ pub(crate) unsafe fn free<T>(handle: *mut T) {
 }
 
 /// # Safety
-/// `pointer` is NULL or points to a `T` that nobody changes in the meantime.
+/// `pointer` is NULL or points to a `T`. Nothing changes it while the result is in use.
 pub(crate) unsafe fn handle<'a, T>(pointer: *const T, name: &str) -> Result<&'a T, Failure> {
     // SAFETY: the caller keeps to the section above.
     unsafe { pointer.as_ref() }.ok_or_else(|| Failure::usage(format!("{name} is NULL")))
 }
 
 /// # Safety
-/// `pointer` is NULL or points to a `T` that nobody else uses in the meantime.
+/// `pointer` is NULL or points to a `T`. Nothing else uses it while the result is in use.
 pub(crate) unsafe fn handle_mut<'a, T>(pointer: *mut T, name: &str) -> Result<&'a mut T, Failure> {
     // SAFETY: the caller keeps to the section above.
     unsafe { pointer.as_mut() }.ok_or_else(|| Failure::usage(format!("{name} is NULL")))
@@ -65,7 +65,7 @@ pub(crate) unsafe fn output<'a, T>(pointer: *mut T, nothing: T) -> Result<&'a mu
 }
 
 /// # Safety
-/// `pointer` is NULL or a text that ends in NUL and does not change in the meantime.
+/// `pointer` is NULL or a text that ends in NUL. Nothing changes it while the result is in use.
 pub(crate) unsafe fn text<'a>(pointer: *const c_char, name: &str) -> Result<&'a str, Failure> {
     if pointer.is_null() {
         return Err(Failure::usage(format!("{name} is NULL")));
@@ -77,7 +77,8 @@ pub(crate) unsafe fn text<'a>(pointer: *const c_char, name: &str) -> Result<&'a 
 }
 
 /// # Safety
-/// `pointer` is NULL or points to the first of `length` values that do not change in the meantime.
+/// `pointer` is NULL or points to the first of `length` values. Nothing changes them while the result is
+/// in use.
 pub(crate) unsafe fn array<'a, T>(
     pointer: *const T,
     length: usize,
@@ -116,7 +117,7 @@ pub(crate) unsafe fn all(
     pointers.iter().map(copy).collect()
 }
 
-/// The operating point, or the usual one for NULL.
+/// The operating point that `point` points to; the default one if it is NULL.
 ///
 /// # Safety
 /// `point` is NULL or points to an operating point.
