@@ -193,6 +193,7 @@ fn a_residual_network_is_trained_gets_a_joint_embedding_and_is_exported() {
     place.done(&learn("-o two --threads 2"));
     let is_same = place.bytes("one") == place.bytes("two");
     assert!(is_same, "threads change the bits");
+    starts_from_a_model(&place);
     joint(&place, |_| ());
     place.done(&onto("one", "-o joint"));
     // 4 dimensions of its own, and as many towards the teacher.
@@ -200,6 +201,39 @@ fn a_residual_network_is_trained_gets_a_joint_embedding_and_is_exported() {
     assert_eq!(model.model().head.projection.groups, 2);
     place.done("--model joint model export --onnx joint.onnx");
     assert!(place.exists("joint.onnx"));
+}
+
+/// Starts a run from the model `one`, and takes one step at a rate that changes nothing to speak of.
+fn starts_from_a_model(place: &Place) {
+    let small = "--steps 1 --learning-rate 1e-9 --start-from one --seed 8";
+    place.done(&learn(&format!("-o again {small}")));
+    let [one, again] = ["one", "again"].map(|name| load(place, name));
+    let [one, again] = [&one, &again].map(|model| model.model().network.weights());
+    // The map to log mels, and the convolutions: two before the first sum, three for the block with another
+    // number of channels, and the last. The folded weights are rounded to 11 bits.
+    let convolutions = |name: &&String| name.ends_with(".weight") && one[*name].len() > 16;
+    let compared: Vec<&String> = one.keys().filter(convolutions).collect();
+    assert!(compared.len() >= 7, "{compared:?}");
+    let differing = compared.into_iter().filter(|name| {
+        let pairs = one[*name].iter().zip(&again[*name]);
+        let error: f32 = pairs.map(|(a, b)| (a - b).abs()).sum();
+        error > 0.01 * one[*name].iter().map(|a| a.abs()).sum::<f32>()
+    });
+    let differing: Vec<&String> = differing.collect();
+    let last = one
+        .keys()
+        .filter_map(|name| name.split('.').next()?.parse::<usize>().ok())
+        .max();
+    assert_eq!(
+        differing,
+        [&format!("{}.weight", last.unwrap())],
+        "only what follows the pooling is new"
+    );
+    options(place, |options| {
+        options["architecture"]["channels"] = 6.into()
+    });
+    let refused = place.say(&train("-o no --start-from one"));
+    refused.refused(2, "--start-from");
 }
 
 #[test]

@@ -84,9 +84,10 @@ pub struct Args {
     /// Take the detector of overlapped speech from this model; if the options train one, start from it
     #[arg(long, value_name = "MODEL", help_heading = "Training")]
     overlap_of: Option<PathBuf>,
-    /// Start from the weights in this checkpoint of another run, instead of from random ones. A layer
-    /// that has another size in that run still starts from random weights
-    #[arg(long, value_name = "CHECKPOINT", help_heading = "Training")]
+    /// Start from the weights in this checkpoint of another run, instead of from random ones; a layer
+    /// that has another size in that run still starts from random weights. Or start from the network of
+    /// this model, up to its pooling, and take its detectors if the options train none
+    #[arg(long, value_name = "CHECKPOINT|MODEL", help_heading = "Training")]
     start_from: Option<PathBuf>,
     /// Add a joint embedding to this model instead of training a network: a map from the statistics
     /// of its network to the vectors of --teacher (`joint` in the options)

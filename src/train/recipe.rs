@@ -13,7 +13,12 @@ use super::{
     teacher::Teacher,
     view::View,
 };
-use crate::{Error, Result, features::Mfcc, network::Network};
+use crate::{
+    Error, Result,
+    features::Mfcc,
+    network::Network,
+    verifier::{Model, ModelId},
+};
 use std::path::PathBuf;
 
 /// The result of training.
@@ -30,10 +35,36 @@ pub struct Trained {
 
 /// The weights that training starts from. A network without such weights starts from random ones.
 pub struct Begun {
-    /// The network of another run.
-    pub network: Option<State>,
+    /// The network.
+    pub network: Option<Start>,
     /// The detector of overlapped speech.
     pub overlap: Option<State>,
+}
+
+/// What a network starts from.
+pub enum Start {
+    /// The state of another run: its weights, where they fit.
+    Run(Box<State>),
+    /// The model with this id: the layers of its network up to the pooling, and its detectors.
+    Model(ModelId, Box<Model>),
+}
+
+impl Start {
+    /// BLAKE3 of the weights.
+    fn hash(&self) -> String {
+        match self {
+            Start::Run(state) => state.hash(),
+            Start::Model(id, _) => id.to_string(),
+        }
+    }
+
+    /// Takes the detectors of overlapped speech and of speech out of a model, for a run that trains none.
+    pub fn take_detectors(&mut self) -> (Option<Network>, Option<Network>) {
+        match self {
+            Start::Run(_) => (None, None),
+            Start::Model(_, model) => (model.overlap.take(), model.speech.take()),
+        }
+    }
 }
 
 /// Trains all networks, each from its checkpoint if there is one, and embeds the training speech
@@ -57,7 +88,7 @@ pub fn train(
         name.push(ending);
         PathBuf::from(name)
     };
-    let begun_from = begun.network.as_ref().map(State::hash);
+    let begun_from = begun.network.as_ref().map(Start::hash);
     let network_descent = Descent {
         begun_from: begun_from.as_deref(),
         ..*all
@@ -109,7 +140,7 @@ pub fn train(
 /// Trains one network on the speakers' names and, where there is a teacher, on its vectors.
 fn train_network(
     descent: &Descent,
-    begun: Option<&State>,
+    begun: Option<&Start>,
     on_progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Option<(Network, Labelled)>> {
     let options = descent.options;
@@ -126,16 +157,24 @@ fn train_network(
     let rows = crops.num_classes() + map_rows;
     let start = |layers| {
         let mut fresh = State::fresh(layers, rows, shapes.embedding_size, options.seed);
-        if let Some(begun) = begun
-            && fresh.take_weights(begun) == 0
-        {
-            return Err(Error::option(
+        let is_taken = match begun {
+            None => true,
+            Some(Start::Run(state)) => fresh.take_weights(state) > 0,
+            Some(Start::Model(_, model)) => {
+                let (features, ..) = crops.batch(0, options.batch_size)?;
+                fresh
+                    .trainable
+                    .take_layers(&model.network, &view.of(features))
+            }
+        };
+        let refusal = || {
+            Error::option(
                 "start_from",
                 "",
-                "no layer of that run has the size of one of this network",
-            ));
-        }
-        Ok(fresh)
+                "its layers have other sizes than this network's",
+            )
+        };
+        is_taken.then_some(fresh).ok_or_else(refusal)
     };
     let step = |state: &mut State| {
         let (features, labels, utterances) = crops.batch(state.step, options.batch_size)?;

@@ -14,7 +14,7 @@ use super::{
     manifest::Manifest,
     options::{PairLoss, TrainOptions},
     overlap, overlap_term,
-    recipe::{self, Begun},
+    recipe::{self, Begun, Start},
     recordings::Recordings,
     teacher::Teacher,
 };
@@ -42,7 +42,8 @@ pub struct Plan {
     /// A model whose detector of overlapped speech is taken. If the options train a detector, training
     /// starts from this one.
     pub overlap_of: Option<PathBuf>,
-    /// A checkpoint of another run, whose weights the network starts from where they fit.
+    /// A checkpoint of another run, whose weights the network starts from where they fit; or a model,
+    /// whose network it starts from up to the pooling, and whose detectors are taken if none are trained.
     pub start_from: Option<PathBuf>,
     /// A model to add a joint embedding to, made by `train`. With it, no network is trained.
     pub onto: Option<PathBuf>,
@@ -69,7 +70,7 @@ pub struct Inputs<'a> {
     plan: &'a Plan,
     lists: Lists<'a>,
     overlap: Option<Overlap>,
-    start_from: Option<State>,
+    start_from: Option<Start>,
     onto: Option<Model>,
     manifest: Manifest,
     noise: Vec<PathBuf>,
@@ -121,7 +122,7 @@ impl<'a> Inputs<'a> {
         let overlap = plan.overlap_of.as_deref();
         let overlap = overlap.map(|path| overlap_of(path, &plan.options));
         let start_from = plan.start_from.as_deref();
-        let start_from = start_from.map(State::of_other_run);
+        let start_from = start_from.map(|path| start_of(path, &plan.options));
         let onto = plan.onto.as_deref();
         let onto = onto.map(|path| onto_of(path, &plan.options));
         Ok(Inputs {
@@ -160,7 +161,7 @@ impl<'a> Inputs<'a> {
     /// [`Error::Io`] for a room, a checkpoint or a model file that cannot be read or written;
     /// [`Error::Usage`] where nothing can be learnt from the recordings.
     pub fn train(
-        self,
+        mut self,
         teacher: Option<Vector>,
         out: &OutputFile,
         on_event: OnEvent,
@@ -199,6 +200,8 @@ impl<'a> Inputs<'a> {
             Some(Overlap::Begun(state)) => (None, Some(state)),
             None => (None, None),
         };
+        let of_start = self.start_from.as_mut().map(Start::take_detectors);
+        let (overlap_of_start, speech_of_start) = of_start.unwrap_or_default();
         let begun = Begun {
             network: self.start_from,
             overlap,
@@ -218,9 +221,9 @@ impl<'a> Inputs<'a> {
         let model = Model {
             front_end: options.front_end.clone(),
             network,
-            overlap: trained.overlap.or(finished),
+            overlap: trained.overlap.or(finished).or(overlap_of_start),
             has_overlap_term: false,
-            speech: trained.speech,
+            speech: trained.speech.or(speech_of_start),
             head,
             limits: Limits::default(),
             rates: None,
@@ -329,6 +332,19 @@ fn overlap_of(path: &Path, options: &TrainOptions) -> Result<Overlap> {
     begun.ok_or_else(|| {
         refuse("its detector of overlapped speech has other layers than that of the options")
     })
+}
+
+/// What the network starts from: the model or the checkpoint `path`.
+fn start_of(path: &Path, options: &TrainOptions) -> Result<Start> {
+    let Ok(verifier) = model::load(path) else {
+        return State::of_other_run(path).map(|state| Start::Run(Box::new(state)));
+    };
+    let id = verifier.id();
+    let model = verifier.into_model();
+    if model.front_end != options.front_end {
+        return Err(refusal("start_from", path, OTHER_FRONT_END));
+    }
+    Ok(Start::Model(id, Box::new(model)))
 }
 
 /// Reads the model file `path`, which is to get a joint embedding.

@@ -12,7 +12,7 @@ use super::{
     pooling,
     random::Random,
 };
-use crate::network::{Activation, Affine, Layer, Weights, fold_batch_norms};
+use crate::network::{Activation, Affine, Layer, Network, Weights, fold_batch_norms};
 use rayon::prelude::*;
 
 /// Layers and weights in training; BatchNorm's running statistics are among the weights.
@@ -74,6 +74,51 @@ impl Trainable {
     /// Layers and weights for inference, without BatchNorms.
     pub fn folded(&self) -> (Vec<Layer>, Weights) {
         fold_batch_norms(&self.layers, &self.weights)
+    }
+
+    /// Takes the layers up to the pooling from a finished network, whose BatchNorms are folded. Each
+    /// BatchNorm up to the pooling is set so that it passes on these `features` as they are. `false` if
+    /// the layers up to the pooling are others; then nothing changes.
+    pub fn take_layers(&mut self, network: &Network, features: &Batch) -> bool {
+        let until_pooling = |layers: &[Layer]| layers.iter().position(Layer::is_pooling);
+        let (mut folded, _) = self.folded();
+        let Some(pooling) = until_pooling(&folded) else {
+            return false;
+        };
+        // A network that sees log mels begins with the map to them.
+        let view = usize::from(matches!(self.layers.first(), Some(Layer::Conv2d(_))));
+        let names = folded.iter_mut().flat_map(Layer::named_mut);
+        names.for_each(|name| *name += view);
+        if network.layers().get(view..view + pooling) != Some(&folded[..pooling]) {
+            return false;
+        }
+        let is_norm = |layer: &Layer| matches!(layer, Layer::BatchNorm { .. });
+        let indices = 0..self.layers.len();
+        let (norms, kept): (Vec<usize>, Vec<usize>) =
+            indices.partition(|index| is_norm(&self.layers[*index]));
+        for (from, to) in kept[..pooling].iter().enumerate() {
+            for (name, _) in self.layers[*to].tensors() {
+                let values = &network.weights()[&format!("{}.{name}", from + view)];
+                self.weights.insert(format!("{to}.{name}"), values.clone());
+            }
+        }
+        for index in norms.into_iter().filter(|index| *index < kept[pooling]) {
+            let tape = self.forward(features.copy());
+            let Some(norm) = &tape.norms[index] else {
+                continue;
+            };
+            let deviation = norm.variance.iter().map(|v| v.sqrt()).collect();
+            let (mean, variance) = (norm.mean.clone(), norm.variance.clone());
+            for (name, values) in [
+                ("weight", deviation),
+                ("bias", mean.clone()),
+                ("running_mean", mean),
+                ("running_var", variance),
+            ] {
+                self.weights.insert(format!("{index}.{name}"), values);
+            }
+        }
+        true
     }
 
     fn tensor(&self, index: usize, name: &str) -> &[f32] {
