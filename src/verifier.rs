@@ -32,7 +32,7 @@ use crate::{
     Error, Result,
     features::Mfcc,
     remedy::Remedy,
-    scoring::{CONDITIONS, Llr, OperatingPoint, QualityTerms, TrialKind, gallery::Probe},
+    scoring::{CONDITIONS, Llr, OperatingPoint, PairHead, QualityTerms, TrialKind, gallery::Probe},
 };
 use std::{path::PathBuf, sync::Arc};
 use zeroize::Zeroizing;
@@ -61,6 +61,8 @@ pub struct Verifier {
     id: ModelId,
     file_id: ModelId,
     model: Arc<Model>,
+    /// [`PairHead::of_parts`] of the model's head.
+    head_of_parts: Arc<PairHead>,
     mfcc: Arc<Mfcc>,
 }
 
@@ -82,6 +84,7 @@ impl Verifier {
         Ok(Verifier {
             id,
             file_id: id,
+            head_of_parts: Arc::new(model.head.of_parts()),
             model: Arc::new(model),
             mfcc: Arc::new(mfcc),
         })
@@ -140,6 +143,7 @@ impl Verifier {
         model.head = model.head.uncalibrated();
         model.head.quality = Some(QualityTerms::default());
         model.limits = model.limits.without_scores();
+        self.head_of_parts = Arc::new(self.model.head.clone());
         self
     }
 

@@ -35,7 +35,7 @@ pub struct Args {
     /// Also fit quality terms (how seconds of speech, noise, missing band and embedding length change
     /// the score) and a lower slope for scores far below 0. Uses the recordings of the lists as they
     /// are, cut to 0.7, 1.2, 2 and 3 s, and at 8 kHz. Needs dozens of speakers and several kinds of
-    /// speech. Without this flag the model keeps the quality terms and the cohort that it has
+    /// speech. Without this flag the model keeps the quality terms that it has
     #[arg(long, conflicts_with = "scores", help_heading = "Fit")]
     quality: bool,
     /// Folder or manifest, as for `train`, of hundreds of speakers who are in no trial. Also fits a new
@@ -45,15 +45,15 @@ pub struct Args {
     #[arg(long, value_name = "DIR|MANIFEST", conflicts_with = "scores")]
     #[arg(help_heading = "Fit")]
     speakers: Option<PathBuf>,
-    /// Folder or manifest, as for `train`, of speakers who are in no trial. Also fits how the score
-    /// changes if a voice sounds like many of theirs. These speakers are kept in the model if this
-    /// lowers Cllr at --p-target, measured on each list with a fit on the others. Needs --quality, and
-    /// two lists or more
+    /// Folder or manifest, as for `train`, of speakers who are in no trial. Also lowers the scores of
+    /// voices that sound like many of theirs (the additive part of AS-norm). These speakers are kept in
+    /// the model if this lowers Cllr at --p-target, measured on each list with a fit on the others.
+    /// Needs --quality, and two lists or more. Without this flag the model keeps the cohort that it has
     #[arg(long, value_name = "DIR|MANIFEST", requires = "quality")]
     #[arg(help_heading = "Fit")]
     cohort: Option<PathBuf>,
     /// How many of the highest scores against the cohort are averaged
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..), help_heading = "Fit")]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..), help_heading = "Fit")]
     cohort_top: u16,
     /// Seed of the bootstrap
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Fit")]

@@ -43,19 +43,38 @@ impl Cohort {
     // Compiled once: it is called in many places.
     #[inline(never)]
     pub(super) fn mean_of(&self, weight: &[f32], a: &[f32]) -> f32 {
+        self.mean_without(None, weight, a)
+    }
+
+    /// What μ is for most voices: the mean over some speakers of the cohort, each compared with the others.
+    pub(super) fn typical(&self, weight: &[f32], voice_size: usize) -> f32 {
+        const SPEAKERS: usize = 16;
+        let points: Vec<&[f32]> = self.points.chunks_exact(voice_size).collect();
+        let others = |k: usize| (points.len() > 1).then_some(k);
+        let every = points.len().div_ceil(SPEAKERS);
+        let some = (0..points.len()).step_by(every);
+        let means = some.map(|k| self.mean_without(others(k), weight, points[k]));
+        let means: Vec<f32> = means.collect();
+        means.iter().sum::<f32>() / means.len() as f32
+    }
+
+    /// μ(a), with one speaker of the cohort left out or none.
+    fn mean_without(&self, left_out: Option<usize>, weight: &[f32], a: &[f32]) -> f32 {
         let (product, squares) = weight.split_at(weight.len() / 2);
         let squares = &squares[..a.len()];
         // Reveals as much about the voice as the embedding.
         let weighted: Vec<f32> = product.iter().zip(a).map(|(p, a)| p * a).collect();
         let weighted = Zeroizing::new(weighted);
-        let speakers = self.points.chunks_exact(a.len());
+        let speakers = self.points.chunks_exact(a.len()).enumerate();
         let mut scores = Zeroizing::new(Vec::with_capacity(speakers.len()));
-        scores.extend(speakers.map(|c| score(&weighted, squares, c)));
-        let rank = scores.len() - self.top;
+        let others = speakers.filter(|(k, _)| Some(*k) != left_out);
+        scores.extend(others.map(|(_, c)| score(&weighted, squares, c)));
+        let top = self.top.min(scores.len());
+        let rank = scores.len() - top;
         let (_, last, higher) = scores.select_nth_unstable_by(rank, f32::total_cmp);
         let highest = higher.iter().chain([&*last]);
         let sum: f64 = highest.map(|&score| f64::from(score)).sum();
-        weighted_dot(squares, a, a) + (sum / self.top as f64) as f32
+        weighted_dot(squares, a, a) + (sum / top as f64) as f32
     }
 }
 

@@ -210,6 +210,19 @@ impl PairHead {
         cohort.mean_of(&self.weight, &a[..self.voice_size()])
     }
 
+    /// The head that compares two parts of one recording: both count as typical voices, without being
+    /// compared with the cohort.
+    pub fn of_parts(&self) -> Self {
+        let mut head = self.clone();
+        if let Some(QualityTerms { weights, cohort }) = &mut head.quality
+            && let Some(cohort) = cohort.take()
+        {
+            head.bias += 2.0 * weights.cohort * cohort.typical(&self.weight, self.voice_size());
+            weights.cohort = 0.0;
+        }
+        head
+    }
+
     /// Log-likelihood ratio of two points, `(P,)` and `(P,)`; NaN if either holds a NaN. The same
     /// bits in either order.
     pub fn llr(&self, a: &[f32], b: &[f32]) -> f32 {

@@ -252,6 +252,26 @@ mod tests {
     }
 
     #[test]
+    fn parts_of_a_recording_count_as_typical_voices_whatever_the_cohort() {
+        let mut head = with_cohort();
+        let plain = PairHead {
+            quality: None,
+            bias: 0.0,
+            prior: 0.5,
+            ..head.clone()
+        };
+        let cohort = head.quality.as_mut().unwrap().cohort.as_mut().unwrap();
+        // Each speaker counts against the other two, that is against all others.
+        let [p, q, r] = std::array::from_fn(|k| cohort.points[4 * k..4 * k + 4].to_vec());
+        let pairs = [(&p, &q), (&p, &r), (&q, &r)];
+        let typical = pairs.map(|(a, b)| plain.llr(a, b)).iter().sum::<f32>() / 3.0;
+        let of_parts = head.of_parts();
+        assert!(of_parts.check(4).is_ok());
+        assert!(of_parts.quality.unwrap().cohort.is_none());
+        assert!((of_parts.bias - (head.bias - 0.6 * typical)).abs() < 1e-5);
+    }
+
+    #[test]
     fn likeness_to_the_cohort_is_the_mean_of_the_highest_scores() {
         let head = with_cohort();
         assert!(head.check(4).is_ok());

@@ -16,6 +16,7 @@ mod outside;
 mod quality_lists;
 mod scores;
 
+use judged::Candidate;
 pub use judged::{Addition, Judged};
 pub use scores::{Scores, fit_scores};
 
@@ -147,6 +148,8 @@ impl<'a> Inputs<'a> {
             speakers,
             cohort,
         } = self;
+        let kept = verifier.model().head.quality.as_ref();
+        let kept = kept.and_then(|terms| terms.cohort.clone());
         let verifier = match plan.quality {
             true => verifier.with_quality_terms(),
             false => verifier,
@@ -167,7 +170,10 @@ impl<'a> Inputs<'a> {
             .quality
             .then(|| embedder.tables(&lists, Part::Narrowband));
         let narrow = narrow.transpose()?;
-        let cohort = cohort.map(|cohort| cohort.embed(&embedder)).transpose()?;
+        let candidate = cohort.map(|cohort| cohort.embed(&embedder)).transpose()?;
+        // The points of the model's own cohort are those of its old head.
+        let kept = kept.filter(|_| plan.quality && !has_new_head);
+        let mut cohort = (candidate.as_ref().map(|candidate| candidate.added.clone())).or(kept);
         for (table, embedded) in tables.iter_mut().zip(&embedded) {
             set_scores(table, embedded, &verifier.model().head);
         }
@@ -176,21 +182,18 @@ impl<'a> Inputs<'a> {
         let files = ListFiles::read(&plan.lists)?;
 
         let (calibration, judged) = if let Some(narrow) = &narrow {
-            let points = cohort.as_ref().map(|candidate| &candidate.added);
-            let lists = quality_lists(&tables, [&embedded, narrow], &embedder, points)?;
-            let judged = cohort.as_ref().map(|one| one.judge(&lists, plan.p_target));
-            let judged = judged.transpose()?;
-            let is_kept = judged.as_ref().is_some_and(Judged::is_kept);
+            let lists = quality_lists(&tables, [&embedded, narrow], &embedder, cohort.as_ref())?;
+            let judge = |one: &Candidate<Cohort>| one.judge(&lists, plan.p_target);
+            let judged = candidate.as_ref().map(judge).transpose()?;
+            cohort = cohort.filter(|_| judged.as_ref().is_none_or(Judged::is_kept));
             let lists: Vec<&QualityList> = lists.iter().flatten().collect();
-            let fitted = Calibration::with_quality(&lists, plan.p_target, is_kept)?;
+            let fitted = Calibration::with_quality(&lists, plan.p_target, cohort.is_some())?;
             (fitted, judged)
         } else {
             (scores.fit(plan.p_target)?, None)
         };
         calibration.check()?;
 
-        let is_kept = judged.as_ref().is_some_and(Judged::is_kept);
-        let cohort = cohort.filter(|_| is_kept).map(|candidate| candidate.added);
         let mut calibrated = calibrated(&verifier, &calibration, cohort)?;
         if plan.quality || has_new_head {
             // These limits are on log-likelihood ratios, so they are chosen last.

@@ -47,9 +47,14 @@ const QUALITY_PENALTY: f64 = 1e-5;
 const LIMITS: std::ops::RangeInclusive<i16> = -32..=0;
 const LIMIT_STEP: f32 = 0.25;
 
-/// Number of features of a trial: score, ln t, ln|u|, sums and products of the conditions, and μ
-/// (see [`QualityTrial`]).
-const NUM_FEATURES: usize = 4 + CONDITIONS + MULTIPLIED;
+/// How much of the mean of both recordings' μ is subtracted from a score if there is a cohort. A fitted
+/// share would be larger, because it suits the lists of the fit, and too large for single words, which
+/// sound like fewer speakers of a cohort (docs/experiments.md).
+const COHORT_SHARE: f64 = 0.5;
+
+/// Number of features of a trial: score, ln t, ln|u|, and sums and products of the conditions (see
+/// [`QualityTrial`]).
+const NUM_FEATURES: usize = 3 + CONDITIONS + MULTIPLIED;
 
 impl Calibration {
     /// Fits at the effective prior `prior` of a target; every trial counts the same.
@@ -96,8 +101,8 @@ impl Calibration {
         })
     }
 
-    /// Fits the quality terms and the lower slope as well; the term with μ only if `cohort` is set. The
-    /// trials' scores must be computed without these terms and without a lower slope.
+    /// Fits the quality terms and the lower slope as well. If `cohort` is set, [`COHORT_SHARE`] of μ is
+    /// subtracted from the scores. The trials' scores must be computed without these terms and without a lower slope.
     ///
     /// # Errors
     /// As [`Self::of_lists`].
@@ -112,7 +117,7 @@ impl Calibration {
         let mut penalties = [QUALITY_PENALTY; NUM_FEATURES];
         penalties[0] = PENALTY;
         let (weights, offset, lower_slope) = regression(sides.collect(), prior, penalties, true)?;
-        let [scale, seconds, length, of_conditions @ .., mean] = weights;
+        let [scale, seconds, length, of_conditions @ ..] = weights;
         let (sums, products) = of_conditions.split_at(CONDITIONS);
         Ok(Calibration {
             scale,
@@ -121,8 +126,7 @@ impl Calibration {
                 QualityWeights {
                     seconds: seconds as f32,
                     length: length as f32,
-                    // μ is a mean of scores, so the scale multiplies it too.
-                    cohort: (mean / scale) as f32,
+                    cohort: weight_of_cohort(cohort) as f32,
                     ..QualityWeights::default()
                 }
                 .with_conditions(std::array::from_fn(|k| sums[k] as f32)),
@@ -225,13 +229,18 @@ impl Calibration {
 fn features(trial: &QualityTrial, cohort: bool) -> [f64; NUM_FEATURES] {
     let (sums, products) = trial.of_conditions();
     let mut features = [0.0; NUM_FEATURES];
-    let [score, seconds, length, of_conditions @ .., mean] = &mut features;
-    (*score, *seconds, *length) = (trial.score, trial.seconds, trial.length);
+    let [score, seconds, length, of_conditions @ ..] = &mut features;
+    *score = trial.score + weight_of_cohort(cohort) * trial.cohort;
+    (*seconds, *length) = (trial.seconds, trial.length);
     let (of_sums, of_products) = of_conditions.split_at_mut(CONDITIONS);
     of_sums.copy_from_slice(&sums);
     of_products.copy_from_slice(&products);
-    *mean = if cohort { trial.cohort } else { 0.0 };
     features
+}
+
+/// The weight of the sum of both recordings' μ. μ is a mean of scores, so the scale multiplies it too.
+fn weight_of_cohort(cohort: bool) -> f64 {
+    if cohort { -COHORT_SHARE / 2.0 } else { 0.0 }
 }
 
 /// The target and nontarget trials of a list, with K features each, and the weight of the list.

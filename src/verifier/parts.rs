@@ -8,7 +8,8 @@
 //! Both LLRs are scaled as if each side had [`REFERENCE_SECONDS`] of speech, because short parts
 //! score lower. They leave out the conditions (noise and missing band) of the recording. In a
 //! trial, the conditions lower the score of strangers who sound alike because both recordings are
-//! noisy or lack the same band. The parts of a recording are always alike in that.
+//! noisy or lack the same band. The parts of a recording are always alike in that. The parts are not
+//! compared with a cohort either ([`PairHead::of_parts`](crate::scoring::PairHead::of_parts)).
 //!
 //! Two speakers at the same time also lower these LLRs a little. So a recording is also refused if it is
 //! close both to this limit and to the limit of the overlap detector.
@@ -130,7 +131,7 @@ impl Verifier {
     /// [`REFERENCE_SECONDS`]. The term is fitted on whole recordings; [`allowance`] takes its place. The
     /// order of the two sides changes no bit.
     fn as_on_reference(&self, (a, t): &Spoken, (b, u): &Spoken) -> f32 {
-        let head = &self.model.head;
+        let head = &self.head_of_parts;
         let term = head.quality.as_ref().map_or(0.0, |q| q.weights.seconds);
         let lengths = (t / REFERENCE_SECONDS).ln() + (u / REFERENCE_SECONDS).ln();
         head.llr(a, b) - term * lengths
@@ -157,7 +158,7 @@ impl Verifier {
         let at = |place: f32| (place * frames.speech.len() as f32) as usize;
         let seconds = speech_seconds(&frames.speech[at(place.start)..at(place.end)]);
         let embedding = self.embedding(values, seconds, [0.0; CONDITIONS]).ok()?;
-        let point = self.model.head.project_enrollment(once(embedding.values()));
+        let point = (self.head_of_parts).project_enrollment(once(embedding.values()));
         Some((Zeroizing::new(point), seconds))
     }
 }
