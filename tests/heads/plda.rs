@@ -416,7 +416,8 @@ fn lists_with_likeness(spoil: fn(usize, f64) -> f64) -> Vec<Vec<QualityList>> {
                     score: 2.0 * (llr + spoil(number, likeness)),
                     seconds: gaussian.draw(),
                     length: gaussian.draw(),
-                    cohort: likeness,
+                    // The share that is subtracted, a quarter of the sum of both sides, is then 2·likeness.
+                    cohort: 8.0 * likeness,
                     ..QualityTrial::default()
                 }
             };
@@ -444,15 +445,12 @@ fn a_cohort_is_judged_by_lists_that_it_was_not_fitted_on() {
     let all: Vec<&QualityList> = lists.iter().flatten().collect();
     let found = Calibration::with_quality(&all, 0.1, true).unwrap();
     let quality = found.quality.unwrap();
-    // Of the calibrated scores, in which μ is half of what it was.
-    assert!((quality.cohort + 2.0).abs() < 0.1, "{found:?}");
+    // The share is fixed.
+    assert_eq!(quality.cohort, -0.25);
     assert!((found.scale - 0.5).abs() < 0.03, "{found:?}");
 
-    // In one list it is the other way round, so that what it adds elsewhere does harm.
-    let lists = lists_with_likeness(|number, likeness| match number {
-        0 => -likeness,
-        _ => likeness - number as f64,
-    });
+    // It is the other way round: who is like many has lower scores.
+    let lists = lists_with_likeness(|_, likeness| -likeness);
     let [with, without] = judge(&lists);
     assert!(with > without, "{with} {without}");
 
