@@ -217,10 +217,13 @@ fn a_cohort_is_kept_where_it_helps_and_only_there() {
             .unwrap()
             .contains("cohort not kept")
     );
-    // Terms fitted anew bring back nothing of it.
-    let (_, without) = calibrate("a c --quality --model left", "without");
-    assert_eq!(without["head"]["cohort_top"], Value::Null);
-    assert_eq!(weight(&without), None);
+    // Nothing is left of it: the model is as one that never had a cohort.
+    let mut base = model::embedded().unwrap().into_model();
+    let quality = base.head.quality.get_or_insert_default();
+    (quality.weights.cohort, quality.cohort) = (0.0, None);
+    model::save(&place.path("base"), &base).unwrap();
+    let (_, without) = calibrate("a c --quality --model base", "without");
+    assert_eq!(info["head"], without["head"]);
 
     // It stays, whether scale and offset alone or all terms are fitted anew.
     let (_, scaled) = calibrate("a c --model kept", "scaled");
