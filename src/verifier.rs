@@ -61,7 +61,7 @@ pub struct Verifier {
     id: ModelId,
     file_id: ModelId,
     model: Arc<Model>,
-    /// [`PairHead::of_parts`] of the model's head.
+    /// Compares the parts of one recording, see [`PairHead::of_parts`].
     head_of_parts: Arc<PairHead>,
     mfcc: Arc<Mfcc>,
 }
@@ -143,7 +143,7 @@ impl Verifier {
         model.head = model.head.uncalibrated();
         model.head.quality = Some(QualityTerms::default());
         model.limits = model.limits.without_scores();
-        self.head_of_parts = Arc::new(self.model.head.clone());
+        self.head_of_parts = Arc::new(model.head.of_parts());
         self
     }
 

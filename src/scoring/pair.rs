@@ -22,8 +22,8 @@
 //! 4. [`LowerSlope`] changes very low LLRs.
 
 use super::{
-    CONDITIONS, Cohort, LowerSlope, MULTIPLIED, Projection, QualityTerms, multiplied,
-    products::weighted_dot, quality::ln_sum_exp,
+    CONDITIONS, Cohort, LowerSlope, MULTIPLIED, Projection, QualityTerms, QualityWeights,
+    multiplied, products::weighted_dot, quality::ln_sum_exp,
 };
 use crate::{Error, Result};
 
@@ -210,17 +210,29 @@ impl PairHead {
         cohort.mean_of(&self.weight, &a[..self.voice_size()])
     }
 
-    /// The head that compares two parts of one recording: both count as typical voices, without being
-    /// compared with the cohort.
+    /// The head that compares two parts of one recording. It compares neither of them with the cohort:
+    /// both count as typical voices.
     pub fn of_parts(&self) -> Self {
-        let mut head = self.clone();
-        if let Some(QualityTerms { weights, cohort }) = &mut head.quality
-            && let Some(cohort) = cohort.take()
-        {
-            head.bias += 2.0 * weights.cohort * cohort.typical(&self.weight, self.voice_size());
-            weights.cohort = 0.0;
+        let mut bias = self.bias;
+        let quality = self.quality.as_ref().map(|terms| {
+            if let Some(cohort) = &terms.cohort {
+                let typical = cohort.typical(&self.weight, self.voice_size());
+                bias += 2.0 * terms.weights.cohort * typical;
+            }
+            let weights = QualityWeights {
+                cohort: 0.0,
+                ..terms.weights
+            };
+            let cohort = None;
+            QualityTerms { weights, cohort }
+        });
+        PairHead {
+            projection: self.projection.clone(),
+            weight: self.weight.clone(),
+            bias,
+            quality,
+            ..*self
         }
-        head
     }
 
     /// Log-likelihood ratio of two points, `(P,)` and `(P,)`; NaN if either holds a NaN. The same
