@@ -160,7 +160,7 @@ impl<'a> Search<'a> {
     }
 
     /// The most likely speakers of a recording, best first. If the decision on the first is not
-    /// [`Decision::Accept`](crate::Decision::Accept), nobody enrolled is the speaker.
+    /// [`Decision::Accept`](crate::Decision::Accept), none of the enrolled speakers was recognised.
     ///
     /// # Errors
     /// [`Error::Store`] where nobody is enrolled, [`Error::Io`] where another program changes the store

@@ -209,8 +209,8 @@ fn starts_from_a_model(place: &Place) {
     place.done(&learn(&format!("-o again {small}")));
     let [one, again] = ["one", "again"].map(|name| load(place, name));
     let [one, again] = [&one, &again].map(|model| model.model().network.weights());
-    // The map to log mels, and the convolutions: two before the first sum, three for the block with another
-    // number of channels, and the last. The folded weights are rounded to 11 bits.
+    // All large tensors: the map to log mels, the convolutions and the Linear. A model file rounds them to 11
+    // bits.
     let convolutions = |name: &&String| name.ends_with(".weight") && one[*name].len() > 16;
     let compared: Vec<&String> = one.keys().filter(convolutions).collect();
     assert!(compared.len() >= 7, "{compared:?}");

@@ -35,7 +35,7 @@ pub struct Args {
     /// Also fit quality terms (how seconds of speech, noise, missing band and embedding length change
     /// the score) and a lower slope for scores far below 0. Uses the recordings of the lists as they
     /// are, cut to 0.7, 1.2, 2 and 3 s, and at 8 kHz. Needs dozens of speakers and several kinds of
-    /// speech. Without this flag the model keeps the quality terms that it has
+    /// speech. Without this flag the quality terms of the model stay
     #[arg(long, conflicts_with = "scores", help_heading = "Fit")]
     quality: bool,
     /// Folder or manifest, as for `train`, of hundreds of speakers who are in no trial. Also fits a new

@@ -49,7 +49,7 @@ pub struct Replicates {
 }
 
 impl Replicates {
-    /// Keeps what each replicate of a list gave, with the names of the list's speakers.
+    /// Keeps the results of each replicate of a list, and the names of the list's speakers.
     pub(super) fn new(speakers: &Speakers, figures: &[Option<Figures>]) -> Self {
         let eers = figures.iter().map(|figures| Some(figures.as_ref()?.eer));
         Replicates {

@@ -47,9 +47,9 @@ const QUALITY_PENALTY: f64 = 1e-5;
 const LIMITS: std::ops::RangeInclusive<i16> = -32..=0;
 const LIMIT_STEP: f32 = 0.25;
 
-/// How much of the mean of both recordings' μ is subtracted from a score if there is a cohort. A fitted
-/// share would be larger, because it suits the lists of the fit, and too large for single words, which
-/// sound like fewer speakers of a cohort (docs/experiments.md).
+/// The share of the mean of both recordings' μ that is subtracted from a score if there is a cohort. It is
+/// fixed: a fitted share is larger and suits the lists of the fit, but then too many strangers who say
+/// single words are accepted (docs/experiments.md).
 const COHORT_SHARE: f64 = 0.5;
 
 /// Number of features of a trial: score, ln t, ln|u|, and sums and products of the conditions (see

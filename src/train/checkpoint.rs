@@ -166,9 +166,12 @@ const GO_ON: Remedy = Remedy::Option(&[
     "",
 ]);
 
-/// What to do if the other run's file is no checkpoint.
-const OF_OTHER_RUN: Remedy =
-    Remedy::Option(&["give a file that ", "checkpoint", " named in that run"]);
+/// What to do if a run starts from a file that is neither a checkpoint nor a model.
+const OF_OTHER_RUN: Remedy = Remedy::Option(&[
+    "give a model, or a file that ",
+    "checkpoint",
+    " named in that run",
+]);
 
 fn refused(path: &Path, remedy: &Remedy, fact: impl Into<String>) -> Error {
     Error::model(path, fact, remedy.clone())

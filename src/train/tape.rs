@@ -76,9 +76,10 @@ impl Trainable {
         fold_batch_norms(&self.layers, &self.weights)
     }
 
-    /// Takes the layers up to the pooling from a finished network, whose BatchNorms are folded. Each
-    /// BatchNorm up to the pooling is set so that it passes on these `features` as they are. `false` if
-    /// the layers up to the pooling are others; then nothing changes.
+    /// Takes over the weights of a finished network up to its pooling. Its BatchNorms are folded into
+    /// these weights, so the BatchNorms here are set to change nothing: for these `features`, each gives
+    /// its input as its output. `false` if the layers up to the pooling are not the same; then nothing
+    /// changes.
     pub fn take_layers(&mut self, network: &Network, features: &Batch) -> bool {
         let until_pooling = |layers: &[Layer]| layers.iter().position(Layer::is_pooling);
         let (mut folded, _) = self.folded();

@@ -13,9 +13,9 @@ pub struct Source {
     /// Path below `src/`.
     pub path: PathBuf,
     pub text: String,
-    /// The text without comments, unit tests, and what string literals hold.
+    /// The text without comments, unit tests and the contents of string literals.
     pub code: String,
-    /// What its string literals hold, without those of comments and unit tests.
+    /// The contents of its string literals, apart from those in comments and unit tests.
     pub strings: Vec<String>,
 }
 
@@ -105,7 +105,7 @@ pub fn code_and_strings(text: &str) -> (String, Vec<String>) {
                 strings.push(string);
                 next
             }
-            // Characters, such as '"'. A lifetime has no second quote.
+            // A character, such as '"'. A lifetime, such as 'a, has no quote at its end.
             [b'\'', b'\\', _, b'\'', ..] => &after[4..],
             [b'\'', _, b'\'', ..] => &after[3..],
             [b'\'', ..] => &after[1..],
@@ -119,7 +119,7 @@ pub fn code_and_strings(text: &str) -> (String, Vec<String>) {
     (code, strings)
 }
 
-/// What a string literal holds, and what follows it.
+/// The contents of a string literal, and the text that follows it.
 fn string(text: &str) -> (String, &str) {
     let mut is_escaped = false;
     let end = text.find(|c| {
@@ -131,7 +131,7 @@ fn string(text: &str) -> (String, &str) {
     (text[..end].replace("\\\n", ""), &text[end + 1..])
 }
 
-/// The same for a raw string, which ends in a quote and so many hashes.
+/// The same for a raw string, which ends in a quote and as many `hashes` as it began with.
 fn raw_string(text: &str, hashes: usize) -> (String, &str) {
     let end = format!("\"{}", "#".repeat(hashes));
     let (string, next) = text.split_once(&end).expect("strings end");
